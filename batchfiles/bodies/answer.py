@@ -1,0 +1,63 @@
+"""What a response body says, in the words of the table's columns."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+__all__ = ["EMPTY", "Answer"]
+
+
+class Answer(NamedTuple):
+    """What one response body says; a plain tuple, because one is made for every line of every file.
+
+    Attributes:
+        outcome: `"succeeded"`, `"incomplete"` (stopped early) or `"failed"` (the body itself says so).
+        model: The model that answered, as the body names it.
+        finish_reason: One vocabulary for all endpoints: `stop`, `length`, `tool_calls`, `content_filter`, `function_call`, or the
+            provider's own word.
+        text: The one text that most people want.
+        texts: All texts, only where there is more than one.
+        refusal: The words in which the model refused.
+        reasoning: What the model lets us see of its reasoning.
+        tool_calls: `[{"id": …, "name": …, "arguments": …}, …]`, all strings or None.
+        input_tokens: Prompt tokens, cached ones included.
+        output_tokens: Completion tokens, reasoning ones included.
+        total_tokens: As the body says, never summed by us.
+        cached_tokens: The part of `input_tokens` that came from a cache.
+        reasoning_tokens: The part of `output_tokens` that went into reasoning.
+        flagged: Moderations: whether any of the results is flagged.
+        flagged_categories: Moderations: the names of the categories that are true in any result, sorted.
+        category_scores: Moderations: `[(category, score), …]`, the highest score over the results.
+        created_at: Microseconds since 1970-01-01 UTC.
+        response_id: The id inside the body.
+        carried: Whether these fields say everything that the body says, housekeeping aside. False keeps the body in the table.
+        misfits: How many values did not fit their column (a float for a count, a number beyond int64) and are None here.
+    """
+
+    outcome: str = "succeeded"
+    model: str | None = None
+    finish_reason: str | None = None
+    text: str | None = None
+    texts: list[str] | None = None
+    refusal: str | None = None
+    reasoning: str | None = None
+    tool_calls: list[dict[str, str | None]] | None = None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    total_tokens: int | None = None
+    cached_tokens: int | None = None
+    reasoning_tokens: int | None = None
+    flagged: bool | None = None
+    flagged_categories: list[str] | None = None
+    category_scores: list[tuple[str, float]] | None = None
+    created_at: int | None = None
+    response_id: str | None = None
+    carried: bool = False
+    misfits: int = 0
+
+
+EMPTY = Answer()
+"""What no body says, or one that nobody can read."""
+
+Body = dict[str, Any]
+"""A decoded JSON object; its values are whatever the provider sent."""

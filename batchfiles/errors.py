@@ -1,0 +1,196 @@
+"""The exceptions of batchfiles, all under one root.
+
+    BatchFilesError
+    ├─ DataError (ValueError)        a file is wrong; .role says whose: "input", "output" or None
+    │  ├─ InvalidLine                one line is; .code .json_path
+    │  ├─ LineTooLong                .cap in bytes
+    │  ├─ DuplicateCustomId          .custom_id .first_path .first_line_number
+    │  ├─ FileTooLarge               .limit in bytes
+    │  ├─ TooManyRequests            .limit in requests
+    │  ├─ TruncatedFile              the file ends too early, or its compression is damaged
+    │  └─ Mismatch                   files that don't belong together, or one of the wrong family
+    ├─ FileError (OSError)           the disk or the system said no; .path
+    │  └─ OutputExists               the target is there already; `force` overwrites it
+    ├─ WorkerFailed                  a worker process died
+    └─ MissingDependency (ImportError)   an extra is not installed; says which
+
+Wrong calls raise plain `TypeError` or `ValueError`: they are mistakes to mend, not conditions to catch. No exception here ever
+holds the line it speaks of: one kept error of a 60 MB line would keep 60 MB.
+"""
+
+from __future__ import annotations
+
+import errno
+
+__all__ = [
+    "BatchFilesError",
+    "DataError",
+    "DuplicateCustomId",
+    "FileError",
+    "FileTooLarge",
+    "InvalidLine",
+    "LineTooLong",
+    "Mismatch",
+    "MissingDependency",
+    "OutputExists",
+    "TooManyRequests",
+    "TruncatedFile",
+    "WorkerFailed",
+]
+
+
+class BatchFilesError(Exception):
+    """The root of everything that batchfiles raises on purpose."""
+
+
+class DataError(BatchFilesError, ValueError):
+    """A file, or a line in it, is wrong.
+
+    Attributes:
+        reason: What is wrong and what to do, without the place.
+        path: The file's display name, free of credentials; None where the bytes came from no file.
+        line_number: Counted from 1, blank lines included; None where no single line is to blame.
+        byte_offset: Where the line begins, in bytes of the uncompressed file.
+        role: `"input"` or `"output"`: on which side of the service the file stands; None where it doesn't matter.
+    """
+
+    code = "invalid_file"
+
+    def __init__(
+        self,
+        reason: str,
+        *,
+        path: str | None = None,
+        line_number: int | None = None,
+        byte_offset: int | None = None,
+        role: str | None = None,
+    ) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.path = path
+        self.line_number = line_number
+        self.byte_offset = byte_offset
+        self.role = role
+
+    def __str__(self) -> str:
+        """Return the sentence with its place, as `path:line: reason (code)`."""
+        place = ":".join(str(part) for part in (self.path, self.line_number) if part is not None)
+        return f"{place}: {self.reason} ({self.code})" if place else f"{self.reason} ({self.code})"
+
+
+class InvalidLine(DataError):
+    """One line can't be read, or does not say what a line must say.
+
+    Attributes:
+        code: OpenAI's own word where it has one, such as `invalid_json_line` or `missing_required_parameter`.
+        json_path: Where in the line, such as `$.response.status_code`; None where the line as a whole is meant.
+    """
+
+    def __init__(
+        self,
+        reason: str,
+        *,
+        code: str,
+        json_path: str | None = None,
+        path: str | None = None,
+        line_number: int | None = None,
+        byte_offset: int | None = None,
+        role: str | None = None,
+    ) -> None:
+        super().__init__(reason, path=path, line_number=line_number, byte_offset=byte_offset, role=role)
+        self.code = code
+        self.json_path = json_path
+
+
+class LineTooLong(DataError):
+    """A line is longer than the cap; reading can go on behind it."""
+
+    code = "line_too_long"
+
+    def __init__(
+        self, reason: str, *, cap: int, path: str | None = None, line_number: int | None, byte_offset: int | None
+    ) -> None:
+        super().__init__(reason, path=path, line_number=line_number, byte_offset=byte_offset)
+        self.cap = cap
+
+
+class DuplicateCustomId(DataError):
+    """A `custom_id` stands twice where it must be unique; both places are named."""
+
+    code = "duplicate_custom_id"
+
+    def __init__(
+        self,
+        reason: str,
+        *,
+        custom_id: str,
+        first_path: str | None = None,
+        first_line_number: int | None = None,
+        path: str | None = None,
+        line_number: int | None = None,
+        byte_offset: int | None = None,
+    ) -> None:
+        super().__init__(reason, path=path, line_number=line_number, byte_offset=byte_offset)
+        self.custom_id = custom_id
+        self.first_path = first_path
+        self.first_line_number = first_line_number
+
+
+class FileTooLarge(DataError):
+    """A file is above a size limit; `.limit` in bytes."""
+
+    code = "file_too_large"
+
+    def __init__(self, reason: str, *, limit: int, path: str | None = None) -> None:
+        super().__init__(reason, path=path)
+        self.limit = limit
+
+
+class TooManyRequests(DataError):
+    """A file holds more requests than its limits profile allows; `.limit` in requests."""
+
+    code = "too_many_requests"
+
+    def __init__(self, reason: str, *, limit: int, path: str | None = None, line_number: int | None = None) -> None:
+        super().__init__(reason, path=path, line_number=line_number)
+        self.limit = limit
+
+
+class TruncatedFile(DataError):
+    """The file ends before its format says that it ends, or its compressed bytes are damaged."""
+
+    code = "truncated_file"
+
+
+class Mismatch(DataError):
+    """Files that can't belong together, or a file of another family than the one asked for."""
+
+    code = "mismatch"
+
+
+class FileError(BatchFilesError, OSError):
+    """The disk or the operating system refused; `.path` says where, `.errno` why."""
+
+    def __init__(self, reason: str, *, path: str | None = None, number: int | None = None) -> None:
+        super().__init__(number if number is not None else errno.EIO, reason)
+        self.reason = reason
+        self.path = path
+
+    def __str__(self) -> str:
+        """Return `path: reason`."""
+        return f"{self.path}: {self.reason}" if self.path else self.reason
+
+
+class OutputExists(FileError):
+    """The target of a writer exists already and `force` was not given."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__("exists already; choose another name or say force", path=path, number=errno.EEXIST)
+
+
+class WorkerFailed(BatchFilesError):
+    """A worker process ended without an answer; the message holds what it said last."""
+
+
+class MissingDependency(BatchFilesError, ImportError):
+    """A feature needs a package that is not installed; the message says what to install."""

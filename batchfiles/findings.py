@@ -1,0 +1,83 @@
+"""What is noticed about a file while it is read: numbers and words, never the line itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Literal, TypeAlias
+
+from batchfiles.errors import DataError, InvalidLine
+
+__all__ = ["Finding", "OnError", "Severity"]
+
+Severity = Literal["error", "warning"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One thing that is wrong, or worth knowing, about one place in one file.
+
+    Attributes:
+        code: OpenAI's own word where it has one (`duplicate_custom_id`, `invalid_json_line`, …), ours elsewhere.
+        message: A sentence for a person: what is wrong and, where that is not plain, what to do.
+        severity: `"error"`: the service would refuse it or a result would be lost; `"warning"`: it works, but look.
+        path: The file's display name, free of credentials.
+        line_number: Counted from 1, blank lines included.
+        byte_offset: Where the line begins, in bytes of the uncompressed file.
+        json_path: Where in the line, such as `$.body.model`.
+        custom_id: The request that is meant, where it is known; cut after 128 characters.
+        first_path: For a repetition: the file of the first place.
+        first_line_number: For a repetition: the line of the first place.
+        service_code: Another service's word for the same, such as Azure's `url_mismatch`.
+    """
+
+    code: str
+    message: str
+    severity: Severity = "error"
+    path: str | None = None
+    line_number: int | None = None
+    byte_offset: int | None = None
+    json_path: str | None = None
+    custom_id: str | None = None
+    first_path: str | None = None
+    first_line_number: int | None = None
+    service_code: str | None = None
+
+    @classmethod
+    def of(cls, error: DataError, *, path: str | None, line_number: int | None, byte_offset: int | None) -> Finding:
+        """Turn an exception of one line into a finding at its place."""
+        json_path = error.json_path if isinstance(error, InvalidLine) else None
+        return cls(
+            code=error.code,
+            message=error.reason,
+            path=path,
+            line_number=line_number,
+            byte_offset=byte_offset,
+            json_path=json_path,
+        )
+
+    def as_error(self) -> Finding:
+        """Return the same finding with severity `"error"`; this is what `strict` does to a warning."""
+        return self if self.severity == "error" else replace(self, severity="error")
+
+    def exception(self) -> InvalidLine:
+        """Return the finding as an exception, for those who asked for no `on_error`."""
+        return InvalidLine(
+            self.message,
+            code=self.code,
+            json_path=self.json_path,
+            path=self.path,
+            line_number=self.line_number,
+            byte_offset=self.byte_offset,
+        )
+
+    def __str__(self) -> str:
+        """Return `path:line: severity: message at json_path (code)`."""
+        place = ":".join(str(part) for part in (self.path, self.line_number) if part is not None)
+        where = f" at {self.json_path}" if self.json_path else ""
+        words = f"{self.severity}: {self.message}{where} ({self.code})"
+        return f"{place}: {words}" if place else words
+
+
+OnError: TypeAlias = Callable[[Finding], None] | None
+"""`None` raises the first error; a callable gets every finding while reading goes on."""
