@@ -1,0 +1,112 @@
+"""Compressed bytes: read by what they begin with, written by the suffix of the name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import BinaryIO, cast
+
+from batchfiles.errors import FileError, TruncatedFile
+
+__all__ = ["compressed", "compression_of", "compression_of_name", "decompressed"]
+
+MAGIC = {b"\x1f\x8b": "gzip", b"BZh": "bz2", b"\x28\xb5\x2f\xfd": "zstd"}
+SUFFIXES = {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd", ".zstd": "zstd"}
+
+
+def compression_of(head: bytes) -> str | None:
+    """Name the compression of a file by its first bytes: `gzip`, `bz2`, `zstd`, or None."""
+    for magic, name in MAGIC.items():
+        if head.startswith(magic):
+            return name
+    return None
+
+
+def compression_of_name(name: str) -> str | None:
+    """Name the compression that a file's name asks for: `gzip`, `bz2`, `zstd`, or None."""
+    for suffix, compression in SUFFIXES.items():
+        if name.lower().endswith(suffix):
+            return compression
+    return None
+
+
+class _Rewound:
+    """An open file whose first bytes were read already and are given out again; so that pipes can be looked into."""
+
+    closed = False
+
+    def __init__(self, stream: BinaryIO, name: str, head: bytes) -> None:
+        self._stream = stream
+        self._name = name
+        self._head = head
+
+    def read(self, size: int = -1) -> bytes:
+        """Return up to `size` bytes."""
+        if self._head:
+            piece, self._head = (self._head, b"") if size < 0 else (self._head[:size], self._head[size:])
+            return piece
+        try:
+            return self._stream.read(size) or b""
+        except OSError as error:
+            raise FileError((error.strerror or str(error)).lower(), path=self._name, number=error.errno) from None
+
+    def seek(self, offset: int) -> int:
+        """Move to an offset; only for files that can."""
+        self._head = b""
+        return self._stream.seek(offset)
+
+    def readable(self) -> bool:
+        """Tell pyarrow that this can be read."""
+        return True
+
+
+class _Decompressed:
+    """A decompressing stream that tells damage from the end of the file."""
+
+    def __init__(self, stream: _Rewound, name: str, compression: str) -> None:
+        import pyarrow as pa
+
+        self._name = name
+        self._compression = compression
+        self._stream = pa.CompressedInputStream(pa.PythonFile(stream, mode="r"), compression)
+
+    def read(self, size: int) -> bytes:
+        """Return up to `size` decompressed bytes.
+
+        Raises:
+            TruncatedFile: The compressed bytes end too early or are damaged.
+        """
+        try:
+            return cast("bytes", self._stream.read(size))
+        except FileError:
+            raise
+        except (OSError, EOFError) as error:
+            reason = f"the {self._compression} data is damaged or cut short: {error}"
+        raise TruncatedFile(reason, path=self._name)
+
+
+@contextmanager
+def decompressed(stream: BinaryIO, name: str) -> Iterator[BinaryIO]:
+    """Give a view of an open file that decompresses what begins with the magic bytes of gzip, bz2 or zstd.
+
+    The view's `read` raises `FileError` where the system refuses and `TruncatedFile` where the compression is damaged.
+    """
+    head = b""
+    raw = _Rewound(stream, name, b"")
+    while len(head) < 4 and (piece := raw.read(4 - len(head))):
+        head += piece
+    raw = _Rewound(stream, name, head)
+    compression = compression_of(head)
+    yield cast("BinaryIO", raw if compression is None else _Decompressed(raw, name, compression))
+
+
+@contextmanager
+def compressed(stream: BinaryIO, compression: str | None) -> Iterator[BinaryIO]:
+    """Give a view of an open file that compresses what is written; None writes it as it is."""
+    if compression is None:
+        yield stream
+        return
+    import pyarrow as pa
+
+    with pa.CompressedOutputStream(pa.PythonFile(stream, mode="w"), compression) as writer:
+        yield cast("BinaryIO", writer)
