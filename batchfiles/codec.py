@@ -1,0 +1,253 @@
+"""One line of bytes <-> dict <-> record; the one door to JSON on the file side.
+
+`loads` is orjson, and behind it a slow path for what orjson refuses and real files contain: escapes of lone surrogates (cut model
+output) and bare `NaN` (SGLang's batch writer). Integers beyond 64 bits become floats, as orjson has it; whoever needs their digits
+takes the bytes.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from typing import Any, NoReturn, TypeAlias
+
+import orjson
+
+from batchfiles.errors import InvalidLine
+from batchfiles.records import BatchRequestInput, BatchRequestOutput, BatchRequestOutputError, BatchRequestOutputResponse
+
+__all__ = [
+    "Repaired",
+    "decode_input",
+    "decode_output",
+    "dumps",
+    "encode_input",
+    "encode_output",
+    "input_of",
+    "loads",
+    "output_of",
+]
+
+JSONBytes: TypeAlias = bytes | bytearray | memoryview
+
+JSON_WHITESPACE = b" \t\r\n"
+SURROGATE = re.compile("[\ud800-\udfff]")
+INT64_DIGITS = 19
+"""Digits that any 64-bit integer may have; longer ones are looked at more closely."""
+
+
+class Repaired(dict[str, Any]):
+    """A decoded line that is not quite JSON: lone surrogates became U+FFFD, `NaN` and infinities None.
+
+    The type is the mark, so that an ordinary line costs nothing: `type(value) is not dict` finds the others.
+    """
+
+
+def loads(line: JSONBytes | str) -> dict[str, Any]:
+    """Decode one line.
+
+    Returns:
+        The object on the line; a `Repaired` one where the line is not quite JSON.
+
+    Raises:
+        InvalidLine: `invalid_json_line`: it is no JSON, not UTF-8, too deep, or no object.
+    """
+    try:
+        value = orjson.loads(line)
+    except orjson.JSONDecodeError as error:
+        reason, place = error.msg, error.pos
+    else:
+        if type(value) is dict:
+            return value
+        raise InvalidLine("the line is JSON, but no object", code="invalid_json_line")
+    # Outside the except block: an orjson error holds the whole line, and so would an exception that it caused.
+    return _repair(line, f"not valid JSON: {reason} (character {place + 1})")
+
+
+def _repair(line: JSONBytes | str, reason: str) -> Repaired:
+    """Decode with the standard library what orjson refused.
+
+    Raises:
+        InvalidLine: It is broken in a way that can't be mended.
+    """
+    value: Any = None
+    try:
+        text = line if isinstance(line, str) else str(line, "utf-8")
+        value = json.loads(text, parse_constant=_nothing, parse_int=_integer, parse_float=_float)
+        if type(value) is dict:
+            return Repaired(_without_surrogates(value))
+        reason = "the line is JSON, but no object"
+    except UnicodeDecodeError as error:
+        reason = f"not valid UTF-8 (byte {error.start + 1})"
+    except RecursionError:
+        reason = "nested too deeply to be read"
+    except ValueError:  # JSONDecodeError among them: orjson's reason is the better one
+        pass
+    raise InvalidLine(reason, code="invalid_json_line")
+
+
+def _nothing(_: str) -> None:
+    return None
+
+
+def _integer(digits: str) -> int | float | None:
+    if len(digits) > INT64_DIGITS:
+        value = int(digits) if len(digits) <= INT64_DIGITS + 2 else None
+        return value if value is not None and -(2**63) <= value < 2**64 else _float(digits)
+    return int(digits)
+
+
+def _float(digits: str) -> float | None:
+    value = float(digits)
+    return value if math.isfinite(value) else None
+
+
+def _without_surrogates(value: Any) -> Any:  # noqa: ANN401 - any JSON value
+    if isinstance(value, str):
+        return SURROGATE.sub("\ufffd", value)
+    if isinstance(value, list):
+        return [_without_surrogates(item) for item in value]
+    if isinstance(value, dict):
+        return {_without_surrogates(key): _without_surrogates(item) for key, item in value.items()}
+    return value
+
+
+def dumps(value: Any) -> bytes:  # noqa: ANN401 - any JSON value
+    """Encode a value as JSON text, without a newline.
+
+    Raises:
+        InvalidLine: `unencodable`: it is no JSON value, holds a lone surrogate, or is nested more than 254 deep (orjson's limit
+            for writing; it reads 1,024).
+    """
+    try:
+        return orjson.dumps(value)
+    except TypeError as error:
+        reason = str(error)
+    raise InvalidLine(f"can't be written as JSON: {reason}", code="unencodable")
+
+
+def decode_input(line: JSONBytes) -> BatchRequestInput:
+    r"""Decode one line of a request file, with or without its `\n`.
+
+    Raises:
+        InvalidLine: It is no JSON object, has no `custom_id` that is a string, or a `body` that is no object.
+    """
+    return input_of(loads(line))
+
+
+def input_of(value: dict[str, Any]) -> BatchRequestInput:
+    """Build the record of a decoded request line.
+
+    Raises:
+        InvalidLine: As `decode_input`.
+    """
+    custom_id = value.get("custom_id")
+    body = value.get("body")
+    if type(custom_id) is not str or not isinstance(body, dict):
+        _refuse_input(value)
+    method = value.get("method", "POST")
+    url = value.get("url")
+    if type(method) is not str or (url is not None and type(url) is not str):
+        _refuse_input(value)
+    extra = {} if value.keys() <= INPUT_KEYS else {key: item for key, item in value.items() if key not in INPUT_KEYS}
+    return BatchRequestInput(custom_id, method, url, body, extra)
+
+
+INPUT_KEYS = frozenset({"custom_id", "method", "url", "body"})
+OUTPUT_KEYS = frozenset({"id", "custom_id", "response", "error"})
+RESPONSE_KEYS = frozenset({"status_code", "request_id", "body"})
+ERROR_KEYS = frozenset({"code", "message"})
+
+
+def _refuse_input(value: dict[str, Any]) -> NoReturn:
+    """Say which of the keys of a request is missing or of the wrong type."""
+    for key, kind, words in (("custom_id", str, "a string"), ("body", dict, "an object")):
+        if value.get(key) is None:
+            raise InvalidLine(f"Missing required parameter: '{key}'.", code="missing_required_parameter", json_path=f"$.{key}")
+        if not isinstance(value[key], kind):
+            raise InvalidLine(f"'{key}' must be {words}", code="invalid_type", json_path=f"$.{key}")
+    key = "url" if type(value.get("method", "POST")) is str else "method"
+    raise InvalidLine(f"'{key}' must be a string", code="invalid_type", json_path=f"$.{key}")
+
+
+def decode_output(line: JSONBytes) -> BatchRequestOutput:
+    r"""Decode one line of an output file or an error file, with or without its `\n`.
+
+    Raises:
+        InvalidLine: It is no JSON object, its `custom_id` is neither a string nor null, its `response` neither an object nor null,
+            or it has neither `response` nor `error`.
+    """
+    return output_of(loads(line))
+
+
+def output_of(
+    value: dict[str, Any], path: str | None = None, line_number: int | None = None, byte_offset: int | None = None
+) -> BatchRequestOutput:
+    """Build the record of a decoded result line.
+
+    Raises:
+        InvalidLine: As `decode_output`.
+    """
+    # Flat on purpose: this runs once a line. The two lengths tell an ordinary line without building a set.
+    get = value.get
+    custom_id = get("custom_id")
+    answer = get("response")
+    error: Any = get("error")
+    if type(custom_id) is not str and custom_id is not None:
+        raise InvalidLine("'custom_id' must be a string", code="invalid_type", json_path="$.custom_id")
+    response = None
+    if type(answer) is dict:
+        pick = answer.get
+        response = BatchRequestOutputResponse(pick("status_code"), pick("request_id"), pick("body"), {})
+        if len(answer) != 3 or not answer.keys() <= RESPONSE_KEYS:
+            response.extra = _others(answer, RESPONSE_KEYS)
+    elif answer is not None:
+        raise InvalidLine("'response' must be an object or null", code="invalid_type", json_path="$.response")
+    elif error is None and "response" not in value and "error" not in value:
+        raise InvalidLine("Missing required parameter: 'response'.", code="missing_required_parameter", json_path="$.response")
+    if error is not None and type(error) is dict:
+        error = BatchRequestOutputError(error.get("code"), error.get("message"), _others(error, ERROR_KEYS))
+    extra = {} if len(value) == 4 and value.keys() <= OUTPUT_KEYS else _others(value, OUTPUT_KEYS)
+    return BatchRequestOutput(get("id"), custom_id, response, error, extra, path, line_number, byte_offset)
+
+
+def _others(value: dict[str, Any], known: frozenset[str]) -> dict[str, Any]:
+    return {key: item for key, item in value.items() if key not in known}
+
+
+def encode_input(record: BatchRequestInput) -> bytes:
+    r"""Encode a request as one line with its `\n`; keys in the order custom_id, method, url, body, then the extra ones.
+
+    Raises:
+        InvalidLine: `unencodable`: a value that JSON can't hold.
+    """
+    value = {"custom_id": record.custom_id, "method": record.method, "url": record.url, "body": record.body}
+    return _line({**value, **record.extra} if record.extra else value)
+
+
+def encode_output(record: BatchRequestOutput) -> bytes:
+    r"""Encode a result as one line with its `\n`; keys in the order id, custom_id, response, error, then the extra ones.
+
+    Raises:
+        InvalidLine: `unencodable`: a value that JSON can't hold.
+    """
+    response, error = record.response, record.error
+    value = {
+        "id": record.id,
+        "custom_id": record.custom_id,
+        "response": response
+        and {"status_code": response.status_code, "request_id": response.request_id, "body": response.body, **response.extra},
+        "error": {"code": error.code, "message": error.message, **error.extra}
+        if isinstance(error, BatchRequestOutputError)
+        else error,
+    }
+    return _line({**value, **record.extra} if record.extra else value)
+
+
+def _line(value: dict[str, Any]) -> bytes:
+    try:
+        return orjson.dumps(value, option=orjson.OPT_APPEND_NEWLINE)
+    except TypeError as error:
+        reason = str(error)
+    raise InvalidLine(f"can't be written as JSON: {reason}", code="unencodable")
