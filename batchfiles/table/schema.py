@@ -1,0 +1,104 @@
+"""The columns of the tables: they depend on options, never on the data, and later versions only append to them."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+__all__ = ["SCHEMA_VERSION", "TABLES", "schema"]
+
+SCHEMA_VERSION = 1
+"""Goes up when a column is appended; no column ever changes its name, its type or its place."""
+
+TABLES = ("requests", "embeddings")
+"""The tables there are: a row per request, or a row per vector."""
+
+# Plain `string`, never Arrow's `dictionary`: Parquet encodes dictionaries anyway, and IPC files, Spark and pandas stumble over
+# them. Microseconds: seconds don't survive Parquet. Every column is nullable in the schema, even `outcome`, which is never null:
+# DuckDB, polars and pandas drop a `not null` as they pass a table on, and pyarrow then can't append or concatenate (tried).
+TEXT = pa.string()
+COUNT = pa.int64()
+
+REQUESTS: dict[str, pa.DataType] = {
+    "custom_id": TEXT,
+    "outcome": TEXT,
+    "status_code": pa.int32(),
+    "error_code": TEXT,
+    "error_type": TEXT,
+    "error_param": TEXT,
+    "error_message": TEXT,
+    "retryable": pa.bool_(),
+    "endpoint": TEXT,
+    "model": TEXT,
+    "finish_reason": TEXT,
+    "text": TEXT,
+    "texts": pa.list_(TEXT),
+    "refusal": TEXT,
+    "reasoning": TEXT,
+    "tool_calls": pa.list_(pa.struct([("id", TEXT), ("name", TEXT), ("arguments", TEXT)])),
+    "input_tokens": COUNT,
+    "output_tokens": COUNT,
+    "total_tokens": COUNT,
+    "cached_tokens": COUNT,
+    "reasoning_tokens": COUNT,
+    "flagged": pa.bool_(),
+    "flagged_categories": pa.list_(TEXT),
+    "category_scores": pa.map_(TEXT, pa.float64()),
+    "created_at": pa.timestamp("us", tz="UTC"),
+    "batch_id": TEXT,
+    "batch_request_id": TEXT,
+    "response_id": TEXT,
+    "request_id": TEXT,
+    "attempts": pa.int32(),
+    "result_source": TEXT,
+    "result_line_number": COUNT,
+    "input_source": TEXT,
+    "input_line_number": COUNT,
+    "request_model": TEXT,
+    "request_body": TEXT,
+    "response_body": TEXT,
+}
+
+# What an answer in words has and a vector has not.
+NOT_OF_VECTORS = frozenset(
+    {
+        "finish_reason",
+        "text",
+        "texts",
+        "refusal",
+        "reasoning",
+        "tool_calls",
+        "cached_tokens",
+        "reasoning_tokens",
+        "flagged",
+        "flagged_categories",
+        "category_scores",
+    }
+)
+
+
+def schema(table: str = "requests", *, dimensions: int | None = None) -> pa.Schema:
+    """Return the columns of a table.
+
+    The embeddings table has the columns of the requests table that make sense for vectors, in the same order (`output_tokens`,
+    `created_at` and `response_id` too, which OpenAI doesn't send for embeddings and other services do), and behind them
+    `embedding_index`, `input_text` and `embedding`.
+
+    Args:
+        table: `"requests"` or `"embeddings"`.
+        dimensions: Only for embeddings: the length of every vector, which makes `embedding` a fixed-size list. Without it, the
+            list may have any length.
+
+    Raises:
+        ValueError: There is no such table, it has no dimensions, or they are below 1.
+    """
+    if table not in TABLES:
+        raise ValueError(f"there is no table {table!r}: choose one of {', '.join(TABLES)}")
+    if dimensions is not None and table != "embeddings":
+        raise ValueError(f"dimensions are for the embeddings table; the {table} table has no vectors")
+    if dimensions is not None and dimensions < 1:
+        raise ValueError(f"dimensions must be 1 or more, not {dimensions}")
+    if table == "requests":
+        return pa.schema(list(REQUESTS.items()))
+    shared = [(name, kind) for name, kind in REQUESTS.items() if name not in NOT_OF_VECTORS]
+    vector = pa.list_(pa.float32()) if dimensions is None else pa.list_(pa.float32(), dimensions)
+    return pa.schema([*shared, ("embedding_index", pa.int32()), ("input_text", TEXT), ("embedding", vector)])
