@@ -1,0 +1,1 @@
+"""The jobs that are done with batch files, one module each."""

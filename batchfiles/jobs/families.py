@@ -1,0 +1,153 @@
+"""Which service's format a line is in, and on which side of the service a file stands.
+
+A file of one service given to another is a common accident: a popular library once wrote Anthropic's `params` lines for OpenAI, so
+that its batches failed with "Missing required parameter: 'method'" (567-labs/instructor#1119). So the family is said in words.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any, Literal, TypeAlias
+
+from batchfiles.codec import loads
+from batchfiles.errors import InvalidLine, Mismatch
+from batchfiles.streams.sources import Source, read_blocks
+
+__all__ = ["Family", "Side", "classify", "classify_lines", "describe", "family_of"]
+
+Family: TypeAlias = Literal["input", "output", "anthropic_input", "anthropic_output", "gemini", "vertex", "bedrock", "unknown"]
+Side: TypeAlias = Literal["inputs", "results", "empty"]
+
+LINES_LOOKED_AT = 100
+BYTES_LOOKED_AT = 1024 * 1024
+"""How much a file may hold that says nothing before its first telling line; beyond that its bytes are searched for key names."""
+
+DESCRIPTIONS: dict[Family, str] = {
+    "input": "requests: lines for the service, with custom_id, method, url and body",
+    "output": "results: lines of an output file or an error file, which come from the service",
+    "anthropic_input": "requests for Anthropic's Message Batches: move each line's 'params' to 'body' and add 'method' "
+    "and 'url', or send them to Anthropic",
+    "anthropic_output": "results of Anthropic's Message Batches, which have another shape than those of the OpenAI Batch API: "
+    "read them with Anthropic's tools",
+    "gemini": "lines of the Gemini API's batch mode ('key' with 'request' or 'response'): "
+    "rewrite them as custom_id, method, url and body, or use Google's tools",
+    "vertex": "lines of a Vertex AI batch prediction job, which have no custom_id: "
+    "rewrite them as custom_id, method, url and body, or use Google's tools",
+    "bedrock": "records of an Amazon Bedrock batch inference job ('recordId' with 'modelInput'): "
+    "rewrite them as custom_id, method, url and body, or use Amazon's tools",
+    "unknown": "lines of a shape that is not known here: "
+    "a request has custom_id, method, url and body; a result has custom_id, response and error",
+}
+
+TELLING_KEY = re.compile(rb"""["'](?:(body|method|url)|(id|response|error|status_code))["']\s*:""")
+"""The first of these keys decides for a line that can't be decoded: a result begins with `id` or has `response` before its `body`.
+A quote inside a string has a backslash before it, so that quoted JSON does not match."""
+
+
+def family_of(line: dict[str, Any]) -> Family:
+    """Tell by its keys which service's format a decoded line is in.
+
+    The keys of the OpenAI format go first: people add keys of their own, such as `key` or `params`, to lines that are otherwise
+    good.
+    """
+    if "body" in line and "response" not in line:
+        return "input"
+    if ("response" in line or "error" in line) and ("custom_id" in line or "id" in line):
+        return "output"
+    return _other_family_of(line)
+
+
+def _other_family_of(line: dict[str, Any]) -> Family:
+    result = line.get("result")
+    signs: tuple[tuple[bool, Family], ...] = (
+        ("recordId" in line or "modelInput" in line, "bedrock"),
+        ("params" in line, "anthropic_input"),
+        (isinstance(result, dict) and "type" in result, "anthropic_output"),
+        ("processed_time" in line and "request" in line, "vertex"),
+        ("key" in line and not line.keys().isdisjoint(("request", "response", "error")), "gemini"),
+        ("contents" in line, "gemini"),
+        (isinstance(line.get("request"), dict) and "contents" in line["request"], "vertex"),
+        ("response" in line, "output"),
+        ("url" in line or "method" in line, "input"),
+    )
+    return next((family for sign, family in signs if sign), "unknown")
+
+
+def describe(family: Family) -> str:
+    """Say what lines of a family are and, for those that are not read here, what to do with them."""
+    return DESCRIPTIONS[family]
+
+
+def classify(source: Source) -> Side:
+    """Tell whether a file holds requests or results, by its first line that says so.
+
+    Returns:
+        `"inputs"`, `"results"`, or `"empty"` for a file of no bytes, or of blank lines only.
+
+    Raises:
+        Mismatch: The file is in the format of another service, or nothing in it says what it is.
+        FileError: The file is not there or can't be read.
+        TruncatedFile: Its compressed bytes are damaged.
+        ValueError: The source is an open stream, which could not be read again: spool it first.
+    """
+    if source.path is None:
+        raise ValueError(f"{source.name} can be read once only: spool it before it is classified")
+    return classify_lines(_lines_of(source), source.name)
+
+
+def _lines_of(source: Source) -> Iterator[bytes]:
+    for block in read_blocks(source, lambda _: None):
+        yield from block.lines
+
+
+def classify_lines(lines: Iterable[bytes], name: str | None = None) -> Side:
+    """Do what `classify` does for lines that are at hand already; no more of them are taken than needed.
+
+    Args:
+        lines: The first lines of a file, or all of them.
+        name: The file's display name, for the exception.
+
+    Returns:
+        `"inputs"`, `"results"`, or `"empty"` if there is no line, or blank ones only.
+
+    Raises:
+        Mismatch: As `classify`.
+    """
+    unreadable: list[bytes] = []
+    size = 0
+    decoded = False
+    for line in lines:
+        if not line.strip():
+            continue
+        family: Family = "unknown"
+        try:
+            family = family_of(loads(line))
+            decoded = True
+        except InvalidLine:
+            unreadable.append(line)
+        if family != "unknown":
+            return _side(family, name)
+        size += len(line)
+        if size > BYTES_LOOKED_AT or len(unreadable) >= LINES_LOOKED_AT:
+            break
+    if not size:
+        return "empty"
+    return _side_of_unreadable(unreadable, name, decoded=decoded)
+
+
+def _side(family: Family, name: str | None) -> Side:
+    if family == "input":
+        return "inputs"
+    if family == "output":
+        return "results"
+    raise Mismatch(f"holds {describe(family)}", path=name)
+
+
+def _side_of_unreadable(lines: list[bytes], name: str | None, *, decoded: bool) -> Side:
+    for line in lines:
+        if found := TELLING_KEY.search(line):
+            return "inputs" if found[1] else "results"
+    if decoded:
+        raise Mismatch(f"holds {describe('unknown')}", path=name)
+    raise Mismatch("holds no line that can be read as JSON, and nothing in it looks like a request or a result", path=name)
