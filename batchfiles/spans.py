@@ -1,0 +1,212 @@
+r"""Where a value stands in a line of JSON, so that its own bytes can be kept, copied or changed.
+
+`cut_last` is quick and says None when it isn't sure; `members` walks the text and is always right on a line that decodes. Neither
+reads JSON the way `codec` does: they are asked about lines that decoded already, and only say where things stand.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from batchfiles import codec
+from batchfiles.errors import InvalidLine
+
+__all__ = ["Member", "body_of_input", "body_of_output", "last_member", "members"]
+
+SPACES = b" \t\r\n"
+SPACE = re.compile(rb"[ \t\r\n]*")
+STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+SCALAR = re.compile(rb"[^ \t\r\n,\]}]+")
+INSIDE = re.compile(rb'[^"\[\]{}]*')
+
+
+class Member(NamedTuple):
+    """A key of an object and the place of its value: `text[start:end]`."""
+
+    key: str
+    key_start: int
+    start: int
+    end: int
+
+
+def members(text: bytes, start: int = 0) -> Iterator[Member]:
+    """Walk the members of the object that begins at `start`, white space before it allowed; repeated keys come repeatedly.
+
+    Raises:
+        ValueError: There is no object at that place, or it is not well formed as far as it was walked.
+    """
+    at = _skip(text, start)
+    if text[at : at + 1] != b"{":
+        raise ValueError("no JSON object at this place")
+    at = _skip(text, at + 1)
+    while text[at : at + 1] != b"}":
+        key_start = at
+        key_end = _end_of_string(text, at)
+        at = _skip(text, key_end)
+        if text[at : at + 1] != b":":
+            raise ValueError("a key without a colon")
+        value = _skip(text, at + 1)
+        end = end_of_value(text, value)
+        yield Member(_key(text[key_start + 1 : key_end - 1]), key_start, value, end)
+        at = _skip(text, end)
+        if text[at : at + 1] == b",":
+            at = _skip(text, at + 1)
+        elif text[at : at + 1] != b"}":
+            raise ValueError("a member without an end")
+
+
+def last_member(text: bytes, key: str, start: int = 0) -> Member | None:
+    """Find the member that decoding keeps: the last one of that key."""
+    found = None
+    for member in members(text, start):
+        if member.key == key:
+            found = member
+    return found
+
+
+def end_of_value(text: bytes, start: int) -> int:
+    """Return where the value that begins at `start` ends.
+
+    Raises:
+        ValueError: No value begins there, or it has no end.
+    """
+    first = text[start : start + 1]
+    if first == b'"':
+        return _end_of_string(text, start)
+    if first not in (b"{", b"["):
+        match = SCALAR.match(text, start)
+        if match is None:
+            raise ValueError("no JSON value at this place")
+        return match.end()
+    depth = 0
+    at = start
+    while at < len(text):
+        char = text[at]
+        if char == 0x22:
+            at = _end_of_string(text, at)
+        else:
+            # What the decoder accepted has matching brackets, so their kinds need no look.
+            depth += 1 if char in b"{[" else -1
+            at += 1
+            if depth == 0:
+                return at
+        at = INSIDE.match(text, at).end()  # type: ignore[union-attr]
+    raise ValueError("a value without an end")
+
+
+def _skip(text: bytes, at: int) -> int:
+    return SPACE.match(text, at).end()  # type: ignore[union-attr]
+
+
+def _end_of_string(text: bytes, start: int) -> int:
+    match = STRING.match(text, start)
+    if match is None:
+        raise ValueError("a string without an end")
+    return match.end()
+
+
+def _key(raw: bytes) -> str:
+    if b"\\" not in raw:
+        return raw.decode()
+    return next(iter(codec.loads(b'{"' + raw + b'":0}')))
+
+
+def body_of_input(line: bytes, value: dict[str, Any]) -> bytes | None:
+    """Return the bytes of `body` in a request line; None where there is none.
+
+    Args:
+        line: The line as it stands in the file.
+        value: What it decodes to.
+    """
+    # An ordinary line: `body` is the last key and the values before it are scalars.
+    if next(reversed(value)) == "body" and _all_scalar(value, "body"):
+        cut = _cut(line, value["body"], closing=1)
+        if cut is not None:
+            return cut
+    member = last_member(line, "body")
+    return line[member.start : member.end] if member else None
+
+
+def body_of_output(line: bytes, value: dict[str, Any]) -> bytes | None:
+    """Return the bytes of `response.body` in a result line; of `response` where a service puts the bare completion there.
+
+    Args:
+        line: The line as it stands in the file.
+        value: What it decodes to.
+    """
+    response = value.get("response")
+    if type(response) is not dict:
+        return None
+    if response and next(reversed(response)) == "body" and _all_scalar(response, "body"):
+        cut = _cut_of_output(line, value, response["body"])
+        if cut is not None:
+            return cut
+    member = last_member(line, "response")
+    if member is None or "body" not in response:
+        return member and line[member.start : member.end]
+    body = last_member(line, "body", member.start)
+    return line[body.start : body.end] if body else None
+
+
+def _all_scalar(value: dict[str, Any], but: str) -> bool:
+    """Tell whether no value but one is an array or an object."""
+    for key, item in value.items():
+        if type(item) in CONTAINERS and key != but:
+            return False
+    return True
+
+
+CONTAINERS = frozenset({dict, list})
+
+
+def _cut_of_output(line: bytes, value: dict[str, Any], body: object) -> bytes | None:
+    """Cut the body out of `{scalars…, "response": {scalars…, "body": {…}}, "error": null}`, with or without the error."""
+    if not _all_scalar(value, "response"):
+        return None
+    last = next(reversed(value))
+    if last == "response":
+        return _cut(line, body, closing=2)
+    if last != "error" or value["error"] is not None or list(value)[-2:] != ["response", "error"]:
+        return None
+    end = line.rfind(b"}", 0, line.rfind(b"}")) + 1
+    return _cut(line[:end], body, closing=1, rival=b'"error"') if ERROR_NULL.fullmatch(line, end) else None
+
+
+ERROR_NULL = re.compile(rb'[ \t\r\n]*,[ \t\r\n]*"error"[ \t\r\n]*:[ \t\r\n]*null[ \t\r\n]*}[ \t\r\n]*')
+BODY_KEY = re.compile(rb'"body"[ \t\r\n]*:[ \t\r\n]*')
+ESCAPED_LETTER = re.compile(rb"\\u00(?:6[24fF5]|7[29])")
+r"""A letter of `body` or `error` written as an escape: a repeated key may hide in `"bod\u0079"`."""
+
+
+def _cut(line: bytes, body: object, closing: int, rival: bytes = b'"body"') -> bytes | None:
+    """Cut from behind the first `"body":` to the brace before the last `closing` ones; None where that is not the value.
+
+    It is the value if nothing before the key is escaped (so that it is the key), only white space stands between the closing braces,
+    and no key of the same name, nor a `rival` that the caller took for the last member, is repeated behind it. Where one may be, in
+    plain letters or in escaped ones, the cut must show that it decodes to the body.
+    """
+    key = line.find(b'"body"')
+    if key < 0 or type(body) is not dict or line.find(b"\\", 0, key) >= 0:
+        return None
+    match = BODY_KEY.match(line, key)
+    if match is None:
+        return None
+    end = line.rfind(b"}")
+    for _ in range(closing):
+        before = line.rfind(b"}", 0, end)
+        if line[before + 1 : end].strip(SPACES):
+            return None
+        end = before
+    start = match.end()
+    cut = line[start : end + 1]
+    doubtful = cut.find(b'"body"') >= 0 or cut.find(rival) >= 0 or (cut.find(b"\\u00") >= 0 and ESCAPED_LETTER.search(cut))
+    return None if doubtful and not _decodes_to(cut, body) else cut
+
+
+def _decodes_to(cut: bytes, body: object) -> bool:
+    try:
+        return codec.loads(cut) == body
+    except InvalidLine:
+        return False
