@@ -1,0 +1,79 @@
+"""The numbers of the services: what they are, and that each says where it comes from."""
+
+import dataclasses
+
+import pytest
+
+from batchfiles.limits import AZURE, NONE, OPENAI, PROFILES, VLLM, Limits, profile
+
+
+def test_openai_refuses_above_200_mib_and_warns_above_200_mb():
+    """The guide says 200 MB, the refusal comes at 200 MiB."""
+    assert (OPENAI.warn_bytes, OPENAI.max_bytes) == (200_000_000, 209_715_200)
+
+
+def test_openai_takes_50000_requests_and_50000_embedding_inputs():
+    """Both limits are 50,000, and they are two limits."""
+    assert (OPENAI.max_requests, OPENAI.max_embedding_inputs) == (50_000, 50_000)
+    assert OPENAI.max_embedding_items_per_request == 2048
+
+
+def test_openai_documents_eight_endpoints():
+    """An endpoint is known by its whole name."""
+    assert len(OPENAI.known_urls) == 8
+    assert OPENAI.knows_url("/v1/responses")
+    assert not OPENAI.knows_url("/responses")
+    assert not OPENAI.knows_url("/v1/score")
+
+
+def test_azure_takes_urls_with_and_without_v1():
+    """The dated API has no /v1, the newer one has."""
+    assert AZURE.max_requests == 100_000
+    assert AZURE.knows_url("/chat/completions")
+    assert AZURE.knows_url("/v1/chat/completions")
+
+
+def test_vllm_has_no_limits_and_takes_mixed_urls_by_their_ends():
+    """Whatever stands before /score or /rerank."""
+    assert VLLM.max_requests is VLLM.max_bytes is None
+    assert not VLLM.one_url
+    assert not VLLM.one_model
+    assert VLLM.knows_url("/v2/rerank")
+    assert VLLM.knows_url("/score")
+    assert not VLLM.knows_url("/v1/videos")
+
+
+def test_none_knows_every_url_and_has_no_rule():
+    """The profile for files of no service in particular."""
+    assert NONE.knows_url("/anything")
+    assert Limits(name="none") == NONE
+
+
+@pytest.mark.parametrize("limits", PROFILES.values(), ids=PROFILES)
+def test_every_rule_has_its_source(limits: Limits):
+    """A field that differs from NONE has a sentence, and no sentence stands for a field without a rule."""
+    ruled = {
+        field.name
+        for field in dataclasses.fields(Limits)
+        if field.name not in {"name", "sources"} and getattr(limits, field.name) != getattr(NONE, field.name)
+    }
+    assert set(limits.sources) == ruled
+
+
+def test_profiles_are_found_by_name_in_any_case():
+    """`--limits OpenAI` works."""
+    assert profile("OpenAI") is OPENAI
+    assert profile("none") is NONE
+
+
+def test_an_unknown_profile_names_those_that_are_known():
+    """The message is the help."""
+    with pytest.raises(ValueError, match="'acme': choose one of openai, azure, vllm, none"):
+        profile("acme")
+
+
+def test_limits_are_hashable_values():
+    """They can be keys and defaults, and nobody changes them by accident."""
+    assert len({OPENAI, AZURE, VLLM, NONE}) == 4
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        OPENAI.max_requests = 1
