@@ -1,0 +1,250 @@
+r"""Where the line of each `custom_id` stands: an index of 25 bytes a line, in a temporary file that processes share.
+
+Entries are sorted by an 8-byte BLAKE2b of the decoded id: Python's own `hash` differs between processes, and `"caf\u00e9"` and
+`"café"` are one id. Two ids may share a digest, so whoever fetches a line compares the id in it.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+from array import array
+from bisect import bisect_left
+from collections.abc import Iterator
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any, NamedTuple
+
+__all__ = ["OFFSET_BITS", "Entries", "Index", "IndexBuilder", "Place", "digest"]
+
+OFFSET_BITS = 48
+"""A position packs the file's number above this many bits of byte offset: 65,536 files of up to 256 TiB."""
+
+PARTITIONS = 64
+COLUMNS = (("digests", "Q"), ("positions", "Q"), ("lengths", "I"), ("line_numbers", "I"))
+WIDTHS = {"Q": 8, "I": 4, "B": 1}
+
+
+def digest(custom_id: str) -> int:
+    """Return the 64-bit digest under which an id stands in the index."""
+    return int.from_bytes(blake2b(custom_id.encode(), digest_size=8).digest(), "little")
+
+
+class Place(NamedTuple):
+    """Where a line stands: the file's number, and offset, length (without its newline) and number of the line."""
+
+    file: int
+    offset: int
+    length: int
+    line_number: int
+
+
+class Entries:
+    """Lines with their digests, column by column, as a pass over a file notes them."""
+
+    def __init__(self) -> None:
+        self.digests = array("Q")
+        self.positions = array("Q")
+        self.lengths = array("I")
+        self.line_numbers = array("I")
+
+    def __len__(self) -> int:
+        return len(self.digests)
+
+    def add(self, digest: int, file: int, offset: int, length: int, line_number: int) -> None:
+        """Note one line."""
+        self.digests.append(digest)
+        self.positions.append(file << OFFSET_BITS | offset)
+        self.lengths.append(length)
+        self.line_numbers.append(line_number)
+
+    def to_bytes(self) -> bytes:
+        """Pack the columns one behind the other; `from_bytes` needs to know nothing else."""
+        return b"".join(getattr(self, name).tobytes() for name, _ in COLUMNS)
+
+    @classmethod
+    def from_bytes(cls, data: bytes, line_number_base: int = 0) -> Entries:
+        """Unpack what `to_bytes` packed, and shift the line numbers by what stood before the range that was read."""
+        entries = cls()
+        count = len(data) // 24
+        at = 0
+        for name, code in COLUMNS:
+            size = count * WIDTHS[code]
+            getattr(entries, name).frombytes(memoryview(data)[at : at + size])
+            at += size
+        if line_number_base:
+            entries.line_numbers = array("I", [number + line_number_base for number in entries.line_numbers])
+        return entries
+
+
+class IndexBuilder:
+    """Takes entries in any order and leaves a sorted index in a file.
+
+    Args:
+        path: The file to make; partitions stand beside it for a while.
+        in_memory: How many entries are held before they go to disk, sorted into 64 partitions by their first bits; each is then
+            sorted alone, so that the memory stays that of one partition.
+    """
+
+    def __init__(self, path: Path, *, in_memory: int = 1_000_000) -> None:
+        self._path = path
+        self._in_memory = in_memory
+        self._held: list[Entries] = []
+        self._held_count = 0
+        self._count = 0
+        self._partitions: list[Any] = []
+
+    def add(self, entries: Entries) -> None:
+        """Add what a pass over a range noted."""
+        if not entries:
+            return
+        self._held.append(entries)
+        self._held_count += len(entries)
+        self._count += len(entries)
+        if self._held_count > self._in_memory:
+            self._spill()
+
+    def finish(self) -> Index:
+        """Sort, write, and open the index."""
+        if self._partitions and self._held:
+            self._spill()
+        with self._path.open("xb") as file:
+            file.truncate(Index.size_of(self._count))
+            at = 0
+            for columns in self._sorted():
+                start = 0
+                for (_, code), column in zip(COLUMNS, columns, strict=True):
+                    file.seek(start + at * WIDTHS[code])
+                    file.write(column.buffers()[1])
+                    start += self._count * WIDTHS[code]
+                at += len(columns[0])
+        for partition in self._partitions:
+            partition.close()
+            Path(partition.name).unlink()
+        return Index(self._path, self._count)
+
+    def _sorted(self) -> Iterator[list[Any]]:
+        """Yield the sorted columns, one partition after the other."""
+        if not self._partitions:
+            if self._held:
+                yield _sort(self._held)
+            return
+        for partition in self._partitions:
+            partition.seek(0)
+            held = []
+            while head := partition.read(8):
+                held.append(Entries.from_bytes(partition.read(24 * int.from_bytes(head, "little"))))
+            if held:
+                yield _sort(held)
+
+    def _spill(self) -> None:
+        """Write what is held to the partitions; each gets one run of the sorted entries."""
+        if not self._partitions:
+            names = [f"{self._path.name}.{number:02d}" for number in range(PARTITIONS)]
+            self._partitions = [self._path.with_name(name).open("x+b") for name in names]
+        columns = _sort(self._held)
+        digests = memoryview(columns[0].buffers()[1]).cast("Q")
+        edges = [bisect_left(digests, (n << 64) // PARTITIONS) for n in range(PARTITIONS)] + [len(digests)]
+        for partition, start, end in zip(self._partitions, edges, edges[1:], strict=False):
+            if start < end:
+                partition.write((end - start).to_bytes(8, "little"))
+                for (_, code), column in zip(COLUMNS, columns, strict=True):
+                    partition.write(memoryview(column.buffers()[1])[start * WIDTHS[code] : end * WIDTHS[code]])
+        self._held.clear()
+        self._held_count = 0
+
+
+def _sort(held: list[Entries]) -> list[Any]:
+    """Sort by digest, keeping the order of arrival among equals; returns Arrow arrays in the order of `COLUMNS`."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    types = {"Q": pa.uint64(), "I": pa.uint32()}
+    columns = []
+    for name, code in COLUMNS:
+        data = b"".join(memoryview(getattr(entries, name)).cast("B") for entries in held)
+        columns.append(pa.Array.from_buffers(types[code], len(data) // WIDTHS[code], [None, pa.py_buffer(data)]))
+    order = pc.array_sort_indices(columns[0])
+    return [column.take(order) for column in columns]
+
+
+class Index:
+    """A finished index, open for look-ups in any number of processes.
+
+    Attributes:
+        digests: Sorted; what `bisect` searches.
+        positions: File numbers and offsets, as `OFFSET_BITS` says.
+        lengths: Bytes of each line without its newline.
+        line_numbers: Counted from 1.
+        states: One byte an entry, 0 at first, for whoever uses the index; processes that write the same byte write the same value.
+    """
+
+    def __init__(self, path: Path, count: int) -> None:
+        self.path = path
+        self.count = count
+        self._map: mmap.mmap | None = None
+        view = memoryview(b"")
+        if count:
+            descriptor = os.open(path, os.O_RDWR)
+            try:
+                self._map = mmap.mmap(descriptor, 0)
+            finally:
+                os.close(descriptor)
+            view = memoryview(self._map)
+        at = 0
+        parts = []
+        for code in ("Q", "Q", "I", "I", "B"):
+            size = count * WIDTHS[code]
+            parts.append(view[at : at + size].cast(code))
+            at += size
+        self.digests, self.positions, self.lengths, self.line_numbers, self.states = parts
+
+    @staticmethod
+    def size_of(count: int) -> int:
+        """Return the bytes of an index of that many entries."""
+        return 25 * count
+
+    def __len__(self) -> int:
+        return self.count
+
+    def place(self, entry: int) -> Place:
+        """Return where the line of an entry stands."""
+        position = self.positions[entry]
+        return Place(
+            position >> OFFSET_BITS,
+            position & (1 << OFFSET_BITS) - 1,
+            self.lengths[entry],
+            self.line_numbers[entry],
+        )
+
+    def run(self, digest: int) -> range:
+        """Return the entries of a digest, in the order of the files and lines."""
+        digests = self.digests
+        first = bisect_left(digests, digest)
+        last = first
+        while last < self.count and digests[last] == digest:
+            last += 1
+        return range(first, last)
+
+    def repeated(self) -> Iterator[range]:
+        """Yield the runs of entries that share a digest."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        if self.count < 2:
+            return
+        column = pa.Array.from_buffers(pa.uint64(), self.count, [None, pa.py_buffer(self.digests)])
+        twins = pc.indices_nonzero(pc.equal(column[1:], column[:-1])).to_pylist()
+        behind = 0
+        for twin in twins:
+            if twin >= behind:
+                run = self.run(self.digests[twin])
+                behind = run.stop
+                yield run
+
+    def close(self) -> None:
+        """Let go of the file, which stays; whoever named it removes it."""
+        for view in (self.digests, self.positions, self.lengths, self.line_numbers, self.states):
+            view.release()
+        if self._map is not None:
+            self._map.close()
