@@ -1,7 +1,7 @@
 """Which service's format a line is in, and on which side of the service a file stands.
 
-A file of one service given to another is a common accident: a popular library once wrote Anthropic's `params` lines for OpenAI, so
-that its batches failed with "Missing required parameter: 'method'" (567-labs/instructor#1119). So the family is said in words.
+A file of one service given to another is a common accident: a popular library once wrote Anthropic's `params` lines for OpenAI,
+and its batches failed with "Missing required parameter: 'method'" (567-labs/instructor#1119). So the family is said in words.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ DESCRIPTIONS: dict[Family, str] = {
 }
 
 TELLING_KEY = re.compile(rb"""["'](?:(body|method|url)|(id|response|error|status_code))["']\s*:""")
-"""The first of these keys decides for a line that can't be decoded: a result begins with `id` or has `response` before its `body`.
+"""The first of these keys decides for a line that can't be decoded: a result begins with `id`, or `response` stands before `body`.
 A quote inside a string has a backslash before it, so that quoted JSON does not match."""
 
 
