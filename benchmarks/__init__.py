@@ -1,0 +1,1 @@
+"""What the speed and the memory of the library are measured with; not part of the package."""
