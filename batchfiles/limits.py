@@ -1,7 +1,7 @@
 """Every number and rule that somebody set, each with its source, the date when it was read, and how sure it is.
 
 A profile says what one service refuses, and `None`, `False` or an empty set say that it has no such rule. To add one, write
-another `Limits` and put it into `PROFILES`; a field that differs from `NONE` must have its sentence in `sources`, and a test looks.
+another `Limits` and put it into `PROFILES`; a field that differs from `NONE` must have its sentence in `sources` (tested).
 """
 
 from __future__ import annotations

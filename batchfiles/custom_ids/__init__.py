@@ -1,0 +1,1 @@
+"""Exact uniqueness and look-up of `custom_id` in bounded memory."""

@@ -1,0 +1,163 @@
+"""Uniqueness of ids: nothing missed, nothing invented, little memory, and no file left behind."""
+
+import random
+import subprocess
+import sys
+import tracemalloc
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from batchfiles.custom_ids import unique
+from batchfiles.custom_ids.unique import UniqueIds
+from batchfiles.errors import FileError
+
+
+def four_bits(custom_id):
+    """A hash so bad that every partition holds many different ids."""
+    return sum(custom_id.encode()) & 15
+
+
+def found(custom_ids, **options):
+    """Add all and return every repetition as (id, first place, place), sorted by place."""
+    repetitions = []
+    with UniqueIds(**options) as ids:
+        for place, custom_id in enumerate(custom_ids):
+            first = ids.add(custom_id, place)
+            if first is not None:
+                repetitions.append((custom_id, first, place))
+        repetitions.extend(ids.duplicates())
+    return sorted(repetitions, key=lambda item: item[2])
+
+
+def repeated(custom_ids):
+    """The same, said with a dict."""
+    first = {}
+    return [
+        (custom_id, first[custom_id], place)
+        for place, custom_id in enumerate(custom_ids)
+        if first.setdefault(custom_id, place) != place
+    ]
+
+
+def test_a_repetition_in_memory_is_known_at_once():
+    """`add` returns the place of the first one."""
+    with UniqueIds() as ids:
+        assert ids.add("a", 1) is None
+        assert ids.add("b", 2) is None
+        assert ids.add("a", 3) == 1
+        assert list(ids.duplicates()) == []
+
+
+def test_a_repetition_on_disk_is_known_at_the_end():
+    """With no room in memory, `duplicates` names all of them, each with the first place."""
+    with UniqueIds(in_memory=0) as ids:
+        assert [ids.add(custom_id, place) for place, custom_id in enumerate("abaca")] == [None] * 5
+        assert sorted(ids.duplicates()) == [("a", 0, 2), ("a", 0, 4)]
+
+
+def test_the_same_place_twice_is_still_a_repetition():
+    """Places are the caller's; nothing is concluded from them."""
+    with UniqueIds(in_memory=0) as ids:
+        ids.add("a", 7)
+        ids.add("a", 7)
+        assert list(ids.duplicates()) == [("a", 7, 7)]
+
+
+@pytest.mark.parametrize("in_memory", [0, 1, 7, 1000])
+@pytest.mark.parametrize("hashed_by", [hash, four_bits, lambda _: 0])
+def test_nothing_is_missed_or_invented_however_bad_the_hash(in_memory, hashed_by, monkeypatch):
+    """A dict finds the same repetitions in random files, with every share of memory and disk."""
+    monkeypatch.setattr(unique, "BUFFER", 500)
+    chance = random.Random(in_memory)
+    for _ in range(100):
+        custom_ids = [f"id-{chance.randrange(60)}" for _ in range(chance.randrange(120))]
+        assert found(custom_ids, in_memory=in_memory, hashed_by=hashed_by) == repeated(custom_ids)
+
+
+@given(st.lists(st.text(max_size=5)), st.integers(0, 5))
+def test_any_text_is_an_id(custom_ids, in_memory):
+    """Empty ids, newlines, NUL, other planes and lone surrogates are told apart exactly."""
+    assert found(custom_ids, in_memory=in_memory) == repeated(custom_ids)
+
+
+def test_ids_that_look_alike_are_different():
+    """No case is folded, nothing is normalised: the service doesn't either."""
+    assert found(["é", "e\u0301", "É", "a", "a ", "a\0"], in_memory=0) == []
+
+
+def test_long_ids_count_for_more_in_memory():
+    """Ten ids of 6,400 characters do not stay where a thousand ordinary ones may."""
+    with UniqueIds(in_memory=1000) as ids:
+        for number in range(20):
+            ids.add(f"{number:06400d}", number)
+        assert ids.add(f"{0:06400d}", 20) == 0
+        assert ids.add(f"{19:06400d}", 21) is None
+        assert [item[1:] for item in ids.duplicates()] == [(19, 21)]
+
+
+def test_clear_begins_again():
+    """What was in one file is no repetition in the next."""
+    with UniqueIds(in_memory=1) as ids:
+        for custom_id in ("a", "b"):
+            ids.add(custom_id, 1)
+        ids.clear()
+        assert [ids.add(custom_id, 2) for custom_id in ("a", "b")] == [None, None]
+        assert list(ids.duplicates()) == []
+
+
+def test_places_have_63_bits():
+    """A file's number and a line's number fit into one."""
+    place = (2**23 - 1) << 40 | (2**40 - 1)
+    with UniqueIds(in_memory=0) as ids:
+        ids.add("a", place - 1)
+        ids.add("a", place)
+        assert list(ids.duplicates()) == [("a", place - 1, place)]
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_no_file_is_left_behind(tmp_path, monkeypatch, fails):
+    """The temporary file has no name from the beginning, so that not even a killed process leaves it."""
+    monkeypatch.setattr(unique, "BUFFER", 0)
+    ids = UniqueIds(in_memory=0, temp_dir=tmp_path)
+    with pytest.raises(KeyError) if fails else ids, ids:
+        ids.add("a", 1)
+        assert list(tmp_path.iterdir()) == []
+        if fails:
+            raise KeyError
+    assert ids._file is None
+
+
+def test_a_missing_temporary_folder_is_a_file_error(tmp_path, monkeypatch):
+    """The message names the folder."""
+    monkeypatch.setattr(unique, "BUFFER", 0)
+    with UniqueIds(in_memory=0, temp_dir=tmp_path / "gone") as ids, pytest.raises(FileError, match="gone: no such file"):
+        ids.add("a", 1)
+
+
+def test_memory_is_bounded_by_the_buffer_not_by_the_ids():
+    """100,000 ids on disk take a few megabytes; in a set they would take 12."""
+    tracemalloc.start()
+    with UniqueIds(in_memory=0) as ids:
+        for number in range(100_000):
+            ids.add(f"{number:036d}", number)
+        assert list(ids.duplicates()) == []
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 8 * 1024 * 1024
+
+
+def test_python_seeds_do_not_matter():
+    """Python's own hash differs between processes; the answer does not."""
+    code = (
+        "from batchfiles.custom_ids.unique import UniqueIds\n"
+        "ids = UniqueIds(0)\n"
+        "for place, name in enumerate(['a', 'b', 'a', 'c', 'b']): ids.add(name, place)\n"
+        "print(sorted(ids.duplicates()))"
+    )
+    answers = {
+        subprocess.run([sys.executable, "-c", code], env={"PYTHONHASHSEED": seed}, capture_output=True, check=True).stdout
+        for seed in ("0", "1", "2")
+    }
+    assert answers == {b"[('a', 0, 2), ('b', 1, 4)]\n"}
