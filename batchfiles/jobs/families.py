@@ -41,8 +41,8 @@ DESCRIPTIONS: dict[Family, str] = {
 }
 
 TELLING_KEY = re.compile(rb"""["'](?:(body|method|url)|(id|response|error|status_code))["']\s*:""")
-"""The first of these keys decides for a line that can't be decoded: a result begins with `id`, or `response` stands before `body`.
-A quote inside a string has a backslash before it, so that quoted JSON does not match."""
+"""The first of these keys decides for a line that can't be decoded: a result begins with `id`, or has `response` before
+`body`. A quote inside a string has a backslash before it, so that quoted JSON does not match."""
 
 
 def family_of(line: dict[str, Any]) -> Family:

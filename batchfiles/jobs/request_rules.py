@@ -1,0 +1,239 @@
+"""The rules on one request, and on how it must agree with the other requests of its file.
+
+Codes and sentences are the service's own where one is recorded, which was in llama-stack's test_batches_errors.py in 2025-08.
+Other codes are those that OpenAI's API uses elsewhere for the same fault: `invalid_type`, `invalid_value`, `empty_array`,
+`array_above_max_length`, `string_above_max_length`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from batchfiles.codec import Repaired
+from batchfiles.findings import Severity
+from batchfiles.jobs.endpoint_rules import Content, content_of, count_embedding_inputs, has_default_model
+from batchfiles.jobs.strict_schemas import faults as schema_faults
+from batchfiles.jobs.strict_schemas import strict_schemas
+from batchfiles.limits import Limits
+
+__all__ = ["Fault", "RequestRules"]
+
+SERVICES_WITH_STRICT_SCHEMAS = frozenset({"openai", "azure"})
+"""Others compile schemas with engines of their own, which take more (vLLM) or less."""
+
+SCHEMA_HOLDERS = frozenset({"response_format", "text", "tools"})
+
+JSON_KINDS = {dict: "an object", list: "an array", str: "a string", bool: "a boolean", int: "an integer", float: "a number"}
+
+NOT_SEEN = object()
+"""Equal to no value of a line: it sends the first request of a file through the closer look."""
+
+
+class Fault(NamedTuple):
+    """What is wrong with one request, without its place in the file."""
+
+    code: str
+    message: str
+    json_path: str | None = None
+    severity: Severity = "error"
+
+
+class RequestRules:
+    """The rules of one service for the requests of one file.
+
+    Most requests are like the one before them, so `passes` looks only whether all is as expected, and `faults` looks closer at
+    the others. A request that `passes` would have no fault; one that doesn't may still have none.
+
+    Attributes:
+        url: The url of the first request that has one.
+        model: The model of the first request that names one.
+        embedding_inputs: Texts to embed so far, of the requests that went through `faults`.
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        self.url: str | None = None
+        self.model: str | None = None
+        self.embedding_inputs = 0
+        self._limits = limits
+        self._url_line = 0
+        self._model_line = 0
+        self._unknown_urls: set[str] = set()
+        self._shortest_id = max(1, limits.min_custom_id_length or 1)
+        self._longest_id = limits.max_custom_id_length or 2**63
+        self._strict_schemas = limits.name in SERVICES_WITH_STRICT_SCHEMAS
+        self._closer_keys = (SCHEMA_HOLDERS if self._strict_schemas else frozenset()) | (
+            frozenset({"stream"}) if limits.stream_refused else frozenset()
+        )
+        self._expected_url: object = NOT_SEEN
+        self._expected_model: object = NOT_SEEN
+        self._content: Content | None = None
+        self._content_key = ""
+        self._content_kinds: frozenset[type] = frozenset()
+
+    def passes(self, request: dict[str, Any]) -> bool:
+        """Tell quickly whether a request is like the ones before it and right; on False, ask `faults`."""
+        body = request.get("body")
+        custom_id = request.get("custom_id")
+        if type(body) is not dict or type(custom_id) is not str or type(request) is not dict:
+            return False
+        if self._content_key:
+            content = body.get(self._content_key)
+            if not content or type(content) not in self._content_kinds:
+                return False
+        return (
+            request.get("url") == self._expected_url
+            and body.get("model") == self._expected_model
+            and request.get("method") == "POST"
+            and self._shortest_id <= len(custom_id) <= self._longest_id
+            and self._closer_keys.isdisjoint(body)
+        )
+
+    def is_embedding(self) -> bool:
+        """Tell whether the requests that `passes` lets through are embeddings, each with one text."""
+        return self._content is not None and self._content.counts_inputs
+
+    def faults(self, request: dict[str, Any], line_number: int) -> Iterator[Fault]:
+        """Say everything that is wrong with a request, in the order of its keys; and learn what to expect from the next one."""
+        if type(request) is Repaired:
+            yield Fault("invalid_json_line", "Not strictly JSON: it holds half a surrogate pair, NaN or an infinite number.")
+        yield from self._custom_id_faults(request.get("custom_id"))
+        yield from self._method_faults(request.get("method"))
+        yield from self._url_faults(request.get("url"), line_number)
+        body = request.get("body")
+        if body is None:
+            yield _missing("body")
+        elif not isinstance(body, dict):
+            yield _wrong_type("body", "an object", body)
+        else:
+            yield from self._model_faults(body, line_number)
+            yield from self._body_faults(body, request.get("url"))
+
+    def _custom_id_faults(self, custom_id: Any) -> Iterator[Fault]:  # noqa: ANN401 - any JSON value
+        if custom_id is None:
+            yield _missing("custom_id")
+        elif not isinstance(custom_id, str):
+            yield _wrong_type("custom_id", "a string", custom_id)
+        elif not custom_id:
+            yield Fault("invalid_value", "'custom_id' is empty: its result could not be told from others.", "$.custom_id")
+        elif len(custom_id) > self._longest_id:
+            words = f"'custom_id' has {len(custom_id):,} characters, and {self._longest_id:,} are allowed."
+            yield Fault("string_above_max_length", words, "$.custom_id")
+        elif len(custom_id) < self._shortest_id:
+            words = f"'custom_id' has {len(custom_id):,} characters, and {self._shortest_id:,} are needed."
+            yield Fault("string_below_min_length", words, "$.custom_id")
+
+    def _method_faults(self, method: Any) -> Iterator[Fault]:  # noqa: ANN401 - any JSON value
+        if method is None:
+            if self._limits.method_required:
+                yield _missing("method")
+        elif not isinstance(method, str):
+            yield _wrong_type("method", "a string", method)
+        elif method != "POST" and self._limits.method_required:
+            yield Fault("invalid_value", f"Invalid value: '{_cut(method)}'. The only method is 'POST'.", "$.method")
+
+    def _url_faults(self, url: Any, line_number: int) -> Iterator[Fault]:  # noqa: ANN401 - any JSON value
+        if url is None:
+            if self._limits.url_required:
+                yield _missing("url")
+                return
+        elif not isinstance(url, str):
+            yield _wrong_type("url", "a string", url)
+            return
+        if self._expected_url is NOT_SEEN or not self._limits.one_url:
+            yield from self._expect_url(url, line_number)
+        elif url != self._expected_url:
+            first = f"'{_cut(url or '')}' here, '{_cut(self.url or '')}' on line {self._url_line}"
+            yield Fault("invalid_url", f"The URL provided for this request does not match the batch endpoint: {first}.", "$.url")
+
+    def _expect_url(self, url: str | None, line_number: int) -> Iterator[Fault]:
+        """Take a url for the endpoint of the requests that follow."""
+        self._expected_url = url
+        if self.url is None and url is not None:
+            self.url, self._url_line = url, line_number
+        self._content = self._content_rule(url)
+        self._content_key = self._content.key if self._content else ""
+        self._content_kinds = self._content.plain_kinds if self._content else frozenset()
+        if (
+            url is not None
+            and not self._limits.knows_url(url)
+            and url not in self._unknown_urls
+            and len(self._unknown_urls) < 100
+        ):
+            self._unknown_urls.add(url)
+            words = f"'{_cut(url)}' is not an endpoint that {self._limits.name} is known to have (said once)."
+            yield Fault("unknown_url", words, "$.url", "warning")
+
+    def _model_faults(self, body: dict[str, Any], line_number: int) -> Iterator[Fault]:
+        model = body.get("model")
+        if model is None or model == "":
+            if self._limits.one_model:
+                has_default = self.url is not None and has_default_model(self.url)
+                yield Fault(
+                    "invalid_request", "Model parameter is required.", "$.body.model", "warning" if has_default else "error"
+                )
+            elif model is None:
+                self._expected_model = None
+        elif not isinstance(model, str):
+            yield _wrong_type("body.model", "a string", model)
+        elif self.model is None or not self._limits.one_model:
+            self._expected_model = model
+            if self.model is None:
+                self.model, self._model_line = model, line_number
+        elif model != self.model:
+            yield Fault(
+                "mismatched_model",
+                f"The model '{_cut(model)}' for this request does not match the rest of the batch: "
+                f"line {self._model_line} has '{_cut(self.model)}'.",
+                "$.body.model",
+            )
+
+    def _body_faults(self, body: dict[str, Any], url: Any) -> Iterator[Fault]:  # noqa: ANN401 - any JSON value
+        if self._limits.stream_refused and body.get("stream") not in (None, False):
+            yield Fault("streaming_unsupported", "Streaming is not supported in the Batch API.", "$.body.stream")
+        rule = self._content_rule(url)
+        if rule is not None:
+            yield from self._content_faults(body, rule)
+        if self._strict_schemas and not SCHEMA_HOLDERS.isdisjoint(body):
+            for holder in strict_schemas(body):
+                for message, json_path in schema_faults(holder.schema):
+                    words = f"Invalid schema for {_cut(holder.user)}: {_cut(message, 500)}"
+                    yield Fault(holder.code, words, f"$.body{holder.json_path}{json_path}")
+
+    def _content_rule(self, url: Any) -> Content | None:  # noqa: ANN401 - any JSON value
+        """Return what a body must hold: by its own url, also where that is not the file's. A profile without endpoints has none."""
+        return content_of(url) if isinstance(url, str) and self._limits.known_urls else None
+
+    def _content_faults(self, body: dict[str, Any], rule: Content) -> Iterator[Fault]:
+        content = body.get(rule.key)
+        if content is None:
+            if rule.instead.isdisjoint(body):
+                yield Fault("invalid_request", f"{rule.key.capitalize()} parameter is required.", f"$.body.{rule.key}")
+        elif type(content) not in rule.kinds:
+            yield _wrong_type(f"body.{rule.key}", rule.kinds_in_words, content)
+        elif content == []:
+            yield Fault("empty_array", f"Invalid 'body.{rule.key}': empty array.", f"$.body.{rule.key}")
+        elif rule.counts_inputs:
+            yield from self._count(content)
+
+    def _count(self, content: str | list[Any]) -> Iterator[Fault]:
+        count = count_embedding_inputs(content)
+        self.embedding_inputs += count
+        most = self._limits.max_embedding_items_per_request
+        if most is not None and count > most:
+            words = f"Invalid 'body.input': array too long. It has {count:,} items, and {most:,} are allowed in one request."
+            yield Fault("array_above_max_length", words, "$.body.input")
+
+
+def _missing(name: str) -> Fault:
+    return Fault("missing_required_parameter", f"Missing required parameter: '{name}'.", f"$.{name}")
+
+
+def _wrong_type(name: str, wanted: str, value: Any) -> Fault:  # noqa: ANN401 - any JSON value
+    words = f"Invalid type for '{name}': expected {wanted}, but got {JSON_KINDS.get(type(value), 'null')} instead."
+    return Fault("invalid_type", words, f"$.{name}")
+
+
+def _cut(text: str, length: int = 100) -> str:
+    """Keep findings small: what stands in a file may have megabytes."""
+    return text if len(text) <= length else f"{text[:length]}…"
