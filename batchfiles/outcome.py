@@ -1,0 +1,211 @@
+"""What became of one request, from status code and error and body together; never from the name of the file."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final, NamedTuple
+
+from batchfiles import bodies, codec
+from batchfiles.bodies import fault
+from batchfiles.bodies.answer import EMPTY, Answer, Body
+from batchfiles.bodies.fault import Fault
+from batchfiles.bodies.tally import Tally
+from batchfiles.errors import InvalidLine
+
+__all__ = [
+    "CANCELLED",
+    "EXPIRED",
+    "FAILED",
+    "INCOMPLETE",
+    "MALFORMED",
+    "MISSING",
+    "NO_RESPONSE",
+    "OUTCOMES",
+    "SUCCEEDED",
+    "Result",
+    "read",
+    "retryable",
+]
+
+SUCCEEDED: Final = "succeeded"
+"""An answer; a refusal is one too."""
+INCOMPLETE: Final = "incomplete"
+"""An answer that stopped early: at a length limit, by a content filter, or it was never finished."""
+FAILED: Final = "failed"
+"""An answer that is no success, or an error without an answer."""
+EXPIRED: Final = "expired"
+"""The batch's time was over before the request's turn came."""
+CANCELLED: Final = "cancelled"
+"""The batch was cancelled before the request's turn came."""
+NO_RESPONSE: Final = "no_response"
+"""A line without an answer and without an error: status 0 and an empty body (tidyverse/ellmer#830), or 200 and no body."""
+MALFORMED: Final = "malformed"
+"""The line can't be read; said by those who read lines."""
+MISSING: Final = "missing"
+"""There is no line; only a join can know."""
+
+OUTCOMES: Final = (SUCCEEDED, INCOMPLETE, FAILED, EXPIRED, CANCELLED, NO_RESPONSE, MALFORMED, MISSING)
+"""Every value of the column `outcome`."""
+
+LOST: Final = frozenset({EXPIRED, CANCELLED, NO_RESPONSE, MALFORMED, MISSING})
+"""Nobody has judged the request: it may be sent again as it is."""
+
+TRY_AGAIN: Final = frozenset({408, 409, 429})
+"""HTTP answers below 500 that tell of the moment and not of the request."""
+
+PASSING: Final = frozenset({"server_error", "rate_limit_exceeded", "vector_store_timeout"})
+"""The same among the error codes of a Responses body, whose status is 200 [spec: ResponseErrorCode]."""
+
+ENDINGS: Final = {"expired": EXPIRED, "cancelled": CANCELLED, "canceled": CANCELLED}
+"""How error codes end that tell of the batch: `batch_expired`, `batch_cancelled`; the bare words are Anthropic's."""
+
+HTTP_STATUS: Final = re.compile("[45][0-9][0-9]", re.ASCII)
+
+INT32: Final = range(-(2**31), 2**31)
+
+QUOTED: Final = 200
+"""Characters of a body that is no JSON (a proxy's HTML page) that serve as its error message."""
+
+
+class Result(NamedTuple):
+    """What one line of an output file or an error file says.
+
+    Attributes:
+        outcome: One of `OUTCOMES`.
+        status_code: The HTTP status; None where there is none, or one that is no int32.
+        request_id: The service's name for the HTTP request; an empty one is None.
+        error_code: The machine's word for what went wrong.
+        error_type: The family of errors that it belongs to.
+        error_param: The parameter that is to blame.
+        error_message: The sentence for a person.
+        retryable: Whether the same line may succeed if it is sent again.
+        body: The response body, decoded, where it is an object and not an empty one.
+        answer: What the body says. Where the outcome is no answer, its own `outcome` is `"failed"` and it is not `carried`.
+        misfits: How many values of the line did not fit their column, those of `answer` included.
+    """
+
+    outcome: str
+    status_code: int | None
+    request_id: str | None
+    error_code: str | None
+    error_type: str | None
+    error_param: str | None
+    error_message: str | None
+    retryable: bool
+    body: Body | None
+    answer: Answer
+    misfits: int
+
+
+def read(line: dict[str, Any]) -> Result:
+    """Read the decoded line of an output file or an error file. It never raises.
+
+    A success has no error, a status of 2xx and a body that does not say otherwise. Where the status is missing (old vLLM,
+    hand-made files), 0 or no integer, the content decides, and only a body of a known endpoint is a success.
+
+    Returns:
+        What became of the request.
+    """
+    response = line.get("response")
+    # The ordinary line, by the shortest way: everything here is true of it, and the rules below would come to the same.
+    if type(response) is dict and line.get("error") is None:
+        status, body, request_id = response.get("status_code"), response.get("body"), response.get("request_id")
+        if type(status) is int and 200 <= status < 300 and type(body) is dict and body and type(request_id) is str and request_id:
+            answer = bodies.read(body)
+            outcome = answer.outcome
+            if outcome != FAILED:
+                return tuple.__new__(Result, (  # past the constructor, which takes twice as long
+                    outcome, status, request_id, None, None, None, None, False, body, answer, answer.misfits,
+                ))  # fmt: skip
+    return _read_any(line)
+
+
+def retryable(outcome: str, status_code: int | None, error_code: str | None = None) -> bool:
+    """Tell whether the same request may succeed if it is sent again.
+
+    Args:
+        outcome: One of `OUTCOMES`.
+        status_code: The HTTP status, None or 0 where nobody answered.
+        error_code: Decides only where the status doesn't: a Responses body that failed in a 200, or an error without an answer.
+
+    Returns:
+        True for what was lost on the way, for 408, 409, 429 and 5xx, and for errors without an HTTP answer.
+    """
+    if outcome != FAILED:
+        return outcome in LOST
+    if not status_code:
+        # vLLM and others write the HTTP status as the error's code.
+        status_code = int(error_code) if error_code and HTTP_STATUS.fullmatch(error_code) else 500
+    return status_code >= 500 or status_code in TRY_AGAIN or (status_code < 300 and error_code in PASSING)
+
+
+def _read_any(line: dict[str, Any]) -> Result:
+    """Read a line of any form."""
+    tally = Tally()
+    response = line.get("response")
+    if type(response) is not dict:
+        response = {"body": response}
+    request_id = tally.text(response.get("request_id")) or None
+    if "status_code" not in response and "body" not in response:
+        response = {"body": response}  # the completion itself: old vLLM
+    status = _status(response.get("status_code"), tally)
+    body = _body(response.get("body"))
+    answer, error = EMPTY, fault.read(line.get("error"))
+    silent = not status or 200 <= status < 300  # the status says nothing bad
+    if silent and isinstance(body, dict):
+        answer = bodies.read(body)
+        if error is None and answer.outcome != FAILED and (status or bodies.endpoint_of(body)):
+            misfits = tally.misfits + answer.misfits
+            return Result(answer.outcome, status, request_id, None, None, None, None, False, body, answer, misfits)
+    if error is None and body is None and silent:
+        outcome = NO_RESPONSE
+    else:
+        error = fault.merge(error, _fault_in(body)) or Fault()
+        outcome = _outcome_of(error, silent=silent)
+    error = error or Fault()
+    return Result(
+        outcome=outcome,
+        status_code=status,
+        request_id=request_id,
+        error_code=error.code,
+        error_type=error.type,
+        error_param=error.param,
+        error_message=error.message,
+        retryable=retryable(outcome, status, error.code),
+        body=body if isinstance(body, dict) else None,
+        answer=answer._replace(outcome=FAILED, carried=False),
+        misfits=tally.misfits + answer.misfits + error.misfits,
+    )
+
+
+def _status(value: object, tally: Tally) -> int | None:
+    status = tally.count(value)
+    if status is None or status in INT32:
+        return status
+    tally.reject()
+    return None
+
+
+def _body(value: object) -> object:
+    """Return the body, decoded where it is JSON text in a string (llama-stack); None where it says nothing."""
+    if type(value) is not str:
+        return value or None
+    try:
+        return codec.loads(value) or None
+    except InvalidLine:
+        return value.strip() or None
+
+
+def _fault_in(body: object) -> Fault | None:
+    """Find the error in a body: under `error` (OpenAI), as the body itself (old vLLM, FastAPI), or some page of a proxy's."""
+    return Fault(message=body[:QUOTED]) if type(body) is str else fault.read(body)
+
+
+def _outcome_of(error: Fault, *, silent: bool) -> str:
+    """Tell an error that speaks of the batch from all others; where there is a status, it must say so in full words."""
+    for word in (error.code, error.type, error.message):
+        lower = "" if word is None else word.lower()
+        for ending, outcome in ENDINGS.items():
+            if lower == f"batch_{ending}" or (silent and lower.endswith(ending) and " " not in lower):
+                return outcome
+    return FAILED
