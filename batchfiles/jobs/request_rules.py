@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from batchfiles.codec import Repaired
+from batchfiles.codec import Repaired, dumps
+from batchfiles.errors import InvalidLine
 from batchfiles.findings import Severity
 from batchfiles.jobs.endpoint_rules import Content, content_of, count_embedding_inputs, has_default_model
-from batchfiles.jobs.strict_schemas import faults as schema_faults
-from batchfiles.jobs.strict_schemas import strict_schemas
+from batchfiles.jobs.strict_schemas import faults_of_schema, strict_schemas
 from batchfiles.limits import Limits
 
 __all__ = ["Fault", "RequestRules"]
@@ -23,6 +23,10 @@ SERVICES_WITH_STRICT_SCHEMAS = frozenset({"openai", "azure"})
 """Others compile schemas with engines of their own, which take more (vLLM) or less."""
 
 SCHEMA_HOLDERS = frozenset({"response_format", "text", "tools"})
+
+MOST_KNOWN = 64
+LONGEST_KNOWN = 256 * 1024
+"""How many schemas are remembered, and the longest text of one: together 16 MB at the worst."""
 
 JSON_KINDS = {dict: "an object", list: "an array", str: "a string", bool: "a boolean", int: "an integer", float: "a number"}
 
@@ -68,26 +72,42 @@ class RequestRules:
         self._expected_url: object = NOT_SEEN
         self._expected_model: object = NOT_SEEN
         self._content: Content | None = None
-        self._content_key = ""
+        self._content_key = "model"
         self._content_kinds: frozenset[type] = frozenset()
+        self._known_holders: dict[bytes, tuple[Fault, ...]] = {}
 
     def passes(self, request: dict[str, Any]) -> bool:
         """Tell quickly whether a request is like the ones before it and right; on False, ask `faults`."""
-        body = request.get("body")
-        custom_id = request.get("custom_id")
-        if type(body) is not dict or type(custom_id) is not str or type(request) is not dict:
+        # One try and no `get`: this runs once a line, and a key that is missing is as good as a wrong one.
+        try:
+            custom_id = request["custom_id"]
+            body = request["body"]
+            content = body[self._content_key]
+            return (
+                request["url"] == self._expected_url
+                and body["model"] == self._expected_model
+                and request["method"] == "POST"
+                and type(content) in self._content_kinds
+                and bool(content)
+                and type(custom_id) is str
+                and self._shortest_id <= len(custom_id) <= self._longest_id
+                and (self._closer_keys.isdisjoint(body) or self._was_good(body))
+                and type(request) is dict
+            )
+        except (KeyError, TypeError):
             return False
-        if self._content_key:
-            content = body.get(self._content_key)
-            if not content or type(content) not in self._content_kinds:
-                return False
-        return (
-            request.get("url") == self._expected_url
-            and body.get("model") == self._expected_model
-            and request.get("method") == "POST"
-            and self._shortest_id <= len(custom_id) <= self._longest_id
-            and self._closer_keys.isdisjoint(body)
-        )
+
+    def _was_good(self, body: dict[str, Any]) -> bool:
+        """Tell whether a body asks for no stream and has the very schemas of an earlier one that had no fault in them."""
+        return "stream" not in body and self._known_holders.get(self._holders_text(body)) == ()
+
+    @staticmethod
+    def _holders_text(body: dict[str, Any]) -> bytes:
+        """Return the JSON text of what may hold schemas; empty if it can't be written."""
+        try:
+            return dumps([body.get("response_format"), body.get("text"), body.get("tools")])
+        except InvalidLine:  # nested deeper than orjson writes
+            return b""
 
     def is_embedding(self) -> bool:
         """Tell whether the requests that `passes` lets through are embeddings, each with one text."""
@@ -152,8 +172,9 @@ class RequestRules:
         if self.url is None and url is not None:
             self.url, self._url_line = url, line_number
         self._content = self._content_rule(url)
-        self._content_key = self._content.key if self._content else ""
-        self._content_kinds = self._content.plain_kinds if self._content else frozenset()
+        # Where no content is asked for, the model, which is always looked at, stands in for it.
+        self._content_key = self._content.key if self._content else "model"
+        self._content_kinds = self._content.plain_kinds if self._content else frozenset({str})
         if (
             url is not None
             and not self._limits.knows_url(url)
@@ -195,13 +216,30 @@ class RequestRules:
         if rule is not None:
             yield from self._content_faults(body, rule)
         if self._strict_schemas and not SCHEMA_HOLDERS.isdisjoint(body):
-            for holder in strict_schemas(body):
-                for message, json_path in schema_faults(holder.schema):
-                    words = f"Invalid schema for {_cut(holder.user)}: {_cut(message, 500)}"
-                    yield Fault(holder.code, words, f"$.body{holder.json_path}{json_path}")
+            yield from self._schema_faults(body)
+
+    def _schema_faults(self, body: dict[str, Any]) -> tuple[Fault, ...]:
+        """Look at the strict schemas of a body; files repeat them on each line, so what was found is remembered."""
+        text = self._holders_text(body)
+        if text in self._known_holders:
+            return self._known_holders[text]
+        faults = tuple(
+            Fault(
+                holder.code,
+                f"Invalid schema for {_cut(holder.user)}: {_cut(message, 500)}",
+                f"$.body{holder.json_path}{json_path}",
+            )
+            for holder in strict_schemas(body)
+            for message, json_path in faults_of_schema(holder.schema)
+        )
+        if 0 < len(text) <= LONGEST_KNOWN:
+            if len(self._known_holders) >= MOST_KNOWN:
+                self._known_holders.clear()
+            self._known_holders[text] = faults
+        return faults
 
     def _content_rule(self, url: Any) -> Content | None:  # noqa: ANN401 - any JSON value
-        """Return what a body must hold: by its own url, also where that is not the file's. A profile without endpoints has none."""
+        """Return what a body must hold: by its own url, also where that is not the file's; a profile without urls has no rule."""
         return content_of(url) if isinstance(url, str) and self._limits.known_urls else None
 
     def _content_faults(self, body: dict[str, Any], rule: Content) -> Iterator[Fault]:

@@ -9,13 +9,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from functools import lru_cache
 from typing import Any, NamedTuple
 
-from batchfiles.codec import dumps, loads
-from batchfiles.errors import InvalidLine
-
-__all__ = ["SchemaFault", "StrictSchema", "faults", "strict_schemas"]
+__all__ = ["SchemaFault", "StrictSchema", "faults_of_schema", "strict_schemas"]
 
 FORBIDDEN = ("oneOf", "allOf", "not", "if", "then", "else", "dependentRequired", "dependentSchemas")
 """The guide lists all of them but `oneOf`, of which the service says "'oneOf' is not permitted"."""
@@ -24,10 +20,6 @@ TYPED_BY = frozenset({"type", "anyOf", "$ref", "enum", "const", "properties", "i
 """A schema with none of these keys says nothing; pydantic writes one for `Any`."""
 
 PLAIN_KEY = re.compile(r"[A-Za-z_$][A-Za-z0-9_$]*")
-
-CACHED_SCHEMAS = 32
-LONGEST_CACHED = 256 * 1024
-"""Files repeat one schema, or a few, on each line. The longest text that is kept bounds the memory."""
 
 
 class SchemaFault(NamedTuple):
@@ -82,21 +74,8 @@ def _object(value: Any) -> dict[str, Any]:  # noqa: ANN401 - any JSON value
     return value if isinstance(value, dict) else {}
 
 
-def faults(schema: Any) -> tuple[SchemaFault, ...]:  # noqa: ANN401 - any JSON value
-    """Say what the service would refuse in a strict schema, in the order of the schema; equal schemas are looked at once."""
-    try:
-        text = dumps(schema)
-    except InvalidLine:  # nested deeper than orjson writes
-        return tuple(_faults(schema))
-    return _faults_of_text(text) if len(text) <= LONGEST_CACHED else tuple(_faults(schema))
-
-
-@lru_cache(maxsize=CACHED_SCHEMAS)
-def _faults_of_text(text: bytes) -> tuple[SchemaFault, ...]:
-    return tuple(_faults(loads(b'{"schema":' + text + b"}")["schema"]))
-
-
-def _faults(root: Any) -> Iterator[SchemaFault]:  # noqa: ANN401 - any JSON value
+def faults_of_schema(root: Any) -> Iterator[SchemaFault]:  # noqa: ANN401 - any JSON value
+    """Yield what the service would refuse in a strict schema, in the order of the schema."""
     if not isinstance(root, dict):
         yield SchemaFault("the schema must be an object", "")
         return
