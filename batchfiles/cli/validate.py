@@ -1,0 +1,168 @@
+"""`batchfiles validate`: check request files before they are paid for."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import click
+
+from batchfiles.limits import PROFILES, profile
+
+if TYPE_CHECKING:
+    from batchfiles.findings import Finding
+    from batchfiles.jobs.report import FileReport, Report
+
+__all__ = ["validate"]
+
+HEADINGS = ("file", "requests", "size", "endpoint", "model", "errors", "warnings")
+TO_THE_RIGHT = frozenset({"requests", "size", "errors", "warnings"})
+
+
+@click.command(short_help="Check request files before they are sent.")
+@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@click.option(
+    "--limits",
+    "limits_name",
+    type=click.Choice(list(PROFILES), case_sensitive=False),
+    default="openai",
+    show_default=True,
+    help="The service whose rules to apply; 'none' asks only for what every reader of batch files needs.",
+)
+@click.option("--across", is_flag=True, help="A custom_id must be unique in all FILEs together, not only in its own.")
+@click.option(
+    "--max-findings",
+    type=click.IntRange(min=0),
+    default=100,
+    show_default=True,
+    metavar="N",
+    help="Print the first N findings; all are counted.",
+)
+@click.option("--strict", is_flag=True, help="Take warnings for errors.")
+@click.option("--json", "as_json", is_flag=True, help="Print the whole report as one JSON object instead.")
+@click.pass_context
+def validate(
+    context: click.Context,
+    files: tuple[str, ...],
+    *,
+    limits_name: str,
+    across: bool,
+    max_findings: int,
+    strict: bool,
+    as_json: bool,
+) -> None:
+    """Check request files before they are sent.
+
+    FILE is a JSONL file, a folder or a glob of such files, or - for standard input; gzip, bz2 and zstd are read too. Each file is
+    taken for one batch.
+
+    Findings go to standard output, one a line, with the service's own codes:
+
+    \b
+        requests.jsonl:17: error: Missing required parameter: 'method'. at $.method (missing_required_parameter)
+
+    A table of the files goes to standard error. An error is what the service would refuse, a warning what deserves a look.
+
+    \b
+    Examples:
+        batchfiles validate requests.jsonl
+        batchfiles validate parts/ --across --limits azure
+        zcat requests.jsonl.gz | batchfiles validate - --strict
+        batchfiles validate requests.jsonl --json | jq .errors
+
+    \b
+    Exit codes:
+        0   no errors; there may be warnings
+        1   errors were found
+        2   wrong usage
+        3   a file can't be read
+    """  # noqa: D301 - click wants its \b
+    from batchfiles.jobs.validate import validate as check
+
+    printed = 0
+
+    def show(finding: Finding) -> None:
+        nonlocal printed
+        if printed < max_findings:
+            printed += 1
+            click.echo(one_line(str(finding)))
+
+    report = check(
+        *files,
+        limits=profile(limits_name),
+        across=across,
+        max_findings=max_findings if as_json else 0,
+        strict=strict,
+        on_finding=None if as_json else show,
+    )
+    if as_json:
+        # Escaped to ASCII: the name of a file may hold bytes that are no UTF-8, and orjson would refuse them.
+        click.echo(json.dumps(report.to_dict(), indent=2))
+    for line in summary(report, listed=len(report.findings) if as_json else printed):
+        click.echo(line, err=True)
+    if not report.ok:
+        context.exit(1)
+
+
+def one_line(text: str) -> str:
+    """Make text from a file harmless for a terminal: whatever can't be printed, line ends among it, is escaped."""
+    if text.isprintable():
+        return text
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
+
+
+def summary(report: Report, *, listed: int) -> list[str]:
+    """Return the lines of the summary: a table of the files, the codes, and a verdict."""
+    lines = table([HEADINGS, *(row(file) for file in report.files)])
+    for name, counts in (("errors", report.errors), ("warnings", report.warnings)):
+        if counts:
+            codes = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+            lines.append(f"{name}: {', '.join(f'{code} {count:,}' for code, count in codes)}")
+    count = report.error_count + report.warning_count
+    if count > listed:
+        lines.append(f"{count - listed:,} findings are not listed: raise --max-findings to see them")
+    lines.append(f"{plural(report.error_count, 'error')}, {plural(report.warning_count, 'warning')} (limits: {report.limits})")
+    return lines
+
+
+def row(file: FileReport) -> tuple[str, ...]:
+    """Return the cells of one file."""
+    return (
+        one_line(file.name),
+        f"{file.requests:,}",
+        size(file.bytes),
+        shortened(file.endpoint),
+        shortened(file.model),
+        f"{file.errors:,}",
+        f"{file.warnings:,}",
+    )
+
+
+def shortened(text: str | None, length: int = 40) -> str:
+    """Return what fits into a cell; a dash for None."""
+    if text is None:
+        return "-"
+    return one_line(text if len(text) <= length else f"{text[: length - 1]}…")
+
+
+def size(count: int) -> str:
+    """Return bytes in the unit in which the services state their limits: powers of ten."""
+    if count < 1000:
+        return f"{count} B"
+    return f"{count / 1e3:,.1f} kB" if count < 1e6 else f"{count / 1e6:,.1f} MB"
+
+
+def plural(count: int, noun: str) -> str:
+    """Return a count with its noun: `1 error`, `2 errors`."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def table(rows: list[tuple[str, ...]]) -> list[str]:
+    """Lay out cells in columns; the first row says how they are called."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return ["  ".join(map(aligned, cells, widths, rows[0])).rstrip() for cells in rows]
+
+
+def aligned(cell: str, width: int, heading: str) -> str:
+    """Pad a cell: numbers stand to the right."""
+    return cell.rjust(width) if heading in TO_THE_RIGHT else cell.ljust(width)
