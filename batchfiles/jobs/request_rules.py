@@ -227,7 +227,7 @@ class RequestRules:
             Fault(
                 holder.code,
                 f"Invalid schema for {_cut(holder.user)}: {_cut(message, 500)}",
-                f"$.body{holder.json_path}{json_path}",
+                _cut(f"$.body{holder.json_path}{json_path}", 500),
             )
             for holder in strict_schemas(body)
             for message, json_path in faults_of_schema(holder.schema)
