@@ -1,4 +1,4 @@
-r"""Where the line of each `custom_id` stands: an index of 25 bytes a line, in a temporary file that processes share.
+r"""Where the line of each `custom_id` stands: an index of 28 bytes a line, in a temporary file that processes share.
 
 Entries are sorted by an 8-byte BLAKE2b of the decoded id: Python's own `hash` differs between processes, and `"caf\u00e9"` and
 `"café"` are one id. Two ids may share a digest, so whoever fetches a line compares the id in it.
@@ -13,7 +13,7 @@ from bisect import bisect_left
 from collections.abc import Iterator
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 __all__ = ["OFFSET_BITS", "Entries", "Index", "IndexBuilder", "Place", "digest"]
 
@@ -176,7 +176,8 @@ class Index:
         positions: File numbers and offsets, as `OFFSET_BITS` says.
         lengths: Bytes of each line without its newline.
         line_numbers: Counted from 1.
-        states: One byte an entry, 0 at first, for whoever uses the index; processes that write the same byte write the same value.
+        used, superseded, conflicting, malformed: One byte an entry, 0 until the join writes a 1. Bytes of their own and not bits of
+            one, so that two processes never undo each other's writes.
     """
 
     def __init__(self, path: Path, count: int) -> None:
@@ -193,16 +194,18 @@ class Index:
             view = memoryview(self._map)
         at = 0
         parts = []
-        for code in ("Q", "Q", "I", "I", "B"):
+        for code in ("Q", "Q", "I", "I", "B", "B", "B", "B"):
             size = count * WIDTHS[code]
             parts.append(view[at : at + size].cast(code))
             at += size
-        self.digests, self.positions, self.lengths, self.line_numbers, self.states = parts
+        self.digests, self.positions, self.lengths, self.line_numbers = parts[:4]
+        self.used, self.superseded, self.conflicting, self.malformed = parts[4:]
+        self._views = parts
 
     @staticmethod
     def size_of(count: int) -> int:
         """Return the bytes of an index of that many entries."""
-        return 25 * count
+        return 28 * count
 
     def __len__(self) -> int:
         return self.count
@@ -216,6 +219,11 @@ class Index:
             self.lengths[entry],
             self.line_numbers[entry],
         )
+
+    def forget(self) -> None:
+        """Set all marks back to 0, for another pass."""
+        for marks in self._views[4:]:
+            marks[:] = bytes(self.count)
 
     def run(self, digest: int) -> range:
         """Return the entries of a digest, in the order of the files and lines."""
@@ -242,9 +250,15 @@ class Index:
                 behind = run.stop
                 yield run
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
     def close(self) -> None:
         """Let go of the file, which stays; whoever named it removes it."""
-        for view in (self.digests, self.positions, self.lengths, self.line_numbers, self.states):
+        for view in self._views:
             view.release()
         if self._map is not None:
             self._map.close()

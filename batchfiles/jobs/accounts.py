@@ -1,0 +1,162 @@
+"""The join's books: what became of every result line, and which inputs share an id."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from batchfiles.codec import loads
+from batchfiles.custom_ids.index import Index, Place
+from batchfiles.jobs.candidates import ResultFile, fetch, read_result
+from batchfiles.jobs.local_file import LocalFile
+from batchfiles.jobs.survey import Survey
+
+__all__ = ["Accounts", "duplicate_inputs"]
+
+EXAMPLES = 5
+"""Places of each kind that a report names."""
+
+
+class Accounts:
+    """Counts what the second pass marked in the index.
+
+    Args:
+        survey: What the first pass left.
+        files: The result files.
+
+    Attributes:
+        counts: `used`, `superseded`, `conflicting`, `unknown`, `malformed_results`, `malformed_unmatched`.
+        examples: The first places by kind.
+        malformed: The entries of lines that can't be read and belong to nobody, which only fetching them tells.
+    """
+
+    def __init__(self, survey: Survey, files: Sequence[ResultFile]) -> None:
+        self._index = survey.index
+        self._stray = survey.stray
+        self._files = files
+        self.counts: Counter[str] = Counter()
+        self.examples: dict[str, list[str]] = defaultdict(list)
+        self._count_marks()
+        self._count_unclaimed()
+
+    def rejected(self) -> Iterator[Place]:
+        """Yield the places of malformed, unknown, superseded and conflicting lines, in the order of the files."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        index = self._index
+        stray = iter(sorted(place for place, _ in self._stray))
+        waiting = next(stray, None)
+        entries: list[int] = []
+        if index.count:
+            marked = pc.or_(_mask(index.malformed), pc.invert(_mask(index.used)))
+            order = pc.indices_nonzero(marked)
+            positions = pa.Array.from_buffers(pa.uint64(), index.count, [None, pa.py_buffer(index.positions)])
+            entries = order.take(pc.array_sort_indices(positions.take(order)))
+        for entry in entries:
+            place = index.place(entry.as_py())  # type: ignore[attr-defined]
+            while waiting is not None and waiting < place:
+                yield waiting
+                waiting = next(stray, None)
+            yield place
+        if waiting is not None:
+            yield waiting
+        yield from stray
+
+    def _count_marks(self) -> None:
+        import pyarrow.compute as pc
+
+        index = self._index
+        if not index.count:
+            return
+        used, superseded = _mask(index.used), _mask(index.superseded)
+        # A line may be the best for one part's request and second best for another's: then it is used.
+        beaten = pc.and_(superseded, pc.invert(used))
+        fought = pc.and_(_mask(index.conflicting), pc.invert(used))
+        self.counts["used"] = pc.sum(used).as_py() or 0
+        self.counts["superseded"] = pc.sum(beaten).as_py() or 0
+        self.counts["conflicting"] = pc.sum(fought).as_py() or 0
+        self.counts["malformed_results"] = pc.sum(_mask(index.malformed)).as_py() or 0
+        for entry in pc.indices_nonzero(fought)[:EXAMPLES].to_pylist():
+            self._name("conflicting", index.place(entry))
+
+    def _count_unclaimed(self) -> None:
+        """Tell results that nobody asked for from lines that can't be read; only reading them tells."""
+        import pyarrow.compute as pc
+
+        index = self._index
+        for place, malformed in self._stray:
+            self._count_unclaimed_line(place, malformed=malformed)
+        if not index.count:
+            return
+        unclaimed = pc.invert(pc.or_(_mask(index.used), _mask(index.superseded)))
+        if not pc.any(unclaimed).as_py():
+            return
+        descriptors = [os.open(file.path, os.O_RDONLY) for file in self._files]
+        try:
+            for scalar in pc.indices_nonzero(unclaimed):
+                place = index.place(scalar.as_py())
+                value, _ = read_result(fetch(descriptors[place.file], place, self._files[place.file].name))
+                self._count_unclaimed_line(place, malformed=value is None)
+        finally:
+            for descriptor in descriptors:
+                os.close(descriptor)
+
+    def _count_unclaimed_line(self, place: Place, *, malformed: bool) -> None:
+        if malformed:
+            self.counts["malformed_results"] += 1
+            self.counts["malformed_unmatched"] += 1
+        else:
+            self.counts["unknown"] += 1
+        self._name("malformed" if malformed else "unknown", place)
+
+    def _name(self, kind: str, place: Place) -> None:
+        if len(self.examples[kind]) < EXAMPLES:
+            self.examples[kind].append(f"{self._files[place.file].name}:{place.line_number}")
+
+
+def _mask(marks: Any) -> Any:  # noqa: ANN401 - a memoryview in, an Arrow array out
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    return pc.not_equal(pa.Array.from_buffers(pa.uint8(), len(marks), [None, pa.py_buffer(marks)]), 0)
+
+
+def duplicate_inputs(index: Index, inputs: Sequence[LocalFile], files: Sequence[ResultFile]) -> tuple[int, list[str]]:
+    """Count the requests whose id stood in an earlier request of the same batch.
+
+    Input files that have results of their own are batches of their own; all others are one.
+
+    Args:
+        index: Where the requests stand, by the digests of their ids.
+        inputs: The input files.
+        files: The result files.
+
+    Returns:
+        How many there are, and the first places.
+    """
+    parts = {file.part for file in files if file.part is not None}
+    descriptors = [os.open(file.path, os.O_RDONLY) for file in inputs]
+    count = 0
+    examples: list[str] = []
+    try:
+        for run in index.repeated():
+            seen: dict[tuple[str | None, int | None], Place] = {}
+            for place in sorted(map(index.place, run)):
+                line = fetch(descriptors[place.file], place, inputs[place.file].name)
+                key = loads(line).get("custom_id"), place.file if place.file in parts else None
+                if key in seen:
+                    count += 1
+                    first = seen[key]
+                    if len(examples) < EXAMPLES:
+                        examples.append(
+                            f"{inputs[place.file].name}:{place.line_number} "
+                            f"(first at {inputs[first.file].name}:{first.line_number})"
+                        )
+                seen.setdefault(key, place)
+    finally:
+        for descriptor in descriptors:
+            os.close(descriptor)
+    return count, examples

@@ -1,0 +1,184 @@
+"""The results of one `custom_id`: fetched from their files when its turn comes, and the best of them chosen."""
+
+from __future__ import annotations
+
+import os
+from bisect import bisect_left
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from batchfiles.bodies.answer import EMPTY
+from batchfiles.codec import loads
+from batchfiles.custom_ids.index import OFFSET_BITS, Index, Place
+from batchfiles.errors import DuplicateCustomId, FileError, InvalidLine
+from batchfiles.jobs.survey import id_of_malformed
+from batchfiles.outcome import INCOMPLETE, MALFORMED, SUCCEEDED, Result, read, retryable
+from batchfiles.table.columns import MISSING, Found
+
+__all__ = ["Candidates", "ResultFile", "fetch", "id_of_line", "read_result"]
+
+OFFSET_MASK = (1 << OFFSET_BITS) - 1
+RANKS = {SUCCEEDED: 2, INCOMPLETE: 1}
+
+
+class ResultFile(NamedTuple):
+    """A result file as the join sees it.
+
+    Attributes:
+        name: Its display name.
+        path: The local file that holds its plain bytes.
+        batch_id: The batch that its name gives; None where it gives none.
+        part: The number of the input file that its results belong to; None where they may belong to any.
+    """
+
+    name: str
+    path: str
+    batch_id: str | None
+    part: int | None
+
+
+class _Candidate(NamedTuple):
+    entry: int
+    found: Found
+    place: Place
+
+    def rank(self) -> tuple[int, int, int, int]:
+        """Order by success, then time, then place: the greatest is the best."""
+        created_at = self.found.result.answer.created_at
+        return RANKS.get(self.found.result.outcome, 0), created_at or -1, self.place.file, self.place.line_number
+
+
+def read_result(line: bytes) -> tuple[dict[str, Any] | None, Result]:
+    """Decode a result line and say what became of its request; a line that can't be read is `malformed`, with the reason."""
+    try:
+        value = loads(line)
+    except InvalidLine as error:
+        return None, _malformed(error.code, error.reason)
+    if "response" not in value and "error" not in value:
+        return None, _malformed("missing_required_parameter", "the line has neither 'response' nor 'error'")
+    return value, read(value)
+
+
+def _malformed(code: str, message: str) -> Result:
+    return Result(MALFORMED, None, None, code, None, None, message, retryable(MALFORMED, None), None, EMPTY, 0)
+
+
+def fetch(descriptor: int, place: Place, name: str) -> bytes:
+    """Read the bytes of one line.
+
+    Raises:
+        FileError: The file is shorter than it was.
+    """
+    line = os.pread(descriptor, place.length, place.offset)
+    if len(line) < place.length:
+        raise FileError("the file changed while it was being read", path=name)
+    return line
+
+
+class Candidates:
+    """Finds the best result of an id, and marks in the index what became of the others.
+
+    Args:
+        index: Where the results stand.
+        files: The result files, by number.
+        refuse_duplicates: Whether a second result for an id is an error.
+    """
+
+    def __init__(self, index: Index, files: Sequence[ResultFile], *, refuse_duplicates: bool = False) -> None:
+        self._index = index
+        self._digests = index.digests
+        self._files = files
+        self._parts = any(file.part is not None for file in files)
+        self._refuse_duplicates = refuse_duplicates
+        self._descriptors = [os.open(file.path, os.O_RDONLY) for file in files]
+        self._repaired = 0
+
+    def close(self) -> None:
+        """Close the result files."""
+        while self._descriptors:
+            os.close(self._descriptors.pop())
+
+    def take_repaired(self) -> int:
+        """Return how many lines were not quite JSON since the last call."""
+        repaired, self._repaired = self._repaired, 0
+        return repaired
+
+    def best(self, custom_id: str, key: int, input_file: int) -> Found:
+        """Return the best result for an id in an input file; what stands for a missing one if there is none.
+
+        Args:
+            custom_id: The id.
+            key: Its digest.
+            input_file: The number of the file that asks.
+
+        Raises:
+            DuplicateCustomId: There are several, and duplicates are refused.
+            FileError: A result file changed while it was being read.
+        """
+        digests = self._digests
+        entry = bisect_left(digests, key)
+        count = len(digests)
+        candidates: list[_Candidate] = []
+        while entry < count and digests[entry] == key:
+            candidate = self._candidate(entry, custom_id, input_file)
+            if candidate is not None:
+                candidates.append(candidate)
+            entry += 1
+        if len(candidates) == 1:
+            self._index.used[candidates[0].entry] = 1
+            return candidates[0].found
+        return self._best_of(candidates, custom_id) if candidates else MISSING
+
+    def _candidate(self, entry: int, custom_id: str, input_file: int) -> _Candidate | None:
+        """Fetch the line of an entry; None if it belongs to another id of the same digest or to another part."""
+        place = self._index.place(entry)
+        file = self._files[place.file]
+        if self._parts and file.part is not None and file.part != input_file:
+            return None
+        line = fetch(self._descriptors[place.file], place, file.name)
+        value, result = read_result(line)
+        if value is None:
+            if id_of_line(line) != custom_id:
+                return None
+            self._index.malformed[entry] = 1
+        else:
+            if value.get("custom_id") != custom_id:
+                return None
+            if type(value) is not dict:
+                self._repaired += 1
+        return _Candidate(entry, Found(result, line, value, file.name, place.line_number, file.batch_id, 1), place)
+
+    def _best_of(self, candidates: list[_Candidate], custom_id: str) -> Found:
+        if self._refuse_duplicates:
+            first, second = candidates[:2]
+            raise DuplicateCustomId(
+                f"there are {len(candidates)} results for one request",
+                custom_id=custom_id,
+                first_path=first.found.source,
+                first_line_number=first.place.line_number,
+                path=second.found.source,
+                line_number=second.place.line_number,
+                byte_offset=second.place.offset,
+            )
+        best = max(candidates, key=_Candidate.rank)
+        self._index.used[best.entry] = 1
+        for other in candidates:
+            if other is not best:
+                self._index.superseded[other.entry] = 1
+                if _differ(best.found.result, other.found.result):
+                    self._index.conflicting[other.entry] = 1
+        return best.found._replace(attempts=len(candidates))
+
+
+def id_of_line(line: bytes) -> str | None:
+    """Read the id of a line that can't be read as a result: from its JSON if it is some, else from its beginning."""
+    try:
+        custom_id = loads(line).get("custom_id")
+    except InvalidLine:
+        return id_of_malformed(line)
+    return custom_id if type(custom_id) is str else None
+
+
+def _differ(best: Result, other: Result) -> bool:
+    """Tell whether two results are different successes; the same answer in two files is none."""
+    return best.outcome == SUCCEEDED and other.outcome == SUCCEEDED and best.body != other.body

@@ -1,0 +1,84 @@
+"""Who does the work of a job: this process alone, or worker processes that each take the next task.
+
+A job is a class that is built from a JSON-able specification and whose `run(task)` yields record batches or bytes, and at last
+a dict, the task's summary. Tasks are ranges of files, so that each is a unit of its own. What they yield arrives in the order of
+the tasks, whoever did them.
+
+Workers are `sys.executable -m …` subprocesses: spawned ones die in scripts without a main guard, forked ones warn beside threads,
+and daemonic ones may not have children (all tried). Where none can be started, this process does it all.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from typing import Any, Protocol, Self, TypeAlias
+
+__all__ = ["Crew", "Job", "Product", "Spec", "cores"]
+
+Spec: TypeAlias = dict[str, Any]
+Product: TypeAlias = Any
+"""A `pyarrow.RecordBatch`, bytes, or the dict that ends a task."""
+
+
+class Job(Protocol):
+    """What a crew can do."""
+
+    schema: Any
+    """The schema of the record batches; None if the job yields none."""
+
+    def __init__(self, spec: Spec) -> None: ...
+
+    def run(self, task: Spec) -> Iterator[Product]:
+        """Do one task."""
+        ...
+
+
+def cores() -> int:
+    """Return how many processor cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+class Crew:
+    """Runs jobs, one after the other, with the same workers.
+
+    Args:
+        workers: How many processes decode; 1 means this one.
+    """
+
+    def __init__(self, workers: int = 1) -> None:
+        if workers < 1:
+            raise ValueError("workers must be 1 or more")
+        self._wanted = workers
+        self._workers: Any = None
+
+    def __enter__(self) -> Self:
+        """Start the workers, so that they import while this process still looks at the files."""
+        if self._wanted > 1:
+            from batchfiles.jobs.processes import Processes
+
+            try:
+                self._workers = Processes(self._wanted)
+            except OSError:  # no more processes allowed here: one does it all
+                self._workers = None
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._workers is not None:
+            self._workers.close()
+            self._workers = None
+
+    def run(self, job: type[Job], spec: Spec, tasks: Sequence[Spec]) -> Iterator[tuple[int, Product]]:
+        """Do all tasks; yields `(task number, product)` in the order of the tasks.
+
+        Raises:
+            WorkerFailed: A worker died.
+            BatchFilesError: Whatever the job raised.
+        """
+        if self._workers is not None and len(tasks) > 1:
+            yield from self._workers.run(job, spec, tasks)
+            return
+        doer = job(spec)
+        for number, task in enumerate(tasks):
+            for product in doer.run(task):
+                yield number, product

@@ -1,0 +1,83 @@
+"""`export`: a row for each result, in the order of the files; for results whose requests are not at hand."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Unpack
+
+from batchfiles.jobs.crew import Product
+from batchfiles.jobs.export_rows import ExportRows
+from batchfiles.jobs.file_roles import FileRoles, sort_files
+from batchfiles.jobs.first_line import table_of_results
+from batchfiles.jobs.join_report import ExportReport, Tally
+from batchfiles.jobs.survey import with_line_numbers
+from batchfiles.jobs.table_job import PART_BYTES, TASK_BYTES, TableJob, TableKeywords, TableOptions
+from batchfiles.streams.sources import SourceLike
+from batchfiles.streams.spool import Spool
+
+__all__ = ["Export", "export"]
+
+
+class Export(TableJob[ExportReport]):
+    """Results as a table: what `export` returns."""
+
+    def __init__(self, roles: FileRoles, spool: Spool, options: TableOptions) -> None:
+        super().__init__(options, spool)
+        self._roles = roles
+
+    def _table(self) -> str:
+        return self._options.table or table_of_results(self._roles.results)
+
+    def _sources(self) -> Mapping[str, list[str]]:
+        return self._roles.names()
+
+    def _bytes(self) -> int:
+        return sum(file.size for file in self._roles.results)
+
+    def _run(self, folder: Path | None, metadata: Mapping[str, str]) -> Iterator[Product]:
+        started = time.perf_counter()
+        progress = self._progress()
+        spec = {
+            **self._spec(folder, metadata),
+            "results": [list(file) for file in self._roles.result_files()],
+        }
+        tally = Tally()
+        with self._crew(parts=folder is not None) as crew:
+            ranges = with_line_numbers(crew, self._roles.results, TASK_BYTES if folder is None else PART_BYTES)
+            for _, product in crew.run(ExportRows, spec, ranges):
+                if isinstance(product, dict):
+                    tally.add(product)
+                    progress(product["bytes"])
+                else:
+                    yield product
+        self._report = ExportReport(
+            table=self._table(),
+            files=self._roles.described(),
+            result_lines=sum(tally.outcomes.values()),
+            malformed_results=tally.outcomes["malformed"],
+            seconds=round(time.perf_counter() - started, 3),
+            **tally.fields(),
+        )
+
+
+def export(*results: SourceLike, **options: Unpack[TableKeywords]) -> Export:
+    """Make a table of results alone: one row for each line of output files and error files, in the order of the files.
+
+    Args:
+        *results: Output files and error files: paths, folders, globs, open binary files, `-`.
+        **options: `table`, `dimensions`, `bodies`, `cap`, `temp_dir`, `workers`, `progress`: see `TableOptions`.
+
+    Returns:
+        An `Export`: iterate it, or call `to_arrow()`, `to_parquet(path)`, `write(path)`, `report`.
+
+    Raises:
+        Mismatch: A file holds requests, or lines of another service's format.
+        FileError: A file can't be read, or there is no room for temporary files.
+        TruncatedFile: A compressed file is damaged.
+        ValueError: An option has no such value.
+    """
+    chosen = TableOptions(**options)
+    spool = Spool(chosen.temp_dir)
+    return Export(sort_files(results, (), spool, results_only=True), spool, chosen)

@@ -1,0 +1,169 @@
+"""`join`: every request with what became of it, in the order of the requests, and every line of every file accounted for."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Unpack
+
+from batchfiles.custom_ids.index import Entries, IndexBuilder
+from batchfiles.errors import Mismatch
+from batchfiles.jobs.accounts import Accounts, duplicate_inputs
+from batchfiles.jobs.crew import Crew, Product
+from batchfiles.jobs.file_roles import FileRoles, sort_files
+from batchfiles.jobs.first_line import table_of_inputs
+from batchfiles.jobs.join_report import JoinReport, Tally
+from batchfiles.jobs.join_rows import JoinRows
+from batchfiles.jobs.rejects import write_rejects
+from batchfiles.jobs.survey import Survey, survey_results, with_line_numbers
+from batchfiles.jobs.table_job import PART_BYTES, TASK_BYTES, TableJob, TableKeywords, TableOptions
+from batchfiles.streams.sources import SourceLike
+from batchfiles.streams.spool import Spool
+
+__all__ = ["Join", "join"]
+
+
+class Join(TableJob[JoinReport]):
+    """Requests joined with their results: what `join` returns.
+
+    Nothing but first lines is read before the table, its rows or its report are asked for.
+    """
+
+    def __init__(self, roles: FileRoles, spool: Spool, options: TableOptions, *, refuse_duplicates: bool) -> None:
+        super().__init__(options, spool)
+        self._roles = roles
+        self._files = roles.result_files()
+        self._refuse_duplicates = refuse_duplicates
+        self._survey: Survey | None = None
+        self._accounts: Accounts | None = None
+
+    def write_rejects(self, path: str | os.PathLike[str], *, force: bool = False) -> None:
+        r"""Copy the result lines that are not in the table, byte for byte, each with a `\n`, in the order of the files.
+
+        They are the malformed, unknown, superseded and conflicting ones.
+
+        Args:
+            path: A new file; compressed if its suffix says so.
+            force: Replace what is there.
+
+        Raises:
+            OutputExists: Something is there and `force` was not given.
+            FileError: The disk refused.
+        """
+        if self._accounts is None:
+            _ = self.report
+        assert self._accounts is not None  # noqa: S101 - the report needs them
+        write_rejects(Path(path), self._accounts.rejected(), self._files, force=force)
+
+    def _table(self) -> str:
+        return self._options.table or table_of_inputs(self._roles.inputs)
+
+    def _sources(self) -> Mapping[str, list[str]]:
+        return self._roles.names()
+
+    def _bytes(self) -> int:
+        return sum(file.size for file in self._roles.inputs + self._roles.results)
+
+    def _run(self, folder: Path | None, metadata: Mapping[str, str]) -> Iterator[Product]:
+        started = time.perf_counter()
+        progress = self._progress()
+        with self._crew(parts=folder is not None) as crew:
+            survey = self._surveyed(crew, progress)
+            survey.index.forget()
+            ranges = with_line_numbers(crew, self._roles.inputs, TASK_BYTES if folder is None else PART_BYTES)
+            spec = {
+                **self._spec(folder, metadata),
+                "inputs": [[file.name, str(file.path)] for file in self._roles.inputs],
+                "results": [list(file) for file in self._files],
+                "index": str(survey.index.path),
+                "count": survey.index.count,
+                "refuse_duplicates": self._refuse_duplicates,
+            }
+            tally = Tally()
+            asked = IndexBuilder(self._spool.new_path("inputs.index"))
+            for _, product in crew.run(JoinRows, spec, ranges):
+                if isinstance(product, bytes):
+                    asked.add(Entries.from_bytes(product))
+                elif isinstance(product, dict):
+                    tally.add(product)
+                    progress(product["bytes"])
+                else:
+                    yield product
+        self._close_books(survey, asked, tally, started)
+
+    def _surveyed(self, crew: Crew, progress: Callable[[int], None]) -> Survey:
+        """Look the results through once, however often the table is made."""
+        if self._survey is None:
+            path = self._spool.new_path("results.index")
+            self._survey = survey_results(crew, self._roles.results, path, self._options.cap, progress)
+        return self._survey
+
+    def _close_books(self, survey: Survey, asked: IndexBuilder, tally: Tally, started: float) -> None:
+        """Count what became of every line, and make the report."""
+        self._accounts = accounts = Accounts(survey, self._files)
+        with asked.finish() as index:
+            duplicates, places = duplicate_inputs(index, self._roles.inputs, self._files)
+        examples = {**accounts.examples, "duplicate": places} if places else accounts.examples
+        counts = survey.counts
+        fields = tally.fields()
+        fields["blank_lines"] += counts["blank_line"]
+        self._report = JoinReport(
+            table=self._table(),
+            files=self._roles.described(),
+            result_lines=counts["lines"] - counts["blank_line"],
+            seconds=round(time.perf_counter() - started, 3),
+            inputs=sum(tally.outcomes.values()),
+            malformed_inputs=tally.counts["malformed_inputs"],
+            duplicate_inputs=duplicates,
+            missing=tally.outcomes["missing"],
+            examples={kind: tuple(found) for kind, found in examples.items()},
+            used=accounts.counts["used"],
+            unknown=accounts.counts["unknown"],
+            superseded=accounts.counts["superseded"],
+            conflicting=accounts.counts["conflicting"],
+            malformed_results=accounts.counts["malformed_results"],
+            malformed_unmatched=accounts.counts["malformed_unmatched"],
+            **fields,
+        )
+
+
+def join(
+    *files: SourceLike,
+    inputs: Iterable[SourceLike] = (),
+    on_duplicate: str = "best",
+    **options: Unpack[TableKeywords],
+) -> Join:
+    """Join results to their requests: one row for each request, in the order of the requests.
+
+    Args:
+        *files: Request files, output files and error files in any mix, sorted by what their lines are; paths, folders, globs, open
+            binary files, `-`. Only results if `inputs` are given.
+        inputs: Files that must be requests.
+        on_duplicate: What to do where there are several results for a request: `"best"` takes succeeded before incomplete before
+            the rest, among equals the later one; `"error"` refuses.
+        **options: `table`, `dimensions`, `bodies`, `request_bodies`, `cap`, `temp_dir`, `workers`, `progress`: see `TableOptions`.
+
+    Returns:
+        A `Join`: iterate it, or call `to_arrow()`, `to_parquet(path)`, `write(path)`, `report`.
+
+    Raises:
+        Mismatch: No file holds requests, a file is of the other kind than it must be, or of another service's format.
+        FileError: A file can't be read, or there is no room for temporary files.
+        TruncatedFile: A compressed file is damaged.
+        ValueError: An option has no such value.
+
+    Later, when the table is made:
+        DuplicateCustomId: With `on_duplicate="error"`: there are two results for a request.
+        InvalidLine: With `dimensions`: a vector has another length.
+    """
+    if on_duplicate not in ("best", "error"):
+        raise ValueError(f"on_duplicate is 'best' or 'error', not {on_duplicate!r}")
+    chosen = TableOptions(**options)
+    spool = Spool(chosen.temp_dir)
+    roles = sort_files(files, inputs, spool)
+    if not roles.inputs and roles.results:
+        names = ", ".join(file.name for file in roles.results[:3])
+        raise Mismatch(f"no file holds requests, only results ({names}): name the request file too, or export the results alone")
+    return Join(roles, spool, chosen, refuse_duplicates=on_duplicate == "error")

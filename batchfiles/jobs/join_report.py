@@ -1,0 +1,122 @@
+"""What a join or an export did, in numbers that add up."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from batchfiles.findings import Finding
+from batchfiles.outcome import OUTCOMES
+
+__all__ = ["ExportReport", "JoinReport", "TableReport", "Tally"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableReport:
+    """What a table was made of.
+
+    Attributes:
+        table: `"requests"` or `"embeddings"`.
+        rows: Rows of the table.
+        outcomes: How many requests had which outcome; every outcome is there, most of them with 0.
+        files: The files that were read: `{"path": …, "role": "inputs" | "results" | "empty", "lines": …}`.
+        result_lines: Lines in the result files, blank ones aside.
+        blank_lines: Blank lines, in whatever file.
+        repaired_lines: Lines that are not quite JSON and were read all the same (lone surrogates, `NaN`).
+        misfits: Values that did not fit their column and are null; the bodies that held them are kept.
+        embeddings_in_requests: Vectors that met the requests table, which has no column for them.
+        findings: What was noticed about the files, the first of each range.
+        seconds: How long it took.
+    """
+
+    table: str
+    rows: int = 0
+    outcomes: Mapping[str, int] = field(default_factory=dict)
+    files: tuple[Mapping[str, Any], ...] = ()
+    result_lines: int = 0
+    blank_lines: int = 0
+    repaired_lines: int = 0
+    misfits: int = 0
+    embeddings_in_requests: int = 0
+    findings: tuple[Finding, ...] = ()
+    seconds: float = 0.0
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the report as plain values, for JSON."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportReport(TableReport):
+    """What an export did.
+
+    Attributes:
+        malformed_results: Result lines that can't be read; each has its row.
+    """
+
+    malformed_results: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JoinReport(TableReport):
+    """What a join did.
+
+    `inputs == sum(outcomes.values())`, and
+    `result_lines == used + superseded + unknown + malformed_unmatched`: every line of every file is accounted for.
+
+    Attributes:
+        inputs: Request lines, blank ones aside: each is in the table.
+        malformed_inputs: Request lines that can't be read; their rows say so.
+        duplicate_inputs: Request lines whose `custom_id` stood in an earlier one of the same batch; each has its row.
+        used: Result lines that are in the table.
+        missing: Requests that no result names.
+        unknown: Results that no request asked for.
+        superseded: Results for which there was a better one.
+        conflicting: Superseded ones that are successes and differ from the success that was taken.
+        malformed_results: Result lines that can't be read, those that are in the table by their id included.
+        malformed_unmatched: Those of them that belong to no request.
+        examples: The first places of what is unknown, conflicting, duplicate or malformed, by kind.
+    """
+
+    inputs: int = 0
+    malformed_inputs: int = 0
+    duplicate_inputs: int = 0
+    used: int = 0
+    missing: int = 0
+    unknown: int = 0
+    superseded: int = 0
+    conflicting: int = 0
+    malformed_results: int = 0
+    malformed_unmatched: int = 0
+    examples: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+class Tally:
+    """Adds up the summaries of the ranges."""
+
+    def __init__(self) -> None:
+        self.counts: Counter[str] = Counter()
+        self.outcomes: Counter[str] = Counter()
+        self.findings: list[Finding] = []
+        self.rows = 0
+
+    def add(self, summary: Mapping[str, Any]) -> None:
+        """Add the summary that ended a task."""
+        self.counts.update(summary["counts"])
+        self.outcomes.update(summary["outcomes"])
+        # From a worker process a finding comes as a plain object.
+        self.findings += [item if isinstance(item, Finding) else Finding(**item) for item in summary["findings"]]
+
+    def fields(self) -> dict[str, Any]:
+        """Return what every report shares."""
+        return {
+            "rows": self.counts["rows"],
+            "outcomes": {outcome: self.outcomes[outcome] for outcome in OUTCOMES},
+            "blank_lines": self.counts["blank_line"],
+            "repaired_lines": self.counts["repaired_json"],
+            "misfits": self.counts["misfits"],
+            "embeddings_in_requests": self.counts["embeddings"],
+            "findings": tuple(self.findings),
+        }

@@ -1,0 +1,85 @@
+"""The join's second pass over a range of an input file: each request gets the best of its results."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from batchfiles.codec import loads
+from batchfiles.custom_ids.index import Entries, Index, digest
+from batchfiles.errors import InvalidLine
+from batchfiles.jobs.candidates import Candidates, ResultFile
+from batchfiles.jobs.crew import Product, Spec
+from batchfiles.jobs.row_job import RowJob
+from batchfiles.streams.lines import Block
+from batchfiles.table.columns import Asked, malformed_input
+
+__all__ = ["JoinRows"]
+
+
+class JoinRows(RowJob):
+    """Yields a row for each line of a range of an input file.
+
+    Args:
+        spec: As for `RowJob`, and `inputs`: `[[name, path], …]`; `results`: the fields of each `ResultFile`; `index` and `count`:
+            the index that the survey made; `refuse_duplicates`.
+    """
+
+    def __init__(self, spec: Spec) -> None:
+        super().__init__(spec)
+        index = Index(Path(spec["index"]), spec["count"])
+        files = [ResultFile(*fields) for fields in spec["results"]]
+        self._candidates = Candidates(index, files, refuse_duplicates=spec["refuse_duplicates"])
+
+    def _file(self, number: int) -> tuple[str, str]:
+        name, path = self._spec["inputs"][number]
+        return name, path
+
+    def _batches(self, task: Spec) -> Iterator[Product]:
+        """Yield the rows of a range, and then the packed entries of its ids."""
+        self._entries = Entries()
+        yield from super()._batches(task)
+        self._counts["repaired_json"] += self._candidates.take_repaired()
+        yield self._entries.to_bytes()
+
+    def _add_block(self, block: Block, file: int) -> None:
+        """Add the rows of a block. Flat on purpose: it runs once a line of every input."""
+        add, best, note = self._columns.add, self._candidates.best, self._entries.add
+        outcomes = self._outcomes
+        name, number, offset = block.path, block.line_number, block.byte_offset
+        for line in block.lines:
+            try:
+                value = loads(line)
+            except InvalidLine as error:
+                self._refuse(line, error, name, number, offset)
+            else:
+                custom_id = value.get("custom_id")
+                if type(custom_id) is str:
+                    key = digest(custom_id)
+                    note(key, file, offset, len(line), number)
+                    found = best(custom_id, key, file)
+                    outcomes[found.result.outcome] += 1
+                    body = value.get("body")
+                    model = body.get("model") if type(body) is dict else None
+                    add(Asked(custom_id, name, number, _string(value.get("url")), _string(model), line, value), found)
+                else:
+                    self._refuse(line, _no_custom_id(), name, number, offset)
+                if type(value) is not dict:
+                    self._counts["repaired_json"] += 1
+            number += 1
+            offset += len(line) + 1
+
+    def _add_malformed(self, line: bytes, error: InvalidLine, name: str, number: int) -> None:
+        self._counts["malformed_inputs"] += 1
+        found = malformed_input(error.code, error.reason)
+        self._outcomes[found.result.outcome] += 1
+        self._columns.add(Asked(None, name, number, None, None, line, None), found)
+
+
+def _no_custom_id() -> InvalidLine:
+    words = "Missing required parameter: 'custom_id'."
+    return InvalidLine(words, code="missing_required_parameter", json_path="$.custom_id")
+
+
+def _string(value: object) -> str | None:
+    return value if type(value) is str else None

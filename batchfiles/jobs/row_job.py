@@ -1,0 +1,115 @@
+"""What the join's second pass and the export share: a range of a file goes in, rows and a summary come out.
+
+The rows come as record batches. Given a folder, each range is written to a Parquet file of its own there instead.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+from batchfiles.errors import InvalidLine
+from batchfiles.findings import Finding
+from batchfiles.jobs.crew import Product, Spec
+from batchfiles.streams.lines import Block
+from batchfiles.streams.sources import Source, read_blocks
+from batchfiles.table.columns import RequestColumns
+from batchfiles.table.embedding_columns import EmbeddingColumns
+from batchfiles.table.schema import schema
+
+__all__ = ["RowJob"]
+
+FINDINGS_KEPT = 100
+"""Findings of a range that are told in words; all are counted."""
+
+
+class RowJob:
+    """Builds the rows of a range, counts what becomes of them, and writes them down where they are to be a part.
+
+    Args:
+        spec: `table`, `dimensions`, `bodies`, `request_bodies`, `cap`; `folder` and `metadata` for parts.
+    """
+
+    def __init__(self, spec: Spec) -> None:
+        self._spec = spec
+        self.schema = schema(spec["table"], dimensions=spec["dimensions"])
+
+    def run(self, task: Spec) -> Iterator[Product]:
+        """Do one range."""
+        self._counts: Counter[str] = Counter()
+        self._outcomes: Counter[str] = Counter()
+        self._findings: list[Finding] = []
+        self._columns = self._new_columns()
+        batches = self._batches(task)
+        if self._spec.get("folder"):
+            yield from self._write(batches, task)
+        else:
+            yield from batches
+        self._counts["misfits"] = self._columns.misfits
+        self._counts["embeddings"] = self._columns.embeddings
+        yield {
+            "bytes": task["end"] - task["start"],
+            "counts": dict(self._counts),
+            "outcomes": dict(self._outcomes),
+            "findings": self._findings,
+        }
+
+    def _batches(self, task: Spec) -> Iterator[Product]:
+        """Yield the rows of a range, batch by batch."""
+        name, path = self._file(task["file"])
+
+        def notice(finding: Finding) -> None:
+            self._notice(finding)
+            if finding.code == "line_too_long":
+                error = InvalidLine(finding.message, code=finding.code)
+                self._add_malformed(b"", error, name, finding.line_number or 0)
+
+        where = {"start": task["start"], "end": task["end"], "line_number": task["line_number"], "cap": self._spec["cap"]}
+        for block in read_blocks(Source(name, path=Path(path)), notice, **where):
+            self._add_block(block, task["file"])
+            if (batch := self._columns.flush()) is not None:
+                self._counts["rows"] += batch.num_rows
+                yield batch
+        if (batch := self._columns.flush()) is not None:  # a line above the cap at the end
+            self._counts["rows"] += batch.num_rows
+            yield batch
+
+    def _file(self, number: int) -> tuple[str, str]:
+        """Return the display name and the path of a file."""
+        raise NotImplementedError
+
+    def _add_block(self, block: Block, file: int) -> None:
+        """Add the rows of a block."""
+        raise NotImplementedError
+
+    def _add_malformed(self, line: bytes, error: InvalidLine, name: str, number: int) -> None:
+        """Add the row of a line that can't be read."""
+        raise NotImplementedError
+
+    def _refuse(self, line: bytes, error: InvalidLine, name: str, number: int, offset: int) -> None:
+        """Report a line that can't be read and give it a row that says so; a blank line has none."""
+        if not line.strip():
+            self._counts["blank_line"] += 1
+            return
+        self._notice(Finding.of(error, path=name, line_number=number, byte_offset=offset))
+        self._add_malformed(line, error, name, number)
+
+    def _new_columns(self) -> RequestColumns:
+        options = {"keep": self._spec["bodies"], "request_bodies": self._spec["request_bodies"]}
+        if self._spec["table"] == "embeddings":
+            return EmbeddingColumns(self.schema, dimensions=self._spec["dimensions"], **options)
+        return RequestColumns(self.schema, **options)
+
+    def _write(self, batches: Iterator[Product], task: Spec) -> Iterator[Product]:
+        from batchfiles.table.background import written
+        from batchfiles.table.parquet import ParquetTable
+
+        path = Path(self._spec["folder"]) / f"part-{task['part']:05d}.parquet"
+        with ParquetTable(path, self.schema, metadata=self._spec["metadata"]) as table:
+            yield from (product for product in written(batches, table) if isinstance(product, bytes))
+
+    def _notice(self, finding: Finding) -> None:
+        self._counts[finding.code] += 1
+        if len(self._findings) < FINDINGS_KEPT:
+            self._findings.append(finding)

@@ -1,0 +1,273 @@
+"""A table that is made when somebody asks for it, as often as somebody asks: what `join` and `export` return."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Generic, TypeAlias, TypedDict, TypeVar
+
+from batchfiles.codec import dumps
+from batchfiles.jobs.crew import Crew, Product, Spec, cores
+from batchfiles.jobs.join_report import TableReport
+from batchfiles.limits import LINE_CAP
+from batchfiles.streams.spool import Spool
+
+__all__ = ["PART_BYTES", "TASK_BYTES", "Progress", "TableJob", "TableKeywords", "TableOptions"]
+
+Progress: TypeAlias = Callable[[int, int], None]
+"""Gets the bytes that are done and the bytes that there are."""
+
+ReportT = TypeVar("ReportT", bound=TableReport)
+
+TASK_BYTES = 4 * 1024 * 1024
+"""Bytes of a range whose rows go to one file: what waits in memory for its turn is a few of them."""
+PART_BYTES = 32 * 1024 * 1024
+"""Bytes of a range that becomes a Parquet file of its own."""
+PAYS_FROM = 24 * 1024 * 1024
+"""Bytes for which starting a worker process, 0.2 s, pays."""
+MOST_WORKERS = 4
+"""Workers that one writer of one file keeps up with."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableOptions:
+    """What a table is to look like and how it is made; the schema depends on this and on nothing else.
+
+    Attributes:
+        table: `"requests"`, `"embeddings"`, or None to choose by the first request's url.
+        dimensions: The length of every vector, which makes the column a fixed-size list; only for embeddings.
+        bodies: Which response bodies are kept: `"auto"`, `"all"` or `"none"`.
+        request_bodies: `"all"` or `"none"`.
+        cap: The longest line that is read, in bytes.
+        temp_dir: Where temporary files go.
+        workers: Processes that decode; None takes as many as pay.
+        progress: Told how far the work is.
+    """
+
+    table: str | None = None
+    dimensions: int | None = None
+    bodies: str = "auto"
+    request_bodies: str = "all"
+    cap: int = LINE_CAP
+    temp_dir: str | os.PathLike[str] | None = None
+    workers: int | None = 1
+    progress: Progress | None = None
+
+    def __post_init__(self) -> None:
+        for name, value, allowed in (
+            ("table", self.table, (None, "requests", "embeddings")),
+            ("bodies", self.bodies, ("auto", "all", "none")),
+            ("request_bodies", self.request_bodies, ("all", "none")),
+        ):
+            if value not in allowed:
+                raise ValueError(f"{name} is one of {', '.join(map(str, allowed))}, not {value!r}")
+        if self.dimensions is not None and self.table == "requests":
+            raise ValueError("dimensions are for the embeddings table")
+
+    def spec(self) -> Spec:
+        """Return what the rows depend on, for a `RowJob`."""
+        return {
+            "table": self.table,
+            "dimensions": self.dimensions,
+            "bodies": self.bodies,
+            "request_bodies": self.request_bodies == "all",
+            "cap": self.cap,
+        }
+
+    def workers_for(self, size: int, *, parts: bool) -> int:
+        """Return how many worker processes to start for so many bytes."""
+        if self.workers is not None:
+            return self.workers
+        most = cores() if parts else min(cores(), MOST_WORKERS)
+        return max(1, min(most, size // PAYS_FROM))
+
+
+class TableKeywords(TypedDict, total=False):
+    """The fields of `TableOptions` as keywords."""
+
+    table: str | None
+    dimensions: int | None
+    bodies: str
+    request_bodies: str
+    cap: int
+    temp_dir: str | os.PathLike[str] | None
+    workers: int | None
+    progress: Progress | None
+
+
+class TableJob(Generic[ReportT]):
+    """A table of batch files, made anew each time it is asked for.
+
+    Iterating gives each row as a dict of the table's columns. `to_arrow`, `to_parquet` and `write` make the whole table, `batches`
+    streams it, and whatever speaks the Arrow C stream protocol (DuckDB, polars, pyarrow) takes the object as it is.
+    """
+
+    def __init__(self, options: TableOptions, spool: Spool) -> None:
+        self._options = options
+        self._spool = spool
+        self._report: ReportT | None = None
+        self._working: Crew | None = None
+
+    @property
+    def schema(self) -> Any:  # noqa: ANN401 - pyarrow has no types
+        """The `pyarrow.Schema` of the table, without reading more than the first lines."""
+        from batchfiles.table.schema import schema
+
+        return schema(self._table(), dimensions=self._options.dimensions)
+
+    @property
+    def report(self) -> ReportT:
+        """What was done, in numbers that add up; makes the table once if nobody has yet."""
+        if self._report is None:
+            for _ in self.batches():
+                pass
+        assert self._report is not None  # noqa: S101 - set when the batches end
+        return self._report
+
+    def batches(self) -> Iterator[Any]:
+        """Yield the table as `pyarrow.RecordBatch` values of some hundred rows each, in order.
+
+        Raises:
+            BatchFilesError: As the function that made this object says.
+        """
+        yield from self._run(None, {})
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        for batch in self.batches():
+            yield from batch.to_pylist()
+
+    def to_arrow(self) -> Any:  # noqa: ANN401 - pyarrow has no types
+        """Return the table as a `pyarrow.Table`, all of it in memory."""
+        import pyarrow as pa
+
+        return pa.Table.from_batches(self.batches(), schema=self.schema)
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        """Hand the rows to whoever speaks the Arrow C stream protocol."""
+        import pyarrow as pa
+
+        return pa.RecordBatchReader.from_batches(self.schema, self.batches()).__arrow_c_stream__(requested_schema)
+
+    def to_parquet(self, path: str | os.PathLike[str], *, force: bool = False) -> ReportT:
+        """Write the table to one Parquet file, or to a folder of Parquet parts; it appears whole or not at all.
+
+        Args:
+            path: A name that ends in `.parquet`, or a folder: one that is there, or a name without a suffix or with a slash at its
+                end.
+            force: Replace what is there.
+
+        Raises:
+            OutputExists: Something is there and `force` was not given.
+            FileError: The disk refused.
+            BatchFilesError: As the function that made this object says.
+        """
+        return self.write(path, format=None if _is_folder(path) else "parquet", force=force)
+
+    def write(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        format: str | None = None,  # noqa: A002 - the command line's word
+        force: bool = False,
+        csv_safe: bool = False,
+    ) -> ReportT:
+        """Write the table in the format that the name's suffix says, or that `format` names; `-` is standard output.
+
+        Args:
+            path: `.parquet`, `.arrow` (IPC file), `.arrows` (IPC stream), `.jsonl` or `.csv`, the last two also with `.gz` or
+                `.zst`; or a folder of Parquet parts, as in `to_parquet`.
+            format: The format where the name doesn't say it.
+            force: Replace what is there.
+            csv_safe: Make CSV cells harmless that a spreadsheet would run.
+
+        Raises:
+            ValueError: The name says no format.
+            OutputExists: Something is there and `force` was not given.
+            FileError: The disk refused.
+            BatchFilesError: As the function that made this object says.
+        """
+        if format in (None, "parquet") and _is_folder(path):
+            return self._write_folder(Path(path), force=force)
+        from batchfiles.table.background import written
+        from batchfiles.table.writing import open_table
+
+        with self._crew(parts=False):
+            target = os.fspath(path)
+            metadata = self._metadata()
+            table = open_table(target, self.schema, format=format, force=force, csv_safe=csv_safe, metadata=metadata)
+            with table as writer:
+                for _ in written(self.batches(), writer):
+                    pass
+        return self.report
+
+    def _write_folder(self, path: Path, *, force: bool) -> ReportT:
+        from batchfiles.streams.atomic import atomic_folder
+        from batchfiles.table.parquet import ParquetTable
+
+        with atomic_folder(path, force=force) as folder:
+            for _ in self._run(folder, self._metadata()):
+                pass
+            if not any(folder.iterdir()):  # no rows: one part that has the schema
+                ParquetTable(folder / "part-00000.parquet", self.schema, metadata=self._metadata()).close()
+        return self.report
+
+    def _table(self) -> str:
+        """Return the name of the table."""
+        raise NotImplementedError
+
+    def _sources(self) -> Mapping[str, list[str]]:
+        """Return the display names of the files by what they hold, for the table's metadata."""
+        raise NotImplementedError
+
+    def _run(self, folder: Path | None, metadata: Mapping[str, str]) -> Iterator[Product]:
+        """Yield the batches and set the report; with a folder, write parts there and yield nothing."""
+        raise NotImplementedError
+
+    def _metadata(self) -> dict[str, str]:
+        return {f"batchfiles.{kind}": dumps(names).decode() for kind, names in self._sources().items()}
+
+    def _bytes(self) -> int:
+        """Return the bytes there are to read."""
+        raise NotImplementedError
+
+    def _spec(self, folder: Path | None, metadata: Mapping[str, str]) -> Spec:
+        """Return what every `RowJob` needs to know."""
+        spec = {**self._options.spec(), "table": self._table()}
+        return spec if folder is None else {**spec, "folder": str(folder), "metadata": dict(metadata)}
+
+    def _progress(self) -> Callable[[int], None]:
+        """Return a function that takes the bytes of a step and tells whoever wants to know."""
+        tell, total, done = self._options.progress, self._bytes(), 0
+
+        def step(size: int) -> None:
+            nonlocal done
+            done += size
+            if tell is not None:
+                tell(done, total)
+
+        return step
+
+    @contextmanager
+    def _crew(self, *, parts: bool) -> Iterator[Crew]:
+        """Start the workers, unless they work already: `write` wants them to import while it opens its file."""
+        if self._working is not None:
+            yield self._working
+            return
+        with Crew(self._options.workers_for(self._bytes(), parts=parts)) as crew:
+            self._working = crew
+            try:
+                yield crew
+            finally:
+                self._working = None
+
+
+def _is_folder(path: str | os.PathLike[str]) -> bool:
+    """Tell whether a target means a folder of parts."""
+    text = os.fspath(path)
+    with suppress(OSError):
+        if os.path.isdir(text):  # noqa: PTH112 - a trailing slash counts, which Path forgets
+            return True
+    return text != "-" and (text.endswith(os.sep) or not Path(text).suffix)

@@ -1,0 +1,54 @@
+"""Writing beside decoding: the writer has a thread of its own, since Arrow lets go of the interpreter while it works."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Iterable, Iterator
+from typing import Any, Protocol
+
+__all__ = ["written"]
+
+WAITING = 16
+"""Batches that may wait for the writer: some megabytes."""
+
+
+class _Table(Protocol):
+    def write(self, batch: Any) -> None: ...  # noqa: ANN401 - pyarrow has no types
+
+
+def written(products: Iterable[Any], table: _Table) -> Iterator[Any]:
+    """Write every record batch among the products to the table, and yield the other products.
+
+    Raises:
+        Exception: Whatever the writer raised, as soon as it is known.
+    """
+    import pyarrow as pa
+
+    waiting: queue.Queue[Any] = queue.Queue(WAITING)
+    failures: list[BaseException] = []
+
+    def write() -> None:
+        while (batch := waiting.get()) is not None:
+            if failures:
+                continue  # keep taking, so that nobody waits for room for ever
+            try:
+                table.write(batch)
+            except BaseException as error:  # noqa: BLE001 - it is raised again in the thread that gives the batches
+                failures.append(error)
+
+    writer = threading.Thread(target=write, name="batchfiles-writer", daemon=True)
+    writer.start()
+    try:
+        for product in products:
+            if failures:
+                break
+            if isinstance(product, pa.RecordBatch):
+                waiting.put(product)
+            else:
+                yield product
+    finally:
+        waiting.put(None)
+        writer.join()
+    if failures:
+        raise failures[0]

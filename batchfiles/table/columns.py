@@ -1,0 +1,167 @@
+"""Rows of the requests table, from decoded lines to Arrow batches.
+
+This is the hot loop's second half. A row is one tuple, put together from slices of the tuples that `outcome` and `bodies` return;
+`zip` turns some hundred of them into columns, and Arrow converts a column at a time.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from batchfiles import bodies, spans
+from batchfiles.bodies.answer import EMPTY
+from batchfiles.outcome import MALFORMED, SUCCEEDED, Result, retryable
+from batchfiles.outcome import MISSING as MISSING_OUTCOME
+
+__all__ = ["MISSING", "Asked", "Found", "RequestColumns", "Row", "malformed_input", "record_batch"]
+
+Row = tuple[Any, ...]
+
+ANSWER_COLUMNS = slice(1, 17)
+"""The fields of an `Answer` that are columns in the order of the table: `model` to `created_at`."""
+
+
+class Asked(NamedTuple):
+    """A request line: what the table takes from the inputs.
+
+    Attributes:
+        custom_id: None where the line can't be read.
+        source: The input file's display name.
+        line_number: Counted from 1.
+        url: The endpoint that the line names.
+        model: The model that the line names.
+        line: The bytes of the line.
+        value: What the line decodes to; None where it doesn't.
+    """
+
+    custom_id: str | None
+    source: str | None
+    line_number: int | None
+    url: str | None
+    model: str | None
+    line: bytes
+    value: dict[str, Any] | None
+
+
+class Found(NamedTuple):
+    """A result line, chosen for a request or standing for itself.
+
+    Attributes:
+        result: What became of the request.
+        line: The bytes of the line.
+        value: What the line decodes to; None where it doesn't.
+        source: The result file's display name.
+        line_number: Counted from 1.
+        batch_id: The batch that the file's name gives; None where it gives none.
+        attempts: How many results there are for the request; None where nobody counted.
+    """
+
+    result: Result
+    line: bytes
+    value: dict[str, Any] | None
+    source: str | None
+    line_number: int | None
+    batch_id: str | None
+    attempts: int | None
+
+
+def malformed_input(code: str, message: str) -> Found:
+    """Return what stands for a request line that can't be read: the same line can't succeed, so it is not retryable."""
+    return Found(Result(MALFORMED, None, None, code, None, None, message, False, None, EMPTY, 0), b"", None, None, None, None, 0)
+
+
+MISSING = Found(
+    Result(MISSING_OUTCOME, None, None, None, None, None, None, retryable(MISSING_OUTCOME, None), None, EMPTY, 0),
+    b"",
+    None,
+    None,
+    None,
+    None,
+    0,
+)
+"""What stands for a request that no result names."""
+
+
+class RequestColumns:
+    """Builds the requests table batch by batch.
+
+    Args:
+        schema: What `table.schema.schema` says.
+        keep: Which response bodies are kept: `"auto"` keeps what says more than the columns do, `"all"` every one, `"none"` none.
+        request_bodies: Whether `request_body` is filled.
+
+    Attributes:
+        misfits: How many values did not fit their column and are null.
+        embeddings: How many answers are vectors, for which this table has no column.
+    """
+
+    def __init__(self, schema: Any, *, keep: str = "auto", request_bodies: bool = True) -> None:  # noqa: ANN401 - pyarrow
+        self._schema = schema
+        self._keep_all = keep == "all"
+        self._keep_some = keep != "none"
+        self._request_bodies = request_bodies
+        self._rows: list[Row] = []
+        self.misfits = 0
+        self.embeddings = 0
+
+    def add(self, asked: Asked | None, found: Found) -> None:
+        """Add the row of one request, or of one result that stands for itself."""
+        result = found.result
+        says_more = not result.answer.carried or result.outcome != SUCCEEDED or result.misfits > 0
+        if says_more and result.body and bodies.endpoint_of(result.body) == EMBEDDINGS:
+            self.embeddings += 1
+        self._rows.append(self.row(asked, found, keep_body=says_more))
+
+    def row(self, asked: Asked | None, found: Found, *, keep_body: bool) -> Row:
+        """Return the row of one request in the order of the requests table; `keep_body` counts for `"auto"`."""
+        result, line, value, source, line_number, batch_id, attempts = found
+        outcome, status_code, request_id, code, kind, param, message, again, body, answer, misfits = result
+        if misfits:
+            self.misfits += misfits
+        custom_id = batch_request_id = response_body = None
+        if value is not None:
+            batch_request_id = _string(value.get("id"))
+            custom_id = _string(value.get("custom_id"))
+            if self._keep_all or (keep_body and self._keep_some):
+                response_body = spans.body_of_output(line, value)
+        if asked is None:
+            asked_for = NOT_ASKED
+            endpoint = bodies.endpoint_of(body) if body else None
+        else:
+            custom_id, input_source, input_line_number, endpoint, model, input_line, input_value = asked
+            request_body = None
+            if self._request_bodies and input_value is not None:
+                request_body = spans.body_of_input(input_line, input_value)
+            asked_for = (input_source, input_line_number, model, request_body)
+            if endpoint is None and body:
+                endpoint = bodies.endpoint_of(body)
+        head: Row = (custom_id, outcome, status_code, code, kind, param, message, again, endpoint)
+        told: Row = answer[ANSWER_COLUMNS]
+        where: Row = (batch_id, batch_request_id, answer.response_id, request_id, attempts, source, line_number)
+        return head + told + where + asked_for + (response_body,)
+
+    def flush(self) -> Any:  # noqa: ANN401 - pyarrow has no types
+        """Return the rows added so far as one Arrow record batch, and forget them; None if there are none."""
+        if not self._rows:
+            return None
+        rows, self._rows = self._rows, []
+        return record_batch(self._schema, list(zip(*rows, strict=True)))
+
+
+NOT_ASKED: Row = (None, None, None, None)
+EMBEDDINGS = "/v1/embeddings"
+
+
+def record_batch(schema: Any, columns: list[Any]) -> Any:  # noqa: ANN401 - pyarrow has no types
+    """Turn columns of Python values, or finished Arrow arrays, into a record batch."""
+    import pyarrow as pa
+
+    arrays = [
+        column if isinstance(column, pa.Array) else pa.array(column, type=field.type)
+        for column, field in zip(columns, schema, strict=True)
+    ]
+    return pa.RecordBatch.from_arrays(arrays, schema=schema)
+
+
+def _string(value: object) -> str | None:
+    return value if type(value) is str else None
