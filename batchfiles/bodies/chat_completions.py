@@ -23,7 +23,8 @@ BODY_KEYS: Final = frozenset({
 
 PLAIN_BODY: Final = BODY_KEYS - {"error"}
 
-PLAIN_CHOICE: Final = choices.CHOICE_KEYS | {"logprobs"}
+CHOICE_KEYS: Final = choices.CHOICE_KEYS | {"message"}
+PLAIN_CHOICE: Final = CHOICE_KEYS | {"logprobs"}
 
 PLAIN_MESSAGE: Final = frozenset({"role", "content", "refusal", "annotations"})
 """The message of an answer in words; one with other keys is looked at more closely."""
@@ -97,7 +98,7 @@ def _choice(choice: object, tally: Tally) -> Choice:
         tally.reject()
         return NO_CHOICE
     if not PLAIN_CHOICE.issuperset(choice) or choice.get("logprobs") is not None:
-        tally.more(choice, choices.CHOICE_KEYS)
+        tally.more(choice, CHOICE_KEYS)
     finish_reason = choice.get("finish_reason")
     if finish_reason != "stop":
         finish_reason = choices.finish_reason(finish_reason, tally)

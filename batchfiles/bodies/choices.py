@@ -17,7 +17,7 @@ SAME_AS: Final = {
 }
 """Other words for a reason of the one vocabulary."""
 
-CHOICE_KEYS: Final = frozenset({"index", "finish_reason", "message", "text", "seed"})
+CHOICE_KEYS: Final = frozenset({"index", "finish_reason", "seed"})
 """`seed` is Together's echo of the request. `logprobs` is missing on purpose: a value there is in no column."""
 
 

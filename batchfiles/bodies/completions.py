@@ -19,6 +19,8 @@ BODY_KEYS: Final = frozenset({
     "error",
 })  # fmt: skip
 
+CHOICE_KEYS: Final = choices.CHOICE_KEYS | {"text"}
+
 
 def read(body: Body) -> Answer:
     """Read a legacy completion; its choices hold a text where those of a chat hold a message.
@@ -58,5 +60,5 @@ def read(body: Body) -> Answer:
 
 def _choice(choice: Body, tally: Tally) -> tuple[str | None, str | None]:
     """Return the text of one choice and why it ended."""
-    tally.more(choice, choices.CHOICE_KEYS)
+    tally.more(choice, CHOICE_KEYS)
     return tally.text(choice.get("text")), choices.finish_reason(choice.get("finish_reason"), tally)

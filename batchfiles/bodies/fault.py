@@ -78,17 +78,18 @@ def _inner(error: object) -> object:
     return detail if type(detail) is dict and not said(error.get("error")) else error.get("error")
 
 
-def _flat(error: Any) -> Fault:  # noqa: ANN401 - any JSON value
+def _flat(error: object) -> Fault:
     """Read one level of an error."""
+    found: tuple[object, ...]
     if isinstance(error, dict):
-        found = (
-            _digits(_first(error, "code", "error_code")),
-            error.get("type"),
-            error.get("param"),
-            _sentence(_first(error, "message", "error_message", "msg", "detail")),  # a `detail` that is an object: see _inner
-        )
+        message = _first(error, "message", "error_message", "msg")
+        if message is None and type(error.get("detail")) is not dict:  # an object there is opened by _inner
+            message = error.get("detail")
+        found = (_digits(_first(error, "code", "error_code")), error.get("type"), error.get("param"), _sentence(message))
+    elif type(error) is int:
+        found = (_digits(error), None, None, None)
     else:
-        found = (_digits(error) if type(error) is int else None, None, None, None if type(error) is int else _sentence(error))
+        found = (None, None, None, _sentence(error))
     code, type_, param, message = (value if type(value) is str and value else None for value in found)
     return Fault(code, type_, param, message, sum(value is not None and type(value) is not str for value in found))
 

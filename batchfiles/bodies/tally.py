@@ -88,7 +88,7 @@ class Tally:
         if type(value) is float and YEAR_1 <= value < YEAR_10000:  # NaN is never between
             # The fraction is rounded on its own: the whole seconds would take up most of a float's digits.
             seconds = int(value // 1)
-            return seconds * 1_000_000 + min(round((value - seconds) * 1_000_000), 999_999)
+            return min(seconds * 1_000_000 + round((value - seconds) * 1_000_000), YEAR_10000 * 1_000_000 - 1)
         if value is not None:
             self.reject()
         return None

@@ -1,0 +1,136 @@
+"""What holds of every body, however hostile: nothing raises, and every value fits its column."""
+
+import copy
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from batchfiles import bodies
+from batchfiles.bodies import chat_completions, completions, embeddings, moderations, other, responses
+from batchfiles.errors import InvalidLine
+
+READERS = [bodies, chat_completions, completions, embeddings, moderations, other, responses]
+
+FILTER = {"hate": {"filtered": False, "severity": "safe"}}
+USAGE = {"prompt_tokens": 5, "completion_tokens": 4, "total_tokens": 9, "prompt_tokens_details": {"cached_tokens": 2}}
+TOOL_CALLS = [
+    {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}},
+    {"custom": {"name": "f", "input": "i"}},
+]
+MESSAGE = {"role": "assistant", "content": [{"type": "text", "text": "hi"}], "refusal": None, "tool_calls": TOOL_CALLS}
+CHOICE = {"index": 0, "message": MESSAGE | {"reasoning": "so"}, "finish_reason": "stop", "content_filter_results": FILTER}
+OUTPUT = [
+    {"type": "reasoning", "id": "r", "summary": [{"type": "summary_text", "text": "so"}]},
+    {
+        "type": "message",
+        "status": "completed",
+        "content": [{"type": "output_text", "text": "hi"}, {"type": "refusal", "refusal": "no"}],
+    },
+    {"type": "function_call", "call_id": "c", "name": "f", "arguments": "{}"},
+    {"type": "custom_tool_call", "call_id": "c", "name": "f", "input": "i"},
+]
+RESULT = {
+    "flagged": True,
+    "categories": {"hate": True},
+    "category_scores": {"hate": 0.9},
+    "category_applied_input_types": {"hate": ["text"]},
+}
+SAMPLES = [
+    {
+        "id": "i",
+        "object": "chat.completion",
+        "created": 1,
+        "model": "m",
+        "choices": [CHOICE],
+        "usage": USAGE,
+        "error": {"message": "no"},
+    },
+    {"object": "chat.completion", "choices": [CHOICE, CHOICE], "prompt_filter_results": [{"content_filter_results": FILTER}]},
+    {"object": "text_completion", "choices": [{"text": "hi", "finish_reason": "length"}], "usage": USAGE},
+    {
+        "object": "response",
+        "status": "incomplete",
+        "output": OUTPUT,
+        "incomplete_details": {"reason": "max_output_tokens"},
+        "created_at": 1.5,
+    },
+    {"object": "list", "data": [{"index": 0, "embedding": [0.5, 1]}, {"index": 1, "embedding": "AAAAAA=="}], "usage": USAGE},
+    {"id": "i", "model": "m", "results": [RESULT]},
+    {"id": "i", "object": "video", "status": "failed", "created_at": 1},
+]
+
+words = st.sampled_from(["error", "type", "message", "text", "function_call", "completed", "stop", "chat.completion", "safe"])
+scalars = st.none() | st.booleans() | st.integers() | st.integers(-(2**70), 2**70) | st.floats() | st.text(max_size=5) | words
+values = st.recursive(
+    scalars,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(words | st.text(max_size=5), inner, max_size=4),
+    max_leaves=8,
+)
+
+
+def places(value, path=()):
+    """Every place within a JSON value."""
+    yield path
+    if isinstance(value, dict | list):
+        for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from places(inner, (*path, key))
+
+
+@st.composite
+def mutated(draw, samples=SAMPLES):
+    """A real body with any value in a few of its places."""
+    body = copy.deepcopy(draw(st.sampled_from(samples)))
+    for _ in range(draw(st.integers(0, 3))):
+        *path, last = draw(st.sampled_from([path for path in places(body) if path]))
+        target = body
+        for key in path:
+            target = target[key]
+        target[last] = draw(values)
+    return body
+
+
+def check(answer):
+    """Every field of an answer fits its column."""
+    texts = (answer.model, answer.finish_reason, answer.text, answer.refusal, answer.reasoning, answer.response_id)
+    assert all(text is None or type(text) is str for text in texts)
+    counts = answer[8:13]
+    assert all(count is None or (type(count) is int and -(2**63) <= count < 2**63) for count in counts)
+    assert answer.outcome in ("succeeded", "incomplete", "failed")
+    assert answer.texts is None or (len(answer.texts) > 1 and all(type(text) is str for text in answer.texts))
+    for call in answer.tool_calls or []:
+        assert list(call) == ["id", "name", "arguments"]
+        assert all(value is None or type(value) is str for value in call.values())
+    assert answer.flagged in (None, True, False)
+    assert all(type(name) is str for name in answer.flagged_categories or [])
+    assert all(type(name) is str and type(score) is float for name, score in answer.category_scores or [])
+    assert answer.created_at is None or -62135596800_000000 <= answer.created_at < 253402300800_000000
+    assert answer.misfits >= 0
+    assert not (answer.carried and (answer.misfits or answer.outcome == "failed"))
+
+
+@given(st.dictionaries(words | st.text(max_size=5), values, max_size=5))
+def test_any_object_can_be_read_as_any_body(body):
+    """It is a body that someone sent."""
+    for module in READERS:
+        check(module.read(body))
+    bodies.endpoint_of(body)
+
+
+@given(mutated())
+def test_a_damaged_body_can_be_read(body):
+    """By its own reader and by all others."""
+    before = copy.deepcopy(body)
+    for module in READERS:
+        check(module.read(body))
+
+    assert repr(body) == repr(before)
+
+
+@given(mutated(samples=[SAMPLES[4]]))
+def test_damaged_vectors_are_vectors_or_an_invalid_line(body):
+    """Nothing else is raised, and what is no vector never becomes one."""
+    try:
+        found = bodies.embeddings.vectors(body)
+    except InvalidLine:
+        return
+    assert all(type(index) is int and len(values) % 4 == 0 for index, values in found)

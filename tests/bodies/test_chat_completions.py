@@ -1,0 +1,288 @@
+"""The body of /v1/chat/completions, and the dialects of it."""
+
+import pytest
+
+from batchfiles.bodies.answer import Answer
+from batchfiles.bodies.chat_completions import read
+
+USAGE = {
+    "prompt_tokens": 1117,
+    "completion_tokens": 46,
+    "total_tokens": 1163,
+    "prompt_tokens_details": {"cached_tokens": 1024, "audio_tokens": 0},
+    "completion_tokens_details": {
+        "reasoning_tokens": 12,
+        "audio_tokens": 0,
+        "accepted_prediction_tokens": 3,
+        "rejected_prediction_tokens": 4,
+    },
+}
+
+
+def chat(*messages, finish_reason="stop", **more):
+    """A body with one choice per message."""
+    choices = [
+        {"index": index, "message": {"role": "assistant", **message}, "logprobs": None, "finish_reason": finish_reason}
+        for index, message in enumerate(messages)
+    ]
+    return {"id": "chatcmpl-1", "object": "chat.completion", "created": 1741570283, "model": "m", "choices": choices} | more
+
+
+def call(arguments='{"x":1}', **more):
+    """A tool call as OpenAI writes it."""
+    return {"id": "call_1", "type": "function", "function": {"name": "f", "arguments": arguments}} | more
+
+
+def test_an_ordinary_answer_fills_the_columns_and_is_carried():
+    """The example of OpenAI's specification; housekeeping keys and empty values don't keep a body."""
+    body = chat(
+        {"content": "A boardwalk.", "refusal": None, "annotations": []},
+        usage=USAGE,
+        service_tier="default",
+        system_fingerprint="fp_1",
+    )
+
+    assert read(body) == Answer(
+        outcome="succeeded",
+        model="m",
+        finish_reason="stop",
+        text="A boardwalk.",
+        input_tokens=1117,
+        output_tokens=46,
+        total_tokens=1163,
+        cached_tokens=1024,
+        reasoning_tokens=12,
+        created_at=1741570283_000000,
+        response_id="chatcmpl-1",
+        carried=True,
+    )
+
+
+def test_vllm_says_null_at_length():
+    """Keys that hold nothing are no reason to keep a body."""
+    message = {"content": "hi", "tool_calls": [], "function_call": None, "audio": None, "reasoning_content": None}
+    body = chat(message, prompt_logprobs=None, kv_transfer_params=None)
+    body["choices"][0]["stop_reason"] = None
+
+    assert read(body) == Answer(
+        model="m", finish_reason="stop", text="hi", created_at=1741570283_000000, response_id="chatcmpl-1", carried=True
+    )
+
+
+@pytest.mark.parametrize("reason", ["length", "content_filter"])
+def test_an_answer_that_was_cut_is_incomplete(reason):
+    """The text is there as far as it goes."""
+    answer = read(chat({"content": "half a sen"}, finish_reason=reason))
+
+    assert (answer.outcome, answer.finish_reason, answer.text, answer.carried) == ("incomplete", reason, "half a sen", True)
+
+
+def test_mistrals_word_for_length():
+    """`model_length` is the model's own limit; the column has one vocabulary."""
+    answer = read(chat({"content": "half"}, finish_reason="model_length"))
+
+    assert (answer.outcome, answer.finish_reason) == ("incomplete", "length")
+
+
+def test_a_reason_that_nobody_knows_stays_as_it_is():
+    """An open vocabulary: a new word is no failure."""
+    answer = read(chat({"content": "hi"}, finish_reason="eos"))
+
+    assert (answer.outcome, answer.finish_reason, answer.carried) == ("succeeded", "eos", True)
+
+
+def test_a_refusal_is_a_success_with_a_refusal():
+    """Its content is null, which is not the empty text."""
+    answer = read(chat({"content": None, "refusal": "I can't."}))
+
+    assert (answer.outcome, answer.text, answer.refusal, answer.carried) == ("succeeded", None, "I can't.", True)
+
+
+def test_several_choices():
+    """The first fills the columns, all texts are kept, and the body too: the other choices have no columns."""
+    answer = read(chat({"content": "heads"}, {"content": "tails"}, {"content": None}))
+
+    assert (answer.text, answer.texts, answer.carried) == ("heads", ["heads", "tails"], False)
+
+
+def test_one_cut_choice_makes_the_answer_incomplete():
+    """The reason in the column is that of the first choice all the same."""
+    body = chat({"content": "heads"}, {"content": "tai"})
+    body["choices"][1]["finish_reason"] = "length"
+
+    assert read(body)[:3] == ("incomplete", "m", "stop")
+
+
+@pytest.mark.parametrize("choices", [[], None])
+def test_no_choice_keeps_the_body(choices):
+    """It is odd, but it is what the service answered."""
+    answer = read(chat(choices=choices))
+
+    assert (answer.outcome, answer.text, answer.texts, answer.carried, answer.misfits) == ("succeeded", None, None, False, 0)
+
+
+def test_choices_may_be_one_object():
+    """SGLang's old batch writer puts a single choice there."""
+    body = chat({"content": "hi"})
+    body["choices"] = body["choices"][0]
+
+    assert read(body).text == "hi"
+    assert read(body).carried
+
+
+def test_tool_calls():
+    """Arguments are the model's own text and may be broken JSON."""
+    answer = read(chat({"content": None, "tool_calls": [call('{"cut'), call(id="call_2", index=1)]}, finish_reason="tool_calls"))
+
+    assert answer.finish_reason == "tool_calls"
+    assert answer.tool_calls == [
+        {"id": "call_1", "name": "f", "arguments": '{"cut'},
+        {"id": "call_2", "name": "f", "arguments": '{"x":1}'},
+    ]
+    assert answer.carried
+
+
+def test_a_custom_tools_input_stands_where_arguments_stand():
+    """Custom tools take text, not JSON."""
+    answer = read(
+        chat({"content": None, "tool_calls": [{"id": "c", "type": "custom", "custom": {"name": "sql", "input": "SELECT 1"}}]})
+    )
+
+    assert answer.tool_calls == [{"id": "c", "name": "sql", "arguments": "SELECT 1"}]
+    assert answer.carried
+
+
+def test_the_old_function_call_has_no_id():
+    """It came before `tool_calls`."""
+    answer = read(chat({"content": None, "function_call": {"name": "f", "arguments": "{}"}}, finish_reason="function_call"))
+
+    assert (answer.finish_reason, answer.tool_calls) == ("function_call", [{"id": None, "name": "f", "arguments": "{}"}])
+    assert answer.carried
+
+
+def test_a_tool_call_with_more_in_it_keeps_the_body():
+    """Gemini's thought signatures, for one."""
+    assert not read(chat({"content": None, "tool_calls": [call(extra_content={"google": 1})]})).carried
+
+
+def test_arguments_that_are_no_text_do_not_fit():
+    """Some servers send the object itself; writing it as text would invent a spelling."""
+    answer = read(chat({"content": None, "tool_calls": [call({"x": 1})]}))
+
+    assert answer.tool_calls == [{"id": "call_1", "name": "f", "arguments": None}]
+    assert (answer.misfits, answer.carried) == (1, False)
+
+
+@pytest.mark.parametrize("name", ["reasoning_content", "reasoning"])
+def test_reasoning_under_either_name(name):
+    """DeepSeek and vLLM; newer vLLM."""
+    answer = read(chat({"content": "4", name: "two and two"}))
+
+    assert (answer.text, answer.reasoning, answer.carried) == ("4", "two and two", True)
+
+
+@pytest.mark.parametrize(("second", "carried"), [("a", True), ("b", False)])
+def test_reasoning_under_both_names(second, carried):
+    """Some vLLM versions write it twice; if the two differ, the body is kept."""
+    answer = read(chat({"content": "4", "reasoning_content": "a", "reasoning": second}))
+
+    assert (answer.reasoning, answer.carried) == ("a", carried)
+
+
+def test_the_text_parts_of_a_list_are_joined():
+    """A content of parts comes from servers that answer as requests ask."""
+    answer = read(chat({"content": [{"type": "text", "text": "one "}, "two"]}))
+
+    assert (answer.text, answer.carried) == ("one two", True)
+
+
+def test_a_part_that_is_no_text_keeps_the_body():
+    """Mistral's thinking, images."""
+    answer = read(chat({"content": [{"type": "thinking", "thinking": []}, {"type": "text", "text": "4"}]}))
+
+    assert (answer.text, answer.carried, answer.misfits) == ("4", False, 0)
+
+
+def test_only_such_parts_are_no_text_at_all():
+    """Null, not the empty text."""
+    assert read(chat({"content": [{"type": "image_url"}]})).text is None
+
+
+@pytest.mark.parametrize("more", [{"audio": {"id": "a"}}, {"annotations": [{"type": "url_citation"}]}, {"unheard_of": 0}])
+def test_what_has_no_column_keeps_the_body(more):
+    """Audio, citations, and whatever comes tomorrow."""
+    assert not read(chat({"content": "hi", **more})).carried
+
+
+def test_logprobs_keep_the_body():
+    """They are bigger than all the rest and in no column."""
+    body = chat({"content": "hi"})
+    body["choices"][0]["logprobs"] = {"content": [{"token": "hi", "logprob": -0.1}]}
+
+    assert not read(body).carried
+
+
+def test_housekeeping_of_groq_together_and_mistral():
+    """An id of the machine's, the seed, a flag that echoes the request."""
+    body = chat({"content": "hi", "prefix": False}, x_groq={"id": "req_1"}, metadata={"a": "b"})
+    body["choices"][0]["seed"] = 7
+
+    assert read(body).carried
+
+
+@pytest.mark.parametrize(("stop", "carried"), [(128009, True), ("###", False)])
+def test_which_stop_string_ended_the_text_is_no_housekeeping(stop, carried):
+    """But the number of a token is: with vLLM and SGLang it is the end of the text, on every line."""
+    body = chat({"content": "hi"})
+    body["choices"][0]["stop_reason"] = stop
+
+    assert read(body).carried == carried
+
+
+@pytest.mark.parametrize(("severity", "carried"), [("safe", True), ("low", False)])
+def test_azures_filter_counts_when_it_found_something(severity, carried):
+    """It looks at every prompt and every answer, mostly in vain."""
+    found = {"hate": {"filtered": False, "severity": severity}, "jailbreak": {"filtered": False, "detected": False}}
+    body = chat({"content": "hi"}, prompt_filter_results=[{"prompt_index": 0, "content_filter_results": found}])
+    body["choices"][0]["content_filter_results"] = found
+
+    assert read(body).carried == carried
+
+
+def test_an_error_in_the_body_is_a_failure_whatever_else_it_holds():
+    """A gateway's 200 with an error inside."""
+    answer = read(chat({"content": "ha"}, finish_reason="length", error={"message": "upstream died"}))
+
+    assert (answer.outcome, answer.text, answer.carried) == ("failed", "ha", False)
+
+
+@pytest.mark.parametrize("error", [None, {}, {"message": None}])
+def test_an_error_that_says_nothing_is_none(error):
+    """Some servers always write the key."""
+    assert read(chat({"content": "hi"}, error=error)).outcome == "succeeded"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        chat({"content": 1}),
+        chat({"content": "hi", "refusal": True}),
+        chat({"content": "hi", "reasoning": {"text": "no"}}),
+        chat({"content": "hi"}, finish_reason=1),
+        chat({"content": "hi"}, model=["m"]),
+        chat({"content": "hi"}, id=1.5),
+        chat({"content": "hi"}, created="yesterday"),
+        chat({"content": "hi"}, created=1741570283000),
+        chat({"content": "hi"}, usage=[]),
+        chat({"content": None, "tool_calls": "f"}),
+        chat({"content": None, "function_call": "f"}),
+        chat(choices=["hi"]),
+        chat(choices="hi"),
+        chat(choices=[{"message": "hi", "finish_reason": "stop"}]),
+    ],
+)
+def test_a_value_that_does_not_fit_is_null_counted_and_kept(body):
+    """Nothing is coerced silently: milliseconds for seconds are a time beyond the year 9999."""
+    answer = read(body)
+
+    assert (answer.misfits, answer.carried) == (1, False)

@@ -1,0 +1,62 @@
+"""The body of the legacy /v1/completions."""
+
+from batchfiles.bodies.answer import Answer
+from batchfiles.bodies.completions import read
+
+
+def completion(*texts, finish_reason="stop", **more):
+    """A body with one choice per text."""
+    choices = [
+        {"text": text, "index": index, "logprobs": None, "finish_reason": finish_reason} for index, text in enumerate(texts)
+    ]
+    return {"id": "cmpl-1", "object": "text_completion", "created": 1589478378, "model": "m", "choices": choices} | more
+
+
+def test_an_ordinary_completion():
+    """The example of OpenAI's specification: cut, therefore incomplete."""
+    usage = {"prompt_tokens": 5, "completion_tokens": 7, "total_tokens": 12}
+
+    assert read(completion("\n\nThis is", finish_reason="length", usage=usage)) == Answer(
+        outcome="incomplete",
+        model="m",
+        finish_reason="length",
+        text="\n\nThis is",
+        input_tokens=5,
+        output_tokens=7,
+        total_tokens=12,
+        created_at=1589478378_000000,
+        response_id="cmpl-1",
+        carried=True,
+    )
+
+
+def test_several_prompts_give_several_choices():
+    """All texts are kept, and so is the body."""
+    answer = read(completion(" red", " blue"))
+
+    assert (answer.outcome, answer.text, answer.texts, answer.carried) == ("succeeded", " red", [" red", " blue"], False)
+
+
+def test_logprobs_keep_the_body():
+    """They have no column."""
+    body = completion("hi")
+    body["choices"][0]["logprobs"] = {"tokens": ["hi"]}
+
+    assert not read(body).carried
+
+
+def test_no_choices():
+    """The body is kept: an answer without one is odd."""
+    assert read(completion()) == Answer(model="m", created_at=1589478378_000000, response_id="cmpl-1")
+
+
+def test_an_error_in_the_body_is_a_failure():
+    """Whatever else it holds."""
+    assert read(completion("hi", error={"message": "no"}))[:4] == ("failed", "m", "stop", "hi")
+
+
+def test_a_text_that_is_none_does_not_fit():
+    """It is null and counted."""
+    answer = read(completion(7))
+
+    assert (answer.text, answer.misfits, answer.carried) == (None, 1, False)

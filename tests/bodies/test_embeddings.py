@@ -1,0 +1,130 @@
+"""The body of /v1/embeddings, and the vectors in it."""
+
+import base64
+import math
+import struct
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from batchfiles.bodies.answer import Answer
+from batchfiles.bodies.embeddings import read, vectors
+from batchfiles.errors import InvalidLine
+
+
+def embeddings(*values, **more):
+    """A body with one embedding per value."""
+    data = [{"object": "embedding", "index": index, "embedding": value} for index, value in enumerate(values)]
+    return {"object": "list", "data": data, "model": "m", "usage": {"prompt_tokens": 5, "total_tokens": 5}} | more
+
+
+def floats(packed):
+    """The values of a buffer."""
+    return list(struct.unpack(f"<{len(packed) // 4}f", packed))
+
+
+def base64_of(*values):
+    """The values as a service writes them."""
+    return base64.b64encode(struct.pack(f"<{len(values)}f", *values)).decode()
+
+
+def test_model_and_tokens_are_read_and_the_body_is_kept():
+    """A table without vectors must keep them; one with vectors knows better."""
+    assert read(embeddings([0.5])) == Answer(model="m", input_tokens=5, total_tokens=5, carried=False)
+
+
+def test_an_error_in_the_body_is_a_failure():
+    """As everywhere."""
+    assert read(embeddings(error={"message": "no"})).outcome == "failed"
+
+
+def test_vectors_of_numbers():
+    """Float32, little-endian, in the order of the body; integers are numbers."""
+    found = vectors(embeddings([0.5, -0.25, 1, 0], [2.0]))
+
+    assert [(index, floats(values)) for index, values in found] == [(0, [0.5, -0.25, 1.0, 0.0]), (1, [2.0])]
+
+
+def test_vectors_in_base64_are_taken_as_they_are():
+    """`encoding_format: base64` is little-endian float32 already."""
+    assert vectors(embeddings(base64_of(0.5, -0.25))) == vectors(embeddings([0.5, -0.25]))
+
+
+def test_the_index_decides_and_not_the_place():
+    """Some servers answer out of order."""
+    data = [{"index": 1, "embedding": [1.5]}, {"index": 0, "embedding": [0.5]}]
+
+    assert [index for index, _ in vectors({"data": data})] == [1, 0]
+
+
+def test_an_absent_index_is_the_place():
+    """Nothing else can be meant."""
+    assert [index for index, _ in vectors({"data": [{"embedding": [1.5]}, {"embedding": [0.5]}]})] == [0, 1]
+
+
+def test_no_vectors():
+    """An empty list is no error, nor is a vector without values: the length is checked where one is asked for."""
+    assert vectors({"data": []}) == []
+    assert vectors(embeddings([])) == [(0, b"")]
+
+
+@pytest.mark.parametrize(
+    ("body", "place", "reason"),
+    [
+        ({}, "", "the body has no list of embeddings"),
+        ({"data": {"embedding": [0.5]}}, "", "the body has no list of embeddings"),
+        ({"data": [[0.5]]}, "[0]", "not an object with an embedding"),
+        ({"data": [{"index": 0}]}, "[0].embedding", "an embedding is a list of numbers or base64 text"),
+        ({"data": [{"embedding": None}]}, "[0].embedding", "an embedding is a list of numbers or base64 text"),
+        (
+            {"data": [{"index": -1, "embedding": [0.5]}]},
+            "[0].index",
+            "the index of an embedding is a whole number from 0 to 2147483647",
+        ),
+        (
+            {"data": [{"index": True, "embedding": [0.5]}]},
+            "[0].index",
+            "the index of an embedding is a whole number from 0 to 2147483647",
+        ),
+        ({"data": [{"index": 7, "embedding": [0.5]}] * 2}, "", "two embeddings have the same index"),
+        (embeddings([0.5], [0.5, "0.5"]), "[1].embedding[1]", "not a number"),
+        (embeddings([0.5, None]), "[0].embedding[1]", "not a number"),
+        (embeddings([0.5, True]), "[0].embedding[1]", "not a number"),
+        (embeddings([False, 0.5]), "[0].embedding[0]", "not a number"),
+        (embeddings([[0.5]]), "[0].embedding[0]", "not a number"),
+        (embeddings([0.5, 1e300]), "[0].embedding[1]", "the number does not fit float32"),
+        (embeddings([0.5, 10**400]), "[0].embedding[1]", "the number does not fit float32"),
+        (embeddings("AAAA"), "[0].embedding", "3 bytes are no whole number of float32 values"),
+        (embeddings("AAAAA"), "[0].embedding", "not base64 text"),
+        (embeddings("é"), "[0].embedding", "not base64 text"),
+        (embeddings("AA AA"), "[0].embedding", "not base64 text"),
+    ],
+)
+def test_what_is_no_vector_is_an_error_with_its_place(body, place, reason):
+    """The place is that in the whole line."""
+    with pytest.raises(InvalidLine) as caught:
+        vectors(body)
+
+    assert (caught.value.code, caught.value.reason) == ("invalid_embedding", reason)
+    assert caught.value.json_path == f"$.response.body.data{place}"
+
+
+@given(st.lists(st.floats(width=32, allow_nan=False) | st.sampled_from([0, 1, 0.0, 1.0]), max_size=20))
+def test_float32_values_come_through_unchanged(values):
+    """Both ways of writing them agree."""
+    (numbers,), (text,) = vectors(embeddings(values)), vectors(embeddings(base64_of(*values)))
+
+    assert numbers == text
+    assert floats(numbers[1]) == values
+
+
+@given(st.lists(st.floats(-1, 1) | st.booleans(), min_size=1, max_size=20))
+def test_a_bool_never_passes_for_a_number(values):
+    """`struct` takes true for 1 and false for 0."""
+    if any(type(value) is bool for value in values):
+        with pytest.raises(InvalidLine):
+            vectors(embeddings(values))
+    else:
+        [(_, packed)] = vectors(embeddings(values))
+        assert all(math.isclose(a, b, rel_tol=1e-6, abs_tol=1e-37) for a, b in zip(floats(packed), values, strict=True))

@@ -1,0 +1,78 @@
+"""What a column can hold."""
+
+import math
+
+import pytest
+
+from batchfiles.bodies.tally import Tally
+
+
+@pytest.mark.parametrize(
+    ("seconds", "microseconds"),
+    [
+        (0, 0),
+        (1741570283, 1741570283_000000),
+        (1741570283.25, 1741570283_250000),
+        (1741570283.999999, 1741570283_999999),
+        (0.9999999, 1_000_000),
+        (-0.5, -500_000),
+        (-62135596800, -62135596800_000000),
+        (253402300799, 253402300799_000000),
+        (253402300799.99997, 253402300799_999969),
+        (-1e-9, 0),
+    ],
+)
+def test_moments(seconds, microseconds):
+    """Whole seconds or not, from the year 1 to the year 9999."""
+    tally = Tally()
+
+    assert tally.moment(seconds) == microseconds
+    assert tally.misfits == 0
+
+
+@pytest.mark.parametrize(
+    "value", [True, "1741570283", -62135596801, 253402300800, 253402300800.0, 10**400, math.nan, math.inf, [], {}]
+)
+def test_what_is_no_moment(value):
+    """Milliseconds are beyond the year 9999."""
+    tally = Tally()
+
+    assert tally.moment(value) is None
+    assert (tally.misfits, tally.carried) == (1, False)
+
+
+def test_null_fits_every_column():
+    """It is what the service said."""
+    tally = Tally()
+
+    assert [read(None) for read in (tally.text, tally.count, tally.flag, tally.number, tally.moment)] == [None] * 5
+    assert (tally.items(None), tally.mapping(None), tally.mappings(None)) == ([], {}, [])
+    assert (tally.misfits, tally.carried) == (0, True)
+
+
+def test_numbers():
+    """An integer beyond 2**53 would change on the way into a float."""
+    tally = Tally()
+
+    assert [tally.number(value) for value in (0.5, 1, 2**53)] == [0.5, 1.0, 2.0**53]
+    assert tally.misfits == 0
+    assert [tally.number(value) for value in (2**53 + 1, True, "1")] == [None] * 3
+    assert tally.misfits == 3
+
+
+@pytest.mark.parametrize("value", [None, [], {}, ""])
+def test_an_empty_value_under_an_unknown_key_holds_nothing(value):
+    """Null, an empty list, object or text."""
+    tally = Tally()
+    tally.more({"known": 1, "unknown": value}, frozenset({"known"}))
+
+    assert tally.carried
+
+
+@pytest.mark.parametrize("value", [0, False, 0.0, "x", [None], {"a": None}])
+def test_any_other_value_keeps_the_body(value):
+    """A zero and a false say something."""
+    tally = Tally()
+    tally.more({"known": 1, "unknown": value}, frozenset({"known"}))
+
+    assert (tally.carried, tally.misfits) == (False, 0)

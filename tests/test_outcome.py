@@ -1,0 +1,425 @@
+"""What became of a request: the shapes of batch lines as they are found in the wild."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from batchfiles import outcome
+from batchfiles.bodies.answer import Answer
+from batchfiles.outcome import OUTCOMES, Result, read, retryable
+
+CHAT = {
+    "id": "chatcmpl-1",
+    "object": "chat.completion",
+    "created": 1741570283,
+    "model": "gpt-4o-mini-2024-07-18",
+    "choices": [{"index": 0, "message": {"role": "assistant", "content": "hi"}, "finish_reason": "stop"}],
+    "usage": {"prompt_tokens": 5, "completion_tokens": 4, "total_tokens": 9},
+}
+FAILED_RESPONSE = {"id": "resp_1", "object": "response", "status": "failed", "model": "m", "output": []}
+OPENAI_ERROR = {"message": "Invalid value.", "type": "invalid_request_error", "param": "n", "code": "invalid_value"}
+NO_ANSWER = Answer(outcome="failed")
+
+
+def line(status=200, body=None, error=None, **more):
+    """A line as OpenAI writes it."""
+    response = {"status_code": status, "request_id": "req-1", "body": body}
+    return {"id": "batch_req_1", "custom_id": "a", "response": response, "error": error} | more
+
+
+def without_response(error):
+    """A line of which nobody answered the request."""
+    return {"id": "batch_req_1", "custom_id": "a", "response": None, "error": error}
+
+
+def error_of(result):
+    """The four columns of an error."""
+    return (result.error_code, result.error_type, result.error_param, result.error_message)
+
+
+# Successes
+
+
+def test_an_ordinary_success():
+    """Status 200, a body, no error."""
+    answer = Answer(
+        model="gpt-4o-mini-2024-07-18",
+        finish_reason="stop",
+        text="hi",
+        input_tokens=5,
+        output_tokens=4,
+        total_tokens=9,
+        created_at=1741570283_000000,
+        response_id="chatcmpl-1",
+        carried=True,
+    )
+
+    assert read(line(body=CHAT)) == Result("succeeded", 200, "req-1", None, None, None, None, False, CHAT, answer, 0)
+
+
+def test_an_absent_error_is_no_error():
+    """IBM watsonx leaves the key out."""
+    found = line(body=CHAT)
+    del found["error"]
+
+    assert read(found) == read(line(body=CHAT))
+
+
+@pytest.mark.parametrize("error", [{}, "", {"code": None, "message": None}])
+def test_an_error_that_says_nothing_is_no_error(error):
+    """Some services always write the key."""
+    assert read(line(body=CHAT, error=error)) == read(line(body=CHAT))
+
+
+def test_a_body_that_is_a_string_of_json():
+    """Llama-stack writes it so; the answer is the same."""
+    assert read(line(body=json.dumps(CHAT))) == read(line(body=CHAT))
+
+
+def test_a_response_that_is_the_completion_itself():
+    """Old vLLM; there is no status, and the body decides."""
+    result = read({"id": "vllm-1", "custom_id": "a", "response": CHAT, "error": None})
+
+    assert (result.outcome, result.status_code, result.request_id, result.body) == ("succeeded", None, None, CHAT)
+    assert result.answer.text == "hi"
+
+
+def test_an_answer_that_was_cut_is_incomplete_and_sending_it_again_would_not_help():
+    """Everything else is as with a success."""
+    cut = CHAT | {"choices": [CHAT["choices"][0] | {"finish_reason": "length"}]}
+    result = read(line(body=cut))
+
+    assert (result.outcome, result.retryable, result.answer.text, result.answer.carried) == ("incomplete", False, "hi", True)
+
+
+@pytest.mark.parametrize("status", [200, 201, 299])
+def test_any_2xx_is_a_success(status):
+    """With a body."""
+    assert read(line(status, CHAT)).outcome == "succeeded"
+
+
+def test_a_body_of_an_unknown_endpoint_is_a_success_by_its_status():
+    """Nothing of it is carried."""
+    result = read(line(body={"pages": [{"markdown": "# Hi"}]}))
+
+    assert (result.outcome, result.answer.carried) == ("succeeded", False)
+
+
+def test_an_empty_request_id_is_none():
+    """It says nothing (tidyverse/ellmer#830)."""
+    found = line(body=CHAT)
+    found["response"]["request_id"] = ""
+
+    assert read(found).request_id is None
+
+
+# Failures: what the service answered
+
+
+def test_an_http_error_in_openais_error_file():
+    """The error is null and the words are in the body (openai-openapi#302)."""
+    body = {"error": OPENAI_ERROR}
+
+    assert read(line(400, body)) == Result(
+        "failed",
+        400,
+        "req-1",
+        "invalid_value",
+        "invalid_request_error",
+        "n",
+        "Invalid value.",
+        retryable=False,
+        body=body,
+        answer=NO_ANSWER,
+        misfits=0,
+    )
+
+
+@pytest.mark.parametrize(
+    ("body", "error"),
+    [
+        ({"error": "no"}, (None, None, None, "no")),
+        ({"object": "error", "message": "no", "type": "BadRequestError", "code": 400}, ("400", "BadRequestError", None, "no")),
+        ({"detail": "no"}, (None, None, None, "no")),
+        ({"detail": [{"loc": ["body"], "msg": "Field required"}]}, (None, None, None, "Field required")),
+        ({"message": "no"}, (None, None, None, "no")),
+        ([{"error": {"code": 400, "message": "no"}}], ("400", None, None, "no")),
+        ("  no such model\n", (None, None, None, "no such model")),
+        ({}, (None, None, None, None)),
+        ("", (None, None, None, None)),
+        (None, (None, None, None, None)),
+    ],
+)
+def test_an_http_error_in_other_words(body, error):
+    """A text, vLLM's of old, FastAPI's, Google's, plain text, nothing at all (`body: {}` with a 500)."""
+    result = read(line(422, body))
+
+    assert (result.outcome, result.status_code, error_of(result)) == ("failed", 422, error)
+    assert result.answer == NO_ANSWER
+
+
+def test_a_proxys_page_is_quoted_in_part():
+    """Its first words tell what it is."""
+    result = read(line(502, "<html>\n<h1>502 Bad Gateway</h1>" + "x" * 5000))
+
+    assert result.error_message.startswith("<html>\n<h1>502 Bad Gateway</h1>")
+    assert len(result.error_message) == 200
+    assert (result.body, result.misfits, result.retryable) == (None, 0, True)
+
+
+@pytest.mark.parametrize(
+    ("error", "columns"),
+    [
+        ("URL not supported", (None, None, None, "URL not supported")),
+        (
+            {"error": {"message": "Too long", "type": "BadRequestError", "code": 400}},
+            ("400", "BadRequestError", None, "Too long"),
+        ),
+        ({"message": "Requests rate limit exceeded"}, (None, None, None, "Requests rate limit exceeded")),
+        ({"error_code": "bad", "error_message": "no"}, ("bad", None, None, "no")),
+        ([{"code": "bad", "message": "no"}], ("bad", None, None, "no")),
+    ],
+)
+def test_an_error_beside_a_response_without_a_body(error, columns):
+    """A string and a nested object (vLLM's `run-batch`), no code (Mistral), other names (DashScope), a list."""
+    result = read(line(400, None, error))
+
+    assert (result.outcome, result.status_code, error_of(result)) == ("failed", 400, columns)
+
+
+def test_an_error_is_a_failure_even_with_a_200_and_a_body():
+    """Testing only one of the two is a known bug; what the body says is read, and the body kept."""
+    result = read(line(200, CHAT, {"code": "post_processing", "message": "no"}))
+
+    assert (result.outcome, result.error_code, result.answer.text, result.body) == ("failed", "post_processing", "hi", CHAT)
+    assert (result.answer.outcome, result.answer.carried) == ("failed", False)
+
+
+def test_the_lines_error_comes_first_and_the_bodys_fills_its_gaps():
+    """Both speak of the same request."""
+    result = read(line(400, {"error": OPENAI_ERROR}, {"code": "bad_request"}))
+
+    assert error_of(result) == ("bad_request", "invalid_request_error", "n", "Invalid value.")
+
+
+@pytest.mark.parametrize(("code", "again"), [("server_error", True), ("rate_limit_exceeded", True), ("invalid_prompt", False)])
+def test_a_response_that_failed_inside_a_200(code, again):
+    """A soft failure; its own code tells whether it may pass."""
+    result = read(line(body=FAILED_RESPONSE | {"error": {"code": code, "message": "Sorry."}}))
+
+    assert (result.outcome, result.status_code, result.error_code, result.error_message) == ("failed", 200, code, "Sorry.")
+    assert (result.retryable, result.answer.model, result.answer.carried) == (again, "m", False)
+
+
+@pytest.mark.parametrize("status", [100, 302, 400, 401, 404, 500, 529, -1])
+def test_any_other_status_is_a_failure(status):
+    """Whatever the body holds."""
+    result = read(line(status, CHAT))
+
+    assert (result.outcome, result.status_code, result.answer) == ("failed", status, NO_ANSWER)
+
+
+@pytest.mark.parametrize("body", ["<html>", '"text"', 7, [1], True])
+def test_a_200_whose_body_is_no_object_is_a_failure(body):
+    """It is no answer that anybody could read."""
+    result = read(line(body=body))
+
+    assert (result.outcome, result.body) == ("failed", None)
+
+
+# Without an answer
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [
+        ("batch_expired", "expired"),
+        ("BATCH_EXPIRED", "expired"),
+        ("expired", "expired"),
+        ("batch_cancelled", "cancelled"),
+        ("batch_canceled", "cancelled"),
+        ("request_cancelled", "cancelled"),
+        ("canceled", "cancelled"),
+        ("server_error", "failed"),
+    ],
+)
+def test_the_code_tells_what_became_of_the_batch(code, expected):
+    """OpenAI's words, both spellings, capitals, and Anthropic's; all may be sent again."""
+    result = read(without_response({"code": code, "message": "This request could not be executed."}))
+
+    assert (result.outcome, result.error_code, result.retryable) == (expected, code, True)
+    assert (result.status_code, result.request_id, result.body, result.answer) == (None, None, None, NO_ANSWER)
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [("batch_expired", "expired"), ({"type": "expired"}, "expired"), ({"message": "The key has expired"}, "failed")],
+)
+def test_the_word_may_stand_elsewhere_but_a_sentence_is_no_word(error, expected):
+    """A sentence may speak of anything."""
+    assert read(without_response(error)).outcome == expected
+
+
+def test_a_key_that_expired_is_not_a_batch_that_expired():
+    """With a status only the batch's own words count."""
+    assert read(line(401, {"error": {"code": "token_expired"}})).outcome == "failed"
+    assert read(line(408, None, {"code": "batch_expired"})).outcome == "expired"
+
+
+@pytest.mark.parametrize(
+    "error", ["no", {"message": "no"}, {"code": "rate_limit_exceeded"}, {"code": 503, "message": "no"}, {"code": "429"}]
+)
+def test_an_error_without_a_response_may_be_sent_again(error):
+    """SGLang, pairwiseLLM's sample and others: nobody has judged the request."""
+    result = read(without_response(error))
+
+    assert (result.outcome, result.retryable) == ("failed", True)
+
+
+def test_an_error_without_a_response_whose_code_is_an_http_status():
+    """It is as good as the status."""
+    result = read(without_response({"code": 400, "message": "no"}))
+
+    assert (result.error_code, result.status_code, result.retryable) == ("400", None, False)
+
+
+@pytest.mark.parametrize("status", [0, None, 200, 204])
+@pytest.mark.parametrize("body", [{}, None, "", " ", []])
+def test_no_status_no_body_and_no_error_is_no_response(status, body):
+    """`status_code: 0` while the counts say that nothing failed (tidyverse/ellmer#830); a 200 without a body is no better."""
+    result = read(line(status, body))
+
+    assert (result.outcome, result.status_code, result.retryable, result.body) == ("no_response", status, True, None)
+    assert error_of(result) == (None, None, None, None)
+
+
+@pytest.mark.parametrize("found", [{}, {"response": None}, {"response": {}}, {"response": None, "error": {}}])
+def test_a_line_that_says_nothing_is_no_response(found):
+    """Its input is not lost for that."""
+    assert read(found).outcome == "no_response"
+
+
+@pytest.mark.parametrize("status", [0, None])
+def test_without_a_status_the_error_decides(status):
+    """A sample of the R package pairwiseLLM has status null."""
+    result = read(line(status, None, {"code": "rate_limit_exceeded", "message": "Slow down."}))
+
+    assert (result.outcome, result.status_code, result.error_code, result.retryable) == (
+        "failed",
+        status,
+        "rate_limit_exceeded",
+        True,
+    )
+
+
+@pytest.mark.parametrize(("body", "expected"), [(CHAT, "succeeded"), (FAILED_RESPONSE, "failed"), ({"hello": "world"}, "failed")])
+@pytest.mark.parametrize("status", [0, None])
+def test_without_a_status_only_a_known_body_is_a_success(status, body, expected):
+    """An unknown object might as well be some server's error."""
+    assert read(line(status, body)).outcome == expected
+
+
+# Values that do not fit
+
+
+@pytest.mark.parametrize("status", ["200", 200.0, True, 2**31, 10**30])
+def test_a_status_that_is_no_int32_is_null_and_counted(status):
+    """The content decides; a text is not taken for a number."""
+    result = read(line(status, CHAT))
+
+    assert (result.outcome, result.status_code, result.misfits) == ("succeeded", None, 1)
+
+
+def test_a_request_id_that_is_no_text():
+    """It is null and counted."""
+    found = line(body=CHAT)
+    found["response"]["request_id"] = 7
+
+    assert (read(found).request_id, read(found).misfits) == (None, 1)
+
+
+def test_misfits_of_line_error_and_body_add_up():
+    """One number for the line."""
+    body = CHAT | {"model": 1}
+    found = line("200", body, {"code": 1.5, "message": "no"})
+
+    assert (read(found).outcome, read(found).misfits) == ("failed", 3)
+
+
+def test_a_response_that_is_no_object():
+    """A text is an error's message, anything else only no answer."""
+    assert read({"response": "upstream timed out"})[:7] == ("failed", None, None, None, None, None, "upstream timed out")
+    assert read({"response": [1]}).outcome == "failed"
+
+
+# The one rule of sending again
+
+
+def test_what_was_lost_on_the_way_may_be_sent_again():
+    """And what was answered may not."""
+    again = {name for name in OUTCOMES if retryable(name, None)}
+
+    assert set(OUTCOMES) - again == {"succeeded", "incomplete"}
+
+
+@pytest.mark.parametrize(
+    ("status", "again"),
+    [(408, True), (409, True), (429, True), (500, True), (503, True), (529, True), (400, False), (404, False), (200, False)],
+)
+def test_a_failure_may_be_sent_again_if_its_status_speaks_of_the_moment(status, again):
+    """Timeouts, conflicts, rate limits and the server's own faults."""
+    assert retryable("failed", status) == again
+    assert read(line(status, {"error": {"message": "no"}})).retryable == again
+
+
+def test_the_outcomes_of_a_table():
+    """Two of them are said by others: those who read lines, and those who join."""
+    assert OUTCOMES == ("succeeded", "incomplete", "failed", "expired", "cancelled", "no_response", "malformed", "missing")
+
+
+# Any line
+
+WORDS = st.sampled_from(["error", "code", "message", "body", "status_code", "request_id", "response", "detail", "expired"])
+SCALARS = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.just(2**64)
+    | st.floats()
+    | st.text(max_size=5)
+    | st.sampled_from([0, 200, 429])
+)
+VALUES = st.recursive(
+    SCALARS | WORDS | st.just(CHAT) | st.just(json.dumps(CHAT)),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(WORDS | st.text(max_size=3), inner, max_size=4),
+    max_leaves=8,
+)
+RESPONSES = st.fixed_dictionaries({}, optional={"status_code": VALUES, "request_id": VALUES, "body": VALUES | st.just(CHAT)})
+LINES = st.fixed_dictionaries({}, optional={"response": RESPONSES | VALUES, "error": st.none() | VALUES})
+
+
+@given(LINES)
+def test_any_line_has_an_outcome_and_values_that_fit(found):
+    """Nothing raises."""
+    result = read(found)
+
+    assert result.outcome in OUTCOMES[:6]
+    assert result.status_code is None or (type(result.status_code) is int and -(2**31) <= result.status_code < 2**31)
+    assert all(value is None or type(value) is str for value in (result.request_id, *error_of(result)))
+    assert result.body is None or result.body
+    assert result.misfits >= result.answer.misfits
+    assert result.retryable == retryable(result.outcome, result.status_code, result.error_code)
+    if result.outcome in ("succeeded", "incomplete"):
+        assert error_of(result) == (None, None, None, None)
+        assert result.answer.outcome == result.outcome
+        assert result.body
+    else:
+        assert not result.answer.carried
+
+
+@given(LINES)
+def test_the_short_way_comes_to_the_same(found):
+    """There is one set of rules; the ordinary line only passes them quicker."""
+    assert repr(read(found)) == repr(outcome._read_any(found))
