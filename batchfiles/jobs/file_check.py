@@ -126,7 +126,7 @@ class FileCheck:
                 self._look_closer(request, number, offsets)
         plain = len(block.lines) - special
         self.requests += plain
-        if self.rules.is_embedding():
+        if self.rules.plain_requests_embed():
             self._plain_embeddings += plain
 
     def _unreadable(self, error: InvalidLine, line: bytes, number: int, offsets: _Offsets) -> None:

@@ -83,12 +83,13 @@ class RequestRules:
             custom_id = request["custom_id"]
             body = request["body"]
             content = body[self._content_key]
+            if not content:
+                return False
             return (
                 request["url"] == self._expected_url
                 and body["model"] == self._expected_model
                 and request["method"] == "POST"
                 and type(content) in self._content_kinds
-                and bool(content)
                 and type(custom_id) is str
                 and self._shortest_id <= len(custom_id) <= self._longest_id
                 and (self._closer_keys.isdisjoint(body) or self._was_good(body))
@@ -109,9 +110,9 @@ class RequestRules:
         except InvalidLine:  # nested deeper than orjson writes
             return b""
 
-    def is_embedding(self) -> bool:
-        """Tell whether the requests that `passes` lets through are embeddings, each with one text."""
-        return self._content is not None and self._content.counts_inputs
+    def plain_requests_embed(self) -> bool:
+        """Tell whether the requests that `passes` lets through are embeddings, each of one text."""
+        return self._content is not None and self._content.counts_inputs and bool(self._content_kinds)
 
     def faults(self, request: dict[str, Any], line_number: int) -> Iterator[Fault]:
         """Say everything that is wrong with a request, in the order of its keys; and learn what to expect from the next one."""
@@ -175,6 +176,8 @@ class RequestRules:
         # Where no content is asked for, the model, which is always looked at, stands in for it.
         self._content_key = self._content.key if self._content else "model"
         self._content_kinds = self._content.plain_kinds if self._content else frozenset({str})
+        if self._content and self._content.counts_inputs and not self._limits.one_url:
+            self._content_kinds = frozenset()  # among other endpoints, each is counted by itself
         if (
             url is not None
             and not self._limits.knows_url(url)

@@ -343,6 +343,26 @@ def test_texts_to_embed_are_counted_by_the_services_rule():
     assert found(*lines, limits=replace(OPENAI, max_embedding_inputs=8)) == [(None, "too_many_embedding_inputs", None)]
 
 
+@pytest.mark.parametrize("limits", [OPENAI, VLLM])
+def test_texts_to_embed_are_counted_among_other_endpoints(limits):
+    """Also where a file may mix them."""
+    lines = [
+        to("/v1/embeddings", input="a"),
+        chat(),
+        chat(),
+        to("/v1/embeddings", input="b"),
+        to("/v1/embeddings", input=["c", "d"]),
+    ]
+    lines = [{**line, "custom_id": str(number)} for number, line in enumerate(lines)]
+    assert validate(file_of(*lines), limits=limits).files[0].embedding_inputs == 4
+    assert (
+        validate(file_of(*lines[1:], *({**lines[0], "custom_id": f"x{n}"} for n in range(5))), limits=limits)
+        .files[0]
+        .embedding_inputs
+        == 8
+    )
+
+
 def test_other_endpoints_have_no_texts_to_embed():
     """Not even where the key is called `input`, too."""
     assert validate(file_of(to("/v1/responses", input=["a"]), chat("2"))).files[0].embedding_inputs == 0
