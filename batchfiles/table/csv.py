@@ -1,0 +1,81 @@
+"""Tables as CSV: RFC 4180 quoting, nested cells as JSON text, times in ISO 8601."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv as pa_csv
+
+from batchfiles.table.cells import is_nested, iso_times, json_texts
+from batchfiles.table.writer import Sink, TableWriter, native_file
+
+__all__ = ["CsvTable"]
+
+FORMULA = r"^[=+\-@\t\r]"
+"""What spreadsheets take for the beginning of a formula (CWE-1236)."""
+
+
+class CsvTable(TableWriter):
+    r"""One CSV file with a header line.
+
+    All texts are quoted and null is nothing at all, so that `""` (an empty text) and nothing (null) stay different for readers
+    that look. Lines end with `\n`. CSV has no place for metadata.
+
+    Args:
+        sink: Where it goes; a path is written in place.
+        schema: The columns of every batch.
+        metadata: Taken as the other writers do, and left out.
+        compression: `gzip`, `zstd` or None.
+        safe: Put `'` before texts that spreadsheets would run as formulas.
+    """
+
+    # pyarrow's writer was chosen over the standard library's: it needs no Python object per cell, and it tells null from "".
+
+    def __init__(
+        self,
+        sink: Sink,
+        schema: pa.Schema,
+        *,
+        metadata: Mapping[str, str] | None = None,  # noqa: ARG002 - the same call for every format
+        compression: str | None = None,
+        safe: bool = False,
+    ) -> None:
+        super().__init__(schema)
+        self._safe = safe
+        self._columns = pa.schema([pa.field(field.name, _written_type(field.type)) for field in schema])
+        self._file = native_file(sink, compression)
+        self._writer = pa_csv.CSVWriter(self._file, self._columns)
+
+    def _write(self, batch: pa.RecordBatch) -> None:
+        cells = [self._cells(column) for column in batch.columns]
+        self._writer.write_batch(pa.RecordBatch.from_arrays(cells, schema=self._columns))
+
+    def _cells(self, column: pa.Array) -> pa.Array:
+        if pa.types.is_timestamp(column.type):
+            return iso_times(column)
+        if is_nested(column.type):
+            return json_texts(column)
+        if self._safe and pa.types.is_string(column.type):
+            return _harmless(column)
+        return column
+
+    def close(self) -> None:
+        """Finish the file."""
+        self._writer.close()
+        self._file.close()
+
+    def _release(self) -> None:
+        try:
+            self._writer.close()
+        finally:
+            self._file.close()
+
+
+def _written_type(kind: pa.DataType) -> pa.DataType:
+    return pa.string() if pa.types.is_timestamp(kind) or is_nested(kind) else kind
+
+
+def _harmless(column: pa.Array) -> pa.Array:
+    return pc.if_else(pc.match_substring_regex(column, FORMULA), pc.binary_join_element_wise("'", column, ""), column)

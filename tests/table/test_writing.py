@@ -1,0 +1,370 @@
+"""Writing: every format, whole or not at all, and the same to every reader."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import resource
+import sys
+from pathlib import Path
+from random import Random
+from string import ascii_letters
+from typing import Any
+
+import duckdb
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pyarrow.csv as pa_csv
+import pyarrow.json as pa_json
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sample_tables import FULL, NORMAL, SAMPLES, batches, table_of
+
+from batchfiles.errors import FileError, OutputExists
+from batchfiles.table.arrow import ArrowStream, ArrowTable
+from batchfiles.table.csv import CsvTable
+from batchfiles.table.jsonl import JsonlTable
+from batchfiles.table.parquet import ParquetTable
+from batchfiles.table.schema import schema
+from batchfiles.table.writing import FORMATS, format_of, open_table
+
+SUFFIXES = ["parquet", "arrow", "arrows", "jsonl", "csv", "jsonl.gz", "jsonl.zst", "csv.gz", "csv.zst"]
+WRITERS = {"parquet": ParquetTable, "arrow": ArrowTable, "arrows": ArrowStream, "jsonl": JsonlTable, "csv": CsvTable}
+
+
+def write(path: Path, batch: pa.RecordBatch, **options: Any) -> None:
+    """Write one batch to a file."""
+    with open_table(path, batch.schema, **options) as table:
+        table.write(batch)
+
+
+def read_arrow(path: Path) -> pa.Table:
+    """Read a Parquet file, an Arrow file or an Arrow stream with pyarrow."""
+    if path.suffix == ".parquet":
+        return pq.read_table(path)
+    with pa.OSFile(str(path)) as file:
+        return (pa.ipc.open_file(file) if path.suffix == ".arrow" else pa.ipc.open_stream(file)).read_all()
+
+
+@pytest.mark.parametrize("suffix", ["parquet", "arrow", "arrows"])
+@pytest.mark.parametrize("name", SAMPLES)
+def test_typed_formats_come_back_equal(tmp_path: Path, suffix: str, name: str) -> None:
+    """Pyarrow reads what was written: schema, rows and metadata."""
+    path = tmp_path / f"t.{suffix}"
+    write(path, SAMPLES[name], metadata={"note": "n"})
+    found = read_arrow(path)
+    assert found.schema.equals(SAMPLES[name].schema)
+    assert found.schema.metadata[b"note"] == b"n"
+    assert found.equals(pa.Table.from_batches([SAMPLES[name]]))
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_polars_reads_the_same(tmp_path: Path, name: str) -> None:
+    """Polars sees the same columns and cells in Parquet, file and stream, whatever the rows."""
+    readers = {"parquet": pl.read_parquet, "arrow": pl.read_ipc, "arrows": pl.read_ipc_stream}
+    expected = pl.from_arrow(SAMPLES[name])
+    for suffix, read in readers.items():
+        path = tmp_path / f"t.{suffix}"
+        write(path, SAMPLES[name])
+        found = read(path)
+        assert found.schema == expected.schema
+        assert found.equals(expected)
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_pandas_reads_the_same(tmp_path: Path, name: str) -> None:
+    """Pandas sees the same columns, and types that don't depend on the rows."""
+    columns = SAMPLES[name].schema
+    for suffix, read in {"parquet": pd.read_parquet, "arrow": pd.read_feather}.items():
+        path = tmp_path / f"t.{suffix}"
+        write(path, SAMPLES[name])
+        found = read(path, dtype_backend="pyarrow")
+        assert list(found.columns) == columns.names
+        assert [kind.pyarrow_dtype for kind in found.dtypes] == columns.types
+        assert len(found) == SAMPLES[name].num_rows
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_duckdb_reads_the_same(tmp_path: Path, name: str) -> None:
+    """DuckDB sees the columns of the empty table of the same kind, and the same cells."""
+    path, empty = tmp_path / "t.parquet", tmp_path / "empty.parquet"
+    write(path, SAMPLES[name])
+    write(empty, SAMPLES[name].slice(0, 0))
+    with duckdb.connect() as connection:
+        found = connection.sql(f"SELECT * FROM '{path}'")
+        assert found.columns == SAMPLES[name].schema.names
+        assert found.types == connection.sql(f"SELECT * FROM '{empty}'").types
+        ids = [row[0] for row in found.project("custom_id").fetchall()]
+    assert ids == SAMPLES[name]["custom_id"].to_pylist()
+
+
+LONG_LINES = 30_000_000
+
+CSV_READERS: dict[str, Any] = {
+    "duckdb": lambda path: duckdb.read_csv(str(path), all_varchar=True, max_line_size=LONG_LINES).to_arrow_table(),
+    "pandas": lambda path: pa.Table.from_pandas(pd.read_csv(path, dtype=str, keep_default_na=False)),
+    "polars": lambda path: pl.read_csv(path, infer_schema=False).to_arrow(),
+    "pyarrow": lambda path: pa_csv.read_csv(
+        path,
+        parse_options=pa_csv.ParseOptions(newlines_in_values=True),
+        read_options=pa_csv.ReadOptions(block_size=LONG_LINES),
+        convert_options=pa_csv.ConvertOptions(column_types={"custom_id": pa.string()}),
+    ),
+}
+JSONL_READERS: dict[str, Any] = {
+    "duckdb": lambda path: duckdb.read_json(str(path), maximum_object_size=LONG_LINES).to_arrow_table(),
+    "pandas": lambda path: pa.Table.from_pandas(pd.read_json(path, lines=True)),
+    "polars": lambda path: pl.read_ndjson(path).to_arrow(),
+    "pyarrow": lambda path: pa_json.read_json(path, read_options=pa_json.ReadOptions(block_size=LONG_LINES)),
+}
+
+
+@pytest.mark.parametrize("reader", CSV_READERS)
+@pytest.mark.parametrize("name", SAMPLES)
+def test_csv_is_the_same_to_every_reader(tmp_path: Path, reader: str, name: str) -> None:
+    """All columns and all ids are found; some readers take an empty text for null or the other way round."""
+    path = tmp_path / "t.csv"
+    write(path, SAMPLES[name])
+    found = CSV_READERS[reader](path)
+    assert found.column_names == SAMPLES[name].schema.names
+    ids = [text or "" for text in SAMPLES[name]["custom_id"].to_pylist()]
+    assert [text or "" for text in found["custom_id"].to_pylist()] == ids
+
+
+@pytest.mark.parametrize("reader", JSONL_READERS)
+@pytest.mark.parametrize("name", ["normal", "one value", "awkward texts", "a cell of 20 MB", "vectors"])
+def test_jsonl_is_the_same_to_every_reader(tmp_path: Path, reader: str, name: str) -> None:
+    """All columns and all ids are found; an empty file says nothing to those who infer a schema."""
+    path = tmp_path / "t.jsonl"
+    write(path, SAMPLES[name])
+    found = JSONL_READERS[reader](path)
+    assert sorted(found.column_names) == sorted(SAMPLES[name].schema.names)
+    assert found["custom_id"].to_pylist() == SAMPLES[name]["custom_id"].to_pylist()
+
+
+@pytest.mark.parametrize("suffix", ["csv.gz", "csv.zst"])
+def test_compressed_csv_is_the_same_bytes_compressed(tmp_path: Path, suffix: str) -> None:
+    """The second suffix only changes how the bytes are kept."""
+    write(tmp_path / "t.csv", NORMAL)
+    write(tmp_path / f"t.{suffix}", NORMAL)
+    with pa.input_stream(str(tmp_path / f"t.{suffix}"), compression="detect") as stream:
+        assert stream.read() == (tmp_path / "t.csv").read_bytes()
+
+
+@pytest.mark.parametrize("suffix", ["jsonl", "jsonl.gz", "jsonl.zst"])
+@pytest.mark.parametrize("name", SAMPLES)
+def test_jsonl_is_read_with_all_its_rows(tmp_path: Path, suffix: str, name: str) -> None:
+    """The standard library reads each line, and the ids are those that were written."""
+    path = tmp_path / f"t.{suffix}"
+    write(path, SAMPLES[name])
+    with pa.input_stream(str(path), compression="detect") as stream:
+        rows = [json.loads(line) for line in stream.read().split(b"\n")[:-1]]
+    assert [row["custom_id"] for row in rows] == SAMPLES[name]["custom_id"].to_pylist()
+    assert all(list(row) == SAMPLES[name].schema.names for row in rows)
+
+
+@pytest.mark.parametrize("suffix", ["parquet", "arrow", "arrows"])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(data=st.data())
+def test_any_batches_come_back_equal(suffix: str, data: st.DataObject) -> None:
+    """Property: whatever fits the schema survives the typed formats exactly."""
+    columns = data.draw(st.sampled_from([schema(), schema("embeddings"), schema("embeddings", dimensions=2)]))
+    parts = data.draw(st.lists(batches(columns), max_size=3))
+    sink = io.BytesIO()
+    with WRITERS[suffix](sink, columns) as table:
+        for part in parts:
+            table.write(part)
+    raw = io.BytesIO(sink.getvalue())
+    readers = {"parquet": pq.read_table, "arrow": lambda file: pa.ipc.open_file(file).read_all()}
+    found = readers.get(suffix, lambda file: pa.ipc.open_stream(file).read_all())(raw)
+    assert found.to_pylist() == pa.Table.from_batches(parts, columns).to_pylist()
+    assert found.schema.equals(columns)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(batch=batches(schema()))
+def test_any_batch_comes_back_from_jsonl_by_the_documented_mapping(batch: pa.RecordBatch) -> None:
+    """Property: times are text, maps are objects, everything else is itself."""
+    sink = io.BytesIO()
+    with JsonlTable(sink, batch.schema) as table:
+        table.write(batch)
+    found = [json.loads(line) for line in sink.getvalue().split(b"\n")[:-1]]
+    expected = batch.to_pylist()
+    for row in expected:
+        if row["created_at"] is not None:
+            row["created_at"] = row["created_at"].isoformat(timespec="microseconds").replace("+00:00", "Z")
+        if row["category_scores"] is not None:
+            row["category_scores"] = dict(row["category_scores"])
+    assert found == expected
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_an_exception_leaves_nothing(tmp_path: Path, suffix: str) -> None:
+    """Neither the file nor its unfinished copy is there afterwards."""
+    with pytest.raises(RuntimeError), open_table(tmp_path / f"t.{suffix}", NORMAL.schema) as table:  # noqa: PT012
+        table.write(NORMAL)
+        raise RuntimeError
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_an_existing_file_is_refused_and_with_force_replaced(tmp_path: Path, suffix: str) -> None:
+    """What is there stays until the new file is whole."""
+    path = tmp_path / f"t.{suffix}"
+    path.write_text("old")
+    with pytest.raises(OutputExists):
+        write(path, NORMAL)
+    assert path.read_text() == "old"
+    write(path, NORMAL, force=True)
+    assert path.read_bytes() != b"old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+class FailingSink(io.BytesIO):
+    """A disk that is full at the k-th write, and stays full."""
+
+    def __init__(self, good: int) -> None:
+        super().__init__()
+        self.good = good
+
+    def write(self, piece: Any) -> int:
+        """Write, or say that the disk is full."""
+        if self.good == 0:
+            raise OSError(28, "No space left on device")
+        self.good -= 1
+        return super().write(piece)
+
+
+@pytest.mark.parametrize("good", range(4))
+@pytest.mark.parametrize("suffix", WRITERS)
+def test_a_full_disk_is_an_error_whenever_it_fills(monkeypatch: pytest.MonkeyPatch, suffix: str, good: int) -> None:
+    """The system's own error comes out of the writer, and no second one from cleaning up."""
+    monkeypatch.setattr("batchfiles.table.writer.BUFFER", 256)
+    sink = FailingSink(good)
+    with pytest.raises(OSError, match="No space left") as caught, WRITERS[suffix](sink, NORMAL.schema) as table:  # noqa: PT012
+        for _ in range(50):
+            table.write(NORMAL)
+    assert caught.value.errno == 28
+    assert not sink.closed
+
+
+@pytest.mark.parametrize("limit", [0, 1, 1000, 100_000])
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_a_disk_without_room_leaves_nothing(tmp_path: Path, suffix: str, limit: int) -> None:
+    """A limit of the system on the size of files stands for a full disk: our error, the path, no file."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    path = tmp_path / f"t.{suffix}"
+    batch = table_of([{**FULL, "text": "".join(Random(number).choices(ascii_letters, k=40_000))} for number in range(20)])
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, before[1]))
+    try:
+        with pytest.raises(FileError) as caught:
+            write(path, batch)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert caught.value.path == str(path)
+    assert list(tmp_path.iterdir()) == []
+
+
+class TakesLittle(io.RawIOBase):
+    """An unbuffered file that takes seven bytes at a time."""
+
+    def __init__(self) -> None:
+        self.taken = bytearray()
+
+    def writable(self) -> bool:
+        """Say that it can be written to."""
+        return True
+
+    def write(self, piece: Any) -> int:
+        """Take seven bytes."""
+        self.taken += bytes(piece[:7])
+        return min(7, len(piece))
+
+
+def test_an_unbuffered_file_gets_every_byte() -> None:
+    """A short write is no write of everything."""
+    sink, whole = TakesLittle(), io.BytesIO()
+    for target in (sink, whole):
+        with ParquetTable(target, NORMAL.schema) as table:  # type: ignore[arg-type]
+            table.write(NORMAL)
+    assert bytes(sink.taken) == whole.getvalue()
+
+
+class Stdout:
+    """Standard output as bytes."""
+
+    def __init__(self) -> None:
+        self.buffer = io.BytesIO()
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_standard_output_gets_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """A dash with a format writes what the file would hold, and leaves standard output open."""
+    stdout = Stdout()
+    monkeypatch.setattr(sys, "stdout", stdout)
+    with open_table("-", NORMAL.schema, format=name) as table:
+        table.write(NORMAL)
+    write(tmp_path / f"t.{name}", NORMAL)
+    assert stdout.buffer.getvalue() == (tmp_path / f"t.{name}").read_bytes()
+
+
+@pytest.mark.parametrize("name", ["parquet", "arrow"])
+def test_standard_output_gets_no_half_file(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """A format whose end makes it whole comes at the end or not at all."""
+    stdout = Stdout()
+    monkeypatch.setattr(sys, "stdout", stdout)
+    with pytest.raises(RuntimeError), open_table("-", NORMAL.schema, format=name) as table:  # noqa: PT012
+        table.write(NORMAL)
+        raise RuntimeError
+    assert stdout.buffer.getvalue() == b""
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("a.parquet", "parquet"),
+        ("b/a.b.PARQUET", "parquet"),
+        ("a.arrow", "arrow"),
+        ("a.arrows", "arrows"),
+        ("a.csv", "csv"),
+        ("a.csv.gz", "csv"),
+        ("a.jsonl.zst", "jsonl"),
+    ],
+)
+def test_the_suffix_says_the_format(name: str, expected: str) -> None:
+    """Large letters count as small ones."""
+    assert format_of(name) == expected
+
+
+@pytest.mark.parametrize("name", ["a", "a.xlsx", "a.parquet.gz", "a.gz", "parquet", ".csv", "-", ""])
+def test_an_unknown_suffix_is_refused_with_the_list(name: str) -> None:
+    """The sentence says which formats there are."""
+    with pytest.raises(ValueError, match=r"\.parquet, \.arrow, \.arrows, \.jsonl, \.csv"):
+        format_of(name)
+
+
+@pytest.mark.parametrize(
+    ("path", "options"),
+    [("-", {}), ("a.txt", {}), ("a.csv", {"format": "xlsx"}), ("a.parquet", {"csv_safe": True})],
+)
+def test_wrong_calls_are_value_errors_at_once(path: str, options: dict[str, Any]) -> None:
+    """Nothing is opened before the call is known to be right."""
+    with pytest.raises(ValueError, match="format|csv_safe"):  # noqa: RUF043
+        open_table(path, schema(), **options)
+
+
+def test_the_format_may_be_said(tmp_path: Path) -> None:
+    """A file with any name takes the format that is asked for; its suffix still says the compression."""
+    write(tmp_path / "data.txt.gz", NORMAL, format="jsonl")
+    assert gzip.decompress((tmp_path / "data.txt.gz").read_bytes()).count(b"\n") == 2
+
+
+def test_csv_safe_reaches_the_writer(tmp_path: Path) -> None:
+    """The option of `open_table` is the writer's."""
+    batch = pa.record_batch({"custom_id": ["=1"]})
+    write(tmp_path / "t.csv", batch, csv_safe=True)
+    assert (tmp_path / "t.csv").read_text() == '"custom_id"\n"\'=1"\n'
