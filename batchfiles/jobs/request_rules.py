@@ -196,8 +196,8 @@ class RequestRules:
                 yield Fault(
                     "invalid_request", "Model parameter is required.", "$.body.model", "warning" if has_default else "error"
                 )
-            elif model is None:
-                self._expected_model = None
+            else:
+                self._expected_model = model
         elif not isinstance(model, str):
             yield _wrong_type("body.model", "a string", model)
         elif self.model is None or not self._limits.one_model:

@@ -24,6 +24,7 @@ ACCEPTED = [
     closed({"colour": {"type": "string", "enum": ["red"]}, "one": {"const": 1, "type": "integer"}}),
     closed({"properties": TEXT, "required": TEXT, "type": TEXT, "not": TEXT}),
     closed({"a": TEXT}, description="words", title="T"),
+    closed({"any": True, "list": {"type": "array", "prefixItems": [True, TEXT]}}),
 ]
 
 REFUSED = [

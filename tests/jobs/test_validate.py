@@ -544,6 +544,23 @@ def test_a_strict_function_that_the_service_would_refuse():
     ]
 
 
+def test_more_schemas_than_are_remembered():
+    """Each is looked at, whether a line with the same one stood before it or not."""
+    good = {"type": "object", "properties": {}, "required": [], "additionalProperties": False}
+    schemas = [good if number % 3 else {"type": "object", "title": str(number // 2)} for number in range(400)]
+    lines = [structured(str(number), {**schema, "description": str(number % 150)}) for number, schema in enumerate(schemas)]
+    expected = [number + 1 for number, schema in enumerate(schemas) if schema is not good]
+    assert sorted({line for line, _, _ in found(*lines, max_findings=1000)}) == expected
+
+
+def test_a_schema_that_is_nested_too_deeply_to_be_remembered():
+    """It is looked at on every line."""
+    schema = {"type": "object"}
+    for _ in range(200):
+        schema = {"type": "object", "properties": {"a": schema}, "required": ["a"], "additionalProperties": False}
+    assert [line for line, _, _ in found(structured("1", schema), structured("2", schema))] == [1, 2]
+
+
 def test_strict_schemas_are_openais_business():
     """The engine of vLLM is another: it takes other schemas."""
     line = structured("1", {"type": "object"})
