@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from contextlib import suppress
@@ -109,7 +110,7 @@ def native_file(sink: Sink, compression: str | None = None) -> pa.NativeFile:
         OSError: The file can't be created.
     """
     if isinstance(sink, Path):
-        native = pa.OSFile(str(sink), "wb")
+        native = pa.OSFile(os.fsencode(sink), "wb")  # bytes: a name need not be UTF-8
     else:
         native = pa.BufferedOutputStream(pa.PythonFile(_KeptOpen(sink), mode="w"), BUFFER)
     return native if compression is None else pa.CompressedOutputStream(native, compression)
