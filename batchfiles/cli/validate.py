@@ -7,15 +7,19 @@ from typing import TYPE_CHECKING
 
 import click
 
+from batchfiles.cli.progress import Progress
+from batchfiles.cli.terminal import cut, padded, visible, width_of
 from batchfiles.limits import PROFILES, profile
 
 if TYPE_CHECKING:
     from batchfiles.findings import Finding
     from batchfiles.jobs.report import FileReport, Report
+    from batchfiles.streams.sources import Source
 
 __all__ = ["validate"]
 
 HEADINGS = ("file", "requests", "size", "endpoint", "model", "errors", "warnings")
+CELL_WIDTH = 40
 TO_THE_RIGHT = frozenset({"requests", "size", "errors", "warnings"})
 
 
@@ -78,23 +82,33 @@ def validate(
         3   a file can't be read
     """  # noqa: D301 - click wants its \b
     from batchfiles.jobs.validate import validate as check
+    from batchfiles.streams.sources import expand
 
-    printed = 0
+    sources = expand(files)
+    printed = done = 0
+    with Progress("validate", total_of(sources), quiet=as_json) as progress:
 
-    def show(finding: Finding) -> None:
-        nonlocal printed
-        if printed < max_findings:
-            printed += 1
-            click.echo(one_line(str(finding)))
+        def show(finding: Finding) -> None:
+            nonlocal printed
+            if printed < max_findings:
+                printed += 1
+                progress.close()  # the bar would stand in the same line
+                click.echo(visible(str(finding)))
 
-    report = check(
-        *files,
-        limits=profile(limits_name),
-        across=across,
-        max_findings=max_findings if as_json else 0,
-        strict=strict,
-        on_finding=None if as_json else show,
-    )
+        def count(more: int) -> None:
+            nonlocal done
+            done += more
+            progress.update(done)
+
+        report = check(
+            *sources,
+            limits=profile(limits_name),
+            across=across,
+            max_findings=max_findings if as_json else 0,
+            strict=strict,
+            on_finding=None if as_json else show,
+            on_bytes=count,
+        )
     if as_json:
         # Escaped to ASCII: the name of a file may hold bytes that are no UTF-8, and orjson would refuse them.
         click.echo(json.dumps(report.to_dict(), indent=2))
@@ -104,11 +118,11 @@ def validate(
         context.exit(1)
 
 
-def one_line(text: str) -> str:
-    """Make text from a file harmless for a terminal: whatever can't be printed, line ends among it, is escaped."""
-    if text.isprintable():
-        return text
-    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
+def total_of(sources: list[Source]) -> int | None:
+    """Return the bytes there are to read; None if that can't be known, as for a pipe or a compressed file."""
+    sizes = [source.size() if source.is_seekable_text() else None for source in sources]
+    known = [count for count in sizes if count is not None]
+    return sum(known) if len(known) == len(sizes) else None
 
 
 def summary(report: Report, *, listed: int) -> list[str]:
@@ -128,21 +142,19 @@ def summary(report: Report, *, listed: int) -> list[str]:
 def row(file: FileReport) -> tuple[str, ...]:
     """Return the cells of one file."""
     return (
-        one_line(file.name),
+        visible(file.name),
         f"{file.requests:,}",
         size(file.bytes),
-        shortened(file.endpoint),
-        shortened(file.model),
+        cell_of(file.endpoint),
+        cell_of(file.model),
         f"{file.errors:,}",
         f"{file.warnings:,}",
     )
 
 
-def shortened(text: str | None, length: int = 40) -> str:
+def cell_of(text: str | None) -> str:
     """Return what fits into a cell; a dash for None."""
-    if text is None:
-        return "-"
-    return one_line(text if len(text) <= length else f"{text[: length - 1]}…")
+    return "-" if text is None else cut(visible(text), CELL_WIDTH)
 
 
 def size(count: int) -> str:
@@ -159,10 +171,10 @@ def plural(count: int, noun: str) -> str:
 
 def table(rows: list[tuple[str, ...]]) -> list[str]:
     """Lay out cells in columns; the first row says how they are called."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    widths = [max(map(width_of, column)) for column in zip(*rows, strict=True)]
     return ["  ".join(map(aligned, cells, widths, rows[0])).rstrip() for cells in rows]
 
 
 def aligned(cell: str, width: int, heading: str) -> str:
     """Pad a cell: numbers stand to the right."""
-    return cell.rjust(width) if heading in TO_THE_RIGHT else cell.ljust(width)
+    return cell.rjust(width) if heading in TO_THE_RIGHT else padded(cell, width)

@@ -1,5 +1,7 @@
 """`batchfiles validate`: what it prints where, and how it exits."""
 
+import gzip
+import io
 import json
 import subprocess
 import sys
@@ -8,7 +10,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from batchfiles.cli.validate import size, validate
+from batchfiles.cli.validate import size, total_of, validate
+from batchfiles.streams.sources import expand
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
 GOOD = FIXTURES / "chat_completions" / "requests.jsonl"
@@ -157,6 +160,16 @@ def test_help_says_what_an_exit_code_means_and_gives_examples():
 def test_sizes_are_in_the_unit_of_the_limits(count, text):
     """Powers of ten, as in '200 MB'."""
     assert size(count) == text
+
+
+def test_a_progress_bar_knows_its_end_only_if_the_files_say_it(requests, tmp_path):
+    """Local files do; a pipe and a compressed file don't."""
+    paths = [requests("a", name="1.jsonl"), requests("b", "c", name="2.jsonl")]
+    assert total_of(expand(paths)) == 3 * (len(LINE) - 1)
+    packed = tmp_path / "3.jsonl.gz"
+    packed.write_bytes(gzip.compress(LINE))
+    assert total_of(expand([*paths, packed])) is None
+    assert total_of(expand([io.BytesIO(LINE)])) is None
 
 
 def test_as_a_program(requests, tmp_path):
