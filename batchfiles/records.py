@@ -1,7 +1,7 @@
 """The lines of batch files as plain values: the wire's names and the wire's values, nothing interpreted.
 
-The shapes are those of `BatchRequestInput` and `BatchRequestOutput` in OpenAI's public specification, last published on 2025-04-29,
-widened to what services really send. What a result *means* is said by `batchfiles.outcome`.
+The shapes are those of `BatchRequestInput` and `BatchRequestOutput` in OpenAI's public specification, last published on
+2025-04-29, widened to what services really send. What a result *means* is said by `batchfiles.outcome`.
 """
 
 from __future__ import annotations
