@@ -38,6 +38,9 @@ INT64_DIGITS = 19
 """Digits that any 64-bit integer may have; longer ones are looked at more closely."""
 NO_OBJECT = "the line is JSON, but no object"
 
+APPEND_NEWLINE = orjson.OPT_APPEND_NEWLINE
+
+write = orjson.dumps
 new = object.__new__
 
 parse = orjson.loads
@@ -128,10 +131,10 @@ def dumps(value: Any) -> bytes:  # noqa: ANN401 - any JSON value
             for writing; it reads 1,024).
     """
     try:
-        return orjson.dumps(value)
+        return write(value)
     except TypeError as error:
         reason = str(error)
-    raise InvalidLine(f"can't be written as JSON: {reason}", code="unencodable")
+    raise _unencodable(reason)
 
 
 def decode_input(line: JSONBytes) -> BatchRequestInput:
@@ -283,7 +286,13 @@ def encode_input(record: BatchRequestInput) -> bytes:
         InvalidLine: `unencodable`: a value that JSON can't hold.
     """
     value = {"custom_id": record.custom_id, "method": record.method, "url": record.url, "body": record.body}
-    return _line({**value, **record.extra} if record.extra else value)
+    if record.extra:
+        value = value | record.extra | value  # its own keys in front, and they win
+    try:
+        return write(value, None, APPEND_NEWLINE)
+    except TypeError as error:
+        reason = str(error)
+    raise _unencodable(reason)
 
 
 def encode_output(record: BatchRequestOutput) -> bytes:
@@ -292,22 +301,25 @@ def encode_output(record: BatchRequestOutput) -> bytes:
     Raises:
         InvalidLine: `unencodable`: a value that JSON can't hold.
     """
-    response, error = record.response, record.error
-    value = {
-        "id": record.id,
-        "custom_id": record.custom_id,
-        "response": response
-        and {"status_code": response.status_code, "request_id": response.request_id, "body": response.body, **response.extra},
-        "error": {"code": error.code, "message": error.message, **error.extra}
-        if isinstance(error, BatchRequestOutputError)
-        else error,
-    }
-    return _line({**value, **record.extra} if record.extra else value)
-
-
-def _line(value: dict[str, Any]) -> bytes:
+    answer, fault = record.response, record.error
+    response: dict[str, Any] | None = None
+    if answer is not None:
+        response = {"status_code": answer.status_code, "request_id": answer.request_id, "body": answer.body}
+        if answer.extra:
+            response = response | answer.extra | response
+    if isinstance(fault, BatchRequestOutputError):
+        words = {"code": fault.code, "message": fault.message}
+        value = {"id": record.id, "custom_id": record.custom_id, "response": response, "error": words | fault.extra | words}
+    else:
+        value = {"id": record.id, "custom_id": record.custom_id, "response": response, "error": fault}
+    if record.extra:
+        value = value | record.extra | value
     try:
-        return orjson.dumps(value, option=orjson.OPT_APPEND_NEWLINE)
+        return write(value, None, APPEND_NEWLINE)
     except TypeError as error:
         reason = str(error)
-    raise InvalidLine(f"can't be written as JSON: {reason}", code="unencodable")
+    raise _unencodable(reason)
+
+
+def _unencodable(reason: str) -> InvalidLine:
+    return InvalidLine(f"can't be written as JSON: {reason}", code="unencodable")
