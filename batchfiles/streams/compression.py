@@ -139,6 +139,30 @@ def decompressed(stream: BinaryIO, name: str) -> Iterator[BinaryIO]:
     yield cast("BinaryIO", raw if compression is None else _Decompressed(raw, name, compression))
 
 
+class _KeptOpen:
+    """What pyarrow writes the compressed bytes to: closing the compressor must not close the file, which waits to be synced."""
+
+    closed = False
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+
+    def write(self, data: bytes) -> int:
+        """Write bytes."""
+        return self._stream.write(data)
+
+    def flush(self) -> None:
+        """Pass on what waits in the file's own buffer."""
+        self._stream.flush()
+
+    def writable(self) -> bool:
+        """Tell pyarrow that this can be written."""
+        return True
+
+    def close(self) -> None:
+        """Do nothing: who opened the file closes it."""
+
+
 @contextmanager
 def compressed(stream: BinaryIO, compression: str | None) -> Iterator[BinaryIO]:
     """Give a view of an open file that compresses what is written; None writes it as it is."""
@@ -147,5 +171,5 @@ def compressed(stream: BinaryIO, compression: str | None) -> Iterator[BinaryIO]:
         return
     import pyarrow as pa
 
-    with pa.CompressedOutputStream(pa.PythonFile(stream, mode="w"), compression) as writer:
+    with pa.CompressedOutputStream(pa.PythonFile(_KeptOpen(stream), mode="w"), compression) as writer:
         yield cast("BinaryIO", writer)
