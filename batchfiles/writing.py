@@ -1,0 +1,280 @@
+"""Requests and results out, one line each: a file that appears whole or not at all, and that keeps to the limits of a service."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO, NoReturn, Self, TypeAlias, cast
+
+from batchfiles.codec import encode_input, encode_output
+from batchfiles.custom_ids.unique import UniqueIds
+from batchfiles.errors import DuplicateCustomId, FileTooLarge, LineTooLong, TooManyRequests
+from batchfiles.limits import OPENAI, Limits
+from batchfiles.records import BatchRequestInput, BatchRequestOutput
+from batchfiles.streams.atomic import atomic_file, file_error
+from batchfiles.streams.compression import compressed, compression_of_name
+
+__all__ = ["InputWriter", "OutputWriter", "Target"]
+
+STDOUT = "-"
+
+BUFFER = 256 * 1024
+"""Bytes that are handed to the file at a time."""
+
+Target: TypeAlias = "str | os.PathLike[str] | BinaryIO"
+"""A path, `-` for standard output, or an open binary file."""
+
+
+class _LineWriter:
+    """What both writers share: where the bytes go, and how many went.
+
+    Attributes:
+        path: The display name of the target.
+        count: Lines written so far.
+        bytes_written: Bytes written so far, before compression.
+    """
+
+    def __init__(self, target: Target, *, force: bool = False) -> None:
+        if isinstance(target, io.TextIOBase):
+            raise TypeError("the file is open in text mode, which may change what is written: open it with 'wb'")
+        self._target: str | BinaryIO = os.fspath(target) if isinstance(target, (str, os.PathLike)) else target
+        self._force = force
+        self._stack = ExitStack()
+        self._sink: BinaryIO | None = None
+        self._waiting: list[bytes] = []
+        self._waiting_size = 0
+        self.path = _shown(self._target)
+        self.count = 0
+        self.bytes_written = 0
+
+    def __enter__(self) -> Self:
+        with ExitStack() as stack:
+            self._sink = self._open(stack)
+            stack.push(self._finish)
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> bool | None:
+        return self._stack.__exit__(kind, error, traceback)
+
+    def _open(self, stack: ExitStack) -> BinaryIO:
+        """Open the target; its context managers, which make a new file whole or none, go on the stack."""
+        if self._target == STDOUT:
+            return sys.stdout.buffer
+        if not isinstance(self._target, str):
+            return self._target
+        file = stack.enter_context(atomic_file(Path(self._target), force=self._force))
+        return stack.enter_context(compressed(file, compression_of_name(self._target)))
+
+    def _finish(self, kind: type[BaseException] | None, *_: object) -> None:
+        """Write what waits, if all went well; an exception raised here makes the file not appear."""
+        try:
+            if kind is None:
+                self._flush()
+                if self._target == STDOUT or not isinstance(self._target, str):
+                    cast("BinaryIO", self._sink).flush()
+        finally:
+            self._sink = None
+
+    def _put(self, line: bytes) -> None:
+        if self._sink is None:
+            raise ValueError("the writer is not open: write inside of its `with` block")
+        self._waiting.append(line)
+        self.count += 1
+        self.bytes_written += len(line)
+        self._waiting_size += len(line)
+        if self._waiting_size >= BUFFER:
+            self._flush()
+
+    def _flush(self) -> None:
+        data = b"".join(self._waiting)
+        self._waiting.clear()
+        self._waiting_size = 0
+        sink = cast("BinaryIO", self._sink)
+        try:
+            written = sink.write(data)
+            while written is not None and written < len(data):  # an unbuffered file may take a part only
+                data = data[written:]
+                written = sink.write(data)
+        except BrokenPipeError:  # whoever reads our standard output has seen enough: that is no error of the disk
+            raise
+        except OSError as error:
+            raise file_error(error, self.path) from None
+
+
+class InputWriter(_LineWriter):
+    """Write a request file that a service will take.
+
+    Use it as a context manager. A file appears only when the block ends without an exception, and is never appended to; an open
+    file or standard output gets the lines as they come, and is flushed but not closed.
+
+    Args:
+        target: A path, whose suffix may ask for compression (`.gz`, `.bz2`, `.zst`); `-` for standard output; an open file.
+        limits: Whose limits the file keeps to, as it grows.
+        force: Whether a file that is there may be replaced.
+        in_memory: How many ids are compared at once; those behind are compared at the end.
+        temp_dir: A folder for the ids behind; None takes the system's.
+
+    Attributes:
+        path: The display name of the target.
+        count: Requests written so far.
+        bytes_written: Bytes written so far, before compression.
+
+    Raises:
+        OutputExists: The file is there and `force` was not given.
+        FileError: The disk or the system refused.
+        DuplicateCustomId: At the end of the block: an id beyond the first `in_memory` ones is there twice.
+    """
+
+    def __init__(
+        self,
+        target: Target,
+        *,
+        limits: Limits = OPENAI,
+        force: bool = False,
+        in_memory: int = 1_000_000,
+        temp_dir: str | os.PathLike[str] | None = None,
+    ) -> None:
+        super().__init__(target, force=force)
+        self.limits = limits
+        self._most_requests = _or_endless(limits.max_requests)
+        self._most_bytes = _or_endless(limits.max_bytes)
+        self._longest_line = _or_endless(limits.max_line_bytes)
+        self._ids = UniqueIds(in_memory, temp_dir=temp_dir)
+
+    def write(self, request: BatchRequestInput) -> None:
+        """Write one request.
+
+        Raises:
+            InvalidLine: It holds something that JSON can't.
+            DuplicateCustomId: Its id was written before.
+            TooManyRequests: The file is full, by number.
+            FileTooLarge: The file is full, by size.
+            LineTooLong: The line is longer than the service takes.
+        """
+        self._write(encode_input(request), request.custom_id)
+
+    def write_line(self, line: bytes, custom_id: str) -> None:
+        r"""Write one request whose line is there already, byte by byte as it is.
+
+        Args:
+            line: The line, with or without its `\n`.
+            custom_id: The decoded id that stands in it.
+
+        Raises:
+            ValueError: It is blank or more than one line.
+            DuplicateCustomId: And the others, as for `write`.
+        """
+        self._write(_one_line(line), custom_id)
+
+    def _write(self, line: bytes, custom_id: str) -> None:
+        number = self.count + 1
+        size = len(line)
+        if number > self._most_requests or self.bytes_written + size > self._most_bytes or size - 1 > self._longest_line:
+            self._refuse(size)
+        first = self._ids.add(custom_id, number)
+        if first is not None:
+            raise _duplicate(custom_id, first, number, self.path)
+        self._put(line)
+
+    def _refuse(self, size: int) -> NoReturn:
+        """Say which limit one more line would break."""
+        limits = self.limits
+        if limits.max_requests is not None and self.count >= limits.max_requests:
+            raise TooManyRequests(
+                f"{limits.name} takes {limits.max_requests:,} requests in one file: begin another one",
+                limit=limits.max_requests,
+                path=self.path,
+                line_number=self.count + 1,
+            )
+        if limits.max_line_bytes is not None and size - 1 > limits.max_line_bytes:
+            raise LineTooLong(
+                f"{limits.name} takes lines of {limits.max_line_bytes:,} bytes, and this one has {size - 1:,}",
+                cap=limits.max_line_bytes,
+                path=self.path,
+                line_number=self.count + 1,
+                byte_offset=self.bytes_written,
+            )
+        most = cast("int", limits.max_bytes)
+        raise FileTooLarge(f"{limits.name} takes {most:,} bytes in one file: begin another one", limit=most, path=self.path)
+
+    def _finish(self, kind: type[BaseException] | None, *_: object) -> None:
+        with self._ids:
+            if kind is None:
+                repeated = min(self._ids.duplicates(), key=lambda found: found[2], default=None)
+                if repeated is not None:
+                    self._sink = None
+                    raise _duplicate(*repeated, self.path)
+        super()._finish(kind)
+
+
+class OutputWriter(_LineWriter):
+    """Write an output or error file, as `InputWriter` does, but without limits: nobody has to take it.
+
+    Args:
+        target: A path, whose suffix may ask for compression (`.gz`, `.bz2`, `.zst`); `-` for standard output; an open file.
+        force: Whether a file that is there may be replaced.
+
+    Attributes:
+        path: The display name of the target.
+        count: Results written so far.
+        bytes_written: Bytes written so far, before compression.
+
+    Raises:
+        OutputExists: The file is there and `force` was not given.
+        FileError: The disk or the system refused.
+    """
+
+    def write(self, result: BatchRequestOutput) -> None:
+        """Write one result.
+
+        Raises:
+            InvalidLine: It holds something that JSON can't.
+        """
+        self._put(encode_output(result))
+
+    def write_line(self, line: bytes) -> None:
+        r"""Write one line that is there already, byte by byte as it is, with or without its `\n`.
+
+        Raises:
+            ValueError: It is blank or more than one line.
+        """
+        self._put(_one_line(line))
+
+
+def _shown(target: str | BinaryIO) -> str:
+    if isinstance(target, str):
+        return "<stdout>" if target == STDOUT else target
+    name = getattr(target, "name", None)
+    return name if isinstance(name, str) else "<stream>"
+
+
+def _or_endless(limit: int | None) -> int:
+    return sys.maxsize if limit is None else limit
+
+
+def _one_line(line: bytes) -> bytes:
+    if not line or line.isspace():
+        raise ValueError("a blank line is no line of a batch file")
+    if not line.endswith(b"\n"):
+        line += b"\n"
+    if line.find(b"\n") != len(line) - 1:
+        raise ValueError("these are several lines: write them one by one")
+    return line
+
+
+def _duplicate(custom_id: str, first: int, number: int, path: str) -> DuplicateCustomId:
+    return DuplicateCustomId(
+        f"the custom_id {custom_id[:128]!r} stands on line {first} already: each request of a batch needs its own",
+        custom_id=custom_id,
+        first_path=path,
+        first_line_number=first,
+        path=path,
+        line_number=number,
+    )
