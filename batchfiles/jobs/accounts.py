@@ -9,7 +9,7 @@ from typing import Any
 
 from batchfiles.codec import loads
 from batchfiles.custom_ids.index import Index, Place
-from batchfiles.jobs.candidates import ResultFile, fetch, read_result
+from batchfiles.jobs.candidates import ResultFile, check_index, fetch, read_result
 from batchfiles.jobs.local_file import LocalFile
 from batchfiles.jobs.survey import Survey
 
@@ -97,8 +97,11 @@ class Accounts:
         descriptors = [os.open(file.path, os.O_RDONLY) for file in self._files]
         try:
             for scalar in pc.indices_nonzero(unclaimed):
-                place = index.place(scalar.as_py())
+                entry = scalar.as_py()
+                place = index.place(entry)
                 value, _ = read_result(fetch(descriptors[place.file], place, self._files[place.file].name))
+                if value is not None:
+                    check_index(index.digests[entry], value)
                 self._count_unclaimed_line(place, malformed=value is None)
         finally:
             for descriptor in descriptors:

@@ -9,13 +9,13 @@ from typing import Any, NamedTuple
 
 from batchfiles.bodies.answer import EMPTY
 from batchfiles.codec import loads
-from batchfiles.custom_ids.index import OFFSET_BITS, Index, Place
+from batchfiles.custom_ids.index import OFFSET_BITS, Index, Place, digest
 from batchfiles.errors import DuplicateCustomId, FileError, InvalidLine
-from batchfiles.jobs.survey import id_of_malformed
+from batchfiles.jobs.survey import Misindexed, id_of_malformed
 from batchfiles.outcome import INCOMPLETE, MALFORMED, SUCCEEDED, Result, read, retryable
 from batchfiles.table.columns import MISSING, Found
 
-__all__ = ["Candidates", "ResultFile", "fetch", "id_of_line", "read_result"]
+__all__ = ["Candidates", "ResultFile", "check_index", "fetch", "id_of_line", "read_result"]
 
 OFFSET_MASK = (1 << OFFSET_BITS) - 1
 RANKS = {SUCCEEDED: 2, INCOMPLETE: 1}
@@ -35,17 +35,6 @@ class ResultFile(NamedTuple):
     path: str
     batch_id: str | None
     part: int | None
-
-
-class _Candidate(NamedTuple):
-    entry: int
-    found: Found
-    place: Place
-
-    def rank(self) -> tuple[int, int, int, int]:
-        """Order by success, then time, then place: the greatest is the best."""
-        created_at = self.found.result.answer.created_at
-        return RANKS.get(self.found.result.outcome, 0), created_at or -1, self.place.file, self.place.line_number
 
 
 def read_result(line: bytes) -> tuple[dict[str, Any] | None, Result]:
@@ -71,8 +60,13 @@ def fetch(descriptor: int, place: Place, name: str) -> bytes:
     """
     line = os.pread(descriptor, place.length, place.offset)
     if len(line) < place.length:
-        raise FileError("the file changed while it was being read", path=name)
+        raise changed(name)
     return line
+
+
+def changed(name: str) -> FileError:
+    """Return the exception for a file that is shorter than it was."""
+    return FileError("the file changed while it was being read", path=name)
 
 
 class Candidates:
@@ -86,9 +80,9 @@ class Candidates:
 
     def __init__(self, index: Index, files: Sequence[ResultFile], *, refuse_duplicates: bool = False) -> None:
         self._index = index
-        self._digests = index.digests
+        self._digests, self._positions = index.digests, index.positions
+        self._lengths, self._line_numbers = index.lengths, index.line_numbers
         self._files = files
-        self._parts = any(file.part is not None for file in files)
         self._refuse_duplicates = refuse_duplicates
         self._descriptors = [os.open(file.path, os.O_RDONLY) for file in files]
         self._repaired = 0
@@ -118,56 +112,83 @@ class Candidates:
         digests = self._digests
         entry = bisect_left(digests, key)
         count = len(digests)
-        candidates: list[_Candidate] = []
-        while entry < count and digests[entry] == key:
+        if entry == count or digests[entry] != key:
+            return MISSING
+        candidates = []
+        while True:
             candidate = self._candidate(entry, custom_id, input_file)
             if candidate is not None:
-                candidates.append(candidate)
+                candidates.append((entry, candidate))
             entry += 1
+            if entry == count or digests[entry] != key:
+                break
         if len(candidates) == 1:
-            self._index.used[candidates[0].entry] = 1
-            return candidates[0].found
+            entry, found = candidates[0]
+            self._index.used[entry] = 1
+            return found
         return self._best_of(candidates, custom_id) if candidates else MISSING
 
-    def _candidate(self, entry: int, custom_id: str, input_file: int) -> _Candidate | None:
-        """Fetch the line of an entry; None if it belongs to another id of the same digest or to another part."""
-        place = self._index.place(entry)
-        file = self._files[place.file]
-        if self._parts and file.part is not None and file.part != input_file:
+    def _candidate(self, entry: int, custom_id: str, input_file: int) -> Found | None:
+        """Fetch the line of an entry; None if it belongs to another id of the same digest, or to another part."""
+        position = self._positions[entry]
+        number = position >> OFFSET_BITS
+        file = self._files[number]
+        if file.part is not None and file.part != input_file:
             return None
-        line = fetch(self._descriptors[place.file], place, file.name)
+        length = self._lengths[entry]
+        line = os.pread(self._descriptors[number], length, position & OFFSET_MASK)
+        if len(line) != length:
+            raise changed(file.name)
         value, result = read_result(line)
         if value is None:
             if id_of_line(line) != custom_id:
                 return None
             self._index.malformed[entry] = 1
-        else:
-            if value.get("custom_id") != custom_id:
-                return None
-            if type(value) is not dict:
-                self._repaired += 1
-        return _Candidate(entry, Found(result, line, value, file.name, place.line_number, file.batch_id, 1), place)
+        elif value.get("custom_id") != custom_id:
+            check_index(self._digests[entry], value)
+            return None
+        elif type(value) is not dict:
+            self._repaired += 1
+        return Found(result, line, value, file.name, self._line_numbers[entry], file.batch_id, 1)
 
-    def _best_of(self, candidates: list[_Candidate], custom_id: str) -> Found:
+    def _best_of(self, candidates: list[tuple[int, Found]], custom_id: str) -> Found:
         if self._refuse_duplicates:
-            first, second = candidates[:2]
-            raise DuplicateCustomId(
-                f"there are {len(candidates)} results for one request",
-                custom_id=custom_id,
-                first_path=first.found.source,
-                first_line_number=first.place.line_number,
-                path=second.found.source,
-                line_number=second.place.line_number,
-                byte_offset=second.place.offset,
-            )
-        best = max(candidates, key=_Candidate.rank)
-        self._index.used[best.entry] = 1
-        for other in candidates:
-            if other is not best:
-                self._index.superseded[other.entry] = 1
-                if _differ(best.found.result, other.found.result):
-                    self._index.conflicting[other.entry] = 1
-        return best.found._replace(attempts=len(candidates))
+            raise self._duplicate(candidates, custom_id)
+        best_entry, best = max(candidates, key=self._rank)
+        self._index.used[best_entry] = 1
+        for entry, other in candidates:
+            if entry != best_entry:
+                self._index.superseded[entry] = 1
+                if _differ(best.result, other.result):
+                    self._index.conflicting[entry] = 1
+        return best._replace(attempts=len(candidates))
+
+    def _rank(self, candidate: tuple[int, Found]) -> tuple[int, int, int]:
+        """Order by success, then time, then place: the greatest is the best."""
+        entry, found = candidate
+        return RANKS.get(found.result.outcome, 0), found.result.answer.created_at or -1, self._positions[entry]
+
+    def _duplicate(self, candidates: list[tuple[int, Found]], custom_id: str) -> DuplicateCustomId:
+        (_, first), (_, second) = sorted(candidates, key=lambda candidate: self._positions[candidate[0]])[:2]
+        return DuplicateCustomId(
+            f"there are {len(candidates)} results for one request",
+            custom_id=custom_id,
+            first_path=first.source,
+            first_line_number=first.line_number,
+            path=second.source,
+            line_number=second.line_number,
+        )
+
+
+def check_index(key: int, value: dict[str, Any]) -> None:
+    """Make sure that a line stands in the index under its own id.
+
+    Raises:
+        Misindexed: It doesn't.
+    """
+    custom_id = value.get("custom_id")
+    if type(custom_id) is not str or digest(custom_id) != key:
+        raise Misindexed
 
 
 def id_of_line(line: bytes) -> str | None:

@@ -48,5 +48,5 @@ class ExportRows(RowJob):
         _, result = read_result(line)
         result = result._replace(error_code=error.code, error_message=error.reason)
         self._outcomes[result.outcome] += 1
-        known = Asked(id_of_line(line), None, None, None, None, b"", None)
+        known = Asked(id_of_line(line), None, None, None, None, None, None)
         self._columns.add(known, Found(result, b"", None, name, number, self._batch_id, None))

@@ -17,7 +17,7 @@ from batchfiles.jobs.first_line import table_of_inputs
 from batchfiles.jobs.join_report import JoinReport, Tally
 from batchfiles.jobs.join_rows import JoinRows
 from batchfiles.jobs.rejects import write_rejects
-from batchfiles.jobs.survey import Survey, survey_results, with_line_numbers
+from batchfiles.jobs.survey import Misindexed, Survey, survey_results, with_line_numbers
 from batchfiles.jobs.table_job import PART_BYTES, TASK_BYTES, TableJob, TableKeywords, TableOptions
 from batchfiles.streams.sources import SourceLike
 from batchfiles.streams.spool import Spool
@@ -37,6 +37,7 @@ class Join(TableJob[JoinReport]):
         self._files = roles.result_files()
         self._refuse_duplicates = refuse_duplicates
         self._survey: Survey | None = None
+        self._quick = False
         self._accounts: Accounts | None = None
 
     def write_rejects(self, path: str | os.PathLike[str], *, force: bool = False) -> None:
@@ -56,6 +57,25 @@ class Join(TableJob[JoinReport]):
             _ = self.report
         assert self._accounts is not None  # noqa: S101 - the report needs them
         write_rejects(Path(path), self._accounts.rejected(), self._files, force=force)
+
+    def write(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        format: str | None = None,  # noqa: A002 - the command line's word
+        force: bool = False,
+        csv_safe: bool = False,
+    ) -> JoinReport:
+        """Write the table: see `TableJob.write`."""
+        # What is written to a file can be begun again, so a quick survey will do; rows that somebody has seen can't be taken back.
+        self._quick = os.fspath(path) != "-"
+        try:
+            return super().write(path, format=format, force=force, csv_safe=csv_safe)
+        except Misindexed:
+            self._survey = None
+        finally:
+            self._quick = False
+        return super().write(path, format=format, force=force, csv_safe=csv_safe)
 
     def _table(self) -> str:
         return self._options.table or table_of_inputs(self._roles.inputs)
@@ -97,7 +117,9 @@ class Join(TableJob[JoinReport]):
         """Look the results through once, however often the table is made."""
         if self._survey is None:
             path = self._spool.new_path("results.index")
-            self._survey = survey_results(crew, self._roles.results, path, self._options.cap, progress)
+            self._survey = survey_results(
+                crew, self._roles.results, path, cap=self._options.cap, careful=not self._quick, progress=progress
+            )
         return self._survey
 
     def _close_books(self, survey: Survey, asked: IndexBuilder, tally: Tally, started: float) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-from batchfiles.codec import loads
+from batchfiles import codec, spans
 from batchfiles.custom_ids.index import Entries, Index, digest
 from batchfiles.errors import InvalidLine
 from batchfiles.jobs.candidates import Candidates, ResultFile
@@ -45,11 +46,12 @@ class JoinRows(RowJob):
     def _add_block(self, block: Block, file: int) -> None:
         """Add the rows of a block. Flat on purpose: it runs once a line of every input."""
         add, best, note = self._columns.add, self._candidates.best, self._entries.add
+        split = spans.split_input if self._spec["request_bodies"] else _without_body
         outcomes = self._outcomes
         name, number, offset = block.path, block.line_number, block.byte_offset
         for line in block.lines:
             try:
-                value = loads(line)
+                value, body = split(line)
             except InvalidLine as error:
                 self._refuse(line, error, name, number, offset)
             else:
@@ -59,9 +61,9 @@ class JoinRows(RowJob):
                     note(key, file, offset, len(line), number)
                     found = best(custom_id, key, file)
                     outcomes[found.result.outcome] += 1
-                    body = value.get("body")
-                    model = body.get("model") if type(body) is dict else None
-                    add(Asked(custom_id, name, number, _string(value.get("url")), _string(model), line, value), found)
+                    decoded = value.get("body")
+                    model = decoded.get("model") if type(decoded) is dict else None
+                    add(Asked(custom_id, name, number, _string(value.get("url")), _string(model), body, decoded), found)
                 else:
                     self._refuse(line, _no_custom_id(), name, number, offset)
                 if type(value) is not dict:
@@ -73,7 +75,11 @@ class JoinRows(RowJob):
         self._counts["malformed_inputs"] += 1
         found = malformed_input(error.code, error.reason)
         self._outcomes[found.result.outcome] += 1
-        self._columns.add(Asked(None, name, number, None, None, line, None), found)
+        self._columns.add(Asked(None, name, number, None, None, None, None), found)
+
+
+def _without_body(line: bytes) -> tuple[dict[str, Any], None]:
+    return codec.loads(line), None
 
 
 def _no_custom_id() -> InvalidLine:

@@ -20,6 +20,12 @@ from batchfiles.table.schema import schema
 
 __all__ = ["RowJob"]
 
+ROWS = 1000
+"""Rows of a batch: with 300, Arrow's cost for each of 37 columns is half as much again."""
+
+LONG = 8 * 1024
+"""Bytes of a line of which a thousand are too many to keep waiting."""
+
 FINDINGS_KEPT = 100
 """Findings of a range that are told in words; all are counted."""
 
@@ -68,10 +74,12 @@ class RowJob:
         where = {"start": task["start"], "end": task["end"], "line_number": task["line_number"], "cap": self._spec["cap"]}
         for block in read_blocks(Source(name, path=Path(path)), notice, **where):
             self._add_block(block, task["file"])
-            if (batch := self._columns.flush()) is not None:
-                self._counts["rows"] += batch.num_rows
-                yield batch
-        if (batch := self._columns.flush()) is not None:  # a line above the cap at the end
+            if len(self._columns) >= ROWS or len(block.lines[0]) > LONG:
+                yield from self._flush()
+        yield from self._flush()
+
+    def _flush(self) -> Iterator[Product]:
+        if (batch := self._columns.flush()) is not None:
             self._counts["rows"] += batch.num_rows
             yield batch
 
@@ -96,10 +104,10 @@ class RowJob:
         self._add_malformed(line, error, name, number)
 
     def _new_columns(self) -> RequestColumns:
-        options = {"keep": self._spec["bodies"], "request_bodies": self._spec["request_bodies"]}
+        keep = self._spec["bodies"]
         if self._spec["table"] == "embeddings":
-            return EmbeddingColumns(self.schema, dimensions=self._spec["dimensions"], **options)
-        return RequestColumns(self.schema, **options)
+            return EmbeddingColumns(self.schema, dimensions=self._spec["dimensions"], keep=keep)
+        return RequestColumns(self.schema, keep=keep)
 
     def _write(self, batches: Iterator[Product], task: Spec) -> Iterator[Product]:
         from batchfiles.table.background import written

@@ -1,8 +1,9 @@
 r"""The join's first pass: where the result of each `custom_id` stands, and how many lines each range of an input file has.
 
-An ordinary result line is not decoded here. Its id is the string behind the first key, or the second after `id`; no key of the
-same name may be repeated behind it, neither plainly nor with letters as escapes (`"custom_i\u0064"`). Where one may be, the line
-is decoded. So the id is right for every line that is JSON; whether it is JSON shows when it is fetched.
+An ordinary result line is not decoded here: its id is the string behind the first key, or the second after `id`. The id would be
+another one if the same key came again behind it. A careful survey looks for that, plainly and with letters as escapes
+(`"custom_i\u0064"`), and decodes the lines where it may be. A quick survey leaves it to the second pass, which decodes every line:
+`Misindexed` says that it must all be done again, carefully. Whether a line is JSON at all shows when it is fetched.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from batchfiles.jobs.local_file import LocalFile
 from batchfiles.jobs.stray import Stray
 from batchfiles.streams.sources import Source, read_blocks
 
-__all__ = ["CountLines", "NoteResults", "Survey", "id_of_malformed", "survey_results", "tasks", "with_line_numbers"]
+__all__ = ["CountLines", "Misindexed", "NoteResults", "Survey", "id_of_malformed", "survey_results", "tasks", "with_line_numbers"]
 
 ID = re.compile(rb'[ \t\r]*{[ \t\r]*(?:"id"[ \t\r]*:[ \t\r]*"[^"\\]*"[ \t\r]*,[ \t\r]*)?"custom_id"[ \t\r]*:[ \t\r]*"([^"\\]*)"')
 ID_WITH_ESCAPES = re.compile(ID.pattern.replace(rb'"([^"\\]*)"', rb'("(?:[^"\\]|\\.)*")'))
@@ -51,6 +52,10 @@ def tasks(sizes: list[int], size: int = RANGE) -> list[Spec]:
         edges = [total * number // count for number in range(count + 1)] if count else []
         found += [{"file": file, "start": start, "end": end} for start, end in pairwise(edges)]
     return found
+
+
+class Misindexed(Exception):
+    """A line fetched under one id turned out to have another: a key is repeated, and the survey must be a careful one."""
 
 
 class CountLines:
@@ -83,7 +88,7 @@ class NoteResults:
     """Notes the lines of a range of a result file, under the digests of their ids.
 
     Args:
-        spec: `files`: the local paths; `cap`: the longest line in bytes.
+        spec: `files`: the local paths; `cap`: the longest line in bytes; `careful`: whether repeated keys are looked for.
     """
 
     schema = None
@@ -91,6 +96,7 @@ class NoteResults:
     def __init__(self, spec: Spec) -> None:
         self._files = spec["files"]
         self._cap = spec["cap"]
+        self._careful = spec["careful"]
 
     def run(self, task: Spec) -> Iterator[Product]:
         """Yield the packed entries, the packed stray lines (see `stray`), and how many lines of which kind there are.
@@ -109,8 +115,9 @@ class NoteResults:
 
         source = Source(self._files[file], path=Path(self._files[file]))
         lines = 0
+        note = _note_carefully if self._careful else _note_quickly
         for block in read_blocks(source, notice, start=task["start"], end=task["end"], cap=self._cap):
-            _note(block.lines, block.line_number, file, block.byte_offset, entries, stray, counts)
+            note(block.lines, block.line_number, file, block.byte_offset, entries, stray, counts)
             lines = block.line_number + len(block.lines) - 1
         counts["lines"] = max(lines, counts["line_too_long"] and lines + counts["line_too_long"])
         yield entries.to_bytes()
@@ -118,24 +125,35 @@ class NoteResults:
         yield dict(counts)
 
 
-def _note(lines: list[bytes], number: int, file: int, offset: int, entries: Entries, stray: Stray, counts: Counter[str]) -> None:
+def _note_quickly(
+    lines: list[bytes], number: int, file: int, offset: int, entries: Entries, stray: Stray, counts: Counter[str]
+) -> None:
     """Note the lines of a block. Flat on purpose: it runs once a line of every result."""
     add = entries.add
     match = ID.match
     for line in lines:
-        found = match(line)
-        if found and line.count(b'"custom_id"') == 1 and (line.find(b"\\u00") < 0 or not ESCAPED_LETTER.search(line)):
-            key = int.from_bytes(blake2b(found[1], digest_size=8).digest(), "little")
-            add(key, file, offset, len(line), number)
+        if found := match(line):
+            add(int.from_bytes(blake2b(found[1], digest_size=8).digest(), "little"), file, offset, len(line), number)
         else:
-            _note_carefully(line, number, file, offset, entries, stray, counts)
+            _note_decoded(line, number, file, offset, entries, stray, counts)
         number += 1
         offset += len(line) + 1
 
 
 def _note_carefully(
-    line: bytes, number: int, file: int, offset: int, entries: Entries, stray: Stray, counts: Counter[str]
+    lines: list[bytes], number: int, file: int, offset: int, entries: Entries, stray: Stray, counts: Counter[str]
 ) -> None:
+    """Note the lines of a block, and decode those in which the key may come again."""
+    for line in lines:
+        if line.count(b'"custom_id"') == 1 and (line.find(b"\\u00") < 0 or not ESCAPED_LETTER.search(line)):
+            _note_quickly([line], number, file, offset, entries, stray, counts)
+        else:
+            _note_decoded(line, number, file, offset, entries, stray, counts)
+        number += 1
+        offset += len(line) + 1
+
+
+def _note_decoded(line: bytes, number: int, file: int, offset: int, entries: Entries, stray: Stray, counts: Counter[str]) -> None:
     """Note a line whose id does not stand where it mostly does."""
     if not line.strip():
         counts["blank_line"] += 1
@@ -179,7 +197,9 @@ class Survey:
     counts: Counter[str]
 
 
-def survey_results(crew: Crew, files: Sequence[LocalFile], path: Path, cap: int, progress: Callable[[int], None]) -> Survey:
+def survey_results(
+    crew: Crew, files: Sequence[LocalFile], path: Path, *, cap: int, careful: bool, progress: Callable[[int], None]
+) -> Survey:
     """Note where the results stand.
 
     Args:
@@ -187,6 +207,7 @@ def survey_results(crew: Crew, files: Sequence[LocalFile], path: Path, cap: int,
         files: The result files.
         path: The index to make.
         cap: The longest line that is read, in bytes.
+        careful: Whether repeated keys are looked for.
         progress: Gets the bytes of each range that is done.
 
     Raises:
@@ -198,7 +219,8 @@ def survey_results(crew: Crew, files: Sequence[LocalFile], path: Path, cap: int,
     ranges = tasks([file.size for file in files])
     base = [0] * len(files)
     packed: list[bytes] = []
-    for number, product in crew.run(NoteResults, {"files": [str(file.path) for file in files], "cap": cap}, ranges):
+    spec = {"files": [str(file.path) for file in files], "cap": cap, "careful": careful}
+    for number, product in crew.run(NoteResults, spec, ranges):
         if isinstance(product, bytes):
             packed.append(product)
             continue

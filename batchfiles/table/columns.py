@@ -6,7 +6,7 @@ This is the hot loop's second half. A row is one tuple, put together from slices
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from batchfiles import bodies, spans
 from batchfiles.bodies.answer import EMPTY
@@ -30,8 +30,8 @@ class Asked(NamedTuple):
         line_number: Counted from 1.
         url: The endpoint that the line names.
         model: The model that the line names.
-        line: The bytes of the line.
-        value: What the line decodes to; None where it doesn't.
+        body: The bytes of the request's body; None where there is none, or where the table has no use for them.
+        decoded: What they decode to; None where they don't, or are no object.
     """
 
     custom_id: str | None
@@ -39,8 +39,8 @@ class Asked(NamedTuple):
     line_number: int | None
     url: str | None
     model: str | None
-    line: bytes
-    value: dict[str, Any] | None
+    body: bytes | None
+    decoded: dict[str, Any] | None
 
 
 class Found(NamedTuple):
@@ -88,21 +88,22 @@ class RequestColumns:
     Args:
         schema: What `table.schema.schema` says.
         keep: Which response bodies are kept: `"auto"` keeps what says more than the columns do, `"all"` every one, `"none"` none.
-        request_bodies: Whether `request_body` is filled.
 
     Attributes:
         misfits: How many values did not fit their column and are null.
         embeddings: How many answers are vectors, for which this table has no column.
     """
 
-    def __init__(self, schema: Any, *, keep: str = "auto", request_bodies: bool = True) -> None:  # noqa: ANN401 - pyarrow
+    def __init__(self, schema: Any, *, keep: str = "auto") -> None:  # noqa: ANN401 - pyarrow
         self._schema = schema
         self._keep_all = keep == "all"
         self._keep_some = keep != "none"
-        self._request_bodies = request_bodies
         self._rows: list[Row] = []
         self.misfits = 0
         self.embeddings = 0
+
+    def __len__(self) -> int:
+        return len(self._rows)
 
     def add(self, asked: Asked | None, found: Found) -> None:
         """Add the row of one request, or of one result that stands for itself."""
@@ -125,18 +126,15 @@ class RequestColumns:
             if self._keep_all or (keep_body and self._keep_some):
                 response_body = spans.body_of_output(line, value)
         if asked is None:
-            asked_for = NOT_ASKED
+            asked_for: Row = NOT_ASKED
             endpoint = bodies.endpoint_of(body) if body else None
         else:
-            custom_id, input_source, input_line_number, endpoint, model, input_line, input_value = asked
-            request_body = None
-            if self._request_bodies and input_value is not None:
-                request_body = spans.body_of_input(input_line, input_value)
+            custom_id, input_source, input_line_number, endpoint, model, request_body, _ = asked
             asked_for = (input_source, input_line_number, model, request_body)
             if endpoint is None and body:
                 endpoint = bodies.endpoint_of(body)
         head: Row = (custom_id, outcome, status_code, code, kind, param, message, again, endpoint)
-        told: Row = answer[ANSWER_COLUMNS]
+        told = cast("Row", answer[ANSWER_COLUMNS])
         where: Row = (batch_id, batch_request_id, answer.response_id, request_id, attempts, source, line_number)
         return head + told + where + asked_for + (response_body,)
 
@@ -156,11 +154,26 @@ def record_batch(schema: Any, columns: list[Any]) -> Any:  # noqa: ANN401 - pyar
     """Turn columns of Python values, or finished Arrow arrays, into a record batch."""
     import pyarrow as pa
 
-    arrays = [
-        column if isinstance(column, pa.Array) else pa.array(column, type=field.type)
-        for column, field in zip(columns, schema, strict=True)
-    ]
+    length = len(columns[0])
+    arrays = [_array(column, length, field.type) for column, field in zip(columns, schema, strict=True)]
     return pa.RecordBatch.from_arrays(arrays, schema=schema)
+
+
+def _array(column: Any, length: int, kind: Any) -> Any:  # noqa: ANN401 - pyarrow has no types
+    """Convert one column. Half the columns of a batch are empty and some hold one value: those are not walked by Arrow."""
+    import pyarrow as pa
+
+    if type(column) is not tuple:
+        return column
+    first = column[0]
+    if first is None and column.count(None) == length:
+        return pa.nulls(length, kind)
+    if type(first) is str and column[-1] is first and column.count(first) == length:
+        return pa.repeat(pa.scalar(first, kind), length)
+    if bytes in set(map(type, column)):
+        # JSON text, cut from lines that are UTF-8: a view spares Arrow the proof.
+        return pa.array(column, pa.binary()).view(kind)
+    return pa.array(column, kind)
 
 
 def _string(value: object) -> str | None:

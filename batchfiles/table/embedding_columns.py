@@ -25,7 +25,6 @@ class EmbeddingColumns(RequestColumns):
     Args:
         schema: What `table.schema.schema` says.
         keep: As for the requests table; `"auto"` keeps bodies without readable vectors.
-        request_bodies: Whether `request_body` is filled.
         dimensions: The length that every vector must have; None takes any.
     """
 
@@ -34,10 +33,9 @@ class EmbeddingColumns(RequestColumns):
         schema: Any,  # noqa: ANN401 - pyarrow has no types
         *,
         keep: str = "auto",
-        request_bodies: bool = True,
         dimensions: int | None = None,
     ) -> None:
-        super().__init__(schema, keep=keep, request_bodies=request_bodies)
+        super().__init__(schema, keep=keep)
         self._dimensions = dimensions
         self._vectors: list[bytes | None] = []
 
@@ -87,14 +85,13 @@ class EmbeddingColumns(RequestColumns):
 
 def _texts(asked: Asked | None) -> list[Any] | None:
     """Return the texts that a request asks to embed, by index; None where they are tokens."""
-    body = asked.value.get("body") if asked is not None and asked.value is not None else None
-    given = body.get("input") if type(body) is dict else None
+    given = asked.decoded.get("input") if asked is not None and asked.decoded is not None else None
     return [given] if type(given) is str else given if type(given) is list else None
 
 
 def _wrong_length(found: Found, length: int, wanted: int) -> InvalidLine:
     return InvalidLine(
-        f"the vector has {length} dimensions and not {wanted}: say --dimensions {length}, or leave it out for lists of any length",
+        f"the vector has {length} dimensions and not {wanted}: say --dimensions {length}, or leave it out for any length",
         code="invalid_embedding",
         path=found.source,
         line_number=found.line_number,
