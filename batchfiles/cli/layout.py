@@ -1,0 +1,225 @@
+"""Rows on a terminal: as a table where that fits, as a list of names and values where it doesn't."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from batchfiles.cli.terminal import cut, padded, visible, width_of, wrapped
+
+__all__ = ["Layout", "lay_out"]
+
+Row = dict[str, Any]
+
+NARROW = 72
+FEW_ROWS = 2
+"""A terminal narrower, or rows fewer, than this are better read as records."""
+
+LEAST = 16
+LEAST_OF_TEXT = 40
+"""Columns that a long value gets at least in a table, and the text that people came for."""
+
+GAP = 2
+LONGEST_CELL = 10_000
+LONGEST_LIST = 100
+"""No terminal shows more of a cell; the rest need not be made visible."""
+
+RECORD_LINES = 4
+"""Lines that a value may take in a record."""
+
+FIRST = (
+    "custom_id",
+    "outcome",
+    "text",
+    "response.body.choices",
+    "response.body.output",
+    "body.messages",
+    "body.input",
+    "error_code",
+    "error_message",
+    "refusal",
+    "embedding_index",
+    "input_text",
+    "embedding",
+)
+"""The columns that most people look for, if not all fit; the others follow in their order."""
+
+ALWAYS = ("custom_id", "outcome", "text")
+"""Columns that stand in the table even where they are the same in every row."""
+
+TEXTS = frozenset({"text", "input_text", "response.body.choices", "response.body.output", "body.messages", "body.input"})
+
+WIRE_OBJECTS = ("body", "response", "response.body", "error")
+"""The objects in the lines of batch files that are shown key by key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """What to print.
+
+    Attributes:
+        lines: The rows.
+        notes: What is not shown, and why.
+    """
+
+    lines: list[str]
+    notes: list[str]
+
+
+def lay_out(columns: list[str], rows: list[Row], width: int, *, asked: bool = False) -> Layout:
+    """Lay rows out for a terminal.
+
+    Args:
+        columns: The columns, in order.
+        rows: The rows, as JSON values by column.
+        width: The columns of the terminal.
+        asked: Whether the columns were asked for by name: then all of them matter, even those that hold nothing.
+    """
+    if not rows:
+        return Layout([], [f"columns: {_names(columns)}"] if columns else [])
+    if not asked:
+        columns, rows = _opened(columns, rows)
+    empty = [] if asked else [name for name in columns if all(row.get(name) is None for row in rows)]
+    texts = {name: [_text(row.get(name)) for row in rows] for name in columns if name not in empty}
+    notes = [f"null in {_these(len(rows))}: {_names(empty)}"] if empty else []
+    if len(rows) > FEW_ROWS and not asked and _room_for_all(texts) > width:
+        texts, note = _without_repetition(texts, len(rows))
+        notes += note
+    if len(rows) > FEW_ROWS and width >= NARROW and (table := _table(texts, rows, width)):
+        return Layout(table.lines, notes + table.notes)
+    return Layout(list(_records(texts, len(rows), width, with_empty=asked)), notes)
+
+
+def _opened(columns: list[str], rows: list[Row]) -> tuple[list[str], list[Row]]:
+    """Show the objects of batch file lines key by key: `response.status_code`, `response.body.choices`."""
+    if "custom_id" in columns:
+        for name in WIRE_OBJECTS:
+            if any(isinstance(row.get(name), dict) for row in rows):
+                columns, rows = _one_opened(name, columns, rows)
+    return columns, rows
+
+
+def _one_opened(name: str, columns: list[str], rows: list[Row]) -> tuple[list[str], list[Row]]:
+    """Put the keys of an object in the place of the object; where it is something else, that stays."""
+    opened = []
+    keys: dict[str, None] = {}
+    for row in rows:
+        inner = row.get(name)
+        if isinstance(inner, dict):
+            found = {f"{name}.{key}": value for key, value in inner.items()}
+            opened.append({**row, name: None, **found})
+        else:
+            found = {} if inner is None else {name: inner}
+            opened.append(row)
+        keys |= dict.fromkeys(found)
+    place = columns.index(name)
+    return [*columns[:place], *keys, *columns[place + 1 :]], opened
+
+
+def _text(value: Any) -> str:  # noqa: ANN401 - any JSON value
+    """Write a cell as one visible line."""
+    if value is None:
+        return ""
+    if isinstance(value, list):
+        value = value[:LONGEST_LIST]
+    if not isinstance(value, str):
+        value = json.dumps(value, ensure_ascii=False, default=str)
+    return visible(value[:LONGEST_CELL])
+
+
+def _without_repetition(texts: dict[str, list[str]], count: int) -> tuple[dict[str, list[str]], list[str]]:
+    """Take out what is the same in every row, and say it once."""
+    same = {name: cells[0] for name, cells in texts.items() if name not in ALWAYS and len(set(cells)) == 1}
+    if not same:
+        return texts, []
+    values = ", ".join(f"{visible(name)} {cut(text, 40)}" for name, text in same.items())
+    return {name: cells for name, cells in texts.items() if name not in same}, [f"the same in {_these(count)}: {values}"]
+
+
+def _table(texts: dict[str, list[str]], rows: list[Row], width: int) -> Layout | None:
+    """Lay out a table of the columns that fit; None if too few do."""
+    shown = _fitting(texts, width)
+    if len(shown) < min(3, len(texts)):
+        return None
+    hidden = [name for name in texts if name not in shown]
+    notes = [f"no room for: {_names(hidden)}"] if hidden else []
+    widths = _widths({name: texts[name] for name in shown}, width)
+    right = {name for name in shown if all(isinstance(row.get(name), (int, float, type(None))) for row in rows)}
+    lines = [_line({name: visible(name) for name in shown}, widths, right), "  ".join("─" * widths[name] for name in shown)]
+    lines += [_line({name: texts[name][number] for name in shown}, widths, right) for number in range(len(rows))]
+    return Layout(lines, notes)
+
+
+def _wish(name: str, cells: list[str]) -> int:
+    return max(width_of(visible(name)), *map(width_of, cells))
+
+
+def _least(name: str, cells: list[str]) -> int:
+    return min(_wish(name, cells), LEAST_OF_TEXT if name in TEXTS else max(width_of(visible(name)), LEAST))
+
+
+def _room_for_all(texts: dict[str, list[str]]) -> int:
+    """Sum up the width at which all columns can be read well."""
+    wishes = [_wish(name, cells) for name, cells in texts.items()]
+    return sum(wish if wish <= 2 * LEAST else LEAST for wish in wishes) + GAP * (len(wishes) - 1)
+
+
+def _fitting(texts: dict[str, list[str]], width: int) -> list[str]:
+    """Choose the columns that fit at their least width, the important ones first; in their own order."""
+    room = width + GAP
+    chosen = set()
+    for name in sorted(texts, key=lambda name: FIRST.index(name) if name in FIRST else len(FIRST)):
+        needed = _least(name, texts[name]) + GAP
+        if needed <= room:
+            room -= needed
+            chosen.add(name)
+    return [name for name in texts if name in chosen]
+
+
+def _widths(texts: dict[str, list[str]], width: int) -> dict[str, int]:
+    """Give the columns their least width, and share what is left among those that wish for more."""
+    wishes = {name: _wish(name, cells) for name, cells in texts.items()}
+    widths = {name: _least(name, cells) for name, cells in texts.items()}
+    room = width - sum(widths.values()) - GAP * (len(widths) - 1)
+    for name in sorted(widths, key=lambda name: wishes[name]):
+        waiting = sum(wishes[other] > widths[other] for other in widths)
+        if waiting:
+            more = min(wishes[name] - widths[name], room // waiting)
+            widths[name] += more
+            room -= more
+    return widths
+
+
+def _line(cells: dict[str, str], widths: dict[str, int], right: set[str]) -> str:
+    parts = []
+    for name, text in cells.items():
+        short = cut(text, widths[name])
+        parts.append(" " * (widths[name] - width_of(short)) + short if name in right else padded(short, widths[name]))
+    return (" " * GAP).join(parts).rstrip()
+
+
+def _records(texts: dict[str, list[str]], count: int, width: int, *, with_empty: bool) -> Iterator[str]:
+    """Write each row as lines of name and value."""
+    if not texts:
+        return
+    names = {name: cut(visible(name), max(width // 3, 1)) for name in texts}
+    left = max(map(width_of, names.values()))
+    room = max(width - left - GAP, 1)
+    for number in range(count):
+        yield cut(f"── row {number + 1} ".ljust(min(width, 40), "─"), width)
+        for name, cells in texts.items():
+            first, *rest = wrapped(cells[number], room, RECORD_LINES)
+            if first or with_empty:
+                yield f"{padded(names[name], left)}{' ' * GAP}{first}".rstrip()
+            for line in rest:
+                yield " " * (left + GAP) + line
+
+
+def _names(names: list[str]) -> str:
+    return ", ".join(map(visible, names))
+
+
+def _these(count: int) -> str:
+    return "this row" if count == 1 else f"these {count} rows"

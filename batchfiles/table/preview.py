@@ -1,0 +1,283 @@
+"""The first rows of a table or a batch file, whatever its format, without reading the rest."""
+
+from __future__ import annotations
+
+import csv
+from codecs import getincrementaldecoder
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from itertools import chain, islice
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from batchfiles.codec import loads
+from batchfiles.errors import FileError, InvalidLine, Mismatch, TruncatedFile
+from batchfiles.findings import Finding
+from batchfiles.limits import LINE_CAP
+from batchfiles.streams.lines import blocks
+from batchfiles.streams.sources import STDIN, Source, expand
+from batchfiles.table.cells import plain_values
+
+__all__ = ["MALFORMED", "Preview", "first_rows"]
+
+PARQUET_MAGIC = b"PAR1"
+FILE_MAGIC = b"ARROW1"
+STREAM_MAGIC = b"\xff\xff\xff\xff"
+
+HEAD = 512
+"""Bytes that tell the format; looked at again by the reader, since a pipe can't be rewound."""
+
+READ_AHEAD = 1024 * 1024
+"""Bytes of a Parquet column to read at a time: somebody else's row group may be larger than memory."""
+
+MALFORMED = "(malformed)"
+"""The column in which a line that is no JSON object says why."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preview:
+    """The beginning of a file.
+
+    Attributes:
+        name: What the file is called.
+        format: `Parquet`, `Arrow file`, `Arrow stream`, `JSONL` or `CSV`.
+        columns: The names of the columns, in order.
+        rows: The first rows, as JSON values by column.
+        row_count: All rows of the file; None where only reading it would tell.
+        size: Bytes on disk; None for a pipe.
+        schema_version: The version of our schema that the file was written with; None for other files.
+        files: How many files there are, for a folder of parts.
+    """
+
+    name: str
+    format: str
+    columns: list[str]
+    rows: list[dict[str, Any]]
+    row_count: int | None = None
+    size: int | None = None
+    schema_version: str | None = None
+    files: int = 1
+
+
+def first_rows(name: str, count: int, columns: list[str] | None = None) -> Preview:
+    """Read the first rows of a file.
+
+    Args:
+        name: A file, a folder of Parquet files, or `-` for JSONL, CSV or an Arrow stream on standard input.
+        count: How many rows.
+        columns: Which columns, in which order; None takes all.
+
+    Raises:
+        FileError: The file is not there or can't be read.
+        TruncatedFile: The file is damaged.
+        Mismatch: The file is no table.
+        ValueError: It has no column of that name, or standard input holds a format that needs a file.
+    """
+    if name != STDIN and Path(name).is_dir():
+        return _first_of_folder(Path(name), count, columns)
+    source = expand([name])[0]
+    found = _first_of_file(source, count, columns)
+    return replace(found, size=source.size())
+
+
+def _first_of_folder(folder: Path, count: int, columns: list[str] | None) -> Preview:
+    parts = sorted(path for path in folder.rglob("*.parquet") if not path.name.startswith((".", "_")))
+    if not parts:
+        raise FileError("the folder holds no .parquet file; name one of its files", path=str(folder))
+    previews = [_parquet(Source(str(parts[0]), path=parts[0]), count, columns)]
+    for part in parts[1:]:
+        rows_so_far = sum(len(preview.rows) for preview in previews)
+        previews.append(_parquet(Source(str(part), path=part), count - rows_so_far, columns))
+    return replace(
+        previews[0],
+        name=str(folder),
+        rows=[row for preview in previews for row in preview.rows],
+        row_count=sum(preview.row_count or 0 for preview in previews),
+        size=sum(part.stat().st_size for part in parts),
+        files=len(parts),
+    )
+
+
+def _first_of_file(source: Source, count: int, columns: list[str] | None) -> Preview:
+    with source.open() as stream:
+        peeked = _Peeked(stream)
+        head = peeked.head
+        if head.startswith((PARQUET_MAGIC, FILE_MAGIC)):
+            read = _parquet if head.startswith(PARQUET_MAGIC) else _arrow_file
+            if source.path is None:
+                raise ValueError("Parquet and Arrow files can't be read from standard input: name the file")
+            return read(source, count, columns)
+        if head.startswith(STREAM_MAGIC):
+            return _arrow_stream(source, peeked, count, columns)
+        if source.name.lower().endswith((".parquet", ".arrow", ".arrows")):
+            raise TruncatedFile("the file does not begin as its name says", path=source.name)
+        read_text = _csv if _is_csv(source.name, head) else _jsonl
+        return read_text(source, peeked, count, columns)
+
+
+class _Peeked:
+    """A stream whose beginning was looked at and is read again."""
+
+    closed = False
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self._rest = b""
+        self.head = self._rest = self.read(HEAD)
+
+    def read(self, size: int) -> bytes:
+        """Return `size` bytes, fewer only at the end: a pipe gives what it has, and Arrow takes that for the end."""
+        pieces = [self._rest[:size]]
+        self._rest = self._rest[size:]
+        missing = size - len(pieces[0])
+        while missing and (piece := self._stream.read(missing)):
+            pieces.append(piece)
+            missing -= len(piece)
+        return b"".join(pieces)
+
+    def readable(self) -> bool:
+        """Tell pyarrow that this can be read."""
+        return True
+
+    def close(self) -> None:
+        """Do nothing: whoever opened the stream closes it."""
+
+
+def _is_csv(name: str, head: bytes) -> bool:
+    """Tell CSV from JSONL: by the name where it says, else a batch file's first line begins with a brace.
+
+    Raises:
+        Mismatch: It is no text.
+    """
+    if ".csv" in name.lower():
+        return True
+    if any(suffix in name.lower() for suffix in (".jsonl", ".ndjson", ".json")):
+        return False
+    try:
+        text = getincrementaldecoder("utf-8-sig")().decode(head)
+    except UnicodeDecodeError:
+        text = "\0"
+    if "\0" in text:
+        raise Mismatch("this is no table: neither Parquet, Arrow, CSV nor JSONL", path=name)
+    return bool(text) and not text.lstrip().startswith("{")
+
+
+@contextmanager
+def _told_as_damage(source: Source) -> Iterator[None]:
+    """Turn what pyarrow says about broken files into our error."""
+    try:
+        yield
+    except FileError:
+        raise
+    except (pa.ArrowException, OSError) as error:
+        reason = str(error).partition("\n")[0]
+    else:
+        return
+    raise TruncatedFile(f"the file is damaged or cut short: {reason}", path=source.name)
+
+
+def _parquet(source: Source, count: int, columns: list[str] | None) -> Preview:
+    with source.open_raw() as raw, _told_as_damage(source):
+        file = pq.ParquetFile(raw, buffer_size=READ_AHEAD, pre_buffer=False)
+        chosen = _chosen(columns, file.schema_arrow.names)
+        batches = file.iter_batches(batch_size=count, columns=chosen) if count > 0 else ()
+        return _preview(source, "Parquet", file.schema_arrow, batches, chosen, count, file.metadata.num_rows)
+
+
+def _arrow_file(source: Source, count: int, columns: list[str] | None) -> Preview:
+    with source.open_raw() as raw, _told_as_damage(source):
+        file = pa.ipc.open_file(pa.PythonFile(raw, mode="r"))
+        batches = (file.get_batch(number) for number in range(file.num_record_batches))
+        count_rows = getattr(file, "count_rows", lambda: None)  # younger than our floor of pyarrow
+        return _preview(source, "Arrow file", file.schema, batches, _chosen(columns, file.schema.names), count, count_rows())
+
+
+def _arrow_stream(source: Source, stream: _Peeked, count: int, columns: list[str] | None) -> Preview:
+    with _told_as_damage(source):
+        reader = pa.ipc.open_stream(pa.PythonFile(stream, mode="r"))
+        return _preview(source, "Arrow stream", reader.schema, reader, _chosen(columns, reader.schema.names), count, None)
+
+
+def _preview(
+    source: Source,
+    kind: str,
+    schema: pa.Schema,
+    batches: Iterable[pa.RecordBatch],
+    columns: list[str],
+    count: int,
+    row_count: int | None,
+) -> Preview:
+    """Take rows from as few batches as needed."""
+    rows: list[dict[str, Any]] = []
+    batches = iter(batches)
+    while len(rows) < count and (batch := next(batches, None)) is not None:
+        part = batch.slice(0, count - len(rows))
+        cells = [plain_values(part.column(part.schema.names.index(name))) for name in columns]
+        rows += (dict(zip(columns, row, strict=True)) for row in zip(*cells, strict=True))
+    version = (schema.metadata or {}).get(b"batchfiles.schema_version")
+    return Preview(
+        name=source.name,
+        format=kind,
+        columns=columns,
+        rows=rows,
+        row_count=_all_of(rows, count) if row_count is None else row_count,
+        schema_version=version.decode(errors="replace") if version else None,
+    )
+
+
+def _all_of(rows: list[dict[str, Any]], count: int) -> int | None:
+    """Return how many rows the file has, if fewer came than were asked for."""
+    return len(rows) if len(rows) < count else None
+
+
+def _chosen(wanted: list[str] | None, there: list[str]) -> list[str]:
+    """Check the names that were asked for against those there are."""
+    if wanted is None:
+        return there
+    for name in wanted:
+        if name not in there:
+            raise ValueError(f"there is no column {name!r}; there are {', '.join(there)}")
+    return wanted
+
+
+def _lines(source: Source, stream: _Peeked) -> Iterator[bytes]:
+    for block in blocks(cast("BinaryIO", stream), source.name, _ignore):
+        yield from block.lines
+
+
+def _ignore(_: Finding) -> None:
+    """Leave findings to `validate`."""
+
+
+def _jsonl(source: Source, stream: _Peeked, count: int, columns: list[str] | None) -> Preview:
+    lines = (line for line in _lines(source, stream) if line.strip())
+    rows = [_decoded(line) for line in islice(lines, count)]
+    names = list(dict.fromkeys(chain.from_iterable(rows)))
+    chosen = _chosen(columns, names) if rows else names
+    return Preview(name=source.name, format="JSONL", columns=chosen, rows=rows, row_count=_all_of(rows, count))
+
+
+def _decoded(line: bytes) -> dict[str, Any]:
+    try:
+        return loads(line)
+    except InvalidLine as error:
+        return {MALFORMED: error.reason}
+
+
+def _csv(source: Source, stream: _Peeked, count: int, columns: list[str] | None) -> Preview:
+    csv.field_size_limit(LINE_CAP)  # of the whole process; the library's own is 128 KiB, less than many an answer
+    texts = (f"{line.decode(errors='replace')}\n" for line in _lines(source, stream))
+    try:
+        reader = csv.reader(texts)
+        header = next(reader, [])
+        rows = [{name: text or None for name, text in zip(header, row, strict=False)} for row in islice(reader, count)]
+    except csv.Error as error:
+        reason = str(error)
+    else:
+        chosen = _chosen(columns, header)
+        return Preview(name=source.name, format="CSV", columns=chosen, rows=rows, row_count=_all_of(rows, count))
+    raise TruncatedFile(f"the CSV can't be read: {reason}", path=source.name)
