@@ -34,19 +34,22 @@ class LineSplitter:
     Args:
         cap: The longest line that is kept, in bytes without its `\n`. Decoded JSON can take thirty times its length in memory
             (measured on `[],[],…`), so a cap on the line is a cap on the memory.
+
+    Attributes:
+        held: The length of the unfinished line so far, whether its bytes were kept or let go.
     """
 
     def __init__(self, cap: int = LINE_CAP) -> None:
         self._cap = cap
         self._pieces: list[bytes] = []
-        self._held = 0
+        self.held = 0
 
     def feed(self, chunk: bytes) -> list[bytes | Overlong]:
         r"""Take the next chunk and return the lines that it completes, without their `\n`."""
         lines: list[bytes | Overlong] = chunk.split(b"\n")  # type: ignore[assignment]
         tail = lines.pop()
         if lines:
-            if self._held:
+            if self.held:
                 lines[0] = self._complete(lines[0])  # type: ignore[arg-type]
             if len(chunk) > self._cap or type(lines[0]) is Overlong:
                 cap = self._cap
@@ -56,23 +59,23 @@ class LineSplitter:
 
     def finish(self) -> bytes | Overlong | None:
         r"""Return what stands behind the last `\n`; None if the bytes ended with one."""
-        return self._complete(b"") if self._held else None
+        return self._complete(b"") if self.held else None
 
     def _hold(self, piece: bytes) -> None:
         if not piece:
             return
-        self._held += len(piece)
-        if self._held <= self._cap:
+        self.held += len(piece)
+        if self.held <= self._cap:
             self._pieces.append(piece)
         else:
             self._pieces.clear()
 
     def _complete(self, end: bytes) -> bytes | Overlong:
         self._hold(end)
-        length = self._held
+        length = self.held
         line = b"".join(self._pieces) if length <= self._cap else Overlong(length)
         self._pieces.clear()
-        self._held = 0
+        self.held = 0
         return line
 
 
@@ -126,29 +129,31 @@ def blocks(
     if dropping:
         offset = start - 1
         stream.seek(offset)
-    first = start == 0
+    position = offset
     while chunk := stream.read(block_size):
-        if first:
-            first = False
+        if position == start == 0:
             chunk = _whole_head(stream, chunk)
+            position = len(chunk)
             if chunk.startswith(BOM):
                 notice(_byte_order_mark(path))
                 chunk = chunk[len(BOM) :]
                 offset = len(BOM)
+                if end:
+                    end = max(end, offset + 1)  # the first line belongs to the range of the mark
+        else:
+            position += len(chunk)
         lines = splitter.feed(chunk)
         if dropping and lines:
             offset += _length(lines.pop(0)) + 1
             dropping = False
-        for block in _runs(path, line_number, offset, lines, cap, notice):
-            if end is not None and _behind(block) >= end:
-                if mine := _cut(block, end):
-                    yield mine
-                return
-            yield block
-        line_number += len(lines)
-        offset += sum(map(_length, lines)) + len(lines)
-        if end is not None and not dropping and offset >= end:
+        behind = position - splitter.held
+        if end is not None and not dropping and behind >= end:
+            yield from _runs(path, line_number, offset, _before(lines, offset, end), cap, notice)
             return
+        yield from _runs(path, line_number, offset, lines, cap, notice)
+        if not dropping:
+            line_number += len(lines)
+            offset = behind
     last = splitter.finish()
     if last is not None and not dropping and (end is None or offset < end):
         notice(_missing_newline(path, line_number, offset))
@@ -166,19 +171,13 @@ def _length(line: bytes | Overlong) -> int:
     return line.length if type(line) is Overlong else len(line)
 
 
-def _behind(block: Block) -> int:
-    """Return the offset right behind a block."""
-    return block.byte_offset + sum(map(len, block.lines)) + len(block.lines)
-
-
-def _cut(block: Block, end: int) -> Block | None:
-    """Keep the lines of a block that begin before `end`."""
-    offset = block.byte_offset
-    for count, line in enumerate(block.lines):
+def _before(lines: list[bytes | Overlong], offset: int, end: int) -> list[bytes | Overlong]:
+    """Keep the lines that begin before `end`."""
+    for count, line in enumerate(lines):
         if offset >= end:
-            return block._replace(lines=block.lines[:count]) if count else None
-        offset += len(line) + 1
-    return block
+            return lines[:count]
+        offset += _length(line) + 1
+    return lines
 
 
 def _runs(

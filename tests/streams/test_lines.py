@@ -1,0 +1,168 @@
+r"""Lines out of bytes: `\n` and nothing else ends them, however the bytes arrive and from wherever the reading begins."""
+
+import io
+import itertools
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from batchfiles.streams.lines import BOM, Block, LineSplitter, Overlong, blocks
+
+PIECES = st.sampled_from(
+    [b"\n", b"\r\n", b"\r", b"a", b"bc", b"", b"d" * 40, BOM, "\u2028".encode(), "\x85".encode(), b"\v\f\x1c"]
+)
+TEXTS = st.lists(PIECES, max_size=30).map(b"".join)
+CAP = 30
+
+
+class Trickle(io.BytesIO):
+    """An open file that gives out its bytes in the portions named, and then one by one."""
+
+    def __init__(self, data, sizes):
+        super().__init__(data)
+        self.sizes = iter(sizes)
+
+    def read(self, size=-1):
+        return super().read(min(size, next(self.sizes, 1)))
+
+
+def read(data, sizes=None, **options):
+    """Read all and return the lines as (number, offset, bytes) and the findings as (code, number, offset)."""
+    findings, lines = [], []
+    stream = io.BytesIO(data) if sizes is None else Trickle(data, sizes)
+    for block in blocks(stream, "f", findings.append, **options):
+        assert block.lines
+        number, offset = block.line_number, block.byte_offset
+        for line in block.lines:
+            lines.append((number, offset, line))
+            number, offset = number + 1, offset + len(line) + 1
+    return lines, [(finding.code, finding.line_number, finding.byte_offset) for finding in findings]
+
+
+def expected(data, cap):
+    """Say the same with `bytes.split`."""
+    lines, findings = [], []
+    offset = 0
+    if data.startswith(BOM):
+        findings.append(("byte_order_mark", 1, 0))
+        offset = len(BOM)
+    parts = data[offset:].split(b"\n")
+    for number, part in enumerate(parts, 1):
+        if number == len(parts):
+            if not part:
+                break
+            findings.append(("missing_newline", number, offset))
+        if len(part) > cap:
+            findings.append(("line_too_long", number, offset))
+        else:
+            lines.append((number, offset, part))
+        offset += len(part) + 1
+    return lines, findings
+
+
+def test_lines_keep_their_carriage_return_so_that_offsets_add_up():
+    """Who decodes does not mind it, and who copies wants it."""
+    assert read(b"a\r\nb\n") == ([(1, 0, b"a\r"), (2, 3, b"b")], [])
+
+
+@given(TEXTS)
+def test_a_file_is_split_at_newlines_only(data):
+    """As `bytes.split` does it; no other character ends a line."""
+    assert read(data, cap=CAP) == expected(data, CAP)
+
+
+@given(TEXTS, st.lists(st.integers(1, 9), max_size=40), st.integers(1, 50))
+def test_how_the_bytes_arrive_changes_nothing(data, sizes, block_size):
+    """Whole, in portions or one by one: the same lines, numbers, offsets and findings."""
+    assert read(data, sizes, cap=CAP, block_size=block_size) == expected(data, CAP)
+
+
+@given(TEXTS, st.integers(0, 60), st.integers(1, 50))
+def test_two_ranges_have_each_line_once(data, middle, block_size):
+    """A line belongs to the range in which it begins; the findings do, too."""
+    whole_lines, whole_findings = expected(data, CAP)
+    first, first_findings = read(data, end=middle, cap=CAP, block_size=block_size)
+    second, second_findings = read(data, start=middle, line_number=1 + count_before(data, middle), cap=CAP, block_size=block_size)
+    assert first + second == whole_lines
+    assert sorted(first_findings + second_findings) == sorted(whole_findings)
+
+
+@pytest.mark.parametrize("middle", range(1, 9))
+def test_a_byte_order_mark_and_its_line_belong_to_one_range(middle):
+    """Wherever the cut is, within the mark even."""
+    data = BOM + b"a\nb\n"
+    first, first_findings = read(data, end=middle)
+    second, second_findings = read(data, start=middle)
+    assert [line for *_, line in first + second] == [b"a", b"b"]
+    assert first_findings + second_findings == [("byte_order_mark", 1, 0)]
+
+
+def count_before(data, offset):
+    """Count the lines that begin before an offset; a mark belongs to the first one."""
+    return sum(1 for at in [0, *(at + 1 for at, byte in enumerate(data) if byte == 10)] if at < min(offset, len(data)))
+
+
+def test_many_ranges_have_each_line_once():
+    """Ten thousand random files, each cut into ranges at random places."""
+    chance = random.Random(5)
+    for _ in range(10_000):
+        data = b"".join(chance.choice([b"\n", b"a", b"bcd\r\n", b"e" * 12]) for _ in range(chance.randrange(12)))
+        cuts = sorted({0, len(data) + 1, *(chance.randrange(len(data) + 2) for _ in range(3))})
+        found = []
+        for start, end in itertools.pairwise(cuts):
+            found += read(data, start=start, end=end, cap=10, block_size=chance.randrange(1, 9))[0]
+        assert [line[1:] for line in found] == [line[1:] for line in expected(data, 10)[0]]
+
+
+def test_a_line_of_just_the_cap_is_kept():
+    """One byte more is too long; its bytes are let go, its length is known."""
+    splitter = LineSplitter(cap=3)
+    assert splitter.feed(b"123\n1234\n12") == [b"123", Overlong(4)]
+    assert splitter.feed(b"3") == []
+    assert splitter.held == 3
+    assert splitter.feed(b"45\n6\n") == [Overlong(5), b"6"]
+    assert splitter.finish() is None
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 100])
+def test_a_line_without_end_takes_no_memory(size):
+    """Only its length is counted."""
+    splitter = LineSplitter(cap=10)
+    for _ in range(1000):
+        assert splitter.feed(b"x" * size) == []
+    assert sum(map(len, splitter._pieces)) <= 10
+    assert splitter.finish() == Overlong(1000 * size)
+
+
+def test_lines_around_one_above_the_cap_stay_in_their_blocks():
+    """A block's lines are neighbours, so it ends before that line and another one begins behind it."""
+    found = list(blocks(io.BytesIO(b"a\nb\n12345\nc\n"), "f", lambda _: None, cap=4))
+    assert found == [Block("f", 1, 0, [b"a", b"b"]), Block("f", 4, 10, [b"c"])]
+
+
+def test_the_message_says_how_long_and_what_to_do():
+    """With both numbers."""
+    findings = []
+    list(blocks(io.BytesIO(b"12345\n"), "f", findings.append, cap=4))
+    assert [str(finding) for finding in findings] == [
+        "f:1: error: The line has 5 bytes, above the cap of 4: it was skipped. Raise the cap to read it. (line_too_long)"
+    ]
+
+
+def test_a_byte_order_mark_counts_in_offsets_and_only_at_the_start():
+    """Within a file it is text."""
+    assert read(BOM + b"a\n" + BOM + b"b\n") == ([(1, 3, b"a"), (2, 5, BOM + b"b")], [("byte_order_mark", 1, 0)])
+
+
+@pytest.mark.parametrize("length", [1, 2])
+def test_a_part_of_a_byte_order_mark_is_text(length):
+    """It is no mark yet."""
+    assert read(BOM[:length])[0] == [(1, 0, BOM[:length])]
+
+
+def test_an_empty_file_has_no_lines():
+    """And a lone mark is an empty file."""
+    assert read(b"") == ([], [])
+    assert read(BOM) == ([], [("byte_order_mark", 1, 0)])
