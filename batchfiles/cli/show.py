@@ -9,12 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from batchfiles.cli.terminal import visible, wrapped
+from batchfiles.cli.terminal import cut_in_front, visible, wrapped
 
 if TYPE_CHECKING:
     from batchfiles.table.preview import Preview
 
 __all__ = ["show"]
+
+FACTS = 60
+MIN_NAME = 20
+"""Columns that a file's name leaves to what is said of the file, and those that it gets at least."""
 
 NOTE_LINES = 3
 """Lines that the names of what is not shown may take."""
@@ -66,13 +70,13 @@ def _page(preview: Preview, width: int, *, asked: bool) -> list[str]:
 
     layout = lay_out(preview.columns, preview.rows, width, asked=asked)
     notes = [line for note in layout.notes for line in wrapped(note, width, NOTE_LINES)]
-    lines = wrapped(_header(preview), width, NOTE_LINES)
+    lines = wrapped(_header(preview, width), width, NOTE_LINES)
     for part in (layout.lines, notes):
         lines += ["", *part] if part else []
     return lines
 
 
-def _header(preview: Preview) -> str:
+def _header(preview: Preview, width: int) -> str:
     """Say what the file is: format, rows, columns, size, version."""
     parts = [preview.format if preview.files == 1 else f"{preview.files:,} {preview.format} files"]
     shown = len(preview.rows)
@@ -87,7 +91,7 @@ def _header(preview: Preview) -> str:
         parts.append(_size(preview.size))
     if preview.schema_version is not None:
         parts.append(f"schema version {visible(preview.schema_version[:20])}")
-    return f"{visible(preview.name)}: {', '.join(parts)}"
+    return f"{cut_in_front(visible(preview.name), max(width - FACTS, MIN_NAME))}: {', '.join(parts)}"
 
 
 def _size(count: int) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 
-__all__ = ["cut", "padded", "visible", "width_of", "wrapped"]
+__all__ = ["cut", "cut_in_front", "padded", "visible", "width_of", "wrapped"]
 
 ESCAPES = {"\n": r"\n", "\r": r"\r", "\t": r"\t", "\\": "\\"}
 ELLIPSIS = "…"
@@ -44,6 +44,11 @@ def cut(text: str, width: int) -> str:
     return _first(text, width - 1) + ELLIPSIS
 
 
+def cut_in_front(text: str, width: int) -> str:
+    """Shorten visible text to a width and keep its end, as suits a path."""
+    return text if width_of(text) <= width else ELLIPSIS + _first(text[::-1], width - 1)[::-1]
+
+
 def padded(text: str, width: int) -> str:
     """Fill visible text with spaces up to a width."""
     return text + " " * (width - width_of(text))
@@ -51,9 +56,9 @@ def padded(text: str, width: int) -> str:
 
 def wrapped(text: str, width: int, lines: int) -> list[str]:
     """Break visible text into at most so many lines of a width; the last one ends with `…` if anything is missing."""
-    found = []
+    found: list[str] = []
     while len(found) < lines - 1 and width_of(text) > width:
-        line = _first(text, width)
+        line = _first(text, width) or text[0]
         space = line.rfind(" ")
         if space > width // 2 and not text[len(line) :].startswith(" "):
             line = line[: space + 1]
@@ -63,10 +68,10 @@ def wrapped(text: str, width: int, lines: int) -> list[str]:
 
 
 def _first(text: str, width: int) -> str:
-    """Return the beginning of a text that fits into a width; at least one letter, so that wrapping ends."""
+    """Return the beginning of a text that fits into a width."""
     used = 0
     for place, letter in enumerate(text):
         used += _columns(letter)
-        if used > width and place:
+        if used > width:
             return text[:place]
     return text

@@ -1,0 +1,264 @@
+"""The command line as a whole: help, versions, and errors that become exit codes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+
+from batchfiles import errors
+from batchfiles.cli import main as module
+from batchfiles.cli.main import COMMANDS, exit_code, main
+from batchfiles.table.schema import schema
+
+PROGRAM = [sys.executable, "-c", "from batchfiles.cli.main import run; run()"]
+
+Outcome = tuple[int, str, str]
+
+
+@pytest.fixture
+def ask(capsys: pytest.CaptureFixture[str]) -> Callable[..., Outcome]:
+    """Run a command line in this process; returns exit code, standard output and standard error."""
+
+    def run(*arguments: str) -> Outcome:
+        code = exit_code(arguments)
+        return code, *capsys.readouterr()
+
+    return run
+
+
+@pytest.fixture
+def raising(monkeypatch: pytest.MonkeyPatch) -> Callable[[BaseException], None]:
+    """Make the `show` command raise what is given."""
+
+    def use(error: BaseException) -> None:
+        def fail(*_: Any, **__: Any) -> None:
+            raise error
+
+        monkeypatch.setattr(main, "get_command", lambda *_: click.Command("show", callback=fail))
+
+    return use
+
+
+def program(*arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
+    """Run the command line as its own process."""
+    return subprocess.run([*PROGRAM, *arguments], capture_output=True, text=True, check=False, **options)
+
+
+@pytest.mark.parametrize("flag", ["-h", "--help"])
+def test_help_names_every_command(ask: Callable[..., Outcome], flag: str) -> None:
+    """The group's help says what it is for, shows examples, and lists the commands with a line each."""
+    code, out, _ = ask(flag)
+    assert code == 0
+    assert out.count("    batchfiles ") == 3
+    for name, (_, words) in COMMANDS.items():
+        assert any(line.split(maxsplit=1) == [name, words] for line in out.splitlines()), name
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_help_with_examples(ask: Callable[..., Outcome], name: str) -> None:
+    """`batchfiles COMMAND -h` works, and its short help is the one that the group shows."""
+    code, out, _ = ask(name, "-h")
+    assert code == 0
+    assert f"batchfiles {name}" in out
+    assert "Examples:" in out or "Example:" in out
+
+
+def test_no_command_is_wrong_usage_and_shows_the_help(ask: Callable[..., Outcome]) -> None:
+    """Scripts that forget the command must not look fine."""
+    code, out, err = ask()
+    assert (code, out) == (2, "")
+    assert "batchfiles validate" in err
+
+
+def test_version(ask: Callable[..., Outcome]) -> None:
+    """The version is the package's."""
+    assert ask("--version") == (0, f"batchfiles {version('batchfiles')}\n", "")
+
+
+def test_an_unknown_command_names_the_one_that_may_be_meant(ask: Callable[..., Outcome]) -> None:
+    """A slip of the finger gets a hint."""
+    code, _, err = ask("shwo")
+    assert code == 2
+    assert "did you mean 'show'?" in err
+    assert "did you mean" not in ask("xyzzy")[2]
+
+
+def test_an_unknown_option_names_the_help_of_its_command(ask: Callable[..., Outcome]) -> None:
+    """One line says what is wrong, one where to look."""
+    code, _, err = ask("show", "--nope")
+    assert code == 2
+    assert err.startswith("batchfiles: error: No such option")
+    assert "'batchfiles show -h'" in err
+
+
+def test_the_help_imports_neither_arrow_nor_orjson() -> None:
+    """`batchfiles --help` must stay quick."""
+    code = (
+        "import sys; from batchfiles.cli.main import exit_code; code = exit_code(['--help']); "
+        "sys.exit(code or any(name in sys.modules for name in ('pyarrow', 'orjson', 'batchfiles.cli.show')))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False, stdout=subprocess.DEVNULL).returncode == 0
+
+
+ERRORS: list[tuple[BaseException, int, str]] = [
+    (errors.InvalidLine("no JSON", code="invalid_json_line", path="a.jsonl", line_number=3), 3, "a.jsonl:3: no JSON"),
+    (errors.FileError("no such file", path="a.jsonl", number=2), 3, "a.jsonl: no such file"),
+    (errors.TruncatedFile("cut short", path="a.gz"), 3, "a.gz: cut short"),
+    (errors.WorkerFailed("a worker died"), 3, "a worker died"),
+    (errors.MissingDependency("install x"), 3, "install x"),
+    (errors.OutputExists("out.parquet"), 2, "out.parquet: exists already"),
+    (errors.Mismatch("two families", path="a.jsonl"), 2, "a.jsonl: two families"),
+    (FileNotFoundError(2, "No such file or directory", "x"), 3, "x: no such file or directory"),
+    (OSError(28, "No space left on device"), 3, "no space left on device"),
+    (MemoryError(), 3, "not enough memory"),
+    (click.ClickException("no"), 3, "no"),
+]
+
+
+@pytest.mark.parametrize(("error", "expected", "words"), ERRORS, ids=lambda value: type(value).__name__)
+def test_errors_become_exit_codes_and_one_line(
+    ask: Callable[..., Outcome], raising: Callable[[BaseException], None], error: BaseException, expected: int, words: str
+) -> None:
+    """Each kind of error has its code and one line on standard error, and no traceback."""
+    raising(error)
+    code, out, err = ask("show")
+    assert (code, out) == (expected, "")
+    assert err.startswith("batchfiles: error: ")
+    assert words in err
+    assert len(err.splitlines()) == 1
+
+
+def test_a_wrong_call_of_ours_is_wrong_usage(ask: Callable[..., Outcome], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A plain ValueError from our own functions speaks of the command line."""
+    monkeypatch.setattr(main, "get_command", lambda *_: click.Command("show", callback=lambda: schema("nope")))
+    code, _, err = ask("show")
+    assert code == 2
+    assert err.startswith("batchfiles: error: there is no table 'nope'")
+
+
+@pytest.mark.parametrize(
+    "error", [KeyError("x"), ValueError("from elsewhere"), TypeError("t"), UnicodeError("u"), RecursionError()]
+)
+def test_a_bug_is_70_without_a_traceback(
+    ask: Callable[..., Outcome], raising: Callable[[BaseException], None], error: BaseException
+) -> None:
+    """Whatever is not an error of files or usage is our mistake: said in one line, with the way to more."""
+    raising(error)
+    code, _, err = ask("show")
+    assert code == 70
+    assert err.startswith(f"batchfiles: bug: {type(error).__name__}")
+    assert "BATCHFILES_TRACEBACK=1" in err
+    assert "Traceback" not in err
+    assert len(err.splitlines()) == 1
+
+
+def test_the_message_of_a_bug_is_short_and_harmless(
+    ask: Callable[..., Outcome], raising: Callable[[BaseException], None]
+) -> None:
+    """An exception may quote a whole file, with escape sequences."""
+    raising(KeyError("\x1b[31m" + "x" * 10_000))
+    err = ask("show")[2]
+    assert len(err) < 500
+    assert "\x1b" not in err
+
+
+def test_the_traceback_is_shown_on_request(
+    ask: Callable[..., Outcome], raising: Callable[[BaseException], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One variable turns it on, for bugs and for errors."""
+    monkeypatch.setenv("BATCHFILES_TRACEBACK", "1")
+    raising(errors.FileError("no such file", path="x"))
+    code, _, err = ask("show")
+    assert code == 3
+    assert "Traceback (most recent call last)" in err
+
+
+def test_an_interrupt_is_130(ask: Callable[..., Outcome], raising: Callable[[BaseException], None]) -> None:
+    """Ctrl-C needs no traceback."""
+    raising(KeyboardInterrupt())
+    assert ask("show") == (130, "", "batchfiles: interrupted\n")
+
+
+def test_the_exit_code_of_a_command_is_kept(ask: Callable[..., Outcome], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A command that found something says so by `context.exit(1)`."""
+    command = click.Command("show", callback=lambda: click.get_current_context().exit(1))
+    monkeypatch.setattr(main, "get_command", lambda *_: command)
+    assert ask("show") == (1, "", "")
+
+
+def test_a_closed_pipe_is_quiet(tmp_path: Path) -> None:
+    """`batchfiles show … | head -1` ends with the code that a shell gives to such tools, and without a word."""
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"a": 1}\n' * 50_000)
+    process = subprocess.Popen(
+        [*PROGRAM, "show", str(path), "-n", "50000", "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert process.stdout is not None
+    process.stdout.readline()
+    process.stdout.close()
+    assert process.stderr is not None
+    with process.stderr:
+        words = process.stderr.read()
+    assert (process.wait(), words) == (141, b"")
+
+
+def test_a_full_standard_output_is_an_error() -> None:
+    """What could not be written must not look fine, even if it was little."""
+    with Path("/dev/full").open("w") as full:
+        found = subprocess.run([*PROGRAM, "--version"], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert (found.returncode, found.stderr) == (3, "batchfiles: error: no space left on device\n")
+
+
+@pytest.mark.parametrize(("number", "expected"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_signals_end_a_running_command(number: signal.Signals, expected: int) -> None:
+    """The codes are those that shells know, and there is no traceback."""
+    with subprocess.Popen([*PROGRAM, "show", "-"], stdin=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        wait_for_reading(process.pid)
+        process.send_signal(number)
+        _, words = process.communicate(timeout=20)
+    assert process.returncode == expected
+    assert b"Traceback" not in words
+
+
+def wait_for_reading(pid: int) -> None:
+    """Wait until a process stands in a read of its standard input."""
+    for _ in range(1000):
+        if Path(f"/proc/{pid}/wchan").exists() and "pipe_read" in Path(f"/proc/{pid}/wchan").read_text():
+            return
+        if Path(f"/proc/{pid}/syscall").exists() and Path(f"/proc/{pid}/syscall").read_text().startswith("0 0x0 "):
+            return
+        time.sleep(0.01)
+
+
+def test_names_that_are_not_utf8_can_be_printed(tmp_path: Path) -> None:
+    """A file with any name has a row somewhere, and an error about it is readable."""
+    name = os.fsdecode(bytes(tmp_path) + b"/caf\xe9.jsonl")
+    Path(name).write_text('{"a": 1}\n')
+    found = program("show", name)
+    assert found.returncode == 0
+    assert "caf\\udce9.jsonl" in found.stdout
+    assert "caf\\udce9x" in program("show", name.replace(".jsonl", "x")).stderr
+
+
+def test_shell_completion_works() -> None:
+    """Click's own completion knows the commands."""
+    environment = {**os.environ, "_BATCHFILES_COMPLETE": "bash_complete", "COMP_WORDS": "batchfiles sh", "COMP_CWORD": "1"}
+    assert "show" in program(env=environment).stdout
+
+
+def test_run_exits_with_the_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The entry point hands the code to the shell."""
+    monkeypatch.setattr(module.signal, "signal", lambda *_: None)
+    with pytest.raises(SystemExit) as caught:
+        module.run(["--version"])
+    assert caught.value.code == 0

@@ -1,0 +1,294 @@
+"""`batchfiles show`: what stands on the screen."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from batchfiles.cli.layout import lay_out
+from batchfiles.cli.main import exit_code
+from batchfiles.cli.terminal import width_of
+from batchfiles.table.schema import schema
+from batchfiles.table.writing import open_table
+
+FIXTURES = Path(__file__).parents[2] / "fixtures"
+
+Outcome = tuple[int, str, str]
+
+
+@pytest.fixture
+def ask(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Outcome]:
+    """Run `batchfiles show` at a width; returns exit code, standard output and standard error."""
+
+    def run(*arguments: object, width: int = 100) -> Outcome:
+        monkeypatch.setenv("COLUMNS", str(width))
+        code = exit_code(["show", *map(str, arguments)])
+        return code, *capsys.readouterr()
+
+    return run
+
+
+def rows_of(count: int) -> list[dict[str, Any]]:
+    """Make rows of an ordinary table."""
+    return [
+        {
+            "custom_id": f"request-{number}",
+            "outcome": "succeeded",
+            "status_code": 200,
+            "model": "gpt-4o-mini",
+            "text": f"The answer to question {number} is rather long. " * 5,
+            "total_tokens": number,
+        }
+        for number in range(count)
+    ]
+
+
+def table_in(path: Path, rows: list[dict[str, Any]]) -> Path:
+    """Write rows to a file of any format."""
+    batch = pa.record_batch([pa.array([row.get(field.name) for row in rows], field.type) for field in schema()], schema=schema())
+    with open_table(path, schema()) as table:
+        table.write(batch)
+    return path
+
+
+@pytest.mark.parametrize("suffix", ["parquet", "arrow", "arrows", "jsonl", "csv", "jsonl.gz", "csv.zst"])
+def test_every_format_is_shown(ask: Callable[..., Outcome], tmp_path: Path, suffix: str) -> None:
+    """The same rows, whatever the file."""
+    code, out, err = ask(table_in(tmp_path / f"t.{suffix}", rows_of(5)), "-n", 3)
+    assert (code, err) == (0, "")
+    assert [line.split()[:2] for line in out.splitlines() if line.startswith("request-")] == [
+        [f"request-{number}", "succeeded"] for number in range(3)
+    ]
+
+
+def test_the_header_says_what_the_file_is(ask: Callable[..., Outcome], tmp_path: Path) -> None:
+    """Name, format, rows, columns, size and the version of the schema."""
+    path = table_in(tmp_path / "t.parquet", rows_of(50))
+    header = ask(path, width=400)[1].splitlines()[0]
+    assert header.startswith(f"{path}: Parquet, 10 of 50 rows, 37 columns, ")
+    assert header.endswith(" kB, schema version 1")
+
+
+@pytest.mark.parametrize("width", [10, 20, 40, 60, 72, 80, 100, 132, 200, 400])
+@pytest.mark.parametrize("count", [0, 1, 2, 3, 10])
+def test_no_line_is_wider_than_the_terminal(ask: Callable[..., Outcome], tmp_path: Path, width: int, count: int) -> None:
+    """At any width, with any number of rows."""
+    rows = [*rows_of(8), {"custom_id": "日本語" * 20, "text": "日本語" * 100}, {"error_message": "😀" * 90}]
+    out = ask(table_in(tmp_path / "t.parquet", rows), "-n", count, width=width)[1]
+    assert all(width_of(line) <= width for line in out.splitlines())
+
+
+def test_columns_of_nulls_are_hidden_and_named(ask: Callable[..., Outcome], tmp_path: Path) -> None:
+    """Thirty empty columns are a line at the end."""
+    out = ask(table_in(tmp_path / "t.parquet", rows_of(5)), width=150)[1]
+    head = out.splitlines()[2].split()
+    assert head == ["custom_id", "outcome", "status_code", "model", "text", "total_tokens"]
+    assert "null in these 5 rows: error_code, error_type" in out
+
+
+def test_what_does_not_fit_is_named(ask: Callable[..., Outcome], tmp_path: Path) -> None:
+    """Where room is short, repetition goes first, then the less important columns; all are named."""
+    rows = [{**row, "request_id": f"req_{row['total_tokens']:030d}", "response_id": "x" * 30} for row in rows_of(5)]
+    out = ask(table_in(tmp_path / "t.parquet", rows), width=80)[1]
+    assert out.splitlines()[2].split() == ["custom_id", "outcome", "text", "total_tokens"]
+    assert "the same in these 5 rows: status_code 200, model gpt-4o-mini, response_id xxx" in out
+    assert "no room for: request_id" in out
+
+
+def test_few_rows_are_records(ask: Callable[..., Outcome], tmp_path: Path) -> None:
+    """One row is a list of names and values, long ones over a few lines."""
+    out = ask(table_in(tmp_path / "t.parquet", rows_of(1)))[1]
+    assert "custom_id     request-0\n" in out
+    assert "text          The answer to question 0 is rather long." in out
+
+
+def test_a_narrow_terminal_gets_records(ask: Callable[..., Outcome], tmp_path: Path) -> None:
+    """Sixty columns hold no table."""
+    out = ask(table_in(tmp_path / "t.parquet", rows_of(3)), width=60)[1]
+    assert out.count("── row ") == 3
+
+
+def test_columns_are_shown_as_asked(ask: Callable[..., Outcome], tmp_path: Path) -> None:
+    """In the order asked for, empty ones too."""
+    out = ask(table_in(tmp_path / "t.parquet", rows_of(3)), "--columns", "text, custom_id,error_code")[1]
+    assert out.splitlines()[2].split() == ["text", "custom_id", "error_code"]
+    one = ask(tmp_path / "t.parquet", "-n", 1, "-c", "error_code,custom_id")[1]
+    assert one.splitlines()[-2:] == ["error_code", "custom_id   request-0"]
+
+
+@pytest.mark.parametrize("suffix", ["parquet", "arrow", "arrows", "jsonl", "csv"])
+def test_a_column_that_is_not_there_is_wrong_usage(ask: Callable[..., Outcome], tmp_path: Path, suffix: str) -> None:
+    """The sentence says which there are."""
+    code, out, err = ask(table_in(tmp_path / f"t.{suffix}", rows_of(1)), "-c", "nope")
+    assert (code, out) == (2, "")
+    assert "no column 'nope'; there are custom_id, outcome" in err
+
+
+def test_json_is_whole_rows_and_nothing_else(ask: Callable[..., Outcome], tmp_path: Path) -> None:
+    """Nothing is cut, nothing is hidden, nothing but ASCII is printed."""
+    rows = [{**rows_of(1)[0], "text": "é\x1b[31m\u009b" + "x" * 5000, "texts": ["a", "b"], "category_scores": [("hate", 0.5)]}]
+    code, out, _ = ask(table_in(tmp_path / "t.parquet", rows), "--json")
+    assert code == 0
+    assert out.isascii()
+    found = json.loads(out)
+    assert list(found) == schema().names
+    assert found["text"] == rows[0]["text"]
+    assert found["category_scores"] == {"hate": 0.5}
+    assert list(json.loads(ask(tmp_path / "t.parquet", "--json", "-c", "text,outcome")[1])) == ["text", "outcome"]
+
+
+def test_json_has_no_nan(ask: Callable[..., Outcome], tmp_path: Path) -> None:
+    """Other people's tables hold what JSON can't say."""
+    batch = pa.record_batch({"a": [float("nan"), 1.0], "b": [[float("inf"), 2.0], None], "c": pa.array([b"x", None])})
+    with open_table(tmp_path / "t.parquet", batch.schema) as table:
+        table.write(batch)
+    out = ask(tmp_path / "t.parquet", "--json")[1]
+    assert json.loads(out.splitlines()[0]) == {"a": None, "b": [None, 2.0], "c": "b'x'"}
+    assert ask(tmp_path / "t.parquet")[0] == 0
+
+
+def test_escape_sequences_never_reach_the_terminal(ask: Callable[..., Outcome], tmp_path: Path) -> None:
+    """In cells, in names of columns and in names of files."""
+    path = tmp_path / "t\x1b[2J.jsonl"
+    path.write_text(json.dumps({"a\x1b]0;title\x07": "\x1b[31m\x9b31m\u202e\u2028\n", "b": ["\x1b"]}) + "\n")
+    for arguments in ([], ["--json"], ["-c", "nope"]):
+        _, out, err = ask(path, *arguments)
+        assert all(text.replace("\n", "").isprintable() for text in (out, err))
+
+
+@pytest.mark.parametrize("path", sorted(FIXTURES.glob("*/*.jsonl")), ids=lambda path: f"{path.parent.name}/{path.name}")
+def test_every_batch_file_of_the_fixtures_can_be_looked_at(ask: Callable[..., Outcome], path: Path) -> None:
+    """Raw batch files, damaged ones too; their objects are shown key by key."""
+    for width in (60, 120):
+        code, out, err = ask(path, width=width)
+        assert (code, err) == (0, "")
+        assert "JSONL" in out
+        assert all(width_of(line) <= width for line in out.splitlines())
+
+
+def test_the_objects_of_a_batch_file_are_opened(ask: Callable[..., Outcome]) -> None:
+    """The answer's model and choices are columns; with --json the line is as it was."""
+    path = next(FIXTURES.glob("chat_completions/*_output.jsonl"))
+    assert "response.body.choices" in ask(path)[1]
+    assert set(json.loads(ask(path, "-n", 1, "--json")[1])) == {"id", "custom_id", "response", "error"}
+
+
+def test_a_folder_of_parts_is_one_table(ask: Callable[..., Outcome], tmp_path: Path) -> None:
+    """Rows come from as many parts as needed, in the order of their names."""
+    for number in range(3):
+        table_in(tmp_path / f"part-{number}.parquet", [{"custom_id": f"p{number}-{row}"} for row in range(2)])
+    out = ask(tmp_path, "-n", 3, "-c", "custom_id", width=200)[1]
+    assert "3 Parquet files, 3 of 6 rows" in out
+    assert out.splitlines()[-3:] == ["p0-0", "p0-1", "p1-0"]
+
+
+@pytest.mark.parametrize("suffix", ["jsonl", "csv", "arrows", "jsonl.gz"])
+def test_standard_input_is_shown(
+    ask: Callable[..., Outcome], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str
+) -> None:
+    """A pipe that gives single bytes is read to the rows that are needed."""
+
+    class Pipe(io.BytesIO):
+        def read(self, size: int | None = -1) -> bytes:
+            return super().read(min(size or 0, 100))
+
+    class Stdin:
+        buffer = Pipe(table_in(tmp_path / f"t.{suffix}", rows_of(20)).read_bytes())
+
+    monkeypatch.setattr(sys, "stdin", Stdin())
+    code, out, _ = ask("-", "-n", 3, "-c", "custom_id")
+    assert code == 0
+    assert out.splitlines()[-3:] == ["request-0", "request-1", "request-2"]
+
+
+@pytest.mark.parametrize("suffix", ["parquet", "arrow"])
+def test_formats_that_need_a_file_are_refused_on_standard_input(
+    ask: Callable[..., Outcome], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str
+) -> None:
+    """Their table of contents stands at the end."""
+
+    class Stdin:
+        buffer = io.BytesIO(table_in(tmp_path / f"t.{suffix}", rows_of(1)).read_bytes())
+
+    monkeypatch.setattr(sys, "stdin", Stdin())
+    code, _, err = ask("-")
+    assert code == 2
+    assert "name the file" in err
+
+
+@pytest.mark.parametrize("suffix", ["parquet", "arrow", "arrows"])
+def test_a_file_cut_anywhere_is_an_error_or_shown(ask: Callable[..., Outcome], tmp_path: Path, suffix: str) -> None:
+    """Never a traceback, never half of the rows; only the end of a stream may be missing, which says nothing."""
+    whole = table_in(tmp_path / f"whole.{suffix}", rows_of(3)).read_bytes()
+    for length in range(0, len(whole), 97):
+        path = tmp_path / f"cut.{suffix}"
+        path.write_bytes(whole[:length])
+        code, out, err = ask(path)
+        assert code == 3 or (suffix == "arrows" and "3 rows" in out), (length, out)
+        assert code == 0 or "cut." in err
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "expected", "words"),
+    [
+        ("nothing", None, 3, "no such file"),
+        ("t.bin", b"\x00\x01\x02", 2, "this is no table"),
+        ("t.bin", b"\xff\xfe\x00", 2, "this is no table"),
+        ("t.parquet", b"hello", 3, "does not begin as its name says"),
+        ("t.jsonl.gz", b"\x1f\x8b\x08broken", 3, "damaged"),
+        ("t.csv", b'"a\n', 0, "CSV"),
+        ("t.csv", b"a\n1\rb\n", 3, "the CSV can't be read"),
+        ("t.jsonl", b"", 0, "0 rows"),
+        ("t.csv", b"", 0, "0 rows"),
+        ("t.csv", b"\xef\xbb\xbfa,b\r\n1,2\r\n", 0, "a  1"),
+        ("t", b"", 0, "0 rows"),
+        ("t", b'{"a": 1}', 0, "a  1"),
+        ("t", b"a,b\n1,2\n", 0, "a  1"),
+        ("t.jsonl", b"not json\n", 0, "(malformed)"),
+    ],
+)
+def test_odd_files_are_told_clearly(
+    ask: Callable[..., Outcome], tmp_path: Path, name: str, content: bytes | None, expected: int, words: str
+) -> None:
+    """Missing, damaged, empty, no table at all."""
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    code, out, err = ask(tmp_path / name, width=400)
+    assert code == expected, err
+    assert words in out + err
+
+
+def test_an_empty_folder_is_told(ask: Callable[..., Outcome], tmp_path: Path) -> None:
+    """A folder is a table only if it holds Parquet."""
+    code, _, err = ask(tmp_path)
+    assert code == 3
+    assert "no .parquet file" in err
+
+
+def test_a_long_path_keeps_its_end(ask: Callable[..., Outcome], tmp_path: Path) -> None:
+    """The name of the file matters more than the folders above it."""
+    folder = tmp_path / ("deep" * 20)
+    folder.mkdir()
+    header = ask(table_in(folder / "t.parquet", rows_of(1)), width=80)[1].splitlines()[0]
+    assert header.startswith("…")
+    assert "deep/t.parquet: Parquet, 1 row, 37 columns" in header
+
+
+def test_zero_rows_name_the_columns(ask: Callable[..., Outcome], tmp_path: Path) -> None:
+    """An empty table still has a schema."""
+    out = ask(table_in(tmp_path / "t.parquet", []))[1]
+    assert "0 rows, 37 columns" in out
+    assert "columns: custom_id, outcome" in out
+
+
+def test_a_cell_of_20_mb_is_cut_quickly() -> None:
+    """No more of a cell is looked at than a terminal shows."""
+    layout = lay_out(["a"], [{"a": "x" * 20_000_000}, {"a": list(range(1_000_000))}], 80)
+    assert all(len(line) <= 80 for line in layout.lines)
