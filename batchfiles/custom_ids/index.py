@@ -184,7 +184,7 @@ class Index:
         self.path = path
         self.count = count
         self._map: mmap.mmap | None = None
-        view = memoryview(b"")
+        view = memoryview(bytearray())  # writable: a join without results forgets its marks too
         if count:
             descriptor = os.open(path, os.O_RDWR)
             try:
