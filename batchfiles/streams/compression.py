@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import bz2
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 from batchfiles.errors import FileError, TruncatedFile
 
@@ -12,6 +13,9 @@ __all__ = ["compressed", "compression_of", "compression_of_name", "decompressed"
 
 MAGIC = {b"\x1f\x8b": "gzip", b"BZh": "bz2", b"\x28\xb5\x2f\xfd": "zstd"}
 SUFFIXES = {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd", ".zstd": "zstd"}
+
+CHUNK = 64 * 1024
+"""Compressed bytes that are read at a time."""
 
 PIECE = 4096
 TAIL = 256
@@ -85,6 +89,30 @@ class _Ahead:
         """Do nothing: who opened the file closes it. Without it pyarrow complains on standard error."""
 
 
+class _Bz2:
+    """Decompress bz2 with the standard library: pyarrow stumbles over an empty member ("wrong sequence of calls")."""
+
+    def __init__(self, raw: _Ahead) -> None:
+        self._raw = raw
+        self._member = bz2.BZ2Decompressor()
+
+    def read(self, size: int) -> bytes:
+        """Return up to `size` decompressed bytes."""
+        while True:
+            data = b""
+            if self._member.eof:
+                data = self._member.unused_data or self._raw.read(CHUNK)
+                if not data:
+                    return b""
+                self._member = bz2.BZ2Decompressor()
+            elif self._member.needs_input:
+                data = self._raw.read(CHUNK)
+                if not data:
+                    raise EOFError("the end of the stream is missing")
+            if piece := self._member.decompress(data, size):
+                return piece
+
+
 class _Decompressed:
     """A decompressing stream that tells damage from the end of the file."""
 
@@ -95,7 +123,10 @@ class _Decompressed:
         self._compression = compression
         self._raw = _Ahead(stream)
         self._damage: str | None = None
-        self._stream = pa.CompressedInputStream(pa.PythonFile(self._raw, mode="r"), compression)
+        self._stream: Any = (
+            _Bz2(self._raw) if compression == "bz2" else pa.CompressedInputStream(pa.PythonFile(self._raw, mode="r"), compression)
+        )
+        self._errors = (OSError, EOFError, pa.ArrowException)
 
     def read(self, size: int) -> bytes:
         """Return up to `size` decompressed bytes; what was decompressed before damage is returned first.
@@ -119,7 +150,7 @@ class _Decompressed:
                 return cast("bytes", self._stream.read(size))
             except FileError:
                 raise
-            except (OSError, EOFError) as error:
+            except self._errors as error:
                 self._damage = f"the {self._compression} data is damaged or cut short: {error}"
         return b""
 

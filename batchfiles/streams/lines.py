@@ -121,6 +121,8 @@ def blocks(
     Yields:
         Blocks of at least one line, in order.
     """
+    if end is not None and end <= start:
+        return
     splitter = LineSplitter(cap)
     offset = start
     # A range begins in the middle of a line that belongs to the range before it, unless a newline stands right before `start`.
@@ -138,7 +140,7 @@ def blocks(
                 notice(_byte_order_mark(path))
                 chunk = chunk[len(BOM) :]
                 offset = len(BOM)
-                if end:
+                if end is not None:
                     end = max(end, offset + 1)  # the first line belongs to the range of the mark
         else:
             position += len(chunk)

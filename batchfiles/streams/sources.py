@@ -119,7 +119,14 @@ def _expand_one(source: SourceLike) -> list[Source]:
         return [source]
     if isinstance(source, (str, os.PathLike)):
         text = os.fspath(source)
-        return [Source("<stdin>", stream=sys.stdin.buffer)] if text == STDIN else _expand_path(text)
+        if text == STDIN:
+            return [Source("<stdin>", stream=sys.stdin.buffer)]
+        try:
+            return _expand_path(text)
+        except OSError as error:  # such as a name that is too long, or a folder that we may not look into
+            if isinstance(error, FileError):
+                raise
+            raise FileError(_why(error), path=text, number=error.errno) from None
     if hasattr(source, "read"):
         name = getattr(source, "name", None)
         return [Source(name if isinstance(name, str) else "<stream>", stream=_binary(source))]

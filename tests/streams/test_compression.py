@@ -1,0 +1,156 @@
+"""Compressed files: read by their first bytes, several members or one; damage is told from the end."""
+
+import bz2
+import gzip
+import io
+import random
+import subprocess
+
+import pyarrow as pa
+import pytest
+
+from batchfiles.errors import BatchFilesError, TruncatedFile
+from batchfiles.streams.compression import compressed, compression_of, compression_of_name, decompressed
+
+
+def zstd(data):
+    """Compress as the zstd tool does it, with a checksum at the end where the tool is installed."""
+    try:
+        return subprocess.run(["zstd", "-q", "-c", "--check"], input=data, capture_output=True, check=True).stdout
+    except FileNotFoundError:
+        return pa.compress(data, codec="zstd", asbytes=True)
+
+
+COMPRESS = {"gzip": gzip.compress, "bz2": bz2.compress, "zstd": zstd}
+LINES = [f'{{"custom_id": "request-{number}", "response": null}}'.encode() for number in range(40)]
+DATA = b"\n".join(LINES) + b"\n"
+
+
+def read(data, size=1000):
+    """Return what can be read, and the error that ended it."""
+    pieces = []
+    try:
+        with decompressed(io.BytesIO(data), "f") as stream:
+            while piece := stream.read(size):
+                pieces.append(piece)
+    except TruncatedFile as error:
+        return b"".join(pieces), error
+    return b"".join(pieces), None
+
+
+@pytest.mark.parametrize("size", [1, 7, 100_000])
+@pytest.mark.parametrize("name", COMPRESS)
+def test_compressed_bytes_are_known_by_their_beginning(name, size):
+    """Whatever the file is called, and however much is read at a time."""
+    data = COMPRESS[name](DATA)
+    assert compression_of(data) == name
+    assert read(data, size) == (DATA, None)
+
+
+@pytest.mark.parametrize("name", COMPRESS)
+def test_several_members_are_one_file(name):
+    """`cat a.gz b.gz` is a gzip file; an empty member in between, too."""
+    assert read(COMPRESS[name](DATA) + COMPRESS[name](b"") + COMPRESS[name](b"more\n")) == (DATA + b"more\n", None)
+
+
+@pytest.mark.parametrize("data", [b"", b"{", b"{}\n", b"\x1f", b"BZ", b"\x28\xb5\x2f", b"\x1f{}\n"])
+def test_other_bytes_are_left_alone(data):
+    """Shorter than any mark, or nearly one."""
+    assert compression_of(data) is None
+    assert read(data) == (data, None)
+
+
+@pytest.mark.parametrize("name", COMPRESS)
+def test_every_cut_is_noticed(name):
+    """At each byte: the beginning of the data, and then an error; never the beginning alone."""
+    data = COMPRESS[name](DATA)
+    for length in range(len(data)):
+        found, error = read(data[:length])
+        if compression_of(data[:length]) is None:
+            assert found == data[:length]
+        else:
+            assert DATA.startswith(found)
+            assert str(error).startswith(f"f: the {name} data is damaged or cut short")
+
+
+@pytest.mark.parametrize("name", COMPRESS)
+def test_what_can_be_read_comes_before_the_damage(name):
+    """Of a large file without its last bytes nearly all."""
+    data = b"".join(b"%030d\n" % random.Random(number).getrandbits(90) for number in range(60_000))
+    found, error = read(COMPRESS[name](data)[:-6])
+    assert error is not None
+    assert data.startswith(found)
+    # gzip loses less than 256 bytes; the others have to lose the block that was cut
+    assert len(data) - len(found) < {"gzip": 256, "bz2": 900_000, "zstd": 300_000}[name]
+
+
+@pytest.mark.parametrize("name", COMPRESS)
+def test_a_flipped_bit_is_noticed_or_harmless(name):
+    """Never an exception of zlib, bz2 or pyarrow, never fewer bytes without an error."""
+    data = COMPRESS[name](DATA)
+    chance = random.Random(name)
+    for _ in range(1500):
+        flipped = bytearray(data)
+        flipped[chance.randrange(len(data))] ^= 1 << chance.randrange(8)
+        found, error = read(bytes(flipped))
+        if error is None and compression_of(flipped) == name:
+            assert found == DATA
+
+
+@pytest.mark.parametrize("name", COMPRESS)
+def test_garbage_behind_the_end_is_noticed(name):
+    """What was compressed comes out, then the error."""
+    found, error = read(COMPRESS[name](DATA) + b"garbage, and a good deal of it")
+    assert error is not None
+    assert DATA.startswith(found)
+
+
+def test_a_bomb_is_read_piece_by_piece():
+    """A read of a little decompresses little."""
+    before = pa.total_allocated_bytes()
+    with decompressed(io.BytesIO(gzip.compress(bytes(100_000_000))), "f") as stream:
+        assert stream.read(1000) == bytes(1000)
+        assert pa.total_allocated_bytes() - before < 20_000_000
+
+
+@pytest.mark.parametrize(
+    ("name", "compression"),
+    [
+        ("a.jsonl", None),
+        ("a.jsonl.gz", "gzip"),
+        ("A.JSONL.GZ", "gzip"),
+        ("a.bz2", "bz2"),
+        ("a.zst", "zstd"),
+        ("a.zstd", "zstd"),
+        ("gz", None),
+    ],
+)
+def test_names_ask_for_compression(name, compression):
+    """By their suffix."""
+    assert compression_of_name(name) == compression
+
+
+@pytest.mark.parametrize("name", [None, *COMPRESS])
+def test_what_was_compressed_is_read_back_and_its_file_stays_open(name):
+    """The file is still to be synced when the compressor is done."""
+    sink = io.BytesIO()
+    with compressed(sink, name) as writer:
+        for line in LINES:
+            writer.write(line + b"\n")
+    assert not sink.closed
+    assert compression_of(sink.getvalue()) == name
+    assert read(sink.getvalue()) == (DATA, None)
+
+
+def test_other_tools_can_read_it():
+    """Python's own."""
+    for name, tool in (("gzip", gzip), ("bz2", bz2)):
+        sink = io.BytesIO()
+        with compressed(sink, name) as writer:
+            writer.write(DATA)
+        assert tool.decompress(sink.getvalue()) == DATA
+
+
+def test_damage_is_a_batchfiles_error():
+    """Whoever catches our root catches it."""
+    assert issubclass(TruncatedFile, BatchFilesError)
