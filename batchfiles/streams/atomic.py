@@ -6,6 +6,7 @@ killed leaves the old file as it was and a temporary one whose name says whose i
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 import shutil
@@ -26,9 +27,14 @@ def refuse_existing(path: Path, *, force: bool) -> None:
     """Say before any work that the target is there already.
 
     Raises:
-        OutputExists: It is, and `force` was not given.
+        OutputExists: It is, and `force` was not given. A device or a pipe is there to be written to.
+        FileError: The system does not let us look.
     """
-    if not force and (path.exists() or path.is_symlink()):
+    try:
+        refused = not force and (path.exists() or path.is_symlink()) and not _is_device(path)
+    except OSError as error:
+        raise file_error(error, path) from None
+    if refused:
         raise OutputExists(str(path))
 
 
@@ -36,7 +42,8 @@ def refuse_existing(path: Path, *, force: bool) -> None:
 def atomic_file(path: Path, *, force: bool = False) -> Iterator[BinaryIO]:
     """Write a file that takes its name only when the block ends without an exception.
 
-    A symbolic link is followed: its target is replaced, the link stays.
+    A symbolic link is followed: its target is replaced, the link stays. A device or a pipe (`/dev/null`, `/dev/stdout`) is
+    written as it is: replacing it by a file would harm the system, and there is nothing that could appear whole.
 
     Raises:
         OutputExists: The target is there and `force` was not given, at the beginning or at the end.
@@ -46,6 +53,10 @@ def atomic_file(path: Path, *, force: bool = False) -> Iterator[BinaryIO]:
     target = Path(os.path.realpath(path))
     temporary = _temporary_name(target)
     try:
+        if _is_device(path):
+            with path.open("wb") as device:
+                yield cast("BinaryIO", device)
+            return
         try:
             file = temporary.open("xb")
             with file:
@@ -59,7 +70,7 @@ def atomic_file(path: Path, *, force: bool = False) -> Iterator[BinaryIO]:
             raise
         _sync_folder(target.parent)
     except OSError as error:
-        if isinstance(error, FileError):
+        if _is_foreign(error, temporary, target):
             raise
         raise file_error(error, path) from None
 
@@ -68,16 +79,14 @@ def atomic_file(path: Path, *, force: bool = False) -> Iterator[BinaryIO]:
 def atomic_folder(path: Path, *, force: bool = False) -> Iterator[Path]:
     """Give a temporary folder to fill; it takes its name only when the block ends without an exception.
 
-    With `force`, an existing folder steps aside first and is removed once the new one has its name.
+    With `force`, an existing folder steps aside first and is removed once the new one has its name; but not one that holds
+    folders itself, for what we write holds none: `--force -o ~` must not empty a home.
 
     Raises:
         OutputExists: The target is there and `force` was not given. An empty folder counts as not there.
-        FileError: The disk or the system refused.
+        FileError: The disk or the system refused, or the target is no folder that we could have written.
     """
-    empty = path.is_dir() and not any(path.iterdir())
-    refuse_existing(path, force=force or empty)
-    if path.exists() and not path.is_dir():
-        raise FileError("is a file, and a folder was asked for", path=str(path), number=20)
+    _refuse_folder(path, force=force)
     target = Path(os.path.realpath(path))
     temporary = _temporary_name(target)
     try:
@@ -93,9 +102,34 @@ def atomic_folder(path: Path, *, force: bool = False) -> Iterator[Path]:
             raise
         _sync_folder(target.parent)
     except OSError as error:
-        if isinstance(error, FileError):
+        if _is_foreign(error, temporary, target):
             raise
         raise file_error(error, path) from None
+
+
+def _refuse_folder(path: Path, *, force: bool) -> None:
+    try:
+        is_folder = path.is_dir()
+        entries = list(path.iterdir()) if is_folder else []
+        holds_folders = any(entry.is_dir() for entry in entries)
+    except OSError as error:
+        raise file_error(error, path) from None
+    refuse_existing(path, force=force or (is_folder and not entries))
+    if path.exists() and not is_folder:
+        raise FileError("is a file, and a folder was asked for", path=str(path), number=errno.ENOTDIR)
+    if holds_folders:
+        raise FileError("holds folders, so it is not replaced: remove it yourself", path=str(path), number=errno.ENOTEMPTY)
+
+
+def _is_device(path: Path) -> bool:
+    return path.exists() and not path.is_file() and not path.is_dir()
+
+
+def _is_foreign(error: OSError, *ours: Path) -> bool:
+    """Tell whether an error in the block is about something else: another file, or a connection, or said already."""
+    if isinstance(error, FileError | ConnectionError | TimeoutError):
+        return True
+    return error.filename is not None and not str(error.filename).startswith(tuple(map(str, ours)))
 
 
 def file_error(error: OSError, path: Path | str) -> FileError:
@@ -104,7 +138,8 @@ def file_error(error: OSError, path: Path | str) -> FileError:
 
 
 def _temporary_name(target: Path) -> Path:
-    return target.with_name(f".{target.name[:200]}.{secrets.token_hex(4)}{UNFINISHED}")
+    name = target.name.encode(errors="surrogateescape")[:200].decode(errors="ignore")  # names may have 255 bytes
+    return target.with_name(f".{name}.{secrets.token_hex(4)}{UNFINISHED}")
 
 
 def _take_name(temporary: Path, target: Path, shown: Path, *, force: bool) -> None:

@@ -1,0 +1,92 @@
+"""The spool: a plain local copy of what can't be read by offset, gone when the job ends."""
+
+import bz2
+import gzip
+import io
+import os
+from types import SimpleNamespace
+
+import pytest
+
+from batchfiles.errors import FileError, TruncatedFile
+from batchfiles.streams import spool
+from batchfiles.streams.sources import Source
+from batchfiles.streams.spool import Spool
+
+DATA = b'{"custom_id": "a"}\n' * 1000
+
+
+def test_a_plain_local_file_is_not_copied(tmp_path):
+    """It is read where it is."""
+    path = tmp_path / "f.jsonl"
+    path.write_bytes(DATA)
+    with Spool(tmp_path) as temporary:
+        assert temporary.local(Source("f", path=path)) == path
+        assert list(temporary.path.iterdir()) == []
+
+
+@pytest.mark.parametrize("compress", [gzip.compress, bz2.compress])
+def test_a_compressed_file_is_copied_plain(tmp_path, compress):
+    """So that its lines can be read by offset."""
+    path = tmp_path / "f.gz"
+    path.write_bytes(compress(DATA))
+    with Spool() as temporary:
+        copy = temporary.local(Source("f", path=path))
+        assert copy.parent == temporary.path
+        assert copy.read_bytes() == DATA
+
+
+def test_a_stream_is_copied(tmp_path):
+    """Each under its own name."""
+    with Spool(tmp_path) as temporary:
+        copies = [temporary.local(Source("<stdin>", stream=io.BytesIO(data))) for data in (DATA, gzip.compress(DATA), b"")]
+        assert [copy.read_bytes() for copy in copies] == [DATA, DATA, b""]
+
+
+@pytest.mark.parametrize("error", [KeyError, KeyboardInterrupt])
+def test_the_folder_goes_away_after_exceptions(tmp_path, error):
+    """Whatever was in it."""
+
+    def job():
+        with Spool(tmp_path) as temporary:
+            temporary.new_path("x").write_bytes(DATA)
+            raise error
+
+    with pytest.raises(error):
+        job()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_damaged_file_is_truncated_and_leaves_nothing(tmp_path):
+    """The copy is never taken for whole."""
+    source = Source("f", stream=io.BytesIO(gzip.compress(os.urandom(5000))[:-9]))
+    with pytest.raises(TruncatedFile), Spool(tmp_path) as temporary:
+        temporary.local(source)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_no_room_is_a_file_error_that_says_what_to_do(tmp_path, monkeypatch):
+    """Before the disk is full, not after."""
+    monkeypatch.setattr(spool.shutil, "disk_usage", lambda _: SimpleNamespace(free=1000))
+    with Spool(tmp_path) as temporary, pytest.raises(FileError, match=r"only 1,000 bytes .*--temp-dir") as caught:
+        temporary.local(Source("<stdin>", stream=io.BytesIO(DATA)))
+    assert caught.value.errno == 28
+
+
+def test_a_missing_folder_is_a_file_error(tmp_path):
+    """It is named."""
+    with pytest.raises(FileError, match="gone: no such file"):
+        Spool(tmp_path / "gone")
+
+
+def test_a_source_that_can_not_be_read_is_named(tmp_path):
+    """The source, not the copy."""
+    with Spool(tmp_path) as temporary, pytest.raises(FileError, match="<s>: input/output error"):
+        temporary.local(Source("<s>", stream=Broken()))
+
+
+class Broken(io.RawIOBase):
+    """An open file on a broken disk."""
+
+    def readinto(self, buffer):
+        raise OSError(5, "Input/output error")
