@@ -15,7 +15,7 @@ from batchfiles.jobs.join_report import TableReport
 from batchfiles.limits import LINE_CAP
 from batchfiles.streams.spool import Spool
 
-__all__ = ["PART_BYTES", "TASK_BYTES", "Progress", "TableJob", "TableKeywords", "TableOptions"]
+__all__ = ["PART_BYTES", "TASK_BYTES", "Progress", "TableJob", "TableKeywords", "TableOptions", "is_folder"]
 
 Progress: TypeAlias = Callable[[int, int], None]
 """Gets the bytes that are done and the bytes that there are."""
@@ -164,7 +164,7 @@ class TableJob(Generic[ReportT]):
             FileError: The disk refused.
             BatchFilesError: As the function that made this object says.
         """
-        return self.write(path, format=None if _is_folder(path) else "parquet", force=force)
+        return self.write(path, format=None if is_folder(path) else "parquet", force=force)
 
     def write(
         self,
@@ -189,7 +189,7 @@ class TableJob(Generic[ReportT]):
             FileError: The disk refused.
             BatchFilesError: As the function that made this object says.
         """
-        if format in (None, "parquet") and _is_folder(path):
+        if format in (None, "parquet") and is_folder(path):
             return self._write_folder(Path(path), force=force)
         from batchfiles.table.background import written
         from batchfiles.table.writing import open_table
@@ -264,7 +264,7 @@ class TableJob(Generic[ReportT]):
                 self._working = None
 
 
-def _is_folder(path: str | os.PathLike[str]) -> bool:
+def is_folder(path: str | os.PathLike[str]) -> bool:
     """Tell whether a target means a folder of parts."""
     text = os.fspath(path)
     with suppress(OSError):

@@ -1,0 +1,98 @@
+"""`batchfiles join`: put results beside their requests."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Unpack
+
+import click
+
+from batchfiles.cli.outcome_table import notes_of_join
+from batchfiles.cli.table_options import SharedOptions, table_options
+from batchfiles.cli.table_order import TableOrder
+from batchfiles.outcome import OUTCOMES
+
+if TYPE_CHECKING:
+    from batchfiles.jobs.join_report import JoinReport
+
+__all__ = ["join"]
+
+COUNTED = (*OUTCOMES, "unknown", "superseded", "conflicting", "duplicate")
+
+
+@click.command(short_help="Put results beside their requests, every request accounted for.")
+@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@click.option(
+    "-i", "--input", "inputs", multiple=True, metavar="INPUT", help="A file of requests; FILEs must be results then. Repeatable."
+)
+@table_options(COUNTED)
+@click.option(
+    "--request-bodies", type=click.Choice(["all", "none"]), default="all", show_default=True, help="The request bodies to keep."
+)
+@click.option(
+    "--on-duplicate",
+    type=click.Choice(["best", "error"]),
+    default="best",
+    show_default=True,
+    help="Several results for a request: take the best (succeeded, then incomplete; the later among equals), or stop.",
+)
+@click.option(
+    "--rejects",
+    metavar="FILE",
+    help="Copy the result lines that are not in the table, byte for byte: malformed, unknown, superseded and conflicting ones.",
+)
+@click.pass_context
+def join(
+    context: click.Context,
+    files: tuple[str, ...],
+    *,
+    inputs: tuple[str, ...],
+    request_bodies: str,
+    on_duplicate: str,
+    rejects: str | None,
+    **options: Unpack[SharedOptions],
+) -> None:
+    """Put results beside their requests: a table with a row for each request, in the order of the requests.
+
+    FILE is a request file, an output file or an error file, in any mix, sorted by what the lines say; or a folder or a glob of
+    them, or - for standard input. gzip, bz2 and zstd are read too.
+
+    Every request has a row, with its outcome: succeeded, incomplete, failed, expired, cancelled, no_response, malformed or
+    missing. What else is found (results that nobody asked for, several results for a request) is counted and told on standard
+    error.
+
+    \b
+    Examples:
+        batchfiles join requests.jsonl batch_output.jsonl batch_error.jsonl -o results.parquet
+        batchfiles join campaign/ -o results.parquet --rejects rejects.jsonl --report report.json
+        batchfiles join 'downloads/*.jsonl.gz' -i requests.jsonl -o parts/ --fail-on missing,'failed>1%'
+        batchfiles join campaign/ -o - --format jsonl | jq -r 'select(.outcome == "succeeded") | .text'
+
+    \b
+    Exit codes:
+        0   the table is there; requests that failed are no failure of the join
+        1   the table is there, and something is true that --fail-on names
+        2   wrong usage, files that don't go together, or a file to write that exists
+        3   it could not be done: a file can't be read, the disk is full
+    """  # noqa: D301 - click wants its \b
+    from batchfiles.jobs.join import join as join_files
+    from batchfiles.streams.sources import expand
+
+    sources, requests = expand(files), expand(inputs)
+    with TableOrder("join", [*requests, *sources], options, rejects=rejects) as order:
+        job = join_files(*sources, inputs=requests, on_duplicate=on_duplicate, request_bodies=request_bodies, **order.keywords())
+        report = order.write(job)
+        if rejects is not None:
+            job.write_rejects(rejects, force=options["force"])
+    order.finish(context, report, "requests", notes_of_join(report), counts_of(report))
+
+
+def counts_of(report: JoinReport) -> dict[str, int]:
+    """Return what `--fail-on` can speak of."""
+    return {
+        **report.outcomes,
+        "malformed": report.malformed_inputs + report.malformed_results,
+        "unknown": report.unknown,
+        "superseded": report.superseded,
+        "conflicting": report.conflicting,
+        "duplicate": report.duplicate_inputs,
+    }

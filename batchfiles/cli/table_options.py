@@ -1,0 +1,115 @@
+"""The options that `join` and `export` share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypedDict, TypeVar
+
+import click
+
+from batchfiles.cli.fail_on import Condition, FailOn
+from batchfiles.limits import LINE_CAP
+
+__all__ = ["FORMATS", "SharedOptions", "table_options"]
+
+FORMATS = ("parquet", "arrow", "arrows", "jsonl", "csv")
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+class SharedOptions(TypedDict):
+    """The options that both commands have."""
+
+    output: str
+    format_name: str | None
+    force: bool
+    csv_safe: bool
+    table: str | None
+    dimensions: int | None
+    bodies: str
+    fail_on: tuple[tuple[Condition, ...], ...]
+    report_file: str | None
+    as_json: bool
+    temp_dir: str | None
+    workers: int | None
+    max_line_bytes: int
+
+
+def table_options(counted: Sequence[str]) -> Callable[[Command], Command]:
+    """Give a command the shared options.
+
+    Args:
+        counted: What its `--fail-on` can speak of.
+    """
+    options = (
+        click.option(
+            "-o",
+            "--output",
+            required=True,
+            metavar="FILE",
+            help="Where the table goes: .parquet, .arrow, .arrows, .jsonl or .csv (these two also .gz or .zst); a folder, or a "
+            "name without a suffix, for Parquet parts; - for standard output.",
+        ),
+        click.option(
+            "--format",
+            "format_name",
+            type=click.Choice(FORMATS),
+            help="The format, where the name doesn't say it, as for standard output.",
+        ),
+        click.option("--force", is_flag=True, help="Replace files that are there already."),
+        click.option(
+            "--csv-safe", is_flag=True, help="Put ' before CSV cells that a spreadsheet would take for formulas and run."
+        ),
+        click.option(
+            "--table",
+            type=click.Choice(["requests", "embeddings"]),
+            help="A row for each request, or for each vector.  [default: what the files ask for]",
+        ),
+        click.option(
+            "--dimensions",
+            type=click.IntRange(min=1),
+            metavar="N",
+            help="The length of every vector: makes the column a fixed-size list, and a vector of another length an error.",
+        ),
+        click.option(
+            "--bodies",
+            type=click.Choice(["auto", "all", "none"]),
+            default="auto",
+            show_default=True,
+            help="The response bodies to keep: auto keeps those that say something that no column says.",
+        ),
+        click.option(
+            "--fail-on",
+            type=FailOn(counted),
+            multiple=True,
+            metavar="LIST",
+            help="Exit with 1 if there are any, or more than that: missing, 'failed>10', 'failed>1%', with commas between. The "
+            f"names: {', '.join(counted)}.",
+        ),
+        click.option("--report", "report_file", metavar="FILE", help="Write the counts, as one JSON object, to a file."),
+        click.option("--json", "as_json", is_flag=True, help="Print the counts, as one JSON object, on standard output."),
+        click.option(
+            "--temp-dir",
+            type=click.Path(exists=True, file_okay=False),
+            metavar="FOLDER",
+            help="Where temporary files go: copies of compressed files and of standard input, and an index of the ids.",
+        ),
+        click.option(
+            "--workers", type=click.IntRange(min=1), metavar="N", help="How many processes decode.  [default: as many as pay]"
+        ),
+        click.option(
+            "--max-line-bytes",
+            type=click.IntRange(min=1),
+            default=LINE_CAP,
+            show_default="64 MiB",
+            metavar="N",
+            help="A longer line counts as one that can't be read.",
+        ),
+    )
+
+    def decorate(command: Command) -> Command:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
