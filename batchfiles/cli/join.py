@@ -79,7 +79,9 @@ def join(
 
     sources, requests = expand(files), expand(inputs)
     with TableOrder("join", [*requests, *sources], options, rejects=rejects) as order:
-        job = join_files(*sources, inputs=requests, on_duplicate=on_duplicate, request_bodies=request_bodies, **order.keywords())
+        keywords = order.keywords()
+        keywords["request_bodies"] = request_bodies
+        job = join_files(*sources, inputs=requests, on_duplicate=on_duplicate, **keywords)
         report = order.write(job)
         if rejects is not None:
             job.write_rejects(rejects, force=options["force"])

@@ -54,8 +54,6 @@ def share(count: int, total: int) -> str:
 
 def notes_of_join(report: JoinReport) -> Iterator[Note]:
     """Yield what a join found beside the outcomes."""
-    if report.missing:
-        yield "missing", f"{plural(report.missing, 'request')} without a result"
     if report.unknown:
         yield "unknown", f"{plural(report.unknown, 'result')} that no request asked for{_places(report, 'unknown')}"
     if report.superseded:
@@ -71,7 +69,7 @@ def notes_of_join(report: JoinReport) -> Iterator[Note]:
     if report.malformed_results:
         words = f"{plural(report.malformed_results, 'result line')} that can't be read"
         if report.malformed_unmatched:
-            words += f"; of {report.malformed_unmatched:,} nobody can tell the request"
+            words += f"; no request is known for {report.malformed_unmatched:,} of them"
         yield "malformed", words + _places(report, "malformed")
 
 
