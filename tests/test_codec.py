@@ -159,7 +159,7 @@ def test_valid_json_is_read_as_a_body(text):
     assert value == {"body": json.loads(text)}
 
 
-@pytest.mark.parametrize("text", [b"1", b"[]", b'""', b"null", b"true", b'[{"custom_id": "a"}]', b" 1 "])
+@pytest.mark.parametrize("text", [b"1", b"[]", b'""', b"null", b"true", b'[{"custom_id": "a"}]', b" 1 ", b"NaN", b'"\\ud800"'])
 def test_a_bare_value_that_is_no_object_is_refused(text):
     """It is JSON, but no line."""
     with pytest.raises(InvalidLine, match="JSON, but no object") as caught:

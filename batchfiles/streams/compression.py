@@ -81,10 +81,6 @@ class _Ahead:
         self.at_last = not self._next
         return piece
 
-    def readable(self) -> bool:
-        """Tell pyarrow that this can be read."""
-        return True
-
     def close(self) -> None:
         """Do nothing: who opened the file closes it. Without it pyarrow complains on standard error."""
 
@@ -181,14 +177,6 @@ class _KeptOpen:
     def write(self, data: bytes) -> int:
         """Write bytes."""
         return self._stream.write(data)
-
-    def flush(self) -> None:
-        """Pass on what waits in the file's own buffer."""
-        self._stream.flush()
-
-    def writable(self) -> bool:
-        """Tell pyarrow that this can be written."""
-        return True
 
     def close(self) -> None:
         """Do nothing: who opened the file closes it."""

@@ -136,6 +136,20 @@ def test_a_missing_temporary_folder_is_a_file_error(tmp_path, monkeypatch):
         ids.add("a", 1)
 
 
+def test_a_disk_that_fails_while_reading_back_is_a_file_error(tmp_path, monkeypatch):
+    """The message names the folder."""
+
+    def fail(*_):
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(unique, "BUFFER", 0)
+    monkeypatch.setattr(unique.os, "pread", fail)
+    with UniqueIds(in_memory=0, temp_dir=tmp_path) as ids:
+        ids.add("a", 1)
+        with pytest.raises(FileError, match=f"{tmp_path.name}: input/output error"):
+            list(ids.duplicates())
+
+
 def test_memory_is_bounded_by_the_buffer_not_by_the_ids():
     """100,000 ids on disk take a few megabytes; in a set they would take 12."""
     tracemalloc.start()

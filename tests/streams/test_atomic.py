@@ -291,12 +291,20 @@ def test_long_and_odd_names_work(tmp_path, name):
 
 
 @pytest.mark.parametrize("name", ["x" * 256, "no/such/folder", "file/below"])
-def test_impossible_names_are_file_errors(tmp_path, name):
+@pytest.mark.parametrize("make", [atomic_file, atomic_folder])
+def test_impossible_names_are_file_errors(tmp_path, make, name):
     """With the path that was asked for."""
     (tmp_path / "file").write_bytes(b"")
-    with pytest.raises(FileError) as caught, atomic_file(tmp_path / name):
+    with pytest.raises(FileError) as caught, make(tmp_path / name):
         pytest.fail("the block must not begin")
     assert caught.value.path == str(tmp_path / name)
+
+
+def test_errors_of_other_folders_are_not_changed(tmp_path):
+    """In the block of a folder, too."""
+    with pytest.raises(FileNotFoundError), atomic_folder(tmp_path / "d"):
+        (tmp_path / "gone").read_bytes()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_device_is_written_not_replaced():

@@ -122,10 +122,25 @@ def test_a_source_can_be_read_again_and_again(folder):
         assert [block.lines for block in read_blocks(source, pytest.fail)] == [[b"{}"]]
 
 
+def test_a_byte_range_of_a_file_can_be_read(tmp_path):
+    """Two ranges have each line once."""
+    path = tmp_path / "f.jsonl"
+    path.write_bytes(b'{"a":1}\n{"a":2}\n{"a":3}\n')
+    source = Source("f", path=path)
+    first = list(read_blocks(source, pytest.fail, end=10))
+    second = list(read_blocks(source, pytest.fail, start=10, line_number=3))
+    assert [(block.line_number, block.byte_offset, block.lines) for block in first + second] == [
+        (1, 0, [b'{"a":1}', b'{"a":2}']),
+        (3, 16, [b'{"a":3}']),
+    ]
+
+
 def test_a_file_that_vanished_is_a_file_error(tmp_path):
     """Between the naming and the reading."""
     with pytest.raises(FileError, match="f: no such file"):
         list(read_blocks(Source("f", path=tmp_path / "gone"), pytest.fail))
+    with pytest.raises(FileError, match="f: no such file"):
+        Source("f", path=tmp_path / "gone").open_raw()
 
 
 def test_an_error_while_reading_is_a_file_error():

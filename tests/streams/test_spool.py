@@ -85,6 +85,17 @@ def test_a_source_that_can_not_be_read_is_named(tmp_path):
         temporary.local(Source("<s>", stream=Broken()))
 
 
+def test_a_disk_that_fails_while_copying_is_a_file_error(tmp_path, monkeypatch):
+    """It names the copy."""
+
+    def fail(_):
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(spool.shutil, "disk_usage", fail)
+    with Spool(tmp_path) as temporary, pytest.raises(FileError, match=r"source\.jsonl: input/output error"):
+        temporary.local(Source("<stdin>", stream=io.BytesIO(DATA)))
+
+
 class Broken(io.RawIOBase):
     """An open file on a broken disk."""
 
