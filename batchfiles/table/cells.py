@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from batchfiles.codec import dumps
 
-__all__ = ["is_nested", "is_vector", "iso_times", "json_texts", "plain_values"]
+__all__ = ["any_length", "is_nested", "is_vector", "iso_times", "json_texts", "plain_values"]
 
 
 def is_nested(kind: pa.DataType) -> bool:
@@ -34,6 +34,19 @@ def json_texts(column: pa.Array) -> pa.Array:
     if is_vector(column.type):
         return _vector_texts(column)
     return pa.array([None if value is None else dumps(value).decode() for value in plain_values(column)], pa.string())
+
+
+def any_length(column: pa.Array) -> pa.Array:
+    """Turn fixed-size lists into lists of any length; behind a null stands nothing, which older Parquet writers ask for."""
+    if not column.null_count:
+        return column.cast(pa.list_(column.type.value_type))
+    return pa.ListArray.from_arrays(_offsets(column), column.flatten(), mask=column.is_null())
+
+
+def _offsets(column: pa.Array) -> pa.Array:
+    """Say where the list of each row begins among the numbers that `flatten` gives."""
+    ends = pc.cumulative_sum(pc.fill_null(pc.list_value_length(column), 0)).cast(pa.int32())
+    return pa.concat_arrays([pa.array([0], pa.int32()), ends])
 
 
 def plain_values(column: pa.Array) -> list[Any]:
@@ -73,7 +86,6 @@ def _vector_texts(column: pa.Array) -> pa.Array:
     """
     numbers = column.flatten()  # without those that stand behind a null
     texts = pc.fill_null(pc.if_else(pc.is_finite(numbers), pc.cast(numbers, pa.string()), "null"), "null")
-    ends = pc.cumulative_sum(pc.fill_null(pc.list_value_length(column), 0)).cast(pa.int32())
-    lists = pa.ListArray.from_arrays(pa.concat_arrays([pa.array([0], pa.int32()), ends]), texts)
+    lists = pa.ListArray.from_arrays(_offsets(column), texts)
     joined = pc.binary_join_element_wise("[", pc.binary_join(lists, ","), "]", "")
     return pc.if_else(pc.is_valid(column), joined, pa.scalar(None, pa.string()))

@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from batchfiles.table.cells import any_length
 from batchfiles.table.groups import Groups
 from batchfiles.table.writer import Sink, TableWriter, native_file, with_provenance
 
@@ -63,6 +64,9 @@ HAS_BLOOM_FILTER = "bloom_filter_options" in inspect.signature(pq.ParquetWriter.
 class ParquetTable(TableWriter):
     """One Parquet file.
 
+    Vectors are stored as lists of any length, also where the schema says how long they are: before version 26, pyarrow can't read
+    a Parquet file in which a fixed-size list is null (apache/arrow#35692), and every failed request has a null there.
+
     Args:
         sink: Where it goes. A path is written in place: whoever wants it whole or not at all writes through `open_table`, or
             into an
@@ -73,11 +77,15 @@ class ParquetTable(TableWriter):
 
     def __init__(self, sink: Sink, schema: pa.Schema, *, metadata: Mapping[str, str] | None = None) -> None:
         super().__init__(with_provenance(schema, metadata))
-        self._groups = Groups(self.schema, max_rows=GROUP_ROWS, max_bytes=GROUP_BYTES)
+        self._stored = pa.schema([_stored(field) for field in schema], metadata=self.schema.metadata)
+        self._groups = Groups(self._stored, max_rows=GROUP_ROWS, max_bytes=GROUP_BYTES)
         self._file = native_file(sink)
         self._writer: Any = None
 
     def _write(self, batch: pa.RecordBatch) -> None:
+        if not self._stored.equals(self.schema):
+            columns = [any_length(cells) if _is_fixed(cells.type) else cells for cells in batch.columns]
+            batch = pa.RecordBatch.from_arrays(columns, schema=self._stored)
         for group in self._groups.add(batch):
             self._write_group(group)
 
@@ -85,7 +93,7 @@ class ParquetTable(TableWriter):
         # The writer is made as late as this because its bloom filters must know how many ids to expect: a filter for a full row
         # group has 144 KB, which is much for a file of ten rows.
         if self._writer is None:
-            self._writer = pq.ParquetWriter(self._file, self.schema, **_options(self.schema, group.num_rows))
+            self._writer = pq.ParquetWriter(self._file, self._stored, **_options(self._stored, group.num_rows))
         self._writer.write_table(group, row_group_size=max(group.num_rows, 1))
 
     def close(self) -> None:
@@ -93,7 +101,7 @@ class ParquetTable(TableWriter):
         for group in self._groups.rest():
             self._write_group(group)
         if self._writer is None:
-            self._writer = pq.ParquetWriter(self._file, self.schema, **_options(self.schema, 1))
+            self._writer = pq.ParquetWriter(self._file, self._stored, **_options(self._stored, 1))
         self._writer.close()
         self._file.close()
 
@@ -104,6 +112,15 @@ class ParquetTable(TableWriter):
                 self._writer.close()
         finally:
             self._file.close()
+
+
+def _is_fixed(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_fixed_size_list(kind))
+
+
+def _stored(field: pa.Field) -> pa.Field:
+    """Say how a column stands in the file."""
+    return field.with_type(pa.list_(field.type.value_type)) if _is_fixed(field.type) else field
 
 
 def _options(schema: pa.Schema, rows: int) -> dict[str, Any]:
@@ -133,7 +150,7 @@ def _leaves(path: str, kind: pa.DataType) -> Iterator[tuple[str, pa.DataType]]:
     elif pa.types.is_map(kind):
         yield from _leaves(f"{path}.key_value.key", kind.key_type)
         yield from _leaves(f"{path}.key_value.value", kind.item_type)
-    elif pa.types.is_list(kind) or pa.types.is_fixed_size_list(kind):
+    elif pa.types.is_list(kind):
         yield from _leaves(f"{path}.list.element", kind.value_type)
     else:
         yield path, kind

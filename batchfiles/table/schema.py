@@ -86,7 +86,7 @@ def schema(table: str = "requests", *, dimensions: int | None = None) -> pa.Sche
     Args:
         table: `"requests"` or `"embeddings"`.
         dimensions: Only for embeddings: the length of every vector, which makes `embedding` a fixed-size list. Without it, the
-            list may have any length.
+            list may have any length. (In a Parquet file it is a list of any length in both cases: see `table.parquet`.)
 
     Raises:
         ValueError: There is no such table, it has no dimensions, or they are below 1.

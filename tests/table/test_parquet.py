@@ -74,6 +74,15 @@ def test_everything_but_vectors_is_zstd() -> None:
     assert column(written(NORMAL), "category_scores.key_value.value").compression == "ZSTD"
 
 
+@pytest.mark.parametrize("start", [0, 1, 2])
+def test_vectors_of_fixed_length_are_stored_as_lists(start: int) -> None:
+    """Most pyarrows can't read a null among fixed-size lists, and a failed request has one."""
+    rows = [{"embedding": [0.5, 1.0]}, {"outcome": "failed"}, {"embedding": [2.0, 4.0]}]
+    file = written(table_of(rows, schema("embeddings", dimensions=2)).slice(start))
+    assert file.schema_arrow.field("embedding").type == pa.list_(pa.float32())
+    assert file.read()["embedding"].to_pylist() == [row.get("embedding") for row in rows[start:]]
+
+
 def test_there_is_a_page_index() -> None:
     """Readers can skip pages."""
     assert column(written(NORMAL), "custom_id").has_offset_index
