@@ -39,9 +39,6 @@ USAGE, FAILED, BUG, INTERRUPTED, PIPE_CLOSED, TERMINATED = 2, 3, 70, 130, 141, 1
 TRACEBACK = "BATCHFILES_TRACEBACK"
 COMPLETION = "_BATCHFILES_COMPLETE"
 
-NO_ARGUMENTS: Any = getattr(click.exceptions, "NoArgsIsHelpError", ())
-"""What click from 8.2 on raises where a group or command is called without arguments: its text is the help."""
-
 COMMANDS = {
     "validate": ("batchfiles.cli.validate:validate", "Check request files before they are sent."),
     "join": ("batchfiles.cli.join:join", "Put results beside their requests, every request accounted for."),
@@ -138,6 +135,9 @@ def _invoke(arguments: list[str]) -> int:
     # Not `main.main()`: click would make a closed pipe an exit code of 1.
     if COMPLETION in os.environ:
         main.main(arguments, prog_name="batchfiles")
+    if not arguments:  # the releases of click don't agree on what this is
+        click.echo(main.get_help(click.Context(main, info_name="batchfiles")), err=True)
+        return USAGE
     try:
         with main.make_context("batchfiles", arguments) as context:
             main.invoke(context)
@@ -154,9 +154,6 @@ def _report(error: BaseException) -> int:
     if isinstance(error, (KeyboardInterrupt, click.Abort)):
         _say("interrupted")
         return INTERRUPTED
-    if isinstance(error, NO_ARGUMENTS):
-        click.echo(error.format_message(), err=True)
-        return USAGE
     if isinstance(error, click.UsageError):
         _say(f"error: {error.format_message()}")
         if error.ctx is not None:
