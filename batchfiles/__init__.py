@@ -1,1 +1,142 @@
 """Read, check and join the JSONL batch files of the OpenAI Batch API, and turn them into Parquet."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from batchfiles.codec import decode_input, decode_output, encode_input, encode_output
+    from batchfiles.errors import (
+        BatchFilesError,
+        DataError,
+        DuplicateCustomId,
+        FileError,
+        FileTooLarge,
+        InvalidLine,
+        LineTooLong,
+        Mismatch,
+        MissingDependency,
+        OutputExists,
+        TooManyRequests,
+        TruncatedFile,
+        WorkerFailed,
+    )
+    from batchfiles.findings import Finding
+    from batchfiles.jobs.export import Export, export
+    from batchfiles.jobs.join import Join, join
+    from batchfiles.jobs.join_report import ExportReport, JoinReport
+    from batchfiles.jobs.report import Report
+    from batchfiles.jobs.validate import validate
+    from batchfiles.limits import AZURE, NONE, OPENAI, VLLM, Limits
+    from batchfiles.outcome import OUTCOMES, Result, outcome_of
+    from batchfiles.reading import Line, read_inputs, read_lines, read_outputs
+    from batchfiles.records import (
+        BatchRequestInput,
+        BatchRequestOutput,
+        BatchRequestOutputError,
+        BatchRequestOutputResponse,
+    )
+    from batchfiles.table.schema import schema
+    from batchfiles.writing import InputWriter, OutputWriter
+
+    __version__: str
+
+__all__ = [
+    "AZURE",
+    "NONE",
+    "OPENAI",
+    "OUTCOMES",
+    "VLLM",
+    "BatchFilesError",
+    "BatchRequestInput",
+    "BatchRequestOutput",
+    "BatchRequestOutputError",
+    "BatchRequestOutputResponse",
+    "DataError",
+    "DuplicateCustomId",
+    "Export",
+    "ExportReport",
+    "FileError",
+    "FileTooLarge",
+    "Finding",
+    "InputWriter",
+    "InvalidLine",
+    "Join",
+    "JoinReport",
+    "Limits",
+    "Line",
+    "LineTooLong",
+    "Mismatch",
+    "MissingDependency",
+    "OutputExists",
+    "OutputWriter",
+    "Report",
+    "Result",
+    "TooManyRequests",
+    "TruncatedFile",
+    "WorkerFailed",
+    "__version__",
+    "decode_input",
+    "decode_output",
+    "encode_input",
+    "encode_output",
+    "export",
+    "join",
+    "outcome_of",
+    "read_inputs",
+    "read_lines",
+    "read_outputs",
+    "schema",
+    "validate",
+]
+
+# Where each name is; it is imported when somebody asks for it, so that `import batchfiles` costs nothing.
+_HOMES = {
+    "codec": ("decode_input", "decode_output", "encode_input", "encode_output"),
+    "errors": (
+        "BatchFilesError",
+        "DataError",
+        "DuplicateCustomId",
+        "FileError",
+        "FileTooLarge",
+        "InvalidLine",
+        "LineTooLong",
+        "Mismatch",
+        "MissingDependency",
+        "OutputExists",
+        "TooManyRequests",
+        "TruncatedFile",
+        "WorkerFailed",
+    ),
+    "findings": ("Finding",),
+    "jobs.export": ("Export", "export"),
+    "jobs.join": ("Join", "join"),
+    "jobs.join_report": ("ExportReport", "JoinReport"),
+    "jobs.report": ("Report",),
+    "jobs.validate": ("validate",),
+    "limits": ("AZURE", "NONE", "OPENAI", "VLLM", "Limits"),
+    "outcome": ("OUTCOMES", "Result", "outcome_of"),
+    "reading": ("Line", "read_inputs", "read_lines", "read_outputs"),
+    "records": ("BatchRequestInput", "BatchRequestOutput", "BatchRequestOutputError", "BatchRequestOutputResponse"),
+    "table.schema": ("schema",),
+    "writing": ("InputWriter", "OutputWriter"),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401 - whatever is asked for
+    if name == "__version__":
+        from importlib.metadata import version
+
+        value: Any = version("batchfiles")
+    elif name in _HOME_OF:
+        value = getattr(import_module(f"batchfiles.{_HOME_OF[name]}"), name)
+    else:
+        raise AttributeError(f"module 'batchfiles' has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

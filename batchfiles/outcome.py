@@ -11,6 +11,7 @@ from batchfiles.bodies.answer import EMPTY, Answer, Body
 from batchfiles.bodies.fault import Fault
 from batchfiles.bodies.tally import Tally
 from batchfiles.errors import InvalidLine
+from batchfiles.records import BatchRequestOutput, BatchRequestOutputError
 
 __all__ = [
     "CANCELLED",
@@ -23,6 +24,7 @@ __all__ = [
     "OUTCOMES",
     "SUCCEEDED",
     "Result",
+    "outcome_of",
     "read",
     "retryable",
 ]
@@ -118,6 +120,35 @@ def read(line: dict[str, Any]) -> Result:
                     outcome, status, request_id, None, None, None, None, False, body, answer, answer.misfits,
                 ))  # fmt: skip
     return _read_any(line)
+
+
+def outcome_of(output: BatchRequestOutput | dict[str, Any]) -> Result:
+    """Say what became of the request that a result belongs to. It never raises.
+
+    Args:
+        output: A record, or the decoded line itself.
+
+    Returns:
+        The outcome, the error's code, type, parameter and message, whether it may be sent again, and what the body says.
+    """
+    return read(output if isinstance(output, dict) else _line_of(output))
+
+
+def _line_of(output: BatchRequestOutput) -> dict[str, Any]:
+    """Rebuild as much of the line as `read` looks at.
+
+    A null in a record may be a key that the line did not have. It matters where a bare completion stands in the place of the
+    answer, which shows by the keys that are not there: all its own keys are in `extra`.
+    """
+    answer, error = output.response, output.error
+    response: dict[str, Any] | None = None
+    if answer is not None:
+        response = {"status_code": answer.status_code, "request_id": answer.request_id, "body": answer.body}
+        if answer.extra:
+            response = answer.extra | {key: value for key, value in response.items() if value is not None}
+    if isinstance(error, BatchRequestOutputError):
+        return {"response": response, "error": error.extra | {"code": error.code, "message": error.message}}
+    return {"response": response, "error": error}
 
 
 def retryable(outcome: str, status_code: int | None, error_code: str | None = None) -> bool:

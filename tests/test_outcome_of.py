@@ -1,0 +1,55 @@
+"""`outcome_of`: what a record says is what its line says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from batchfiles import BatchRequestOutput, BatchRequestOutputError, BatchRequestOutputResponse, decode_output, outcome_of
+from batchfiles.codec import loads
+from batchfiles.errors import InvalidLine
+from batchfiles.outcome import read
+
+FIXTURES = Path(__file__).parents[1] / "fixtures"
+
+
+def result_lines() -> list[bytes]:
+    """Return every line of the fixtures that decodes as a result."""
+    found = []
+    for path in sorted(FIXTURES.rglob("*.jsonl")):
+        for line in path.read_bytes().split(b"\n"):
+            try:
+                decode_output(line)
+            except InvalidLine:
+                continue
+            found.append(line)
+    return found
+
+
+def test_every_result_of_the_fixtures_has_the_outcome_of_its_line() -> None:
+    """A record says the same as its line, in whatever shape a service wrote it."""
+    lines = result_lines()
+    assert len(lines) > 100
+    for line in lines:
+        assert outcome_of(decode_output(line)) == read(loads(line)), line[:200]
+
+
+def test_a_decoded_line_is_taken_as_it_is() -> None:
+    """Whoever decoded the line already needs no record."""
+    assert outcome_of({"response": None, "error": {"code": "batch_expired"}}).outcome == "expired"
+
+
+@pytest.mark.parametrize(
+    ("record", "outcome"),
+    [
+        (BatchRequestOutput(), "no_response"),
+        (BatchRequestOutput(error="boom"), "failed"),
+        (BatchRequestOutput(error=BatchRequestOutputError(code="batch_cancelled")), "cancelled"),
+        (BatchRequestOutput(response=BatchRequestOutputResponse(200, "r", {"object": "list", "data": []})), "succeeded"),
+        (BatchRequestOutput(response=BatchRequestOutputResponse(429, "r", {"error": {"message": "slow down"}})), "failed"),
+    ],
+)
+def test_a_record_made_by_hand_has_an_outcome(record: BatchRequestOutput, outcome: str) -> None:
+    """Records need not come from a file."""
+    assert outcome_of(record).outcome == outcome
