@@ -8,7 +8,7 @@ import json
 
 import pyarrow as pa
 import pytest
-from sample_tables import AWKWARD, NORMAL, table_of
+from tests.table.sample_tables import AWKWARD, NORMAL, table_of
 
 from batchfiles.table.csv import CsvTable
 from batchfiles.table.schema import schema

@@ -6,7 +6,7 @@ import io
 import json
 
 import pyarrow as pa
-from sample_tables import AWKWARD, NORMAL, table_of
+from tests.table.sample_tables import AWKWARD, NORMAL, table_of
 
 from batchfiles.table.jsonl import JsonlTable
 from batchfiles.table.schema import schema

@@ -8,7 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from sample_tables import NORMAL, table_of
+from tests.table.sample_tables import NORMAL, table_of
 
 from batchfiles.table import parquet
 from batchfiles.table.parquet import ParquetTable

@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sample_tables import FULL, NORMAL, SAMPLES, batches, table_of
+from tests.table.sample_tables import FULL, NORMAL, SAMPLES, batches, table_of
 
 from batchfiles.errors import FileError, OutputExists
 from batchfiles.table.arrow import ArrowStream, ArrowTable
