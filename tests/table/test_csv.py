@@ -8,10 +8,10 @@ import json
 
 import pyarrow as pa
 import pytest
-from tests.table.sample_tables import AWKWARD, NORMAL, table_of
 
 from batchfiles.table.csv import CsvTable
 from batchfiles.table.schema import schema
+from tests.table.sample_tables import AWKWARD, NORMAL, table_of
 
 
 def written(batch: pa.RecordBatch, *, safe: bool = False) -> str:

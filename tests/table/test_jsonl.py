@@ -6,10 +6,10 @@ import io
 import json
 
 import pyarrow as pa
-from tests.table.sample_tables import AWKWARD, NORMAL, table_of
 
 from batchfiles.table.jsonl import JsonlTable
 from batchfiles.table.schema import schema
+from tests.table.sample_tables import AWKWARD, NORMAL, table_of
 
 
 def lines(batch: pa.RecordBatch) -> list[bytes]:

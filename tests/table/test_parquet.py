@@ -8,11 +8,11 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from tests.table.sample_tables import NORMAL, table_of
 
 from batchfiles.table import parquet
 from batchfiles.table.parquet import ParquetTable
 from batchfiles.table.schema import schema
+from tests.table.sample_tables import NORMAL, table_of
 
 
 def written(*batches: pa.RecordBatch, metadata: dict[str, str] | None = None) -> pq.ParquetFile:

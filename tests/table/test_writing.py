@@ -22,7 +22,6 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.table.sample_tables import FULL, NORMAL, SAMPLES, batches, table_of
 
 from batchfiles.errors import FileError, OutputExists
 from batchfiles.table.arrow import ArrowStream, ArrowTable
@@ -31,6 +30,7 @@ from batchfiles.table.jsonl import JsonlTable
 from batchfiles.table.parquet import ParquetTable
 from batchfiles.table.schema import schema
 from batchfiles.table.writing import FORMATS, format_of, open_table
+from tests.table.sample_tables import FULL, NORMAL, SAMPLES, batches, table_of
 
 SUFFIXES = ["parquet", "arrow", "arrows", "jsonl", "csv", "jsonl.gz", "jsonl.zst", "csv.gz", "csv.zst"]
 WRITERS = {"parquet": ParquetTable, "arrow": ArrowTable, "arrows": ArrowStream, "jsonl": JsonlTable, "csv": CsvTable}
@@ -139,7 +139,9 @@ CSV_READERS: dict[str, Any] = {
     ),
 }
 JSONL_READERS: dict[str, Any] = {
-    "duckdb": lambda path: by_duckdb(f"read_json('{path}', maximum_object_size={LONG_LINES}, format='newline_delimited', records=true)"),
+    "duckdb": lambda path: by_duckdb(
+        f"read_json('{path}', maximum_object_size={LONG_LINES}, format='newline_delimited', records=true)"
+    ),
     "pandas": lambda path: as_arrow(pd.read_json(path, lines=True)),
     "polars": lambda path: pl.read_ndjson(path).to_arrow(),
     "pyarrow": lambda path: pa_json.read_json(path, read_options=pa_json.ReadOptions(block_size=LONG_LINES)),
