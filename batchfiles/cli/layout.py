@@ -84,6 +84,8 @@ def lay_out(columns: list[str], rows: list[Row], width: int, *, asked: bool = Fa
     empty = [] if asked else [name for name in columns if all(row.get(name) is None for row in rows)]
     texts = {name: [_text(row.get(name)) for row in rows] for name in columns if name not in empty}
     notes = [f"null in {_these(len(rows))}: {_names(empty)}"] if empty else []
+    if not texts:
+        return Layout([], notes)
     if len(rows) > FEW_ROWS and not asked and _room_for_all(texts) > width:
         texts, note = _without_repetition(texts, len(rows))
         notes += note
@@ -202,8 +204,6 @@ def _line(cells: dict[str, str], widths: dict[str, int], right: set[str]) -> str
 
 def _records(texts: dict[str, list[str]], count: int, width: int, *, with_empty: bool) -> Iterator[str]:
     """Write each row as lines of name and value."""
-    if not texts:
-        return
     names = {name: cut(visible(name), max(width // 3, 1)) for name in texts}
     left = max(map(width_of, names.values()))
     room = max(width - left - GAP, 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from itertools import accumulate
 
 __all__ = ["cut", "cut_in_front", "padded", "visible", "width_of", "wrapped"]
 
@@ -69,9 +70,4 @@ def wrapped(text: str, width: int, lines: int) -> list[str]:
 
 def _first(text: str, width: int) -> str:
     """Return the beginning of a text that fits into a width."""
-    used = 0
-    for place, letter in enumerate(text):
-        used += _columns(letter)
-        if used > width:
-            return text[:place]
-    return text
+    return text[: sum(used <= width for used in accumulate(map(_columns, text)))]

@@ -18,6 +18,7 @@ from batchfiles.codec import loads
 from batchfiles.errors import FileError, InvalidLine, Mismatch, TruncatedFile
 from batchfiles.findings import Finding
 from batchfiles.limits import LINE_CAP
+from batchfiles.streams.atomic import file_error
 from batchfiles.streams.lines import blocks
 from batchfiles.streams.sources import STDIN, Source, expand
 from batchfiles.table.cells import plain_values
@@ -139,10 +140,6 @@ class _Peeked:
             missing -= len(piece)
         return b"".join(pieces)
 
-    def readable(self) -> bool:
-        """Tell pyarrow that this can be read."""
-        return True
-
     def close(self) -> None:
         """Do nothing: whoever opened the stream closes it."""
 
@@ -171,9 +168,11 @@ def _told_as_damage(source: Source) -> Iterator[None]:
     """Turn what pyarrow says about broken files into our error."""
     try:
         yield
-    except FileError:
-        raise
     except (pa.ArrowException, OSError) as error:
+        if isinstance(error, FileError):
+            raise
+        if isinstance(error, OSError) and error.errno:
+            raise file_error(error, source.name) from None
         reason = str(error).partition("\n")[0]
     else:
         return

@@ -15,6 +15,8 @@ import pytest
 from batchfiles.cli.layout import lay_out
 from batchfiles.cli.main import exit_code
 from batchfiles.cli.terminal import width_of
+from batchfiles.errors import FileError
+from batchfiles.streams.sources import Source
 from batchfiles.table.schema import schema
 from batchfiles.table.writing import open_table
 
@@ -286,6 +288,42 @@ def test_zero_rows_name_the_columns(ask: Callable[..., Outcome], tmp_path: Path)
     out = ask(table_in(tmp_path / "t.parquet", []))[1]
     assert "0 rows, 37 columns" in out
     assert "columns: custom_id, outcome" in out
+
+
+def test_rows_of_nothing_are_told(ask: Callable[..., Outcome], tmp_path: Path) -> None:
+    """A table of nulls has rows and nothing to show of them."""
+    out = ask(table_in(tmp_path / "t.parquet", [{}, {}, {}]))[1]
+    assert ": Parquet, 3 rows, 37 columns" in out
+    assert out.splitlines()[1:3] == [
+        "",
+        "null in these 3 rows: custom_id, outcome, status_code, error_code, error_type, error_param,",
+    ]
+
+
+def test_columns_too_wide_for_a_table_are_records() -> None:
+    """A table of one column would hide too much."""
+    rows = [{name * 30: f"{name}{number}" for name in "abc"} for number in range(3)]
+    assert lay_out(list(rows[0]), rows, 72).lines[0].startswith("── row 1")
+
+
+@pytest.mark.parametrize(
+    ("error", "words"), [(OSError(5, "Input/output error"), "input/output error"), (FileError("gone"), "gone")]
+)
+def test_a_disk_that_fails_is_no_damaged_file(
+    ask: Callable[..., Outcome], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: OSError, words: str
+) -> None:
+    """What the system says is passed on."""
+
+    class Failing(io.BytesIO):
+        def seek(self, *_: int) -> int:
+            raise error
+
+    path = table_in(tmp_path / "t.parquet", rows_of(1))
+    monkeypatch.setattr(Source, "open_raw", lambda _: Failing())
+    code, _, err = ask(path)
+    assert code == 3
+    assert words in err
+    assert "damaged" not in err
 
 
 def test_a_cell_of_20_mb_is_cut_quickly() -> None:
