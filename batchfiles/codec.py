@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from typing import Any, NoReturn, TypeAlias
+from typing import Any, TypeAlias
 
 import orjson
 
@@ -137,6 +137,16 @@ def dumps(value: Any) -> bytes:  # noqa: ANN401 - any JSON value
     raise _unencodable(reason)
 
 
+def same(one: Any, other: Any) -> bool:  # noqa: ANN401 - any JSON values
+    """Tell whether two decoded values are the same JSON; unlike Python, which takes 1 for true."""
+    if one != other:
+        return False
+    try:
+        return orjson.dumps(one, option=orjson.OPT_SORT_KEYS) == orjson.dumps(other, option=orjson.OPT_SORT_KEYS)
+    except TypeError:  # nested more deeply than can be written
+        return True
+
+
 def decode_input(line: JSONBytes) -> BatchRequestInput:
     r"""Decode one line of a request file, with or without its `\n`.
 
@@ -185,7 +195,7 @@ def _other_input(value: Any, path: str | None, line_number: int | None, byte_off
     method = value.get("method", "POST")
     url = value.get("url")
     if type(custom_id) is not str or not isinstance(body, dict) or type(method) is not str or not isinstance(url, str | None):
-        _refuse_input(value)
+        raise why_no_input(value)
     return BatchRequestInput(custom_id, method, url, body, _others(value, INPUT_KEYS), path, line_number, byte_offset)
 
 
@@ -195,15 +205,15 @@ RESPONSE_KEYS = frozenset({"status_code", "request_id", "body"})
 ERROR_KEYS = frozenset({"code", "message"})
 
 
-def _refuse_input(value: dict[str, Any]) -> NoReturn:
-    """Say which of the keys of a request is missing or of the wrong type."""
+def why_no_input(value: dict[str, Any]) -> InvalidLine:
+    """Say which of the keys of a request line is missing or of the wrong type."""
     for key, kind, words in (("custom_id", str, "a string"), ("body", dict, "an object")):
         if value.get(key) is None:
-            raise InvalidLine(f"Missing required parameter: '{key}'.", code="missing_required_parameter", json_path=f"$.{key}")
+            return InvalidLine(f"Missing required parameter: '{key}'.", code="missing_required_parameter", json_path=f"$.{key}")
         if not isinstance(value[key], kind):
-            raise InvalidLine(f"'{key}' must be {words}", code="invalid_type", json_path=f"$.{key}")
+            return InvalidLine(f"'{key}' must be {words}", code="invalid_type", json_path=f"$.{key}")
     key = "url" if type(value.get("method", "POST")) is str else "method"
-    raise InvalidLine(f"'{key}' must be a string", code="invalid_type", json_path=f"$.{key}")
+    return InvalidLine(f"'{key}' must be a string", code="invalid_type", json_path=f"$.{key}")
 
 
 def decode_output(line: JSONBytes) -> BatchRequestOutput:

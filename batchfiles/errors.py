@@ -21,6 +21,7 @@ holds the line it speaks of: one kept error of a 60 MB line would keep 60 MB.
 from __future__ import annotations
 
 import errno
+from typing import Any
 
 __all__ = [
     "BatchFilesError",
@@ -40,7 +41,20 @@ __all__ = [
 
 
 class BatchFilesError(Exception):
-    """The root of everything that batchfiles raises on purpose."""
+    """The root of everything that batchfiles raises on purpose; every one of them can be pickled."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Keep the attributes on the way between processes: most constructors here take keywords only."""
+        return _rebuild, (type(self), self.args, self.__dict__)
+
+
+def _rebuild(kind: type[BatchFilesError], args: tuple[Any, ...], state: dict[str, Any]) -> BatchFilesError:
+    error = kind.__new__(kind, *args)
+    if isinstance(error, OSError):
+        OSError.__init__(error, *args)  # sets errno and strerror, which are in no __dict__
+    error.args = args
+    error.__dict__.update(state)
+    return error
 
 
 class DataError(BatchFilesError, ValueError):
@@ -172,7 +186,7 @@ class FileError(BatchFilesError, OSError):
     """The disk or the operating system refused; `.path` says where, `.errno` why."""
 
     def __init__(self, reason: str, *, path: str | None = None, number: int | None = None) -> None:
-        super().__init__(number if number is not None else errno.EIO, reason)
+        super().__init__(number if number is not None else errno.EIO, reason)  # OSError keeps them out of __dict__
         self.reason = reason
         self.path = path
 

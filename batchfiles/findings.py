@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from batchfiles.errors import DataError, InvalidLine
 
@@ -55,6 +55,11 @@ class Finding:
             byte_offset=byte_offset,
             json_path=json_path,
         )
+
+    @classmethod
+    def revived(cls, finding: Finding | dict[str, Any]) -> Finding:
+        """Return a finding that may have come from another process as a plain object."""
+        return finding if isinstance(finding, Finding) else cls(**finding)
 
     def as_error(self) -> Finding:
         """Return the same finding with severity `"error"`; this is what `strict` does to a warning."""

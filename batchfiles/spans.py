@@ -121,8 +121,8 @@ ORDINARY_INPUT = re.compile(rb'{ ?"custom_id": ?%s, ?"method": ?%s, ?"url": ?%s,
 def split_input(line: bytes) -> tuple[dict[str, Any], bytes | None]:
     """Decode a request line and cut its body out of it, in the time of decoding alone.
 
-    Only the body of an ordinary line is decoded: where what stands between the known beginning and the last brace is one JSON value,
-    the line as a whole is JSON, holds no other keys, and these are the body's own bytes.
+    Only the body of an ordinary line is decoded: where what stands between the known beginning and the last brace is one JSON
+    value, the line as a whole is JSON, holds no other keys, and these are the body's own bytes.
 
     Returns:
         The decoded line, and the bytes of its `body`; None where there is none.
@@ -212,9 +212,9 @@ r"""A letter of `body` or `error` written as an escape: a repeated key may hide 
 def _cut(line: bytes, body: object, closing: int, rival: bytes = b"") -> bytes | None:
     """Cut from behind the first `"body":` to the brace before the last `closing` ones; None where that is not the value.
 
-    It is the value if nothing before the key is escaped (so that it is the key), only white space stands between the closing braces,
-    and no key of the same name, nor a `rival` that the caller took for the last member, is repeated behind it. Where one may be, in
-    plain letters or in escaped ones, the cut must show that it decodes to the body.
+    It is the value if nothing before the key is escaped (so that it is the key), only white space stands between the closing
+    braces, and no key of the same name, nor a `rival` that the caller took for the last member, is repeated behind it. Where one
+    may be, in plain letters or in escaped ones, the cut must show that it decodes to the body.
     """
     key = line.find(b'"body"')
     if key < 0 or type(body) is not dict or line.find(b"\\", 0, key) >= 0:

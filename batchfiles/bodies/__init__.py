@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
     Reader = Callable[[Body], Answer]
 
-__all__ = ["endpoint_of", "read"]
+__all__ = ["EMBEDDINGS", "endpoint_of", "read"]
+
+EMBEDDINGS: Final = "/v1/embeddings"
+"""The one endpoint whose answers are no texts, and have a table of their own."""
 
 ENDPOINTS: Final[dict[Reader, str]] = {
     chat_completions.read: "/v1/chat/completions",

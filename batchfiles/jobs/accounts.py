@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
-from typing import Any
 
-from batchfiles.codec import loads
+from batchfiles.codec import Repaired, loads
 from batchfiles.custom_ids.index import Index, Place
-from batchfiles.jobs.candidates import ResultFile, check_index, fetch, read_result
+from batchfiles.custom_ids.marks import Marks
+from batchfiles.jobs.candidates import ResultFile, fetch, id_of_line, read_result
 from batchfiles.jobs.local_file import LocalFile
-from batchfiles.jobs.survey import Survey
+from batchfiles.jobs.survey import Misindexed, Survey, is_misindexed
 
 __all__ = ["Accounts", "duplicate_inputs"]
 
@@ -24,16 +24,22 @@ class Accounts:
 
     Args:
         survey: What the first pass left.
+        marks: What the second pass noted.
         files: The result files.
 
     Attributes:
-        counts: `used`, `superseded`, `conflicting`, `unknown`, `malformed_results`, `malformed_unmatched`.
+        counts: `used`, `superseded`, `conflicting`, `unknown`, `malformed_results`, `malformed_unmatched`, `repaired`.
         examples: The first places by kind.
-        malformed: The entries of lines that can't be read and belong to nobody, which only fetching them tells.
+
+    Raises:
+        Misindexed: A quick survey took another string for an id than the line's own.
+        FileError: A result file changed while it was being read.
     """
 
-    def __init__(self, survey: Survey, files: Sequence[ResultFile]) -> None:
+    def __init__(self, survey: Survey, marks: Marks, files: Sequence[ResultFile]) -> None:
         self._index = survey.index
+        self._quick = not survey.careful
+        self._marks = marks
         self._stray = survey.stray
         self._files = files
         self.counts: Counter[str] = Counter()
@@ -46,12 +52,12 @@ class Accounts:
         import pyarrow as pa
         import pyarrow.compute as pc
 
-        index = self._index
+        index, marks = self._index, self._marks
         stray = iter(sorted(place for place, _ in self._stray))
         waiting = next(stray, None)
         entries: list[int] = []
         if index.count:
-            marked = pc.or_(_mask(index.malformed), pc.invert(_mask(index.used)))
+            marked = pc.or_(marks.mask("malformed"), pc.invert(marks.mask("used")))
             order = pc.indices_nonzero(marked)
             positions = pa.Array.from_buffers(pa.uint64(), index.count, [None, pa.py_buffer(index.positions)])
             entries = order.take(pc.array_sort_indices(positions.take(order)))
@@ -71,14 +77,15 @@ class Accounts:
         index = self._index
         if not index.count:
             return
-        used, superseded = _mask(index.used), _mask(index.superseded)
+        used, superseded = self._marks.mask("used"), self._marks.mask("superseded")
         # A line may be the best for one part's request and second best for another's: then it is used.
         beaten = pc.and_(superseded, pc.invert(used))
-        fought = pc.and_(_mask(index.conflicting), pc.invert(used))
+        fought = pc.and_(self._marks.mask("conflicting"), pc.invert(used))
         self.counts["used"] = pc.sum(used).as_py() or 0
         self.counts["superseded"] = pc.sum(beaten).as_py() or 0
         self.counts["conflicting"] = pc.sum(fought).as_py() or 0
-        self.counts["malformed_results"] = pc.sum(_mask(index.malformed)).as_py() or 0
+        self.counts["malformed_results"] = pc.sum(self._marks.mask("malformed")).as_py() or 0
+        self.counts["repaired"] = pc.sum(self._marks.mask("repaired")).as_py() or 0
         for entry in pc.indices_nonzero(fought)[:EXAMPLES].to_pylist():
             self._name("conflicting", index.place(entry))
 
@@ -91,17 +98,18 @@ class Accounts:
             self._count_unclaimed_line(place, malformed=malformed)
         if not index.count:
             return
-        unclaimed = pc.invert(pc.or_(_mask(index.used), _mask(index.superseded)))
+        unclaimed = pc.invert(pc.or_(self._marks.mask("used"), self._marks.mask("superseded")))
         if not pc.any(unclaimed).as_py():
             return
         descriptors = [os.open(file.path, os.O_RDONLY) for file in self._files]
         try:
             for scalar in pc.indices_nonzero(unclaimed):
-                entry = scalar.as_py()
-                place = index.place(entry)
-                value, _ = read_result(fetch(descriptors[place.file], place, self._files[place.file].name))
-                if value is not None:
-                    check_index(index.digests[entry], value)
+                place = index.place(scalar.as_py())
+                line = fetch(descriptors[place.file], place, self._files[place.file].name)
+                value, _ = read_result(line)
+                if self._quick and is_misindexed(line, id_of_line(line) if value is None else value.get("custom_id")):
+                    raise Misindexed
+                self.counts["repaired"] += type(value) is Repaired
                 self._count_unclaimed_line(place, malformed=value is None)
         finally:
             for descriptor in descriptors:
@@ -118,13 +126,6 @@ class Accounts:
     def _name(self, kind: str, place: Place) -> None:
         if len(self.examples[kind]) < EXAMPLES:
             self.examples[kind].append(f"{self._files[place.file].name}:{place.line_number}")
-
-
-def _mask(marks: Any) -> Any:  # noqa: ANN401 - a memoryview in, an Arrow array out
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    return pc.not_equal(pa.Array.from_buffers(pa.uint8(), len(marks), [None, pa.py_buffer(marks)]), 0)
 
 
 def duplicate_inputs(index: Index, inputs: Sequence[LocalFile], files: Sequence[ResultFile]) -> tuple[int, list[str]]:

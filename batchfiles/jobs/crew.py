@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from typing import Any, Protocol, Self, TypeAlias
+from typing import Any, Self, TypeAlias
 
 __all__ = ["Crew", "Job", "Product", "Spec", "cores"]
 
@@ -21,17 +21,23 @@ Product: TypeAlias = Any
 """A `pyarrow.RecordBatch`, bytes, or the dict that ends a task."""
 
 
-class Job(Protocol):
+class Job:
     """What a crew can do."""
 
-    schema: Any
-    """The schema of the record batches; None if the job yields none."""
+    def __init__(self, spec: Spec) -> None:
+        raise NotImplementedError
 
-    def __init__(self, spec: Spec) -> None: ...
+    @classmethod
+    def schema_of(cls, spec: Spec) -> Any:  # noqa: ANN401, ARG003 - pyarrow has no types; most jobs yield no batches
+        """Return the schema of the record batches; None if the job yields none."""
+        return None
 
     def run(self, task: Spec) -> Iterator[Product]:
         """Do one task."""
-        ...
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """Let go of files."""
 
 
 def cores() -> int:
@@ -75,10 +81,13 @@ class Crew:
             WorkerFailed: A worker died.
             BatchFilesError: Whatever the job raised.
         """
-        if self._workers is not None and len(tasks) > 1:
+        if self._workers is not None:  # also for a single task: digests agree among the workers only (see processes)
             yield from self._workers.run(job, spec, tasks)
             return
         doer = job(spec)
-        for number, task in enumerate(tasks):
-            for product in doer.run(task):
-                yield number, product
+        try:
+            for number, task in enumerate(tasks):
+                for product in doer.run(task):
+                    yield number, product
+        finally:
+            doer.close()

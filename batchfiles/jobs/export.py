@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Unpack
 
-from batchfiles.jobs.crew import Product
+from batchfiles.jobs.crew import Crew, Product
 from batchfiles.jobs.export_rows import ExportRows
 from batchfiles.jobs.file_roles import FileRoles, sort_files
 from batchfiles.jobs.first_line import table_of_results
@@ -36,7 +36,7 @@ class Export(TableJob[ExportReport]):
     def _bytes(self) -> int:
         return sum(file.size for file in self._roles.results)
 
-    def _run(self, folder: Path | None, metadata: Mapping[str, str]) -> Iterator[Product]:
+    def _run(self, crew: Crew, folder: Path | None, metadata: Mapping[str, str]) -> Iterator[Product]:
         started = time.perf_counter()
         progress = self._progress()
         spec = {
@@ -44,14 +44,13 @@ class Export(TableJob[ExportReport]):
             "results": [list(file) for file in self._roles.result_files()],
         }
         tally = Tally()
-        with self._crew(parts=folder is not None) as crew:
-            ranges = with_line_numbers(crew, self._roles.results, TASK_BYTES if folder is None else PART_BYTES)
-            for _, product in crew.run(ExportRows, spec, ranges):
-                if isinstance(product, dict):
-                    tally.add(product)
-                    progress(product["bytes"])
-                else:
-                    yield product
+        ranges = with_line_numbers(crew, self._roles.results, TASK_BYTES if folder is None else PART_BYTES)
+        for _, product in crew.run(ExportRows, spec, ranges):
+            if isinstance(product, dict):
+                tally.add(product)
+                progress(product["bytes"])
+            else:
+                yield product
         self._report = ExportReport(
             table=self._table(),
             files=self._roles.described(),

@@ -33,9 +33,8 @@ class ExportRows(RowJob):
         for line in block.lines:
             value, result = read_result(line)
             if value is None:
-                self._batch_id = batch_id
                 error = InvalidLine(result.error_message or "", code=result.error_code or "")
-                self._refuse(line, error, name, number, offset)
+                self._refuse(file, line, error, number, offset)
             else:
                 if type(value) is not dict:
                     self._counts["repaired_json"] += 1
@@ -44,9 +43,10 @@ class ExportRows(RowJob):
             number += 1
             offset += len(line) + 1
 
-    def _add_malformed(self, line: bytes, error: InvalidLine, name: str, number: int) -> None:
+    def _add_malformed(self, file: int, line: bytes, error: InvalidLine, number: int) -> None:
         _, result = read_result(line)
         result = result._replace(error_code=error.code, error_message=error.reason)
         self._outcomes[result.outcome] += 1
         known = Asked(id_of_line(line), None, None, None, None, None, None)
-        self._columns.add(known, Found(result, b"", None, name, number, self._batch_id, None))
+        name, _, batch_id, _ = self._files[file]
+        self._columns.add(known, Found(result, b"", None, name, number, batch_id, None))

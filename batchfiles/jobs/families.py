@@ -79,8 +79,12 @@ def describe(family: Family) -> str:
     return DESCRIPTIONS[family]
 
 
-def classify(source: Source) -> Side:
+def classify(source: Source, *, otherwise: Side | None = None) -> Side:
     """Tell whether a file holds requests or results, by its first line that says so.
+
+    Args:
+        source: The file.
+        otherwise: What it is where nothing in it says so; None raises.
 
     Returns:
         `"inputs"`, `"results"`, or `"empty"` for a file of no bytes, or of blank lines only.
@@ -93,7 +97,7 @@ def classify(source: Source) -> Side:
     """
     if source.path is None:
         raise ValueError(f"{source.name} can be read once only: spool it before it is classified")
-    return classify_lines(_lines_of(source), source.name)
+    return classify_lines(_lines_of(source), source.name, otherwise=otherwise)
 
 
 def _lines_of(source: Source) -> Iterator[bytes]:
@@ -101,12 +105,13 @@ def _lines_of(source: Source) -> Iterator[bytes]:
         yield from block.lines
 
 
-def classify_lines(lines: Iterable[bytes], name: str | None = None) -> Side:
+def classify_lines(lines: Iterable[bytes], name: str | None = None, *, otherwise: Side | None = None) -> Side:
     """Do what `classify` does for lines that are at hand already; no more of them are taken than needed.
 
     Args:
         lines: The first lines of a file, or all of them.
         name: The file's display name, for the exception.
+        otherwise: What a file is where nothing in it says so; None raises.
 
     Returns:
         `"inputs"`, `"results"`, or `"empty"` if there is no line, or blank ones only.
@@ -133,7 +138,7 @@ def classify_lines(lines: Iterable[bytes], name: str | None = None) -> Side:
             break
     if not size:
         return "empty"
-    return _side_of_unreadable(unreadable, name, decoded=decoded)
+    return _side_of_unreadable(unreadable, name, decoded=decoded, otherwise=otherwise)
 
 
 def _side(family: Family, name: str | None) -> Side:
@@ -144,10 +149,12 @@ def _side(family: Family, name: str | None) -> Side:
     raise Mismatch(f"holds {describe(family)}", path=name)
 
 
-def _side_of_unreadable(lines: list[bytes], name: str | None, *, decoded: bool) -> Side:
+def _side_of_unreadable(lines: list[bytes], name: str | None, *, decoded: bool, otherwise: Side | None) -> Side:
     for line in lines:
         if found := TELLING_KEY.search(line):
             return "inputs" if found[1] else "results"
+    if otherwise is not None:
+        return otherwise
     if decoded:
         raise Mismatch(f"holds {describe('unknown')}", path=name)
     raise Mismatch("holds no line that can be read as JSON, and nothing in it looks like a request or a result", path=name)

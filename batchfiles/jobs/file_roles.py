@@ -10,7 +10,7 @@ from typing import Any
 
 from batchfiles.errors import Mismatch
 from batchfiles.jobs.candidates import ResultFile
-from batchfiles.jobs.families import classify
+from batchfiles.jobs.families import Side, classify
 from batchfiles.jobs.local_file import LocalFile
 from batchfiles.streams.sources import COMPRESSED, SUFFIXES, Source, SourceLike, expand
 from batchfiles.streams.spool import Spool
@@ -46,13 +46,15 @@ class FileRoles:
         `part-1_output.jsonl` belongs to `part-1.jsonl` where there are several input files: a `custom_id` is unique within its
         batch and not in the world.
         """
-        stems = {_stem(file.name): number for number, file in enumerate(self.inputs)}
+        parts = {_stem(file.original): number for number, file in enumerate(self.inputs) if file.original is not None}
         found = []
         for file in self.results:
             match = RESULT_NAME.fullmatch(Path(file.name).name)
             stem = match["stem"] if match else None
-            part = stems.get(str(Path(file.name).with_name(stem))) if stem and len(self.inputs) > 1 else None
-            batch_id = stem if stem and BATCH_ID.fullmatch(stem) else None
+            part = None
+            if stem is not None and file.original is not None and len(self.inputs) > 1:
+                part = parts.get(file.original.with_name(stem))
+            batch_id = stem if stem is not None and BATCH_ID.fullmatch(stem) else None
             found.append(ResultFile(file.name, str(file.path), batch_id, part))
         return found
 
@@ -66,13 +68,12 @@ class FileRoles:
         return tuple({"path": file.name, "role": role, "bytes": file.size} for role, files in roles for file in files)
 
 
-def _stem(name: str) -> str:
+def _stem(path: Path) -> Path:
     """Return a file's path without the suffixes of a batch file."""
-    for end in COMPRESSED:
-        for suffix in SUFFIXES:
-            if name.endswith(suffix + end):
-                return name.removesuffix(suffix + end)
-    return name
+    for end in (suffix + compression for suffix in SUFFIXES for compression in COMPRESSED):
+        if path.name.endswith(end):
+            return path.with_name(path.name.removesuffix(end) or path.name)
+    return path
 
 
 def sort_files(
@@ -96,14 +97,14 @@ def sort_files(
     named = {source.path.resolve() for source in forced if source.path is not None}
     sorted_: dict[str, list[LocalFile]] = {"inputs": [], "results": [], "empty": []}
     for source in forced:
-        file, kind = _local(source, spool)
+        file, kind = _local(source, spool, "inputs")
         if kind == "results":
             raise Mismatch("holds results, and was given as requests", path=source.name, role="input")
         sorted_["inputs"].append(file)
     for source in found:
         if source.path is not None and source.path.resolve() in named:
             continue  # a folder may hold the input that was named
-        file, kind = _local(source, spool)
+        file, kind = _local(source, spool, "results" if results_only or forced else _by_name(source))
         if kind == "inputs" and results_only:
             raise Mismatch("holds requests, and results were expected: `join` takes both", path=source.name, role="output")
         if kind == "inputs" and forced:
@@ -112,7 +113,13 @@ def sort_files(
     return FileRoles(tuple(sorted_["inputs"]), tuple(sorted_["results"]), tuple(sorted_["empty"]))
 
 
-def _local(source: Source, spool: Spool) -> tuple[LocalFile, str]:
+def _by_name(source: Source) -> Side | None:
+    """Tell results by a download's name, where nothing in the file says what it is."""
+    return "results" if RESULT_NAME.fullmatch(Path(source.name).name) else None
+
+
+def _local(source: Source, spool: Spool, otherwise: Side | None) -> tuple[LocalFile, Side]:
     path = spool.local(source)
-    file = LocalFile(source.name, path, path.stat().st_size)
-    return file, classify(Source(source.name, path=path))
+    original = source.path.resolve() if source.path is not None else None
+    file = LocalFile(source.name, original, path, path.stat().st_size)
+    return file, classify(Source(source.name, path=path), otherwise=otherwise)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+import re
+from collections.abc import Iterable, Iterator
 from typing import Any
 
-from batchfiles.bodies import endpoint_of
+from batchfiles.bodies import EMBEDDINGS, endpoint_of
 from batchfiles.codec import loads
 from batchfiles.errors import InvalidLine
 from batchfiles.jobs.local_file import LocalFile
@@ -16,13 +17,32 @@ __all__ = ["table_of_inputs", "table_of_results"]
 
 
 def table_of_inputs(files: Iterable[LocalFile]) -> str:
-    """Choose by the `url` of the first request that has one: `…/embeddings` makes vectors, everything else requests."""
-    return _first(files, lambda line: line["url"] if isinstance(line.get("url"), str) else None)
+    """Choose by the `url` of the first request, and, where that makes vectors, by all: files that mix endpoints make requests."""
+    found = "requests"
+    for line in _lines(files):
+        if EMBEDDINGS_URL.search(line):
+            found = "embeddings"
+        elif (value := _object(line)) is not None:
+            url = value.get("url")
+            if not isinstance(url, str) or not url.endswith("/embeddings"):
+                return "requests"
+            found = "embeddings"
+    return found
+
+
+EMBEDDINGS_URL = re.compile(rb'^{ ?"custom_id": ?"[^"\\]*", ?"method": ?"POST", ?"url": ?"[^"\\]*/embeddings", ?"body"')
+"""The beginning of an ordinary request for vectors; other lines are decoded."""
 
 
 def table_of_results(files: Iterable[LocalFile]) -> str:
-    """Choose by the body of the first success."""
-    return _first(files, _endpoint_of_success)
+    """Choose by the body of each file's first success: all must be vectors."""
+    found = set()
+    for file in files:
+        for line in _lines([file]):
+            if (value := _object(line)) is not None and (endpoint := _endpoint_of_success(value)) is not None:
+                found.add(endpoint)
+                break
+    return "embeddings" if found == {EMBEDDINGS} else "requests"
 
 
 def _endpoint_of_success(line: dict[str, Any]) -> str | None:
@@ -30,18 +50,14 @@ def _endpoint_of_success(line: dict[str, Any]) -> str | None:
     return endpoint_of(result.body) if result.outcome == SUCCEEDED and result.body else None
 
 
-def _first(files: Iterable[LocalFile], endpoint: Callable[[dict[str, Any]], str | None]) -> str:
-    for line in _objects(files):
-        if (found := endpoint(line)) is not None:
-            return "embeddings" if found.endswith("/embeddings") else "requests"
-    return "requests"
-
-
-def _objects(files: Iterable[LocalFile]) -> Iterator[dict[str, Any]]:
+def _lines(files: Iterable[LocalFile]) -> Iterator[bytes]:
     for file in files:
         for block in read_blocks(Source(file.name, path=file.path), lambda _: None):
-            for line in block.lines:
-                try:
-                    yield loads(line)
-                except InvalidLine:
-                    continue
+            yield from block.lines
+
+
+def _object(line: bytes) -> dict[str, Any] | None:
+    try:
+        return loads(line)
+    except InvalidLine:
+        return None

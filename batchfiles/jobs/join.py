@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Unpack
 
 from batchfiles.custom_ids.index import Entries, IndexBuilder
-from batchfiles.errors import Mismatch
+from batchfiles.custom_ids.marks import Marks
+from batchfiles.errors import FileError, Mismatch
 from batchfiles.jobs.accounts import Accounts, duplicate_inputs
 from batchfiles.jobs.crew import Crew, Product
 from batchfiles.jobs.file_roles import FileRoles, sort_files
@@ -67,15 +68,15 @@ class Join(TableJob[JoinReport]):
         csv_safe: bool = False,
     ) -> JoinReport:
         """Write the table: see `TableJob.write`."""
-        # What is written to a file can be begun again, so a quick survey will do; rows that somebody has seen can't be taken back.
+        # What is written to a file can be begun again, so a quick survey will do; rows that were given out can't be taken back.
         self._quick = os.fspath(path) != "-"
         try:
             return super().write(path, format=format, force=force, csv_safe=csv_safe)
         except Misindexed:
-            self._survey = None
+            self._quick = False
+            return super().write(path, format=format, force=force, csv_safe=csv_safe)
         finally:
             self._quick = False
-        return super().write(path, format=format, force=force, csv_safe=csv_safe)
 
     def _table(self) -> str:
         return self._options.table or table_of_inputs(self._roles.inputs)
@@ -86,23 +87,24 @@ class Join(TableJob[JoinReport]):
     def _bytes(self) -> int:
         return sum(file.size for file in self._roles.inputs + self._roles.results)
 
-    def _run(self, folder: Path | None, metadata: Mapping[str, str]) -> Iterator[Product]:
+    def _run(self, crew: Crew, folder: Path | None, metadata: Mapping[str, str]) -> Iterator[Product]:
         started = time.perf_counter()
         progress = self._progress()
-        with self._crew(parts=folder is not None) as crew:
-            survey = self._surveyed(crew, progress)
-            survey.index.forget()
-            ranges = with_line_numbers(crew, self._roles.inputs, TASK_BYTES if folder is None else PART_BYTES)
-            spec = {
-                **self._spec(folder, metadata),
-                "inputs": [[file.name, str(file.path)] for file in self._roles.inputs],
-                "results": [list(file) for file in self._files],
-                "index": str(survey.index.path),
-                "count": survey.index.count,
-                "refuse_duplicates": self._refuse_duplicates,
-            }
-            tally = Tally()
-            asked = IndexBuilder(self._spool.new_path("inputs.index"))
+        survey = self._survey or self._surveyed(crew, progress)
+        marks = Marks(self._spool.new_path("marks"), survey.index.count)
+        ranges = with_line_numbers(crew, self._roles.inputs, TASK_BYTES if folder is None else PART_BYTES)
+        spec = {
+            **self._spec(folder, metadata),
+            "inputs": [[file.name, str(file.path)] for file in self._roles.inputs],
+            "results": [list(file) for file in self._files],
+            "index": str(survey.index.path),
+            "marks": str(marks.path),
+            "count": survey.index.count,
+            "refuse_duplicates": self._refuse_duplicates,
+        }
+        tally = Tally()
+        asked = IndexBuilder(self._spool.new_path("inputs.index"))
+        try:
             for _, product in crew.run(JoinRows, spec, ranges):
                 if isinstance(product, bytes):
                     asked.add(Entries.from_bytes(product))
@@ -111,30 +113,36 @@ class Join(TableJob[JoinReport]):
                     progress(product["bytes"])
                 else:
                     yield product
-        self._close_books(survey, asked, tally, started)
+            self._close_books(survey, marks, asked, tally, started)
+        except Misindexed:
+            if survey.careful:
+                raise FileError("a result file changed while it was being read") from None
+            raise
+        # Every line has been looked at under its id by now, so that a quick survey is as good as a careful one.
+        self._survey = survey
 
     def _surveyed(self, crew: Crew, progress: Callable[[int], None]) -> Survey:
-        """Look the results through once, however often the table is made."""
-        if self._survey is None:
-            path = self._spool.new_path("results.index")
-            self._survey = survey_results(
-                crew, self._roles.results, path, cap=self._options.cap, careful=not self._quick, progress=progress
-            )
-        return self._survey
+        """Look the results through."""
+        path = self._spool.new_path("results.index")
+        careful = not self._quick
+        return survey_results(crew, self._roles.results, path, cap=self._options.cap, careful=careful, progress=progress)
 
-    def _close_books(self, survey: Survey, asked: IndexBuilder, tally: Tally, started: float) -> None:
+    def _close_books(self, survey: Survey, marks: Marks, asked: IndexBuilder, tally: Tally, started: float) -> None:
         """Count what became of every line, and make the report."""
-        self._accounts = accounts = Accounts(survey, self._files)
+        accounts = Accounts(survey, marks, self._files)
         with asked.finish() as index:
             duplicates, places = duplicate_inputs(index, self._roles.inputs, self._files)
+        index.path.unlink()
         examples = {**accounts.examples, "duplicate": places} if places else accounts.examples
-        counts = survey.counts
         fields = tally.fields()
-        fields["blank_lines"] += counts["blank_line"]
+        fields["blank_lines"] += survey.blank_lines
+        fields["repaired_lines"] += accounts.counts["repaired"]
+        fields["findings"] = (*survey.findings, *fields["findings"])
+        self._accounts = accounts
         self._report = JoinReport(
             table=self._table(),
             files=self._roles.described(),
-            result_lines=counts["lines"] - counts["blank_line"],
+            result_lines=survey.lines - survey.blank_lines,
             seconds=round(time.perf_counter() - started, 3),
             inputs=sum(tally.outcomes.values()),
             malformed_inputs=tally.counts["malformed_inputs"],
@@ -160,12 +168,13 @@ def join(
     """Join results to their requests: one row for each request, in the order of the requests.
 
     Args:
-        *files: Request files, output files and error files in any mix, sorted by what their lines are; paths, folders, globs, open
-            binary files, `-`. Only results if `inputs` are given.
+        *files: Request files, output files and error files in any mix, sorted by what their lines are: paths, folders, globs,
+            open binary files, `-`. Only results if `inputs` are given.
         inputs: Files that must be requests.
         on_duplicate: What to do where there are several results for a request: `"best"` takes succeeded before incomplete before
             the rest, among equals the later one; `"error"` refuses.
-        **options: `table`, `dimensions`, `bodies`, `request_bodies`, `cap`, `temp_dir`, `workers`, `progress`: see `TableOptions`.
+        **options: The fields of `TableOptions`: `table`, `dimensions`, `bodies`, `request_bodies`, `cap`, `temp_dir`, `workers`,
+            `progress`.
 
     Returns:
         A `Join`: iterate it, or call `to_arrow()`, `to_parquet(path)`, `write(path)`, `report`.

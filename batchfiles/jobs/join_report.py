@@ -21,7 +21,7 @@ class TableReport:
         table: `"requests"` or `"embeddings"`.
         rows: Rows of the table.
         outcomes: How many requests had which outcome; every outcome is there, most of them with 0.
-        files: The files that were read: `{"path": …, "role": "inputs" | "results" | "empty", "lines": …}`.
+        files: The files that were read: `{"path": …, "role": "inputs" | "results" | "empty", "bytes": …}`.
         result_lines: Lines in the result files, blank ones aside.
         blank_lines: Blank lines, in whatever file.
         repaired_lines: Lines that are not quite JSON and were read all the same (lone surrogates, `NaN`).
@@ -100,14 +100,12 @@ class Tally:
         self.counts: Counter[str] = Counter()
         self.outcomes: Counter[str] = Counter()
         self.findings: list[Finding] = []
-        self.rows = 0
 
     def add(self, summary: Mapping[str, Any]) -> None:
         """Add the summary that ended a task."""
         self.counts.update(summary["counts"])
         self.outcomes.update(summary["outcomes"])
-        # From a worker process a finding comes as a plain object.
-        self.findings += [item if isinstance(item, Finding) else Finding(**item) for item in summary["findings"]]
+        self.findings += map(Finding.revived, summary["findings"])
 
     def fields(self) -> dict[str, Any]:
         """Return what every report shares."""

@@ -8,6 +8,7 @@ from typing import Any
 
 from batchfiles import codec, spans
 from batchfiles.custom_ids.index import Entries, Index, digest
+from batchfiles.custom_ids.marks import Marks
 from batchfiles.errors import InvalidLine
 from batchfiles.jobs.candidates import Candidates, ResultFile
 from batchfiles.jobs.crew import Product, Spec
@@ -23,14 +24,19 @@ class JoinRows(RowJob):
 
     Args:
         spec: As for `RowJob`, and `inputs`: `[[name, path], …]`; `results`: the fields of each `ResultFile`; `index` and `count`:
-            the index that the survey made; `refuse_duplicates`.
+            the index that the survey made; `marks`: the file of this pass's marks; `refuse_duplicates`.
     """
 
     def __init__(self, spec: Spec) -> None:
         super().__init__(spec)
         index = Index(Path(spec["index"]), spec["count"])
+        marks = Marks(Path(spec["marks"]), spec["count"])
         files = [ResultFile(*fields) for fields in spec["results"]]
-        self._candidates = Candidates(index, files, refuse_duplicates=spec["refuse_duplicates"])
+        self._candidates = Candidates(index, marks, files, refuse_duplicates=spec["refuse_duplicates"])
+
+    def close(self) -> None:
+        """Close the result files."""
+        self._candidates.close()
 
     def _file(self, number: int) -> tuple[str, str]:
         name, path = self._spec["inputs"][number]
@@ -40,7 +46,6 @@ class JoinRows(RowJob):
         """Yield the rows of a range, and then the packed entries of its ids."""
         self._entries = Entries()
         yield from super()._batches(task)
-        self._counts["repaired_json"] += self._candidates.take_repaired()
         yield self._entries.to_bytes()
 
     def _add_block(self, block: Block, file: int) -> None:
@@ -48,12 +53,13 @@ class JoinRows(RowJob):
         add, best, note = self._columns.add, self._candidates.best, self._entries.add
         split = spans.split_input if self._spec["request_bodies"] else _without_body
         outcomes = self._outcomes
+        new: Any = tuple.__new__  # past the constructor, which takes twice as long
         name, number, offset = block.path, block.line_number, block.byte_offset
         for line in block.lines:
             try:
                 value, body = split(line)
             except InvalidLine as error:
-                self._refuse(line, error, name, number, offset)
+                self._refuse(file, line, error, number, offset)
             else:
                 custom_id = value.get("custom_id")
                 if type(custom_id) is str:
@@ -63,28 +69,26 @@ class JoinRows(RowJob):
                     outcomes[found.result.outcome] += 1
                     decoded = value.get("body")
                     model = decoded.get("model") if type(decoded) is dict else None
-                    add(Asked(custom_id, name, number, _string(value.get("url")), _string(model), body, decoded), found)
+                    url = value.get("url")
+                    if type(url) is not str or type(model) is not str:
+                        url, model = _string(url), _string(model)
+                    add(new(Asked, (custom_id, name, number, url, model, body, decoded)), found)
                 else:
-                    self._refuse(line, _no_custom_id(), name, number, offset)
+                    self._refuse(file, line, codec.why_no_input(value), number, offset)
                 if type(value) is not dict:
                     self._counts["repaired_json"] += 1
             number += 1
             offset += len(line) + 1
 
-    def _add_malformed(self, line: bytes, error: InvalidLine, name: str, number: int) -> None:
+    def _add_malformed(self, file: int, line: bytes, error: InvalidLine, number: int) -> None:  # noqa: ARG002 - the export's
         self._counts["malformed_inputs"] += 1
         found = malformed_input(error.code, error.reason)
         self._outcomes[found.result.outcome] += 1
-        self._columns.add(Asked(None, name, number, None, None, None, None), found)
+        self._columns.add(Asked(None, self._file(file)[0], number, None, None, None, None), found)
 
 
 def _without_body(line: bytes) -> tuple[dict[str, Any], None]:
     return codec.loads(line), None
-
-
-def _no_custom_id() -> InvalidLine:
-    words = "Missing required parameter: 'custom_id'."
-    return InvalidLine(words, code="missing_required_parameter", json_path="$.custom_id")
 
 
 def _string(value: object) -> str | None:

@@ -14,10 +14,12 @@ class LocalFile:
 
     Attributes:
         name: Its display name.
+        original: The file's own resolved path; None where the bytes came from an open file.
         path: The file itself, or its decompressed copy.
         size: Bytes of `path`.
     """
 
     name: str
+    original: Path | None
     path: Path
     size: int

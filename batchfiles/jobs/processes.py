@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pickle
 import queue
+import secrets
 import subprocess
 import sys
 import tempfile
@@ -35,7 +36,15 @@ class Processes:
     """
 
     def __init__(self, count: int) -> None:
-        self._workers = [_Worker() for _ in range(count)]
+        # All of them hash alike, with a key that no input can know: the index of ids is built by some and searched by others.
+        seed = secrets.randbelow(2**32)
+        self._workers: list[_Worker] = []
+        try:
+            for _ in range(count):
+                self._workers.append(_Worker(seed))
+        except OSError:
+            self.close()
+            raise
 
     def close(self) -> None:
         """End the workers, wherever they are."""
@@ -69,14 +78,13 @@ class Processes:
         for thread in threads:
             thread.start()
         try:
-            schema = None
+            schema = job.schema_of(spec)
             for number, waiting in enumerate(products):
                 while True:
                     kind, product = waiting.get()
                     if kind == FAILED:
-                        raise product
+                        raise product  # noqa: TRY301 - an exception of the worker's
                     if kind == BATCH:
-                        schema = schema or job(spec).schema
                         product = _record_batch(product, schema)
                     yield number, product
                     if kind == DONE:
@@ -84,6 +92,7 @@ class Processes:
                 room.release()
         except BaseException:
             stop.set()
+            room.release(len(threads))  # none may wait for it for ever
             self.close()
             raise
 
@@ -97,18 +106,29 @@ def _record_batch(payload: bytes, schema: Any) -> Any:  # noqa: ANN401 - pyarrow
 class _Worker:
     """One process and its two pipes."""
 
-    def __init__(self) -> None:
+    def __init__(self, seed: int) -> None:
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed in close()
-        self._process = subprocess.Popen(
+        try:
+            self._process = self._started(seed)
+        except OSError:
+            self._errors.close()
+            raise
+        self._orders = cast("IO[bytes]", self._process.stdin)
+        self._frames = cast("IO[bytes]", self._process.stdout)
+
+    def _started(self, seed: int) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
             [sys.executable, "-m", "batchfiles.jobs.worker"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
             # The worker must find the same modules, also where a script has changed its path.
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(entry or str(Path.cwd()) for entry in sys.path)},
+            env={
+                **os.environ,
+                "PYTHONPATH": os.pathsep.join(entry or str(Path.cwd()) for entry in sys.path),
+                "PYTHONHASHSEED": str(seed),
+            },
         )
-        self._orders = cast("IO[bytes]", self._process.stdin)
-        self._frames = cast("IO[bytes]", self._process.stdout)
 
     def do(self, order: Spec, products: queue.SimpleQueue[tuple[bytes, Any]]) -> None:
         """Give one order and pass on what comes back, up to the frame that ends it.

@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from batchfiles.errors import InvalidLine
 from batchfiles.findings import Finding
-from batchfiles.jobs.crew import Product, Spec
+from batchfiles.jobs.crew import Job, Product, Spec
 from batchfiles.streams.lines import Block
 from batchfiles.streams.sources import Source, read_blocks
 from batchfiles.table.columns import RequestColumns
@@ -30,7 +31,7 @@ FINDINGS_KEPT = 100
 """Findings of a range that are told in words; all are counted."""
 
 
-class RowJob:
+class RowJob(Job):
     """Builds the rows of a range, counts what becomes of them, and writes them down where they are to be a part.
 
     Args:
@@ -39,7 +40,12 @@ class RowJob:
 
     def __init__(self, spec: Spec) -> None:
         self._spec = spec
-        self.schema = schema(spec["table"], dimensions=spec["dimensions"])
+        self.schema = self.schema_of(spec)
+
+    @classmethod
+    def schema_of(cls, spec: Spec) -> Any:  # noqa: ANN401 - pyarrow has no types
+        """Return the schema of the table."""
+        return schema(spec["table"], dimensions=spec["dimensions"])
 
     def run(self, task: Spec) -> Iterator[Product]:
         """Do one range."""
@@ -69,7 +75,7 @@ class RowJob:
             self._notice(finding)
             if finding.code == "line_too_long":
                 error = InvalidLine(finding.message, code=finding.code)
-                self._add_malformed(b"", error, name, finding.line_number or 0)
+                self._add_malformed(task["file"], b"", error, finding.line_number or 0)
 
         where = {"start": task["start"], "end": task["end"], "line_number": task["line_number"], "cap": self._spec["cap"]}
         for block in read_blocks(Source(name, path=Path(path)), notice, **where):
@@ -91,17 +97,17 @@ class RowJob:
         """Add the rows of a block."""
         raise NotImplementedError
 
-    def _add_malformed(self, line: bytes, error: InvalidLine, name: str, number: int) -> None:
+    def _add_malformed(self, file: int, line: bytes, error: InvalidLine, number: int) -> None:
         """Add the row of a line that can't be read."""
         raise NotImplementedError
 
-    def _refuse(self, line: bytes, error: InvalidLine, name: str, number: int, offset: int) -> None:
+    def _refuse(self, file: int, line: bytes, error: InvalidLine, number: int, offset: int) -> None:
         """Report a line that can't be read and give it a row that says so; a blank line has none."""
         if not line.strip():
             self._counts["blank_line"] += 1
             return
-        self._notice(Finding.of(error, path=name, line_number=number, byte_offset=offset))
-        self._add_malformed(line, error, name, number)
+        self._notice(Finding.of(error, path=self._file(file)[0], line_number=number, byte_offset=offset))
+        self._add_malformed(file, line, error, number)
 
     def _new_columns(self) -> RequestColumns:
         keep = self._spec["bodies"]

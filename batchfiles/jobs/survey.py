@@ -2,8 +2,8 @@ r"""The join's first pass: where the result of each `custom_id` stands, and how 
 
 An ordinary result line is not decoded here: its id is the string behind the first key, or the second after `id`. The id would be
 another one if the same key came again behind it. A careful survey looks for that, plainly and with letters as escapes
-(`"custom_i\u0064"`), and decodes the lines where it may be. A quick survey leaves it to the second pass, which decodes every line:
-`Misindexed` says that it must all be done again, carefully. Whether a line is JSON at all shows when it is fetched.
+(`"custom_i\u0064"`), and decodes the lines where it may be. A quick survey leaves it to the second pass, which decodes every
+line: `Misindexed` says that it must all be done again, carefully. Whether a line is JSON at all shows when it is fetched.
 """
 
 from __future__ import annotations
@@ -11,26 +11,39 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from hashlib import blake2b
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 from batchfiles.codec import loads
-from batchfiles.custom_ids.index import Entries, Index, IndexBuilder, digest
+from batchfiles.custom_ids.index import Entries, Index, IndexBuilder, digest, digest_of_bytes
 from batchfiles.errors import InvalidLine
 from batchfiles.findings import Finding
-from batchfiles.jobs.crew import Crew, Product, Spec
+from batchfiles.jobs.crew import Crew, Job, Product, Spec
 from batchfiles.jobs.local_file import LocalFile
 from batchfiles.jobs.stray import Stray
 from batchfiles.streams.sources import Source, read_blocks
 
-__all__ = ["CountLines", "Misindexed", "NoteResults", "Survey", "id_of_malformed", "survey_results", "tasks", "with_line_numbers"]
+__all__ = [
+    "CountLines",
+    "Misindexed",
+    "NoteResults",
+    "Survey",
+    "id_of_malformed",
+    "is_misindexed",
+    "survey_results",
+    "tasks",
+    "with_line_numbers",
+]
 
 ID = re.compile(rb'[ \t\r]*{[ \t\r]*(?:"id"[ \t\r]*:[ \t\r]*"[^"\\]*"[ \t\r]*,[ \t\r]*)?"custom_id"[ \t\r]*:[ \t\r]*"([^"\\]*)"')
 ID_WITH_ESCAPES = re.compile(ID.pattern.replace(rb'"([^"\\]*)"', rb'("(?:[^"\\]|\\.)*")'))
 ESCAPED_LETTER = re.compile(rb"\\u00(?:5[fF]|6[349dDfF]|7[345])")
 r"""A letter of `custom_id` written as an escape."""
+
+FINDINGS_KEPT = 100
+"""Findings of a range that are told in words."""
 
 RANGE = 16 * 1024 * 1024
 """Bytes of a task: small enough that workers end together, large enough that nobody waits for orders."""
@@ -58,14 +71,12 @@ class Misindexed(Exception):
     """A line fetched under one id turned out to have another: a key is repeated, and the survey must be a careful one."""
 
 
-class CountLines:
+class CountLines(Job):
     """Counts the lines that begin in a range of a file, so that each range knows the number of its first line.
 
     Args:
         spec: `files`: the local paths.
     """
-
-    schema = None
 
     def __init__(self, spec: Spec) -> None:
         self._files = spec["files"]
@@ -84,14 +95,12 @@ class CountLines:
         yield {"lines": count}
 
 
-class NoteResults:
+class NoteResults(Job):
     """Notes the lines of a range of a result file, under the digests of their ids.
 
     Args:
-        spec: `files`: the local paths; `cap`: the longest line in bytes; `careful`: whether repeated keys are looked for.
+        spec: `files`: `[[name, path], …]`; `cap`: the longest line in bytes; `careful`: whether repeated keys are looked for.
     """
-
-    schema = None
 
     def __init__(self, spec: Spec) -> None:
         self._files = spec["files"]
@@ -99,7 +108,7 @@ class NoteResults:
         self._careful = spec["careful"]
 
     def run(self, task: Spec) -> Iterator[Product]:
-        """Yield the packed entries, the packed stray lines (see `stray`), and how many lines of which kind there are.
+        """Yield the packed entries, the packed stray lines (see `stray`), and what there is: lines, blank ones, findings.
 
         Line numbers count from the beginning of the range.
         """
@@ -107,22 +116,24 @@ class NoteResults:
         entries = Entries()
         stray = Stray()
         counts: Counter[str] = Counter()
+        findings: list[Finding] = []
+        lines = 0
 
         def notice(finding: Finding) -> None:
-            counts[finding.code] += 1
+            nonlocal lines
+            findings.append(finding)
             if finding.code == "line_too_long":
-                stray.add_malformed(file, finding.byte_offset or 0, finding.line_number or 0)
+                lines = finding.line_number or 0
+                stray.add_malformed(file, finding.byte_offset or 0, lines)
 
-        source = Source(self._files[file], path=Path(self._files[file]))
-        lines = 0
+        name, path = self._files[file]
         note = _note_carefully if self._careful else _note_quickly
-        for block in read_blocks(source, notice, start=task["start"], end=task["end"], cap=self._cap):
+        for block in read_blocks(Source(name, path=Path(path)), notice, start=task["start"], end=task["end"], cap=self._cap):
             note(block.lines, block.line_number, file, block.byte_offset, entries, stray, counts)
             lines = block.line_number + len(block.lines) - 1
-        counts["lines"] = max(lines, counts["line_too_long"] and lines + counts["line_too_long"])
         yield entries.to_bytes()
         yield stray.to_bytes()
-        yield dict(counts)
+        yield {"lines": lines, "blank": counts["blank_line"], "findings": findings[:FINDINGS_KEPT]}
 
 
 def _note_quickly(
@@ -133,7 +144,7 @@ def _note_quickly(
     match = ID.match
     for line in lines:
         if found := match(line):
-            add(int.from_bytes(blake2b(found[1], digest_size=8).digest(), "little"), file, offset, len(line), number)
+            add(digest_of_bytes(found[1]), file, offset, len(line), number)
         else:
             _note_decoded(line, number, file, offset, entries, stray, counts)
         number += 1
@@ -159,18 +170,33 @@ def _note_decoded(line: bytes, number: int, file: int, offset: int, entries: Ent
         counts["blank_line"] += 1
         return
     try:
-        custom_id = loads(line).get("custom_id")
+        value = loads(line)
     except InvalidLine:
-        custom_id = id_of_malformed(line)
-        if custom_id is None:
-            stray.add_malformed(file, offset, number, len(line))
-            return
+        custom_id, malformed = id_of_malformed(line), True
+    else:
+        custom_id, malformed = value.get("custom_id"), why_unreadable(value) is not None
     if type(custom_id) is str:
         entries.add(digest(custom_id), file, offset, len(line), number)
-    elif custom_id is None:
-        stray.add_unidentified(file, offset, number, len(line))
-    else:
+    elif malformed:
         stray.add_malformed(file, offset, number, len(line))
+    else:
+        stray.add_unidentified(file, offset, number, len(line))
+
+
+def why_unreadable(value: dict[str, Any]) -> InvalidLine | None:
+    """Say why a decoded line is no result; None if it is one."""
+    if "response" not in value and "error" not in value:
+        return InvalidLine("the line has neither 'response' nor 'error'", code="missing_required_parameter")
+    custom_id = value.get("custom_id")
+    if type(custom_id) is not str and custom_id is not None:
+        return InvalidLine("'custom_id' must be a string", code="invalid_type", json_path="$.custom_id")
+    return None
+
+
+def is_misindexed(line: bytes, custom_id: object) -> bool:
+    """Tell whether a quick survey took another string for the id of a line than decoding does."""
+    found = ID.match(line)
+    return found is not None and type(custom_id) is str and found[1] != custom_id.encode()
 
 
 def id_of_malformed(line: bytes) -> str | None:
@@ -189,12 +215,18 @@ class Survey:
     Attributes:
         index: Where the results stand, by the digests of their ids.
         stray: Result lines that no id leads to.
-        counts: How many lines, blank lines and so on there are in all result files.
+        careful: Whether repeated keys were looked for.
+        lines: How many lines all result files have.
+        blank_lines: How many of them are blank.
+        findings: What was noticed about the files.
     """
 
     index: Index
     stray: Stray
-    counts: Counter[str]
+    careful: bool
+    lines: int = 0
+    blank_lines: int = 0
+    findings: list[Finding] = field(default_factory=list)
 
 
 def survey_results(
@@ -215,11 +247,12 @@ def survey_results(
     """
     builder = IndexBuilder(path)
     stray = Stray()
-    counts: Counter[str] = Counter()
+    lines = blank = 0
+    findings: list[Finding] = []
     ranges = tasks([file.size for file in files])
     base = [0] * len(files)
     packed: list[bytes] = []
-    spec = {"files": [str(file.path) for file in files], "cap": cap, "careful": careful}
+    spec = {"files": [[file.name, str(file.path)] for file in files], "cap": cap, "careful": careful}
     for number, product in crew.run(NoteResults, spec, ranges):
         if isinstance(product, bytes):
             packed.append(product)
@@ -228,10 +261,13 @@ def survey_results(
         builder.add(Entries.from_bytes(packed[0], base[file]))
         stray.extend(packed[1], base[file])
         packed.clear()
+        noticed = map(Finding.revived, product["findings"])
+        findings += [replace(finding, line_number=(finding.line_number or 0) + base[file]) for finding in noticed]
         base[file] += product["lines"]
-        counts.update(product)
+        lines += product["lines"]
+        blank += product["blank"]
         progress(ranges[number]["end"] - ranges[number]["start"])
-    return Survey(builder.finish(), stray, counts)
+    return Survey(builder.finish(), stray, careful, lines, blank, findings)
 
 
 def with_line_numbers(crew: Crew, files: Sequence[LocalFile], size: int) -> list[Spec]:

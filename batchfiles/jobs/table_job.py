@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, TypeAlias, TypedDict, TypeVar
+from typing import Any, Generic, Self, TypeAlias, TypedDict, TypeVar
 
 from batchfiles.codec import dumps
 from batchfiles.jobs.crew import Crew, Product, Spec, cores
@@ -101,15 +101,24 @@ class TableKeywords(TypedDict, total=False):
 class TableJob(Generic[ReportT]):
     """A table of batch files, made anew each time it is asked for.
 
-    Iterating gives each row as a dict of the table's columns. `to_arrow`, `to_parquet` and `write` make the whole table, `batches`
-    streams it, and whatever speaks the Arrow C stream protocol (DuckDB, polars, pyarrow) takes the object as it is.
+    Iterating gives each row as a dict of the table's columns. `to_arrow`, `to_parquet` and `write` make the whole table,
+    `batches` streams it, and whatever speaks the Arrow C stream protocol (DuckDB, polars, pyarrow) takes the object as it is.
     """
 
     def __init__(self, options: TableOptions, spool: Spool) -> None:
         self._options = options
         self._spool = spool
         self._report: ReportT | None = None
-        self._working: Crew | None = None
+
+    def close(self) -> None:
+        """Remove temporary files; without it they go when the object does."""
+        self._spool.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     @property
     def schema(self) -> Any:  # noqa: ANN401 - pyarrow has no types
@@ -133,7 +142,8 @@ class TableJob(Generic[ReportT]):
         Raises:
             BatchFilesError: As the function that made this object says.
         """
-        yield from self._run(None, {})
+        with self._crew(parts=False) as crew:
+            yield from self._run(crew, None, {})
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         for batch in self.batches():
@@ -155,8 +165,8 @@ class TableJob(Generic[ReportT]):
         """Write the table to one Parquet file, or to a folder of Parquet parts; it appears whole or not at all.
 
         Args:
-            path: A name that ends in `.parquet`, or a folder: one that is there, or a name without a suffix or with a slash at its
-                end.
+            path: A name that ends in `.parquet`, or a folder: one that is there, or a name without a suffix or with a slash at
+                its end.
             force: Replace what is there.
 
         Raises:
@@ -194,12 +204,12 @@ class TableJob(Generic[ReportT]):
         from batchfiles.table.background import written
         from batchfiles.table.writing import open_table
 
-        with self._crew(parts=False):
+        with self._crew(parts=False) as crew:  # first of all: they import while this process opens its file
             target = os.fspath(path)
             metadata = self._metadata()
             table = open_table(target, self.schema, format=format, force=force, csv_safe=csv_safe, metadata=metadata)
             with table as writer:
-                for _ in written(self.batches(), writer):
+                for _ in written(self._run(crew, None, {}), writer):
                     pass
         return self.report
 
@@ -207,8 +217,8 @@ class TableJob(Generic[ReportT]):
         from batchfiles.streams.atomic import atomic_folder
         from batchfiles.table.parquet import ParquetTable
 
-        with atomic_folder(path, force=force) as folder:
-            for _ in self._run(folder, self._metadata()):
+        with self._crew(parts=True) as crew, atomic_folder(path, force=force) as folder:
+            for _ in self._run(crew, folder, self._metadata()):
                 pass
             if not any(folder.iterdir()):  # no rows: one part that has the schema
                 ParquetTable(folder / "part-00000.parquet", self.schema, metadata=self._metadata()).close()
@@ -222,7 +232,7 @@ class TableJob(Generic[ReportT]):
         """Return the display names of the files by what they hold, for the table's metadata."""
         raise NotImplementedError
 
-    def _run(self, folder: Path | None, metadata: Mapping[str, str]) -> Iterator[Product]:
+    def _run(self, crew: Crew, folder: Path | None, metadata: Mapping[str, str]) -> Iterator[Product]:
         """Yield the batches and set the report; with a folder, write parts there and yield nothing."""
         raise NotImplementedError
 
@@ -250,18 +260,8 @@ class TableJob(Generic[ReportT]):
 
         return step
 
-    @contextmanager
-    def _crew(self, *, parts: bool) -> Iterator[Crew]:
-        """Start the workers, unless they work already: `write` wants them to import while it opens its file."""
-        if self._working is not None:
-            yield self._working
-            return
-        with Crew(self._options.workers_for(self._bytes(), parts=parts)) as crew:
-            self._working = crew
-            try:
-                yield crew
-            finally:
-                self._working = None
+    def _crew(self, *, parts: bool) -> Crew:
+        return Crew(self._options.workers_for(self._bytes(), parts=parts))
 
 
 def is_folder(path: str | os.PathLike[str]) -> bool:

@@ -12,6 +12,7 @@ from typing import Any
 
 from batchfiles import codec
 from batchfiles.jobs.crew import Job, Spec
+from batchfiles.jobs.lean_import import import_pyarrow
 from batchfiles.jobs.processes import BATCH, BYTES, DONE, FAILED
 
 __all__ = ["main"]
@@ -23,6 +24,7 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # Decoded JSON has no cycles; a collector that walks it again and again costs a tenth of the decoding.
     gc.disable()
+    import_pyarrow()
     sink = os.dup(1)
     os.dup2(2, 1)  # nothing that a library prints may get between the frames
     jobs: dict[tuple[str, bytes], Job] = {}
@@ -41,7 +43,8 @@ def _do(order: Spec, jobs: dict[tuple[str, bytes], Job], sink: int) -> None:
     key = (order["job"], codec.dumps(order["spec"]))
     if key not in jobs:
         module, name = order["job"].split(":")
-        jobs.clear()
+        while jobs:
+            jobs.popitem()[1].close()
         jobs[key] = getattr(importlib.import_module(module), name)(order["spec"])
     for product in jobs[key].run(order["task"]):
         if isinstance(product, dict):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+import weakref
 from pathlib import Path
 from typing import Self, cast
 
@@ -29,10 +30,11 @@ class Spool:
 
     def __init__(self, directory: str | os.PathLike[str] | None = None) -> None:
         try:
-            self._folder = tempfile.TemporaryDirectory(prefix="batchfiles-", dir=directory, ignore_cleanup_errors=True)
+            self.path = Path(tempfile.mkdtemp(prefix="batchfiles-", dir=directory))
         except OSError as error:
             raise file_error(error, os.fspath(directory or tempfile.gettempdir())) from None
-        self.path = Path(self._folder.name)
+        # Not a TemporaryDirectory, which complains when nobody closes it: a job lives as long as somebody holds its table.
+        self._remove = weakref.finalize(self, shutil.rmtree, self.path, ignore_errors=True)
         self._count = 0
 
     def __enter__(self) -> Self:
@@ -43,7 +45,7 @@ class Spool:
 
     def close(self) -> None:
         """Remove the folder and everything in it."""
-        self._folder.cleanup()
+        self._remove()
 
     def new_path(self, name: str) -> Path:
         """Name a file in the folder that is not there yet."""

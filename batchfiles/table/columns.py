@@ -6,7 +6,7 @@ This is the hot loop's second half. A row is one tuple, put together from slices
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 from batchfiles import bodies, spans
 from batchfiles.bodies.answer import EMPTY
@@ -17,8 +17,8 @@ __all__ = ["MISSING", "Asked", "Found", "RequestColumns", "Row", "malformed_inpu
 
 Row = tuple[Any, ...]
 
-ANSWER_COLUMNS = slice(1, 17)
-"""The fields of an `Answer` that are columns in the order of the table: `model` to `created_at`."""
+RESPONSE_ID = 17
+"""The place of `response_id` in an `Answer`: by name it costs three times as much."""
 
 
 class Asked(NamedTuple):
@@ -108,35 +108,41 @@ class RequestColumns:
     def add(self, asked: Asked | None, found: Found) -> None:
         """Add the row of one request, or of one result that stands for itself."""
         result = found.result
-        says_more = not result.answer.carried or result.outcome != SUCCEEDED or result.misfits > 0
-        if says_more and result.body and bodies.endpoint_of(result.body) == EMBEDDINGS:
-            self.embeddings += 1
-        self._rows.append(self.row(asked, found, keep_body=says_more))
+        if result.misfits or not result.answer.carried or result.outcome != SUCCEEDED:
+            if result.body and bodies.endpoint_of(result.body) == bodies.EMBEDDINGS:
+                self.embeddings += 1
+            self._rows.append(self.row(asked, found, self._keep_some))
+        else:
+            self._rows.append(self.row(asked, found, self._keep_all))
 
-    def row(self, asked: Asked | None, found: Found, *, keep_body: bool) -> Row:
-        """Return the row of one request in the order of the requests table; `keep_body` counts for `"auto"`."""
+    def row(self, asked: Asked | None, found: Found, keep_body: bool) -> Row:
+        """Return the row of one request in the order of the requests table."""
         result, line, value, source, line_number, batch_id, attempts = found
         outcome, status_code, request_id, code, kind, param, message, again, body, answer, misfits = result
         if misfits:
             self.misfits += misfits
         custom_id = batch_request_id = response_body = None
         if value is not None:
-            batch_request_id = _string(value.get("id"))
-            custom_id = _string(value.get("custom_id"))
-            if self._keep_all or (keep_body and self._keep_some):
+            batch_request_id = value.get("id")
+            if type(batch_request_id) is not str:
+                batch_request_id = None
+            if keep_body:
                 response_body = spans.body_of_output(line, value)
         if asked is None:
-            asked_for: Row = NOT_ASKED
+            custom_id = _string(value.get("custom_id")) if value else None
             endpoint = bodies.endpoint_of(body) if body else None
+            input_source = input_line_number = model = request_body = None
         else:
             custom_id, input_source, input_line_number, endpoint, model, request_body, _ = asked
-            asked_for = (input_source, input_line_number, model, request_body)
             if endpoint is None and body:
                 endpoint = bodies.endpoint_of(body)
-        head: Row = (custom_id, outcome, status_code, code, kind, param, message, again, endpoint)
-        told = cast("Row", answer[ANSWER_COLUMNS])
-        where: Row = (batch_id, batch_request_id, answer.response_id, request_id, attempts, source, line_number)
-        return head + told + where + asked_for + (response_body,)
+        asked_for: Row = (custom_id, outcome, status_code, code, kind, param, message, again, endpoint)
+        where: Row = (
+            batch_id, batch_request_id, answer[RESPONSE_ID], request_id, attempts, source, line_number,
+            input_source, input_line_number, model, request_body, response_body,
+        )  # fmt: skip
+        # Fields 1 to 16 of an answer are columns in the order of the table: `model` to `created_at`.
+        return asked_for + answer[1:17] + where
 
     def flush(self) -> Any:  # noqa: ANN401 - pyarrow has no types
         """Return the rows added so far as one Arrow record batch, and forget them; None if there are none."""
@@ -144,10 +150,6 @@ class RequestColumns:
             return None
         rows, self._rows = self._rows, []
         return record_batch(self._schema, list(zip(*rows, strict=True)))
-
-
-NOT_ASKED: Row = (None, None, None, None)
-EMBEDDINGS = "/v1/embeddings"
 
 
 def record_batch(schema: Any, columns: list[Any]) -> Any:  # noqa: ANN401 - pyarrow has no types

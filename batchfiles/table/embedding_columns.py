@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from batchfiles.bodies import embeddings, endpoint_of
+from batchfiles.bodies import EMBEDDINGS, embeddings, endpoint_of
 from batchfiles.errors import InvalidLine
 from batchfiles.outcome import SUCCEEDED
-from batchfiles.table.columns import EMBEDDINGS, Asked, Found, RequestColumns, record_batch
+from batchfiles.table.columns import Asked, Found, RequestColumns, record_batch
 from batchfiles.table.schema import NOT_OF_VECTORS, REQUESTS
 
 __all__ = ["EmbeddingColumns"]
@@ -46,7 +46,7 @@ class EmbeddingColumns(RequestColumns):
             InvalidLine: A vector has another length than `dimensions`; it names the result line.
         """
         vectors, readable = self._vectors_of(found)
-        row = self.row(asked, found, keep_body=not readable)
+        row = self.row(asked, found, self._keep_all if readable else self._keep_some)
         first = tuple([row[place] for place in KEPT])
         if not vectors:
             self._rows.append((*first, None, None))
