@@ -40,6 +40,14 @@ def test_a_large_batch_is_cut() -> None:
     assert all(group.nbytes <= 2000 for group in groups)
 
 
+def test_slices_count_with_their_own_bytes() -> None:
+    """The rows of a large batch that comes in slices share groups as if they had come alone."""
+    whole = batch_of(["x" * 100] * 100)
+    groups = Groups(COLUMNS, max_rows=10**9, max_bytes=1000)
+    found = [group for start in range(0, 100, 2) for group in groups.add(whole.slice(start, 2))] + list(groups.rest())
+    assert {group.num_rows for group in found} == {10}
+
+
 def test_nothing_makes_no_group() -> None:
     """Empty batches leave nothing behind."""
     assert gathered(Groups(COLUMNS, max_rows=4, max_bytes=100), [[], []]) == []
