@@ -59,7 +59,7 @@ def notes_of_join(report: JoinReport) -> Iterator[Note]:
     if report.superseded:
         yield "superseded", f"{plural(report.superseded, 'result')} for which there is a better or a later one"
     if report.conflicting:
-        words = f"{report.conflicting:,} of the superseded are successes that say something else"
+        words = f"{report.conflicting:,} of them {'is' if report.conflicting == 1 else 'are'} another success with another answer"
         yield "conflicting", words + _places(report, "conflicting")
     if report.duplicate_inputs:
         words = f"{plural(report.duplicate_inputs, 'request')} with the custom_id of an earlier one; each has the result"

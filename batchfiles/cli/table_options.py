@@ -69,7 +69,7 @@ def table_options(counted: Sequence[str]) -> Callable[[Command], Command]:
             "--dimensions",
             type=click.IntRange(min=1),
             metavar="N",
-            help="The length of every vector: makes the column a fixed-size list, and a vector of another length an error.",
+            help="The length of every vector: another one is an error, and Arrow gets a fixed-size list.",
         ),
         click.option(
             "--bodies",

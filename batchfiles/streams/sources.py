@@ -129,8 +129,13 @@ def _expand_one(source: SourceLike) -> list[Source]:
             raise FileError(_why(error), path=text, number=error.errno) from None
     if hasattr(source, "read"):
         name = getattr(source, "name", None)
-        return [Source(name if isinstance(name, str) else "<stream>", stream=_binary(source))]
+        return [Source(_shown(name) if isinstance(name, str) else "<stream>", stream=_binary(source))]
     raise TypeError(f"a source is a path, an open binary file or '-', not {type(source).__name__}")
+
+
+def _shown(path: str) -> str:
+    """Return what a file is called in findings and columns, which are text: bytes that are no UTF-8 are written out."""
+    return path.encode(errors="backslashreplace").decode()
 
 
 def _binary(stream: IO[bytes]) -> BinaryIO:
@@ -145,9 +150,9 @@ def _expand_path(text: str) -> list[Source]:
         files = sorted(file for file in path.iterdir() if file.is_file() and _is_batch_file(file.name))
         if not files:
             raise FileError("the folder holds no .jsonl file (compressed ones count)", path=text)
-        return [Source(str(file), path=file) for file in files]
+        return [Source(_shown(str(file)), path=file) for file in files]
     if path.exists():
-        return [Source(text, path=path)]
+        return [Source(_shown(text), path=path)]
     if glob.has_magic(text):
         matches = sorted(glob.glob(text, recursive=True))
         if not matches:
