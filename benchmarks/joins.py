@@ -1,0 +1,124 @@
+"""`join`, `parts` and `pandas`: the command line beside DuckDB and beside the usual script."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks.agreement import agree, cells, of_requests
+from benchmarks.contenders import afresh, batchfiles, duckdb, python
+from benchmarks.data import Batch, batch
+from benchmarks.figures import Finding
+from benchmarks.process import Run
+from benchmarks.rounds import compared, programs, watched
+
+__all__ = ["join", "pandas", "parts"]
+
+JOIN_TARGET = 1.25
+MEMORY_TARGET = 0.2
+PARTS_TARGET = 1.0
+PANDAS_TARGET = 0.25
+
+MIB = 1 << 20
+OURS = "batchfiles join"
+FAST = "DuckDB"
+LEAN = "DuckDB, fewest bytes in memory"
+PANDAS = "json + pandas script"
+COUNTED = ("missing", "unknown", "superseded", "duplicate_inputs")
+
+NOT_EQUAL = (
+    "DuckDB reads the keys that its types name and skips others; we look at each key of a body: do the columns say all of it?",
+    "DuckDB writes request_body and response_body anew, without white space and unnamed keys; ours are the bytes of the file.",
+    "The query knows the shapes that these files have: an error that is a string ends it. Ours takes every shape there is.",
+    "Our Parquet has a page index and statistics on fewer columns; DuckDB decides per column about its bloom filters.",
+)
+ORDER = (
+    "DuckDB keeps the inputs' order without a sort. Its manual doesn't promise that for joins, so it is checked after the runs."
+)
+NO_ORDER = "DuckDB's parts have the rows in no order; ours are in the order of the inputs, part after part."
+
+
+def join(data: Path, lines: int, rounds: int, *, duplicates: float = 0.0) -> Finding:
+    """Join into one Parquet file: time, processor time, and memory in rounds of its own."""
+    with tempfile.TemporaryDirectory(prefix="benchmark-", dir=data) as folder:
+        files, output = batch(data, "chat", lines, duplicates=duplicates), Path(folder)
+        contenders = {
+            OURS: batchfiles("join", files.files, output / "ours.parquet"),
+            FAST: duckdb(files, output / "fast.parquet", "--plan", "fast"),
+            LEAN: duckdb(files, output / "lean.parquet", "--plan", "lean"),
+        }
+        runs = programs(contenders, rounds)
+        looked = watched(contenders, max(1, min(rounds, 2)))
+        outputs = {OURS: output / "ours.parquet", FAST: output / "fast.parquet", LEAN: output / "lean.parquet"}
+        agreement = _agreed(runs, outputs)
+        sizes = {name: path.stat().st_size / MIB for name, path in outputs.items()}
+    return Finding(
+        benchmark="join",
+        work=_work(files, "one zstd Parquet file"),
+        comparisons=[
+            compared("time", runs, OURS, FAST, JOIN_TARGET),
+            compared("cpu", runs, OURS, FAST),
+            compared("pss", looked, OURS, FAST, MEMORY_TARGET),
+            compared("rss", looked, OURS, FAST),
+            compared("time", runs, OURS, LEAN),
+            compared("pss", looked, OURS, LEAN),
+        ],
+        not_equal=[*NOT_EQUAL, ORDER, f"File size: {', '.join(f'{name} {size:,.1f} MiB' for name, size in sizes.items())}."],
+        agreement=agreement,
+    )
+
+
+def parts(data: Path, lines: int, rounds: int, *, duplicates: float = 0.0) -> Finding:
+    """Join into a folder of Parquet parts."""
+    with tempfile.TemporaryDirectory(prefix="benchmark-", dir=data) as folder:
+        files = batch(data, "chat", lines, duplicates=duplicates)
+        outputs = {OURS: Path(folder) / "ours", FAST: Path(folder) / "fast"}
+        contenders = {
+            OURS: batchfiles("join", files.files, outputs[OURS]),
+            FAST: duckdb(files, outputs[FAST], "--plan", "fast", "--parts"),
+        }
+        runs = programs(contenders, rounds)
+        agreement = _agreed(runs, outputs, in_order=False)
+        numbers = {name: len(list(path.glob("*.parquet"))) for name, path in outputs.items()}
+    return Finding(
+        benchmark="parts",
+        work=_work(files, f"a folder of Parquet parts ({numbers[OURS]} of ours, {numbers[FAST]} of DuckDB's)"),
+        comparisons=[compared("time", runs, OURS, FAST, PARTS_TARGET), compared("cpu", runs, OURS, FAST)],
+        not_equal=[*NOT_EQUAL, NO_ORDER],
+        agreement=agreement,
+    )
+
+
+def pandas(data: Path, lines: int, rounds: int) -> Finding:
+    """Join as most scripts do."""
+    with tempfile.TemporaryDirectory(prefix="benchmark-", dir=data) as folder:
+        files = batch(data, "chat", lines)
+        outputs = {OURS: Path(folder) / "ours.parquet", PANDAS: Path(folder) / "pandas.parquet"}
+        script = python("benchmarks.rivals.pandas_script", *files.files, "-o", outputs[PANDAS])
+        contenders = {OURS: batchfiles("join", files.files, outputs[OURS]), PANDAS: afresh(outputs[PANDAS], script)}
+        runs = programs(contenders, rounds)
+        agreement = agree({name: of_requests(path) for name, path in outputs.items()})
+    return Finding(
+        benchmark="pandas",
+        work=_work(files, "one Parquet file"),
+        comparisons=[compared("time", runs, OURS, PANDAS, PANDAS_TARGET), compared("cpu", runs, OURS, PANDAS)],
+        not_equal=[
+            "The script makes 17 columns of our 37, knows no line numbers, no unknown ids and no bodies, and writes snappy."
+        ],
+        agreement=agreement,
+    )
+
+
+def _agreed(runs: Mapping[str, Sequence[Run]], outputs: Mapping[str, Path], *, in_order: bool = True) -> dict[str, Any]:
+    """Check that tables and counts are the same, and return them; each column must have as many values on both sides."""
+    filled = agree({name: cells(path) for name, path in outputs.items()})
+    counts = {name: {count: json.loads(runs[name][-1].stdout)[count] for count in COUNTED} for name in outputs}
+    found = agree({name: {**of_requests(path, in_order=in_order), **counts[name]} for name, path in outputs.items()})
+    return {**found, "columns": len(filled), "values": sum(filled.values())}
+
+
+def _work(files: Batch, result: str) -> str:
+    return f"{files.lines:,} chat requests and their results ({files.size / 1e6:,.0f} MB) to {result}"
