@@ -1,0 +1,162 @@
+"""The README and the pages in docs/: their examples are run, and their tables compared with the code."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+import batchfiles
+from batchfiles.cli.main import COMMANDS
+from batchfiles.codec import loads
+from batchfiles.outcome import FAILED, OUTCOMES, read, retryable
+from batchfiles.table.embedding_columns import ONCE
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+BLOCK = re.compile(r"^(?P<mark><!-- set-up -->\n)?```(?P<language>\w*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
+LANGUAGES = {"console", "python", "shell"}
+VARYING = re.compile(r"\d[\d,.]* (?:s$|B\b|[kMG]B\b)", re.MULTILINE)
+"""Sizes and times, which differ between machines and versions."""
+
+
+class Block(NamedTuple):
+    """A block of code on a page."""
+
+    language: str
+    text: str
+    line: int
+    is_set_up: bool
+
+
+def blocks_of(page: Path) -> Iterator[Block]:
+    """Yield the blocks of a page in order."""
+    text = page.read_text()
+    for match in BLOCK.finditer(text):
+        yield Block(match["language"], match["text"], text.count("\n", 0, match.start()) + 1, match["mark"] is not None)
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Go to a folder that has the fixtures, in a terminal of 80 columns that finds the command."""
+    shutil.copytree(ROOT / "fixtures", tmp_path / "fixtures")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+    return tmp_path
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_the_examples_do_what_the_page_says(page: Path, place: Path) -> None:
+    """In the order of the page, in one folder; what they print is what stands there."""
+    if page.name == "README.md":
+        pytest.importorskip("duckdb")
+        pytest.importorskip("polars")
+        pytest.importorskip("pandas")
+    names: dict[str, Any] = {}
+    for block in blocks_of(page):
+        where = f"{page.name}:{block.line}"
+        assert block.language in LANGUAGES, where
+        if block.is_set_up:
+            continue
+        if block.language == "python":
+            check_python(block.text, names, where)
+        elif block.language == "console":
+            check_console(block.text, where)
+        else:
+            subprocess.run(["bash", "-euo", "pipefail", "-c", block.text], check=True, capture_output=True)
+
+
+def check_python(text: str, names: dict[str, Any], where: str) -> None:
+    """Run a block; what it prints must stand behind its arrows."""
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        exec(compile(text, where, "exec"), names)
+    assert printed.getvalue().splitlines() == re.findall(r"# -> (.*)$", text, re.MULTILINE), where
+
+
+def check_console(text: str, where: str) -> None:
+    """Run each command; what it prints must stand below it."""
+    for part in re.split(r"^\$ ", text, flags=re.MULTILINE)[1:]:
+        command, _, expected = part.partition("\n")
+        found = subprocess.run(["bash", "-c", f"exec 2>&1; {command}"], capture_output=True, text=True, check=False)
+        assert VARYING.sub("…", found.stdout) == VARYING.sub("…", expected.rstrip("\n") + "\n"), f"{where}: {command}"
+
+
+def test_the_readme_has_two_commands_that_need_only_python() -> None:
+    """`.ci/run` runs them; here it is made sure that it finds them."""
+    set_up = [block.text for block in blocks_of(ROOT / "README.md") if block.is_set_up]
+    assert len(set_up) == 2
+    for text in set_up:
+        assert text.startswith("python3 -m venv .venv && .venv/bin/pip install")
+        assert text.count("\n") == 1
+    assert "joined.parquet" in set_up[0]
+    assert "pytest" in set_up[1]
+
+
+def test_every_command_is_in_the_readme_and_has_help() -> None:
+    """Whoever reads it knows what there is, and `-h` explains the rest: examples, exit codes, every option."""
+    readme = (ROOT / "README.md").read_text()
+    for command in COMMANDS:
+        assert f"batchfiles {command} " in readme
+        code = f"from batchfiles.cli.main import run; run(['{command}', '-h'])"
+        told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+        assert "Examples:\n" in told
+        assert "Exit codes:\n" in told
+        options = told.partition("Options:\n")[2].splitlines()
+        for number, line in enumerate(options):
+            if line.startswith("  -"):
+                assert len(line) > 34 or options[number + 1].startswith(" " * 20), line
+
+
+def test_links_between_the_pages_lead_somewhere() -> None:
+    """Relative links name files that are there."""
+    for page in PAGES:
+        for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", page.read_text()):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def rows_of(page: str, width: int) -> list[list[str]]:
+    """Return the rows of all tables of a page that have so many columns, without their headings."""
+    lines = [line for line in (ROOT / "docs" / page).read_text().splitlines() if line.startswith("| `")]
+    rows = [[cell.strip() for cell in line[2:-2].split(" | ")] for line in lines]
+    return [row for row in rows if len(row) == width]
+
+
+def test_the_page_of_columns_has_the_columns_of_the_schema() -> None:
+    """Names, types and order."""
+    rows = rows_of("columns.md", 4)
+    assert [(row[0], row[1]) for row in rows] == [(f"`{field.name}`", f"`{field.type}`") for field in batchfiles.schema()]
+    vectors = batchfiles.schema("embeddings")
+    shared = [row[0].strip("`") for row in rows if row[3] != "no"]
+    own = [(row[0], row[1]) for row in rows_of("columns.md", 3)]
+    assert {row[0].strip("`") for row in rows if row[3] == "once"} == ONCE
+    assert {row[3] for row in rows} == {"yes", "once", "no"}
+    assert shared == vectors.names[: len(shared)]
+    assert own == [(f"`{field.name}`", f"`{field.type}`") for field in list(vectors)[len(shared) :]]
+
+
+def test_the_page_of_outcomes_has_every_outcome_with_its_retryable() -> None:
+    """In the order of the code."""
+    rows = rows_of("outcomes.md", 3)
+    assert [row[0] for row in rows] == [f"`{outcome}`" for outcome in OUTCOMES]
+    for outcome, row in zip(OUTCOMES, rows, strict=True):
+        said = "as below" if outcome == FAILED else "yes" if retryable(outcome, None) else "no"
+        assert row[2] == said
+
+
+def test_the_shapes_on_the_page_of_outcomes_are_what_it_says() -> None:
+    """Each line is read by the code."""
+    rows = rows_of("outcomes.md", 2)
+    assert len(rows) == 15
+    for line, outcome in rows:
+        assert f"`{read(loads(line.strip('`'))).outcome}`" == outcome, line
