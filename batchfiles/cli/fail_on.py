@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import TYPE_CHECKING
 
 import click
 
@@ -35,7 +36,13 @@ class Condition:
         return count * 100 > self.limit * total if self.percent else count > self.limit
 
 
-class FailOn(click.ParamType[tuple[Condition, ...]]):
+if TYPE_CHECKING:
+    Base = click.ParamType[tuple[Condition, ...]]
+else:  # old releases of click have no brackets here
+    Base = click.ParamType
+
+
+class FailOn(Base):
     """A list of conditions: `missing,unknown,'failed>1%'`.
 
     Args:
