@@ -136,7 +136,7 @@ class Join(TableJob[JoinReport]):
         examples = {**accounts.examples, "duplicate": places} if places else accounts.examples
         fields = tally.fields()
         fields["blank_lines"] += survey.blank_lines
-        fields["repaired_lines"] += accounts.counts["repaired"]
+        fields["repaired_lines"] += survey.repaired_lines + accounts.counts["repaired"]
         fields["findings"] = (*survey.findings, *fields["findings"])
         self._accounts = accounts
         self._report = JoinReport(

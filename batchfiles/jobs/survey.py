@@ -108,7 +108,7 @@ class NoteResults(Job):
         self._careful = spec["careful"]
 
     def run(self, task: Spec) -> Iterator[Product]:
-        """Yield the packed entries, the packed stray lines (see `stray`), and what there is: lines, blank ones, findings.
+        """Yield the packed entries, the packed stray lines (see `stray`), and the counts and findings.
 
         Line numbers count from the beginning of the range.
         """
@@ -133,7 +133,12 @@ class NoteResults(Job):
             lines = block.line_number + len(block.lines) - 1
         yield entries.to_bytes()
         yield stray.to_bytes()
-        yield {"lines": lines, "blank": counts["blank_line"], "findings": findings[:FINDINGS_KEPT]}
+        yield {
+            "lines": lines,
+            "blank": counts["blank_line"],
+            "repaired": counts["repaired"],
+            "findings": findings[:FINDINGS_KEPT],
+        }
 
 
 def _note_quickly(
@@ -181,6 +186,7 @@ def _note_decoded(line: bytes, number: int, file: int, offset: int, entries: Ent
         stray.add_malformed(file, offset, number, len(line))
     else:
         stray.add_unidentified(file, offset, number, len(line))
+        counts["repaired"] += type(value) is not dict
 
 
 def why_unreadable(value: dict[str, Any]) -> InvalidLine | None:
@@ -218,6 +224,7 @@ class Survey:
         careful: Whether repeated keys were looked for.
         lines: How many lines all result files have.
         blank_lines: How many of them are blank.
+        repaired_lines: How many stray ones are not quite JSON; whether others are shows when they are fetched.
         findings: What was noticed about the files.
     """
 
@@ -226,6 +233,7 @@ class Survey:
     careful: bool
     lines: int = 0
     blank_lines: int = 0
+    repaired_lines: int = 0
     findings: list[Finding] = field(default_factory=list)
 
 
@@ -247,7 +255,7 @@ def survey_results(
     """
     builder = IndexBuilder(path)
     stray = Stray()
-    lines = blank = 0
+    lines = blank = repaired = 0
     findings: list[Finding] = []
     ranges = tasks([file.size for file in files])
     base = [0] * len(files)
@@ -266,8 +274,9 @@ def survey_results(
         base[file] += product["lines"]
         lines += product["lines"]
         blank += product["blank"]
+        repaired += product["repaired"]
         progress(ranges[number]["end"] - ranges[number]["start"])
-    return Survey(builder.finish(), stray, careful, lines, blank, findings)
+    return Survey(builder.finish(), stray, careful, lines, blank, repaired, findings)
 
 
 def with_line_numbers(crew: Crew, files: Sequence[LocalFile], size: int) -> list[Spec]:
