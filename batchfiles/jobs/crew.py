@@ -74,6 +74,11 @@ class Crew:
             self._workers.close()
             self._workers = None
 
+    @property
+    def is_apart(self) -> bool:
+        """Whether other processes do the work; their digests of ids are others than this one's."""
+        return self._workers is not None
+
     def run(self, job: type[Job], spec: Spec, tasks: Sequence[Spec]) -> Iterator[tuple[int, Product]]:
         """Do all tasks; yields `(task number, product)` in the order of the tasks.
 

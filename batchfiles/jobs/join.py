@@ -37,7 +37,7 @@ class Join(TableJob[JoinReport]):
         self._roles = roles
         self._files = roles.result_files()
         self._refuse_duplicates = refuse_duplicates
-        self._survey: Survey | None = None
+        self._surveys: dict[bool, Survey] = {}  # by whether other processes made it: see Crew.is_apart
         self._quick = False
         self._accounts: Accounts | None = None
 
@@ -90,7 +90,8 @@ class Join(TableJob[JoinReport]):
     def _run(self, crew: Crew, folder: Path | None, metadata: Mapping[str, str]) -> Iterator[Product]:
         started = time.perf_counter()
         progress = self._progress()
-        survey = self._survey or self._surveyed(crew, progress)
+        apart = crew.is_apart
+        survey = self._surveys.get(apart) or self._surveyed(crew, progress)
         marks = Marks(self._spool.new_path("marks"), survey.index.count)
         ranges = with_line_numbers(crew, self._roles.inputs, TASK_BYTES if folder is None else PART_BYTES)
         spec = {
@@ -119,7 +120,7 @@ class Join(TableJob[JoinReport]):
                 raise FileError("a result file changed while it was being read") from None
             raise
         # Every line has been looked at under its id by now, so that a quick survey is as good as a careful one.
-        self._survey = survey
+        self._surveys[apart] = survey
 
     def _surveyed(self, crew: Crew, progress: Callable[[int], None]) -> Survey:
         """Look the results through."""

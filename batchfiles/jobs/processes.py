@@ -24,6 +24,10 @@ BATCH, BYTES, DONE, FAILED = b"B", b"D", b"R", b"E"
 HEADER = 9
 """A frame is one letter, eight bytes of length, and the payload."""
 
+HASH_KEY = secrets.randbelow(2**32)
+"""All workers that this process ever starts hash alike, with a key that no input can know: the index of ids is built by some and
+searched by others, those of a later pass among them."""
+
 AHEAD = 2
 """Tasks a worker may be ahead of the one whose products are being taken: what they yield waits in memory."""
 
@@ -36,12 +40,10 @@ class Processes:
     """
 
     def __init__(self, count: int) -> None:
-        # All of them hash alike, with a key that no input can know: the index of ids is built by some and searched by others.
-        seed = secrets.randbelow(2**32)
         self._workers: list[_Worker] = []
         try:
             for _ in range(count):
-                self._workers.append(_Worker(seed))
+                self._workers.append(_Worker(HASH_KEY))
         except OSError:
             self.close()
             raise
