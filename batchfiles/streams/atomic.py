@@ -90,8 +90,8 @@ def atomic_folder(path: Path, *, force: bool = False) -> Iterator[Path]:
     target = Path(os.path.realpath(path))
     temporary = _temporary_name(target)
     try:
-        temporary.mkdir()
         try:
+            temporary.mkdir()
             yield temporary
             for file in temporary.iterdir():
                 _sync(file)
