@@ -1,0 +1,168 @@
+"""The index of ids and the marks beside it: exact with any hash, sorted in memory or on disk, and small."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from batchfiles.custom_ids.index import Entries, Index, IndexBuilder, Place, digest, digest_of_bytes
+from batchfiles.custom_ids.marks import KINDS, Marks
+
+Line = tuple[str, Place]
+
+
+def four_bits(custom_id: str) -> int:
+    """A hash so bad that every run holds many different ids, and that has no other bits than those that choose a partition."""
+    return (sum(custom_id.encode()) & 15) << 60
+
+
+def low_bits(custom_id: str) -> int:
+    """A hash that puts all ids into one partition."""
+    return sum(custom_id.encode())
+
+
+def lines_of(custom_ids: list[str]) -> list[Line]:
+    """Let ids stand one behind the other in three files."""
+    return [(custom_id, Place(at * 3 // len(custom_ids), at * 10, 9, at + 1)) for at, custom_id in enumerate(custom_ids)]
+
+
+def entries_of(lines: list[Line], hashed: Callable[[str], int]) -> Entries:
+    """Note lines as a pass over a file does."""
+    entries = Entries()
+    for custom_id, place in lines:
+        entries.add(hashed(custom_id), place.file, place.offset, place.length, place.line_number)
+    return entries
+
+
+def index_of(path: Path, lines: list[Line], hashed: Callable[[str], int], *, in_memory: int = 10**6, step: int = 7) -> Index:
+    """Build an index, some lines at a time."""
+    builder = IndexBuilder(path, in_memory=in_memory)
+    for start in range(0, len(lines), step):
+        builder.add(entries_of(lines[start : start + step], hashed))
+    return builder.finish()
+
+
+@settings(deadline=None)
+@given(
+    custom_ids=st.lists(
+        st.sampled_from(["", "a", "b", "ab", "ba", "café", "00123", "x" * 50]) | st.text(max_size=3), max_size=120
+    ),
+    hashed=st.sampled_from([digest, four_bits, low_bits]),
+    in_memory=st.sampled_from([0, 1, 10, 10**6]),
+)
+def test_every_id_leads_to_its_lines_in_order(
+    custom_ids: list[str], hashed: Callable[[str], int], in_memory: int, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Whatever the hash, and whether it fits into memory or not: the run of an id's digest is what a dict would hold."""
+    folder = tmp_path_factory.mktemp("index")
+    lines = lines_of(custom_ids)
+    with index_of(folder / "index", lines, hashed, in_memory=in_memory) as index:
+        assert len(index) == len(lines)
+        assert list(index.digests) == sorted(hashed(custom_id) for custom_id in custom_ids)
+        for key in {hashed(custom_id) for custom_id in custom_ids} | {5}:
+            right = [place for custom_id, place in lines if hashed(custom_id) == key]
+            assert [index.place(entry) for entry in index.run(key)] == right
+        repeated = {key: run for run in index.repeated() for key in {index.digests[run[0]]}}
+        assert repeated == {key: index.run(key) for key in index.digests if len(index.run(key)) > 1}
+    assert [path.name for path in folder.iterdir()] == ["index"]
+
+
+@settings(deadline=None)
+@given(
+    custom_ids=st.lists(st.text(max_size=4), max_size=200),
+    hashed=st.sampled_from([digest, four_bits, low_bits]),
+)
+def test_the_directory_names_the_place_of_every_digest(
+    custom_ids: list[str], hashed: Callable[[str], int], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """A digest stands, if at all, between the two numbers that the directory gives for its first bits."""
+    lines = lines_of(custom_ids)
+    with index_of(tmp_path_factory.mktemp("index") / "index", lines, hashed) as index:
+        shift, starts = index.directory()
+        assert starts[0] == 0
+        assert starts[-1] == len(index)
+        for entry, key in enumerate(index.digests):
+            assert starts[key >> shift] <= entry < starts[(key >> shift) + 1]
+        assert (2**64 - 1) >> shift == len(starts) - 2
+
+
+@pytest.mark.parametrize("in_memory", [0, 10**6])
+def test_an_index_without_entries_finds_nothing(tmp_path: Path, in_memory: int) -> None:
+    """Joins of empty files have one."""
+    builder = IndexBuilder(tmp_path / "index", in_memory=in_memory)
+    builder.add(Entries())
+    with builder.finish() as index:
+        assert len(index) == 0
+        assert index.run(digest("a")) == range(0)
+        assert list(index.repeated()) == []
+        assert list(index.directory()[1]) == [0, 0]
+    assert (tmp_path / "index").stat().st_size == 0
+
+
+def test_a_line_costs_24_bytes(tmp_path: Path) -> None:
+    """On disk, and in memory only while it is looked at."""
+    with index_of(tmp_path / "index", lines_of([str(number) for number in range(1000)]), digest):
+        assert (tmp_path / "index").stat().st_size == 24_000 == Index.size_of(1000)
+
+
+def test_places_may_be_far_apart(tmp_path: Path) -> None:
+    """File numbers up to 65,535, offsets up to 256 TiB, and lines as long as the cap can be."""
+    far = Place(65_535, 2**48 - 1, 2**32 - 1, 2**32 - 1)
+    with index_of(tmp_path / "index", [("a", far), ("b", Place(0, 0, 0, 1))], digest, in_memory=0) as index:
+        assert [index.place(entry) for entry in index.run(digest("a"))] == [far]
+
+
+def test_line_numbers_are_shifted_by_what_stood_before_the_range() -> None:
+    """A range counts from 1; whoever puts the ranges together knows how many lines came before."""
+    packed = entries_of([("a", Place(0, 0, 5, 1)), ("b", Place(0, 6, 5, 2))], digest).to_bytes()
+    assert list(Entries.from_bytes(packed, 100).line_numbers) == [101, 102]
+    assert Entries.from_bytes(packed).to_bytes() == packed
+
+
+def test_a_digest_is_that_of_the_decoded_id() -> None:
+    r"""`"caf\u00e9"` and `"café"` are one id, and 64 bits say so for both ways to ask."""
+    assert digest("caf\u00e9") == digest_of_bytes("café".encode())
+    assert 0 <= digest("café") < 2**64
+
+
+def test_nobody_can_make_ids_that_collide() -> None:
+    """The hash has a key of its own in every process that was given none."""
+    command = [sys.executable, "-c", "from batchfiles.custom_ids.index import digest; print(digest('a'))"]
+    plain = {name: value for name, value in os.environ.items() if name != "PYTHONHASHSEED"}
+    assert len({subprocess.run(command, capture_output=True, check=True, env=plain).stdout for _ in range(2)}) == 2
+
+
+def test_an_index_that_is_there_is_not_overwritten(tmp_path: Path) -> None:
+    """Two passes never share one by accident."""
+    (tmp_path / "index").write_bytes(b"")
+    with pytest.raises(FileExistsError):
+        IndexBuilder(tmp_path / "index").finish()
+
+
+def test_marks_are_seen_by_all_who_opened_them(tmp_path: Path) -> None:
+    """Processes write to the same file, each kind in bytes of its own."""
+    ours, theirs = (Marks(tmp_path / "marks", 3) for _ in range(2))
+    for number, kind in enumerate(KINDS):
+        getattr(ours if number % 2 else theirs, kind)[number % 3] = 1
+    for number, kind in enumerate(KINDS):
+        assert ours.mask(kind).to_pylist() == theirs.mask(kind).to_pylist() == [number % 3 == entry for entry in range(3)]
+
+
+def test_marks_of_one_pass_are_not_those_of_another(tmp_path: Path) -> None:
+    """Each pass has its own file, and nothing is marked in a new one."""
+    Marks(tmp_path / "first", 2).used[0] = 1
+    assert Marks(tmp_path / "second", 2).mask("used").to_pylist() == [False, False]
+
+
+def test_marks_of_nothing_need_no_file(tmp_path: Path) -> None:
+    """Where the index is empty."""
+    marks = Marks(tmp_path / "marks", 0)
+    assert all(marks.mask(kind).to_pylist() == [] for kind in KINDS)
+    assert not (tmp_path / "marks").exists()
