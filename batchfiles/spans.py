@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from batchfiles import codec
 from batchfiles.errors import InvalidLine
 
-__all__ = ["Member", "body_of_input", "body_of_output", "last_member", "members", "split_input"]
+__all__ = ["ORDINARY_INPUT", "Member", "body_of_input", "body_of_output", "last_member", "members"]
 
 SPACES = b" \t\r\n"
 SPACE = re.compile(rb"[ \t\r\n]*")
@@ -113,36 +113,11 @@ def _key(raw: bytes) -> str:
     return next(iter(codec.loads(b'{"' + raw + b'":0}')))
 
 
-PLAIN = rb'"([^"\\\x00-\x1f]*)"'
-ORDINARY_INPUT = re.compile(rb'{ ?"custom_id": ?%s, ?"method": ?%s, ?"url": ?%s, ?"body": ?(?={)' % (PLAIN, PLAIN, PLAIN))
-"""The beginning of a request line in the order that everybody writes, without escapes."""
-
-
-def split_input(line: bytes) -> tuple[dict[str, Any], bytes | None]:
-    """Decode a request line and cut its body out of it, in the time of decoding alone.
-
-    Only the body of an ordinary line is decoded: where what stands between the known beginning and the last brace is one JSON
-    value, the line as a whole is JSON, holds no other keys, and these are the body's own bytes.
-
-    Returns:
-        The decoded line, and the bytes of its `body`; None where there is none.
-
-    Raises:
-        InvalidLine: As `codec.loads`.
-    """
-    match = ORDINARY_INPUT.match(line)
-    if match and line.endswith(b"}}"):
-        cut = line[match.end() : -1]
-        try:
-            custom_id, method, url = match.groups()
-            value = {"custom_id": custom_id.decode(), "method": method.decode(), "url": url.decode(), "body": codec.loads(cut)}
-        except (InvalidLine, UnicodeDecodeError):
-            pass
-        else:
-            if type(value["body"]) is dict:  # and not one that had to be repaired
-                return value, cut
-    decoded = codec.loads(line)
-    return decoded, body_of_input(line, decoded)
+PLAIN = rb'[^"\\\x00-\x1f]*'
+ORDINARY_INPUT = re.compile(
+    rb'{ ?"custom_id": ?"(?P<custom_id>%s)", ?"method": ?"%s", ?"url": ?"(?P<url>[!#-[\]-~]*)", ?"body": ?(?={)' % (PLAIN, PLAIN)
+)
+"""The beginning of a request line with its keys in the order that everybody writes and nothing escaped."""
 
 
 def body_of_input(line: bytes, value: dict[str, Any]) -> bytes | None:

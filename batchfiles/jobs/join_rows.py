@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from batchfiles import codec, spans
 from batchfiles.custom_ids.index import Entries, Index, digest
 from batchfiles.custom_ids.marks import Marks
 from batchfiles.errors import InvalidLine
 from batchfiles.jobs.candidates import Candidates, ResultFile
 from batchfiles.jobs.crew import Product, Spec
+from batchfiles.jobs.request_lines import RequestLines
 from batchfiles.jobs.row_job import RowJob
 from batchfiles.streams.lines import Block
 from batchfiles.table.columns import Asked, malformed_input
@@ -45,38 +45,34 @@ class JoinRows(RowJob):
     def _batches(self, task: Spec) -> Iterator[Product]:
         """Yield the rows of a range, and then the packed entries of its ids."""
         self._entries = Entries()
+        self._lines = RequestLines(cut_bodies=self._spec["request_bodies"])
         yield from super()._batches(task)
+        self._counts["repaired_json"] += self._lines.repaired
         yield self._entries.to_bytes()
 
     def _add_block(self, block: Block, file: int) -> None:
         """Add the rows of a block. Flat on purpose: it runs once a line of every input."""
-        add, best, note = self._columns.add, self._candidates.best, self._entries.add
-        split = spans.split_input if self._spec["request_bodies"] else _without_body
+        add, best, note, take = self._columns.add, self._candidates.best, self._entries.add, self._lines.take
         outcomes = self._outcomes
         new: Any = tuple.__new__  # past the constructor, which takes twice as long
         name, number, offset = block.path, block.line_number, block.byte_offset
         for line in block.lines:
             try:
-                value, body = split(line)
+                custom_id, url, decoded, body = take(line)
             except InvalidLine as error:
                 self._refuse(file, line, error, number, offset)
             else:
-                custom_id = value.get("custom_id")
-                if type(custom_id) is str:
-                    key = digest(custom_id)
-                    note(key, file, offset, len(line), number)
-                    found = best(custom_id, key, file)
-                    outcomes[found.result.outcome] += 1
-                    decoded = value.get("body")
-                    model = decoded.get("model") if type(decoded) is dict else None
-                    url = value.get("url")
-                    if type(url) is not str or type(model) is not str:
-                        url, model = _string(url), _string(model)
-                    add(new(Asked, (custom_id, name, number, url, model, body, decoded)), found)
+                key = digest(custom_id)
+                note(key, file, offset, len(line), number)
+                found = best(custom_id, key, file)
+                outcomes[found.result.outcome] += 1
+                if type(decoded) is dict:
+                    model = decoded.get("model")
+                    if type(model) is not str:
+                        model = None
                 else:
-                    self._refuse(file, line, codec.why_no_input(value), number, offset)
-                if type(value) is not dict:
-                    self._counts["repaired_json"] += 1
+                    decoded = model = None
+                add(new(Asked, (custom_id, name, number, url, model, body, decoded)), found)
             number += 1
             offset += len(line) + 1
 
@@ -85,11 +81,3 @@ class JoinRows(RowJob):
         found = malformed_input(error.code, error.reason)
         self._outcomes[found.result.outcome] += 1
         self._columns.add(Asked(None, self._file(file)[0], number, None, None, None, None), found)
-
-
-def _without_body(line: bytes) -> tuple[dict[str, Any], None]:
-    return codec.loads(line), None
-
-
-def _string(value: object) -> str | None:
-    return value if type(value) is str else None

@@ -116,12 +116,21 @@ class RowJob(Job):
         return RequestColumns(self.schema, keep=keep)
 
     def _write(self, batches: Iterator[Product], task: Spec) -> Iterator[Product]:
-        from batchfiles.table.background import written
+        """Write the batches of a range to its part, and pass on everything else.
+
+        In this thread: every core has a worker, and a second thread would take the interpreter lock at each line that is fetched.
+        """
+        import pyarrow as pa
+
         from batchfiles.table.parquet import ParquetTable
 
         path = Path(self._spec["folder"]) / f"part-{task['part']:05d}.parquet"
         with ParquetTable(path, self.schema, metadata=self._spec["metadata"]) as table:
-            yield from (product for product in written(batches, table) if isinstance(product, bytes))
+            for product in batches:
+                if isinstance(product, pa.RecordBatch):
+                    table.write(product)
+                else:
+                    yield product
 
     def _notice(self, finding: Finding) -> None:
         self._counts[finding.code] += 1
