@@ -79,11 +79,6 @@ class Crew:
         """Whether other processes do the work; their digests of ids are others than this one's."""
         return self._workers is not None
 
-    @property
-    def hashes_alone(self) -> bool:
-        """Whether digests of ids are made by this process, whose hash key is not that of the workers."""
-        return self._workers is None
-
     def run(self, job: type[Job], spec: Spec, tasks: Sequence[Spec]) -> Iterator[tuple[int, Product]]:
         """Do all tasks; yields `(task number, product)` in the order of the tasks.
 
