@@ -1,0 +1,133 @@
+"""`export`: a row for each result line, in the order of the files, whatever the line is."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+import batchfiles
+from batchfiles import Mismatch
+from batchfiles.jobs import survey
+from tests.jobs.wire import expired, failure, put, request, success
+
+SHAPES = Path(__file__).parents[2] / "fixtures" / "shapes"
+ROWS = dict(re.findall(r"^\| `(\w+)\.jsonl` \|.*\| ([\w, -]+) \|$", (SHAPES / "README.md").read_text("utf-8"), re.MULTILINE))
+RESULT_SHAPES = [SHAPES / f"{name}.jsonl" for name in ROWS if not name.startswith("input_")]
+TASKS = survey.tasks
+
+
+def test_each_result_is_a_row_in_the_order_of_the_files(tmp_path: Path) -> None:
+    """Also results of one request: who came first is for a join to say."""
+    output = put(tmp_path / "batch_1_output.jsonl", success("b", "B"), b"", success("a", "A"))
+    errors = put(tmp_path / "batch_1_error.jsonl", failure("c"), expired("b"))
+    job = batchfiles.export(output, errors)
+    rows = [(row["custom_id"], row["outcome"], row["text"], row["result_source"], row["result_line_number"]) for row in job]
+    assert rows == [
+        ("b", "succeeded", "B", str(output), 1),
+        ("a", "succeeded", "A", str(output), 3),
+        ("c", "failed", None, str(errors), 1),
+        ("b", "expired", None, str(errors), 2),
+    ]
+    report = job.report
+    assert (report.rows, report.result_lines, report.blank_lines, report.malformed_results) == (4, 4, 1, 0)
+
+
+def test_what_only_requests_know_is_null(tmp_path: Path) -> None:
+    """The columns are those of a join all the same."""
+    table = batchfiles.export(put(tmp_path / "batch_1_output.jsonl", success("a"))).to_arrow()
+    (row,) = table.to_pylist()
+    assert table.schema == batchfiles.schema()
+    assert {row[name] for name in ("input_source", "input_line_number", "request_model", "request_body", "attempts")} == {None}
+    assert (row["batch_id"], row["endpoint"], row["model"]) == ("batch_1", "/v1/chat/completions", "gpt-x-1")
+
+
+@pytest.mark.parametrize("path", RESULT_SHAPES, ids=lambda path: path.stem)
+def test_every_line_of_a_shape_has_the_outcome_of_its_row(path: Path) -> None:
+    """What the README of the shapes says of each line, line by line."""
+    job = batchfiles.export(path, table="requests", bodies="all")
+    assert [row["outcome"] for row in job] == ROWS[path.stem].split(", ")
+    report = job.report
+    assert report.rows == report.result_lines == sum(report.outcomes.values())
+    assert report.malformed_results == report.outcomes["malformed"]
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_all_shapes_at_once_lose_no_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workers: int) -> None:
+    """In ranges of a few lines, by one process or by two, as rows and as parts."""
+    monkeypatch.setattr(survey, "tasks", lambda sizes, *_: TASKS(sizes, 700))
+    job = batchfiles.export(*RESULT_SHAPES, table="requests", workers=workers)
+    rows = list(job)
+    places = [
+        (str(path), number)
+        for path in RESULT_SHAPES
+        for number, line in enumerate(path.read_bytes().removeprefix(b"\xef\xbb\xbf").split(b"\n"), 1)
+        if line.strip()
+    ]
+    assert [(row["result_source"], row["result_line_number"]) for row in rows] == places
+    assert [row["outcome"] for row in rows] == [word for path in RESULT_SHAPES for word in ROWS[path.stem].split(", ")]
+    job.to_parquet(tmp_path / "parts")
+    assert [row for part in sorted((tmp_path / "parts").iterdir()) for row in pq.read_table(part).to_pylist()] == rows
+
+
+def test_values_that_are_no_results_are_malformed(tmp_path: Path) -> None:
+    """Arrays, texts and numbers are JSON and no lines of a batch; the id is kept where there is one."""
+    lines = [
+        b"[]",
+        b'"a"',
+        b"5",
+        b"null",
+        b'{"custom_id": "a"}',
+        b'{"custom_id": 7, "response": null}',
+        b'{"custom_id": "b", "re',
+    ]
+    job = batchfiles.export(put(tmp_path / "out.jsonl", success("ok"), *lines))
+    rows = list(job)[1:]
+    assert [row["outcome"] for row in rows] == ["malformed"] * 7
+    assert [row["custom_id"] for row in rows] == [None, None, None, None, "a", None, "b"]
+    assert [row["error_code"] for row in rows[4:]] == ["missing_required_parameter", "invalid_type", "invalid_json_line"]
+    assert [(finding.line_number, finding.code) for finding in job.report.findings][:2] == [
+        (2, "invalid_json_line"),
+        (3, "invalid_json_line"),
+    ]
+
+
+def test_a_line_above_the_cap_is_a_row_of_its_own_batch(tmp_path: Path) -> None:
+    """Also as the first line of a file, and in the second of two files."""
+    long = success("x", "y" * 5_000)
+    one = put(tmp_path / "batch_1_output.jsonl", long, success("a"))
+    two = put(tmp_path / "batch_2_output.jsonl", long, success("b"), long)
+    job = batchfiles.export(one, two, cap=1_000)
+    rows = [(row["custom_id"], row["outcome"], row["batch_id"], row["error_code"], row["result_line_number"]) for row in job]
+    assert rows == [
+        (None, "malformed", "batch_1", "line_too_long", 1),
+        ("a", "succeeded", "batch_1", None, 2),
+        (None, "malformed", "batch_2", "line_too_long", 1),
+        ("b", "succeeded", "batch_2", None, 2),
+        (None, "malformed", "batch_2", "line_too_long", 3),
+    ]
+    assert (job.report.result_lines, job.report.malformed_results) == (5, 3)
+
+
+def test_requests_are_out_of_place(tmp_path: Path) -> None:
+    """Said by name, before anything is made."""
+    inputs = put(tmp_path / "in.jsonl", request("a"))
+    with pytest.raises(Mismatch, match="holds requests, and results were expected") as caught:
+        batchfiles.export(put(tmp_path / "out.jsonl", success("a")), inputs)
+    assert caught.value.path == str(inputs)
+
+
+def test_nothing_to_export_is_an_empty_table(tmp_path: Path) -> None:
+    """With its columns."""
+    table = batchfiles.export(put(tmp_path / "out.jsonl")).to_arrow()
+    assert (table.num_rows, table.schema) == (0, batchfiles.schema())
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_an_export_may_be_taken_twice_and_at_once(tmp_path: Path, workers: int) -> None:
+    """Each pass is one of its own."""
+    job = batchfiles.export(put(tmp_path / "out.jsonl", *[success(str(number)) for number in range(50)]), workers=workers)
+    assert [one["custom_id"] for one, two in zip(job, job, strict=True) if one == two] == [str(number) for number in range(50)]
+    assert len(list(job)) == 50
