@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import pickle
 import queue
@@ -146,7 +147,7 @@ class _Worker:
             WorkerFailed: The process ended.
         """
         try:
-            self._orders.write(codec.dumps(order) + b"\n")
+            self._orders.write(json.dumps(order).encode() + b"\n")  # not codec: a path need not be UTF-8
             self._orders.flush()
         except OSError:
             raise self._failure() from None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import importlib
+import json
 import os
 import pickle
 import signal
@@ -27,9 +28,9 @@ def main() -> None:
     import_pyarrow()
     sink = os.dup(1)
     os.dup2(2, 1)  # nothing that a library prints may get between the frames
-    jobs: dict[tuple[str, bytes], Job] = {}
+    jobs: dict[tuple[str, str], Job] = {}
     for line in sys.stdin.buffer:
-        order = codec.loads(line)
+        order = json.loads(line)
         try:
             _do(order, jobs, sink)
         except BrokenPipeError:
@@ -39,8 +40,8 @@ def main() -> None:
         gc.collect(1)
 
 
-def _do(order: Spec, jobs: dict[tuple[str, bytes], Job], sink: int) -> None:
-    key = (order["job"], codec.dumps(order["spec"]))
+def _do(order: Spec, jobs: dict[tuple[str, str], Job], sink: int) -> None:
+    key = (order["job"], json.dumps(order["spec"]))
     if key not in jobs:
         module, name = order["job"].split(":")
         while jobs:

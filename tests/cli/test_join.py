@@ -395,18 +395,21 @@ def test_report_and_json_hold_the_same_counts(ask: Callable[..., Outcome], tmp_p
     assert err.startswith("outcome")
 
 
-def test_names_that_are_no_utf8_can_be_reported(ask: Callable[..., Outcome], tmp_path: Path) -> None:
+@pytest.mark.parametrize("workers", [1, 2])
+def test_names_that_are_no_utf8_can_be_reported(ask: Callable[..., Outcome], tmp_path: Path, workers: int) -> None:
     """A file name is bytes; what is no text in it is written out."""
+    (tmp_path / "other.jsonl").write_bytes(request("b"))
     name = os.fsdecode(b"caf\xe9.jsonl")
     try:
         (tmp_path / name).write_bytes(request("a"))
     except OSError:
         pytest.skip("this file system takes only UTF-8")
     (tmp_path / "out.jsonl").write_bytes(result("a"))
-    code, out, _ = ask(tmp_path / name, tmp_path / "out.jsonl", "-o", tmp_path / "t.jsonl", "--json")
+    code, out, _ = ask(tmp_path, "-o", tmp_path / "t.arrow", "--json", "--workers", workers)
     report = json.loads(out)
     assert (code, report["outcomes"]["succeeded"]) == (0, 1)
-    assert report["files"][0]["path"] == f"{tmp_path}/caf\\udce9.jsonl"
+    rows = binary_rows(tmp_path / "t.arrow")
+    assert {row["input_source"] for row in rows} == {f"{tmp_path}/caf\\udce9.jsonl", f"{tmp_path}/other.jsonl"}
 
 
 # --- --on-duplicate and --fail-on --------------------------------------------------------------------------------------------
