@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from batchfiles.bodies.answer import EMPTY
@@ -86,6 +86,7 @@ class Candidates:
     """
 
     def __init__(self, index: Index, marks: Marks, files: Sequence[ResultFile], *, refuse_duplicates: bool = False) -> None:
+        self._index = index
         self._marks = marks
         self._digests, self._positions = index.digests, index.positions
         self._shift, self._directory = index.directory()
@@ -98,6 +99,16 @@ class Candidates:
         """Close the result files."""
         while self._descriptors:
             os.close(self._descriptors.pop())
+
+    def announce(self, keys: Iterable[int]) -> None:
+        """Tell the system which lines are read next, in the order of the disk, so that it fetches them side by side.
+
+        Results that don't fit into memory would else cost one wait for the disk a line.
+        """
+        positions, lengths = self._positions, self._lengths
+        found = sorted((positions[entry], lengths[entry]) for key in keys for entry in self._index.run(key))
+        for position, length in found:
+            os.posix_fadvise(self._descriptors[position >> OFFSET_BITS], position & OFFSET_MASK, length, os.POSIX_FADV_WILLNEED)
 
     def best(self, custom_id: str, key: int, input_file: int) -> Found:
         """Return the best result for an id in an input file; what stands for a missing one if there is none.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
@@ -102,6 +103,7 @@ class Join(TableJob[JoinReport]):
             "marks": str(marks.path),
             "count": survey.index.count,
             "refuse_duplicates": self._refuse_duplicates,
+            "announce": sum(file.size for file in self._roles.results) > cached_bytes(),
         }
         tally = Tally()
         asked = IndexBuilder(self._spool.new_path("inputs.index"))
@@ -158,6 +160,13 @@ class Join(TableJob[JoinReport]):
             malformed_unmatched=accounts.counts["malformed_unmatched"],
             **fields,
         )
+
+
+def cached_bytes() -> int:
+    """Return the bytes of results that the system will keep in memory from one pass to the next: half of what it has."""
+    if not hasattr(os, "posix_fadvise"):  # nobody to tell
+        return sys.maxsize
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
 
 
 def join(

@@ -19,12 +19,17 @@ from batchfiles.table.columns import Asked, malformed_input
 __all__ = ["JoinRows"]
 
 
+ANNOUNCED_BYTES = 4 * 1024 * 1024
+"""Bytes of requests whose results are announced together: some thousand lines, in the order of the disk."""
+
+
 class JoinRows(RowJob):
     """Yields a row for each line of a range of an input file.
 
     Args:
         spec: As for `RowJob`, and `inputs`: `[[name, path], …]`; `results`: the fields of each `ResultFile`; `index` and `count`:
-            the index that the survey made; `marks`: the file of this pass's marks; `refuse_duplicates`.
+            the index that the survey made; `marks`: the file of this pass's marks; `refuse_duplicates`;
+            `announce`: whether the results are too large for the system's memory, so that it should know what is read next.
     """
 
     def __init__(self, spec: Spec) -> None:
@@ -33,6 +38,9 @@ class JoinRows(RowJob):
         marks = Marks(Path(spec["marks"]), spec["count"])
         files = [ResultFile(*fields) for fields in spec["results"]]
         self._candidates = Candidates(index, marks, files, refuse_duplicates=spec["refuse_duplicates"])
+        self._announce = spec["announce"]
+        if self._announce:
+            self._block_size = ANNOUNCED_BYTES
 
     def close(self) -> None:
         """Close the result files."""
@@ -53,6 +61,8 @@ class JoinRows(RowJob):
     def _add_block(self, block: Block, file: int) -> None:
         """Add the rows of a block. Flat on purpose: it runs once a line of every input."""
         add, best, note, take = self._columns.add, self._candidates.best, self._entries.add, self._lines.take
+        if self._announce:
+            self._candidates.announce(_keys(block.lines))
         outcomes = self._outcomes
         new: Any = tuple.__new__  # past the constructor, which takes twice as long
         name, number, offset = block.path, block.line_number, block.byte_offset
@@ -81,3 +91,13 @@ class JoinRows(RowJob):
         found = malformed_input(error.code, error.reason)
         self._outcomes[found.result.outcome] += 1
         self._columns.add(Asked(None, self._file(file)[0], number, None, None, None, None), found)
+
+
+def _keys(lines: list[bytes]) -> Iterator[int]:
+    """Yield the digests of the lines that have an id."""
+    take = RequestLines(cut_bodies=False).take
+    for line in lines:
+        try:
+            yield digest(take(line)[0])
+        except InvalidLine:
+            continue

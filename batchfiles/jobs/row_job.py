@@ -13,7 +13,7 @@ from typing import Any
 from batchfiles.errors import InvalidLine
 from batchfiles.findings import Finding
 from batchfiles.jobs.crew import Job, Product, Spec
-from batchfiles.streams.lines import Block
+from batchfiles.streams.lines import BLOCK_SIZE, Block
 from batchfiles.streams.sources import Source, read_blocks
 from batchfiles.table.columns import RequestColumns
 from batchfiles.table.embedding_columns import EmbeddingColumns
@@ -37,6 +37,8 @@ class RowJob(Job):
     Args:
         spec: `table`, `dimensions`, `bodies`, `request_bodies`, `cap`; `folder` and `metadata` for parts.
     """
+
+    _block_size = BLOCK_SIZE
 
     def __init__(self, spec: Spec) -> None:
         self._spec = spec
@@ -77,7 +79,13 @@ class RowJob(Job):
                 error = InvalidLine(finding.message, code=finding.code)
                 self._add_malformed(task["file"], b"", error, finding.line_number or 0)
 
-        where = {"start": task["start"], "end": task["end"], "line_number": task["line_number"], "cap": self._spec["cap"]}
+        where = {
+            "start": task["start"],
+            "end": task["end"],
+            "line_number": task["line_number"],
+            "cap": self._spec["cap"],
+            "block_size": self._block_size,
+        }
         for block in read_blocks(Source(name, path=Path(path)), notice, **where):
             self._add_block(block, task["file"])
             if len(self._columns) >= ROWS or len(block.lines[0]) > LONG:
