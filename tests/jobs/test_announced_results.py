@@ -25,6 +25,7 @@ RESULTS = b"".join(
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
+    """Fifty requests and their results, in opposite orders, one request that is not quite JSON, and one that is none."""
     (tmp_path / "requests.jsonl").write_bytes(REQUESTS + REPAIRED + b"not JSON\n")
     (tmp_path / "batch_1_output.jsonl").write_bytes(RESULTS)
     return tmp_path
