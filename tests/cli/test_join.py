@@ -495,9 +495,11 @@ def test_the_summary_is_a_table_of_what_occurs(ask: Callable[..., Outcome], tmp_
 
 
 @pytest.mark.parametrize("width", [40, 60, 80, 120])
-def test_the_summary_says_what_else_was_found_at_any_width(ask: Callable[..., Outcome], campaign: Path, width: int) -> None:
+def test_the_summary_says_what_else_was_found_at_any_width(
+    ask: Callable[..., Outcome], campaign: Path, monkeypatch: pytest.MonkeyPatch, width: int
+) -> None:
     """Lines break between words; only a word that is too long, such as a path, is left whole to be copied."""
-    os.chdir(campaign.parent)
+    monkeypatch.chdir(campaign.parent)
     _, _, err = ask("campaign", "-o", campaign.parent / "t.parquet", width=width)
     words = " ".join(err.split())
     for said in (
