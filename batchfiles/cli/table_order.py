@@ -114,22 +114,16 @@ class TableOrder:
             notes: What is worth knowing beside the outcomes.
             counts: What `--fail-on` may speak of.
         """
-        self.__exit__()
         options = self._options
         if options["report_file"] is not None:
             _write_report(Path(options["report_file"]), report, force=options["force"])
         if options["as_json"]:
             click.echo(_json(report))
-        width = min(shutil.get_terminal_size((WIDEST, 24)).columns, WIDEST)
-        said = [line for note in (*notes, *notes_of_table(report)) for line in told(note, width)]
         total = sum(report.outcomes.values())
-        conditions = [condition for some in options["fail_on"] for condition in some]
-        held = those_that_hold(conditions, counts, total)
-        said += [
-            line
-            for condition in held
-            for line in told(("fail-on", f"{condition.text}: {counts[condition.name]:,} of {total:,} {noun}"), width)
-        ]
+        held = those_that_hold([condition for some in options["fail_on"] for condition in some], counts, total)
+        failed = [("fail-on", f"{condition.text}: {counts[condition.name]:,} of {total:,} {noun}") for condition in held]
+        width = min(shutil.get_terminal_size((WIDEST, 24)).columns, WIDEST)
+        said = [line for note in (*notes, *notes_of_table(report), *failed) for line in told(note, width)]
         lines = [*outcome_table(report, noun), "", *said, *([""] if said else []), self._last_words(report)]
         click.echo("\n".join(lines), err=True)
         if held:
@@ -184,7 +178,7 @@ def _check_options(options: SharedOptions, chosen: str) -> None:
 
 
 def _json(report: TableReport) -> str:
-    # Escaped to ASCII: the name of a file may hold bytes that are no UTF-8, and orjson would refuse them.
+    # In ASCII, so that nothing in it can reach into a terminal.
     return json.dumps(report.to_dict(), indent=2)
 
 
