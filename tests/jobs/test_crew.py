@@ -1,0 +1,398 @@
+"""Crews: the same products in the same order from one process or several, words for what goes wrong, and nothing left behind."""
+
+from __future__ import annotations
+
+import gc
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+import batchfiles
+from batchfiles import BatchFilesError, DuplicateCustomId, FileError, InvalidLine, WorkerFailed
+from batchfiles.custom_ids.index import digest
+from batchfiles.jobs import processes
+from batchfiles.jobs.crew import Crew, Job, Product, Spec, cores
+from tests.jobs.wire import put, request, success
+
+SCHEMA = pa.schema([("number", pa.int64())])
+
+
+class Everything(Job):
+    """Yields a batch, bytes and a summary for each task."""
+
+    made = 0
+
+    def __init__(self, spec: Spec) -> None:
+        Everything.made += 1
+        self._factor = spec["factor"]
+
+    @classmethod
+    def schema_of(cls, spec: Spec) -> pa.Schema:
+        """Return the schema of the batches."""
+        return SCHEMA
+
+    def run(self, task: Spec) -> Iterator[Product]:
+        """Print between the frames, and let the first task take longest."""
+        print("printed to standard output")
+        os.write(1, b"written to descriptor 1\n")
+        time.sleep(0.2 if task["number"] == 0 else 0)
+        yield pa.record_batch([pa.array([task["number"] * self._factor])], schema=SCHEMA)
+        yield b"\n\x00" * task["number"]
+        yield {"number": task["number"], "made": Everything.made, "process": os.getpid()}
+
+
+class Raises(Job):
+    """Raises what a task names."""
+
+    def __init__(self, spec: Spec) -> None:
+        self._spec = spec
+
+    def run(self, task: Spec) -> Iterator[Product]:
+        """Raise, or die."""
+        yield b"first"
+        match task["what"]:
+            case "file":
+                raise FileError("no room left", path="a.jsonl", number=28)
+            case "line":
+                raise InvalidLine("no", code="invalid_embedding", path="a.jsonl", line_number=7, byte_offset=9, json_path="$.x")
+            case "duplicate":
+                raise DuplicateCustomId("twice", custom_id="a", first_path="x", first_line_number=1, path="y", line_number=2)
+            case "value":
+                raise ValueError("some value")
+            case "stubborn":
+                raise Stubborn
+            case "exit":
+                os.write(2, b"a first word\nmy last words\n")
+                os._exit(7)
+            case "killed":
+                os.kill(os.getpid(), signal.SIGKILL)
+
+
+class Stubborn(Exception):
+    """An exception that can't travel."""
+
+    def __init__(self) -> None:
+        super().__init__("can't be pickled")
+        self.keep = lambda: None
+
+
+class Hashes(Job):
+    """Yields the digest of an id."""
+
+    def __init__(self, spec: Spec) -> None: ...
+
+    def run(self, task: Spec) -> Iterator[Product]:
+        """Hash."""
+        yield {"digest": str(digest("a"))}
+
+
+class Marks(Job):
+    """Leaves a file for each task that was begun."""
+
+    def __init__(self, spec: Spec) -> None:
+        self._folder = Path(spec["folder"])
+
+    def run(self, task: Spec) -> Iterator[Product]:
+        """Leave a file."""
+        (self._folder / str(task["number"])).touch()
+        yield {}
+
+
+def run(workers: int, job: type[Job], spec: Spec, tasks: list[Spec]) -> list[tuple[int, Product]]:
+    """Run one job in a crew of its own."""
+    with Crew(workers) as crew:
+        return list(crew.run(job, spec, tasks))
+
+
+def failing(workers: int, what: str) -> BatchFilesError:
+    """Run a task that raises, and return what comes out."""
+    with pytest.raises(Exception) as caught:  # noqa: PT011 - whatever it is
+        run(workers, Raises, {}, [{"what": what}])
+    return caught.value  # type: ignore[return-value]
+
+
+def until(happened: Callable[[], bool], seconds: float = 10) -> bool:
+    """Wait for something that other processes do."""
+    end = time.monotonic() + seconds
+    while not happened() and time.monotonic() < end:
+        time.sleep(0.02)
+    return happened()
+
+
+def children() -> set[int]:
+    """Return the processes that this one has started and not yet waited for."""
+    tasks = Path("/proc/self/task")
+    return {int(pid) for task in tasks.iterdir() for pid in (task / "children").read_text().split()}
+
+
+needs_proc = pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="only Linux says which processes there are")
+
+
+# Order
+
+
+@pytest.mark.parametrize("workers", [1, 2, 3])
+def test_products_come_in_the_order_of_the_tasks(workers: int) -> None:
+    """Batches, bytes and summaries, whoever is done first, and whatever a library prints."""
+    found = run(workers, Everything, {"factor": 10}, [{"number": number} for number in range(8)])
+    assert [number for number, _ in found] == [number for number in range(8) for _ in range(3)]
+    for number in range(8):
+        batch, data, summary = [product for at, product in found if at == number]
+        assert batch.to_pydict() == {"number": [number * 10]}
+        assert batch.schema == SCHEMA
+        assert data == b"\n\x00" * number
+        assert summary["number"] == number
+
+
+def test_workers_share_the_tasks() -> None:
+    """All of them work, none of them in this process."""
+    found = run(2, Everything, {"factor": 1}, [{"number": number} for number in range(8)])
+    at_work = {product["process"] for _, product in found if isinstance(product, dict)}
+    assert len(at_work) == 2
+    assert os.getpid() not in at_work
+
+
+def test_a_job_is_made_once_for_its_tasks_and_anew_for_another_specification() -> None:
+    """What is costly to open is opened once."""
+    with Crew(2) as crew:
+        for factor, most in ((1, 1), (2, 2), (2, 2)):
+            found = list(crew.run(Everything, {"factor": factor}, [{"number": number} for number in range(6)]))
+            assert max(product["made"] for _, product in found if isinstance(product, dict)) <= most
+
+
+def test_one_crew_does_one_job_after_the_other() -> None:
+    """With the same processes, and also where there is nothing to do."""
+    with Crew(2) as crew:
+        assert list(crew.run(Hashes, {}, [])) == []
+        digests = [product["digest"] for _, product in crew.run(Hashes, {}, [{}] * 4)]
+        assert list(crew.run(Marks, {"folder": "/"}, [])) == []
+        assert len(set(digests)) == 1
+
+
+def test_workers_of_all_crews_hash_alike() -> None:
+    """An index of ids that one pass made is searched by the workers of the next."""
+    digests = {product["digest"] for _ in range(2) for _, product in run(2, Hashes, {}, [{}] * 2)}
+    assert len(digests) == 1
+
+
+def test_no_worker_runs_far_ahead(tmp_path: Path) -> None:
+    """What they yield waits in memory: two tasks each, until somebody takes the first product."""
+    with Crew(2) as crew:
+        found = crew.run(Marks, {"folder": str(tmp_path)}, [{"number": number} for number in range(30)])
+        next(found)
+        until(lambda: len(list(tmp_path.iterdir())) >= 4)
+        time.sleep(0.2)
+        assert len(list(tmp_path.iterdir())) <= 2 * processes.AHEAD + 1
+        assert len(list(found)) == 29
+    assert len(list(tmp_path.iterdir())) == 30
+
+
+def test_a_crew_of_nobody_is_a_mistake() -> None:
+    """At least this process works."""
+    with pytest.raises(ValueError, match="1 or more"):
+        Crew(0)
+    assert cores() >= 1
+
+
+# What goes wrong
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_exceptions_arrive_as_they_were(workers: int) -> None:
+    """With their types and their attributes, `errno` included, from whichever process."""
+    error = failing(workers, "file")
+    assert isinstance(error, FileError)
+    assert (error.errno, error.path, error.reason, str(error)) == (28, "a.jsonl", "no room left", "a.jsonl: no room left")
+    error = failing(workers, "line")
+    assert isinstance(error, InvalidLine)
+    assert (error.code, error.path, error.line_number, error.json_path) == ("invalid_embedding", "a.jsonl", 7, "$.x")
+    error = failing(workers, "duplicate")
+    assert isinstance(error, DuplicateCustomId)
+    assert (error.custom_id, error.first_path, error.line_number) == ("a", "x", 2)
+    assert repr(failing(workers, "value")) == "ValueError('some value')"
+
+
+def test_an_exception_that_cannot_travel_is_told_in_words() -> None:
+    """Its name and its message."""
+    assert str(failing(2, "stubborn")) == "Stubborn: can't be pickled"
+
+
+@pytest.mark.parametrize(("what", "status"), [("exit", "7"), ("killed", "-9")])
+def test_a_worker_that_dies_is_said_in_words(what: str, status: str) -> None:
+    """With its status, its last words, and what to try."""
+    error = failing(2, what)
+    assert isinstance(error, WorkerFailed)
+    assert f"ended with status {status}" in str(error)
+    assert ("my last words" in str(error)) == (what == "exit")
+    assert "--workers 1" in str(error)
+
+
+@needs_proc
+def test_a_join_whose_worker_is_killed_fails_and_leaves_nothing(tmp_path: Path) -> None:
+    """No file and no processes; and it may be tried again."""
+    inputs = put(tmp_path / "in.jsonl", *[request(str(number)) for number in range(20)])
+    results = put(tmp_path / "out.jsonl", *[success(str(number)) for number in range(20)])
+    before = children()
+
+    def kill(done: int, total: int) -> None:
+        for pid in (children() - before) if armed else ():
+            os.kill(pid, signal.SIGKILL)
+        armed.clear()
+
+    armed = [True]
+    job = batchfiles.join(inputs, results, workers=2, progress=kill)
+    with pytest.raises(WorkerFailed, match="status -9"):
+        job.to_parquet(tmp_path / "table.parquet")
+    assert sorted(tmp_path.iterdir()) == [inputs, results]
+    assert children() == before
+    assert job.to_parquet(tmp_path / "table.parquet").used == 20
+
+
+# Where none can be started
+
+
+@pytest.mark.parametrize("started", [0, 1, 2])
+def test_without_processes_one_does_it_all(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, started: int) -> None:
+    """Where the system allows none, or not as many, those that started are ended and this process goes on alone."""
+    real = subprocess.Popen
+    made: list[subprocess.Popen[bytes]] = []
+
+    def scarce(*arguments: Any, **options: Any) -> subprocess.Popen[bytes]:
+        if len(made) == started:
+            raise BlockingIOError(11, "Resource temporarily unavailable")
+        made.append(real(*arguments, **options))
+        return made[-1]
+
+    inputs, results = put(tmp_path / "in.jsonl", request("a")), put(tmp_path / "out.jsonl", success("a"))
+    monkeypatch.setattr(processes.subprocess, "Popen", scarce)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        job = batchfiles.join(inputs, results, workers=3)
+        assert [row["outcome"] for row in job] == ["succeeded"]
+        gc.collect()
+    assert [process.poll() is not None for process in made] == [True] * started
+
+
+def test_what_others_have_indexed_is_of_no_use_to_one_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A pass without workers after one with workers finds every result: it makes an index of its own."""
+    inputs, results = put(tmp_path / "in.jsonl", request("a")), put(tmp_path / "out.jsonl", success("a"))
+    job = batchfiles.join(inputs, results, workers=2)
+    assert [row["outcome"] for row in job] == ["succeeded"]
+
+    def refuse(*_: Any, **__: Any) -> None:
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(processes.subprocess, "Popen", refuse)
+        assert [row["outcome"] for row in job] == ["succeeded"]
+    assert [row["outcome"] for row in job] == ["succeeded"]
+
+
+def test_a_script_needs_no_main_guard(tmp_path: Path) -> None:
+    """Nor warns, nor runs twice; what it has changed in its path and its folder holds for the workers too."""
+    put(tmp_path / "in.jsonl", *[request(str(number)) for number in range(50)])
+    put(tmp_path / "out.jsonl", *[success(str(number)) for number in range(50)])
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import batchfiles\n"
+        "from batchfiles.jobs import survey\n"
+        "real = survey.tasks\n"
+        "survey.tasks = lambda sizes, *_: real(sizes, 2000)\n"
+        "print(sum(row['outcome'] == 'succeeded' for row in batchfiles.join('in.jsonl', 'out.jsonl', workers=2)))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-W", "error", str(script)], capture_output=True, text=True, cwd=tmp_path, check=False, timeout=60
+    )
+    assert (done.stdout, done.stderr, done.returncode) == ("50\n", "", 0)
+
+
+# Nothing is left behind
+
+
+@needs_proc
+@pytest.mark.parametrize("end", ["all of it", "part of it", "an exception"])
+def test_no_process_thread_or_descriptor_is_left(end: str) -> None:
+    """However a crew's work ends."""
+
+    def work() -> None:
+        with Crew(2) as crew:
+            if end == "an exception":
+                with pytest.raises(ValueError, match="some value"):
+                    list(crew.run(Raises, {}, [{"what": "value"}] * 4))
+                return
+            found = crew.run(Everything, {"factor": 1}, [{"number": number} for number in range(5)])
+            next(found)
+            if end == "all of it":
+                list(found)
+            else:
+                found.close()  # type: ignore[attr-defined]
+
+    def left() -> tuple[int, int, set[int]]:
+        gc.collect()
+        return len(os.listdir("/proc/self/fd")), threading.active_count(), children()  # noqa: PTH208
+
+    before = left()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        work()
+        gc.collect()
+    assert until(lambda: left() == before), (before, left())
+
+
+@needs_proc
+def test_workers_go_when_their_leader_is_killed(tmp_path: Path) -> None:
+    """Their orders end, and so do they."""
+    script = (
+        "import time\n"
+        "from batchfiles.jobs.crew import Crew\n"
+        "with Crew(2) as crew:\n"
+        "    print(*[worker._process.pid for worker in crew._workers._workers], flush=True)\n"
+        "    time.sleep(60)\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as leader:
+        assert leader.stdout is not None
+        pids = [int(pid) for pid in leader.stdout.readline().split()]
+        leader.kill()
+    assert len(pids) == 2
+    assert until(lambda: not any(alive(pid) for pid in pids))
+
+
+def alive(pid: int) -> bool:
+    """Tell whether a process runs; one that nobody waits for has ended too."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+@pytest.mark.parametrize("end", ["success", "exception", "closed early"])
+def test_temporary_files_are_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, end: str) -> None:
+    """After a success, after an exception, and where somebody went away in the middle."""
+    room = tmp_path / "room"
+    room.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(room))
+    inputs = put(tmp_path / "in.jsonl", *[request(str(number)) for number in range(2_000)])
+    results = put(tmp_path / "out.jsonl", success("1"), success("1"))
+    job = batchfiles.join(inputs, results, workers=2, on_duplicate="error" if end == "exception" else "best")
+    if end == "success":
+        job.to_parquet(tmp_path / "table.parquet")
+    elif end == "exception":
+        with pytest.raises(DuplicateCustomId):
+            job.to_parquet(tmp_path / "table.parquet")
+        assert not (tmp_path / "table.parquet").exists()
+    else:
+        rows = iter(job)
+        next(rows)
+        rows.close()  # type: ignore[attr-defined]
+    job.close()
+    assert list(room.rglob("*")) == []
