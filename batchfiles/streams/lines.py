@@ -13,7 +13,7 @@ from typing import BinaryIO, NamedTuple
 from batchfiles.findings import Finding
 from batchfiles.limits import LINE_CAP
 
-__all__ = ["BLOCK_SIZE", "Block", "LineSplitter", "Overlong", "blocks"]
+__all__ = ["BLOCK_SIZE", "Block", "LineSplitter", "Overlong", "blocks", "count_newlines", "split"]
 
 BLOCK_SIZE = 256 * 1024
 """Bytes read at a time: what is decoded from a block stays in the CPU's cache (1 MiB blocks cost 15 % of the decoding speed,
@@ -46,7 +46,7 @@ class LineSplitter:
 
     def feed(self, chunk: bytes) -> list[bytes | Overlong]:
         r"""Take the next chunk and return the lines that it completes, without their `\n`."""
-        lines: list[bytes | Overlong] = chunk.split(b"\n")  # type: ignore[assignment]
+        lines: list[bytes | Overlong] = split(chunk)  # type: ignore[assignment]
         tail = lines.pop()
         if lines:
             if self.held:
@@ -77,6 +77,35 @@ class LineSplitter:
         self._pieces.clear()
         self.held = 0
         return line
+
+
+LONG_LINE = 400
+"""Bytes from which a search for each newline is quicker than `split`, which looks at every single byte (0.4 ns each)."""
+
+
+def split(chunk: bytes) -> list[bytes]:
+    r"""Split at every `\n`, as `chunk.split(b"\n")` does."""
+    if chunk.count(b"\n", 0, 16 * LONG_LINE) > 16:
+        return chunk.split(b"\n")
+    lines = []
+    start = 0
+    find = chunk.find
+    while (end := find(b"\n", start)) >= 0:
+        lines.append(chunk[start:end])
+        start = end + 1
+    lines.append(chunk[start:])
+    return lines
+
+
+def count_newlines(chunk: bytes) -> int:
+    r"""Count every `\n`, as `chunk.count(b"\n")` does."""
+    if chunk.count(b"\n", 0, 16 * LONG_LINE) > 16:
+        return chunk.count(b"\n")
+    count = start = 0
+    find = chunk.find
+    while start := find(b"\n", start) + 1:
+        count += 1
+    return count
 
 
 class Block(NamedTuple):
