@@ -25,7 +25,7 @@ import pytest
 
 import batchfiles
 from batchfiles.custom_ids import index
-from batchfiles.jobs import survey
+from batchfiles.jobs import row_job, survey
 from batchfiles.jobs.crew import Crew
 from batchfiles.jobs.join import Join
 from batchfiles.jobs.table_job import PART_BYTES, TableJob
@@ -51,11 +51,17 @@ class File:
 
 @dataclass
 class Case:
-    """What one seed makes: files in the order in which they are named, and how they are named."""
+    """What one seed makes: files in the order in which they are named, how they are named, and how they are cut into pieces.
+
+    `announced` stands for results that are larger than memory.
+    """
 
     files: list[File]
     forced: bool
     range_size: int
+    rows: int
+    block_size: int
+    announced: bool
     parts: dict[int, int]
 
     @property
@@ -98,7 +104,8 @@ class Maker:
         place = {file.name.split(".")[0]: number for number, file in enumerate(file for file in files if file.is_input)}
         stems = [file.name.split(".")[0].rsplit("_", 1)[0] for file in files if not file.is_input]
         parts = {number: place[stem] for number, stem in enumerate(stems) if count > 1 and stem in place}
-        return Case(files, forced, self.random.choice(SIZES), parts)
+        rows, block_size = self.random.choice((1, 3, 1_000)), self.random.choice((100, 1_000, 10**6))
+        return Case(files, forced, self.random.choice(SIZES), rows, block_size, self.chance(0.2), parts)
 
     def result_name(self, number: int) -> str:
         """Name a result file, sometimes after the requests it belongs to."""
@@ -150,7 +157,7 @@ class Maker:
             members = [member for member in members if member[0] not in ("response", "error")]
         elif bad and self.chance(0.3):
             members = [(key, self.random.choice((5, True, [], {})) if key == "custom_id" else value) for key, value in members]
-        line = self.spelled(members, decoys=("custom_id", "response", "error", "body", "x"))
+        line = self.spelled(members, decoys=("custom_id", "response", "error", "x"))
         return self.damaged(line) if bad and self.chance(0.6) else line
 
     def answer(self) -> list[tuple[str, Any]]:
@@ -337,6 +344,10 @@ def check(seed: int, room: Path, monkeypatch: pytest.MonkeyPatch, *, workers: in
             with pytest.raises(batchfiles.Mismatch) if any(map(says_something, case.results)) else nullcontext():
                 batchfiles.join(*named)
             return
+        patched.setattr(row_job, "ROWS", case.rows)
+        patched.setattr(row_job.RowJob, "_block_size", case.block_size)
+        if case.announced:
+            patched.setattr("batchfiles.jobs.join.cached_bytes", lambda: 0)
         job = batchfiles.join(*named, inputs=forced, table="requests", bodies="all", cap=CAP, workers=workers, temp_dir=temporary)
         for way in maker.random.choices(ways, k=2):
             with named_in_failures(seed, way):

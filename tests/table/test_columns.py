@@ -203,11 +203,11 @@ TEXTS = st.lists(st.none() | st.sampled_from(["a", "b", ""]) | st.text(), min_si
 def test_a_column_of_texts_is_what_was_put_in(texts: list[str | None], bodies: list[bytes | None]) -> None:
     """One value for all rows, none at all, or many; as text or as the bytes of one."""
     bodies = bodies[: len(texts)]
-    one = pa.schema([("text", pa.string()), ("body", pa.string())])
+    one = pa.schema([("text", pa.string()), ("request_body", pa.string())])
     batch = record_batch(one, [tuple(texts), tuple(bodies)])
     batch.validate(full=True)
     assert batch["text"].to_pylist() == texts
-    assert batch["body"].to_pylist() == [None if body is None else body.decode() for body in bodies]
+    assert batch["request_body"].to_pylist() == [None if body is None else body.decode() for body in bodies]
 
 
 def test_a_value_at_both_ends_is_not_taken_for_all() -> None:

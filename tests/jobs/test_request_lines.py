@@ -1,0 +1,118 @@
+"""Request lines taken apart: what is learned from one line never shows in the next."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from batchfiles.errors import InvalidLine
+from batchfiles.jobs.request_lines import RequestLines
+from tests.jobs.oracle import decode, raw_value
+
+BODIES = st.sampled_from(
+    [
+        b'{"model":"m"}', b"{}", b'{ "a" : [{}] }', b'{"a":"}}"}', b'{"a":1}, "url": "/v1/b", "x": {}',
+        b'{"a":1}, "custom_id": "other", "x": {}', b'{"a":1}, "body": {"b":2}', b'{"a": 1', b"[1]", b"null", b'{"a": "\\ud83d"}',
+        b'{"n": 12345678901234567890123}', b'{"a": NaN}', b'{"a": "\xff"}', b'{"a":1}} , {"b":{"c":1}',
+    ]
+)  # fmt: skip
+IDS = st.sampled_from(
+    [
+        b"a",
+        b"b",
+        b"",
+        b"caf\xc3\xa9",
+        b"caf\\u00e9",
+        b"\\\\",
+        b'\\"',
+        b"\x7f",
+        b"\xe2\x80\xa8",
+        b"\xff",
+        b"\x00",
+        b"\x1f",
+        b"\t",
+        b"\\ud83d",
+    ]
+)
+URLS = st.sampled_from([b"/v1/chat/completions", b"/v1/embeddings", b"/v1/chat\\/x", b"/v1/caf\xc3\xa9", b""])
+
+
+@st.composite
+def lines(draw: st.DrawFn) -> bytes:
+    """Write a request line with its keys in the usual order, mostly in one of the usual ways."""
+    space = draw(st.sampled_from([b" ", b"", b"  "]))
+    method = draw(st.sampled_from([b'"POST"', b'"GET"', b'"P\\u004fST"', b"null"]))
+    members = [
+        b'"custom_id"',
+        b'"' + draw(IDS) + b'"',
+        b'"method"',
+        method,
+        b'"url"',
+        b'"' + draw(URLS) + b'"',
+        b'"body"',
+        draw(BODIES),
+    ]
+    pairs = [key + b":" + space + value for key, value in zip(members[::2], members[1::2], strict=True)]
+    start = draw(st.sampled_from([b"", b"", b"", b" "]))
+    return start + b"{" + (b"," + space).join(pairs) + draw(st.sampled_from([b"}", b"}", b"}", b"}\r", b"", b"} "]))
+
+
+@settings(max_examples=500, deadline=None)
+@given(written=st.lists(lines(), max_size=6), cut_bodies=st.booleans())
+@example(
+    written=[
+        b'{"custom_id": "a", "method": "POST", "url": "/v1/a", "body": {"a": {}}, "url": "/v1/b"}',
+        b'{"custom_id": "b", "method": "POST", "url": "/v1/a", "body": {"a": {}}}',
+        b'{"custom_id": "c\\", "method": "POST", "url": "/v1/a", "body": {}}", "method": "POST", "url": "/v1/a", "body": {}}',
+    ],
+    cut_bodies=True,
+)
+def test_each_line_is_taken_for_itself(written: list[bytes], cut_bodies: bool) -> None:
+    """Whatever came before it: the id, the url, the body and its bytes are those that decoding the whole line gives."""
+    taking = RequestLines(cut_bodies=cut_bodies)
+    repaired = 0
+    for line in written:
+        value, mended = decode(line)
+        repaired += mended
+        if value is None:
+            with pytest.raises(InvalidLine):
+                taking.take(line)
+            continue
+        custom_id, url, body, cut = taking.take(line)
+        assert (custom_id, url) == (value["custom_id"], value["url"])
+        assert json.dumps(body) == json.dumps(as_read(value["body"]))
+        right = raw_value(line, "body")
+        assert cut == (right.encode() if cut_bodies and right is not None else None)
+    assert taking.repaired == repaired
+
+
+def as_read(body: object) -> object:
+    """Integers beyond 64 bits are floats to everyone here."""
+    return json.loads(json.dumps(body), parse_int=lambda digits: int(digits) if len(digits) < 20 else float(digits))
+
+
+@pytest.mark.parametrize(
+    ("line", "code"),
+    [
+        (b'{"custom_id": 5, "method": "POST", "url": "/v1/a", "body": {}}', "invalid_type"),
+        (b'{"method": "POST", "url": "/v1/a", "body": {}}', "missing_required_parameter"),
+        (b"[]", "invalid_json_line"),
+        (b"", "invalid_json_line"),
+    ],
+)
+def test_a_line_without_an_id_is_refused(line: bytes, code: str) -> None:
+    """Before and after something was learned."""
+    taking = RequestLines(cut_bodies=True)
+    for _ in range(2):
+        with pytest.raises(InvalidLine) as caught:
+            taking.take(line)
+        assert caught.value.code == code
+        taking.take(b'{"custom_id": "a", "method": "POST", "url": "/v1/a", "body": {"a": {}}}')
+
+
+def test_a_url_that_is_no_text_is_none() -> None:
+    """It is for `validate` to find fault with it."""
+    assert RequestLines(cut_bodies=False).take(b'{"custom_id": "a", "url": 5, "body": "text"}') == ("a", None, "text", None)
