@@ -1,4 +1,7 @@
-"""The README and the pages in docs/: their examples are run, and their tables compared with the code."""
+"""The README and the pages in docs/: their examples are run, and their tables compared with the code.
+
+A block is passed over only where `<!-- set-up -->` (`.ci/run` runs it) or `<!-- not run -->` stands above it.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,7 @@ from batchfiles.table.embedding_columns import ONCE
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-BLOCK = re.compile(r"^(?P<mark><!-- set-up -->\n)?```(?P<language>\w*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
+BLOCK = re.compile(r"^(?:<!-- (?P<mark>set-up|not run) -->\n)?```(?P<language>\w*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
 LANGUAGES = {"console", "python", "shell"}
 VARYING = re.compile(r"\d[\d,.]* (?:s$|B\b|[kMG]B\b)", re.MULTILINE)
 """Sizes and times, which differ between machines and versions."""
@@ -35,14 +38,14 @@ class Block(NamedTuple):
     language: str
     text: str
     line: int
-    is_set_up: bool
+    mark: str | None
 
 
 def blocks_of(page: Path) -> Iterator[Block]:
     """Yield the blocks of a page in order."""
     text = page.read_text()
     for match in BLOCK.finditer(text):
-        yield Block(match["language"], match["text"], text.count("\n", 0, match.start()) + 1, match["mark"] is not None)
+        yield Block(match["language"], match["text"], text.count("\n", 0, match.start()) + 1, match["mark"])
 
 
 @pytest.fixture
@@ -66,7 +69,7 @@ def test_the_examples_do_what_the_page_says(page: Path, place: Path) -> None:
     for block in blocks_of(page):
         where = f"{page.name}:{block.line}"
         assert block.language in LANGUAGES, where
-        if block.is_set_up:
+        if block.mark:
             continue
         if block.language == "python":
             check_python(block.text, names, where)
@@ -94,7 +97,7 @@ def check_console(text: str, where: str) -> None:
 
 def test_the_readme_has_two_commands_that_need_only_python() -> None:
     """`.ci/run` runs them; here it is made sure that it finds them."""
-    set_up = [block.text for block in blocks_of(ROOT / "README.md") if block.is_set_up]
+    set_up = [block.text for block in blocks_of(ROOT / "README.md") if block.mark == "set-up"]
     assert len(set_up) == 2
     for text in set_up:
         assert text.startswith("python3 -m venv .venv && .venv/bin/pip install")
