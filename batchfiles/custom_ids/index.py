@@ -12,8 +12,11 @@ import mmap
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Self
+
+from batchfiles.streams.atomic import file_error
 
 __all__ = ["OFFSET_BITS", "Entries", "Index", "IndexBuilder", "Place", "digest", "digest_of_bytes"]
 
@@ -41,6 +44,15 @@ def digest(custom_id: str) -> int:
 def digest_of_bytes(custom_id: bytes) -> int:
     """Return the 64-bit digest of an id in UTF-8."""
     return hash(custom_id) & MASK
+
+
+@contextmanager
+def _refusals(path: Path) -> Iterator[None]:
+    """Say of a disk that refuses what was asked of it."""
+    try:
+        yield
+    except OSError as error:
+        raise file_error(error, path) from None
 
 
 class Place(NamedTuple):
@@ -108,17 +120,31 @@ class IndexBuilder:
         self._partitions: list[Any] = []
 
     def add(self, entries: Entries) -> None:
-        """Add what a pass over a range noted."""
+        """Add what a pass over a range noted.
+
+        Raises:
+            FileError: The disk refused.
+        """
         if not entries:
             return
         self._held.append(entries)
         self._held_count += len(entries)
         self._count += len(entries)
         if self._held_count > self._in_memory:
-            self._spill()
+            with _refusals(self._path):
+                self._spill()
 
     def finish(self) -> Index:
-        """Sort, write, and open the index."""
+        """Sort, write, and open the index.
+
+        Raises:
+            FileError: The disk refused, or there is a file of that name.
+        """
+        with _refusals(self._path):
+            self._write()
+        return Index(self._path, self._count)
+
+    def _write(self) -> None:
         if self._partitions and self._held:
             self._spill()
         with self._path.open("xb") as file:
@@ -134,7 +160,6 @@ class IndexBuilder:
         for partition in self._partitions:
             partition.close()
             Path(partition.name).unlink()
-        return Index(self._path, self._count)
 
     def _sorted(self) -> Iterator[list[Any]]:
         """Yield the sorted columns, one partition after the other."""
@@ -189,6 +214,9 @@ class Index:
         positions: File numbers and offsets, as `OFFSET_BITS` says.
         lengths: Bytes of each line without its newline.
         line_numbers: Counted from 1.
+
+    Raises:
+        FileError: The file is not there any more.
     """
 
     def __init__(self, path: Path, count: int) -> None:
@@ -197,7 +225,7 @@ class Index:
         self._map: mmap.mmap | None = None
         view = memoryview(b"")
         if count:
-            with path.open("rb") as file:
+            with _refusals(path), path.open("rb") as file:
                 self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
             view = memoryview(self._map)
         at = 0

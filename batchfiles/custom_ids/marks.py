@@ -7,7 +7,11 @@ import os
 from pathlib import Path
 from typing import Any
 
+from batchfiles.streams.atomic import file_error
+
 __all__ = ["Marks"]
+
+CHUNK = 1024 * 1024
 
 KINDS = ("used", "superseded", "conflicting", "malformed", "repaired")
 
@@ -20,6 +24,9 @@ class Marks:
     Args:
         path: The file; it is made if it isn't there.
         count: The entries of the index.
+
+    Raises:
+        FileError: The file can't be made.
 
     Attributes:
         used: The result is in the table.
@@ -34,13 +41,7 @@ class Marks:
         self._map: mmap.mmap | None = None
         view = memoryview(b"")
         if count:
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-            try:
-                if os.fstat(descriptor).st_size == 0:
-                    os.truncate(descriptor, count * len(KINDS))
-                self._map = mmap.mmap(descriptor, count * len(KINDS))
-            finally:
-                os.close(descriptor)
+            self._map = _mapped(path, count * len(KINDS))
             view = memoryview(self._map)
         parts = [view[number * count : (number + 1) * count] for number in range(len(KINDS))]
         self.used, self.superseded, self.conflicting, self.malformed, self.repaired = parts
@@ -52,3 +53,25 @@ class Marks:
 
         marks = getattr(self, kind)
         return pc.not_equal(pa.Array.from_buffers(pa.uint8(), len(marks), [None, pa.py_buffer(marks)]), 0)
+
+
+def _mapped(path: Path, size: int) -> mmap.mmap:
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            if os.fstat(descriptor).st_size == 0:
+                _take_room(descriptor, size)
+            return mmap.mmap(descriptor, size)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        raise file_error(error, path) from None
+
+
+def _take_room(descriptor: int, size: int) -> None:
+    """Take the room on the disk now: a write to a mapped hole for which there is none kills the process."""
+    if hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(descriptor, 0, size)
+    else:  # macOS
+        with open(descriptor, "wb", closefd=False) as file:
+            file.writelines(bytes(min(CHUNK, size - start)) for start in range(0, size, CHUNK))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 
 from batchfiles.custom_ids.index import Entries, Index, IndexBuilder, Place, digest, digest_of_bytes
 from batchfiles.custom_ids.marks import KINDS, Marks
+from batchfiles.errors import FileError
 
 Line = tuple[str, Place]
 
@@ -142,8 +144,28 @@ def test_nobody_can_make_ids_that_collide() -> None:
 def test_an_index_that_is_there_is_not_overwritten(tmp_path: Path) -> None:
     """Two passes never share one by accident."""
     (tmp_path / "index").write_bytes(b"")
-    with pytest.raises(FileExistsError):
+    with pytest.raises(FileError, match="index: file exists"):
         IndexBuilder(tmp_path / "index").finish()
+
+
+def refuse(*_: object, **__: object) -> None:
+    """Be a full disk."""
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+@pytest.mark.parametrize("in_memory", [0, 10**6])
+def test_a_full_disk_is_said_in_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, in_memory: int) -> None:
+    """Whether the index is written at once or in partitions."""
+    monkeypatch.setattr(Path, "open", refuse)
+    with pytest.raises(FileError, match="index: no space left on device") as caught:
+        index_of(tmp_path / "index", lines_of(["a", "b"]), digest, in_memory=in_memory)
+    assert caught.value.errno == errno.ENOSPC
+
+
+def test_an_index_that_is_gone_is_said_in_words(tmp_path: Path) -> None:
+    """Such as one whose join was closed."""
+    with pytest.raises(FileError, match="index: no such file"):
+        Index(tmp_path / "index", 3)
 
 
 def test_marks_are_seen_by_all_who_opened_them(tmp_path: Path) -> None:
@@ -159,6 +181,25 @@ def test_marks_of_one_pass_are_not_those_of_another(tmp_path: Path) -> None:
     """Each pass has its own file, and nothing is marked in a new one."""
     Marks(tmp_path / "first", 2).used[0] = 1
     assert Marks(tmp_path / "second", 2).mask("used").to_pylist() == [False, False]
+
+
+@pytest.mark.skipif(not hasattr(os, "posix_fallocate"), reason="this system can't take room without writing")
+def test_marks_take_their_room_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A full disk is an exception here; later, it would be the end of the process that writes the mark."""
+    Marks(tmp_path / "marks", 10_000)
+    assert (tmp_path / "marks").stat().st_blocks * 512 >= 10_000 * len(KINDS)
+    monkeypatch.setattr(os, "posix_fallocate", refuse)
+    with pytest.raises(FileError, match="more: no space left on device"):
+        Marks(tmp_path / "more", 10_000)
+
+
+def test_marks_are_zero_where_room_is_taken_by_writing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on macOS."""
+    monkeypatch.delattr(os, "posix_fallocate", raising=False)
+    marks = Marks(tmp_path / "marks", 300_000)
+    assert (tmp_path / "marks").stat().st_size == 300_000 * len(KINDS)
+    assert not any(marks.used)
+    assert len(marks.repaired) == 300_000
 
 
 def test_marks_of_nothing_need_no_file(tmp_path: Path) -> None:
