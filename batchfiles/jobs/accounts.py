@@ -10,7 +10,7 @@ from batchfiles.codec import Repaired, loads
 from batchfiles.custom_ids.index import Index, Place
 from batchfiles.custom_ids.marks import Marks
 from batchfiles.jobs.candidates import ResultFile, fetch, id_of_line, read_result
-from batchfiles.jobs.local_file import LocalFile
+from batchfiles.jobs.local_file import LocalFile, opened
 from batchfiles.jobs.survey import Misindexed, Survey, is_misindexed
 
 __all__ = ["Accounts", "duplicate_inputs"]
@@ -101,7 +101,7 @@ class Accounts:
         unclaimed = pc.invert(pc.or_(self._marks.mask("used"), self._marks.mask("superseded")))
         if not pc.any(unclaimed).as_py():
             return
-        descriptors = [os.open(file.path, os.O_RDONLY) for file in self._files]
+        descriptors = opened(self._files)
         try:
             for scalar in pc.indices_nonzero(unclaimed):
                 place = index.place(scalar.as_py())
@@ -142,7 +142,7 @@ def duplicate_inputs(index: Index, inputs: Sequence[LocalFile], files: Sequence[
         How many there are, and the first places.
     """
     parts = {file.part for file in files if file.part is not None}
-    descriptors = [os.open(file.path, os.O_RDONLY) for file in inputs]
+    descriptors = opened(inputs)
     count = 0
     examples: list[str] = []
     try:

@@ -12,6 +12,7 @@ from batchfiles.codec import loads, same
 from batchfiles.custom_ids.index import OFFSET_BITS, Index, Place, digest
 from batchfiles.custom_ids.marks import Marks
 from batchfiles.errors import DuplicateCustomId, FileError, InvalidLine
+from batchfiles.jobs.local_file import opened
 from batchfiles.jobs.survey import Misindexed, id_of_malformed, why_unreadable
 from batchfiles.outcome import INCOMPLETE, MALFORMED, SUCCEEDED, Result, read, retryable
 from batchfiles.table.columns import MISSING, Found
@@ -93,7 +94,7 @@ class Candidates:
         self._lengths, self._line_numbers = index.lengths, index.line_numbers
         self._files = files
         self._refuse_duplicates = refuse_duplicates
-        self._descriptors = [os.open(file.path, os.O_RDONLY) for file in files]
+        self._descriptors = opened(files)
 
     def close(self) -> None:
         """Close the result files."""

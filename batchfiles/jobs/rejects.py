@@ -9,6 +9,7 @@ from typing import BinaryIO
 
 from batchfiles.custom_ids.index import Place
 from batchfiles.jobs.candidates import ResultFile, fetch
+from batchfiles.jobs.local_file import opened
 from batchfiles.jobs.stray import UNTIL_NEWLINE
 from batchfiles.streams.atomic import atomic_file
 from batchfiles.streams.compression import compressed, compression_of_name
@@ -25,7 +26,7 @@ def write_rejects(path: Path, places: Iterable[Place], files: Sequence[ResultFil
         OutputExists: The file is there and `force` was not given.
         FileError: The disk refused, or a result file changed meanwhile.
     """
-    descriptors = [os.open(file.path, os.O_RDONLY) for file in files]
+    descriptors = opened(files)
     try:
         with atomic_file(path, force=force) as file, compressed(file, compression_of_name(path.name)) as sink:
             for place in places:

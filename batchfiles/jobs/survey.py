@@ -23,6 +23,7 @@ from batchfiles.findings import Finding
 from batchfiles.jobs.crew import Crew, Job, Product, Spec
 from batchfiles.jobs.local_file import LocalFile
 from batchfiles.jobs.stray import Stray
+from batchfiles.streams.atomic import file_error
 from batchfiles.streams.lines import count_newlines
 from batchfiles.streams.sources import Source, read_blocks
 
@@ -88,11 +89,15 @@ class CountLines(Job):
         count = 1 if start == 0 else 0
         # A line begins behind each newline from start - 1 to end - 2.
         at = max(start - 1, 0)
-        with Path(self._files[task["file"]]).open("rb", buffering=0) as file:
-            file.seek(at)
-            while at < end - 1 and (chunk := file.read(min(256 * 1024, end - 1 - at))):
-                count += count_newlines(chunk)
-                at += len(chunk)
+        path = self._files[task["file"]]
+        try:
+            with Path(path).open("rb", buffering=0) as file:
+                file.seek(at)
+                while at < end - 1 and (chunk := file.read(min(256 * 1024, end - 1 - at))):
+                    count += count_newlines(chunk)
+                    at += len(chunk)
+        except OSError as error:
+            raise file_error(error, path) from None
         yield {"lines": count}
 
 

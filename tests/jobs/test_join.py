@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import gzip
 import io
@@ -465,6 +466,33 @@ def test_a_result_file_that_changes_between_two_passes_is_an_error(tmp_path: Pat
     with pytest.raises(FileError):
         job.to_parquet(tmp_path / "table.parquet")
     assert not (tmp_path / "table.parquet").exists()
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("gone", ["in.jsonl", "out.jsonl"])
+def test_a_file_that_is_gone_is_an_error_with_its_name(tmp_path: Path, gone: str, workers: int) -> None:
+    """Between two passes, or before the first one; for the rejects too."""
+    job = batchfiles.join(
+        put(tmp_path / "in.jsonl", request("a")), put(tmp_path / "out.jsonl", success("a"), success("b")), workers=workers
+    )
+    list(job)
+    (tmp_path / gone).rename(tmp_path / "elsewhere")
+    with pytest.raises(FileError, match=f"{re.escape(gone)}: no such file") as caught:
+        list(job)
+    assert caught.value.errno == errno.ENOENT
+    if gone == "out.jsonl":
+        with pytest.raises(FileError, match=f"{re.escape(gone)}: no such file"):
+            job.write_rejects(tmp_path / "rejects.jsonl")
+        assert not (tmp_path / "rejects.jsonl").exists()
+
+
+def test_a_closed_join_says_that_its_files_are_gone(tmp_path: Path) -> None:
+    """It does not make up rows, nor a folder of its own."""
+    job = batchfiles.join(put(tmp_path / "in.jsonl", request("a")), put(tmp_path / "out.jsonl", success("a")))
+    list(job)
+    job.close()
+    with pytest.raises(FileError, match="no such file"):
+        list(job)
 
 
 # Nothing is left behind
