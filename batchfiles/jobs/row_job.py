@@ -24,8 +24,11 @@ __all__ = ["RowJob"]
 ROWS = 1000
 """Rows of a batch: with 300, Arrow's cost for each of 37 columns is half as much again."""
 
-LONG = 8 * 1024
-"""Bytes of a line of which a thousand are too many to keep waiting."""
+BLOCKS = 16
+"""Blocks of long lines, such as vectors, that make a batch where there are fewer rows: about 4 MiB of lines."""
+
+LONG = 1024 * 1024
+"""Bytes of a line of which sixteen are too many to keep waiting."""
 
 FINDINGS_KEPT = 100
 """Findings of a range that are told in words; all are counted."""
@@ -86,10 +89,13 @@ class RowJob(Job):
             "cap": self._spec["cap"],
             "block_size": self._block_size,
         }
+        waiting = 0
         for block in read_blocks(Source(name, path=Path(path)), notice, **where):
             self._add_block(block, task["file"])
-            if len(self._columns) >= ROWS or len(block.lines[0]) > LONG:
+            waiting += 1
+            if len(self._columns) >= ROWS or waiting >= BLOCKS or len(block.lines[0]) > LONG:
                 yield from self._flush()
+                waiting = 0
         yield from self._flush()
 
     def _flush(self) -> Iterator[Product]:
