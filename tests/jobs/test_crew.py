@@ -121,8 +121,8 @@ def failing(workers: int, what: str) -> BatchFilesError:
     return caught.value  # type: ignore[return-value]
 
 
-def until(happened: Callable[[], bool], seconds: float = 10) -> bool:
-    """Wait for something that other processes do."""
+def until(happened: Callable[[], bool], seconds: float = 120) -> bool:
+    """Wait for something that other processes do; how long it takes depends on who else is at work on the machine."""
     end = time.monotonic() + seconds
     while not happened() and time.monotonic() < end:
         time.sleep(0.02)
@@ -311,7 +311,7 @@ def test_a_script_needs_no_main_guard(tmp_path: Path) -> None:
         "print(sum(row['outcome'] == 'succeeded' for row in batchfiles.join('in.jsonl', 'out.jsonl', workers=2)))\n"
     )
     done = subprocess.run(
-        [sys.executable, "-W", "error", str(script)], capture_output=True, text=True, cwd=tmp_path, check=False, timeout=60
+        [sys.executable, "-W", "error", str(script)], capture_output=True, text=True, cwd=tmp_path, check=False, timeout=300
     )
     assert (done.stdout, done.stderr, done.returncode) == ("50\n", "", 0)
 
@@ -346,7 +346,8 @@ def test_no_process_thread_or_descriptor_is_left(end: str) -> None:
         warnings.simplefilter("error")
         work()
         gc.collect()
-    assert until(lambda: left() == before), (before, left())
+    # What earlier tests left may still be on its way out.
+    assert until(lambda: all(now <= then for now, then in zip(left(), before, strict=True))), (before, left())
 
 
 @needs_proc

@@ -523,7 +523,7 @@ def test_no_pass_leaves_a_file_open(tmp_path: Path, workers: int) -> None:
         rows.close()  # type: ignore[attr-defined]
         with pytest.raises(DuplicateCustomId):
             list(batchfiles.join(inputs, results, workers=workers, on_duplicate="error"))
-    assert descriptors() == before
+    assert descriptors() <= before
 
 
 def test_temporary_files_go_when_the_join_does(tmp_path: Path) -> None:
@@ -570,16 +570,16 @@ def test_threads_end_with_their_pass(tmp_path: Path) -> None:
     """Also where somebody looks at one row and goes away."""
     inputs = put(tmp_path / "in.jsonl", *[request(str(number)) for number in range(300)])
     results = put(tmp_path / "out.jsonl", *[success(str(number)) for number in range(300)])
-    before = threading.active_count()
+    before = set(threading.enumerate())
     job = batchfiles.join(inputs, results, workers=2)
     rows = iter(job)
     next(rows)
     rows.close()  # type: ignore[attr-defined]
     job.to_parquet(tmp_path / "table.parquet")
-    for thread in threading.enumerate():
-        if thread is not threading.main_thread():
-            thread.join(timeout=5)
-    assert threading.active_count() <= before
+    new = set(threading.enumerate()) - before
+    for thread in new:
+        thread.join(timeout=120)
+    assert not [thread for thread in new if thread.is_alive()]
 
 
 # What is said
