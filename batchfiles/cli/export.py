@@ -8,6 +8,7 @@ import click
 
 from batchfiles.cli.table_options import SharedOptions, table_options
 from batchfiles.cli.table_order import TableOrder
+from batchfiles.jobs.lean_import import import_pyarrow
 from batchfiles.outcome import MISSING, OUTCOMES
 
 __all__ = ["export"]
@@ -39,6 +40,7 @@ def export(context: click.Context, results: tuple[str, ...], **options: Unpack[S
         2   wrong usage, a file of requests, or a file to write that exists
         3   it could not be done: a file can't be read, the disk is full
     """  # noqa: D301 - click wants its \b
+    import_pyarrow()  # before anything else does
     from batchfiles.jobs.export import export as export_results
     from batchfiles.streams.sources import expand
 

@@ -9,6 +9,7 @@ import click
 from batchfiles.cli.outcome_table import notes_of_join
 from batchfiles.cli.table_options import SharedOptions, table_options
 from batchfiles.cli.table_order import TableOrder
+from batchfiles.jobs.lean_import import import_pyarrow
 from batchfiles.outcome import OUTCOMES
 
 if TYPE_CHECKING:
@@ -74,6 +75,7 @@ def join(
         2   wrong usage, files that don't go together, or a file to write that exists
         3   it could not be done: a file can't be read, the disk is full
     """  # noqa: D301 - click wants its \b
+    import_pyarrow()  # before anything else does
     from batchfiles.jobs.join import join as join_files
     from batchfiles.streams.sources import expand
 

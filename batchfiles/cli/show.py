@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from batchfiles.cli.terminal import cut_in_front, visible, wrapped
+from batchfiles.jobs.lean_import import import_pyarrow
 
 if TYPE_CHECKING:
     from batchfiles.table.preview import Preview
@@ -53,6 +54,7 @@ def show(file: str, *, count: int, columns: str | None, as_json: bool) -> None:
         2   wrong usage: no such column, or no table
         3   the file is not there, or damaged
     """  # noqa: D301 - click wants its \b
+    import_pyarrow()
     from batchfiles.table.preview import first_rows
 
     names = [name.strip() for name in columns.split(",") if name.strip()] if columns is not None else None

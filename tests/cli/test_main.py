@@ -262,3 +262,16 @@ def test_run_exits_with_the_code(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(SystemExit) as caught:
         module.run(["--version"])
     assert caught.value.code == 0
+
+
+@pytest.mark.skipif(int(version("pyarrow").split(".")[0]) < 18, reason="needs a pyarrow that runs without numpy")
+def test_a_join_imports_neither_numpy_nor_pandas_which_would_be_half_of_its_start(tmp_path: Path) -> None:
+    (tmp_path / "in.jsonl").write_text('{"custom_id":"a","method":"POST","url":"/v1/x","body":{"model":"m"}}\n')
+    (tmp_path / "out.jsonl").write_text('{"id":"b","custom_id":"a","response":null,"error":null}\n')
+    script = (
+        "import sys\nfrom batchfiles.cli.main import exit_code\n"
+        f"assert exit_code(['join', {str(tmp_path)!r}, '-o', {str(tmp_path / 'joined.parquet')!r}]) == 0\n"
+        "print(sorted({'numpy', 'pandas', 'pyarrow'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout == "['pyarrow']\n", done.stderr
