@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Unpack
 
-from batchfiles.jobs.crew import Crew, Product
+from batchfiles.jobs.crew import Crew, Product, Spec
 from batchfiles.jobs.export_rows import ExportRows
 from batchfiles.jobs.file_roles import FileRoles, sort_files
 from batchfiles.jobs.first_line import table_of_results
 from batchfiles.jobs.join_report import ExportReport, Tally
+from batchfiles.jobs.line_numbers import numbered_from_one, renumbered
 from batchfiles.jobs.survey import with_line_numbers
 from batchfiles.jobs.table_job import PART_BYTES, TASK_BYTES, TableJob, TableKeywords, TableOptions
 from batchfiles.streams.sources import SourceLike
@@ -36,7 +38,7 @@ class Export(TableJob[ExportReport]):
     def _bytes(self) -> int:
         return sum(file.size for file in self._roles.results)
 
-    def _run(self, crew: Crew, folder: Path | None, metadata: Mapping[str, str]) -> Iterator[Product]:
+    def _run(self, crew: Crew, folder: Path | None, metadata: Mapping[str, str]) -> Generator[Product, None, None]:
         started = time.perf_counter()
         progress = self._progress()
         spec = {
@@ -44,13 +46,13 @@ class Export(TableJob[ExportReport]):
             "results": [list(file) for file in self._roles.result_files()],
         }
         tally = Tally()
-        ranges = with_line_numbers(crew, self._roles.results, TASK_BYTES if folder is None else PART_BYTES)
-        for _, product in crew.run(ExportRows, spec, ranges):
-            if isinstance(product, dict):
-                tally.add(product)
-                progress(product["bytes"])
-            else:
-                yield product
+        with closing(self._products(crew, spec)) as products:
+            for product in products:
+                if isinstance(product, dict):
+                    tally.add(product)
+                    progress(product["bytes"])
+                else:
+                    yield product
         self._report = ExportReport(
             table=self._table(),
             files=self._roles.described(),
@@ -59,6 +61,17 @@ class Export(TableJob[ExportReport]):
             seconds=round(time.perf_counter() - started, 3),
             **tally.fields(),
         )
+
+    def _products(self, crew: Crew, spec: Spec) -> Generator[Product, None, None]:
+        """Yield what the ranges yield, with the line numbers of the whole files."""
+        if "folder" in spec:
+            ranges = with_line_numbers(crew, self._roles.results, PART_BYTES)
+            with closing(crew.run(ExportRows, spec, ranges)) as products:
+                for _, product in products:
+                    yield product
+        else:
+            ranges = numbered_from_one([file.size for file in self._roles.results], TASK_BYTES)
+            yield from renumbered(crew.run(ExportRows, spec, ranges), ranges, "result_line_number")
 
 
 def export(*results: SourceLike, **options: Unpack[TableKeywords]) -> Export:

@@ -6,7 +6,7 @@ The rows come as record batches. Given a folder, each range is written to a Parq
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -52,11 +52,12 @@ class RowJob(Job):
         """Return the schema of the table."""
         return schema(spec["table"], dimensions=spec["dimensions"])
 
-    def run(self, task: Spec) -> Iterator[Product]:
+    def run(self, task: Spec) -> Generator[Product, None, None]:
         """Do one range."""
         self._counts: Counter[str] = Counter()
         self._outcomes: Counter[str] = Counter()
         self._findings: list[Finding] = []
+        self._lines_read = 0
         self._columns = self._new_columns()
         batches = self._batches(task)
         if self._spec.get("folder"):
@@ -68,6 +69,7 @@ class RowJob(Job):
         yield {
             "bytes": task["end"] - task["start"],
             "counts": dict(self._counts),
+            "lines": self._lines_read,
             "outcomes": dict(self._outcomes),
             "findings": self._findings,
         }
@@ -75,10 +77,13 @@ class RowJob(Job):
     def _batches(self, task: Spec) -> Iterator[Product]:
         """Yield the rows of a range, batch by batch."""
         name, path = self._file(task["file"])
+        last = task["line_number"] - 1
 
         def notice(finding: Finding) -> None:
+            nonlocal last
             self._notice(finding)
             if finding.code == "line_too_long":
+                last = finding.line_number or 0
                 error = InvalidLine(finding.message, code=finding.code)
                 self._add_malformed(task["file"], b"", error, finding.line_number or 0)
 
@@ -92,10 +97,12 @@ class RowJob(Job):
         waiting = 0
         for block in read_blocks(Source(name, path=Path(path)), notice, **where):
             self._add_block(block, task["file"])
+            last = block.line_number + len(block.lines) - 1
             waiting += 1
             if len(self._columns) >= ROWS or waiting >= BLOCKS or len(block.lines[0]) > LONG:
                 yield from self._flush()
                 waiting = 0
+        self._lines_read = last - task["line_number"] + 1
         yield from self._flush()
 
     def _flush(self) -> Iterator[Product]:

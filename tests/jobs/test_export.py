@@ -131,3 +131,46 @@ def test_an_export_may_be_taken_twice_and_at_once(tmp_path: Path, workers: int) 
     job = batchfiles.export(put(tmp_path / "out.jsonl", *[success(str(number)) for number in range(50)]), workers=workers)
     assert [one["custom_id"] for one, two in zip(job, job, strict=True) if one == two] == [str(number) for number in range(50)]
     assert len(list(job)) == 50
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_findings_have_the_line_numbers_of_the_whole_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workers: int) -> None:
+    """However the files are divided, also where a range ends with a line that is too long or begins with blank ones."""
+    lines = [
+        b"[]",
+        success("a"),
+        b"",
+        success("x", "y" * 900),
+        b"",
+        b"{",
+        success("b"),
+        success("y", "y" * 900),
+        success("c"),
+        b"7",
+    ]
+    files = [put(tmp_path / f"batch_{number}_output.jsonl", *lines) for number in (1, 2)]
+    files[1].write_bytes(files[1].read_bytes()[:-1])
+    whole = batchfiles.export(*files, cap=800)
+    rows = list(whole)
+    numbers = [finding.line_number for finding in whole.report.findings]
+    assert sorted(numbers) == sorted([1, 4, 6, 8, 10] * 2 + [10])
+    for size in (1, 30, 300, 1000):
+        monkeypatch.setattr(survey, "tasks", lambda sizes, *_, size=size: TASKS(sizes, size))
+        job = batchfiles.export(*files, cap=800, workers=workers)
+        assert list(job) == rows
+        assert job.report.findings == whole.report.findings
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_vector_of_another_length_is_named_by_its_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workers: int) -> None:
+    """Also where its range does not begin the file."""
+    monkeypatch.setattr(survey, "tasks", lambda sizes, *_: TASKS(sizes, 300))
+    vector = (
+        b'{"custom_id": "%d", "response": {"status_code": 200, "request_id": "r", "body": {"object": "list", "data": ['
+        b'{"object": "embedding", "index": 0, "embedding": [%s]}], "model": "m"}}, "error": null}'
+    )
+    lines = [vector % (number, b"0.5, 0.25" if number == 7 else b"0.5") for number in range(9)]
+    files = [put(tmp_path / "one.jsonl", *lines[:5]), put(tmp_path / "two.jsonl", *lines)]
+    with pytest.raises(batchfiles.InvalidLine, match="2 dimensions") as caught:
+        list(batchfiles.export(*files, dimensions=1, workers=workers))
+    assert (caught.value.path, caught.value.line_number) == (str(files[1]), 8)
