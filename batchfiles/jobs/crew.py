@@ -11,7 +11,8 @@ and daemonic ones may not have children (all tried). Where none can be started, 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
+from contextlib import closing
 from typing import Any, Self, TypeAlias
 
 __all__ = ["Crew", "Job", "Product", "Spec", "cores"]
@@ -32,7 +33,7 @@ class Job:
         """Return the schema of the record batches; None if the job yields none."""
         return None
 
-    def run(self, task: Spec) -> Iterator[Product]:
+    def run(self, task: Spec) -> Generator[Product, None, None]:
         """Do one task."""
         raise NotImplementedError
 
@@ -79,8 +80,10 @@ class Crew:
         """Whether other processes do the work; their digests of ids are others than this one's."""
         return self._workers is not None
 
-    def run(self, job: type[Job], spec: Spec, tasks: Sequence[Spec]) -> Iterator[tuple[int, Product]]:
+    def run(self, job: type[Job], spec: Spec, tasks: Sequence[Spec]) -> Generator[tuple[int, Product], None, None]:
         """Do all tasks; yields `(task number, product)` in the order of the tasks.
+
+        Whoever may stop before the end closes the generator, as `contextlib.closing` does: an exception keeps it alive else.
 
         Raises:
             WorkerFailed: A worker died.
@@ -92,7 +95,8 @@ class Crew:
         doer = job(spec)
         try:
             for number, task in enumerate(tasks):
-                for product in doer.run(task):
-                    yield number, product
+                with closing(doer.run(task)) as products:
+                    for product in products:
+                        yield number, product
         finally:
             doer.close()

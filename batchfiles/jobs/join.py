@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Unpack
 
@@ -88,7 +89,7 @@ class Join(TableJob[JoinReport]):
     def _bytes(self) -> int:
         return sum(file.size for file in self._roles.inputs + self._roles.results)
 
-    def _run(self, crew: Crew, folder: Path | None, metadata: Mapping[str, str]) -> Iterator[Product]:
+    def _run(self, crew: Crew, folder: Path | None, metadata: Mapping[str, str]) -> Generator[Product, None, None]:
         started = time.perf_counter()
         progress = self._progress()
         apart = crew.is_apart
@@ -108,14 +109,15 @@ class Join(TableJob[JoinReport]):
         tally = Tally()
         asked = IndexBuilder(self._spool.new_path("inputs.index"))
         try:
-            for _, product in crew.run(JoinRows, spec, ranges):
-                if isinstance(product, bytes):
-                    asked.add(Entries.from_bytes(product))
-                elif isinstance(product, dict):
-                    tally.add(product)
-                    progress(product["bytes"])
-                else:
-                    yield product
+            with closing(crew.run(JoinRows, spec, ranges)) as products:
+                for _, product in products:
+                    if isinstance(product, bytes):
+                        asked.add(Entries.from_bytes(product))
+                    elif isinstance(product, dict):
+                        tally.add(product)
+                        progress(product["bytes"])
+                    else:
+                        yield product
             self._close_books(survey, marks, asked, tally, started)
         except Misindexed:
             if survey.careful:

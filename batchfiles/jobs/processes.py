@@ -12,8 +12,10 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator, Sequence
+import weakref
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import suppress
+from itertools import chain, islice, repeat
 from pathlib import Path
 from typing import IO, Any, cast
 
@@ -41,68 +43,122 @@ AHEAD = 2
 class Processes:
     """A number of running workers.
 
+    They end when somebody says so, when nobody holds this object any more, or when the program ends: whichever comes first, once,
+    and before the interpreter stops its daemon threads wherever they are, one of them maybe with a lock in its hands.
+
     Raises:
         OSError: None could be started.
     """
 
     def __init__(self, count: int) -> None:
         self._workers: list[_Worker] = []
+        self._errands: list[_Errand] = []
+        self._end = weakref.finalize(self, _end, self._workers, self._errands, os.getpid())
         try:
             for _ in range(count):
                 self._workers.append(_Worker(HASH_KEY))
-        except OSError:
+        except BaseException:
             self.close()
             raise
 
     def close(self) -> None:
-        """End the workers, wherever they are."""
-        for worker in self._workers:
-            worker.close()
+        """End the workers, wherever they are, and the threads that lead them."""
+        self._end()
 
-    def run(self, job: type[Job], spec: Spec, tasks: Sequence[Spec]) -> Iterator[tuple[int, Product]]:
+    def run(self, job: type[Job], spec: Spec, tasks: Sequence[Spec]) -> Generator[tuple[int, Product], None, None]:
         """Do as `Crew.run` says."""
-        products: list[queue.SimpleQueue[tuple[bytes, Any]]] = [queue.SimpleQueue() for _ in tasks]
-        numbers = iter(range(len(tasks)))
-        room = threading.Semaphore(len(self._workers) * AHEAD)
-        stop = threading.Event()
-        lock = threading.Lock()
-        order = {"job": f"{job.__module__}:{job.__qualname__}", "spec": spec}
-
-        def lead(worker: _Worker) -> None:
-            while True:
-                room.acquire()
-                with lock:
-                    number = next(numbers, None)
-                if number is None or stop.is_set():
-                    room.release()
-                    return
-                try:
-                    worker.do({**order, "task": tasks[number]}, products[number])
-                except Exception as error:  # noqa: BLE001 - it is raised again by the process that takes the products
-                    products[number].put((FAILED, error))
-                    return
-
-        threads = [threading.Thread(target=lead, args=(worker,), daemon=True) for worker in self._workers]
-        for thread in threads:
-            thread.start()
+        errand = _Errand({"job": f"{job.__module__}:{job.__qualname__}", "spec": spec}, tasks, len(self._workers))
+        self._errands.append(errand)
         try:
+            errand.start(self._workers)
             schema = job.schema_of(spec)
-            for number, waiting in enumerate(products):
-                while True:
-                    kind, product = waiting.get()
-                    if kind == FAILED:
-                        raise product  # noqa: TRY301 - an exception of the worker's
-                    if kind == BATCH:
-                        product = _record_batch(product, schema)
-                    yield number, product
-                    if kind == DONE:
-                        break
-                room.release()
+            for number, kind, product in errand.products():
+                yield number, _record_batch(product, schema) if kind == BATCH else product
         except BaseException:
-            stop.set()
-            room.release(len(threads))  # none may wait for it for ever
             self.close()
             raise
+        errand.join()
+        self._errands.remove(errand)
+
+
+def _end(workers: list[_Worker], errands: list[_Errand], leader: int) -> None:
+    """End workers, then the threads that read from them, and only then close what those have read from."""
+    if os.getpid() != leader:  # a fork of the process that leads them has a copy of this object, and neither threads nor workers
+        return
+    for worker in workers:
+        worker.kill()
+    for errand in errands:
+        errand.stop()
+        errand.join()
+    for worker in workers:
+        worker.close()
+
+
+class _Errand:
+    """One job's tasks on their way to the workers, each of which is led by a thread, and its products on their way back.
+
+    Args:
+        order: What each worker needs to know about the job.
+        tasks: What is to be done.
+        leaders: How many threads there will be.
+    """
+
+    def __init__(self, order: Spec, tasks: Sequence[Spec], leaders: int) -> None:
+        self._order = order
+        self._tasks = tasks
+        self._products: list[queue.SimpleQueue[tuple[bytes, Any]]] = [queue.SimpleQueue() for _ in tasks]
+        # Nothing but simple queues between the threads: they are safe wherever the garbage collector may end all this.
+        self._to_do: queue.SimpleQueue[int | None] = queue.SimpleQueue()
+        self._not_given = chain(range(len(tasks)), repeat(None))
+        for number in islice(self._not_given, leaders * AHEAD):
+            self._to_do.put(number)
+        self._threads: list[threading.Thread] = []
+
+    def start(self, workers: Sequence[_Worker]) -> None:
+        """Begin."""
+        for worker in workers:
+            # Daemons: else the program's end would wait for them before anybody could end them.
+            thread = threading.Thread(target=self._lead, args=(worker,), name="batchfiles-leader", daemon=True)
+            thread.start()
+            self._threads.append(thread)
+
+    def _lead(self, worker: _Worker) -> None:
+        """Give a worker one task after the other, until there are none or one fails."""
+        while (number := self._to_do.get()) is not None:
+            try:
+                worker.do({**self._order, "task": self._tasks[number]}, self._products[number])
+            except Exception as error:  # noqa: BLE001 - it is raised again by the process that takes the products
+                self._products[number].put((FAILED, error))
+                return
+
+    def products(self) -> Iterator[tuple[int, bytes, Any]]:
+        """Yield number, kind and product in the order of the tasks, and give the next task where one is done.
+
+        Raises:
+            Exception: Whatever a task raised.
+        """
+        for number, waiting in enumerate(self._products):
+            kind = b""
+            while kind != DONE:
+                kind, product = waiting.get()
+                if kind == FAILED:
+                    try:
+                        raise product  # an exception of the worker's
+                    finally:
+                        del product  # its traceback holds this frame, which would hold it
+                yield number, kind, product
+            self._to_do.put(next(self._not_given))
+
+    def stop(self) -> None:
+        """Give no more tasks; what a worker is doing goes on until the worker ends."""
+        for _ in self._threads:
+            self._to_do.put(None)
+
+    def join(self) -> None:
+        """Wait for the threads to end."""
+        for thread in self._threads:
+            if thread is not threading.current_thread():  # in which the garbage collector may be at work
+                thread.join()
 
 
 def _record_batch(payload: bytes, schema: Any) -> Any:  # noqa: ANN401 - pyarrow has no types
@@ -165,9 +221,12 @@ class _Worker:
             if kind == DONE:
                 return
 
-    def close(self) -> None:
-        """End the process."""
+    def kill(self) -> None:
+        """End the process, and so whatever is read from it."""
         self._process.kill()
+
+    def close(self) -> None:
+        """Close the pipes of a process that was killed; nobody may be reading from them any more."""
         self._process.wait()
         for stream in (self._orders, self._frames, self._errors):
             try:

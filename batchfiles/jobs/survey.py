@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
@@ -83,7 +84,7 @@ class CountLines(Job):
     def __init__(self, spec: Spec) -> None:
         self._files = spec["files"]
 
-    def run(self, task: Spec) -> Iterator[Product]:
+    def run(self, task: Spec) -> Generator[Product, None, None]:
         r"""Count the `\n` before each of the range's lines: the first line of a file has none."""
         start, end = task["start"], task["end"]
         count = 1 if start == 0 else 0
@@ -113,7 +114,7 @@ class NoteResults(Job):
         self._cap = spec["cap"]
         self._careful = spec["careful"]
 
-    def run(self, task: Spec) -> Iterator[Product]:
+    def run(self, task: Spec) -> Generator[Product, None, None]:
         """Yield the packed entries, the packed stray lines (see `stray`), and the counts and findings.
 
         Line numbers count from the beginning of the range.
@@ -278,21 +279,22 @@ def survey_results(
     base = [0] * len(files)
     packed: list[bytes] = []
     spec = {"files": [[file.name, str(file.path)] for file in files], "cap": cap, "careful": careful}
-    for number, product in crew.run(NoteResults, spec, ranges):
-        if isinstance(product, bytes):
-            packed.append(product)
-            continue
-        file = ranges[number]["file"]
-        builder.add(Entries.from_bytes(packed[0], base[file]))
-        stray.extend(packed[1], base[file])
-        packed.clear()
-        noticed = map(Finding.revived, product["findings"])
-        findings += [replace(finding, line_number=(finding.line_number or 0) + base[file]) for finding in noticed]
-        base[file] += product["lines"]
-        lines += product["lines"]
-        blank += product["blank"]
-        repaired += product["repaired"]
-        progress(ranges[number]["end"] - ranges[number]["start"])
+    with closing(crew.run(NoteResults, spec, ranges)) as products:
+        for number, product in products:
+            if isinstance(product, bytes):
+                packed.append(product)
+                continue
+            file = ranges[number]["file"]
+            builder.add(Entries.from_bytes(packed[0], base[file]))
+            stray.extend(packed[1], base[file])
+            packed.clear()
+            noticed = map(Finding.revived, product["findings"])
+            findings += [replace(finding, line_number=(finding.line_number or 0) + base[file]) for finding in noticed]
+            base[file] += product["lines"]
+            lines += product["lines"]
+            blank += product["blank"]
+            repaired += product["repaired"]
+            progress(ranges[number]["end"] - ranges[number]["start"])
     return Survey(builder.finish(), stray, careful, lines, blank, repaired, findings)
 
 

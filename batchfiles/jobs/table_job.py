@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, Self, TypeAlias, TypedDict, TypeVar
@@ -208,8 +208,8 @@ class TableJob(Generic[ReportT]):
             target = os.fspath(path)
             metadata = self._metadata()
             table = open_table(target, self.schema, format=format, force=force, csv_safe=csv_safe, metadata=metadata)
-            with table as writer:
-                for _ in written(self._run(crew, None, {}), writer):
+            with table as writer, closing(self._run(crew, None, {})) as products:
+                for _ in written(products, writer):
                     pass
         return self.report
 
@@ -218,8 +218,9 @@ class TableJob(Generic[ReportT]):
         from batchfiles.table.parquet import ParquetTable
 
         with self._crew(parts=True) as crew, atomic_folder(path, force=force) as folder:
-            for _ in self._run(crew, folder, self._metadata()):
-                pass
+            with closing(self._run(crew, folder, self._metadata())) as products:
+                for _ in products:
+                    pass
             if not any(folder.iterdir()):  # no rows: one part that has the schema
                 ParquetTable(folder / "part-00000.parquet", self.schema, metadata=self._metadata()).close()
         return self.report
@@ -232,7 +233,7 @@ class TableJob(Generic[ReportT]):
         """Return the display names of the files by what they hold, for the table's metadata."""
         raise NotImplementedError
 
-    def _run(self, crew: Crew, folder: Path | None, metadata: Mapping[str, str]) -> Iterator[Product]:
+    def _run(self, crew: Crew, folder: Path | None, metadata: Mapping[str, str]) -> Generator[Product, None, None]:
         """Yield the batches and set the report; with a folder, write parts there and yield nothing."""
         raise NotImplementedError
 

@@ -20,6 +20,8 @@ class _Table(Protocol):
 def written(products: Iterable[Any], table: _Table) -> Iterator[Any]:
     """Write every record batch among the products to the table, and yield the other products.
 
+    However this ends, nobody writes to the table any more when it has ended.
+
     Raises:
         Exception: Whatever the writer raised, as soon as it is known.
     """
@@ -27,10 +29,11 @@ def written(products: Iterable[Any], table: _Table) -> Iterator[Any]:
 
     waiting: queue.Queue[Any] = queue.Queue(WAITING)
     failures: list[BaseException] = []
+    given_up = False
 
     def write() -> None:
         while (batch := waiting.get()) is not None:
-            if failures:
+            if failures or given_up:
                 continue  # keep taking, so that nobody waits for room for ever
             try:
                 table.write(batch)
@@ -47,8 +50,31 @@ def written(products: Iterable[Any], table: _Table) -> Iterator[Any]:
                 waiting.put(product)
             else:
                 yield product
+    except BaseException:
+        given_up = True
+        raise
     finally:
-        waiting.put(None)
-        writer.join()
+        _finish(writer, waiting)
     if failures:
-        raise failures[0]
+        # Taken out of the list: its traceback holds this frame, and a circle would keep the products alive, files and all, until
+        # the garbage collector comes by, which may be as the interpreter ends.
+        raise failures.pop()
+
+
+def _finish(writer: threading.Thread, waiting: queue.Queue[Any]) -> None:
+    """Wait for the writer to end, also where somebody is impatient: a table that is closed while it is written to is a crash."""
+    told = False
+    interruption: BaseException | None = None
+    while writer.is_alive():
+        try:
+            if not told:
+                waiting.put(None)
+                told = True
+            writer.join()
+        except BaseException as error:  # noqa: BLE001 - it is raised again
+            interruption = error
+    if interruption is not None:
+        try:
+            raise interruption
+        finally:
+            del interruption

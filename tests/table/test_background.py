@@ -1,0 +1,92 @@
+"""The thread that writes: nobody writes when all is over, and nothing waits for the garbage collector."""
+
+from __future__ import annotations
+
+import gc
+import threading
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from batchfiles.table.background import written
+
+BATCH = pa.record_batch([pa.array([1])], names=["number"])
+
+
+class Broken:
+    """A table whose reader has gone."""
+
+    def write(self, batch: Any) -> None:
+        """Refuse."""
+        raise BrokenPipeError(32, "Broken pipe")
+
+
+class Slow:
+    """A table that takes its time."""
+
+    def __init__(self) -> None:
+        self.began, self.go_on = threading.Event(), threading.Event()
+        self.written = 0
+
+    def write(self, batch: Any) -> None:
+        """Wait until somebody says so."""
+        self.began.set()
+        self.go_on.wait(60)
+        self.written += 1
+
+
+def test_products_are_let_go_with_the_exception_of_the_writer() -> None:
+    """A circle would keep files and processes until the garbage collector comes by, which may be as the interpreter ends."""
+    closed = []
+
+    def endless() -> Iterator[Any]:
+        try:
+            while True:
+                yield BATCH
+        finally:
+            closed.append(True)
+
+    gc.collect()
+    gc.disable()
+    try:
+        with pytest.raises(BrokenPipeError):
+            use_up(endless())
+        assert closed == [True]
+    finally:
+        gc.enable()
+
+
+def use_up(products: Iterator[Any]) -> None:
+    """Write to a table that refuses, and forget how that ended but for its kind."""
+    with suppress(BrokenPipeError):
+        list(written(products, Broken()))
+    del products
+    raise BrokenPipeError
+
+
+def test_nobody_writes_any_more_when_an_impatient_user_has_interrupted_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A table that is closed while a thread writes to it crashes the process."""
+    table = Slow()
+    interruptions = iter([KeyboardInterrupt, KeyboardInterrupt])
+    real = threading.Thread.join
+
+    def join(thread: threading.Thread, timeout: float | None = None) -> None:
+        for interruption in interruptions:
+            raise interruption
+        table.go_on.set()
+        real(thread, timeout)
+
+    def interrupted() -> Iterator[Any]:
+        yield BATCH
+        yield BATCH
+        table.began.wait(60)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(threading.Thread, "join", join)
+    with pytest.raises(KeyboardInterrupt):
+        list(written(interrupted(), table))
+    assert table.written == 1  # and what waited is dropped
+    assert "batchfiles-writer" not in [thread.name for thread in threading.enumerate()]
