@@ -127,21 +127,22 @@ class Candidates:
         digests = self._digests
         bucket = key >> self._shift
         entry = bisect_left(digests, key, self._directory[bucket], self._directory[bucket + 1])  # as Index.find, without the call
-        count = len(digests)
+        end, count = entry + 1, len(digests)
         if entry == count or digests[entry] != key:
             return MISSING
-        candidates = []
-        while True:
+        if end == count or digests[end] != key:  # one result, as mostly
             candidate = self._candidate(entry, custom_id, input_file)
-            if candidate is not None:
-                candidates.append((entry, candidate))
-            entry += 1
-            if entry == count or digests[entry] != key:
-                break
-        if len(candidates) == 1:
-            entry, found = candidates[0]
+            if candidate is None:
+                return MISSING
             self._marks.used[entry] = 1
-            return found
+            return candidate
+        while end < count and digests[end] == key:
+            end += 1
+        candidates = []
+        for each in range(entry, end):
+            candidate = self._candidate(each, custom_id, input_file)
+            if candidate is not None:
+                candidates.append((each, candidate))
         return self._best_of(candidates, custom_id) if candidates else MISSING
 
     def _candidate(self, entry: int, custom_id: str, input_file: int) -> Found | None:
@@ -169,7 +170,7 @@ class Candidates:
         return tuple.__new__(Found, (result, line, value, file.name, self._line_numbers[entry], file.batch_id, 1))
 
     def _best_of(self, candidates: list[tuple[int, Found]], custom_id: str) -> Found:
-        if self._refuse_duplicates:
+        if self._refuse_duplicates and len(candidates) > 1:
             raise self._duplicate(candidates, custom_id)
         best_entry, best = max(candidates, key=self._rank)
         self._marks.used[best_entry] = 1

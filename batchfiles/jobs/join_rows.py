@@ -60,20 +60,22 @@ class JoinRows(RowJob):
 
     def _add_block(self, block: Block, file: int) -> None:
         """Add the rows of a block. Flat on purpose: it runs once a line of every input."""
-        add, best, note, take = self._columns.add, self._candidates.best, self._entries.add, self._lines.take
+        add, best, take = self._columns.add, self._candidates.best, self._lines.take
         if self._announce:
             self._candidates.announce(_keys(block.lines))
         outcomes = self._outcomes
         new: Any = tuple.__new__  # past the constructor, which takes twice as long
         name, number, offset = block.path, block.line_number, block.byte_offset
+        keys: list[int | None] = []
         for line in block.lines:
             try:
                 custom_id, url, decoded, body = take(line)
             except InvalidLine as error:
+                keys.append(None)
                 self._refuse(file, line, error, number, offset)
             else:
                 key = digest(custom_id)
-                note(key, file, offset, len(line), number)
+                keys.append(key)
                 found = best(custom_id, key, file)
                 outcomes[found.result.outcome] += 1
                 if type(decoded) is dict:
@@ -85,6 +87,7 @@ class JoinRows(RowJob):
                 add(new(Asked, (custom_id, name, number, url, model, body, decoded)), found)
             number += 1
             offset += len(line) + 1
+        self._entries.add_lines(keys, file, block.byte_offset, list(map(len, block.lines)), block.line_number)
 
     def _add_malformed(self, file: int, line: bytes, error: InvalidLine, number: int) -> None:  # noqa: ARG002 - the export's
         self._counts["malformed_inputs"] += 1

@@ -21,7 +21,7 @@ def import_pyarrow() -> None:
     with _hidden(UNUSED):
         try:
             import pyarrow as pa
-            import pyarrow._compute  # noqa: F401 - would import numpy later
+            import pyarrow._compute  # would import numpy later
         except ImportError:
             for name in [name for name in sys.modules if name == "pyarrow" or name.startswith("pyarrow.")]:
                 del sys.modules[name]

@@ -266,6 +266,7 @@ def test_run_exits_with_the_code(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.skipif(int(version("pyarrow").split(".")[0]) < 18, reason="needs a pyarrow that runs without numpy")
 def test_a_join_imports_neither_numpy_nor_pandas_which_would_be_half_of_its_start(tmp_path: Path) -> None:
+    """Both are imported by pyarrow where it finds them; nothing here uses them."""
     (tmp_path / "in.jsonl").write_text('{"custom_id":"a","method":"POST","url":"/v1/x","body":{"model":"m"}}\n')
     (tmp_path / "out.jsonl").write_text('{"id":"b","custom_id":"a","response":null,"error":null}\n')
     script = (

@@ -207,3 +207,20 @@ def test_marks_of_nothing_need_no_file(tmp_path: Path) -> None:
     marks = Marks(tmp_path / "marks", 0)
     assert all(marks.mask(kind).to_pylist() == [] for kind in KINDS)
     assert not (tmp_path / "marks").exists()
+
+
+@given(
+    lengths=st.lists(st.integers(min_value=0, max_value=9), max_size=8),
+    without=st.sets(st.integers(min_value=0, max_value=7)),
+)
+def test_neighbouring_lines_are_noted_as_one_by_one(lengths: list[int], without: set[int]) -> None:
+    """Those without a digest are left out, and the others stand where they stood."""
+    digests = [None if at in without else at * 7 for at in range(len(lengths))]
+    together, alone = Entries(), Entries()
+    together.add_lines(digests, 3, 100, lengths, 5)
+    offset = 100
+    for at, (found, length) in enumerate(zip(digests, lengths, strict=True)):
+        if found is not None:
+            alone.add(found, 3, offset, length, 5 + at)
+        offset += length + 1
+    assert together.to_bytes() == alone.to_bytes()
