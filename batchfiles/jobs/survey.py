@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from batchfiles.codec import loads
-from batchfiles.custom_ids.index import Entries, Index, IndexBuilder, digest, digest_of_bytes
+from batchfiles.custom_ids.index import Entries, Index, IndexBuilder, digest, digest_of_bytes, digests_of_bytes
 from batchfiles.errors import InvalidLine
 from batchfiles.findings import Finding
 from batchfiles.jobs.crew import Crew, Job, Product, Spec
@@ -152,24 +152,24 @@ def _note_quickly(
     lines: list[bytes], number: int, file: int, offset: int, entries: Entries, stray: Stray, counts: Counter[str]
 ) -> None:
     """Note the lines of a block. Flat on purpose: it runs once a line of every result."""
-    add = entries.add
     find = bytes.find
+    custom_ids = []
     for line in lines:
         # What ID.match finds in an ordinary line, without a look at each character of the two strings. Slices are compared
         # because `startswith` and its kin spend most of their time on their arguments.
         start = find(line, b'"', 8)
         key_end = start + 17
-        if line[:8] == b'{"id": "' and line[start:key_end] == b'", "custom_id": "':
-            end = find(line, b'"', key_end)
-            if end > 0 and b"\\" not in line[:end]:
-                add(digest_of_bytes(line[key_end:end]), file, offset, len(line), number)
-                number += 1
-                offset += len(line) + 1
-                continue
-        if found := ID.match(line):
-            add(digest_of_bytes(found[1]), file, offset, len(line), number)
-        else:
-            _note_decoded(line, number, file, offset, entries, stray, counts)
+        if line[:8] != b'{"id": "' or line[start:key_end] != b'", "custom_id": "':
+            break
+        end = find(line, b'"', key_end)
+        if end < 0 or b"\\" in line[:end]:
+            break
+        custom_ids.append(line[key_end:end])
+    else:
+        entries.add_lines(digests_of_bytes(custom_ids), file, offset, list(map(len, lines)), number)
+        return
+    for line in lines:
+        _note_line(line, number, file, offset, entries, stray, counts)
         number += 1
         offset += len(line) + 1
 
@@ -178,13 +178,26 @@ def _note_carefully(
     lines: list[bytes], number: int, file: int, offset: int, entries: Entries, stray: Stray, counts: Counter[str]
 ) -> None:
     """Note the lines of a block, and decode those in which the key may come again."""
+    if not any(map(_may_repeat_its_key, lines)):
+        _note_quickly(lines, number, file, offset, entries, stray, counts)
+        return
     for line in lines:
-        if line.count(b'"custom_id"') == 1 and (line.find(b"\\u00") < 0 or not ESCAPED_LETTER.search(line)):
-            _note_quickly([line], number, file, offset, entries, stray, counts)
-        else:
-            _note_decoded(line, number, file, offset, entries, stray, counts)
+        note = _note_decoded if _may_repeat_its_key(line) else _note_line
+        note(line, number, file, offset, entries, stray, counts)
         number += 1
         offset += len(line) + 1
+
+
+def _may_repeat_its_key(line: bytes) -> bool:
+    return line.count(b'"custom_id"') != 1 or (line.find(b"\\u00") >= 0 and ESCAPED_LETTER.search(line) is not None)
+
+
+def _note_line(line: bytes, number: int, file: int, offset: int, entries: Entries, stray: Stray, counts: Counter[str]) -> None:
+    """Note a line by its beginning, if that says the id."""
+    if found := ID.match(line):
+        entries.add(digest_of_bytes(found[1]), file, offset, len(line), number)
+    else:
+        _note_decoded(line, number, file, offset, entries, stray, counts)
 
 
 def _note_decoded(line: bytes, number: int, file: int, offset: int, entries: Entries, stray: Stray, counts: Counter[str]) -> None:
