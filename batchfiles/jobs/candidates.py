@@ -11,8 +11,8 @@ from batchfiles.bodies.answer import EMPTY
 from batchfiles.codec import loads, same
 from batchfiles.custom_ids.index import OFFSET_BITS, Index, Place, digest
 from batchfiles.custom_ids.marks import Marks
-from batchfiles.errors import DuplicateCustomId, FileError, InvalidLine
-from batchfiles.jobs.local_file import opened
+from batchfiles.errors import DuplicateCustomId, InvalidLine
+from batchfiles.jobs.local_file import changed, opened
 from batchfiles.jobs.survey import Misindexed, id_of_malformed, why_unreadable
 from batchfiles.outcome import INCOMPLETE, MALFORMED, SUCCEEDED, Result, read, retryable
 from batchfiles.table.columns import MISSING, Found
@@ -69,11 +69,6 @@ def fetch(descriptor: int, place: Place, name: str) -> bytes:
     if len(line) < place.length:
         raise changed(name)
     return line
-
-
-def changed(name: str) -> FileError:
-    """Return the exception for a file that is shorter than it was."""
-    return FileError("the file changed while it was being read", path=name)
 
 
 class Candidates:

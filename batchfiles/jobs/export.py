@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Unpack
@@ -14,6 +14,7 @@ from batchfiles.jobs.file_roles import FileRoles, sort_files
 from batchfiles.jobs.first_line import table_of_results
 from batchfiles.jobs.join_report import ExportReport, Tally
 from batchfiles.jobs.line_numbers import numbered_from_one, renumbered
+from batchfiles.jobs.local_file import LocalFile
 from batchfiles.jobs.survey import with_line_numbers
 from batchfiles.jobs.table_job import PART_BYTES, TASK_BYTES, TableJob, TableKeywords, TableOptions
 from batchfiles.streams.sources import SourceLike
@@ -35,11 +36,12 @@ class Export(TableJob[ExportReport]):
     def _sources(self) -> Mapping[str, list[str]]:
         return self._roles.names()
 
-    def _bytes(self) -> int:
-        return sum(file.size for file in self._roles.results)
+    def _files_read(self) -> Sequence[LocalFile]:
+        return self._roles.results
 
     def _run(self, crew: Crew, folder: Path | None, metadata: Mapping[str, str]) -> Generator[Product, None, None]:
         started = time.perf_counter()
+        self._check_files()
         progress = self._progress()
         spec = {
             **self._spec(folder, metadata),
@@ -53,6 +55,7 @@ class Export(TableJob[ExportReport]):
                     progress(product["bytes"])
                 else:
                     yield product
+        self._check_files()
         self._report = ExportReport(
             table=self._table(),
             files=self._roles.described(),
@@ -89,6 +92,10 @@ def export(*results: SourceLike, **options: Unpack[TableKeywords]) -> Export:
         FileError: A file can't be read, or there is no room for temporary files.
         TruncatedFile: A compressed file is damaged.
         ValueError: An option has no such value.
+
+    Later, when the table is made:
+        FileError: A file is not what it was when this was called, or changed while it was being read: call this again.
+        InvalidLine: With `dimensions`: a vector has another length.
     """
     chosen = TableOptions(**options)
     spool = Spool(chosen.temp_dir)

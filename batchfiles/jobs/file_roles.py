@@ -121,5 +121,5 @@ def _by_name(source: Source) -> Side | None:
 def _local(source: Source, spool: Spool, otherwise: Side | None) -> tuple[LocalFile, Side]:
     path = spool.local(source)
     original = source.path.resolve() if source.path is not None else None
-    file = LocalFile(source.name, original, path, path.stat().st_size)
+    file = LocalFile.of(source.name, original, path)
     return file, classify(Source(source.name, path=path), otherwise=otherwise)

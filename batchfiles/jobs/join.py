@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Unpack
 
-from batchfiles.custom_ids.index import Entries, IndexBuilder
+from batchfiles.custom_ids.index import Entries, IndexBuilder, Place
 from batchfiles.custom_ids.marks import Marks
 from batchfiles.errors import FileError, Mismatch
 from batchfiles.jobs.accounts import Accounts, duplicate_inputs
@@ -19,6 +19,7 @@ from batchfiles.jobs.file_roles import FileRoles, sort_files
 from batchfiles.jobs.first_line import table_of_inputs
 from batchfiles.jobs.join_report import JoinReport, Tally
 from batchfiles.jobs.join_rows import JoinRows
+from batchfiles.jobs.local_file import LocalFile, check_unchanged
 from batchfiles.jobs.rejects import write_rejects
 from batchfiles.jobs.survey import Misindexed, Survey, survey_results, with_line_numbers
 from batchfiles.jobs.table_job import PART_BYTES, TASK_BYTES, TableJob, TableKeywords, TableOptions
@@ -54,12 +55,18 @@ class Join(TableJob[JoinReport]):
 
         Raises:
             OutputExists: Something is there and `force` was not given.
-            FileError: The disk refused.
+            FileError: The disk refused, or a result file has changed.
         """
         if self._accounts is None:
             _ = self.report
         assert self._accounts is not None  # noqa: S101 - the report needs them
-        write_rejects(Path(path), self._accounts.rejected(), self._files, force=force)
+        write_rejects(Path(path), self._rejected(self._accounts), self._files, force=force)
+
+    def _rejected(self, accounts: Accounts) -> Iterator[Place]:
+        """Yield the places of the lines to copy, from files that are still what they were."""
+        check_unchanged(self._roles.results)
+        yield from accounts.rejected()
+        check_unchanged(self._roles.results)
 
     def write(
         self,
@@ -86,11 +93,12 @@ class Join(TableJob[JoinReport]):
     def _sources(self) -> Mapping[str, list[str]]:
         return self._roles.names()
 
-    def _bytes(self) -> int:
-        return sum(file.size for file in self._roles.inputs + self._roles.results)
+    def _files_read(self) -> Sequence[LocalFile]:
+        return self._roles.inputs + self._roles.results
 
     def _run(self, crew: Crew, folder: Path | None, metadata: Mapping[str, str]) -> Generator[Product, None, None]:
         started = time.perf_counter()
+        self._check_files()
         progress = self._progress()
         apart = crew.is_apart
         survey = self._surveys.get(apart) or self._surveyed(crew, progress)
@@ -139,6 +147,7 @@ class Join(TableJob[JoinReport]):
             duplicates, places = duplicate_inputs(index, self._roles.inputs, self._files)
         index.path.unlink()
         examples = {**accounts.examples, "duplicate": places} if places else accounts.examples
+        self._check_files()  # who has read them has read one and the same
         fields = tally.fields()
         fields["blank_lines"] += survey.blank_lines
         fields["repaired_lines"] += survey.repaired_lines + accounts.counts["repaired"]
@@ -198,6 +207,7 @@ def join(
         ValueError: An option has no such value.
 
     Later, when the table is made:
+        FileError: A file is not what it was when this was called, or changed while it was being read: call this again.
         DuplicateCustomId: With `on_duplicate="error"`: there are two results for a request.
         InvalidLine: With `dimensions`: a vector has another length.
     """

@@ -1,4 +1,4 @@
-"""A file that can be read by offset."""
+"""A file that can be read by offset, as long as it stays what it was."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, Self
 
+from batchfiles.errors import FileError
 from batchfiles.streams.atomic import file_error
 
-__all__ = ["LocalFile", "opened"]
+__all__ = ["LocalFile", "changed", "check_unchanged", "opened"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,12 +23,43 @@ class LocalFile:
         original: The file's own resolved path; None where the bytes came from an open file.
         path: The file itself, or its decompressed copy.
         size: Bytes of `path`.
+        modified: When `path` was last written to, in nanoseconds.
     """
 
     name: str
     original: Path | None
     path: Path
     size: int
+    modified: int
+
+    @classmethod
+    def of(cls, name: str, original: Path | None, path: Path) -> Self:
+        """Take down what a file is now.
+
+        Raises:
+            FileError: It is not there any more.
+        """
+        try:
+            status = path.stat()
+        except OSError as error:
+            raise file_error(error, name) from None
+        return cls(name, original, path, status.st_size, status.st_mtime_ns)
+
+
+def check_unchanged(files: Iterable[LocalFile]) -> None:
+    """Make sure that files are what they were when they were first looked at.
+
+    Raises:
+        FileError: One of them is longer or shorter, was written to, or is gone.
+    """
+    for file in files:
+        if LocalFile.of(file.name, file.original, file.path) != file:
+            raise changed(file.name)
+
+
+def changed(name: str) -> FileError:
+    """Return the exception for a file that is not what it was."""
+    return FileError("the file changed while it was being read", path=name)
 
 
 class Named(Protocol):

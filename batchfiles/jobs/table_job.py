@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import Any, Generic, Self, TypeAlias, TypedDict, TypeVar
 from batchfiles.codec import dumps
 from batchfiles.jobs.crew import Crew, Product, Spec, cores
 from batchfiles.jobs.join_report import TableReport
+from batchfiles.jobs.local_file import LocalFile, check_unchanged
 from batchfiles.limits import LINE_CAP
 from batchfiles.streams.spool import Spool
 
@@ -100,6 +101,10 @@ class TableKeywords(TypedDict, total=False):
 
 class TableJob(Generic[ReportT]):
     """A table of batch files, made anew each time it is asked for.
+
+    The files are those that were there when this object was made. Each pass looks at its beginning and at its end whether they
+    still are, by their sizes and the times of their last changes, and raises a `FileError` if not: rows and numbers are never
+    those of half a change. For files that have grown since, make a new object.
 
     Iterating gives each row as a dict of the table's columns. `to_arrow`, `to_parquet` and `write` make the whole table,
     `batches` streams it, and whatever speaks the Arrow C stream protocol (DuckDB, polars, pyarrow) takes the object as it is.
@@ -240,9 +245,20 @@ class TableJob(Generic[ReportT]):
     def _metadata(self) -> dict[str, str]:
         return {f"batchfiles.{kind}": dumps(names).decode() for kind, names in self._sources().items()}
 
-    def _bytes(self) -> int:
-        """Return the bytes there are to read."""
+    def _files_read(self) -> Sequence[LocalFile]:
+        """Return the files that are read."""
         raise NotImplementedError
+
+    def _check_files(self) -> None:
+        """Make sure that the files are what they were when this object was made.
+
+        Raises:
+            FileError: One has changed.
+        """
+        check_unchanged(self._files_read())
+
+    def _bytes(self) -> int:
+        return sum(file.size for file in self._files_read())
 
     def _spec(self, folder: Path | None, metadata: Mapping[str, str]) -> Spec:
         """Return what every `RowJob` needs to know."""

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import batchfiles
-from batchfiles import Mismatch
+from batchfiles import FileError, Mismatch
 from batchfiles.jobs import survey
 from tests.jobs.wire import expired, failure, put, request, success
 
@@ -123,6 +123,23 @@ def test_nothing_to_export_is_an_empty_table(tmp_path: Path) -> None:
     """With its columns."""
     table = batchfiles.export(put(tmp_path / "out.jsonl")).to_arrow()
     assert (table.num_rows, table.schema) == (0, batchfiles.schema())
+
+
+@pytest.mark.parametrize("rows_before", [0, 1])
+def test_a_file_that_grows_is_an_error_and_never_half_a_table(tmp_path: Path, rows_before: int) -> None:
+    """Before a pass or while it goes on; a new export takes the file as it is."""
+    results = put(tmp_path / "out.jsonl", *[success(str(number)) for number in range(2_000)])
+    job = batchfiles.export(results)
+    rows = iter(job)
+    for _ in range(rows_before):
+        next(rows)
+    with results.open("ab") as file:
+        file.write(success("late") + b"\n")
+    with pytest.raises(FileError, match=r"out\.jsonl: the file changed while"):
+        list(rows)
+    with pytest.raises(FileError, match=r"out\.jsonl: the file changed while"):
+        _ = job.report
+    assert batchfiles.export(results).report.rows == 2_001
 
 
 @pytest.mark.parametrize("workers", [1, 2])

@@ -477,6 +477,57 @@ def test_a_result_file_that_changes_between_two_passes_is_an_error(tmp_path: Pat
     assert not (tmp_path / "table.parquet").exists()
 
 
+def append(path: Path) -> None:
+    """Let a file grow by a line."""
+    with path.open("ab") as file:
+        file.write(success("c") + b"\n")
+
+
+def rewrite(path: Path) -> None:
+    """Write other bytes of the same length into a file."""
+    data, status = path.read_bytes(), path.stat()
+    path.write_bytes(data.replace(b"gpt-x", b"gpt-y"))
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns + 1))
+
+
+def replace(path: Path) -> None:
+    """Put another file in the place of one."""
+    other = put(path.with_suffix(".new"), success("a", "Another text"))
+    other.replace(path)
+
+
+@pytest.mark.parametrize("change", [append, rewrite, replace])
+@pytest.mark.parametrize("name", ["in.jsonl", "out.jsonl"])
+@pytest.mark.parametrize("when", ["before", "meanwhile", "at the end"])
+def test_no_pass_takes_a_part_of_a_change_for_the_whole(tmp_path: Path, change: Any, name: str, when: str) -> None:
+    """A file that is written to before a pass or while it goes on is an error; a new join takes the file as it is."""
+    inputs = put(tmp_path / "in.jsonl", *[request(str(number)) for number in range(3_000)])
+    results = put(tmp_path / "out.jsonl", *[success(str(number)) for number in range(3_000)])
+    job = batchfiles.join(inputs, results)
+    if when == "before":
+        change(tmp_path / name)
+    rows = iter(job)
+    with pytest.raises(FileError, match=f"{name}: the file changed while"):
+        for number, _ in enumerate(rows):
+            if number == {"meanwhile": 0, "at the end": 2_999}.get(when):
+                change(tmp_path / name)
+    with pytest.raises(FileError, match=f"{name}: the file changed while"):
+        _ = job.report
+    if change is not replace:
+        assert batchfiles.join(inputs, results).report.inputs == 3_000 + (change is append and name == "in.jsonl")
+
+
+def test_rejects_are_not_copied_from_a_file_that_has_changed(tmp_path: Path) -> None:
+    """The places of the lines are those of the file as it was."""
+    results = put(tmp_path / "out.jsonl", success("a"), success("nobody's"))
+    job = batchfiles.join(put(tmp_path / "in.jsonl", request("a")), results)
+    list(job)
+    rewrite(results)
+    with pytest.raises(FileError, match=r"out\.jsonl: the file changed while"):
+        job.write_rejects(tmp_path / "rejects.jsonl")
+    assert not (tmp_path / "rejects.jsonl").exists()
+
+
 @pytest.mark.parametrize("workers", [1, 2])
 @pytest.mark.parametrize("gone", ["in.jsonl", "out.jsonl"])
 def test_a_file_that_is_gone_is_an_error_with_its_name(tmp_path: Path, gone: str, workers: int) -> None:

@@ -19,7 +19,7 @@ from tests.jobs.wire import failure, put, success
 
 def local(path: Path) -> LocalFile:
     """Name a file as jobs know it."""
-    return LocalFile(str(path), path, path, path.stat().st_size)
+    return LocalFile.of(str(path), path, path)
 
 
 def surveyed(path: Path, room: Path, *, careful: bool, cap: int = 10**6) -> Survey:
