@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import itemgetter
 from typing import Any
 
 from batchfiles.bodies import EMBEDDINGS, embeddings, endpoint_of
@@ -12,7 +13,7 @@ from batchfiles.table.schema import NOT_OF_VECTORS, REQUESTS
 
 __all__ = ["EmbeddingColumns"]
 
-KEPT = [place for place, name in enumerate(REQUESTS) if name not in NOT_OF_VECTORS]
+KEPT = itemgetter(*[place for place, name in enumerate(REQUESTS) if name not in NOT_OF_VECTORS])
 ONCE = frozenset({"input_tokens", "output_tokens", "total_tokens", "request_body", "response_body"})
 """Columns of a request that stand on its first row only: tokens summed over the table are then the tokens that were used."""
 NAMES = [name for name in REQUESTS if name not in NOT_OF_VECTORS]
@@ -46,21 +47,20 @@ class EmbeddingColumns(RequestColumns):
             InvalidLine: A vector has another length than `dimensions`; it names the result line.
         """
         vectors, readable = self._vectors_of(found)
-        row = self.row(asked, found, self._keep_all if readable else self._keep_some)
-        first = tuple([row[place] for place in KEPT])
+        first = KEPT(self.row(asked, found, self._keep_all if readable else self._keep_some))
         if not vectors:
             self._rows.append((*first, None, None))
             self._vectors.append(None)
             return
         texts = _texts(asked)
-        for index, vector in vectors:
+        for number, (index, vector) in enumerate(vectors):
+            if number == 1:
+                first = tuple([value if again else None for value, again in zip(first, REPEATED, strict=True)])
             if self._dimensions is not None and len(vector) != 4 * self._dimensions:
                 raise _wrong_length(found, len(vector) // 4, self._dimensions)
             text = texts[index] if texts is not None and index < len(texts) else None
             self._rows.append((*first, index, text if type(text) is str else None))
             self._vectors.append(vector)
-            first = tuple([value if again else None for value, again in zip(first, REPEATED, strict=True)])
-
     def _vectors_of(self, found: Found) -> tuple[list[embeddings.Vector], bool]:
         """Return the vectors of a result, and whether the table carries all that its body says."""
         body = found.result.body
