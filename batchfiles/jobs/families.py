@@ -44,6 +44,11 @@ TELLING_KEY = re.compile(rb"""["'](?:(body|method|url)|(id|response|error|status
 """The first of these keys decides for a line that can't be decoded: a result begins with `id`, or has `response` before
 `body`. A quote inside a string has a backslash before it, so that quoted JSON does not match."""
 
+ID = rb"""["'](?:custom_)?id["']\s*:\s*(?:"[^"\\]*"|'[^'\\]*')\s*,\s*"""
+TELLING_BEGINNING = re.compile(rb"""\s*{\s*(?:%b){0,2}["'](?:(method|url|body)|(response|error))["']\s*:""" % ID)
+"""The beginning of a line that can't be decoded, up to the first key that is of one kind only. Where somebody has said what a
+file is, nothing less tells otherwise: any key may stand in what is left of a line whose beginning is lost."""
+
 
 def family_of(line: dict[str, Any]) -> Family:
     """Tell by its keys which service's format a decoded line is in.
@@ -84,7 +89,8 @@ def classify(source: Source, *, otherwise: Side | None = None) -> Side:
 
     Args:
         source: The file.
-        otherwise: What it is where nothing in it says so; None raises.
+        otherwise: What somebody has said it is. It holds unless a line says clearly that it is not so; None takes what its lines
+            look like, or raises.
 
     Returns:
         `"inputs"`, `"results"`, or `"empty"` for a file of no bytes, or of blank lines only.
@@ -111,7 +117,7 @@ def classify_lines(lines: Iterable[bytes], name: str | None = None, *, otherwise
     Args:
         lines: The first lines of a file, or all of them.
         name: The file's display name, for the exception.
-        otherwise: What a file is where nothing in it says so; None raises.
+        otherwise: What somebody has said it is, as for `classify`.
 
     Returns:
         `"inputs"`, `"results"`, or `"empty"` if there is no line, or blank ones only.
@@ -150,8 +156,9 @@ def _side(family: Family, name: str | None) -> Side:
 
 
 def _side_of_unreadable(lines: list[bytes], name: str | None, *, decoded: bool, otherwise: Side | None) -> Side:
+    tell = TELLING_KEY.search if otherwise is None else TELLING_BEGINNING.match
     for line in lines:
-        if found := TELLING_KEY.search(line):
+        if found := tell(line):
             return "inputs" if found[1] else "results"
     if otherwise is not None:
         return otherwise

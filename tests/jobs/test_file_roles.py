@@ -146,6 +146,52 @@ def test_a_file_that_says_nothing_is_what_was_asked_for(tmp_path: Path) -> None:
     assert batchfiles.join(inputs, tmp_path / "batch_1_error.jsonl").report.malformed_unmatched == 2
 
 
+REST = b'tus_code": 200, "request_id": "r", "body": {"id": "chatcmpl-1", "choices": []}}, "error": null}'
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        pytest.param(REST, id="the beginning lost"),
+        pytest.param(b'{"' + REST, id="the beginning lost up to a quote"),
+        pytest.param(b'{"batch": 1, "body": {"id": "chatc', id="keys of its own"),
+        pytest.param(success("x")[:-9] + b"\xff", id="no UTF-8"),
+        pytest.param(b'{"id": "batch_req_1", "custom_id": "x', id="cut in the id"),
+    ],
+)
+def test_what_was_named_as_results_is_refused_on_clear_evidence_only(tmp_path: Path, line: bytes) -> None:
+    """Where no line can be read, a key somewhere in what is left of one is none."""
+    damaged = put(tmp_path / "damaged.jsonl", line)
+    inputs, results = put(tmp_path / "in.jsonl", request("x")), put(tmp_path / "out.jsonl", success("y"))
+    assert [row["outcome"] for row in batchfiles.export(damaged)] == ["malformed"]
+    report = batchfiles.join(damaged, results, inputs=[inputs]).report
+    assert (report.malformed_results, report.unknown) == (1, 1)
+    damaged.rename(tmp_path / "batch_1_output.jsonl")
+    assert batchfiles.join(inputs, tmp_path / "batch_1_output.jsonl").report.malformed_results == 1
+
+
+@pytest.mark.parametrize(
+    "line", [b'"url": "/v1/x", "response": {', b'{"id": 7, "custom_id": "x", "error": "my own"', success("x")[12:]]
+)
+def test_what_was_named_as_requests_is_refused_on_clear_evidence_only(tmp_path: Path, line: bytes) -> None:
+    """So the file's lines are requests that can't be read."""
+    damaged = put(tmp_path / "damaged.jsonl", line)
+    assert batchfiles.join(put(tmp_path / "out.jsonl", success("x")), inputs=[damaged]).report.malformed_inputs == 1
+
+
+@pytest.mark.parametrize("end", [25, 45, -3])
+def test_unreadable_lines_that_begin_as_the_other_kind_are_clear_evidence(tmp_path: Path, end: int) -> None:
+    """Cut requests are no results, and cut results no requests, whoever says so."""
+    requests = put(tmp_path / "requests.jsonl", request("x")[: max(end, 30) if end > 0 else end])
+    results = put(tmp_path / "results.jsonl", success("x")[: end + 30 if end > 0 else end])
+    with pytest.raises(Mismatch, match="holds requests"):
+        batchfiles.export(requests)
+    with pytest.raises(Mismatch, match="holds requests, and was given as results"):
+        batchfiles.join(requests, inputs=[put(tmp_path / "in.jsonl", request("x"))])
+    with pytest.raises(Mismatch, match="holds results"):
+        batchfiles.join(inputs=[results])
+
+
 def test_empty_files_are_neither(tmp_path: Path) -> None:
     """A batch without failures has an error file of no bytes."""
     job = batchfiles.join(
