@@ -13,7 +13,7 @@ from batchfiles.custom_ids.index import OFFSET_BITS, Index, Place, digest
 from batchfiles.custom_ids.marks import Marks
 from batchfiles.errors import DuplicateCustomId, InvalidLine
 from batchfiles.jobs.local_file import changed, opened
-from batchfiles.jobs.survey import Misindexed, id_of_malformed, why_unreadable
+from batchfiles.jobs.survey import Misindexed, id_of_malformed, noted_digest, why_unreadable
 from batchfiles.outcome import INCOMPLETE, MALFORMED, SUCCEEDED, Result, read, retryable
 from batchfiles.table.columns import MISSING, Found
 
@@ -154,7 +154,8 @@ class Candidates:
         value, result = read_result(line)
         own_id = value.get("custom_id") if value is not None else id_of_line(line)
         if own_id != custom_id:
-            if own_id is None or digest(own_id) != self._digests[entry]:
+            # An id that can't be decoded, being no UTF-8, has a digest all the same, and so may share it.
+            if (noted_digest(line) if own_id is None else digest(own_id)) != self._digests[entry]:
                 raise Misindexed
             return None
         if value is None:

@@ -24,7 +24,7 @@ class RequestLines:
         cut_bodies: Whether the bytes of the bodies are wanted.
 
     Attributes:
-        repaired: How many lines were not quite JSON.
+        repaired: How many of the lines that were taken are not quite JSON.
     """
 
     def __init__(self, *, cut_bodies: bool) -> None:
@@ -60,11 +60,11 @@ class RequestLines:
 
     def _take_any(self, line: bytes) -> Taken:
         value = codec.loads(line)
-        if type(value) is not dict:
-            self.repaired += 1
         custom_id, url = value.get("custom_id"), value.get("url")
         if type(custom_id) is not str:
             raise codec.why_no_input(value)
+        if type(value) is not dict:
+            self.repaired += 1
         self._learn(line)
         cut = spans.body_of_input(line, value) if self._cut_bodies else None
         return custom_id, url if type(url) is str else None, value.get("body"), cut

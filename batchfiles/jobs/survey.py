@@ -35,6 +35,7 @@ __all__ = [
     "Survey",
     "id_of_malformed",
     "is_misindexed",
+    "noted_digest",
     "survey_results",
     "tasks",
     "with_line_numbers",
@@ -234,6 +235,13 @@ def is_misindexed(line: bytes, custom_id: object) -> bool:
     """Tell whether a quick survey took another string for the id of a line than decoding does."""
     found = ID.match(line)
     return found is not None and type(custom_id) is str and found[1] != custom_id.encode()
+
+
+def noted_digest(line: bytes) -> int | None:
+    """Return the digest under which a careful survey notes a line; None if no id leads to it."""
+    entries = Entries()
+    _note_carefully([line], 0, 0, 0, entries, Stray(), Counter())
+    return entries.digests[0] if entries else None
 
 
 def id_of_malformed(line: bytes) -> str | None:

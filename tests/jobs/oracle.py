@@ -118,7 +118,8 @@ def expected(
         "malformed_results": len(malformed),
         "malformed_unmatched": len(kinds["malformed"]),
         "blank_lines": blank_inputs + blank_results,
-        "repaired_lines": sum(line.repaired for line in asked) + sum(line.repaired for line in readable),
+        "repaired_lines": sum(line.repaired for line in asked if line.custom_id is not None)
+        + sum(line.repaired for line in readable),
     }
     return wanted
 

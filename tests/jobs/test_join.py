@@ -9,6 +9,7 @@ import io
 import json
 import os
 import re
+import sys
 import threading
 import warnings
 from itertools import pairwise
@@ -269,6 +270,35 @@ def test_a_repaired_line_counts_once(tmp_path: Path) -> None:
     assert job.report.repaired_lines == 4
 
 
+def test_a_line_that_is_malformed_is_not_repaired_too(tmp_path: Path) -> None:
+    """Request or result, with an id or without: what could not be used is counted once, as malformed."""
+    half = b'"\\ud83d"'
+    inputs = put(tmp_path / "in.jsonl", b'{"custom_id": 1, "body": %b}' % half, request("a"))
+    lines = [b'{"custom_id": "a", "text": %b}' % half, b'{"custom_id": "b", "text": %b}' % half, b'{"text": %b}' % half]
+    job = batchfiles.join(put(tmp_path / "out.jsonl", success("x")), put(tmp_path / "more_output.jsonl", *lines), inputs=[inputs])
+    assert (job.report.malformed_inputs, job.report.malformed_results, job.report.repaired_lines) == (1, 3, 0)
+
+
+@pytest.mark.parametrize("way", ["rows", "file"])
+def test_bytes_that_are_no_id_may_share_the_digest_of_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str) -> None:
+    """Such a line is malformed and nobody's; the file has not changed, whether rows are taken or a file is written."""
+    modules = [module for name, module in sys.modules.items() if name.startswith("batchfiles.")]
+    for name, same in (
+        ("digest", lambda _: 7),
+        ("digest_of_bytes", lambda _: 7),
+        ("digests_of_bytes", lambda ids: [7] * len(ids)),
+    ):
+        for module in modules:
+            if hasattr(module, name):
+                monkeypatch.setattr(module, name, same)
+    lines = [success("x").replace(b'"x"', b'"\xff"'), success("b"), success("a")]
+    job = batchfiles.join(put(tmp_path / "in.jsonl", request("a")), put(tmp_path / "out.jsonl", *lines))
+    if way == "file":
+        job.to_parquet(tmp_path / "table.parquet")
+    assert outcomes(job) == {"a": "succeeded"}
+    assert numbers(job) == {"used": 1, "unknown": 1, "malformed_results": 1, "malformed_unmatched": 1}
+
+
 def test_what_is_noticed_about_result_files_is_in_the_report(tmp_path: Path) -> None:
     """A byte order mark and a missing last newline are warnings with their places."""
     results = put(tmp_path / "out.jsonl")
@@ -507,10 +537,12 @@ def test_no_pass_takes_a_part_of_a_change_for_the_whole(tmp_path: Path, change: 
     if when == "before":
         change(tmp_path / name)
     rows = iter(job)
+    for _ in range({"meanwhile": 1, "at the end": 3_000}.get(when, 0)):
+        next(rows)
+    if when != "before":
+        change(tmp_path / name)
     with pytest.raises(FileError, match=f"{name}: the file changed while"):
-        for number, _ in enumerate(rows):
-            if number == {"meanwhile": 0, "at the end": 2_999}.get(when):
-                change(tmp_path / name)
+        list(rows)
     with pytest.raises(FileError, match=f"{name}: the file changed while"):
         _ = job.report
     if change is not replace:
