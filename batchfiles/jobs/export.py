@@ -39,6 +39,9 @@ class Export(TableJob[ExportReport]):
     def _files_read(self) -> Sequence[LocalFile]:
         return self._roles.results
 
+    def _crew(self, *, parts: bool) -> Crew:
+        return Crew(self._options.workers_for(self._bytes(), parts=parts), leader_works=True)
+
     def _run(self, crew: Crew, folder: Path | None, metadata: Mapping[str, str]) -> Generator[Product, None, None]:
         started = time.perf_counter()
         self._check_files()

@@ -46,11 +46,16 @@ class Processes:
     They end when somebody says so, when nobody holds this object any more, or when the program ends: whichever comes first, once,
     and before the interpreter stops its daemon threads wherever they are, one of them maybe with a lock in its hands.
 
+    Args:
+        count: How many processes to start.
+        leader_works: Whether this process does tasks too, in a thread; not for jobs that take digests of ids.
+
     Raises:
         OSError: None could be started.
     """
 
-    def __init__(self, count: int) -> None:
+    def __init__(self, count: int, *, leader_works: bool = False) -> None:
+        self._leader_works = leader_works
         self._workers: list[_Worker] = []
         self._errands: list[_Errand] = []
         self._end = weakref.finalize(self, _end, self._workers, self._errands, os.getpid())
@@ -67,13 +72,16 @@ class Processes:
 
     def run(self, job: type[Job], spec: Spec, tasks: Sequence[Spec]) -> Generator[tuple[int, Product], None, None]:
         """Do as `Crew.run` says."""
-        errand = _Errand({"job": f"{job.__module__}:{job.__qualname__}", "spec": spec}, tasks, len(self._workers))
+        workers: list[_Worker | _Here] = [*self._workers]
+        if self._leader_works:
+            workers.append(_Here(job))
+        errand = _Errand({"job": f"{job.__module__}:{job.__qualname__}", "spec": spec}, tasks, len(workers))
         self._errands.append(errand)
         try:
-            errand.start(self._workers)
+            errand.start(workers)
             schema = job.schema_of(spec)
             for number, kind, product in errand.products():
-                yield number, _record_batch(product, schema) if kind == BATCH else product
+                yield number, _record_batch(product, schema) if kind == BATCH and type(product) is bytes else product
         except BaseException:
             self.close()
             raise
@@ -114,7 +122,7 @@ class _Errand:
             self._to_do.put(number)
         self._threads: list[threading.Thread] = []
 
-    def start(self, workers: Sequence[_Worker]) -> None:
+    def start(self, workers: Sequence[_Worker | _Here]) -> None:
         """Begin."""
         for worker in workers:
             # Daemons: else the program's end would wait for them before anybody could end them.
@@ -122,7 +130,7 @@ class _Errand:
             thread.start()
             self._threads.append(thread)
 
-    def _lead(self, worker: _Worker) -> None:
+    def _lead(self, worker: _Worker | _Here) -> None:
         """Give a worker one task after the other, until there are none or one fails."""
         while (number := self._to_do.get()) is not None:
             try:
@@ -165,6 +173,27 @@ def _record_batch(payload: bytes, schema: Any) -> Any:  # noqa: ANN401 - pyarrow
     import pyarrow as pa
 
     return pa.ipc.read_record_batch(pa.py_buffer(payload), schema)
+
+
+class _Here:
+    """A worker that is no process of its own: it runs in the thread that leads it."""
+
+    def __init__(self, job: type[Job]) -> None:
+        self._job = job
+
+    def do(self, order: Spec, products: queue.SimpleQueue[tuple[bytes, Any]]) -> None:
+        """Do one task, as `_Worker.do` does, and pass on what it yields as it is.
+
+        Raises:
+            Exception: Whatever the job raised.
+        """
+        doer = self._job(order["spec"])
+        try:
+            for product in doer.run(order["task"]):
+                kind = DONE if isinstance(product, dict) else BYTES if isinstance(product, bytes) else BATCH
+                products.put((kind, product))
+        finally:
+            doer.close()
 
 
 class _Worker:

@@ -61,6 +61,7 @@ class EmbeddingColumns(RequestColumns):
             text = texts[index] if texts is not None and index < len(texts) else None
             self._rows.append((*first, index, text if type(text) is str else None))
             self._vectors.append(vector)
+
     def _vectors_of(self, found: Found) -> tuple[list[embeddings.Vector], bool]:
         """Return the vectors of a result, and whether the table carries all that its body says."""
         body = found.result.body

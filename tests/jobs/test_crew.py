@@ -483,3 +483,26 @@ def test_temporary_files_are_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         rows.close()  # type: ignore[attr-defined]
     job.close()
     assert list(room.rglob("*")) == []
+
+
+def test_the_leader_may_be_one_of_the_workers() -> None:
+    """The products are the same and in order, and one process less is started; a single process is no crew."""
+    tasks = [{"number": number} for number in range(9)]
+    with Crew(2, leader_works=True) as crew:
+        assert len(crew._workers._workers) == 1
+        products = list(crew.run(Everything, {"factor": 3}, tasks))
+    assert [number for number, _ in products] == sorted(list(range(9)) * 3)
+    assert [product.column(0).to_pylist() for _, product in products[::3]] == [[3 * number] for number in range(9)]
+    assert [product for _, product in products[1::3]] == [b"\n\x00" * number for number in range(9)]
+    assert os.getpid() in {product["process"] for _, product in products[2::3]}
+    with Crew(1, leader_works=True) as crew:
+        assert not crew.is_apart
+
+
+def test_what_the_leader_raises_as_a_worker_is_raised_in_its_turn() -> None:
+    """Also where it could not travel between processes; no thread is left."""
+    before = threading.active_count()
+    for what, kind in (("line", InvalidLine), ("value", ValueError), ("stubborn", (Stubborn, RuntimeError))):
+        with pytest.raises(kind), Crew(2, leader_works=True) as crew:
+            list(crew.run(Raises, {}, [{"what": what}] * 4))
+    assert threading.active_count() == before
