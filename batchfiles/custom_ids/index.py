@@ -12,7 +12,7 @@ import mmap
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import accumulate, islice
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Self
@@ -168,6 +168,15 @@ class IndexBuilder:
             self._write()
         return Index(self._path, self._count)
 
+    def close(self) -> None:
+        """Remove the partitions where nobody wants the index any more; the file itself is whoever's who named it."""
+        while self._partitions:
+            partition = self._partitions.pop()
+            with suppress(OSError):  # bytes in its buffer for which there is no room
+                partition.close()
+            with suppress(OSError):
+                Path(partition.name).unlink()
+
     def _write(self) -> None:
         if self._partitions and self._held:
             self._spill()
@@ -181,9 +190,7 @@ class IndexBuilder:
                     file.write(column.buffers()[1])
                     start += self._count * WIDTHS[code]
                 at += len(columns[0])
-        for partition in self._partitions:
-            partition.close()
-            Path(partition.name).unlink()
+        self.close()
 
     def _sorted(self) -> Iterator[list[Any]]:
         """Yield the sorted columns, one partition after the other."""
@@ -300,19 +307,23 @@ class Index:
 
     def repeated(self) -> Iterator[range]:
         """Yield the runs of entries that share a digest."""
-        import pyarrow as pa
-        import pyarrow.compute as pc
-
-        if self.count < 2:
-            return
-        column = pa.Array.from_buffers(pa.uint64(), self.count, [None, pa.py_buffer(self.digests)])
-        twins = pc.indices_nonzero(pc.equal(column[1:], column[:-1])).to_pylist()
         behind = 0
-        for twin in twins:
+        for twin in self._twins():
             if twin >= behind:
                 run = self.run(self.digests[twin])
                 behind = run.stop
                 yield run
+
+    def _twins(self) -> list[int]:
+        """Return the entries that share a digest with the next one; nothing of Arrow holds the map any more then."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        if self.count < 2:
+            return []
+        column = pa.Array.from_buffers(pa.uint64(), self.count, [None, pa.py_buffer(self.digests)])
+        twins: list[int] = pc.indices_nonzero(pc.equal(column[1:], column[:-1])).to_pylist()
+        return twins
 
     def __enter__(self) -> Self:
         return self

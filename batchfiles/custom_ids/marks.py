@@ -43,8 +43,15 @@ class Marks:
         if count:
             self._map = _mapped(path, count * len(KINDS))
             view = memoryview(self._map)
-        parts = [view[number * count : (number + 1) * count] for number in range(len(KINDS))]
-        self.used, self.superseded, self.conflicting, self.malformed, self.repaired = parts
+        self._views = [view[number * count : (number + 1) * count] for number in range(len(KINDS))]
+        self.used, self.superseded, self.conflicting, self.malformed, self.repaired = self._views
+
+    def close(self) -> None:
+        """Let go of the file, which stays; whoever named it removes it."""
+        for view in self._views:
+            view.release()
+        if self._map is not None:
+            self._map.close()
 
     def mask(self, kind: str) -> Any:  # noqa: ANN401 - pyarrow has no types
         """Return the marks of a kind as an Arrow array of booleans."""

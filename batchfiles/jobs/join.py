@@ -12,14 +12,14 @@ from typing import Unpack
 
 from batchfiles.custom_ids.index import Entries, IndexBuilder, Place
 from batchfiles.custom_ids.marks import Marks
-from batchfiles.errors import FileError, Mismatch
+from batchfiles.errors import Mismatch
 from batchfiles.jobs.accounts import Accounts, duplicate_inputs
 from batchfiles.jobs.crew import Crew, Product
 from batchfiles.jobs.file_roles import FileRoles, sort_files
 from batchfiles.jobs.first_line import table_of_inputs
 from batchfiles.jobs.join_report import JoinReport, Tally
 from batchfiles.jobs.join_rows import JoinRows
-from batchfiles.jobs.local_file import LocalFile, check_unchanged
+from batchfiles.jobs.local_file import LocalFile, changed, check_unchanged
 from batchfiles.jobs.rejects import write_rejects
 from batchfiles.jobs.survey import Misindexed, Survey, survey_results, with_line_numbers
 from batchfiles.jobs.table_job import PART_BYTES, TASK_BYTES, TableJob, TableKeywords, TableOptions
@@ -101,7 +101,8 @@ class Join(TableJob[JoinReport]):
         self._check_files()
         progress = self._progress()
         apart = crew.is_apart
-        survey = self._surveys.get(apart) or self._surveyed(crew, progress)
+        known = self._surveys.get(apart)
+        survey = known or self._surveyed(crew, progress)
         marks = Marks(self._spool.new_path("marks"), survey.index.count)
         ranges = with_line_numbers(crew, self._roles.inputs, TASK_BYTES if folder is None else PART_BYTES)
         spec = {
@@ -127,12 +128,20 @@ class Join(TableJob[JoinReport]):
                     else:
                         yield product
             self._close_books(survey, marks, asked, tally, started)
+            # Every line has been looked at under its id by now, so that a quick survey is as good as a careful one.
+            self._surveys[apart] = survey
         except Misindexed:
             if survey.careful:
-                raise FileError("a result file changed while it was being read") from None
+                self._check_files()
+                raise changed("a result file") from None
             raise
-        # Every line has been looked at under its id by now, so that a quick survey is as good as a careful one.
-        self._surveys[apart] = survey
+        finally:
+            # Maps outlive their names. The index goes with a pass that didn't come to its end, unless another one made it.
+            asked.close()
+            marks.path.unlink(missing_ok=True)
+            if known is None and self._surveys.get(apart) is not survey:
+                survey.index.close()
+                survey.index.path.unlink(missing_ok=True)
 
     def _surveyed(self, crew: Crew, progress: Callable[[int], None]) -> Survey:
         """Look the results through."""
@@ -144,15 +153,14 @@ class Join(TableJob[JoinReport]):
         """Count what became of every line, and make the report."""
         accounts = Accounts(survey, marks, self._files)
         with asked.finish() as index:
+            index.path.unlink()
             duplicates, places = duplicate_inputs(index, self._roles.inputs, self._files)
-        index.path.unlink()
         examples = {**accounts.examples, "duplicate": places} if places else accounts.examples
         self._check_files()  # who has read them has read one and the same
         fields = tally.fields()
         fields["blank_lines"] += survey.blank_lines
         fields["repaired_lines"] += survey.repaired_lines + accounts.counts["repaired"]
         fields["findings"] = (*survey.findings, *fields["findings"])
-        self._accounts = accounts
         self._report = JoinReport(
             table=self._table(),
             files=self._roles.described(),
@@ -171,6 +179,7 @@ class Join(TableJob[JoinReport]):
             malformed_unmatched=accounts.counts["malformed_unmatched"],
             **fields,
         )
+        self._accounts = accounts
 
 
 def cached_bytes() -> int:

@@ -34,17 +34,19 @@ class JoinRows(RowJob):
 
     def __init__(self, spec: Spec) -> None:
         super().__init__(spec)
-        index = Index(Path(spec["index"]), spec["count"])
-        marks = Marks(Path(spec["marks"]), spec["count"])
+        self._index = Index(Path(spec["index"]), spec["count"])
+        self._marks = Marks(Path(spec["marks"]), spec["count"])
         files = [ResultFile(*fields) for fields in spec["results"]]
-        self._candidates = Candidates(index, marks, files, refuse_duplicates=spec["refuse_duplicates"])
+        self._candidates = Candidates(self._index, self._marks, files, refuse_duplicates=spec["refuse_duplicates"])
         self._announce = spec["announce"]
         if self._announce:
             self._block_size = ANNOUNCED_BYTES
 
     def close(self) -> None:
-        """Close the result files."""
+        """Close the result files, and then let go of the index and the marks, which nobody looks into any more."""
         self._candidates.close()
+        self._marks.close()
+        self._index.close()
 
     def _file(self, number: int) -> tuple[str, str]:
         name, path = self._spec["inputs"][number]

@@ -300,7 +300,7 @@ def survey_results(
     base = [0] * len(files)
     packed: list[bytes] = []
     spec = {"files": [[file.name, str(file.path)] for file in files], "cap": cap, "careful": careful}
-    with closing(crew.run(NoteResults, spec, ranges)) as products:
+    with closing(builder), closing(crew.run(NoteResults, spec, ranges)) as products:
         for number, product in products:
             if isinstance(product, bytes):
                 packed.append(product)
@@ -316,7 +316,7 @@ def survey_results(
             blank += product["blank"]
             repaired += product["repaired"]
             progress(ranges[number]["end"] - ranges[number]["start"])
-    return Survey(builder.finish(), stray, careful, lines, blank, repaired, findings)
+        return Survey(builder.finish(), stray, careful, lines, blank, repaired, findings)
 
 
 def with_line_numbers(crew: Crew, files: Sequence[LocalFile], size: int) -> list[Spec]:

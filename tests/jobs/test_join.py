@@ -21,7 +21,7 @@ import pytest
 
 import batchfiles
 from batchfiles import DuplicateCustomId, FileError, Mismatch
-from batchfiles.jobs import survey
+from batchfiles.jobs import accounts, survey
 from batchfiles.jobs.join import Join
 from tests.jobs.oracle import raw_value, response_body_of
 from tests.jobs.wire import completion, expired, failure, put, request, result, success
@@ -655,6 +655,49 @@ def test_the_index_of_the_requests_goes_with_its_pass(tmp_path: Path) -> None:
         names = [path.name for path in room.rglob("*") if path.is_file()]
         assert not [name for name in names if name.endswith("inputs.index")]
         assert len([name for name in names if name.endswith("results.index")]) == 1
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("end", ["given up", "refused", "file changed"])
+def test_what_a_pass_has_made_goes_with_it_where_it_does_not_end(tmp_path: Path, end: str, workers: int) -> None:
+    """However often somebody looks at the first row of a join, or tries one that fails: its temporary folder does not grow."""
+    room = tmp_path / "room"
+    room.mkdir()
+    inputs = put(tmp_path / "in.jsonl", *[request(str(number)) for number in range(2_000)], request("0"))
+    results = put(tmp_path / "out.jsonl", success("0"), success("0"))
+    how = "error" if end == "refused" else "best"
+    with batchfiles.join(inputs, results, temp_dir=room, workers=workers, on_duplicate=how) as job:
+        for _ in range(2):
+            rows = iter(job)
+            if end == "given up":
+                next(rows)
+                rows.close()  # type: ignore[attr-defined]
+            elif end == "refused":
+                with pytest.raises(DuplicateCustomId):
+                    next(rows)
+            else:
+                next(rows)
+                append(inputs if workers == 1 else results)
+                with pytest.raises(FileError, match="changed while"):
+                    list(rows)
+                break
+        assert [path for path in room.rglob("*") if path.is_file()] == []
+
+
+def test_a_file_that_changes_while_its_ids_are_compared_is_said_to_have_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The index of the requests is closed without a word of its own, though its passage is given up in the middle."""
+    inputs = put(tmp_path / "in.jsonl", request("a"), request("a"), request("b"), request("b"))
+    real = accounts.fetch
+
+    def cut(descriptor: int, place: Any, name: str) -> bytes:
+        os.truncate(inputs, 10)
+        return real(descriptor, place, name)
+
+    monkeypatch.setattr(accounts, "fetch", cut)
+    with pytest.raises(FileError, match=r"in\.jsonl: the file changed while"):
+        list(batchfiles.join(put(tmp_path / "out.jsonl", success("a")), inputs))
 
 
 @pytest.mark.usefixtures("small_ranges")
