@@ -22,6 +22,7 @@ from typing import IO, Any, cast
 from batchfiles import codec
 from batchfiles.errors import WorkerFailed
 from batchfiles.jobs.crew import Job, Product, Spec
+from batchfiles.table.background import insist
 
 __all__ = ["BATCH", "BYTES", "DONE", "FAILED", "HEADER", "Processes"]
 
@@ -85,7 +86,7 @@ class Processes:
         except BaseException:
             self.close()
             raise
-        errand.join()
+        insist(*(thread.join for thread in errand.threads()))
         self._errands.remove(errand)
 
 
@@ -97,9 +98,11 @@ def _end(workers: list[_Worker], errands: list[_Errand], leader: int) -> None:
         worker.kill()
     for errand in errands:
         errand.stop()
-        errand.join()
-    for worker in workers:
-        worker.close()
+    try:
+        insist(*(thread.join for errand in errands for thread in errand.threads()))
+    finally:
+        for worker in workers:
+            worker.close()
 
 
 class _Errand:
@@ -162,11 +165,9 @@ class _Errand:
         for _ in self._threads:
             self._to_do.put(None)
 
-    def join(self) -> None:
-        """Wait for the threads to end."""
-        for thread in self._threads:
-            if thread is not threading.current_thread():  # in which the garbage collector may be at work
-                thread.join()
+    def threads(self) -> list[threading.Thread]:
+        """Return the threads to wait for: not the one that waits, in which the garbage collector may be at work."""
+        return [thread for thread in self._threads if thread is not threading.current_thread()]
 
 
 def _record_batch(payload: bytes, schema: Any) -> Any:  # noqa: ANN401 - pyarrow has no types

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import Any, Protocol
 
-__all__ = ["written"]
+__all__ = ["insist", "written"]
 
 WAITING = 16
 """Batches that may wait for the writer: some megabytes."""
@@ -54,27 +55,30 @@ def written(products: Iterable[Any], table: _Table) -> Iterator[Any]:
         given_up = True
         raise
     finally:
-        _finish(writer, waiting)
+        insist(partial(waiting.put, None), writer.join)  # a table that is closed while it is written to is a crash
     if failures:
         # Taken out of the list: its traceback holds this frame, and a circle would keep the products alive, files and all, until
         # the garbage collector comes by, which may be as the interpreter ends.
         raise failures.pop()
 
 
-def _finish(writer: threading.Thread, waiting: queue.Queue[Any]) -> None:
-    """Wait for the writer to end, also where somebody is impatient: a table that is closed while it is written to is a crash."""
-    told = False
+def insist(*actions: Callable[[], object]) -> None:
+    """Do one thing after the other, such as waiting for threads, and do it to the end also where somebody is impatient.
+
+    Raises:
+        BaseException: The last interruption, when all is done.
+    """
     interruption: BaseException | None = None
-    while writer.is_alive():
-        try:
-            if not told:
-                waiting.put(None)
-                told = True
-            writer.join()
-        except BaseException as error:  # noqa: BLE001 - it is raised again
-            interruption = error
+    for action in actions:
+        done = False
+        while not done:
+            try:
+                action()
+                done = True
+            except BaseException as error:  # noqa: BLE001 - it is raised again
+                interruption = error
     if interruption is not None:
         try:
             raise interruption
         finally:
-            del interruption
+            del interruption  # its traceback holds this frame

@@ -387,6 +387,28 @@ def test_a_crew_that_nobody_closes_ends_when_nobody_holds_it(by: str) -> None:
     assert left() - before == set()
 
 
+@needs_proc
+def test_an_impatient_user_leaves_nothing_behind_either(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever interrupts the end of a crew waits all the same: a pipe that is closed while a thread reads from it is a crash."""
+    before = left()
+    real = threading.Thread.join
+    interruptions = iter([KeyboardInterrupt] * 3)
+
+    def join(thread: threading.Thread, timeout: float | None = None) -> None:
+        for interruption in interruptions:
+            raise interruption
+        real(thread, timeout)
+
+    crew = Crew(2).__enter__()
+    found = crew.run(Everything, {"factor": 1}, [{"number": number} for number in range(50)])
+    next(found)
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "join", join)
+        with pytest.raises(KeyboardInterrupt):
+            found.close()
+    assert left() - before == set()
+
+
 @pytest.mark.parametrize("held", ["rows", "circle", "exception"])
 def test_a_program_may_end_in_the_middle_of_a_join(tmp_path: Path, held: str) -> None:
     """Whoever holds the rows: their workers and threads end before the interpreter does, and nothing is said."""
