@@ -101,7 +101,7 @@ class Entries:
                 offset += length + 1
                 line_number += 1
             return
-        self.digests.extend(digests)
+        self.digests.extend(digests)  # type: ignore[arg-type]  # None is not in it
         starts = accumulate([length + 1 for length in lengths], initial=file << OFFSET_BITS | offset)
         self.positions.extend(islice(starts, len(lengths)))
         self.lengths.extend(lengths)
