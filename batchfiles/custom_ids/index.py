@@ -135,7 +135,7 @@ class IndexBuilder:
             sorted alone, so that the memory stays that of one partition.
     """
 
-    def __init__(self, path: Path, *, in_memory: int = 1_000_000) -> None:
+    def __init__(self, path: Path, *, in_memory: int = 400_000) -> None:
         self._path = path
         self._in_memory = in_memory
         self._held: list[Entries] = []
