@@ -23,7 +23,7 @@ Progress: TypeAlias = Callable[[int, int], None]
 
 ReportT = TypeVar("ReportT", bound=TableReport)
 
-TASK_BYTES = 2 * 1024 * 1024
+TASK_BYTES = 4 * 1024 * 1024
 """Bytes of a range whose rows go to one file: what waits in memory for its turn is a few of them."""
 PART_BYTES = 32 * 1024 * 1024
 """Bytes of a range that becomes a Parquet file of its own."""

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 __all__ = ["insist", "written"]
 
-WAITING = 4
+WAITING = 8
 """Batches that may wait for the writer: some megabytes."""
 
 

@@ -132,8 +132,11 @@ def until(happened: Callable[[], bool], seconds: float = 120) -> bool:
 
 def children() -> set[int]:
     """Return the processes that this one has started and not yet waited for."""
-    tasks = Path("/proc/self/task")
-    return {int(pid) for task in tasks.iterdir() for pid in (task / "children").read_text().split()}
+    found: set[int] = set()
+    for task in Path("/proc/self/task").iterdir():
+        with suppress(FileNotFoundError):  # a thread that ended since it was listed; its children are another's now
+            found.update(map(int, (task / "children").read_text().split()))
+    return found
 
 
 needs_proc = pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="only Linux says which processes there are")
