@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 
 import click
 
+from batchfiles.cli.limits_options import limits_options
 from batchfiles.cli.progress import Progress
 from batchfiles.cli.terminal import cut, padded, visible, width_of
-from batchfiles.limits import PROFILES, profile
 
 if TYPE_CHECKING:
     from batchfiles.findings import Finding
     from batchfiles.jobs.report import FileReport, Report
+    from batchfiles.limits import Limits
     from batchfiles.streams.sources import Source
 
 __all__ = ["validate"]
@@ -25,14 +26,7 @@ TO_THE_RIGHT = frozenset({"requests", "size", "errors", "warnings"})
 
 @click.command(short_help="Check request files before they are sent.")
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
-@click.option(
-    "--limits",
-    "limits_name",
-    type=click.Choice(list(PROFILES), case_sensitive=False),
-    default="openai",
-    show_default=True,
-    help="The service whose rules to apply; 'none' asks only for what every reader of batch files needs.",
-)
+@limits_options
 @click.option("--across", is_flag=True, help="A custom_id must be unique in all FILEs together, not only in its own.")
 @click.option(
     "--max-findings",
@@ -49,7 +43,7 @@ def validate(
     context: click.Context,
     files: tuple[str, ...],
     *,
-    limits_name: str,
+    limits: Limits,
     across: bool,
     max_findings: int,
     strict: bool,
@@ -71,6 +65,7 @@ def validate(
     Examples:
         batchfiles validate requests.jsonl
         batchfiles validate parts/ --across --limits azure
+        batchfiles validate requests.jsonl --limits ours.toml --max-bytes 100MB
         zcat requests.jsonl.gz | batchfiles validate - --strict
         batchfiles validate requests.jsonl --json | jq .errors
 
@@ -102,7 +97,7 @@ def validate(
 
         report = check(
             *sources,
-            limits=profile(limits_name),
+            limits=limits,
             across=across,
             max_findings=max_findings if as_json else 0,
             strict=strict,

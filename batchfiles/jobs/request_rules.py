@@ -19,9 +19,6 @@ from batchfiles.limits import Limits
 
 __all__ = ["Fault", "RequestRules"]
 
-SERVICES_WITH_STRICT_SCHEMAS = frozenset({"openai", "azure"})
-"""Others compile schemas with engines of their own, which take more (vLLM) or less."""
-
 SCHEMA_HOLDERS = frozenset({"response_format", "text", "tools"})
 
 MOST_KNOWN = 64
@@ -65,7 +62,7 @@ class RequestRules:
         self._unknown_urls: set[str] = set()
         self._shortest_id = max(1, limits.min_custom_id_length or 1)
         self._longest_id = limits.max_custom_id_length or 2**63
-        self._strict_schemas = limits.name in SERVICES_WITH_STRICT_SCHEMAS
+        self._strict_schemas = limits.strict_schemas
         self._closer_keys = (SCHEMA_HOLDERS if self._strict_schemas else frozenset()) | (
             frozenset({"stream"}) if limits.stream_refused else frozenset()
         )

@@ -1,0 +1,128 @@
+"""A profile that somebody writes for themselves: a TOML file whose keys are the fields of `Limits`.
+
+extends = "openai"          # begin with a profile that is known; without it, with none of its rules
+name = "our-gateway"        # what messages call it; else the file's name
+max_requests = 10_000
+max_bytes = "100 MB"        # sizes in bytes, or with a unit
+one_model = false
+max_embedding_inputs = "none"   # TOML has no null: this takes a rule of `extends` away
+
+[sources]                   # where a number is from; it is printed by `batchfiles limits`
+max_requests = "a mail of our provider, 2026-10"
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import fields, replace
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from batchfiles.errors import FileError
+from batchfiles.limits.rules import NONE, Limits
+from batchfiles.limits.size import bytes_of
+
+__all__ = ["own_limits"]
+
+KINDS = {field.name: str(field.type) for field in fields(Limits)}
+"""Each field and the words of its type, as they stand in the class."""
+
+
+def own_limits(path: str | os.PathLike[str], profiles: Mapping[str, Limits]) -> Limits:
+    """Read a profile from a TOML file.
+
+    Args:
+        path: The file.
+        profiles: What `extends` can name.
+
+    Raises:
+        FileError: The file is not there or can't be read.
+        ValueError: It is no TOML, or a key or a value is not one that a profile has.
+    """
+    shown = os.fspath(path)
+    table = _table(shown)
+    base = _base(table.pop("extends", None), profiles, shown)
+    unknown = next((key for key in table if key not in KINDS), None)
+    if unknown is not None:
+        raise ValueError(f"{shown}: a profile has no {unknown!r}{_nearest(unknown, ['extends', *KINDS])}")
+    given = {key: _value(key, value, shown) for key, value in table.items()}
+    named = given.pop("name", None) or Path(shown).stem
+    told = given.pop("sources", {})
+    changed = replace(base, name=named, **given)
+    return replace(changed, sources=_sources(changed, base, {**dict.fromkeys(given, shown), **told}))
+
+
+def _table(path: str) -> dict[str, Any]:
+    try:
+        text = Path(path).read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise FileError((error.strerror or str(error)).lower(), path=path, number=error.errno) from None
+    except UnicodeDecodeError:
+        raise ValueError(f"{path}: it is not UTF-8, so it is no TOML file") from None
+    import tomllib
+
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ValueError(f"{path}: it is no TOML: {error}") from None
+
+
+def _base(name: object, profiles: Mapping[str, Limits], path: str) -> Limits:
+    if name is None:
+        return NONE
+    if isinstance(name, str) and name.lower() in profiles:
+        return profiles[name.lower()]
+    raise ValueError(f"{path}: 'extends' is {name!r}: choose one of {', '.join(profiles)}")
+
+
+def _value(key: str, value: Any, path: str) -> Any:  # noqa: ANN401 - any TOML value in, any value of a field out
+    """Make a value of the file one of the field, or say what the field takes."""
+    kind = KINDS[key]
+    if kind == "int | None":
+        return _number(key, value, path)
+    if kind == "bool" and isinstance(value, bool):
+        return value
+    if kind == "str" and isinstance(value, str) and value:
+        return value
+    if kind == "Severity" and value in ("error", "warning"):
+        return value
+    if kind.startswith("Mapping") and isinstance(value, dict) and all(isinstance(word, str) for word in value.values()):
+        return value
+    if kind.startswith(("frozenset", "tuple")) and isinstance(value, list) and all(isinstance(word, str) for word in value):
+        return frozenset(value) if kind.startswith("frozenset") else tuple(value)
+    raise ValueError(f"{path}: {key!r} is {value!r}, and must be {_wanted(kind)}")
+
+
+def _number(key: str, value: Any, path: str) -> int | None:  # noqa: ANN401 - any TOML value
+    if value == "none":
+        return None
+    if isinstance(value, int) and not isinstance(value, bool) and value > 0:
+        return value
+    if isinstance(value, str) and key.endswith("_bytes"):
+        try:
+            return bytes_of(value)
+        except ValueError as error:
+            raise ValueError(f"{path}: {key!r}: {error}") from None
+    size = ", a size as in '100 MB'," if key.endswith("_bytes") else ""
+    raise ValueError(f"{path}: {key!r} is {value!r}, and must be a number above 0{size} or 'none'")
+
+
+def _wanted(kind: str) -> str:
+    if kind.startswith("Mapping"):
+        return "a table of texts"
+    if kind.startswith(("frozenset", "tuple")):
+        return "a list of texts"
+    return {"bool": "true or false", "Severity": "'error' or 'warning'"}.get(kind, "a text")
+
+
+def _sources(limits: Limits, base: Limits, told: Mapping[str, str]) -> dict[str, str]:
+    """Keep a sentence for each rule that the profile has now."""
+    known = {**base.sources, **told}
+    return {key: known[key] for key in KINDS if key in known and getattr(limits, key) != getattr(NONE, key)}
+
+
+def _nearest(word: str, words: list[str]) -> str:
+    near = get_close_matches(word, words, n=1)
+    return f", did you mean {near[0]!r}?" if near else f": it has {', '.join(words)}"

@@ -1,0 +1,27 @@
+"""vLLM's `run-batch`: a tool that reads files, so nothing is limited but what it can read."""
+
+from __future__ import annotations
+
+from batchfiles.limits.rules import Limits
+
+__all__ = ["VLLM"]
+
+RUN_BATCH = "vllm/entrypoints/openai/run_batch.py of vllm-project/vllm at 0056ae7, read 2026-11: its source"
+
+VLLM = Limits(
+    name="vllm",
+    method_required=True,
+    url_required=True,
+    stream_refused=True,
+    known_urls=frozenset({"/v1/chat/completions", "/v1/embeddings"}),
+    known_url_endings=("/score", "/rerank"),
+    byte_order_mark="error",
+    sources={
+        "method_required": RUN_BATCH,
+        "url_required": RUN_BATCH,
+        "stream_refused": RUN_BATCH,
+        "known_urls": f"{RUN_BATCH}; urls may be mixed in one file",
+        "known_url_endings": RUN_BATCH,
+        "byte_order_mark": f"opens the file as utf-8, which keeps the mark before the JSON, {RUN_BATCH}",
+    },
+)
