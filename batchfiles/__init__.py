@@ -28,7 +28,20 @@ if TYPE_CHECKING:
     from batchfiles.jobs.join_report import ExportReport, JoinReport
     from batchfiles.jobs.report import Report
     from batchfiles.jobs.validate import validate
-    from batchfiles.limits import AZURE, NONE, OPENAI, VLLM, Limits
+    from batchfiles.limits import (
+        AZURE,
+        DASHSCOPE,
+        FIREWORKS,
+        GROQ,
+        MISTRAL,
+        NEBIUS,
+        NONE,
+        OPENAI,
+        PARASAIL,
+        TOGETHER,
+        VLLM,
+        Limits,
+    )
     from batchfiles.outcome import OUTCOMES, Result, outcome_of
     from batchfiles.reading import Line, read_inputs, read_lines, read_outputs
     from batchfiles.records import (
@@ -44,9 +57,16 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AZURE",
+    "DASHSCOPE",
+    "FIREWORKS",
+    "GROQ",
+    "MISTRAL",
+    "NEBIUS",
     "NONE",
     "OPENAI",
     "OUTCOMES",
+    "PARASAIL",
+    "TOGETHER",
     "VLLM",
     "BatchFilesError",
     "BatchRequestInput",
@@ -115,7 +135,20 @@ _HOMES = {
     "jobs.join_report": ("ExportReport", "JoinReport"),
     "jobs.report": ("Report",),
     "jobs.validate": ("validate",),
-    "limits": ("AZURE", "NONE", "OPENAI", "VLLM", "Limits"),
+    "limits": (
+        "AZURE",
+        "DASHSCOPE",
+        "FIREWORKS",
+        "GROQ",
+        "MISTRAL",
+        "NEBIUS",
+        "NONE",
+        "OPENAI",
+        "PARASAIL",
+        "TOGETHER",
+        "VLLM",
+        "Limits",
+    ),
     "outcome": ("OUTCOMES", "Result", "outcome_of"),
     "reading": ("Line", "read_inputs", "read_lines", "read_outputs"),
     "records": ("BatchRequestInput", "BatchRequestOutput", "BatchRequestOutputError", "BatchRequestOutputResponse"),

@@ -68,7 +68,7 @@ def test_profiles_are_found_by_name_in_any_case():
 
 def test_an_unknown_profile_names_those_that_are_known():
     """The message is the help."""
-    with pytest.raises(ValueError, match="'acme': choose one of openai, azure, vllm, none"):
+    with pytest.raises(ValueError, match="'acme': choose one of openai, azure, together"):
         profile("acme")
 
 

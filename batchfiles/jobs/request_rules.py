@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from batchfiles.codec import Repaired, dumps
+from batchfiles.codec import Repaired, dumps, same
 from batchfiles.errors import InvalidLine
 from batchfiles.findings import Severity
 from batchfiles.jobs.endpoint_rules import Content, content_of, count_embedding_inputs, has_default_model
@@ -66,6 +66,9 @@ class RequestRules:
         self._closer_keys = (SCHEMA_HOLDERS if self._strict_schemas else frozenset()) | (
             frozenset({"stream"}) if limits.stream_refused else frozenset()
         )
+        self._closer_keys |= limits.same_in_every_body
+        self._first_values: dict[str, tuple[Any, int]] = {}
+        self._short_lines = limits.short_lines
         self._expected_url: object = NOT_SEEN
         self._expected_model: object = NOT_SEEN
         self._content: Content | None = None
@@ -97,7 +100,8 @@ class RequestRules:
 
     def _was_good(self, body: dict[str, Any]) -> bool:
         """Tell whether a body asks for no stream and has the very schemas of an earlier one that had no fault in them."""
-        return "stream" not in body and self._known_holders.get(self._holders_text(body)) == ()
+        keys = self._limits.same_in_every_body
+        return "stream" not in body and keys.isdisjoint(body) and self._known_holders.get(self._holders_text(body)) == ()
 
     @staticmethod
     def _holders_text(body: dict[str, Any]) -> bytes:
@@ -118,6 +122,8 @@ class RequestRules:
         yield from self._custom_id_faults(request.get("custom_id"))
         yield from self._method_faults(request.get("method"))
         yield from self._url_faults(request.get("url"), line_number)
+        if self._short_lines:
+            yield from self._length_faults(request)
         body = request.get("body")
         if body is None:
             yield _missing("body")
@@ -125,6 +131,7 @@ class RequestRules:
             yield _wrong_type("body", "an object", body)
         else:
             yield from self._model_faults(body, line_number)
+            yield from self._unlike_faults(body, line_number)
             yield from self._body_faults(body, request.get("url"))
 
     def _custom_id_faults(self, custom_id: Any) -> Iterator[Fault]:  # noqa: ANN401 - any JSON value
@@ -149,6 +156,14 @@ class RequestRules:
             yield _wrong_type("method", "a string", method)
         elif method != "POST" and self._limits.method_required:
             yield Fault("invalid_value", f"Invalid value: '{_cut(method)}'. The only method is 'POST'.", "$.method")
+
+    def _length_faults(self, request: dict[str, Any]) -> Iterator[Fault]:
+        """Say once that a line has more than the service's own lines have."""
+        key = next((key for key in ("method", "url") if key in request), None)
+        if key is not None:
+            self._short_lines = False
+            words = f"{self._limits.name} documents lines of 'custom_id' and 'body' only, and here stands '{key}' (said once)."
+            yield Fault("unknown_parameter", words, f"$.{key}", "warning")
 
     def _url_faults(self, url: Any, line_number: int) -> Iterator[Fault]:  # noqa: ANN401 - any JSON value
         if url is None:
@@ -208,6 +223,16 @@ class RequestRules:
                 f"line {self._model_line} has '{_cut(self.model)}'.",
                 "$.body.model",
             )
+
+    def _unlike_faults(self, body: dict[str, Any], line_number: int) -> Iterator[Fault]:
+        """Look at what must be the same in all requests of a file."""
+        for key in sorted(self._limits.same_in_every_body):
+            if body.get(key) is None:
+                continue
+            value, first = self._first_values.setdefault(key, (body[key], line_number))
+            if not same(value, body[key]):
+                words = f"'body.{key}' must be the same in all requests of a file, and is another on line {first}."
+                yield Fault("mismatched_parameter", words, f"$.body.{key}")
 
     def _body_faults(self, body: dict[str, Any], url: Any) -> Iterator[Fault]:  # noqa: ANN401 - any JSON value
         if self._limits.stream_refused and body.get("stream") not in (None, False):

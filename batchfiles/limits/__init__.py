@@ -1,20 +1,40 @@
 """Every number and rule that somebody set, each with its source, the date when it was read, and how sure it is.
 
 A profile says what one service refuses, and `None`, `False` or an empty set say that it has no such rule. To add one, write
-another `Limits` and put it into `PROFILES`; a field that differs from `NONE` must have its sentence in `sources` (tested).
+another `Limits` and put it among those `KNOWN`; a field that differs from `NONE` must have its sentence in `sources` (tested).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
+from batchfiles.limits.full_lines import DASHSCOPE, GROQ, NEBIUS, PARASAIL
 from batchfiles.limits.openai import AZURE, OPENAI
 from batchfiles.limits.rules import LINE_CAP, NONE, Limits
+from batchfiles.limits.short_lines import FIREWORKS, MISTRAL, TOGETHER
 from batchfiles.limits.vllm import VLLM
 
-__all__ = ["AZURE", "LINE_CAP", "NONE", "OPENAI", "PROFILES", "VLLM", "Limits", "profile"]
+__all__ = [
+    "AZURE",
+    "DASHSCOPE",
+    "FIREWORKS",
+    "GROQ",
+    "LINE_CAP",
+    "MISTRAL",
+    "NEBIUS",
+    "NONE",
+    "OPENAI",
+    "PARASAIL",
+    "PROFILES",
+    "TOGETHER",
+    "VLLM",
+    "Limits",
+    "profile",
+]
 
-PROFILES: Mapping[str, Limits] = {limits.name: limits for limits in (OPENAI, AZURE, VLLM, NONE)}
+KNOWN = (OPENAI, AZURE, TOGETHER, MISTRAL, FIREWORKS, GROQ, PARASAIL, NEBIUS, DASHSCOPE, VLLM, NONE)
+
+PROFILES: Mapping[str, Limits] = {limits.name: limits for limits in KNOWN}
 
 
 def profile(name: str) -> Limits:

@@ -30,8 +30,10 @@ class Limits:
         max_custom_id_length: Characters that it may have.
         method_required: Whether a line must have a `method`.
         url_required: Whether a line must have a `url`; the short lines of some services have none.
+        short_lines: Whether a line is documented with `custom_id` and `body` only; a `method` or `url` is worth a warning.
         one_model: Whether all requests of a file must name the same model.
         one_url: Whether all requests of a file must name the same url.
+        same_in_every_body: Keys of a body whose values, where there are any, must be the same in all requests of a file.
         stream_refused: Whether `"stream": true` in a body is an error.
         strict_schemas: Whether schemas with `"strict": true` must keep to the rules that OpenAI documents for them. Others
             compile schemas with engines of their own, which take more (vLLM) or less.
@@ -54,8 +56,10 @@ class Limits:
     max_custom_id_length: int | None = None
     method_required: bool = False
     url_required: bool = False
+    short_lines: bool = False
     one_model: bool = False
     one_url: bool = False
+    same_in_every_body: frozenset[str] = frozenset()
     stream_refused: bool = False
     strict_schemas: bool = False
     known_urls: frozenset[str] = frozenset()
