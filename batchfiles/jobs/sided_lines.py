@@ -1,0 +1,78 @@
+"""Files read once, from the first line to the last, each known for requests or results by what its first lines say."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
+from pathlib import Path
+from typing import NamedTuple
+
+from batchfiles.findings import Finding
+from batchfiles.jobs.families import Side, classify_lines
+from batchfiles.jobs.file_roles import RESULT_NAME
+from batchfiles.streams.lines import Block
+from batchfiles.streams.sources import Source, read_blocks
+
+__all__ = ["SidedFile", "is_blank", "sided_files"]
+
+JSON_SPACE = b" \t\r\n"
+
+
+class SidedFile(NamedTuple):
+    """A file that is about to be read.
+
+    Attributes:
+        name: Its display name.
+        side: `"inputs"`, `"results"`, or `"empty"` for a file without a line that says anything.
+        blocks: All its lines; to be read before the next file is asked for.
+    """
+
+    name: str
+    side: Side
+    blocks: Iterator[Block]
+
+
+def sided_files(
+    sources: Iterable[Source], notice: Callable[[Finding], None], *, cap: int, on_bytes: Callable[[int], None] | None = None
+) -> Iterator[SidedFile]:
+    """Open the files one after the other. Unlike a join, nothing is read twice, so a pipe needs no copy on the disk.
+
+    Args:
+        sources: What `expand` returns.
+        notice: Gets a finding for a line above the cap, and warnings.
+        cap: The longest line that is read, in bytes.
+        on_bytes: Gets the number of uncompressed bytes that were read, block by block.
+
+    Yields:
+        Each file with its lines.
+
+    Raises:
+        Mismatch: A file is in the format of another service, or nothing in it says what it is.
+        FileError: A file is not there or can't be read.
+        TruncatedFile: While reading: compressed bytes end too early or are damaged; after the good lines.
+    """
+    for source in sources:
+        blocks = read_blocks(source, notice, cap=cap)
+        counted = blocks if on_bytes is None else _counted(blocks, on_bytes)
+        seen: list[Block] = []
+        named = RESULT_NAME.fullmatch(Path(source.name).name)
+        side = classify_lines(_lines(counted, seen), source.name, otherwise="results" if named else None)
+        yield SidedFile(source.name, side, chain(seen, counted))
+
+
+def is_blank(line: bytes) -> bool:
+    """Tell whether a line holds nothing but what is white space to JSON."""
+    return not line.strip(JSON_SPACE)
+
+
+def _lines(blocks: Iterator[Block], seen: list[Block]) -> Iterator[bytes]:
+    """Yield lines and keep their blocks: no more of them than it takes to know the file."""
+    for block in blocks:
+        seen.append(block)
+        yield from block.lines
+
+
+def _counted(blocks: Iterator[Block], on_bytes: Callable[[int], None]) -> Iterator[Block]:
+    for block in blocks:
+        on_bytes(sum(map(len, block.lines)) + len(block.lines))
+        yield block
