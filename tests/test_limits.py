@@ -4,7 +4,20 @@ import dataclasses
 
 import pytest
 
-from batchfiles.limits import AZURE, NONE, OPENAI, PROFILES, VLLM, Limits, profile
+from batchfiles.limits import (
+    AZURE,
+    DASHSCOPE,
+    FIREWORKS,
+    MISTRAL,
+    NEBIUS,
+    NONE,
+    OPENAI,
+    PROFILES,
+    TOGETHER,
+    VLLM,
+    Limits,
+    profile,
+)
 
 
 def test_openai_refuses_above_200_mib_and_warns_above_200_mb():
@@ -41,6 +54,32 @@ def test_vllm_has_no_limits_and_takes_mixed_urls_by_their_ends():
     assert VLLM.knows_url("/v2/rerank")
     assert VLLM.knows_url("/score")
     assert not VLLM.knows_url("/v1/videos")
+
+
+def test_together_takes_short_lines_with_short_ids():
+    """50,000 requests, 100 MB, ids of 64 characters, lines of custom_id and body."""
+    assert (TOGETHER.max_requests, TOGETHER.warn_bytes, TOGETHER.max_custom_id_length) == (50_000, 100_000_000, 64)
+    assert TOGETHER.short_lines
+    assert FIREWORKS.short_lines
+    assert not MISTRAL.short_lines  # it takes a method and a url too
+
+
+def test_dashscope_has_a_longest_line_and_one_thinking_mode():
+    """The only service that documents either."""
+    assert DASHSCOPE.max_line_bytes == 6 * 1024 * 1024
+    assert DASHSCOPE.same_in_every_body == {"enable_thinking"}
+
+
+def test_nebius_takes_the_most_requests():
+    """Five million in 10 GB."""
+    assert (NEBIUS.max_requests, NEBIUS.warn_bytes) == (5_000_000, 10_000_000_000)
+
+
+@pytest.mark.parametrize("limits", PROFILES.values(), ids=PROFILES)
+def test_every_source_says_how_sure_it_is(limits: Limits):
+    """Documented, seen, somebody's source, claimed, or unverified."""
+    for name, words in limits.sources.items():
+        assert any(sure in words for sure in ("documented", "seen", "source", "claimed", "unverified", "refusal")), name
 
 
 def test_none_knows_every_url_and_has_no_rule():

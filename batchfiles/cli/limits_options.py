@@ -17,7 +17,7 @@ from batchfiles.limits import OPENAI, PROFILES, Limits
 from batchfiles.limits.own import own_limits
 from batchfiles.limits.size import bytes_of
 
-__all__ = ["limits_options"]
+__all__ = ["LimitsName", "limits_options"]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 

@@ -44,6 +44,7 @@ COMMANDS = {
     "join": ("batchfiles.cli.join:join", "Put results beside their requests, every request accounted for."),
     "export": ("batchfiles.cli.export:export", "Turn result files into a table, without their requests."),
     "show": ("batchfiles.cli.show:show", "Look at the first rows of a table or a batch file."),
+    "limits": ("batchfiles.cli.limits:limits", "Print the limits of the services, and where each number is from."),
 }
 """Each command: where it is, and a line of help that needs no import."""
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from batchfiles.errors import FileError
 from batchfiles.jobs.validate import validate
-from batchfiles.limits import AZURE, NONE, OPENAI, VLLM
+from batchfiles.limits import AZURE, DASHSCOPE, NONE, OPENAI, TOGETHER, VLLM
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
 
@@ -570,6 +570,39 @@ def test_strict_schemas_are_openais_business():
 
 
 # Profiles
+
+
+def test_a_service_of_short_lines_wonders_once_about_a_full_one():
+    """Together documents `custom_id` and `body` only; what it does with more is not known, so it is no error."""
+    short = [request(str(number), without=("method", "url")) for number in range(3)]
+    assert found(*short, limits=TOGETHER) == []
+    report = validate(file_of(*short, request("3"), request("4")), limits=TOGETHER)
+    assert report.ok
+    assert [(finding.line_number, finding.code, finding.json_path) for finding in report.findings] == [
+        (4, "unknown_parameter", "$.method")
+    ]
+
+
+def test_together_takes_ids_of_64_characters():
+    """And none longer."""
+    lines = [request("a" * 64, without=("method", "url")), request("b" * 65, without=("method", "url"))]
+    assert found(*lines, limits=TOGETHER) == [(2, "string_above_max_length", "$.custom_id")]
+
+
+def test_dashscope_takes_one_thinking_mode_in_a_file():
+    """A request that doesn't name the mode has no other one."""
+    lines = [
+        chat("1", enable_thinking=True),
+        chat("2"),
+        chat("3", enable_thinking=True),
+        chat("4", enable_thinking=False),
+        chat("5", enable_thinking=1),
+    ]
+    assert found(*lines, limits=DASHSCOPE) == [
+        (4, "mismatched_parameter", "$.body.enable_thinking"),
+        (5, "mismatched_parameter", "$.body.enable_thinking"),
+    ]
+    assert found(*lines, limits=replace(DASHSCOPE, same_in_every_body=frozenset())) == []
 
 
 def test_azure_has_words_of_its_own():

@@ -1,0 +1,123 @@
+"""A profile of one's own: a TOML file with the fields of `Limits`."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from batchfiles.errors import FileError
+from batchfiles.limits import NONE, OPENAI, PROFILES
+from batchfiles.limits.own import own_limits
+from batchfiles.limits.size import bytes_of
+
+
+@pytest.fixture
+def read(tmp_path):
+    """Read a profile from a file of this text."""
+
+    def reading(text):
+        path = tmp_path / "ours.toml"
+        path.write_text(text, encoding="utf-8")
+        return own_limits(path, PROFILES)
+
+    return reading
+
+
+def test_without_extends_there_are_no_rules_but_those_of_the_file(read):
+    """The profile `none` is where it begins."""
+    limits = read('max_requests = 7\nknown_urls = ["/v1/responses"]\nblank_lines = "error"')
+    assert (limits.max_requests, limits.max_bytes, limits.method_required) == (7, None, False)
+    assert (limits.known_urls, limits.blank_lines) == ({"/v1/responses"}, "error")
+
+
+def test_extends_begins_with_a_known_profile(read):
+    """What the file doesn't name stays."""
+    limits = read('extends = "OpenAI"\nmax_requests = 10_000')
+    assert limits.max_requests == 10_000
+    assert (limits.max_bytes, limits.one_model) == (OPENAI.max_bytes, True)
+
+
+def test_none_takes_a_rule_away(read):
+    """TOML has no null."""
+    limits = read('extends = "openai"\nmax_requests = "none"')
+    assert limits.max_requests is None
+    assert "max_requests" not in limits.sources
+
+
+def test_sizes_may_have_a_unit(read):
+    """MB is a million bytes, MiB is not."""
+    assert read('max_bytes = "100 MB"').max_bytes == 100_000_000
+    assert read('max_line_bytes = "1MiB"').max_line_bytes == 1_048_576
+    assert read("max_bytes = 5").max_bytes == 5
+
+
+def test_the_name_is_the_files_unless_it_gives_one(read):
+    """It is what messages call the profile."""
+    assert read("").name == "ours"
+    assert read('name = "our-gateway"').name == "our-gateway"
+
+
+def test_sources_are_the_files_own_words_or_its_name(read, tmp_path):
+    """A rule that the file sets without a source is from the file; one that it takes over keeps its own."""
+    limits = read('extends = "openai"\nmax_requests = 1\nmax_bytes = 2\n[sources]\nmax_bytes = "a mail"')
+    assert limits.sources["max_bytes"] == "a mail"
+    assert limits.sources["max_requests"] == str(tmp_path / "ours.toml")
+    assert limits.sources["one_model"] == OPENAI.sources["one_model"]
+
+
+def test_an_empty_file_is_the_profile_none(read):
+    """But for its name."""
+    limits = read('name = "none"')
+    assert limits == NONE
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("max_request = 5", "no 'max_request', did you mean 'max_requests'?"),
+        ("zzzzz = 5", "no 'zzzzz': it has extends, name, max_requests"),
+        ('extends = "acme"', "'extends' is 'acme': choose one of openai"),
+        ("max_requests = 0", "'max_requests' is 0, and must be a number above 0 or 'none'"),
+        ("max_requests = true", "must be a number above 0"),
+        ('max_bytes = "many"', "'max_bytes': 'many' is no size"),
+        ('one_model = "yes"', "must be true or false"),
+        ('known_urls = "/v1"', "must be a list of texts"),
+        ('blank_lines = "fatal"', "must be 'error' or 'warning'"),
+        ("sources = 5", "must be a table of texts"),
+        ("name = 5", "must be a text"),
+        ("= 5", "it is no TOML"),
+    ],
+)
+def test_what_is_wrong_is_named_with_the_file(read, text, words):
+    """Nothing is ignored: a rule that is misspelt would be no rule."""
+    with pytest.raises(ValueError) as caught:  # noqa: PT011 - the words are compared below
+        read(text)
+    assert words in str(caught.value)
+    assert "ours.toml" in str(caught.value)
+
+
+def test_a_file_that_is_not_there_is_an_error_of_the_file(tmp_path):
+    """And not of its contents."""
+    with pytest.raises(FileError, match="no such file"):
+        own_limits(tmp_path / "none.toml", PROFILES)
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [("200000000", 200_000_000), ("200MB", 200_000_000), ("200 MiB", 209_715_200), ("1_000", 1000), ("0.5kb", 500), ("3 B", 3)],
+)
+def test_sizes_are_read_as_people_write_them(text, size):
+    """In any case, with or without a space."""
+    assert bytes_of(text) == size
+
+
+@pytest.mark.parametrize("text", ["", "MB", "1 TB", "0", "-5", "0.3", "1e6", "1.5 B"])
+def test_what_is_no_size_is_refused(text):
+    """A file of 0 bytes holds no request."""
+    with pytest.raises(ValueError, match=r"size|whole number"):
+        bytes_of(text)
+
+
+@given(st.integers(min_value=1, max_value=2**60))
+def test_every_number_of_bytes_is_a_size(number):
+    """Written out, and in bytes."""
+    assert bytes_of(str(number)) == bytes_of(f"{number:,} b") == number
