@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from batchfiles import codec
 from batchfiles.errors import InvalidLine
 
-__all__ = ["ORDINARY_INPUT", "Member", "body_of_input", "body_of_output", "last_member", "members"]
+__all__ = ["ORDINARY_INPUT", "Member", "body_of_input", "body_of_output", "elements", "last_member", "members"]
 
 SPACES = b" \t\r\n"
 SPACE = re.compile(rb"[ \t\r\n]*")
@@ -55,6 +55,26 @@ def members(text: bytes, start: int = 0) -> Iterator[Member]:
             at = _skip(text, at + 1)
         elif text[at : at + 1] != b"}":
             raise ValueError("a member without an end")
+
+
+def elements(text: bytes, start: int = 0) -> Iterator[tuple[int, int]]:
+    """Walk the elements of the array that begins at `start`, white space before it allowed: the place of each, as a slice.
+
+    Raises:
+        ValueError: There is no array at that place, or it is not well formed as far as it was walked.
+    """
+    at = _skip(text, start)
+    if text[at : at + 1] != b"[":
+        raise ValueError("no JSON array at this place")
+    at = _skip(text, at + 1)
+    while text[at : at + 1] != b"]":
+        end = end_of_value(text, at)
+        yield at, end
+        at = _skip(text, end)
+        if text[at : at + 1] == b",":
+            at = _skip(text, at + 1)
+        elif text[at : at + 1] != b"]":
+            raise ValueError("an element without an end")
 
 
 def last_member(text: bytes, key: str, start: int = 0) -> Member | None:
