@@ -1,7 +1,7 @@
 """Changing a value in a line without touching what stands beside it.
 
-A line is never encoded anew: digits, spaces, the order of keys and keys that come twice stay as they are, beside the value that is
-set.
+A line is never encoded anew: digits, spaces, the order of keys and keys that come twice stay as they are. What is set is the
+only thing that changes.
 """
 
 from __future__ import annotations

@@ -15,7 +15,8 @@ from batchfiles.json_paths import parse_path, shown
 
 STRANGE = (
     b'{ "custom_id" : "a-1",\t"method":"POST", "url": "/v1/chat/completions", "body": {"model":"old", "seed": '
-    b'18446744073709551616 ,"temperature":1E2, "model" : "older","top_p":1.0, "messages":[ {"role":"user","content":"\\u0048i \\"}"} ] } }\r'
+    b'18446744073709551616 ,'
+    b'"temperature":1E2, "model" : "older","top_p":1.0, "messages":[ {"role":"user","content":"\\u0048i \\"}"} ] } }\r'
 )
 """A line with 2^64, `1E2`, a key that comes twice, odd white space and escapes."""
 
