@@ -18,7 +18,7 @@ from batchfiles.records import BatchRequestInput, BatchRequestOutput
 from batchfiles.streams.atomic import atomic_file, file_error
 from batchfiles.streams.compression import compressed, compression_of_name
 
-__all__ = ["InputWriter", "OutputWriter", "Target"]
+__all__ = ["CopyWriter", "InputWriter", "OutputWriter", "Target"]
 
 STDOUT = "-"
 
@@ -246,6 +246,29 @@ class OutputWriter(_LineWriter):
             ValueError: It is blank or more than one line.
         """
         self._put(_one_line(line))
+
+
+class CopyWriter(_LineWriter):
+    """Write lines that stand in other files, byte by byte, many at a time; nobody looks at them.
+
+    Args:
+        target: A path, whose suffix may ask for compression (`.gz`, `.bz2`, `.zst`); `-` for standard output; an open file.
+        force: Whether a file that is there may be replaced.
+
+    Attributes:
+        path: The display name of the target.
+        count: Lines written so far.
+        bytes_written: Bytes written so far, before compression.
+
+    Raises:
+        OutputExists: The file is there and `force` was not given.
+        FileError: The disk or the system refused.
+    """
+
+    def write_lines(self, text: bytes, count: int) -> None:
+        r"""Write so many whole lines, each with its `\n`."""
+        self._put(text)
+        self.count += count - 1
 
 
 def _shown(target: str | BinaryIO) -> str:

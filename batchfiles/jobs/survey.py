@@ -29,12 +29,15 @@ from batchfiles.streams.lines import count_newlines
 from batchfiles.streams.sources import Source, read_blocks
 
 __all__ = [
+    "ESCAPED_LETTER",
+    "ID",
     "CountLines",
     "Misindexed",
     "NoteResults",
     "Survey",
     "id_of_malformed",
     "is_misindexed",
+    "may_repeat_its_key",
     "noted_digest",
     "survey_results",
     "tasks",
@@ -179,17 +182,18 @@ def _note_carefully(
     lines: list[bytes], number: int, file: int, offset: int, entries: Entries, stray: Stray, counts: Counter[str]
 ) -> None:
     """Note the lines of a block, and decode those in which the key may come again."""
-    if not any(map(_may_repeat_its_key, lines)):
+    if not any(map(may_repeat_its_key, lines)):
         _note_quickly(lines, number, file, offset, entries, stray, counts)
         return
     for line in lines:
-        note = _note_decoded if _may_repeat_its_key(line) else _note_line
+        note = _note_decoded if may_repeat_its_key(line) else _note_line
         note(line, number, file, offset, entries, stray, counts)
         number += 1
         offset += len(line) + 1
 
 
-def _may_repeat_its_key(line: bytes) -> bool:
+def may_repeat_its_key(line: bytes) -> bool:
+    """Tell whether `custom_id` may stand in a line not just once, plainly or with letters as escapes."""
     return line.count(b'"custom_id"') != 1 or (line.find(b"\\u00") >= 0 and ESCAPED_LETTER.search(line) is not None)
 
 

@@ -1,0 +1,127 @@
+"""A campaign folder with its files: which are parts, which repeat parts, and which results belong to which part."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from batchfiles.campaign.manifest import Manifest, Part, read_manifest
+from batchfiles.campaign.names import RESULT_NAME, stem_of
+from batchfiles.errors import FileError
+from batchfiles.streams.sources import Source, SourceLike, expand
+
+__all__ = ["Campaign", "CampaignFiles", "campaign_of", "request_sources"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CampaignFiles:
+    """The files of a campaign folder by what they are.
+
+    Attributes:
+        parts: The request files, in the order of the manifest; together they hold each request once.
+        retries: Request files that repeat requests of the parts.
+        results: Output files and error files, sorted by name.
+        others: Batch files that the manifest knows nothing of and whose names don't tell.
+    """
+
+    parts: tuple[Source, ...]
+    retries: tuple[Source, ...]
+    results: tuple[Source, ...]
+    others: tuple[Source, ...]
+
+
+class Campaign:
+    """A folder that has a manifest.
+
+    Attributes:
+        folder: Where it is.
+        manifest: What stood in its manifest when this was made.
+    """
+
+    def __init__(self, folder: Path, manifest: Manifest) -> None:
+        self.folder = folder
+        self.manifest = manifest
+        self._parts = {part.file: part for part in manifest.parts}
+        self._by_stem = {stem_of(part.file): part for part in manifest.parts}
+        self._by_stem |= {batch: part for part in manifest.parts for batch in part.batches}
+
+    def part_of(self, name: str) -> Part | None:
+        """Return the part that a file of the folder is, or whose result it is; None where nobody said so.
+
+        Args:
+            name: The file's name without its folder. Results are called by the stem of their part, or by the id of one of its
+                batches, with `_output` or `_error` behind it.
+        """
+        if name in self._parts:
+            return self._parts[name]
+        match = RESULT_NAME.fullmatch(name)
+        return self._by_stem.get(match["stem"]) if match else None
+
+    def origins(self, part: Part) -> tuple[str, ...]:
+        """Return the files in which the requests of a part stood first: itself, or what it repeats, repeatedly if need be."""
+        found: dict[str, None] = {}
+        seen = {part.file}
+        waiting = [part]
+        while waiting:
+            each = waiting.pop(0)
+            repeated = [self._parts[name] for name in each.retry_of if name in self._parts and name not in seen]
+            if not repeated:
+                found[each.file] = None
+            seen.update(other.file for other in repeated)
+            waiting += repeated
+        return tuple(found)
+
+    def files(self) -> CampaignFiles:
+        """Return the files that are there, by what they are; none is opened.
+
+        Raises:
+            FileError: A part is not there, or the system does not let us look.
+        """
+        there = {source.path.name: source for source in expand([self.folder]) if source.path is not None}
+        named = {part.file: there.pop(part.file) for part in self.manifest.parts if part.file in there}
+        for part in self.manifest.parts:
+            if part.file not in named and not part.retry_of:
+                raise FileError("the manifest names this part, and it is not there", path=str(self.folder / part.file), number=2)
+        repeating = {part.file for part in self.manifest.parts if part.retry_of}
+        results = {name for name in there if RESULT_NAME.fullmatch(name)}
+        return CampaignFiles(
+            parts=tuple(source for name, source in named.items() if name not in repeating),
+            retries=tuple(source for name, source in named.items() if name in repeating),
+            results=tuple(source for name, source in there.items() if name in results),
+            others=tuple(source for name, source in there.items() if name not in results),
+        )
+
+
+def campaign_of(folder: str | os.PathLike[str]) -> Campaign | None:
+    """Return the campaign in a folder; None where the folder has no manifest of ours, or is none.
+
+    Raises:
+        DataError: The manifest is damaged, or of a later version.
+        FileError: The system refused to read it.
+    """
+    path = Path(folder)
+    manifest = read_manifest(path)
+    return None if manifest is None else Campaign(path, manifest)
+
+
+def request_sources(sources: Iterable[SourceLike]) -> list[Source]:
+    """Turn sources into single files as `expand` does, but a campaign folder stands for its parts, in their order.
+
+    Raises:
+        DataError: A manifest is damaged.
+        FileError: As `expand`, and where a part is not there.
+        ValueError: Standard input is named twice.
+        TypeError: Something is no source at all.
+    """
+    return expand(each for source in sources for each in _requests_of(source))
+
+
+def _requests_of(source: SourceLike) -> Iterator[SourceLike]:
+    folder = isinstance(source, (str, os.PathLike)) and Path(source).is_dir()
+    campaign = campaign_of(source) if folder else None  # type: ignore[arg-type]
+    if campaign is None:
+        yield source
+    else:
+        yield from campaign.files().parts

@@ -1,0 +1,163 @@
+"""`merge`: the lines of several files in one, each as it stands, and no `custom_id` twice unless somebody asks for it."""
+
+from __future__ import annotations
+
+import os
+from array import array
+from bisect import bisect_left
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from batchfiles.campaign.folder import request_sources
+from batchfiles.custom_ids.unique import UniqueIds
+from batchfiles.findings import Finding
+from batchfiles.jobs.copied_lines import CopiedLines, Run
+from batchfiles.jobs.file_check import PLACE_BITS
+from batchfiles.jobs.repeated_ids import RepeatedIds
+from batchfiles.limits import LINE_CAP
+from batchfiles.streams.sources import Source, SourceLike
+from batchfiles.streams.spool import Spool
+from batchfiles.writing import CopyWriter, Target
+
+__all__ = ["ON_DUPLICATE", "MergeReport", "merge"]
+
+ON_DUPLICATE = ("error", "first", "last", "keep")
+
+IDS_IN_MEMORY = 200_000
+"""About 32 MB; the ids behind them wait on the disk, and their repetitions are found at the end."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MergeReport:
+    """What `merge` wrote.
+
+    Attributes:
+        output: The display name of the target.
+        files: The files that were read, in order.
+        lines: Lines that were written.
+        bytes: Their size, uncompressed.
+        dropped: Lines that were left out because their id stands elsewhere too.
+        unreadable: Lines that are no JSON or have no id: they were copied, and compared with nothing. 0 where nobody looked.
+        blank_lines: Lines that were left out because nothing is on them.
+        findings: Byte order marks that were left out, and newlines that were added.
+    """
+
+    output: str
+    files: tuple[str, ...]
+    lines: int
+    bytes: int
+    dropped: int
+    unreadable: int
+    blank_lines: int
+    findings: tuple[Finding, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the report as plain values that JSON can hold."""
+        return {
+            "output": self.output,
+            "files": list(self.files),
+            "lines": self.lines,
+            "bytes": self.bytes,
+            "dropped": self.dropped,
+            "unreadable": self.unreadable,
+            "blank_lines": self.blank_lines,
+            "findings": [{"code": each.code, "path": each.path, "line_number": each.line_number} for each in self.findings],
+        }
+
+
+def merge(
+    *sources: SourceLike,
+    output: Target,
+    on_duplicate: str = "error",
+    force: bool = False,
+    cap: int = LINE_CAP,
+    ids_in_memory: int = IDS_IN_MEMORY,
+    temp_dir: str | os.PathLike[str] | None = None,
+    on_bytes: Callable[[int], None] | None = None,
+) -> MergeReport:
+    r"""Copy the lines of request files, or of result files, into one file, byte for byte, in the order of the files.
+
+    What is left out, and reported, is blank lines and byte order marks; what is added is a `\n` behind a last line that has none.
+
+    Args:
+        *sources: Paths, folders, globs, open binary files, or `-`; plain or compressed. A campaign folder stands for its parts:
+            merging what `split` made of one file gives back that file.
+        output: A path, whose suffix may ask for compression; `-` for standard output; an open file.
+        on_duplicate: What to do where a `custom_id` stands twice: `"error"` refuses, `"first"` and `"last"` keep one of the
+            lines, `"keep"` keeps all and does not look. `"first"` and `"last"` read the files twice.
+        force: Whether a file that is there may be replaced.
+        cap: The longest line that is read, in bytes.
+        ids_in_memory: How many ids stay in memory; those behind are compared at the end.
+        temp_dir: Where the other ids wait, and what can't be read twice; None takes the system's folder for temporary files.
+        on_bytes: Gets the number of bytes that were read, again and again, for a progress bar.
+
+    Returns:
+        What was written.
+
+    Raises:
+        DuplicateCustomId: With `on_duplicate="error"`: an id stands twice. A file as target does not appear then; an open file or
+            standard output has got lines already.
+        LineTooLong: A line is above the cap.
+        Mismatch: A file holds neither requests nor results, or one holds requests and another one results.
+        OutputExists: The target is there and `force` was not given.
+        FileError: A file can't be read, or the disk refused.
+        TruncatedFile: A compressed file is damaged.
+        DataError: The manifest of a campaign folder is damaged.
+        TypeError: There is no source, or something is no source at all.
+        ValueError: An option has no such value.
+    """
+    if not sources:
+        raise TypeError("merge needs at least one file")
+    if on_duplicate not in ON_DUPLICATE:
+        raise ValueError(f"on_duplicate is {', '.join(map(repr, ON_DUPLICATE[:-1]))} or 'keep', not {on_duplicate!r}")
+    files = request_sources(sources)
+    with (
+        CopyWriter(output, force=force) as writer,
+        UniqueIds(ids_in_memory, temp_dir=temp_dir) as unique,
+        Spool(temp_dir) as spool,
+    ):
+        ids = RepeatedIds(unique, files)
+        unneeded: array[int] = array("q")
+        if on_duplicate in ("first", "last"):
+            files = [Source(file.name, path=spool.local(file)) for file in files]
+            for number, run in _runs(files, CopiedLines(cap)):
+                ids.add(run, number)
+            unneeded = ids.unneeded(last=on_duplicate == "last")
+        lines = CopiedLines(cap, on_bytes)
+        for number, run in _runs(files, lines):
+            if on_duplicate == "error":
+                ids.add(run, number, refuse=True)
+            _copy(run, number << PLACE_BITS, unneeded, writer)
+        if on_duplicate == "error":
+            ids.refuse()
+    return MergeReport(
+        output=writer.path,
+        files=tuple(file.name for file in files),
+        lines=writer.count,
+        bytes=writer.bytes_written,
+        dropped=len(unneeded),
+        unreadable=ids.unreadable,
+        blank_lines=lines.blank_lines,
+        findings=tuple(lines.findings),
+    )
+
+
+def _runs(files: list[Source], lines: CopiedLines) -> Iterator[tuple[int, Run]]:
+    """Yield the lines of all files, with the number of their file."""
+    for number, file in enumerate(files):
+        for run in lines.of(file):
+            yield number, run
+
+
+def _copy(run: Run, base: int, unneeded: array[int], writer: CopyWriter) -> None:
+    """Write lines, but for those that are not needed."""
+    start = bisect_left(unneeded, base + run.line_number)
+    end = bisect_left(unneeded, base + run.line_number + len(run.lines), start)
+    if start == end:
+        writer.write_lines(run.text, len(run.lines))
+        return
+    left_out = set(unneeded[start:end])
+    kept = [line for place, line in enumerate(run.lines, base + run.line_number) if place not in left_out]
+    if kept:
+        writer.write_lines(b"\n".join([*kept, b""]), len(kept))

@@ -1,0 +1,140 @@
+"""The files that a split writes: several may be open, and a thread of its own writes and digests what they get."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from typing import BinaryIO, Self
+
+from batchfiles.streams.compression import compressed, compression_of_name
+
+__all__ = ["PartFile", "PartWriter"]
+
+PIECE = 256 * 1024
+"""Bytes that are handed to the writer at a time."""
+
+WAITING = 16
+"""Pieces that may wait for the writer: some megabytes."""
+
+
+class PartWriter:
+    """A thread that does one thing after the other, and tells what went wrong when the next one is asked for.
+
+    Hashing and writing let go of the interpreter, so that reading goes on meanwhile.
+    """
+
+    def __init__(self) -> None:
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="batchfiles-writer")
+        self._waiting: deque[Future[None]] = deque()
+        self._open: set[PartFile] = set()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._thread.shutdown(wait=True, cancel_futures=True)
+        for part in self._open:
+            part.abandon()
+
+    def open(self, path: Path) -> PartFile:
+        """Begin a new file; its name says how it is compressed."""
+        part = PartFile(path, self.do)
+        self._open.add(part)
+        return part
+
+    def close(self, part: PartFile) -> None:
+        """End a file; it is written when `finish` returns."""
+        part.flush()
+        self._open.discard(part)
+        self.do(part.finish)
+
+    def do(self, action: Callable[[], None]) -> None:
+        """Have something done behind all that waits.
+
+        Raises:
+            OSError: What was asked for earlier could not be done.
+        """
+        if len(self._waiting) >= WAITING:
+            self._waiting.popleft().result()
+        self._waiting.append(self._thread.submit(action))
+
+    def finish(self) -> None:
+        """Wait until everything is done.
+
+        Raises:
+            OSError: Something could not be done.
+        """
+        while self._waiting:
+            self._waiting.popleft().result()
+
+
+class PartFile:
+    """One file as it grows.
+
+    Args:
+        path: Where it goes.
+        do: Has something done in the writer's thread.
+
+    Attributes:
+        path: Where it goes.
+        requests: Its lines so far.
+        bytes: Its size so far, uncompressed.
+        inputs: Texts to embed so far.
+        tokens: Tokens so far.
+        first_line: The number of its first line in the source.
+        last_line: The same of the line that was added last.
+    """
+
+    def __init__(self, path: Path, do: Callable[[Callable[[], None]], None]) -> None:
+        self.path = path
+        self.requests = self.bytes = self.inputs = self.tokens = self.first_line = self.last_line = 0
+        self._do = do
+        self._pieces: list[bytes] = []
+        self._size = 0
+        self._digest = hashlib.sha256()
+        self._stack = ExitStack()
+        file = self._stack.enter_context(path.open("xb", buffering=0))
+        self._sink: BinaryIO = self._stack.enter_context(compressed(file, compression_of_name(path.name)))
+
+    @property
+    def sha256(self) -> str:
+        """The digest of the uncompressed bytes, in hexadecimal digits; right when the writer is done."""
+        return self._digest.hexdigest()
+
+    def add(self, text: bytes, requests: int, first_line: int, last_line: int) -> None:
+        r"""Add whole lines, each with its `\n`."""
+        if not self.requests:
+            self.first_line = first_line
+        self.last_line = last_line
+        self.requests += requests
+        self.bytes += len(text)
+        self._pieces.append(text)
+        self._size += len(text)
+        if self._size >= PIECE:
+            self.flush()
+
+    def flush(self) -> None:
+        """Hand what waits to the writer."""
+        if self._pieces:
+            text = b"".join(self._pieces)
+            self._pieces, self._size = [], 0
+            self._do(lambda: self._write(text))
+
+    def _write(self, text: bytes) -> None:
+        self._digest.update(text)
+        rest = memoryview(text)
+        while rest:  # an unbuffered file may take a part only; what compresses takes all and says nothing
+            rest = rest[self._sink.write(rest) or len(rest) :]
+
+    def finish(self) -> None:
+        """Close the file."""
+        self._stack.close()
+
+    def abandon(self) -> None:
+        """Close the file, whatever becomes of what is in it."""
+        with suppress(OSError):
+            self._stack.close()

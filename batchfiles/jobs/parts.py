@@ -1,0 +1,201 @@
+"""The parts of a split: which line goes into which file, and when a file is full."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple, NoReturn, Self
+
+from batchfiles.campaign.manifest import Part
+from batchfiles.campaign.names import stem_of
+from batchfiles.errors import InvalidLine, LineTooLong
+from batchfiles.jobs.copied_lines import Run
+from batchfiles.jobs.part_files import PartFile, PartWriter
+from batchfiles.jobs.request_weight import Group, Scales, Weight
+from batchfiles.limits import Limits
+from batchfiles.streams.sources import Source
+
+__all__ = ["COMPRESSIONS", "PartLimits", "Parts"]
+
+COMPRESSIONS = ("gz", "bz2", "zst")
+
+DIGITS = 5
+"""Of a part's number; more where there are more parts, so that their names sort as the parts do."""
+
+MOST_OPEN = 64
+"""Parts that are open at once where a file is divided; then the one that waited longest is closed."""
+
+STEM_BYTES = 200
+"""Of a source's name that a part's name keeps: names may have 255, and results get an ending."""
+
+
+class PartLimits(NamedTuple):
+    """What one part may hold."""
+
+    requests: int
+    bytes: int
+    line_bytes: int
+    inputs: int
+    tokens: int
+
+    @classmethod
+    def of(cls, limits: Limits, max_tokens: int | None) -> Self:
+        """Take the numbers of a profile: of two numbers of bytes the lower one, which is the documented one."""
+        sizes = [size for size in (limits.max_bytes, limits.warn_bytes) if size is not None]
+        numbers = (limits.max_requests, min(sizes, default=None), limits.max_line_bytes, limits.max_embedding_inputs, max_tokens)
+        return cls(*(sys.maxsize if number is None else number for number in numbers))
+
+
+class Parts:
+    """Cuts sources into parts, one source after the other.
+
+    Args:
+        folder: Where the parts go.
+        writer: Writes them.
+        limits: What one part may hold.
+        scales: Weighs the lines.
+        by: The names of the divisions, in the order of a group's values.
+        compress: The suffix of compressed parts; None for plain ones.
+    """
+
+    def __init__(
+        self, folder: Path, writer: PartWriter, limits: PartLimits, scales: Scales, by: Sequence[str], compress: str | None
+    ) -> None:
+        self._folder = folder
+        self._writer = writer
+        self._limits = limits
+        self._scales = scales
+        self._by = by
+        self._suffix = f".jsonl.{compress}" if compress else ".jsonl"
+        self._source = ""
+        self._stem = ""
+        self._numbers: Counter[str] = Counter()
+        self._open: dict[Group, PartFile] = {}  # the one that was used last comes last, where there are several
+        self._made: list[tuple[PartFile, str, str, int, Group]] = []
+
+    def begin(self, source: Source) -> None:
+        """Begin with a source."""
+        self._source = source.name
+        self._stem = _stem_of_parts(source)
+
+    def end(self) -> None:
+        """End all parts: none holds lines of two sources."""
+        for part in self._open.values():
+            self._writer.close(part)
+        self._open.clear()
+
+    def add(self, run: Run) -> None:
+        """Put lines where they belong.
+
+        Raises:
+            LineTooLong: A line is too long for any part.
+            InvalidLine: A line has too many texts to embed, or too many tokens, for any part.
+            FileError: The disk refused.
+        """
+        # What wholly fits is copied as it was read.
+        count = len(run.lines)
+        if (
+            not self._scales.must_decode(run.text)
+            and (self._limits.line_bytes >= len(run.text) or max(map(len, run.lines)) <= self._limits.line_bytes)
+            and self._has_room(part := self._part(()), count, len(run.text))
+        ):
+            part.add(run.text, count, run.line_number, run.line_number + count - 1)
+            return
+        offset = run.byte_offset
+        for number, line in enumerate(run.lines, run.line_number):
+            self._add_line(line, run.path, number, offset)
+            offset += len(line) + 1
+
+    def _add_line(self, line: bytes, path: str, number: int, offset: int) -> None:
+        weight = self._scales.weigh(line)
+        size = len(line) + 1
+        part = self._part(weight.group)
+        if not self._has_room(part, 1, size, weight):
+            if part.requests:
+                self._writer.close(self._open.pop(weight.group))
+                part = self._part(weight.group)
+            if len(line) > self._limits.line_bytes or not self._has_room(part, 1, size, weight):
+                self._refuse(line, weight, path, number, offset)
+        part.inputs += weight.inputs
+        part.tokens += weight.tokens
+        part.add(line + b"\n", 1, number, number)
+
+    def _has_room(self, part: PartFile, count: int, size: int, weight: Weight | None = None) -> bool:
+        limits = self._limits
+        if part.requests + count > limits.requests or part.bytes + size > limits.bytes:
+            return False
+        if weight is None:
+            return True
+        line_fits = size - 1 <= limits.line_bytes
+        return line_fits and part.inputs + weight.inputs <= limits.inputs and part.tokens + weight.tokens <= limits.tokens
+
+    def _part(self, group: Group) -> PartFile:
+        """Return the open part of a group, or open one."""
+        part = self._open.get(group)
+        if part is None:
+            if len(self._open) >= MOST_OPEN:
+                self._writer.close(self._open.pop(next(iter(self._open))))
+            self._numbers[self._stem] += 1
+            number = self._numbers[self._stem]
+            part = self._open[group] = self._writer.open(self._folder / self._name(self._stem, number, DIGITS))
+            self._made.append((part, self._source, self._stem, number, group))
+        elif self._by:
+            self._open[group] = self._open.pop(group)
+        return part
+
+    def _name(self, stem: str, number: int, digits: int) -> str:
+        return f"{stem}-{number:0{digits}d}{self._suffix}"
+
+    def _refuse(self, line: bytes, weight: Weight, path: str, number: int, offset: int) -> NoReturn:
+        """Say why a line fits into no part."""
+        most = min(self._limits.bytes - 1, self._limits.line_bytes)
+        if len(line) > most:
+            words = f"the line has {len(line):,} bytes, and {most:,} fit into a part: shorten the request, or allow more"
+            raise LineTooLong(words, cap=most, path=path, line_number=number, byte_offset=offset)
+        if weight.inputs > self._limits.inputs:
+            code, json_path = "too_many_embedding_inputs", "$.body.input"
+            words = f"the request has {weight.inputs:,} texts to embed, and {self._limits.inputs:,} are allowed in one file"
+        else:
+            code, json_path = "too_many_tokens", "$.body"
+            words = f"the request has about {weight.tokens:,} tokens, and {self._limits.tokens:,} are allowed in one part"
+        raise InvalidLine(
+            f"{words}: divide the request, or allow more",
+            code=code,
+            json_path=json_path,
+            path=path,
+            line_number=number,
+            byte_offset=offset,
+        )
+
+    def finished(self) -> tuple[Part, ...]:
+        """Return the parts for the manifest, in the order of their first lines; all must be written by now."""
+        return tuple(
+            Part(
+                file=self._final_name(part, stem, number),
+                requests=part.requests,
+                bytes=part.bytes,
+                sha256=part.sha256,
+                source=source,
+                first_line=part.first_line,
+                last_line=part.last_line,
+                by=dict(zip(self._by, group, strict=True)),
+            )
+            for part, source, stem, number, group in self._made
+        )
+
+    def _final_name(self, part: PartFile, stem: str, number: int) -> str:
+        """Return the name of a part, with more digits than it had if there are that many parts."""
+        name = self._name(stem, number, max(DIGITS, len(str(self._numbers[stem]))))
+        if name != part.path.name:
+            part.path.rename(part.path.with_name(name))
+        return name
+
+
+def _stem_of_parts(source: Source) -> str:
+    """Return how the parts of a source are called before their number; never as a hidden file."""
+    if source.path is None:
+        return "requests"
+    name = stem_of(source.path.name).lstrip(".")
+    return name.encode(errors="surrogateescape")[:STEM_BYTES].decode(errors="ignore") or "requests"

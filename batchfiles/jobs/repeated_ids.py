@@ -1,0 +1,93 @@
+"""Which ids stand twice in several files, and where."""
+
+from __future__ import annotations
+
+from array import array
+
+from batchfiles.custom_ids.unique import UniqueIds
+from batchfiles.errors import DuplicateCustomId
+from batchfiles.jobs.copied_lines import Run
+from batchfiles.jobs.file_check import PLACE_BITS
+from batchfiles.jobs.line_ids import ids_of
+from batchfiles.streams.sources import Source
+
+__all__ = ["RepeatedIds"]
+
+
+class RepeatedIds:
+    """The ids of all files, and which of them stand twice.
+
+    Args:
+        unique: Compares them.
+        files: The files, by number.
+
+    Attributes:
+        unreadable: Lines that have no id, or none that can be read.
+    """
+
+    def __init__(self, unique: UniqueIds, files: list[Source]) -> None:
+        self.unreadable = 0
+        self._unique = unique
+        self._files = files
+        self._repeated: dict[int, list[int]] = {}
+
+    def add(self, run: Run, number: int, *, refuse: bool = False) -> None:
+        """Take the ids of some lines.
+
+        Args:
+            run: The lines.
+            number: That of their file.
+            refuse: Whether a repeated id ends it.
+
+        Raises:
+            DuplicateCustomId: An id was there before.
+        """
+        add = self._unique.add
+        place = (number << PLACE_BITS) + run.line_number
+        for custom_id in ids_of(run.lines, run.text):
+            if custom_id is None:
+                self.unreadable += 1
+            elif (first := add(custom_id, place)) is not None:
+                if refuse:
+                    raise self._duplicate(custom_id, first, place)
+                self._repeated.setdefault(first, []).append(place)
+            place += 1
+
+    def refuse(self) -> None:
+        """Raise what could not be seen before.
+
+        Raises:
+            DuplicateCustomId: For the id that is repeated first.
+        """
+        found = min(self._unique.duplicates(), key=lambda repetition: repetition[2], default=None)
+        if found is not None:
+            raise self._duplicate(*found)
+
+    def unneeded(self, *, last: bool) -> array[int]:
+        """Return the places of the lines to leave out, in order.
+
+        Args:
+            last: Whether the last line of an id is kept, and not the first.
+        """
+        for _, first, place in self._unique.duplicates():
+            self._repeated.setdefault(first, []).append(place)
+        found = array("q")
+        for first, places in self._repeated.items():
+            found.extend([first, *places[:-1]] if last else places)
+        return array("q", sorted(found))
+
+    def _duplicate(self, custom_id: str, first: int, place: int) -> DuplicateCustomId:
+        first_file, first_line = self._place(first)
+        file, line = self._place(place)
+        return DuplicateCustomId(
+            f"the custom_id {custom_id[:128]!r} stands on line {first_line} of {first_file} already: "
+            "say which line to keep, or to keep both",
+            custom_id=custom_id,
+            first_path=first_file,
+            first_line_number=first_line,
+            path=file,
+            line_number=line,
+        )
+
+    def _place(self, place: int) -> tuple[str, int]:
+        return self._files[place >> PLACE_BITS].name, place & ((1 << PLACE_BITS) - 1)

@@ -1,0 +1,173 @@
+"""`split`: request files cut into parts that a service takes, each line as it stands, in a campaign folder with a manifest."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from batchfiles.campaign.folder import request_sources
+from batchfiles.campaign.manifest import Manifest, Part, write_manifest
+from batchfiles.errors import Mismatch
+from batchfiles.findings import Finding
+from batchfiles.jobs.copied_lines import CopiedLines
+from batchfiles.jobs.part_files import PartWriter
+from batchfiles.jobs.parts import COMPRESSIONS, PartLimits, Parts
+from batchfiles.jobs.request_weight import DIVISIONS, Scales
+from batchfiles.jobs.token_counts import token_counter
+from batchfiles.limits import LINE_CAP, OPENAI, Limits
+from batchfiles.streams.atomic import atomic_folder
+from batchfiles.streams.sources import SourceLike
+
+__all__ = ["SplitReport", "split"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SplitReport:
+    """What `split` made.
+
+    Attributes:
+        folder: The campaign folder.
+        manifest: What stands in its manifest.
+        blank_lines: Lines that were left out because nothing is on them.
+        unreadable: Lines that had to be decoded and are no JSON; they were copied.
+        findings: What else was noticed about the bytes: byte order marks that were left out, newlines that were added.
+    """
+
+    folder: str
+    manifest: Manifest
+    blank_lines: int
+    unreadable: int
+    findings: tuple[Finding, ...]
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """The parts, in order."""
+        return self.manifest.parts
+
+    @property
+    def requests(self) -> int:
+        """The lines of all parts."""
+        return sum(part.requests for part in self.parts)
+
+    @property
+    def bytes(self) -> int:
+        """The bytes of all parts, uncompressed."""
+        return sum(part.bytes for part in self.parts)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the report as plain values that JSON can hold."""
+        return {
+            "folder": self.folder,
+            "requests": self.requests,
+            "bytes": self.bytes,
+            "blank_lines": self.blank_lines,
+            "unreadable": self.unreadable,
+            "findings": [{"code": each.code, "path": each.path, "line_number": each.line_number} for each in self.findings],
+            "manifest": self.manifest.to_dict(),
+        }
+
+
+def split(
+    *sources: SourceLike,
+    folder: str | os.PathLike[str],
+    limits: Limits = OPENAI,
+    max_requests: int | None = None,
+    max_bytes: int | None = None,
+    max_tokens: int | None = None,
+    tokens: str = "estimate",
+    by: str | Sequence[str] = (),
+    compress: str | None = None,
+    force: bool = False,
+    cap: int = LINE_CAP,
+    on_bytes: Callable[[int], None] | None = None,
+) -> SplitReport:
+    r"""Cut request files into parts, in one pass, and write them with a manifest into a new folder.
+
+    A part ends where the next line would exceed a limit, and at the end of its source. Every line is copied byte for byte. What
+    is left out, and reported, is blank lines and a byte order mark; what is added is a `\n` behind a last line that has none.
+
+    Args:
+        *sources: Paths, folders, globs, open binary files, or `-`; plain or compressed. A campaign folder stands for its parts.
+        folder: The folder to make; it appears when it is whole.
+        limits: Whose limits a part keeps to: requests, bytes (the documented number, where a service takes more), texts to embed.
+        max_requests: Another number of requests.
+        max_bytes: Another number of bytes.
+        max_tokens: Tokens that the models read for one part.
+        tokens: How they are counted: `"estimate"`, the UTF-8 bytes of the texts in a body by four, or `"tiktoken"`.
+        by: `"model"`, `"url"`, or both: requests that differ in it go into different parts.
+        compress: `"gz"`, `"bz2"` or `"zst"` for compressed parts; sizes are uncompressed all the same.
+        force: Whether a folder that is there is replaced.
+        cap: The longest line that is read, in bytes.
+        on_bytes: Gets the number of bytes that were copied, again and again, for a progress bar.
+
+    Returns:
+        What was made.
+
+    Raises:
+        LineTooLong: A line is too large for any part.
+        Mismatch: A file holds results, or no file holds a request.
+        OutputExists: The folder is there and `force` was not given.
+        FileError: A file can't be read, or the disk refused.
+        TruncatedFile: A compressed file is damaged.
+        DataError: The manifest of a campaign folder is damaged.
+        MissingDependency: Tokens shall be counted by tiktoken, and it or its encoding is not on this machine.
+        TypeError: There is no source, or something is no source at all.
+        ValueError: An option has no such value.
+    """
+    if not sources:
+        raise TypeError("split needs at least one file")
+    by = _checked_options(by, compress, max_requests=max_requests, max_bytes=max_bytes, max_tokens=max_tokens)
+    limits = _changed(limits, max_requests, max_bytes)
+    scales = Scales(
+        by,
+        counts_inputs=limits.max_embedding_inputs is not None,
+        tokens=None if max_tokens is None else token_counter(tokens),
+    )
+    files = request_sources(sources)
+    lines = CopiedLines(max(cap, limits.max_line_bytes or 0), on_bytes, wanted="inputs")
+    target = Path(folder)
+    with atomic_folder(target, force=force) as temporary, PartWriter() as writer:
+        parts = Parts(temporary, writer, PartLimits.of(limits, max_tokens), scales, by, compress)
+        for source in files:
+            parts.begin(source)
+            for run in lines.of(source):
+                parts.add(run)
+            parts.end()
+        writer.finish()
+        made = parts.finished()
+        if not made:
+            raise Mismatch("holds no request: there is nothing to split", path=", ".join(file.name for file in files[:3]))
+        manifest = Manifest(sources=tuple(file.name for file in files), parts=made, limits=limits.name)
+        write_manifest(temporary, manifest)
+    return SplitReport(
+        folder=os.fspath(folder),
+        manifest=manifest,
+        blank_lines=lines.blank_lines,
+        unreadable=scales.unreadable,
+        findings=tuple(lines.findings),
+    )
+
+
+def _checked_options(by: str | Sequence[str], compress: str | None, **numbers: int | None) -> tuple[str, ...]:
+    """Refuse what no split can do; returns the divisions, each once."""
+    divisions = tuple(dict.fromkeys((by,) if isinstance(by, str) else by))
+    for name in divisions:
+        if name not in DIVISIONS:
+            raise ValueError(f"files are divided by {' or '.join(map(repr, DIVISIONS))}, not by {name!r}")
+    if compress is not None and compress not in COMPRESSIONS:
+        raise ValueError(f"parts are compressed as {', '.join(map(repr, COMPRESSIONS))}, not as {compress!r}")
+    for option, number in numbers.items():
+        if number is not None and number < 1:
+            raise ValueError(f"{option} is 1 or more, not {number}")
+    return divisions
+
+
+def _changed(limits: Limits, max_requests: int | None, max_bytes: int | None) -> Limits:
+    if max_requests is not None:
+        limits = replace(limits, max_requests=max_requests)
+    if max_bytes is not None:
+        limits = replace(limits, max_bytes=max_bytes, warn_bytes=None)
+    return limits
