@@ -54,7 +54,7 @@ OUTPUTS = objects(VALUES, HEAD, ("response", RESPONSES), ("error", st.just("null
 ORDINARY_OUTPUTS = RESPONSES.map('{{"custom_id": "x", "response": {}, "error": null}}'.format)
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=600)
 @given(text=INPUTS | ORDINARY_INPUTS, white=st.tuples(WHITE, WHITE))
 @example(text='{"custom_id": "x", "body": {"a": "}"}, "body": [1]}', white=("", ""))
 @example(text='{"custom_id": "x", "body": {"a": 1}, "b\\u006fdy": {"b": 2}}', white=("", "\r"))
@@ -68,7 +68,7 @@ def test_the_body_of_a_request_is_cut_exactly(text: str, white: tuple[str, str])
     assert cut == (None if right is None else right.encode())
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=600)
 @given(text=OUTPUTS | ORDINARY_OUTPUTS, white=st.tuples(WHITE, WHITE))
 @example(text='{"custom_id": "x", "response": {"status_code": 200, "body": {"error": {}}}, "error": null}', white=("", ""))
 @example(text='{"response": {"body": {"a": 1}}, "error": null, "err\\u006fr": null}', white=("", ""))
@@ -112,7 +112,7 @@ def test_a_line_without_a_body_has_none(line: bytes) -> None:
     assert spans.body_of_output(line, codec.loads(line)) is None
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(text=objects(VALUES))
 def test_members_are_walked_in_their_order(text: str) -> None:
     """Each with its decoded key and the place of its value, repeated ones repeatedly."""

@@ -2,31 +2,44 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
 
 __all__ = ["import_pyarrow"]
 
 UNUSED = ("numpy", "pandas")
 
 
-def import_pyarrow() -> None:
-    """Import pyarrow in a process that is all ours, such as a worker or the command line; others may want its numpy.
+RUNS_ALONE = 18
+"""The first version of pyarrow that runs without numpy; an older one complains on standard error, and refuses."""
 
-    From version 18 on pyarrow runs without numpy. An older one refuses, and gets it.
-    """
-    if "pyarrow" in sys.modules or "numpy" in sys.modules:
+
+def import_pyarrow() -> None:
+    """Import pyarrow in a process that is all ours, such as a worker or the command line; others may want its numpy."""
+    if "pyarrow" in sys.modules or "numpy" in sys.modules or _major_version() < RUNS_ALONE:
         return
     with _hidden(UNUSED):
+        import pyarrow as pa
+        import pyarrow._compute  # would import numpy later
+
+        pa.array([0])  # pyarrow looks for pandas at its first conversion, and never again
+
+
+def _major_version() -> int:
+    """Read the version of pyarrow from its folder: `importlib.metadata` takes as long as pyarrow itself. 0 if it isn't there."""
+    spec = find_spec("pyarrow")
+    for folder in (spec and spec.submodule_search_locations) or ():
         try:
-            import pyarrow as pa
-            import pyarrow._compute  # would import numpy later
-        except ImportError:
-            for name in [name for name in sys.modules if name == "pyarrow" or name.startswith("pyarrow.")]:
-                del sys.modules[name]
-        else:
-            pa.array([0])  # pyarrow looks for pandas at its first conversion, and never again
+            text = (Path(folder) / "_generated_version.py").read_text()
+        except OSError:
+            continue
+        if found := re.search(r"version = '([0-9]+)\.", text):
+            return int(found[1])
+    return 0
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from batchfiles.custom_ids.index import Entries, Index, IndexBuilder, Place, digest, digest_of_bytes
@@ -51,7 +51,6 @@ def index_of(path: Path, lines: list[Line], hashed: Callable[[str], int], *, in_
     return builder.finish()
 
 
-@settings(deadline=None)
 @given(
     custom_ids=st.lists(
         st.sampled_from(["", "a", "b", "ab", "ba", "café", "00123", "x" * 50]) | st.text(max_size=3), max_size=120
@@ -76,7 +75,6 @@ def test_every_id_leads_to_its_lines_in_order(
     assert [path.name for path in folder.iterdir()] == ["index"]
 
 
-@settings(deadline=None)
 @given(
     custom_ids=st.lists(st.text(max_size=4), max_size=200),
     hashed=st.sampled_from([digest, four_bits, low_bits]),

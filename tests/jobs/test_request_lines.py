@@ -60,7 +60,7 @@ def lines(draw: st.DrawFn) -> bytes:
     return start + b"{" + (b"," + space).join(pairs) + draw(st.sampled_from([b"}", b"}", b"}", b"}\r", b"", b"} "]))
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(written=st.lists(lines(), max_size=6), cut_bodies=st.booleans())
 @example(
     written=[
