@@ -74,7 +74,7 @@ class CopiedLines:
     def _checked(self, blocks: Iterator[Block], name: str) -> Iterator[Block]:
         """Look at the first lines that say anything before any is copied."""
         for block in blocks:
-            side = classify_lines(block.lines, name, otherwise=self._wanted)
+            side = classify_lines(block.lines, name)
             if side != "empty":
                 if self._wanted not in (None, side):
                     raise Mismatch(f"holds {NOUNS[side]}, and {NOUNS[str(self._wanted)]} are expected here", path=name)

@@ -1,0 +1,27 @@
+"""What the commands that copy lines say about the lines that they could not copy as they were."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+from batchfiles.cli.terminal import visible
+from batchfiles.cli.validate import plural
+
+if TYPE_CHECKING:
+    from batchfiles.findings import Finding
+
+__all__ = ["words_of_lines"]
+
+WORDS = {
+    "byte_order_mark": "a byte order mark was left out",
+    "missing_newline": "a newline was put behind the last line, which may have been cut short",
+}
+
+
+def words_of_lines(blank_lines: int, findings: Iterable[Finding]) -> Iterator[str]:
+    """Yield a line for each thing that was left out or added."""
+    if blank_lines:
+        yield f"{plural(blank_lines, 'blank line')} left out"
+    for finding in findings:
+        yield visible(f"{finding.path}:{finding.line_number}: {WORDS.get(finding.code, finding.message)}")

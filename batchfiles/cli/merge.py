@@ -1,0 +1,129 @@
+"""`batchfiles merge`: the lines of several files in one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import click
+
+from batchfiles.cli.copied import words_of_lines
+from batchfiles.cli.progress import Progress
+from batchfiles.cli.targets import check_targets
+from batchfiles.cli.terminal import visible
+from batchfiles.cli.validate import plural, size, total_of
+from batchfiles.jobs.lean_import import import_pyarrow
+from batchfiles.limits import LINE_CAP
+
+if TYPE_CHECKING:
+    from batchfiles.jobs.merge import MergeReport
+
+__all__ = ["merge"]
+
+STDOUT = "-"
+
+
+@click.command(short_help="Put the lines of several files into one.")
+@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    metavar="FILE",
+    help="The file to write, compressed if its name ends in .gz, .bz2 or .zst; - for standard output.",
+)
+@click.option(
+    "--on-duplicate",
+    type=click.Choice(["error", "first", "last", "keep"]),
+    default="error",
+    show_default=True,
+    help="A custom_id that stands twice: stop and name both places, keep the first or the last line, or keep all and don't look.",
+)
+@click.option("--force", is_flag=True, help="Replace a file that is there already.")
+@click.option("--json", "as_json", is_flag=True, help="Print the report as one JSON object.")
+@click.option(
+    "--temp-dir",
+    type=click.Path(exists=True, file_okay=False),
+    metavar="FOLDER",
+    help="Where temporary files go: ids that are compared at the end, and copies of what can't be read twice.",
+)
+@click.option(
+    "--max-line-bytes",
+    type=click.IntRange(min=1),
+    default=LINE_CAP,
+    show_default="64 MiB",
+    metavar="N",
+    help="The longest line that is copied; a longer one is an error.",
+)
+def merge(
+    files: tuple[str, ...],
+    *,
+    output: str,
+    on_duplicate: str,
+    force: bool,
+    as_json: bool,
+    temp_dir: str | None,
+    max_line_bytes: int,
+) -> None:
+    """Put the lines of several files into one, byte for byte, in the order of the files.
+
+    FILE is a file of requests, or else all are files of results; or a folder or a glob of such files, or - for standard input;
+    gzip, bz2 and zstd are read too. A campaign folder stands for its parts: merging them gives back the file that was split.
+
+    A custom_id may stand only once in a batch, so one that stands twice is refused, unless --on-duplicate says what to do.
+
+    \b
+    Examples:
+        batchfiles merge monday.jsonl tuesday.jsonl -o both.jsonl
+        batchfiles merge campaign/ -o requests.jsonl
+        batchfiles merge 'downloads/*_output.jsonl' -o results.jsonl.zst --on-duplicate last
+        batchfiles merge campaign/ -o - | wc -l
+
+    \b
+    Exit codes:
+        0   the file is there
+        2   wrong usage, requests and results together, or a file to write that exists
+        3   it could not be done: a custom_id stands twice, a file can't be read, the disk is full
+    """  # noqa: D301 - click wants its \b
+    if as_json and output == STDOUT:
+        raise click.UsageError("--json and -o - both want standard output: name a file for one of them.")
+    if any(name.endswith((".gz", ".bz2", ".zst", ".zstd", "-")) for name in (*files, output)):
+        import_pyarrow()
+    from batchfiles.campaign.folder import request_sources
+    from batchfiles.jobs.merge import merge as merge_files
+
+    sources = request_sources(files)
+    check_targets(None, [("-o", None if output == STDOUT else output)], sources, force=force)
+    done = 0
+    with Progress("merge", total_of(sources), quiet=as_json) as progress:
+
+        def count(more: int) -> None:
+            nonlocal done
+            done += more
+            progress.update(done)
+
+        report = merge_files(
+            *sources,
+            output=output,
+            on_duplicate=on_duplicate,
+            force=force,
+            cap=max_line_bytes,
+            temp_dir=temp_dir,
+            on_bytes=count,
+        )
+    if as_json:
+        click.echo(json.dumps(report.to_dict(), indent=2))
+    for line in summary(report):
+        click.echo(line, err=True)
+
+
+def summary(report: MergeReport) -> Iterator[str]:
+    """Yield the lines of the summary: what was left out, and how much there is."""
+    yield from words_of_lines(report.blank_lines, report.findings)
+    if report.dropped:
+        yield f"{plural(report.dropped, 'line')} left out, whose custom_id stands in another line too"
+    if report.unreadable:
+        yield f"{plural(report.unreadable, 'line')} without a custom_id that can be read: copied, and compared with nothing"
+    made = f"{plural(report.lines, 'line')} of {plural(len(report.files), 'file')}, {size(report.bytes)}"
+    yield f"{visible(report.output)}: {made}"

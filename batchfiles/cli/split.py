@@ -1,0 +1,132 @@
+"""`batchfiles split`: cut request files into parts that a service takes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import click
+
+from batchfiles.cli.copied import words_of_lines
+from batchfiles.cli.limits_options import limits_options
+from batchfiles.cli.progress import Progress
+from batchfiles.cli.targets import check_targets
+from batchfiles.cli.terminal import visible
+from batchfiles.cli.validate import plural, size, table, total_of
+from batchfiles.jobs.lean_import import import_pyarrow
+
+if TYPE_CHECKING:
+    from batchfiles.campaign.manifest import Part
+    from batchfiles.jobs.split import SplitReport
+    from batchfiles.limits import Limits
+
+__all__ = ["split"]
+
+LISTED = 20
+"""Parts that the summary lists; the manifest has them all."""
+
+
+@click.command(short_help="Cut request files into parts that a service takes.")
+@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@click.option("-o", "--output", "folder", required=True, metavar="FOLDER", help="The campaign folder to make.")
+@limits_options
+@click.option("--max-tokens", type=click.IntRange(min=1), metavar="N", help="Tokens that the models read for one part.")
+@click.option(
+    "--tokens",
+    type=click.Choice(["estimate", "tiktoken"]),
+    default="estimate",
+    show_default=True,
+    help="How to count them: the UTF-8 bytes of the texts by four, or by tiktoken, where it and its encoding are installed.",
+)
+@click.option(
+    "--by",
+    type=click.Choice(["model", "url"]),
+    multiple=True,
+    help="Put requests that differ in it into different parts: a service takes one model and one url in a file. Repeatable.",
+)
+@click.option("--compress", type=click.Choice(["gz", "bz2", "zst"]), help="Compress the parts; limits count uncompressed bytes.")
+@click.option("--force", is_flag=True, help="Replace a folder that is there already.")
+@click.option("--json", "as_json", is_flag=True, help="Print the report, with the manifest, as one JSON object.")
+def split(
+    files: tuple[str, ...],
+    *,
+    folder: str,
+    limits: Limits,
+    max_tokens: int | None,
+    tokens: str,
+    by: tuple[str, ...],
+    compress: str | None,
+    force: bool,
+    as_json: bool,
+) -> None:
+    """Cut request files into parts that a service takes, and write them into a folder: a campaign.
+
+    FILE is a JSONL file of requests, a folder or a glob of such files, or - for standard input; gzip, bz2 and zstd are read too.
+
+    A part is full when the next line would exceed one of the limits: requests, bytes, texts to embed, --max-tokens. Lines are
+    copied byte for byte. A part holds lines of one FILE only, and 'manifest.json' says which. 'batchfiles merge FOLDER' gives the
+    file back, and 'batchfiles join FOLDER' joins what comes back to its own part.
+
+    \b
+    Examples:
+        batchfiles split requests.jsonl -o campaign/
+        batchfiles split requests.jsonl -o campaign/ --by model --max-tokens 2000000
+        batchfiles split requests.jsonl.gz -o campaign/ --limits azure --max-bytes 100MB
+        zcat requests.jsonl.gz | batchfiles split - -o campaign/ --json | jq .manifest.parts
+
+    \b
+    Exit codes:
+        0   the folder is there
+        2   wrong usage, a file that holds no requests, or a folder that exists
+        3   it could not be done: a line too large for any part, a file that can't be read, a full disk
+    """  # noqa: D301 - click wants its \b
+    if compress or any(name.endswith((".gz", ".bz2", ".zst", ".zstd", "-")) for name in files):
+        import_pyarrow()
+    from batchfiles.campaign.folder import request_sources
+    from batchfiles.jobs.split import split as split_files
+
+    sources = request_sources(files)
+    check_targets(folder, [], sources, force=force)
+    done = 0
+    with Progress("split", total_of(sources), quiet=as_json) as progress:
+
+        def count(more: int) -> None:
+            nonlocal done
+            done += more
+            progress.update(done)
+
+        report = split_files(
+            *sources,
+            folder=folder,
+            limits=limits,
+            max_tokens=max_tokens,
+            tokens=tokens,
+            by=by,
+            compress=compress,
+            force=force,
+            on_bytes=count,
+        )
+    if as_json:
+        click.echo(json.dumps(report.to_dict(), indent=2))
+    for line in summary(report, by):
+        click.echo(line, err=True)
+
+
+def summary(report: SplitReport, by: tuple[str, ...]) -> Iterator[str]:
+    """Yield the lines of the summary: the first parts, what was left out, and how much there is."""
+    parts = report.parts
+    yield from table([("part", "requests", "size", *by), *(_row(part, by) for part in parts[:LISTED])])
+    if len(parts) > LISTED:
+        yield f"… and {plural(len(parts) - LISTED, 'part')} more: manifest.json lists them"
+    yield from words_of_lines(report.blank_lines, report.findings)
+    if report.unreadable:
+        lines = "1 line is no JSON: it was" if report.unreadable == 1 else f"{report.unreadable:,} lines are no JSON: they were"
+        yield f"{lines} copied, and count nothing but bytes"
+    limits = report.manifest.limits
+    made = f"{plural(len(parts), 'part')} with {plural(report.requests, 'request')}, {size(report.bytes)} (limits: {limits})"
+    yield f"{visible(report.folder)}: {made}"
+
+
+def _row(part: Part, by: tuple[str, ...]) -> tuple[str, ...]:
+    return (visible(part.file), f"{part.requests:,}", size(part.bytes), *(visible(part.by.get(name) or "-") for name in by))
