@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Callable
 from typing import Any
 
@@ -56,20 +57,58 @@ def _offsets(column: pa.Array) -> pa.Array:
 
 
 def plain_values(column: pa.Array) -> list[Any]:
-    """Return the cells as JSON values: maps are objects, times are text."""
+    """Return the cells as JSON values.
+
+    Maps are objects, dates and times are ISO 8601 text, decimals the text of their digits, bytes Base64 text, and a duration is
+    the number of its units. A float that is no number stays one: JSON has no word for it.
+    """
+    if isinstance(column, pa.ExtensionArray):
+        column = column.storage
     if pa.types.is_timestamp(column.type):
-        column = iso_times(column)
-    values: list[Any] = column.to_pylist()
-    convert = _converter(column.type)
+        values: list[Any] = iso_times(column).to_pylist()
+        return values
+    kind = column.type
+    readable = _readable(kind)
+    values = (column if readable == kind else column.cast(readable)).to_pylist()
+    convert = _converter(kind)
     return values if convert is None else [None if value is None else convert(value) for value in values]
+
+
+def _readable(kind: pa.DataType) -> pa.DataType:
+    """Return the type whose Python values are JSON values, or nearly; Python's own times know no nanoseconds."""
+    if pa.types.is_duration(kind):
+        return pa.int64()
+    if pa.types.is_temporal(kind) or pa.types.is_decimal(kind):
+        return pa.string()
+    if pa.types.is_dictionary(kind):
+        return _readable(kind.value_type)
+    if pa.types.is_map(kind):
+        return pa.map_(kind.key_type, _readable(kind.item_type))
+    if _is_list(kind):
+        inner = _readable(kind.value_type)
+        return kind if inner == kind.value_type else pa.list_(inner)
+    if pa.types.is_struct(kind):
+        fields = [kind.field(number) for number in range(kind.num_fields)]
+        return pa.struct([pa.field(field.name, _readable(field.type)) for field in fields])
+    return kind
+
+
+def _is_list(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind))
 
 
 def _converter(kind: pa.DataType) -> Callable[[Any], Any] | None:
     """Return what turns pyarrow's Python values of a type into JSON values; None where they are that already."""
+    if pa.types.is_timestamp(kind):
+        return lambda text: text.replace(" ", "T")
+    if pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_fixed_size_binary(kind):
+        return lambda value: b64encode(value).decode()
+    if pa.types.is_dictionary(kind):
+        return _converter(kind.value_type)
     if pa.types.is_map(kind):
         inner = _converter(kind.item_type)
-        return lambda pairs: {key: _apply(inner, value) for key, value in pairs}
-    if pa.types.is_list(kind) or pa.types.is_fixed_size_list(kind):
+        return lambda pairs: {key if type(key) is str else str(key): _apply(inner, value) for key, value in pairs}
+    if _is_list(kind):
         inner = _converter(kind.value_type)
         return None if inner is None else lambda values: [_apply(inner, value) for value in values]
     if pa.types.is_struct(kind):

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import csv
-from codecs import getincrementaldecoder
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import chain, islice
 from pathlib import Path
@@ -15,22 +13,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from batchfiles.codec import loads
-from batchfiles.errors import FileError, InvalidLine, Mismatch, TruncatedFile
+from batchfiles.errors import FileError, InvalidLine, TruncatedFile
 from batchfiles.findings import Finding
 from batchfiles.limits import LINE_CAP
-from batchfiles.streams.atomic import file_error
 from batchfiles.streams.lines import blocks
 from batchfiles.streams.sources import STDIN, Source, expand
 from batchfiles.table.cells import plain_values
+from batchfiles.table.recognition import FILE_MAGIC, PARQUET_MAGIC, STREAM_MAGIC, Peeked, is_csv, told_as_damage
 
 __all__ = ["MALFORMED", "Preview", "first_rows"]
-
-PARQUET_MAGIC = b"PAR1"
-FILE_MAGIC = b"ARROW1"
-STREAM_MAGIC = b"\xff\xff\xff\xff"
-
-HEAD = 512
-"""Bytes that tell the format; looked at again by the reader, since a pipe can't be rewound."""
 
 READ_AHEAD = 1024 * 1024
 """Bytes of a Parquet column to read at a time: somebody else's row group may be larger than memory."""
@@ -105,7 +96,7 @@ def _first_of_folder(folder: Path, count: int, columns: list[str] | None) -> Pre
 
 def _first_of_file(source: Source, count: int, columns: list[str] | None) -> Preview:
     with source.open() as stream:
-        peeked = _Peeked(stream)
+        peeked = Peeked(stream)
         head = peeked.head
         if head.startswith((PARQUET_MAGIC, FILE_MAGIC)):
             read = _parquet if head.startswith(PARQUET_MAGIC) else _arrow_file
@@ -116,71 +107,12 @@ def _first_of_file(source: Source, count: int, columns: list[str] | None) -> Pre
             return _arrow_stream(source, peeked, count, columns)
         if source.name.lower().endswith((".parquet", ".arrow", ".arrows")):
             raise TruncatedFile("the file does not begin as its name says", path=source.name)
-        read_text = _csv if _is_csv(source.name, head) else _jsonl
+        read_text = _csv if is_csv(source.name, head) else _jsonl
         return read_text(source, peeked, count, columns)
 
 
-class _Peeked:
-    """A stream whose beginning was looked at and is read again."""
-
-    closed = False
-
-    def __init__(self, stream: BinaryIO) -> None:
-        self._stream = stream
-        self._rest = b""
-        self.head = self._rest = self.read(HEAD)
-
-    def read(self, size: int) -> bytes:
-        """Return `size` bytes, fewer only at the end: a pipe gives what it has, and Arrow takes that for the end."""
-        pieces = [self._rest[:size]]
-        self._rest = self._rest[size:]
-        missing = size - len(pieces[0])
-        while missing and (piece := self._stream.read(missing)):
-            pieces.append(piece)
-            missing -= len(piece)
-        return b"".join(pieces)
-
-    def close(self) -> None:
-        """Do nothing: whoever opened the stream closes it."""
-
-
-def _is_csv(name: str, head: bytes) -> bool:
-    """Tell CSV from JSONL: by the name where it says, else a batch file's first line begins with a brace.
-
-    Raises:
-        Mismatch: It is no text.
-    """
-    if ".csv" in name.lower():
-        return True
-    if any(suffix in name.lower() for suffix in (".jsonl", ".ndjson", ".json")):
-        return False
-    try:
-        text = getincrementaldecoder("utf-8-sig")().decode(head)
-    except UnicodeDecodeError:
-        text = "\0"
-    if "\0" in text:
-        raise Mismatch("this is no table: neither Parquet, Arrow, CSV nor JSONL", path=name)
-    return bool(text) and not text.lstrip().startswith("{")
-
-
-@contextmanager
-def _told_as_damage(source: Source) -> Iterator[None]:
-    """Turn what pyarrow says about broken files into our error."""
-    try:
-        yield
-    except (pa.ArrowException, OSError) as error:
-        if isinstance(error, FileError):
-            raise
-        if isinstance(error, OSError) and error.errno:
-            raise file_error(error, source.name) from None
-        reason = str(error).partition("\n")[0]
-    else:
-        return
-    raise TruncatedFile(f"the file is damaged or cut short: {reason}", path=source.name)
-
-
 def _parquet(source: Source, count: int, columns: list[str] | None) -> Preview:
-    with source.open_raw() as raw, _told_as_damage(source):
+    with source.open_raw() as raw, told_as_damage(source):
         file = pq.ParquetFile(raw, buffer_size=READ_AHEAD, pre_buffer=False)
         chosen = _chosen(columns, file.schema_arrow.names)
         batches = file.iter_batches(batch_size=count, columns=chosen) if count > 0 else ()
@@ -188,15 +120,15 @@ def _parquet(source: Source, count: int, columns: list[str] | None) -> Preview:
 
 
 def _arrow_file(source: Source, count: int, columns: list[str] | None) -> Preview:
-    with source.open_raw() as raw, _told_as_damage(source):
+    with source.open_raw() as raw, told_as_damage(source):
         file = pa.ipc.open_file(pa.PythonFile(raw, mode="r"))
         batches = (file.get_batch(number) for number in range(file.num_record_batches))
         count_rows = getattr(file, "count_rows", lambda: None)  # younger than our floor of pyarrow
         return _preview(source, "Arrow file", file.schema, batches, _chosen(columns, file.schema.names), count, count_rows())
 
 
-def _arrow_stream(source: Source, stream: _Peeked, count: int, columns: list[str] | None) -> Preview:
-    with _told_as_damage(source):
+def _arrow_stream(source: Source, stream: Peeked, count: int, columns: list[str] | None) -> Preview:
+    with told_as_damage(source):
         reader = pa.ipc.open_stream(pa.PythonFile(stream, mode="r"))
         return _preview(source, "Arrow stream", reader.schema, reader, _chosen(columns, reader.schema.names), count, None)
 
@@ -243,7 +175,7 @@ def _chosen(wanted: list[str] | None, there: list[str]) -> list[str]:
     return wanted
 
 
-def _lines(source: Source, stream: _Peeked) -> Iterator[bytes]:
+def _lines(source: Source, stream: Peeked) -> Iterator[bytes]:
     for block in blocks(cast("BinaryIO", stream), source.name, _ignore):
         yield from block.lines
 
@@ -252,7 +184,7 @@ def _ignore(_: Finding) -> None:
     """Leave findings to `validate`."""
 
 
-def _jsonl(source: Source, stream: _Peeked, count: int, columns: list[str] | None) -> Preview:
+def _jsonl(source: Source, stream: Peeked, count: int, columns: list[str] | None) -> Preview:
     lines = (line for line in _lines(source, stream) if line.strip())
     rows = [_decoded(line) for line in islice(lines, count)]
     names = list(dict.fromkeys(chain.from_iterable(rows)))
@@ -267,7 +199,7 @@ def _decoded(line: bytes) -> dict[str, Any]:
         return {MALFORMED: error.reason}
 
 
-def _csv(source: Source, stream: _Peeked, count: int, columns: list[str] | None) -> Preview:
+def _csv(source: Source, stream: Peeked, count: int, columns: list[str] | None) -> Preview:
     csv.field_size_limit(LINE_CAP)  # of the whole process; the library's own is 128 KiB, less than many an answer
     texts = (f"{line.decode(errors='replace')}\n" for line in _lines(source, stream))
     try:
