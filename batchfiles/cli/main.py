@@ -43,7 +43,11 @@ COMMANDS = {
     "validate": ("batchfiles.cli.validate:validate", "Check request files before they are sent."),
     "join": ("batchfiles.cli.join:join", "Put results beside their requests, every request accounted for."),
     "export": ("batchfiles.cli.export:export", "Turn result files into a table, without their requests."),
+    "edit": ("batchfiles.cli.edit:edit", "Change the same value in every line, and no other byte."),
+    "split": ("batchfiles.cli.split:split", "Cut request files into parts that a service takes."),
+    "merge": ("batchfiles.cli.merge:merge", "Put the lines of several files into one."),
     "show": ("batchfiles.cli.show:show", "Look at the first rows of a table or a batch file."),
+    "stats": ("batchfiles.cli.stats:stats", "Count requests, outcomes, tokens and what they cost."),
     "limits": ("batchfiles.cli.limits:limits", "Print the limits of the services, and where each number is from."),
 }
 """Each command: where it is, and a line of help that needs no import."""

@@ -1,0 +1,160 @@
+"""`batchfiles stats`: how much there is, what it took, what it costs."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from batchfiles.cli.progress import Progress
+from batchfiles.cli.stats_tables import notes, tables
+from batchfiles.cli.targets import check_targets
+from batchfiles.cli.terminal import visible
+from batchfiles.cli.validate import total_of
+
+if TYPE_CHECKING:
+    from batchfiles.jobs.prices import Price, Prices
+    from batchfiles.jobs.stats_report import Stats
+
+__all__ = ["stats"]
+
+STDOUT = "-"
+
+
+def _price(_context: click.Context, _parameter: click.Parameter, values: tuple[str, ...]) -> dict[str, Price]:
+    from batchfiles.jobs.price_file import price_of
+
+    try:
+        return dict(map(price_of, values))
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
+
+
+def _discount(_context: click.Context, _parameter: click.Parameter, value: str | None) -> Decimal | None:
+    from batchfiles.jobs.price_file import discount_of
+
+    try:
+        return None if value is None else discount_of(value)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
+
+
+@click.command(short_help="Count requests, outcomes, tokens and what they cost.")
+@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@click.option("--prices", "price_file", metavar="FILE", help="A TOML file with your prices per million tokens.")
+@click.option(
+    "--price",
+    "prices",
+    multiple=True,
+    metavar="MODEL=IN/OUT",
+    callback=_price,
+    help="A price per million tokens, such as gpt-4o-mini=0.15/0.60; goes before that of the file. Repeatable.",
+)
+@click.option(
+    "--batch-discount",
+    metavar="SHARE",
+    callback=_discount,
+    help="The share that the service takes off for a batch: 0.5 for half the price.  [default: as --prices says, else 0]",
+)
+@click.option(
+    "--write-prices",
+    metavar="FILE",
+    help="Write a file for --prices with the models that were seen, to be filled in; - for standard output, without the tables.",
+)
+@click.option("--force", is_flag=True, help="Replace the file of --write-prices if it is there already.")
+@click.option("--json", "as_json", is_flag=True, help="Print everything as one JSON object instead; amounts of money are exact.")
+def stats(
+    files: tuple[str, ...],
+    *,
+    price_file: str | None,
+    prices: dict[str, Price],
+    batch_discount: Decimal | None,
+    write_prices: str | None,
+    force: bool,
+    as_json: bool,
+) -> None:
+    """Count requests, outcomes, tokens and what they cost.
+
+    FILE is a request file, an output file or an error file, in any mix, sorted by what the lines say; or a folder or a glob of
+    them, or - for standard input. gzip, bz2 and zstd are read too.
+
+    Tokens of results are those that the service counted. All result lines count, also those that a join would call superseded or
+    unknown, because all are billed. Where there are only requests, their tokens are estimated: one for each 4 bytes of text.
+
+    No prices are built in: they would be old soon. --write-prices makes a file for the models seen, and you fill it in.
+
+    \b
+    Examples:
+        batchfiles stats requests.jsonl
+        batchfiles stats campaign/ --write-prices prices.toml
+        batchfiles stats campaign/ --prices prices.toml
+        batchfiles stats 'downloads/*_output.jsonl' --price gpt-4o-mini=0.15/0.60 --batch-discount 0.5
+        batchfiles stats campaign/ --prices prices.toml --json | jq -r .cost
+
+    \b
+    Exit codes:
+        0   done
+        2   wrong usage, a file of prices that is none, or a file to write that exists
+        3   a file can't be read
+    """  # noqa: D301 - click wants its \b
+    from batchfiles.jobs.stats import stats as count
+    from batchfiles.streams.sources import expand
+
+    if write_prices == STDOUT and as_json:
+        raise click.UsageError("--json and --write-prices - can't both have standard output.")
+    sources = expand(files)
+    target = None if write_prices == STDOUT else write_prices
+    check_targets(None, [("--write-prices", target)], sources, force=force)
+    known = _known_prices(price_file, prices, batch_discount)
+    done = 0
+    with Progress("stats", total_of(sources), quiet=as_json) as progress:
+
+        def show(more: int) -> None:
+            nonlocal done
+            done += more
+            progress.update(done)
+
+        found = count(*sources, prices=known, on_bytes=show)
+    if write_prices is not None:
+        _write_prices(target, known, found, force=force)
+    if as_json:
+        click.echo(json.dumps(found.to_dict(), indent=2))
+    elif write_prices != STDOUT:
+        for line in tables(found, priced=known is not None):
+            click.echo(line)
+    if not as_json:
+        for note in notes(found, priced=known is not None):
+            click.echo(visible(note), err=True)
+
+
+def _known_prices(path: str | None, single: dict[str, Price], discount: Decimal | None) -> Prices | None:
+    """Put together what the options say; None if they say nothing of prices."""
+    if path is None and not single and discount is None:
+        return None
+    from batchfiles.jobs.prices import Prices
+
+    known = Prices() if path is None else Prices.read(path)
+    return replace(
+        known,
+        models={**known.models, **single},
+        batch_discount=known.batch_discount if discount is None else discount,
+    )
+
+
+def _write_prices(target: str | None, known: Prices | None, found: Stats, *, force: bool) -> None:
+    """Write the prices that are known, and places for those that are not."""
+    from batchfiles.jobs.price_file import to_toml
+    from batchfiles.jobs.prices import Prices
+    from batchfiles.streams.atomic import atomic_file
+
+    text = to_toml(known or Prices(), found.models())
+    if target is None:
+        click.echo(text, nl=False)
+        return
+    with atomic_file(Path(target), force=force) as file:
+        file.write(text.encode())
+    click.echo(visible(f"{target}: fill in the prices, then give it to --prices"), err=True)

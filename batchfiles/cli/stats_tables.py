@@ -1,0 +1,184 @@
+"""What `stats` found, laid out for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from batchfiles.cli.outcome_table import share
+from batchfiles.cli.terminal import cut, cut_in_front, visible
+from batchfiles.cli.text_table import text_table
+from batchfiles.cli.validate import plural, size
+
+if TYPE_CHECKING:
+    from batchfiles.jobs.length_histogram import Lengths
+    from batchfiles.jobs.stats_report import ModelEstimate, Stats
+
+__all__ = ["money", "notes", "tables"]
+
+NAME_WIDTH = 60
+ENDPOINTS = 3
+FILES = 10
+"""Files that are listed one by one; of more only the number is said."""
+
+NO_MODEL = "(no model named)"
+NO_PRICE = "no price"
+
+SMALLEST = Decimal("0.000001")
+"""Amounts below this are not written out."""
+
+
+def tables(found: Stats, *, priced: bool) -> list[str]:
+    """Return the lines of all tables that have something to say, with a blank line between them."""
+    parts = [_files(found), _totals(found), _outcomes(found), _usage(found, priced=priced), _lengths(found)]
+    if not found.results.count:
+        parts[3] = _estimates(found, priced=priced)
+    lines: list[str] = []
+    for part in filter(None, parts):
+        lines += ["", *part] if lines else part
+    return lines
+
+
+def notes(found: Stats, *, priced: bool) -> Iterator[str]:
+    """Yield a sentence for whatever must be known to read the tables rightly."""
+    malformed = found.requests.malformed + found.results.outcomes.get("malformed", 0)
+    if malformed:
+        more = ", …" if malformed > len(found.malformed) else ""
+        yield f"{plural(malformed, 'line')} that can't be read: {', '.join(found.malformed)}{more}"
+    if found.blank_lines:
+        yield f"{plural(found.blank_lines, 'blank line')}, skipped"
+    if not found.results.count and found.requests.count:
+        yield "input tokens are estimated: a token for each 4 bytes of text; pictures, sound and files are not counted"
+    if priced and found.results.count:
+        if found.without_price:
+            names = ", ".join(_model(name) for name in found.without_price)
+            yield f"no price for {names}: what they cost is not in the sum"
+        yield f"cost: with a batch discount of {_percent(found.batch_discount)}; every result line counts, superseded ones too"
+
+
+def _percent(part: Decimal | None) -> str:
+    return f"{(part or Decimal(0)) * 100:f}".rstrip("0").rstrip(".") + "%" if part else "0%"
+
+
+def _files(found: Stats) -> list[str]:
+    if len(found.files) > FILES:
+        return []
+    return text_table(
+        ("file", "holds", "lines", "size"),
+        [
+            (cut_in_front(visible(file.name), NAME_WIDTH), _ROLES[file.role], f"{file.lines:,}", size(file.bytes))
+            for file in found.files
+        ],
+        texts=2,
+    )
+
+
+_ROLES = {"inputs": "requests", "results": "results", "empty": "nothing"}
+
+
+def _totals(found: Stats) -> list[str]:
+    lines = []
+    for noun, role, part in (("requests", "inputs", found.requests), ("results", "results", found.results)):
+        if part.count:
+            files = sum(file.role == role for file in found.files)
+            words = f"{noun:8}  {part.count:,} in {plural(files, 'file')}, {size(part.bytes)}"
+            lines.append(words + _endpoints(part.endpoints, part.count))
+    return lines
+
+
+def _endpoints(endpoints: Mapping[str | None, int], total: int) -> str:
+    """Name the endpoints, the most frequent first; with counts, unless it is one for all."""
+    named = sorted(((name, count) for name, count in endpoints.items() if name), key=lambda item: -item[1])
+    if not named:
+        return ""
+    words = [
+        cut(visible(name), NAME_WIDTH) + (f" {count:,}" if len(named) > 1 else "") for name, count in named[:ENDPOINTS] if total
+    ]
+    return f", {', '.join(words)}{', …' if len(named) > ENDPOINTS else ''}"
+
+
+def _outcomes(found: Stats) -> list[str]:
+    total = found.results.count
+    rows = [(outcome, f"{count:,}", share(count, total)) for outcome, count in found.results.outcomes.items()]
+    return text_table(("outcome", "results", "share"), rows)
+
+
+def _usage(found: Stats, *, priced: bool) -> list[str]:
+    """Say what the results took, model by model."""
+    models = found.results.models
+    counts: list[tuple[int, ...]] = [
+        (usage.results, usage.input_tokens, usage.cached_tokens, usage.output_tokens, usage.reasoning_tokens) for usage in models
+    ]
+    names = [_model(usage.model) for usage in models]
+    costs = [usage.cost for usage in models]
+    if len(models) > 1:
+        counts.append(tuple(map(sum, zip(*counts, strict=True))))
+        names.append("all")
+        costs.append(found.cost)
+    headings = ["model", "results", "input", "cached", "output", "reasoning"]
+    rows = [[name, *(f"{count:,}" for count in row)] for name, row in zip(names, counts, strict=True)]
+    if priced:
+        headings.append(_heading("cost", found))
+        for row, cost in zip(rows, costs, strict=True):
+            row.append(money(cost))
+    return text_table(headings, rows)
+
+
+def _estimates(found: Stats, *, priced: bool) -> list[str]:
+    """Say what the requests may take, model by model."""
+    models = found.requests.models
+    rows = [
+        [_model(estimate.model), f"{estimate.requests:,}", f"{estimate.input_tokens:,}", _at_most(estimate)]
+        for estimate in models
+    ]
+    headings = ["model", "requests", "input", "output at most"]
+    if priced:
+        headings += [_heading("input cost", found), "cost at most"]
+        for row, estimate in zip(rows, models, strict=True):
+            row += [money(estimate.input_cost), "-" if estimate.without_limit else money(estimate.cost_at_most)]
+    return text_table(headings, rows)
+
+
+def _at_most(estimate: ModelEstimate) -> str:
+    if estimate.without_limit:
+        return "no limit" if estimate.without_limit == estimate.requests else f"{estimate.without_limit:,} without limit"
+    return f"{estimate.output_tokens_at_most:,}"
+
+
+def _heading(word: str, found: Stats) -> str:
+    return f"{word} ({cut(visible(found.currency), 12)})" if found.currency else word
+
+
+def money(cost: Decimal | None) -> str:
+    """Return an amount for people, rounded to what can be read; the exact one is in the JSON."""
+    if cost is None:
+        return NO_PRICE
+    if cost >= 10:
+        return f"{cost:,.2f}"
+    if cost == 0:
+        return "0"
+    return f"{cost:.4g}" if cost >= SMALLEST else f"<{SMALLEST:f}"
+
+
+def _model(name: str | None) -> str:
+    return NO_MODEL if name is None else cut(visible(name), NAME_WIDTH)
+
+
+def _lengths(found: Stats) -> list[str]:
+    """Say how long things are."""
+    requests, results = found.requests, found.results
+    rows: list[tuple[str, Lengths | None]] = [
+        ("request line, bytes", requests.line_bytes),
+        ("request text, characters", requests.text_characters),
+        ("result line, bytes", results.line_bytes),
+        ("answer text, characters", results.text_characters),
+        ("input tokens", results.input_tokens),
+        ("output tokens", results.output_tokens),
+    ]
+    cells = [
+        (name, *(f"{value:,}" for value in (each.count, each.minimum, each.p50, each.p90, each.p99, each.maximum)))
+        for name, each in rows
+        if each is not None
+    ]
+    return text_table(("length", "count", "least", "50%", "90%", "99%", "most"), cells)

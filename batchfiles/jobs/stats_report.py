@@ -1,0 +1,175 @@
+"""What `stats` says about files: plain values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, is_dataclass
+from decimal import Decimal
+from typing import Any, Final
+
+from batchfiles.jobs.length_histogram import Lengths
+
+__all__ = ["OTHER", "FileStats", "ModelEstimate", "ModelUsage", "RequestStats", "ResultStats", "Stats"]
+
+OTHER: Final = "(other)"
+"""Stands for the models, and for the endpoints, behind the first thousand."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileStats:
+    """One file.
+
+    Attributes:
+        name: Its display name.
+        role: `"inputs"`, `"results"` or `"empty"`.
+        lines: Its lines, without blank ones.
+        bytes: Its size, uncompressed.
+    """
+
+    name: str
+    role: str
+    lines: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelEstimate:
+    """What the requests for one model may take, by the rule of thumb of `jobs/token_counts.py`.
+
+    Attributes:
+        model: As the requests name it; None for requests that name none.
+        requests: How many name it.
+        input_tokens: An estimate.
+        output_tokens_at_most: The sum of the limits that requests set themselves.
+        without_limit: How many requests set no limit; their answers are not in that sum.
+        input_cost: The cost of `input_tokens`; None without a price.
+        cost_at_most: The cost with `output_tokens_at_most`; None without a price, and where any request sets no limit.
+    """
+
+    model: str | None
+    requests: int
+    input_tokens: int
+    output_tokens_at_most: int
+    without_limit: int
+    input_cost: Decimal | None
+    cost_at_most: Decimal | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelUsage:
+    """What the results of one model took: the sums of what the service counted, and bills.
+
+    Attributes:
+        model: As the results name it; None where they name none, as most failures do.
+        results: How many there are.
+        input_tokens: Tokens of prompts, cached ones included.
+        cached_tokens: How many of them came from a cache.
+        output_tokens: Tokens of answers, those of reasoning included.
+        reasoning_tokens: How many of them went into reasoning.
+        cost: None where there are tokens without a price.
+    """
+
+    model: str | None
+    results: int
+    input_tokens: int
+    cached_tokens: int
+    output_tokens: int
+    reasoning_tokens: int
+    cost: Decimal | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestStats:
+    """The request files together.
+
+    Attributes:
+        count: Requests, without lines that can't be read.
+        malformed: Lines that can't be read.
+        bytes: The bytes of all lines.
+        endpoints: How many requests there are for each `url`; None counts those without one.
+        models: What they may take, by model.
+        line_bytes: How long the lines are, in bytes; None if there are none.
+        text_characters: How long the texts of a request are together, in characters.
+    """
+
+    count: int
+    malformed: int
+    bytes: int
+    endpoints: Mapping[str | None, int]
+    models: tuple[ModelEstimate, ...]
+    line_bytes: Lengths | None
+    text_characters: Lengths | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResultStats:
+    """The result files together: every line counts, superseded ones and those that nobody asked for too, for all are billed.
+
+    Attributes:
+        count: Result lines, with those that can't be read.
+        bytes: The bytes of all lines.
+        outcomes: How many lines there are of each outcome; `missing` is not among them, because only a join can know.
+        endpoints: How many answers come from each endpoint; None counts failures, and answers of endpoints that are not known.
+        models: What they took, by model.
+        line_bytes: How long the lines are, in bytes; None if there are none.
+        text_characters: How long the texts of answers are, in characters; None if none has a text.
+        input_tokens: How many tokens the prompts have.
+        output_tokens: How many tokens the answers have.
+    """
+
+    count: int
+    bytes: int
+    outcomes: Mapping[str, int]
+    endpoints: Mapping[str | None, int]
+    models: tuple[ModelUsage, ...]
+    line_bytes: Lengths | None
+    text_characters: Lengths | None
+    input_tokens: Lengths | None
+    output_tokens: Lengths | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stats:
+    """What `stats` says about files.
+
+    Attributes:
+        files: Each file, in the order of reading.
+        requests: The request files together.
+        results: The result files together.
+        currency: What costs are in, as the prices say.
+        batch_discount: The share that was taken off; None where there were no prices.
+        cost: What the results cost, as far as there are prices; None if there is none for any tokens.
+        without_price: Models of results with tokens that have no price: they are not in `cost`.
+        malformed: The first places of lines that can't be read.
+        blank_lines: How many lines were skipped because they are blank.
+    """
+
+    files: tuple[FileStats, ...]
+    requests: RequestStats
+    results: ResultStats
+    currency: str | None
+    batch_discount: Decimal | None
+    cost: Decimal | None
+    without_price: tuple[str | None, ...]
+    malformed: tuple[str, ...]
+    blank_lines: int
+
+    def models(self) -> list[str]:
+        """Name the models of requests and results that files of prices need."""
+        parts: tuple[ModelEstimate | ModelUsage, ...] = (*self.requests.models, *self.results.models)
+        return sorted({part.model for part in parts if part.model is not None and part.model != OTHER})
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values that JSON can hold: amounts of money as strings, every digit of them; `""` for None as a key."""
+        plain: dict[str, Any] = _plain(self)
+        return plain
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401 - any value of a field
+    if is_dataclass(value):
+        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, Mapping):
+        return {"" if key is None else key: _plain(item) for key, item in value.items()}
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    return f"{value.normalize():f}" if isinstance(value, Decimal) else value
