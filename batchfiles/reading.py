@@ -39,14 +39,18 @@ class Line(NamedTuple):
     data: bytes
 
 
-def read_lines(*sources: SourceLike, on_error: OnError = None, strict: bool = False, cap: int = LINE_CAP) -> Iterator[Line]:
+def read_lines(
+    *sources: SourceLike, on_error: OnError = None, strict: bool = False, cap: int = LINE_CAP, filesystem: object = None
+) -> Iterator[Line]:
     """Read the lines of any number of files, undecoded.
 
     Args:
-        sources: Paths, folders, globs, open binary files, or `-` for standard input; plain, gzip, bz2 or zstd.
+        sources: Paths, folders, globs, URLs of them (`s3://`, `gs://`, `abfs://`), open binary files, or `-` for standard input;
+            plain, gzip, bz2 or zstd.
         on_error: None raises the first error; a callable gets each finding while reading goes on.
         strict: Whether warnings are errors.
         cap: The longest line that is read, in bytes.
+        filesystem: The filesystem in which paths are paths, of `pyarrow.fs` or of fsspec; None takes the local one.
 
     Yields:
         The lines that are not blank.
@@ -57,11 +61,11 @@ def read_lines(*sources: SourceLike, on_error: OnError = None, strict: bool = Fa
         TruncatedFile: Compressed bytes end too early or are damaged; after the good lines.
         FileError: A file is not there (said by the call itself) or can't be read.
     """
-    return _lines(expand(sources), _Notices(on_error, strict=strict, cap=cap))
+    return _lines(expand(sources, filesystem=filesystem), _Notices(on_error, strict=strict, cap=cap))
 
 
 def read_inputs(
-    *sources: SourceLike, on_error: OnError = None, strict: bool = False, cap: int = LINE_CAP
+    *sources: SourceLike, on_error: OnError = None, strict: bool = False, cap: int = LINE_CAP, filesystem: object = None
 ) -> Iterator[BatchRequestInput]:
     """Read the requests of any number of request files; the arguments are those of `read_lines`.
 
@@ -71,11 +75,11 @@ def read_inputs(
         TruncatedFile: Compressed bytes end too early or are damaged; after the good lines.
         FileError: A file is not there (said by the call itself) or can't be read.
     """
-    return _records(expand(sources), input_of, _Notices(on_error, strict=strict, cap=cap))
+    return _records(expand(sources, filesystem=filesystem), input_of, _Notices(on_error, strict=strict, cap=cap))
 
 
 def read_outputs(
-    *sources: SourceLike, on_error: OnError = None, strict: bool = False, cap: int = LINE_CAP
+    *sources: SourceLike, on_error: OnError = None, strict: bool = False, cap: int = LINE_CAP, filesystem: object = None
 ) -> Iterator[BatchRequestOutput]:
     """Read the results of any number of output and error files; the arguments are those of `read_lines`.
 
@@ -85,7 +89,7 @@ def read_outputs(
         TruncatedFile: Compressed bytes end too early or are damaged; after the good lines.
         FileError: A file is not there (said by the call itself) or can't be read.
     """
-    return _records(expand(sources), output_of, _Notices(on_error, strict=strict, cap=cap))
+    return _records(expand(sources, filesystem=filesystem), output_of, _Notices(on_error, strict=strict, cap=cap))
 
 
 class _Notices:

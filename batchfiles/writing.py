@@ -17,6 +17,7 @@ from batchfiles.limits import OPENAI, Limits
 from batchfiles.records import BatchRequestInput, BatchRequestOutput
 from batchfiles.streams.atomic import atomic_file, file_error
 from batchfiles.streams.compression import compressed, compression_of_name
+from batchfiles.streams.remote import RemotePath, located
 
 __all__ = ["CopyWriter", "InputWriter", "OutputWriter", "Target"]
 
@@ -25,8 +26,8 @@ STDOUT = "-"
 BUFFER = 256 * 1024
 """Bytes that are handed to the file at a time."""
 
-Target: TypeAlias = "str | os.PathLike[str] | BinaryIO"
-"""A path, `-` for standard output, or an open binary file."""
+Target: TypeAlias = "str | os.PathLike[str] | BinaryIO | RemotePath"
+"""A path or a URL, `-` for standard output, or an open binary file."""
 
 
 class _LineWriter:
@@ -38,11 +39,23 @@ class _LineWriter:
         bytes_written: Bytes written so far, before compression.
     """
 
-    def __init__(self, target: Target, *, force: bool = False) -> None:
+    def __init__(
+        self,
+        target: Target,
+        *,
+        force: bool = False,
+        temp_dir: str | os.PathLike[str] | None = None,
+        filesystem: object = None,
+    ) -> None:
         if isinstance(target, io.TextIOBase):
             raise TypeError("the file is open in text mode, which may change what is written: open it with 'wb'")
-        self._target: str | BinaryIO = os.fspath(target) if isinstance(target, (str, os.PathLike)) else target
+        self._target: Path | RemotePath | BinaryIO | None  # None is standard output
+        if isinstance(target, (str, os.PathLike, RemotePath)):
+            self._target = None if str(target) == STDOUT else located(target, filesystem)
+        else:
+            self._target = target
         self._force = force
+        self._temp_dir = temp_dir
         self._stack = ExitStack()
         self._sink: BinaryIO | None = None
         self._waiting: list[bytes] = []
@@ -65,19 +78,19 @@ class _LineWriter:
 
     def _open(self, stack: ExitStack) -> BinaryIO:
         """Open the target; its context managers, which make a new file whole or none, go on the stack."""
-        if self._target == STDOUT:
+        if self._target is None:
             return sys.stdout.buffer
-        if not isinstance(self._target, str):
+        if not isinstance(self._target, (Path, RemotePath)):
             return self._target
-        file = stack.enter_context(atomic_file(Path(self._target), force=self._force))
-        return stack.enter_context(compressed(file, compression_of_name(self._target)))
+        file = stack.enter_context(atomic_file(self._target, force=self._force, temp_dir=self._temp_dir))
+        return stack.enter_context(compressed(file, compression_of_name(str(self._target))))
 
     def _finish(self, kind: type[BaseException] | None, *_: object) -> None:
         """Write what waits, if all went well; an exception raised here makes the file not appear."""
         try:
             if kind is None:
                 self._flush()
-                if self._target == STDOUT or not isinstance(self._target, str):
+                if not isinstance(self._target, (Path, RemotePath)):
                     cast("BinaryIO", self._sink).flush()
         finally:
             self._sink = None
@@ -115,11 +128,13 @@ class InputWriter(_LineWriter):
     file or standard output gets the lines as they come, and is flushed but not closed.
 
     Args:
-        target: A path, whose suffix may ask for compression (`.gz`, `.bz2`, `.zst`); `-` for standard output; an open file.
+        target: A path or a URL, whose suffix may ask for compression (`.gz`, `.bz2`, `.zst`); `-` for standard output; an open
+            file.
         limits: Whose limits the file keeps to, as it grows.
         force: Whether a file that is there may be replaced.
         in_memory: How many ids are compared at once; those behind are compared at the end.
-        temp_dir: A folder for the ids behind; None takes the system's.
+        temp_dir: A folder for the ids behind, and for a remote file until it is whole; None takes the system's.
+        filesystem: The filesystem in which `target` is a path, of `pyarrow.fs` or of fsspec; None takes the local one.
 
     Attributes:
         path: The display name of the target.
@@ -140,8 +155,9 @@ class InputWriter(_LineWriter):
         force: bool = False,
         in_memory: int = 1_000_000,
         temp_dir: str | os.PathLike[str] | None = None,
+        filesystem: object = None,
     ) -> None:
-        super().__init__(target, force=force)
+        super().__init__(target, force=force, temp_dir=temp_dir, filesystem=filesystem)
         self.limits = limits
         self._most_requests = _or_endless(limits.max_requests)
         self._most_bytes = _or_endless(limits.max_bytes)
@@ -218,8 +234,11 @@ class OutputWriter(_LineWriter):
     """Write an output or error file, as `InputWriter` does, but without limits: nobody has to take it.
 
     Args:
-        target: A path, whose suffix may ask for compression (`.gz`, `.bz2`, `.zst`); `-` for standard output; an open file.
+        target: A path or a URL, whose suffix may ask for compression (`.gz`, `.bz2`, `.zst`); `-` for standard output; an open
+            file.
         force: Whether a file that is there may be replaced.
+        temp_dir: A folder for a remote file until it is whole; None takes the system's.
+        filesystem: The filesystem in which `target` is a path, of `pyarrow.fs` or of fsspec; None takes the local one.
 
     Attributes:
         path: The display name of the target.
@@ -252,8 +271,11 @@ class CopyWriter(_LineWriter):
     """Write lines that stand in other files, byte by byte, many at a time; nobody looks at them.
 
     Args:
-        target: A path, whose suffix may ask for compression (`.gz`, `.bz2`, `.zst`); `-` for standard output; an open file.
+        target: A path or a URL, whose suffix may ask for compression (`.gz`, `.bz2`, `.zst`); `-` for standard output; an open
+            file.
         force: Whether a file that is there may be replaced.
+        temp_dir: A folder for a remote file until it is whole; None takes the system's.
+        filesystem: The filesystem in which `target` is a path, of `pyarrow.fs` or of fsspec; None takes the local one.
 
     Attributes:
         path: The display name of the target.
@@ -271,9 +293,11 @@ class CopyWriter(_LineWriter):
         self.count += count - 1
 
 
-def _shown(target: str | BinaryIO) -> str:
-    if isinstance(target, str):
-        return "<stdout>" if target == STDOUT else target
+def _shown(target: Path | RemotePath | BinaryIO | None) -> str:
+    if target is None:
+        return "<stdout>"
+    if isinstance(target, (Path, RemotePath)):
+        return str(target)
     name = getattr(target, "name", None)
     return name if isinstance(name, str) else "<stream>"
 

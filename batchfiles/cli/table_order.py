@@ -19,6 +19,8 @@ from batchfiles.cli.table_options import FORMATS
 from batchfiles.cli.targets import check_targets
 from batchfiles.cli.terminal import visible
 from batchfiles.cli.validate import plural, size
+from batchfiles.streams.remote import RemotePath, located
+from batchfiles.streams.urls import shown_name
 
 if TYPE_CHECKING:
     from batchfiles.cli.table_options import SharedOptions
@@ -116,7 +118,7 @@ class TableOrder:
         """
         options = self._options
         if options["report_file"] is not None:
-            _write_report(Path(options["report_file"]), report, force=options["force"])
+            _write_report(located(options["report_file"]), report, force=options["force"])
         if options["as_json"]:
             click.echo(_json(report))
         total = sum(report.outcomes.values())
@@ -139,13 +141,20 @@ class TableOrder:
         path = self._options["output"]
         parts = [plural(report.rows, "row")]
         if path != STDOUT:
-            files = [Path(path)]
+            sizes = _sizes(located(path), is_folder=self._format == FOLDER)
             if self._format == FOLDER:
-                files = list(Path(path).iterdir())
-                parts.append(plural(len(files), "Parquet file"))
-            parts.append(size(sum(file.stat().st_size for file in files)))
-        where = "standard output" if path == STDOUT else visible(path)
+                parts.append(plural(len(sizes), "Parquet file"))
+            parts.append(size(sum(sizes)))
+        where = "standard output" if path == STDOUT else visible(shown_name(path))
         return f"{where}: {', '.join(parts)}, in {time.perf_counter() - self._started:,.1f} s"
+
+
+def _sizes(path: Path | RemotePath, *, is_folder: bool) -> list[int]:
+    """Return the sizes of the files that were written."""
+    if isinstance(path, RemotePath):
+        found = [info for _, info in path.listing()] if is_folder else [path.look()]
+        return [info.size for info in found if info.is_file]
+    return [file.stat().st_size for file in (path.iterdir() if is_folder else [path])]
 
 
 def _format(output: str, named: str | None) -> str:
@@ -182,7 +191,7 @@ def _json(report: TableReport) -> str:
     return json.dumps(report.to_dict(), indent=2)
 
 
-def _write_report(path: Path, report: TableReport, *, force: bool) -> None:
+def _write_report(path: Path | RemotePath, report: TableReport, *, force: bool) -> None:
     from batchfiles.streams.atomic import atomic_file
 
     with atomic_file(path, force=force) as file:

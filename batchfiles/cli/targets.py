@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,8 @@ import click
 
 from batchfiles.errors import FileError
 from batchfiles.streams.atomic import refuse_existing
+from batchfiles.streams.remote import RemotePath, located
+from batchfiles.streams.upload import refuse_remote_folder
 
 if TYPE_CHECKING:
     from batchfiles.streams.sources import Source
@@ -33,43 +35,54 @@ def check_targets(folder: str | None, files: Iterable[tuple[str, str | None]], s
         OutputExists: A target is there and `force` was not given.
         FileError: There is no folder to write to, or a folder where a file shall be.
     """
-    read = {source.path.resolve(): source.name for source in sources if source.path is not None}
-    taken: dict[Path, str] = {}
+    read = {source.key: source.name for source in sources if source.key is not None}
+    taken: dict[Hashable, str] = {}
     for option, name in files:
         if name is not None:
-            path = Path(name)
+            path = located(name)
             _check_once(option, path, taken, read)
             _check_file(path, force=force)
     if folder is not None:
-        path = Path(folder)
+        path = located(folder)
         _check_once("-o", path, taken, read)
-        _check_folder(path, read, force=force)
+        _check_folder(path, sources, force=force)
 
 
-def _check_once(option: str, path: Path, taken: dict[Path, str], read: dict[Path, str]) -> None:
-    resolved = path.resolve()
-    if resolved in taken:
-        raise click.UsageError(f"{taken[resolved]} and {option} name the same file, {path}.")
-    if resolved in read:
+def _check_once(option: str, path: Path | RemotePath, taken: dict[Hashable, str], read: dict[Hashable, str]) -> None:
+    key = path.key if isinstance(path, RemotePath) else path.resolve()
+    if key in taken:
+        raise click.UsageError(f"{taken[key]} and {option} name the same file, {path}.")
+    if key in read:
         raise click.UsageError(f"{option} names a file that is read, {path}: choose another name.")
-    taken[resolved] = option
+    taken[key] = option
 
 
-def _check_file(path: Path, *, force: bool) -> None:
-    if path.is_dir():
+def _check_file(path: Path | RemotePath, *, force: bool) -> None:
+    if isinstance(path, Path) and path.is_dir():
         raise FileError("is a folder, and a file is to be written", path=str(path), number=errno.EISDIR)
     refuse_existing(path, force=force)
-    _check_parent(path)
+    if isinstance(path, Path):
+        _check_parent(path)
 
 
-def _check_folder(path: Path, read: dict[Path, str], *, force: bool) -> None:
-    resolved = path.resolve()
-    for source, name in read.items():
-        if source.is_relative_to(resolved):
-            raise click.UsageError(f"-o names the folder of a file that is read, {name}: choose another one.")
+def _check_folder(path: Path | RemotePath, sources: Sequence[Source], *, force: bool) -> None:
+    for source in sources:
+        if _is_in(source, path):
+            raise click.UsageError(f"-o names the folder of a file that is read, {source.name}: choose another one.")
+    if isinstance(path, RemotePath):
+        refuse_remote_folder(path, force=force)
+        return
     is_empty_folder = path.is_dir() and not any(path.iterdir())
     refuse_existing(path, force=force or is_empty_folder)
     _check_parent(path)
+
+
+def _is_in(source: Source, folder: Path | RemotePath) -> bool:
+    """Tell whether a file is in a folder, or somewhere below it."""
+    if isinstance(folder, RemotePath):
+        remote = source.remote
+        return remote is not None and remote.filesystem is folder.filesystem and remote.path.startswith(f"{folder.path}/")
+    return source.path is not None and source.path.resolve().is_relative_to(folder.resolve())
 
 
 def _check_parent(path: Path) -> None:

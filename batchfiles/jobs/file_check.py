@@ -191,8 +191,8 @@ class FileCheck:
 
     def _check_name(self) -> None:
         """A service with a limit on the size takes uploads, and those must be called `.jsonl` (seen in BerriAI/litellm#37527)."""
-        path = self._source.path
-        if self._limits.max_bytes is not None and path is not None and not path.name.lower().endswith(".jsonl"):
+        name = self._source.file_name
+        if self._limits.max_bytes is not None and name is not None and not name.lower().endswith(".jsonl"):
             words = "The file's name does not end in .jsonl: the service refuses it under this name."
             self._say("invalid_file_name", words, severity="warning")
 

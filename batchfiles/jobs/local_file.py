@@ -20,7 +20,7 @@ class LocalFile:
 
     Attributes:
         name: Its display name.
-        original: The file's own resolved path; None where the bytes came from an open file.
+        original: The file's own resolved path, of a remote file its display name; None where the bytes came from an open file.
         path: The file itself, or its decompressed copy.
         size: Bytes of `path`.
         modified: When `path` was last written to, in nanoseconds.

@@ -13,13 +13,21 @@ from batchfiles.jobs.local_file import opened
 from batchfiles.jobs.stray import UNTIL_NEWLINE
 from batchfiles.streams.atomic import atomic_file
 from batchfiles.streams.compression import compressed, compression_of_name
+from batchfiles.streams.remote import RemotePath
 
 __all__ = ["write_rejects"]
 
 CHUNK = 1024 * 1024
 
 
-def write_rejects(path: Path, places: Iterable[Place], files: Sequence[ResultFile], *, force: bool = False) -> None:
+def write_rejects(
+    path: Path | RemotePath,
+    places: Iterable[Place],
+    files: Sequence[ResultFile],
+    *,
+    force: bool = False,
+    temp_dir: str | os.PathLike[str] | None = None,
+) -> None:
     r"""Copy lines byte for byte, each with a `\n`; compressed if the name's suffix says so.
 
     Raises:
@@ -28,7 +36,7 @@ def write_rejects(path: Path, places: Iterable[Place], files: Sequence[ResultFil
     """
     descriptors = opened(files)
     try:
-        with atomic_file(path, force=force) as file, compressed(file, compression_of_name(path.name)) as sink:
+        with atomic_file(path, force=force, temp_dir=temp_dir) as file, compressed(file, compression_of_name(path.name)) as sink:
             for place in places:
                 if place.length == UNTIL_NEWLINE:
                     _copy_until_newline(descriptors[place.file], place.offset, sink)

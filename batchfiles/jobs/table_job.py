@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, Generic, Self, TypeAlias, TypedDict, TypeVar
 
 from batchfiles.codec import dumps
@@ -14,7 +14,9 @@ from batchfiles.jobs.crew import Crew, Product, Spec, cores
 from batchfiles.jobs.join_report import TableReport
 from batchfiles.jobs.local_file import LocalFile, check_unchanged
 from batchfiles.limits import LINE_CAP
+from batchfiles.streams.remote import RemotePath, located
 from batchfiles.streams.spool import Spool
+from batchfiles.streams.urls import parse_url
 
 __all__ = ["PART_BYTES", "TASK_BYTES", "Progress", "TableJob", "TableKeywords", "TableOptions", "is_folder"]
 
@@ -166,28 +168,30 @@ class TableJob(Generic[ReportT]):
 
         return pa.RecordBatchReader.from_batches(self.schema, self.batches()).__arrow_c_stream__(requested_schema)
 
-    def to_parquet(self, path: str | os.PathLike[str], *, force: bool = False) -> ReportT:
+    def to_parquet(self, path: str | os.PathLike[str] | RemotePath, *, force: bool = False, filesystem: object = None) -> ReportT:
         """Write the table to one Parquet file, or to a folder of Parquet parts; it appears whole or not at all.
 
         Args:
             path: A name that ends in `.parquet`, or a folder: one that is there, or a name without a suffix or with a slash at
-                its end.
+                its end. Also a URL (`s3://`, `gs://`, `abfs://`).
             force: Replace what is there.
+            filesystem: The filesystem in which `path` is a path, of `pyarrow.fs` or of fsspec; None takes the local one.
 
         Raises:
             OutputExists: Something is there and `force` was not given.
             FileError: The disk refused.
             BatchFilesError: As the function that made this object says.
         """
-        return self.write(path, format=None if is_folder(path) else "parquet", force=force)
+        return self.write(path, format=None if is_folder(path) else "parquet", force=force, filesystem=filesystem)
 
     def write(
         self,
-        path: str | os.PathLike[str],
+        path: str | os.PathLike[str] | RemotePath,
         *,
         format: str | None = None,  # noqa: A002 - the command line's word
         force: bool = False,
         csv_safe: bool = False,
+        filesystem: object = None,
     ) -> ReportT:
         """Write the table in the format that the name's suffix says, or that `format` names; `-` is standard output.
 
@@ -197,6 +201,7 @@ class TableJob(Generic[ReportT]):
             format: The format where the name doesn't say it.
             force: Replace what is there.
             csv_safe: Make CSV cells harmless that a spreadsheet would run.
+            filesystem: The filesystem in which `path` is a path, of `pyarrow.fs` or of fsspec; None takes the local one.
 
         Raises:
             ValueError: The name says no format.
@@ -205,24 +210,31 @@ class TableJob(Generic[ReportT]):
             BatchFilesError: As the function that made this object says.
         """
         if format in (None, "parquet") and is_folder(path):
-            return self._write_folder(Path(path), force=force)
+            return self._write_folder(located(path, filesystem), force=force)
         from batchfiles.table.background import written
         from batchfiles.table.writing import open_table
 
         with self._crew(parts=False) as crew:  # first of all: they import while this process opens its file
-            target = os.fspath(path)
-            metadata = self._metadata()
-            table = open_table(target, self.schema, format=format, force=force, csv_safe=csv_safe, metadata=metadata)
+            table = open_table(
+                path if str(path) == "-" else located(path, filesystem),
+                self.schema,
+                format=format,
+                force=force,
+                csv_safe=csv_safe,
+                metadata=self._metadata(),
+                temp_dir=self._options.temp_dir,
+            )
             with table as writer, closing(self._run(crew, None, {})) as products:
                 for _ in written(products, writer):
                     pass
         return self.report
 
-    def _write_folder(self, path: Path, *, force: bool) -> ReportT:
+    def _write_folder(self, path: Path | RemotePath, *, force: bool) -> ReportT:
         from batchfiles.streams.atomic import atomic_folder
         from batchfiles.table.parquet import ParquetTable
 
-        with self._crew(parts=True) as crew, atomic_folder(path, force=force) as folder:
+        finished = atomic_folder(path, force=force, temp_dir=self._options.temp_dir)
+        with self._crew(parts=True) as crew, finished as folder:
             with closing(self._run(crew, folder, self._metadata())) as products:
                 for _ in products:
                     pass
@@ -281,9 +293,13 @@ class TableJob(Generic[ReportT]):
         return Crew(self._options.workers_for(self._bytes(), parts=parts))
 
 
-def is_folder(path: str | os.PathLike[str]) -> bool:
-    """Tell whether a target means a folder of parts."""
+def is_folder(path: str | os.PathLike[str] | RemotePath) -> bool:
+    """Tell whether a target means a folder of parts; a remote one by its name alone."""
+    if isinstance(path, RemotePath):
+        return not PurePosixPath(path.path).suffix
     text = os.fspath(path)
+    if (url := parse_url(text)) is not None:
+        return url.path.endswith("/") or not PurePosixPath(url.path).suffix
     with suppress(OSError):
         if os.path.isdir(text):  # noqa: PTH112 - a trailing slash counts, which Path forgets
             return True

@@ -30,6 +30,7 @@ def validate(
     cap: int = LINE_CAP,
     ids_in_memory: int = IDS_IN_MEMORY,
     temp_dir: str | os.PathLike[str] | None = None,
+    filesystem: object = None,
 ) -> Report:
     """Check request files; each file is taken for one batch.
 
@@ -44,6 +45,7 @@ def validate(
         cap: The longest line that is read, in bytes; longer ones are one finding each.
         ids_in_memory: How many ids stay in memory; a repetition of one that does not is found at the end of its file.
         temp_dir: Where the other ids wait; None takes the system's folder for temporary files.
+        filesystem: The filesystem in which paths are paths, of `pyarrow.fs` or of fsspec; None takes the local one.
 
     Returns:
         What was found.
@@ -55,7 +57,7 @@ def validate(
     """
     if not sources:
         raise TypeError("validate needs at least one file")
-    files = expand(sources)
+    files = expand(sources, filesystem=filesystem)
     tally = Tally(limits, keep=max_findings, strict=strict, on_finding=on_finding)
     repetitions = _Repetitions(files, tally)
     checks: list[FileCheck] = []

@@ -16,20 +16,27 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from batchfiles.errors import FileError, OutputExists
+from batchfiles.streams.remote import RemotePath, located
+from batchfiles.streams.upload import UNFINISHED, refuse_remote_file, uploaded_file, uploaded_folder
 
 __all__ = ["UNFINISHED", "atomic_file", "atomic_folder", "refuse_existing"]
 
-UNFINISHED = ".batchfiles-part"
-"""How the names of unfinished files end."""
 
-
-def refuse_existing(path: Path, *, force: bool) -> None:
+def refuse_existing(path: Path | RemotePath, *, force: bool) -> None:
     """Say before any work that the target is there already.
+
+    Args:
+        path: A local path, or a URL, or what `located` makes of them.
+        force: Whether it may be replaced.
 
     Raises:
         OutputExists: It is, and `force` was not given. A device or a pipe is there to be written to.
-        FileError: The system does not let us look.
+        FileError: The system does not let us look; a remote file has a folder's name, or no bucket.
     """
+    path = located(path)
+    if isinstance(path, RemotePath):
+        refuse_remote_file(path, force=force)
+        return
     try:
         refused = not force and (path.exists() or path.is_symlink()) and not _is_device(path)
     except OSError as error:
@@ -39,16 +46,29 @@ def refuse_existing(path: Path, *, force: bool) -> None:
 
 
 @contextmanager
-def atomic_file(path: Path, *, force: bool = False) -> Iterator[BinaryIO]:
+def atomic_file(
+    path: Path | RemotePath, *, force: bool = False, temp_dir: str | os.PathLike[str] | None = None
+) -> Iterator[BinaryIO]:
     """Write a file that takes its name only when the block ends without an exception.
 
     A symbolic link is followed: its target is replaced, the link stays. A device or a pipe (`/dev/null`, `/dev/stdout`) is
-    written as it is: replacing it by a file would harm the system, and there is nothing that could appear whole.
+    written as it is: replacing it by a file would harm the system, and there is nothing that could appear whole. A remote file is
+    a local one until it is whole, and then copied: see `upload`.
+
+    Args:
+        path: A local path, or a URL, or what `located` makes of them.
+        force: Whether a file that is there may be replaced.
+        temp_dir: Where a remote file waits until it is whole; a local one waits beside its target.
 
     Raises:
         OutputExists: The target is there and `force` was not given, at the beginning or at the end.
-        FileError: The disk or the system refused.
+        FileError: The disk, the system or the service refused.
     """
+    path = located(path)
+    if isinstance(path, RemotePath):
+        with uploaded_file(path, force=force, temp_dir=temp_dir) as file:
+            yield file
+        return
     refuse_existing(path, force=force)
     target = Path(os.path.realpath(path))
     temporary = _temporary_name(target)
@@ -76,16 +96,29 @@ def atomic_file(path: Path, *, force: bool = False) -> Iterator[BinaryIO]:
 
 
 @contextmanager
-def atomic_folder(path: Path, *, force: bool = False) -> Iterator[Path]:
+def atomic_folder(
+    path: Path | RemotePath, *, force: bool = False, temp_dir: str | os.PathLike[str] | None = None
+) -> Iterator[Path]:
     """Give a temporary folder to fill; it takes its name only when the block ends without an exception.
 
     With `force`, an existing folder steps aside first and is removed once the new one has its name; but not one that holds
-    folders itself, for what we write holds none: `--force -o ~` must not empty a home.
+    folders itself, for what we write holds none: `--force -o ~` must not empty a home. A remote folder is a local one until it is
+    whole, and then copied: see `upload`.
+
+    Args:
+        path: A local path, or a URL, or what `located` makes of them.
+        force: Whether a folder that is there may be replaced.
+        temp_dir: Where a remote folder waits until it is whole; a local one waits beside its target.
 
     Raises:
         OutputExists: The target is there and `force` was not given. An empty folder counts as not there.
-        FileError: The disk or the system refused, or the target is no folder that we could have written.
+        FileError: The disk, the system or the service refused, or the target is no folder that we could have written.
     """
+    path = located(path)
+    if isinstance(path, RemotePath):
+        with uploaded_folder(path, force=force, temp_dir=temp_dir) as folder:
+            yield folder
+        return
     _refuse_folder(path, force=force)
     target = Path(os.path.realpath(path))
     temporary = _temporary_name(target)

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Any, BinaryIO, cast
 
 from batchfiles.errors import FileError, TruncatedFile
+from batchfiles.streams.urls import shown_name
 
 __all__ = ["compressed", "compression_of", "compression_of_name", "decompressed"]
 
@@ -31,9 +32,10 @@ def compression_of(head: bytes) -> str | None:
 
 
 def compression_of_name(name: str) -> str | None:
-    """Name the compression that a file's name asks for: `gzip`, `bz2`, `zstd`, or None."""
+    """Name the compression that a file's name, or a URL without its options, asks for: `gzip`, `bz2`, `zstd`, or None."""
+    lowered = shown_name(name).lower()
     for suffix, compression in SUFFIXES.items():
-        if name.lower().endswith(suffix):
+        if lowered.endswith(suffix):
             return compression
     return None
 

@@ -1,21 +1,22 @@
-"""Where lines come from: paths, folders, globs, open binary files and standard input; plain, gzip, bz2 or zstd."""
+"""Where lines come from: paths, folders, globs and URLs, open binary files and standard input; plain, gzip, bz2 or zstd."""
 
 from __future__ import annotations
 
 import glob
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, BinaryIO, TypeAlias, cast
+from typing import IO, Any, BinaryIO, TypeAlias, cast
 
 from batchfiles.errors import FileError
 from batchfiles.findings import Finding
 from batchfiles.limits import LINE_CAP
 from batchfiles.streams.compression import compression_of, decompressed
 from batchfiles.streams.lines import BLOCK_SIZE, Block, blocks
+from batchfiles.streams.remote import RemotePath, located
 
 __all__ = ["STDIN", "Source", "SourceLike", "expand", "read_blocks"]
 
@@ -24,8 +25,8 @@ STDIN = "-"
 SUFFIXES = (".jsonl", ".ndjson", ".jsonlines")
 COMPRESSED = ("", ".gz", ".bz2", ".zst", ".zstd")
 
-SourceLike: TypeAlias = "str | os.PathLike[str] | BinaryIO | Source"
-"""A path, folder or glob, `-` for standard input, or an open binary file."""
+SourceLike: TypeAlias = "str | os.PathLike[str] | BinaryIO | Source | RemotePath"
+"""A path, folder or glob, or a URL of one, `-` for standard input, or an open binary file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +35,29 @@ class Source:
 
     Attributes:
         name: What findings and columns call it.
-        path: The local file; None where the bytes come from an open file or standard input.
+        path: The local file; None where the bytes come from somewhere else.
         stream: The open file; None where there is a path. It can be read once and is never closed here.
+        remote: The file on an object store; None for others.
     """
 
     name: str
     path: Path | None = None
     stream: BinaryIO | None = None
+    remote: RemotePath | None = None
+
+    @property
+    def key(self) -> Hashable:
+        """What two sources have in common if they are the same file; None where there is no telling."""
+        if self.remote is not None:
+            return self.remote.key
+        return self.path.resolve() if self.path is not None else None
+
+    @property
+    def file_name(self) -> str | None:
+        """The last part of the file's path; None for an open file and standard input."""
+        if self.remote is not None:
+            return self.remote.name
+        return self.path.name if self.path is not None else None
 
     @contextmanager
     def open(self) -> Iterator[BinaryIO]:
@@ -50,6 +67,12 @@ class Source:
             FileError: The file is not there or can't be read.
             TruncatedFile: While reading: the compressed bytes end too early or are damaged.
         """
+        if self.remote is not None:
+            from batchfiles.streams.read_ahead import read_in_order
+
+            with read_in_order(self.remote) as raw, decompressed(raw, self.name) as stream:
+                yield stream
+            return
         if self.path is None:
             with decompressed(cast("BinaryIO", self.stream), self.name) as stream:
                 yield stream
@@ -79,50 +102,78 @@ class Source:
         except OSError as error:
             raise FileError(_why(error), path=self.name, number=error.errno) from None
 
+    def open_for_arrow(self) -> Any:  # noqa: ANN401 - pyarrow has no types
+        """Open the file as it is for somebody who reads here and there, such as the footer of a Parquet file.
+
+        Raises:
+            FileError: The file is not there or can't be read.
+        """
+        if self.remote is None:
+            return self.open_raw()
+        from batchfiles.streams.remote_errors import told_as_file_error
+
+        with told_as_file_error(self.name):
+            return self.remote.filesystem.open_input_file(self.remote.path)
+
     def size(self) -> int | None:
-        """Return the bytes of the local file as it stands on disk; None where that can't be known before reading."""
+        """Return the bytes of the file as it is stored; None where that can't be known before reading."""
+        if self.remote is not None:
+            found: int | None = self.remote.look().size
+            return found
         return self.path.stat().st_size if self.path is not None and self.path.is_file() else None
 
 
-def expand(sources: Iterable[SourceLike]) -> list[Source]:
-    """Turn paths, folders, globs, open files and `-` into single files, in the order given; folders and globs sorted by name.
+def expand(sources: Iterable[SourceLike], *, filesystem: object = None) -> list[Source]:
+    """Turn paths, folders, globs, URLs of them, open files and `-` into single files.
+
+    They come in the order given, those of a folder or a glob sorted by name.
+
+    Args:
+        sources: What stands for the files.
+        filesystem: The filesystem in which paths are paths, of `pyarrow.fs` or of fsspec; None takes the local one.
 
     Raises:
         FileError: A path is not there, or a folder or glob holds no batch file.
-        ValueError: Standard input is named twice.
-        TypeError: Something is no source at all.
+        ValueError: Standard input is named twice, or a URL is wrong.
+        TypeError: Something is no source at all, or no filesystem.
+        MissingDependency: The pyarrow at hand can't speak to a URL's service.
     """
     found: list[Source] = []
     for source in sources:
-        found.extend(_expand_one(source))
+        found.extend(_expand_one(source, filesystem))
     if sum(source.name == "<stdin>" for source in found) > 1:
         raise ValueError("standard input (-) can be read once only")
     return _without_repeats(found)
 
 
 def _without_repeats(sources: list[Source]) -> list[Source]:
-    """Keep each local file once: a folder and a file in it may both be named."""
-    seen: set[Path] = set()
+    """Keep each file once: a folder and a file in it may both be named."""
+    seen: set[Hashable] = set()
     kept = []
     for source in sources:
-        if source.path is not None:
-            resolved = source.path.resolve()
-            if resolved in seen:
+        key = source.key
+        if key is not None:
+            if key in seen:
                 continue
-            seen.add(resolved)
+            seen.add(key)
         kept.append(source)
     return kept
 
 
-def _expand_one(source: SourceLike) -> list[Source]:
+def _expand_one(source: SourceLike, filesystem: object) -> list[Source]:
     if isinstance(source, Source):
         return [source]
+    if isinstance(source, RemotePath):
+        return _expand_remote(source)
     if isinstance(source, (str, os.PathLike)):
         text = os.fspath(source)
         if text == STDIN:
             return [Source("<stdin>", stream=sys.stdin.buffer)]
+        place = located(text, filesystem)
+        if isinstance(place, RemotePath):
+            return _expand_remote(place)
         try:
-            return _expand_path(text)
+            return _expand_path(str(place) if text.startswith("file:") else text)
         except OSError as error:  # such as a name that is too long, or a folder that we may not look into
             if isinstance(error, FileError):
                 raise
@@ -159,6 +210,29 @@ def _expand_path(text: str) -> list[Source]:
             raise FileError("no file matches", path=text)
         return [source for match in matches for source in _expand_path(match)]
     raise FileError("no such file", path=text, number=2)
+
+
+def _expand_remote(place: RemotePath) -> list[Source]:
+    from pyarrow.fs import FileType
+
+    found = place.look()
+    if found.type == FileType.NotFound and glob.has_magic(place.path):
+        from batchfiles.streams.remote_globs import matches
+
+        return [source for match, info in matches(place) for source in _expand_found(match, info)]
+    if found.type == FileType.NotFound:
+        raise FileError("no such file", path=place.shown, number=2)
+    return _expand_found(place, found)
+
+
+def _expand_found(place: RemotePath, found: Any) -> list[Source]:  # noqa: ANN401 - pyarrow has no types
+    """Return the file, or the batch files of the folder, that was found at a place."""
+    if found.is_file:
+        return [Source(place.shown, remote=place)]
+    files = [path for path, info in place.listing() if info.is_file and _is_batch_file(path.name)]
+    if not files:
+        raise FileError("the folder holds no .jsonl file (compressed ones count)", path=place.shown)
+    return [Source(file.shown, remote=file) for file in files]
 
 
 def _is_batch_file(name: str) -> bool:

@@ -17,6 +17,7 @@ from batchfiles.errors import FileError, InvalidLine, TruncatedFile
 from batchfiles.findings import Finding
 from batchfiles.limits import LINE_CAP
 from batchfiles.streams.lines import blocks
+from batchfiles.streams.remote import RemotePath, located
 from batchfiles.streams.sources import STDIN, Source, expand
 from batchfiles.table.cells import plain_values
 from batchfiles.table.recognition import FILE_MAGIC, PARQUET_MAGIC, STREAM_MAGIC, Peeked, is_csv, told_as_damage
@@ -69,27 +70,44 @@ def first_rows(name: str, count: int, columns: list[str] | None = None) -> Previ
         Mismatch: The file is no table.
         ValueError: It has no column of that name, or standard input holds a format that needs a file.
     """
-    if name != STDIN and Path(name).is_dir():
-        return _first_of_folder(Path(name), count, columns)
+    place = None if name == STDIN else located(name)
+    if place is not None and (parts := _parts(place)):
+        return _first_of_folder(str(place), parts, count, columns)
     source = expand([name])[0]
     found = _first_of_file(source, count, columns)
     return replace(found, size=source.size())
 
 
-def _first_of_folder(folder: Path, count: int, columns: list[str] | None) -> Preview:
-    parts = sorted(path for path in folder.rglob("*.parquet") if not path.name.startswith((".", "_")))
+def _parts(place: Path | RemotePath) -> list[Source]:
+    """Return the Parquet files of a folder; none if it is a file.
+
+    Raises:
+        FileError: It is a folder that holds none.
+    """
+    if not (place.is_folder() if isinstance(place, RemotePath) else place.is_dir()):
+        return []
+    if isinstance(place, RemotePath):
+        found = [Source(path.shown, remote=path) for path, info in place.listing(recursive=True) if info.is_file]
+    else:
+        found = [Source(str(path), path=path) for path in sorted(place.rglob("*.parquet"))]
+    names = ((source, source.file_name or "") for source in found)
+    parts = [source for source, name in names if name.endswith(".parquet") and not name.startswith((".", "_"))]
     if not parts:
-        raise FileError("the folder holds no .parquet file; name one of its files", path=str(folder))
-    previews = [_parquet(Source(str(parts[0]), path=parts[0]), count, columns)]
+        raise FileError("the folder holds no .parquet file; name one of its files", path=str(place))
+    return parts
+
+
+def _first_of_folder(name: str, parts: list[Source], count: int, columns: list[str] | None) -> Preview:
+    previews = [_parquet(parts[0], count, columns)]
     for part in parts[1:]:
         rows_so_far = sum(len(preview.rows) for preview in previews)
-        previews.append(_parquet(Source(str(part), path=part), count - rows_so_far, columns))
+        previews.append(_parquet(part, count - rows_so_far, columns))
     return replace(
         previews[0],
-        name=str(folder),
+        name=name,
         rows=[row for preview in previews for row in preview.rows],
         row_count=sum(preview.row_count or 0 for preview in previews),
-        size=sum(part.stat().st_size for part in parts),
+        size=sum(part.size() or 0 for part in parts),
         files=len(parts),
     )
 
@@ -100,7 +118,7 @@ def _first_of_file(source: Source, count: int, columns: list[str] | None) -> Pre
         head = peeked.head
         if head.startswith((PARQUET_MAGIC, FILE_MAGIC)):
             read = _parquet if head.startswith(PARQUET_MAGIC) else _arrow_file
-            if source.path is None:
+            if source.path is None and source.remote is None:
                 raise ValueError("Parquet and Arrow files can't be read from standard input: name the file")
             return read(source, count, columns)
         if head.startswith(STREAM_MAGIC):
@@ -112,7 +130,7 @@ def _first_of_file(source: Source, count: int, columns: list[str] | None) -> Pre
 
 
 def _parquet(source: Source, count: int, columns: list[str] | None) -> Preview:
-    with source.open_raw() as raw, told_as_damage(source):
+    with source.open_for_arrow() as raw, told_as_damage(source):
         file = pq.ParquetFile(raw, buffer_size=READ_AHEAD, pre_buffer=False)
         chosen = _chosen(columns, file.schema_arrow.names)
         batches = file.iter_batches(batch_size=count, columns=chosen) if count > 0 else ()
@@ -120,8 +138,8 @@ def _parquet(source: Source, count: int, columns: list[str] | None) -> Preview:
 
 
 def _arrow_file(source: Source, count: int, columns: list[str] | None) -> Preview:
-    with source.open_raw() as raw, told_as_damage(source):
-        file = pa.ipc.open_file(pa.PythonFile(raw, mode="r"))
+    with source.open_for_arrow() as raw, told_as_damage(source):
+        file = pa.ipc.open_file(raw if isinstance(raw, pa.NativeFile) else pa.PythonFile(raw, mode="r"))
         batches = (file.get_batch(number) for number in range(file.num_record_batches))
         count_rows = getattr(file, "count_rows", lambda: None)  # younger than our floor of pyarrow
         return _preview(source, "Arrow file", file.schema, batches, _chosen(columns, file.schema.names), count, count_rows())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 import tempfile
@@ -16,6 +17,8 @@ import pyarrow as pa
 
 from batchfiles.streams.atomic import atomic_file
 from batchfiles.streams.compression import compression_of_name
+from batchfiles.streams.remote import RemotePath, located
+from batchfiles.streams.urls import shown_name
 from batchfiles.table.writer import Sink, TableWriter
 
 __all__ = ["FORMATS", "TableWriter", "format_of", "open_table"]
@@ -46,6 +49,7 @@ def format_of(name: str) -> str:
     Raises:
         ValueError: None; the sentence lists those there are.
     """
+    name = shown_name(name)
     lowered = name.lower()
     compression = compression_of_name(lowered)
     stem, _, suffix = (lowered.rpartition(".")[0] if compression else lowered).rpartition(".")
@@ -56,23 +60,25 @@ def format_of(name: str) -> str:
 
 
 def open_table(
-    path: str | Path,
+    path: str | os.PathLike[str] | RemotePath,
     schema: pa.Schema,
     *,
     format: str | None = None,  # noqa: A002 - the word of the command line
     force: bool = False,
     csv_safe: bool = False,
     metadata: Mapping[str, str] | None = None,
+    temp_dir: str | os.PathLike[str] | None = None,
 ) -> AbstractContextManager[TableWriter]:
     """Open a table for writing; it has its name only when the `with` block ends without an exception.
 
     Args:
-        path: The file, or `-` for standard output. JSONL, CSV and the Arrow stream appear there as they are written.
+        path: The file, its URL, or `-` for standard output. JSONL, CSV and the Arrow stream appear there as they are written.
         schema: The columns of every batch.
         format: One of `FORMATS`; None takes it from the suffix. Standard output needs it.
         force: Overwrite what is there.
         csv_safe: For CSV: put `'` before texts that spreadsheets would run as formulas.
         metadata: More key-value metadata for the formats that have a place for it; free of credentials.
+        temp_dir: Where a remote file waits until it is whole.
 
     Raises:
         ValueError: The format is unknown, or `csv_safe` goes with another one than CSV.
@@ -94,7 +100,7 @@ def open_table(
     make: MakeWriter = partial(_writer_of(chosen), **options)
     if str(path) == STDOUT:
         return _on_stdout(make, schema, spooled=chosen in SPOOLED)
-    return _in_file(make, Path(path), schema, force=force)
+    return _in_file(make, located(path), schema, force=force, temp_dir=temp_dir)
 
 
 def _writer_of(name: str) -> Callable[..., TableWriter]:
@@ -103,9 +109,11 @@ def _writer_of(name: str) -> Callable[..., TableWriter]:
 
 
 @contextmanager
-def _in_file(make: MakeWriter, path: Path, schema: pa.Schema, *, force: bool) -> Iterator[TableWriter]:
+def _in_file(
+    make: MakeWriter, path: Path | RemotePath, schema: pa.Schema, *, force: bool, temp_dir: str | os.PathLike[str] | None
+) -> Iterator[TableWriter]:
     # Arrow opens the temporary file once more by its name: it then writes without the interpreter lock (see writer.BUFFER).
-    with atomic_file(path, force=force) as file, make(Path(file.name), schema) as writer:
+    with atomic_file(path, force=force, temp_dir=temp_dir) as file, make(Path(file.name), schema) as writer:
         yield writer
 
 

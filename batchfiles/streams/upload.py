@@ -1,0 +1,233 @@
+"""A remote file, or a folder of them, that appears whole or not at all.
+
+The bytes go to a local temporary file first, and are copied only when that is whole. An object appears when its upload is
+completed, and pyarrow completes it whenever a stream is closed or forgotten, half written or not. So a copy that fails is neither
+closed nor forgotten: its stream stays as it is until the process ends, and the service keeps nothing but parts that are no object.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+import secrets
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+from batchfiles.errors import FileError, OutputExists
+from batchfiles.streams.remote import RemotePath
+from batchfiles.streams.remote_errors import told_as_file_error
+
+__all__ = ["refuse_remote_file", "refuse_remote_folder", "uploaded_file", "uploaded_folder"]
+
+CHUNK = 8 * 1024 * 1024
+"""Bytes that are given to the upload at a time."""
+
+WAITING = 8
+"""Chunks after which all that was given must have been sent: pyarrow keeps in memory whatever the network is too slow for."""
+
+UNFINISHED = ".batchfiles-part"
+"""How the names of unfinished files end, where a file takes its name by being renamed."""
+
+LAST = ".json"
+"""How the names of files end that speak of the others, as a manifest does: they come last."""
+
+
+def refuse_remote_file(target: RemotePath, *, force: bool) -> None:
+    """Say before any work that a file can't be written.
+
+    Raises:
+        OutputExists: It is there already, and `force` was not given.
+        FileError: It is a folder, there is no such bucket, or the service can't be asked.
+    """
+    from pyarrow.fs import FileType
+
+    kind = target.look().type
+    if kind == FileType.Directory:
+        raise FileError("is a folder, and a file is to be written", path=target.shown, number=errno.EISDIR)
+    if kind == FileType.File and not force:
+        raise OutputExists(target.shown)
+    _check_bucket(target)
+
+
+def refuse_remote_folder(target: RemotePath, *, force: bool) -> None:
+    """Say before any work that a folder can't be written.
+
+    Raises:
+        OutputExists: There is something in it, and `force` was not given.
+        FileError: It is a file, holds folders itself, there is no such bucket, or the service can't be asked.
+    """
+    from pyarrow.fs import FileType
+
+    kind = target.look().type
+    if kind == FileType.File:
+        raise FileError("is a file, and a folder was asked for", path=target.shown, number=errno.ENOTDIR)
+    if target.has_buckets and "/" not in target.path:
+        raise FileError("is a whole bucket: name a folder in it", path=target.shown, number=errno.EISDIR)
+    if kind != FileType.Directory:
+        _check_bucket(target)
+        return
+    entries = target.listing()
+    if entries and not force:
+        raise OutputExists(target.shown)
+    if any(info.type == FileType.Directory for _, info in entries):
+        raise FileError("holds folders, so it is not replaced: remove it yourself", path=target.shown, number=errno.ENOTEMPTY)
+
+
+def _check_bucket(target: RemotePath) -> None:
+    from pyarrow.fs import FileType
+
+    if not target.has_buckets:
+        return
+    name = target.path.partition("/")[0]
+    try:
+        found = RemotePath(target.filesystem, name, target.shown).look()
+    except FileError:  # who may write objects may not be allowed to look at buckets
+        return
+    if found.type == FileType.NotFound:
+        raise FileError(f"there is no bucket {name}", path=target.shown, number=errno.ENOENT)
+
+
+@contextmanager
+def uploaded_file(
+    target: RemotePath, *, force: bool = False, temp_dir: str | os.PathLike[str] | None = None
+) -> Iterator[BinaryIO]:
+    """Give a local file to fill; it is copied to its place only when the block ends without an exception.
+
+    Args:
+        target: Where it goes.
+        force: Whether a file that is there may be replaced.
+        temp_dir: Where the local file is; None takes the system's folder for temporary files.
+
+    Raises:
+        OutputExists: The target is there and `force` was not given, at the beginning or at the end.
+        FileError: The disk or the service refused.
+    """
+    refuse_remote_file(target, force=force)
+    with _local_errors_told(temp_dir), tempfile.NamedTemporaryFile(prefix="batchfiles-", suffix=UNFINISHED, dir=temp_dir) as file:
+        yield cast("BinaryIO", file)
+        file.flush()
+        refuse_remote_file(target, force=force)
+        _upload(Path(file.name), target)
+
+
+@contextmanager
+def uploaded_folder(target: RemotePath, *, force: bool = False, temp_dir: str | os.PathLike[str] | None = None) -> Iterator[Path]:
+    """Give a local folder to fill; its files are copied only when the block ends without an exception.
+
+    A folder of an object store can't be replaced in one step. With `force`, what is there is deleted when all the new files are
+    whole, and then they are copied one by one, manifests last. If a copy fails, those before it are deleted again.
+
+    Args:
+        target: Where it goes.
+        force: Whether files that are there may be replaced.
+        temp_dir: Where the local folder is; None takes the system's folder for temporary files.
+
+    Raises:
+        OutputExists: There is something in the target and `force` was not given, at the beginning or at the end.
+        FileError: The disk or the service refused, or the target is no folder that we could have written.
+    """
+    refuse_remote_folder(target, force=force)
+    with _local_errors_told(temp_dir), tempfile.TemporaryDirectory(prefix="batchfiles-", dir=temp_dir) as name:
+        folder = Path(name)
+        yield folder
+        refuse_remote_folder(target, force=force)
+        _empty(target)
+        copied: list[RemotePath] = []
+        try:
+            for file in sorted(folder.iterdir(), key=lambda file: (file.suffix == LAST, file.name)):
+                place = target.child(file.name)
+                _upload(file, place)
+                copied.append(place)
+        except BaseException:
+            for place in reversed(copied):
+                with suppress(FileError):
+                    place.delete()
+            raise
+
+
+@contextmanager
+def _local_errors_told(temp_dir: str | os.PathLike[str] | None) -> Iterator[None]:
+    """Turn errors of the disk into ours; what the block raises on its own account passes."""
+    where = os.fspath(temp_dir or tempfile.gettempdir())
+    try:
+        yield
+    except OSError as error:
+        foreign = error.filename is not None and not str(error.filename).startswith(where)
+        if foreign or isinstance(error, FileError | ConnectionError | TimeoutError):
+            raise
+        words = f"{(error.strerror or str(error)).lower()}: name another place for temporary files"
+        raise FileError(words, path=where, number=error.errno) from None
+
+
+def _empty(folder: RemotePath) -> None:
+    """Make room for the files of a folder; manifests go first."""
+    from pyarrow.fs import FileType
+
+    if folder.look().type == FileType.Directory:
+        for path, _ in sorted(folder.listing(), key=lambda entry: not entry[0].name.endswith(LAST)):
+            path.delete()
+    elif not folder.has_buckets:
+        with told_as_file_error(folder.shown):
+            folder.filesystem.create_dir(folder.path, recursive=False)
+
+
+def _upload(file: Path, target: RemotePath) -> None:
+    """Copy a whole file to its place.
+
+    Raises:
+        FileError: The service refused, or has not kept what it was given.
+    """
+    if target.has_buckets:
+        _copy(file, target)
+        _check_size(file, target)
+        return
+    # Elsewhere a file may be there, half of it, as soon as it is begun: it gets its name when it is whole.
+    temporary = target.at(f"{target.path}.{secrets.token_hex(4)}{UNFINISHED}")
+    try:
+        _copy(file, temporary)
+        _check_size(file, temporary)
+        with told_as_file_error(target.shown):
+            target.filesystem.move(temporary.path, target.path)
+    except BaseException:
+        with suppress(FileError):
+            temporary.delete()
+        raise
+
+
+def _copy(file: Path, target: RemotePath) -> None:
+    with told_as_file_error(target.shown):
+        stream = target.filesystem.open_output_stream(target.path, compression=None)  # its own choice would compress .gz again
+        try:
+            with file.open("rb") as source:
+                count = 0
+                while chunk := source.read(CHUNK):
+                    stream.write(chunk)
+                    count += 1
+                    if count % WAITING == 0:
+                        stream.flush()
+            stream.close()
+        except BaseException:
+            _abandon(stream)
+            raise
+
+
+def _abandon(stream: Any) -> None:  # noqa: ANN401 - pyarrow has no types
+    """Let an upload never be completed.
+
+    pyarrow has no way to give one up, and closes what nobody holds any more. So somebody holds it for ever; at the program's end
+    it is too late to complete anything. A few megabytes are the price.
+    """
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(stream))
+
+
+def _check_size(file: Path, target: RemotePath) -> None:
+    """Make sure that the service has what it was given; delete what is something else."""
+    found, expected = target.look(), file.stat().st_size
+    if found.size != expected:
+        with suppress(FileError):
+            target.delete()
+        raise FileError(f"the copy has {found.size or 0:,} bytes instead of {expected:,}: it was deleted", path=target.shown)
