@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from batchfiles.codec import decode_input, decode_output, encode_input, encode_output
+    from batchfiles.edits import Edit
     from batchfiles.errors import (
         BatchFilesError,
         DataError,
@@ -23,10 +24,13 @@ if TYPE_CHECKING:
         WorkerFailed,
     )
     from batchfiles.findings import Finding
+    from batchfiles.jobs.edit import EditReport, edit
     from batchfiles.jobs.export import Export, export
     from batchfiles.jobs.join import Join, join
     from batchfiles.jobs.join_report import ExportReport, JoinReport
+    from batchfiles.jobs.merge import MergeReport, merge
     from batchfiles.jobs.report import Report
+    from batchfiles.jobs.split import SplitReport, split
     from batchfiles.jobs.validate import validate
     from batchfiles.limits import (
         AZURE,
@@ -75,6 +79,8 @@ __all__ = [
     "BatchRequestOutputResponse",
     "DataError",
     "DuplicateCustomId",
+    "Edit",
+    "EditReport",
     "Export",
     "ExportReport",
     "FileError",
@@ -87,27 +93,32 @@ __all__ = [
     "Limits",
     "Line",
     "LineTooLong",
+    "MergeReport",
     "Mismatch",
     "MissingDependency",
     "OutputExists",
     "OutputWriter",
     "Report",
     "Result",
+    "SplitReport",
     "TooManyRequests",
     "TruncatedFile",
     "WorkerFailed",
     "__version__",
     "decode_input",
     "decode_output",
+    "edit",
     "encode_input",
     "encode_output",
     "export",
     "join",
+    "merge",
     "outcome_of",
     "read_inputs",
     "read_lines",
     "read_outputs",
     "schema",
+    "split",
     "validate",
 ]
 
@@ -130,10 +141,14 @@ _HOMES = {
         "WorkerFailed",
     ),
     "findings": ("Finding",),
+    "edits": ("Edit",),
+    "jobs.edit": ("EditReport", "edit"),
     "jobs.export": ("Export", "export"),
     "jobs.join": ("Join", "join"),
     "jobs.join_report": ("ExportReport", "JoinReport"),
+    "jobs.merge": ("MergeReport", "merge"),
     "jobs.report": ("Report",),
+    "jobs.split": ("SplitReport", "split"),
     "jobs.validate": ("validate",),
     "limits": (
         "AZURE",

@@ -14,6 +14,7 @@ from typing import Any, Literal, Self, TypeAlias
 from batchfiles import codec
 from batchfiles.errors import InvalidLine
 from batchfiles.json_paths import Path, parse_path, path_and_rest, shown
+from batchfiles.plain_paths import Gap, find, leads_somewhere
 from batchfiles.spans import elements, members
 
 __all__ = ["Edit", "edited", "json_text"]
@@ -23,6 +24,7 @@ Replacement: TypeAlias = tuple[int, int, bytes]
 """What stands from here to there, and what shall stand there instead."""
 
 STRING_OR_SPACE = re.compile(rb'("[^"\\]*(?:\\.[^"\\]*)*")|[ \t\r\n]+')
+COMMA = re.compile(rb"[ \t\r\n]*,[ \t\r\n]*")
 KINDS = {b"{": "an object", b"[": "an array", b'"': "a string", b"t": "true", b"f": "false", b"n": "null"}
 
 
@@ -133,15 +135,55 @@ def edited(line: bytes, edits: Iterable[Edit]) -> bytes:
         InvalidLine: `invalid_json_line`: it is no JSON object. `path_not_found`: a value can't be set, because its path
             leads through something that is no object, or no array that is long enough.
     """
-    codec.loads(line)
+    value: dict[str, Any] | None = codec.loads(line)
     for edit in edits:
-        line = _edited(line, edit)
+        replacements = _quickly(line, codec.loads(line) if value is None else value, edit)
+        changed = _replaced(line, _walked(line, edit) if replacements is None else replacements)
+        if changed is not line:
+            line, value = changed, None
     return line
 
 
-def _edited(line: bytes, edit: Edit) -> bytes:
+def _quickly(line: bytes, value: dict[str, Any], edit: Edit) -> list[Replacement] | None:
+    """Return what makes an edit in an ordinary line; None if the line must be walked."""
+    place = find(line, value, edit.path)
+    if isinstance(place, Gap):
+        if edit.action == "unset":
+            return []
+        if place.at < 0:
+            return None
+        text = codec.dumps(edit.path[place.depth]) + b":" + _with_parents(edit, place.depth + 1)
+        at = line.rindex(b"{", 0, place.at + 1) + 1 if place.is_empty else place.at
+        replacements = [(at, at, text if place.is_empty else b"," + text)]
+        # A key that comes twice may have hidden which object is the last one: then there is nothing at the path now.
+        return replacements if _is_there(_replaced(line, replacements), edit.path) else None
+    if place is None or edit.action == "default":
+        return None if place is None else []
+    if edit.action == "set":
+        return [] if line[place.start : place.end] == edit.value else [(place.start, place.end, edit.value)]
+    before = place.key_start
+    while line[before - 1] in b" \t\r\n":
+        before -= 1
+    if line[before - 1] == ord(","):
+        return [(before - 1, place.end, b"")]
+    behind = COMMA.match(line, place.end)
+    return [(place.key_start, behind.end() if behind else place.end, b"")]
+
+
+def _is_there(line: bytes, path: Path) -> bool:
+    try:
+        return leads_somewhere(codec.loads(line), path)
+    except InvalidLine:
+        return False
+
+
+def _walked(line: bytes, edit: Edit) -> list[Replacement]:
+    """Return what makes an edit in any line."""
     start = line.index(b"{")
-    replacements = list(_removals(line, start, edit.path) if edit.action == "unset" else _settings(line, start, edit, 0))
+    return list(_removals(line, start, edit.path) if edit.action == "unset" else _settings(line, start, edit, 0))
+
+
+def _replaced(line: bytes, replacements: list[Replacement]) -> bytes:
     if not replacements:
         return line
     pieces: list[bytes] = []

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from batchfiles.edits import Edit, edited, json_text
+from batchfiles.edits import Edit, _quickly, _replaced, _walked, edited, json_text
 from batchfiles.errors import InvalidLine
 from batchfiles.json_paths import parse_path, shown
 
 STRANGE = (
     b'{ "custom_id" : "a-1",\t"method":"POST", "url": "/v1/chat/completions", "body": {"model":"old", "seed": '
-    b'18446744073709551616 ,'
+    b"18446744073709551616 ,"
     b'"temperature":1E2, "model" : "older","top_p":1.0, "messages":[ {"role":"user","content":"\\u0048i \\"}"} ] } }\r'
 )
 """A line with 2^64, `1E2`, a key that comes twice, odd white space and escapes."""
@@ -258,6 +259,28 @@ def test_setting_agrees_with_setting_in_decoded_json(line: bytes, path: tuple[st
     assert json.loads(changed) == expected
     assert list(json.loads(changed)) == list(expected)
     assert edited(changed, [edit]) is changed
+
+
+@settings(max_examples=500, deadline=None)
+@given(line=written(), path=PATHS, action=st.sampled_from(["set", "default", "unset"]))
+def test_the_quick_way_and_the_long_way_come_to_the_same(line: bytes, path: tuple[str | int, ...], action: Any) -> None:
+    """An ordinary line is searched, any other one is walked."""
+    edit = Edit(action, path, b'{"c":1.0}')
+    try:
+        quick = _quickly(line, json.loads(line), edit)
+    except InvalidLine as error:
+        with pytest.raises(InvalidLine, match=re.escape(str(error))):
+            _walked(line, edit)
+    else:
+        assert quick is None or _replaced(line, quick) == _replaced(line, _walked(line, edit))
+
+
+def test_a_key_that_comes_twice_does_not_mislead_the_quick_way() -> None:
+    """Decoded, the object seems to be the last one; another one stands behind it."""
+    line = b'{"a":1,"body":{"x":1},"a":{}}'
+    assert edited(line, [Edit.set("body.y", 2)]) == b'{"a":1,"body":{"x":1,"y":2},"a":{}}'
+    line = b'{"a":1,"body":{"x":1},"a":"}"}'
+    assert edited(line, [Edit.set("body.y", 2)]) == b'{"a":1,"body":{"x":1,"y":2},"a":"}"}'
 
 
 @settings(max_examples=500, deadline=None)

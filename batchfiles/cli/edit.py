@@ -1,0 +1,139 @@
+"""`batchfiles edit`: the same change to every line."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import click
+
+from batchfiles.cli.edit_options import EditingCommand, edit_options, edits_of
+from batchfiles.cli.progress import Progress
+from batchfiles.cli.targets import check_targets
+from batchfiles.cli.terminal import visible
+from batchfiles.cli.validate import plural, size, total_of
+from batchfiles.limits import LINE_CAP
+
+if TYPE_CHECKING:
+    from batchfiles.jobs.edit import EditReport
+
+__all__ = ["edit"]
+
+STDOUT = "-"
+FINDINGS = 3
+"""Findings that are told in words; `--json` has more."""
+
+
+@click.command(cls=EditingCommand, short_help="Change the same value in every line, and no other byte.")
+@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@click.option(
+    "-o", "--output", required=True, metavar="FILE", help="The file to write, compressed if its name says so (.gz, .zst); or -."
+)
+@edit_options
+@click.option("--full", metavar="URL", help="Make full lines of short ones: add method POST and this url where a line has none.")
+@click.option("--short", is_flag=True, help="Make short lines of full ones: take method and url away.")
+@click.option(
+    "--bad-lines",
+    type=click.Choice(["refuse", "copy", "drop"]),
+    default="refuse",
+    show_default=True,
+    help="What to do with a line that can't be changed: write nothing at all, copy it as it is, or leave it out.",
+)
+@click.option("--force", is_flag=True, help="Replace a file that is there already.")
+@click.option("--json", "as_json", is_flag=True, help="Print the counts, as one JSON object, on standard output.")
+@click.option(
+    "--max-line-bytes",
+    type=click.IntRange(min=1),
+    default=LINE_CAP,
+    show_default="64 MiB",
+    metavar="N",
+    help="A longer line is refused.",
+)
+@click.pass_context
+def edit(
+    context: click.Context,
+    files: tuple[str, ...],
+    *,
+    output: str,
+    set_: tuple[str, ...],
+    set_string: tuple[str, ...],
+    unset: tuple[str, ...],
+    full: str | None,
+    short: bool,
+    bad_lines: str,
+    force: bool,
+    as_json: bool,
+    max_line_bytes: int,
+) -> None:
+    """Change the same value in every line, and no other byte.
+
+    FILE is a request file; or a folder or a glob of them, or - for standard input. gzip, bz2 and zstd are read too. Several FILEs
+    are written one behind the other, and ids are not compared: that is what merge does.
+
+    PATH leads to a value: body.model, body.messages[0].content, or body["a key with . or = in it"]. A new key goes last in its
+    object, objects on the way to it are made, and a key that comes twice is set twice. VALUE is JSON if it parses and is written
+    as you typed it; else it is a string. Changes are made in the order in which you name them.
+
+    \b
+    Examples:
+        batchfiles edit requests.jsonl -o mini.jsonl --set body.model=gpt-4o-mini --unset body.seed
+        batchfiles edit azure.jsonl -o openai.jsonl --set url=/v1/chat/completions
+        batchfiles edit short.jsonl -o full.jsonl --full /v1/chat/completions --set body.model=gpt-4o-mini
+        batchfiles edit requests.jsonl -o - --set-string body.user=42 | head -1
+
+    \b
+    Exit codes:
+        0   the file is there
+        1   the file is there, but lines that can't be changed were copied or left out (--bad-lines)
+        2   wrong usage, or a file to write that exists
+        3   it could not be done: a line can't be changed, a file can't be read, the disk is full
+    """  # noqa: D301 - click wants its \b
+    from batchfiles.jobs.edit import edit as edit_files
+    from batchfiles.streams.sources import expand
+
+    if output == STDOUT and as_json:
+        raise click.UsageError("-o - and --json both want standard output.")
+    edits = edits_of(context, {"set_": set_, "set_string": set_string, "unset": unset})
+    sources = expand(files)
+    check_targets(None, [("-o", None if output == STDOUT else output)], sources, force=force)
+    done = 0
+    with Progress("edit", total_of(sources), quiet=as_json) as progress:
+
+        def count(more: int) -> None:
+            nonlocal done
+            done += more
+            progress.update(done)
+
+        report = edit_files(
+            *sources,
+            output=output,
+            edits=edits,
+            full=full,
+            short=short,
+            bad_lines=bad_lines,
+            force=force,
+            cap=max_line_bytes,
+            on_bytes=count,
+        )
+    if as_json:
+        click.echo(json.dumps(report.to_dict(), indent=2))
+    click.echo("\n".join(summary(report, output)), err=True)
+    if report.bad_lines:
+        context.exit(1)
+
+
+def summary(report: EditReport, output: str) -> list[str]:
+    """Return the words about an edit."""
+    lines = [visible(str(finding)) for finding in report.findings[:FINDINGS]]
+    if len(report.findings) > FINDINGS:
+        lines.append(f"{len(report.findings) - FINDINGS:,} more findings: --json lists them")
+    if report.blank_lines:
+        lines.append(f"{plural(report.blank_lines, 'blank line')}, left out")
+    if report.bad_lines:
+        what = "left out" if report.dropped else "copied as they are"
+        lines.append(f"{plural(report.bad_lines, 'line')} that can't be changed, {what}")
+    where = "standard output" if output == STDOUT else visible(output)
+    written = report.lines - report.dropped
+    words = f"{report.changed:,} changed, {report.unchanged:,} copied as they were"
+    lines.append(f"{where}: {plural(written, 'line')}, {words}, {size(report.bytes)}")
+    return lines

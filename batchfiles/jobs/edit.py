@@ -1,0 +1,194 @@
+"""`edit`: the same change to every line of a file, and no other byte of it changed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from batchfiles.edits import Edit, edited
+from batchfiles.errors import InvalidLine
+from batchfiles.findings import Finding
+from batchfiles.jobs.copied_lines import CopiedLines, Run
+from batchfiles.limits import LINE_CAP
+from batchfiles.streams.sources import SourceLike, expand
+from batchfiles.writing import CopyWriter, Target
+
+__all__ = ["BAD_LINES", "EditReport", "checked_edits", "edit", "made_full", "made_short"]
+
+BAD_LINES = ("refuse", "copy", "drop")
+"""What may become of a line that can't be changed."""
+
+FINDINGS_KEPT = 100
+"""Findings that a report tells in words; all are counted."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EditReport:
+    """What an edit did. `lines == changed + unchanged + dropped`.
+
+    Attributes:
+        lines: Lines that were read, blank ones aside.
+        changed: Lines that are others now.
+        unchanged: Lines that were copied as they are, those that can't be changed included.
+        dropped: Lines that can't be changed and were left out.
+        blank_lines: Blank lines, which are left out.
+        bad_lines: Lines that can't be changed: copied or dropped, as was asked for.
+        bytes: What was written, uncompressed.
+        findings: What was noticed, the first hundred.
+    """
+
+    lines: int
+    changed: int
+    unchanged: int
+    dropped: int
+    blank_lines: int
+    bad_lines: int
+    bytes: int
+    findings: tuple[Finding, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the report as plain values, for JSON."""
+        return asdict(self)
+
+
+def made_full(url: str) -> tuple[Edit, ...]:
+    """Return the edits that make full lines of short ones: `method` and `url` are added where they are not."""
+    return Edit.default("method", "POST"), Edit.default("url", url)
+
+
+def made_short() -> tuple[Edit, ...]:
+    """Return the edits that leave `custom_id` and `body`: services that take the url from the job want such lines."""
+    return Edit.unset("method"), Edit.unset("url")
+
+
+def edit(
+    *sources: SourceLike,
+    output: Target,
+    set: Mapping[str, Any] | None = None,  # noqa: A002 - the command line's word
+    unset: Iterable[str] = (),
+    edits: Iterable[Edit] = (),
+    full: str | None = None,
+    short: bool = False,
+    bad_lines: str = "refuse",
+    force: bool = False,
+    cap: int = LINE_CAP,
+    on_bytes: Callable[[int], None] | None = None,
+) -> EditReport:
+    r"""Change values in every line; the other bytes are copied.
+
+    Args:
+        *sources: Paths, folders, globs, open binary files, or `-` for standard input; plain or compressed. Their lines are
+            written one behind the other.
+        output: A path, whose suffix may ask for compression; `-` for standard output; an open file.
+        set: Values by their paths, such as `{"body.model": "gpt-4o", "body.messages[0].content": "Hi"}`. A new key goes last.
+        unset: Paths of values to take away.
+        edits: Changes whose order matters; they are made before those of `unset` and then of `set`.
+        full: The url for lines that have none; they get `"method": "POST"` too, as most services want it.
+        short: Whether `method` and `url` are taken away, as services want it where the url belongs to the job.
+        bad_lines: What to do with a line that can't be changed, being no JSON object or having something else at the path:
+            `"refuse"` writes nothing, `"copy"` leaves it as it is, `"drop"` leaves it out.
+        force: Replace what is there.
+        cap: The longest line that is read, in bytes.
+        on_bytes: Gets the number of bytes that were done, again and again, for a progress bar.
+
+    Returns:
+        How many lines were changed.
+
+    Raises:
+        InvalidLine: `invalid_json_line` or `path_not_found`, with the first line that can't be changed.
+        LineTooLong: A line is above the cap.
+        OutputExists: The output is there and `force` was not given.
+        FileError: A file can't be read, or the disk refused.
+        TruncatedFile: A compressed file is damaged.
+        ValueError: There is nothing to change, a path or a value is none, or all lines would get one `custom_id`.
+    """
+    if bad_lines not in BAD_LINES:
+        raise ValueError(f"bad_lines is one of {', '.join(BAD_LINES)}, not {bad_lines!r}")
+    if full is not None and short:
+        raise ValueError("lines can be made full or short, not both")
+    chosen = [*checked_edits(edits, set, unset), *(made_full(full) if full is not None else ()), *(made_short() if short else ())]
+    if not chosen:
+        raise ValueError("there is nothing to change: say what to set or to unset")
+    files = expand(sources)
+    if not files:
+        raise TypeError("edit needs at least one file")
+    lines = CopiedLines(cap, on_bytes=on_bytes)
+    with CopyWriter(output, force=force) as writer:
+        work = _Work(chosen, bad_lines, writer)
+        for source in files:
+            for run in lines.of(source):
+                work.add(run)
+    return EditReport(
+        lines=work.lines,
+        changed=work.changed,
+        unchanged=work.lines - work.changed - work.dropped,
+        dropped=work.dropped,
+        blank_lines=lines.blank_lines,
+        bad_lines=work.bad_lines,
+        bytes=writer.bytes_written,
+        findings=(*lines.findings, *work.findings),
+    )
+
+
+def checked_edits(edits: Iterable[Edit], set: Mapping[str, Any] | None, unset: Iterable[str]) -> list[Edit]:  # noqa: A002
+    """Return all edits in the order in which they are made.
+
+    Raises:
+        ValueError: A path or a value is none, or all lines would get one `custom_id`.
+    """
+    if isinstance(unset, str):
+        raise TypeError("unset is a list of paths, not a single string")
+    chosen = [*edits, *map(Edit.unset, unset), *(Edit.set(path, value) for path, value in (set or {}).items())]
+    for each in chosen:
+        if each.action == "set" and each.path == ("custom_id",):
+            raise ValueError("every line would get the same custom_id, and results could not be told apart: it can't be set")
+    return chosen
+
+
+class _Work:
+    """Changes runs of lines and writes them."""
+
+    def __init__(self, edits: list[Edit], bad_lines: str, writer: CopyWriter) -> None:
+        self._edits = edits
+        self._policy = bad_lines
+        self._writer = writer
+        self.lines = self.changed = self.dropped = self.bad_lines = 0
+        self.findings: list[Finding] = []
+
+    def add(self, run: Run) -> None:
+        """Write the lines of a run.
+
+        Raises:
+            InvalidLine: One can't be changed, and such lines are refused.
+        """
+        edits = self._edits
+        found: list[bytes] = []
+        changed = 0
+        number, offset = run.line_number, run.byte_offset
+        for line in run.lines:
+            try:
+                new = edited(line, edits)
+            except InvalidLine as error:
+                self._take_bad(Finding.of(error, path=run.path, line_number=number, byte_offset=offset))
+                new = line if self._policy == "copy" else b""
+            if new is not line:
+                changed += 1
+            if new:
+                found.append(new)
+            number += 1
+            offset += len(line) + 1
+        dropped = len(run.lines) - len(found)
+        text = b"\n".join([*found, b""]) if changed else run.text
+        self.lines += len(run.lines)
+        self.changed += changed - dropped
+        self.dropped += dropped
+        if found:
+            self._writer.write_lines(text, len(found))
+
+    def _take_bad(self, finding: Finding) -> None:
+        if self._policy == "refuse":
+            raise finding.exception()
+        self.bad_lines += 1
+        if len(self.findings) < FINDINGS_KEPT:
+            self.findings.append(finding)
