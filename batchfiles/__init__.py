@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from batchfiles.jobs.join import Join, join
     from batchfiles.jobs.join_report import ExportReport, JoinReport
     from batchfiles.jobs.merge import MergeReport, merge
+    from batchfiles.jobs.prepare import PrepareReport, prepare
     from batchfiles.jobs.report import Report
     from batchfiles.jobs.split import SplitReport, split
     from batchfiles.jobs.validate import validate
@@ -98,6 +99,7 @@ __all__ = [
     "MissingDependency",
     "OutputExists",
     "OutputWriter",
+    "PrepareReport",
     "Report",
     "Result",
     "SplitReport",
@@ -114,6 +116,7 @@ __all__ = [
     "join",
     "merge",
     "outcome_of",
+    "prepare",
     "read_inputs",
     "read_lines",
     "read_outputs",
@@ -147,6 +150,7 @@ _HOMES = {
     "jobs.join": ("Join", "join"),
     "jobs.join_report": ("ExportReport", "JoinReport"),
     "jobs.merge": ("MergeReport", "merge"),
+    "jobs.prepare": ("PrepareReport", "prepare"),
     "jobs.report": ("Report",),
     "jobs.split": ("SplitReport", "split"),
     "jobs.validate": ("validate",),

@@ -40,6 +40,7 @@ TRACEBACK = "BATCHFILES_TRACEBACK"
 COMPLETION = "_BATCHFILES_COMPLETE"
 
 COMMANDS = {
+    "prepare": ("batchfiles.cli.prepare:prepare", "Make a request of each row of a table."),
     "validate": ("batchfiles.cli.validate:validate", "Check request files before they are sent."),
     "join": ("batchfiles.cli.join:join", "Put results beside their requests, every request accounted for."),
     "export": ("batchfiles.cli.export:export", "Turn result files into a table, without their requests."),
@@ -48,6 +49,8 @@ COMMANDS = {
     "merge": ("batchfiles.cli.merge:merge", "Put the lines of several files into one."),
     "show": ("batchfiles.cli.show:show", "Look at the first rows of a table or a batch file."),
     "stats": ("batchfiles.cli.stats:stats", "Count requests, outcomes, tokens and what they cost."),
+    "errors": ("batchfiles.cli.errors:errors", "Say which errors there are in results, and how often."),
+    "get": ("batchfiles.cli.get:get", "Find one request and all its results."),
     "limits": ("batchfiles.cli.limits:limits", "Print the limits of the services, and where each number is from."),
 }
 """Each command: where it is, and a line of help that needs no import."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
 
 from batchfiles.codec import Repaired, loads
 from batchfiles.custom_ids.index import Index, Place
@@ -128,20 +129,23 @@ class Accounts:
             self.examples[kind].append(f"{self._files[place.file].name}:{place.line_number}")
 
 
-def duplicate_inputs(index: Index, inputs: Sequence[LocalFile], files: Sequence[ResultFile]) -> tuple[int, list[str]]:
+def duplicate_inputs(
+    index: Index, inputs: Sequence[LocalFile], files: Sequence[ResultFile], own_batches: AbstractSet[int] = frozenset()
+) -> tuple[int, list[str]]:
     """Count the requests whose id stood in an earlier request of the same batch.
 
-    Input files that have results of their own are batches of their own; all others are one.
+    Input files that have results of their own are batches of their own, and so are the parts of a campaign; all others are one.
 
     Args:
         index: Where the requests stand, by the digests of their ids.
         inputs: The input files.
         files: The result files.
+        own_batches: The numbers of the input files that are known to be a batch of their own.
 
     Returns:
         How many there are, and the first places.
     """
-    parts = {file.part for file in files if file.part is not None}
+    parts = own_batches | {file.part for file in files if file.part is not None}
     descriptors = opened(inputs)
     count = 0
     examples: list[str] = []

@@ -23,6 +23,7 @@ from batchfiles.jobs.local_file import LocalFile, changed, check_unchanged
 from batchfiles.jobs.rejects import write_rejects
 from batchfiles.jobs.survey import Misindexed, Survey, survey_results, with_line_numbers
 from batchfiles.jobs.table_job import PART_BYTES, TASK_BYTES, TableJob, TableKeywords, TableOptions
+from batchfiles.streams.remote import RemotePath, located
 from batchfiles.streams.sources import SourceLike
 from batchfiles.streams.spool import Spool
 
@@ -44,14 +45,15 @@ class Join(TableJob[JoinReport]):
         self._quick = False
         self._accounts: Accounts | None = None
 
-    def write_rejects(self, path: str | os.PathLike[str], *, force: bool = False) -> None:
+    def write_rejects(self, path: str | os.PathLike[str] | RemotePath, *, force: bool = False, filesystem: object = None) -> None:
         r"""Copy the result lines that are not in the table, byte for byte, each with a `\n`, in the order of the files.
 
         They are the malformed, unknown, superseded and conflicting ones.
 
         Args:
-            path: A new file; compressed if its suffix says so.
+            path: A new file, or the URL of one; compressed if its suffix says so.
             force: Replace what is there.
+            filesystem: The filesystem in which `path` is a path; None takes the local one.
 
         Raises:
             OutputExists: Something is there and `force` was not given.
@@ -60,7 +62,8 @@ class Join(TableJob[JoinReport]):
         if self._accounts is None:
             _ = self.report
         assert self._accounts is not None  # noqa: S101 - the report needs them
-        write_rejects(Path(path), self._rejected(self._accounts), self._files, force=force)
+        target = located(path, filesystem)
+        write_rejects(target, self._rejected(self._accounts), self._files, force=force, temp_dir=self._options.temp_dir)
 
     def _rejected(self, accounts: Accounts) -> Iterator[Place]:
         """Yield the places of the lines to copy, from files that are still what they were."""
@@ -70,20 +73,21 @@ class Join(TableJob[JoinReport]):
 
     def write(
         self,
-        path: str | os.PathLike[str],
+        path: str | os.PathLike[str] | RemotePath,
         *,
         format: str | None = None,  # noqa: A002 - the command line's word
         force: bool = False,
         csv_safe: bool = False,
+        filesystem: object = None,
     ) -> JoinReport:
         """Write the table: see `TableJob.write`."""
         # What is written to a file can be begun again, so a quick survey will do; rows that were given out can't be taken back.
-        self._quick = os.fspath(path) != "-"
+        self._quick = str(path) != "-"
         try:
-            return super().write(path, format=format, force=force, csv_safe=csv_safe)
+            return super().write(path, format=format, force=force, csv_safe=csv_safe, filesystem=filesystem)
         except Misindexed:
             self._quick = False
-            return super().write(path, format=format, force=force, csv_safe=csv_safe)
+            return super().write(path, format=format, force=force, csv_safe=csv_safe, filesystem=filesystem)
         finally:
             self._quick = False
 
@@ -154,7 +158,7 @@ class Join(TableJob[JoinReport]):
         accounts = Accounts(survey, marks, self._files)
         with asked.finish() as index:
             index.path.unlink()
-            duplicates, places = duplicate_inputs(index, self._roles.inputs, self._files)
+            duplicates, places = duplicate_inputs(index, self._roles.inputs, self._files, self._roles.own_batches())
         examples = {**accounts.examples, "duplicate": places} if places else accounts.examples
         self._check_files()  # who has read them has read one and the same
         fields = tally.fields()
@@ -193,6 +197,7 @@ def join(
     *files: SourceLike,
     inputs: Iterable[SourceLike] = (),
     on_duplicate: str = "best",
+    filesystem: object = None,
     **options: Unpack[TableKeywords],
 ) -> Join:
     """Join results to their requests: one row for each request, in the order of the requests.
@@ -203,6 +208,7 @@ def join(
         inputs: Files that must be requests.
         on_duplicate: What to do where there are several results for a request: `"best"` takes succeeded before incomplete before
             the rest, among equals the later one; `"error"` refuses.
+        filesystem: The filesystem in which paths are paths, of `pyarrow.fs` or of fsspec; None takes the local one.
         **options: The fields of `TableOptions`: `table`, `dimensions`, `bodies`, `request_bodies`, `cap`, `temp_dir`, `workers`,
             `progress`.
 
@@ -224,7 +230,7 @@ def join(
         raise ValueError(f"on_duplicate is 'best' or 'error', not {on_duplicate!r}")
     chosen = TableOptions(**options)
     spool = Spool(chosen.temp_dir)
-    roles = sort_files(files, inputs, spool)
+    roles = sort_files(files, inputs, spool, filesystem=filesystem)
     if not roles.inputs and roles.results:
         names = ", ".join(file.name for file in roles.results[:3])
         raise Mismatch(f"no file holds requests, only results ({names}): name the request file too, or export the results alone")

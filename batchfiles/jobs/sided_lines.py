@@ -7,9 +7,9 @@ from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
+from batchfiles.campaign.names import RESULT_NAME
 from batchfiles.findings import Finding
 from batchfiles.jobs.families import Side, classify_lines
-from batchfiles.jobs.file_roles import RESULT_NAME
 from batchfiles.streams.lines import Block
 from batchfiles.streams.sources import Source, read_blocks
 

@@ -1,0 +1,109 @@
+"""The manifest of a campaign folder: what is written comes back, and what is damaged is not passed over."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from batchfiles.campaign.manifest import MANIFEST, Manifest, Part, read_manifest, write_manifest
+from batchfiles.errors import DataError
+
+PART = {"file": "a-00001.jsonl", "requests": 2, "bytes": 9, "sha256": "00"}
+GOOD: dict[str, Any] = {
+    "format": "batchfiles-campaign",
+    "version": 1,
+    "limits": "openai",
+    "sources": ["a.jsonl"],
+    "parts": [PART],
+}
+
+
+def put(folder: Path, value: Any) -> Path:
+    """Write a manifest as somebody else would."""
+    (folder / MANIFEST).write_text(json.dumps(value))
+    return folder
+
+
+texts = st.text(st.characters(codec="utf-8", exclude_characters="/\0"), min_size=1, max_size=8).filter(lambda text: text != "..")
+surrogates = st.text(st.sampled_from("a\udcff"), max_size=3)
+parts = st.builds(
+    Part,
+    file=texts.filter(lambda text: text != "."),
+    requests=st.integers(0),
+    bytes=st.integers(0),
+    sha256=texts,
+    source=st.none() | texts | surrogates,
+    first_line=st.none() | st.integers(1),
+    last_line=st.none() | st.integers(1),
+    by=st.dictionaries(st.sampled_from(["model", "url"]), st.none() | texts),
+    batches=st.lists(texts, max_size=2).map(tuple),
+    retry_of=st.lists(texts, max_size=2).map(tuple),
+    extra=st.dictionaries(st.just("note"), st.integers() | texts),
+)
+
+
+@given(st.builds(Manifest, sources=st.lists(texts).map(tuple), parts=st.lists(parts, max_size=3).map(tuple), limits=texts))
+def test_what_is_written_is_read(tmp_path_factory: pytest.TempPathFactory, manifest: Manifest) -> None:
+    """Names that are no UTF-8 and keys that are not known here included."""
+    folder = tmp_path_factory.mktemp("campaign")
+    write_manifest(folder, manifest)
+    assert read_manifest(folder) == manifest
+
+
+def test_unknown_keys_are_kept_where_they_stood(tmp_path: Path) -> None:
+    """A later version, or a user, may have put them there."""
+    value = {**GOOD, "owner": "ann", "parts": [{**PART, "sent": {"at": 3}}]}
+    manifest = read_manifest(put(tmp_path, value))
+    assert manifest is not None
+    write_manifest(tmp_path, manifest)
+    assert json.loads((tmp_path / MANIFEST).read_text()) == value
+
+
+def test_a_folder_without_a_manifest_has_none(tmp_path: Path) -> None:
+    """Nor has a file, or what is not there."""
+    (tmp_path / "file").touch()
+    assert [read_manifest(tmp_path / name) for name in (".", "file", "nowhere")] == [None] * 3
+
+
+@pytest.mark.parametrize("value", [[], {"manifest_version": 3, "name": "an extension"}, {"format": "other", "version": 99}])
+def test_the_manifest_of_another_program_is_not_ours(tmp_path: Path, value: Any) -> None:
+    """It disturbs nobody."""
+    assert read_manifest(put(tmp_path, value)) is None
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"version": 2}, "version 2, and 1 is the last"),
+        ({"version": None}, "version None"),
+        ({"parts": {}}, "no list of parts"),
+        ({"parts": ["a"]}, "no list of parts"),
+        ({"parts": [{"file": "a"}]}, "without requests, bytes, sha256"),
+        ({"parts": [{**PART, "requests": "2"}]}, "'requests' that is none"),
+        ({"parts": [{**PART, "requests": True}]}, "'requests' that is none"),
+        ({"parts": [{**PART, "bytes": -1}]}, "'bytes' that is none"),
+        ({"parts": [{**PART, "batches": "batch_1"}]}, "'batches' that is none"),
+        ({"parts": [{**PART, "by": {"model": 1}}]}, "'by' that is none"),
+        ({"parts": [{**PART, "file": "../a.jsonl"}]}, "no file of this folder"),
+        ({"parts": [{**PART, "file": ".."}]}, "no file of this folder"),
+        ({"sources": [1]}, "'sources' that is none"),
+    ],
+)
+def test_a_damaged_manifest_is_an_error_that_names_it(tmp_path: Path, change: dict[str, Any], words: str) -> None:
+    """Without it results would be joined to the wrong part, and nobody would see it."""
+    with pytest.raises(DataError, match=words) as caught:
+        read_manifest(put(tmp_path, {**GOOD, **change}))
+    assert caught.value.path == str(tmp_path / MANIFEST)
+
+
+@pytest.mark.parametrize("text", [b"", b"{", b"\xff", b"[" * 100_000])
+def test_a_manifest_that_is_no_json_is_an_error(tmp_path: Path, text: bytes) -> None:
+    """It may have been ours."""
+    (tmp_path / MANIFEST).write_bytes(text)
+    with pytest.raises(DataError, match="is no JSON"):
+        read_manifest(tmp_path)
