@@ -1,0 +1,124 @@
+"""`batchfiles prepare`: one request for each row of a table."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from batchfiles.cli.limits_options import limits_options
+from batchfiles.cli.terminal import visible
+from batchfiles.cli.validate import plural, size
+from batchfiles.jobs.lean_import import import_pyarrow
+
+if TYPE_CHECKING:
+    from batchfiles.jobs.template import NullPolicy
+    from batchfiles.limits import Limits
+
+__all__ = ["prepare"]
+
+
+@click.command(short_help="Make a request of each row of a table.")
+@click.argument("tables", nargs=-1, required=True, metavar="TABLE...")
+@click.option("-o", "--output", required=True, metavar="FILE", help="The request file; - for standard output.")
+@click.option(
+    "--template",
+    required=True,
+    metavar="FILE",
+    help="The request, as JSON: a whole line without its custom_id, or a body alone. Strings name columns: {{question}}.",
+)
+@click.option("--id", "custom_id", required=True, metavar="TEXT", help="What makes the custom_id of a row: {{doc}}-{{chunk}}.")
+@click.option("--url", metavar="URL", help="The endpoint, where the template has none, such as /v1/chat/completions.")
+@click.option(
+    "--null",
+    type=click.Choice(["error", "null", "drop"]),
+    default="error",
+    show_default=True,
+    help="What a null becomes: the end of the job, a null (nothing within a longer text), or no key at all.",
+)
+@click.option("--sample", type=click.IntRange(min=1), metavar="N", help="Take the first N rows only, to try a template.")
+@limits_options
+@click.option("--force", is_flag=True, help="Replace a file that is there already.")
+@click.option("--temp-dir", type=click.Path(exists=True, file_okay=False), metavar="FOLDER", help="Where temporary files go.")
+@click.option("--json", "as_json", is_flag=True, help="Print the counts, as one JSON object, on standard output.")
+def prepare(
+    tables: tuple[str, ...],
+    *,
+    output: str,
+    template: str,
+    custom_id: str,
+    url: str | None,
+    null: NullPolicy,
+    sample: int | None,
+    limits: Limits,
+    force: bool,
+    temp_dir: str | None,
+    as_json: bool,
+) -> None:
+    """Make a request of each row of a table.
+
+    TABLE is a Parquet, Arrow, CSV or JSONL file, a folder or a glob of such files, or - for CSV, JSONL or an Arrow stream on
+    standard input.
+
+    The template is a JSON request whose strings name columns. A string that is one placeholder keeps the value's type; within a
+    longer string values are put in as text. {{author.name}} is a field of a column, and {{{{ stands for two braces:
+
+    \b
+        {"url": "/v1/chat/completions", "body": {
+            "model": "gpt-4o-mini", "max_tokens": "{{budget}}",
+            "messages": [{"role": "user", "content": "Summarize in {{language}}: {{text}}"}]}}
+
+    The file appears whole or not at all. A column that isn't there, a null, and two rows with the same id are errors that name
+    the row. A table for more requests than the service takes is written with --limits none, and split.
+
+    \b
+    Examples:
+        batchfiles prepare questions.parquet -o requests.jsonl --template template.json --id '{{doc}}-{{chunk}}'
+        batchfiles prepare questions.csv -o - --template body.json --url /v1/responses --id '{{id}}' --sample 3
+        batchfiles prepare parts/ -o requests.jsonl --template template.json --id '{{id}}' --limits together --null drop
+
+    \b
+    Exit codes:
+        0   the request file is there
+        2   wrong usage: a template or an id that can't be, a column that isn't there, a file that exists
+        3   it could not be done: a row can't become a request, a file can't be read, the limits are reached
+    """  # noqa: D301 - click wants its \b
+    if as_json and output == "-":
+        raise click.UsageError("-o - and --json both want standard output.")
+    _check_output(output, (*tables, template), force=force)
+    import_pyarrow()
+    from batchfiles.jobs.prepare import prepare as prepare_requests
+
+    report = prepare_requests(
+        list(tables),
+        output,
+        template=template,
+        id=custom_id,
+        url=url,
+        null=null,
+        sample=sample,
+        limits=limits,
+        force=force,
+        temp_dir=temp_dir,
+    )
+    if as_json:
+        click.echo(json.dumps(report.to_dict(), indent=2))
+    nulls = f", {plural(report.nulls, 'null')}" if report.nulls else ""
+    where = "standard output" if output == "-" else visible(report.path)
+    words = f"{where}: {plural(report.requests, 'request')}, {size(report.bytes)}{nulls}, in {report.seconds:,.1f} s"
+    click.echo(words, err=True)
+
+
+def _check_output(output: str, read: tuple[str, ...], *, force: bool) -> None:
+    """Refuse, before any work, to write over what is read or what is there."""
+    from batchfiles.streams.atomic import refuse_existing
+
+    if output == "-":
+        return
+    target = os.path.realpath(output)
+    if target in map(os.path.realpath, read):
+        raise click.UsageError(f"-o names a file that is read, {visible(output)}: choose another name.")
+    refuse_existing(Path(output), force=force)

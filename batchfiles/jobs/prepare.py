@@ -1,0 +1,257 @@
+"""`prepare`: one request for each row of a table."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import asdict, dataclass
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from batchfiles.codec import dumps, loads
+from batchfiles.errors import DuplicateCustomId, FileError, FileTooLarge, InvalidLine, TooManyRequests
+from batchfiles.jobs.template import IdTemplate, NotANumber, NullInRow, NullPolicy, Template, columns_needed, no_column
+from batchfiles.limits import LINE_CAP, OPENAI, Limits
+from batchfiles.writing import InputWriter, Target
+
+if TYPE_CHECKING:
+    from batchfiles.table.user_table import TableLike
+
+__all__ = ["PrepareReport", "bad_row", "prepare", "read_template"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PrepareReport:
+    """What `prepare` did.
+
+    Attributes:
+        path: The display name of the request file.
+        requests: Requests written, one for each row.
+        bytes: The size of the file, uncompressed.
+        tables: The tables that were read, and how many rows each had.
+        nulls: Placeholders for which a row had no value; above 0 only where that is allowed.
+        seconds: How long it took.
+    """
+
+    path: str
+    requests: int
+    bytes: int
+    tables: Mapping[str, int]
+    nulls: int
+    seconds: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the report as plain values, for JSON."""
+        return asdict(self)
+
+
+def prepare(
+    table: TableLike,
+    output: Target,
+    *,
+    template: Mapping[str, Any] | str | os.PathLike[str],
+    id: str,  # noqa: A002 - the command line's word
+    url: str | None = None,
+    null: NullPolicy = "error",
+    sample: int | None = None,
+    limits: Limits = OPENAI,
+    force: bool = False,
+    cap: int = LINE_CAP,
+    temp_dir: str | os.PathLike[str] | None = None,
+) -> PrepareReport:
+    """Write a request file with one request for each row of a table.
+
+    The rows are read a piece at a time, and the file appears whole or not at all. See `docs/prepare.md` for the template.
+
+    Args:
+        table: A Parquet, Arrow, CSV or JSONL file, a folder or a glob of such files, or a list of them; or a table in memory:
+            whatever has `__arrow_c_stream__`, such as those of polars, pandas and pyarrow, and relations of DuckDB.
+        output: A path, `-` for standard output, or an open binary file.
+        template: The request, as a dict, or the JSON file that holds it: a whole line without its `custom_id`, or a body alone.
+        id: The template of the `custom_id`, such as `"{{doc}}-{{chunk}}"`.
+        url: The endpoint, where the template has none.
+        null: What a null becomes: `"error"`, `"null"`, or `"drop"` for leaving its key out. In an id it is always an error.
+        sample: How many rows to take, from the first on; None takes all.
+        limits: Whose limits the file keeps to.
+        force: Whether a file that is there may be replaced.
+        cap: The longest line of a JSONL table, in bytes.
+        temp_dir: A folder for the ids behind the first million; None takes the system's.
+
+    Raises:
+        ValueError: The template is none, names a column that isn't there, or misses a url; an option has no such value.
+        InvalidLine: A row has a null or a number that JSON has no word for where a value is needed; its number is named.
+        DuplicateCustomId: Two rows make the same id; both are named.
+        TooManyRequests, FileTooLarge, LineTooLong: The service would not take it.
+        Mismatch, TruncatedFile: A file is no table, or is damaged.
+        OutputExists: The file is there and `force` was not given.
+        FileError: A file can't be read or written.
+    """
+    from batchfiles.table.user_table import user_tables
+
+    started = time.perf_counter()
+    if sample is not None and sample < 1:
+        raise ValueError(f"sample is a number of rows above 0, not {sample}")
+    given = template if isinstance(template, Mapping) else read_template(template)
+    line = Template(_whole_line(given, url, limits), null=null)
+    job = _Preparation(line, IdTemplate(id), limits)
+    with _rows_named(job), InputWriter(output, limits=limits, force=force, temp_dir=temp_dir) as writer:
+        with closing(user_tables(table, cap=cap)) as tables:
+            for opened in tables:
+                rest = None if sample is None else sample - writer.count
+                job.write(opened.name, islice(opened.rows(job.choose), rest), writer)
+                if writer.count == sample:
+                    break
+        job.check_names()
+    return PrepareReport(
+        path=writer.path,
+        requests=writer.count,
+        bytes=writer.bytes_written,
+        tables=job.tables,
+        nulls=line.nulls,
+        seconds=round(time.perf_counter() - started, 3),
+    )
+
+
+class _Preparation:
+    """The state of one call: which row of which table is at hand.
+
+    Args:
+        line: The template of a line, without its `custom_id`.
+        ids: The template of the `custom_id`.
+        limits: Whose limits the ids keep to.
+    """
+
+    def __init__(self, line: Template, ids: IdTemplate, limits: Limits) -> None:
+        self._line = line
+        self._ids = ids
+        self._limits = limits
+        self._holes = [*ids.template.holes, *line.holes]
+        self._longest_id = limits.max_custom_id_length
+        self._seen: dict[str, None] = {}
+        self.tables: dict[str, int] = {}
+
+    def choose(self, there: list[str]) -> list[str]:
+        """Return the columns to read, of those there are."""
+        self._seen |= dict.fromkeys(there)
+        return columns_needed(self._holes, there)
+
+    def write(self, name: str, rows: Iterator[dict[str, Any]], writer: InputWriter) -> None:
+        """Write the requests of one table."""
+        self.tables[name] = number = 0
+        for number, row in enumerate(rows, 1):
+            if number == 1:
+                self._seen |= dict.fromkeys(row)
+            with bad_row(name, number):
+                custom_id = self._ids.of(row)
+                self._check_id(custom_id)
+                line = dumps({"custom_id": custom_id, **self._line.fill(row)})
+            self.tables[name] = number
+            writer.write_line(line, custom_id)
+        self.tables[name] = number
+
+    def _check_id(self, custom_id: str) -> None:
+        if not custom_id:
+            raise InvalidLine("the id is empty: its result could not be told from others", code="invalid_value")
+        if self._longest_id is not None and len(custom_id) > self._longest_id:
+            words = f"the id has {len(custom_id):,} characters, and {self._limits.name} takes {self._longest_id:,}"
+            raise InvalidLine(words, code="string_above_max_length")
+
+    def check_names(self) -> None:
+        """Refuse a placeholder that no row has had anything for: with nulls allowed, a misspelt one would go unnoticed.
+
+        Raises:
+            ValueError: There is one.
+        """
+        unseen = self._line.unseen | self._ids.template.unseen
+        missing = next((name for name in self._holes if name in unseen), None) if any(self.tables.values()) else None
+        if missing is not None:
+            raise ValueError(no_column(missing, list(self._seen)))
+
+    def place_of(self, number: int) -> str:
+        """Say which row became a line of the request file."""
+        for name, count in self.tables.items():
+            if number <= count:
+                return f"row {number:,} of {name}"
+            number -= count
+        return "a row"
+
+
+@contextmanager
+def bad_row(name: str, number: int) -> Iterator[None]:
+    """Name the row in what is wrong with it.
+
+    Raises:
+        InvalidLine: Something is.
+    """
+    try:
+        yield
+    except NullInRow as error:
+        code = "missing_value" if error.missing else "null_value"
+        what = f"row {number:,} has {'no' if error.missing else 'a null for'} {error.name!r}"
+    except NotANumber as error:
+        code, what = "not_a_number", f"row {number:,} has NaN or an infinite number in {error.name!r}: JSON has no word for it"
+    except InvalidLine as error:
+        code, what = error.code, f"row {number:,}: {error.reason}"
+    else:
+        return
+    raise InvalidLine(what, code=code, path=name, role="input")
+
+
+@contextmanager
+def _rows_named(job: _Preparation) -> Iterator[None]:
+    """Say in the words of the table what is wrong with the file: which rows have the same id, and what to do with many."""
+    try:
+        yield
+    except DuplicateCustomId as error:
+        first, again = (job.place_of(number or 0) for number in (error.first_line_number, error.line_number))
+        raise DuplicateCustomId(
+            f"{first} and {again} both make the id {error.custom_id[:128]!r}: name more columns in it",
+            custom_id=error.custom_id,
+            first_path=None,
+            first_line_number=None,
+        ) from None
+    except (TooManyRequests, FileTooLarge) as error:
+        error.reason = f"{error.reason}, or write all to one file with the limits 'none' and split that"
+        raise
+
+
+def read_template(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Read a template from its JSON file.
+
+    Raises:
+        FileError: The file is not there or can't be read.
+        ValueError: It holds no JSON object.
+    """
+    try:
+        text = Path(path).read_bytes()
+    except OSError as error:
+        raise FileError((error.strerror or str(error)).lower(), path=os.fspath(path), number=error.errno) from None
+    try:
+        return loads(text.removeprefix(b"\xef\xbb\xbf"))
+    except InvalidLine as error:
+        reason = error.reason.replace("the line", "the template")
+    raise ValueError(f"{os.fspath(path)}: {reason}")
+
+
+def _whole_line(given: Mapping[str, Any], url: str | None, limits: Limits) -> dict[str, Any]:
+    """Make a whole line, but for its id, of a template that may be a body alone.
+
+    Raises:
+        ValueError: It has an id, two urls, or none where the service needs one.
+    """
+    if "custom_id" in given:
+        raise ValueError("the template has a custom_id, which the id (--id) makes: take it out")
+    line: dict[str, Any] = dict(given) if isinstance(given.get("body"), dict) else {"body": dict(given)}
+    if url is not None:
+        if "url" in line:
+            raise ValueError(f"the template has the url {line['url']!r} already: take it out, or don't give another")
+        line["url"] = url
+    if "url" not in line and limits.url_required:
+        raise ValueError(f"{limits.name} wants a url in each line: put it into the template, or give it (--url)")
+    if "url" in line:
+        line.setdefault("method", "POST")
+    first = {key: line[key] for key in ("method", "url", "body") if key in line}
+    return first | line

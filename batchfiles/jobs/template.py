@@ -1,0 +1,300 @@
+"""A request with holes: strings that name the columns of a table, filled in for each row."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from difflib import get_close_matches
+from typing import Any, Literal, NamedTuple, TypeAlias
+
+from batchfiles.codec import dumps
+
+__all__ = ["NULLS", "IdTemplate", "NullInRow", "NullPolicy", "Template", "columns_needed"]
+
+NullPolicy: TypeAlias = Literal["error", "null", "drop"]
+NULLS: tuple[NullPolicy, ...] = ("error", "null", "drop")
+
+Row: TypeAlias = Mapping[str, Any]
+
+MARK = re.compile(r"\{\{\{\{|\{\{(?P<name>.*?)\}\}|\{\{", re.DOTALL)
+"""Four braces stand for two, two open the name of a column, and two that are never closed are a mistake."""
+
+MISSING: Any = object()
+"""What a row has under a name that it doesn't have."""
+
+DROPPED: Any = object()
+"""What stands for a value whose key, or place in a list, goes."""
+
+
+class NullInRow(Exception):
+    """A row has a null, or nothing, where the template needs a value.
+
+    Attributes:
+        name: What the template calls it.
+        missing: Whether the row has no such value at all.
+    """
+
+    def __init__(self, name: str, *, missing: bool) -> None:
+        super().__init__(name)
+        self.name = name
+        self.missing = missing
+
+
+class NotANumber(Exception):
+    """A row has NaN or an infinite number, for which JSON has no word."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.name = name
+
+
+class Hole(NamedTuple):
+    """A placeholder.
+
+    Attributes:
+        name: As the template has it: a column, or with dots a value within a column.
+    """
+
+    name: str
+
+    def value(self, row: Row) -> Any:  # noqa: ANN401 - any JSON value
+        """Return what a row has for it: the column of that very name, else the value within a column; or `MISSING`."""
+        value = row.get(self.name, MISSING)
+        if value is MISSING and "." in self.name:
+            value = row
+            for part in self.name.split("."):
+                if not isinstance(value, Mapping):
+                    return None if value is None else MISSING
+                value = value.get(part, MISSING)
+        if type(value) in (float, list, dict) and not _is_finite(value):
+            raise NotANumber(self.name)
+        return value
+
+
+Fill: TypeAlias = Callable[[Row], Any]
+
+
+class Template:
+    """A JSON value whose strings name columns.
+
+    A string that is one placeholder and nothing else, `"{{question}}"`, becomes the column's value with its type: a number, a
+    list, an object. Within a longer string a value is put in as text: strings as they are, everything else as JSON.
+    `{{author.name}}` is the field `name` of the column `author`, unless there is a column of the whole name. `{{{{` stands for
+    two braces. The keys of objects name nothing.
+
+    Args:
+        value: The JSON value.
+        null: What a null becomes: `"error"` refuses the row; `"null"` is null where it is the whole string, and nothing within a
+            longer one; `"drop"` leaves out the key, or the item of a list, whose string names it.
+
+    Attributes:
+        holes: The placeholders, each once.
+        unseen: Those for which no row had a value, or a null, until now.
+
+    Raises:
+        ValueError: A placeholder is not closed, or has no name.
+    """
+
+    def __init__(self, value: Any, *, null: NullPolicy = "error") -> None:  # noqa: ANN401 - any JSON value
+        if null not in NULLS:
+            raise ValueError(f"null is one of {', '.join(NULLS)}, not {null!r}")
+        self._null = null
+        self.holes: dict[str, Hole] = {}
+        self.unseen: set[str] = set()
+        self.nulls = 0
+        self._fill = self._compiled(value)
+        self.unseen.update(self.holes)
+
+    def fill(self, row: Row) -> Any:  # noqa: ANN401 - any JSON value
+        """Return the value for one row; what has no placeholder is shared between rows.
+
+        Raises:
+            NullInRow: With `null="error"`: a value is null or missing.
+            NotANumber: A value is NaN or infinite, or holds such a number.
+        """
+        if self._fill is None:
+            return self._constant
+        value = self._fill(row)
+        return None if value is DROPPED else value
+
+    def _compiled(self, value: Any) -> Fill | None:  # noqa: ANN401 - any JSON value
+        """Return what fills a value; None if nothing in it names a column, and then the value itself is kept."""
+        fill = self._filler(value)
+        self._constant = unescaped(value) if fill is None else None
+        return fill
+
+    def _filler(self, value: Any) -> Fill | None:  # noqa: ANN401 - any JSON value
+        if isinstance(value, str):
+            return self._of_text(value)
+        if isinstance(value, dict):
+            return self._of_object(value)
+        if isinstance(value, list):
+            return self._of_list(value)
+        return None
+
+    def _of_object(self, value: dict[str, Any]) -> Fill | None:
+        fills = {key: self._filler(item) for key, item in value.items()}
+        if not any(fills.values()):
+            return None
+        parts = [(key, fill or _always(unescaped(value[key]))) for key, fill in fills.items()]
+
+        def fill_object(row: Row) -> dict[str, Any]:
+            return {key: item for key, fill in parts if (item := fill(row)) is not DROPPED}
+
+        return fill_object
+
+    def _of_list(self, value: list[Any]) -> Fill | None:
+        fills = [self._filler(item) for item in value]
+        if not any(fills):
+            return None
+        parts = [fill or _always(unescaped(item)) for fill, item in zip(fills, value, strict=True)]
+
+        def fill_list(row: Row) -> list[Any]:
+            return [item for fill in parts if (item := fill(row)) is not DROPPED]
+
+        return fill_list
+
+    def _of_text(self, text: str) -> Fill | None:
+        pieces = list(_pieces(text))
+        holes = [piece for piece in pieces if isinstance(piece, Hole)]
+        if not holes:
+            return None
+        self.holes |= {hole.name: hole for hole in holes}
+        take = self._take
+        if len(pieces) == 1:
+            only = holes[0]
+            return lambda row: take(only, row)
+
+        def fill_text(row: Row) -> Any:  # noqa: ANN401 - a text, or DROPPED
+            texts = []
+            for piece in pieces:
+                if isinstance(piece, str):
+                    texts.append(piece)
+                    continue
+                value = take(piece, row)
+                if value is DROPPED:
+                    return DROPPED
+                texts.append(value if type(value) is str else "" if value is None else _text(value))
+            return "".join(texts)
+
+        return fill_text
+
+    def _take(self, hole: Hole, row: Row) -> Any:  # noqa: ANN401 - any JSON value
+        value = hole.value(row)
+        if value is not MISSING:
+            self.unseen.discard(hole.name)
+            if value is not None:
+                return value
+        if self._null == "error":
+            raise NullInRow(hole.name, missing=value is MISSING)
+        self.nulls += 1
+        return None if self._null == "null" else DROPPED
+
+
+class IdTemplate:
+    """Makes a `custom_id` of each row: text, whatever the columns hold.
+
+    Args:
+        text: The template, such as `{{doc}}-{{chunk}}`.
+
+    Raises:
+        ValueError: It names no column, so that all ids would be the same, or a placeholder is not closed.
+    """
+
+    def __init__(self, text: str) -> None:
+        self.template = Template(text)
+        if not self.template.holes:
+            raise ValueError(f"the id {text!r} names no column, so that all rows would have the same: write {{{{column}}}}")
+
+    @property
+    def only(self) -> str | None:
+        """The column, if the id is one column and nothing else."""
+        holes = list(self.template.holes)
+        return holes[0] if len(holes) == 1 and self.template.fill({holes[0]: "\0"}) == "\0" else None
+
+    def of(self, row: Row) -> str:
+        """Return the id of a row.
+
+        Raises:
+            NullInRow: A value is null or missing.
+            NotANumber: A value is NaN or infinite.
+        """
+        value = self.template.fill(row)
+        return value if type(value) is str else _text(value)
+
+
+def columns_needed(holes: Sequence[str], there: Sequence[str]) -> list[str]:
+    """Return the columns that placeholders name, in the order of the table.
+
+    Raises:
+        ValueError: There is no such column; the nearest one is named.
+    """
+    needed = set()
+    for name in holes:
+        column = name if name in there else name.split(".")[0]
+        if column not in there:
+            raise ValueError(no_column(name, there))
+        needed.add(column)
+    return [name for name in there if name in needed]
+
+
+def no_column(name: str, there: Sequence[str]) -> str:
+    """Say that there is no such column, and which one may be meant."""
+    near = get_close_matches(name, there, n=1)
+    shown = ", ".join(there[:20]) + (", …" if len(there) > 20 else "")
+    return f"the template names {{{{{name}}}}}, and there is no such column" + (
+        f", did you mean {{{{{near[0]}}}}}?" if near else f": there are {shown}"
+    )
+
+
+def unescaped(value: Any) -> Any:  # noqa: ANN401 - any JSON value
+    """Return a value without placeholders as it is meant: two braces where there are four."""
+    if isinstance(value, str):
+        return "".join(piece for piece in _pieces(value) if isinstance(piece, str))
+    if isinstance(value, list):
+        return [unescaped(item) for item in value]
+    if isinstance(value, dict):
+        return {key: unescaped(item) for key, item in value.items()}
+    return value
+
+
+def _always(value: Any) -> Fill:  # noqa: ANN401 - any JSON value
+    return lambda _: value
+
+
+def _pieces(text: str) -> Iterator[str | Hole]:
+    """Yield the texts between the placeholders, and these."""
+    literal = ""
+    end = 0
+    for match in MARK.finditer(text):
+        literal += text[end : match.start()]
+        end = match.end()
+        if match[0] == "{{{{":
+            literal += "{{"
+            continue
+        name = (match["name"] or "").strip()
+        if not name:
+            words = "names no column" if match["name"] is not None else "is not closed"
+            shown = text if len(text) <= 60 else f"{text[:60]}…"
+            raise ValueError(f"a placeholder {words} in {shown!r}: write {{{{column}}}}, and {{{{{{{{ for two braces")
+        if literal:
+            yield literal
+            literal = ""
+        yield Hole(name)
+    if literal := literal + text[end:]:
+        yield literal
+
+
+def _text(value: Any) -> str:  # noqa: ANN401 - any JSON value
+    return dumps(value).decode()
+
+
+def _is_finite(value: Any) -> bool:  # noqa: ANN401 - any JSON value
+    if isinstance(value, float):
+        return math.isfinite(value)
+    if isinstance(value, list):
+        return all(map(_is_finite, value))
+    if isinstance(value, dict):
+        return all(map(_is_finite, value.values()))
+    return True

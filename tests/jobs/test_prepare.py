@@ -1,0 +1,412 @@
+"""`prepare`: a request for each row of a table, and errors that name the row."""
+
+import datetime as dt
+import decimal
+import io
+import json
+
+import duckdb
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from batchfiles import NONE, OPENAI, TOGETHER, prepare, validate
+from batchfiles.codec import decode_input
+from batchfiles.errors import (
+    DuplicateCustomId,
+    FileError,
+    InvalidLine,
+    Mismatch,
+    OutputExists,
+    TooManyRequests,
+    TruncatedFile,
+)
+from batchfiles.limits import Limits
+
+CHAT = {
+    "url": "/v1/chat/completions",
+    "body": {"model": "m", "max_tokens": "{{budget}}", "messages": [{"role": "user", "content": "In {{language}}: {{text}}"}]},
+}
+
+ROWS = [
+    {"id": "a", "budget": 10, "language": "German", "text": "Hi"},
+    {"id": "b", "budget": 20, "language": "French", "text": "Two\nlines"},
+]
+
+
+def made(table, template, id="{{id}}", **options):  # noqa: A002 - as the function has it
+    """The requests that a table becomes, as records."""
+    file = io.BytesIO()
+    prepare(table, file, template=template, id=id, **options)
+    return [decode_input(line) for line in file.getvalue().splitlines()]
+
+
+def body_of(row, body, **options):
+    """The body that one row becomes; the values are columns of an Arrow table."""
+    table = pa.table({"id": ["a"], **{name: [value] for name, value in row.items()}})
+    return made(table, body, url="/v1/responses", **options)[0].body
+
+
+# The template
+
+
+def test_each_row_becomes_a_request_that_the_service_takes(tmp_path):
+    """In the order of the rows, with a method, under the id that was asked for."""
+    path = tmp_path / "requests.jsonl"
+    report = prepare(pa.Table.from_pylist(ROWS), path, template=CHAT, id="row-{{id}}")
+    first, second = [json.loads(line) for line in path.read_text().splitlines()]
+    assert first == {
+        "custom_id": "row-a",
+        "method": "POST",
+        "url": "/v1/chat/completions",
+        "body": {"model": "m", "max_tokens": 10, "messages": [{"role": "user", "content": "In German: Hi"}]},
+    }
+    assert second["body"]["messages"][0]["content"] == "In French: Two\nlines"
+    assert (report.requests, report.bytes, dict(report.tables)) == (2, path.stat().st_size, {"<table>": 2})
+    assert validate(path).ok
+
+
+def test_a_body_alone_is_a_template_with_a_url_beside():
+    """The usual case, in two lines."""
+    (request,) = made(pa.table({"id": ["a"]}), {"model": "m", "input": "{{id}}"}, url="/v1/responses")
+    assert (request.url, request.body) == ("/v1/responses", {"model": "m", "input": "a"})
+
+
+def test_a_template_may_be_a_file(tmp_path):
+    """With a byte order mark or without."""
+    path = tmp_path / "template.json"
+    path.write_bytes(b"\xef\xbb\xbf" + json.dumps(CHAT).encode())
+    assert len(made(pa.Table.from_pylist(ROWS), path)) == 2
+
+
+def test_lines_of_short_services_have_an_id_and_a_body_only():
+    """Together documents no url."""
+    file = io.BytesIO()
+    prepare(pa.table({"id": ["a"]}), file, template={"body": {"model": "m"}}, id="{{id}}", limits=TOGETHER)
+    assert json.loads(file.getvalue()) == {"custom_id": "a", "body": {"model": "m"}}
+
+
+@pytest.mark.parametrize("value", [1, 1.5, True, "text", [1, 2], ["a"], {"x": {"y": [1]}}])
+def test_a_string_that_is_one_placeholder_keeps_the_type(value):
+    """Numbers, lists and objects go in as they are."""
+    assert body_of({"v": value}, {"v": "{{v}}"}) == {"v": value}
+    assert body_of({"v": value}, {"v": "{{ v }}"}) == {"v": value}
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(1, "1"), (1.5, "1.5"), (True, "true"), ("text", "text"), ([1, 2], "[1,2]"), ({"x": "é"}, '{"x":"é"}')]
+)
+def test_within_a_longer_string_a_value_is_text(value, text):
+    """Strings as they are, everything else as JSON."""
+    assert body_of({"v": value}, {"v": "<{{v}}>"}) == {"v": f"<{text}>"}
+
+
+def test_a_dot_names_a_field_unless_a_column_has_the_whole_name():
+    """However deep."""
+    row = {"author": {"name": {"first": "Ada"}}, "author.mail": "a@example.org"}
+    assert body_of(row, {"n": "{{author.name.first}}", "m": "{{author.mail}}"}) == {"n": "Ada", "m": "a@example.org"}
+
+
+def test_four_braces_stand_for_two():
+    """With placeholders beside them or without; closing braces are just braces, and keys name nothing."""
+    assert body_of({"v": 1}, {"a": "{{{{v}} is {{v}}", "b": ["{{{{v}}"], "{{v}}": "}}"}) == {
+        "a": "{{v}} is 1",
+        "b": ["{{v}}"],
+        "{{v}}": "}}",
+    }
+
+
+def test_what_a_value_holds_is_never_a_placeholder():
+    """Whoever wrote the text of a row can't reach into other columns."""
+    assert body_of({"v": "{{id}}"}, {"v": "{{v}}", "w": "<{{v}}>"}) == {"v": "{{id}}", "w": "<{{id}}>"}
+
+
+@pytest.mark.parametrize(
+    ("value", "kind", "text"),
+    [
+        (dt.date(2026, 8, 1), pa.date32(), "2026-08-01"),
+        (dt.datetime(2026, 8, 1, 12, tzinfo=dt.UTC).replace(tzinfo=None), pa.timestamp("us"), "2026-08-01T12:00:00.000000"),
+        (dt.datetime(2026, 8, 1, 12, tzinfo=dt.UTC), pa.timestamp("s", "UTC"), "2026-08-01T12:00:00Z"),
+        (dt.time(12, 30), pa.time32("s"), "12:30:00"),
+        (decimal.Decimal("1.50"), pa.decimal128(5, 2), "1.50"),
+        (b"\x00\xff", pa.binary(), "AP8="),
+        ("x", pa.dictionary(pa.int32(), pa.string()), "x"),
+    ],
+    ids=str,
+)
+def test_what_json_has_no_type_for_has_a_text_form(value, kind, text):
+    """ISO 8601, the digits of a decimal, Base64; also within other values."""
+    table = pa.table(
+        {"id": ["a"], "v": pa.array([value], kind), "s": pa.array([{"x": [value]}], pa.struct([("x", pa.list_(kind))]))}
+    )
+    (request,) = made(table, {"v": "{{v}}", "t": "<{{v}}>", "s": "{{s}}"}, url="/v1/responses")
+    assert request.body == {"v": text, "t": f"<{text}>", "s": {"x": [text]}}
+
+
+# What a row may lack
+
+
+NULLS = pa.table({"id": ["a", "b"], "v": pa.array([1, None])})
+BODY = {"v": "{{v}}", "list": ["{{v}}", 2], "text": "<{{v}}>", "kept": None}
+
+
+def test_a_null_is_an_error_that_names_row_and_column(tmp_path):
+    """And no file appears."""
+    path = tmp_path / "requests.jsonl"
+    with pytest.raises(InvalidLine, match="row 2 has a null for 'v'"):
+        prepare(NULLS, path, template=BODY, id="{{id}}", url="/v1/responses")
+    assert not path.exists()
+
+
+def test_null_may_be_a_null_and_nothing_within_a_text():
+    """`null="null"`."""
+    assert made(NULLS, BODY, url="/u", null="null")[1].body == {"v": None, "list": [None, 2], "text": "<>", "kept": None}
+
+
+def test_null_may_drop_the_key_or_the_item():
+    """`null="drop"`; what is null in the template itself stays."""
+    assert made(NULLS, BODY, url="/u", null="drop")[1].body == {"list": [2], "kept": None}
+
+
+@pytest.mark.parametrize("null", ["null", "drop"])
+def test_a_null_in_an_id_is_always_an_error(null):
+    """The id is what the results come back under."""
+    with pytest.raises(InvalidLine, match="row 1 has a null for 'x'"):
+        made(pa.table({"x": pa.array([None], pa.string())}), {}, "{{x}}", url="/u", null=null)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), [1.0, float("nan")]])
+def test_numbers_that_json_has_no_word_for_name_row_and_column(value):
+    """A null in their place would be something else than the table says."""
+    with pytest.raises(InvalidLine, match="row 1 has NaN or an infinite number in 'v'"):
+        body_of({"v": value}, {"v": "{{v}}"})
+
+
+def test_a_column_that_is_not_there_names_the_nearest(tmp_path):
+    """Before any row is looked at."""
+    with pytest.raises(ValueError, match=r"names \{\{langauge\}\}, and there is no such column, did you mean \{\{language\}\}"):
+        made(pa.Table.from_pylist(ROWS), {"x": "{{langauge}}"}, url="/u")
+    with pytest.raises(ValueError, match="there are id, v"):
+        made(NULLS, {"x": "{{zzzz}}"}, url="/u")
+
+
+@pytest.mark.parametrize("null", ["null", "drop"])
+def test_a_field_that_no_row_has_is_a_mistake_also_where_nulls_are_allowed(null, tmp_path):
+    """JSONL has no header that would tell."""
+    path = tmp_path / "t.jsonl"
+    path.write_text('{"id": "a", "author": {"name": "Ada"}}\n{"id": "b"}\n')
+    assert [request.body.get("x") for request in made(path, {"x": "{{author.name}}"}, url="/u", null=null)] == ["Ada", None]
+    with pytest.raises(ValueError, match="no such column"):
+        made(path, {"x": "{{author.nme}}"}, url="/u", null=null)
+
+
+# Ids
+
+
+def test_two_rows_with_one_id_are_an_error_that_names_both(tmp_path):
+    """By table and row."""
+    one, two = tmp_path / "a.csv", tmp_path / "b.csv"
+    one.write_text("id\n1\n2\n")
+    two.write_text("id\n3\n2\n")
+    with pytest.raises(DuplicateCustomId) as caught:
+        made([one, two], {}, "x{{id}}", url="/u")
+    assert f"row 2 of {one} and row 2 of {two} both make the id 'x2'" in str(caught.value)
+
+
+def test_ids_that_only_look_alike_are_different(tmp_path):
+    """CSV cells are text: `001` is not 1."""
+    path = tmp_path / "t.csv"
+    path.write_text("id\n1\n001\n1.0\n")
+    assert [request.custom_id for request in made(path, {}, url="/u")] == ["1", "001", "1.0"]
+
+
+@pytest.mark.parametrize(("text", "words"), [("", "id is empty"), ("x" * 65, "has 65 characters, and together takes 64")])
+def test_an_id_that_a_service_does_not_take_names_the_row(text, words):
+    """Where the service's limit is known."""
+    with pytest.raises(InvalidLine, match=words):
+        made(pa.table({"id": [text]}), {"body": {}}, limits=TOGETHER)
+
+
+def test_an_id_that_names_no_column_is_refused():
+    """All rows would have the same."""
+    with pytest.raises(ValueError, match="names no column"):
+        made(NULLS, {}, "row", url="/u")
+
+
+# Templates that can't be
+
+
+@pytest.mark.parametrize(
+    ("template", "options", "words"),
+    [
+        ({"x": "{{id"}, {"url": "/u"}, "is not closed"),
+        ({"x": "{{ }}"}, {"url": "/u"}, "names no column"),
+        ({"custom_id": "x", "body": {}}, {"url": "/u"}, "has a custom_id"),
+        ({"body": {}, "url": "/v"}, {"url": "/u"}, "has the url '/v' already"),
+        ({"body": {}}, {}, "openai wants a url"),
+        ({}, {"url": "/u", "null": "none"}, "null is one of error, null, drop"),
+        ({}, {"url": "/u", "sample": 0}, "sample is a number of rows above 0"),
+    ],
+)
+def test_a_template_or_an_option_that_cannot_be_is_refused(template, options, words):
+    """With a sentence that says what to do."""
+    with pytest.raises(ValueError, match=words):
+        made(NULLS, template, **options)
+
+
+def test_a_template_file_that_is_none_is_named(tmp_path):
+    """Not there, or no JSON object."""
+    with pytest.raises(FileError, match="no such file"):
+        made(NULLS, tmp_path / "none.json")
+    (tmp_path / "list.json").write_text("[]")
+    with pytest.raises(ValueError, match=r"list\.json: the template is JSON, but no object"):
+        made(NULLS, tmp_path / "list.json")
+
+
+# Limits and files
+
+
+def test_more_requests_than_the_service_takes_are_refused_and_told_how_to_go_on(tmp_path):
+    """No file appears, for half of a table is none."""
+    path = tmp_path / "requests.jsonl"
+    with pytest.raises(TooManyRequests, match="limits 'none' and split"):
+        prepare(NULLS, path, template={}, id="{{id}}", url="/u", limits=Limits(name="small", max_requests=1))
+    assert not path.exists()
+
+
+def test_a_sample_is_the_first_rows(tmp_path):
+    """Of all tables together; those behind are not read."""
+    (tmp_path / "a.csv").write_text("id\n1\n2\n")
+    (tmp_path / "b.csv").write_text("id\n3\n4\n")
+    (tmp_path / "c.csv").write_bytes(b"\xff")
+    assert [request.custom_id for request in made(tmp_path, {}, url="/u", sample=3)] == ["1", "2", "3"]
+
+
+def test_a_file_that_is_there_is_kept_unless_forced(tmp_path):
+    """As everywhere."""
+    path = tmp_path / "requests.jsonl"
+    path.write_text("mine")
+    with pytest.raises(OutputExists):
+        prepare(NULLS, path, template={}, id="{{id}}", url="/u")
+    prepare(NULLS, path, template={}, id="{{id}}", url="/u", force=True)
+    assert len(path.read_text().splitlines()) == 2
+
+
+def write_parquet(table, path):
+    """A Parquet file of several row groups."""
+    pq.write_table(table, path, row_group_size=1)
+
+
+def write_arrow(table, path):
+    """An Arrow file."""
+    with pa.ipc.new_file(path, table.schema) as writer:
+        writer.write_table(table)
+
+
+def write_arrows(table, path):
+    """An Arrow stream."""
+    with pa.ipc.new_stream(path, table.schema) as writer:
+        writer.write_table(table)
+
+
+def write_jsonl(table, path):
+    """JSONL."""
+    path.write_text("".join(f"{json.dumps(row)}\n" for row in table.to_pylist()))
+
+
+@pytest.mark.parametrize(
+    ("name", "write"),
+    [("t.parquet", write_parquet), ("t.arrow", write_arrow), ("t.arrows", write_arrows), ("t.jsonl", write_jsonl)],
+)
+def test_every_format_gives_the_same_requests(tmp_path, name, write):
+    """A folder of tables too."""
+    write(pa.Table.from_pylist(ROWS), tmp_path / name)
+    expected = made(pa.Table.from_pylist(ROWS), CHAT)
+    assert made(tmp_path / name, CHAT) == expected
+    assert made(tmp_path, CHAT) == expected
+
+
+def test_csv_gives_texts_and_an_empty_cell_is_null(tmp_path):
+    """Quotes, commas and line ends in cells are kept."""
+    path = tmp_path / "t.csv"
+    path.write_bytes('id,v,w\r\n1,"a, ""b""\r\nc",\r\n2,2,é\r\n'.encode())
+    requests = made(path, {"v": "{{v}}", "w": "{{w}}"}, url="/u", null="drop")
+    assert [request.body for request in requests] == [{"v": 'a, "b"\r\nc'}, {"v": "2", "w": "é"}]
+
+
+def test_tables_in_memory_are_taken_as_they_are():
+    """Polars and DuckDB hand their rows over by the Arrow C stream protocol."""
+    frame = pl.DataFrame(ROWS)
+    expected = made(pa.Table.from_pylist(ROWS), CHAT)
+    assert made(frame, CHAT) == expected
+    assert made(duckdb.sql("SELECT * FROM frame").to_arrow_table(), CHAT) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "error", "words"),
+    [
+        ("t.csv", b"id,id\n1,2\n", Mismatch, "two columns are called 'id'"),
+        ("t.csv", b"id,v\n1\n", Mismatch, "row 1 has 1 cells, and the header has 2"),
+        ("t.csv", b'id\n"1', TruncatedFile, "the CSV can't be read"),
+        ("t.csv", b"id\n\xe9\n", Mismatch, "not UTF-8"),
+        ("t.jsonl", b'{"id": "1"}\n{"id": \n', InvalidLine, r"t\.jsonl:2: not valid JSON"),
+        ("t.jsonl", b'{"id": "1", "v": NaN}\n', InvalidLine, "NaN"),
+        ("t.parquet", b"PAR1", TruncatedFile, "damaged"),
+        ("t.parquet", b"id\n", TruncatedFile, "does not begin as its name says"),
+        ("t", b"\x00\x01", Mismatch, "no table"),
+    ],
+)
+def test_what_is_wrong_with_a_table_is_said_with_its_name(tmp_path, name, content, error, words):
+    """Never a traceback, never a guess."""
+    path = tmp_path / name
+    path.write_bytes(content)
+    with pytest.raises(error, match=words):
+        made(path, {}, url="/u")
+
+
+def test_an_empty_table_makes_an_empty_file():
+    """Nothing was asked, and nothing is sent."""
+    assert made(NULLS.slice(0, 0), BODY, url="/u") == []
+
+
+JSON_VALUES = st.recursive(
+    st.booleans() | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(st.lists(JSON_VALUES, max_size=20))
+def test_what_goes_in_comes_out(values):
+    """Any JSON value, as a JSONL table, through a placeholder, a request file and the decoder."""
+    table = io.BytesIO(b"".join(json.dumps({"id": number, "v": v}).encode() + b"\n" for number, v in enumerate(values)))
+    requests = made(table, {"v": "{{v}}", "s": "<{{v}}>"}, "{{id}}", url="/u", limits=NONE)
+    assert [request.body["v"] for request in requests] == values
+    assert [request.custom_id for request in requests] == [str(number) for number in range(len(values))]
+    texts = [request.body["s"] for request in requests]
+    assert all(
+        text == f"<{v}>" if isinstance(v, str) else json.loads(text[1:-1]) == v for text, v in zip(texts, values, strict=True)
+    )
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.text(), st.integers(-(2**63), 2**63 - 1), st.binary(), st.none() | st.floats(allow_nan=False, allow_infinity=False)
+        )
+    )
+)
+def test_columns_of_a_typed_table_come_out_as_they_are(rows):
+    """Through Arrow: text, 64-bit integers, floats and nulls are the same values in the request."""
+    kinds = [pa.string(), pa.int64(), pa.binary(), pa.float64()]
+    columns = list(zip(*rows, strict=True)) if rows else [()] * 4
+    table = pa.table(
+        {"id": list(range(len(rows))), **{n: pa.array(c, k) for n, c, k in zip("tibf", columns, kinds, strict=True)}}
+    )
+    requests = made(table, {"t": "{{t}}", "i": "{{i}}", "f": "{{f}}"}, "{{id}}", url="/u", null="null", limits=OPENAI)
+    assert [(request.body["t"], request.body["i"], request.body["f"]) for request in requests] == [
+        (t, i, f) for t, i, _, f in rows
+    ]
