@@ -14,7 +14,7 @@ from batchfiles.outcome import MISSING, OUTCOMES
 
 __all__ = ["export"]
 
-COUNTED = tuple(outcome for outcome in OUTCOMES if outcome != MISSING)
+COUNTED = (*(outcome for outcome in OUTCOMES if outcome != MISSING), "parse_error")
 
 
 @click.command(short_help="Turn result files into a table, without their requests.")
@@ -32,6 +32,7 @@ def export(context: click.Context, results: tuple[str, ...], **options: Unpack[S
     Examples:
         batchfiles export batch_output.jsonl batch_error.jsonl -o results.parquet
         batchfiles export downloads/ -o results.csv --csv-safe --bodies none
+        batchfiles export downloads/ -o results.parquet --parsed --schema answer.schema.json
         zcat batch_output.jsonl.gz | batchfiles export - -o - --format jsonl | jq .text
 
     \b
@@ -50,4 +51,4 @@ def export(context: click.Context, results: tuple[str, ...], **options: Unpack[S
     sources = expand(results)
     with TableOrder("export", sources, options) as order:
         report = order.write(export_results(*sources, **order.keywords()))
-    order.finish(context, report, "results", iter(()), report.outcomes)
+    order.finish(context, report, "results", iter(()), {**report.outcomes, "parse_error": report.parse_errors})

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["join"]
 
-COUNTED = (*OUTCOMES, "unknown", "superseded", "conflicting", "duplicate")
+COUNTED = (*OUTCOMES, "unknown", "superseded", "conflicting", "duplicate", "parse_error")
 
 
 @click.command(short_help="Put results beside their requests, every request accounted for.")
@@ -66,6 +66,7 @@ def join(
         batchfiles join requests.jsonl batch_output.jsonl batch_error.jsonl -o results.parquet
         batchfiles join campaign/ -o results.parquet --rejects rejects.jsonl --report report.json
         batchfiles join 'downloads/*.jsonl.gz' -i requests.jsonl -o parts/ --fail-on missing,'failed>1%'
+        batchfiles join campaign/ -o results.parquet --parsed --fail-on parse_error
         batchfiles join campaign/ -o - --format jsonl | jq -r 'select(.outcome == "succeeded") | .text'
 
     \b
@@ -99,4 +100,5 @@ def counts_of(report: JoinReport) -> dict[str, int]:
         "superseded": report.superseded,
         "conflicting": report.conflicting,
         "duplicate": report.duplicate_inputs,
+        "parse_error": report.parse_errors,
     }

@@ -78,6 +78,9 @@ def notes_of_table(report: TableReport) -> Iterator[Note]:
     if report.embeddings_in_requests:
         words = f"{plural(report.embeddings_in_requests, 'answer')} with vectors, for which this table has no column; "
         yield "embeddings", words + "--table embeddings makes a row of each vector, the bodies are kept unless --bodies none"
+    if report.parse_errors:
+        words = f"{plural(report.parse_errors, 'answer')} that did not fit the JSON Schema: parsed is null there, "
+        yield "parse_error", words + "and parse_error says why"
     if report.misfits:
         words = f"{plural(report.misfits, 'value')} that did not fit the column, and null there; "
         yield "misfits", words + "the response_body is kept unless --bodies none"

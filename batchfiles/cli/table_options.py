@@ -27,6 +27,9 @@ class SharedOptions(TypedDict):
     table: str | None
     dimensions: int | None
     bodies: str
+    parsed: bool
+    schema: str | None
+    parse_dates: bool
     fail_on: tuple[tuple[Condition, ...], ...]
     report_file: str | None
     as_json: bool
@@ -77,6 +80,22 @@ def table_options(counted: Sequence[str]) -> Callable[[Command], Command]:
             default="auto",
             show_default=True,
             help="The response bodies to keep: auto keeps those that say something that no column says.",
+        ),
+        click.option(
+            "--parsed",
+            is_flag=True,
+            help="Add the columns parsed, the answer typed by its JSON Schema, and parse_error, why it does not fit.",
+        ),
+        click.option(
+            "--schema",
+            metavar="FILE",
+            help="The JSON Schema for --parsed: a file, or module:Class for a pydantic model.  [default: what the first request "
+            "asks for]",
+        ),
+        click.option(
+            "--parse-dates",
+            is_flag=True,
+            help="With --parsed: make dates and times of texts whose format is date or date-time.",
         ),
         click.option(
             "--fail-on",

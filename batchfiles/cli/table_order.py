@@ -93,6 +93,9 @@ class TableOrder:
             "table": options["table"],
             "dimensions": options["dimensions"],
             "bodies": options["bodies"],
+            "parsed": options["parsed"],
+            "schema": options["schema"],
+            "parse_dates": options["parse_dates"],
             "cap": options["max_line_bytes"],
             "temp_dir": options["temp_dir"],
             "workers": options["workers"],
@@ -184,6 +187,13 @@ def _check_options(options: SharedOptions, chosen: str) -> None:
         raise click.UsageError("--csv-safe is for CSV.")
     if options["dimensions"] is not None and options["table"] == "requests":
         raise click.UsageError("--dimensions is for --table embeddings.")
+    if options["parsed"] and options["table"] == "embeddings":
+        raise click.UsageError("--parsed is for --table requests: vectors are no texts.")
+    for option, given in (("--schema", options["schema"] is not None), ("--parse-dates", options["parse_dates"])):
+        if given and not options["parsed"]:
+            raise click.UsageError(f"{option} goes with --parsed.")
+    if not options["parsed"] and any(condition.name == "parse_error" for some in options["fail_on"] for condition in some):
+        raise click.UsageError("--fail-on parse_error goes with --parsed.")
 
 
 def _json(report: TableReport) -> str:

@@ -27,11 +27,14 @@ class Export(TableJob[ExportReport]):
     """Results as a table: what `export` returns."""
 
     def __init__(self, roles: FileRoles, spool: Spool, options: TableOptions) -> None:
-        super().__init__(options, spool)
         self._roles = roles
+        super().__init__(options, spool)
 
     def _table(self) -> str:
         return self._options.table or table_of_results(self._roles.results)
+
+    def _requests(self) -> Sequence[LocalFile]:
+        raise ValueError("results alone don't say which JSON Schema was asked for: parsed takes a schema here (--schema)")
 
     def _sources(self) -> Mapping[str, list[str]]:
         return self._roles.names()
@@ -80,12 +83,14 @@ class Export(TableJob[ExportReport]):
             yield from renumbered(crew.run(ExportRows, spec, ranges), ranges, "result_line_number")
 
 
-def export(*results: SourceLike, **options: Unpack[TableKeywords]) -> Export:
+def export(*results: SourceLike, filesystem: object = None, **options: Unpack[TableKeywords]) -> Export:
     """Make a table of results alone: one row for each line of output files and error files, in the order of the files.
 
     Args:
         *results: Output files and error files: paths, folders, globs, open binary files, `-`.
-        **options: `table`, `dimensions`, `bodies`, `cap`, `temp_dir`, `workers`, `progress`: see `TableOptions`.
+        filesystem: The filesystem in which paths are paths, of `pyarrow.fs` or of fsspec; None takes the local one.
+        **options: `table`, `dimensions`, `bodies`, `cap`, `temp_dir`, `workers`, `progress`, `parsed` with `schema`,
+            `parse_dates`: see `TableOptions`.
 
     Returns:
         An `Export`: iterate it, or call `to_arrow()`, `to_parquet(path)`, `write(path)`, `report`.
@@ -94,7 +99,8 @@ def export(*results: SourceLike, **options: Unpack[TableKeywords]) -> Export:
         Mismatch: A file holds requests, or lines of another service's format.
         FileError: A file can't be read, or there is no room for temporary files.
         TruncatedFile: A compressed file is damaged.
-        ValueError: An option has no such value.
+        MissingDependency: `schema` is a pydantic model and pydantic is not installed.
+        ValueError: An option has no such value, or they don't go together.
 
     Later, when the table is made:
         FileError: A file is not what it was when this was called, or changed while it was being read: call this again.
@@ -102,4 +108,4 @@ def export(*results: SourceLike, **options: Unpack[TableKeywords]) -> Export:
     """
     chosen = TableOptions(**options)
     spool = Spool(chosen.temp_dir)
-    return Export(sort_files(results, (), spool, results_only=True), spool, chosen)
+    return Export(sort_files(results, (), spool, results_only=True, filesystem=filesystem), spool, chosen)

@@ -1,4 +1,4 @@
-"""Which table fits: said by the first request's url, or by the first success where there are no requests."""
+"""What first lines say: which table fits, and what the first request asks for."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from batchfiles.jobs.local_file import LocalFile
 from batchfiles.outcome import SUCCEEDED, read
 from batchfiles.streams.sources import Source, read_blocks
 
-__all__ = ["table_of_inputs", "table_of_results"]
+__all__ = ["first_request", "table_of_inputs", "table_of_results"]
 
 
 def table_of_inputs(files: Iterable[LocalFile]) -> str:
@@ -43,6 +43,16 @@ def table_of_results(files: Iterable[LocalFile]) -> str:
                 found.add(endpoint)
                 break
     return "embeddings" if found == {EMBEDDINGS} else "requests"
+
+
+def first_request(files: Iterable[LocalFile]) -> tuple[str, int, dict[str, Any]] | None:
+    """Return the first request that can be read, with its file's name and its line number; None if there is none."""
+    for file in files:
+        for block in read_blocks(Source(file.name, path=file.path), lambda _: None):
+            for number, line in enumerate(block.lines, block.line_number):
+                if (value := _object(line)) is not None and isinstance(value.get("custom_id"), str):
+                    return file.name, number, value
+    return None
 
 
 def _endpoint_of_success(line: dict[str, Any]) -> str | None:

@@ -37,8 +37,8 @@ class Join(TableJob[JoinReport]):
     """
 
     def __init__(self, roles: FileRoles, spool: Spool, options: TableOptions, *, refuse_duplicates: bool) -> None:
-        super().__init__(options, spool)
         self._roles = roles
+        super().__init__(options, spool)
         self._files = roles.result_files()
         self._refuse_duplicates = refuse_duplicates
         self._surveys: dict[bool, Survey] = {}  # by whether other processes made it: see Crew.is_apart
@@ -93,6 +93,9 @@ class Join(TableJob[JoinReport]):
 
     def _table(self) -> str:
         return self._options.table or table_of_inputs(self._roles.inputs)
+
+    def _requests(self) -> Sequence[LocalFile]:
+        return self._roles.inputs
 
     def _sources(self) -> Mapping[str, list[str]]:
         return self._roles.names()
@@ -210,16 +213,18 @@ def join(
             the rest, among equals the later one; `"error"` refuses.
         filesystem: The filesystem in which paths are paths, of `pyarrow.fs` or of fsspec; None takes the local one.
         **options: The fields of `TableOptions`: `table`, `dimensions`, `bodies`, `request_bodies`, `cap`, `temp_dir`, `workers`,
-            `progress`.
+            `progress`, `parsed`, `schema`, `parse_dates`.
 
     Returns:
         A `Join`: iterate it, or call `to_arrow()`, `to_parquet(path)`, `write(path)`, `report`.
 
     Raises:
-        Mismatch: No file holds requests, a file is of the other kind than it must be, or of another service's format.
+        Mismatch: No file holds requests, a file is of the other kind than it must be, or of another service's format, or there is
+            no JSON Schema for `parsed`.
         FileError: A file can't be read, or there is no room for temporary files.
         TruncatedFile: A compressed file is damaged.
-        ValueError: An option has no such value.
+        MissingDependency: `schema` is a pydantic model and pydantic is not installed.
+        ValueError: An option has no such value, or they don't go together.
 
     Later, when the table is made:
         FileError: A file is not what it was when this was called, or changed while it was being read: call this again.

@@ -27,6 +27,7 @@ class TableReport:
         repaired_lines: Lines that are not quite JSON and were read all the same (lone surrogates, `NaN`).
         misfits: Values that did not fit their column and are null; the bodies that held them are kept.
         embeddings_in_requests: Vectors that met the requests table, which has no column for them.
+        parse_errors: Answers that don't fit the JSON Schema; `parsed` is null there and `parse_error` says why.
         findings: What was noticed about the files, the first of each range.
         seconds: How long it took.
     """
@@ -40,6 +41,7 @@ class TableReport:
     repaired_lines: int = 0
     misfits: int = 0
     embeddings_in_requests: int = 0
+    parse_errors: int = 0
     findings: tuple[Finding, ...] = ()
     seconds: float = 0.0
 
@@ -116,5 +118,6 @@ class Tally:
             "repaired_lines": self.counts["repaired_json"],
             "misfits": self.counts["misfits"],
             "embeddings_in_requests": self.counts["embeddings"],
+            "parse_errors": self.counts["parse_errors"],
             "findings": tuple(self.findings),
         }

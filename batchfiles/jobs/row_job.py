@@ -39,7 +39,8 @@ class RowJob(Job):
     """Builds the rows of a range, counts what becomes of them, and writes them down where they are to be a part.
 
     Args:
-        spec: `table`, `dimensions`, `bodies`, `request_bodies`, `cap`; `folder` and `metadata` for parts.
+        spec: `table`, `dimensions`, `bodies`, `request_bodies`, `cap`; `folder` and `metadata` for parts; `parsed` for typed
+            answers: see `answer_schema.AnswerSchema`.
     """
 
     _block_size = BLOCK_SIZE
@@ -51,7 +52,10 @@ class RowJob(Job):
     @classmethod
     def schema_of(cls, spec: Spec) -> Any:  # noqa: ANN401 - pyarrow has no types
         """Return the schema of the table."""
-        return schema(spec["table"], dimensions=spec["dimensions"])
+        parsed = spec.get("parsed")
+        if parsed is None:
+            return schema(spec["table"], dimensions=spec["dimensions"])
+        return schema(spec["table"], parsed=parsed["json_schema"], parse_dates=parsed["parse_dates"])
 
     def run(self, task: Spec) -> Generator[Product, None, None]:
         """Do one range."""
@@ -67,6 +71,7 @@ class RowJob(Job):
             yield from batches
         self._counts["misfits"] = self._columns.misfits
         self._counts["embeddings"] = self._columns.embeddings
+        self._counts["parse_errors"] = self._columns.parse_errors
         yield {
             "bytes": task["end"] - task["start"],
             "counts": dict(self._counts),
@@ -135,6 +140,10 @@ class RowJob(Job):
         keep = self._spec["bodies"]
         if self._spec["table"] == "embeddings":
             return EmbeddingColumns(self.schema, dimensions=self._spec["dimensions"], keep=keep)
+        if parsed := self._spec.get("parsed"):
+            from batchfiles.table.parsed.columns import ParsedColumns
+
+            return ParsedColumns(self.schema, keep=keep, **parsed)
         return RequestColumns(self.schema, keep=keep)
 
     def _write(self, batches: Iterator[Product], task: Spec) -> Iterator[Product]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any, Generic, Self, TypeAlias, TypedDict, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeAlias, TypedDict, TypeVar
 
 from batchfiles.codec import dumps
 from batchfiles.jobs.crew import Crew, Product, Spec, cores
@@ -17,6 +17,10 @@ from batchfiles.limits import LINE_CAP
 from batchfiles.streams.remote import RemotePath, located
 from batchfiles.streams.spool import Spool
 from batchfiles.streams.urls import parse_url
+
+if TYPE_CHECKING:
+    from batchfiles.jobs.answer_schema import AnswerSchema
+    from batchfiles.table.parsed.schema_source import SchemaLike
 
 __all__ = ["PART_BYTES", "TASK_BYTES", "Progress", "TableJob", "TableKeywords", "TableOptions", "is_folder"]
 
@@ -34,6 +38,8 @@ PAYS_FROM = 24 * 1024 * 1024
 MOST_WORKERS = 4
 """Workers that one writer of one file keeps up with."""
 
+NOT_OF_VECTORS = "parsed answers are for the requests table, and this would be the embeddings table: vectors are no texts"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TableOptions:
@@ -48,6 +54,9 @@ class TableOptions:
         temp_dir: Where temporary files go.
         workers: Processes that decode; None takes as many as pay.
         progress: Told how far the work is.
+        parsed: Whether the table has the columns `parsed` and `parse_error`; only for requests.
+        schema: The JSON Schema of `parsed`, its file, or a pydantic model; None takes the first request's own.
+        parse_dates: Whether dates and times in `parsed` are such; without it they are texts.
     """
 
     table: str | None = None
@@ -58,6 +67,9 @@ class TableOptions:
     temp_dir: str | os.PathLike[str] | None = None
     workers: int | None = 1
     progress: Progress | None = None
+    parsed: bool = False
+    schema: SchemaLike | None = None
+    parse_dates: bool = False
 
     def __post_init__(self) -> None:
         for name, value, allowed in (
@@ -69,6 +81,11 @@ class TableOptions:
                 raise ValueError(f"{name} is one of {', '.join(map(str, allowed))}, not {value!r}")
         if self.dimensions is not None and self.table == "requests":
             raise ValueError("dimensions are for the embeddings table")
+        if self.parsed and self.table == "embeddings":
+            raise ValueError(NOT_OF_VECTORS)
+        for name, given in (("schema", self.schema is not None), ("parse_dates", self.parse_dates)):
+            if given and not self.parsed:
+                raise ValueError(f"{name} goes with parsed: no other column depends on it")
 
     def spec(self) -> Spec:
         """Return what the rows depend on, for a `RowJob`."""
@@ -99,6 +116,9 @@ class TableKeywords(TypedDict, total=False):
     temp_dir: str | os.PathLike[str] | None
     workers: int | None
     progress: Progress | None
+    parsed: bool
+    schema: SchemaLike | None
+    parse_dates: bool
 
 
 class TableJob(Generic[ReportT]):
@@ -115,6 +135,7 @@ class TableJob(Generic[ReportT]):
     def __init__(self, options: TableOptions, spool: Spool) -> None:
         self._options = options
         self._spool = spool
+        self._parsed: AnswerSchema | None = self._answer_schema() if options.parsed else None
         self._report: ReportT | None = None
 
     def close(self) -> None:
@@ -132,7 +153,9 @@ class TableJob(Generic[ReportT]):
         """The `pyarrow.Schema` of the table, without reading more than the first lines."""
         from batchfiles.table.schema import schema
 
-        return schema(self._table(), dimensions=self._options.dimensions)
+        if self._parsed is None:
+            return schema(self._table(), dimensions=self._options.dimensions)
+        return schema(self._table(), parsed=self._parsed["json_schema"], parse_dates=self._parsed["parse_dates"])
 
     @property
     def report(self) -> ReportT:
@@ -255,7 +278,33 @@ class TableJob(Generic[ReportT]):
         raise NotImplementedError
 
     def _metadata(self) -> dict[str, str]:
-        return {f"batchfiles.{kind}": dumps(names).decode() for kind, names in self._sources().items()}
+        metadata = {f"batchfiles.{kind}": dumps(names).decode() for kind, names in self._sources().items()}
+        if self._parsed is not None:
+            metadata["batchfiles.json_schema"] = dumps(self._parsed["json_schema"]).decode()
+        return metadata
+
+    def _answer_schema(self) -> AnswerSchema:
+        """Find the JSON Schema of the answers.
+
+        Raises:
+            ValueError: The table has no answers in words, or nothing says what their schema is.
+            BatchFilesError: As `answer_schema` says.
+        """
+        from batchfiles.jobs.answer_schema import named_schema, requested_schema
+
+        if self._table() == "embeddings":
+            raise ValueError(NOT_OF_VECTORS)
+        if self._options.schema is not None:
+            return named_schema(self._options.schema, parse_dates=self._options.parse_dates)
+        return requested_schema(self._requests(), parse_dates=self._options.parse_dates)
+
+    def _requests(self) -> Sequence[LocalFile]:
+        """Return the request files, whose first line may say what answers are to look like.
+
+        Raises:
+            ValueError: There are none by the nature of the job.
+        """
+        raise NotImplementedError
 
     def _files_read(self) -> Sequence[LocalFile]:
         """Return the files that are read."""
@@ -274,7 +323,7 @@ class TableJob(Generic[ReportT]):
 
     def _spec(self, folder: Path | None, metadata: Mapping[str, str]) -> Spec:
         """Return what every `RowJob` needs to know."""
-        spec = {**self._options.spec(), "table": self._table()}
+        spec = {**self._options.spec(), "table": self._table(), "parsed": self._parsed}
         return spec if folder is None else {**spec, "folder": str(folder), "metadata": dict(metadata)}
 
     def _progress(self) -> Callable[[int], None]:

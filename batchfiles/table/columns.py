@@ -92,6 +92,7 @@ class RequestColumns:
     Attributes:
         misfits: How many values did not fit their column and are null.
         embeddings: How many answers are vectors, for which this table has no column.
+        parse_errors: How many answers have a `parse_error`, in a table that has this column.
     """
 
     def __init__(self, schema: Any, *, keep: str = "auto") -> None:  # noqa: ANN401 - pyarrow
@@ -101,6 +102,7 @@ class RequestColumns:
         self._rows: list[Row] = []
         self.misfits = 0
         self.embeddings = 0
+        self.parse_errors = 0
 
     def __len__(self) -> int:
         return len(self._rows)

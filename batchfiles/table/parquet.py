@@ -47,11 +47,12 @@ DICTIONARY = frozenset(
         "result_source",
         "input_source",
         "request_model",
+        "parse_error",
     }
 )
 """Columns of few different values. For all the others a dictionary is work thrown away: ids and texts don't repeat."""
 
-NO_STATISTICS = frozenset({"text", "refusal", "reasoning", "request_body", "response_body", "input_text"})
+NO_STATISTICS = frozenset({"text", "refusal", "reasoning", "request_body", "response_body", "input_text", "parsed"})
 """Nobody looks for texts that lie between two others, and the least and the greatest text would stand in the footer in full."""
 
 BLOOM_COLUMN = "custom_id"

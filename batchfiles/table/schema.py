@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pyarrow as pa
+
+if TYPE_CHECKING:
+    from batchfiles.table.parsed.schema_source import SchemaLike
 
 __all__ = ["SCHEMA_VERSION", "TABLES", "schema"]
 
@@ -76,7 +81,13 @@ NOT_OF_VECTORS = frozenset(
 )
 
 
-def schema(table: str = "requests", *, dimensions: int | None = None) -> pa.Schema:
+def schema(
+    table: str = "requests",
+    *,
+    dimensions: int | None = None,
+    parsed: SchemaLike | None = None,
+    parse_dates: bool = False,
+) -> pa.Schema:
     """Return the columns of a table.
 
     The embeddings table has the columns of the requests table that make sense for vectors, in the same order (`output_tokens`,
@@ -87,9 +98,15 @@ def schema(table: str = "requests", *, dimensions: int | None = None) -> pa.Sche
         table: `"requests"` or `"embeddings"`.
         dimensions: Only for embeddings: the length of every vector, which makes `embedding` a fixed-size list. Without it, the
             list may have any length. (In a Parquet file it is a list of any length in both cases: see `table.parquet`.)
+        parsed: Only for requests: what answers must fit, which adds the columns `parsed` and `parse_error`: a JSON Schema, a
+            file with one, or a pydantic model.
+        parse_dates: Whether dates and times in `parsed` are such; without it they are texts.
 
     Raises:
-        ValueError: There is no such table, it has no dimensions, or they are below 1.
+        ValueError: There is no such table, it has no dimensions or no `parsed`, or dimensions are below 1.
+        FileError: The file of the JSON Schema can't be read.
+        Mismatch: It holds none, or there is no such model.
+        MissingDependency: A model was given and pydantic is not installed.
     """
     if table not in TABLES:
         raise ValueError(f"there is no table {table!r}: choose one of {', '.join(TABLES)}")
@@ -97,8 +114,21 @@ def schema(table: str = "requests", *, dimensions: int | None = None) -> pa.Sche
         raise ValueError(f"dimensions are for the embeddings table; the {table} table has no vectors")
     if dimensions is not None and dimensions < 1:
         raise ValueError(f"dimensions must be 1 or more, not {dimensions}")
+    if parsed is not None and table != "requests":
+        raise ValueError(f"parsed answers are for the requests table; the {table} table has no texts")
+    if parse_dates and parsed is None:
+        raise ValueError("parse_dates goes with parsed: no other column depends on it")
     if table == "requests":
-        return pa.schema(list(REQUESTS.items()))
+        return pa.schema([*REQUESTS.items(), *(_typed(parsed, parse_dates) if parsed is not None else ())])
     shared = [(name, kind) for name, kind in REQUESTS.items() if name not in NOT_OF_VECTORS]
     vector = pa.list_(pa.float32()) if dimensions is None else pa.list_(pa.float32(), dimensions)
     return pa.schema([*shared, ("embedding_index", pa.int32()), ("input_text", TEXT), ("embedding", vector)])
+
+
+def _typed(parsed: SchemaLike, parse_dates: bool) -> list[tuple[str, pa.DataType]]:
+    """Return the columns of typed answers."""
+    from batchfiles.table.parsed.arrow_type import arrow_type
+    from batchfiles.table.parsed.json_schema import read_schema
+    from batchfiles.table.parsed.schema_source import load_schema
+
+    return [("parsed", arrow_type(read_schema(load_schema(parsed), parse_dates=parse_dates))), ("parse_error", TEXT)]

@@ -1,0 +1,117 @@
+"""Where a JSON Schema comes from when somebody names one: a value, a file, or a pydantic model."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from batchfiles.codec import dumps, loads
+from batchfiles.errors import FileError, InvalidLine, Mismatch, MissingDependency
+
+__all__ = ["SchemaLike", "load_schema"]
+
+SchemaLike: TypeAlias = "Mapping[str, Any] | str | os.PathLike[str] | type[Any]"
+"""A JSON Schema, the name of its file, `module:Class`, or a pydantic model."""
+
+MODEL = re.compile(r"(?P<module>[^\W\d]\w*(?:\.[^\W\d]\w*)*):(?P<name>[^\W\d]\w*(?:\.[^\W\d]\w*)*)")
+
+MOST_BYTES = 16 * 1024 * 1024
+"""A larger file is no schema but something else by mistake."""
+
+
+def load_schema(source: SchemaLike) -> dict[str, Any]:
+    """Return the JSON Schema that somebody named, as plain values.
+
+    Args:
+        source: The schema itself, or a file with it; or a pydantic model (or a dataclass or `TypedDict`, which pydantic
+            understands), as a class or as `module:Class`, imported from where Python finds it or from the current folder.
+
+    Raises:
+        FileError: The file can't be read.
+        Mismatch: It is no JSON Schema, there is no such class, or its module can't be imported.
+        MissingDependency: A model was named and pydantic is not installed.
+    """
+    if isinstance(source, Mapping):
+        return _plain(source, "the JSON Schema")
+    if isinstance(source, str) and not os.path.lexists(source) and (named := MODEL.fullmatch(source)):
+        _need_pydantic(source)
+        return _plain(_schema_of_model(_imported(named["module"], named["name"], source), source), source)
+    if isinstance(source, (str, os.PathLike)):
+        return _from_file(Path(source))
+    _need_pydantic(str(source))
+    return _plain(_schema_of_model(source, str(source)), str(source))
+
+
+def _plain(schema: Any, name: str) -> dict[str, Any]:  # noqa: ANN401 - any value
+    """Make sure that the schema is JSON, as it has to travel to other processes and into the file."""
+    try:
+        return loads(dumps(schema if not isinstance(schema, Mapping) else dict(schema)))
+    except InvalidLine as error:
+        reason = error.reason
+    raise Mismatch(f"{name} is no JSON Schema: {reason}")
+
+
+def _from_file(path: Path) -> dict[str, Any]:
+    try:
+        with path.open("rb") as file:
+            text = file.read(MOST_BYTES + 1)
+    except OSError as error:
+        raise FileError((error.strerror or str(error)).lower(), path=str(path), number=error.errno) from None
+    if len(text) > MOST_BYTES:
+        raise Mismatch(f"is larger than {MOST_BYTES:,} bytes, which no JSON Schema is", path=str(path))
+    try:
+        return dict(loads(text.removeprefix(b"\xef\xbb\xbf")))
+    except InvalidLine as error:
+        reason = error.reason.replace("the line is JSON", "it is JSON")
+    raise Mismatch(f"a JSON Schema was expected: {reason}", path=str(path))
+
+
+def _need_pydantic(name: str) -> None:
+    if find_spec("pydantic") is None:
+        raise MissingDependency(f"the schema of {name} takes pydantic, which is not installed: pip install pydantic")
+
+
+def _imported(module: str, name: str, source: str) -> Any:  # noqa: ANN401 - whatever is there
+    """Import a class by its name."""
+    try:
+        with _current_folder_importable():
+            found = import_module(module)
+        for step in name.split("."):
+            found = getattr(found, step)
+    except Exception as error:  # noqa: BLE001 - somebody else's module may raise anything
+        reason = f"{type(error).__name__}: {error}"
+    else:
+        return found
+    raise Mismatch(f"{source} can't be imported: {reason}; --schema takes a file with a JSON Schema, or module:Class")
+
+
+@contextmanager
+def _current_folder_importable() -> Iterator[None]:
+    """Let modules of the current folder be found, last: a program that is installed doesn't look there."""
+    folder = str(Path.cwd())
+    added = folder not in sys.path
+    if added:
+        sys.path.append(folder)
+    try:
+        yield
+    finally:
+        if added and folder in sys.path:
+            sys.path.remove(folder)
+
+
+def _schema_of_model(model: Any, name: str) -> Any:  # noqa: ANN401 - whatever somebody named
+    """Ask pydantic for the JSON Schema of a model, or of another type that it understands."""
+    from pydantic import TypeAdapter
+
+    try:
+        return TypeAdapter(model).json_schema()
+    except Exception as error:  # noqa: BLE001 - models may hold anything, and pydantic has many ways to say so
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+    raise Mismatch(f"pydantic makes no JSON Schema of {name}: {reason}")
