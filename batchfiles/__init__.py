@@ -25,13 +25,18 @@ if TYPE_CHECKING:
     )
     from batchfiles.findings import Finding
     from batchfiles.jobs.edit import EditReport, edit
+    from batchfiles.jobs.error_digest import ErrorDigest, ErrorGroup, error_digest
     from batchfiles.jobs.export import Export, export
+    from batchfiles.jobs.get import Occurrence, get
     from batchfiles.jobs.join import Join, join
     from batchfiles.jobs.join_report import ExportReport, JoinReport
     from batchfiles.jobs.merge import MergeReport, merge
     from batchfiles.jobs.prepare import PrepareReport, prepare
+    from batchfiles.jobs.prices import Price, Prices
     from batchfiles.jobs.report import Report
     from batchfiles.jobs.split import SplitReport, split
+    from batchfiles.jobs.stats import stats
+    from batchfiles.jobs.stats_report import Stats
     from batchfiles.jobs.validate import validate
     from batchfiles.limits import (
         AZURE,
@@ -82,6 +87,8 @@ __all__ = [
     "DuplicateCustomId",
     "Edit",
     "EditReport",
+    "ErrorDigest",
+    "ErrorGroup",
     "Export",
     "ExportReport",
     "FileError",
@@ -97,12 +104,16 @@ __all__ = [
     "MergeReport",
     "Mismatch",
     "MissingDependency",
+    "Occurrence",
     "OutputExists",
     "OutputWriter",
     "PrepareReport",
+    "Price",
+    "Prices",
     "Report",
     "Result",
     "SplitReport",
+    "Stats",
     "TooManyRequests",
     "TruncatedFile",
     "WorkerFailed",
@@ -112,7 +123,9 @@ __all__ = [
     "edit",
     "encode_input",
     "encode_output",
+    "error_digest",
     "export",
+    "get",
     "join",
     "merge",
     "outcome_of",
@@ -122,6 +135,7 @@ __all__ = [
     "read_outputs",
     "schema",
     "split",
+    "stats",
     "validate",
 ]
 
@@ -146,13 +160,18 @@ _HOMES = {
     "findings": ("Finding",),
     "edits": ("Edit",),
     "jobs.edit": ("EditReport", "edit"),
+    "jobs.error_digest": ("ErrorDigest", "ErrorGroup", "error_digest"),
     "jobs.export": ("Export", "export"),
+    "jobs.get": ("Occurrence", "get"),
     "jobs.join": ("Join", "join"),
     "jobs.join_report": ("ExportReport", "JoinReport"),
     "jobs.merge": ("MergeReport", "merge"),
     "jobs.prepare": ("PrepareReport", "prepare"),
+    "jobs.prices": ("Price", "Prices"),
     "jobs.report": ("Report",),
     "jobs.split": ("SplitReport", "split"),
+    "jobs.stats": ("stats",),
+    "jobs.stats_report": ("Stats",),
     "jobs.validate": ("validate",),
     "limits": (
         "AZURE",

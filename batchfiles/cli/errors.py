@@ -1,0 +1,135 @@
+"""`batchfiles errors`: which errors there are, how often, and where."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from typing import TYPE_CHECKING
+
+import click
+
+from batchfiles.cli.outcome_table import share
+from batchfiles.cli.progress import Progress
+from batchfiles.cli.terminal import cut, visible, wrapped
+from batchfiles.cli.validate import plural, total_of
+
+if TYPE_CHECKING:
+    from batchfiles.jobs.error_digest import ErrorDigest, ErrorGroup
+
+__all__ = ["errors"]
+
+IDS_SHOWN = 5
+MESSAGE_LINES = 4
+INDENT = " " * 4
+ID_WIDTH = 60
+
+
+@click.command(short_help="Say which errors there are in results, and how often.")
+@click.argument("results", nargs=-1, required=True, metavar="RESULT...")
+@click.option(
+    "-n",
+    "--most",
+    "most",
+    type=click.IntRange(min=0),
+    default=20,
+    show_default=True,
+    metavar="N",
+    help="How many errors to print.",
+)
+@click.option("--ids", "with_ids", is_flag=True, help="Say which custom_ids: the first few, and with --json all of them.")
+@click.option("--json", "as_json", is_flag=True, help="Print all errors as one JSON object instead.")
+def errors(results: tuple[str, ...], *, most: int, with_ids: bool, as_json: bool) -> None:
+    """Say which errors there are in results, and how often, the most frequent first.
+
+    RESULT is an output file or an error file, a folder or a glob of them, or - for standard input; gzip, bz2 and zstd are read
+    too. Files of requests in a folder are passed over: which results are missing, 'batchfiles join' tells.
+
+    Everything that is no success counts: failed, incomplete, expired, cancelled, no_response and malformed lines. Errors are the
+    same if outcome, status and code are, and the messages differ only in ids, numbers and quotations: <id>, <n> and '…' stand for
+    those. 'retryable' are those that may succeed if the same lines are sent again.
+
+    \b
+    Examples:
+        batchfiles errors batch_error.jsonl
+        batchfiles errors campaign/ --ids -n 3
+        batchfiles errors campaign/ --json | jq -r '.groups[] | select(.retryable) | [.count, .code] | @tsv'
+        batchfiles errors campaign/ --ids --json | jq -r '.groups[0].custom_ids[]'
+
+    \b
+    Exit codes:
+        0   done; errors in the files are no failure of the command
+        2   wrong usage, or there are no results among the files
+        3   a file can't be read
+    """  # noqa: D301 - click wants its \b
+    from batchfiles.jobs.error_digest import error_digest
+    from batchfiles.streams.sources import expand
+
+    sources = expand(results)
+    done = 0
+    with Progress("errors", total_of(sources), quiet=as_json) as progress:
+
+        def show(more: int) -> None:
+            nonlocal done
+            done += more
+            progress.update(done)
+
+        kept = (None if as_json else IDS_SHOWN) if with_ids else 0
+        digest = error_digest(*sources, ids=kept, on_bytes=show)
+    if as_json:
+        click.echo(json.dumps(digest.to_dict(), indent=2))
+        return
+    width = shutil.get_terminal_size((100, 24)).columns
+    for line in page(digest, most, width):
+        click.echo(line)
+    for note in notes(digest, most):
+        click.echo(visible(note), err=True)
+
+
+def page(digest: ErrorDigest, most: int, width: int) -> list[str]:
+    """Return the lines for people: a verdict, and a few lines for each error."""
+    lines = [f"{plural(digest.results, 'result')}, {digest.errors:,} of them no success"]
+    if digest.errors:
+        lines[0] += f" ({share(digest.errors, digest.results)})"
+    for group in digest.groups[:most]:
+        lines += ["", *block(group, digest.results, width)]
+    return lines
+
+
+def block(group: ErrorGroup, total: int, width: int) -> list[str]:
+    """Return the lines of one error."""
+    status = [] if group.status_code is None else [str(group.status_code)]
+    code = [] if group.code is None else [cut(visible(group.code), ID_WIDTH)]
+    words = " ".join([group.outcome, *status, *code]) + (", retryable" if group.retryable else "")
+    lines = [f"{group.count:,} ({share(group.count, total)})  {words}"]
+    if group.message is not None:
+        lines += _indented(group.message, width)
+    first = f"first: {group.path}:{group.line_number}"
+    if group.custom_id is not None:
+        first += f"  {cut(visible(group.custom_id), ID_WIDTH)}"
+    lines.append(INDENT + visible(first))
+    if group.example is not None and group.example != group.message:
+        lines += _indented(f"says: {group.example}", width)
+    if group.custom_ids:
+        more = ", …" if group.count > len(group.custom_ids) else ""
+        names = ", ".join(cut(visible(custom_id), ID_WIDTH) for custom_id in group.custom_ids)
+        lines.append(f"{INDENT}ids: {names}{more}")
+    return lines
+
+
+def _indented(text: str, width: int) -> list[str]:
+    return [INDENT + line for line in wrapped(visible(text), max(width - len(INDENT), 20), MESSAGE_LINES)]
+
+
+def notes(digest: ErrorDigest, most: int) -> list[str]:
+    """Return a sentence for whatever is not on the page."""
+    said = []
+    hidden = len(digest.groups) - most
+    if hidden > 0:
+        said.append(f"{plural(hidden, 'more error')}: raise -n to see {'it' if hidden == 1 else 'them'}")
+    if digest.other:
+        said.append(
+            f"{plural(digest.other, 'result')} with other errors than these: more than {len(digest.groups):,} are not told apart"
+        )
+    if digest.skipped:
+        said.append(f"{plural(len(digest.skipped), 'file')} of requests passed over")
+    return said

@@ -1,0 +1,123 @@
+"""`batchfiles get`: one request and all its results."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from batchfiles.cli.indented_json import ascii_json, indented_json
+from batchfiles.cli.progress import Progress
+from batchfiles.cli.terminal import visible
+from batchfiles.cli.validate import total_of
+
+if TYPE_CHECKING:
+    from batchfiles.jobs.get import Occurrence
+
+__all__ = ["get"]
+
+
+@click.command(short_help="Find one request and all its results.")
+@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@click.option("--id", "custom_id", required=True, metavar="CUSTOM_ID", help="The custom_id to look for.")
+@click.option("--raw", is_flag=True, help="Print the lines as they stand in the files, byte for byte, and nothing else.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print one JSON object a line: where it was found, what it is, and the line."
+)
+@click.pass_context
+def get(context: click.Context, files: tuple[str, ...], *, custom_id: str, raw: bool, as_json: bool) -> None:
+    """Find one request and all its results.
+
+    FILE is a request file, an output file or an error file, in any mix, sorted by what the lines say; or a folder or a glob of
+    them, or - for standard input. gzip, bz2 and zstd are read too. The id is compared exactly, as decoded text.
+
+    Lines are printed as indented JSON with a heading that says where each stands. Numbers keep their digits; control characters
+    are written out.
+
+    \b
+    Examples:
+        batchfiles get --id ticket-0003 campaign/
+        batchfiles get --id ticket-0003 requests.jsonl --raw > one_request.jsonl
+        batchfiles get --id ticket-0003 campaign/ --json | jq .line.response.body.usage
+
+    \b
+    Exit codes:
+        0   found
+        1   no line has this custom_id
+        2   wrong usage, or a file of another format
+        3   a file can't be read
+    """  # noqa: D301 - click wants its \b
+    from batchfiles.jobs.get import find
+    from batchfiles.streams.sources import expand
+
+    if raw and as_json:
+        raise click.UsageError("--raw and --json can't be had together.")
+    sources = expand(files)
+    count = done = 0
+    with Progress("get", total_of(sources), quiet=raw or as_json) as progress:
+
+        def show(more: int) -> None:
+            nonlocal done
+            done += more
+            progress.update(done)
+
+        for occurrence in find(custom_id, *sources, on_bytes=show):
+            progress.close()  # the bar would stand in the same line
+            if raw:
+                sys.stdout.buffer.write(occurrence.data + b"\n")
+            elif as_json:
+                click.echo(_record(occurrence))
+            else:
+                _print(occurrence, blank_line=count > 0)
+            count += 1
+    if not count:
+        click.echo(visible(f"batchfiles: no line has the custom_id {custom_id!r}"), err=True)
+        context.exit(1)
+
+
+def _print(occurrence: Occurrence, *, blank_line: bool) -> None:
+    """Print a line for people, below a heading."""
+    value, words = _described(occurrence)
+    if blank_line:
+        click.echo()
+    click.echo(visible(f"{occurrence.path}:{occurrence.line_number}: {words}"))
+    text = occurrence.data.decode(errors="backslashreplace")
+    for line in indented_json(text) if value is not None else [visible(text)]:
+        click.echo(line)
+
+
+def _described(occurrence: Occurrence) -> tuple[object, str]:
+    """Decode a line and say what it is; None for one that can't be read."""
+    from batchfiles.codec import loads
+    from batchfiles.errors import InvalidLine
+    from batchfiles.jobs.candidates import read_result
+
+    if occurrence.role == "result":
+        value, result = read_result(occurrence.data)
+        return value, f"result, {result.outcome}" + (f": {result.error_message}" if value is None else "")
+    try:
+        return loads(occurrence.data), "request"
+    except InvalidLine as error:
+        return None, f"request, malformed: {error.reason}"
+
+
+def _record(occurrence: Occurrence) -> str:
+    """Return what was found as one JSON object; the line in it keeps its digits, unless it is not quite JSON."""
+    from batchfiles.codec import Repaired
+    from batchfiles.jobs.candidates import read_result
+
+    value, _ = _described(occurrence)
+    outcome = read_result(occurrence.data)[1].outcome if occurrence.role == "result" else None
+    record = {
+        "path": occurrence.path,
+        "line_number": occurrence.line_number,
+        "byte_offset": occurrence.byte_offset,
+        "role": occurrence.role,
+        "outcome": outcome,
+    }
+    if value is None:
+        record["text"] = occurrence.data.decode(errors="backslashreplace")
+    line = json.dumps(value) if value is None or isinstance(value, Repaired) else ascii_json(occurrence.data.decode().strip())
+    return f'{json.dumps(record)[:-1]}, "line": {line}}}'

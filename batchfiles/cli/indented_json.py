@@ -1,0 +1,78 @@
+"""A line of JSON on several, for people: nothing but white space changes, so numbers keep their digits and keys may repeat."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+
+from batchfiles.cli.terminal import visible
+
+__all__ = ["ascii_json", "indented_json"]
+
+TOKEN = re.compile(
+    r"""
+    (?P<string> "[^"\\]*(?:\\.[^"\\]*)*" )
+  | (?P<empty>  \[\s*\] | \{\s*\} )
+  | (?P<open>   [\[{] )
+  | (?P<close>  [\]}] )
+  | (?P<sign>   [,:] )
+  | (?P<scalar> [^\s,:\[\]{}"]+ )
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+
+NUMBERS = re.compile(r"\[[-+.0-9eE,\s]+\]")
+"""A list of numbers, such as a vector or tokens: it stays on one line."""
+
+INDENT = "  "
+
+
+def indented_json(text: str) -> Iterator[str]:
+    r"""Yield the lines of a JSON text that decodes, harmless for a terminal.
+
+    Letters that stand in it as escapes are written as letters, as far as they can be seen: `caf\u00e9` is shown as `café`.
+    """
+    line, depth, at = "", 0, 0
+    while at < len(text):
+        if text[at] == "[" and (numbers := NUMBERS.match(text, at)):
+            line += " ".join(numbers[0].split())
+            at = numbers.end()
+            continue
+        token = TOKEN.match(text, at)
+        if token is None:  # white space
+            at += 1
+            continue
+        at = token.end()
+        kind, words = token.lastgroup, token[0]
+        if kind == "close":
+            depth -= 1
+            yield line
+            line = INDENT * depth + words
+        elif kind == "open":
+            depth += 1
+            yield line + words
+            line = INDENT * depth
+        elif words == ",":
+            yield line + words
+            line = INDENT * depth
+        elif kind == "string":
+            line += _shown(words)
+        else:
+            line += {"empty": words[:1] + words[-1:], "sign": ": "}.get(str(kind), visible(words))
+    yield line
+
+
+def _shown(string: str) -> str:
+    """Return a string as JSON with letters in the place of their escapes; what can't be seen is written out."""
+    if "\\" in string:
+        string = json.dumps(json.loads(string), ensure_ascii=False)
+    return visible(string)
+
+
+def ascii_json(text: str) -> str:
+    """Return a JSON text in ASCII: other letters become escapes, which is the same JSON, and nothing else changes."""
+    return text if text.isascii() else NOT_ASCII.sub(lambda match: json.dumps(match[0])[1:-1], text)
+
+
+NOT_ASCII = re.compile(r"[^\x00-\x7f]+")

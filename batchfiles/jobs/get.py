@@ -1,0 +1,88 @@
+"""Every line of a `custom_id`: the request, and its results wherever they are."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Literal, NamedTuple
+
+from batchfiles.jobs.candidates import id_of_line
+from batchfiles.jobs.sided_lines import sided_files
+from batchfiles.jobs.survey import ESCAPED_LETTER
+from batchfiles.limits import LINE_CAP
+from batchfiles.streams.sources import SourceLike, expand
+
+__all__ = ["Occurrence", "find", "get"]
+
+ESCAPED_VALUE = re.compile(rb'custom_id"[ \t\r]*:[ \t\r]*"[^"\\]*\\')
+r"""An id that has an escape in it, as in `"custom_id": "caf\u00e9"`."""
+
+
+class Occurrence(NamedTuple):
+    r"""A line with the id that was asked for.
+
+    Attributes:
+        path: The file's display name.
+        line_number: Counted from 1, blank lines included.
+        byte_offset: Where the line begins, in bytes of the uncompressed file.
+        role: `"request"` or `"result"`.
+        data: The bytes of the line, without its `\n`.
+    """
+
+    path: str
+    line_number: int
+    byte_offset: int
+    role: Literal["request", "result"]
+    data: bytes
+
+
+def get(custom_id: str, *sources: SourceLike, cap: int = LINE_CAP) -> list[Occurrence]:
+    r"""Find the request of a `custom_id` and all its results.
+
+    Args:
+        custom_id: The id, as text: `café` finds `"caf\u00e9"` too.
+        *sources: Request files, output files and error files in any mix; paths, folders, globs, open binary files, or `-` for
+            standard input; plain or compressed.
+        cap: The longest line that is read, in bytes; longer ones are passed over.
+
+    Returns:
+        The lines in the order of the files; none if there is no such id. Where ids restart in the parts of a campaign, there
+        are several requests. A damaged line is among them if its id can be read.
+
+    Raises:
+        Mismatch: A file is in the format of another service, or nothing in it says what it is.
+        FileError: A file is not there or can't be read.
+        TruncatedFile: Compressed bytes end too early or are damaged.
+        TypeError: There is no source, or something is no source at all.
+        ValueError: Standard input is named twice.
+    """
+    if not sources:
+        raise TypeError("get needs at least one file")
+    return list(find(custom_id, *sources, cap=cap))
+
+
+def find(
+    custom_id: str, *sources: SourceLike, cap: int = LINE_CAP, on_bytes: Callable[[int], None] | None = None
+) -> Iterator[Occurrence]:
+    """Do what `get` does, and yield each line as it is found.
+
+    Args:
+        custom_id: The id.
+        *sources: As for `get`.
+        cap: As for `get`.
+        on_bytes: Gets the number of uncompressed bytes that were read, again and again, for a progress bar.
+    """
+    literal = custom_id.encode("utf-8", "replace")
+    for file in sided_files(expand(sources), lambda _: None, cap=cap, on_bytes=on_bytes):
+        role: Literal["request", "result"] = "result" if file.side == "results" else "request"
+        for path, first, start, lines in file.blocks:
+            offset = start
+            for number, line in enumerate(lines, first):
+                # Only a line that holds the id as it is, or one in which escapes may hide it, is decoded.
+                if (literal in line or (b"\\" in line and _may_hide_it(line))) and id_of_line(line) == custom_id:
+                    yield Occurrence(path, number, offset, role, line)
+                offset += len(line) + 1
+
+
+def _may_hide_it(line: bytes) -> bool:
+    return ESCAPED_VALUE.search(line) is not None or (b"\\u00" in line and ESCAPED_LETTER.search(line) is not None)
