@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, suppress
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO, Self
 
@@ -49,8 +50,11 @@ class PartWriter:
     def close(self, part: PartFile) -> None:
         """End a file; it is written when `finish` returns."""
         part.flush()
+        self.do(partial(self._finish, part))
+
+    def _finish(self, part: PartFile) -> None:
+        part.finish()
         self._open.discard(part)
-        self.do(part.finish)
 
     def do(self, action: Callable[[], None]) -> None:
         """Have something done behind all that waits.
@@ -122,7 +126,7 @@ class PartFile:
         if self._pieces:
             text = b"".join(self._pieces)
             self._pieces, self._size = [], 0
-            self._do(lambda: self._write(text))
+            self._do(partial(self._write, text))
 
     def _write(self, text: bytes) -> None:
         self._digest.update(text)
