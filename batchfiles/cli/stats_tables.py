@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["money", "notes", "tables"]
 
-NAME_WIDTH = 60
+NAME_WIDTH = 48
 ENDPOINTS = 3
 FILES = 10
 """Files that are listed one by one; of more only the number is said."""

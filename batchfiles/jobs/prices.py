@@ -56,6 +56,8 @@ class Price:
                 if price is None:
                     return None
                 total = EXACT.add(total, EXACT.multiply(Decimal(count), price))
+        if not total:
+            return Decimal(0)
         return EXACT.divide(EXACT.multiply(total, EXACT.subtract(Decimal(1), discount)), MILLION)
 
 
