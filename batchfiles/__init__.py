@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from batchfiles.jobs.prepare import PrepareReport, prepare
     from batchfiles.jobs.prices import Price, Prices
     from batchfiles.jobs.report import Report
+    from batchfiles.jobs.retry import retry
+    from batchfiles.jobs.retry_report import RetryReport
     from batchfiles.jobs.split import SplitReport, split
     from batchfiles.jobs.stats import stats
     from batchfiles.jobs.stats_report import Stats
@@ -112,6 +114,7 @@ __all__ = [
     "Prices",
     "Report",
     "Result",
+    "RetryReport",
     "SplitReport",
     "Stats",
     "TooManyRequests",
@@ -133,6 +136,7 @@ __all__ = [
     "read_inputs",
     "read_lines",
     "read_outputs",
+    "retry",
     "schema",
     "split",
     "stats",
@@ -172,6 +176,8 @@ _HOMES = {
     "jobs.split": ("SplitReport", "split"),
     "jobs.stats": ("stats",),
     "jobs.stats_report": ("Stats",),
+    "jobs.retry": ("retry",),
+    "jobs.retry_report": ("RetryReport",),
     "jobs.validate": ("validate",),
     "limits": (
         "AZURE",

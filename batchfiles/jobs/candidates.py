@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from batchfiles.bodies.answer import EMPTY
@@ -79,9 +79,18 @@ class Candidates:
         marks: Where to note what became of them.
         files: The result files, by number.
         refuse_duplicates: Whether a second result for an id is an error.
+        reader: Says what a line means; `read_result`, where the files hold what came from a service.
     """
 
-    def __init__(self, index: Index, marks: Marks, files: Sequence[ResultFile], *, refuse_duplicates: bool = False) -> None:
+    def __init__(
+        self,
+        index: Index,
+        marks: Marks,
+        files: Sequence[ResultFile],
+        *,
+        refuse_duplicates: bool = False,
+        reader: Callable[[bytes], tuple[dict[str, Any] | None, Result]] = read_result,
+    ) -> None:
         self._index = index
         self._marks = marks
         self._digests, self._positions = index.digests, index.positions
@@ -89,6 +98,7 @@ class Candidates:
         self._lengths, self._line_numbers = index.lengths, index.line_numbers
         self._files = files
         self._refuse_duplicates = refuse_duplicates
+        self._read = reader
         self._descriptors = opened(files)
 
     def close(self) -> None:
@@ -151,7 +161,7 @@ class Candidates:
         line = os.pread(self._descriptors[number], length, position & OFFSET_MASK)
         if len(line) != length:
             raise changed(file.name)
-        value, result = read_result(line)
+        value, result = self._read(line)
         own_id = value.get("custom_id") if value is not None else id_of_line(line)
         if own_id != custom_id:
             # An id that can't be decoded, being no UTF-8, has a digest all the same, and so may share it.

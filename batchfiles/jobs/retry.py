@@ -1,0 +1,310 @@
+"""`retry`: the requests that may succeed if they are sent again, byte for byte as they stand."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from batchfiles.custom_ids.index import Entries, Index, IndexBuilder
+from batchfiles.custom_ids.marks import Marks
+from batchfiles.edits import Edit
+from batchfiles.errors import DuplicateCustomId, Mismatch
+from batchfiles.jobs.candidates import ResultFile, fetch
+from batchfiles.jobs.crew import Crew
+from batchfiles.jobs.edit import checked_edits
+from batchfiles.jobs.file_roles import FileRoles, sort_files
+from batchfiles.jobs.line_ids import ids_of
+from batchfiles.jobs.local_file import LocalFile, changed, check_unchanged, opened
+from batchfiles.jobs.retry_choice import PARSE_ERROR, RetryChoice, words_of
+from batchfiles.jobs.retry_lines import RetryLines
+from batchfiles.jobs.retry_report import RetryReport, RetryTally
+from batchfiles.jobs.retry_targets import RetryTargets
+from batchfiles.jobs.survey import Misindexed, Survey, survey_results, with_line_numbers
+from batchfiles.jobs.table_job import TASK_BYTES, Progress, TableOptions, is_folder
+from batchfiles.jobs.verdicts import ids_as_verdicts, is_table, table_as_verdicts
+from batchfiles.limits import LINE_CAP
+from batchfiles.streams.sources import SourceLike, expand
+from batchfiles.streams.spool import Spool
+
+__all__ = ["retry"]
+
+
+def retry(
+    *files: SourceLike,
+    output: str | os.PathLike[str],
+    inputs: Iterable[SourceLike] = (),
+    only: Iterable[str] | None = None,
+    except_: Iterable[str] = (),
+    ids: SourceLike | None = None,
+    all: bool = False,  # noqa: A002 - the command line's word
+    set: Mapping[str, Any] | None = None,  # noqa: A002 - the command line's word
+    unset: Iterable[str] = (),
+    edits: Iterable[Edit] = (),
+    force: bool = False,
+    cap: int = LINE_CAP,
+    temp_dir: str | os.PathLike[str] | None = None,
+    workers: int | None = 1,
+    progress: Progress | None = None,
+) -> RetryReport:
+    """Write the requests that may succeed if they are sent again, byte for byte, in the order of the request files.
+
+    That is the column `retryable` of a joined table: what expired, was cancelled, got no answer or has no result, and what failed
+    with 408, 409, 429 or 5xx.
+
+    Args:
+        *files: Request files, output files and error files in any mix, as for `join`; or request files and one joined table, a
+            Parquet file or a folder of them, which stands for the results. A campaign folder stands for all its files.
+        output: The file to write; `-` for standard output. A folder gets one file for each request file, `part-1-retry-1.jsonl`
+            for `part-1.jsonl`; it must be the folder of the request files, whose manifest then names them, so that `join` knows
+            what they repeat.
+        inputs: Files that must be requests.
+        only: Take the requests of these outcomes, statuses (`"429"`, `"5xx"`), error codes, or with `"parse_error"` instead;
+            retryable or not.
+        except_: Leave these out.
+        ids: A list of ids, one a line: take these, whatever became of them. No results are needed.
+        all: Take all requests without a success.
+        set: Values by their paths, as for `edit`, such as `{"body.max_tokens": 4000}`; other bytes stay.
+        unset: Paths of values to take away.
+        edits: Changes whose order matters; they are made first.
+        force: Replace what is there; with a folder also send again what was sent again and has no results yet.
+        cap: The longest line that is read, in bytes.
+        temp_dir: Where temporary files go.
+        workers: Processes that decode; None takes as many as pay.
+        progress: Told how far the work is.
+
+    Returns:
+        How many requests were written and how many were left out, and why.
+
+    Raises:
+        Mismatch: No file holds requests, or nothing tells what became of them; a file is of the wrong kind; or, with a folder,
+            what was sent again before has no results yet.
+        DuplicateCustomId: An id would stand twice in the file, or could mean the requests of two request files.
+        InvalidLine: A value can't be set in a line.
+        OutputExists: A file is there and `force` was not given.
+        FileError: A file can't be read, or the disk refused.
+        TruncatedFile: A compressed file is damaged.
+        ValueError: Options don't go together, or a path or a value is none.
+    """
+    if not files and not inputs:
+        raise TypeError("retry needs at least one file")
+    choice = _choice(only, except_, ids=ids, everything=all)
+    changes = checked_edits(edits, set, unset)
+    options = TableOptions(cap=cap, temp_dir=temp_dir, workers=workers, progress=progress)
+    with Spool(temp_dir) as spool:
+        tables = [each for each in files if is_table(each)]
+        roles = sort_files([each for each in files if not is_table(each)], inputs, spool)
+        known = _known(roles, tables, ids, spool, choice)
+        by_part = os.fspath(output) != "-" and is_folder(output)
+        targets = RetryTargets(output, roles.inputs, roles.results, spool, by_part=by_part, force=force)
+        job = _Retry(roles.inputs, known, choice, changes, options, spool, verdicts=bool(tables) or ids is not None)
+        with closing(targets):
+            try:
+                return job.run(targets, by_part=by_part, careful=False)
+            except Misindexed:
+                targets.clear()
+            try:
+                return job.run(targets, by_part=by_part, careful=True)
+            except Misindexed:
+                raise changed("a result file") from None
+
+
+def _choice(only: Iterable[str] | None, but: Iterable[str], *, ids: object, everything: bool) -> RetryChoice:
+    only = None if only is None else words_of(only)
+    but = words_of(but)
+    if ids is not None and (only is not None or but or everything):
+        raise ValueError("a list of ids says all: it goes with none of only, except and all")
+    if only is not None and everything:
+        raise ValueError("only and all exclude each other")
+    if only is not None and not only:
+        raise ValueError("only names nothing: say outcomes, statuses or error codes")
+    return RetryChoice(only, but, everything=everything, listed=ids is not None)
+
+
+def _known(
+    roles: FileRoles, tables: Sequence[Any], ids: SourceLike | None, spool: Spool, choice: RetryChoice
+) -> list[tuple[LocalFile, ResultFile]]:
+    """Return the files that tell what became of the requests.
+
+    Raises:
+        Mismatch: There are none, or too many kinds of them.
+        ValueError: `parse_error` is asked for, and only a table could tell.
+    """
+    if not roles.inputs:
+        raise Mismatch("no file holds requests: name the request files too, or there is nothing to send again")
+    if ids is not None:
+        listed = [ids_as_verdicts(source, spool) for source in expand([ids])]
+        return [(file, ResultFile(file.name, str(file.path), None, None)) for file in listed]
+    if tables:
+        if roles.results or len(tables) > 1:
+            raise Mismatch("a joined table says what became of all requests: name one table, and no results beside it")
+        found = table_as_verdicts(Path(tables[0]), roles.inputs, spool, parse_errors=PARSE_ERROR in choice.words)
+        return [(file, ResultFile(file.name, str(file.path), None, part)) for file, part in found]
+    if PARSE_ERROR in choice.words:
+        raise ValueError(
+            "parse_error is known from a joined table only: make one with `join --parsed`, and name it for the results"
+        )
+    if not roles.results and not roles.empty:
+        names = ", ".join(file.name for file in roles.inputs[:3])
+        raise Mismatch(
+            f"no file holds results, only requests ({names}): name the output file and the error file, or a list of ids"
+        )
+    return list(zip(roles.results, roles.result_files(), strict=True))
+
+
+class _Retry:
+    """A retry whose files are sorted."""
+
+    def __init__(
+        self,
+        inputs: Sequence[LocalFile],
+        known: Sequence[tuple[LocalFile, ResultFile]],
+        choice: RetryChoice,
+        edits: Sequence[Edit],
+        options: TableOptions,
+        spool: Spool,
+        *,
+        verdicts: bool,
+    ) -> None:
+        self._inputs = inputs
+        self._results = [file for file, _ in known]
+        self._result_files = [file for _, file in known]
+        self._choice = choice
+        self._edits = edits
+        self._options = options
+        self._spool = spool
+        self._verdicts = verdicts
+        self._files = [*inputs, *self._results]
+
+    def run(self, targets: RetryTargets, *, by_part: bool, careful: bool) -> RetryReport:
+        """Do it.
+
+        Raises:
+            Misindexed: A quick survey of the results will not do.
+        """
+        started = time.perf_counter()
+        check_unchanged(self._files)
+        progress = self._progress()
+        tally = RetryTally()
+        lines: Counter[int] = Counter()
+        note_all = len(self._inputs) > 1 and not by_part
+        written, noted = (IndexBuilder(self._spool.new_path("lines.index")) for _ in range(2))
+        cap, size = self._options.cap, sum(file.size for file in self._files)
+        with Crew(self._options.workers_for(size, parts=False)) as crew, closing(written), closing(noted):
+            path = self._spool.new_path("results.index")
+            survey = survey_results(crew, self._results, path, cap=cap, careful=careful, progress=progress)
+            marks = Marks(self._spool.new_path("marks"), survey.index.count)
+            try:
+                ranges = with_line_numbers(crew, self._inputs, TASK_BYTES)
+                products: list[bytes] = []
+                with closing(crew.run(RetryLines, self._spec(survey, marks, note_all=note_all), ranges)) as found:
+                    for number, product in found:
+                        if isinstance(product, bytes):
+                            products.append(product)
+                            continue
+                        text, *packed = products
+                        products.clear()
+                        targets.add(ranges[number]["file"], text, product["counts"].get("written", 0))
+                        for builder, entries in zip((written, noted), packed, strict=True):
+                            builder.add(Entries.from_bytes(entries))
+                        tally.add(product)
+                        lines[ranges[number]["file"]] += sum(count for *_, count in product["groups"])
+                        progress(product["bytes"])
+                with written.finish() as of_written, noted.finish() as of_all:
+                    self._refuse_twins(of_written, of_all if note_all else of_written, by_part=by_part)
+                unknown = _unclaimed(marks) if self._verdicts and survey.index.count else 0
+            finally:
+                marks.close()
+                survey.index.close()
+        check_unchanged(self._files)
+        files = targets.write(lines)
+        return tally.report(
+            files,
+            words=self._choice.words,
+            unknown_ids=unknown if self._choice.listed else 0,
+            seconds=round(time.perf_counter() - started, 3),
+        )
+
+    def _spec(self, survey: Survey, marks: Marks, *, note_all: bool) -> dict[str, Any]:
+        return {
+            "inputs": [[file.name, str(file.path)] for file in self._inputs],
+            "results": [list(file) for file in self._result_files],
+            "index": str(survey.index.path),
+            "count": survey.index.count,
+            "marks": str(marks.path),
+            "verdicts": self._verdicts,
+            "choice": self._choice.to_spec(),
+            "edits": [edit.to_spec() for edit in self._edits],
+            "note_all": note_all,
+            "cap": self._options.cap,
+        }
+
+    def _progress(self) -> Callable[[int], None]:
+        tell, total, done = self._options.progress, sum(file.size for file in self._files), 0
+
+        def step(size: int) -> None:
+            nonlocal done
+            done += size
+            if tell is not None:
+                tell(done, total)
+
+        return step
+
+    def _refuse_twins(self, written: Index, noted: Index, *, by_part: bool) -> None:
+        """Make sure that each id of the new file means one request.
+
+        Args:
+            written: The lines that are written.
+            noted: The lines among which their ids must be the only ones.
+            by_part: Whether each request file is a world of its own.
+
+        Raises:
+            DuplicateCustomId: One doesn't.
+        """
+        descriptors = opened(self._inputs)
+        try:
+            for run in noted.repeated():
+                wanted = {written.place(entry) for entry in written.run(noted.digests[run.start])}
+                seen: dict[tuple[str | None, int | None], list[Any]] = {}
+                for place in sorted(map(noted.place, run)) if wanted else ():
+                    line = fetch(descriptors[place.file], place, self._inputs[place.file].name)
+                    key = ids_of([line], line)[0], place.file if by_part else None
+                    seen.setdefault(key, []).append(place)
+                for (custom_id, _), places in seen.items():
+                    if len(places) > 1 and not wanted.isdisjoint(places):
+                        raise self._twin(str(custom_id), places)
+        finally:
+            for descriptor in descriptors:
+                os.close(descriptor)
+
+    def _twin(self, custom_id: str, places: Sequence[Any]) -> DuplicateCustomId:
+        first, second = places[:2]
+        paths = [self._inputs[place.file].name for place in (first, second)]
+        where = f"line {first.line_number} of {paths[0]}" if paths[0] != paths[1] else f"line {first.line_number}"
+        words = f"the custom_id {custom_id[:128]!r} stands on {where} too, and one of the two is to be sent again: "
+        if first.file != second.file:
+            words += (
+                "its result could be taken for either; name the folder of the request files as output, and each gets its own file"
+            )
+        else:
+            words += "no service takes an id twice, so give one of them another id first"
+        return DuplicateCustomId(
+            words,
+            custom_id=custom_id,
+            first_path=paths[0],
+            first_line_number=first.line_number,
+            path=paths[1],
+            line_number=second.line_number,
+        )
+
+
+def _unclaimed(marks: Marks) -> int:
+    """Count what nobody asked for."""
+    import pyarrow.compute as pc
+
+    used, superseded = marks.mask("used"), marks.mask("superseded")
+    return pc.sum(pc.invert(pc.or_(used, superseded))).as_py() or 0

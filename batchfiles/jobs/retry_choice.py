@@ -1,0 +1,98 @@
+"""Which requests are sent again: by the rule of `outcome.retryable`, or by what somebody names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Self
+
+from batchfiles.outcome import SUCCEEDED, Result
+
+__all__ = ["PARSE_ERROR", "RetryChoice", "words_of"]
+
+PARSE_ERROR = "parse_error"
+"""The word for answers whose text did not parse; only a joined table knows of them."""
+
+
+def words_of(texts: Iterable[str]) -> list[str]:
+    """Return the words of lists with commas between.
+
+    Raises:
+        TypeError: There is a single string, whose letters would be taken for words.
+    """
+    if isinstance(texts, str):
+        raise TypeError("a list of outcomes, statuses and error codes is expected, not a single string")
+    return [word.strip() for text in texts for word in text.split(",") if word.strip()]
+
+
+class RetryChoice:
+    """Decides about each request.
+
+    Args:
+        only: Outcomes, statuses (`429`, `5xx`), error codes and `parse_error`: these and no others, retryable or not; None takes
+            what is retryable.
+        but: The same: never these.
+        everything: Whether all that did not succeed is wanted.
+        listed: Whether those are wanted that are found at all, as ids in a list are.
+
+    Attributes:
+        listed: As given.
+        matched: The words that some request matched.
+    """
+
+    def __init__(self, only: Iterable[str] | None, but: Iterable[str], *, everything: bool = False, listed: bool = False) -> None:
+        self._only = None if only is None else frozenset(only)
+        self._but = frozenset(but)
+        self._everything = everything
+        self.listed = listed
+        self.matched: set[str] = set()
+
+    def to_spec(self) -> dict[str, Any]:
+        """Describe the choice in values that JSON can hold, for another process."""
+        return {
+            "only": None if self._only is None else sorted(self._only),
+            "but": sorted(self._but),
+            "everything": self._everything,
+            "listed": self.listed,
+        }
+
+    @classmethod
+    def from_spec(cls, spec: dict[str, Any]) -> Self:
+        """Return the choice that `to_spec` described."""
+        return cls(spec["only"], spec["but"], everything=spec["everything"], listed=spec["listed"])
+
+    @property
+    def words(self) -> frozenset[str]:
+        """What was named."""
+        return self._but | (self._only or frozenset())
+
+    def why_not(self, result: Result, *, is_found: bool, has_parse_error: bool = False) -> str | None:
+        """Say why a request is left out; None if it is wanted.
+
+        Args:
+            result: What became of it.
+            is_found: Whether anything is known of it.
+            has_parse_error: Whether the text of its answer did not parse.
+        """
+        if self.listed:
+            return None if is_found else "not in the list of ids"
+        if self._only is not None:
+            if not self._matches(self._only, result, has_parse_error=has_parse_error):
+                return "succeeded" if result.outcome == SUCCEEDED else "not in --only"
+        elif result.outcome == SUCCEEDED:
+            return "succeeded"
+        elif not self._everything and not result.retryable:
+            return "would end the same way"
+        if self._but and self._matches(self._but, result, has_parse_error=has_parse_error):
+            return "in --except"
+        return None
+
+    def _matches(self, words: frozenset[str], result: Result, *, has_parse_error: bool) -> bool:
+        status = result.status_code
+        names = {result.outcome, result.error_code}
+        if status:
+            names |= {str(status), f"{status // 100}xx"}
+        if has_parse_error:
+            names.add(PARSE_ERROR)
+        found = words & names  # type: ignore[operator]  # None is no word
+        self.matched |= found
+        return bool(found)

@@ -1,0 +1,152 @@
+"""The second pass of a retry over a range of a request file: the lines that are sent again, as they stand."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Generator
+from pathlib import Path
+
+from batchfiles.codec import loads
+from batchfiles.custom_ids.index import Entries, Index, digest
+from batchfiles.custom_ids.marks import Marks
+from batchfiles.edits import Edit, edited
+from batchfiles.errors import InvalidLine
+from batchfiles.findings import Finding
+from batchfiles.jobs.candidates import Candidates, ResultFile, read_result
+from batchfiles.jobs.crew import Job, Product, Spec
+from batchfiles.jobs.line_ids import ids_of
+from batchfiles.jobs.retry_choice import RetryChoice
+from batchfiles.jobs.verdicts import has_parse_error, read_verdict
+from batchfiles.outcome import MALFORMED
+from batchfiles.streams.lines import Block
+from batchfiles.streams.sources import Source, read_blocks
+from batchfiles.table.columns import MISSING
+
+__all__ = ["GROUPS_KEPT", "RetryLines"]
+
+GROUPS_KEPT = 200
+"""Groups of requests that are told apart by their error codes; codes behind them are not."""
+
+CODE_LENGTH = 64
+FINDINGS_KEPT = 100
+"""Findings of a range that are told in words; all are counted."""
+
+Group = tuple[str, int | None, str | None, str | None]
+"""Outcome, status, error code, and why it was left out; None if it was written."""
+
+
+class RetryLines(Job):
+    r"""Yields the wanted lines of a range, each with its `\n`; then where they stand, then where all lines stand; then a summary.
+
+    Args:
+        spec: `inputs`: `[[name, path], …]`; `results`, `index`, `count` and `marks` as for `JoinRows`; `verdicts`: whether the
+            results are lines of `verdicts`; `choice`, `edits`; `note_all`: whether all lines are to be noted; `cap`.
+    """
+
+    def __init__(self, spec: Spec) -> None:
+        self._spec = spec
+        self._index = Index(Path(spec["index"]), spec["count"])
+        self._marks = Marks(Path(spec["marks"]), spec["count"])
+        files = [ResultFile(*fields) for fields in spec["results"]]
+        reader = read_verdict if spec["verdicts"] else read_result
+        self._candidates = Candidates(self._index, self._marks, files, reader=reader)
+        self._edits = [Edit.from_spec(each) for each in spec["edits"]]
+
+    def close(self) -> None:
+        """Close the result files, and then let go of the index and the marks, which nobody looks into any more."""
+        self._candidates.close()
+        self._marks.close()
+        self._index.close()
+
+    def run(self, task: Spec) -> Generator[Product, None, None]:
+        """Do one range."""
+        self._choice = RetryChoice.from_spec(self._spec["choice"])
+        self._groups: Counter[Group] = Counter()
+        self._counts: Counter[str] = Counter()
+        self._findings: list[Finding] = []
+        self._wanted: list[bytes] = []
+        self._written, self._all = Entries(), Entries()
+        name, path = self._spec["inputs"][task["file"]]
+        where = {key: task[key] for key in ("start", "end", "line_number")}
+        for block in read_blocks(Source(name, path=Path(path)), self._notice, cap=self._spec["cap"], **where):
+            self._take(block, task["file"])
+        self._wanted.append(b"")
+        yield b"\n".join(self._wanted)
+        yield self._written.to_bytes()
+        yield self._all.to_bytes()
+        yield {
+            "bytes": task["end"] - task["start"],
+            "counts": dict(self._counts),
+            "groups": [[*group, count] for group, count in self._groups.items()],
+            "matched": sorted(self._choice.matched),
+            "findings": self._findings,
+        }
+
+    def _take(self, block: Block, file: int) -> None:
+        """Take the wanted lines of a block. Flat on purpose: it runs once a line of every input."""
+        best, why_not, count = self._candidates.best, self._choice.why_not, self._count
+        number, offset = block.line_number, block.byte_offset
+        keys: list[int | None] = []
+        for line, custom_id in zip(block.lines, ids_of(block.lines, b"\n".join(block.lines)), strict=True):
+            if custom_id is None:
+                keys.append(None)
+                self._refuse(block.path, line, number, offset)
+            else:
+                key = digest(custom_id)
+                keys.append(key)
+                found = best(custom_id, key, file)
+                result = found.result
+                why = why_not(result, is_found=found is not MISSING, has_parse_error=has_parse_error(found.value))
+                if why is not None:
+                    count(result.outcome, result.status_code, result.error_code, why)
+                elif self._write(block.path, line, number, offset):
+                    count(result.outcome, result.status_code, result.error_code, None)
+                    self._written.add(key, file, offset, len(line), number)
+            number += 1
+            offset += len(line) + 1
+        if self._spec["note_all"]:
+            self._all.add_lines(keys, file, block.byte_offset, list(map(len, block.lines)), block.line_number)
+
+    def _write(self, path: str, line: bytes, number: int, offset: int) -> bool:
+        """Keep a line that can be read; only those that are wanted are decoded.
+
+        Raises:
+            InvalidLine: An edit can't be made in it.
+        """
+        try:
+            loads(line)
+        except InvalidLine:
+            self._refuse(path, line, number, offset)
+            return False
+        try:
+            new = edited(line, self._edits) if self._edits else line
+        except InvalidLine as error:
+            raise Finding.of(error, path=path, line_number=number, byte_offset=offset).exception() from None
+        self._counts["changed"] += new is not line
+        self._counts["written"] += 1
+        self._wanted.append(new)
+        return True
+
+    def _count(self, outcome: str, status: int | None, code: str | None, why: str | None) -> None:
+        group = (outcome, status, code and code[:CODE_LENGTH], why)
+        if len(self._groups) >= GROUPS_KEPT and group not in self._groups:
+            group = (outcome, status, None, why)
+        self._groups[group] += 1
+
+    def _refuse(self, path: str, line: bytes, number: int, offset: int) -> None:
+        """Report a line that can't be read, or has no id; a blank one is only counted."""
+        if not line.strip():
+            self._counts["blank_line"] += 1
+            return
+        try:
+            loads(line)
+            error = InvalidLine("the line has no 'custom_id' that is a string", code="missing_required_parameter")
+        except InvalidLine as found:
+            error = found
+        self._notice(Finding.of(error, path=path, line_number=number, byte_offset=offset))
+
+    def _notice(self, finding: Finding) -> None:
+        if finding.severity == "error":
+            self._count(MALFORMED, None, finding.code, "can't be read")
+        if len(self._findings) < FINDINGS_KEPT:
+            self._findings.append(finding)

@@ -1,0 +1,137 @@
+"""What a retry wrote and what it left out, in numbers that add up."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from batchfiles.findings import Finding
+from batchfiles.jobs.retry_lines import GROUPS_KEPT
+from batchfiles.outcome import OUTCOMES
+
+__all__ = ["RetryFile", "RetryGroup", "RetryReport", "RetryTally"]
+
+ORDER = {outcome: number for number, outcome in enumerate(OUTCOMES)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetryGroup:
+    """Requests that ended alike.
+
+    Attributes:
+        outcome: What became of them.
+        status_code: Their HTTP status.
+        error_code: The machine's word for what went wrong.
+        requests: How many there are.
+        left_out: Why they were not written; None if they were.
+    """
+
+    outcome: str
+    status_code: int | None
+    error_code: str | None
+    requests: int
+    left_out: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetryFile:
+    """A file of requests that are sent again.
+
+    Attributes:
+        path: Where it is.
+        requests: Its lines.
+        bytes: Its size, uncompressed.
+        retry_of: The request files whose lines it repeats.
+    """
+
+    path: str
+    requests: int
+    bytes: int
+    retry_of: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetryReport:
+    """What a retry did. `inputs == written + left_out`, and both are the sums of their groups.
+
+    Attributes:
+        inputs: Request lines, blank ones aside.
+        written: Lines that are sent again.
+        left_out: Lines that are not.
+        changed: Lines that were written with another value.
+        files: The files that were written.
+        groups: Requests by what became of them and of their lines.
+        unmatched: Outcomes, statuses and error codes that were named and that no request has.
+        unknown_ids: Listed ids that no request has.
+        blank_lines: Blank lines among the requests.
+        findings: What was noticed about the request files, the first of each range.
+        seconds: How long it took.
+    """
+
+    inputs: int
+    written: int
+    left_out: int
+    changed: int
+    files: tuple[RetryFile, ...]
+    groups: tuple[RetryGroup, ...]
+    unmatched: tuple[str, ...]
+    unknown_ids: int
+    blank_lines: int
+    findings: tuple[Finding, ...]
+    seconds: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the report as plain values, for JSON."""
+        return asdict(self)
+
+
+class RetryTally:
+    """Adds up the summaries of the ranges."""
+
+    def __init__(self) -> None:
+        self.counts: Counter[str] = Counter()
+        self.matched: set[str] = set()
+        self.findings: list[Finding] = []
+        self._groups: Counter[tuple[str, int | None, str | None, str | None]] = Counter()
+
+    def add(self, summary: Mapping[str, Any]) -> None:
+        """Add the summary that ended a task."""
+        self.counts.update(summary["counts"])
+        self.matched.update(summary["matched"])
+        self.findings += map(Finding.revived, summary["findings"])
+        for outcome, status, code, why, count in summary["groups"]:
+            group = (outcome, status, code, why)
+            if len(self._groups) >= GROUPS_KEPT and group not in self._groups:
+                group = (outcome, status, None, why)
+            self._groups[group] += count
+
+    def report(self, files: Iterable[RetryFile], *, words: Iterable[str], unknown_ids: int, seconds: float) -> RetryReport:
+        """Return the sums.
+
+        Args:
+            files: What was written.
+            words: What was named to choose by.
+            unknown_ids: Listed ids that no request has.
+            seconds: How long it took.
+        """
+        groups = [
+            RetryGroup(outcome=outcome, status_code=status, error_code=code, requests=count, left_out=why)
+            for (outcome, status, code, why), count in self._groups.items()
+        ]
+        groups.sort(key=lambda group: (ORDER[group.outcome], -group.requests, group.status_code or 0, group.error_code or ""))
+        inputs = sum(group.requests for group in groups)
+        return RetryReport(
+            inputs=inputs,
+            written=self.counts["written"],
+            left_out=inputs - self.counts["written"],
+            changed=self.counts["changed"],
+            files=tuple(files),
+            groups=tuple(groups),
+            unmatched=tuple(sorted(set(words) - self.matched)),
+            unknown_ids=unknown_ids,
+            blank_lines=self.counts["blank_line"],
+            findings=tuple(self.findings),
+            seconds=seconds,
+        )

@@ -1,0 +1,189 @@
+"""Where the lines of a retry go: one file, or one for each part of a campaign, which its manifest then names."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import IO
+
+from batchfiles.campaign.manifest import Manifest, Part, read_manifest, write_manifest
+from batchfiles.campaign.names import RESULT_NAME, stem_of
+from batchfiles.errors import Mismatch
+from batchfiles.jobs.local_file import LocalFile
+from batchfiles.jobs.retry_report import RetryFile
+from batchfiles.streams.atomic import refuse_existing
+from batchfiles.streams.spool import Spool
+from batchfiles.writing import CopyWriter
+
+__all__ = ["RetryTargets"]
+
+CHUNK = 1024 * 1024
+
+
+class RetryTargets:
+    """Takes lines, and writes them when all of them are known to be right.
+
+    Args:
+        output: A file, `-`, or the folder of the request files.
+        by_part: Whether it is the folder.
+        inputs: The request files, by number.
+        results: The result files.
+        spool: Where lines wait.
+        force: Replace what is there, and send again what may be on its way.
+    """
+
+    def __init__(
+        self,
+        output: str | os.PathLike[str],
+        inputs: Sequence[LocalFile],
+        results: Sequence[LocalFile],
+        spool: Spool,
+        *,
+        by_part: bool,
+        force: bool,
+    ) -> None:
+        self._output = os.fspath(output)
+        self._by_part = by_part
+        self._inputs = inputs
+        self._results = results
+        self._spool = spool
+        self._force = force
+        self._waiting: dict[int, IO[bytes]] = {}
+        self._requests: dict[int, int] = {}
+        self._stack = ExitStack()
+        if by_part:
+            folder = Path(self._output).resolve()
+            for file in inputs:
+                if file.original is None or file.original.parent != folder:
+                    raise Mismatch(
+                        f"is not in {self._output}: the retry file of a request file goes where that is, so that their results "
+                        "find each other; name that folder, or a file",
+                        path=file.name,
+                    )
+        elif self._output != "-":
+            refuse_existing(Path(self._output), force=force)
+
+    def close(self) -> None:
+        """Let go of the files in which lines wait."""
+        self._stack.close()
+
+    def clear(self) -> None:
+        """Forget all lines, to begin again."""
+        self.close()
+        self._waiting.clear()
+        self._requests.clear()
+
+    def add(self, file: int, text: bytes, requests: int) -> None:
+        """Take lines of a request file."""
+        if not requests:
+            return
+        key = file if self._by_part else 0
+        if key not in self._waiting:
+            self._waiting[key] = self._stack.enter_context(self._spool.new_path("retry.jsonl").open("x+b"))
+        self._waiting[key].write(text)
+        self._requests[file] = self._requests.get(file, 0) + requests
+
+    def write(self, lines: Mapping[int, int]) -> list[RetryFile]:
+        """Write the files, and name them in the manifest of their campaign.
+
+        Args:
+            lines: How many requests each request file has.
+
+        Raises:
+            OutputExists: A file is there and `force` was not given.
+            Mismatch: Requests of a part were sent again before, and no result of that is among the files.
+            FileError: The disk refused.
+        """
+        if not self._by_part:
+            origins = [self._inputs[number] for number in sorted(self._requests)]
+            written = [self._write(0, self._output, sum(self._requests.values()), origins)]
+            self._register_file(written, origins)
+            return written
+        folder = Path(self._output)
+        manifest = read_manifest(folder) or self._new_manifest(lines)
+        if not self._force:
+            self._refuse_while_on_its_way(manifest)
+        written = []
+        for number in sorted(self._waiting):
+            input_file = self._inputs[number]
+            path = str(folder / self._name(Path(input_file.name).name, manifest, folder))
+            written.append(self._write(number, path, self._requests[number], [input_file]))
+        if written:
+            self._register(folder, manifest, written)
+        return written
+
+    def _register_file(self, written: Sequence[RetryFile], origins: Sequence[LocalFile]) -> None:
+        """Name the one file in the manifest, if it stands in the campaign whose parts it repeats."""
+        folder = Path(self._output).resolve().parent
+        manifest = read_manifest(folder) if self._output != "-" and origins else None
+        if manifest is not None and {folder / part.file for part in manifest.parts}.issuperset(file.original for file in origins):
+            self._register(folder, manifest, written)
+
+    def _write(self, key: int, path: str, requests: int, origins: Sequence[LocalFile]) -> RetryFile:
+        with CopyWriter(path, force=self._force) as writer:
+            if key in self._waiting:
+                file = self._waiting[key]
+                file.seek(0)
+                while text := file.read(CHUNK):
+                    writer.write_lines(text, text.count(b"\n"))
+            size = writer.bytes_written
+        return RetryFile(path=path, requests=requests, bytes=size, retry_of=tuple(file.name for file in origins))
+
+    def _name(self, part: str, manifest: Manifest, folder: Path) -> str:
+        """Number the retries of a part."""
+        stem = stem_of(part)
+        before = sum(part in each.retry_of for each in manifest.parts)
+        number = 1 + before
+        while before and (folder / f"{stem}-retry-{number}.jsonl").exists():
+            number += 1
+        return f"{stem}-retry-{number}.jsonl"
+
+    def _new_manifest(self, lines: Mapping[int, int]) -> Manifest:
+        """Describe the request files as the parts of a campaign."""
+        parts = []
+        for number, file in enumerate(self._inputs):
+            digest = hashlib.sha256()
+            with file.path.open("rb") as stream:
+                while chunk := stream.read(CHUNK):
+                    digest.update(chunk)
+            name, count = Path(file.name).name, lines.get(number, 0)
+            parts.append(Part(file=name, requests=count, bytes=file.size, sha256=digest.hexdigest()))
+        return Manifest(parts=tuple(parts))
+
+    def _register(self, folder: Path, manifest: Manifest, written: Sequence[RetryFile]) -> None:
+        """Name the new files in the manifest, as what repeats their parts."""
+        names = {Path(file.path).name for file in written}
+        parts = [part for part in manifest.parts if part.file not in names]
+        for file in written:
+            digest = hashlib.sha256()
+            key = 0 if not self._by_part else next(n for n, each in enumerate(self._inputs) if each.name == file.retry_of[0])
+            if key in self._waiting:
+                self._waiting[key].seek(0)
+                while chunk := self._waiting[key].read(CHUNK):
+                    digest.update(chunk)
+            parts.append(
+                Part(
+                    file=Path(file.path).name,
+                    requests=file.requests,
+                    bytes=file.bytes,
+                    sha256=digest.hexdigest(),
+                    retry_of=tuple(Path(name).name for name in file.retry_of),
+                )
+            )
+        write_manifest(folder, replace(manifest, parts=tuple(parts)))
+
+    def _refuse_while_on_its_way(self, manifest: Manifest) -> None:
+        """Make sure that what was sent again before has come back."""
+        stems = {match["stem"] for file in self._results if (match := RESULT_NAME.fullmatch(Path(file.name).name))}
+        wanted = {Path(self._inputs[number].name).name for number in self._waiting}
+        for part in manifest.parts:
+            if wanted.intersection(part.retry_of) and not stems.intersection({stem_of(part.file), *part.batches}):
+                raise Mismatch(
+                    f"{part.file} repeats requests of {', '.join(part.retry_of)}, and none of its results is among the files: "
+                    "they may be on their way, and would be paid for twice; name them too, or force it",
+                    path=self._output,
+                )
