@@ -45,7 +45,7 @@ def written(value: Any) -> str:  # noqa: ANN401 - any JSON value
         reason = "is nested too deeply to be written"
     except ValueError:  # infinite, or an integer of more digits than Python writes
         reason = "holds a number beyond what a double can hold"
-    raise Misfit(reason)
+    raise Misfit(reason, at_value=True)
 
 
 def _no_constant(name: str) -> NoReturn:

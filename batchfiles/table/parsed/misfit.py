@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from batchfiles.codec import SURROGATE
 from batchfiles.json_paths import shown
 
 __all__ = ["Misfit"]
@@ -26,7 +27,7 @@ class Misfit(Exception):
 
     def within(self, step: str | int) -> Misfit:
         """Say in which property or item it happened; called from the inside out."""
-        self._steps.append(step)
+        self._steps.append(SURROGATE.sub("\ufffd", step) if isinstance(step, str) else step)
         self._at_value = True
         return self
 
