@@ -1,0 +1,222 @@
+"""Stats: what there is, what it took, what it costs."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import tempfile
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import batchfiles
+from batchfiles import Mismatch, Price, Prices, TruncatedFile, stats
+from tests.jobs.wire import completion, expired, failure, put, request, result, success
+
+FIXTURES = Path(__file__).parents[2] / "fixtures"
+
+
+def answered(
+    custom_id: str, inputs: Any, outputs: Any, *, model: str | None = "gpt-x-1", cached: Any = 0, **details: Any
+) -> bytes:
+    """Make the line of an answer with its usage."""
+    body = completion(**details) | {
+        "model": model,
+        "usage": {
+            "prompt_tokens": inputs,
+            "completion_tokens": outputs,
+            "prompt_tokens_details": {"cached_tokens": cached},
+        },
+    }
+    return result(custom_id, body)
+
+
+def test_requests_and_results_are_told_apart_and_counted(tmp_path: Path) -> None:
+    """In any order and mix, as a folder holds them."""
+    put(tmp_path / "a_output.jsonl", success("1", "Hello"), success("2"))
+    put(tmp_path / "b_error.jsonl", failure("3"), expired("4"))
+    put(tmp_path / "requests.jsonl", *(request(str(number), messages=[]) for number in range(5)))
+    (tmp_path / "z_error.jsonl").touch()
+    found = stats(tmp_path)
+    assert [(Path(file.name).name, file.role, file.lines) for file in found.files] == [
+        ("a_output.jsonl", "results", 2),
+        ("b_error.jsonl", "results", 2),
+        ("requests.jsonl", "inputs", 5),
+        ("z_error.jsonl", "empty", 0),
+    ]
+    assert [file.bytes for file in found.files] == [path.stat().st_size for path in sorted(tmp_path.iterdir())]
+    assert (found.requests.count, found.results.count) == (5, 4)
+    assert found.requests.endpoints == {"/v1/chat/completions": 5}
+    assert found.results.endpoints == {"/v1/chat/completions": 2, None: 2}
+    assert found.results.outcomes == {"succeeded": 2, "failed": 1, "expired": 1}
+    assert found.results.text_characters is not None
+    assert found.results.text_characters.total == len("Hello" + "Hi")
+
+
+def test_tokens_are_summed_by_the_model_that_answered(tmp_path: Path) -> None:
+    """A snapshot is another model than its alias."""
+    path = put(
+        tmp_path / "out.jsonl",
+        answered("1", 10, 5, cached=8),
+        answered("2", 1, 2),
+        answered("3", 100, 200, model="gpt-y"),
+    )
+    models = stats(path).results.models
+    assert [(each.model, each.results, each.input_tokens, each.cached_tokens, each.output_tokens) for each in models] == [
+        ("gpt-x-1", 2, 11, 8, 7),
+        ("gpt-y", 1, 100, 0, 200),
+    ]
+
+
+def test_results_that_name_no_model_are_the_requests_own_if_that_is_one_for_all(tmp_path: Path) -> None:
+    """A failure does not say which model failed."""
+    results = put(tmp_path / "out.jsonl", failure("1"), answered("2", 3, 4, model=None))
+    one = put(tmp_path / "one.jsonl", request("1"), request("2"))
+    two = put(tmp_path / "two.jsonl", request("1"), request("2", model="gpt-z"))
+    assert [(each.model, each.results, each.input_tokens) for each in stats(results, one).results.models] == [("gpt-x", 2, 3)]
+    assert [(each.model, each.results, each.input_tokens) for each in stats(results, two).results.models] == [(None, 2, 3)]
+    assert [each.model for each in stats(results).results.models] == [None]
+
+
+def test_superseded_results_are_billed_too(tmp_path: Path) -> None:
+    """Two answers to one request are two answers on the bill."""
+    put(tmp_path / "requests.jsonl", request("1"))
+    put(tmp_path / "first_output.jsonl", answered("1", 10, 5, finish_reason="length"))
+    put(tmp_path / "second_output.jsonl", answered("1", 10, 50))
+    found = stats(tmp_path, prices=Prices({"gpt-x-1": Price(Decimal(1), Decimal(2))}))
+    assert found.results.models[0].output_tokens == 55
+    assert found.cost == Decimal(20 + 110) / 1_000_000
+
+
+def test_a_model_without_a_price_is_named_and_not_in_the_sum(tmp_path: Path) -> None:
+    """Models without tokens need no price."""
+    path = put(tmp_path / "out.jsonl", answered("1", 10, 5), answered("2", 10, 5, model="gpt-y"), failure("3"))
+    found = stats(path, prices=Prices({"gpt-x-1": Price(Decimal(1), Decimal(2))}, "USD", Decimal("0.5")))
+    assert (found.cost, found.without_price) == (Decimal("0.00001"), ("gpt-y",))
+    assert (found.currency, found.batch_discount) == ("USD", Decimal("0.5"))
+    assert stats(path, prices=Prices()).cost is None
+
+
+def test_without_prices_nothing_is_said_of_costs(tmp_path: Path) -> None:
+    """None is built in."""
+    found = stats(put(tmp_path / "out.jsonl", answered("1", 10, 5)))
+    assert (found.cost, found.without_price, found.results.models[0].cost) == (None, (), None)
+
+
+def test_before_anything_is_sent_tokens_are_estimated(tmp_path: Path) -> None:
+    """With a limit in each request there is an upper bound of the cost."""
+    path = put(tmp_path / "requests.jsonl", *(request(str(number), prompt="abcd" * 100, max_tokens=50) for number in range(10)))
+    prices = Prices({"gpt-x": Price(Decimal(1), Decimal(2))})
+    (estimate,) = stats(path, prices=prices).requests.models
+    assert (estimate.requests, estimate.input_tokens, estimate.output_tokens_at_most) == (10, 1000, 500)
+    assert (estimate.input_cost, estimate.cost_at_most) == (Decimal("0.001"), Decimal("0.002"))
+    put(path, request("1", max_tokens=50), request("2"))
+    (estimate,) = stats(path, prices=prices).requests.models
+    assert (estimate.output_tokens_at_most, estimate.without_limit, estimate.cost_at_most) == (50, 1, None)
+
+
+def test_what_can_not_be_read_is_counted_and_named_and_costs_nothing_else(tmp_path: Path) -> None:
+    """Blank lines are no lines of anybody."""
+    requests = put(tmp_path / "in.jsonl", request("1"), b"{", b"", request("2"))
+    results = put(tmp_path / "out.jsonl", success("1"), b'{"id": "b", "custom_id": "2", "resp', success("3"))
+    found = stats(requests, results)
+    assert (found.requests.count, found.requests.malformed, found.blank_lines) == (2, 1, 1)
+    assert found.results.outcomes == {"succeeded": 2, "malformed": 1}
+    assert found.malformed == (f"{requests}:2", f"{results}:2")
+
+
+def test_a_line_above_the_cap_is_malformed_on_its_own_side(tmp_path: Path) -> None:
+    """The lines around it count."""
+    requests = put(tmp_path / "in.jsonl", request("1"), request("2", prompt="x" * 9000), request("3"))
+    results = put(tmp_path / "out.jsonl", success("1"), success("2", "x" * 9000))
+    found = stats(requests, results, cap=5000)
+    assert (found.requests.count, found.requests.malformed) == (2, 1)
+    assert found.results.outcomes == {"succeeded": 1, "malformed": 1}
+    assert found.malformed == (f"{requests}:2", f"{results}:2")
+
+
+def test_streams_and_compressed_files_are_read_once_without_a_copy(tmp_path: Path) -> None:
+    """Sizes are those of the plain bytes."""
+    data = answered("1", 10, 5)
+    packed = tmp_path / "out.jsonl.gz"
+    packed.write_bytes(gzip.compress(data))
+    done: list[int] = []
+    found = stats(packed, io.BytesIO(data + b"\n"), on_bytes=done.append)
+    assert found.results.models[0].input_tokens == 20
+    assert [file.bytes for file in found.files] == [len(data), len(data) + 1]
+    assert sum(done) == 2 * (len(data) + 1)
+
+
+def test_a_damaged_file_has_no_sums(tmp_path: Path) -> None:
+    """A bill that leaves out half a file is wrong."""
+    packed = tmp_path / "out.jsonl.gz"
+    packed.write_bytes(gzip.compress(b"\n".join(answered(str(number), 10, 5) for number in range(9999)))[:-100])
+    with pytest.raises(TruncatedFile):
+        stats(packed)
+
+
+def test_another_services_file_is_refused() -> None:
+    """Its tokens stand elsewhere."""
+    with pytest.raises(Mismatch, match="Anthropic"):
+        stats(FIXTURES / "other_families" / "anthropic_results.jsonl")
+    with pytest.raises(TypeError):
+        stats()
+
+
+def test_memory_does_not_grow_with_the_names_in_the_data(tmp_path: Path) -> None:
+    """Behind a thousand models the rest is counted together."""
+    path = put(tmp_path / "out.jsonl", *(answered(str(number), 1, 0, model=f"model-{number}") for number in range(1500)))
+    models = stats(path).results.models
+    assert len(models) == 1001
+    assert {each.model: each.results for each in models}["(other)"] == 500
+    assert sum(each.input_tokens for each in models) == 1500
+
+
+def test_the_whole_of_it_is_plain_values_for_json(tmp_path: Path) -> None:
+    """Amounts are strings with every digit."""
+    path = put(tmp_path / "out.jsonl", answered("1", 1, 0), failure("2"))
+    value = stats(path, prices=Prices({"gpt-x-1": Price(Decimal("0.123456789"))})).to_dict()
+    assert json.loads(json.dumps(value))["cost"] == "0.000000123456789"
+    assert value["results"]["endpoints"] == {"/v1/chat/completions": 1, "": 1}
+    assert value["results"]["text_characters"]["p50"] == 2
+
+
+COUNTS = st.integers(0, 2**40) | st.none() | st.just("7") | st.just(1.5)
+LINES = st.one_of(
+    st.builds(
+        lambda number, *counts: answered(str(number), counts[0], counts[1], cached=counts[2]),
+        st.integers(0, 5),
+        COUNTS,
+        COUNTS,
+        COUNTS,
+    ),
+    st.builds(lambda number: failure(str(number)), st.integers(0, 5)),
+    st.builds(lambda number: answered(str(number), 3, 4, finish_reason="length"), st.integers(0, 5)),
+    st.just(b"{"),
+)
+
+
+@given(st.lists(LINES), st.lists(LINES), st.integers(0, 6))
+def test_tokens_are_those_of_the_joined_table_and_of_the_results_that_it_leaves_out(
+    first: list[bytes], second: list[bytes], requests: int
+) -> None:
+    """A join takes one result a request; the bill has them all."""
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder)
+        put(place / "requests.jsonl", request("never answered"), *(request(str(number)) for number in range(requests)))
+        put(place / "a_output.jsonl", success("nobody"), *first)
+        put(place / "b_output.jsonl", success("nobody"), *second)
+        joined = batchfiles.join(place)
+        table = joined.to_arrow()
+        rejects = place / "rejects"
+        joined.write_rejects(rejects)
+        left_out = list(batchfiles.export(rejects)) if rejects.stat().st_size else []
+        usages = stats(*sorted(place.glob("*.jsonl"))).results.models
+    for column in ("input_tokens", "output_tokens", "cached_tokens"):
+        values = [*table.column(column).to_pylist(), *(row[column] for row in left_out)]
+        assert sum(getattr(usage, column) for usage in usages) == sum(value or 0 for value in values)
