@@ -44,6 +44,7 @@ COMMANDS = {
     "validate": ("batchfiles.cli.validate:validate", "Check request files before they are sent."),
     "join": ("batchfiles.cli.join:join", "Put results beside their requests, every request accounted for."),
     "export": ("batchfiles.cli.export:export", "Turn result files into a table, without their requests."),
+    "retry": ("batchfiles.cli.retry:retry", "Write the requests that may succeed if they are sent again."),
     "edit": ("batchfiles.cli.edit:edit", "Change the same value in every line, and no other byte."),
     "split": ("batchfiles.cli.split:split", "Cut request files into parts that a service takes."),
     "merge": ("batchfiles.cli.merge:merge", "Put the lines of several files into one."),

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
+from itertools import accumulate
 from pathlib import Path
 
 from batchfiles.codec import loads
@@ -17,22 +18,25 @@ from batchfiles.jobs.crew import Job, Product, Spec
 from batchfiles.jobs.line_ids import ids_of
 from batchfiles.jobs.retry_choice import RetryChoice
 from batchfiles.jobs.verdicts import has_parse_error, read_verdict
-from batchfiles.outcome import MALFORMED
+from batchfiles.outcome import MALFORMED, Result
 from batchfiles.streams.lines import Block
 from batchfiles.streams.sources import Source, read_blocks
-from batchfiles.table.columns import MISSING
+from batchfiles.table.columns import MISSING, Found
 
 __all__ = ["GROUPS_KEPT", "RetryLines"]
 
 GROUPS_KEPT = 200
 """Groups of requests that are told apart by their error codes; codes behind them are not."""
 
+LISTED_IN_MEMORY = 200_000
+"""Listed ids whose digests are held: most requests are told from them without a look into the index."""
+
 CODE_LENGTH = 64
 FINDINGS_KEPT = 100
 """Findings of a range that are told in words; all are counted."""
 
-Group = tuple[str, int | None, str | None, str | None]
-"""Outcome, status, error code, and why it was left out; None if it was written."""
+Group = tuple[str | None, int | None, str | None, str | None]
+"""Outcome, status, error code, and why it was left out; None if it was written. Of listed ids no outcome is known."""
 
 
 class RetryLines(Job):
@@ -50,6 +54,8 @@ class RetryLines(Job):
         files = [ResultFile(*fields) for fields in spec["results"]]
         reader = read_verdict if spec["verdicts"] else read_result
         self._candidates = Candidates(self._index, self._marks, files, reader=reader)
+        few = spec["choice"]["listed"] and spec["count"] <= LISTED_IN_MEMORY
+        self._listed = frozenset([*self._index.digests, None]) if few else None
         self._edits = [Edit.from_spec(each) for each in spec["edits"]]
 
     def close(self) -> None:
@@ -61,6 +67,7 @@ class RetryLines(Job):
     def run(self, task: Spec) -> Generator[Product, None, None]:
         """Do one range."""
         self._choice = RetryChoice.from_spec(self._spec["choice"])
+        self._why_missing = self._choice.why_not(MISSING.result, is_found=False)
         self._groups: Counter[Group] = Counter()
         self._counts: Counter[str] = Counter()
         self._findings: list[Finding] = []
@@ -84,28 +91,37 @@ class RetryLines(Job):
 
     def _take(self, block: Block, file: int) -> None:
         """Take the wanted lines of a block. Flat on purpose: it runs once a line of every input."""
-        best, why_not, count = self._candidates.best, self._choice.why_not, self._count
-        number, offset = block.line_number, block.byte_offset
-        keys: list[int | None] = []
-        for line, custom_id in zip(block.lines, ids_of(block.lines, b"\n".join(block.lines)), strict=True):
-            if custom_id is None:
-                keys.append(None)
+        lines, best, why_missing = block.lines, self._candidates.best, self._why_missing
+        ids = ids_of(lines, b"\n".join(lines))
+        keys = [None if custom_id is None else digest(custom_id) for custom_id in ids]
+        chosen: Sequence[int] = range(len(lines))
+        if self._listed is not None and why_missing is not None:
+            chosen = [place for place, key in enumerate(keys) if key in self._listed]
+        absent = len(lines) - len(chosen)
+        offsets = list(accumulate(map(len, lines), lambda offset, length: offset + length + 1, initial=block.byte_offset))
+        for place in chosen:
+            custom_id, key, line = ids[place], keys[place], lines[place]
+            number, offset = block.line_number + place, offsets[place]
+            if custom_id is None or key is None:
                 self._refuse(block.path, line, number, offset)
-            else:
-                key = digest(custom_id)
-                keys.append(key)
-                found = best(custom_id, key, file)
-                result = found.result
-                why = why_not(result, is_found=found is not MISSING, has_parse_error=has_parse_error(found.value))
-                if why is not None:
-                    count(result.outcome, result.status_code, result.error_code, why)
-                elif self._write(block.path, line, number, offset):
-                    count(result.outcome, result.status_code, result.error_code, None)
-                    self._written.add(key, file, offset, len(line), number)
-            number += 1
-            offset += len(line) + 1
+                continue
+            found = best(custom_id, key, file)
+            if found is MISSING and why_missing is not None:
+                absent += 1
+            elif self._is_wanted(found) and self._write(block.path, line, number, offset):
+                self._count_result(found.result, None)
+                self._written.add(key, file, offset, len(line), number)
+        if absent:
+            self._count(*self._shown(MISSING.result), why_missing, absent)
         if self._spec["note_all"]:
-            self._all.add_lines(keys, file, block.byte_offset, list(map(len, block.lines)), block.line_number)
+            self._all.add_lines(keys, file, block.byte_offset, list(map(len, lines)), block.line_number)
+
+    def _is_wanted(self, found: Found) -> bool:
+        """Decide about a request, and count it if it is left out."""
+        why = self._choice.why_not(found.result, is_found=found is not MISSING, has_parse_error=has_parse_error(found.value))
+        if why is not None:
+            self._count_result(found.result, why)
+        return why is None
 
     def _write(self, path: str, line: bytes, number: int, offset: int) -> bool:
         """Keep a line that can be read; only those that are wanted are decoded.
@@ -127,11 +143,20 @@ class RetryLines(Job):
         self._wanted.append(new)
         return True
 
-    def _count(self, outcome: str, status: int | None, code: str | None, why: str | None) -> None:
+    def _count_result(self, result: Result, why: str | None) -> None:
+        self._count(*self._shown(result), why)
+
+    def _shown(self, result: Result) -> tuple[str | None, int | None, str | None]:
+        """Return what is known of a request: of listed ones nothing is."""
+        if self._choice.listed:
+            return None, None, None
+        return result.outcome, result.status_code, result.error_code
+
+    def _count(self, outcome: str | None, status: int | None, code: str | None, why: str | None, more: int = 1) -> None:
         group = (outcome, status, code and code[:CODE_LENGTH], why)
         if len(self._groups) >= GROUPS_KEPT and group not in self._groups:
             group = (outcome, status, None, why)
-        self._groups[group] += 1
+        self._groups[group] += more
 
     def _refuse(self, path: str, line: bytes, number: int, offset: int) -> None:
         """Report a line that can't be read, or has no id; a blank one is only counted."""

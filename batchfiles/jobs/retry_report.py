@@ -13,7 +13,7 @@ from batchfiles.outcome import OUTCOMES
 
 __all__ = ["RetryFile", "RetryGroup", "RetryReport", "RetryTally"]
 
-ORDER = {outcome: number for number, outcome in enumerate(OUTCOMES)}
+ORDER: dict[str | None, int] = {outcome: number for number, outcome in enumerate(OUTCOMES)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,14 +21,14 @@ class RetryGroup:
     """Requests that ended alike.
 
     Attributes:
-        outcome: What became of them.
+        outcome: What became of them; None where only a list of ids was asked.
         status_code: Their HTTP status.
         error_code: The machine's word for what went wrong.
         requests: How many there are.
         left_out: Why they were not written; None if they were.
     """
 
-    outcome: str
+    outcome: str | None
     status_code: int | None
     error_code: str | None
     requests: int
@@ -94,7 +94,7 @@ class RetryTally:
         self.counts: Counter[str] = Counter()
         self.matched: set[str] = set()
         self.findings: list[Finding] = []
-        self._groups: Counter[tuple[str, int | None, str | None, str | None]] = Counter()
+        self._groups: Counter[tuple[str | None, int | None, str | None, str | None]] = Counter()
 
     def add(self, summary: Mapping[str, Any]) -> None:
         """Add the summary that ended a task."""
@@ -120,7 +120,9 @@ class RetryTally:
             RetryGroup(outcome=outcome, status_code=status, error_code=code, requests=count, left_out=why)
             for (outcome, status, code, why), count in self._groups.items()
         ]
-        groups.sort(key=lambda group: (ORDER[group.outcome], -group.requests, group.status_code or 0, group.error_code or ""))
+        groups.sort(
+            key=lambda group: (ORDER.get(group.outcome, -1), -group.requests, group.status_code or 0, group.error_code or "")
+        )
         inputs = sum(group.requests for group in groups)
         return RetryReport(
             inputs=inputs,

@@ -1,0 +1,205 @@
+"""`batchfiles retry`: the requests that are worth sending again."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from batchfiles.cli.edit_options import EditingCommand, edit_options, edits_of
+from batchfiles.cli.progress import Progress
+from batchfiles.cli.terminal import cut, visible
+from batchfiles.cli.validate import plural, size
+from batchfiles.jobs.lean_import import import_pyarrow
+from batchfiles.limits import LINE_CAP
+
+if TYPE_CHECKING:
+    from batchfiles.jobs.retry_report import RetryReport
+
+__all__ = ["retry"]
+
+STDOUT = "-"
+FINDINGS = 3
+"""Findings that are told in words; `--json` has more."""
+GROUPS = 20
+"""Groups that the table shows; `--json` has all."""
+CODE_WIDTH = 32
+
+
+@click.command(cls=EditingCommand, short_help="Write the requests that may succeed if they are sent again.")
+@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@click.option(
+    "-i", "--input", "inputs", multiple=True, metavar="INPUT", help="A file of requests; FILEs must be results then. Repeatable."
+)
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    metavar="FILE",
+    help="The file to write, compressed if its name says so (.gz, .zst); - for standard output; or the folder of the request "
+    "files, for a retry file beside each.",
+)
+@click.option(
+    "--only",
+    multiple=True,
+    metavar="LIST",
+    help="Take these instead of what is retryable: outcomes, statuses (429, 5xx), error codes, parse_error; with commas between.",
+)
+@click.option("--except", "except_", multiple=True, metavar="LIST", help="Leave these out; the same words.")
+@click.option("--all", "everything", is_flag=True, help="Take every request without a success.")
+@click.option("--ids", metavar="FILE", help="Take the requests of these custom_ids, one a line, whatever became of them; or -.")
+@edit_options
+@click.option("--force", is_flag=True, help="Replace files that are there already; send again what may be on its way.")
+@click.option("--json", "as_json", is_flag=True, help="Print the counts, as one JSON object, on standard output.")
+@click.option(
+    "--temp-dir",
+    type=click.Path(exists=True, file_okay=False),
+    metavar="FOLDER",
+    help="Where temporary files go.",
+)
+@click.option("--workers", type=click.IntRange(min=1), metavar="N", help="How many processes decode.  [default: as many as pay]")
+@click.option(
+    "--max-line-bytes",
+    type=click.IntRange(min=1),
+    default=LINE_CAP,
+    show_default="64 MiB",
+    metavar="N",
+    help="A longer line counts as one that can't be read.",
+)
+@click.pass_context
+def retry(
+    context: click.Context,
+    files: tuple[str, ...],
+    *,
+    inputs: tuple[str, ...],
+    output: str,
+    only: tuple[str, ...],
+    except_: tuple[str, ...],
+    everything: bool,
+    ids: str | None,
+    set_: tuple[str, ...],
+    set_string: tuple[str, ...],
+    unset: tuple[str, ...],
+    force: bool,
+    as_json: bool,
+    temp_dir: str | None,
+    workers: int | None,
+    max_line_bytes: int,
+) -> None:
+    """Write the requests that may succeed if they are sent again as they are, byte for byte, in their order.
+
+    FILE is a request file, an output file or an error file, in any mix, sorted by what the lines say; or a folder or a glob of
+    them, or - for standard input. A table that join made (.parquet) stands for the results: then FILEs are it and the requests.
+
+    That is what expired, was cancelled, has no answer or no result, and what failed with 408, 409, 429 or 5xx. --only, --all and
+    --ids take others. --set changes a value in every line that is written, as edit does.
+
+    \b
+    Examples:
+        batchfiles retry requests.jsonl batch_output.jsonl batch_error.jsonl -o retry.jsonl
+        batchfiles retry campaign/ -o campaign/
+        batchfiles retry requests.jsonl results.parquet -o longer.jsonl --only incomplete --set body.max_tokens=4000
+        batchfiles retry requests.jsonl out.jsonl -o again.jsonl --only expired,5xx --except server_error
+        cut -f 1 wanted.tsv | batchfiles retry requests.jsonl -o some.jsonl --ids -
+
+    \b
+    Exit codes:
+        0   it is done, also where there was nothing to send again: then the file is empty
+        2   wrong usage, files that don't go together, or a file to write that exists
+        3   it could not be done: an id would be ambiguous, a file can't be read, the disk is full
+    """  # noqa: D301 - click wants its \b
+    import_pyarrow()  # before anything else does
+    from batchfiles.jobs.retry import retry as retry_files
+
+    if output == STDOUT and as_json:
+        raise click.UsageError("-o - and --json both want standard output.")
+    _refuse_reading_target((*files, *inputs, *([ids] if ids is not None else [])), output)
+    edits = edits_of(context, {"set_": set_, "set_string": set_string, "unset": unset})
+    shown: Progress | None = None
+
+    def show(done: int, total: int) -> None:
+        nonlocal shown
+        shown = shown or Progress("retry", total, quiet=as_json)
+        shown.update(done)
+
+    try:
+        report = retry_files(
+            *files,
+            inputs=inputs,
+            output=output,
+            only=only or None,
+            except_=except_,
+            ids=ids,
+            all=everything,
+            edits=edits,
+            force=force,
+            cap=max_line_bytes,
+            temp_dir=temp_dir,
+            workers=workers,
+            progress=show,
+        )
+    finally:
+        if shown is not None:
+            shown.close()
+    if as_json:
+        click.echo(json.dumps(report.to_dict(), indent=2))
+    click.echo("\n".join((*table(report), "", *notes(report), *last_words(report))), err=True)
+
+
+def _refuse_reading_target(sources: tuple[str, ...], output: str) -> None:
+    """Refuse to write a file that is read.
+
+    Raises:
+        click.UsageError: The output is one of the files.
+    """
+    target = Path(output)
+    if output != STDOUT and not target.is_dir():
+        for source in sources:
+            if source != STDOUT and Path(source).resolve() == target.resolve():
+                raise click.UsageError(f"-o names a file that is read, {output}: choose another name.")
+
+
+def table(report: RetryReport) -> list[str]:
+    """Return a line for each group: what became of the requests, and why they were left out."""
+    rows = [("outcome", "status", "error", "requests", "")]
+    for group in report.groups[:GROUPS]:
+        status = "" if group.status_code is None else str(group.status_code)
+        code = cut(visible(group.error_code or ""), CODE_WIDTH)
+        words = "written" if group.left_out is None else f"left out: {group.left_out}"
+        rows.append((group.outcome or "-", status, code, f"{group.requests:,}", words))
+    rows.append(("all", "", "", f"{report.inputs:,}", f"{report.written:,} written, {report.left_out:,} left out"))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = [
+        f"{outcome:{widths[0]}}  {status:>{widths[1]}}  {code:{widths[2]}}  {requests:>{widths[3]}}  {words}".rstrip()
+        for outcome, status, code, requests, words in rows
+    ]
+    if len(report.groups) > GROUPS:
+        lines.insert(-1, f"… {len(report.groups) - GROUPS:,} more: --json lists them")
+    return lines
+
+
+def notes(report: RetryReport) -> list[str]:
+    """Return what else is worth knowing."""
+    lines = [visible(str(finding)) for finding in report.findings[:FINDINGS]]
+    if len(report.findings) > FINDINGS:
+        lines.append(f"{len(report.findings) - FINDINGS:,} more findings: --json lists them")
+    if report.unmatched:
+        lines.append(f"no request has: {visible(', '.join(report.unmatched))}")
+    if report.unknown_ids:
+        lines.append(f"{plural(report.unknown_ids, 'listed id')} that no request has")
+    return lines
+
+
+def last_words(report: RetryReport) -> list[str]:
+    """Say where the lines are."""
+    if not report.files:
+        return ["nothing to send again, and no file was written"]
+    changed = f", {report.changed:,} changed" if report.changed else ""
+    lines = []
+    for file in report.files:
+        where = "standard output" if file.path == STDOUT else visible(file.path)
+        lines.append(f"{where}: {plural(file.requests, 'request')}, {size(file.bytes)}")
+    lines[-1] += f"{changed}, in {report.seconds:,.1f} s"
+    return lines
