@@ -23,7 +23,8 @@ GCS_RETRY_SECONDS = "60"
 S3_OPTIONS = ("region", "scheme", "endpoint_override", "anonymous", "force_virtual_addressing", "tls_ca_file_path")
 FLAGS = ("anonymous", "force_virtual_addressing")
 
-ENDPOINTS = ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3")
+ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
+"""Where Amazon's tools look for another service than Amazon's; pyarrow does for some of its filesystems."""
 REGIONS = ("AWS_REGION", "AWS_DEFAULT_REGION")
 
 
@@ -62,6 +63,8 @@ def _s3(url: RemoteUrl) -> Any:  # noqa: ANN401 - pyarrow has no types
         options[name] = value == "true" if name in FLAGS else value
     if url.user:
         options |= {"access_key": url.user, "secret_key": url.password or ""}
+    if "endpoint_override" not in options:
+        options |= _endpoint()
     if "region" not in options and (region := _region(url, options)):
         options["region"] = region
     with told_as_file_error(url.shown):
@@ -73,11 +76,20 @@ def _s3(url: RemoteUrl) -> Any:  # noqa: ANN401 - pyarrow has no types
         )
 
 
+def _endpoint() -> dict[str, str]:
+    """Return the options for the service that the environment names, such as `http://localhost:9000`."""
+    if os.environ.get("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "").lower() == "true":
+        return {}
+    named = next(filter(None, map(os.environ.get, ENDPOINTS)), "")
+    scheme, _, host = named.rpartition("://")
+    return {"endpoint_override": host.rstrip("/"), **({"scheme": scheme} if scheme else {})} if host else {}
+
+
 def _region(url: RemoteUrl, options: dict[str, Any]) -> str | None:
     """Ask where a bucket is, where nothing says so and it can only be Amazon's."""
     from pyarrow.fs import resolve_s3_region
 
-    if "endpoint_override" in options or any(map(os.environ.get, (*ENDPOINTS, *REGIONS))):
+    if "endpoint_override" in options or any(map(os.environ.get, REGIONS)):
         return None
     try:
         region: str = resolve_s3_region(url.host)

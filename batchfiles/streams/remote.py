@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from batchfiles.errors import FileError
 from batchfiles.streams.filesystems import filesystem_of, wrapped
 from batchfiles.streams.remote_errors import told_as_file_error
 from batchfiles.streams.urls import local_path_of, parse_url
@@ -58,9 +60,8 @@ class RemotePath:
         Args:
             path: The other path in the filesystem; it begins with this one.
         """
-        relative = path.strip("/")[len(self.path.strip("/")) :].strip(
-            "/"
-        )  # filesystems differ in whether a path begins with a slash
+        # Filesystems differ in whether a path begins with a slash.
+        relative = path.strip("/")[len(self.path.strip("/")) :].strip("/")
         return RemotePath(self.filesystem, path, f"{self.shown.rstrip('/')}/{relative}")
 
     def child(self, name: str) -> RemotePath:
@@ -81,6 +82,24 @@ class RemotePath:
         from pyarrow.fs import FileType
 
         return bool(self.look().type == FileType.Directory)
+
+    def check_bucket(self) -> None:
+        """Make sure that there is a bucket, as far as that may be known.
+
+        Raises:
+            FileError: There is none.
+        """
+        from pyarrow.fs import FileType
+
+        if not self.has_buckets:
+            return
+        name = self.path.partition("/")[0]
+        try:
+            found = RemotePath(self.filesystem, name, self.shown).look()
+        except FileError:  # who may read and write objects may not be allowed to look at buckets
+            return
+        if found.type == FileType.NotFound:
+            raise FileError(f"there is no bucket {name}", path=self.shown, number=errno.ENOENT)
 
     def listing(self, *, recursive: bool = False) -> list[tuple[RemotePath, Any]]:
         """Return what is in this folder, sorted by name, each with its `pyarrow.fs.FileInfo`.

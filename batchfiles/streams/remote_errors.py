@@ -11,13 +11,12 @@ from batchfiles.errors import BatchFilesError, FileError
 
 __all__ = ["told_as_file_error"]
 
-STATUS = re.compile(
-    r"AWS Error (\w+)|google::cloud::Status\((\w+)|Azure Error: \[?(\w+)|error \((\w+)\) occurred"
-)
+STATUS = re.compile(r"AWS Error (\w+)|google::cloud::Status\((\w+)|Azure Error: \[?(\w+)|error \((\w+)\) occurred")
 """How pyarrow, and botocore behind s3fs, say what the service answered."""
 
 ACCESS = "access denied: check the credentials and what they are allowed to do"
 CREDENTIALS = "the service does not accept the credentials"
+NONE_FOUND = "the service wants credentials, and none were found"
 NETWORK = "the service can't be reached: check the network and the endpoint"
 BUCKET = "there is no such bucket"
 MISSING = "no such file"
@@ -52,6 +51,9 @@ WORDS = {
     "THROTTLING": (BUSY, errno.EAGAIN),
 }
 
+NO_CREDENTIALS = re.compile(r"Failed to get token|DefaultAzureCredential|Unable to locate credentials|DefaultCredentials")
+"""What the libraries say that looked for credentials in all their places."""
+
 SECRETS = re.compile(r"\?\S*|(?<=//)[^/\s'\"]+@")
 """What may hold keys in a URL that a library repeats: the options, and what stands before an `@`."""
 
@@ -79,7 +81,7 @@ def told_as_file_error(shown: str) -> Iterator[None]:
         told = FileError(words, path=shown, number=number)
     else:
         return
-    raise told  # outside, so that no traceback shows what the library said: it may repeat a URL
+    raise told from None  # outside, so that nothing holds what the library said: it may repeat a URL
 
 
 def _words(error: Exception) -> tuple[str, int]:
@@ -88,6 +90,8 @@ def _words(error: Exception) -> tuple[str, int]:
     status = next(filter(None, match.groups()), "") if match else ""
     if status in WORDS:
         return WORDS[status]
+    if NO_CREDENTIALS.search(said):
+        return NONE_FOUND, errno.EACCES
     if isinstance(error, FileNotFoundError):
         return MISSING, errno.ENOENT
     if isinstance(error, PermissionError):

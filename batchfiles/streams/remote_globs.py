@@ -33,6 +33,7 @@ def matches(pattern: RemotePath) -> list[tuple[RemotePath, Any]]:
     listed = folder.listing(recursive=deep) if folder.is_folder() else []
     found = [(path, info) for path, info in listed if _fits(path.path.strip("/")[before:].split("/"), parts[fixed:])]
     if not found:
+        folder.check_bucket()
         raise FileError("no file matches", path=pattern.shown)
     return found
 

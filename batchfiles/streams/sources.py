@@ -221,6 +221,7 @@ def _expand_remote(place: RemotePath) -> list[Source]:
 
         return [source for match, info in matches(place) for source in _expand_found(match, info)]
     if found.type == FileType.NotFound:
+        place.check_bucket()
         raise FileError("no such file", path=place.shown, number=2)
     return _expand_found(place, found)
 

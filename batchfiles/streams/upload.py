@@ -2,7 +2,7 @@
 
 The bytes go to a local temporary file first, and are copied only when that is whole. An object appears when its upload is
 completed, and pyarrow completes it whenever a stream is closed or forgotten, half written or not. So a copy that fails is neither
-closed nor forgotten: its stream stays as it is until the process ends, and the service keeps nothing but parts that are no object.
+closed nor forgotten: its stream stays as it is until the process ends, and the service keeps parts that are no object.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def refuse_remote_file(target: RemotePath, *, force: bool) -> None:
         raise FileError("is a folder, and a file is to be written", path=target.shown, number=errno.EISDIR)
     if kind == FileType.File and not force:
         raise OutputExists(target.shown)
-    _check_bucket(target)
+    target.check_bucket()
 
 
 def refuse_remote_folder(target: RemotePath, *, force: bool) -> None:
@@ -68,27 +68,13 @@ def refuse_remote_folder(target: RemotePath, *, force: bool) -> None:
     if target.has_buckets and "/" not in target.path:
         raise FileError("is a whole bucket: name a folder in it", path=target.shown, number=errno.EISDIR)
     if kind != FileType.Directory:
-        _check_bucket(target)
+        target.check_bucket()
         return
     entries = target.listing()
     if entries and not force:
         raise OutputExists(target.shown)
     if any(info.type == FileType.Directory for _, info in entries):
         raise FileError("holds folders, so it is not replaced: remove it yourself", path=target.shown, number=errno.ENOTEMPTY)
-
-
-def _check_bucket(target: RemotePath) -> None:
-    from pyarrow.fs import FileType
-
-    if not target.has_buckets:
-        return
-    name = target.path.partition("/")[0]
-    try:
-        found = RemotePath(target.filesystem, name, target.shown).look()
-    except FileError:  # who may write objects may not be allowed to look at buckets
-        return
-    if found.type == FileType.NotFound:
-        raise FileError(f"there is no bucket {name}", path=target.shown, number=errno.ENOENT)
 
 
 @contextmanager
