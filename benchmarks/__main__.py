@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from benchmarks import codec, joins, machine, memory, vectors
+from benchmarks import codec, copies, joins, machine, memory, vectors
 from benchmarks.figures import Finding
 from benchmarks.process import Failed
 
@@ -19,6 +19,8 @@ BENCHMARKS: dict[str, tuple[Callable[[Path, int, int], Finding], int]] = {
     "join": (joins.join, CHAT_LINES),
     "parts": (joins.parts, CHAT_LINES),
     "pandas": (joins.pandas, CHAT_LINES),
+    "split": (copies.split, CHAT_LINES),
+    "merge": (copies.merge, CHAT_LINES),
     "embeddings": (vectors.embeddings, 20_000),
     "memory": (memory.memory, 1_400_000),
 }

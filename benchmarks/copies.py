@@ -1,0 +1,105 @@
+"""`split` and `merge`: lines copied byte for byte, beside `cat`, which copies without looking."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shlex
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from benchmarks.contenders import afresh, batchfiles
+from benchmarks.data import batch
+from benchmarks.figures import Comparison, Finding, Series
+from benchmarks.process import Failed
+from benchmarks.rounds import MIB, Command, compared, programs, watched
+
+__all__ = ["merge", "split"]
+
+SPEED_TARGET = 4.0
+"""Times as long as `cat` into a file: a quarter of its speed."""
+
+MEMORY_TARGET = 150.0
+CAT = "cat into a file"
+
+
+def split(data: Path, lines: int, rounds: int) -> Finding:
+    """Cut a request file into parts of 10,000 requests."""
+    with tempfile.TemporaryDirectory(prefix="benchmark-", dir=data) as folder:
+        requests, output = batch(data, "chat", lines).requests, Path(folder)
+        ours, theirs = output / "parts", output / "copy.jsonl"
+        start = afresh(ours, [*batchfiles("split", [str(requests)], ours)(), "--max-requests", "10000"])
+        contenders = {"batchfiles split": start, CAT: _cat([requests], theirs)}
+        comparisons = _compared(contenders, rounds)
+        parts = sorted(ours.glob("*.jsonl"))
+        agreement = {"rows": _same(parts, [theirs]), "parts": len(parts)}
+        manifest = json.loads((ours / "manifest.json").read_bytes())
+        if [part["sha256"] for part in manifest["parts"]] != [_digest([part]) for part in parts]:
+            raise Failed("a digest in the manifest is not that of its part")
+    return Finding(
+        benchmark="split",
+        work=f"{lines:,} chat requests ({requests.stat().st_size / 1e6:,.0f} MB) to {len(parts)} parts with a manifest",
+        comparisons=comparisons,
+        not_equal=["cat counts no lines, takes no digests, looks for no limits, and does not wait for the disk."],
+        agreement=agreement,
+    )
+
+
+def merge(data: Path, lines: int, rounds: int) -> Finding:
+    """Put a campaign of ten parts into one file."""
+    with tempfile.TemporaryDirectory(prefix="benchmark-", dir=data) as folder:
+        requests, output = batch(data, "chat", lines).requests, Path(folder)
+        campaign, ours, theirs = output / "parts", output / "ours.jsonl", output / "copy.jsonl"
+        programs(
+            {"": afresh(campaign, [*batchfiles("split", [str(requests)], campaign)(), "--max-requests", str(-(-lines // 10))])}, 1
+        )
+        parts = sorted(campaign.glob("*.jsonl"))
+        contenders = {"batchfiles merge": batchfiles("merge", [str(campaign)], ours), CAT: _cat(parts, theirs)}
+        comparisons = _compared(contenders, rounds)
+        agreement = {"rows": _same([ours], [theirs]), "parts": len(parts)}
+    return Finding(
+        benchmark="merge",
+        work=f"{lines:,} chat requests ({requests.stat().st_size / 1e6:,.0f} MB) in {len(parts)} parts to one file",
+        comparisons=comparisons,
+        not_equal=["cat compares no ids, and does not wait until its file is on the disk."],
+        agreement=agreement,
+    )
+
+
+def _cat(files: list[Path], output: Path) -> Command:
+    copy = f"cat {' '.join(shlex.quote(str(file)) for file in files)} > {shlex.quote(str(output))}"
+    return afresh(output, ["sh", "-c", copy])
+
+
+def _compared(contenders: Mapping[str, Command], rounds: int) -> list[Comparison]:
+    """Take times of both, and our memory in a round of its own."""
+    ours, theirs = contenders
+    runs = programs(contenders, rounds)
+    (looked,) = watched({ours: contenders[ours]}, 1)[ours]
+    return [
+        compared("time", runs, ours, theirs, SPEED_TARGET),
+        compared("cpu", runs, ours, theirs),
+        Comparison("rss", "MiB", Series(ours, [looked.rss / MIB]), None, MEMORY_TARGET),
+    ]
+
+
+def _same(ours: list[Path], theirs: list[Path]) -> int:
+    """Check that the bytes of both sides are the same, and return how many lines there are."""
+    if _digest(ours) != _digest(theirs):
+        raise Failed("the bytes differ")
+    return sum(chunk.count(b"\n") for path in ours for chunk in _chunks(path))
+
+
+def _digest(files: list[Path]) -> str:
+    digest = hashlib.sha256()
+    for path in files:
+        for chunk in _chunks(path):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _chunks(path: Path) -> Iterator[bytes]:
+    with path.open("rb", buffering=0) as file:
+        while chunk := file.read(MIB):
+            yield chunk
