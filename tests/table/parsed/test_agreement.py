@@ -116,15 +116,20 @@ def test_an_answer_that_fits_is_in_the_column_as_json_reads_it(one: Typed, data:
     assert without_nulls(found) == without_nulls(json.loads(text))
 
 
+def told(fit: Callable[[], Any]) -> tuple[Any, str | None]:
+    """Return what fits, or the reason why it doesn't."""
+    try:
+        return fit(), None
+    except Misfit as misfit:
+        return None, misfit.sentence
+
+
 @given(TYPED, ANYTHING)
 def test_any_answer_fits_as_json_reads_it_or_has_a_reason(one: Typed, answer: Json) -> None:
     """Whatever a model writes, Arrow takes what was found to fit, and the sentence is text."""
     text = json.dumps(answer)
     node = read_schema(one.schema)
-    try:
-        value = fit_for(node)(read(text))
-    except Misfit as misfit:
-        assert misfit.sentence.encode()
-        return
+    value, reason = told(lambda: fit_for(node)(read(text)))
     (held,) = pa.array([value], arrow_type(node)).to_pylist()
-    assert without_nulls(None if held is None else one.back(held)) == without_nulls(json.loads(text))
+    assert reason is None or (held is None and reason.encode())
+    assert reason or without_nulls(None if held is None else one.back(held)) == without_nulls(json.loads(text))

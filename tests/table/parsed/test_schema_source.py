@@ -130,7 +130,7 @@ def test_a_file_that_holds_no_schema_is_named(tmp_path: Path, text: str) -> None
     """With what is wrong."""
     path = tmp_path / "answer.json"
     path.write_text(text, "latin-1")
-    with pytest.raises(Mismatch, match="answer.json: a JSON Schema was expected"):
+    with pytest.raises(Mismatch, match=r"answer\.json: a JSON Schema was expected"):
         load_schema(path)
 
 
