@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
 import click
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["join"]
 
-COUNTED = (*OUTCOMES, "unknown", "superseded", "conflicting", "duplicate", "parse_error")
+COUNTED = (*OUTCOMES, "unknown", "superseded", "conflicting", "duplicate", "parse_error", "unmatched")
 
 
 @click.command(short_help="Put results beside their requests, every request accounted for.")
@@ -41,6 +42,15 @@ COUNTED = (*OUTCOMES, "unknown", "superseded", "conflicting", "duplicate", "pars
     metavar="FILE",
     help="Copy the result lines that are not in the table, byte for byte: malformed, unknown, superseded and conflicting ones.",
 )
+@click.option(
+    "--with",
+    "with_tables",
+    multiple=True,
+    metavar="TABLE",
+    help="A table of your own (Parquet, Arrow, CSV, JSONL, a folder of them): its columns stand behind the others. Repeatable.",
+)
+@click.option("--id", "custom_id", metavar="TEXT", help="With --with: what makes the custom_id of a row: {{doc}}-{{chunk}}.")
+@click.option("--with-prefix", default="", metavar="TEXT", help="With --with: what to put before the names of your columns.")
 @click.pass_context
 def join(
     context: click.Context,
@@ -50,6 +60,9 @@ def join(
     request_bodies: str,
     on_duplicate: str,
     rejects: str | None,
+    with_tables: tuple[str, ...],
+    custom_id: str | None,
+    with_prefix: str,
     **options: Unpack[SharedOptions],
 ) -> None:
     """Put results beside their requests: a table with a row for each request, in the order of the requests.
@@ -67,6 +80,7 @@ def join(
         batchfiles join campaign/ -o results.parquet --rejects rejects.jsonl --report report.json
         batchfiles join 'downloads/*.jsonl.gz' -i requests.jsonl -o parts/ --fail-on missing,'failed>1%'
         batchfiles join campaign/ -o results.parquet --parsed --fail-on parse_error
+        batchfiles join campaign/ -o results.parquet --with questions.parquet --id '{{doc}}-{{chunk}}' --with-prefix my_
         batchfiles join campaign/ -o - --format jsonl | jq -r 'select(.outcome == "succeeded") | .text'
 
     \b
@@ -76,15 +90,28 @@ def join(
         2   wrong usage, files that don't go together, or a file to write that exists
         3   it could not be done: a file can't be read, the disk is full
     """  # noqa: D301 - click wants its \b
+    if bool(with_tables) != (custom_id is not None):
+        raise click.UsageError("--with and --id go together: the id says which row belongs to which request.")
+    if with_prefix and not with_tables:
+        raise click.UsageError("--with-prefix goes with --with.")
     import_pyarrow()  # before anything else does
     from batchfiles.jobs.join import join as join_files
-    from batchfiles.streams.sources import expand
+    from batchfiles.streams.sources import Source, expand
 
     sources, requests = expand(files), expand(inputs)
-    with TableOrder("join", [*requests, *sources], options, rejects=rejects) as order:
+    own = [Source(name, path=Path(name)) for name in with_tables if Path(name).is_file()]
+    with TableOrder("join", [*requests, *sources, *own], options, rejects=rejects) as order:
         keywords = order.keywords()
         keywords["request_bodies"] = request_bodies
-        job = join_files(*sources, inputs=requests, on_duplicate=on_duplicate, **keywords)
+        job = join_files(
+            *sources,
+            inputs=requests,
+            on_duplicate=on_duplicate,
+            with_table=list(with_tables) or None,
+            id=custom_id,
+            with_prefix=with_prefix,
+            **keywords,
+        )
         report = order.write(job)
         if rejects is not None:
             job.write_rejects(rejects, force=options["force"])
@@ -101,4 +128,5 @@ def counts_of(report: JoinReport) -> dict[str, int]:
         "conflicting": report.conflicting,
         "duplicate": report.duplicate_inputs,
         "parse_error": report.parse_errors,
+        "unmatched": report.unmatched,
     }

@@ -64,6 +64,8 @@ def notes_of_join(report: JoinReport) -> Iterator[Note]:
     if report.duplicate_inputs:
         words = f"{plural(report.duplicate_inputs, 'request')} with the custom_id of an earlier one; each has the result"
         yield "duplicate", words + _places(report, "duplicate")
+    if report.unmatched:
+        yield "unmatched", f"{plural(report.unmatched, 'row')} for which the table of --with has none: its columns are null there"
     if report.malformed_inputs:
         yield "malformed", f"{plural(report.malformed_inputs, 'request line')} that can't be read; each has its row"
     if report.malformed_results:

@@ -8,12 +8,13 @@ import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
 from batchfiles.custom_ids.index import Entries, IndexBuilder, Place
 from batchfiles.custom_ids.marks import Marks
 from batchfiles.errors import Mismatch
 from batchfiles.jobs.accounts import Accounts, duplicate_inputs
+from batchfiles.jobs.beside import BesideSpec, put_beside, with_own_columns
 from batchfiles.jobs.crew import Crew, Product
 from batchfiles.jobs.file_roles import FileRoles, sort_files
 from batchfiles.jobs.first_line import table_of_inputs
@@ -27,6 +28,9 @@ from batchfiles.streams.remote import RemotePath, located
 from batchfiles.streams.sources import SourceLike
 from batchfiles.streams.spool import Spool
 
+if TYPE_CHECKING:
+    from batchfiles.table.user_table import TableLike
+
 __all__ = ["Join", "join"]
 
 
@@ -37,6 +41,7 @@ class Join(TableJob[JoinReport]):
     """
 
     def __init__(self, roles: FileRoles, spool: Spool, options: TableOptions, *, refuse_duplicates: bool) -> None:
+        self._beside: BesideSpec | None = None
         self._roles = roles
         super().__init__(options, spool)
         self._files = roles.result_files()
@@ -44,6 +49,16 @@ class Join(TableJob[JoinReport]):
         self._surveys: dict[bool, Survey] = {}  # by whether other processes made it: see Crew.is_apart
         self._quick = False
         self._accounts: Accounts | None = None
+
+    @property
+    def schema(self) -> Any:  # noqa: ANN401 - pyarrow has no types
+        """The `pyarrow.Schema` of the table: the columns of the results, and behind them those of `with_table`."""
+        own = super().schema
+        return own if self._beside is None else with_own_columns(own, self._beside)
+
+    def put_beside(self, table: TableLike, id: str, prefix: str) -> None:  # noqa: A002 - as in `join`
+        """Take a table of the user's own, whose columns stand behind the others from now on: see `join`."""
+        self._beside = put_beside(table, id, self._spool, super().schema.names, prefix=prefix, cap=self._options.cap)
 
     def write_rejects(self, path: str | os.PathLike[str] | RemotePath, *, force: bool = False, filesystem: object = None) -> None:
         r"""Copy the result lines that are not in the table, byte for byte, each with a `\n`, in the order of the files.
@@ -120,6 +135,7 @@ class Join(TableJob[JoinReport]):
             "marks": str(marks.path),
             "count": survey.index.count,
             "refuse_duplicates": self._refuse_duplicates,
+            "beside": self._beside,
             "announce": sum(file.size for file in self._roles.results) > cached_bytes(),
         }
         tally = Tally()
@@ -178,6 +194,8 @@ class Join(TableJob[JoinReport]):
             duplicate_inputs=duplicates,
             missing=tally.outcomes["missing"],
             examples={kind: tuple(found) for kind, found in examples.items()},
+            with_rows=0 if self._beside is None else self._beside["rows"],
+            unmatched=tally.counts["unmatched"],
             used=accounts.counts["used"],
             unknown=accounts.counts["unknown"],
             superseded=accounts.counts["superseded"],
@@ -200,6 +218,9 @@ def join(
     *files: SourceLike,
     inputs: Iterable[SourceLike] = (),
     on_duplicate: str = "best",
+    with_table: TableLike | None = None,
+    id: str | None = None,  # noqa: A002 - the command line's word
+    with_prefix: str = "",
     filesystem: object = None,
     **options: Unpack[TableKeywords],
 ) -> Join:
@@ -211,6 +232,11 @@ def join(
         inputs: Files that must be requests.
         on_duplicate: What to do where there are several results for a request: `"best"` takes succeeded before incomplete before
             the rest, among equals the later one; `"error"` refuses.
+        with_table: A table of your own, such as the one that the requests were made of (see `prepare`): its columns stand behind
+            those of the results, in the rows whose `custom_id` the rows of your table make. It is read, and copied to a
+            temporary file, when this is called.
+        id: The template of the `custom_id`, such as `"{{doc}}-{{chunk}}"`; needed with `with_table`.
+        with_prefix: What is put before the names of your columns: one that is called as a column of the results is refused.
         filesystem: The filesystem in which paths are paths, of `pyarrow.fs` or of fsspec; None takes the local one.
         **options: The fields of `TableOptions`: `table`, `dimensions`, `bodies`, `request_bodies`, `cap`, `temp_dir`, `workers`,
             `progress`, `parsed`, `schema`, `parse_dates`.
@@ -221,6 +247,7 @@ def join(
     Raises:
         Mismatch: No file holds requests, a file is of the other kind than it must be, or of another service's format, or there is
             no JSON Schema for `parsed`.
+        DuplicateCustomId, InvalidLine: Two rows of `with_table` make the same id, or one makes none.
         FileError: A file can't be read, or there is no room for temporary files.
         TruncatedFile: A compressed file is damaged.
         MissingDependency: `schema` is a pydantic model and pydantic is not installed.
@@ -233,10 +260,17 @@ def join(
     """
     if on_duplicate not in ("best", "error"):
         raise ValueError(f"on_duplicate is 'best' or 'error', not {on_duplicate!r}")
+    if (with_table is None) != (id is None):
+        raise ValueError("with_table and id go together: the id (--id) says which row belongs to which request")
+    if with_prefix and with_table is None:
+        raise ValueError("with_prefix goes with with_table")
     chosen = TableOptions(**options)
     spool = Spool(chosen.temp_dir)
     roles = sort_files(files, inputs, spool, filesystem=filesystem)
     if not roles.inputs and roles.results:
         names = ", ".join(file.name for file in roles.results[:3])
         raise Mismatch(f"no file holds requests, only results ({names}): name the request file too, or export the results alone")
-    return Join(roles, spool, chosen, refuse_duplicates=on_duplicate == "error")
+    job = Join(roles, spool, chosen, refuse_duplicates=on_duplicate == "error")
+    if with_table is not None and id is not None:
+        job.put_beside(with_table, id, with_prefix)
+    return job

@@ -79,6 +79,8 @@ class JoinReport(TableReport):
         conflicting: Superseded ones that are successes and differ from the success that was taken.
         malformed_results: Result lines that can't be read, those that are in the table by their id included.
         malformed_unmatched: Those of them that belong to no request.
+        with_rows: Rows of the user's own table, whose columns stand behind the others.
+        unmatched: Rows of this table for which the user's own has none.
         examples: The first places of what is unknown, conflicting, duplicate or malformed, by kind.
     """
 
@@ -92,6 +94,8 @@ class JoinReport(TableReport):
     conflicting: int = 0
     malformed_results: int = 0
     malformed_unmatched: int = 0
+    with_rows: int = 0
+    unmatched: int = 0
     examples: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from batchfiles.custom_ids.index import Entries, Index, digest
 from batchfiles.custom_ids.marks import Marks
 from batchfiles.errors import InvalidLine
+from batchfiles.jobs.beside import Beside, with_own_columns
 from batchfiles.jobs.candidates import Candidates, ResultFile
 from batchfiles.jobs.crew import Product, Spec
 from batchfiles.jobs.request_lines import RequestLines
@@ -29,6 +30,7 @@ class JoinRows(RowJob):
     Args:
         spec: As for `RowJob`, and `inputs`: `[[name, path], …]`; `results`: the fields of each `ResultFile`; `index` and `count`:
             the index that the survey made; `marks`: the file of this pass's marks; `refuse_duplicates`;
+            `beside`: the user's table, or None;
             `announce`: whether the results are too large for the system's memory, so that it should know what is read next.
     """
 
@@ -38,12 +40,22 @@ class JoinRows(RowJob):
         self._marks = Marks(Path(spec["marks"]), spec["count"])
         files = [ResultFile(*fields) for fields in spec["results"]]
         self._candidates = Candidates(self._index, self._marks, files, refuse_duplicates=spec["refuse_duplicates"])
+        self._beside = None if spec["beside"] is None else Beside(spec["beside"])
+        self._whole_schema = self.schema_of(spec)
         self._announce = spec["announce"]
         if self._announce:
             self._block_size = ANNOUNCED_BYTES
 
+    @classmethod
+    def schema_of(cls, spec: Spec) -> Any:  # noqa: ANN401 - pyarrow has no types
+        """Return the schema of the table, the user's own columns behind."""
+        schema = super().schema_of(spec)
+        return schema if spec["beside"] is None else with_own_columns(schema, spec["beside"])
+
     def close(self) -> None:
         """Close the result files, and then let go of the index and the marks, which nobody looks into any more."""
+        if self._beside is not None:
+            self._beside.close()
         self._candidates.close()
         self._marks.close()
         self._index.close()
@@ -59,6 +71,17 @@ class JoinRows(RowJob):
         yield from super()._batches(task)
         self._counts["repaired_json"] += self._lines.repaired
         yield self._entries.to_bytes()
+
+    def _flush(self) -> Iterator[Product]:
+        """Yield the rows that wait, the user's own columns behind."""
+        if self._beside is None:
+            yield from super()._flush()
+            return
+        for batch in super()._flush():
+            found = self._beside.put(batch, self._whole_schema)
+            self._counts["unmatched"] += self._beside.unmatched
+            self._beside.unmatched = 0
+            yield found
 
     def _add_block(self, block: Block, file: int) -> None:
         """Add the rows of a block. Flat on purpose: it runs once a line of every input."""

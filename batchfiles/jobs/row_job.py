@@ -47,7 +47,7 @@ class RowJob(Job):
 
     def __init__(self, spec: Spec) -> None:
         self._spec = spec
-        self.schema = self.schema_of(spec)
+        self.schema = RowJob.schema_of(spec)  # of the rows that are made here; a job may put more behind
 
     @classmethod
     def schema_of(cls, spec: Spec) -> Any:  # noqa: ANN401 - pyarrow has no types
@@ -156,7 +156,7 @@ class RowJob(Job):
         from batchfiles.table.parquet import ParquetTable
 
         path = Path(self._spec["folder"]) / f"part-{task['part']:05d}.parquet"
-        with ParquetTable(path, self.schema, metadata=self._spec["metadata"]) as table:
+        with ParquetTable(path, self.schema_of(self._spec), metadata=self._spec["metadata"]) as table:
             for product in batches:
                 if isinstance(product, pa.RecordBatch):
                     table.write(product)

@@ -139,6 +139,8 @@ def _sources(table: Any) -> list[Source]:  # noqa: ANN401 - whatever somebody ca
             found += _files_of(Path(item))
         else:
             found.append(item)
+    if not found:
+        raise TypeError("there is no table to read")
     return expand(found)
 
 
