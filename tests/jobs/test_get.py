@@ -1,0 +1,91 @@
+"""One request and all its results."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from batchfiles import Mismatch, get
+from tests.jobs.wire import expired, failure, put, request, success
+
+
+def test_the_request_and_all_its_results_wherever_they_are(tmp_path: Path) -> None:
+    """In the order of the files, with their places."""
+    put(tmp_path / "a_error.jsonl", failure("1"), expired("2"))
+    put(tmp_path / "b_output.jsonl", b"", success("2"), success("3"))
+    put(tmp_path / "requests.jsonl", request("1"), request("2"), request("22"))
+    found = get("2", tmp_path)
+    assert [(Path(each.path).name, each.line_number, each.role) for each in found] == [
+        ("a_error.jsonl", 2, "result"),
+        ("b_output.jsonl", 2, "result"),
+        ("requests.jsonl", 2, "request"),
+    ]
+    for each in found:
+        assert Path(each.path).read_bytes()[each.byte_offset :].startswith(each.data + b"\n")
+
+
+def test_an_id_is_compared_whole_and_as_decoded_text(tmp_path: Path) -> None:
+    """Escapes in the id, or in the key, hide nothing; the same text elsewhere in a line is no id."""
+    lines = [
+        b'{"custom_id": "caf\\u00e9", "body": {}}',
+        '{"custom_id": "café", "body": {}}'.encode(),
+        b'{"custom_i\\u0064" : "caf\\u00E9", "body": {}}',
+        '{"body": {}, "custom_id"\t:\t"café"}'.encode(),
+    ]
+    others = ['{"custom_id": "café 2", "body": {"user": "café"}}'.encode(), b'{"custom_id": "cafe", "body": {"user": "\\u00e9"}}']
+    path = put(tmp_path / "requests.jsonl", *lines, *others)
+    assert [each.data for each in get("café", path)] == lines
+
+
+def test_the_last_of_repeated_keys_counts(tmp_path: Path) -> None:
+    """As in every other job."""
+    line = b'{"custom_id": "a", "body": {}, "custom_id": "b"}'
+    path = put(tmp_path / "requests.jsonl", line)
+    assert get("a", path) == []
+    assert [each.data for each in get("b", path)] == [line]
+
+
+def test_a_damaged_line_is_found_if_its_id_can_be_read(tmp_path: Path) -> None:
+    """That is what somebody looks for who misses a result."""
+    cut = b'{"id": "batch_req_1", "custom_id": "1", "response": {"status_co'
+    path = put(tmp_path / "out.jsonl", success("0"), cut, b'{"id": "1')
+    assert [each.data for each in get("1", path)] == [cut]
+
+
+def test_bytes_are_those_of_the_file(tmp_path: Path) -> None:
+    """Digits, spaces, a carriage return."""
+    line = b'{ "custom_id":"1" ,"body":{"seed":18446744073709551616,"t":1E2} }\r'
+    (path := tmp_path / "requests.jsonl").write_bytes(line + b"\n" + request("2"))
+    assert [each.data for each in get("1", path)] == [line]
+    assert [each.data for each in get("2", path)] == [request("2")]
+
+
+def test_streams_and_compressed_files(tmp_path: Path) -> None:
+    """A stream is read where it is."""
+    packed = tmp_path / "requests.jsonl.gz"
+    packed.write_bytes(gzip.compress(request("1") + b"\n"))
+    found = get("1", packed, io.BytesIO(success("1") + b"\n"))
+    assert [(each.path, each.role) for each in found] == [(str(packed), "request"), ("<stream>", "result")]
+
+
+def test_other_formats_and_no_file_are_refused(tmp_path: Path) -> None:
+    """Nothing is found there, but not because there is no such id."""
+    with pytest.raises(Mismatch):
+        get("1", put(tmp_path / "x.jsonl", b'{"recordId": "1", "modelInput": {}}'))
+    with pytest.raises(TypeError):
+        get("1")
+
+
+@given(st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=8)), st.booleans())
+def test_every_id_is_found_whatever_it_is_and_however_it_is_written(custom_ids: list[str], ascii_only: bool) -> None:
+    """Quotes, line ends, the empty id."""
+    lines = [json.dumps({"custom_id": each, "body": {"n": "\\"}}, ensure_ascii=ascii_only).encode() for each in custom_ids]
+    for wanted in {*custom_ids, "never"}:
+        found = get(wanted, io.BytesIO(b"\n".join(lines)))
+        assert [each.line_number - 1 for each in found] == [place for place, each in enumerate(custom_ids) if each == wanted]
