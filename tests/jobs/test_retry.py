@@ -1,0 +1,350 @@
+"""`retry`: the lines that may succeed if they are sent again, byte for byte, and every other one accounted for."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import batchfiles
+from batchfiles.errors import DuplicateCustomId, FileError, InvalidLine, Mismatch, OutputExists
+from batchfiles.outcome import SUCCEEDED
+from tests.jobs.wire import completion, expired, failure, put, request, result, success
+
+STRANGE = (
+    b'{ "custom_id" : "strange",\t"method":"POST","url":"/v1/x", "body":{"seed":18446744073709551616,"t":1E2 , "a":1, "a":2} }\r'
+)
+DEEP = b'{"custom_id":"deep","body":{"model":"gpt-x","x":' + b'{"a":' * 1000 + b"1" + b"}" * 1001 + b"}"
+ESCAPED = b'{"body": {"model": "gpt-x"}, "custom_\\u0069d": "caf\\u00e9"}'
+
+RESULTS = {
+    "ok": success("ok"),
+    "cut": result("cut", completion(finish_reason="length")),
+    "bad": failure("bad", 400),
+    "slow": failure("slow", 429),
+    "down": failure("down", 503),
+    "late": expired("late"),
+    "broken": b'{"id": "b", "custom_id": "broken", "response": {"sta',
+}
+"""A result of each kind by its id; `lost` has none."""
+IDS = [*RESULTS, "lost"]
+RETRYABLE = ["slow", "down", "late", "broken", "lost"]
+
+
+@pytest.fixture
+def batch(tmp_path: Path) -> Path:
+    """Return a folder with a request for each id, and the results in another order."""
+    put(tmp_path / "batch" / "requests.jsonl", *map(request, IDS))
+    put(tmp_path / "batch" / "batch_1_output.jsonl", *reversed(RESULTS.values()))
+    return tmp_path / "batch"
+
+
+def ids_in(path: Path) -> list[str]:
+    """Return the ids of a request file."""
+    return [record.custom_id for record in batchfiles.read_inputs(path)]
+
+
+def test_what_may_succeed_is_written_in_the_order_of_the_requests(batch: Path, tmp_path: Path) -> None:
+    """By the rule of the column `retryable`."""
+    report = batchfiles.retry(batch, output=tmp_path / "retry.jsonl")
+    assert (tmp_path / "retry.jsonl").read_bytes() == b"".join(request(each) + b"\n" for each in RETRYABLE)
+    assert ids_in(tmp_path / "retry.jsonl") == [row["custom_id"] for row in batchfiles.join(batch) if row["retryable"]]
+    assert (report.inputs, report.written, report.left_out, report.changed) == (8, 5, 3, 0)
+    left_out = {(group.outcome, group.status_code): group.left_out for group in report.groups if group.left_out is not None}
+    assert left_out == {
+        ("succeeded", 200): "succeeded",
+        ("incomplete", 200): "would end the same way",
+        ("failed", 400): "would end the same way",
+    }
+    assert sum(group.requests for group in report.groups) == report.inputs
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_lines_are_byte_identical(tmp_path: Path, workers: int) -> None:
+    """With 2^64, `1E2`, repeated keys, odd spaces, escapes, a thousand levels, a carriage return."""
+    lines = [STRANGE, request("ok"), DEEP, ESCAPED]
+    inputs = put(tmp_path / "requests.jsonl", *lines)
+    output = put(tmp_path / "output.jsonl", success("ok"), failure("café", 500))
+    batchfiles.retry(inputs, output, output=tmp_path / "retry.jsonl", workers=workers)
+    assert (tmp_path / "retry.jsonl").read_bytes() == b"".join(line + b"\n" for line in (STRANGE, DEEP, ESCAPED))
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({"only": ["expired", "5xx"]}, ["down", "late"]),
+        ({"only": ["expired,5xx , incomplete"]}, ["cut", "down", "late"]),
+        ({"only": ["429", "batch_expired"]}, ["slow", "late"]),
+        ({"only": ["succeeded"]}, ["ok"]),
+        ({"only": ["failed"], "except_": ["4xx"]}, ["down"]),
+        ({"except_": ["missing", "malformed"]}, ["slow", "down", "late"]),
+        ({"all": True}, [each for each in IDS if each != "ok"]),
+        ({"all": True, "except_": ["400"]}, [each for each in IDS if each not in ("ok", "bad")]),
+    ],
+)
+def test_others_can_be_named(batch: Path, tmp_path: Path, options: dict[str, Any], expected: list[str]) -> None:
+    """By outcome, status and error code."""
+    report = batchfiles.retry(batch, output=tmp_path / "retry.jsonl", **options)
+    assert ids_in(tmp_path / "retry.jsonl") == expected
+    assert (report.written, report.unmatched) == (len(expected), ())
+
+
+def test_a_word_that_no_request_has_is_told(batch: Path, tmp_path: Path) -> None:
+    """It may be a slip."""
+    assert batchfiles.retry(batch, output=tmp_path / "retry.jsonl", only=["expird", "5xx"]).unmatched == ("expird",)
+
+
+def test_listed_ids_need_no_results(batch: Path, tmp_path: Path) -> None:
+    """Exactly these, whatever became of them; ids that nobody has are counted."""
+    (tmp_path / "ids.txt").write_bytes(b"\xef\xbb\xbflate\r\nok\n\nnobody\n")
+    report = batchfiles.retry(batch / "requests.jsonl", output=tmp_path / "retry.jsonl", ids=tmp_path / "ids.txt")
+    assert ids_in(tmp_path / "retry.jsonl") == ["ok", "late"]
+    assert (report.written, report.left_out, report.unknown_ids) == (2, 6, 1)
+    assert {(group.outcome, group.left_out) for group in report.groups} == {(None, None), (None, "not in the list of ids")}
+
+
+def test_a_joined_table_stands_for_the_results(batch: Path, tmp_path: Path) -> None:
+    """A file or a folder of parts; the same lines are written."""
+    batchfiles.join(batch).to_parquet(tmp_path / "joined.parquet")
+    batchfiles.join(batch).to_parquet(tmp_path / "parts")
+    expected = batchfiles.retry(batch, output=tmp_path / "retry.jsonl")
+    for number, table in enumerate((tmp_path / "joined.parquet", tmp_path / "parts")):
+        output = tmp_path / f"retry-{number}.jsonl"
+        report = batchfiles.retry(batch / "requests.jsonl", table, output=output)
+        assert output.read_bytes() == (tmp_path / "retry.jsonl").read_bytes()
+        assert Counter(report.groups) == Counter(expected.groups)
+
+
+def test_answers_that_did_not_parse_are_known_from_a_table(batch: Path, tmp_path: Path) -> None:
+    """The column `parse_error` says so; without it the word is refused."""
+    import pyarrow as pa
+
+    table = batchfiles.join(batch).to_arrow()
+    pq.write_table(table, tmp_path / "plain.parquet")
+    words = ["no number" if each == "cut" else None for each in table["custom_id"].to_pylist()]
+    pq.write_table(table.append_column("parse_error", pa.array(words, pa.string())), tmp_path / "parsed.parquet")
+    ask = {"output": tmp_path / "retry.jsonl", "only": ["parse_error"]}
+    batchfiles.retry(batch / "requests.jsonl", tmp_path / "parsed.parquet", **ask)
+    assert ids_in(tmp_path / "retry.jsonl") == ["cut"]
+    with pytest.raises(Mismatch, match="no column parse_error"):
+        batchfiles.retry(batch / "requests.jsonl", tmp_path / "plain.parquet", **ask, force=True)
+    with pytest.raises(ValueError, match="from a joined table only"):
+        batchfiles.retry(batch, **ask, force=True)
+
+
+def test_a_table_of_several_parts_keeps_their_ids_apart(tmp_path: Path) -> None:
+    """Rows of one request file say nothing of another one, whose ids are the same; the folder may have moved."""
+    for part, lines in (("a", [success("1"), expired("2")]), ("b", [expired("1"), success("2")])):
+        put(tmp_path / "old" / f"{part}.jsonl", request("1"), request("2"))
+        put(tmp_path / "old" / f"{part}_output.jsonl", *lines)
+    batchfiles.join(tmp_path / "old").to_parquet(tmp_path / "joined.parquet")
+    (tmp_path / "old").rename(tmp_path / "new")
+    for part, expected in (("a", ["2"]), ("b", ["1"])):
+        output = tmp_path / f"{part}-retry.jsonl"
+        batchfiles.retry(tmp_path / "new" / f"{part}.jsonl", tmp_path / "joined.parquet", output=output)
+        assert ids_in(output) == expected
+    put(tmp_path / "c.jsonl", request("1"))
+    with pytest.raises(Mismatch, match=r"no rows of .*c\.jsonl"):
+        batchfiles.retry(tmp_path / "c.jsonl", tmp_path / "joined.parquet", output=tmp_path / "c-retry.jsonl")
+
+
+def test_values_can_be_set_on_the_way(batch: Path, tmp_path: Path) -> None:
+    """Nothing else changes; what can't be set is refused with its place."""
+    report = batchfiles.retry(batch, output=tmp_path / "retry.jsonl", only=["incomplete"], set={"body.max_tokens": 4000})
+    assert (tmp_path / "retry.jsonl").read_bytes() == request("cut")[:-2] + b',"max_tokens":4000}}\n'
+    assert report.changed == 1
+    with pytest.raises(InvalidLine) as caught:
+        batchfiles.retry(batch, output=tmp_path / "retry.jsonl", set={"body.model.x": 1}, force=True)
+    assert (caught.value.path, caught.value.line_number) == (str(batch / "requests.jsonl"), IDS.index("slow") + 1)
+
+
+def test_a_request_that_cannot_be_read_is_left_out_and_told(tmp_path: Path) -> None:
+    """It costs no other; blank lines are counted."""
+    inputs = put(tmp_path / "requests.jsonl", request("a"), b'{"custom_id": "b", "bo', b"", b'{"body": {}}', request("c"))
+    report = batchfiles.retry(inputs, put(tmp_path / "o.jsonl", success("a")), output=tmp_path / "retry.jsonl")
+    assert ids_in(tmp_path / "retry.jsonl") == ["c"]
+    assert (report.inputs, report.written, report.blank_lines) == (4, 1, 1)
+    assert [(each.line_number, each.code) for each in report.findings] == [
+        (2, "invalid_json_line"),
+        (4, "missing_required_parameter"),
+    ]
+    assert {group.left_out for group in report.groups if group.outcome == "malformed"} == {"can't be read"}
+
+
+def test_without_results_nothing_is_sent_again(batch: Path, tmp_path: Path) -> None:
+    """Whoever forgets them would pay for everything twice; so with results alone, and with results beside a table."""
+    with pytest.raises(Mismatch, match="no file holds results"):
+        batchfiles.retry(batch / "requests.jsonl", output=tmp_path / "retry.jsonl", all=True)
+    with pytest.raises(Mismatch, match="no file holds requests"):
+        batchfiles.retry(batch / "batch_1_output.jsonl", output=tmp_path / "retry.jsonl")
+    batchfiles.join(batch).to_parquet(tmp_path / "joined.parquet")
+    with pytest.raises(Mismatch, match="no results beside it"):
+        batchfiles.retry(batch, tmp_path / "joined.parquet", output=tmp_path / "retry.jsonl")
+    assert not (tmp_path / "retry.jsonl").exists()
+
+
+def test_an_empty_result_file_says_that_all_are_missing(batch: Path, tmp_path: Path) -> None:
+    """The service sends such a file when nothing was done."""
+    report = batchfiles.retry(batch / "requests.jsonl", put(tmp_path / "e_output.jsonl"), output=tmp_path / "retry.jsonl")
+    assert report.written == len(IDS)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"only": ["expired"], "all": True}, "exclude each other"),
+        ({"only": [" , "]}, "names nothing"),
+        ({"ids": "ids.txt", "except_": ["5xx"]}, "list of ids says all"),
+        ({"set": {"custom_id": "x"}}, "same custom_id"),
+    ],
+)
+def test_options_that_contradict_each_other_are_refused(batch: Path, tmp_path: Path, options: dict[str, Any], words: str) -> None:
+    """Before anything is read."""
+    with pytest.raises(ValueError, match=words):
+        batchfiles.retry(batch, output=tmp_path / "retry.jsonl", **options)
+
+
+def test_what_is_there_stays_unless_forced(batch: Path, tmp_path: Path) -> None:
+    """As everywhere."""
+    put(tmp_path / "retry.jsonl", b"mine")
+    with pytest.raises(OutputExists):
+        batchfiles.retry(batch, output=tmp_path / "retry.jsonl")
+    assert (tmp_path / "retry.jsonl").read_bytes() == b"mine\n"
+    batchfiles.retry(batch, output=tmp_path / "retry.jsonl", force=True)
+    assert ids_in(tmp_path / "retry.jsonl") == RETRYABLE
+
+
+def test_an_id_that_stands_twice_in_a_request_file_is_not_sent_twice(tmp_path: Path) -> None:
+    """No service takes it."""
+    inputs = put(tmp_path / "requests.jsonl", request("a"), request("b"), request("a"))
+    output = put(tmp_path / "output.jsonl", success("b"))
+    with pytest.raises(DuplicateCustomId) as caught:
+        batchfiles.retry(inputs, output, output=tmp_path / "retry.jsonl")
+    assert (caught.value.first_line_number, caught.value.line_number) == (1, 3)
+    assert not (tmp_path / "retry.jsonl").exists()
+
+
+@pytest.fixture
+def campaign(tmp_path: Path) -> Path:
+    """Return a folder of two parts whose ids restart."""
+    for part, lines in (("a", [success("1"), expired("2")]), ("b", [failure("1", 500), success("2")])):
+        put(tmp_path / "parts" / f"{part}.jsonl", request("1", user=part), request("2", user=part))
+        put(tmp_path / "parts" / f"{part}_output.jsonl", *lines)
+    return tmp_path / "parts"
+
+
+def test_ids_that_restart_in_each_part_are_refused_in_one_file(campaign: Path, tmp_path: Path) -> None:
+    """A result of it could be taken for the other part's, also where only one of them is sent again."""
+    with pytest.raises(DuplicateCustomId, match="folder of the request files") as caught:
+        batchfiles.retry(campaign, output=tmp_path / "retry.jsonl")
+    assert {caught.value.first_path, caught.value.path} == {str(campaign / "a.jsonl"), str(campaign / "b.jsonl")}
+    assert not (tmp_path / "retry.jsonl").exists()
+
+
+def test_each_part_of_a_campaign_gets_its_own_retry(campaign: Path) -> None:
+    """The manifest then names them, so that their results are those of their parts; again and again."""
+    first = batchfiles.retry(campaign, output=campaign)
+    assert [Path(file.path).name for file in first.files] == ["a-retry-1.jsonl", "b-retry-1.jsonl"]
+    assert (campaign / "a-retry-1.jsonl").read_bytes() == request("2", user="a") + b"\n"
+    assert (campaign / "b-retry-1.jsonl").read_bytes() == request("1", user="b") + b"\n"
+    with pytest.raises(Mismatch, match="on their way"):
+        batchfiles.retry(campaign, output=campaign)
+    put(campaign / "a-retry-1_output.jsonl", success("2", "again", created=5))
+    put(campaign / "b-retry-1_output.jsonl", expired("1"))
+    second = batchfiles.retry(campaign, output=campaign)
+    assert [Path(file.path).name for file in second.files] == ["b-retry-2.jsonl"]
+    put(campaign / "b-retry-2_output.jsonl", success("1", "at last", created=9))
+    joined = batchfiles.join(campaign)
+    rows = [(row["input_source"], row["custom_id"], row["text"], row["attempts"]) for row in joined]
+    a, b = str(campaign / "a.jsonl"), str(campaign / "b.jsonl")
+    assert rows == [(a, "1", "Hi", 1), (a, "2", "again", 2), (b, "1", "at last", 3), (b, "2", "Hi", 1)]
+    assert (joined.report.superseded, joined.report.unknown, joined.report.duplicate_inputs) == (3, 0, 0)
+    third = batchfiles.retry(campaign, output=campaign)
+    assert (third.written, third.files) == (0, ())
+
+
+def test_a_folder_that_does_not_hold_the_requests_is_refused(campaign: Path, tmp_path: Path) -> None:
+    """Results of a retry file that stands elsewhere would not find their part."""
+    (tmp_path / "elsewhere").mkdir()
+    with pytest.raises(Mismatch, match="is not in"):
+        batchfiles.retry(campaign, output=tmp_path / "elsewhere")
+
+
+def test_first_results_and_those_of_the_retry_make_one_table(batch: Path, tmp_path: Path) -> None:
+    """Every request once, the better result taken, the attempts counted, nothing unknown."""
+    retry = tmp_path / "again" / "retry.jsonl"
+    retry.parent.mkdir()
+    batchfiles.retry(batch, output=retry)
+    again = put(tmp_path / "retry_output.jsonl", *(success(each, "again", created=9) for each in RETRYABLE if each != "down"))
+    errors = put(tmp_path / "retry_error.jsonl", failure("down", 500))
+    joined = batchfiles.join(batch, again, errors)
+    rows = {row["custom_id"]: (row["outcome"], row["attempts"]) for row in joined}
+    assert list(rows) == IDS
+    assert rows == {
+        "ok": (SUCCEEDED, 1),
+        "cut": ("incomplete", 1),
+        "bad": ("failed", 1),
+        "slow": (SUCCEEDED, 2),
+        "down": ("failed", 2),
+        "late": (SUCCEEDED, 2),
+        "broken": (SUCCEEDED, 2),
+        "lost": (SUCCEEDED, 1),
+    }
+    assert (joined.report.used, joined.report.superseded, joined.report.unknown, joined.report.conflicting) == (8, 4, 0, 0)
+    report = batchfiles.retry(batch, again, errors, output=tmp_path / "third.jsonl")
+    assert ids_in(tmp_path / "third.jsonl") == ["down"]
+    assert report.written == 1
+
+
+def test_a_file_that_changes_meanwhile_ends_it(batch: Path, tmp_path: Path) -> None:
+    """Nothing appears."""
+
+    def meddle(done: int, total: int) -> None:
+        with (batch / "requests.jsonl").open("ab") as file:
+            file.write(request("new") + b"\n")
+
+    with pytest.raises(FileError, match="changed"):
+        batchfiles.retry(batch, output=tmp_path / "retry.jsonl", progress=meddle)
+    assert not (tmp_path / "retry.jsonl").exists()
+
+
+KINDS = st.sampled_from(["success", "cut", "expired", "429", "500", "400", "none", "malformed"])
+
+
+def made(kind: str, custom_id: str) -> bytes | None:
+    """Make a result of a kind."""
+    if kind == "none":
+        return None
+    if kind == "malformed":
+        return json.dumps({"custom_id": custom_id, "response": 1}).encode()[:-2]
+    if kind.isdigit():
+        return failure(custom_id, int(kind))
+    known = {"success": success, "expired": expired}
+    return known[kind](custom_id) if kind in known else result(custom_id, completion(finish_reason="length"))
+
+
+@settings(max_examples=60, deadline=None)
+@given(kinds=st.lists(st.tuples(KINDS, KINDS), max_size=12), data=st.data())
+def test_what_is_written_is_what_the_join_calls_retryable(
+    kinds: list[tuple[str, str]], data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """For results of any kinds, two for some requests, in any order."""
+    folder = tmp_path_factory.mktemp("retry")
+    inputs = put(folder / "requests.jsonl", *(request(f"é-{number}") for number in range(len(kinds))))
+    lines = [made(kind, f"é-{number}") for number, both in enumerate(kinds) for kind in both]
+    results = put(folder / "batch_output.jsonl", *data.draw(st.permutations([line for line in lines if line is not None])))
+    if not kinds:
+        return
+    report = batchfiles.retry(inputs, results, output=folder / "retry.jsonl")
+    rows = batchfiles.join(inputs, results).to_arrow().to_pylist()
+    assert ids_in(folder / "retry.jsonl") == [row["custom_id"] for row in rows if row["retryable"]]
+    counted: Counter[Any] = Counter()
+    for group in report.groups:
+        counted[group.outcome] += group.requests
+    assert counted == Counter(row["outcome"] for row in rows)
