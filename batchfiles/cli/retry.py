@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -115,7 +114,6 @@ def retry(
 
     if output == STDOUT and as_json:
         raise click.UsageError("-o - and --json both want standard output.")
-    _refuse_reading_target((*files, *inputs, *([ids] if ids is not None else [])), output)
     edits = edits_of(context, {"set_": set_, "set_string": set_string, "unset": unset})
     shown: Progress | None = None
 
@@ -146,19 +144,6 @@ def retry(
     if as_json:
         click.echo(json.dumps(report.to_dict(), indent=2))
     click.echo("\n".join((*table(report), "", *notes(report), *last_words(report))), err=True)
-
-
-def _refuse_reading_target(sources: tuple[str, ...], output: str) -> None:
-    """Refuse to write a file that is read.
-
-    Raises:
-        click.UsageError: The output is one of the files.
-    """
-    target = Path(output)
-    if output != STDOUT and not target.is_dir():
-        for source in sources:
-            if source != STDOUT and Path(source).resolve() == target.resolve():
-                raise click.UsageError(f"-o names a file that is read, {output}: choose another name.")
 
 
 def table(report: RetryReport) -> list[str]:

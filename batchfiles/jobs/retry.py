@@ -98,6 +98,7 @@ def retry(
     with Spool(temp_dir) as spool:
         tables = [each for each in files if is_table(each)]
         roles = sort_files([each for each in files if not is_table(each)], inputs, spool)
+        _refuse_read(output, [*roles.inputs, *roles.results, *roles.empty, *roles.retries], tables)
         known = _known(roles, tables, ids, spool, choice)
         by_part = os.fspath(output) != "-" and is_folder(output)
         targets = RetryTargets(output, roles.inputs, roles.results, spool, by_part=by_part, force=force)
@@ -123,6 +124,17 @@ def _choice(only: Iterable[str] | None, but: Iterable[str], *, ids: object, ever
     if only is not None and not only:
         raise ValueError("only names nothing: say outcomes, statuses or error codes")
     return RetryChoice(only, but, everything=everything, listed=ids is not None)
+
+
+def _refuse_read(output: str | os.PathLike[str], files: Iterable[LocalFile], tables: Iterable[Any]) -> None:
+    """Make sure that no file is read and written.
+
+    Raises:
+        ValueError: The output is one of the files.
+    """
+    read = {file.original for file in files} | {Path(table).resolve() for table in tables}
+    if Path(output).resolve() in read:
+        raise ValueError(f"{os.fspath(output)} is a file that is read: choose another name for the output")
 
 
 def _known(
