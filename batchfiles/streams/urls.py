@@ -42,7 +42,7 @@ class RemoteUrl:
     def shown(self) -> str:
         """What findings, columns and messages call it: without key, password and options."""
         user = f"{self.user}@" if self.user and self.scheme in KEEP_USER else ""
-        return f"{self.scheme}://{user}{self.host}/{self.path}".rstrip("/")
+        return f"{self.scheme}://{user}" + f"{self.host}/{self.path}".rstrip("/")
 
 
 def parse_url(text: str) -> RemoteUrl | None:

@@ -43,7 +43,7 @@ class Bucket:
             data: bytes = file.read()
         return data
 
-    def keys(self) -> list[str]:
+    def listed(self) -> list[str]:
         """Return the keys of all objects."""
         found = self.filesystem.get_file_info(pafs.FileSelector(self.name, recursive=True))
         return sorted(info.path.partition("/")[2] for info in found if info.is_file)

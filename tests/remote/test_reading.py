@@ -57,7 +57,7 @@ def test_a_pattern_stands_for_what_it_matches(folder: Bucket) -> None:
 
 def test_patterns_match_as_they_do_on_the_disk(folder: Bucket, tmp_path: Path) -> None:
     """The same files here and there."""
-    for key in folder.keys():
+    for key in folder.listed():
         file = tmp_path / key
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(b"{}\n")

@@ -32,7 +32,7 @@ class Wire:
         self._breaks_after = breaks_after
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._open: list[socket.socket] = []
-        self.address = "127.0.0.1:{}".format(self._listener.getsockname()[1])
+        self.address = f"127.0.0.1:{self._listener.getsockname()[1]}"
         self.sent = self.received = 0
 
     def __enter__(self) -> Self:

@@ -1,0 +1,174 @@
+"""The command line with remote files: what is read and written, what is said, and that no key is in it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Protocol
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from batchfiles.cli.main import exit_code
+from batchfiles.codec import loads
+from batchfiles.streams import filesystems
+from batchfiles.streams.urls import parse_url, shown_name
+from tests.remote.bucket import Bucket
+
+CHAT = Path(__file__).parents[2] / "fixtures" / "chat_completions"
+SECRET = "hush-hush"
+
+
+class Run(Protocol):
+    """Runs the command in this process."""
+
+    def __call__(self, *arguments: str, code: int = 0) -> tuple[str, str]:
+        """Return what it wrote and what it said, in which there must be no key."""
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Make the command, for a wide terminal."""
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def _run(*arguments: str, code: int = 0) -> tuple[str, str]:
+        found = exit_code(arguments)
+        wrote, said = capsys.readouterr()
+        assert found == code, said
+        for key in (SECRET, "AKIAEXAMPLE", "endpoint_override="):
+            assert key not in said + wrote
+        return wrote, said
+
+    return _run
+
+
+@pytest.fixture
+def chat(bucket: Bucket) -> Bucket:
+    """A bucket with the example files."""
+    for file in CHAT.iterdir():
+        bucket.put(f"chat/{file.name}", file.read_bytes())
+    return bucket
+
+
+def test_validate_names_the_file_without_its_options(chat: Bucket, run: Run) -> None:
+    """In the table, and in the report."""
+    url = chat.url_through(chat.server, "chat/requests.jsonl")
+    assert f"\n{chat.url('chat/requests.jsonl')} " in run("validate", url)[1]
+    assert loads(run("validate", url, "--json")[0].encode())["files"][0]["name"] == chat.url("chat/requests.jsonl")
+
+
+def test_join_reads_and_writes_there(chat: Bucket, run: Run) -> None:
+    """Table, rejects and report, from a folder; no key is in any of them."""
+    targets = {
+        option: f"out/{name}" for option, name in (("-o", "t.parquet"), ("--rejects", "r.jsonl.gz"), ("--report", "r.json"))
+    }
+    options = [word for option, key in targets.items() for word in (option, chat.url_through(chat.server, key))]
+    said = run("join", chat.url_through(chat.server, "chat"), *options)[1]
+    assert f"{chat.url('out/t.parquet')}: 16 rows, " in said
+    table = pq.read_table(pa.BufferReader(chat.get("out/t.parquet")))
+    assert table.num_rows == 16
+    for data in (str(table.schema.metadata), str(table.to_pylist()), *map(str, map(chat.get, targets.values()))):
+        assert SECRET not in data
+    assert loads(chat.get("out/r.json"))["rows"] == 16
+    assert chat.get("out/r.jsonl.gz")[:2] == b"\x1f\x8b"
+
+
+def test_what_is_there_is_refused_before_any_work(chat: Bucket, run: Run) -> None:
+    """With force it is replaced; a folder that is read is not."""
+    arguments = ["export", chat.url("chat/*_output.jsonl"), "-o", chat.url("parts/")]
+    assert "1 Parquet file" in run(*arguments)[1]
+    assert "exists already" in run(*arguments, code=2)[1]
+    assert "1 Parquet file" in run(*arguments, "--force")[1]
+    assert "names the folder of a file that is read" in run(*arguments[:3], chat.url("chat"), "--force", code=2)[1]
+    same = ["-o", chat.url("t.csv"), "--report", chat.url("t.csv")]
+    assert "name the same file" in run(*arguments[:2], *same, code=2)[1]
+
+
+def test_show_reads_tables_and_batch_files(chat: Bucket, run: Run) -> None:
+    """A Parquet file, a folder of parts, an Arrow file, JSONL."""
+    for target in ("t.parquet", "parts/", "t.arrow", "t.jsonl.gz"):
+        run("export", chat.url("chat/*_output.jsonl"), "-o", chat.url(target))
+        shown = run("show", chat.url(target), "-n", "1", "--columns", "custom_id")[0]
+        assert shown.startswith(chat.url(target).rstrip("/"))
+        assert "ticket-0002" in shown
+
+
+def test_what_can_not_be_is_said_in_a_sentence(chat: Bucket, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the name, and exit code 3."""
+    monkeypatch.setattr(filesystems, "ATTEMPTS", 1)
+    for url, words in (
+        (chat.url_through(chat.server, "none"), f"{chat.url('none')}: no such file"),
+        (chat.url("chat/*.csv"), f"{chat.url('chat/*.csv')}: no file matches"),
+        (chat.url("out"), f"{chat.url('out')}: no such file"),
+        ("s3://no-such-bucket/x", "s3://no-such-bucket/x: there is no bucket no-such-bucket"),
+        ("s3://*/x", "s3://*/x: a bucket is named as it is, without wildcards"),
+        (
+            "gs://anonymous@b/x?endpoint_override=127.0.0.1:1&scheme=http&retry_limit_seconds=1",
+            "gs://b/x: the service can't be reached",
+        ),
+    ):
+        assert run("validate", url, code=3)[1].startswith(f"batchfiles: error: {words}"), url
+    nowhere = f"s3://AKIAEXAMPLE:{SECRET}@bucket/x?endpoint_override=127.0.0.1:1&scheme=http"
+    assert "s3://bucket/x: the service can't be reached" in run("validate", nowhere, code=3)[1]
+
+
+def test_an_option_that_there_is_not_is_wrong_usage(chat: Bucket, run: Run) -> None:
+    """And its value is not repeated."""
+    said = run("validate", f"s3://AKIAEXAMPLE:{SECRET}@b/x?secret={SECRET}", code=2)[1]
+    assert "there is no option 'secret' for s3://b: choose from region, scheme, endpoint_override" in said
+    assert "the URL s3:// names no bucket" in run("validate", "s3://?region=x", code=2)[1]
+
+
+def test_who_is_not_allowed_is_told_so(tmp_path: Path, run: Run) -> None:
+    """A server that asks for credentials, and gets wrong ones."""
+    refuse = tmp_path / "refuse.py"
+    refuse.write_text(
+        "import http.server, sys\n"
+        "class Refuse(http.server.BaseHTTPRequestHandler):\n"
+        "    def answer(self):\n"
+        "        self.send_response(403)\n"
+        "        self.send_header('Content-Length', '0')\n"
+        "        self.end_headers()\n"
+        "    do_GET = do_HEAD = do_PUT = do_POST = answer\n"
+        "    def log_message(self, *_): pass\n"
+        "server = http.server.HTTPServer(('127.0.0.1', 0), Refuse)\n"
+        "print(server.server_port, flush=True)\n"
+        "server.serve_forever()\n"
+    )
+    with subprocess.Popen([sys.executable, str(refuse)], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        address = f"127.0.0.1:{process.stdout.readline().strip()}"
+        url = f"s3://AKIAEXAMPLE:{SECRET}@bucket/x.jsonl?endpoint_override={address}&scheme=http&region=r"
+        said = run("validate", url, code=3)[1]
+        process.kill()
+    assert (
+        said == "batchfiles: error: s3://bucket/x.jsonl: access denied: check the credentials and what they are allowed to do\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("s3://key:secret@bucket/a%20b/c.jsonl?region=x", "s3://bucket/a%20b/c.jsonl"),
+        ("gs://anonymous@bucket/a", "gs://bucket/a"),
+        ("abfss://container@account.dfs.core.windows.net/a", "abfss://container@account.dfs.core.windows.net/a"),
+        ("abfs://account:key@host/container/a?enable_tls=false", "abfs://account@host/container/a"),
+        ("s3:/bucket/a/", "s3://bucket/a"),
+        ("data/s3://x", "data/s3://x"),
+        ("https://host/x?y", "https://host/x?y"),
+    ],
+)
+def test_names_hold_neither_keys_nor_options(url: str, shown: str) -> None:
+    """But for what names a container or an account of Azure's. What is no URL of ours is a path."""
+    assert shown_name(url) == shown
+    assert "secret" not in repr(parse_url(url))
+
+
+def test_importing_the_library_does_not_import_a_filesystem() -> None:
+    """Who has local files pays nothing."""
+    code = "import sys, batchfiles.writing, batchfiles.reading; print('pyarrow' in sys.modules)"
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, env=environment).stdout == b"False\n"
