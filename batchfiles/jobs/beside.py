@@ -232,9 +232,15 @@ class Beside:
         """Return a batch of the join with the user's columns behind."""
         import pyarrow as pa
 
-        rows = [None if custom_id is None else self._find(custom_id) for custom_id in batch.column(0).to_pylist()]
+        custom_ids = batch.column(0).to_pylist()
+        rows = [None if custom_id is None else self._find(custom_id) for custom_id in custom_ids]
+        *columns, ids = self._taken(rows)
+        found = ids.to_pylist()
+        if any(one is not None and one != other for one, other in zip(found, custom_ids, strict=True)):  # a digest of two ids
+            rows = [row if one == other else None for row, one, other in zip(rows, found, custom_ids, strict=True)]
+            *columns, _ = self._taken(rows)
         self.unmatched += rows.count(None)
-        return pa.RecordBatch.from_arrays([*batch.columns, *self._taken(rows)], schema=schema)
+        return pa.RecordBatch.from_arrays([*batch.columns, *columns], schema=schema)
 
     def id_of(self, row: int) -> str:
         """Return the id that a row makes."""
@@ -243,17 +249,21 @@ class Beside:
         return custom_id
 
     def _find(self, custom_id: str) -> int | None:
-        """Return the row that makes an id; the digest only says which ones may."""
-        digest = _digest(custom_id)
-        place = bisect_left(self._digests, digest)
-        while place < self._count and self._digests[place] == digest:
+        """Return the row that may make an id: the one with its digest, and among several the right one."""
+        digests, digest = self._digests, _digest(custom_id)
+        place = bisect_left(digests, digest)
+        if place == self._count or digests[place] != digest:
+            return None
+        if place + 1 == self._count or digests[place + 1] != digest:
+            return self._rows[place]
+        while place < self._count and digests[place] == digest:
             if self.id_of(self._rows[place]) == custom_id:
                 return self._rows[place]
             place += 1
         return None
 
     def _taken(self, rows: list[int | None]) -> list[Any]:
-        """Fetch rows, in the order that is asked for, from as many batches of the copy as they stand in."""
+        """Fetch rows, their ids last, in the order that is asked for, from as many batches of the copy as they stand in."""
         import pyarrow as pa
 
         by_batch: dict[int, list[int]] = {}
@@ -266,7 +276,7 @@ class Beside:
             start = self._starts[number]
             pieces.append(self._reader.get_batch(number).take(pa.array([row - start for row in wanted])))
         order = pa.array([None if row is None else place_of[row] for row in rows], pa.int64())
-        fields = list(self._schema)[:-1]
+        fields = list(self._schema)
         if not pieces:
             return [pa.nulls(len(rows), field.type) for field in fields]
         return [pa.concat_arrays([piece.column(place) for piece in pieces]).take(order) for place in range(len(fields))]

@@ -151,6 +151,13 @@ def test_ids_that_share_a_digest_are_told_apart(asked, monkeypatch):
     assert table.select(["doc", "chunk", "tags"]).to_pylist() == ROWS
 
 
+def test_an_id_that_only_shares_the_digest_of_a_row_finds_nothing(asked, monkeypatch):
+    """The ids are compared, not their digests."""
+    monkeypatch.setattr(module, "_digest", len)
+    job = join(*asked(), with_table=pa.Table.from_pylist([{"doc": "x3", "chunk": 3, "tags": []}]), id=NAME)
+    assert job.to_arrow()["doc"].null_count == job.report.unmatched == 5
+
+
 def test_a_row_that_makes_no_id_is_named(asked):
     """A null in it."""
     with pytest.raises(InvalidLine, match="row 2 has a null for 'chunk'"):
