@@ -6,7 +6,9 @@ import gzip
 import hashlib
 import io
 import json
+import resource
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
 
 import pytest
@@ -361,3 +363,17 @@ def weighs(lines: list[bytes], texts: int, tokens: int | None) -> bool:
     bodies = [batchfiles.codec.loads(line)["body"] for line in lines]
     inputs = sum(len(body["input"]) for line, body in zip(lines, bodies, strict=True) if b"/v1/embeddings" in line)
     return inputs > texts or (tokens is not None and sum(map(estimated_tokens, bodies)) > tokens)
+
+
+@pytest.mark.parametrize("compress", [None, "gz"])
+def test_a_full_disk_is_an_error_and_leaves_nothing(tmp_path: Path, folder: Path, compress: str | None) -> None:
+    """Also where it is met by the thread that writes, after the last line was read."""
+    source = put(tmp_path / "in.jsonl", *[request(f"r{number}", input=token_hex(500)) for number in range(200)])
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, before[1]))
+    try:
+        with pytest.raises(FileError, match="file too large"):
+            batchfiles.split(source, folder=folder, compress=compress)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert [each.name for each in tmp_path.iterdir()] == ["in.jsonl"]
