@@ -57,7 +57,7 @@ def requested_schema(inputs: Sequence[LocalFile], *, parse_dates: bool) -> Answe
         reason = "the first request asks for no JSON Schema that could type the answers: name one (--schema)"
         raise Mismatch(reason, path=name, line_number=line_number, role="input")
     try:
-        read_schema(json_schema, parse_dates=parse_dates)
+        read_schema(load_schema(json_schema), parse_dates=parse_dates)
     except Mismatch as error:
         reason = f"{error.reason}; or name another schema (--schema)"
     else:

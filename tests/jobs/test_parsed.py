@@ -183,6 +183,11 @@ def test_requests_without_a_usable_schema_are_named(tmp_path: Path) -> None:
     broken = put(tmp_path / "broken.jsonl", asking("a", {"$ref": "#/$defs/none"}))
     with pytest.raises(Mismatch, match=r"broken\.jsonl:1: .*leads nowhere.*name another schema"):
         batchfiles.join(broken, parsed=True)
+    deep: Any = {}
+    for _ in range(300):
+        deep = {"items": deep}
+    with pytest.raises(Mismatch, match=r"deep\.jsonl:1: the JSON Schema can't be used"):
+        batchfiles.join(put(tmp_path / "deep.jsonl", asking("a", deep)), parsed=True)
     with pytest.raises(Mismatch, match="there is no request"):
         batchfiles.join(put(tmp_path / "empty.jsonl"), parsed=True)
 

@@ -55,7 +55,7 @@ def _plain(schema: Any, name: str) -> dict[str, Any]:  # noqa: ANN401 - any valu
         return loads(dumps(schema if not isinstance(schema, Mapping) else dict(schema)))
     except InvalidLine as error:
         reason = error.reason
-    raise Mismatch(f"{name} is no JSON Schema: {reason}")
+    raise Mismatch(f"{name} can't be used: {reason}")
 
 
 def _from_file(path: Path) -> dict[str, Any]:

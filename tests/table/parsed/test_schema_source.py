@@ -142,5 +142,5 @@ def test_a_file_that_is_not_there_can_not_be_read(tmp_path: Path) -> None:
 
 def test_a_value_that_is_no_json_is_refused() -> None:
     """It has to travel to other processes and into the file."""
-    with pytest.raises(Mismatch, match="no JSON Schema"):
+    with pytest.raises(Mismatch, match="the JSON Schema can't be used"):
         load_schema({"enum": [object()]})
