@@ -6,6 +6,7 @@ import os
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
+from typing import Any
 
 from batchfiles.codec import Repaired, loads
 from batchfiles.custom_ids.index import Index, Place
@@ -50,7 +51,6 @@ class Accounts:
 
     def rejected(self) -> Iterator[Place]:
         """Yield the places of malformed, unknown, superseded and conflicting lines, in the order of the files."""
-        import pyarrow as pa
         import pyarrow.compute as pc
 
         index, marks = self._index, self._marks
@@ -58,10 +58,7 @@ class Accounts:
         waiting = next(stray, None)
         entries: list[int] = []
         if index.count:
-            marked = pc.or_(marks.mask("malformed"), pc.invert(marks.mask("used")))
-            order = pc.indices_nonzero(marked)
-            positions = pa.Array.from_buffers(pa.uint64(), index.count, [None, pa.py_buffer(index.positions)])
-            entries = order.take(pc.array_sort_indices(positions.take(order)))
+            entries = _in_order_of_files(index, pc.or_(marks.mask("malformed"), pc.invert(marks.mask("used"))))
         for entry in entries:
             place = index.place(entry.as_py())  # type: ignore[attr-defined]
             while waiting is not None and waiting < place:
@@ -87,7 +84,7 @@ class Accounts:
         self.counts["conflicting"] = pc.sum(fought).as_py() or 0
         self.counts["malformed_results"] = pc.sum(self._marks.mask("malformed")).as_py() or 0
         self.counts["repaired"] = pc.sum(self._marks.mask("repaired")).as_py() or 0
-        for entry in pc.indices_nonzero(fought)[:EXAMPLES].to_pylist():
+        for entry in _in_order_of_files(index, fought)[:EXAMPLES].to_pylist():
             self._name("conflicting", index.place(entry))
 
     def _count_unclaimed(self) -> None:
@@ -104,7 +101,7 @@ class Accounts:
             return
         descriptors = opened(self._files)
         try:
-            for scalar in pc.indices_nonzero(unclaimed):
+            for scalar in _in_order_of_files(index, unclaimed):
                 place = index.place(scalar.as_py())
                 line = fetch(descriptors[place.file], place, self._files[place.file].name)
                 value, _ = read_result(line)
@@ -129,6 +126,16 @@ class Accounts:
             self.examples[kind].append(f"{self._files[place.file].name}:{place.line_number}")
 
 
+def _in_order_of_files(index: Index, mask: Any) -> Any:  # noqa: ANN401 - pyarrow has no types
+    """Return the marked entries as they stand in the files: the index has them in the order of their digests."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    marked = pc.indices_nonzero(mask)
+    positions = pa.Array.from_buffers(pa.uint64(), index.count, [None, pa.py_buffer(index.positions)])
+    return marked.take(pc.array_sort_indices(positions.take(marked)))
+
+
 def duplicate_inputs(
     index: Index, inputs: Sequence[LocalFile], files: Sequence[ResultFile], own_batches: AbstractSet[int] = frozenset()
 ) -> tuple[int, list[str]]:
@@ -148,7 +155,7 @@ def duplicate_inputs(
     parts = own_batches | {file.part for file in files if file.part is not None}
     descriptors = opened(inputs)
     count = 0
-    examples: list[str] = []
+    pairs: list[tuple[Place, Place]] = []
     try:
         for run in index.repeated():
             seen: dict[tuple[str | None, int | None], Place] = {}
@@ -157,14 +164,13 @@ def duplicate_inputs(
                 key = loads(line).get("custom_id"), place.file if place.file in parts else None
                 if key in seen:
                     count += 1
-                    first = seen[key]
-                    if len(examples) < EXAMPLES:
-                        examples.append(
-                            f"{inputs[place.file].name}:{place.line_number} "
-                            f"(first at {inputs[first.file].name}:{first.line_number})"
-                        )
+                    # The first places in the order of the files: the index goes by digests, which differ from day to day.
+                    pairs = sorted([*pairs, (place, seen[key])])[:EXAMPLES]
                 seen.setdefault(key, place)
     finally:
         for descriptor in descriptors:
             os.close(descriptor)
-    return count, examples
+    return count, [
+        f"{inputs[place.file].name}:{place.line_number} (first at {inputs[first.file].name}:{first.line_number})"
+        for place, first in pairs
+    ]

@@ -788,3 +788,16 @@ def test_an_empty_batch_is_an_empty_table(tmp_path: Path) -> None:
     assert (tmp_path / "rejects.jsonl").read_bytes() == b""
     job.to_parquet(tmp_path / "parts")
     assert [path.name for path in (tmp_path / "parts").iterdir()] == ["part-00000.parquet"]
+
+
+def test_the_places_that_a_report_names_are_the_first_ones(tmp_path: Path) -> None:
+    """The index goes by digests, which differ from run to run; the examples once did too."""
+    ids = [f"id-{number}" for number in range(40)]
+    inputs = put(tmp_path / "in.jsonl", *map(request, [*ids, *ids]))
+    one = put(tmp_path / "one.jsonl", *(success(custom_id, "one") for custom_id in ids))
+    two = put(tmp_path / "two.jsonl", *(success(custom_id, "two") for custom_id in [*ids, *(f"other-{n}" for n in range(40))]))
+    job = batchfiles.join(inputs, one, two)
+    job.to_arrow()
+    assert job.report.examples["conflicting"] == tuple(f"{one}:{number}" for number in range(1, 6))
+    assert job.report.examples["unknown"] == tuple(f"{two}:{number}" for number in range(41, 46))
+    assert job.report.examples["duplicate"] == tuple(f"{inputs}:{n + 40} (first at {inputs}:{n})" for n in range(1, 6))
