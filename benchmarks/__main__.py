@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from benchmarks import codec, copies, joins, machine, memory, vectors
+from benchmarks import codec, copies, joins, machine, memory, retries, vectors
 from benchmarks.figures import Finding
 from benchmarks.process import Failed
 
@@ -21,6 +21,7 @@ BENCHMARKS: dict[str, tuple[Callable[[Path, int, int], Finding], int]] = {
     "pandas": (joins.pandas, CHAT_LINES),
     "split": (copies.split, CHAT_LINES),
     "merge": (copies.merge, CHAT_LINES),
+    "retry": (retries.retry, CHAT_LINES),
     "embeddings": (vectors.embeddings, 20_000),
     "memory": (memory.memory, 1_400_000),
 }
