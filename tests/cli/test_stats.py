@@ -1,0 +1,194 @@
+"""`batchfiles stats`: what it prints where, and how it exits."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from batchfiles.cli.main import exit_code
+from batchfiles.cli.stats_tables import money
+
+ROOT = Path(__file__).parents[2]
+CHAT = str(ROOT / "fixtures" / "chat_completions")
+REQUESTS = f"{CHAT}/requests.jsonl"
+
+Outcome = tuple[int, str, str]
+PRICES = """\
+currency = "USD"
+batch_discount = 0.5
+[models."gpt-4o-mini"]
+input = 1
+output = 10
+"""
+
+
+@pytest.fixture
+def ask(capsys: pytest.CaptureFixture[str]) -> Callable[..., Outcome]:
+    """Run `batchfiles stats` in this process; returns exit code, standard output and standard error."""
+
+    def run(*arguments: object) -> Outcome:
+        code = exit_code(["stats", *map(str, arguments)])
+        return code, *capsys.readouterr()
+
+    return run
+
+
+@pytest.fixture
+def prices(tmp_path: Path) -> Path:
+    """Write a file of prices."""
+    path = tmp_path / "prices.toml"
+    path.write_text(PRICES)
+    return path
+
+
+def cells(out: str, first: str) -> list[str]:
+    """Return the cells of the line that begins with a word."""
+    return next(line.split() for line in out.splitlines() if line.split()[:1] == [first])
+
+
+def test_a_folder_is_counted_in_tables_on_standard_output(ask: Callable[..., Outcome]) -> None:
+    """Files, outcomes, tokens, lengths; no cost without prices."""
+    code, out, err = ask(CHAT)
+    assert (code, err) == (0, "")
+    assert cells(out, "requests")[1:] == ["16", "in", "1", "file,", "6.3", "kB,", "/v1/chat/completions"]
+    assert cells(out, "succeeded")[1:] == ["8", "53.3%"]
+    assert cells(out, "gpt-4o-mini-2024-07-18")[1:] == ["11", "3,484", "1,024", "236", "0"]
+    assert cells(out, "all")[1:] == ["15", "3,484", "1,024", "236", "0"]
+    assert cells(out, "length")[1:] == ["count", "least", "50%", "90%", "99%", "most"]
+    assert "cost" not in out
+
+
+def test_a_file_of_prices_makes_a_column_of_costs(ask: Callable[..., Outcome], prices: Path) -> None:
+    """With the discount, which is told."""
+    code, out, err = ask(CHAT, "--prices", prices)
+    assert code == 0
+    assert cells(out, "gpt-4o-mini-2024-07-18")[-1] == "0.002922"
+    assert "cost (USD)" in out
+    assert "a batch discount of 50%" in err
+
+
+def test_a_single_price_and_discount_go_before_the_file(ask: Callable[..., Outcome], prices: Path) -> None:
+    """So that one can try what another would cost."""
+    _, out, _ = ask(CHAT, "--prices", prices, "--price", "gpt-4o-mini=2/20", "--batch-discount", "0", "--json")
+    assert json.loads(out)["cost"] == "0.011688"
+    _, out, _ = ask(CHAT, "--price", "gpt-4o-mini=2/20", "--json")
+    assert json.loads(out)["cost"] == "0.011688"
+
+
+def test_an_unknown_price_is_told_and_never_0(ask: Callable[..., Outcome]) -> None:
+    """In the table, and in a sentence."""
+    code, out, err = ask(CHAT, "--price", "other=1/2")
+    assert code == 0
+    assert cells(out, "gpt-4o-mini-2024-07-18")[-2:] == ["no", "price"]
+    assert cells(out, "all")[-2:] == ["no", "price"]
+    assert "no price for gpt-4o-mini-2024-07-18: what they cost is not in the sum" in err
+
+
+def test_requests_alone_are_estimated(ask: Callable[..., Outcome], prices: Path) -> None:
+    """And it is said that these are estimates."""
+    _, out, err = ask(REQUESTS, "--prices", prices)
+    assert cells(out, "gpt-4o-mini")[1] == "16"
+    assert "output at most  input cost (USD)  cost at most" in out
+    assert "13 without limit" in out
+    assert "estimated: a token for each 4 bytes of text" in err
+
+
+def test_the_file_to_fill_in_is_read_back(ask: Callable[..., Outcome], tmp_path: Path) -> None:
+    """Empty as it is, it means no price; it is not overwritten by chance."""
+    path = tmp_path / "new.toml"
+    code, _, err = ask(CHAT, "--write-prices", path)
+    assert code == 0
+    assert f"{path}: fill in the prices" in err
+    assert path.read_text().count("[models.") == 1
+    assert cells(ask(CHAT, "--prices", path)[1], "all")[-2:] == ["no", "price"]
+    assert ask(CHAT, "--write-prices", path)[0] == 2
+    path.write_text(path.read_text().replace('output = ""', "output = 7"))
+    assert ask(CHAT, "--prices", path, "--write-prices", path, "--force")[0] == 0
+    assert "output = 7" in path.read_text()
+
+
+def test_the_file_to_fill_in_goes_down_a_pipe(ask: Callable[..., Outcome]) -> None:
+    """Then nothing else stands on standard output."""
+    code, out, _ = ask(CHAT, "--write-prices", "-")
+    assert code == 0
+    assert out.startswith("# Prices per million tokens.")
+    assert "outcome" not in out
+    assert ask(CHAT, "--write-prices", "-", "--json")[0] == 2
+
+
+def test_json_is_one_object(ask: Callable[..., Outcome]) -> None:
+    """For programs, with no words beside it."""
+    code, out, err = ask(CHAT, "--json")
+    assert (code, err) == (0, "")
+    value = json.loads(out)
+    assert value["results"]["outcomes"]["succeeded"] == 8
+    assert value["requests"]["models"][0]["requests"] == 16
+    assert value["cost"] is None
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--price", "gpt-4o"], "is not MODEL=INPUT/OUTPUT"),
+        (["--price", "gpt-4o=x/1"], "is no number from 0 on"),
+        (["--batch-discount", "50"], "a share from 0 to 1"),
+        (["--batch-discount", "half"], "is no number from 0 on"),
+    ],
+)
+def test_prices_that_are_none_are_wrong_usage(ask: Callable[..., Outcome], options: list[str], words: str) -> None:
+    """Said before anything is read."""
+    code, out, err = ask("/no/such/file", *options)
+    assert (code, out) == (2, "")
+    assert words in err
+
+
+def test_errors_have_their_exit_codes(ask: Callable[..., Outcome], tmp_path: Path) -> None:
+    """A file of prices that is none is wrong usage; a file that is not there is not."""
+    (tmp_path / "prices.toml").write_text("[models.m]\ninput = -1\n")
+    code, _, err = ask(CHAT, "--prices", tmp_path / "prices.toml")
+    assert code == 2
+    assert err.startswith(f"batchfiles: error: {tmp_path}/prices.toml: models.\"m\".input: '-1' is no number from 0 on")
+    assert ask(CHAT, "--prices", tmp_path / "gone.toml")[0] == 3
+    assert ask(tmp_path / "gone.jsonl")[0] == 3
+    assert ask(ROOT / "fixtures/other_families/gemini_results.jsonl")[0] == 2
+
+
+def test_lines_that_can_not_be_read_are_named(ask: Callable[..., Outcome], tmp_path: Path) -> None:
+    """And so is what was skipped."""
+    path = tmp_path / "in.jsonl"
+    path.write_bytes(b'{"custom_id": "1", "body": {}}\n\n{\n')
+    code, out, err = ask(path)
+    assert code == 0
+    assert f"1 line that can't be read: {path}:3" in err
+    assert "1 blank line, skipped" in err
+    assert "(no model named)" in out
+
+
+def test_what_a_file_holds_can_not_write_on_the_terminal(ask: Callable[..., Outcome], tmp_path: Path) -> None:
+    """Models and urls come from anybody."""
+    wicked = "\x1b[2J\n\u2028"
+    path = tmp_path / "in.jsonl"
+    path.write_text(json.dumps({"custom_id": "1", "url": wicked, "body": {"model": wicked}}) + "\n")
+    _, out, err = ask(path, "--price", "m=1")
+    assert r"\x1b[2J\n\u2028" in out
+    assert (out + err).replace("\n", "").isprintable()
+
+
+@pytest.mark.parametrize(
+    ("cost", "text"),
+    [
+        (None, "no price"),
+        ("0", "0"),
+        ("0.0000001", "<0.000001"),
+        ("0.00012345", "0.0001234"),
+        ("9.87654", "9.877"),
+        ("12345.678", "12,345.68"),
+    ],
+)
+def test_money_is_rounded_for_people(cost: str | None, text: str) -> None:
+    """Nothing that costs something is written as 0."""
+    assert money(None if cost is None else Decimal(cost)) == text
