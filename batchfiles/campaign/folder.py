@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 from batchfiles.campaign.manifest import Manifest, Part, read_manifest
 from batchfiles.campaign.names import RESULT_NAME, stem_of
 from batchfiles.errors import FileError
-from batchfiles.streams.sources import Source, SourceLike, expand
+from batchfiles.streams.remote import Place, RemotePath, located
+from batchfiles.streams.sources import STDIN, Source, SourceLike, expand
 
 __all__ = ["Campaign", "CampaignFiles", "campaign_of", "request_sources"]
 
@@ -40,7 +40,7 @@ class Campaign:
         manifest: What stood in its manifest when this was made.
     """
 
-    def __init__(self, folder: Path, manifest: Manifest) -> None:
+    def __init__(self, folder: Place, manifest: Manifest) -> None:
         self.folder = folder
         self.manifest = manifest
         self._parts = {part.file: part for part in manifest.parts}
@@ -79,7 +79,7 @@ class Campaign:
         Raises:
             FileError: A part is not there, or the system does not let us look.
         """
-        there = {source.path.name: source for source in expand([self.folder]) if source.path is not None}
+        there = {source.file_name: source for source in expand([self.folder]) if source.file_name is not None}
         named = {part.file: there.pop(part.file) for part in self.manifest.parts if part.file in there}
         for part in self.manifest.parts:
             if part.file not in named and not part.retry_of:
@@ -94,14 +94,14 @@ class Campaign:
         )
 
 
-def campaign_of(folder: str | os.PathLike[str]) -> Campaign | None:
+def campaign_of(folder: str | os.PathLike[str] | RemotePath) -> Campaign | None:
     """Return the campaign in a folder; None where the folder has no manifest of ours, or is none.
 
     Raises:
         DataError: The manifest is damaged, or of a later version.
         FileError: The system refused to read it.
     """
-    path = Path(folder)
+    path = located(folder)
     manifest = read_manifest(path)
     return None if manifest is None else Campaign(path, manifest)
 
@@ -119,8 +119,9 @@ def request_sources(sources: Iterable[SourceLike]) -> list[Source]:
 
 
 def _requests_of(source: SourceLike) -> Iterator[SourceLike]:
-    folder = isinstance(source, (str, os.PathLike)) and Path(source).is_dir()
-    campaign = campaign_of(source) if folder else None  # type: ignore[arg-type]
+    place = located(source) if isinstance(source, (str, os.PathLike, RemotePath)) and source != STDIN else None
+    is_folder = place is not None and (place.is_folder() if isinstance(place, RemotePath) else place.is_dir())
+    campaign = campaign_of(place) if place is not None and is_folder else None
     if campaign is None:
         yield source
     else:

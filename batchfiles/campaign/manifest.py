@@ -8,8 +8,10 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
-from batchfiles.errors import DataError
+from batchfiles.errors import DataError, FileError
 from batchfiles.streams.atomic import atomic_file, file_error
+from batchfiles.streams.remote import Place
+from batchfiles.streams.sources import Source
 
 __all__ = ["MANIFEST", "Manifest", "Part", "read_manifest", "write_manifest"]
 
@@ -92,7 +94,7 @@ def _plain(part: Part) -> dict[str, Any]:
     return {**{key: value for key, value in listed.items() if value not in (None, [], {})}, **part.extra}
 
 
-def read_manifest(folder: Path) -> Manifest | None:
+def read_manifest(folder: Place) -> Manifest | None:
     """Read the manifest of a folder.
 
     Returns:
@@ -104,11 +106,15 @@ def read_manifest(folder: Path) -> Manifest | None:
     """
     path = folder / MANIFEST
     try:
-        text = path.read_bytes()
+        text = _bytes_of(path)
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
         return None
     except OSError as error:
-        raise file_error(error, path) from None
+        if isinstance(error, FileError):
+            raise
+        raise file_error(error, str(path)) from None
+    if text is None:
+        return None
     try:
         value = json.loads(text)
     except (ValueError, RecursionError):
@@ -117,6 +123,16 @@ def read_manifest(folder: Path) -> Manifest | None:
     if not isinstance(value, dict) or value.get("format") != FORMAT:
         return None
     return _manifest_of(value, str(path))
+
+
+def _bytes_of(path: Place) -> bytes | None:
+    """Return what stands in a manifest; None where a remote folder has none."""
+    if isinstance(path, Path):
+        return path.read_bytes()
+    if not path.look().is_file:
+        return None
+    with Source(path.shown, remote=path).open() as file:
+        return file.read()
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:

@@ -10,6 +10,7 @@ from batchfiles.campaign.manifest import Part
 from batchfiles.campaign.names import BATCH_ID, RESULT_NAME, stem_of
 from batchfiles.jobs.candidates import ResultFile
 from batchfiles.jobs.local_file import LocalFile
+from batchfiles.streams.remote import Place
 
 __all__ = ["BatchParts", "without_repeats"]
 
@@ -29,7 +30,7 @@ class BatchParts:
     """
 
     def __init__(self, inputs: Sequence[LocalFile]) -> None:
-        self._campaigns: dict[Path, Campaign | None] = {}
+        self._campaigns: dict[Place, Campaign | None] = {}
         self._several = len(inputs) > 1
         paths = {number: file.original for number, file in enumerate(inputs) if file.original is not None}
         self._by_path = {path: number for number, path in paths.items()}
@@ -52,23 +53,23 @@ class BatchParts:
         batch_id = stem if stem is not None and BATCH_ID.fullmatch(stem) else None
         return ResultFile(file.name, str(file.path), batch_id, number)
 
-    def _part(self, path: Path) -> Part | None:
+    def _part(self, path: Place) -> Part | None:
         campaign = self._campaign(path.parent)
         return campaign.part_of(path.name) if campaign is not None else None
 
-    def _campaign(self, folder: Path) -> Campaign | None:
+    def _campaign(self, folder: Place) -> Campaign | None:
         if folder not in self._campaigns:
             self._campaigns[folder] = campaign_of(folder)
         return self._campaigns[folder]
 
-    def origins(self, path: Path) -> tuple[Path, ...]:
+    def origins(self, path: Place) -> tuple[Place, ...]:
         """Return the request files that a part of a campaign repeats; nothing where it repeats none."""
         part, campaign = self._part(path), self._campaign(path.parent)
         if part is None or campaign is None or not part.retry_of:
             return ()
         return tuple(path.parent / name for name in campaign.origins(part))
 
-    def _number_in_campaign(self, folder: Path, part: Part) -> int | None:
+    def _number_in_campaign(self, folder: Place, part: Part) -> int | None:
         """Return the number of the request file whose requests a part holds; None where any may be meant."""
         campaign = self._campaign(folder)
         names = campaign.origins(part) if campaign is not None else ()

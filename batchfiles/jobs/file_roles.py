@@ -109,9 +109,6 @@ def _by_name(source: Source) -> Side | None:
 
 def _local(source: Source, spool: Spool, otherwise: Side | None) -> tuple[LocalFile, Side]:
     path = spool.local(source)
-    if source.remote is not None:
-        original: Path | None = Path(source.remote.shown)  # for comparing names only
-    else:
-        original = source.path.resolve() if source.path is not None else None
+    original = source.remote or (source.path.resolve() if source.path is not None else None)
     file = LocalFile.of(source.name, original, path)
     return file, classify(Source(source.name, path=path), otherwise=otherwise)

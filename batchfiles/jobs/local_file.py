@@ -10,6 +10,7 @@ from typing import Protocol, Self
 
 from batchfiles.errors import FileError
 from batchfiles.streams.atomic import file_error
+from batchfiles.streams.remote import Place
 
 __all__ = ["LocalFile", "changed", "check_unchanged", "opened"]
 
@@ -20,20 +21,20 @@ class LocalFile:
 
     Attributes:
         name: Its display name.
-        original: The file's own resolved path, of a remote file its display name; None where the bytes came from an open file.
+        original: The file's own resolved path, or its remote place; None where the bytes came from an open file.
         path: The file itself, or its decompressed copy.
         size: Bytes of `path`.
         modified: When `path` was last written to, in nanoseconds.
     """
 
     name: str
-    original: Path | None
+    original: Place | None
     path: Path
     size: int
     modified: int
 
     @classmethod
-    def of(cls, name: str, original: Path | None, path: Path) -> Self:
+    def of(cls, name: str, original: Place | None, path: Path) -> Self:
         """Take down what a file is now.
 
         Raises:

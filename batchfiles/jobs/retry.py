@@ -28,6 +28,7 @@ from batchfiles.jobs.survey import Misindexed, Survey, survey_results, with_line
 from batchfiles.jobs.table_job import TASK_BYTES, Progress, TableOptions, is_folder
 from batchfiles.jobs.verdicts import ids_as_verdicts, is_table, table_as_verdicts
 from batchfiles.limits import LINE_CAP
+from batchfiles.streams.remote import Place, located
 from batchfiles.streams.sources import SourceLike, expand
 from batchfiles.streams.spool import Spool
 
@@ -132,9 +133,14 @@ def _refuse_read(output: str | os.PathLike[str], files: Iterable[LocalFile], tab
     Raises:
         ValueError: The output is one of the files.
     """
-    read = {file.original for file in files} | {Path(table).resolve() for table in tables}
-    if Path(output).resolve() in read:
+    read = {file.original for file in files} | {_resolved(table) for table in tables}
+    if _resolved(output) in read:
         raise ValueError(f"{os.fspath(output)} is a file that is read: choose another name for the output")
+
+
+def _resolved(path: str | os.PathLike[str]) -> Place:
+    place = located(path)
+    return place.resolve() if isinstance(place, Path) else place
 
 
 def _known(

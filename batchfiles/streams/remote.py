@@ -6,14 +6,14 @@ import errno
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from batchfiles.errors import FileError
 from batchfiles.streams.filesystems import filesystem_of, wrapped
 from batchfiles.streams.remote_errors import told_as_file_error
 from batchfiles.streams.urls import local_path_of, parse_url
 
-__all__ = ["RemotePath", "located"]
+__all__ = ["Place", "RemotePath", "located"]
 
 SCHEMES = {"s3": "s3", "gcs": "gs", "abfs": "abfs"}
 """How URLs call the filesystems that pyarrow calls otherwise."""
@@ -24,7 +24,7 @@ BUCKETS = ("s3", "gcs", "abfs")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RemotePath:
-    """A place in a filesystem that is not the local one.
+    """A place in a filesystem that is not the local one; what it has in common with a `pathlib.Path` has the same names.
 
     Attributes:
         filesystem: The `pyarrow.fs.FileSystem`.
@@ -38,6 +38,25 @@ class RemotePath:
 
     def __str__(self) -> str:
         return self.shown
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, RemotePath) and self.key == other.key
+
+    def __hash__(self) -> int:
+        return hash(self.key)
+
+    def __truediv__(self, name: str) -> RemotePath:
+        """Return what has this name in this folder."""
+        return self.at(f"{self.path}/{name}" if self.path else name)
+
+    @property
+    def parent(self) -> RemotePath:
+        """The folder."""
+        return RemotePath(self.filesystem, self.path.rpartition("/")[0], self.shown.rpartition("/")[0])
+
+    def with_name(self, name: str) -> RemotePath:
+        """Return what has this name in the same folder."""
+        return self.parent / name
 
     @property
     def name(self) -> str:
@@ -63,10 +82,6 @@ class RemotePath:
         # Filesystems differ in whether a path begins with a slash.
         relative = path.strip("/")[len(self.path.strip("/")) :].strip("/")
         return RemotePath(self.filesystem, path, f"{self.shown.rstrip('/')}/{relative}")
-
-    def child(self, name: str) -> RemotePath:
-        """Return what has this name in this folder."""
-        return self.at(f"{self.path}/{name}" if self.path else name)
 
     def look(self) -> Any:  # noqa: ANN401 - pyarrow has no types
         """Return the `pyarrow.fs.FileInfo`: type, size and time of change, as they are now.
@@ -123,7 +138,11 @@ class RemotePath:
             self.filesystem.delete_file(self.path)
 
 
-def located(path: str | os.PathLike[str] | RemotePath, filesystem: object = None) -> Path | RemotePath:
+Place: TypeAlias = Path | RemotePath
+"""Where something is, here or there: both have `name`, `parent`, `with_name` and `/`, and may be compared."""
+
+
+def located(path: str | os.PathLike[str] | RemotePath, filesystem: object = None) -> Place:
     """Find out where a path or URL leads.
 
     Args:

@@ -125,7 +125,7 @@ def uploaded_folder(target: RemotePath, *, force: bool = False, temp_dir: str | 
         copied: list[RemotePath] = []
         try:
             for file in sorted(folder.iterdir(), key=lambda file: (file.suffix == LAST, file.name)):
-                place = target.child(file.name)
+                place = target / file.name
                 _upload(file, place)
                 copied.append(place)
         except BaseException:

@@ -158,9 +158,9 @@ def _opened(source: Source, cap: int) -> Iterator[UserTable | RowTable]:
     with source.open() as stream:
         peeked = Peeked(stream)
         if peeked.head.startswith((PARQUET_MAGIC, FILE_MAGIC)):
-            if source.path is None:
+            if source.path is None and source.remote is None:
                 raise ValueError("Parquet and Arrow files can't be read from standard input: name the file")
-            with source.open_raw() as raw, told_as_damage(source):
+            with source.open_for_arrow() as raw, told_as_damage(source):
                 yield _parquet(source, raw) if peeked.head.startswith(PARQUET_MAGIC) else _arrow_file(source, raw)
         elif peeked.head.startswith(STREAM_MAGIC):
             with told_as_damage(source):
@@ -180,7 +180,7 @@ def _parquet(source: Source, raw: BinaryIO) -> UserTable:
 
 
 def _arrow_file(source: Source, raw: BinaryIO) -> UserTable:
-    file = pa.ipc.open_file(pa.PythonFile(raw, mode="r"))
+    file = pa.ipc.open_file(raw if isinstance(raw, pa.NativeFile) else pa.PythonFile(raw, mode="r"))
     numbers = range(file.num_record_batches)
     return UserTable(source.name, file.schema, lambda columns: (file.get_batch(number).select(columns) for number in numbers))
 
