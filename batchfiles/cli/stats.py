@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from decimal import Decimal
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -150,11 +149,12 @@ def _write_prices(target: str | None, known: Prices | None, found: Stats, *, for
     from batchfiles.jobs.price_file import to_toml
     from batchfiles.jobs.prices import Prices
     from batchfiles.streams.atomic import atomic_file
+    from batchfiles.streams.remote import located
 
     text = to_toml(known or Prices(), found.models())
     if target is None:
         click.echo(text, nl=False)
         return
-    with atomic_file(Path(target), force=force) as file:
+    with atomic_file(located(target), force=force) as file:
         file.write(text.encode())
     click.echo(visible(f"{target}: fill in the prices, then give it to --prices"), err=True)

@@ -93,6 +93,7 @@ def error_digest(
     ids: int | None = 0,
     on_bytes: Callable[[int], None] | None = None,
     cap: int = LINE_CAP,
+    filesystem: object = None,
 ) -> ErrorDigest:
     """Count the results that are no success, the same errors together.
 
@@ -106,6 +107,7 @@ def error_digest(
         ids: How many ids to list of each error; None lists all, a million at most.
         on_bytes: Gets the number of uncompressed bytes that were read, again and again, for a progress bar.
         cap: The longest line that is read, in bytes; longer ones are malformed.
+        filesystem: The filesystem in which paths are paths, of `pyarrow.fs` or of fsspec; None takes the local one.
 
     Returns:
         What was counted.
@@ -122,7 +124,7 @@ def error_digest(
     tally = _Tally(MOST_IDS if ids is None else ids)
     skipped = []
     found = False
-    for file in sided_files(expand(sources), tally.notice, cap=cap, on_bytes=on_bytes):
+    for file in sided_files(expand(sources, filesystem=filesystem), tally.notice, cap=cap, on_bytes=on_bytes):
         if file.side == "inputs":
             skipped.append(file.name)
             tally.overlong.clear()

@@ -36,7 +36,7 @@ class Occurrence(NamedTuple):
     data: bytes
 
 
-def get(custom_id: str, *sources: SourceLike, cap: int = LINE_CAP) -> list[Occurrence]:
+def get(custom_id: str, *sources: SourceLike, cap: int = LINE_CAP, filesystem: object = None) -> list[Occurrence]:
     r"""Find the request of a `custom_id` and all its results.
 
     Args:
@@ -44,6 +44,7 @@ def get(custom_id: str, *sources: SourceLike, cap: int = LINE_CAP) -> list[Occur
         *sources: Request files, output files and error files in any mix; paths, folders, globs, open binary files, or `-` for
             standard input; plain or compressed.
         cap: The longest line that is read, in bytes; longer ones are passed over.
+        filesystem: The filesystem in which paths are paths, of `pyarrow.fs` or of fsspec; None takes the local one.
 
     Returns:
         The lines in the order of the files; none if there is no such id. Where ids restart in the parts of a campaign, there
@@ -58,11 +59,15 @@ def get(custom_id: str, *sources: SourceLike, cap: int = LINE_CAP) -> list[Occur
     """
     if not sources:
         raise TypeError("get needs at least one file")
-    return list(find(custom_id, *sources, cap=cap))
+    return list(find(custom_id, *sources, cap=cap, filesystem=filesystem))
 
 
 def find(
-    custom_id: str, *sources: SourceLike, cap: int = LINE_CAP, on_bytes: Callable[[int], None] | None = None
+    custom_id: str,
+    *sources: SourceLike,
+    cap: int = LINE_CAP,
+    filesystem: object = None,
+    on_bytes: Callable[[int], None] | None = None,
 ) -> Iterator[Occurrence]:
     """Do what `get` does, and yield each line as it is found.
 
@@ -70,10 +75,11 @@ def find(
         custom_id: The id.
         *sources: As for `get`.
         cap: As for `get`.
+        filesystem: As for `get`.
         on_bytes: Gets the number of uncompressed bytes that were read, again and again, for a progress bar.
     """
     literal = custom_id.encode("utf-8", "replace")
-    for file in sided_files(expand(sources), lambda _: None, cap=cap, on_bytes=on_bytes):
+    for file in sided_files(expand(sources, filesystem=filesystem), lambda _: None, cap=cap, on_bytes=on_bytes):
         role: Literal["request", "result"] = "result" if file.side == "results" else "request"
         for path, first, start, lines in file.blocks:
             offset = start

@@ -25,6 +25,7 @@ def stats(
     prices: Prices | str | os.PathLike[str] | None = None,
     on_bytes: Callable[[int], None] | None = None,
     cap: int = LINE_CAP,
+    filesystem: object = None,
 ) -> Stats:
     """Count requests and results, their outcomes, sizes and tokens, and say what they cost.
 
@@ -37,6 +38,7 @@ def stats(
         prices: Prices per million tokens, or the file that has them; None counts tokens only.
         on_bytes: Gets the number of uncompressed bytes that were read, again and again, for a progress bar.
         cap: The longest line that is read, in bytes; longer ones count as malformed.
+        filesystem: The filesystem in which paths are paths, of `pyarrow.fs` or of fsspec; None takes the local one.
 
     Returns:
         What was counted.
@@ -50,7 +52,7 @@ def stats(
     """
     if not sources:
         raise TypeError("stats needs at least one file")
-    files = expand(sources)
+    files = expand(sources, filesystem=filesystem)
     if prices is not None and not isinstance(prices, Prices):
         prices = Prices.read(prices)
     count = _Count()

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pyarrow.fs import LocalFileSystem, SubTreeFileSystem
 
-from batchfiles import Mismatch, get
+from batchfiles import Mismatch, error_digest, get, stats
 from tests.jobs.wire import expired, failure, put, request, success
 
 
@@ -89,3 +90,13 @@ def test_every_id_is_found_whatever_it_is_and_however_it_is_written(custom_ids: 
     for wanted in {*custom_ids, "never"}:
         found = get(wanted, io.BytesIO(b"\n".join(lines)))
         assert [each.line_number - 1 for each in found] == [place for place, each in enumerate(custom_ids) if each == wanted]
+
+
+def test_paths_may_be_those_of_another_filesystem(tmp_path: Path) -> None:
+    """For all three jobs that look at files."""
+    put(tmp_path / "campaign" / "in.jsonl", request("1"))
+    put(tmp_path / "campaign" / "out.jsonl", failure("1"))
+    elsewhere = SubTreeFileSystem(str(tmp_path), LocalFileSystem())
+    assert [each.role for each in get("1", "campaign", filesystem=elsewhere)] == ["request", "result"]
+    assert stats("campaign", filesystem=elsewhere).results.outcomes == {"failed": 1}
+    assert error_digest("campaign", filesystem=elsewhere).errors == 1
