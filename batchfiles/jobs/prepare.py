@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from batchfiles.codec import dumps, loads
 from batchfiles.errors import DuplicateCustomId, FileError, FileTooLarge, InvalidLine, TooManyRequests
+from batchfiles.jobs.endpoint_rules import content_of, count_embedding_inputs
 from batchfiles.jobs.template import IdTemplate, NotANumber, NullInRow, NullPolicy, Template, columns_needed, no_column
 from batchfiles.limits import LINE_CAP, OPENAI, Limits
 from batchfiles.writing import InputWriter, Target
@@ -131,6 +132,7 @@ class _Preparation:
         self._holes = [*ids.template.holes, *line.holes]
         self._longest_id = limits.max_custom_id_length
         self._seen: dict[str, None] = {}
+        self._inputs = 0
         self.tables: dict[str, int] = {}
 
     def choose(self, there: list[str]) -> list[str]:
@@ -147,14 +149,30 @@ class _Preparation:
             with bad_row(name, number):
                 custom_id = self._ids.of(row)
                 self._check_id(custom_id)
-                line = dumps({"custom_id": custom_id, **self._line.fill(row)})
+                request = self._line.fill(row)
+                line = dumps({"custom_id": custom_id, **request})
+            self._count_inputs(request)
             self.tables[name] = number
             writer.write_line(line, custom_id)
         self.tables[name] = number
 
+    def _count_inputs(self, request: dict[str, Any]) -> None:
+        """Count the texts to embed, of which a file may have so many."""
+        most, url, body = self._limits.max_embedding_inputs, request.get("url"), request["body"]
+        rule = content_of(url) if most is not None and type(url) is str else None
+        if most is None or rule is None or not rule.counts_inputs or type(body.get(rule.key)) not in rule.kinds:
+            return
+        self._inputs += count_embedding_inputs(body[rule.key])
+        if self._inputs > most:
+            raise TooManyRequests(f"{self._limits.name} takes {most:,} texts to embed in one file: begin another one", limit=most)
+
     def _check_id(self, custom_id: str) -> None:
         if not custom_id:
             raise InvalidLine("the id is empty: its result could not be told from others", code="invalid_value")
+        least = self._limits.min_custom_id_length
+        if least is not None and len(custom_id) < least:
+            words = f"the id has {len(custom_id):,} characters, and {self._limits.name} wants {least:,}"
+            raise InvalidLine(words, code="string_below_min_length")
         if self._longest_id is not None and len(custom_id) > self._longest_id:
             words = f"the id has {len(custom_id):,} characters, and {self._limits.name} takes {self._longest_id:,}"
             raise InvalidLine(words, code="string_above_max_length")

@@ -242,6 +242,8 @@ def columns_needed(holes: Sequence[str], there: Sequence[str]) -> list[str]:
 def no_column(name: str, there: Sequence[str]) -> str:
     """Say that there is no such column, and which one may be meant."""
     near = get_close_matches(name, there, n=1)
+    if not there:
+        return f"the template names {{{{{name}}}}}, and the table has no columns: is it empty?"
     shown = ", ".join(there[:20]) + (", …" if len(there) > 20 else "")
     return f"the template names {{{{{name}}}}}, and there is no such column" + (
         f", did you mean {{{{{near[0]}}}}}?" if near else f": there are {shown}"

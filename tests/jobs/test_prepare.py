@@ -4,6 +4,7 @@ import datetime as dt
 import decimal
 import io
 import json
+from dataclasses import replace
 
 import duckdb
 import polars as pl
@@ -223,11 +224,18 @@ def test_ids_that_only_look_alike_are_different(tmp_path):
     assert [request.custom_id for request in made(path, {}, url="/u")] == ["1", "001", "1.0"]
 
 
-@pytest.mark.parametrize(("text", "words"), [("", "id is empty"), ("x" * 65, "has 65 characters, and together takes 64")])
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "id is empty"),
+        ("x" * 3, "has 3 characters, and together wants 4"),
+        ("x" * 65, "has 65 characters, and together takes 64"),
+    ],
+)
 def test_an_id_that_a_service_does_not_take_names_the_row(text, words):
     """Where the service's limit is known."""
     with pytest.raises(InvalidLine, match=words):
-        made(pa.table({"id": [text]}), {"body": {}}, limits=TOGETHER)
+        made(pa.table({"id": [text]}), {"body": {}}, limits=replace(TOGETHER, min_custom_id_length=4))
 
 
 def test_an_id_that_names_no_column_is_refused():
@@ -275,6 +283,22 @@ def test_more_requests_than_the_service_takes_are_refused_and_told_how_to_go_on(
     with pytest.raises(TooManyRequests, match="limits 'none' and split"):
         prepare(NULLS, path, template={}, id="{{id}}", url="/u", limits=Limits(name="small", max_requests=1))
     assert not path.exists()
+
+
+def test_more_texts_to_embed_than_the_service_takes_are_refused():
+    """They count over all requests, a list as many times as it has items."""
+    table = pa.table({"id": ["a", "b"], "v": [["x", "y"], ["z"]]})
+    options = {"url": "/v1/embeddings", "template": {"model": "m", "input": "{{v}}"}}
+    assert len(made(table, limits=Limits(name="small", max_embedding_inputs=3), **options)) == 2
+    with pytest.raises(TooManyRequests, match="small takes 2 texts to embed in one file"):
+        made(table, limits=Limits(name="small", max_embedding_inputs=2), **options)
+
+
+def test_an_empty_csv_has_no_columns(tmp_path):
+    """It is said, and not which of none may be meant."""
+    (tmp_path / "t.csv").write_text("")
+    with pytest.raises(ValueError, match="the table has no columns: is it empty"):
+        made(tmp_path / "t.csv", {}, url="/u")
 
 
 def test_a_sample_is_the_first_rows(tmp_path):
