@@ -95,6 +95,8 @@ def retry(
         raise TypeError("retry needs at least one file")
     choice = _choice(only, except_, ids=ids, everything=all)
     changes = checked_edits(edits, set, unset)
+    if ids is not None and workers is None:
+        workers = 1  # finding ids is little more than reading: other processes would only take memory
     options = TableOptions(cap=cap, temp_dir=temp_dir, workers=workers, progress=progress)
     with Spool(temp_dir) as spool:
         tables = [each for each in files if is_table(each)]

@@ -98,7 +98,8 @@ class RetryLines(Job):
         if self._listed is not None and why_missing is not None:
             chosen = [place for place, key in enumerate(keys) if key in self._listed]
         absent = len(lines) - len(chosen)
-        offsets = list(accumulate(map(len, lines), lambda offset, length: offset + length + 1, initial=block.byte_offset))
+        starts = accumulate([len(line) + 1 for line in lines], initial=block.byte_offset)
+        offsets = list(starts) if chosen else []
         for place in chosen:
             custom_id, key, line = ids[place], keys[place], lines[place]
             number, offset = block.line_number + place, offsets[place]
