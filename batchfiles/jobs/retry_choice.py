@@ -93,6 +93,6 @@ class RetryChoice:
             names |= {str(status), f"{status // 100}xx"}
         if has_parse_error:
             names.add(PARSE_ERROR)
-        found = words & names  # type: ignore[operator]  # None is no word
+        found = words & names
         self.matched |= found
         return bool(found)
