@@ -18,6 +18,8 @@ __all__ = ["MANIFEST", "Manifest", "Part", "read_manifest", "write_manifest"]
 MANIFEST = "manifest.json"
 """The file's name. It is no batch file, so that a folder's files are the same with and without it."""
 
+CHUNK = 64 * 1024
+
 FORMAT = "batchfiles-campaign"
 """What the file says of itself: other programs have a `manifest.json` too."""
 
@@ -132,7 +134,7 @@ def _bytes_of(path: Place) -> bytes | None:
     if not path.look().is_file:
         return None
     with Source(path.shown, remote=path).open() as file:
-        return file.read()
+        return b"".join(iter(lambda: file.read(CHUNK), b""))  # a read may give less than there is
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:

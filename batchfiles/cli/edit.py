@@ -13,6 +13,7 @@ from batchfiles.cli.targets import check_targets
 from batchfiles.cli.terminal import visible
 from batchfiles.cli.validate import plural, size, total_of
 from batchfiles.limits import LINE_CAP
+from batchfiles.streams.urls import shown_name
 
 if TYPE_CHECKING:
     from batchfiles.jobs.edit import EditReport
@@ -132,7 +133,7 @@ def summary(report: EditReport, output: str) -> list[str]:
     if report.bad_lines:
         what = "left out" if report.dropped else "copied as they are"
         lines.append(f"{plural(report.bad_lines, 'line')} that can't be changed, {what}")
-    where = "standard output" if output == STDOUT else visible(output)
+    where = "standard output" if output == STDOUT else visible(shown_name(output))
     written = report.lines - report.dropped
     words = f"{report.changed:,} changed, {report.unchanged:,} copied as they were"
     lines.append(f"{where}: {plural(written, 'line')}, {words}, {size(report.bytes)}")

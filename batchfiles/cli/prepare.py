@@ -13,6 +13,7 @@ from batchfiles.cli.limits_options import limits_options
 from batchfiles.cli.terminal import visible
 from batchfiles.cli.validate import plural, size
 from batchfiles.jobs.lean_import import import_pyarrow
+from batchfiles.streams.urls import shown_name
 
 if TYPE_CHECKING:
     from batchfiles.jobs.template import NullPolicy
@@ -120,5 +121,5 @@ def _check_output(output: str, read: tuple[str, ...], *, force: bool) -> None:
         return
     target = os.path.realpath(output)
     if target in map(os.path.realpath, read):
-        raise click.UsageError(f"-o names a file that is read, {visible(output)}: choose another name.")
+        raise click.UsageError(f"-o names a file that is read, {visible(shown_name(output))}: choose another name.")
     refuse_existing(Path(output), force=force)

@@ -14,6 +14,7 @@ from batchfiles.cli.stats_tables import notes, tables
 from batchfiles.cli.targets import check_targets
 from batchfiles.cli.terminal import visible
 from batchfiles.cli.validate import total_of
+from batchfiles.streams.urls import shown_name
 
 if TYPE_CHECKING:
     from batchfiles.jobs.prices import Price, Prices
@@ -157,4 +158,4 @@ def _write_prices(target: str | None, known: Prices | None, found: Stats, *, for
         return
     with atomic_file(located(target), force=force) as file:
         file.write(text.encode())
-    click.echo(visible(f"{target}: fill in the prices, then give it to --prices"), err=True)
+    click.echo(visible(f"{shown_name(target)}: fill in the prices, then give it to --prices"), err=True)

@@ -31,6 +31,7 @@ from batchfiles.limits import LINE_CAP
 from batchfiles.streams.remote import Place, located
 from batchfiles.streams.sources import SourceLike, expand
 from batchfiles.streams.spool import Spool
+from batchfiles.streams.urls import shown_name
 
 __all__ = ["retry"]
 
@@ -137,7 +138,7 @@ def _refuse_read(output: str | os.PathLike[str], files: Iterable[LocalFile], tab
     """
     read = {file.original for file in files} | {_resolved(table) for table in tables}
     if _resolved(output) in read:
-        raise ValueError(f"{os.fspath(output)} is a file that is read: choose another name for the output")
+        raise ValueError(f"{shown_name(os.fspath(output))} is a file that is read: choose another name for the output")
 
 
 def _resolved(path: str | os.PathLike[str]) -> Place:

@@ -17,6 +17,7 @@ from batchfiles.jobs.local_file import LocalFile
 from batchfiles.jobs.retry_report import RetryFile
 from batchfiles.streams.atomic import refuse_existing
 from batchfiles.streams.spool import Spool
+from batchfiles.streams.urls import shown_name
 from batchfiles.writing import CopyWriter
 
 __all__ = ["RetryTargets"]
@@ -60,8 +61,8 @@ class RetryTargets:
             for file in inputs:
                 if file.original is None or file.original.parent != folder:
                     raise Mismatch(
-                        f"is not in {self._output}: the retry file of a request file goes where that is, so that their results "
-                        "find each other; name that folder, or a file",
+                        f"is not in {shown_name(self._output)}: the retry file of a request file goes where that is, so that "
+                        "their results find each other; name that folder, or a file",
                         path=file.name,
                     )
         elif self._output != "-":
@@ -131,7 +132,7 @@ class RetryTargets:
                 while text := file.read(CHUNK):
                     writer.write_lines(text, text.count(b"\n"))
             size = writer.bytes_written
-        return RetryFile(path=path, requests=requests, bytes=size, retry_of=tuple(file.name for file in origins))
+        return RetryFile(path=shown_name(path), requests=requests, bytes=size, retry_of=tuple(file.name for file in origins))
 
     def _name(self, part: str, manifest: Manifest, folder: Path) -> str:
         """Number the retries of a part."""
@@ -185,5 +186,5 @@ class RetryTargets:
                 raise Mismatch(
                     f"{part.file} repeats requests of {', '.join(part.retry_of)}, and none of its results is among the files: "
                     "they may be on their way, and would be paid for twice; name them too, or force it",
-                    path=self._output,
+                    path=shown_name(self._output),
                 )

@@ -20,6 +20,7 @@ from batchfiles.jobs.token_counts import token_counter
 from batchfiles.limits import LINE_CAP, OPENAI, Limits
 from batchfiles.streams.atomic import atomic_folder
 from batchfiles.streams.sources import SourceLike
+from batchfiles.streams.urls import shown_name
 
 __all__ = ["SplitReport", "split"]
 
@@ -143,7 +144,7 @@ def split(
         manifest = Manifest(sources=tuple(file.name for file in files), parts=made, limits=limits.name)
         write_manifest(temporary, manifest)
     return SplitReport(
-        folder=os.fspath(folder),
+        folder=shown_name(os.fspath(folder)),
         manifest=manifest,
         blank_lines=lines.blank_lines,
         unreadable=scales.unreadable,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import subprocess
 import sys
@@ -172,3 +173,45 @@ def test_importing_the_library_does_not_import_a_filesystem() -> None:
     code = "import sys, batchfiles.writing, batchfiles.reading; print('pyarrow' in sys.modules)"
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, env=environment).stdout == b"False\n"
+
+
+def test_a_campaign_is_split_joined_and_merged_there(chat: Bucket, run: Run) -> None:
+    """The manifest says which results belong to which part; merged, the file is what it was."""
+    run("split", chat.url("chat/requests.jsonl"), "-o", chat.url_through(chat.server, "c"), "--max-requests", "10")
+    assert chat.listed()[:3] == ["c/manifest.json", "c/requests-00001.jsonl", "c/requests-00002.jsonl"]
+    name = next(key for key in chat.listed() if key.endswith("_output.jsonl"))
+    chat.put("c/requests-00001_output.jsonl", chat.get(name))
+    run("join", chat.url_through(chat.server, "c"), "-o", chat.url("t.parquet"), "--report", chat.url("r.json"))
+    roles = {file["path"].rpartition("/")[2]: file["role"] for file in loads(chat.get("r.json"))["files"]}
+    assert roles["requests-00002.jsonl"] == "inputs"
+    assert {"requests-00001_output.jsonl": "results"}.items() <= roles.items()
+    run("merge", chat.url("c/requests-0000[12].jsonl"), "-o", chat.url("m.jsonl"))
+    assert chat.get("m.jsonl") == chat.get("chat/requests.jsonl")
+
+
+def test_the_other_commands_read_and_write_there(chat: Bucket, run: Run, tmp_path: Path) -> None:
+    """Retry, edit, stats, errors, get, prepare, and a user's own table beside a join."""
+    folder = chat.url_through(chat.server, "chat")
+    run("retry", folder, "-o", chat.url("retry.jsonl"))
+    assert chat.get("retry.jsonl").count(b"\n") == 3
+    run("edit", chat.url("retry.jsonl"), "-o", chat.url("edited.jsonl.gz"), "--set", "body.model=other")
+    assert gzip.decompress(chat.get("edited.jsonl.gz")).count(b'"other"') == 3
+    assert "ticket-0001" in run("get", "--id", "ticket-0001", folder)[0]
+    assert "content_filter" in run("errors", folder)[0]
+    assert "gpt-4o-mini" in run("stats", folder)[0]
+    run("join", folder, "-o", chat.url("t.parquet"))
+    template = tmp_path / "template.json"
+    template.write_text('{"method": "POST", "url": "/v1/x", "body": {"model": "m", "input": "{{text}}"}}')
+    run(
+        "prepare",
+        chat.url("t.parquet"),
+        "-o",
+        chat.url("p.jsonl"),
+        "--template",
+        str(template),
+        "--id",
+        "{{custom_id}}",
+        "--null",
+        "null",
+    )
+    assert chat.get("p.jsonl").count(b"\n") == 16
