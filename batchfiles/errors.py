@@ -12,7 +12,16 @@
     ├─ FileError (OSError)           the disk or the system said no; .path
     │  └─ OutputExists               the target is there already; `force` overwrites it
     ├─ WorkerFailed                  a worker process died
-    └─ MissingDependency (ImportError)   an extra is not installed; says which
+    ├─ MissingDependency (ImportError)   an extra is not installed; says which
+    ├─ APIError                      the service said no; .status_code .code .param .request_id
+    │  ├─ AuthenticationError, PermissionDenied, NotFound, Conflict, RateLimited, ServerFault
+    │  └─ UnreadableResponse         an answer that is not of the documented shape
+    ├─ TransportError                there was no whole answer; .phase
+    │  ├─ SubmissionUnknown          a batch may have been made: look before repeating; .marker
+    │  └─ IncompleteDownload         a file did not come whole; .path
+    ├─ StillRunning (TimeoutError)   we stopped waiting for a batch; .batch_id .batch
+    ├─ AlreadySubmitted              there is a batch of the same bytes; .batch_id .status
+    └─ InvalidWebhook                a message that does not come from the service
 
 Wrong calls raise plain `TypeError` or `ValueError`: they are mistakes to mend, not conditions to catch. No exception here ever
 holds the line it speaks of: one kept error of a 60 MB line would keep 60 MB.
@@ -24,18 +33,32 @@ import errno
 from typing import Any
 
 __all__ = [
+    "APIError",
+    "AlreadySubmitted",
+    "AuthenticationError",
     "BatchFilesError",
+    "Conflict",
     "DataError",
     "DuplicateCustomId",
     "FileError",
     "FileTooLarge",
+    "IncompleteDownload",
     "InvalidLine",
+    "InvalidWebhook",
     "LineTooLong",
     "Mismatch",
     "MissingDependency",
+    "NotFound",
     "OutputExists",
+    "PermissionDenied",
+    "RateLimited",
+    "ServerFault",
+    "StillRunning",
+    "SubmissionUnknown",
     "TooManyRequests",
+    "TransportError",
     "TruncatedFile",
+    "UnreadableResponse",
     "WorkerFailed",
 ]
 
@@ -208,3 +231,139 @@ class WorkerFailed(BatchFilesError):
 
 class MissingDependency(BatchFilesError, ImportError):
     """A feature needs a package that is not installed; the message says what to install."""
+
+
+class APIError(BatchFilesError):
+    """The service answered, and said no.
+
+    Attributes:
+        reason: Its own words, as far as they are no page of a proxy's; at most 200 characters.
+        status_code: The HTTP status, any integer; None where the answer itself is the problem.
+        code: The service's word for it, such as `invalid_value`.
+        param: The parameter that is to blame.
+        request_id: The service's name for the exchange, for its support.
+    """
+
+    def __init__(
+        self,
+        reason: str,
+        *,
+        status_code: int | None = None,
+        code: str | None = None,
+        param: str | None = None,
+        request_id: str | None = None,
+    ) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.status_code = status_code
+        self.code = code
+        self.param = param
+        self.request_id = request_id
+
+    def __str__(self) -> str:
+        """Return the reason with what identifies it."""
+        known = (("status", self.status_code), ("code", self.code), ("param", self.param), ("request", self.request_id))
+        facts = ", ".join(f"{name} {value}" for name, value in known if value is not None)
+        return f"{self.reason} ({facts})" if facts else self.reason
+
+
+class AuthenticationError(APIError):
+    """401: the key is missing, wrong or expired."""
+
+
+class PermissionDenied(APIError):
+    """403: the key may not do this."""
+
+
+class NotFound(APIError):
+    """404: there is no such batch or file, or it belongs to another project."""
+
+
+class Conflict(APIError):
+    """409: not in this state, as a batch that is over can't be cancelled."""
+
+
+class RateLimited(APIError):
+    """429: too much at once, or no money left."""
+
+
+class ServerFault(APIError):
+    """5xx: the service, or a proxy before it, is in trouble."""
+
+
+class UnreadableResponse(APIError):
+    """An answer that is not of the documented shape: a page of HTML, nothing at all, a value of another type."""
+
+
+class TransportError(BatchFilesError):
+    """There was no whole answer.
+
+    Attributes:
+        phase: How far it got: `resolve`, `connect`, `tls`, `send` or `receive`. Up to `tls` the request has not left.
+    """
+
+    def __init__(self, reason: str, *, phase: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.phase = phase
+
+
+class SubmissionUnknown(TransportError):
+    """The answer to the making of a batch was lost, and the batch is in no list yet: look for the marker before you submit again.
+
+    Attributes:
+        marker: The token in the metadata of the batch, if there is one.
+    """
+
+    def __init__(self, marker: str, why: str) -> None:
+        super().__init__(
+            f"nobody knows whether the batch was made ({why}); look for {marker} in the metadata of the newest batches "
+            "before submitting again",
+            phase="receive",
+        )
+        self.marker = marker
+
+
+class IncompleteDownload(TransportError):
+    """A file did not come whole, in all attempts; what came of it waits beside the target for the next one.
+
+    Attributes:
+        path: The target.
+    """
+
+    def __init__(self, reason: str, *, path: str) -> None:
+        super().__init__(f"{path}: {reason}", phase="receive")
+        self.path = path
+
+
+class StillRunning(BatchFilesError, TimeoutError):
+    """We stopped waiting for a batch; it goes on.
+
+    Attributes:
+        batch_id: The batch.
+        batch: How it stood at the last look; None if it was never seen.
+    """
+
+    def __init__(self, batch_id: str, batch: Any = None) -> None:  # noqa: ANN401 - the network side's, which this floor doesn't know
+        seen = "was not seen yet" if batch is None else f"is {batch.status}"
+        super().__init__(f"{batch_id} {seen}, and the time to wait is over")
+        self.batch_id = batch_id
+        self.batch = batch
+
+
+class AlreadySubmitted(BatchFilesError):
+    """The service has a live or finished batch of the very same bytes.
+
+    Attributes:
+        batch_id: That batch.
+        status: How it stands.
+    """
+
+    def __init__(self, batch_id: str, status: str) -> None:
+        super().__init__(f"{batch_id} was made of the same bytes and is {status}; submit it again only if you want to pay again")
+        self.batch_id = batch_id
+        self.status = status
+
+
+class InvalidWebhook(BatchFilesError):
+    """A message that was posted to us does not come from the service, is too old, or is no event of a batch."""

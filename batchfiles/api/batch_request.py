@@ -1,0 +1,146 @@
+"""What a batch is made of: checked here, before anything leaves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+__all__ = [
+    "BATCH_ENDPOINTS",
+    "COMPLETION_WINDOW",
+    "BatchFileExpirationAfter",
+    "BatchRequest",
+    "checked_metadata",
+]
+
+COMPLETION_WINDOW: Final = "24h"
+"""The only window there is [OpenAI's OpenAPI document, CreateBatchRequest, f85dbe2]; an open word all the same."""
+
+BATCH_ENDPOINTS: Final = (
+    "/v1/responses",
+    "/v1/chat/completions",
+    "/v1/embeddings",
+    "/v1/completions",
+    "/v1/moderations",
+    "/v1/images/generations",
+    "/v1/images/edits",
+    "/v1/videos",
+)
+"""OpenAI's list [the same, read 2026-08]. It grew from one to eight, so others are sent too."""
+
+MAX_PAIRS, MAX_KEY, MAX_VALUE = 16, 64, 512
+"""Pairs, characters of a key and characters of a value of metadata [the same document, schema Metadata]."""
+
+EXPIRY: Final = range(3_600, 2_592_001)
+"""Seconds from one hour to 30 days [the same document, schema BatchFileExpirationAfter]."""
+
+
+@dataclass(frozen=True, slots=True)
+class BatchFileExpirationAfter:
+    """When a file is to be deleted, counted from its making.
+
+    Args:
+        seconds: From 3,600 (an hour) to 2,592,000 (30 days).
+
+    Raises:
+        ValueError: It is none of these.
+    """
+
+    seconds: int
+    anchor: str = "created_at"
+
+    def __post_init__(self) -> None:
+        if isinstance(self.seconds, bool) or self.seconds not in EXPIRY:
+            raise ValueError(f"a file may expire after 3,600 to 2,592,000 seconds, not {self.seconds!r}")
+
+    def encode(self) -> dict[str, Any]:
+        """Return the JSON value."""
+        return {"anchor": self.anchor, "seconds": self.seconds}
+
+    @classmethod
+    def decode(cls, value: dict[str, Any]) -> BatchFileExpirationAfter:
+        """Read the JSON value."""
+        return cls(seconds=value["seconds"], anchor=value.get("anchor", "created_at"))
+
+
+@dataclass(slots=True, kw_only=True)
+class BatchRequest:
+    """What `batches.create_request` sends.
+
+    Args:
+        input_file_id: An uploaded file with the purpose `batch`.
+        endpoint: Where its requests go; the same as the `url` of each line.
+        completion_window: How long it may take.
+        metadata: At most 16 pairs of keys of 64 and values of 512 characters.
+        output_expires_after: When the files of results are to be deleted.
+        extra: Parameters that a provider adds.
+
+    Raises:
+        ValueError: Something is missing or too long.
+    """
+
+    input_file_id: str
+    endpoint: str
+    completion_window: str = COMPLETION_WINDOW
+    metadata: dict[str, str] | None = None
+    output_expires_after: BatchFileExpirationAfter | None = None
+    extra: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not self.input_file_id:
+            raise ValueError("a batch needs an input_file_id: upload the file first")
+        if not self.endpoint.startswith("/"):
+            raise ValueError(f"an endpoint is a path such as /v1/chat/completions, not {self.endpoint!r}")
+        self.metadata = None if self.metadata is None else checked_metadata(self.metadata)
+
+    def encode(self) -> dict[str, Any]:
+        """Return the JSON value; what was not given is left out."""
+        found: dict[str, Any] = {
+            "input_file_id": self.input_file_id,
+            "endpoint": self.endpoint,
+            "completion_window": self.completion_window,
+        }
+        if self.metadata is not None:
+            found["metadata"] = self.metadata
+        if self.output_expires_after is not None:
+            found["output_expires_after"] = self.output_expires_after.encode()
+        return {**self.extra, **found}
+
+    @classmethod
+    def decode(cls, value: dict[str, Any]) -> BatchRequest:
+        """Read the JSON value.
+
+        Raises:
+            ValueError: A value is missing or too long.
+            KeyError: A required key is missing.
+        """
+        expires = value.get("output_expires_after")
+        return cls(
+            input_file_id=value["input_file_id"],
+            endpoint=value["endpoint"],
+            completion_window=value.get("completion_window", COMPLETION_WINDOW),
+            metadata=value.get("metadata"),
+            output_expires_after=None if expires is None else BatchFileExpirationAfter.decode(expires),
+            extra={key: item for key, item in value.items() if key not in KEYS},
+        )
+
+
+KEYS: Final = frozenset({"input_file_id", "endpoint", "completion_window", "metadata", "output_expires_after"})
+
+
+def checked_metadata(metadata: dict[str, str]) -> dict[str, str]:
+    """Return metadata that the service takes.
+
+    Raises:
+        ValueError: There are more than 16 pairs, or a key or value is too long or no string.
+    """
+    if len(metadata) > MAX_PAIRS:
+        raise ValueError(f"metadata may have {MAX_PAIRS} pairs, not {len(metadata)}")
+    for key, value in metadata.items():
+        if not isinstance(key, str) or not isinstance(value, str):
+            raise ValueError(f"metadata is of strings only: {key!r} is not")  # noqa: TRY004 - a rule of the service
+        if len(key) > MAX_KEY:
+            raise ValueError(f"a key of metadata may have {MAX_KEY} characters: {key[:20]!r}… has {len(key)}")
+        if len(value) > MAX_VALUE:
+            raise ValueError(f"a value of metadata may have {MAX_VALUE} characters: that of {key!r} has {len(value)}")
+    return dict(metadata)

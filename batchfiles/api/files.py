@@ -1,0 +1,161 @@
+"""The calls of `/files`: for each a function that builds the request and one that reads the response. Nothing is sent here.
+
+https://platform.openai.com/docs/api-reference/files
+"""
+
+from __future__ import annotations
+
+from batchfiles.api import multipart
+from batchfiles.api.answers import json_of
+from batchfiles.api.batch_request import BatchFileExpirationAfter
+from batchfiles.api.config import Config
+from batchfiles.api.file import FileDeleted, FileObject, ListFilesResponse
+from batchfiles.api.ids import checked_id
+from batchfiles.api.messages import FilePart, Request, Response
+
+__all__ = [
+    "content_request",
+    "create_request",
+    "create_response",
+    "delete_request",
+    "delete_response",
+    "list_request",
+    "list_response",
+    "retrieve_request",
+    "retrieve_response",
+]
+
+PATIENCE = 10
+"""A file of hundreds of megabytes takes longer than an answer in JSON; ours."""
+
+MAX_PAGE = 10_000
+"""Files of a page at most [OpenAI's OpenAPI document, listFiles, f85dbe2]."""
+
+
+def create_request(
+    config: Config,
+    file: FilePart,
+    *,
+    filename: str,
+    boundary: str,
+    purpose: str = "batch",
+    expires_after: BatchFileExpirationAfter | None = None,
+) -> Request:
+    """Build the request that uploads a file.
+
+    Args:
+        config: Where the service is.
+        file: What is sent; it is read by the driver, piece by piece.
+        filename: What it is called at the service; OpenAI wants `.jsonl` at its end.
+        boundary: A random text that stands nowhere in the file.
+        purpose: `batch`.
+        expires_after: When the service is to delete it.
+
+    Raises:
+        ValueError: The boundary is none.
+    """
+    fields = {"purpose": purpose}
+    if expires_after is not None:
+        fields["expires_after[anchor]"] = expires_after.anchor
+        fields["expires_after[seconds]"] = str(expires_after.seconds)
+    headers = config.all_headers(Content_Type=multipart.content_type(boundary))
+    return Request("POST", config.url("files"), headers, multipart.form(fields, "file", filename, file, boundary), PATIENCE)
+
+
+def create_response(response: Response) -> FileObject:
+    """Read the file that was made.
+
+    Raises:
+        APIError: The service said no.
+    """
+    return FileObject.decode(json_of(response))
+
+
+def retrieve_request(config: Config, file_id: str) -> Request:
+    """Build the request for what the service knows of a file.
+
+    Raises:
+        ValueError: That is no id.
+    """
+    return Request("GET", config.url("files", checked_id(file_id, "file")), config.all_headers())
+
+
+def retrieve_response(response: Response) -> FileObject:
+    """Read the file object.
+
+    Raises:
+        APIError: The service said no.
+    """
+    return FileObject.decode(json_of(response))
+
+
+def list_request(
+    config: Config, *, purpose: str | None = None, after: str | None = None, limit: int | None = None, order: str | None = None
+) -> Request:
+    """Build the request for a page of files.
+
+    Args:
+        config: Where the service is.
+        purpose: Only files of this purpose.
+        after: The id of the last file of the page before.
+        limit: How many, from 1 to 10,000.
+        order: `asc` or `desc`, by the time of their making.
+
+    Raises:
+        ValueError: A parameter is none.
+    """
+    if limit is not None and not 1 <= limit <= MAX_PAGE:
+        raise ValueError(f"a page has 1 to {MAX_PAGE:,} files, not {limit}")
+    if order not in (None, "asc", "desc"):
+        raise ValueError(f"the order is asc or desc, not {order!r}")
+    cursor = None if after is None else checked_id(after, "file")
+    query = {"purpose": purpose, "after": cursor, "limit": limit, "order": order}
+    return Request("GET", config.url("files", query=query), config.all_headers())
+
+
+def list_response(response: Response) -> ListFilesResponse:
+    """Read the page.
+
+    Raises:
+        APIError: The service said no.
+    """
+    return ListFilesResponse.decode(json_of(response))
+
+
+def delete_request(config: Config, file_id: str) -> Request:
+    """Build the request that deletes a file.
+
+    Raises:
+        ValueError: That is no id.
+    """
+    return Request("DELETE", config.url("files", checked_id(file_id, "file")), config.all_headers())
+
+
+def delete_response(response: Response) -> FileDeleted:
+    """Read whether it was deleted.
+
+    Raises:
+        APIError: The service said no.
+    """
+    return FileDeleted.decode(json_of(response))
+
+
+def content_request(config: Config, file_id: str, *, start: int = 0, etag: str | None = None) -> Request:
+    """Build the request for the bytes of a file.
+
+    Args:
+        config: Where the service is.
+        file_id: The file.
+        start: Where to begin; from 1 on it is a request for a range.
+        etag: The strong entity tag of the bytes that we have: if the file has changed, it comes whole (RFC 9110, If-Range).
+
+    Raises:
+        ValueError: That is no id.
+    """
+    # Compressed on the way, its length would say nothing.
+    headers = {**config.all_headers(Accept_Encoding="identity"), "Accept": "application/binary"}
+    if start:
+        headers["Range"] = f"bytes={start}-"
+        if etag is not None:
+            headers["If-Range"] = etag
+    return Request("GET", config.url("files", checked_id(file_id, "file"), "content"), headers, patience=PATIENCE)

@@ -1,0 +1,266 @@
+"""Submitting: a file goes up and becomes one batch, never two.
+
+A batch is paid for, and making one can't be repeated blindly: where the answer is lost, nobody knows whether there is a batch.
+So each one is made with a marker in its metadata, and after a lost answer the service's list is searched for it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from batchfiles.api import batches, files
+from batchfiles.api.answers import error_of
+from batchfiles.api.batch import Batch
+from batchfiles.api.batch_request import COMPLETION_WINDOW, BatchFileExpirationAfter, BatchRequest, checked_metadata
+from batchfiles.api.config import Config
+from batchfiles.api.file import FileObject
+from batchfiles.api.flows.calling import call, exchange
+from batchfiles.api.flows.effects import Chance, Flow, Sleep, Token
+from batchfiles.api.messages import FilePart, Request, Response
+from batchfiles.api.retry_policy import RetryPolicy, is_passing
+from batchfiles.errors import AlreadySubmitted, APIError, SubmissionUnknown, TransportError
+
+__all__ = ["MARKER", "Submission", "create", "find", "list_batches", "marker_of", "submit", "upload"]
+
+MARKER = "batchfiles"
+"""The key of our one pair of metadata; users have the other 15. Its value is `<token> <sha256 of the file>`."""
+
+LOOKS = (0.0, 2.0, 5.0, 10.0, 20.0)
+"""Pauses before each search for a batch whose making nobody confirmed: lists lag."""
+
+PAGES = 20
+"""Pages of 100 batches that are searched."""
+
+NEW_FILE_PAUSES = (1.0, 2.0, 4.0, 8.0, 15.0)
+"""A file that was just uploaded is unknown for some seconds (bespokelabsai/curator#116)."""
+
+NOT_SENT = frozenset({"resolve", "connect", "tls"})
+"""Phases in which a request has not left: nothing can have happened."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Submission:
+    """What is to become a batch.
+
+    Attributes:
+        path: The local file.
+        size: Its bytes.
+        sha256: Its fingerprint, in hexadecimal.
+        filename: What it is called at the service.
+        endpoint: Where its requests go.
+        completion_window: How long it may take.
+        metadata: At most 15 pairs.
+        output_expires_after: When the files of results are to be deleted.
+        token: The marker of this submission, if it was chosen (and noted down) before; else a new one is made.
+    """
+
+    path: str
+    size: int
+    sha256: str
+    filename: str
+    endpoint: str
+    completion_window: str = COMPLETION_WINDOW
+    metadata: dict[str, str] = field(default_factory=dict)
+    output_expires_after: BatchFileExpirationAfter | None = None
+    token: str | None = None
+
+    def __post_init__(self) -> None:
+        checked_metadata({**self.metadata, MARKER: ""})
+
+
+def marker_of(batch: Batch) -> tuple[str, str] | None:
+    """Return the token and the fingerprint that a batch of ours carries; None if it is not ours."""
+    token, _, sha256 = (batch.metadata or {}).get(MARKER, "").partition(" ")
+    return (token, sha256) if token and sha256 else None
+
+
+def submit(config: Config, submission: Submission, policy: RetryPolicy, *, again: bool = False) -> Flow[Batch]:
+    """Upload a file and make one batch of it.
+
+    Args:
+        config: Where the service is.
+        submission: What is to become a batch.
+        policy: For each call.
+        again: Whether a file that has a batch already may have another one.
+
+    Raises:
+        AlreadySubmitted: There is a live or finished batch of the same bytes; it is in the exception.
+        SubmissionUnknown: The answer was lost and the batch is not in the list: it may still appear, by its marker.
+        APIError: The service said no.
+        TransportError: The service could not be reached, and nothing was made.
+    """
+    if not again:
+        earlier = yield from find(config, policy, sha256=submission.sha256)
+        if earlier is not None:
+            raise AlreadySubmitted(earlier.id, earlier.status)
+    file = yield from upload(config, FilePart(submission.path, 0, submission.size), submission.filename, policy)
+    params = BatchRequest(
+        input_file_id=file.id,
+        endpoint=submission.endpoint,
+        completion_window=submission.completion_window,
+        metadata=submission.metadata,
+        output_expires_after=submission.output_expires_after,
+    )
+    return (yield from create(config, params, policy, token=submission.token, sha256=submission.sha256))
+
+
+def create(
+    config: Config, params: BatchRequest, policy: RetryPolicy, *, token: str | None = None, sha256: str = "-"
+) -> Flow[Batch]:
+    """Make one batch of a file that was uploaded, and never two.
+
+    Args:
+        config: Where the service is.
+        params: What it is made of; at most 15 pairs of metadata.
+        policy: For what may be tried again.
+        token: The marker of this batch, if it was chosen (and noted down) before; else a new one is made.
+        sha256: The fingerprint of the file, if it is known.
+
+    Raises:
+        SubmissionUnknown: The answer was lost and the batch is not in the list: it may still appear, by its marker.
+        APIError: The service said no.
+        TransportError: The service could not be reached, and nothing was made.
+    """
+    marker: str = token if token is not None else (yield Token())
+    marked = replace(params, metadata={**(params.metadata or {}), MARKER: f"{marker} {sha256}"})
+    return (yield from _create(config, batches.create_request(config, marked), marker, policy))
+
+
+def upload(
+    config: Config,
+    part: FilePart,
+    filename: str,
+    policy: RetryPolicy,
+    *,
+    purpose: str = "batch",
+    expires_after: BatchFileExpirationAfter | None = None,
+) -> Flow[FileObject]:
+    """Upload a file. Trying again costs nothing but the way: a second copy is not paid for.
+
+    Raises:
+        APIError: The service said no.
+        TransportError: It could not be reached.
+    """
+    boundary: str = yield Token()
+    request = files.create_request(
+        config, part, filename=filename, boundary=boundary, purpose=purpose, expires_after=expires_after
+    )
+    return (yield from call(request, files.create_response, policy))
+
+
+def find(config: Config, policy: RetryPolicy, *, token: str | None = None, sha256: str | None = None) -> Flow[Batch | None]:
+    """Search the list for a batch of ours, by its token or by the bytes of its file.
+
+    Searched for by its bytes, batches that failed, expired or were cancelled don't count: their file may be sent again.
+    """
+    after: str | None = None
+    for _ in range(PAGES):
+        page = yield from call(batches.list_request(config, after=after, limit=100), batches.list_response, policy)
+        for batch in page.data:
+            marker = marker_of(batch)
+            if marker is None:
+                continue
+            if token is not None and marker[0] == token:
+                return batch
+            if sha256 is not None and marker[1] == sha256 and batch.status not in ENDED_BADLY:
+                return batch
+        after = page.after
+        if after is None:
+            return None
+    return None
+
+
+ENDED_BADLY = frozenset({"failed", "expired", "cancelling", "cancelled"})
+
+
+def list_batches(config: Config, policy: RetryPolicy, *, after: str | None = None, limit: int | None = None) -> Flow[list[Batch]]:
+    """Return batches, newest first, over as many pages as it takes.
+
+    Args:
+        config: Where the service is.
+        policy: For each page.
+        after: Only those behind this id.
+        limit: How many at most; None for all.
+    """
+    found: list[Batch] = []
+    while limit is None or len(found) < limit:
+        size = 100 if limit is None else min(100, limit - len(found))
+        page = yield from call(batches.list_request(config, after=after, limit=size), batches.list_response, policy)
+        found += page.data
+        after = page.after
+        if after is None:
+            break
+    return found
+
+
+def _create(config: Config, request: Request, token: str, policy: RetryPolicy) -> Flow[Batch]:
+    """Make the batch; after an answer that says nothing sure, look for it before anything is sent again."""
+    attempt = 0
+    pauses = iter(NEW_FILE_PAUSES)
+    while True:
+        attempt += 1
+        problem: APIError | TransportError
+        headers: dict[str, str] = {}
+        unsure = True
+        try:
+            response = yield from exchange(request)
+        except TransportError as error:
+            problem = error
+            unsure = error.phase not in NOT_SENT
+        else:
+            if response.is_success:
+                batch = yield from _made(config, response, token, policy)
+                if batch is not None:
+                    return batch
+                raise SubmissionUnknown(token, "the answer can't be read")
+            if _is_new_file(response) and (pause := next(pauses, None)) is not None:
+                yield Sleep(pause)
+                attempt -= 1
+                continue
+            problem, headers = error_of(response), dict(response.headers)
+            unsure = response.status_code == 408 or response.status_code >= 500
+            if not unsure and not is_passing(response, conflicts=False):
+                raise problem
+        if unsure:
+            found, looked = yield from _search(config, token, policy)
+            if found is not None:
+                return found
+            if isinstance(problem, TransportError) or not looked:
+                raise SubmissionUnknown(token, str(problem))
+        chance: float = yield Chance()
+        wait = policy.pause(attempt, headers, chance)
+        if wait is None:
+            raise SubmissionUnknown(token, str(problem)) if unsure else problem
+        yield Sleep(wait)
+
+
+def _made(config: Config, response: Response, token: str, policy: RetryPolicy) -> Flow[Batch | None]:
+    """Read the batch that was made; one that can't be read is looked for, since it is there and paid for."""
+    try:
+        return batches.create_response(response)
+    except APIError:
+        pass
+    found, _ = yield from _search(config, token, policy)
+    return found
+
+
+def _search(config: Config, token: str, policy: RetryPolicy) -> Flow[tuple[Batch | None, bool]]:
+    """Look for the batch of a token, some times; also tells whether the last look was a good one."""
+    looked = False
+    for pause in LOOKS:
+        if pause:
+            yield Sleep(pause)
+        try:
+            found = yield from find(config, policy, token=token)
+        except (APIError, TransportError):
+            looked = False
+            continue
+        looked = True
+        if found is not None:
+            return found, True
+    return None, looked
+
+
+def _is_new_file(response: Response) -> bool:
+    """Tell whether the service does not know yet the file that it has just taken."""
+    return response.status_code in (400, 404) and b"annot find file" in response.body

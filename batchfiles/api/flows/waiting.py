@@ -1,0 +1,96 @@
+"""Waiting for a batch, for as long as it takes."""
+
+from __future__ import annotations
+
+from batchfiles.api import batches
+from batchfiles.api.batch import Batch
+from batchfiles.api.config import Config
+from batchfiles.api.flows.calling import call
+from batchfiles.api.flows.effects import Flow, Now, Sleep, Tell
+from batchfiles.api.retry_policy import RetryPolicy
+from batchfiles.errors import NotFound, RateLimited, ServerFault, StillRunning, TransportError
+
+__all__ = ["wait"]
+
+QUICK_LOOKS, SLOW = 10, 60.0
+"""After ten looks there is at most one a minute: a batch takes hours, and Azure asks for as much."""
+
+FIRST_PAUSE = 5.0
+
+VANISHED = 5
+"""Looks in a row at which a batch may be unknown: a new one is not always known everywhere at once (tensorzero#1198)."""
+
+LATE_FILES = 10
+"""Looks at a completed batch that is still without the file that its counts promise (567-labs/instructor#1745)."""
+
+TROUBLE = 3600.0
+"""Seconds for which the service may be unreachable, one look after the other, before we give up."""
+
+
+def wait(
+    config: Config, batch_id: str, policy: RetryPolicy, *, interval: float | None = None, timeout: float | None = None
+) -> Flow[Batch]:
+    """Look at a batch until nothing changes any more, and tell of each change.
+
+    A completed batch is waited for until it names its files. A status that we don't know is waited out like any other.
+
+    Args:
+        config: Where the service is.
+        batch_id: The batch.
+        policy: For each look.
+        interval: Seconds between two looks; None lets the pauses grow from 5 to 60 seconds.
+        timeout: Seconds after which we stop waiting; None for never.
+
+    Raises:
+        StillRunning: The timeout is over; the batch is in the exception.
+        NotFound: The service doesn't know the batch, look after look.
+        APIError: The service said no.
+        TransportError: The service could not be reached for an hour.
+    """
+    began: float = yield Now()
+    last: Batch | None = None
+    look = unknown = late = 0
+    trouble_since: float | None = None
+    while True:
+        look += 1
+        now: float = yield Now()
+        try:
+            batch = yield from call(batches.retrieve_request(config, batch_id), batches.retrieve_response, policy)
+        except NotFound:
+            unknown += 1
+            if unknown >= VANISHED:
+                raise
+        except (RateLimited, ServerFault, TransportError):
+            trouble_since = now if trouble_since is None else trouble_since
+            if now - trouble_since > TROUBLE:
+                raise
+        else:
+            unknown, trouble_since = 0, None
+            if last is None or _differs(batch, last):
+                yield Tell(batch)
+            last = batch
+            if batch.is_terminal:
+                late += 1
+                if late > LATE_FILES or not _lacks_files(batch):
+                    return batch
+        pause = interval if interval is not None else _pause(look)
+        now = yield Now()
+        if timeout is not None and now - began + pause > timeout:
+            raise StillRunning(batch_id, last)
+        yield Sleep(pause)
+
+
+def _pause(look: int) -> float:
+    return SLOW if look > QUICK_LOOKS else min(FIRST_PAUSE * 1.5 ** (look - 1), SLOW)
+
+
+def _differs(batch: Batch, last: Batch) -> bool:
+    return (batch.status, batch.request_counts, batch.result_file_ids) != (last.status, last.request_counts, last.result_file_ids)
+
+
+def _lacks_files(batch: Batch) -> bool:
+    """Tell whether a batch says that it has results, and not where."""
+    counts = batch.request_counts
+    answers = counts.completed > 0 and batch.output_file_id is None
+    failures = counts.failed > 0 and batch.error_file_id is None and batch.output_file_id is None
+    return batch.status != "failed" and (answers or failures)

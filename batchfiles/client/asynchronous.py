@@ -1,0 +1,325 @@
+"""The asynchronous driver, for asyncio. It differs from the synchronous one in how it waits, and in nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import os
+import random
+import secrets
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any, Self, TypeVar
+
+from batchfiles.api.batch import Batch
+from batchfiles.api.batch_request import COMPLETION_WINDOW, BatchFileExpirationAfter
+from batchfiles.api.config import Config
+from batchfiles.api.file import FileDeleted, FileObject
+from batchfiles.api.flows import effects
+from batchfiles.api.flows.effects import Flow, Saved
+from batchfiles.api.key import Key
+from batchfiles.api.messages import Request, Response
+from batchfiles.api.retry_policy import RetryPolicy
+from batchfiles.client import disk
+from batchfiles.client.calls import Calls
+from batchfiles.client.environment import config_of, key_of
+from batchfiles.client.transport import CHUNK, Deadline, KeyAuth, failure, head_of, httpx2, operation_timeout, transport_error
+from batchfiles.errors import FileError, TransportError
+
+__all__ = ["AsyncBatches", "AsyncClient", "AsyncFiles"]
+
+T = TypeVar("T")
+
+OnUpdate = Callable[[Batch], "Awaitable[object] | object"]
+
+
+class AsyncClient:
+    """The service, asynchronously; as `Client`, with methods to be awaited. Files are read and written in threads.
+
+    Args:
+        key: The key, or a function that returns one and is asked again after a 401; else `OPENAI_API_KEY`.
+        config: Where the service is; else what `base_url` and the variables of the environment say.
+        base_url: The address of an OpenAI-compatible service.
+        timeout: Seconds for a whole request; for uploads and downloads ten times as many.
+        policy: How often a call is tried.
+        http: An `httpx2.AsyncClient` of your own; it is not closed here.
+
+    Raises:
+        ValueError: There is no key, or it can't be one, or the address is none; no socket was opened.
+    """
+
+    def __init__(
+        self,
+        key: str | Key | Callable[[], str] | None = None,
+        *,
+        config: Config | None = None,
+        base_url: str | None = None,
+        timeout: float = 600.0,
+        policy: RetryPolicy | None = None,
+        http: httpx2.AsyncClient | None = None,
+    ) -> None:
+        self.config = config or config_of(base_url)
+        self._key = key_of(key, self.config)
+        self._timeout = timeout
+        self._calls = Calls(self.config, policy or RetryPolicy())
+        self._owned = http is None
+        self._http = http or httpx2.AsyncClient(trust_env=False)
+        self.batches = AsyncBatches(self, self._calls)
+        self.files = AsyncFiles(self, self._calls)
+
+    def __repr__(self) -> str:
+        return f"AsyncClient({self.config.base_url!r}, key={self._key})"
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """End the connections."""
+        if self._owned:
+            await self._http.aclose()
+
+    async def submit(
+        self, path: str | os.PathLike[str], endpoint: str, *, metadata: dict[str, str] | None = None, again: bool = False
+    ) -> Batch:
+        """Upload a file and make one batch of it: see `api.flows.submit`."""
+        flow = await asyncio.to_thread(self._calls.submit, path, endpoint, metadata, again=again)
+        return await self.run(flow)
+
+    async def wait(
+        self, batch_id: str, *, on_update: OnUpdate | None = None, interval: float | None = None, timeout: float | None = None
+    ) -> Batch:
+        """Wait for a batch, telling of each change: see `api.flows.wait`."""
+        return await self.run(self._calls.wait(batch_id, interval, timeout), on_update=on_update)
+
+    async def download(self, batch: Batch | str, directory: str | os.PathLike[str]) -> list[str]:
+        """Fetch the results of a batch: see `api.flows.download`."""
+        found = await self.batches.retrieve(batch) if isinstance(batch, str) else batch
+        return await self.run(self._calls.download(found, directory))
+
+    async def run(self, flow: Flow[T], *, on_update: OnUpdate | None = None) -> T:
+        """Perform what a flow asks for, until it returns.
+
+        Raises:
+            BatchFilesError: What the flow raises.
+        """
+        exchange = _Exchange(self._http, KeyAuth(self.config, self._key), self._timeout, renewable=self._key.is_renewable)
+        answer: Any = None
+        problem: TransportError | FileError | None = None
+        try:
+            while True:
+                try:
+                    effect = flow.send(answer) if problem is None else flow.throw(problem)
+                except StopIteration as end:
+                    return end.value  # type: ignore[no-any-return]
+                answer = problem = None
+                try:
+                    answer = await _perform(effect, exchange, on_update)
+                except (TransportError, FileError) as error:
+                    problem = error
+        finally:
+            await exchange.close()
+
+
+async def _perform(effect: effects.Effect, exchange: _Exchange, on_update: OnUpdate | None) -> Any:  # noqa: ANN401, C901 - one line for each effect
+    match effect:
+        case effects.Open(request):
+            return await exchange.open(request)
+        case effects.ReadBody(limit):
+            return await exchange.read(limit)
+        case effects.SaveBody(path, offset):
+            return await exchange.save(path, offset)
+        case effects.Sleep(seconds):
+            return await asyncio.sleep(seconds)
+        case effects.Now():
+            return time.monotonic()
+        case effects.Chance():
+            return random.random()  # noqa: S311 - spreads retries, and is no secret
+        case effects.Token():
+            return secrets.token_hex(16)
+        case effects.Tell(batch):
+            told = on_update(batch) if on_update is not None else None
+            return await told if inspect.isawaitable(told) else told
+        case effects.Size(path):
+            return await asyncio.to_thread(disk.size, path)
+        case effects.ReadFile(path):
+            return await asyncio.to_thread(disk.read, path)
+        case effects.WriteFile(path, content):
+            return await asyncio.to_thread(disk.write, path, content)
+        case effects.Move(path, target, leftover):
+            return await asyncio.to_thread(disk.move, path, target, leftover)
+
+
+class _Exchange:
+    """One request and its answer at a time; what is open is closed by the next one, and in the end."""
+
+    def __init__(self, http: httpx2.AsyncClient, auth: KeyAuth, timeout: float, *, renewable: bool) -> None:
+        self._http = http
+        self._auth = auth
+        self._timeout = timeout
+        self._renewable = renewable
+        self._response: httpx2.Response | None = None
+        self._end = 0.0
+
+    async def open(self, request: Request) -> Response:
+        await self.close()
+        self._end = time.monotonic() + self._timeout * request.patience
+        problem = await self._send(request)
+        if problem is None and self._renewable and self._response is not None and self._response.status_code == 401:
+            await self.close()
+            problem = await self._send(request)  # the key is asked for again: it may have been a token that has expired
+        if problem is not None:
+            raise transport_error(*problem)
+        assert self._response is not None  # noqa: S101 - there is one where there is no problem
+        return head_of(self._response)
+
+    async def read(self, limit: int) -> bytes:
+        pieces: list[bytes] = []
+        size = 0
+        problem = None
+        try:
+            async for piece in self._pieces():
+                pieces.append(piece)
+                size += len(piece)
+                if size >= limit:
+                    break
+        except (httpx2.HTTPError, httpx2.StreamError, Deadline) as error:
+            problem = failure(error)
+        await self.close()
+        if problem is not None:
+            raise transport_error(*problem)
+        return b"".join(pieces)[:limit]
+
+    async def save(self, path: str, offset: int) -> Saved:
+        size, problem = offset, None
+        with disk.appended(path, offset) as file:
+            try:
+                async for piece in self._pieces():
+                    await asyncio.to_thread(file.write, piece)
+                    size += len(piece)
+            except (httpx2.HTTPError, httpx2.StreamError, Deadline) as error:
+                problem = failure(error)[1]
+        await self.close()
+        return Saved(size, problem)
+
+    async def close(self) -> None:
+        response, self._response = self._response, None
+        if response is not None:
+            await response.aclose()
+
+    async def _send(self, request: Request) -> tuple[str, str] | None:
+        """Send; returns why it failed, so that no traceback goes through frames that know the key."""
+        headers = dict(request.headers)
+        if request.body:
+            headers["Content-Length"] = str(request.content_length)
+        try:
+            built = self._http.build_request(
+                request.method,
+                request.url,
+                headers=headers,
+                content=self._body(request) if request.body else None,
+                timeout=operation_timeout(self._timeout),
+            )
+            self._response = await self._http.send(built, auth=self._auth, stream=True, follow_redirects=False)
+        except (httpx2.HTTPError, httpx2.InvalidURL, Deadline) as error:
+            return failure(error)
+        return None
+
+    async def _body(self, request: Request) -> AsyncIterator[bytes]:
+        for part in request.body:
+            if isinstance(part, bytes):
+                yield part
+                continue
+            pieces = disk.pieces(part, CHUNK)
+            while (piece := await asyncio.to_thread(next, pieces, None)) is not None:
+                self._check_time()
+                yield piece
+
+    async def _pieces(self) -> AsyncIterator[bytes]:
+        assert self._response is not None  # noqa: S101 - a body is read after its head
+        async for piece in self._response.aiter_raw(CHUNK):
+            self._check_time()
+            yield piece
+
+    def _check_time(self) -> None:
+        if time.monotonic() > self._end:
+            raise Deadline
+
+
+class AsyncBatches:
+    """The calls of `/batches`."""
+
+    def __init__(self, client: AsyncClient, calls: Calls) -> None:
+        self._run, self._calls = client.run, calls
+
+    async def create(
+        self,
+        input_file_id: str,
+        endpoint: str,
+        completion_window: str = COMPLETION_WINDOW,
+        *,
+        metadata: dict[str, str] | None = None,
+        output_expires_after: BatchFileExpirationAfter | None = None,
+    ) -> Batch:
+        """Make a batch of a file that was uploaded; never two, whatever happens to the answer."""
+        return await self._run(
+            self._calls.create_batch(input_file_id, endpoint, completion_window, metadata, output_expires_after)
+        )
+
+    async def retrieve(self, batch_id: str) -> Batch:
+        """Look at a batch."""
+        return await self._run(self._calls.retrieve_batch(batch_id))
+
+    async def list(self, *, after: str | None = None, limit: int | None = None) -> list[Batch]:
+        """Return batches, newest first, over as many pages as it takes; `limit` is how many at most."""
+        return await self._run(self._calls.list_batches(after, limit))
+
+    async def cancel(self, batch_id: str) -> Batch:
+        """Cancel a batch; it is `cancelling` for up to ten minutes."""
+        return await self._run(self._calls.cancel_batch(batch_id))
+
+
+class AsyncFiles:
+    """The calls of `/files`."""
+
+    def __init__(self, client: AsyncClient, calls: Calls) -> None:
+        self._run, self._calls = client.run, calls
+
+    async def create(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        purpose: str = "batch",
+        expires_after: BatchFileExpirationAfter | None = None,
+        filename: str | None = None,
+    ) -> FileObject:
+        """Upload a file; it is never read into memory as a whole."""
+        return await self._run(self._calls.upload(path, purpose, expires_after, filename))
+
+    async def list(
+        self, *, purpose: str | None = None, limit: int | None = None, order: str | None = None
+    ) -> AsyncIterator[FileObject]:
+        """Yield files, over as many pages as it takes; `limit` is how many at most."""
+        after, left = None, limit
+        while left is None or left > 0:
+            page = await self._run(self._calls.list_files(purpose, after, left, order))
+            for file in page.data:
+                yield file
+            after = page.after
+            left = None if left is None else left - len(page.data)
+            if after is None:
+                return
+
+    async def retrieve(self, file_id: str) -> FileObject:
+        """Look at a file."""
+        return await self._run(self._calls.retrieve_file(file_id))
+
+    async def delete(self, file_id: str) -> FileDeleted:
+        """Delete a file."""
+        return await self._run(self._calls.delete_file(file_id))
+
+    async def content(self, file_id: str, path: str | os.PathLike[str]) -> None:
+        """Fetch the bytes of a file to a path where nothing is yet; resumed, checked, and named only when whole."""
+        await self._run(self._calls.content(file_id, path))

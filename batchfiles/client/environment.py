@@ -1,0 +1,47 @@
+"""Where the service is and what the key is, from arguments and the environment."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+
+from batchfiles.api.config import OPENAI_BASE_URL, AzureConfig, Config
+from batchfiles.api.key import Key
+
+__all__ = ["config_of", "key_of"]
+
+
+def config_of(base_url: str | None = None, organization: str | None = None, project: str | None = None) -> Config:
+    """Return the configuration that arguments and, where they are silent, the variables of the official SDK describe.
+
+    `OPENAI_BASE_URL`, `OPENAI_ORG_ID` and `OPENAI_PROJECT_ID`; with `AZURE_OPENAI_ENDPOINT`, and no base url, it is Azure, in the
+    dialect that `OPENAI_API_VERSION` names.
+
+    Raises:
+        ValueError: An address is none.
+    """
+    found = base_url or os.environ.get("OPENAI_BASE_URL")
+    azure = os.environ.get("AZURE_OPENAI_ENDPOINT")
+    if azure and not found:
+        return AzureConfig(base_url=azure, api_version=os.environ.get("OPENAI_API_VERSION") or None)
+    return Config(
+        base_url=found or OPENAI_BASE_URL,
+        organization=organization or os.environ.get("OPENAI_ORG_ID") or None,
+        project=project or os.environ.get("OPENAI_PROJECT_ID") or None,
+    )
+
+
+def key_of(key: str | Key | Callable[[], str] | None, config: Config) -> Key:
+    """Return the key: the one that was given, or `OPENAI_API_KEY`; for Azure `AZURE_OPENAI_API_KEY`.
+
+    Raises:
+        ValueError: There is none, or it can't be one; it is not shown.
+    """
+    if isinstance(key, Key):
+        return key
+    if key is not None:
+        return Key(key)
+    name = "AZURE_OPENAI_API_KEY" if isinstance(config, AzureConfig) else "OPENAI_API_KEY"
+    if not os.environ.get(name):
+        raise ValueError(f"there is no key: set {name}, or give one")
+    return Key(os.environ[name])

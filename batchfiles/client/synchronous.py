@@ -1,0 +1,319 @@
+"""The synchronous driver."""
+
+from __future__ import annotations
+
+import os
+import random
+import secrets
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, Self, TypeVar
+
+from batchfiles.api.batch import Batch
+from batchfiles.api.batch_request import COMPLETION_WINDOW, BatchFileExpirationAfter
+from batchfiles.api.config import Config
+from batchfiles.api.file import FileDeleted, FileObject
+from batchfiles.api.flows import effects
+from batchfiles.api.flows.effects import Flow, Saved
+from batchfiles.api.key import Key
+from batchfiles.api.messages import Request, Response
+from batchfiles.api.retry_policy import RetryPolicy
+from batchfiles.client import disk
+from batchfiles.client.calls import Calls
+from batchfiles.client.environment import config_of, key_of
+from batchfiles.client.transport import CHUNK, Deadline, KeyAuth, failure, head_of, httpx2, operation_timeout, transport_error
+from batchfiles.errors import FileError, TransportError
+
+__all__ = ["Batches", "Client", "Files"]
+
+T = TypeVar("T")
+
+
+class Client:
+    """The service, synchronously. A context manager; `close` ends its connections.
+
+    Args:
+        key: The key, or a function that returns one and is asked again after a 401; else `OPENAI_API_KEY`.
+        config: Where the service is; else what `base_url` and the variables of the environment say.
+        base_url: The address of an OpenAI-compatible service.
+        timeout: Seconds for a whole request, from its sending to the end of its answer; for a file on its way ten times as many.
+        policy: How often a call is tried.
+        http: An `httpx2.Client` of your own, with proxies and certificates; it is not closed here. Else one that takes nothing
+            from the environment.
+
+    Raises:
+        ValueError: There is no key, or it can't be one, or the address is none; no socket was opened.
+    """
+
+    def __init__(
+        self,
+        key: str | Key | Callable[[], str] | None = None,
+        *,
+        config: Config | None = None,
+        base_url: str | None = None,
+        timeout: float = 600.0,
+        policy: RetryPolicy | None = None,
+        http: httpx2.Client | None = None,
+    ) -> None:
+        self.config = config or config_of(base_url)
+        self._key = key_of(key, self.config)
+        self._timeout = timeout
+        self._calls = Calls(self.config, policy or RetryPolicy())
+        self._owned = http is None
+        self._http = http or httpx2.Client(trust_env=False)
+        self.batches = Batches(self, self._calls)
+        self.files = Files(self, self._calls)
+
+    def __repr__(self) -> str:
+        return f"Client({self.config.base_url!r}, key={self._key})"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the connections."""
+        if self._owned:
+            self._http.close()
+
+    def submit(
+        self, path: str | os.PathLike[str], endpoint: str, *, metadata: dict[str, str] | None = None, again: bool = False
+    ) -> Batch:
+        """Upload a file and make one batch of it: see `api.flows.submit`."""
+        return self.run(self._calls.submit(path, endpoint, metadata, again=again))
+
+    def wait(
+        self,
+        batch_id: str,
+        *,
+        on_update: Callable[[Batch], object] | None = None,
+        interval: float | None = None,
+        timeout: float | None = None,
+    ) -> Batch:
+        """Wait for a batch, telling of each change: see `api.flows.wait`."""
+        return self.run(self._calls.wait(batch_id, interval, timeout), on_update=on_update)
+
+    def download(self, batch: Batch | str, directory: str | os.PathLike[str]) -> list[str]:
+        """Fetch the results of a batch: see `api.flows.download`."""
+        found = self.batches.retrieve(batch) if isinstance(batch, str) else batch
+        return self.run(self._calls.download(found, directory))
+
+    def run(self, flow: Flow[T], *, on_update: Callable[[Batch], object] | None = None) -> T:
+        """Perform what a flow asks for, until it returns.
+
+        Raises:
+            BatchFilesError: What the flow raises.
+        """
+        exchange = _Exchange(self._http, KeyAuth(self.config, self._key), self._timeout, renewable=self._key.is_renewable)
+        answer: Any = None
+        problem: TransportError | FileError | None = None
+        try:
+            while True:
+                try:
+                    effect = flow.send(answer) if problem is None else flow.throw(problem)
+                except StopIteration as end:
+                    return end.value  # type: ignore[no-any-return]
+                answer = problem = None
+                try:
+                    answer = _perform(effect, exchange, on_update)
+                except (TransportError, FileError) as error:
+                    problem = error
+        finally:
+            exchange.close()
+
+
+def _perform(effect: effects.Effect, exchange: _Exchange, on_update: Callable[[Batch], object] | None) -> Any:  # noqa: ANN401, C901 - one line for each effect
+    match effect:
+        case effects.Open(request):
+            return exchange.open(request)
+        case effects.ReadBody(limit):
+            return exchange.read(limit)
+        case effects.SaveBody(path, offset):
+            return exchange.save(path, offset)
+        case effects.Sleep(seconds):
+            return time.sleep(seconds)
+        case effects.Now():
+            return time.monotonic()
+        case effects.Chance():
+            return random.random()  # noqa: S311 - spreads retries, and is no secret
+        case effects.Token():
+            return secrets.token_hex(16)
+        case effects.Tell(batch):
+            return on_update(batch) if on_update is not None else None
+        case effects.Size(path):
+            return disk.size(path)
+        case effects.ReadFile(path):
+            return disk.read(path)
+        case effects.WriteFile(path, content):
+            return disk.write(path, content)
+        case effects.Move(path, target, leftover):
+            return disk.move(path, target, leftover)
+
+
+class _Exchange:
+    """One request and its answer at a time; what is open is closed by the next one, and in the end."""
+
+    def __init__(self, http: httpx2.Client, auth: KeyAuth, timeout: float, *, renewable: bool) -> None:
+        self._http = http
+        self._auth = auth
+        self._timeout = timeout
+        self._renewable = renewable
+        self._response: httpx2.Response | None = None
+        self._end = 0.0
+
+    def open(self, request: Request) -> Response:
+        self.close()
+        self._end = time.monotonic() + self._timeout * request.patience
+        problem = self._send(request)
+        if problem is None and self._renewable and self._response is not None and self._response.status_code == 401:
+            self.close()
+            problem = self._send(request)  # the key is asked for again: it may have been a token that has expired
+        if problem is not None:
+            raise transport_error(*problem)
+        assert self._response is not None  # noqa: S101 - there is one where there is no problem
+        return head_of(self._response)
+
+    def read(self, limit: int) -> bytes:
+        pieces: list[bytes] = []
+        size = 0
+        problem = None
+        try:
+            for piece in self._pieces():
+                pieces.append(piece)
+                size += len(piece)
+                if size >= limit:
+                    break
+        except (httpx2.HTTPError, httpx2.StreamError, Deadline) as error:
+            problem = failure(error)
+        self.close()
+        if problem is not None:
+            raise transport_error(*problem)
+        return b"".join(pieces)[:limit]
+
+    def save(self, path: str, offset: int) -> Saved:
+        size, problem = offset, None
+        with disk.appended(path, offset) as file:
+            try:
+                for piece in self._pieces():
+                    file.write(piece)
+                    size += len(piece)
+            except (httpx2.HTTPError, httpx2.StreamError, Deadline) as error:
+                problem = failure(error)[1]
+        self.close()
+        return Saved(size, problem)
+
+    def close(self) -> None:
+        response, self._response = self._response, None
+        if response is not None:
+            response.close()
+
+    def _send(self, request: Request) -> tuple[str, str] | None:
+        """Send; returns why it failed, so that no traceback goes through frames that know the key."""
+        headers = dict(request.headers)
+        if request.body:
+            headers["Content-Length"] = str(request.content_length)
+        try:
+            built = self._http.build_request(
+                request.method,
+                request.url,
+                headers=headers,
+                content=self._body(request) if request.body else None,
+                timeout=operation_timeout(self._timeout),
+            )
+            self._response = self._http.send(built, auth=self._auth, stream=True, follow_redirects=False)
+        except (httpx2.HTTPError, httpx2.InvalidURL, Deadline) as error:
+            return failure(error)
+        return None
+
+    def _body(self, request: Request) -> Iterator[bytes]:
+        for part in request.body:
+            if isinstance(part, bytes):
+                yield part
+                continue
+            for piece in disk.pieces(part, CHUNK):
+                self._check_time()
+                yield piece
+
+    def _pieces(self) -> Iterator[bytes]:
+        assert self._response is not None  # noqa: S101 - a body is read after its head
+        for piece in self._response.iter_raw(CHUNK):
+            self._check_time()
+            yield piece
+
+    def _check_time(self) -> None:
+        if time.monotonic() > self._end:
+            raise Deadline
+
+
+class Batches:
+    """The calls of `/batches`."""
+
+    def __init__(self, client: Client, calls: Calls) -> None:
+        self._run, self._calls = client.run, calls
+
+    def create(
+        self,
+        input_file_id: str,
+        endpoint: str,
+        completion_window: str = COMPLETION_WINDOW,
+        *,
+        metadata: dict[str, str] | None = None,
+        output_expires_after: BatchFileExpirationAfter | None = None,
+    ) -> Batch:
+        """Make a batch of a file that was uploaded; never two, whatever happens to the answer."""
+        return self._run(self._calls.create_batch(input_file_id, endpoint, completion_window, metadata, output_expires_after))
+
+    def retrieve(self, batch_id: str) -> Batch:
+        """Look at a batch."""
+        return self._run(self._calls.retrieve_batch(batch_id))
+
+    def list(self, *, after: str | None = None, limit: int | None = None) -> list[Batch]:
+        """Return batches, newest first, over as many pages as it takes; `limit` is how many at most."""
+        return self._run(self._calls.list_batches(after, limit))
+
+    def cancel(self, batch_id: str) -> Batch:
+        """Cancel a batch; it is `cancelling` for up to ten minutes."""
+        return self._run(self._calls.cancel_batch(batch_id))
+
+
+class Files:
+    """The calls of `/files`."""
+
+    def __init__(self, client: Client, calls: Calls) -> None:
+        self._run, self._calls = client.run, calls
+
+    def create(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        purpose: str = "batch",
+        expires_after: BatchFileExpirationAfter | None = None,
+        filename: str | None = None,
+    ) -> FileObject:
+        """Upload a file; it is never read into memory as a whole."""
+        return self._run(self._calls.upload(path, purpose, expires_after, filename))
+
+    def list(self, *, purpose: str | None = None, limit: int | None = None, order: str | None = None) -> Iterator[FileObject]:
+        """Yield files, over as many pages as it takes; `limit` is how many at most."""
+        after, left = None, limit
+        while left is None or left > 0:
+            page = self._run(self._calls.list_files(purpose, after, left, order))
+            yield from page.data
+            after = page.after
+            left = None if left is None else left - len(page.data)
+            if after is None:
+                return
+
+    def retrieve(self, file_id: str) -> FileObject:
+        """Look at a file."""
+        return self._run(self._calls.retrieve_file(file_id))
+
+    def delete(self, file_id: str) -> FileDeleted:
+        """Delete a file."""
+        return self._run(self._calls.delete_file(file_id))
+
+    def content(self, file_id: str, path: str | os.PathLike[str]) -> None:
+        """Fetch the bytes of a file to a path where nothing is yet; resumed, checked, and named only when whole."""
+        self._run(self._calls.content(file_id, path))

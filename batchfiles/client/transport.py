@@ -1,0 +1,86 @@
+"""What both drivers share of httpx2: the header with the key, the pieces of a body, and errors that hold neither."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Generator
+
+from batchfiles.api.config import Config
+from batchfiles.api.key import Key
+from batchfiles.api.messages import Response
+from batchfiles.errors import MissingDependency, TransportError
+
+try:
+    import httpx2
+except ImportError:
+    raise MissingDependency("the client needs httpx2: pip install 'batchfiles[client]'") from None
+
+__all__ = ["CHUNK", "Deadline", "KeyAuth", "failure", "head_of", "httpx2", "operation_timeout", "transport_error"]
+
+CHUNK = 256 * 1024
+"""Bytes of a file that are read and sent at once."""
+
+CONNECT, OPERATION = 10.0, 60.0
+"""Seconds for a connection, and for each single read or write; the deadline of the whole request is a matter of its own."""
+
+
+class Deadline(Exception):  # not for users: it never leaves the drivers
+    """The time for a whole request is over."""
+
+
+class KeyAuth(httpx2.Auth):
+    """Puts the key on a request as it leaves.
+
+    httpx2 calls it for the address that the request was made for only; redirects are never followed.
+    """
+
+    def __init__(self, config: Config, key: Key) -> None:
+        self._header, self._before = config.key_header
+        self._key = key
+
+    def auth_flow(self, request: httpx2.Request) -> Generator[httpx2.Request, httpx2.Response, None]:
+        """Add the header."""
+        request.headers[self._header] = self._before + self._key.reveal()
+        yield request
+
+
+def operation_timeout(timeout: float) -> httpx2.Timeout:
+    """Return the time for each operation of a request that has `timeout` seconds as a whole."""
+    return httpx2.Timeout(min(OPERATION, timeout), connect=min(CONNECT, timeout))
+
+
+def head_of(response: httpx2.Response) -> Response:
+    """Return status and headers as our value."""
+    return Response(response.status_code, {name.lower(): value for name, value in response.headers.items()})
+
+
+def failure(error: Exception) -> tuple[str, str]:
+    """Return the phase in which an exchange broke, and why; to be raised where the exception is no longer at hand.
+
+    The exceptions of httpx2 and of what stands below it hold the request, and a traceback of their frames its headers.
+    """
+    if isinstance(error, Deadline):
+        return "receive", "the time for the whole request was over"
+    why = f"{type(error).__name__}: {error}"[:200] if str(error) else type(error).__name__
+    if isinstance(error, (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.ProxyError)):
+        return _connecting(error), why
+    if isinstance(error, (httpx2.WriteError, httpx2.WriteTimeout)):
+        return "send", why
+    return "receive", why
+
+
+def _connecting(error: Exception) -> str:
+    """Tell apart what may go wrong before a request leaves."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ssl.SSLError):
+            return "tls"
+        if type(cause).__name__ == "gaierror":
+            return "resolve"
+        cause = cause.__cause__ or cause.__context__
+    return "connect"
+
+
+def transport_error(phase: str, why: str) -> TransportError:
+    """Return the exception for a broken exchange."""
+    return TransportError(f"no answer from the service: {why}", phase=phase)

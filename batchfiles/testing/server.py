@@ -1,0 +1,96 @@
+"""The server: the application, its faults, and a thread in which it runs."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from typing import Any, Self
+
+from batchfiles.errors import MissingDependency
+
+try:
+    import uvicorn
+    from uvicorn.protocols.http.h11_impl import H11Protocol
+
+    from batchfiles.testing.app import app_of
+except ImportError as error:
+    raise MissingDependency(f"the local server needs {error.name}: pip install 'batchfiles[testing]'") from None
+
+from batchfiles.testing.faults import Faults
+from batchfiles.testing.service import Service
+from batchfiles.testing.spoiling import Spoiler
+
+__all__ = ["Server"]
+
+START = 30.0
+"""Seconds that it may take to start."""
+
+
+class _Protocol(H11Protocol):
+    """HTTP/1.1, with the connection at hand for whoever wants to break it."""
+
+    def connection_made(self, transport: Any) -> None:  # noqa: ANN401 - asyncio's
+        self.app_state = {**self.app_state, "transport": transport}
+        super().connection_made(transport)
+
+
+class Server:
+    """The API on a port of this machine, as long as the block lasts.
+
+    Args:
+        service: What it knows and does; a new one if none is given.
+        faults: What goes wrong; nothing if none is given.
+        host: The address to listen on.
+        port: The port; 0 for any that is free.
+
+    Attributes:
+        base_url: What clients need, `/v1` included.
+    """
+
+    def __init__(
+        self, service: Service | None = None, *, faults: Faults | None = None, host: str = "127.0.0.1", port: int = 0
+    ) -> None:
+        self.service = service or Service()
+        self._spoiler = Spoiler(app_of(self.service), faults or Faults())
+        self._socket = socket.socket()
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self._socket.bind((host, port))
+        self.base_url = f"http://{host}:{self._socket.getsockname()[1]}/v1"
+        self._server = uvicorn.Server(
+            uvicorn.Config(self._spoiler, http=_Protocol, ws="none", lifespan="off", log_config=None, log_level="critical")
+        )
+        self._thread = threading.Thread(
+            target=self._server.run, kwargs={"sockets": [self._socket]}, name="batchfiles-testing", daemon=True
+        )
+
+    @property
+    def faults(self) -> Faults:
+        """What goes wrong; may be set anew at any time."""
+        return self._spoiler.faults
+
+    @faults.setter
+    def faults(self, faults: Faults) -> None:
+        self._spoiler.faults = faults
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        end = time.monotonic() + START
+        while not self._server.started and self._thread.is_alive() and time.monotonic() < end:
+            time.sleep(0.005)
+        if not self._server.started:
+            raise RuntimeError("the local server did not start")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.should_exit = self._server.force_exit = True
+        self._thread.join()
+        self._socket.close()
+        self.service.close()
+
+    def run(self) -> None:
+        """Serve in this thread until it is interrupted."""
+        try:
+            self._server.run(sockets=[self._socket])
+        finally:
+            self.service.close()

@@ -1,0 +1,177 @@
+"""What makes the faults of a script happen: it stands between the application and the connection."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import MutableMapping
+from typing import Any
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from batchfiles.testing.faults import Fault, Faults
+
+__all__ = ["Spoiler", "call_of"]
+
+FILES, BATCHES = (
+    re.compile(r"(?:/openai)?(?:/v1)?/files(/[^/]+)?(/content)?"),
+    re.compile(r"(?:/openai)?(?:/v1)?/batches(/[^/]+)?(/cancel)?"),
+)
+
+PAGE = b"<html><head><title>520</title></head><body><h1>Web server is returning an unknown error</h1></body></html>"
+
+Message = MutableMapping[str, Any]
+
+
+def call_of(method: str, path: str) -> str:
+    """Tell the kind of a call, in the words of `faults.CALLS`."""
+    if match := FILES.fullmatch(path):
+        return _kind("files", method, one=match[1] is not None, more=match[2])
+    if match := BATCHES.fullmatch(path):
+        return _kind("batches", method, one=match[1] is not None, more=match[2])
+    return "live"
+
+
+def _kind(group: str, method: str, *, one: bool, more: str | None) -> str:
+    if more is not None:
+        return f"{group}.{more[1:]}"
+    if not one:
+        return f"{group}.{'create' if method == 'POST' else 'list'}"
+    return f"{group}.{'delete' if method == 'DELETE' else 'retrieve'}"
+
+
+class Spoiler:
+    """Lets calls meet the faults of a script.
+
+    Args:
+        app: What answers the calls that meet none.
+        faults: The script.
+    """
+
+    def __init__(self, app: ASGIApp, faults: Faults) -> None:
+        self._app = app
+        self.faults = faults
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one call."""
+        fault = self.faults.next(call_of(scope["method"], scope["path"])) if scope["type"] == "http" else None
+        if fault is None:
+            await self._app(scope, receive, send)
+            return
+        connection = _Connection(scope, receive, send)
+        if fault.kind in ("status", "html", "empty", "reset"):
+            await connection.read_all()
+            await _refuse(fault, connection)
+            return
+        answer = await self._answer(fault, scope, receive)
+        await _spoil(fault, answer, connection)
+
+    async def _answer(self, fault: Fault, scope: Scope, receive: Receive) -> _Answer:
+        """Let the application do what was asked, and keep what it says."""
+        if fault.kind in ("no_range", "other_range"):
+            kept = [
+                (name, value)
+                for name, value in scope["headers"]
+                if fault.kind != "no_range" or name not in (b"range", b"if-range")
+            ]
+            scope = {**scope, "headers": kept}
+        answer = _Answer()
+        await self._app(scope, receive, answer.take)
+        return answer
+
+
+class _Answer:
+    def __init__(self) -> None:
+        self.status = 0
+        self.headers: dict[bytes, bytes] = {}
+        self.body = b""
+
+    async def take(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            self.headers = dict(message["headers"])
+        else:
+            self.body += message.get("body", b"")
+
+
+class _Connection:
+    """One answer on its way, and the connection that it goes through."""
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self._receive = receive
+        self._send = send
+        self._transport = scope["state"]["transport"]
+
+    async def read_all(self) -> None:
+        while (message := await self._receive())["type"] == "http.request" and message.get("more_body"):
+            pass
+
+    async def answer(self, status: int, headers: dict[bytes, bytes], body: bytes) -> None:
+        await self._send({"type": "http.response.start", "status": status, "headers": list(headers.items())})
+        await self._send({"type": "http.response.body", "body": body})
+
+    async def write(self, *pieces: bytes, pause: float = 0.0) -> None:
+        """Write bytes that no server would, and close."""
+        for piece in pieces:
+            if self._transport.is_closing():
+                return
+            self._transport.write(piece)
+            await asyncio.sleep(pause)
+        self._transport.close()
+
+    def abort(self) -> None:
+        self._transport.abort()
+
+
+async def _refuse(fault: Fault, connection: _Connection) -> None:
+    more = {name.encode(): value.encode() for name, value in fault.headers.items()}
+    if fault.kind == "reset":
+        connection.abort()
+    elif fault.kind == "status":
+        words = b'{"error": {"message": "A fault of the script.", "type": "server_error", "param": null, "code": null}}'
+        await connection.answer(fault.status, {**_described(b"application/json", len(words)), **more}, words)
+    elif fault.kind == "html":
+        await connection.answer(fault.status, {**_described(b"text/html", len(PAGE)), **more}, PAGE)
+    else:
+        await connection.answer(200, {**_described(b"application/json", 0), **more}, b"")
+
+
+async def _spoil(fault: Fault, answer: _Answer, connection: _Connection) -> None:
+    body, size = answer.body, len(answer.body)
+    head = {name: value for name, value in answer.headers.items() if name != b"content-length"}
+    if fault.kind == "lost":
+        connection.abort()
+    elif fault.kind == "status_after":
+        await _refuse(Fault("status", status=fault.status, headers=fault.headers), connection)
+    elif fault.kind == "not_json":
+        await connection.answer(answer.status, {**head, b"content-length": str(size // 2).encode()}, body[: size // 2])
+    elif fault.kind == "cut":
+        await connection.write(_head(answer.status, head, size), body[: min(fault.after, size - 1)])
+    elif fault.kind == "long_length":
+        await connection.write(_head(answer.status, head, size + 10), body)
+    elif fault.kind == "short_length":
+        short = max(size - 10, 0)
+        await connection.write(_head(answer.status, head, short), body[:short])
+    elif fault.kind == "no_length":
+        await connection.write(_head(answer.status, head, None), body[: min(fault.after, size)])
+    elif fault.kind == "drip":
+        await connection.write(_head(answer.status, head, size), *(body[at : at + 1] for at in range(size)), pause=fault.pause)
+    elif fault.kind == "other_range" and answer.status == 206:
+        span = re.sub(rb"bytes \d+-", b"bytes 1-", answer.headers[b"content-range"])
+        await connection.answer(206, {**head, b"content-range": span, b"content-length": str(size).encode()}, body)
+    elif fault.kind == "changed":
+        await connection.answer(answer.status, {**head, b"etag": b'"another"', b"content-length": str(size).encode()}, body)
+    else:
+        await connection.answer(answer.status, {**head, b"content-length": str(size).encode()}, body)
+
+
+def _described(kind: bytes, size: int) -> dict[bytes, bytes]:
+    return {b"content-type": kind, b"content-length": str(size).encode()}
+
+
+def _head(status: int, headers: dict[bytes, bytes], size: int | None) -> bytes:
+    """Write a head by hand, with a length that need not be true."""
+    lines = [f"HTTP/1.1 {status} OK".encode(), *(name + b": " + value for name, value in headers.items()), b"connection: close"]
+    if size is not None:
+        lines.append(b"content-length: " + str(size).encode())
+    return b"\r\n".join(lines) + b"\r\n\r\n"
