@@ -68,7 +68,7 @@ class _Calls:
         self._service = service
 
     async def create_file(self, request: Request) -> Response:
-        async with request.form(max_part_size=CHUNK) as form:
+        async with request.form() as form:
             upload, purpose = form.get("file"), form.get("purpose")
             if not isinstance(upload, UploadFile):
                 raise Refusal(400, "'file' is a required property", code="missing_required_parameter", param="file")
