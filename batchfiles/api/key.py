@@ -36,6 +36,9 @@ class Key:
         """
         return _checked(self._value()) if callable(self._value) else self._value
 
+    def renew(self) -> None:
+        """Hear that the service refused the key. A function is asked for each request anyhow; who keeps its answer forgets it."""
+
     def __repr__(self) -> str:
         return "Key(***)"
 

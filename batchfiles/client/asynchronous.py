@@ -105,7 +105,7 @@ class AsyncClient:
         Raises:
             BatchFilesError: What the flow raises.
         """
-        exchange = _Exchange(self._http, KeyAuth(self.config, self._key), self._timeout, renewable=self._key.is_renewable)
+        exchange = _Exchange(self._http, KeyAuth(self.config, self._key), self._timeout)
         answer: Any = None
         problem: TransportError | FileError | None = None
         try:
@@ -155,11 +155,10 @@ async def _perform(effect: effects.Effect, exchange: _Exchange, on_update: OnUpd
 class _Exchange:
     """One request and its answer at a time; what is open is closed by the next one, and in the end."""
 
-    def __init__(self, http: httpx2.AsyncClient, auth: KeyAuth, timeout: float, *, renewable: bool) -> None:
+    def __init__(self, http: httpx2.AsyncClient, auth: KeyAuth, timeout: float) -> None:
         self._http = http
         self._auth = auth
         self._timeout = timeout
-        self._renewable = renewable
         self._response: httpx2.Response | None = None
         self._end = 0.0
 
@@ -167,8 +166,9 @@ class _Exchange:
         await self.close()
         self._end = time.monotonic() + self._timeout * request.patience
         problem = await self._send(request)
-        if problem is None and self._renewable and self._response is not None and self._response.status_code == 401:
+        if problem is None and self._auth.is_renewable and self._response is not None and self._response.status_code == 401:
             await self.close()
+            self._auth.renew()
             problem = await self._send(request)  # the key is asked for again: it may have been a token that has expired
         if problem is not None:
             raise transport_error(*problem)

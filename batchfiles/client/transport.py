@@ -38,6 +38,15 @@ class KeyAuth(httpx2.Auth):
         self._header, self._before = config.key_header
         self._key = key
 
+    @property
+    def is_renewable(self) -> bool:
+        """Whether another attempt may have another key."""
+        return self._key.is_renewable
+
+    def renew(self) -> None:
+        """Tell that the service refused the key."""
+        self._key.renew()
+
     def auth_flow(self, request: httpx2.Request) -> Generator[httpx2.Request, httpx2.Response, None]:
         """Add the header."""
         request.headers[self._header] = self._before + self._key.reveal()
