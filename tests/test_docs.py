@@ -1,6 +1,7 @@
 """The README and the pages in docs/: their examples are run, and their tables compared with the code.
 
-A block is passed over only where `<!-- set-up -->` (`.ci/run` runs it) or `<!-- not run -->` stands above it.
+A block is passed over only where `<!-- set-up -->` (`.ci/run` runs it) or `<!-- not run -->` stands above it. A page that names
+the command `python -m batchfiles.testing` gets a local server, and its examples find it in their environment.
 """
 
 from __future__ import annotations
@@ -58,6 +59,23 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+@pytest.fixture
+def service(page: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Run the local server for a page that speaks of it, with what it tells people to export in the environment."""
+    if "python -m batchfiles.testing" not in page.read_text():
+        yield
+        return
+    for needed in ("starlette", "uvicorn", "httpx2"):
+        pytest.importorskip(needed)
+    from batchfiles.testing import Server
+
+    with Server() as server:
+        monkeypatch.setenv("OPENAI_BASE_URL", server.base_url)
+        monkeypatch.setenv("OPENAI_API_KEY", "sk-local")
+        yield
+
+
+@pytest.mark.usefixtures("service")
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_the_examples_do_what_the_page_says(page: Path, place: Path) -> None:
     """In the order of the page, in one folder; what they print is what stands there."""
