@@ -5,6 +5,7 @@ from __future__ import annotations
 from batchfiles.api.flows.calling import call, exchange
 from batchfiles.api.flows.downloading import download, download_file
 from batchfiles.api.flows.submitting import Submission, create, find, list_batches, submit, upload
+from batchfiles.api.flows.together import together
 from batchfiles.api.flows.waiting import wait
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "find",
     "list_batches",
     "submit",
+    "together",
     "upload",
     "wait",
 ]

@@ -148,10 +148,13 @@ def upload(
     return (yield from call(request, files.create_response, policy))
 
 
-def find(config: Config, policy: RetryPolicy, *, token: str | None = None, sha256: str | None = None) -> Flow[Batch | None]:
+def find(
+    config: Config, policy: RetryPolicy, *, token: str | None = None, sha256: str | None = None, even_ended: bool = False
+) -> Flow[Batch | None]:
     """Search the list for a batch of ours, by its token or by the bytes of its file.
 
-    Searched for by its bytes, batches that failed, expired or were cancelled don't count: their file may be sent again.
+    Searched for by its bytes, batches that failed, expired or were cancelled don't count, since their file may be sent again;
+    unless `even_ended` asks for them.
     """
     after: str | None = None
     for _ in range(PAGES):
@@ -162,7 +165,7 @@ def find(config: Config, policy: RetryPolicy, *, token: str | None = None, sha25
                 continue
             if token is not None and marker[0] == token:
                 return batch
-            if sha256 is not None and marker[1] == sha256 and batch.status not in ENDED_BADLY:
+            if sha256 is not None and marker[1] == sha256 and (even_ended or batch.status not in ENDED_BADLY):
                 return batch
         after = page.after
         if after is None:
