@@ -12,8 +12,9 @@ from __future__ import annotations
 
 from batchfiles.testing.answers import Answerer, answer
 from batchfiles.testing.clock import Clock
-from batchfiles.testing.faults import Fault, Faults
+from batchfiles.testing.faults import CALLS, FAULTS, Fault, Faults
+from batchfiles.testing.quirks import Quirks
 from batchfiles.testing.server import Server
 from batchfiles.testing.service import Service
 
-__all__ = ["Answerer", "Clock", "Fault", "Faults", "Server", "Service", "answer"]
+__all__ = ["CALLS", "FAULTS", "Answerer", "Clock", "Fault", "Faults", "Quirks", "Server", "Service", "answer"]

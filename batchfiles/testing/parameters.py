@@ -1,0 +1,122 @@
+"""What callers may ask for: checked, and refused in the words of the service."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from batchfiles.api.batch_request import BATCH_ENDPOINTS, COMPLETION_WINDOW, EXPIRY, MAX_KEY, MAX_PAIRS, MAX_VALUE
+from batchfiles.limits import Limits
+from batchfiles.testing.refusal import Refusal
+
+__all__ = ["check_batch", "check_purpose", "life_of", "page_size", "sort_order"]
+
+PURPOSES: Final = ("assistants", "batch", "fine-tune", "vision", "user_data", "evals")
+"""OpenAI's OpenAPI document, CreateFileRequest."""
+
+KINDS: Final = {type(None): "null", bool: "a boolean", int: "an integer", float: "a decimal", list: "an array", dict: "an object"}
+"""What the service calls the values of JSON."""
+
+
+def check_batch(asked: dict[str, Any], limits: Limits) -> None:
+    """Check what a batch is to be made of.
+
+    Raises:
+        Refusal: A parameter is missing or wrong.
+    """
+    for name in ("input_file_id", "endpoint", "completion_window"):
+        if asked.get(name) in (None, ""):
+            raise Refusal(400, f"Missing required parameter: '{name}'.", code="missing_required_parameter", param=name)
+        _check_text(name, asked[name])
+    endpoints = [*BATCH_ENDPOINTS, *sorted(limits.known_urls.difference(BATCH_ENDPOINTS))]
+    _check_word("endpoint", asked["endpoint"], endpoints)
+    _check_word("completion_window", asked["completion_window"], [COMPLETION_WINDOW])
+    if asked.get("metadata") is not None:
+        _check_metadata(asked["metadata"])
+    if asked.get("output_expires_after") is not None:
+        expires = asked["output_expires_after"]
+        if not isinstance(expires, dict):
+            raise _wrong_type("output_expires_after", "an object", expires)
+        life_of("output_expires_after", expires.get("anchor"), expires.get("seconds"))
+
+
+def check_purpose(purpose: str) -> None:
+    """Check what a file is to be for.
+
+    Raises:
+        Refusal: The service knows no such purpose.
+    """
+    _check_word("purpose", purpose, list(PURPOSES))
+
+
+def life_of(name: str, anchor: object, seconds: object) -> int:
+    """Return after how many seconds a file is to be deleted.
+
+    Raises:
+        Refusal: It is no number, or one out of bounds, or counted from something else than the file's making.
+    """
+    if anchor != "created_at":
+        message = f"Invalid value for '{name}.anchor': the only anchor is 'created_at'."
+        raise Refusal(400, message, code="invalid_value", param=f"{name}.anchor")
+    if isinstance(seconds, str) and seconds.isascii() and seconds.isdigit() and len(seconds) < 10:
+        seconds = int(seconds)  # forms have only texts
+    if not isinstance(seconds, int) or isinstance(seconds, bool) or seconds not in EXPIRY:
+        message = f"Invalid value for '{name}.seconds': it must be from {EXPIRY[0]} to {EXPIRY[-1]}."
+        raise Refusal(400, message, code="invalid_value", param=f"{name}.seconds")
+    return seconds
+
+
+def page_size(text: str | None, usual: int, most: int) -> int:
+    """Return how many objects a page is to have.
+
+    Raises:
+        Refusal: It is no number, or one out of bounds.
+    """
+    if text is None:
+        return usual
+    if not text.isascii() or not text.isdigit() or len(text) > 9 or not 1 <= int(text) <= most:
+        raise Refusal(400, f"Invalid 'limit': it must be from 1 to {most}.", code="invalid_value", param="limit")
+    return int(text)
+
+
+def sort_order(text: str | None) -> str:
+    """Return `asc` or `desc`.
+
+    Raises:
+        Refusal: It is neither.
+    """
+    if text is None:
+        return "desc"
+    _check_word("order", text, ["asc", "desc"])
+    return text
+
+
+def _check_metadata(metadata: object) -> None:
+    if not isinstance(metadata, dict):
+        raise _wrong_type("metadata", "an object", metadata)
+    if len(metadata) > MAX_PAIRS:
+        message = f"Invalid 'metadata': too many properties. Expected at most {MAX_PAIRS}, but got {len(metadata)} instead."
+        raise Refusal(400, message, code="object_above_max_properties", param="metadata")
+    for key, value in metadata.items():
+        name = f"metadata.{key}"
+        _check_text(name, value)
+        for what, text, most in (("key", key, MAX_KEY), ("value", value, MAX_VALUE)):
+            if len(text) > most:
+                message = f"Invalid '{name}': {what} too long. Expected at most {most} characters, but got {len(text)} instead."
+                raise Refusal(400, message, code="string_above_max_length", param=name)
+
+
+def _check_text(name: str, value: object) -> None:
+    if not isinstance(value, str):
+        raise _wrong_type(name, "a string", value)
+
+
+def _check_word(name: str, value: str, words: list[str]) -> None:
+    if value not in words:
+        known = ", ".join(f"'{word}'" for word in words)
+        message = f"Invalid value: '{value[:100]}'. Supported values are: {known}. ('{name}')"
+        raise Refusal(400, message, code="invalid_value", param=name)
+
+
+def _wrong_type(name: str, wanted: str, value: object) -> Refusal:
+    got = KINDS.get(type(value), "a string")
+    return Refusal(400, f"Invalid type for '{name}': expected {wanted}, but got {got} instead.", code="invalid_type", param=name)
