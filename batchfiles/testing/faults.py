@@ -24,9 +24,11 @@ CALLS = (
 
 FAULTS = {
     "status": "answers with `status` and an error in JSON, without doing anything",
+    "early": "answers with `status` before the request was read, reads it, and closes the connection, without doing anything",
     "status_after": "does what was asked, and then answers with `status`",
     "lost": "does what was asked, and closes the connection instead of answering",
     "reset": "closes the connection without doing anything",
+    "stall": "says nothing for `pause` seconds, and then closes the connection, without doing anything",
     "html": "answers with `status` and a page of HTML, as proxies do",
     "empty": "answers with 200 and nothing else",
     "not_json": "answers with 200 and half of the JSON",
@@ -34,6 +36,7 @@ FAULTS = {
     "long_length": "says that the body is ten bytes longer than it is",
     "short_length": "says that the body is ten bytes shorter than it is, and sends no more",
     "no_length": "ends the body after `after` bytes, without a length, by closing the connection",
+    "cut_chunk": "ends the body after `after` bytes, in the middle of a chunk (`Transfer-Encoding: chunked`)",
     "drip": "sends one byte every `pause` seconds",
     "no_range": "sends the whole file to a request for a part",
     "other_range": "sends a part that begins elsewhere",
@@ -50,7 +53,7 @@ class Fault:
         kind: One of `FAULTS`.
         status: For the kinds that answer with one.
         after: Bytes, for the kinds that end a body.
-        pause: Seconds, for `drip`.
+        pause: Seconds, for `drip` and `stall`.
         headers: More headers of the answer, such as `retry-after`.
 
     Raises:
@@ -72,13 +75,17 @@ class Faults:
     """The script: which call meets what.
 
     faults = Faults().at("batches.create", 1, Fault("lost")).at("files.content", 2, Fault("cut", after=100))
+
+    Attributes:
+        seen: How many calls of each kind there were.
+        met: The calls that met a fault, in their order: the kind of the call, its number, and the fault.
     """
 
     def __init__(self) -> None:
         self._planned: dict[tuple[str, int], Fault] = {}
         self._always: dict[str, Fault] = {}
         self.seen: Counter[str] = Counter()
-        """How many calls of each kind there were."""
+        self.met: list[tuple[str, int, Fault]] = []
 
     def at(self, call: str, number: int, fault: Fault) -> Faults:
         """Let the n-th call of a kind, counted from 1, meet a fault.
@@ -121,17 +128,20 @@ class Faults:
     def next(self, call: str) -> Fault | None:
         """Count a call, and return what it meets."""
         self.seen[call] += 1
-        return self._planned.get((call, self.seen[call]), self._always.get(call))
+        fault = self._planned.get((call, self.seen[call]), self._always.get(call))
+        if fault is not None:
+            self.met.append((call, self.seen[call], fault))
+        return fault
 
 
 def _some_fault(call: str, chance: random.Random) -> Fault:
-    kinds = ["status", "status", "html", "reset", "lost", "status_after", "not_json", "empty"]
+    kinds = ["status", "status", "early", "html", "reset", "lost", "status_after", "not_json", "empty", "cut", "drip"]
     if call == "files.content":
-        kinds += ["cut", "cut", "no_length", "long_length", "no_range", "other_range", "changed"]
+        kinds += ["cut", "no_length", "cut_chunk", "long_length", "short_length", "no_range", "other_range", "changed"]
     kind = chance.choice(kinds)
     # 409 and 429 say clearly that nothing was done.
     statuses = [408, 500, 502, 503, 520] if kind == "status_after" else [408, 409, 429, 500, 502, 503, 520]
-    return Fault(kind, status=chance.choice(statuses), after=chance.randrange(400))
+    return Fault(kind, status=chance.choice(statuses), after=chance.randrange(400), pause=0.0)
 
 
 def _known(call: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import MutableMapping
+from contextlib import suppress
 from typing import Any
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -19,6 +20,14 @@ FILES, BATCHES = (
 )
 
 PAGE = b"<html><head><title>520</title></head><body><h1>Web server is returning an unknown error</h1></body></html>"
+
+WORDS = b'{"error": {"message": "A fault of the script.", "type": "server_error", "param": null, "code": null}}'
+
+UNDONE = frozenset({"status", "early", "html", "empty", "reset", "stall"})
+"""Faults before which nothing is done of what was asked."""
+
+LINGER = 5.0
+"""Seconds for which a request is read that was answered already, as web servers do."""
 
 Message = MutableMapping[str, Any]
 
@@ -59,8 +68,9 @@ class Spoiler:
             await self._app(scope, receive, send)
             return
         connection = _Connection(scope, receive, send)
-        if fault.kind in ("status", "html", "empty", "reset"):
-            await connection.read_all()
+        if fault.kind in UNDONE:
+            if fault.kind != "early":
+                await connection.read_all()
             await _refuse(fault, connection)
             return
         answer = await self._answer(fault, scope, receive)
@@ -75,23 +85,38 @@ class Spoiler:
                 if fault.kind != "no_range" or name not in (b"range", b"if-range")
             ]
             scope = {**scope, "headers": kept}
-        answer = _Answer()
+        answer = _Answer(most=fault.after if fault.kind in ("cut", "no_length", "cut_chunk") else None)
         await self._app(scope, receive, answer.take)
         return answer
 
 
 class _Answer:
-    def __init__(self) -> None:
+    """What the application says, its body as far as it is needed.
+
+    Args:
+        most: Bytes of the body that are kept; None for all.
+    """
+
+    def __init__(self, most: int | None) -> None:
         self.status = 0
         self.headers: dict[bytes, bytes] = {}
-        self.body = b""
+        self.size = 0
+        self._most = most
+        self._pieces: list[bytes] = []
+
+    @property
+    def body(self) -> bytes:
+        return b"".join(self._pieces)[: self._most]
 
     async def take(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
             self.headers = dict(message["headers"])
-        else:
-            self.body += message.get("body", b"")
+            return
+        piece = message.get("body", b"")
+        if self._most is None or self.size < self._most:
+            self._pieces.append(piece)
+        self.size += len(piece)
 
 
 class _Connection:
@@ -119,17 +144,31 @@ class _Connection:
             await asyncio.sleep(pause)
         self._transport.close()
 
+    async def answer_early(self, *pieces: bytes) -> None:
+        """Write an answer, and only then read what was asked, as long as it comes: else the answer might be lost on its way."""
+        for piece in pieces:
+            self._transport.write(piece)
+        self._transport.write_eof()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LINGER):
+                await self.read_all()
+        self._transport.close()
+
     def abort(self) -> None:
         self._transport.abort()
 
 
 async def _refuse(fault: Fault, connection: _Connection) -> None:
     more = {name.encode(): value.encode() for name, value in fault.headers.items()}
-    if fault.kind == "reset":
+    if fault.kind == "stall":
+        await asyncio.sleep(fault.pause)
+    if fault.kind in ("reset", "stall"):
         connection.abort()
     elif fault.kind == "status":
-        words = b'{"error": {"message": "A fault of the script.", "type": "server_error", "param": null, "code": null}}'
-        await connection.answer(fault.status, {**_described(b"application/json", len(words)), **more}, words)
+        await connection.answer(fault.status, {**_described(b"application/json", len(WORDS)), **more}, WORDS)
+    elif fault.kind == "early":
+        head = _head(fault.status, {b"content-type": b"application/json", **more}, len(WORDS))
+        await connection.answer_early(head, WORDS)
     elif fault.kind == "html":
         await connection.answer(fault.status, {**_described(b"text/html", len(PAGE)), **more}, PAGE)
     else:
@@ -137,7 +176,7 @@ async def _refuse(fault: Fault, connection: _Connection) -> None:
 
 
 async def _spoil(fault: Fault, answer: _Answer, connection: _Connection) -> None:
-    body, size = answer.body, len(answer.body)
+    body, size = answer.body, answer.size
     head = {name: value for name, value in answer.headers.items() if name != b"content-length"}
     if fault.kind == "lost":
         connection.abort()
@@ -146,14 +185,17 @@ async def _spoil(fault: Fault, answer: _Answer, connection: _Connection) -> None
     elif fault.kind == "not_json":
         await connection.answer(answer.status, {**head, b"content-length": str(size // 2).encode()}, body[: size // 2])
     elif fault.kind == "cut":
-        await connection.write(_head(answer.status, head, size), body[: min(fault.after, size - 1)])
+        await connection.write(_head(answer.status, head, size), body[: max(size - 1, 0)])
     elif fault.kind == "long_length":
         await connection.write(_head(answer.status, head, size + 10), body)
     elif fault.kind == "short_length":
         short = max(size - 10, 0)
         await connection.write(_head(answer.status, head, short), body[:short])
     elif fault.kind == "no_length":
-        await connection.write(_head(answer.status, head, None), body[: min(fault.after, size)])
+        await connection.write(_head(answer.status, head, None), body)
+    elif fault.kind == "cut_chunk":
+        chunked = {**head, b"transfer-encoding": b"chunked"}
+        await connection.write(_head(answer.status, chunked, None), b"%x\r\n" % (len(body) + 1), body)
     elif fault.kind == "drip":
         await connection.write(_head(answer.status, head, size), *(body[at : at + 1] for at in range(size)), pause=fault.pause)
     elif fault.kind == "other_range" and answer.status == 206:
