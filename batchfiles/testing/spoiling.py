@@ -142,7 +142,7 @@ class _Connection:
                 return
             self._transport.write(piece)
             await asyncio.sleep(pause)
-        self._transport.close()
+        await self._close()
 
     async def answer_early(self, *pieces: bytes) -> None:
         """Write an answer, and only then read what was asked, as long as it comes: else the answer might be lost on its way."""
@@ -152,10 +152,17 @@ class _Connection:
         with suppress(TimeoutError):
             async with asyncio.timeout(LINGER):
                 await self.read_all()
-        self._transport.close()
+        await self._close()
 
-    def abort(self) -> None:
+    async def abort(self) -> None:
         self._transport.abort()
+        await self._close()
+
+    async def _close(self) -> None:
+        """Close, and wait until it is closed: the server below would write an answer of its own to who seems to wait for one."""
+        self._transport.close()
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
 
 
 async def _refuse(fault: Fault, connection: _Connection) -> None:
@@ -163,7 +170,7 @@ async def _refuse(fault: Fault, connection: _Connection) -> None:
     if fault.kind == "stall":
         await asyncio.sleep(fault.pause)
     if fault.kind in ("reset", "stall"):
-        connection.abort()
+        await connection.abort()
     elif fault.kind == "status":
         await connection.answer(fault.status, {**_described(b"application/json", len(WORDS)), **more}, WORDS)
     elif fault.kind == "early":
@@ -179,7 +186,7 @@ async def _spoil(fault: Fault, answer: _Answer, connection: _Connection) -> None
     body, size = answer.body, answer.size
     head = {name: value for name, value in answer.headers.items() if name != b"content-length"}
     if fault.kind == "lost":
-        connection.abort()
+        await connection.abort()
     elif fault.kind == "status_after":
         await _refuse(Fault("status", status=fault.status, headers=fault.headers), connection)
     elif fault.kind == "not_json":
