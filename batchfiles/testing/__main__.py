@@ -3,34 +3,98 @@
 from __future__ import annotations
 
 import argparse
+import errno
+import signal
 import sys
+import threading
 from collections.abc import Sequence
 
 __all__ = ["main"]
 
+EPILOG = """\
+Give what it prints to the shell in which your programs run, and they talk to this server: batchfiles, the openai SDK, curl.
+
+Examples:
+  python -m batchfiles.testing --port 8000
+  python -m batchfiles.testing --port 0 --stage-seconds 10
+  python -m batchfiles.testing --faults-by-chance 7
+"""
+
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Serve."""
+    """Serve until a signal comes.
+
+    Returns:
+        The exit code: 0 after Ctrl-C, 2 for wrong usage, 3 where it could not be started.
+    """
     from batchfiles.errors import MissingDependency
 
-    parser = argparse.ArgumentParser(
-        prog="python -m batchfiles.testing", description="A local server of the Files and Batches API."
-    )
-    parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--port", type=int, default=8000, help="0 for any that is free (default: 8000)")
-    parser.add_argument("--stage-seconds", type=float, default=1.0, help="how long a batch is in each stage (default: 1)")
-    options = parser.parse_args(argv)
+    options = _parser().parse_args(argv)
     try:
+        from batchfiles.testing.faults import Faults
         from batchfiles.testing.server import Server
         from batchfiles.testing.service import Service
 
-        server = Server(Service(stage_seconds=options.stage_seconds), host=options.host, port=options.port)
+        faults = None if options.faults_by_chance is None else Faults.by_chance(options.faults_by_chance)
+        server = Server(Service(stage_seconds=options.stage_seconds), faults=faults, host=options.host, port=options.port)
     except (MissingDependency, OSError) as error:
-        print(f"batchfiles.testing: {error}", file=sys.stderr)  # noqa: T201
+        print(f"batchfiles.testing: {_reason(error, options)}", file=sys.stderr)  # noqa: T201
         return 3
-    print(f"export OPENAI_BASE_URL={server.base_url} OPENAI_API_KEY=sk-local", flush=True)  # noqa: T201
-    server.run()
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    with server:
+        print(f"export OPENAI_BASE_URL={server.base_url} OPENAI_API_KEY=sk-local", flush=True)  # noqa: T201
+        stop.wait()
     return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m batchfiles.testing",
+        description="A local server of the Files and Batches API. It answers with made-up words, costs nothing, and forgets "
+        "everything when it ends (Ctrl-C).",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--host", default="127.0.0.1", help="the address to listen on (default: 127.0.0.1)")
+    parser.add_argument("--port", type=_port, default=8000, help="0 for any that is free (default: 8000)")
+    parser.add_argument(
+        "--stage-seconds",
+        type=_seconds,
+        default=1.0,
+        metavar="SECONDS",
+        help="how long a batch is validating, in progress and finalizing each (default: 1)",
+    )
+    parser.add_argument(
+        "--faults-by-chance",
+        type=int,
+        metavar="SEED",
+        help="let a third of the first calls go wrong in passing ways; the same seed makes the same ones",
+    )
+    return parser
+
+
+def _port(text: str) -> int:
+    port = int(text)
+    if not 0 <= port <= 65_535:
+        raise argparse.ArgumentTypeError(f"{port} is no port: they go from 0 to 65535")
+    return port
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not 0 <= seconds <= 86_400:
+        raise argparse.ArgumentTypeError(f"{text} is not from 0 to 86400 seconds")
+    return seconds
+
+
+def _reason(error: Exception, options: argparse.Namespace) -> str:
+    if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
+        return f"port {options.port} of {options.host} is taken: choose another one with --port, or 0 for any that is free"
+    if isinstance(error, OSError):
+        return f"can't listen on port {options.port} of {options.host}: {error.strerror or error}"
+    return str(error)
 
 
 if __name__ == "__main__":

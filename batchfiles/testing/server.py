@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 import time
+from importlib.util import find_spec
 from typing import Any, Self
 
 from batchfiles.errors import MissingDependency
@@ -16,6 +17,8 @@ try:
     from batchfiles.testing.app import app_of
 except ImportError as error:
     raise MissingDependency(f"the local server needs {error.name}: pip install 'batchfiles[testing]'") from None
+if find_spec("python_multipart") is None and find_spec("multipart") is None:  # its name until 0.0.12
+    raise MissingDependency("the local server needs python-multipart: pip install 'batchfiles[testing]'")
 
 from batchfiles.testing.faults import Faults
 from batchfiles.testing.service import Service
@@ -44,7 +47,11 @@ class Server:
         host: The address to listen on.
         port: The port; 0 for any that is free.
 
+    Raises:
+        OSError: It can't listen there.
+
     Attributes:
+        service: What it knows and does: its files, its batches, its clock and quirks.
         base_url: What clients need, `/v1` included.
     """
 
@@ -56,7 +63,12 @@ class Server:
         # asyncio sends small answers at once (TCP_NODELAY) only where the socket names its protocol; else each takes 40 ms.
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self._socket.bind((host, port))
+        try:
+            self._socket.bind((host, port))
+        except OSError:
+            self._socket.close()
+            self.service.close()
+            raise
         self.base_url = f"http://{host}:{self._socket.getsockname()[1]}/v1"
         self._server = uvicorn.Server(
             uvicorn.Config(self._spoiler, http=_Protocol, ws="none", lifespan="off", log_config=None, log_level="critical")
@@ -88,10 +100,3 @@ class Server:
         self._thread.join()
         self._socket.close()
         self.service.close()
-
-    def run(self) -> None:
-        """Serve in this thread until it is interrupted."""
-        try:
-            self._server.run(sockets=[self._socket])
-        finally:
-            self.service.close()
