@@ -21,6 +21,7 @@
     │  └─ IncompleteDownload         a file did not come whole; .path
     ├─ StillRunning (TimeoutError)   we stopped waiting for a batch; .batch_id .batch
     ├─ AlreadySubmitted              there is a batch of the same bytes; .batch_id .status
+    ├─ BatchFailed                   the service refused a whole file of requests; .batch_id
     └─ InvalidWebhook                a message that does not come from the service
 
 Wrong calls raise plain `TypeError` or `ValueError`: they are mistakes to mend, not conditions to catch. No exception here ever
@@ -36,6 +37,7 @@ __all__ = [
     "APIError",
     "AlreadySubmitted",
     "AuthenticationError",
+    "BatchFailed",
     "BatchFilesError",
     "Conflict",
     "DataError",
@@ -363,6 +365,18 @@ class AlreadySubmitted(BatchFilesError):
         super().__init__(f"{batch_id} was made of the same bytes and is {status}; submit it again only if you want to pay again")
         self.batch_id = batch_id
         self.status = status
+
+
+class BatchFailed(BatchFilesError):
+    """The service refused a whole file of requests; nothing of it was done, and nothing is paid for.
+
+    Attributes:
+        batch_id: The batch that failed.
+    """
+
+    def __init__(self, reason: str, *, batch_id: str) -> None:
+        super().__init__(reason)
+        self.batch_id = batch_id
 
 
 class InvalidWebhook(BatchFilesError):

@@ -58,7 +58,8 @@ class Client:
         self.config = config or config_of(base_url)
         self._key = key_of(key, self.config)
         self._timeout = timeout
-        self._calls = Calls(self.config, policy or RetryPolicy())
+        self.policy = policy or RetryPolicy()
+        self._calls = Calls(self.config, self.policy)
         self._owned = http is None
         self._http = http or httpx2.Client(trust_env=False)
         self.batches = Batches(self, self._calls)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from batchfiles.api.flows.calling import call, exchange
 from batchfiles.api.flows.downloading import download, download_file
-from batchfiles.api.flows.submitting import Submission, create, find, list_batches, submit, upload
+from batchfiles.api.flows.submitting import Submission, create, find, list_batches, search, submit, upload
 from batchfiles.api.flows.together import together
-from batchfiles.api.flows.waiting import wait
+from batchfiles.api.flows.waiting import lacks_files, wait
 
 __all__ = [
     "Submission",
@@ -16,7 +16,9 @@ __all__ = [
     "download_file",
     "exchange",
     "find",
+    "lacks_files",
     "list_batches",
+    "search",
     "submit",
     "together",
     "upload",

@@ -20,7 +20,7 @@ from batchfiles.api.messages import FilePart, Request, Response
 from batchfiles.api.retry_policy import RetryPolicy, is_passing
 from batchfiles.errors import AlreadySubmitted, APIError, SubmissionUnknown, TransportError
 
-__all__ = ["MARKER", "Submission", "create", "find", "list_batches", "marker_of", "submit", "upload"]
+__all__ = ["MARKER", "Submission", "create", "find", "list_batches", "marker_of", "search", "submit", "upload"]
 
 MARKER = "batchfiles"
 """The key of our one pair of metadata; users have the other 15. Its value is `<token> <sha256 of the file>`."""
@@ -225,7 +225,7 @@ def _create(config: Config, request: Request, token: str, policy: RetryPolicy) -
             if not unsure and not is_passing(response, conflicts=False):
                 raise problem
         if unsure:
-            found, looked = yield from _search(config, token, policy)
+            found, looked = yield from search(config, token, policy)
             if found is not None:
                 return found
             if isinstance(problem, TransportError) or not looked:
@@ -243,11 +243,11 @@ def _made(config: Config, response: Response, token: str, policy: RetryPolicy) -
         return batches.create_response(response)
     except APIError:
         pass
-    found, _ = yield from _search(config, token, policy)
+    found, _ = yield from search(config, token, policy)
     return found
 
 
-def _search(config: Config, token: str, policy: RetryPolicy) -> Flow[tuple[Batch | None, bool]]:
+def search(config: Config, token: str, policy: RetryPolicy) -> Flow[tuple[Batch | None, bool]]:
     """Look for the batch of a token, some times; also tells whether the last look was a good one."""
     looked = False
     for pause in LOOKS:

@@ -10,7 +10,7 @@ from batchfiles.api.flows.effects import Flow, Now, Sleep, Tell
 from batchfiles.api.retry_policy import RetryPolicy
 from batchfiles.errors import NotFound, RateLimited, ServerFault, StillRunning, TransportError
 
-__all__ = ["wait"]
+__all__ = ["lacks_files", "wait"]
 
 QUICK_LOOKS, SLOW = 10, 60.0
 """After ten looks there is at most one a minute: a batch takes hours, and Azure asks for as much."""
@@ -71,7 +71,7 @@ def wait(
             last = batch
             if batch.is_terminal:
                 late += 1
-                if late > LATE_FILES or not _lacks_files(batch):
+                if late > LATE_FILES or not lacks_files(batch):
                     return batch
         pause = interval if interval is not None else _pause(look)
         now = yield Now()
@@ -88,7 +88,7 @@ def _differs(batch: Batch, last: Batch) -> bool:
     return (batch.status, batch.request_counts, batch.result_file_ids) != (last.status, last.request_counts, last.result_file_ids)
 
 
-def _lacks_files(batch: Batch) -> bool:
+def lacks_files(batch: Batch) -> bool:
     """Tell whether a batch says that it has results, and not where."""
     counts = batch.request_counts
     answers = counts.completed > 0 and batch.output_file_id is None
