@@ -16,7 +16,8 @@ try:
 
     from batchfiles.testing.app import app_of
 except ImportError as error:
-    raise MissingDependency(f"the local server needs {error.name}: pip install 'batchfiles[testing]'") from None
+    package = (error.name or "starlette").partition(".")[0]
+    raise MissingDependency(f"the local server needs {package}: pip install 'batchfiles[testing]'") from None
 if find_spec("python_multipart") is None and find_spec("multipart") is None:  # its name until 0.0.12
     raise MissingDependency("the local server needs python-multipart: pip install 'batchfiles[testing]'")
 
