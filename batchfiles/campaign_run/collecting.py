@@ -1,0 +1,103 @@
+"""Collecting: the batches at the service are looked at in turn, and what has ended is fetched into the campaign folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from batchfiles.api.batch import Batch
+from batchfiles.api.flows import lacks_files
+from batchfiles.api.flows.waiting import LATE_FILES, VANISHED
+from batchfiles.campaign_run.failures import failure_of, lacks_room
+from batchfiles.campaign_run.ledger import Ledger, PartState
+from batchfiles.client import Client
+from batchfiles.errors import NotFound
+from batchfiles.streams.atomic import atomic_file
+
+__all__ = ["Collector"]
+
+
+class Collector:
+    """Looks at batches, and fetches results.
+
+    Args:
+        client: The service.
+        folder: The campaign folder.
+        ledger: How the run stands.
+
+    Attributes:
+        seen: The batches of the live parts, as they stood at the last look.
+    """
+
+    def __init__(self, client: Client, folder: Path, ledger: Ledger) -> None:
+        self._client = client
+        self._folder = folder
+        self._ledger = ledger
+        self.seen: dict[str, Batch] = {}
+        self._without_files: dict[str, int] = {}
+        self._vanished: dict[str, int] = {}
+
+    def look(self, state: PartState) -> str | None:
+        """Look at the batch of a part.
+
+        Returns:
+            The status with which it has ended, `queue_full` where it has failed for want of room; None if it goes on.
+
+        Raises:
+            BatchFailed: The service refused the part.
+            NotFound: The service doesn't know the batch, look after look.
+            APIError: The service said no.
+            TransportError: It could not be reached.
+        """
+        batch = self._retrieved(state)
+        if batch is None:
+            return None
+        self.seen[state.name] = batch
+        if not batch.is_terminal or self._is_early(batch):
+            return None
+        del self.seen[state.name]
+        if batch.status != "failed":
+            self._ledger.note("ended", part=state.name, batch_id=batch.id, status=batch.status)
+            return batch.status
+        room = lacks_room(batch)
+        errors = batch.errors.encode()["data"] if batch.errors is not None else []
+        self._ledger.note("failed", part=state.name, batch_id=batch.id, errors=errors[:10], keep_file=room)
+        if not room:
+            raise failure_of(batch, self._folder / state.name)
+        return "queue_full"
+
+    def _retrieved(self, state: PartState) -> Batch | None:
+        """Return the batch; None while a new one is not known everywhere."""
+        assert state.batch_id is not None  # noqa: S101 - a live part has a batch
+        try:
+            batch = self._client.batches.retrieve(state.batch_id)
+        except NotFound:
+            self._vanished[state.batch_id] = self._vanished.get(state.batch_id, 0) + 1
+            if self._vanished[state.batch_id] >= VANISHED:
+                raise
+            return None
+        self._vanished.pop(state.batch_id, None)
+        return batch
+
+    def _is_early(self, batch: Batch) -> bool:
+        """Tell whether the files that a batch promises are still to come."""
+        if not lacks_files(batch):
+            return False
+        looks = self._without_files[batch.id] = self._without_files.get(batch.id, 0) + 1
+        return looks <= LATE_FILES
+
+    def fetch(self, state: PartState) -> None:
+        """Fetch the results of a batch that has ended; without any, an empty file says so.
+
+        Raises:
+            IncompleteDownload: A file did not come whole.
+            APIError: The service said no.
+            TransportError: It could not be reached.
+            FileError: The disk refused.
+        """
+        assert state.batch_id is not None  # noqa: S101 - what has ended has a batch
+        paths = self._client.download(state.batch_id, self._folder)
+        if not paths:
+            empty = self._folder / f"{state.batch_id}_error.jsonl"
+            with atomic_file(empty, force=True):
+                paths = [str(empty)]
+        self._ledger.note("downloaded", part=state.name, batch_id=state.batch_id, files=[Path(path).name for path in paths])

@@ -1,0 +1,254 @@
+"""`run`: from requests to a table in one call, which may be killed at any moment and called again."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from contextlib import closing, nullcontext
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from batchfiles.campaign.folder import request_sources
+from batchfiles.campaign.manifest import read_manifest
+from batchfiles.campaign.names import stem_of
+from batchfiles.campaign_run.journal import JOURNAL, Journal
+from batchfiles.campaign_run.ledger import Ledger
+from batchfiles.campaign_run.lock import LOCK, locked
+from batchfiles.campaign_run.parts import Fingerprint, checked_divisions, fingerprints, lay_parts
+from batchfiles.campaign_run.passes import OnUpdate, Passes
+from batchfiles.campaign_run.report import RunReport
+from batchfiles.campaign_run.rounds import add_round, write_table
+from batchfiles.campaign_run.sending import Sender, register
+from batchfiles.campaign_run.target import Target
+from batchfiles.client import Client
+from batchfiles.errors import Mismatch
+from batchfiles.jobs.join_report import JoinReport
+from batchfiles.limits import OPENAI, Limits
+from batchfiles.streams.atomic import file_error
+from batchfiles.streams.sources import Source, SourceLike
+
+__all__ = ["campaign_folder", "refuse_changed", "run", "run_sources"]
+
+
+def run(
+    *files: SourceLike,
+    output: str | os.PathLike[str],
+    campaign: str | os.PathLike[str] | None = None,
+    client: Client | None = None,
+    endpoint: str | None = None,
+    limits: Limits = OPENAI,
+    max_parallel: int = 10,
+    retries: int = 2,
+    once: bool = False,
+    recover: bool = False,
+    again: bool = False,
+    format: str | None = None,  # noqa: A002 - the command line's word
+    force: bool = False,
+    interval: float | None = None,
+    on_update: OnUpdate | None = None,
+) -> RunReport:
+    """Check requests, split them, send the parts, wait, fetch, send again what may succeed then, and write the joined table.
+
+    Every step that costs money is in the journal of the campaign folder before it is taken. Called again after whatever ended it,
+    it goes on where it was; no part ever has two live batches. What is finished is not done again.
+
+    Args:
+        *files: Request files, folders and globs of them; no standard input, for it can't be read again. Every `custom_id` must
+            be there once.
+        output: The table: see `Join.write`.
+        campaign: The folder that keeps parts, results and journal; None takes `NAME.campaign` beside the first file `NAME.jsonl`.
+        client: The service; None makes a `Client()` of the environment.
+        endpoint: Where the requests go; None takes the `url` of the requests.
+        limits: What one file may be: the requests are checked and split by it.
+        max_parallel: Batches that may be at the service at once.
+        retries: Rounds in which what is `retryable` is sent again.
+        once: Do what can be done now, and wait for nothing.
+        recover: Take over the batches that the service has of the same bytes: for a campaign folder that was lost.
+        again: Send although the service has batches of the same bytes.
+        format: The format of the table, where the name doesn't say it.
+        force: Replace a table that is there.
+        interval: Seconds between two looks at all batches; None lets the pauses grow from 5 to 60 seconds.
+        on_update: Told what happens.
+
+    Returns:
+        How far it came; `finished` is False only with `once`.
+
+    Raises:
+        InvalidLine: The service would refuse a request; nothing was sent.
+        LineTooLong: A line is too large for any part.
+        Mismatch: The files are not what they were when the campaign was begun, or the folder holds something else.
+        AlreadySubmitted: The service has a batch of the same bytes, and the folder knows nothing of it.
+        BatchFailed: The service refused a part: called again, this sends it again.
+        APIError: The service said no.
+        TransportError: The service could not be reached for an hour.
+        OutputExists: The table is there and is none of this campaign's.
+        FileError: A file can't be read, the disk refused, or another run is at work in the folder.
+        DataError: The journal is damaged.
+        ValueError: An option has no such value.
+    """
+    if max_parallel < 1 or retries < 0:
+        raise ValueError("max_parallel is 1 or more, and retries 0 or more")
+    sources = run_sources(files)
+    target = Target(output, format)
+    folder = campaign_folder(campaign, sources)
+    target.refuse_inside(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise file_error(error, folder) from None
+    with locked(folder), closing(Journal(folder)) as journal:
+        ledger = Ledger(journal.records, folder, journal)
+        target.refuse_foreign(ledger.tables, force=force)
+        _begin(folder, ledger, sources, limits, recover=recover)
+        joined: JoinReport | None = None
+        sent = 0
+        if not _is_finished(ledger, retries):
+            with nullcontext(client) if client is not None else Client() as service:
+                sender = Sender(service, folder, ledger, endpoint)
+                _prepare(sender, folder, ledger, again=again)
+                passes = Passes(
+                    service,
+                    folder,
+                    ledger,
+                    sender,
+                    max_parallel=max_parallel,
+                    once=once,
+                    interval=interval,
+                    on_update=on_update,
+                )
+                settled = _rounds(passes, folder, ledger, retries)
+                sent = sender.sent
+            if settled is None:
+                return _report(folder, target, ledger, sent, None, finished=False)
+            joined = _table(folder, sources, target, ledger, force=force)
+            ledger.note("finished", retries=retries, settled=settled)
+        elif force or not target.is_there(ledger.tables):
+            joined = _table(folder, sources, target, ledger, force=force)
+        return _report(folder, target, ledger, sent, joined, finished=True)
+
+
+def run_sources(files: Sequence[SourceLike]) -> list[Source]:
+    """Return the request files of a run.
+
+    Raises:
+        TypeError: There are none.
+        ValueError: One can't be read again.
+        FileError: One is not there.
+    """
+    if not files:
+        raise TypeError("run needs at least one file")
+    sources = request_sources(files)
+    if any(source.path is None and source.remote is None for source in sources):
+        raise ValueError("a run reads its requests again when it is started again, which standard input can't: name a file")
+    return sources
+
+
+def campaign_folder(campaign: str | os.PathLike[str] | None, sources: Sequence[Source]) -> Path:
+    """Return the campaign folder: the one that was named, or `NAME.campaign` beside `NAME.jsonl`.
+
+    Raises:
+        ValueError: None was named, and the requests are not on this machine.
+    """
+    if campaign is not None:
+        return Path(campaign)
+    path = sources[0].path
+    if path is None:
+        raise ValueError("the requests are elsewhere: name a campaign folder on this machine")
+    return path.with_name(f"{stem_of(path.name)}.campaign")
+
+
+def _begin(folder: Path, ledger: Ledger, sources: Sequence[Source], limits: Limits, *, recover: bool) -> None:
+    """Check the requests, and lay the parts into the folder; if that was done, make sure that the requests are the same.
+
+    Raises:
+        InvalidLine: The service would refuse a request.
+        Mismatch: The files are not what they were, or the folder holds something else.
+        FileError: A file can't be read, or the disk refused.
+    """
+    found = fingerprints(sources)
+    if ledger.begun is None:
+        _refuse_full(folder)
+        by = checked_divisions(sources, limits)
+        ledger.note("begun", sources=[asdict(each) for each in found], limits=limits.name, by=by, recover=recover)
+    assert ledger.begun is not None  # noqa: S101 - it has just been noted
+    refuse_changed(folder, ledger.begun, found)
+    if not ledger.parts:
+        manifest = lay_parts(sources, folder, limits, ledger.begun["by"])
+        ledger.note("split", parts=[part.file for part in manifest.parts])
+
+
+def refuse_changed(folder: Path, begun: Mapping[str, Any], found: Sequence[Fingerprint]) -> None:
+    """Make sure that the requests are those with which a campaign was begun.
+
+    Raises:
+        Mismatch: They are not.
+    """
+    if [each.sha256 for each in found] != [source["sha256"] for source in begun["sources"]]:
+        names = ", ".join(source["name"] for source in begun["sources"])
+        raise Mismatch(
+            f"was begun with other requests ({names}), or these have changed since: name another campaign folder for them",
+            path=str(folder),
+        )
+
+
+def _refuse_full(folder: Path) -> None:
+    """Make sure that a new campaign does not begin among other files.
+
+    Raises:
+        Mismatch: The folder holds some.
+    """
+    others = [path.name for path in folder.iterdir() if path.name != LOCK and not path.name.startswith(".")]
+    if sorted(others) not in ([], [JOURNAL]):
+        words = (
+            "holds other files and no journal of a run: name another folder; if its journal was lost, --recover into a new one"
+        )
+        raise Mismatch(words, path=str(folder))
+
+
+def _is_finished(ledger: Ledger, retries: int) -> bool:
+    if ledger.finished is None:
+        return False
+    allowed, settled = ledger.finished
+    return settled or retries <= allowed
+
+
+def _prepare(sender: Sender, folder: Path, ledger: Ledger, *, again: bool) -> None:
+    """Look at what the service has, before anything new is sent."""
+    register(folder, ledger)  # a killed run may have noted a batch in the journal only
+    if ledger.begun is not None and ledger.begun["recover"]:
+        sender.recover()
+    elif not again and not ledger.batches and all(part.token is None for part in ledger.parts.values()):
+        manifest = read_manifest(folder)
+        sender.refuse_repetition({part.file: part for part in manifest.parts} if manifest is not None else {})
+
+
+def _rounds(passes: Passes, folder: Path, ledger: Ledger, retries: int) -> bool | None:
+    """Take all parts to their end, and what may succeed then once more; tells whether nothing is left, None if it isn't over."""
+    while passes.run():
+        if ledger.rounds >= retries:
+            return False
+        if not add_round(folder, ledger):
+            return True
+    return None
+
+
+def _table(folder: Path, sources: Sequence[Source], target: Target, ledger: Ledger, *, force: bool) -> JoinReport:
+    ours = target.key in ledger.tables
+    if target.key is not None:
+        ledger.note("table", path=target.key)
+    return write_table(folder, list(sources), target.output, target.format, force=force or ours)
+
+
+def _report(folder: Path, target: Target, ledger: Ledger, sent: int, joined: JoinReport | None, *, finished: bool) -> RunReport:
+    return RunReport(
+        folder=str(folder),
+        output=target.output,
+        finished=finished,
+        sent=sent,
+        batches=ledger.batch_count,
+        parts=len(ledger.parts),
+        done=len(ledger.of_status("done")),
+        rounds=ledger.rounds,
+        outcomes={} if joined is None else {outcome: count for outcome, count in joined.outcomes.items() if count},
+    )

@@ -1,0 +1,173 @@
+"""`batchfiles run`: from requests to a table in one command that may be killed at any moment and started again."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import click
+
+from batchfiles.cli.limits_options import limits_options
+from batchfiles.cli.run_news import RunNews, words_of_plan, words_of_report
+from batchfiles.cli.service_options import Service, service_options
+from batchfiles.cli.table_options import FORMATS
+from batchfiles.cli.targets import check_targets
+from batchfiles.jobs.lean_import import import_pyarrow
+
+if TYPE_CHECKING:
+    from batchfiles.limits import Limits
+
+__all__ = ["run"]
+
+UNFINISHED = 4
+"""The exit code of what is not finished yet."""
+
+STDOUT = "-"
+
+
+@click.command(short_help="From requests to a table: check, split, send, wait, fetch, retry, join.")
+@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    metavar="FILE",
+    help="Where the table goes: .parquet, .arrow, .arrows, .jsonl or .csv; a folder, or a name without a suffix, for Parquet "
+    "parts; - for standard output.",
+)
+@click.option(
+    "--format",
+    "format_name",
+    type=click.Choice(FORMATS),
+    help="The format, where the name doesn't say it, as for standard output.",
+)
+@click.option(
+    "--campaign",
+    metavar="FOLDER",
+    help="The folder that keeps parts, results and the journal.  [default: NAME.campaign beside the first FILE]",
+)
+@click.option(
+    "--max-parallel",
+    type=click.IntRange(min=1),
+    default=10,
+    show_default=True,
+    metavar="N",
+    help="Batches that may be at the service at once.",
+)
+@click.option(
+    "--retries",
+    type=click.IntRange(min=0),
+    default=2,
+    show_default=True,
+    metavar="N",
+    help="Rounds in which what is retryable is sent again.",
+)
+@click.option("--once", is_flag=True, help="Do what can be done now, wait for nothing, and exit with 4 if that was not all.")
+@click.option("--dry-run", is_flag=True, help="Say what would be sent now, and send nothing; needs no key.")
+@click.option(
+    "--recover", is_flag=True, help="The campaign folder was lost: take over the batches that the service has of these bytes."
+)
+@click.option("--again", is_flag=True, help="Send although the service has batches of the same bytes; they are paid for twice.")
+@click.option("--force", is_flag=True, help="Replace a table that is there; nothing is sent because of it.")
+@click.option("--endpoint", metavar="PATH", help="Where the requests go, such as /v1/responses.  [default: their url]")
+@click.option(
+    "--interval",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="SECONDS",
+    help="Time between two looks at the batches.  [default: from 5 seconds to a minute]",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the report, or the plan, as one JSON object.")
+@limits_options
+@service_options
+@click.pass_context
+def run(
+    context: click.Context,
+    files: tuple[str, ...],
+    *,
+    output: str,
+    format_name: str | None,
+    campaign: str | None,
+    max_parallel: int,
+    retries: int,
+    once: bool,
+    dry_run: bool,
+    recover: bool,
+    again: bool,
+    force: bool,
+    endpoint: str | None,
+    interval: float | None,
+    as_json: bool,
+    limits: Limits,
+    service: Service,
+) -> None:
+    """Take requests all the way to a table: check, split, send, wait, fetch, send again what may succeed then, join.
+
+    FILE is a JSONL file of requests, a folder or a glob of such files; gzip, bz2 and zstd are read too.
+
+    Whatever ends it, start the same command again, and it goes on where it was: each step that costs money stands in the journal
+    of the campaign folder before it is taken. No part ever has two live batches, and what is finished is not sent again. Two at
+    once are kept apart.
+
+    \b
+    Examples:
+        batchfiles run requests.jsonl -o results.parquet
+        batchfiles run requests.jsonl -o results.parquet --dry-run
+        batchfiles run requests.jsonl -o results.parquet --max-parallel 3 --retries 1 --max-requests 10000
+        batchfiles run requests.jsonl -o results.parquet --once; test $? -eq 4 && echo 'come back later'
+        batchfiles run requests.jsonl -o results.parquet --campaign new/ --recover
+
+    \b
+    Exit codes:
+        0   the table is there, also where requests failed, and where it was there before
+        2   wrong usage, requests that have changed since the campaign was begun, or a table to write that exists
+        3   it could not be done: wrong requests, a part that was refused, no service, no disk; start it again
+        4   not finished yet (--once): start it again
+    """  # noqa: D301 - click wants its \b
+    if output == STDOUT and as_json and not dry_run:
+        raise click.UsageError("-o - and --json both want standard output.")
+    if output == STDOUT and format_name is None and not dry_run:
+        raise click.UsageError(f"-o - needs a --format: {', '.join(FORMATS)}.")
+    if recover and again:
+        raise click.UsageError("--recover takes batches over, and --again makes others: say one of them.")
+    import_pyarrow()  # before anything else does
+    from batchfiles.campaign_run.plan import plan_run
+
+    if dry_run:
+        plan = plan_run(*files, campaign=campaign, endpoint=endpoint, limits=limits)
+        if as_json:
+            click.echo(json.dumps(plan.to_dict(), indent=2))
+        for line in words_of_plan(plan):
+            click.echo(line, err=True)
+        return
+    from batchfiles.campaign_run.run import run as run_files
+    from batchfiles.campaign_run.run import run_sources
+    from batchfiles.jobs.table_job import is_folder
+
+    if output != STDOUT:  # what is there already is the run's own matter
+        as_parts = format_name in (None, "parquet") and is_folder(output)
+        folder, file = (output, None) if as_parts else (None, output)
+        check_targets(folder, [("-o", file)], run_sources(files), force=True)
+    with service.connect() as client, RunNews(quiet=as_json) as news:
+        report = run_files(
+            *files,
+            output=output,
+            campaign=campaign,
+            client=client,
+            endpoint=endpoint,
+            limits=limits,
+            max_parallel=max_parallel,
+            retries=retries,
+            once=once,
+            recover=recover,
+            again=again,
+            format=format_name,
+            force=force,
+            interval=interval,
+            on_update=news.tell,
+        )
+    if as_json:
+        click.echo(json.dumps(report.to_dict(), indent=2))
+    for line in words_of_report(report):
+        click.echo(line, err=True)
+    if not report.finished:
+        context.exit(UNFINISHED)
