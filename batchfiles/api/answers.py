@@ -31,8 +31,14 @@ BY_STATUS: dict[int, type[APIError]] = {
     429: RateLimited,
 }
 
-SECRET = re.compile(r"\b(?:sk|key|pk|Bearer)[-_ ][A-Za-z0-9*_-]{4,}")
-"""What looks like a key in a message (OpenAI repeats a part of a wrong one)."""
+SECRET = re.compile(r"\bg?sk[-_][A-Za-z0-9*_-]{4,}|\b(?:(?:pk|key)[-_]|Bearer )(?=[A-Za-z_.-]*[0-9*])[A-Za-z0-9*_.-]{4,}")
+"""What looks like a key in a message (OpenAI repeats a part of a wrong one); `key_not_found` doesn't."""
+
+PAGE = re.compile(r"<(?:!doctype|html|head|body)\b", re.IGNORECASE)
+"""A proxy's page, which gateways also wrap in JSON."""
+
+NAME = 100
+"""Characters of a code, a parameter or a request's name that we repeat."""
 
 
 def json_of(response: Response) -> Any:  # noqa: ANN401 - any JSON value
@@ -60,11 +66,11 @@ def error_of(response: Response) -> APIError:
     error = _error_object(response.body)
     words = _text(error.get("message"))
     return kind(
-        words[:QUOTED] if words else _unreadable(response),
+        words[:QUOTED] if words and not PAGE.search(words) else _unreadable(response),
         status_code=response.status_code,
-        code=_text(error.get("code")) or None,
-        param=_text(error.get("param")) or None,
-        request_id=response.request_id,
+        code=_text(error.get("code"))[:NAME] or None,
+        param=_text(error.get("param"))[:NAME] or None,
+        request_id=_printable(response.request_id or "")[:NAME] or None,
     )
 
 
@@ -80,7 +86,14 @@ def _error_object(body: bytes) -> dict[str, Any]:
 
 
 def _text(value: object) -> str:
-    return SECRET.sub("***", str(value)) if isinstance(value, (str, int)) and not isinstance(value, bool) else ""
+    if not isinstance(value, (str, int)) or isinstance(value, bool):
+        return ""
+    return _printable(SECRET.sub("***", str(value)))
+
+
+def _printable(text: str) -> str:
+    """Return a text without the signs that would steer a terminal."""
+    return "".join(char if char.isprintable() else " " for char in text).strip()
 
 
 def _unreadable(response: Response) -> str:

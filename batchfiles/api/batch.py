@@ -266,15 +266,15 @@ class Batch:
         found = values.mapping(value, "batch")
         errors, counts, usage = found.get("errors"), found.get("request_counts"), found.get("usage")
         return cls(
-            id=values.required_text(found.get("id"), "id"),
+            id=values.required_id(found.get("id"), "id"),
             endpoint=values.text(found.get("endpoint"), "endpoint"),
-            input_file_id=values.text(found.get("input_file_id"), "input_file_id"),
+            input_file_id=values.identifier(found.get("input_file_id"), "input_file_id"),
             completion_window=values.text(found.get("completion_window"), "completion_window"),
             status=status_of(values.required_text(found.get("status"), "status")),
             model=values.text(found.get("model"), "model"),
             errors=None if errors is None else BatchErrors.decode(errors),
-            output_file_id=values.text(found.get("output_file_id"), "output_file_id"),
-            error_file_id=values.text(found.get("error_file_id"), "error_file_id"),
+            output_file_id=values.identifier(found.get("output_file_id"), "output_file_id"),
+            error_file_id=values.identifier(found.get("error_file_id"), "error_file_id"),
             request_counts=BatchRequestCounts() if counts is None else BatchRequestCounts.decode(counts),
             usage=None if usage is None else BatchUsage.decode(usage),
             metadata=values.texts(found.get("metadata"), "metadata"),

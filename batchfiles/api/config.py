@@ -42,6 +42,9 @@ class Config:
                 raise ValueError(f"the header {name} is the key's place: give the key to the client")
             if not _is_header(name) or not _is_header(value):
                 raise ValueError(f"the header {name!r} has characters that no header may have")
+        for name, text in (("organization", self.organization), ("project", self.project)):
+            if text and not _is_header(text):
+                raise ValueError(f"the {name} has characters that no header may have: was it read with its newline?")
 
     @property
     def key_header(self) -> tuple[str, str]:
@@ -108,10 +111,10 @@ def _check_address(url: str, *, allow_http: bool) -> None:
         host = parts.hostname
     except ValueError:
         raise ValueError("the base url is no address") from None
+    if "@" in url or parts.query or parts.fragment:
+        raise ValueError("a base url holds no user, no parameters and no fragment")
     if parts.scheme not in ("https", "http") or not host:
         raise ValueError(f"a base url looks like https://host/v1, not {url[:60]!r}")
-    if parts.username or parts.password or parts.query or parts.fragment:
-        raise ValueError("a base url holds no user, no parameters and no fragment")
     if parts.scheme == "http" and not allow_http and not _is_loopback(host):
         raise ValueError(f"http://{host} would carry the key in the open: use https, or allow plain http")
 

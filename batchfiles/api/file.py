@@ -46,7 +46,7 @@ class FileObject:
         """
         found = values.mapping(value, "file")
         return cls(
-            id=values.required_text(found.get("id"), "id"),
+            id=values.required_id(found.get("id"), "id"),
             bytes=values.integer(found.get("bytes"), "bytes"),
             created_at=values.moment(found.get("created_at"), "created_at"),
             expires_at=values.moment(found.get("expires_at"), "expires_at"),
@@ -93,7 +93,7 @@ class FileDeleted:
             UnreadableResponse: It is of another shape.
         """
         found = values.mapping(value, "deletion")
-        return cls(id=values.required_text(found.get("id"), "id"), deleted=values.flag(found.get("deleted"), "deleted"))
+        return cls(id=values.required_id(found.get("id"), "id"), deleted=values.flag(found.get("deleted"), "deleted"))
 
     def encode(self) -> dict[str, Any]:
         """Return the JSON value."""

@@ -21,7 +21,12 @@ class Key:
     __slots__ = ("_value",)
 
     def __init__(self, value: str | Callable[[], str]) -> None:
-        self._value = value if callable(value) else _checked(value)
+        problem = None if callable(value) else _problem(value)
+        if problem is not None:
+            # Nothing of the key may stand in a frame of the traceback: reporters of errors print the locals of each.
+            value = ""
+            raise ValueError(problem)
+        self._value = value
 
     @property
     def is_renewable(self) -> bool:
@@ -34,7 +39,12 @@ class Key:
         Raises:
             ValueError: The function returned something that is no key.
         """
-        return _checked(self._value()) if callable(self._value) else self._value
+        value = self._value() if callable(self._value) else self._value
+        problem = _problem(value)
+        if problem is not None:
+            value = ""
+            raise ValueError(problem)
+        return value
 
     def renew(self) -> None:
         """Hear that the service refused the key. A function is asked for each request anyhow; who keeps its answer forgets it."""
@@ -53,15 +63,6 @@ class Key:
 
     def __deepcopy__(self, _memo: Any) -> Key:  # noqa: ANN401 - copy's signature
         return self
-
-
-def _checked(value: object) -> str:
-    problem = _problem(value)
-    if problem is None and isinstance(value, str):
-        return value
-    # Nothing of the key may stand in a frame of the traceback that its reader sees.
-    value = None
-    raise ValueError(problem)
 
 
 def _problem(value: object) -> str | None:

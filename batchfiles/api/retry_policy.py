@@ -89,6 +89,6 @@ def _until(wanted: str | None, now: str | None) -> float | None:
         return None
     try:
         seconds = (parsedate_to_datetime(wanted) - parsedate_to_datetime(now)).total_seconds()
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):  # no date, one without a zone, the year 10^20
         return None
     return seconds if seconds > 0 else None

@@ -9,9 +9,24 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
+from batchfiles.api.ids import is_id
 from batchfiles.errors import UnreadableResponse
 
-__all__ = ["count", "flag", "integer", "items", "mapping", "moment", "others", "required_text", "text", "texts", "with_others"]
+__all__ = [
+    "count",
+    "flag",
+    "identifier",
+    "integer",
+    "items",
+    "mapping",
+    "moment",
+    "others",
+    "required_id",
+    "required_text",
+    "text",
+    "texts",
+    "with_others",
+]
 
 T = TypeVar("T")
 
@@ -49,6 +64,30 @@ def required_text(value: object, name: str) -> str:
         UnreadableResponse: It is missing, empty, or no text.
     """
     found = text(value, name)
+    if found is None:
+        raise UnreadableResponse(f"the answer has no {name!r}")
+    return found
+
+
+def identifier(value: object, name: str) -> str | None:
+    """Return the service's name for something, or None; it becomes part of addresses and of names of files.
+
+    Raises:
+        UnreadableResponse: It can't be one.
+    """
+    found = text(value, name)
+    if found is not None and not is_id(found):
+        raise UnreadableResponse(f"{name!r} is no id")
+    return found
+
+
+def required_id(value: object, name: str) -> str:
+    """Return a name that must be there.
+
+    Raises:
+        UnreadableResponse: It is missing, or can't be one.
+    """
+    found = identifier(value, name)
     if found is None:
         raise UnreadableResponse(f"the answer has no {name!r}")
     return found

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from batchfiles.api import values
-from batchfiles.errors import InvalidWebhook
+from batchfiles.errors import InvalidWebhook, UnreadableResponse
 
 __all__ = ["BATCH_EVENTS", "TOLERANCE", "BatchEvent", "read_event", "verify"]
 
@@ -76,6 +76,8 @@ def read_event(body: bytes, headers: Mapping[str, str], secret: str, *, now: flo
         )
     except (ValueError, RecursionError):
         problem = "the event is no JSON"
+    except UnreadableResponse as error:
+        problem = f"no event of a batch: {error.reason}"
     raise InvalidWebhook(problem)
 
 

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import BinaryIO
 
 from batchfiles.api.messages import FilePart
 from batchfiles.errors import FileError
@@ -62,12 +62,14 @@ def appended(path: str, offset: int) -> Iterator[BinaryIO]:
     """
     try:
         Path(path).touch(mode=0o600)
-        with Path(path).open("r+b", buffering=0) as file:
+        # Buffered: a full disk takes a part of an unbuffered write without a word.
+        with Path(path).open("r+b") as file:
             file.truncate(offset)
             file.seek(offset)
             try:
-                yield cast("BinaryIO", file)
+                yield file
             finally:
+                file.flush()
                 os.fsync(file.fileno())
     except OSError as error:
         raise file_error(error, Path(path)) from None

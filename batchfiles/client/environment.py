@@ -8,7 +8,7 @@ from collections.abc import Callable
 from batchfiles.api.config import OPENAI_BASE_URL, AzureConfig, Config
 from batchfiles.api.key import Key
 
-__all__ = ["config_of", "key_of", "key_variable"]
+__all__ = ["access_of", "config_of", "key_of", "key_variable"]
 
 
 def config_of(
@@ -55,3 +55,18 @@ def key_of(key: str | Key | Callable[[], str] | None, config: Config) -> Key:
     if not os.environ.get(name):
         raise ValueError(f"there is no key: set {name}, or give one")
     return Key(os.environ[name])
+
+
+def access_of(
+    key: str | Key | Callable[[], str] | None, config: Config | None, base_url: str | None
+) -> tuple[Config, Key] | ValueError:
+    """Return where the service is and the key, or what is wrong with them.
+
+    It is returned and not raised: the traceback would lead through frames whose locals hold the key.
+    """
+    try:
+        found = config or config_of(base_url)
+        return found, key_of(key, found)
+    except ValueError as error:
+        problem = str(error)
+    return ValueError(problem)

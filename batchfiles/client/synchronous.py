@@ -20,7 +20,7 @@ from batchfiles.api.messages import Request, Response
 from batchfiles.api.retry_policy import RetryPolicy
 from batchfiles.client import disk
 from batchfiles.client.calls import Calls
-from batchfiles.client.environment import config_of, key_of
+from batchfiles.client.environment import access_of
 from batchfiles.client.transport import CHUNK, Deadline, KeyAuth, failure, head_of, httpx2, operation_timeout, transport_error
 from batchfiles.errors import FileError, TransportError
 
@@ -55,8 +55,10 @@ class Client:
         policy: RetryPolicy | None = None,
         http: httpx2.Client | None = None,
     ) -> None:
-        self.config = config or config_of(base_url)
-        self._key = key_of(key, self.config)
+        access, key = access_of(key, config, base_url), None
+        if isinstance(access, ValueError):
+            raise access
+        self.config, self._key = access
         self._timeout = timeout
         self.policy = policy or RetryPolicy()
         self._calls = Calls(self.config, self.policy)
@@ -172,7 +174,7 @@ class _Exchange:
             self._auth.renew()
             problem = self._send(request)  # the key is asked for again: it may have been a token that has expired
         if problem is not None:
-            raise transport_error(*problem)
+            raise problem
         assert self._response is not None  # noqa: S101 - there is one where there is no problem
         return head_of(self._response)
 
@@ -181,7 +183,7 @@ class _Exchange:
         size = 0
         problem = None
         try:
-            for piece in self._pieces():
+            for piece in self._timely(self._opened.iter_bytes()):
                 pieces.append(piece)
                 size += len(piece)
                 if size >= limit:
@@ -197,7 +199,7 @@ class _Exchange:
         size, problem = offset, None
         with disk.appended(path, offset) as file:
             try:
-                for piece in self._pieces():
+                for piece in self._timely(self._opened.iter_raw()):
                     file.write(piece)
                     size += len(piece)
             except (httpx2.HTTPError, httpx2.StreamError, Deadline) as error:
@@ -210,7 +212,7 @@ class _Exchange:
         if response is not None:
             response.close()
 
-    def _send(self, request: Request) -> tuple[str, str] | None:
+    def _send(self, request: Request) -> TransportError | FileError | None:
         """Send; returns why it failed, so that no traceback goes through frames that know the key."""
         headers = dict(request.headers)
         if request.body:
@@ -225,7 +227,9 @@ class _Exchange:
             )
             self._response = self._http.send(built, auth=self._auth, stream=True, follow_redirects=False)
         except (httpx2.HTTPError, httpx2.InvalidURL, Deadline) as error:
-            return failure(error)
+            return transport_error(*failure(error))
+        except FileError as error:
+            return FileError(error.reason, path=error.path, number=error.errno)
         return None
 
     def _body(self, request: Request) -> Iterator[bytes]:
@@ -237,9 +241,14 @@ class _Exchange:
                 self._check_time()
                 yield piece
 
-    def _pieces(self) -> Iterator[bytes]:
+    @property
+    def _opened(self) -> httpx2.Response:
         assert self._response is not None  # noqa: S101 - a body is read after its head
-        for piece in self._response.iter_raw(CHUNK):
+        return self._response
+
+    def _timely(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
+        """Yield pieces as they come, however small: each is a moment to look at the clock."""
+        for piece in pieces:
             self._check_time()
             yield piece
 

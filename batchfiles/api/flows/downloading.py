@@ -23,6 +23,7 @@ from batchfiles.api.flows.effects import (
     Sleep,
     WriteFile,
 )
+from batchfiles.api.ids import checked_id
 from batchfiles.api.messages import Response
 from batchfiles.api.ranges import Have, Restart, Take, read_content
 from batchfiles.api.retry_policy import RetryPolicy, is_passing
@@ -49,7 +50,9 @@ def download(config: Config, batch: Batch, directory: str, policy: RetryPolicy) 
         IncompleteDownload: A file did not come whole, in all attempts.
         APIError: The service said no.
         FileError: The disk did.
+        ValueError: The batch has an id that is none.
     """
+    checked_id(batch.id, "batch")
     paths = []
     for kind, file_id in (("output", batch.output_file_id), ("error", batch.error_file_id)):
         if file_id is not None:
@@ -100,7 +103,7 @@ def download_file(config: Config, file_id: str, path: str, policy: RetryPolicy) 
                 total = expected if expected is not None else verdict.total if isinstance(verdict, Take) else have.size
                 size, ended = have.size, True
                 if isinstance(verdict, Take):
-                    yield WriteFile(notes, _notes(file_id, verdict))
+                    yield from _note(part, notes, file_id, verdict)
                     saved: Saved = yield SaveBody(part, verdict.offset)
                     size, ended = saved.size, saved.problem is None
                     # Without a strong tag nobody can say that the rest will be the rest of these bytes.
@@ -157,5 +160,9 @@ def _begun(part: str, notes: str, file_id: str) -> Flow[Have]:
     return Have(size, noted["etag"])
 
 
-def _notes(file_id: str, take: Take) -> bytes:
-    return json.dumps({"file_id": file_id, "etag": take.etag, "total": take.total}).encode()
+def _note(part: str, notes: str, file_id: str, take: Take) -> Flow[None]:
+    """Write down of which file the bytes are that come now."""
+    if take.offset == 0:
+        # Killed between the two writings, nobody must find old bytes beside the new tag.
+        yield WriteFile(part, b"")
+    yield WriteFile(notes, json.dumps({"file_id": file_id, "etag": take.etag, "total": take.total}).encode())

@@ -23,8 +23,9 @@ VANISHED = 5
 LATE_FILES = 10
 """Looks at a completed batch that is still without the file that its counts promise (567-labs/instructor#1745)."""
 
-TROUBLE = 3600.0
-"""Seconds for which the service may be unreachable, one look after the other, before we give up."""
+TROUBLE, TROUBLED_LOOKS = 3600.0, 10
+"""Seconds for which the service may be unreachable before we give up, and the looks that there must have been in them: a computer
+that slept for a night has lost hours, and no look."""
 
 
 def wait(
@@ -49,7 +50,7 @@ def wait(
     """
     began: float = yield Now()
     last: Batch | None = None
-    look = unknown = late = 0
+    look = unknown = late = troubled = 0
     trouble_since: float | None = None
     while True:
         look += 1
@@ -62,10 +63,11 @@ def wait(
                 raise
         except (RateLimited, ServerFault, TransportError):
             trouble_since = now if trouble_since is None else trouble_since
-            if now - trouble_since > TROUBLE:
+            troubled += 1
+            if now - trouble_since > TROUBLE and troubled >= TROUBLED_LOOKS:
                 raise
         else:
-            unknown, trouble_since = 0, None
+            unknown, troubled, trouble_since = 0, 0, None
             if last is None or _differs(batch, last):
                 yield Tell(batch)
             last = batch
