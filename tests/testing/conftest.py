@@ -1,0 +1,79 @@
+"""A local server whose clock stands, and who calls it: the official SDK, a plain HTTP client, our own client."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.testing.description import check_answer
+
+for needed in ("starlette", "uvicorn", "httpx2"):
+    pytest.importorskip(needed)
+
+import httpx2
+
+from batchfiles.client import Client
+from batchfiles.testing import Clock, Server, Service
+
+CHAT = "/v1/chat/completions"
+START = 1_760_000_000
+
+
+def chat_line(custom_id: str, **changes: Any) -> dict[str, Any]:
+    """Return a request; a change to None takes a key away."""
+    body = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": f"Say {custom_id}."}]}
+    line = {"custom_id": custom_id, "method": "POST", "url": CHAT, "body": body, **changes}
+    return {key: value for key, value in line.items() if value is not None}
+
+
+def write_lines(path: Path, *lines: dict[str, Any]) -> Path:
+    """Write a file of requests."""
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return path
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    """Run a server whose clock stands until it is turned, and whose batches are ten seconds in each stage."""
+    with Server(Service(clock=Clock(START), stage_seconds=10)) as server:
+        yield server
+
+
+@pytest.fixture
+def http(server: Server) -> Iterator[httpx2.Client]:
+    """Call the server with a key; every answer is checked against the description of the API."""
+    with httpx2.Client(
+        base_url=server.base_url,
+        headers={"Authorization": "Bearer sk-test"},
+        trust_env=False,
+        event_hooks={"response": [described]},
+    ) as http:
+        yield http
+
+
+@pytest.fixture
+def client(server: Server) -> Iterator[Client]:
+    """Return our own client."""
+    with Client("sk-test", base_url=server.base_url) as client:
+        yield client
+
+
+@pytest.fixture
+def requests(tmp_path: Path) -> Path:
+    """Write a good file of four requests."""
+    return write_lines(tmp_path / "requests.jsonl", *(chat_line(f"r{number}") for number in range(4)))
+
+
+def described(response: Any) -> None:
+    """Check an answer against the description; of httpx or httpx2."""
+    path = urlsplit(str(response.request.url)).path.removeprefix("/v1")
+    if not path.startswith(("/files", "/batches")):
+        return
+    is_content = path.endswith("/content") and response.status_code == 200
+    value = None if is_content else json.loads(response.read())
+    check_answer(response.request.method, path, response.status_code, value)

@@ -1,0 +1,212 @@
+"""The official SDK, unmodified, as a client of the local server; each answer is checked against the description of the API."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from batchfiles.api.batch import Batch
+from batchfiles.api.file import FileObject
+from batchfiles.client import Client
+from batchfiles.testing import Server
+from tests.testing.conftest import CHAT, START, chat_line, described, write_lines
+
+openai = pytest.importorskip("openai")
+
+
+@pytest.fixture
+def sdk(server: Server) -> Iterator[openai.OpenAI]:
+    """Return the SDK's client; it gives up at once, so that a refusal is the test's business."""
+    http = getattr(openai, "DefaultHttpx2Client", openai.DefaultHttpxClient)(
+        trust_env=False, event_hooks={"response": [described]}
+    )
+    with openai.OpenAI(api_key="sk-test", base_url=server.base_url, max_retries=0, http_client=http) as sdk:
+        yield sdk
+
+
+def uploaded(sdk: openai.OpenAI, path: Path) -> str:
+    """Upload a file for a batch."""
+    return sdk.files.create(file=path, purpose="batch").id
+
+
+def test_a_file_is_made_found_read_and_deleted(sdk: openai.OpenAI, requests: Path) -> None:
+    """Its bytes come back as they were."""
+    made = sdk.files.create(file=requests, purpose="batch")
+    assert (made.filename, made.bytes, made.purpose, made.status) == (
+        "requests.jsonl",
+        requests.stat().st_size,
+        "batch",
+        "processed",
+    )
+    assert made.expires_at == START + 2_592_000
+    assert sdk.files.retrieve(made.id) == made
+    assert sdk.files.content(made.id).read() == requests.read_bytes()
+    assert [file.id for file in sdk.files.list(purpose="batch")] == [made.id]
+    assert [file.id for file in sdk.files.list(purpose="evals")] == []
+    assert sdk.files.delete(made.id).deleted
+    with pytest.raises(openai.NotFoundError):
+        sdk.files.retrieve(made.id)
+
+
+def test_a_file_lives_as_long_as_it_was_asked_to(sdk: openai.OpenAI, server: Server, requests: Path) -> None:
+    """`expires_after` is counted from the file's making, and then the file is gone."""
+    made = sdk.files.create(file=requests, purpose="batch", expires_after={"anchor": "created_at", "seconds": 3_600})
+    assert made.expires_at == START + 3_600
+    server.service.clock.turn(3_599)
+    sdk.files.retrieve(made.id)
+    server.service.clock.turn(1)
+    with pytest.raises(openai.NotFoundError):
+        sdk.files.content(made.id)
+
+
+def test_files_are_listed_in_pages_in_both_orders(sdk: openai.OpenAI, requests: Path) -> None:
+    """The SDK follows the pages by itself."""
+    made = [uploaded(sdk, requests) for _ in range(5)]
+    assert [file.id for file in sdk.files.list(limit=2, order="asc")] == made
+    assert [file.id for file in sdk.files.list(limit=2)] == made[::-1]
+    page = sdk.files.list(limit=2, after=made[3])
+    assert [file.id for file in page.data] == [made[2], made[1]]
+    assert page.has_more
+
+
+def test_a_batch_goes_through_its_stages_with_the_clock(sdk: openai.OpenAI, server: Server, requests: Path) -> None:
+    """And tells how far it is; what it has made is read by its file ids."""
+    made = sdk.batches.create(
+        input_file_id=uploaded(sdk, requests),
+        endpoint=CHAT,
+        completion_window="24h",
+        metadata={"night": "1"},
+        output_expires_after={"anchor": "created_at", "seconds": 7_200},
+    )
+    assert (made.status, made.model, made.metadata, made.expires_at) == ("validating", None, {"night": "1"}, START + 86_400)
+    assert made.request_counts is not None
+    assert made.request_counts.total == 0
+    seen = []
+    for seconds in (9, 1, 8, 2, 9, 1):
+        server.service.clock.turn(seconds)
+        found = sdk.batches.retrieve(made.id)
+        assert found.request_counts is not None
+        seen.append((found.status, found.request_counts.completed, found.request_counts.total))
+    assert seen == [
+        ("validating", 0, 0),
+        ("in_progress", 0, 4),
+        ("in_progress", 3, 4),
+        ("finalizing", 4, 4),
+        ("finalizing", 4, 4),
+        ("completed", 4, 4),
+    ]
+    assert (found.in_progress_at, found.finalizing_at, found.completed_at) == (START + 10, START + 20, START + 30)
+    assert (found.model, found.error_file_id) == ("gpt-4o-mini", None)
+    assert found.usage is not None
+    assert found.usage.total_tokens == found.usage.input_tokens + found.usage.output_tokens > 0
+    assert found.output_file_id is not None
+    output = sdk.files.retrieve(found.output_file_id)
+    assert (output.purpose, output.expires_at) == ("batch_output", START + 30 + 7_200)
+    assert sdk.files.content(output.id).text.count("\n") == 4
+
+
+def test_batches_are_listed_in_pages_newest_first(sdk: openai.OpenAI, requests: Path) -> None:
+    """The SDK follows the pages by itself."""
+    file_id = uploaded(sdk, requests)
+    made = [sdk.batches.create(input_file_id=file_id, endpoint=CHAT, completion_window="24h").id for _ in range(5)]
+    assert [batch.id for batch in sdk.batches.list(limit=2)] == made[::-1]
+    page = sdk.batches.list(limit=2, after=made[4])
+    assert [batch.id for batch in page.data] == [made[3], made[2]]
+    assert page.has_more
+
+
+def test_a_cancelled_batch_keeps_what_was_answered(sdk: openai.OpenAI, server: Server, requests: Path) -> None:
+    """Cancelled requests count as neither completed nor failed; cancelling twice is fine, cancelling what is done is not."""
+    made = sdk.batches.create(input_file_id=uploaded(sdk, requests), endpoint=CHAT, completion_window="24h")
+    server.service.clock.turn(15)
+    assert sdk.batches.cancel(made.id).status == "cancelling"
+    server.service.clock.turn(10)
+    found = sdk.batches.cancel(made.id)
+    assert (found.status, found.cancelling_at, found.cancelled_at) == ("cancelled", START + 15, START + 25)
+    assert found.request_counts is not None
+    assert (found.request_counts.total, found.request_counts.completed, found.request_counts.failed) == (4, 2, 0)
+    assert found.output_file_id is not None
+    assert found.error_file_id is not None
+    assert sdk.files.content(found.output_file_id).text.count("\n") == 2
+    assert sdk.files.content(found.error_file_id).text.count("batch_cancelled") == 2
+    done = sdk.batches.create(input_file_id=made.input_file_id, endpoint=CHAT, completion_window="24h")
+    server.service.clock.turn(30)
+    with pytest.raises(openai.ConflictError, match="Cannot cancel a batch with status 'completed'"):
+        sdk.batches.cancel(done.id)
+
+
+def test_a_failed_batch_names_its_lines(sdk: openai.OpenAI, server: Server, tmp_path: Path) -> None:
+    """As the SDK's own objects."""
+    path = write_lines(tmp_path / "bad.jsonl", chat_line("a"), chat_line("a"), chat_line("b", method=None))
+    made = sdk.batches.create(input_file_id=uploaded(sdk, path), endpoint=CHAT, completion_window="24h")
+    server.service.clock.turn(10)
+    found = sdk.batches.retrieve(made.id)
+    assert (found.status, found.failed_at, found.output_file_id) == ("failed", START + 10, None)
+    assert found.errors is not None
+    assert [(error.code, error.param, error.line) for error in found.errors.data or []] == [
+        ("duplicate_custom_id", "custom_id", 2),
+        ("missing_required_parameter", "method", 3),
+    ]
+
+
+def test_refusals_are_the_sdks_own_exceptions(sdk: openai.OpenAI, requests: Path) -> None:
+    """With the code and the parameter of the service."""
+    file_id = uploaded(sdk, requests)
+    with pytest.raises(openai.BadRequestError) as refused:
+        sdk.batches.create(input_file_id=file_id, endpoint="/v1/audio", completion_window="24h")  # type: ignore[arg-type]
+    assert (refused.value.code, refused.value.param) == ("invalid_value", "endpoint")
+    with pytest.raises(openai.BadRequestError, match="Cannot find file file-none"):
+        sdk.batches.create(input_file_id="file-none", endpoint=CHAT, completion_window="24h")
+    with pytest.raises(openai.NotFoundError, match="No batch found with id 'batch_none'"):
+        sdk.batches.retrieve("batch_none")
+    with pytest.raises(openai.BadRequestError, match=r"Must be \.jsonl"):
+        sdk.files.create(file=("requests.json", requests.read_bytes()), purpose="batch")
+        nobody.batches.list()
+
+
+def test_the_objects_of_the_sdk_and_ours_agree_field_by_field(sdk: openai.OpenAI, server: Server, client: Client) -> None:
+    """Of batches in every state, and of all their files."""
+    content = "".join(
+        f'{{"custom_id":"{n}","method":"POST","url":"{CHAT}","body":{{"model":"m","messages":[{{}}]}}}}\n' for n in "ab"
+    )
+    good = sdk.files.create(file=("good.jsonl", content.encode()), purpose="batch").id
+    bad = sdk.files.create(file=("bad.jsonl", b"{}\n"), purpose="batch").id
+    server.service.quirks.failing["a"] = 400
+
+    def create(file_id: str) -> str:
+        return sdk.batches.create(input_file_id=file_id, endpoint=CHAT, completion_window="24h", metadata={"k": "v"}).id
+
+    create(good)
+    sdk.batches.cancel(create(good))
+    server.service.clock.turn(12)
+    create(bad)
+    server.service.clock.turn(12)
+    sdk.batches.cancel(create(good))
+    create(good)
+    theirs = list(sdk.batches.list())
+    assert sorted(batch.status for batch in theirs) == [
+        "cancelled",
+        "cancelling",
+        "failed",
+        "finalizing",
+        "validating",
+    ]
+    server.service.clock.turn(10)
+    theirs += list(sdk.batches.list())
+    ours = [Batch.decode(batch.to_dict()) for batch in theirs]
+    assert [batch.encode() for batch in client.batches.list()] == [batch.encode() for batch in ours[len(ours) // 2 :]]
+    for mine, other in zip(ours, theirs, strict=True):
+        said = mine.encode()
+        assert said["errors"] == (None if other.errors is None else other.errors.to_dict())
+        for name in set(type(other).model_fields) - {"errors", "request_counts", "usage"}:
+            assert said[name] == getattr(other, name), name
+        assert other.request_counts is not None
+        assert said["request_counts"] == other.request_counts.to_dict()
+        assert said["usage"] == (None if other.usage is None else other.usage.to_dict())
+    for file in sdk.files.list():
+        mine = FileObject.decode(file.to_dict())
+        for name in type(file).model_fields:
+            if name != "object":
+                assert getattr(mine, name) == getattr(file, name), name
