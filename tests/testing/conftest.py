@@ -8,17 +8,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import pytest
-
-from tests.testing.description import check_answer
-
-for needed in ("starlette", "uvicorn", "httpx2"):
-    pytest.importorskip(needed)
-
 import httpx2
+import pytest
 
 from batchfiles.client import Client
 from batchfiles.testing import Clock, Server, Service
+from tests.testing.description import check_answer
 
 CHAT = "/v1/chat/completions"
 START = 1_760_000_000

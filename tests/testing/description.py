@@ -27,17 +27,24 @@ PURPOSES = (
 
 @dataclass(frozen=True)
 class Shape:
-    """An object: the kinds of its keys. A kind is a type, a tuple of words, a list of one kind, a dict for a map, or a Shape."""
+    """An object: the kinds of its keys. A kind is a type, a tuple of words, a list of one kind, a dict for a map, or a Shape.
+
+    Args:
+        required: Keys that must be there with a value.
+        optional: Keys that may be missing or null.
+        nullable: Keys that must be there, and may be null.
+    """
 
     required: dict[str, Any] = field(default_factory=dict)
     optional: dict[str, Any] = field(default_factory=dict)
+    nullable: dict[str, Any] = field(default_factory=dict)
 
 
 TIMES = {
     f"{name}_at": int
     for name in ("in_progress", "expires", "finalizing", "completed", "failed", "expired", "cancelling", "cancelled")
 }
-ERROR = Shape({"type": str, "message": str}, {"param": str, "code": str})
+ERROR = Shape({"type": str, "message": str}, nullable={"param": str, "code": str})
 BATCH_ERROR = Shape({}, {"code": str, "message": str, "param": str, "line": int})
 BATCH = Shape(
     {
@@ -81,7 +88,7 @@ FILE = Shape(
     {"expires_at": int, "status_details": str},
 )
 BATCHES = Shape({"object": ("list",), "data": [BATCH], "has_more": bool}, {"first_id": str, "last_id": str})
-FILES = Shape({"object": ("list",), "data": [FILE], "has_more": bool}, {"first_id": str, "last_id": str})
+FILES = Shape({"object": ("list",), "data": [FILE], "has_more": bool}, nullable={"first_id": str, "last_id": str})
 DELETED = Shape({"id": str, "object": ("file",), "deleted": bool})
 REFUSED = Shape({"error": ERROR})
 
@@ -130,10 +137,10 @@ def faults_of(value: Any, kind: Any, where: str) -> list[str]:
 def _object_faults(value: Any, shape: Shape, where: str) -> list[str]:
     if not isinstance(value, dict):
         return [f"{where} is no object"]
-    kinds = {**shape.required, **shape.optional}
-    found = [f"{where}.{key} is missing" for key in shape.required if key not in value]
+    kinds = {**shape.required, **shape.optional, **shape.nullable}
+    found = [f"{where}.{key} is missing" for key in (*shape.required, *shape.nullable) if key not in value]
     found += [f"{where}.{key} is not described" for key in value if key not in kinds]
     for key, kind in kinds.items():
-        if key in value and not (value[key] is None and key in shape.optional):
+        if key in value and (value[key] is not None or key in shape.required):
             found += faults_of(value[key], kind, f"{where}.{key}")
     return found
