@@ -30,16 +30,16 @@ from typing import Any, NoReturn
 import click
 
 from batchfiles.cli.terminal import cut, visible
-from batchfiles.errors import BatchFilesError, Mismatch, OutputExists
+from batchfiles.errors import BatchFilesError, Mismatch, OutputExists, StillRunning
 
 __all__ = ["Commands", "main", "run"]
 
-USAGE, FAILED, BUG, INTERRUPTED, PIPE_CLOSED, TERMINATED = 2, 3, 70, 130, 141, 143
+USAGE, FAILED, UNFINISHED, BUG, INTERRUPTED, PIPE_CLOSED, TERMINATED = 2, 3, 4, 70, 130, 141, 143
 
 TRACEBACK = "BATCHFILES_TRACEBACK"
 COMPLETION = "_BATCHFILES_COMPLETE"
 
-COMMANDS = {
+FILE_COMMANDS = {
     "prepare": ("batchfiles.cli.prepare:prepare", "Make a request of each row of a table."),
     "validate": ("batchfiles.cli.validate:validate", "Check request files before they are sent."),
     "join": ("batchfiles.cli.join:join", "Put results beside their requests, every request accounted for."),
@@ -54,7 +54,25 @@ COMMANDS = {
     "get": ("batchfiles.cli.get:get", "Find one request and all its results."),
     "limits": ("batchfiles.cli.limits:limits", "Print the limits of the services, and where each number is from."),
 }
-"""Each command: where it is, and a line of help that needs no import."""
+"""Each command that works on files: where it is, and a line of help that needs no import."""
+
+SERVICE_COMMANDS = {
+    "run": ("batchfiles.cli.run:run", "From requests to a table: check, split, send, wait, fetch, retry, join."),
+    "probe": ("batchfiles.cli.probe:probe", "Send the first requests of a file to the live endpoint."),
+    "submit": ("batchfiles.cli.submit:submit", "Upload request files and make a batch of each, once."),
+    "status": ("batchfiles.cli.status:status", "Say how batches stand."),
+    "list": ("batchfiles.cli.status:list_batches", "List the batches of the service, newest first."),
+    "wait": ("batchfiles.cli.status:wait", "Wait until batches have come to their end."),
+    "cancel": ("batchfiles.cli.status:cancel", "Cancel batches."),
+    "download": ("batchfiles.cli.download:download", "Fetch the results of batches."),
+    "files": ("batchfiles.cli.files:files", "Upload, list, fetch and delete the files at the service."),
+}
+"""Each command that talks to the service, the same way; they need a key and the extra `client`."""
+
+COMMANDS = {**FILE_COMMANDS, **SERVICE_COMMANDS}
+"""All of them."""
+
+SECTIONS = (("Commands for files", FILE_COMMANDS), ("Commands for the service", SERVICE_COMMANDS))
 
 HELP = """\
 Read, check and join the JSONL batch files of the OpenAI Batch API, and turn them into Parquet.
@@ -102,8 +120,9 @@ class Commands(click.Group):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's signature
         """List the commands without importing them."""
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, words) for name, (_, words) in COMMANDS.items()])
+        for heading, commands in SECTIONS:
+            with formatter.section(heading):
+                formatter.write_dl([(name, words) for name, (_, words) in commands.items()])
 
 
 @click.group(
@@ -171,6 +190,9 @@ def _report(error: BaseException) -> int:
     if _is_wrong_usage(error):
         _say(f"error: {error}")
         return USAGE
+    if isinstance(error, StillRunning):
+        _say(str(error))
+        return UNFINISHED
     if words := _what_failed(error):
         _say(f"error: {words}")
         return FAILED

@@ -21,7 +21,7 @@ __all__ = ["validate"]
 
 HEADINGS = ("file", "requests", "size", "endpoint", "model", "errors", "warnings")
 CELL_WIDTH = 40
-TO_THE_RIGHT = frozenset({"requests", "size", "errors", "warnings"})
+TO_THE_RIGHT = frozenset({"requests", "size", "tokens", "errors", "warnings"})
 
 
 @click.command(short_help="Check request files before they are sent.")
@@ -159,9 +159,9 @@ def size(count: int) -> str:
     return f"{count / 1e3:,.1f} kB" if count < 1e6 else f"{count / 1e6:,.1f} MB"
 
 
-def plural(count: int, noun: str) -> str:
+def plural(count: int, noun: str, many: str | None = None) -> str:
     """Return a count with its noun: `1 error`, `2 errors`."""
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {many or f'{noun}s'}"
 
 
 def table(rows: list[tuple[str, ...]]) -> list[str]:

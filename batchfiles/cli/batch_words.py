@@ -1,0 +1,141 @@
+"""Batches as people and programs read them: a table, a record, one JSON object a line, and why a batch failed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from batchfiles.cli.local_lines import ids_of_lines
+from batchfiles.cli.terminal import cut, visible
+from batchfiles.cli.text_table import text_table
+from batchfiles.cli.times import age, local_time
+from batchfiles.errors import DataError, FileError
+
+if TYPE_CHECKING:
+    from batchfiles.api.batch import Batch
+    from batchfiles.streams.sources import Source
+
+__all__ = ["batch_json", "batch_record", "batch_table", "failure_words", "finished_at"]
+
+CELL = 40
+HEADINGS = ("batch", "status", "made", "for", "requests", "completed", "failed")
+LISTED = 20
+"""Errors of a failed batch that are listed; `--json` has them all."""
+
+WORDS = 300
+"""Columns that the service's own sentence may take."""
+
+
+def finished_at(batch: Batch) -> int | None:
+    """Return when a batch came to its end; None while it goes on, or where the service doesn't say."""
+    moments = {
+        "completed": batch.completed_at,
+        "failed": batch.failed_at,
+        "expired": batch.expired_at,
+        "cancelled": batch.cancelled_at,
+    }
+    return moments.get(batch.status)
+
+
+def batch_table(batches: Sequence[Batch], sources: Mapping[str, Source]) -> list[str]:
+    """Return a line for each batch, below headings.
+
+    Args:
+        batches: As the service describes them.
+        sources: The request files that are known here, by the id of their batch; else the endpoint is named.
+    """
+    return text_table(HEADINGS, [_row(batch, sources.get(batch.id)) for batch in batches], texts=4)
+
+
+def _row(batch: Batch, source: Source | None) -> tuple[str, ...]:
+    counts = batch.request_counts
+    purpose = source.name if source is not None else batch.endpoint or "-"
+    return (
+        visible(batch.id),
+        cut(visible(batch.status), CELL),
+        "-" if batch.created_at is None else age(batch.created_at),
+        cut(visible(purpose), CELL),
+        f"{counts.total:,}",
+        f"{counts.completed:,}",
+        f"{counts.failed:,}",
+    )
+
+
+def batch_record(batch: Batch, source: Source | None) -> list[str]:
+    """Return what is known of one batch, a line for each fact."""
+    facts = [(label, visible(words)) for label, words in _facts(batch, source)]
+    width = max(len(label) for label, _ in facts)
+    return [f"{label:{width}}  {words}" for label, words in facts]
+
+
+def _facts(batch: Batch, source: Source | None) -> Iterator[tuple[str, str]]:
+    counts, ended = batch.request_counts, finished_at(batch)
+    yield "batch", batch.id
+    yield "status", batch.status if ended is None else f"{batch.status}, {age(ended)}"
+    if source is not None:
+        yield "file", source.name
+    if batch.endpoint or batch.model:
+        yield "endpoint", ", ".join(filter(None, (batch.endpoint, batch.model)))
+    yield "requests", f"{counts.total:,}: {counts.completed:,} completed, {counts.failed:,} failed ({batch.progress:.0%} done)"
+    if batch.usage is not None:
+        usage = batch.usage
+        yield "tokens", f"{usage.total_tokens:,}: {usage.input_tokens:,} in, {usage.output_tokens:,} out"
+    if batch.created_at is not None:
+        yield "made", f"{local_time(batch.created_at)} ({age(batch.created_at)})"
+    if batch.expires_at is not None and not batch.is_terminal:
+        yield "expires", f"{local_time(batch.expires_at)} ({age(batch.expires_at)})"
+    for label, file_id in (("input", batch.input_file_id), ("output", batch.output_file_id), ("errors", batch.error_file_id)):
+        if file_id is not None:
+            yield label, file_id
+    metadata = {key: value for key, value in (batch.metadata or {}).items() if key != OURS}
+    if metadata:
+        yield "metadata", ", ".join(f"{key}={value}" for key, value in metadata.items())
+
+
+OURS = "batchfiles"
+"""The pair of metadata that is a marker for programs."""
+
+
+def failure_words(batch: Batch, source: Source | None) -> Iterator[str]:
+    """Yield a line for each error of a failed batch, with its place in the local file, if that is known, and its `custom_id`."""
+    errors = batch.errors.data if batch.errors is not None else []
+    if batch.status == "failed" and not errors:
+        yield visible(f"{batch.id}: failed, and the service doesn't say why")
+    ids = _ids(batch, source)
+    name = source.name if source is not None else batch.id
+    for error in errors[:LISTED]:
+        place = name if error.line is None else f"{name}:{error.line}"
+        message = cut(visible(error.message or "no reason given"), WORDS)
+        code = f" ({error.code})" if error.code else ""
+        custom_id = ids.get(error.line or 0)
+        asked = f" [custom_id {custom_id!r}]" if custom_id is not None else ""
+        yield f"{visible(place)}: {message}{visible(code)}{visible(asked)}"
+    if len(errors) > LISTED:
+        yield f"{len(errors) - LISTED:,} more errors of {visible(batch.id)} are not listed: --json has them all"
+
+
+def batch_json(batch: Batch, source: Source | None) -> str:
+    """Return a batch as one line of JSON: the service's own object, with what is known here.
+
+    `file` is the local request file, or null; an error with a line has the `custom_id` of that line, if the file is known.
+    """
+    value = batch.encode()
+    ids = _ids(batch, source)
+    for error in value["errors"]["data"] if value["errors"] else ():
+        if error["line"] in ids:
+            error["custom_id"] = ids[error["line"]]
+    value["file"] = None if source is None else source.name
+    # Escaped to ASCII: names of files may hold what UTF-8 can't, and metadata what reaches into a terminal.
+    return json.dumps(value)
+
+
+def _ids(batch: Batch, source: Source | None) -> dict[int, str]:
+    """Return the ids of the lines that are to blame; a file that can't be read any more costs the ids only."""
+    if source is None or batch.errors is None or (source.path is not None and not Path(source.path).exists()):
+        return {}
+    try:
+        return ids_of_lines(source, [error.line for error in batch.errors.data if error.line is not None])
+    except (FileError, DataError):
+        return {}

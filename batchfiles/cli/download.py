@@ -1,0 +1,96 @@
+"""`batchfiles download`: the results of batches."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from batchfiles.cli.named_batches import NamedBatch, named_batches
+from batchfiles.cli.service_options import Service, service_options
+from batchfiles.cli.terminal import visible
+from batchfiles.cli.validate import size
+from batchfiles.errors import StillRunning
+
+if TYPE_CHECKING:
+    from batchfiles.api.batch import Batch
+    from batchfiles.client.synchronous import Client
+
+__all__ = ["download"]
+
+FOUND, UNFINISHED = 1, 4
+
+
+@click.command(short_help="Fetch the results of batches.")
+@click.argument("names", nargs=-1, required=True, metavar="BATCH...")
+@click.option(
+    "-o", "--output", "folder", metavar="DIR", help="Where to; a campaign's results go into its folder if nothing is said."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line for each batch, with its files.")
+@service_options
+@click.pass_context
+def download(context: click.Context, names: tuple[str, ...], *, folder: str | None, as_json: bool, service: Service) -> None:
+    """Fetch the results of batches.
+
+    BATCH is an id, a request file that batchfiles has submitted, a campaign folder, or - for ids on standard input. The files are
+    called BATCH_output.jsonl and BATCH_error.jsonl, and the batch itself is written beside them as BATCH.json. Their names go to
+    standard output.
+
+    A file takes its name when it is whole. One that is there already is not fetched again, and one that was cut goes on where it
+    stopped: after an interruption, repeat the command.
+
+    \b
+    Examples:
+        batchfiles download batch_abc123 -o results/
+        batchfiles download campaign/ && batchfiles join campaign/ -o results.parquet
+        batchfiles list --json | jq -r .id | batchfiles download - -o results/
+
+    \b
+    Exit codes:
+        0   all results are there
+        1   the same, but for a batch that failed at its validation and has none
+        2   wrong usage, or no key
+        3   the service said no, or nothing; the disk did
+        4   a batch is not finished yet; the results of the others are there
+    """  # noqa: D301 - click wants its \b
+    code = 0
+    with service.connect() as client:
+        for named in named_batches(client, names, every=True):
+            target = Path(folder) if folder is not None else named.folder
+            if target is None:
+                raise click.UsageError(f"Say by -o DIR where the results of {named.id} shall go.")
+            batch = _finished(client, named)
+            if batch is None:
+                code = UNFINISHED
+                continue
+            if batch.status == "failed":
+                click.echo(visible(f"{batch.id}: failed, and has no results: 'batchfiles status' says why"), err=True)
+                code = code or FOUND
+            paths = client.download(batch, target)
+            _print(batch, paths, as_json=as_json)
+    context.exit(code)
+
+
+def _finished(client: Client, named: NamedBatch) -> Batch | None:
+    """Return a batch whose results can be fetched; None, and a word about it, where they can't yet."""
+    batch = client.batches.retrieve(named.id)
+    if batch.is_terminal:
+        try:
+            return client.wait(named.id, timeout=0)  # one that is completed may not name its files yet
+        except StillRunning:
+            click.echo(visible(f"{batch.id}: {batch.status}, but its files are not named yet"), err=True)
+            return None
+    click.echo(visible(f"{batch.id}: {batch.status}, not finished yet"), err=True)
+    return None
+
+
+def _print(batch: Batch, paths: list[str], *, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps({"id": batch.id, "status": batch.status, "files": paths}))
+        return
+    for path in paths:
+        click.echo(visible(path))
+    fetched = ", ".join(size(Path(path).stat().st_size) for path in paths)
+    click.echo(visible(f"{batch.id}: {batch.status}, {fetched or 'no files'}"), err=True)

@@ -1,0 +1,245 @@
+"""`batchfiles files`: the files at the service."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from batchfiles.cli.service_options import Service, service_options
+from batchfiles.cli.terminal import cut, visible
+from batchfiles.cli.text_table import text_table
+from batchfiles.cli.times import age, local_time
+from batchfiles.cli.validate import size
+
+if TYPE_CHECKING:
+    from batchfiles.api.file import FileObject
+
+__all__ = ["files"]
+
+CELL = 40
+FAILED = 3
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print each file as one JSON object a line.")
+
+
+@click.group(short_help="Upload, list, fetch and delete the files at the service.")
+def files() -> None:
+    """Upload, list, fetch and delete the files at the service.
+
+    'batchfiles submit' and 'batchfiles download' do this for batches; here it is done by hand.
+
+    \b
+    Examples:
+        batchfiles files upload requests.jsonl
+        batchfiles files list --purpose batch_output
+        batchfiles files download file-abc123 -o - | head
+        batchfiles files delete file-abc123
+
+    \b
+    Exit codes:
+        0   done
+        2   wrong usage, or no key
+        3   the service said no, or nothing; there is no such file; the disk said no
+    """  # noqa: D301 - click wants its \b
+
+
+@files.command(short_help="Upload files; their ids go to standard output.")
+@click.argument("paths", nargs=-1, required=True, metavar="FILE...")
+@click.option("--purpose", default="batch", show_default=True, metavar="WORD", help="What the service may use them for.")
+@click.option(
+    "--expires-after",
+    type=click.IntRange(3_600, 2_592_000),
+    metavar="SECONDS",
+    help="Let the service delete them after this, from an hour to 30 days.",
+)
+@json_option
+@service_options
+def upload(paths: tuple[str, ...], *, purpose: str, expires_after: int | None, as_json: bool, service: Service) -> None:
+    """Upload files, as they are; their ids go to standard output.
+
+    \b
+    Examples:
+        batchfiles files upload requests.jsonl --expires-after 86400
+
+    \b
+    Exit codes:
+        0   done
+        2   wrong usage, or no key
+        3   the service said no, or nothing; a file can't be read
+    """  # noqa: D301 - click wants its \b
+    from batchfiles.api.batch_request import BatchFileExpirationAfter
+
+    expiry = None if expires_after is None else BatchFileExpirationAfter(expires_after)
+    with service.connect() as client:
+        for path in paths:
+            made = client.files.create(path, purpose=purpose, expires_after=expiry)
+            click.echo(json.dumps(made.encode()) if as_json else visible(made.id))
+            if not as_json:
+                click.echo(visible(f"{path}: {_size(made)} uploaded"), err=True)
+
+
+@files.command("list", short_help="List the files at the service, newest first.")
+@click.option("--purpose", metavar="WORD", help="Only those of this purpose: batch, batch_output.")
+@click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, metavar="N", help="How many.")
+@click.option("--all", "everything", is_flag=True, help="All there are, however many.")
+@json_option
+@service_options
+def list_files(*, purpose: str | None, limit: int, everything: bool, as_json: bool, service: Service) -> None:
+    """List the files at the service, newest first.
+
+    \b
+    Examples:
+        batchfiles files list
+        batchfiles files list --all --json | jq -r 'select(.bytes > 100000000) | .id'
+
+    \b
+    Exit codes:
+        0   done
+        2   wrong usage, or no key
+        3   the service said no, or nothing
+    """  # noqa: D301 - click wants its \b
+    with service.connect() as client:
+        # Some services give more than they are asked for.
+        found = islice(client.files.list(purpose=purpose, limit=None if everything else limit), None if everything else limit)
+        if as_json:
+            for file in found:
+                click.echo(json.dumps(file.encode()))
+            return
+        rows = [_row(file) for file in found]
+    for line in text_table(("file", "purpose", "made", "name", "size"), rows, texts=4):
+        click.echo(line)
+    if not rows:
+        click.echo("no files", err=True)
+    elif not everything and len(rows) == limit:
+        click.echo(f"the newest {limit:,}: --limit and --all show more", err=True)
+
+
+@files.command(short_help="Say what the service knows of files.")
+@click.argument("ids", nargs=-1, required=True, metavar="ID...")
+@json_option
+@service_options
+def get(ids: tuple[str, ...], *, as_json: bool, service: Service) -> None:
+    """Say what the service knows of files.
+
+    \b
+    Examples:
+        batchfiles files get file-abc123
+
+    \b
+    Exit codes:
+        0   done
+        2   wrong usage, or no key
+        3   the service said no, or nothing; there is no such file
+    """  # noqa: D301 - click wants its \b
+    with service.connect() as client:
+        for number, file_id in enumerate(ids):
+            file = client.files.retrieve(file_id)
+            if as_json:
+                click.echo(json.dumps(file.encode()))
+                continue
+            if number:
+                click.echo("")
+            for label, words in _facts(file):
+                click.echo(f"{label:8}  {visible(words)}")
+
+
+@files.command(short_help="Fetch the bytes of a file.")
+@click.argument("file_id", metavar="ID")
+@click.option("-o", "--output", required=True, metavar="FILE", help="Where to; - for standard output.")
+@click.option("--force", is_flag=True, help="Replace a file that is there already.")
+@service_options
+def download(file_id: str, *, output: str, force: bool, service: Service) -> None:
+    """Fetch the bytes of a file. It takes its name when it is whole; one that was cut goes on where it stopped.
+
+    \b
+    Examples:
+        batchfiles files download file-abc123 -o results.jsonl
+        batchfiles files download file-abc123 -o - | head
+
+    \b
+    Exit codes:
+        0   done
+        2   wrong usage, no key, or a file that exists
+        3   the service said no, or nothing; the disk did
+    """  # noqa: D301 - click wants its \b
+    from batchfiles.streams.atomic import atomic_file, refuse_existing
+    from batchfiles.streams.spool import Spool
+
+    target = Path(output)
+    if output != "-":
+        refuse_existing(target, force=force)
+    with service.connect() as client:
+        if output != "-" and not target.exists():
+            client.files.content(file_id, target)
+            return
+        with Spool() as spool:
+            copy = spool.new_path("content")
+            client.files.content(file_id, copy)
+            with copy.open("rb") as content:
+                if output == "-":
+                    shutil.copyfileobj(content, sys.stdout.buffer)
+                    return
+                with atomic_file(target, force=True) as file:
+                    shutil.copyfileobj(content, file)
+
+
+@files.command(short_help="Delete files at the service.")
+@click.argument("ids", nargs=-1, required=True, metavar="ID...")
+@json_option
+@service_options
+@click.pass_context
+def delete(context: click.Context, ids: tuple[str, ...], *, as_json: bool, service: Service) -> None:
+    """Delete files at the service.
+
+    \b
+    Examples:
+        batchfiles files delete file-abc123
+        batchfiles files list --purpose batch --all --json | jq -r .id | xargs batchfiles files delete
+
+    \b
+    Exit codes:
+        0   done
+        2   wrong usage, or no key
+        3   the service said no, or nothing; there is no such file
+    """  # noqa: D301 - click wants its \b
+    kept = 0
+    with service.connect() as client:
+        for file_id in ids:
+            done = client.files.delete(file_id)
+            kept += not done.deleted
+            if as_json:
+                click.echo(json.dumps(done.encode()))
+            else:
+                click.echo(visible(f"{done.id}: {'deleted' if done.deleted else 'not deleted'}"), err=True)
+    if kept:
+        context.exit(FAILED)
+
+
+def _size(file: FileObject) -> str:
+    return "-" if file.bytes is None else size(file.bytes)
+
+
+def _row(file: FileObject) -> tuple[str, ...]:
+    made = "-" if file.created_at is None else age(file.created_at)
+    name = cut(visible(file.filename or "-"), CELL)
+    return visible(file.id), visible(file.purpose or "-"), made, name, _size(file)
+
+
+def _facts(file: FileObject) -> Iterator[tuple[str, str]]:
+    yield "file", file.id
+    yield "name", file.filename or "-"
+    yield "purpose", file.purpose or "-"
+    yield "size", _size(file)
+    if file.created_at is not None:
+        yield "made", f"{local_time(file.created_at)} ({age(file.created_at)})"
+    if file.expires_at is not None:
+        yield "expires", f"{local_time(file.expires_at)} ({age(file.expires_at)})"
+    if file.status is not None:
+        yield "status", file.status

@@ -1,0 +1,194 @@
+"""`batchfiles probe`: the first requests of a file, sent to the live endpoint."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from batchfiles.cli.service_options import Service, service_options
+from batchfiles.cli.terminal import cut, visible
+from batchfiles.cli.text_table import text_table
+from batchfiles.cli.validate import plural
+
+if TYPE_CHECKING:
+    from batchfiles.api.messages import Response
+    from batchfiles.client.synchronous import Client
+    from batchfiles.findings import Finding
+    from batchfiles.outcome import Result
+    from batchfiles.streams.sources import Source
+
+__all__ = ["probe"]
+
+FOUND = 1
+ID_WIDTH, TEXT_WIDTH = 30, 60
+HEADINGS = ("custom_id", "outcome", "answer", "line", "status", "tokens", "seconds")
+
+
+@dataclass(frozen=True, slots=True)
+class Probed:
+    """One request and its answer.
+
+    Attributes:
+        line_number: Where the request stands.
+        custom_id: Its id.
+        status_code: The HTTP status.
+        seconds: How long the answer took.
+        body: The answer.
+        result: What it says.
+    """
+
+    line_number: int
+    custom_id: str
+    status_code: int
+    seconds: float
+    body: Any
+    result: Result
+
+
+@click.command(short_help="Send the first requests of a file to the live endpoint.")
+@click.argument("file")
+@click.option(
+    "-n", "--requests", "count", type=click.IntRange(min=1), default=5, show_default=True, metavar="N", help="How many."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print each answer as one JSON object a line.")
+@service_options
+@click.pass_context
+def probe(context: click.Context, file: str, *, count: int, as_json: bool, service: Service) -> None:
+    """Send the first requests of a file to the live endpoint, one after the other, and show the answers.
+
+    A bad request costs five calls then, and not a day. The calls are paid for at the price of the live endpoint.
+
+    FILE is a JSONL file of requests, or - for standard input; gzip, bz2 and zstd are read too. The outcomes are those of
+    'batchfiles join'.
+
+    \b
+    Examples:
+        batchfiles probe requests.jsonl
+        batchfiles probe requests.jsonl -n 1 --json | jq .body
+
+    \b
+    Exit codes:
+        0   all requests have succeeded
+        1   one has not
+        2   wrong usage, or no key
+        3   the service said no to the key, or there was no answer; the file can't be read
+    """  # noqa: D301 - click wants its \b
+    from batchfiles.streams.sources import expand
+
+    rows = []
+    bad = total = 0
+    with service.connect() as client:
+        for probed in _answers(client, expand([file]), count):
+            total += 1
+            bad += probed.result.outcome != "succeeded"
+            if as_json:
+                click.echo(_json(probed))
+            else:
+                rows.append(_row(probed))
+    for line in text_table(HEADINGS, rows, texts=3):
+        click.echo(line)
+    if not total:
+        raise click.UsageError(f"{file} has no request.")
+    click.echo(f"{plural(total, 'request')} sent, {total - bad:,} succeeded", err=True)
+    if bad:
+        context.exit(FOUND)
+
+
+def _answers(client: Client, sources: list[Source], count: int) -> Iterator[Probed]:
+    """Yield the answers to the first requests.
+
+    Raises:
+        InvalidLine: A line is no request.
+        AuthenticationError: The key is refused; so would all be.
+        TransportError: There was no answer.
+    """
+    from batchfiles.api.answers import error_of
+    from batchfiles.api.flows import exchange
+    from batchfiles.api.live import live_request
+
+    for number, custom_id, url, model, body in _requests(sources, count):
+        request = live_request(client.config, url, body, model=model)
+        began = time.monotonic()
+        response = client.run(exchange(request))
+        if response.status_code == 401:
+            raise error_of(response)
+        yield _probed(number, custom_id, response, time.monotonic() - began)
+
+
+def _requests(sources: list[Source], count: int) -> Iterator[tuple[int, str, str, str | None, bytes]]:
+    """Yield number, id, url, model and the bytes of the body of the first requests.
+
+    Raises:
+        InvalidLine: A line is no request, or has no url.
+    """
+    from batchfiles.codec import input_of, loads
+    from batchfiles.errors import InvalidLine
+    from batchfiles.reading import read_lines
+    from batchfiles.spans import body_of_input
+
+    for line in islice(read_lines(*sources, on_error=_say), count):
+        place: dict[str, Any] = {"path": line.path, "line_number": line.line_number, "role": "input"}
+        try:
+            value = loads(line.data)
+            request = input_of(value)
+        except InvalidLine as error:
+            raise InvalidLine(error.reason, code=error.code, json_path=error.json_path, **place) from None
+        body = body_of_input(line.data, value)
+        if request.url is None or body is None:
+            reason = "Missing required parameter: 'url'."
+            raise InvalidLine(reason, code="missing_required_parameter", json_path="$.url", **place)
+        model = request.body.get("model")
+        yield line.line_number, request.custom_id, request.url, model if isinstance(model, str) else None, body
+
+
+def _say(finding: Finding) -> None:
+    click.echo(visible(str(finding)), err=True)
+
+
+def _probed(number: int, custom_id: str, response: Response, seconds: float) -> Probed:
+    from batchfiles.codec import loads
+    from batchfiles.errors import InvalidLine
+    from batchfiles.outcome import outcome_of
+
+    try:
+        body: Any = loads(response.body)
+    except InvalidLine:
+        body = response.body.decode("utf-8", "replace") or None
+    answer = {"status_code": response.status_code, "request_id": response.request_id, "body": body}
+    result = outcome_of({"custom_id": custom_id, "response": answer, "error": None})
+    return Probed(number, custom_id, response.status_code, seconds, body, result)
+
+
+def _row(probed: Probed) -> tuple[str, ...]:
+    result = probed.result
+    words = result.error_message or result.answer.text or result.answer.refusal or ""
+    tokens = result.answer.total_tokens
+    return (
+        cut(visible(probed.custom_id), ID_WIDTH),
+        result.outcome,
+        cut(visible(words), TEXT_WIDTH),
+        f"{probed.line_number:,}",
+        str(probed.status_code),
+        "-" if tokens is None else f"{tokens:,}",
+        f"{probed.seconds:.1f}",
+    )
+
+
+def _json(probed: Probed) -> str:
+    value = {
+        "line": probed.line_number,
+        "custom_id": probed.custom_id,
+        "outcome": probed.result.outcome,
+        "status_code": probed.status_code,
+        "error_code": probed.result.error_code,
+        "error_message": probed.result.error_message,
+        "seconds": round(probed.seconds, 3),
+        "body": probed.body,
+    }
+    return json.dumps(value)

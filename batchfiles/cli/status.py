@@ -1,0 +1,273 @@
+"""`batchfiles status`, `list`, `wait` and `cancel`: looking at batches, and waiting for them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+from batchfiles.cli.batch_words import batch_json, batch_record, batch_table, failure_words
+from batchfiles.cli.named_batches import NamedBatch, fingerprint, named_batches
+from batchfiles.cli.service_errors import what_to_do
+from batchfiles.cli.service_options import Service, service_options
+from batchfiles.cli.terminal import visible
+from batchfiles.cli.waiting import wait_for
+from batchfiles.errors import APIError, BatchFilesError, Conflict, NotFound, StillRunning, TransportError
+
+if TYPE_CHECKING:
+    from batchfiles.api.batch import Batch
+    from batchfiles.streams.sources import Source
+
+__all__ = ["cancel", "exit_code_of", "list_batches", "print_batches", "status", "wait"]
+
+FOUND, FAILED, UNFINISHED = 1, 3, 4
+
+names_argument = click.argument("names", nargs=-1, required=True, metavar="BATCH...")
+file_option = click.option(
+    "--file",
+    "files",
+    multiple=True,
+    metavar="FILE",
+    help="The request file of a batch that is named by its id: errors are shown beside its lines. Repeatable.",
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print each batch as one JSON object a line.")
+
+
+@click.command(short_help="Say how batches stand.")
+@names_argument
+@file_option
+@json_option
+@service_options
+@click.pass_context
+def status(context: click.Context, names: tuple[str, ...], *, files: tuple[str, ...], as_json: bool, service: Service) -> None:
+    """Say how batches stand.
+
+    BATCH is an id, a request file that batchfiles has submitted, a campaign folder, or - for ids on standard input. One batch is
+    shown as a record, several as a table. Why a batch failed stands beside the lines of its file and their custom_id.
+
+    \b
+    Examples:
+        batchfiles status batch_abc123
+        batchfiles status requests.jsonl
+        batchfiles status campaign/ --json | jq -r .status
+        batchfiles status batch_abc123 --file requests.jsonl
+
+    \b
+    Exit codes:
+        0   all batches have come to their end
+        1   the same, and one of them failed at its validation
+        2   wrong usage, or no key
+        3   the service said no, or nothing; there is no such batch
+        4   not finished yet
+    """  # noqa: D301 - click wants its \b
+    with service.connect() as client:
+        named = named_batches(client, names)
+        found: list[Batch | BatchFilesError] = []
+        for each in named:
+            try:
+                found.append(client.batches.retrieve(each.id))
+            except NotFound as error:
+                found.append(error)
+    context.exit(print_batches(found, with_files(named, found, files), as_json=as_json, service=service))
+
+
+@click.command("list", short_help="List the batches of the service, newest first.")
+@click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, metavar="N", help="How many.")
+@click.option("--all", "everything", is_flag=True, help="All there are, however many.")
+@json_option
+@service_options
+def list_batches(*, limit: int, everything: bool, as_json: bool, service: Service) -> None:
+    """List the batches of the service, newest first.
+
+    \b
+    Examples:
+        batchfiles list
+        batchfiles list --all --json | jq -r 'select(.status == "failed") | .id'
+
+    \b
+    Exit codes:
+        0   done
+        2   wrong usage, or no key
+        3   the service said no, or nothing
+    """  # noqa: D301 - click wants its \b
+    with service.connect() as client:
+        batches = client.batches.list(limit=None if everything else limit)
+    if as_json:
+        for batch in batches:
+            click.echo(batch_json(batch, None))
+    else:
+        for line in batch_table(batches, {}):
+            click.echo(line)
+        if not batches:
+            click.echo("no batches", err=True)
+        elif not everything and len(batches) == limit:
+            click.echo(f"the newest {limit:,}: --limit and --all show more", err=True)
+
+
+@click.command(short_help="Wait until batches have come to their end.")
+@names_argument
+@click.option("--timeout", type=click.FloatRange(min=0), metavar="SECONDS", help="Stop waiting after this; the batches go on.")
+@click.option(
+    "--interval",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="SECONDS",
+    help="Time between two looks at a batch; else it grows from 5 seconds to a minute.",
+)
+@file_option
+@json_option
+@service_options
+@click.pass_context
+def wait(
+    context: click.Context,
+    names: tuple[str, ...],
+    *,
+    timeout: float | None,
+    interval: float | None,
+    files: tuple[str, ...],
+    as_json: bool,
+    service: Service,
+) -> None:
+    """Wait until batches have come to their end.
+
+    BATCH is an id, a request file that batchfiles has submitted, a campaign folder, or - for ids on standard input. News go to
+    standard error; how the batches stand in the end, to standard output. Interrupted, it can be started again.
+
+    \b
+    Examples:
+        batchfiles wait batch_abc123 && batchfiles download batch_abc123 -o results/
+        batchfiles wait campaign/ --timeout 3600
+
+    \b
+    Exit codes:
+        0   all batches have come to their end
+        1   the same, and one of them failed at its validation
+        2   wrong usage, or no key
+        3   the service said no, or nothing; there is no such batch
+        4   the time is over, and a batch is not finished yet
+        130 interrupted; the batches go on
+    """  # noqa: D301 - click wants its \b
+    with service.connect() as client:
+        named = named_batches(client, names)
+        ids = [each.id for each in named]
+        found = wait_for(client, ids, interval=interval, timeout=timeout, quiet=as_json)
+    context.exit(print_batches(found, with_files(named, found, files), as_json=as_json, service=service))
+
+
+@click.command(short_help="Cancel batches.")
+@names_argument
+@json_option
+@service_options
+@click.pass_context
+def cancel(context: click.Context, names: tuple[str, ...], *, as_json: bool, service: Service) -> None:
+    """Cancel batches. What is answered by then can be downloaded, and is paid for.
+
+    BATCH is an id, a request file that batchfiles has submitted, a campaign folder, or - for ids on standard input. A batch is
+    'cancelling' for up to ten minutes. One that has come to its end already stays as it is.
+
+    \b
+    Examples:
+        batchfiles cancel batch_abc123
+        batchfiles cancel campaign/
+
+    \b
+    Exit codes:
+        0   all are cancelled, or about to be
+        1   one of them had come to its end already
+        2   wrong usage, or no key
+        3   the service said no, or nothing; there is no such batch
+    """  # noqa: D301 - click wants its \b
+    found: list[Batch | BatchFilesError] = []
+    late = 0
+    with service.connect() as client:
+        named = named_batches(client, names)
+        for each in named:
+            try:
+                found.append(client.batches.cancel(each.id))
+            except Conflict:
+                late += 1
+                batch = client.batches.retrieve(each.id)
+                found.append(batch)
+                click.echo(visible(f"{batch.id} is {batch.status}, and can't be cancelled any more"), err=True)
+            except NotFound as error:
+                found.append(error)
+    code = print_batches(found, with_files(named, found, ()), as_json=as_json, service=service)
+    context.exit(FAILED if code == FAILED else FOUND if late else 0)
+
+
+def with_files(named: Sequence[NamedBatch], found: Sequence[Batch | BatchFilesError], files: Sequence[str]) -> dict[str, Source]:
+    """Return the request files by the id of their batch: those that named it, and those that were named beside it.
+
+    A file beside it belongs to the batch that carries its fingerprint; the only one, to the only batch that carries none.
+
+    Raises:
+        UsageError: A file belongs to none of the batches.
+        FileError: A file is not there or can't be read.
+    """
+    from batchfiles.api.batch import Batch
+    from batchfiles.api.flows.submitting import marker_of
+    from batchfiles.streams.sources import expand
+
+    known = {each.id: each.source for each in named if each.source is not None}
+    if not files:
+        return known
+    batches = [batch for batch in found if isinstance(batch, Batch) and batch.id not in known]
+    by_print = {marker[1]: batch.id for batch in batches if (marker := marker_of(batch)) is not None}
+    unmarked = [batch.id for batch in batches if marker_of(batch) is None]
+    sources = expand(files)
+    for source in sources:
+        batch_id = by_print.get(fingerprint(source))
+        if batch_id is None and len(sources) == len(unmarked) == 1:
+            batch_id = unmarked[0]
+        if batch_id is None:
+            raise click.UsageError(f"{source.name} is not the file that one of these batches was made of.")
+        known[batch_id] = source
+    return known
+
+
+def print_batches(
+    found: Sequence[Batch | BatchFilesError], sources: dict[str, Source], *, as_json: bool, service: Service
+) -> int:
+    """Print how batches stand, and say on standard error what went wrong; returns the exit code."""
+    from batchfiles.api.batch import Batch
+
+    batches = [batch for each in found if isinstance(batch := _last_seen(each), Batch)]
+    if as_json:
+        for batch in batches:
+            click.echo(batch_json(batch, sources.get(batch.id)))
+    else:
+        if len(found) == len(batches) == 1:
+            lines = batch_record(batches[0], sources.get(batches[0].id))
+        else:
+            lines = batch_table(batches, sources)
+        for line in lines:
+            click.echo(line)
+        for batch in batches:
+            for line in failure_words(batch, sources.get(batch.id)):
+                click.echo(line)
+    for each in found:
+        if isinstance(each, BatchFilesError):
+            click.echo(visible(f"batchfiles: {_words(each, service)}"), err=True)
+    return exit_code_of(found)
+
+
+def _last_seen(each: Batch | BatchFilesError) -> Batch | BatchFilesError | None:
+    if isinstance(each, StillRunning):
+        last: Batch | None = each.batch
+        return last
+    return each
+
+
+def _words(error: BatchFilesError, service: Service) -> str:
+    hint = what_to_do(error, service) if isinstance(error, (APIError, TransportError)) else None
+    return f"error: {error}: {hint}" if hint else str(error)
+
+
+def exit_code_of(found: Sequence[Batch | BatchFilesError]) -> int:
+    """Return 3 where something could not be had, 4 where a batch goes on, 1 where one has failed, else 0."""
+    batches = [each for each in found if not isinstance(each, BatchFilesError)]
+    if any(isinstance(each, BatchFilesError) and not isinstance(each, StillRunning) for each in found):
+        return FAILED
+    if len(batches) < len(found) or not all(batch.is_terminal for batch in batches):
+        return UNFINISHED
+    return FOUND if any(batch.status == "failed" for batch in batches) else 0

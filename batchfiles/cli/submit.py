@@ -1,0 +1,214 @@
+"""`batchfiles submit`: request files become batches, each one once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import click
+
+from batchfiles.cli.batch_words import batch_json
+from batchfiles.cli.limits_options import limits_options
+from batchfiles.cli.requests_to_send import RequestFile, check, endpoint_of, request_files
+from batchfiles.cli.service_options import Service, service_options
+from batchfiles.cli.status import print_batches
+from batchfiles.cli.terminal import visible
+from batchfiles.cli.waiting import wait_for
+from batchfiles.errors import AlreadySubmitted, NotFound
+
+if TYPE_CHECKING:
+    from batchfiles.api.batch import Batch
+    from batchfiles.client.synchronous import Client
+    from batchfiles.limits import Limits
+
+__all__ = ["submit"]
+
+FOUND, REFUSED = 1, 2
+
+
+def pairs(_context: click.Context, _option: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
+    """Take `key=value` apart.
+
+    Raises:
+        BadParameter: Something is of another form.
+    """
+    found = {}
+    for value in values:
+        key, sign, text = value.partition("=")
+        if not sign or not key:
+            raise click.BadParameter(f"{value!r} is not of the form KEY=VALUE.")
+        found[key] = text
+    return found
+
+
+@click.command(short_help="Upload request files and make a batch of each, once.")
+@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@click.option("--endpoint", metavar="URL", help="Where the requests go, such as /v1/responses; else the url of the first one.")
+@click.option(
+    "--metadata", multiple=True, callback=pairs, metavar="KEY=VALUE", help="Write this on the batches. Repeatable, up to 15."
+)
+@click.option("--wait", "waits", is_flag=True, help="Wait until the batches have come to their end, as 'batchfiles wait' does.")
+@click.option("--again", is_flag=True, help="Submit a file even if it has a live or finished batch; it is paid for twice.")
+@click.option("--no-validate", is_flag=True, help="Send the files without looking into them first.")
+@limits_options
+@click.option("--json", "as_json", is_flag=True, help="Print each batch as one JSON object a line.")
+@service_options
+@click.pass_context
+def submit(
+    context: click.Context,
+    files: tuple[str, ...],
+    *,
+    endpoint: str | None,
+    metadata: dict[str, str],
+    waits: bool,
+    again: bool,
+    no_validate: bool,
+    limits: Limits,
+    as_json: bool,
+    service: Service,
+) -> None:
+    """Upload request files and make a batch of each, once.
+
+    FILE is a JSONL file of requests, a folder or a glob of such files, - for standard input, or a campaign folder, which stands
+    for its parts. What is compressed or remote is sent plain. All files are validated before the first one is sent.
+
+    The id of each batch goes to standard output; in a campaign the manifest notes it, too. A file whose very bytes have a live or
+    finished batch at the service is refused; in a campaign, such a part is passed over, so that an interrupted 'submit' is simply
+    repeated. If the answer to the making of a batch is lost, the service's list is searched for it before anything is sent again.
+
+    \b
+    Examples:
+        batchfiles submit requests.jsonl
+        id=$(batchfiles submit requests.jsonl --metadata project=atlas)
+        batchfiles submit campaign/ --wait
+        batchfiles submit requests.jsonl --base-url https://host/v1 --key-command 'pass show host' --limits vllm
+
+    \b
+    Exit codes:
+        0   each file has its batch (--wait: and all have come to their end)
+        1   a file has errors and nothing was sent; or, with --wait, a batch failed at its validation
+        2   wrong usage, no key, or a file that has a batch already
+        3   the service said no, or nothing
+        130 interrupted; batches that were made go on
+    """  # noqa: D301 - click wants its \b
+    from batchfiles.streams.spool import Spool
+
+    with service.connect() as client, Spool() as spool:
+        found = request_files(files, spool)
+        if not no_validate and not check(found, limits, quiet=as_json):
+            context.exit(FOUND)
+        sending = _Sending(client, endpoint, metadata, again=again)
+        for file in found:
+            batch = sending.submit(file)
+            if batch is not None and not waits:
+                click.echo(batch_json(batch, file.source) if as_json else visible(batch.id))
+        code = _wait(sending, as_json=as_json, service=service) if waits and sending.batches else 0
+    context.exit(code or (REFUSED if sending.refused else 0))
+
+
+def _wait(sending: _Sending, *, as_json: bool, service: Service) -> int:
+    ids = [batch.id for batch, _ in sending.batches]
+    sources = {batch.id: file.source for batch, file in sending.batches}
+    ends = wait_for(sending.client, ids, interval=None, timeout=None, quiet=as_json)
+    return print_batches(ends, sources, as_json=as_json, service=service)
+
+
+@dataclass(slots=True)
+class _Sending:
+    """The files that are sent, one after the other.
+
+    Attributes:
+        client: The service.
+        endpoint: Where the requests go; None for the url of the first one.
+        metadata: What is written on each batch.
+        again: Whether a file may have a second batch.
+        batches: The batches of the files, those included that campaigns had already.
+        refused: How many files were not sent because they had one.
+    """
+
+    client: Client
+    endpoint: str | None
+    metadata: dict[str, str]
+    again: bool
+    batches: list[tuple[Batch, RequestFile]]
+    refused: int
+
+    def __init__(self, client: Client, endpoint: str | None, metadata: dict[str, str], *, again: bool) -> None:
+        self.client, self.endpoint, self.metadata, self.again = client, endpoint, metadata, again
+        self.batches = []
+        self.refused = 0
+
+    def submit(self, file: RequestFile) -> Batch | None:
+        """Make the batch of one file; returns it, or None where the file is refused.
+
+        Raises:
+            APIError: The service said no.
+            TransportError: There was no answer.
+        """
+        batch = self._noted(file)
+        if batch is None:
+            try:
+                batch = self._make(file)
+            except AlreadySubmitted as error:
+                if file.part is None:
+                    self._refuse(file, error)
+                    return None
+                batch = self.client.batches.retrieve(error.batch_id)
+                _say(file, f"has its batch already: {batch.id} is {batch.status}")
+            _note(file, batch.id)
+        self.batches.append((batch, file))
+        return batch
+
+    def _noted(self, file: RequestFile) -> Batch | None:
+        """Return the batch that the manifest says a part has, if the part need not be sent."""
+        from batchfiles.api.flows.submitting import ENDED_BADLY
+
+        if self.again or file.part is None or not file.part.batches:
+            return None
+        try:
+            batch = self.client.batches.retrieve(file.part.batches[-1])
+        except NotFound:
+            return None
+        if batch.status in ENDED_BADLY:
+            return None
+        _say(file, f"has its batch already: {batch.id} is {batch.status}")
+        return batch
+
+    def _make(self, file: RequestFile) -> Batch:
+        from batchfiles.api.flows import submit as submit_file
+        from batchfiles.api.retry_policy import RetryPolicy
+        from batchfiles.client.calls import submission_of
+
+        assert file.source.path is not None  # noqa: S101 - `request_files` makes plain local files
+        endpoint = self.endpoint or endpoint_of(file.source)
+        submission = replace(submission_of(file.source.path, endpoint, self.metadata), filename=file.filename)
+        batch = self.client.run(submit_file(self.client.config, submission, RetryPolicy(), again=self.again))
+        _say(file, f"{submission.size:,} bytes for {endpoint}: {batch.id} is {batch.status}")
+        return batch
+
+    def _refuse(self, file: RequestFile, error: AlreadySubmitted) -> None:
+        self.refused += 1
+        known = f"{error.batch_id} was made of the same bytes and is {error.status}"
+        _say(file, f"not sent: {known}; 'batchfiles wait' and 'batchfiles download' take it, --again pays twice")
+
+
+def _say(file: RequestFile, words: str) -> None:
+    click.echo(visible(f"{file.source.name}: {words}"), err=True)
+
+
+def _note(file: RequestFile, batch_id: str) -> None:
+    """Write into the manifest which batch a part has; what others have written there meanwhile stays."""
+    from batchfiles.campaign.manifest import read_manifest, write_manifest
+
+    if file.folder is None or file.part is None:
+        return
+    manifest = read_manifest(file.folder)
+    if manifest is None:
+        return
+    parts = tuple(
+        replace(part, batches=(*(each for each in part.batches if each != batch_id), batch_id))
+        if part.file == file.part.file
+        else part
+        for part in manifest.parts
+    )
+    write_manifest(file.folder, replace(manifest, parts=parts))

@@ -1,0 +1,105 @@
+"""Waiting for batches, with news on standard error: a line that is drawn anew on a terminal, a line for each change elsewhere."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, TextIO
+
+from batchfiles.cli.terminal import cut, visible
+from batchfiles.cli.validate import plural
+
+if TYPE_CHECKING:
+    from batchfiles.api.batch import Batch
+    from batchfiles.client.synchronous import Client
+    from batchfiles.errors import BatchFilesError
+
+__all__ = ["News", "wait_for"]
+
+ERASE_LINE = "\r\x1b[K"
+
+
+class News:
+    """What changes while one waits.
+
+    Args:
+        expected: How many batches there are.
+        quiet: Say nothing.
+        stream: Where to write; None is standard error.
+    """
+
+    def __init__(self, expected: int, *, quiet: bool = False, stream: TextIO | None = None) -> None:
+        self._expected = expected
+        self._quiet = quiet
+        self._stream = stream or sys.stderr
+        self._on_terminal = self._stream.isatty() and os.environ.get("TERM") != "dumb"
+        self._batches: dict[str, Batch] = {}
+
+    def tell(self, batch: Batch) -> None:
+        """Show that a batch has changed."""
+        self._batches[batch.id] = batch
+        if self._quiet:
+            return
+        if not self._on_terminal:
+            self._write(f"{_words(batch)}\n")
+            return
+        ended = f"{ERASE_LINE}{_words(batch)}\n" if batch.is_terminal else ""
+        self._write(ended + ERASE_LINE + cut(self._summary(), shutil.get_terminal_size().columns - 1))
+
+    def close(self) -> None:
+        """Take the line away that was drawn anew."""
+        if self._on_terminal and self._batches and not self._quiet:
+            self._write(ERASE_LINE)
+
+    def _summary(self) -> str:
+        """Say how all batches stand together."""
+        statuses = Counter(batch.status for batch in self._batches.values())
+        counts = [batch.request_counts for batch in self._batches.values()]
+        total, failed = sum(each.total for each in counts), sum(each.failed for each in counts)
+        done = sum(each.completed for each in counts) + failed
+        words = ", ".join(f"{count:,} {visible(status)}" for status, count in statuses.items())
+        share = f" ({min(done / total, 1.0):.0%})" if total > 0 else ""
+        return f"{plural(self._expected, 'batch', 'batches')}: {words}; {done:,} of {total:,} requests{share}, {failed:,} failed"
+
+    def _write(self, text: str) -> None:
+        try:
+            self._stream.write(text)
+            self._stream.flush()
+        except OSError:  # nobody reads it any more: no reason to stop waiting
+            self._quiet = True
+
+
+def _words(batch: Batch) -> str:
+    counts = batch.request_counts
+    done = counts.completed + counts.failed
+    return visible(f"{batch.id}  {batch.status}  {done:,} of {counts.total:,} requests, {counts.failed:,} failed")
+
+
+def wait_for(
+    client: Client, ids: Sequence[str], *, interval: float | None, timeout: float | None, quiet: bool
+) -> list[Batch | BatchFilesError]:
+    """Wait for batches, all at once.
+
+    Args:
+        client: The service.
+        ids: The batches.
+        interval: Seconds between two looks at one; None lets the pauses grow.
+        timeout: Seconds after which we stop waiting; None for never.
+        quiet: Say nothing.
+
+    Returns:
+        What became of each, or why we don't know: `StillRunning` where the time was over.
+    """
+    from batchfiles.api.flows import together, wait
+    from batchfiles.api.retry_policy import RetryPolicy
+
+    news = News(len(ids), quiet=quiet)
+    policy = RetryPolicy()
+    flows = [wait(client.config, batch_id, policy, interval=interval, timeout=timeout) for batch_id in ids]
+    try:
+        return client.run(together(flows), on_update=news.tell)
+    finally:
+        news.close()
