@@ -6,7 +6,7 @@ import marshal
 import os
 import tempfile
 from array import array
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import IO, Self, TypeAlias, cast
 
 from batchfiles.errors import FileError
@@ -96,6 +96,46 @@ class UniqueIds:
         if self._waiting_size > BUFFER:
             self._spill()
         return None
+
+    def add_all(self, custom_ids: Sequence[str | None], place: int) -> bool:
+        """Add ids that follow each other, if they are new and short: a third of the time of one by one.
+
+        Args:
+            custom_ids: The ids.
+            place: That of the first; the next one has the next number, and so on.
+
+        Returns:
+            Whether they were added; otherwise none was, and they must be added one by one.
+
+        Raises:
+            FileError: The temporary file can't be written.
+        """
+        count = len(custom_ids)
+        if None in custom_ids or 0 < self._room < count:
+            return False
+        ids = cast("Sequence[str]", custom_ids)
+        if max(map(len, ids), default=0) >= CHARACTERS or not self._places.keys().isdisjoint(ids):
+            return False
+        if self._room <= 0:
+            self._put_aside(ids, place)
+            return True
+        new = dict(zip(ids, range(place, place + count), strict=True))
+        if len(new) < count:
+            return False
+        self._room -= count
+        self._places.update(new)
+        return True
+
+    def _put_aside(self, ids: Sequence[str], place: int) -> None:
+        """Let ids wait for the comparison at the end."""
+        waiting = self._waiting
+        for custom_id, number, hashed in zip(ids, range(place, place + len(ids)), map(self._hash, ids), strict=True):
+            some, places = waiting[hashed % PARTITIONS]
+            some.append(custom_id)
+            places.append(number)
+        self._waiting_size += sum(map(len, ids)) + len(ids) * (CHARACTERS // 2)
+        if self._waiting_size > BUFFER:
+            self._spill()
 
     def duplicates(self) -> Iterator[tuple[str, int, int]]:
         """Find the repetitions that `add` could not see.

@@ -9,8 +9,9 @@ from typing import NamedTuple
 from batchfiles.errors import LineTooLong, Mismatch
 from batchfiles.findings import Finding
 from batchfiles.jobs.families import Side, classify_lines
-from batchfiles.streams.lines import Block
-from batchfiles.streams.sources import Source, read_blocks
+from batchfiles.streams.lines import split
+from batchfiles.streams.sources import Source
+from batchfiles.streams.whole_lines import Piece, pieces
 
 __all__ = ["CopiedLines", "Run"]
 
@@ -25,15 +26,20 @@ class Run(NamedTuple):
         path: The file's display name.
         line_number: The number of the first line.
         byte_offset: Where it begins.
-        lines: The lines without their `\n`.
-        text: The same lines in one piece, each with its `\n`.
+        whole_lines: The lines, each with its `\n`.
+        text: The same lines in one piece.
     """
 
     path: str
     line_number: int
     byte_offset: int
-    lines: list[bytes]
+    whole_lines: list[bytes]
     text: bytes
+
+    @property
+    def lines(self) -> list[bytes]:
+        r"""The lines without their `\n`, cut anew each time."""
+        return split(self.text[:-1])
 
 
 class CopiedLines:
@@ -65,55 +71,58 @@ class CopiedLines:
             FileError: The file is not there or can't be read.
             TruncatedFile: Its compressed bytes are damaged.
         """
-        for block in self._checked(read_blocks(source, self._notice, cap=self._cap), source.name):
-            for run in self._runs(block):
-                yield run
-                if self._on_bytes is not None:
-                    self._on_bytes(len(run.text))
+        with source.open() as stream:
+            for piece in self._checked(pieces(stream, source.name, self.findings.append, cap=self._cap), source.name):
+                for run in self._runs(piece, source.name):
+                    yield run
+                    if self._on_bytes is not None:
+                        self._on_bytes(len(run.text))
 
-    def _checked(self, blocks: Iterator[Block], name: str) -> Iterator[Block]:
+    def _checked(self, found: Iterator[Piece], name: str) -> Iterator[Piece]:
         """Look at the first lines that say anything before any is copied."""
-        for block in blocks:
-            side = classify_lines(block.lines, name)
+        for piece in found:
+            side = classify_lines(_below(self._cap, piece.lines), name)
             if side != "empty":
                 if self._wanted not in (None, side):
                     raise Mismatch(f"holds {NOUNS[side]}, and {NOUNS[str(self._wanted)]} are expected here", path=name)
                 self._wanted = side
-                yield block
+                yield piece
                 break
-            yield block
-        yield from blocks
+            yield piece
+        yield from found
 
-    def _notice(self, finding: Finding) -> None:
-        if finding.severity == "error":
-            raise LineTooLong(
-                f"the line is above the cap of {self._cap:,} bytes, and can neither be left out nor be kept: raise the cap",
-                cap=self._cap,
-                path=finding.path,
-                line_number=finding.line_number,
-                byte_offset=finding.byte_offset,
-            )
-        self.findings.append(finding)
-
-    def _runs(self, block: Block) -> Iterator[Run]:
-        lines = block.lines
-        if all(lines) and not any(map(bytes.isspace, lines)):
-            yield _run(block.path, block.line_number, block.byte_offset, lines)
+    def _runs(self, piece: Piece, path: str) -> Iterator[Run]:
+        number, offset, lines, text = piece
+        is_short = len(text) <= self._cap or max(map(len, lines)) <= self._cap + 1
+        if is_short and not any(map(bytes.isspace, lines)):
+            yield Run(path, number, offset, lines, text)
             return
-        number, offset = block.line_number, block.byte_offset
         run: list[bytes] = []
-        for line in chain(lines, [b""]):
-            if line and not line.isspace():
+        for line in chain(lines, [b"\n"]):
+            is_long = len(line) > self._cap + 1 or not line.endswith(b"\n")
+            if not is_long and not line.isspace():
                 run.append(line)
                 continue
             if run:
-                found = _run(block.path, number, offset, run)
-                yield found
-                number, offset, run = number + len(run), offset + len(found.text), []
-            number, offset = number + 1, offset + len(line) + 1
+                text = b"".join(run)
+                yield Run(path, number, offset, run, text)
+                number, offset, run = number + len(run), offset + len(text), []
+            if is_long:
+                raise self._too_long(path, number, offset)
+            number, offset = number + 1, offset + len(line)
             self.blank_lines += 1
         self.blank_lines -= 1  # the one that we put behind the last
 
+    def _too_long(self, path: str, number: int, offset: int) -> LineTooLong:
+        return LineTooLong(
+            f"the line is above the cap of {self._cap:,} bytes, and can neither be left out nor be kept: raise the cap",
+            cap=self._cap,
+            path=path,
+            line_number=number,
+            byte_offset=offset,
+        )
 
-def _run(path: str, number: int, offset: int, lines: list[bytes]) -> Run:
-    return Run(path, number, offset, lines, b"\n".join([*lines, b""]))
+
+def _below(cap: int, lines: list[bytes]) -> Iterator[bytes]:
+    """Yield the lines that may be looked at, without line ends."""
+    return (line.rstrip(b"\n") for line in lines if len(line) <= cap + 1)

@@ -74,6 +74,7 @@ def merge(
     cap: int = LINE_CAP,
     ids_in_memory: int = IDS_IN_MEMORY,
     temp_dir: str | os.PathLike[str] | None = None,
+    filesystem: object = None,
     on_bytes: Callable[[int], None] | None = None,
 ) -> MergeReport:
     r"""Copy the lines of request files, or of result files, into one file, byte for byte, in the order of the files.
@@ -89,7 +90,9 @@ def merge(
         force: Whether a file that is there may be replaced.
         cap: The longest line that is read, in bytes.
         ids_in_memory: How many ids stay in memory; those behind are compared at the end.
-        temp_dir: Where the other ids wait, and what can't be read twice; None takes the system's folder for temporary files.
+        temp_dir: Where the other ids wait, what can't be read twice, and a remote output until it is whole; None takes the
+            system's folder for temporary files.
+        filesystem: The filesystem in which paths are paths, of `pyarrow.fs` or of fsspec; None takes the local one.
         on_bytes: Gets the number of bytes that were read, again and again, for a progress bar.
 
     Returns:
@@ -111,9 +114,9 @@ def merge(
         raise TypeError("merge needs at least one file")
     if on_duplicate not in ON_DUPLICATE:
         raise ValueError(f"on_duplicate is {', '.join(map(repr, ON_DUPLICATE[:-1]))} or 'keep', not {on_duplicate!r}")
-    files = request_sources(sources)
+    files = request_sources(sources, filesystem=filesystem)
     with (
-        CopyWriter(output, force=force) as writer,
+        CopyWriter(output, force=force, temp_dir=temp_dir, filesystem=filesystem) as writer,
         UniqueIds(ids_in_memory, temp_dir=temp_dir) as unique,
         Spool(temp_dir) as spool,
     ):
@@ -153,11 +156,11 @@ def _runs(files: list[Source], lines: CopiedLines) -> Iterator[tuple[int, Run]]:
 def _copy(run: Run, base: int, unneeded: array[int], writer: CopyWriter) -> None:
     """Write lines, but for those that are not needed."""
     start = bisect_left(unneeded, base + run.line_number)
-    end = bisect_left(unneeded, base + run.line_number + len(run.lines), start)
+    end = bisect_left(unneeded, base + run.line_number + len(run.whole_lines), start)
     if start == end:
-        writer.write_lines(run.text, len(run.lines))
+        writer.write_lines(run.text, len(run.whole_lines))
         return
     left_out = set(unneeded[start:end])
-    kept = [line for place, line in enumerate(run.lines, base + run.line_number) if place not in left_out]
+    kept = [line for place, line in enumerate(run.whole_lines, base + run.line_number) if place not in left_out]
     if kept:
-        writer.write_lines(b"\n".join([*kept, b""]), len(kept))
+        writer.write_lines(b"".join(kept), len(kept))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sys
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Sequence
+from itertools import accumulate
 from pathlib import Path
 from typing import NamedTuple, NoReturn, Self
 
@@ -94,19 +96,36 @@ class Parts:
             InvalidLine: A line has too many texts to embed, or too many tokens, for any part.
             FileError: The disk refused.
         """
-        # What wholly fits is copied as it was read.
-        count = len(run.lines)
-        if (
-            not self._scales.must_decode(run.text)
-            and (self._limits.line_bytes >= len(run.text) or max(map(len, run.lines)) <= self._limits.line_bytes)
-            and self._has_room(part := self._part(()), count, len(run.text))
+        if not self._scales.must_decode(run.text) and (
+            self._limits.line_bytes > len(run.text) or max(map(len, run.whole_lines)) - 1 <= self._limits.line_bytes
         ):
-            part.add(run.text, count, run.line_number, run.line_number + count - 1)
+            self._add_plain(run)
             return
         offset = run.byte_offset
         for number, line in enumerate(run.lines, run.line_number):
             self._add_line(line, run.path, number, offset)
             offset += len(line) + 1
+
+    def _add_plain(self, run: Run) -> None:
+        """Put lines that weigh nothing but their bytes where they belong: all at once, or those up to the end of the part."""
+        part, count, size = self._part(()), len(run.whole_lines), len(run.text)
+        if self._has_room(part, count, size):
+            part.add(run.text, count, run.line_number, run.line_number + count - 1)
+            return
+        ends = list(accumulate(map(len, run.whole_lines)))
+        done = start = 0
+        while done < count:
+            most = bisect_right(ends, start + self._limits.bytes - part.bytes)
+            until = min(most, done + self._limits.requests - part.requests)
+            if until <= done:
+                line = run.whole_lines[done][:-1]
+                self._add_line(
+                    line, run.path, run.line_number + done, run.byte_offset + start
+                )  # in the next part, or it fits nowhere
+                until = done + 1
+            else:
+                part.add(run.text[start : ends[until - 1]], until - done, run.line_number + done, run.line_number + until - 1)
+            part, done, start = self._part(()), until, ends[until - 1]
 
     def _add_line(self, line: bytes, path: str, number: int, offset: int) -> None:
         weight = self._scales.weigh(line)

@@ -42,9 +42,12 @@ class RepeatedIds:
         Raises:
             DuplicateCustomId: An id was there before.
         """
-        add = self._unique.add
         place = (number << PLACE_BITS) + run.line_number
-        for custom_id in ids_of(run.lines, run.text):
+        ids = ids_of(run.whole_lines, run.text)
+        if self._unique.add_all(ids, place):
+            return
+        add = self._unique.add
+        for custom_id in ids:
             if custom_id is None:
                 self.unreadable += 1
             elif (first := add(custom_id, place)) is not None:

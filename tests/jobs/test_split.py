@@ -377,3 +377,31 @@ def test_a_full_disk_is_an_error_and_leaves_nothing(tmp_path: Path, folder: Path
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert [each.name for each in tmp_path.iterdir()] == ["in.jsonl"]
+
+
+pieces_of_files = st.lists(
+    st.sampled_from([request("a"), request("bb", input="x" * 40), b"{}", b"", b" \t", b"\r", b"cut"]), max_size=12
+)
+
+
+@given(
+    lines=pieces_of_files,
+    head=st.sampled_from([b"", b"\xef\xbb\xbf"]),
+    end=st.sampled_from([b"\n", b"\r\n"]),
+    ends=st.booleans(),
+    most=st.integers(1, 5),
+    size=st.integers(250, 700),
+)
+def test_a_file_is_cut_as_line_by_line(
+    tmp_path_factory: pytest.TempPathFactory, lines: list[bytes], head: bytes, end: bytes, ends: bool, most: int, size: int
+) -> None:
+    r"""Blank lines, `\r\n`, byte order mark, no last newline: parts and manifest are those of lines that are weighed singly."""
+    place = tmp_path_factory.mktemp("place")
+    source = place / "in.jsonl"
+    source.write_bytes(head + end.join([request("first"), *lines, b""] if ends else [request("first"), *lines, request("last")]))
+    options: dict[str, Any] = {"max_requests": most, "max_bytes": size, "limits": NONE}
+    quick = batchfiles.split(source, folder=place / "quick", **options)
+    slow = batchfiles.split(source, folder=place / "slow", max_tokens=10**9, **options)
+    assert quick.manifest == slow.manifest
+    assert (quick.blank_lines, quick.findings) == (slow.blank_lines, slow.findings)
+    assert contents(place / "quick") == contents(place / "slow")

@@ -1,0 +1,50 @@
+r"""`pieces`: the same lines, numbers, offsets and warnings as `blocks`, each piece in one, and a newline behind the last line."""
+
+from __future__ import annotations
+
+import io
+from itertools import chain
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from batchfiles.findings import Finding
+from batchfiles.streams.lines import blocks
+from batchfiles.streams.whole_lines import pieces
+
+texts = st.lists(
+    st.sampled_from([b"a", b"bb", b"\n", b"\r\n", b"\n\n", b" ", b"\r", b"\x0b", b"\x1c", b"\xc2\x85", b"\xe2\x80\xa8"]),
+    max_size=30,
+).map(b"".join)
+heads = st.sampled_from([b"", b"\xef\xbb\xbf", b"\xef\xbb", b"\n"])
+
+
+@given(head=heads, text=texts, block_size=st.integers(1, 12))
+def test_pieces_hold_what_blocks_hold(head: bytes, text: bytes, block_size: int) -> None:
+    """Whatever the size of a block; the one is quick and the other one is older."""
+    noticed: list[Finding] = []
+    expected: list[Finding] = []
+    found = list(pieces(io.BytesIO(head + text), "f", noticed.append, block_size=block_size))
+    lines = [
+        (number, line)
+        for block in blocks(io.BytesIO(head + text), "f", expected.append, block_size=block_size)
+        for number, line in enumerate(block.lines, block.line_number)
+    ]
+    assert [pair for piece in found for pair in enumerate(piece.lines, piece.line_number)] == [(n, x + b"\n") for n, x in lines]
+    assert noticed == expected
+    whole = (head + text).removeprefix(b"\xef\xbb\xbf")
+    assert b"".join(piece.text for piece in found) == whole + b"\n" * (not whole.endswith(b"\n") and whole != b"")
+    for piece in found:
+        assert b"".join(piece.lines) == piece.text
+        assert (head + text + b"\n")[piece.byte_offset :].startswith(piece.text)
+
+
+@given(text=texts, block_size=st.integers(1, 12), cap=st.integers(1, 3))
+def test_nothing_is_read_behind_a_line_above_the_cap(text: bytes, block_size: int, cap: int) -> None:
+    """And what is held of it stays small, however long it is."""
+    found = list(pieces(io.BytesIO(text), "f", lambda _: None, cap=cap, block_size=block_size))
+    lines = list(chain.from_iterable(piece.lines for piece in found))
+    too_long = [line for line in lines if len(line.removesuffix(b"\n")) > cap]
+    assert bool(too_long) == any(len(line) > cap for line in text.split(b"\n"))
+    assert all(len(line) <= cap + 1 for piece in found[:-1] for line in piece.lines)
+    assert all(len(piece.text) <= 2 * block_size + cap + len(b"\xef\xbb\xbf") for piece in found)
