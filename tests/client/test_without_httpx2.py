@@ -18,7 +18,8 @@ def test_asking_for_a_client_says_what_to_install() -> None:
     code = (
         "for name in ('Client', 'AsyncClient'):\n"
         "    try:\n        getattr(batchfiles, name)\n"
-        "    except batchfiles.MissingDependency as error:\n        print(type(error).__name__, isinstance(error, ImportError), error)"
+        "    except batchfiles.MissingDependency as error:\n"
+        "        print(type(error).__name__, isinstance(error, ImportError), error)"
     )
     sentence = "MissingDependency True the client needs httpx2: pip install 'batchfiles[client]'\n"
     assert run_without_httpx2(code) == sentence * 2

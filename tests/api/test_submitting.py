@@ -1,0 +1,224 @@
+"""Submitting: a file becomes one batch, whatever happens to the answers; it is paid for once."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from batchfiles import (
+    AlreadySubmitted,
+    APIError,
+    Batch,
+    BatchRequest,
+    RateLimited,
+    RetryPolicy,
+    ServerFault,
+    SubmissionUnknown,
+    TransportError,
+)
+from batchfiles.api import Config, Request, Response
+from batchfiles.api.flows import Submission, create, submit
+from batchfiles.api.flows.submitting import LOOKS, MARKER, NEW_FILE_PAUSES, marker_of
+from tests.api.stage import Stage, batch, lost, page, said
+
+SHA = "5" * 64
+TOKEN = f"{1:032d}"
+"""The first token of a stage: for the boundary of the upload, or the marker where nothing is uploaded."""
+PARAMS = BatchRequest(input_file_id="file-1", endpoint="/v1/embeddings", metadata={"mine": "yes"})
+UPLOADED = said({"id": "file-1", "bytes": 100})
+UNKNOWN_FILE = said({"error": {"message": "Cannot find file file-1, or project does not have access to it."}}, 400)
+NONE = page()
+
+
+def ours(token: str = TOKEN, status: str = "validating", sha256: str = "-", batch_id: str = "batch_1") -> dict[str, Any]:
+    """Make a batch with a marker, as it stands in a list."""
+    return {"id": batch_id, "status": status, "metadata": {MARKER: f"{token} {sha256}"}}
+
+
+def made(stage: Stage) -> Batch:
+    """Make a batch of an uploaded file."""
+    return stage.run(create(Config(), PARAMS, RetryPolicy()))
+
+
+def submitted(stage: Stage, *, again: bool = False) -> Batch:
+    """Submit a file."""
+    submission = Submission(path="r.jsonl", size=100, sha256=SHA, filename="r.jsonl", endpoint="/v1/embeddings")
+    return stage.run(submit(Config(), submission, RetryPolicy(), again=again))
+
+
+def sent_metadata(request: Request) -> dict[str, str]:
+    """Return the metadata of a request for a batch."""
+    (body,) = request.body
+    assert isinstance(body, bytes)
+    found = json.loads(body)["metadata"]
+    assert isinstance(found, dict)
+    return found
+
+
+def creations(stage: Stage) -> int:
+    """Count how often a batch was asked for."""
+    return stage.calls.count("POST /batches")
+
+
+def test_a_file_is_looked_for_uploaded_and_made_a_batch() -> None:
+    """Three calls; the marker in the metadata has a token and the fingerprint of the file."""
+    stage = Stage(NONE, UPLOADED, batch("validating"))
+    assert submitted(stage).id == "batch_1"
+    assert stage.calls == ["GET /batches?limit=100", "POST /files", "POST /batches"]
+    assert sent_metadata(stage.requests[-1]) == {MARKER: f"{2:032d} {SHA}"}
+    assert marker_of(Batch(id="b", metadata={MARKER: f"{TOKEN} {SHA}"})) == (TOKEN, SHA)
+
+
+def test_the_caller_s_metadata_stays_beside_the_marker() -> None:
+    """There are sixteen pairs, and one is ours."""
+    stage = Stage(batch())
+    made(stage)
+    assert sent_metadata(stage.requests[0]) == {"mine": "yes", MARKER: f"{TOKEN} -"}
+    with pytest.raises(ValueError, match="16 pairs, not 17"):
+        Submission(path="r", size=1, sha256=SHA, filename="r", endpoint="/v1/x", metadata=dict.fromkeys("abcdefghijklmnop", ""))
+
+
+@pytest.mark.parametrize("status", ["validating", "in_progress", "finalizing", "completed", "pondering"])
+def test_bytes_that_have_a_live_or_finished_batch_are_not_sent_again(status: str) -> None:
+    """On whatever page of the list it stands."""
+    stage = Stage(page({"id": "batch_0", "status": "completed"}, more=True), page(ours("x", status, SHA, "batch_9")))
+    with pytest.raises(AlreadySubmitted, match=f"batch_9 was made of the same bytes and is {status}") as caught:
+        submitted(stage)
+    assert (caught.value.batch_id, caught.value.status) == ("batch_9", status)
+    assert stage.calls == ["GET /batches?limit=100", "GET /batches?after=batch_0&limit=100"]
+
+
+@pytest.mark.parametrize("status", ["failed", "expired", "cancelling", "cancelled"])
+def test_bytes_whose_batch_ended_badly_may_be_sent_again(status: str) -> None:
+    """Nothing lives that would be paid twice."""
+    stage = Stage(page(ours("x", status, SHA)), UPLOADED, batch(batch_id="batch_2"))
+    assert submitted(stage).id == "batch_2"
+
+
+def test_whoever_says_again_gets_another_batch() -> None:
+    """The list is not even read."""
+    stage = Stage(UPLOADED, batch())
+    submitted(stage, again=True)
+    assert stage.calls == ["POST /files", "POST /batches"]
+
+
+LOST = [
+    lost("send"),
+    lost("receive"),
+    said({}, 500),
+    said({}, 408),
+    Response(520, {}, b"<html>"),
+    Response(200, {}, b'{"id": "ba'),
+    Response(200),
+]
+
+
+@pytest.mark.parametrize("answer", LOST)
+def test_after_an_answer_that_says_nothing_sure_the_batch_is_looked_for(answer: Response | TransportError) -> None:
+    """It is in the list, so nothing is sent again."""
+    stage = Stage(answer, page({"id": "batch_0", "status": "failed"}, ours(batch_id="batch_7")))
+    assert made(stage).id == "batch_7"
+    assert creations(stage) == 1
+
+
+@pytest.mark.parametrize("answer", LOST)
+def test_a_list_that_lags_is_read_again(answer: Response | TransportError) -> None:
+    """For half a minute."""
+    stage = Stage(answer, NONE, said({}, 400), NONE, NONE, page(ours(batch_id="batch_7")))
+    assert made(stage).id == "batch_7"
+    assert creations(stage) == 1
+    assert stage.sleeps == [pause for pause in LOOKS if pause]
+
+
+@pytest.mark.parametrize("answer", [lost("send"), lost("receive"), Response(200, {}, b'{"id": "ba'), Response(200)])
+def test_a_batch_that_is_in_no_list_is_unknown_and_not_made_again(answer: Response | TransportError) -> None:
+    """The exception has the marker to look for."""
+    stage = Stage(answer, *[NONE] * len(LOOKS))
+    with pytest.raises(SubmissionUnknown, match=TOKEN) as caught:
+        made(stage)
+    assert caught.value.marker == TOKEN
+    assert creations(stage) == 1
+
+
+def test_where_the_list_can_not_be_read_nothing_is_made_again() -> None:
+    """Not even after an answer of the server."""
+    stage = Stage(said({}, 500), *[said({"error": {"message": "no"}}, 403)] * len(LOOKS))
+    with pytest.raises(SubmissionUnknown):
+        made(stage)
+    assert creations(stage) == 1
+
+
+def test_a_server_in_trouble_is_asked_again_once_the_list_shows_no_batch() -> None:
+    """It said that it failed, and half a minute later there is none."""
+    stage = Stage(said({}, 500), *[NONE] * len(LOOKS), batch())
+    assert made(stage).id == "batch_1"
+    assert creations(stage) == 2
+    assert sent_metadata(stage.requests[0]) == sent_metadata(stage.requests[-1])
+
+
+def test_a_server_that_stays_in_trouble_leaves_it_unknown() -> None:
+    """Whether the last of the requests did something."""
+    answers = [said({}, 503), *[NONE] * len(LOOKS)] * 6
+    with pytest.raises(SubmissionUnknown):
+        made(Stage(*answers))
+
+
+@pytest.mark.parametrize("phase", ["resolve", "connect", "tls"])
+def test_a_request_that_never_left_is_sent_again(phase: str) -> None:
+    """Nothing can have happened; and if it never leaves, nothing was made."""
+    stage = Stage(lost(phase), lost(phase), batch())
+    assert made(stage).id == "batch_1"
+    assert stage.calls == ["POST /batches"] * 3
+    with pytest.raises(TransportError) as caught:
+        made(Stage(lost(phase), repeat=True))
+    assert not isinstance(caught.value, SubmissionUnknown)
+
+
+def test_too_much_at_once_is_waited_out() -> None:
+    """A 429 says clearly that nothing was done."""
+    stage = Stage(said({}, 429, retry_after="7"), batch())
+    assert made(stage).id == "batch_1"
+    assert stage.sleeps == [7.0]
+    with pytest.raises(RateLimited):
+        made(Stage(said({}, 429), repeat=True))
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 422])
+def test_a_clear_no_is_final(status: int) -> None:
+    """Nothing was made, and asking again changes nothing."""
+    stage = Stage(said({"error": {"message": "no"}}, status))
+    with pytest.raises(APIError, match="no"):
+        made(stage)
+    assert creations(stage) == 1
+
+
+def test_a_file_that_was_just_uploaded_needs_a_moment() -> None:
+    """The service doesn't find it at first."""
+    stage = Stage(UNKNOWN_FILE, UNKNOWN_FILE, batch())
+    assert made(stage).id == "batch_1"
+    assert stage.sleeps == list(NEW_FILE_PAUSES[:2])
+
+
+def test_a_file_that_stays_unknown_is_an_error() -> None:
+    """After half a minute, in the service's words."""
+    stage = Stage(UNKNOWN_FILE, repeat=True)
+    with pytest.raises(APIError, match="Cannot find file"):
+        made(stage)
+    assert stage.sleeps == list(NEW_FILE_PAUSES)
+
+
+def test_an_upload_whose_answer_is_lost_is_sent_again() -> None:
+    """A second copy costs nothing; a second batch would."""
+    stage = Stage(lost(), said({}, 502), UPLOADED, batch())
+    submitted(stage, again=True)
+    assert stage.calls == ["POST /files"] * 3 + ["POST /batches"]
+
+
+def test_an_upload_that_is_refused_makes_no_batch() -> None:
+    """The service's own words, also if it gave them early."""
+    stage = Stage(said({"error": {"message": "File is too large."}}, 413))
+    with pytest.raises(APIError, match="File is too large"):
+        submitted(stage, again=True)
+    assert not issubclass(APIError, ServerFault)
