@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO, Self
 
+from batchfiles.streams.atomic import sync
 from batchfiles.streams.compression import compressed, compression_of_name
 
 __all__ = ["PartFile", "PartWriter"]
@@ -25,11 +26,14 @@ WAITING = 16
 class PartWriter:
     """A thread that does one thing after the other, and tells what went wrong when the next one is asked for.
 
-    Hashing and writing let go of the interpreter, so that reading goes on meanwhile.
+    Hashing and writing let go of the interpreter, so that reading goes on meanwhile. A second thread waits until each whole part
+    is on the disk: 240 MB take 0.3 s, which somebody would have to wait for at the end.
     """
 
     def __init__(self) -> None:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="batchfiles-writer")
+        self._syncing = ThreadPoolExecutor(1, thread_name_prefix="batchfiles-sync")
+        self._unsynced: deque[Future[None]] = deque()
         self._waiting: deque[Future[None]] = deque()
         self._open: set[PartFile] = set()
 
@@ -38,6 +42,7 @@ class PartWriter:
 
     def __exit__(self, *_: object) -> None:
         self._thread.shutdown(wait=True, cancel_futures=True)
+        self._syncing.shutdown(wait=True, cancel_futures=True)
         for part in self._open:
             part.abandon()
 
@@ -55,6 +60,7 @@ class PartWriter:
     def _finish(self, part: PartFile) -> None:
         part.finish()
         self._open.discard(part)
+        self._unsynced.append(self._syncing.submit(sync, part.path))
 
     def do(self, action: Callable[[], None]) -> None:
         """Have something done behind all that waits.
@@ -67,13 +73,14 @@ class PartWriter:
         self._waiting.append(self._thread.submit(action))
 
     def finish(self) -> None:
-        """Wait until everything is done.
+        """Wait until everything is done and on the disk.
 
         Raises:
             OSError: Something could not be done.
         """
-        while self._waiting:
-            self._waiting.popleft().result()
+        for queue in (self._waiting, self._unsynced):
+            while queue:
+                queue.popleft().result()
 
 
 class PartFile:

@@ -19,7 +19,7 @@ from batchfiles.errors import FileError, OutputExists
 from batchfiles.streams.remote import RemotePath, located
 from batchfiles.streams.upload import UNFINISHED, refuse_remote_file, uploaded_file, uploaded_folder
 
-__all__ = ["UNFINISHED", "atomic_file", "atomic_folder", "refuse_existing"]
+__all__ = ["UNFINISHED", "atomic_file", "atomic_folder", "refuse_existing", "sync"]
 
 
 def refuse_existing(path: Path | RemotePath, *, force: bool) -> None:
@@ -127,7 +127,7 @@ def atomic_folder(
             temporary.mkdir()
             yield temporary
             for file in temporary.iterdir():
-                _sync(file)
+                sync(file)
             _sync_folder(temporary)
             _take_folder_name(temporary, target)
         except BaseException:
@@ -205,7 +205,12 @@ def _take_folder_name(temporary: Path, target: Path) -> None:
     shutil.rmtree(aside, ignore_errors=True)
 
 
-def _sync(file: Path) -> None:
+def sync(file: Path) -> None:
+    """Wait until a file, or the entries of a folder, are on the disk.
+
+    Raises:
+        OSError: They can't be brought there.
+    """
     descriptor = os.open(file, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -216,4 +221,4 @@ def _sync(file: Path) -> None:
 def _sync_folder(folder: Path) -> None:
     """Make the new name itself survive a power cut."""
     with suppress(OSError):  # some network filesystems can't sync a folder; the file itself is synced
-        _sync(folder)
+        sync(folder)
