@@ -4,7 +4,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchfiles.errors import FileError
 from batchfiles.limits import NONE, OPENAI, PROFILES
 from batchfiles.limits.own import own_limits
 from batchfiles.limits.size import bytes_of
@@ -17,7 +16,7 @@ def read(tmp_path):
     def reading(text):
         path = tmp_path / "ours.toml"
         path.write_text(text, encoding="utf-8")
-        return own_limits(path, PROFILES)
+        return own_limits(path.read_bytes(), str(path), PROFILES)
 
     return reading
 
@@ -93,12 +92,6 @@ def test_what_is_wrong_is_named_with_the_file(read, text, words):
         read(text)
     assert words in str(caught.value)
     assert "ours.toml" in str(caught.value)
-
-
-def test_a_file_that_is_not_there_is_an_error_of_the_file(tmp_path):
-    """And not of its contents."""
-    with pytest.raises(FileError, match="no such file"):
-        own_limits(tmp_path / "none.toml", PROFILES)
 
 
 @pytest.mark.parametrize(

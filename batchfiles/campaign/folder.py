@@ -106,8 +106,12 @@ def campaign_of(folder: str | os.PathLike[str] | RemotePath) -> Campaign | None:
     return None if manifest is None else Campaign(path, manifest)
 
 
-def request_sources(sources: Iterable[SourceLike]) -> list[Source]:
+def request_sources(sources: Iterable[SourceLike], *, filesystem: object = None) -> list[Source]:
     """Turn sources into single files as `expand` does, but a campaign folder stands for its parts, in their order.
+
+    Args:
+        sources: What stands for the files.
+        filesystem: The filesystem in which paths are paths; None takes the local one.
 
     Raises:
         DataError: A manifest is damaged.
@@ -115,11 +119,11 @@ def request_sources(sources: Iterable[SourceLike]) -> list[Source]:
         ValueError: Standard input is named twice.
         TypeError: Something is no source at all.
     """
-    return expand(each for source in sources for each in _requests_of(source))
+    return expand((each for source in sources for each in _requests_of(source, filesystem)), filesystem=filesystem)
 
 
-def _requests_of(source: SourceLike) -> Iterator[SourceLike]:
-    place = located(source) if isinstance(source, (str, os.PathLike, RemotePath)) and source != STDIN else None
+def _requests_of(source: SourceLike, filesystem: object) -> Iterator[SourceLike]:
+    place = located(source, filesystem) if isinstance(source, (str, os.PathLike, RemotePath)) and source != STDIN else None
     is_folder = place is not None and (place.is_folder() if isinstance(place, RemotePath) else place.is_dir())
     campaign = campaign_of(place) if place is not None and is_folder else None
     if campaign is None:

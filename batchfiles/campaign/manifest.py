@@ -137,7 +137,7 @@ def _bytes_of(path: Place) -> bytes | None:
         return b"".join(iter(lambda: file.read(CHUNK), b""))  # a read may give less than there is
 
 
-def write_manifest(folder: Path, manifest: Manifest) -> None:
+def write_manifest(folder: Place, manifest: Manifest) -> None:
     """Write a manifest into its folder, in place of the one that may be there; whole or not at all.
 
     Raises:

@@ -41,6 +41,12 @@ FINDINGS = 3
     help="What to do with a line that can't be changed: write nothing at all, copy it as it is, or leave it out.",
 )
 @click.option("--force", is_flag=True, help="Replace a file that is there already.")
+@click.option(
+    "--temp-dir",
+    type=click.Path(exists=True, file_okay=False),
+    metavar="FOLDER",
+    help="Where a remote output waits until it is whole.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the counts, as one JSON object, on standard output.")
 @click.option(
     "--max-line-bytes",
@@ -63,6 +69,7 @@ def edit(
     short: bool,
     bad_lines: str,
     force: bool,
+    temp_dir: str | None,
     as_json: bool,
     max_line_bytes: int,
 ) -> None:
@@ -114,6 +121,7 @@ def edit(
             bad_lines=bad_lines,
             force=force,
             cap=max_line_bytes,
+            temp_dir=temp_dir,
             on_bytes=count,
         )
     if as_json:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
 import click
@@ -96,10 +95,11 @@ def join(
         raise click.UsageError("--with-prefix goes with --with.")
     import_pyarrow()  # before anything else does
     from batchfiles.jobs.join import join as join_files
-    from batchfiles.streams.sources import Source, expand
+    from batchfiles.streams.sources import expand
+    from batchfiles.table.user_table import table_sources
 
     sources, requests = expand(files), expand(inputs)
-    own = [Source(name, path=Path(name)) for name in with_tables if Path(name).is_file()]
+    own = table_sources(with_tables) if with_tables else []
     with TableOrder("join", [*requests, *sources, *own], options, rejects=rejects) as order:
         keywords = order.keywords()
         keywords["request_bodies"] = request_bodies
@@ -107,7 +107,7 @@ def join(
             *sources,
             inputs=requests,
             on_duplicate=on_duplicate,
-            with_table=list(with_tables) or None,
+            with_table=own or None,
             id=custom_id,
             with_prefix=with_prefix,
             **keywords,

@@ -16,6 +16,8 @@ from batchfiles.errors import FileError
 from batchfiles.limits import OPENAI, PROFILES, Limits
 from batchfiles.limits.own import own_limits
 from batchfiles.limits.size import bytes_of
+from batchfiles.streams.small_files import small_file
+from batchfiles.streams.urls import shown_name
 
 __all__ = ["LimitsName", "limits_options"]
 
@@ -50,7 +52,7 @@ class LimitsName(LimitsBase):
             meant = f", did you mean {near[0]!r}?" if near else "."
             self.fail(f"there is no profile {value!r}{meant} Choose one of {', '.join(PROFILES)}, or a TOML file.", param, ctx)
         try:
-            return own_limits(value, PROFILES)
+            return own_limits(small_file(value), shown_name(value), PROFILES)
         except FileError:
             raise
         except ValueError as error:

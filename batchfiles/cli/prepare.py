@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from batchfiles.cli.limits_options import limits_options
+from batchfiles.cli.targets import check_targets
 from batchfiles.cli.terminal import visible
 from batchfiles.cli.validate import plural, size
 from batchfiles.jobs.lean_import import import_pyarrow
-from batchfiles.streams.urls import shown_name
 
 if TYPE_CHECKING:
     from batchfiles.jobs.template import NullPolicy
@@ -89,12 +87,16 @@ def prepare(
     """  # noqa: D301 - click wants its \b
     if as_json and output == "-":
         raise click.UsageError("-o - and --json both want standard output.")
-    _check_output(output, (*tables, template), force=force)
     import_pyarrow()
     from batchfiles.jobs.prepare import prepare as prepare_requests
+    from batchfiles.streams.remote import located
+    from batchfiles.streams.sources import Source
+    from batchfiles.table.user_table import table_sources
 
+    sources = table_sources(tables)
+    check_targets(None, [("-o", None if output == "-" else output)], [*sources, Source.at(located(template))], force=force)
     report = prepare_requests(
-        list(tables),
+        sources,
         output,
         template=template,
         id=custom_id,
@@ -111,15 +113,3 @@ def prepare(
     where = "standard output" if output == "-" else visible(report.path)
     words = f"{where}: {plural(report.requests, 'request')}, {size(report.bytes)}{nulls}, in {report.seconds:,.1f} s"
     click.echo(words, err=True)
-
-
-def _check_output(output: str, read: tuple[str, ...], *, force: bool) -> None:
-    """Refuse, before any work, to write over what is read or what is there."""
-    from batchfiles.streams.atomic import refuse_existing
-
-    if output == "-":
-        return
-    target = os.path.realpath(output)
-    if target in map(os.path.realpath, read):
-        raise click.UsageError(f"-o names a file that is read, {visible(shown_name(output))}: choose another name.")
-    refuse_existing(Path(output), force=force)

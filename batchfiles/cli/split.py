@@ -47,6 +47,12 @@ LISTED = 20
 )
 @click.option("--compress", type=click.Choice(["gz", "bz2", "zst"]), help="Compress the parts; limits count uncompressed bytes.")
 @click.option("--force", is_flag=True, help="Replace a folder that is there already.")
+@click.option(
+    "--temp-dir",
+    type=click.Path(exists=True, file_okay=False),
+    metavar="FOLDER",
+    help="Where a remote folder waits until it is whole.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the report, with the manifest, as one JSON object.")
 def split(
     files: tuple[str, ...],
@@ -58,6 +64,7 @@ def split(
     by: tuple[str, ...],
     compress: str | None,
     force: bool,
+    temp_dir: str | None,
     as_json: bool,
 ) -> None:
     """Cut request files into parts that a service takes, and write them into a folder: a campaign.
@@ -73,6 +80,7 @@ def split(
         batchfiles split requests.jsonl -o campaign/
         batchfiles split requests.jsonl -o campaign/ --by model --max-tokens 2000000
         batchfiles split requests.jsonl.gz -o campaign/ --limits azure --max-bytes 100MB
+        batchfiles split requests.jsonl -o s3://my-bucket/campaign
         zcat requests.jsonl.gz | batchfiles split - -o campaign/ --json | jq .manifest.parts
 
     \b
@@ -105,6 +113,7 @@ def split(
             by=by,
             compress=compress,
             force=force,
+            temp_dir=temp_dir,
             on_bytes=count,
         )
     if as_json:

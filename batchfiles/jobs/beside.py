@@ -45,7 +45,16 @@ class BesideSpec(TypedDict):
     rows: int
 
 
-def put_beside(table: TableLike, id: str, spool: Spool, taken: list[str], *, prefix: str = "", cap: int) -> BesideSpec:  # noqa: A002
+def put_beside(
+    table: TableLike,
+    id: str,  # noqa: A002 - the command line's word
+    spool: Spool,
+    taken: list[str],
+    *,
+    prefix: str = "",
+    cap: int,
+    filesystem: object = None,
+) -> BesideSpec:
     """Copy the user's table to where its rows can be fetched by id.
 
     Args:
@@ -55,6 +64,7 @@ def put_beside(table: TableLike, id: str, spool: Spool, taken: list[str], *, pre
         taken: The columns of the results.
         prefix: What is put before the name of each of the user's columns.
         cap: The longest line of a JSONL table.
+        filesystem: As for `prepare`.
 
     Raises:
         Mismatch: A column is called as one of the results, or several tables have other columns.
@@ -68,7 +78,7 @@ def put_beside(table: TableLike, id: str, spool: Spool, taken: list[str], *, pre
     copy = _Copy(spool, IdTemplate(id), set(taken), prefix)
     try:
         try:
-            for name, schema, batches in typed_tables(table, spool, cap=cap):
+            for name, schema, batches in typed_tables(table, spool, cap=cap, filesystem=filesystem):
                 copy.add(name, schema, batches)
         finally:
             copy.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -73,6 +74,8 @@ def edit(
     bad_lines: str = "refuse",
     force: bool = False,
     cap: int = LINE_CAP,
+    temp_dir: str | os.PathLike[str] | None = None,
+    filesystem: object = None,
     on_bytes: Callable[[int], None] | None = None,
 ) -> EditReport:
     r"""Change values in every line; the other bytes are copied.
@@ -90,6 +93,8 @@ def edit(
             `"refuse"` writes nothing, `"copy"` leaves it as it is, `"drop"` leaves it out.
         force: Replace what is there.
         cap: The longest line that is read, in bytes.
+        temp_dir: Where a remote output waits until it is whole; None takes the system's folder for temporary files.
+        filesystem: The filesystem in which paths are paths, of `pyarrow.fs` or of fsspec; None takes the local one.
         on_bytes: Gets the number of bytes that were done, again and again, for a progress bar.
 
     Returns:
@@ -110,11 +115,11 @@ def edit(
     chosen = [*checked_edits(edits, set, unset), *(made_full(full) if full is not None else ()), *(made_short() if short else ())]
     if not chosen:
         raise ValueError("there is nothing to change: say what to set or to unset")
-    files = expand(sources)
+    files = expand(sources, filesystem=filesystem)
     if not files:
         raise TypeError("edit needs at least one file")
     lines = CopiedLines(cap, on_bytes=on_bytes)
-    with CopyWriter(output, force=force) as writer:
+    with CopyWriter(output, force=force, temp_dir=temp_dir, filesystem=filesystem) as writer:
         work = _Work(chosen, bad_lines, writer)
         for source in files:
             for run in lines.of(source):

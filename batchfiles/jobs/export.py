@@ -88,7 +88,8 @@ def export(*results: SourceLike, filesystem: object = None, **options: Unpack[Ta
 
     Args:
         *results: Output files and error files: paths, folders, globs, open binary files, `-`.
-        filesystem: The filesystem in which paths are paths, of `pyarrow.fs` or of fsspec; None takes the local one.
+        filesystem: The filesystem in which paths are paths, that of `schema` too, of `pyarrow.fs` or of fsspec; None takes the
+            local one.
         **options: `table`, `dimensions`, `bodies`, `cap`, `temp_dir`, `workers`, `progress`, `parsed` with `schema`,
             `parse_dates`: see `TableOptions`.
 
@@ -106,6 +107,6 @@ def export(*results: SourceLike, filesystem: object = None, **options: Unpack[Ta
         FileError: A file is not what it was when this was called, or changed while it was being read: call this again.
         InvalidLine: With `dimensions`: a vector has another length.
     """
-    chosen = TableOptions(**options)
+    chosen = TableOptions(**options).with_schema_of(filesystem)
     spool = Spool(chosen.temp_dir)
     return Export(sort_files(results, (), spool, results_only=True, filesystem=filesystem), spool, chosen)

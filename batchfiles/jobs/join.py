@@ -56,9 +56,10 @@ class Join(TableJob[JoinReport]):
         own = super().schema
         return own if self._beside is None else with_own_columns(own, self._beside)
 
-    def put_beside(self, table: TableLike, id: str, prefix: str) -> None:  # noqa: A002 - as in `join`
+    def put_beside(self, table: TableLike, id: str, prefix: str, filesystem: object) -> None:  # noqa: A002 - as in `join`
         """Take a table of the user's own, whose columns stand behind the others from now on: see `join`."""
-        self._beside = put_beside(table, id, self._spool, super().schema.names, prefix=prefix, cap=self._options.cap)
+        taken = super().schema.names
+        self._beside = put_beside(table, id, self._spool, taken, prefix=prefix, cap=self._options.cap, filesystem=filesystem)
 
     def write_rejects(self, path: str | os.PathLike[str] | RemotePath, *, force: bool = False, filesystem: object = None) -> None:
         r"""Copy the result lines that are not in the table, byte for byte, each with a `\n`, in the order of the files.
@@ -237,7 +238,8 @@ def join(
             temporary file, when this is called.
         id: The template of the `custom_id`, such as `"{{doc}}-{{chunk}}"`; needed with `with_table`.
         with_prefix: What is put before the names of your columns: one that is called as a column of the results is refused.
-        filesystem: The filesystem in which paths are paths, of `pyarrow.fs` or of fsspec; None takes the local one.
+        filesystem: The filesystem in which paths are paths, those of `with_table` and `schema` too, of `pyarrow.fs` or of fsspec;
+            None takes the local one.
         **options: The fields of `TableOptions`: `table`, `dimensions`, `bodies`, `request_bodies`, `cap`, `temp_dir`, `workers`,
             `progress`, `parsed`, `schema`, `parse_dates`.
 
@@ -264,7 +266,7 @@ def join(
         raise ValueError("with_table and id go together: the id (--id) says which row belongs to which request")
     if with_prefix and with_table is None:
         raise ValueError("with_prefix goes with with_table")
-    chosen = TableOptions(**options)
+    chosen = TableOptions(**options).with_schema_of(filesystem)
     spool = Spool(chosen.temp_dir)
     roles = sort_files(files, inputs, spool, filesystem=filesystem)
     if not roles.inputs and roles.results:
@@ -272,5 +274,5 @@ def join(
         raise Mismatch(f"no file holds requests, only results ({names}): name the request file too, or export the results alone")
     job = Join(roles, spool, chosen, refuse_duplicates=on_duplicate == "error")
     if with_table is not None and id is not None:
-        job.put_beside(with_table, id, with_prefix)
+        job.put_beside(with_table, id, with_prefix, filesystem)
     return job

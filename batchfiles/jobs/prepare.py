@@ -8,14 +8,14 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
 from itertools import islice
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from batchfiles.codec import dumps, loads
-from batchfiles.errors import DuplicateCustomId, FileError, FileTooLarge, InvalidLine, TooManyRequests
+from batchfiles.errors import DuplicateCustomId, FileTooLarge, InvalidLine, TooManyRequests
 from batchfiles.jobs.endpoint_rules import content_of, count_embedding_inputs
 from batchfiles.jobs.template import IdTemplate, NotANumber, NullInRow, NullPolicy, Template, columns_needed, no_column
 from batchfiles.limits import LINE_CAP, OPENAI, Limits
+from batchfiles.streams.small_files import name_of, small_file
 from batchfiles.writing import InputWriter, Target
 
 if TYPE_CHECKING:
@@ -62,6 +62,7 @@ def prepare(
     force: bool = False,
     cap: int = LINE_CAP,
     temp_dir: str | os.PathLike[str] | None = None,
+    filesystem: object = None,
 ) -> PrepareReport:
     """Write a request file with one request for each row of a table.
 
@@ -79,7 +80,10 @@ def prepare(
         limits: Whose limits the file keeps to.
         force: Whether a file that is there may be replaced.
         cap: The longest line of a JSONL table, in bytes.
-        temp_dir: A folder for the ids behind the first million; None takes the system's.
+        temp_dir: A folder for the ids behind the first million, and for a remote output until it is whole; None takes the
+            system's.
+        filesystem: The filesystem in which paths are paths, that of the template too, of `pyarrow.fs` or of fsspec; None takes
+            the local one.
 
     Raises:
         ValueError: The template is none, names a column that isn't there, or misses a url; an option has no such value.
@@ -95,11 +99,12 @@ def prepare(
     started = time.perf_counter()
     if sample is not None and sample < 1:
         raise ValueError(f"sample is a number of rows above 0, not {sample}")
-    given = template if isinstance(template, Mapping) else read_template(template)
+    given = template if isinstance(template, Mapping) else read_template(template, filesystem=filesystem)
     line = Template(_whole_line(given, url, limits), null=null)
     job = _Preparation(line, IdTemplate(id), limits)
-    with _rows_named(job), InputWriter(output, limits=limits, force=force, temp_dir=temp_dir) as writer:
-        with closing(user_tables(table, cap=cap)) as tables:
+    writing = InputWriter(output, limits=limits, force=force, temp_dir=temp_dir, filesystem=filesystem)
+    with _rows_named(job), writing as writer:
+        with closing(user_tables(table, cap=cap, filesystem=filesystem)) as tables:
             for opened in tables:
                 rest = None if sample is None else sample - writer.count
                 job.write(opened.name, islice(opened.rows(job.choose), rest), writer)
@@ -236,22 +241,19 @@ def _rows_named(job: _Preparation) -> Iterator[None]:
         raise
 
 
-def read_template(path: str | os.PathLike[str]) -> dict[str, Any]:
+def read_template(path: str | os.PathLike[str], *, filesystem: object = None) -> dict[str, Any]:
     """Read a template from its JSON file.
 
     Raises:
         FileError: The file is not there or can't be read.
         ValueError: It holds no JSON object.
     """
-    try:
-        text = Path(path).read_bytes()
-    except OSError as error:
-        raise FileError((error.strerror or str(error)).lower(), path=os.fspath(path), number=error.errno) from None
+    text = small_file(path, filesystem=filesystem)
     try:
         return loads(text.removeprefix(b"\xef\xbb\xbf"))
     except InvalidLine as error:
         reason = error.reason.replace("the line", "the template")
-    raise ValueError(f"{os.fspath(path)}: {reason}")
+    raise ValueError(f"{name_of(path, filesystem=filesystem)}: {reason}")
 
 
 def _whole_line(given: Mapping[str, Any], url: str | None, limits: Limits) -> dict[str, Any]:

@@ -6,11 +6,10 @@ import os
 import tomllib
 from collections.abc import Iterable
 from decimal import Decimal, InvalidOperation
-from pathlib import Path
 from typing import Any, Final
 
-from batchfiles.errors import FileError
 from batchfiles.jobs.prices import Price, Prices, alias_of
+from batchfiles.streams.small_files import name_of, small_file
 
 __all__ = ["discount_of", "price_of", "read_prices", "to_toml"]
 
@@ -27,18 +26,16 @@ HEAD: Final = """\
 """
 
 
-def read_prices(path: str | os.PathLike[str]) -> Prices:
+def read_prices(path: str | os.PathLike[str], *, filesystem: object = None) -> Prices:
     """Read a file of prices. Numbers keep their decimal digits.
 
     Raises:
         FileError: The file is not there or can't be read.
         ValueError: It is no TOML, or says something that is no price.
     """
-    name = os.fspath(path)
+    name = name_of(path, filesystem=filesystem)
     try:
-        text = Path(name).read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise FileError((error.strerror or str(error)).lower(), path=name, number=error.errno) from None
+        text = small_file(path, filesystem=filesystem).decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError:
         raise ValueError(f"{name}: it is not UTF-8, so it is no TOML file") from None
     try:

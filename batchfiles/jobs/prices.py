@@ -76,8 +76,12 @@ class Prices:
     batch_discount: Decimal = Decimal(0)
 
     @classmethod
-    def read(cls, path: str | os.PathLike[str]) -> Prices:
+    def read(cls, path: str | os.PathLike[str], *, filesystem: object = None) -> Prices:
         """Read a file of prices: TOML, as docs/stats.md has it. Numbers keep their decimal digits.
+
+        Args:
+            path: A path or a URL.
+            filesystem: The filesystem in which it is a path, of `pyarrow.fs` or of fsspec; None takes the local one.
 
         Raises:
             FileError: The file is not there or can't be read.
@@ -85,7 +89,7 @@ class Prices:
         """
         from batchfiles.jobs.price_file import read_prices
 
-        return read_prices(path)
+        return read_prices(path, filesystem=filesystem)
 
     def price(self, model: str) -> Price | None:
         """Return the price of a model: its own, or that of its alias if it is a dated snapshot. None if there is neither."""

@@ -26,12 +26,11 @@ from batchfiles.jobs.retry_report import RetryReport, RetryTally
 from batchfiles.jobs.retry_targets import RetryTargets
 from batchfiles.jobs.survey import Misindexed, Survey, survey_results, with_line_numbers
 from batchfiles.jobs.table_job import TASK_BYTES, Progress, TableOptions, is_folder
-from batchfiles.jobs.verdicts import ids_as_verdicts, is_table, table_as_verdicts
+from batchfiles.jobs.verdicts import JoinedTable, ids_as_verdicts, joined_table, table_as_verdicts
 from batchfiles.limits import LINE_CAP
 from batchfiles.streams.remote import Place, located
-from batchfiles.streams.sources import SourceLike, expand
+from batchfiles.streams.sources import STDIN, Source, SourceLike, expand
 from batchfiles.streams.spool import Spool
-from batchfiles.streams.urls import shown_name
 
 __all__ = ["retry"]
 
@@ -50,6 +49,7 @@ def retry(
     force: bool = False,
     cap: int = LINE_CAP,
     temp_dir: str | os.PathLike[str] | None = None,
+    filesystem: object = None,
     workers: int | None = 1,
     progress: Progress | None = None,
 ) -> RetryReport:
@@ -63,7 +63,7 @@ def retry(
             Parquet file or a folder of them, which stands for the results. A campaign folder stands for all its files.
         output: The file to write; `-` for standard output. A folder gets one file for each request file, `part-1-retry-1.jsonl`
             for `part-1.jsonl`; it must be the folder of the request files, whose manifest then names them, so that `join` knows
-            what they repeat.
+            what they repeat. A remote folder is refused: name a file in it.
         inputs: Files that must be requests.
         only: Take the requests of these outcomes, statuses (`"429"`, `"5xx"`), error codes, or with `"parse_error"` instead;
             retryable or not.
@@ -76,6 +76,8 @@ def retry(
         force: Replace what is there; with a folder also send again what was sent again and has no results yet.
         cap: The longest line that is read, in bytes.
         temp_dir: Where temporary files go.
+        filesystem: The filesystem in which paths are paths, those of `output` and `ids` too, of `pyarrow.fs` or of fsspec; None
+            takes the local one.
         workers: Processes that decode; None takes as many as pay.
         progress: Told how far the work is.
 
@@ -90,7 +92,7 @@ def retry(
         OutputExists: A file is there and `force` was not given.
         FileError: A file can't be read, or the disk refused.
         TruncatedFile: A compressed file is damaged.
-        ValueError: Options don't go together, or a path or a value is none.
+        ValueError: Options don't go together, a path or a value is none, or the output is a remote folder.
     """
     if not files and not inputs:
         raise TypeError("retry needs at least one file")
@@ -100,12 +102,15 @@ def retry(
         workers = 1  # finding ids is little more than reading: other processes would only take memory
     options = TableOptions(cap=cap, temp_dir=temp_dir, workers=workers, progress=progress)
     with Spool(temp_dir) as spool:
-        tables = [each for each in files if is_table(each)]
-        roles = sort_files([each for each in files if not is_table(each)], inputs, spool)
-        _refuse_read(output, [*roles.inputs, *roles.results, *roles.empty, *roles.retries], tables)
-        known = _known(roles, tables, ids, spool, choice)
-        by_part = os.fspath(output) != "-" and is_folder(output)
-        targets = RetryTargets(output, roles.inputs, roles.results, spool, by_part=by_part, force=force)
+        found = [(each, joined_table(each, filesystem)) for each in files]
+        tables = [table for _, table in found if table is not None]
+        roles = sort_files([each for each, table in found if table is None], inputs, spool, filesystem=filesystem)
+        target = None if os.fspath(output) == STDIN else located(output, filesystem)
+        _refuse_read(target, [*roles.inputs, *roles.results, *roles.empty, *roles.retries], tables)
+        listed = [] if ids is None else expand([ids], filesystem=filesystem)
+        known = _known(roles, tables, listed, spool, choice)
+        by_part = target is not None and _is_folder(output, target)
+        targets = RetryTargets(target, roles.inputs, roles.results, spool, by_part=by_part, force=force)
         job = _Retry(roles.inputs, known, choice, changes, options, spool, verdicts=bool(tables) or ids is not None)
         with closing(targets):
             try:
@@ -130,24 +135,35 @@ def _choice(only: Iterable[str] | None, but: Iterable[str], *, ids: object, ever
     return RetryChoice(only, but, everything=everything, listed=ids is not None)
 
 
-def _refuse_read(output: str | os.PathLike[str], files: Iterable[LocalFile], tables: Iterable[Any]) -> None:
+def _is_folder(output: str | os.PathLike[str], target: Place) -> bool:
+    """Tell whether a target is a folder, for a file beside each request file.
+
+    Raises:
+        ValueError: It is a remote one.
+    """
+    if isinstance(target, Path):
+        return is_folder(target) or is_folder(output)
+    if os.fspath(output).partition("?")[0].endswith("/") or is_folder(target) or target.is_folder():
+        raise ValueError(
+            f"{target} means a folder, and a retry file for each part can't be put into a remote one, for they and its manifest "
+            f"would not change together: name one file, such as {target}/retry.jsonl"
+        )
+    return False
+
+
+def _refuse_read(target: Place | None, files: Iterable[LocalFile], tables: Iterable[JoinedTable]) -> None:
     """Make sure that no file is read and written.
 
     Raises:
         ValueError: The output is one of the files.
     """
-    read = {file.original for file in files} | {_resolved(table) for table in tables}
-    if _resolved(output) in read:
-        raise ValueError(f"{shown_name(os.fspath(output))} is a file that is read: choose another name for the output")
-
-
-def _resolved(path: str | os.PathLike[str]) -> Place:
-    place = located(path)
-    return place.resolve() if isinstance(place, Path) else place
+    read = {file.original for file in files} | {part.remote or part.key for table in tables for part in table.parts}
+    if target is not None and (target.resolve() if isinstance(target, Path) else target) in read:
+        raise ValueError(f"{target} is a file that is read: choose another name for the output")
 
 
 def _known(
-    roles: FileRoles, tables: Sequence[Any], ids: SourceLike | None, spool: Spool, choice: RetryChoice
+    roles: FileRoles, tables: Sequence[JoinedTable], ids: Sequence[Source], spool: Spool, choice: RetryChoice
 ) -> list[tuple[LocalFile, ResultFile]]:
     """Return the files that tell what became of the requests.
 
@@ -157,13 +173,13 @@ def _known(
     """
     if not roles.inputs:
         raise Mismatch("no file holds requests: name the request files too, or there is nothing to send again")
-    if ids is not None:
-        listed = [ids_as_verdicts(source, spool) for source in expand([ids])]
+    if ids:
+        listed = [ids_as_verdicts(source, spool) for source in ids]
         return [(file, ResultFile(file.name, str(file.path), None, None)) for file in listed]
     if tables:
         if roles.results or len(tables) > 1:
             raise Mismatch("a joined table says what became of all requests: name one table, and no results beside it")
-        found = table_as_verdicts(Path(tables[0]), roles.inputs, spool, parse_errors=PARSE_ERROR in choice.words)
+        found = table_as_verdicts(tables[0], roles.inputs, spool, parse_errors=PARSE_ERROR in choice.words)
         return [(file, ResultFile(file.name, str(file.path), None, part)) for file, part in found]
     if PARSE_ERROR in choice.words:
         raise ValueError(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
@@ -16,9 +15,9 @@ from batchfiles.errors import Mismatch
 from batchfiles.jobs.local_file import LocalFile
 from batchfiles.jobs.retry_report import RetryFile
 from batchfiles.streams.atomic import refuse_existing
+from batchfiles.streams.remote import Place
 from batchfiles.streams.spool import Spool
-from batchfiles.streams.urls import shown_name
-from batchfiles.writing import CopyWriter
+from batchfiles.writing import STDOUT, CopyWriter
 
 __all__ = ["RetryTargets"]
 
@@ -29,7 +28,7 @@ class RetryTargets:
     """Takes lines, and writes them when all of them are known to be right.
 
     Args:
-        output: A file, `-`, or the folder of the request files.
+        output: A file, or the local folder of the request files; None for standard output.
         by_part: Whether it is the folder.
         inputs: The request files, by number.
         results: The result files.
@@ -39,7 +38,7 @@ class RetryTargets:
 
     def __init__(
         self,
-        output: str | os.PathLike[str],
+        output: Place | None,
         inputs: Sequence[LocalFile],
         results: Sequence[LocalFile],
         spool: Spool,
@@ -47,7 +46,7 @@ class RetryTargets:
         by_part: bool,
         force: bool,
     ) -> None:
-        self._output = os.fspath(output)
+        self._output = output
         self._by_part = by_part
         self._inputs = inputs
         self._results = results
@@ -56,17 +55,17 @@ class RetryTargets:
         self._waiting: dict[int, IO[bytes]] = {}
         self._requests: dict[int, int] = {}
         self._stack = ExitStack()
-        if by_part:
-            folder = Path(self._output).resolve()
+        if by_part and isinstance(output, Path):
+            folder = output.resolve()
             for file in inputs:
                 if file.original is None or file.original.parent != folder:
                     raise Mismatch(
-                        f"is not in {shown_name(self._output)}: the retry file of a request file goes where that is, so that "
+                        f"is not in {output}: the retry file of a request file goes where that is, so that "
                         "their results find each other; name that folder, or a file",
                         path=file.name,
                     )
-        elif self._output != "-":
-            refuse_existing(Path(self._output), force=force)
+        elif output is not None:
+            refuse_existing(output, force=force)
 
     def close(self) -> None:
         """Let go of the files in which lines wait."""
@@ -99,19 +98,19 @@ class RetryTargets:
             Mismatch: Requests of a part were sent again before, and no result of that is among the files.
             FileError: The disk refused.
         """
-        if not self._by_part:
+        if not self._by_part or not isinstance(self._output, Path):
             origins = [self._inputs[number] for number in sorted(self._requests)]
             written = [self._write(0, self._output, sum(self._requests.values()), origins)]
             self._register_file(written, origins)
             return written
-        folder = Path(self._output)
+        folder = self._output
         manifest = read_manifest(folder) or self._new_manifest(lines)
         if not self._force:
             self._refuse_while_on_its_way(manifest)
         written = []
         for number in sorted(self._waiting):
             input_file = self._inputs[number]
-            path = str(folder / self._name(Path(input_file.name).name, manifest, folder))
+            path = folder / self._name(Path(input_file.name).name, manifest, folder)
             written.append(self._write(number, path, self._requests[number], [input_file]))
         if written:
             self._register(folder, manifest, written)
@@ -119,20 +118,22 @@ class RetryTargets:
 
     def _register_file(self, written: Sequence[RetryFile], origins: Sequence[LocalFile]) -> None:
         """Name the one file in the manifest, if it stands in the campaign whose parts it repeats."""
-        folder = Path(self._output).resolve().parent
-        manifest = read_manifest(folder) if self._output != "-" and origins else None
+        if self._output is None or not origins:
+            return
+        folder = self._output.resolve().parent if isinstance(self._output, Path) else self._output.parent
+        manifest = read_manifest(folder)
         if manifest is not None and {folder / part.file for part in manifest.parts}.issuperset(file.original for file in origins):
             self._register(folder, manifest, written)
 
-    def _write(self, key: int, path: str, requests: int, origins: Sequence[LocalFile]) -> RetryFile:
-        with CopyWriter(path, force=self._force) as writer:
+    def _write(self, key: int, path: Place | None, requests: int, origins: Sequence[LocalFile]) -> RetryFile:
+        with CopyWriter(path or STDOUT, force=self._force, temp_dir=self._spool.path) as writer:
             if key in self._waiting:
                 file = self._waiting[key]
                 file.seek(0)
                 while text := file.read(CHUNK):
                     writer.write_lines(text, text.count(b"\n"))
             size = writer.bytes_written
-        return RetryFile(path=shown_name(path), requests=requests, bytes=size, retry_of=tuple(file.name for file in origins))
+        return RetryFile(path=str(path or STDOUT), requests=requests, bytes=size, retry_of=tuple(file.name for file in origins))
 
     def _name(self, part: str, manifest: Manifest, folder: Path) -> str:
         """Number the retries of a part."""
@@ -155,7 +156,7 @@ class RetryTargets:
             parts.append(Part(file=name, requests=count, bytes=file.size, sha256=digest.hexdigest()))
         return Manifest(parts=tuple(parts))
 
-    def _register(self, folder: Path, manifest: Manifest, written: Sequence[RetryFile]) -> None:
+    def _register(self, folder: Place, manifest: Manifest, written: Sequence[RetryFile]) -> None:
         """Name the new files in the manifest, as what repeats their parts."""
         names = {Path(file.path).name for file in written}
         parts = [part for part in manifest.parts if part.file not in names]
@@ -186,5 +187,5 @@ class RetryTargets:
                 raise Mismatch(
                     f"{part.file} repeats requests of {', '.join(part.retry_of)}, and none of its results is among the files: "
                     "they may be on their way, and would be paid for twice; name them too, or force it",
-                    path=shown_name(self._output),
+                    path=str(self._output),
                 )

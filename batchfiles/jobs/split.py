@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from batchfiles.campaign.folder import request_sources
@@ -19,8 +18,9 @@ from batchfiles.jobs.request_weight import DIVISIONS, Scales
 from batchfiles.jobs.token_counts import token_counter
 from batchfiles.limits import LINE_CAP, OPENAI, Limits
 from batchfiles.streams.atomic import atomic_folder
+from batchfiles.streams.remote import located
+from batchfiles.streams.small_files import name_of
 from batchfiles.streams.sources import SourceLike
-from batchfiles.streams.urls import shown_name
 
 __all__ = ["SplitReport", "split"]
 
@@ -83,6 +83,8 @@ def split(
     compress: str | None = None,
     force: bool = False,
     cap: int = LINE_CAP,
+    temp_dir: str | os.PathLike[str] | None = None,
+    filesystem: object = None,
     on_bytes: Callable[[int], None] | None = None,
 ) -> SplitReport:
     r"""Cut request files into parts, in one pass, and write them with a manifest into a new folder.
@@ -102,6 +104,8 @@ def split(
         compress: `"gz"`, `"bz2"` or `"zst"` for compressed parts; sizes are uncompressed all the same.
         force: Whether a folder that is there is replaced.
         cap: The longest line that is read, in bytes.
+        temp_dir: Where a remote folder waits until it is whole; None takes the system's folder for temporary files.
+        filesystem: The filesystem in which paths are paths, of `pyarrow.fs` or of fsspec; None takes the local one.
         on_bytes: Gets the number of bytes that were copied, again and again, for a progress bar.
 
     Returns:
@@ -127,10 +131,10 @@ def split(
         counts_inputs=limits.max_embedding_inputs is not None,
         tokens=None if max_tokens is None else token_counter(tokens),
     )
-    files = request_sources(sources)
+    files = request_sources(sources, filesystem=filesystem)
     lines = CopiedLines(max(cap, limits.max_line_bytes or 0), on_bytes, wanted="inputs")
-    target = Path(folder)
-    with atomic_folder(target, force=force) as temporary, PartWriter() as writer:
+    target = located(folder, filesystem)
+    with atomic_folder(target, force=force, temp_dir=temp_dir) as temporary, PartWriter() as writer:
         parts = Parts(temporary, writer, PartLimits.of(limits, max_tokens), scales, by, compress)
         for source in files:
             parts.begin(source)
@@ -144,7 +148,7 @@ def split(
         manifest = Manifest(sources=tuple(file.name for file in files), parts=made, limits=limits.name)
         write_manifest(temporary, manifest)
     return SplitReport(
-        folder=shown_name(os.fspath(folder)),
+        folder=name_of(folder, filesystem=filesystem),
         manifest=manifest,
         blank_lines=lines.blank_lines,
         unreadable=scales.unreadable,

@@ -38,7 +38,8 @@ def stats(
         prices: Prices per million tokens, or the file that has them; None counts tokens only.
         on_bytes: Gets the number of uncompressed bytes that were read, again and again, for a progress bar.
         cap: The longest line that is read, in bytes; longer ones count as malformed.
-        filesystem: The filesystem in which paths are paths, of `pyarrow.fs` or of fsspec; None takes the local one.
+        filesystem: The filesystem in which paths are paths, that of `prices` too, of `pyarrow.fs` or of fsspec; None takes the
+            local one.
 
     Returns:
         What was counted.
@@ -54,7 +55,7 @@ def stats(
         raise TypeError("stats needs at least one file")
     files = expand(sources, filesystem=filesystem)
     if prices is not None and not isinstance(prices, Prices):
-        prices = Prices.read(prices)
+        prices = Prices.read(prices, filesystem=filesystem)
     count = _Count()
     for file in sided_files(files, count.notice, cap=cap, on_bytes=on_bytes):
         count.take(file)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeAlias, TypedDict, TypeVar
 
@@ -103,6 +103,18 @@ class TableOptions:
             return self.workers
         most = cores() if parts else min(cores(), MOST_WORKERS)
         return max(1, min(most, size // PAYS_FROM))
+
+    def with_schema_of(self, filesystem: object) -> Self:
+        """Return the same options, the schema loaded where its name is a path in a filesystem.
+
+        Raises:
+            BatchFilesError: As `load_schema` says.
+        """
+        if filesystem is None or self.schema is None:
+            return self
+        from batchfiles.table.parsed.schema_source import load_schema
+
+        return replace(self, schema=load_schema(self.schema, filesystem=filesystem))
 
 
 class TableKeywords(TypedDict, total=False):

@@ -5,23 +5,27 @@ Each becomes a line of its own in a temporary file, so that the join's index and
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from batchfiles.bodies.answer import EMPTY
 from batchfiles.codec import dumps, loads
-from batchfiles.errors import Mismatch
+from batchfiles.errors import FileError, Mismatch
 from batchfiles.jobs.local_file import LocalFile
 from batchfiles.jobs.retry_choice import PARSE_ERROR
 from batchfiles.outcome import SUCCEEDED, Result
 from batchfiles.streams.atomic import file_error
-from batchfiles.streams.sources import Source, read_blocks
+from batchfiles.streams.remote import Place, RemotePath, located
+from batchfiles.streams.sources import STDIN, Source, read_blocks
 from batchfiles.streams.spool import Spool
 
-__all__ = ["has_parse_error", "ids_as_verdicts", "is_table", "read_verdict", "table_as_verdicts"]
+__all__ = ["JoinedTable", "has_parse_error", "ids_as_verdicts", "joined_table", "read_verdict", "table_as_verdicts"]
+
+SUFFIX = ".parquet"
 
 NEEDED = ("custom_id", "outcome", "retryable")
 COLUMNS = (*NEEDED, "status_code", "error_code", PARSE_ERROR, "input_source")
@@ -29,6 +33,18 @@ ROWS = 4096
 """Rows that are read at a time."""
 CODE_LENGTH = 64
 """Characters of an error code that matter."""
+
+
+class JoinedTable(NamedTuple):
+    """A table that `join` made.
+
+    Attributes:
+        name: What it is called.
+        parts: Its Parquet files.
+    """
+
+    name: str
+    parts: tuple[Source, ...]
 
 
 def read_verdict(line: bytes) -> tuple[dict[str, Any], Result]:
@@ -47,12 +63,32 @@ def _line(custom_id: str, verdict: Sequence[object]) -> bytes:
     return dumps({"custom_id": custom_id, "verdict": verdict}) + b"\n"
 
 
-def is_table(source: object) -> bool:
-    """Tell by its name whether a file is a Parquet table, or by its files whether a folder is one of Parquet parts."""
-    if not isinstance(source, (str, Path)):
-        return False
-    path = Path(source)
-    return path.suffix == ".parquet" or (path.is_dir() and any(path.glob("*.parquet")) and not any(path.glob("*.jsonl*")))
+def joined_table(source: object, filesystem: object = None) -> JoinedTable | None:
+    """Return the Parquet table that a file is by its name, or a folder by its files; None for everything else.
+
+    Args:
+        source: What may be a table.
+        filesystem: The filesystem in which a path is one; None takes the local one.
+
+    Raises:
+        FileError: A remote folder can't be listed.
+    """
+    if not isinstance(source, (str, os.PathLike, RemotePath)) or source == STDIN:
+        return None
+    place = located(source, filesystem)
+    is_folder = place.is_folder() if isinstance(place, RemotePath) else place.is_dir()
+    if not is_folder:
+        return JoinedTable(str(place), (Source.at(place),)) if place.name.endswith(SUFFIX) else None
+    found = _files_in(place)
+    parts = tuple(Source.at(path) for path in found if path.name.endswith(SUFFIX))
+    is_table = bool(parts) and not any(".jsonl" in path.name for path in found)
+    return JoinedTable(str(place), parts) if is_table else None
+
+
+def _files_in(folder: Place) -> list[Place]:
+    if isinstance(folder, RemotePath):
+        return [path for path, info in folder.listing() if info.is_file]
+    return [path for path in sorted(folder.iterdir()) if path.is_file()]
 
 
 def ids_as_verdicts(source: Source, spool: Spool) -> LocalFile:
@@ -76,12 +112,12 @@ def ids_as_verdicts(source: Source, spool: Spool) -> LocalFile:
 
 
 def table_as_verdicts(
-    path: Path, inputs: Sequence[LocalFile], spool: Spool, *, parse_errors: bool
+    table: JoinedTable, inputs: Sequence[LocalFile], spool: Spool, *, parse_errors: bool
 ) -> list[tuple[LocalFile, int | None]]:
     """Copy what matters of a joined table to files of verdicts, one for each request file.
 
     Args:
-        path: A Parquet file, or a folder of them.
+        table: What `joined_table` returned.
         inputs: The request files.
         spool: Where to write.
         parse_errors: Whether the column `parse_error` is needed.
@@ -96,35 +132,37 @@ def table_as_verdicts(
     found: dict[str | None, LocalFile] = {}
     with ExitStack() as stack:
         files: dict[str | None, Any] = {}
-        for source, line in _lines_of_table(path, parse_errors=parse_errors):
+        for source, line in _lines_of_table(table, parse_errors=parse_errors):
             if source not in files:
                 files[source] = stack.enter_context(spool.new_path("table.jsonl").open("xb"))
             files[source].write(line)
     for source, file in files.items():
-        found[source] = LocalFile.of(str(path), None, Path(file.name))
-    return _assigned(found, inputs, path)
+        found[source] = LocalFile.of(table.name, None, Path(file.name))
+    return _assigned(found, inputs, table.name)
 
 
-def _lines_of_table(path: Path, *, parse_errors: bool) -> Iterator[tuple[str | None, bytes]]:
+def _lines_of_table(joined: JoinedTable, *, parse_errors: bool) -> Iterator[tuple[str | None, bytes]]:
     """Yield the request file and the verdict of each row."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    for part in sorted(path.glob("*.parquet")) if path.is_dir() else [path]:
+    for part in joined.parts:
         try:
-            with pq.ParquetFile(part) as table:
+            with part.open_for_arrow() as file, pq.ParquetFile(file) as table:
                 names = table.schema_arrow.names
                 missing = [name for name in (*NEEDED, *((PARSE_ERROR,) if parse_errors else ())) if name not in names]
                 if missing == [PARSE_ERROR]:
-                    raise Mismatch(f"has no column {PARSE_ERROR}: `join --parsed` makes it", path=str(part))
+                    raise Mismatch(f"has no column {PARSE_ERROR}: `join --parsed` makes it", path=part.name)
                 if missing:
-                    raise Mismatch(f"is no joined table, having no column {missing[0]}", path=str(part))
+                    raise Mismatch(f"is no joined table, having no column {missing[0]}", path=part.name)
                 for batch in table.iter_batches(ROWS, columns=[name for name in COLUMNS if name in names]):
                     yield from _lines_of_batch(batch)
+        except FileError:
+            raise
         except OSError as error:
-            raise file_error(error, part) from None
+            raise file_error(error, part.name) from None
         except pa.ArrowInvalid as error:
-            raise Mismatch(f"is no Parquet file: {str(error).splitlines()[0]}", path=str(part)) from None
+            raise Mismatch(f"is no Parquet file: {str(error).splitlines()[0]}", path=part.name) from None
 
 
 def _lines_of_batch(batch: Any) -> Iterator[tuple[str | None, bytes]]:  # noqa: ANN401 - pyarrow has no types
@@ -137,7 +175,7 @@ def _lines_of_batch(batch: Any) -> Iterator[tuple[str | None, bytes]]:  # noqa: 
         yield row.get("input_source"), _line(custom_id, verdict)
 
 
-def _assigned(found: dict[str | None, LocalFile], inputs: Sequence[LocalFile], path: Path) -> list[tuple[LocalFile, int | None]]:
+def _assigned(found: dict[str | None, LocalFile], inputs: Sequence[LocalFile], table: str) -> list[tuple[LocalFile, int | None]]:
     """Find the request file of each file of verdicts, by its whole name or by its last part.
 
     Ids may restart in each request file, so that rows of others must not be taken for those of the ones at hand.
@@ -150,7 +188,7 @@ def _assigned(found: dict[str | None, LocalFile], inputs: Sequence[LocalFile], p
     for number, file in enumerate(inputs):
         source = _source_of(file, [name for name in found if name is not None and name not in chosen])
         if source is None:
-            raise Mismatch(f"the table has no rows of {file.name}: it was made of {_some(found)}", path=str(path))
+            raise Mismatch(f"the table has no rows of {file.name}: it was made of {_some(found)}", path=table)
         chosen[source] = number
     return [(found[source], number) for source, number in chosen.items()]
 

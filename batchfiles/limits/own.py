@@ -13,14 +13,12 @@ max_requests = "a mail of our provider, 2026-10"
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import fields, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from batchfiles.errors import FileError
 from batchfiles.limits.rules import NONE, Limits
 from batchfiles.limits.size import bytes_of
 
@@ -30,19 +28,18 @@ KINDS = {field.name: str(field.type) for field in fields(Limits)}
 """Each field and the words of its type, as they stand in the class."""
 
 
-def own_limits(path: str | os.PathLike[str], profiles: Mapping[str, Limits]) -> Limits:
-    """Read a profile from a TOML file.
+def own_limits(text: bytes, shown: str, profiles: Mapping[str, Limits]) -> Limits:
+    """Read a profile from what stands in a TOML file.
 
     Args:
-        path: The file.
+        text: The file's bytes.
+        shown: What the file is called where people read it.
         profiles: What `extends` can name.
 
     Raises:
-        FileError: The file is not there or can't be read.
         ValueError: It is no TOML, or a key or a value is not one that a profile has.
     """
-    shown = os.fspath(path)
-    table = _table(shown)
+    table = _table(text, shown)
     base = _base(table.pop("extends", None), profiles, shown)
     unknown = next((key for key in table if key not in KINDS), None)
     if unknown is not None:
@@ -54,17 +51,15 @@ def own_limits(path: str | os.PathLike[str], profiles: Mapping[str, Limits]) -> 
     return replace(changed, sources=_sources(changed, base, {**dict.fromkeys(given, shown), **told}))
 
 
-def _table(path: str) -> dict[str, Any]:
+def _table(text: bytes, path: str) -> dict[str, Any]:
     try:
-        text = Path(path).read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise FileError((error.strerror or str(error)).lower(), path=path, number=error.errno) from None
+        decoded = text.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise ValueError(f"{path}: it is not UTF-8, so it is no TOML file") from None
     import tomllib
 
     try:
-        return tomllib.loads(text)
+        return tomllib.loads(decoded.replace("\r\n", "\n"))
     except tomllib.TOMLDecodeError as error:
         raise ValueError(f"{path}: it is no TOML: {error}") from None
 

@@ -66,7 +66,8 @@ class RemotePath:
     @property
     def key(self) -> tuple[int, str]:
         """What two paths have in common if they are the same file."""
-        return id(self.filesystem), self.path
+        handler = getattr(self.filesystem, "handler", None)  # one of fsspec is wrapped anew for each call
+        return id(getattr(handler, "fs", self.filesystem)), self.path
 
     @property
     def has_buckets(self) -> bool:

@@ -16,7 +16,7 @@ from batchfiles.findings import Finding
 from batchfiles.limits import LINE_CAP
 from batchfiles.streams.compression import compression_of, decompressed
 from batchfiles.streams.lines import BLOCK_SIZE, Block, blocks
-from batchfiles.streams.remote import RemotePath, located
+from batchfiles.streams.remote import Place, RemotePath, located
 
 __all__ = ["STDIN", "Source", "SourceLike", "expand", "read_blocks"]
 
@@ -44,6 +44,11 @@ class Source:
     path: Path | None = None
     stream: BinaryIO | None = None
     remote: RemotePath | None = None
+
+    @classmethod
+    def at(cls, place: Place) -> Source:
+        """Return the one file at a place, whatever it holds; nobody looks whether it is there."""
+        return cls(str(place), path=place) if isinstance(place, Path) else cls(place.shown, remote=place)
 
     @property
     def key(self) -> Hashable:

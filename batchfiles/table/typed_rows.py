@@ -30,7 +30,7 @@ Row = dict[str, Any]
 
 
 def typed_tables(
-    table: TableLike, spool: Spool, *, cap: int = LINE_CAP
+    table: TableLike, spool: Spool, *, cap: int = LINE_CAP, filesystem: object = None
 ) -> Iterator[tuple[str, pa.Schema, Iterator[pa.RecordBatch]]]:
     """Yield each table's name, schema and record batches.
 
@@ -38,11 +38,12 @@ def typed_tables(
         table: As for `user_tables`.
         spool: Where JSONL is kept between the pass that finds the types and the one that uses them.
         cap: The longest line of a JSONL file.
+        filesystem: As for `user_tables`.
 
     Raises:
         BatchFilesError: As `user_tables`.
     """
-    with closing(user_tables(table, cap=cap)) as opened:
+    with closing(user_tables(table, cap=cap, filesystem=filesystem)) as opened:
         for each in opened:
             if not isinstance(each, RowTable):
                 yield each.name, each.schema, each.batches(each.schema.names)

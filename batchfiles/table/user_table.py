@@ -17,11 +17,12 @@ from batchfiles.errors import FileError, InvalidLine, Mismatch, TruncatedFile
 from batchfiles.findings import Finding
 from batchfiles.limits import LINE_CAP
 from batchfiles.streams.lines import blocks
-from batchfiles.streams.sources import Source, SourceLike, expand
+from batchfiles.streams.remote import RemotePath, located
+from batchfiles.streams.sources import STDIN, Source, SourceLike, expand
 from batchfiles.table.cells import plain_values
 from batchfiles.table.recognition import FILE_MAGIC, PARQUET_MAGIC, STREAM_MAGIC, Peeked, is_csv, told_as_damage
 
-__all__ = ["Choose", "RowTable", "TableLike", "UserTable", "user_tables"]
+__all__ = ["Choose", "RowTable", "TableLike", "UserTable", "table_sources", "user_tables"]
 
 ROWS = 1024
 """Rows whose Python objects exist at one time."""
@@ -34,6 +35,9 @@ CHUNK = 1024 * 1024
 
 SUFFIXES = (".parquet", ".arrow", ".arrows", ".feather", ".csv", ".jsonl", ".ndjson")
 COMPRESSED = ("", ".gz", ".bz2", ".zst", ".zstd")
+ENDINGS = tuple(suffix + end for suffix in SUFFIXES for end in COMPRESSED)
+
+NO_TABLE = f"the folder holds no table ({', '.join(SUFFIXES)})"
 
 Row: TypeAlias = dict[str, Any]
 
@@ -110,12 +114,15 @@ class RowTable:
         yield from self._rows
 
 
-def user_tables(table: TableLike, *, cap: int = LINE_CAP) -> Generator[UserTable | RowTable, None, None]:
+def user_tables(
+    table: TableLike, *, cap: int = LINE_CAP, filesystem: object = None
+) -> Generator[UserTable | RowTable, None, None]:
     """Open the tables that something stands for, one after the other, each until the next one is asked for.
 
     Args:
         table: A table, or a list of sources.
         cap: The longest line of a JSONL file.
+        filesystem: The filesystem in which paths are paths, of `pyarrow.fs` or of fsspec; None takes the local one.
 
     Raises:
         FileError: A file is not there or can't be read.
@@ -128,30 +135,60 @@ def user_tables(table: TableLike, *, cap: int = LINE_CAP) -> Generator[UserTable
         reader = pa.RecordBatchReader.from_stream(table)
         yield UserTable("<table>", reader.schema, lambda columns: (batch.select(columns) for batch in reader))
         return
-    for source in _sources(table):
+    for source in table_sources(table, filesystem=filesystem):
         yield from _opened(source, cap)
 
 
-def _sources(table: Any) -> list[Source]:  # noqa: ANN401 - whatever somebody calls a table
+def table_sources(table: TableLike, *, filesystem: object = None) -> list[Source]:
+    """Return the files that something stands for, a folder for the tables in it and in the folders below.
+
+    Args:
+        table: A path, folder or glob, an open binary file, `-`, or a list of them.
+        filesystem: The filesystem in which paths are paths; None takes the local one.
+
+    Raises:
+        FileError: A file is not there, or a folder holds no table.
+        TypeError: There is none, or something is no source at all.
+        ValueError: A URL is wrong.
+    """
     found: list[SourceLike] = []
     for item in table if isinstance(table, (list, tuple)) else [table]:
-        if isinstance(item, (str, os.PathLike)) and Path(item).is_dir():
-            found += _files_of(Path(item))
+        is_path = isinstance(item, (str, os.PathLike, RemotePath)) and item != STDIN
+        place = located(item, filesystem) if is_path else None
+        if isinstance(place, RemotePath) and place.is_folder():
+            found += _remote_files_of(place)
+        elif isinstance(place, Path) and place.is_dir():
+            found += _files_of(place)
         else:
             found.append(item)
     if not found:
         raise TypeError("there is no table to read")
-    return expand(found)
+    return expand(found, filesystem=filesystem)
 
 
 def _files_of(folder: Path) -> list[Path]:
     """Return the tables in a folder and in the folders below, sorted by name."""
-    ends = tuple(suffix + end for suffix in SUFFIXES for end in COMPRESSED)
-    files = [path for path in folder.rglob("*") if path.name.lower().endswith(ends) and path.is_file()]
-    shown = [path for path in files if not any(part.startswith((".", "_")) for part in path.relative_to(folder).parts)]
-    if not shown:
-        raise FileError(f"the folder holds no table ({', '.join(SUFFIXES)})", path=str(folder))
-    return sorted(shown)
+    files = [path for path in folder.rglob("*") if _is_table(path.relative_to(folder).parts) and path.is_file()]
+    if not files:
+        raise FileError(NO_TABLE, path=str(folder))
+    return sorted(files)
+
+
+def _remote_files_of(folder: RemotePath) -> list[RemotePath]:
+    before = len(folder.path.strip("/")) + 1
+    files = [
+        path
+        for path, info in folder.listing(recursive=True)
+        if info.is_file and _is_table(path.path.strip("/")[before:].split("/"))
+    ]
+    if not files:
+        raise FileError(NO_TABLE, path=folder.shown)
+    return files
+
+
+def _is_table(names: Sequence[str]) -> bool:
+    """Tell by its path below a folder whether a file is a table; hidden ones, and those of Spark's own, are not."""
+    return names[-1].lower().endswith(ENDINGS) and not any(name.startswith((".", "_")) for name in names)
 
 
 def _opened(source: Source, cap: int) -> Iterator[UserTable | RowTable]:

@@ -215,3 +215,127 @@ def test_the_other_commands_read_and_write_there(chat: Bucket, run: Run, tmp_pat
         "null",
     )
     assert chat.get("p.jsonl").count(b"\n") == 16
+
+
+# What stands in files of one's own
+
+
+def test_templates_prices_schemas_ids_and_limits_are_read_there(chat: Bucket, run: Run) -> None:
+    """With keys and options in the URL, of which nothing is said."""
+    for key, text in {
+        "prices.toml": b'[models."gpt-4o-mini"]\ninput = "1"\noutput = "2"\n',
+        "schema.json": b'{"type": "object", "properties": {"city": {"type": "string"}}}',
+        "ids.txt": b"ticket-0003\nticket-0001\n",
+        "limits.toml": b'extends = "none"\nmax_requests = 3\n',
+        "template.json": b'{"url": "/v1/responses", "body": {"model": "m", "input": "{{q}}"}}',
+        "t.csv": b"q\nhello\n",
+    }.items():
+        chat.put(key, text)
+    folder = chat.url("chat")
+
+    def there(key: str) -> str:
+        return chat.url_through(chat.server, key)
+
+    assert loads(run("stats", folder, "--prices", there("prices.toml"), "--json")[0].encode())["cost"] is not None
+    run("join", folder, "-o", chat.url("t.parquet"), "--parsed", "--schema", there("schema.json"))
+    kind = pq.read_table(pa.BufferReader(chat.get("t.parquet"))).schema.field("parsed").type
+    assert kind == pa.struct([("city", pa.string())])
+    run("retry", chat.url("chat/requests.jsonl"), "-o", chat.url("some.jsonl"), "--ids", there("ids.txt"))
+    assert [loads(line)["custom_id"] for line in chat.get("some.jsonl").splitlines()] == ["ticket-0001", "ticket-0003"]
+    said = run("validate", chat.url("chat/requests.jsonl"), "--limits", there("limits.toml"), code=1)[1]
+    assert "(limits: limits)" in said
+    run("prepare", there("t.csv"), "-o", chat.url("p.jsonl"), "--template", there("template.json"), "--id", "{{q}}")
+    assert loads(chat.get("p.jsonl"))["body"]["input"] == "hello"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["stats", "{f}", "--prices", "{u}"], 3),
+        (["join", "{f}", "-o", "-", "--format", "jsonl", "--parsed", "--schema", "{u}"], 3),
+        (["retry", "{f}", "-o", "-", "--ids", "{u}"], 3),
+        (["validate", "{f}", "--limits", "{u}"], 3),
+        (["prepare", "{f}", "-o", "-", "--template", "{u}", "--id", "x"], 3),
+    ],
+    ids=lambda value: value[0] if isinstance(value, list) else "",
+)
+def test_a_file_of_one_s_own_that_is_not_there_is_named(chat: Bucket, run: Run, arguments: list[str], code: int) -> None:
+    """Without what stands behind its name."""
+    words = [word.format(f=chat.url("chat/requests.jsonl"), u=chat.url_through(chat.server, "none.x")) for word in arguments]
+    assert f"{chat.url('none.x')}: no such file" in run(*words, code=code)[1]
+
+
+def test_a_folder_of_tables_is_read_there(chat: Bucket, run: Run) -> None:
+    """Deep folders too; what is hidden, or is Spark's own, is not."""
+    rows = [{"id": "ticket-0001", "team": "a"}, {"id": "ticket-0002", "team": "b"}]
+    for key, row in zip(("own/x=1/a.parquet", "own/x=2/b.parquet"), rows, strict=True):
+        sink = pa.BufferOutputStream()
+        pq.write_table(pa.Table.from_pylist([row]), sink)
+        chat.put(key, sink.getvalue().to_pybytes())
+    for key in ("own/_temporary/c.parquet", "own/.hidden.parquet", "own/_SUCCESS"):
+        chat.put(key, b"no table")
+    chat.put("template.json", b'{"url": "/v1/responses", "body": {"model": "m", "input": "{{team}}"}}')
+    folder = chat.url_through(chat.server, "own")
+    run("prepare", folder, "-o", chat.url("p.jsonl"), "--template", chat.url("template.json"), "--id", "{{id}}")
+    assert [loads(line)["body"]["input"] for line in chat.get("p.jsonl").splitlines()] == ["a", "b"]
+    run("join", chat.url("chat"), "-o", chat.url("t.parquet"), "--with", folder, "--id", "{{id}}")
+    teams = pq.read_table(pa.BufferReader(chat.get("t.parquet")), columns=["custom_id", "team"]).to_pylist()
+    assert {row["custom_id"]: row["team"] for row in teams if row["team"]} == {"ticket-0001": "a", "ticket-0002": "b"}
+    chat.put("notes/a.txt", b"")
+    said = run("prepare", chat.url("notes"), "-o", "-", "--template", chat.url("template.json"), "--id", "{{id}}", code=3)[1]
+    assert f"{chat.url('notes')}: the folder holds no table" in said
+
+
+def test_what_prepare_reads_it_does_not_write(chat: Bucket, run: Run) -> None:
+    """Not even with force: neither a table, nor one of a folder, nor the template."""
+    chat.put("own/t.csv", b"q\nhello\n")
+    chat.put("template.json", b'{"url": "/v1/responses", "body": {"model": "m", "input": "{{q}}"}}')
+    template = chat.url("template.json")
+    for table, output in (("own/t.csv", "own/t.csv"), ("own", "own/t.csv"), ("own/*.csv", "own/t.csv"), ("own", "template.json")):
+        arguments = ("--template", template, "--id", "{{q}}", "--force")
+        said = run("prepare", chat.url(table), "-o", chat.url(output), *arguments, code=2)[1]
+        assert "-o names a file that is read" in said
+    assert chat.get("own/t.csv") == b"q\nhello\n"
+
+
+# Campaigns
+
+
+@pytest.mark.parametrize("target", ["t.parquet", "parts/"])
+def test_a_joined_table_there_stands_for_the_results(chat: Bucket, run: Run, target: str) -> None:
+    """A file, or a folder of parts: the retry is the same as of the results."""
+    run("retry", chat.url("chat"), "-o", chat.url("r.jsonl"))
+    run("join", chat.url("chat"), "-o", chat.url(target))
+    table = chat.url_through(chat.server, target)
+    run("retry", chat.url("chat/requests.jsonl"), table, "-o", chat.url("of_table.jsonl"))
+    assert chat.get("of_table.jsonl") == chat.get("r.jsonl") != b""
+    assert "is a file that is read" in run("retry", chat.url("chat"), "-o", chat.url("chat/requests.jsonl"), "--force", code=2)[1]
+
+
+def test_a_retry_in_a_campaign_there_is_named_in_its_manifest(chat: Bucket, run: Run) -> None:
+    """So that a join knows that it repeats requests; a file for each part is refused, and says so."""
+    run("split", chat.url("chat/requests.jsonl"), "-o", chat.url("c"))
+    output = next(key for key in chat.listed() if key.endswith("_output.jsonl"))
+    chat.put("c/requests-00001_output.jsonl", chat.get(output))
+    for target in (chat.url("c"), chat.url_through(chat.server, "c/"), chat.url("new/")):
+        said = run("retry", chat.url("c"), "-o", target, code=2)[1]
+        assert "can't be put into a remote one" in said
+    run("retry", chat.url("c"), "-o", chat.url("c/again.jsonl"))
+    assert loads(chat.get("c/manifest.json"))["parts"][1]["retry_of"] == ["requests-00001.jsonl"]
+    report = loads(run("join", chat.url("c"), "-o", chat.url("t.parquet"), "--json")[0].encode())
+    assert report["rows"] == chat.get("chat/requests.jsonl").count(b"\n")
+    assert report["duplicate_inputs"] == 0
+
+
+def test_a_split_that_fails_leaves_no_campaign(chat: Bucket, run: Run, tmp_path: Path) -> None:
+    """It waits in the folder for temporary files until it is whole, and what is there is refused before any work."""
+    files = chat.url("chat/requests.jsonl")
+    arguments = ["split", files, "-o", chat.url("c"), "--temp-dir", str(tmp_path)]
+    run(*arguments, "--max-bytes", "700", code=3)
+    assert not [key for key in chat.listed() if key.startswith("c/")]
+    run(*arguments, "--compress", "gz")
+    assert [key for key in chat.listed() if key.startswith("c/")] == ["c/manifest.json", "c/requests-00001.jsonl.gz"]
+    assert not list(tmp_path.iterdir())
+    assert "exists already" in run(*arguments, code=2)[1]
+    run(*arguments, "--force")
+    assert [key for key in chat.listed() if key.startswith("c/")] == ["c/manifest.json", "c/requests-00001.jsonl"]

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from batchfiles.codec import dumps, loads
-from batchfiles.errors import FileError, InvalidLine, Mismatch, MissingDependency
+from batchfiles.errors import InvalidLine, Mismatch, MissingDependency
+from batchfiles.streams.small_files import name_of, small_file
 
 __all__ = ["SchemaLike", "load_schema"]
 
@@ -22,16 +23,14 @@ SchemaLike: TypeAlias = "Mapping[str, Any] | str | os.PathLike[str] | type[Any]"
 
 MODEL = re.compile(r"(?P<module>[^\W\d]\w*(?:\.[^\W\d]\w*)*):(?P<name>[^\W\d]\w*(?:\.[^\W\d]\w*)*)")
 
-MOST_BYTES = 16 * 1024 * 1024
-"""A larger file is no schema but something else by mistake."""
 
-
-def load_schema(source: SchemaLike) -> dict[str, Any]:
+def load_schema(source: SchemaLike, *, filesystem: object = None) -> dict[str, Any]:
     """Return the JSON Schema that somebody named, as plain values.
 
     Args:
         source: The schema itself, or a file with it; or a pydantic model (or a dataclass or `TypedDict`, which pydantic
             understands), as a class or as `module:Class`, imported from where Python finds it or from the current folder.
+        filesystem: The filesystem in which the file's path is one, of `pyarrow.fs` or of fsspec; None takes the local one.
 
     Raises:
         FileError: The file can't be read.
@@ -44,7 +43,7 @@ def load_schema(source: SchemaLike) -> dict[str, Any]:
         _need_pydantic(source)
         return _plain(_schema_of_model(_imported(named["module"], named["name"], source), source), source)
     if isinstance(source, (str, os.PathLike)):
-        return _from_file(Path(source))
+        return _from_file(source, filesystem)
     _need_pydantic(str(source))
     return _plain(_schema_of_model(source, str(source)), str(source))
 
@@ -58,19 +57,13 @@ def _plain(schema: Any, name: str) -> dict[str, Any]:  # noqa: ANN401 - any valu
     raise Mismatch(f"{name} can't be used: {reason}")
 
 
-def _from_file(path: Path) -> dict[str, Any]:
-    try:
-        with path.open("rb") as file:
-            text = file.read(MOST_BYTES + 1)
-    except OSError as error:
-        raise FileError((error.strerror or str(error)).lower(), path=str(path), number=error.errno) from None
-    if len(text) > MOST_BYTES:
-        raise Mismatch(f"is larger than {MOST_BYTES:,} bytes, which no JSON Schema is", path=str(path))
+def _from_file(path: str | os.PathLike[str], filesystem: object) -> dict[str, Any]:
+    text = small_file(path, filesystem=filesystem)
     try:
         return dict(loads(text.removeprefix(b"\xef\xbb\xbf")))
     except InvalidLine as error:
         reason = error.reason.replace("the line is JSON", "it is JSON")
-    raise Mismatch(f"a JSON Schema was expected: {reason}", path=str(path))
+    raise Mismatch(f"a JSON Schema was expected: {reason}", path=name_of(path, filesystem=filesystem))
 
 
 def _need_pydantic(name: str) -> None:
