@@ -43,8 +43,10 @@ class Ledger:
 
     Attributes:
         begun: What was noted at the beginning: the sources with their sha256, the endpoint; None before.
+        recovers: Whether batches that are at the service already are taken over; from the first call that was told so on.
         parts: The parts by the names of their files, in order.
         batches: The batches that were made of each part, in order.
+        results: The files of results that were fetched, in that order: of two results for a request the later one counts.
         rounds: How many rounds of retries were made.
         tables: The tables that were written, or whose writing was begun.
         finished: The number of rounds that were allowed when the run was finished, and whether one more would find nothing to
@@ -57,8 +59,10 @@ class Ledger:
     def __init__(self, records: Sequence[dict[str, Any]], folder: Path, journal: Journal | None = None) -> None:
         self._journal = journal
         self.begun: dict[str, Any] | None = None
+        self.recovers = False
         self.parts: dict[str, PartState] = {}
         self.batches: dict[str, list[str]] = {}
+        self.results: list[str] = []
         self.rounds = 0
         self.tables: set[str] = set()
         self.finished: tuple[int, bool] | None = None
@@ -91,6 +95,9 @@ class Ledger:
         event = record["event"]
         if event == "begun":
             self.begun = record
+            self.recovers = record["recover"]
+        elif event == "recovering":
+            self.recovers = True
         elif event in ("split", "retried"):
             for name in record["parts"]:
                 self.parts.setdefault(name, PartState(name))
@@ -103,6 +110,8 @@ class Ledger:
         elif event in STEPS:
             part = self.parts[record["part"]]
             STEPS[event](part, record)
+            if event == "downloaded":
+                self.results += (file for file in record["files"] if file not in self.results)
             if event == "created":
                 self.batches.setdefault(part.name, []).append(record["batch_id"])
 

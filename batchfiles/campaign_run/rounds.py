@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from batchfiles.campaign.manifest import read_manifest
-from batchfiles.campaign.names import RESULT_NAME
 from batchfiles.campaign_run.ledger import Ledger
 from batchfiles.jobs.join import join
 from batchfiles.jobs.join_report import JoinReport
 from batchfiles.jobs.retry import retry
-from batchfiles.streams.sources import Source, expand
+from batchfiles.streams.sources import Source
 
 __all__ = ["add_round", "write_table"]
 
@@ -31,11 +31,17 @@ def add_round(folder: Path, ledger: Ledger) -> list[str]:
     if not found:
         # A killed run may have left files that the manifest doesn't name: it takes all of them at once, behind the last.
         _remove_unnamed(folder)
-        retry(folder, output=folder, force=True)
+        retry(*(folder / name for name in (*_first_parts(folder), *ledger.results)), output=folder, force=True)
         found = _unknown_parts(folder, ledger)
     if found:
         ledger.note("retried", parts=found)
     return found
+
+
+def _first_parts(folder: Path) -> list[str]:
+    """Return the parts that hold each request once."""
+    manifest = read_manifest(folder)
+    return [part.file for part in manifest.parts if not part.retry_of] if manifest is not None else []
 
 
 def _unknown_parts(folder: Path, ledger: Ledger) -> list[str]:
@@ -52,13 +58,14 @@ def _remove_unnamed(folder: Path) -> None:
             path.unlink()
 
 
-def write_table(folder: Path, sources: list[Source], output: str, format_name: str | None, *, force: bool) -> JoinReport:
+def write_table(
+    folder: Path, ledger: Ledger, sources: Sequence[Source], output: str, format_name: str | None, *, force: bool
+) -> JoinReport:
     """Join all results to the requests, in their order, and write the table.
 
     Raises:
         OutputExists: The table is there and `force` was not given.
         FileError: The disk refused.
     """
-    results = [source for source in expand([folder]) if source.path is not None and RESULT_NAME.fullmatch(source.path.name)]
-    with join(*results, inputs=sources) as joined:
+    with join(*(folder / name for name in ledger.results), inputs=sources) as joined:
         return joined.write(output, format=format_name, force=force)

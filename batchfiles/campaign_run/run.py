@@ -171,6 +171,8 @@ def _begin(folder: Path, ledger: Ledger, sources: Sequence[Source], limits: Limi
         _refuse_full(folder)
         by = checked_divisions(sources, limits)
         ledger.note("begun", sources=[asdict(each) for each in found], limits=limits.name, by=by, recover=recover)
+    elif recover and not ledger.recovers:
+        ledger.note("recovering")
     assert ledger.begun is not None  # noqa: S101 - it has just been noted
     refuse_changed(folder, ledger.begun, found)
     if not ledger.parts:
@@ -216,7 +218,7 @@ def _is_finished(ledger: Ledger, retries: int) -> bool:
 def _prepare(sender: Sender, folder: Path, ledger: Ledger, *, again: bool) -> None:
     """Look at what the service has, before anything new is sent."""
     register(folder, ledger)  # a killed run may have noted a batch in the journal only
-    if ledger.begun is not None and ledger.begun["recover"]:
+    if ledger.recovers:
         sender.recover()
     elif not again and not ledger.batches and all(part.token is None for part in ledger.parts.values()):
         manifest = read_manifest(folder)
@@ -237,7 +239,7 @@ def _table(folder: Path, sources: Sequence[Source], target: Target, ledger: Ledg
     ours = target.key in ledger.tables
     if target.key is not None:
         ledger.note("table", path=target.key)
-    return write_table(folder, list(sources), target.output, target.format, force=force or ours)
+    return write_table(folder, ledger, sources, target.output, target.format, force=force or ours)
 
 
 def _report(folder: Path, target: Target, ledger: Ledger, sent: int, joined: JoinReport | None, *, finished: bool) -> RunReport:

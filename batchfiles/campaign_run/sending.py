@@ -63,9 +63,10 @@ class Sender:
             APIError: The service said no.
             TransportError: It could not be reached.
         """
+        known = {batch_id for ids in self._ledger.batches.values() for batch_id in ids}
         for batch in reversed(self._listed()):
             marker = marker_of(batch)
-            if marker is not None and batch.status != "failed":
+            if marker is not None and batch.status != "failed" and batch.id not in known:
                 self._left.setdefault(marker[1], []).append(batch)
 
     def _listed(self) -> list[Batch]:

@@ -12,6 +12,7 @@ from batchfiles.cli.run_news import RunNews, words_of_plan, words_of_report
 from batchfiles.cli.service_options import Service, service_options
 from batchfiles.cli.table_options import FORMATS
 from batchfiles.cli.targets import check_targets
+from batchfiles.errors import AlreadySubmitted
 from batchfiles.jobs.lean_import import import_pyarrow
 
 if TYPE_CHECKING:
@@ -147,24 +148,28 @@ def run(
         as_parts = format_name in (None, "parquet") and is_folder(output)
         folder, file = (output, None) if as_parts else (None, output)
         check_targets(folder, [("-o", file)], run_sources(files), force=True)
-    with service.connect() as client, RunNews(quiet=as_json) as news:
-        report = run_files(
-            *files,
-            output=output,
-            campaign=campaign,
-            client=client,
-            endpoint=endpoint,
-            limits=limits,
-            max_parallel=max_parallel,
-            retries=retries,
-            once=once,
-            recover=recover,
-            again=again,
-            format=format_name,
-            force=force,
-            interval=interval,
-            on_update=news.tell,
-        )
+    try:
+        with service.connect() as client, RunNews(quiet=as_json) as news:
+            report = run_files(
+                *files,
+                output=output,
+                campaign=campaign,
+                client=client,
+                endpoint=endpoint,
+                limits=limits,
+                max_parallel=max_parallel,
+                retries=retries,
+                once=once,
+                recover=recover,
+                again=again,
+                format=format_name,
+                force=force,
+                interval=interval,
+                on_update=news.tell,
+            )
+    except AlreadySubmitted as error:
+        words = f"{error.batch_id} was made of the same requests and is {error.status}: nothing was sent"
+        raise click.ClickException(f"{words}; --recover takes it over, --again pays twice") from None
     if as_json:
         click.echo(json.dumps(report.to_dict(), indent=2))
     for line in words_of_report(report):

@@ -1,0 +1,64 @@
+"""A run against the local server, with a client whose sleeping takes no time."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("httpx2")
+pytest.importorskip("uvicorn")
+
+from batchfiles.client import synchronous
+from batchfiles.testing import Clock, Server, Service
+from tests.campaign_run.questions import write_requests
+
+
+class TurningTime:
+    """A clock that is turned by sleeping; the server's clock may be turned with it."""
+
+    def __init__(self, clock: Clock | None = None) -> None:
+        self.clock = clock
+        self.slept = 0.0
+
+    def monotonic(self) -> float:
+        return time.monotonic() + self.slept
+
+    def sleep(self, seconds: float) -> None:
+        self.slept += seconds
+        if self.clock is not None:
+            self.clock.turn(seconds)
+
+
+@pytest.fixture
+def turning(monkeypatch: pytest.MonkeyPatch) -> TurningTime:
+    """Let the client sleep without waiting."""
+    found = TurningTime()
+    monkeypatch.setattr(synchronous, "time", found)
+    return found
+
+
+@pytest.fixture
+def requests(tmp_path: Path) -> Path:
+    """Twenty requests, which `--max-requests 6` makes four parts of."""
+    return write_requests(tmp_path / "requests.jsonl")
+
+
+@pytest.fixture
+def serve(turning: TurningTime) -> Iterator[Callable[..., Server]]:
+    """Start a server whose time is the client's."""
+    running: list[Server] = []
+
+    def start(**options: Any) -> Server:
+        clock = Clock(1_760_000_000)
+        turning.clock = clock
+        server = Server(Service(clock=clock, **options))
+        running.append(server.__enter__())
+        return server
+
+    yield start
+    for server in running:
+        server.__exit__(None, None, None)

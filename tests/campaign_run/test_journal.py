@@ -1,0 +1,73 @@
+"""The journal: what it says survives, and what was not finished doesn't count."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from batchfiles.campaign_run.journal import JOURNAL, Journal, read_journal
+from batchfiles.campaign_run.ledger import Ledger
+from batchfiles.errors import DataError
+
+
+def test_records_are_lines_of_json_with_their_time(tmp_path: Path) -> None:
+    """Anybody can read them."""
+    journal = Journal(tmp_path, now=lambda: datetime(2026, 11, 1, 12, tzinfo=UTC))
+    journal.write("split", parts=["ä.jsonl"])
+    journal.close()
+    text = (tmp_path / JOURNAL).read_text()
+    assert text == '{"event": "split", "time": "2026-11-01T12:00:00.000+00:00", "parts": ["\\u00e4.jsonl"]}\n'
+
+
+@pytest.mark.parametrize("torn", range(1, 60))
+def test_a_torn_last_line_is_tolerated_wherever_it_was_torn(tmp_path: Path, torn: int) -> None:
+    """A killed process leaves one; the next record begins on a line of its own."""
+    journal = Journal(tmp_path)
+    journal.write("split", parts=["a"])
+    journal.write("uploaded", part="a", file_id="file-1")
+    journal.close()
+    path = tmp_path / JOURNAL
+    path.write_bytes(path.read_bytes()[:-torn])
+    assert [record["event"] for record in read_journal(tmp_path)] == ["split"]
+    again = Journal(tmp_path)
+    again.write("uploaded", part="a", file_id="file-2")
+    again.close()
+    assert [record.get("file_id") for record in read_journal(tmp_path)] == [None, "file-2"]
+
+
+@pytest.mark.parametrize("line", [b"\n", b"{}\n", b"[]\n", b"{\n", b'{"event": 1}\n', b"\xff\n"])
+def test_a_damaged_line_is_named(tmp_path: Path, line: bytes) -> None:
+    """Guessing would be paying twice."""
+    (tmp_path / JOURNAL).write_bytes(b'{"event": "split", "parts": []}\n' + line + b'{"event": "x"}\n')
+    with pytest.raises(DataError, match="damaged") as caught:
+        read_journal(tmp_path)
+    assert caught.value.line_number == 2
+
+
+@pytest.mark.parametrize("record", [{"event": "uploaded", "part": "b", "file_id": "f"}, {"event": "created", "part": "a"}])
+def test_a_step_that_can_not_have_been_is_named(tmp_path: Path, record: dict[str, str]) -> None:
+    """A part that nobody made, a batch without an id."""
+    with pytest.raises(DataError, match="can't be read as a step") as caught:
+        Ledger([{"event": "split", "parts": ["a"]}, record], tmp_path)
+    assert caught.value.line_number == 2
+
+
+def test_what_is_unknown_is_kept_and_passed_over(tmp_path: Path) -> None:
+    """A later version may note more."""
+    assert Ledger([{"event": "sneezed"}, {"event": "split", "parts": ["a"], "new": 1}], tmp_path).parts.keys() == {"a"}
+
+
+def test_there_is_no_journal_in_a_folder_that_is_not_there(tmp_path: Path) -> None:
+    """Who plans a run makes none."""
+    assert read_journal(tmp_path / "none") == []
+
+
+def test_a_journal_holds_what_is_written_when_write_returns(tmp_path: Path) -> None:
+    """Another process reads it at once."""
+    journal = Journal(tmp_path)
+    journal.write("creating", token="t")
+    assert json.loads((tmp_path / JOURNAL).read_text())["token"] == "t"
+    journal.close()

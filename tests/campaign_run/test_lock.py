@@ -1,0 +1,41 @@
+"""The lock: one run at a time in a folder, and none is kept out by a dead one."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from batchfiles.campaign_run.lock import locked
+from batchfiles.errors import FileError
+
+HOLDER = """
+import sys
+from pathlib import Path
+from batchfiles.campaign_run.lock import locked
+with locked(Path(sys.argv[1])):
+    print("locked", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_two_processes_are_kept_apart_and_a_dead_one_is_no_obstacle(tmp_path: Path) -> None:
+    """The second one is told who holds the folder; when that one is killed, the folder is free."""
+    with subprocess.Popen([sys.executable, "-c", HOLDER, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == b"locked\n"
+        with pytest.raises(FileError, match=f"another run is at work on this campaign .process {holder.pid}."), locked(tmp_path):
+            pass
+        holder.kill()
+        holder.wait()
+        with locked(tmp_path):
+            pass
+
+
+def test_a_folder_is_free_behind_its_run(tmp_path: Path) -> None:
+    """The file stays, the lock doesn't."""
+    for _ in range(2):
+        with locked(tmp_path):
+            pass

@@ -1,0 +1,344 @@
+"""`run`: requests become a table, whatever the service does, and nothing is paid for twice."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from batchfiles import OPENAI, RunStatus, plan_run, run
+from batchfiles.campaign_run.journal import read_journal
+from batchfiles.errors import AlreadySubmitted, APIError, BatchFailed, InvalidLine, Mismatch, OutputExists, TransportError
+from batchfiles.testing import Fault, Faults, Quirks, Server
+from tests.campaign_run.questions import SIX, batches_per_part, client_of, outcomes_of, rows_of, write_requests
+
+Serve = Callable[..., Server]
+
+
+def test_requests_become_a_table_in_their_order(serve: Serve, requests: Path, tmp_path: Path) -> None:
+    """Four parts, four batches, twenty rows."""
+    server = serve(stage_seconds=60)
+    with client_of(server) as client:
+        report = run(requests, output=tmp_path / "table.parquet", client=client, limits=SIX)
+    assert (report.finished, report.parts, report.sent, report.batches, report.rounds) == (True, 4, 4, 4, 0)
+    assert report.outcomes == {"succeeded": 20}
+    assert [row[0] for row in rows_of(tmp_path / "table.parquet")] == [f"r{number}" for number in range(20)]
+
+
+def test_a_finished_run_sends_nothing_and_leaves_its_table_alone(serve: Serve, requests: Path, tmp_path: Path) -> None:
+    """Even its time stays; without the table it is written again, and with `force`."""
+    server, table = serve(), tmp_path / "table.parquet"
+    with client_of(server) as client:
+        run(requests, output=table, client=client)
+        before = table.stat().st_mtime_ns
+        repeated = run(requests, output=table, client=client)
+        assert (repeated.finished, repeated.sent, dict(repeated.outcomes)) == (True, 0, {})
+        assert table.stat().st_mtime_ns == before
+        assert run(requests, output=table, client=client, force=True).outcomes == {"succeeded": 20}
+        table.unlink()
+        assert run(requests, output=table, client=client).sent == 0
+    assert len(rows_of(table)) == 20
+    assert set(batches_per_part(server).values()) == {1}
+
+
+def test_no_more_batches_than_allowed_are_at_the_service(serve: Serve, requests: Path, tmp_path: Path) -> None:
+    """One at a time, if that is what was said."""
+    server, seen = serve(stage_seconds=60), []
+    with client_of(server) as client:
+        run(
+            requests,
+            output=tmp_path / "table.parquet",
+            client=client,
+            limits=SIX,
+            max_parallel=1,
+            on_update=lambda status: seen.append(status.live),
+        )
+    assert max(seen) == 1
+
+
+def test_a_full_queue_is_waited_for(serve: Serve, requests: Path, tmp_path: Path) -> None:
+    """Batches that failed for want of room are made again, and only then: no part has two that worked."""
+    server = serve(stage_seconds=60, quirks=Quirks(enqueued_requests=7))
+    with client_of(server) as client:
+        report = run(requests, output=tmp_path / "table.parquet", client=client, limits=SIX)
+    assert report.outcomes == {"succeeded": 20}
+    assert report.batches > 4
+    assert set(batches_per_part(server).values()) == {1}
+
+
+def test_others_may_fill_the_queue_for_hours(serve: Serve, requests: Path, tmp_path: Path) -> None:
+    """With nothing of ours at the service, the part is tried again after pauses."""
+    server = serve(quirks=Quirks(enqueued_requests=0))
+    seen: list[str] = []
+
+    def watch(status: RunStatus) -> None:
+        seen.append(status.news or "")
+        if sum("no room" in news or "want of room" in news for news in seen) == 5:
+            server.service.quirks.enqueued_requests = None
+
+    with client_of(server) as client:
+        report = run(requests, output=tmp_path / "table.parquet", client=client, on_update=watch)
+    assert report.outcomes == {"succeeded": 20}
+
+
+def test_what_expired_is_sent_again(serve: Serve, requests: Path, tmp_path: Path) -> None:
+    """A retry part for each part; the table has the better result."""
+    server = serve(quirks=Quirks(expire_after=3))
+    with client_of(server) as client:
+        report = run(requests, output=tmp_path / "table.parquet", client=client, limits=SIX, retries=1)
+    assert report.rounds == 1
+    assert report.outcomes == {"succeeded": 20}
+    manifest = json.loads((tmp_path / "requests.campaign" / "manifest.json").read_text())
+    retries = [part for part in manifest["parts"] if "retry_of" in part]
+    assert [part["retry_of"] for part in retries] == [
+        ["requests-00001.jsonl"],
+        ["requests-00002.jsonl"],
+        ["requests-00003.jsonl"],
+    ]
+    assert all(len(part["batches"]) == 1 for part in manifest["parts"])
+
+
+def test_what_fails_for_good_is_given_up_after_the_rounds(serve: Serve, requests: Path, tmp_path: Path) -> None:
+    """It is in the table; a higher number of rounds goes on from there."""
+    server, table = serve(quirks=Quirks(failing={"r3": 429, "r4": 400}, missing=frozenset({"r7"}))), tmp_path / "table.parquet"
+    with client_of(server) as client:
+        first = run(requests, output=table, client=client, limits=SIX, retries=1)
+        assert (first.rounds, first.outcomes) == (1, {"succeeded": 17, "failed": 2, "missing": 1})
+        assert run(requests, output=table, client=client, limits=SIX, retries=1).sent == 0
+        server.service.quirks = Quirks()
+        second = run(requests, output=table, client=client, limits=SIX, retries=2)
+    assert (second.rounds, second.sent, second.outcomes) == (2, 2, {"succeeded": 19, "failed": 1})
+
+
+def test_a_batch_without_any_file_is_retried_whole(serve: Serve, requests: Path, tmp_path: Path) -> None:
+    """Nothing came back, and nothing is taken for done."""
+    every = frozenset(f"r{number}" for number in range(20))
+    server = serve(quirks=Quirks(missing=every))
+    with client_of(server) as client:
+        report = run(
+            requests,
+            output=tmp_path / "table.parquet",
+            client=client,
+            on_update=lambda status: status.done and setattr(server.service, "quirks", Quirks()),
+        )
+    assert report.outcomes == {"succeeded": 20}
+
+
+def test_once_goes_as_far_as_it_can(serve: Serve, requests: Path, tmp_path: Path) -> None:
+    """Called by a scheduler, each call does what there is to do, and the last one writes the table."""
+    server, finished = serve(stage_seconds=60), []
+    with client_of(server) as client:
+        for _ in range(10):
+            report = run(requests, output=tmp_path / "table.parquet", client=client, limits=SIX, max_parallel=2, once=True)
+            finished.append(report.finished)
+            if report.finished:
+                break
+            server.service.clock.turn(100)
+    assert finished == [False, False, False, False, True]
+    assert report.outcomes == {"succeeded": 20}
+    assert set(batches_per_part(server).values()) == {1}
+
+
+@pytest.mark.parametrize("number", [1, 4])
+@pytest.mark.parametrize("kind", ["lost", "status_after", "reset", "html"])
+def test_a_lost_answer_to_create_makes_no_second_batch(
+    serve: Serve, requests: Path, tmp_path: Path, kind: str, number: int
+) -> None:
+    """The list is searched for the marker before anything is sent again."""
+    server = serve(stage_seconds=60, quirks=Quirks(list_lag=3))
+    server.faults = Faults().at("batches.create", number, Fault(kind))
+    with client_of(server) as client:
+        report = run(requests, output=tmp_path / "table.parquet", client=client, limits=SIX)
+    assert report.outcomes == {"succeeded": 20}
+    assert list(batches_per_part(server).values()) == [1, 1, 1, 1]
+
+
+@pytest.mark.parametrize("seed", range(int(os.environ.get("BATCHFILES_FAULT_SEEDS", "4"))))
+def test_faults_by_chance_end_in_the_right_table_or_a_typed_error(
+    serve: Serve, requests: Path, tmp_path: Path, seed: int
+) -> None:
+    """And called again it goes on; no part has two batches."""
+    server = serve(quirks=Quirks(failing={"r5": 500}, expire_after=5))
+    server.faults = Faults.by_chance(seed)
+    table = tmp_path / "table.parquet"
+    report = None
+    while report is None:
+        try:
+            with client_of(server) as client:
+                report = run(requests, output=table, client=client, limits=SIX, retries=1)
+        except (APIError, TransportError):
+            server.faults = Faults()
+    assert report.outcomes == {"succeeded": 19, "failed": 1}
+    server.faults = Faults()
+    assert list(batches_per_part(server).values()) == [1] * 7
+
+
+def test_requests_that_the_service_would_refuse_cost_nothing(serve: Serve, tmp_path: Path) -> None:
+    """The first error is named with its line, and nothing was uploaded."""
+    requests = write_requests(tmp_path / "requests.jsonl", 3)
+    requests.write_bytes(requests.read_bytes() + requests.read_bytes().splitlines(keepends=True)[0])
+    server = serve()
+    with client_of(server) as client, pytest.raises(InvalidLine, match="duplicate") as caught:
+        run(requests, output=tmp_path / "table.parquet", client=client)
+    assert (caught.value.line_number, caught.value.code) == (4, "duplicate_custom_id")
+    assert not server.service.files
+
+
+def test_a_refused_part_is_told_by_line_and_id_and_sent_again_by_the_next_call(
+    serve: Serve, requests: Path, tmp_path: Path
+) -> None:
+    """The service knows more than we do: here it takes short ids only."""
+    server = serve(limits=replace(OPENAI, max_custom_id_length=2))
+    with client_of(server) as client:
+        with pytest.raises(BatchFailed, match=r"requests-00001\.jsonl:11 'r10'"):
+            run(requests, output=tmp_path / "table.parquet", client=client)
+        server.service.limits = OPENAI
+        report = run(requests, output=tmp_path / "table.parquet", client=client)
+    assert report.outcomes == {"succeeded": 20}
+
+
+def test_several_models_become_several_parts(serve: Serve, tmp_path: Path) -> None:
+    """A service takes one model in a file; the rows stay in the order of the requests."""
+    requests = write_requests(tmp_path / "requests.jsonl", 6)
+    lines = requests.read_text().splitlines(keepends=True)
+    requests.write_text("".join(line.replace("4o-mini", "5") if number % 2 else line for number, line in enumerate(lines)))
+    server = serve()
+    with client_of(server) as client:
+        report = run(requests, output=tmp_path / "table.parquet", client=client)
+    assert (report.parts, report.outcomes) == (2, {"succeeded": 6})
+    assert [row[0] for row in rows_of(tmp_path / "table.parquet")] == ["r0", "r1", "r2", "r3", "r4", "r5"]
+
+
+def test_changed_requests_are_refused(serve: Serve, requests: Path, tmp_path: Path) -> None:
+    """The campaign is of the old ones."""
+    server = serve()
+    with client_of(server) as client:
+        run(requests, output=tmp_path / "table.parquet", client=client)
+        write_requests(requests, 21)
+        with pytest.raises(Mismatch, match="changed since"):
+            run(requests, output=tmp_path / "table.parquet", client=client)
+
+
+def test_a_foreign_table_is_refused_before_anything_is_sent(serve: Serve, requests: Path, tmp_path: Path) -> None:
+    """`force` replaces it."""
+    table = tmp_path / "table.csv"
+    table.write_text("mine\n")
+    server = serve()
+    with client_of(server) as client:
+        with pytest.raises(OutputExists):
+            run(requests, output=table, client=client)
+        assert not server.service.files
+        assert run(requests, output=table, client=client, force=True).finished
+
+
+def test_a_folder_with_other_files_is_no_campaign(serve: Serve, requests: Path, tmp_path: Path) -> None:
+    """Nothing is mixed up."""
+    server = serve()
+    with client_of(server) as client, pytest.raises(Mismatch, match="holds other files"):
+        run(requests, output=tmp_path.parent / "table.parquet", client=client, campaign=tmp_path)
+
+
+def test_the_table_does_not_go_into_the_campaign(serve: Serve, requests: Path, tmp_path: Path) -> None:
+    """Its files are joined."""
+    server = serve()
+    with client_of(server) as client, pytest.raises(ValueError, match="elsewhere"):
+        run(requests, output=tmp_path / "c" / "table.parquet", client=client, campaign=tmp_path / "c")
+
+
+def test_the_plan_says_what_would_be_sent_and_sends_nothing(serve: Serve, requests: Path, tmp_path: Path) -> None:
+    """Before the run all parts, after it none; the campaign folder is not made."""
+    plan = plan_run(requests, limits=SIX)
+    assert [(part.requests, part.endpoint) for part in plan.parts] == [(6, "/v1/chat/completions")] * 3 + [
+        (2, "/v1/chat/completions")
+    ]
+    assert plan.to_dict()["bytes"] == requests.stat().st_size
+    assert plan.to_dict()["tokens"] > 0
+    assert not (tmp_path / "requests.campaign").exists()
+    server = serve()
+    with client_of(server) as client:
+        run(requests, output=tmp_path / "table.parquet", client=client, limits=SIX)
+    assert plan_run(requests, limits=SIX).parts == ()
+
+
+class TestLostFolder:
+    """The campaign folder is gone, and the service still has the batches."""
+
+    def test_it_is_not_paid_for_again(self, serve: Serve, requests: Path, tmp_path: Path) -> None:
+        """Unless somebody says so."""
+        server, table = serve(), tmp_path / "table.parquet"
+        with client_of(server) as client:
+            run(requests, output=table, client=client, limits=SIX)
+            shutil.rmtree(tmp_path / "requests.campaign")
+            with pytest.raises(AlreadySubmitted):
+                run(requests, output=table, client=client, limits=SIX, force=True)
+            assert run(requests, output=table, client=client, limits=SIX, force=True, again=True).sent == 4
+
+    def test_recover_takes_over_what_is_there_rounds_of_retries_included(
+        self, serve: Serve, requests: Path, tmp_path: Path
+    ) -> None:
+        """The table is the same, and nothing is sent."""
+        server, table = serve(quirks=Quirks(expire_after=4, failing={"r2": 429})), tmp_path / "table.parquet"
+        with client_of(server) as client:
+            run(requests, output=table, client=client, limits=SIX, retries=2)
+            before = rows_of(table)
+            shutil.rmtree(tmp_path / "requests.campaign")
+            table.unlink()
+            report = run(requests, output=table, client=client, limits=SIX, retries=2, recover=True)
+        assert (report.sent, report.rounds) == (0, 2)
+        assert rows_of(table) == before
+
+    def test_recover_waits_for_what_is_live_and_sends_what_is_missing(self, serve: Serve, requests: Path, tmp_path: Path) -> None:
+        """Two parts were sent when the folder was lost."""
+        server, table = serve(stage_seconds=60), tmp_path / "table.parquet"
+        with client_of(server) as client:
+            run(requests, output=table, client=client, limits=SIX, max_parallel=2, once=True)
+            shutil.rmtree(tmp_path / "requests.campaign")
+            report = run(requests, output=table, client=client, limits=SIX, recover=True)
+        assert (report.sent, report.batches, report.outcomes) == (2, 4, {"succeeded": 20})
+        assert set(batches_per_part(server).values()) == {1}
+
+
+def test_nothing_is_created_before_its_token_is_in_the_journal(serve: Serve, requests: Path, tmp_path: Path) -> None:
+    """At the moment of the call the line is on the disk."""
+    server = serve()
+    folder, seen = tmp_path / "requests.campaign", []
+    make = server.service.create_batch
+
+    def watched(asked: dict[str, object]) -> object:
+        last = read_journal(folder)[-1]
+        seen.append((last["event"], asked["metadata"]["batchfiles"].split()[0] == last["token"]))  # type: ignore[index]
+        return make(asked)
+
+    server.service.create_batch = watched  # type: ignore[method-assign, assignment]
+    with client_of(server) as client:
+        run(requests, output=tmp_path / "table.parquet", client=client, limits=SIX)
+    assert seen == [("creating", True)] * 4
+
+
+def test_a_killed_run_left_files_of_a_round_that_the_manifest_does_not_name(serve: Serve, requests: Path, tmp_path: Path) -> None:
+    """They are made again; no request is sent twice because of them."""
+    server, table = serve(quirks=Quirks(failing={"r2": 429})), tmp_path / "table.parquet"
+    with client_of(server) as client:
+        run(requests, output=table, client=client, limits=SIX, retries=0)
+        leftover = tmp_path / "requests.campaign" / "requests-00001-retry-1.jsonl"
+        leftover.write_bytes(requests.read_bytes())
+        server.service.quirks = Quirks()
+        report = run(requests, output=table, client=client, limits=SIX, retries=1)
+    assert leftover.read_bytes().count(b"\n") == 1
+    assert (report.sent, report.outcomes) == (1, {"succeeded": 20})
+
+
+def test_a_table_of_another_format_is_made_of_a_finished_run(serve: Serve, requests: Path, tmp_path: Path) -> None:
+    """Nothing is sent for it."""
+    server = serve()
+    with client_of(server) as client:
+        run(requests, output=tmp_path / "table.parquet", client=client)
+        report = run(requests, output=tmp_path / "table.jsonl", client=client)
+    assert (report.sent, report.outcomes) == (0, {"succeeded": 20})
+    assert outcomes_of(tmp_path / "table.parquet") == {"succeeded": 20}
+    assert (tmp_path / "table.jsonl").read_text().count("\n") == 20
