@@ -23,6 +23,9 @@ if TYPE_CHECKING:
         RetryPolicy,
     )
     from batchfiles.api.webhooks import BatchEvent, read_event
+    from batchfiles.campaign_run.plan import plan_run
+    from batchfiles.campaign_run.report import RunPlan, RunReport, RunStatus
+    from batchfiles.campaign_run.run import run
     from batchfiles.client import AsyncClient, Client
     from batchfiles.codec import decode_input, decode_output, encode_input, encode_output
     from batchfiles.edits import Edit
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
         AlreadySubmitted,
         APIError,
         AuthenticationError,
+        BatchFailed,
         BatchFilesError,
         Conflict,
         DataError,
@@ -121,6 +125,7 @@ __all__ = [
     "BatchError",
     "BatchErrors",
     "BatchEvent",
+    "BatchFailed",
     "BatchFileExpirationAfter",
     "BatchFilesError",
     "BatchRequest",
@@ -173,6 +178,9 @@ __all__ = [
     "Result",
     "RetryPolicy",
     "RetryReport",
+    "RunPlan",
+    "RunReport",
+    "RunStatus",
     "ServerFault",
     "SplitReport",
     "Stats",
@@ -195,12 +203,14 @@ __all__ = [
     "join",
     "merge",
     "outcome_of",
+    "plan_run",
     "prepare",
     "read_event",
     "read_inputs",
     "read_lines",
     "read_outputs",
     "retry",
+    "run",
     "schema",
     "split",
     "stats",
@@ -226,12 +236,16 @@ _HOMES = {
         "RetryPolicy",
     ),
     "api.webhooks": ("BatchEvent", "read_event"),
+    "campaign_run.plan": ("plan_run",),
+    "campaign_run.report": ("RunPlan", "RunReport", "RunStatus"),
+    "campaign_run.run": ("run",),
     "client": ("AsyncClient", "Client"),
     "codec": ("decode_input", "decode_output", "encode_input", "encode_output"),
     "errors": (
         "APIError",
         "AlreadySubmitted",
         "AuthenticationError",
+        "BatchFailed",
         "BatchFilesError",
         "Conflict",
         "DataError",
