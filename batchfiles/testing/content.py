@@ -27,10 +27,8 @@ def content_of(stored: StoredFile, request: Request) -> Response:
 
 
 def _streamed(path: Path, start: int, size: int, status: int, headers: dict[str, str]) -> Response:
-    file = path.open("rb")  # a file that is deleted now is still sent to its end
-
     async def pieces() -> AsyncIterator[bytes]:
-        with file:
+        with path.open("rb") as file:
             file.seek(start)
             while piece := file.read(CHUNK):
                 yield piece

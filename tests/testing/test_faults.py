@@ -13,7 +13,7 @@ import pytest
 
 from batchfiles.testing import CALLS, FAULTS, Fault, Faults, Server
 from batchfiles.testing.spoiling import call_of
-from tests.testing.conftest import CHAT, write_lines
+from tests.testing.conftest import CHAT
 
 CONTENT = b'{"custom_id": "a"}\n' * 10
 
@@ -289,13 +289,12 @@ def test_a_call_is_known_by_its_method_and_path(method: str, path: str, call: st
     assert call in CALLS
 
 
-def test_a_server_goes_on_after_every_fault(server: Server, http: httpx2.Client, tmp_path: Path) -> None:
+def test_a_server_goes_on_after_every_fault(server: Server, http: httpx2.Client) -> None:
     """One after the other, for calls that read, write and carry bytes."""
-    path = write_lines(tmp_path / "a.jsonl", {"custom_id": "a"})
     for kind in FAULTS:
         fault = Fault(kind, pause=0.0)
         server.faults = Faults().at("files.create", 1, fault).at("batches.list", 1, fault)
         ask(server, "POST", "/files", b"--b\r\n", **{"Content-Type": "multipart/form-data; boundary=b"})
         ask(server, "GET", "/batches")
         assert http.get("batches").status_code == 200
-        assert http.post("files", files={"file": path.open("rb")}, data={"purpose": "batch"}).status_code == 200
+        assert http.post("files", files={"file": ("a.jsonl", CONTENT)}, data={"purpose": "batch"}).status_code == 200
