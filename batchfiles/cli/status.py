@@ -23,6 +23,9 @@ __all__ = ["cancel", "exit_code_of", "list_batches", "print_batches", "status", 
 
 FOUND, FAILED, UNFINISHED = 1, 3, 4
 
+UNKNOWN = "-"
+"""What stands in the place of the fingerprint where a batch was made of a file that had been uploaded before."""
+
 names_argument = click.argument("names", nargs=-1, required=True, metavar="BATCH...")
 file_option = click.option(
     "--file",
@@ -212,8 +215,9 @@ def with_files(named: Sequence[NamedBatch], found: Sequence[Batch | BatchFilesEr
     if not files:
         return known
     batches = [batch for batch in found if isinstance(batch, Batch) and batch.id not in known]
-    by_print = {marker[1]: batch.id for batch in batches if (marker := marker_of(batch)) is not None}
-    unmarked = [batch.id for batch in batches if marker_of(batch) is None]
+    prints = {batch.id: (marker_of(batch) or ("", UNKNOWN))[1] for batch in batches}
+    by_print = {sha256: batch_id for batch_id, sha256 in prints.items()}
+    unmarked = [batch_id for batch_id, sha256 in prints.items() if sha256 == UNKNOWN]
     sources = expand(files)
     for source in sources:
         batch_id = by_print.get(fingerprint(source))

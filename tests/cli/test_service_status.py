@@ -118,16 +118,17 @@ def test_a_file_that_is_named_beside_an_id_is_known_by_its_bytes(ask: Ask, submi
     assert "other.jsonl" in err
 
 
-def test_the_file_of_a_batch_that_others_have_made_is_taken_as_named(
-    server: Server, ask: Ask, requests_file: RequestsFile
+@pytest.mark.parametrize("metadata", [None, {"batchfiles": "token -"}])
+def test_the_file_of_a_batch_without_a_fingerprint_is_taken_as_named(
+    server: Server, ask: Ask, requests_file: RequestsFile, metadata: dict[str, str] | None
 ) -> None:
-    """It carries no fingerprint, so there is nothing to compare."""
-    openai = pytest.importorskip("openai")
-    client = openai.OpenAI()
-    with Path(requests_file(lines=TWICE)).open("rb") as file:
-        uploaded = client.files.create(file=file, purpose="batch")
-    batch = client.batches.create(input_file_id=uploaded.id, endpoint="/v1/chat/completions", completion_window="24h")
-    code, out, _ = ask("status", batch.id, "--file", "requests.jsonl")
+    """One that somebody else has made, or one that was made of an uploaded file: there is nothing to compare."""
+    import httpx2
+
+    uploaded = ask("files", "upload", requests_file(lines=TWICE))[1].strip()
+    made = {"input_file_id": uploaded, "endpoint": "/v1/chat/completions", "completion_window": "24h", "metadata": metadata}
+    batch = httpx2.post(f"{server.base_url}/batches", headers={"Authorization": "Bearer x"}, json=made).json()["id"]
+    code, out, _ = ask("status", batch, "--file", "requests.jsonl")
     assert code == 1
     assert out.splitlines()[-1].endswith("[custom_id 'a']")
 

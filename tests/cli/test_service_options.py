@@ -1,0 +1,195 @@
+"""The options on the service, the key, and what is said when the service says no."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from batchfiles.api.config import AzureConfig
+from batchfiles.cli.service_options import Service
+
+from .conftest import KEY, Outcome
+
+if TYPE_CHECKING:
+    from batchfiles.testing import Server
+
+Ask = Callable[..., Outcome]
+RequestsFile = Callable[..., str]
+
+PRINTS_A_KEY = "echo x >> asked; echo sk-from-command"
+"""Counts how often it was run."""
+
+
+def asked() -> int:
+    """Return how often the command was run."""
+    return len(Path("asked").read_text().split())
+
+
+@pytest.fixture
+def failing(server: Server) -> Callable[..., None]:
+    """Let the list of batches fail, always or at one call."""
+    from batchfiles.testing import Fault, Faults
+
+    def fail(kind: str, *, at: int | None = None, **facts: Any) -> None:
+        fault = Fault(kind, **facts)
+        server.faults = Faults().always("batches.list", fault) if at is None else Faults().at("batches.list", at, fault)
+
+    return fail
+
+
+def test_without_a_key_nothing_is_sent(server: Server, ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The variable that is missing is named, and the other way."""
+    monkeypatch.delenv("OPENAI_API_KEY")
+    code, out, err = ask("list")
+    assert (code, out) == (2, "")
+    assert "set OPENAI_API_KEY" in err
+    assert "--key-command" in err
+    assert not server.faults.seen
+
+
+def test_a_key_that_is_none_is_not_shown(server: Server, ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only what is wrong with it."""
+    monkeypatch.setenv("OPENAI_API_KEY", f"{KEY}\n")
+    code, _, err = ask("list")
+    assert code == 2
+    assert "line end" in err
+
+
+def test_the_key_comes_from_a_command(
+    server: Server, ask: Ask, monkeypatch: pytest.MonkeyPatch, requests_file: RequestsFile
+) -> None:
+    """It is run once, however many calls there are, and the variable need not be there."""
+    monkeypatch.delenv("OPENAI_API_KEY")
+    code, out, err = ask("submit", requests_file(), "--wait", "--key-command", PRINTS_A_KEY)
+    assert code == 0
+    assert "sk-from-command" not in out + err
+    assert asked() == 1
+
+
+def test_a_refused_key_is_asked_for_again(ask: Ask, failing: Callable[..., None]) -> None:
+    """Once: a token lives for an hour, and the second one is fresh."""
+    failing("status", at=1, status=401)
+    assert ask("list", "--key-command", PRINTS_A_KEY)[0] == 0
+    assert asked() == 2
+    failing("status", status=401)
+    code, _, err = ask("list", "--key-command", PRINTS_A_KEY)
+    assert code == 3
+    assert "--key-command must print a key of this service" in err
+    assert asked() == 4
+
+
+def test_a_command_that_fails_is_a_sentence(server: Server, ask: Ask) -> None:
+    """Its output is not shown, whatever it is."""
+    code, out, err = ask("list", "--key-command", f"echo {KEY}; exit 7")
+    assert (code, out) == (3, "")
+    assert "the key command ended with exit code 7" in err
+    code, _, err = ask("list", "--key-command", "true")
+    assert code == 2
+    assert "the key is empty" in err
+
+
+def test_a_refused_key_says_which_variable_to_set(ask: Ask, failing: Callable[..., None]) -> None:
+    """In one sentence, with exit code 3."""
+    failing("status", status=401)
+    code, out, err = ask("list")
+    assert (code, out) == (3, "")
+    assert "set OPENAI_API_KEY to a key of this service" in err
+    assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "hint"), [(403, "may not do this"), (429, "balance"), (503, "try again later"), (404, "project of their key")]
+)
+def test_what_the_service_refuses_is_said_with_what_to_do(ask: Ask, failing: Callable[..., None], status: int, hint: str) -> None:
+    """After the attempts that are worth it."""
+    failing("status", status=status)
+    code, _, err = ask("list")
+    assert code == 3
+    assert f"status {status}" in err
+    assert hint in err
+    assert err.count("\n") == 1
+
+
+def test_a_page_in_the_place_of_the_api_asks_for_the_address(server: Server, ask: Ask, failing: Callable[..., None]) -> None:
+    """As where the version is missing in it."""
+    failing("html", status=200)
+    code, _, err = ask("list")
+    assert code == 3
+    assert f"is {server.base_url} the address of the API, version included?" in err
+
+
+def test_where_nobody_listens_the_address_is_named(server: Server, ask: Ask) -> None:
+    """After the attempts that are worth it; no time really passes here."""
+    code, out, err = ask("list", "--base-url", "http://127.0.0.1:9/v1")
+    assert (code, out) == (3, "")
+    assert "does http://127.0.0.1:9/v1 listen" in err
+
+
+def test_plain_http_leads_nowhere_unless_it_is_asked_for(server: Server, ask: Ask) -> None:
+    """It would carry the key in the open; this machine itself is no other."""
+    code, _, err = ask("list", "--base-url", "http://service.example/v1")
+    assert code == 2
+    assert "https" in err
+    assert Service(base_url="http://service.example/v1", allow_http=True).config().allow_http
+
+
+def test_a_base_url_that_is_none_is_wrong_usage(server: Server, ask: Ask) -> None:
+    """Before anything is sent."""
+    for url in ("api.openai.com/v1", f"https://user:{KEY}@host/v1", "https://host/v1?key=1"):
+        assert ask("list", "--base-url", url)[0] == 2
+
+
+@pytest.mark.parametrize("version", [(), ("--azure-api-version", "2024-10-21")])
+def test_azure_has_its_own_address_and_key(
+    server: Server, ask: Ask, requests_file: RequestsFile, monkeypatch: pytest.MonkeyPatch, version: tuple[str, ...]
+) -> None:
+    """In both dialects; the variable of the key is Azure's."""
+    azure = ("--azure-endpoint", server.base_url.removesuffix("/v1"), *version)
+    monkeypatch.delenv("OPENAI_API_KEY")
+    monkeypatch.delenv("AZURE_OPENAI_API_KEY", raising=False)
+    monkeypatch.delenv("AZURE_OPENAI_AD_TOKEN", raising=False)
+    assert "set AZURE_OPENAI_API_KEY" in ask("list", *azure)[2]
+    assert "set AZURE_OPENAI_AD_TOKEN" in ask("list", *azure, "--azure-entra")[2]
+    monkeypatch.setenv("AZURE_OPENAI_API_KEY", KEY)
+    assert ask("submit", requests_file(), "--wait", *azure)[0] == 0
+
+
+def test_the_options_of_azure_make_its_config(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The environment says what they don't."""
+    monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
+    monkeypatch.setenv("AZURE_OPENAI_ENDPOINT", "https://name.openai.azure.com")
+    monkeypatch.setenv("OPENAI_API_VERSION", "2024-10-21")
+    base = "https://name.openai.azure.com"
+    assert Service().config() == AzureConfig(base_url=base, api_version="2024-10-21")
+    assert Service(azure_entra=True, azure_api_version="2025-01-01").config() == AzureConfig(
+        base_url=base, api_version="2025-01-01", entra=True
+    )
+
+
+def test_options_that_contradict_each_other_are_wrong_usage(server: Server, ask: Ask) -> None:
+    """Two services, or Azure's options without Azure."""
+    assert ask("list", "--base-url", "https://a.example/v1", "--azure-endpoint", "https://b.example")[0] == 2
+    assert ask("list", "--azure-entra")[0] == 2
+
+
+def test_a_server_that_does_not_answer_ends_at_the_timeout(ask: Ask, failing: Callable[..., None]) -> None:
+    """Of the single call, with exit code 3."""
+    failing("drip", pause=0.05)
+    code, _, err = ask("list", "--request-timeout", "0.1")
+    assert code == 3
+    assert "no answer from the service" in err
+
+
+def test_without_the_extra_one_sentence_says_what_to_install() -> None:
+    """And `-h` works all the same."""
+    code = "import sys; sys.modules['httpx2'] = None; from batchfiles.cli.main import run; run(sys.argv[1:])"
+    done = subprocess.run([sys.executable, "-c", code, "list"], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (3, "")
+    assert "pip install 'batchfiles[client]'" in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert subprocess.run([sys.executable, "-c", code, "submit", "-h"], capture_output=True, check=False).returncode == 0
