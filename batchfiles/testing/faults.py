@@ -22,6 +22,9 @@ CALLS = (
 )
 """The kinds of calls that a script speaks of; `live` are the endpoints of the models themselves."""
 
+SHORT = frozenset({"files.create", "files.retrieve", "files.delete", "batches.create", "batches.retrieve", "batches.cancel"})
+"""Calls with short answers: a long one that drips would take the time of whoever tries a thousand scripts."""
+
 FAULTS = {
     "status": "answers with `status` and an error in JSON, without doing anything",
     "early": "answers with `status` before the request was read, reads it, and closes the connection, without doing anything",
@@ -135,7 +138,9 @@ class Faults:
 
 
 def _some_fault(call: str, chance: random.Random) -> Fault:
-    kinds = ["status", "status", "early", "html", "reset", "lost", "status_after", "not_json", "empty", "cut", "drip"]
+    kinds = ["status", "status", "early", "html", "reset", "lost", "status_after", "not_json", "empty", "cut"]
+    if call in SHORT:
+        kinds.append("drip")
     if call == "files.content":
         kinds += ["cut", "no_length", "cut_chunk", "long_length", "short_length", "no_range", "other_range", "changed"]
     kind = chance.choice(kinds)
