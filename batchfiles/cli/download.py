@@ -92,5 +92,6 @@ def _print(batch: Batch, paths: list[str], *, as_json: bool) -> None:
         return
     for path in paths:
         click.echo(visible(path))
-    fetched = ", ".join(size(Path(path).stat().st_size) for path in paths)
-    click.echo(visible(f"{batch.id}: {batch.status}, {fetched or 'no files'}"), err=True)
+    if batch.status != "failed":
+        fetched = ", ".join(size(Path(path).stat().st_size) for path in paths)
+        click.echo(visible(f"{batch.id}: {batch.status}, {fetched or 'no files'}"), err=True)

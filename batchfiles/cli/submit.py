@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from batchfiles.cli.batch_words import batch_json
 from batchfiles.cli.limits_options import limits_options
+from batchfiles.cli.named_batches import campaign_named
 from batchfiles.cli.requests_to_send import RequestFile, check, endpoint_of, request_files
 from batchfiles.cli.service_options import Service, service_options
 from batchfiles.cli.status import print_batches
@@ -94,16 +98,32 @@ def submit(
     from batchfiles.streams.spool import Spool
 
     with service.connect() as client, Spool() as spool:
-        found = request_files(files, spool)
-        if not no_validate and not check(found, limits, quiet=as_json):
-            context.exit(FOUND)
         sending = _Sending(client, endpoint, metadata, again=again)
-        for file in found:
-            batch = sending.submit(file)
-            if batch is not None and not waits:
-                click.echo(batch_json(batch, file.source) if as_json else visible(batch.id))
+        with _alone_in(files):
+            found = request_files(files, spool)
+            if not no_validate and not check(found, limits, quiet=as_json):
+                context.exit(FOUND)
+            for file in found:
+                batch = sending.submit(file)
+                if batch is not None and not waits:
+                    click.echo(batch_json(batch, file.source) if as_json else visible(batch.id))
         code = _wait(sending, as_json=as_json, service=service) if waits and sending.batches else 0
     context.exit(code or (REFUSED if sending.refused else 0))
+
+
+@contextmanager
+def _alone_in(names: Sequence[str]) -> Iterator[None]:
+    """Keep other runs out of the campaigns among some names, since they note their batches in the same manifest.
+
+    Raises:
+        FileError: Another run is at work there.
+    """
+    from batchfiles.campaign_run.lock import locked
+
+    with ExitStack() as locks:
+        for folder in {Path(name).resolve() for name in names if campaign_named(name) is not None}:
+            locks.enter_context(locked(folder))
+        yield
 
 
 def _wait(sending: _Sending, *, as_json: bool, service: Service) -> int:
@@ -113,29 +133,26 @@ def _wait(sending: _Sending, *, as_json: bool, service: Service) -> int:
     return print_batches(ends, sources, as_json=as_json, service=service)
 
 
-@dataclass(slots=True)
 class _Sending:
     """The files that are sent, one after the other.
 
-    Attributes:
+    Args:
         client: The service.
         endpoint: Where the requests go; None for the url of the first one.
         metadata: What is written on each batch.
         again: Whether a file may have a second batch.
+
+    Attributes:
         batches: The batches of the files, those included that campaigns had already.
         refused: How many files were not sent because they had one.
     """
 
-    client: Client
-    endpoint: str | None
-    metadata: dict[str, str]
-    again: bool
-    batches: list[tuple[Batch, RequestFile]]
-    refused: int
-
     def __init__(self, client: Client, endpoint: str | None, metadata: dict[str, str], *, again: bool) -> None:
-        self.client, self.endpoint, self.metadata, self.again = client, endpoint, metadata, again
-        self.batches = []
+        self.client = client
+        self._endpoint = endpoint
+        self._metadata = metadata
+        self._again = again
+        self.batches: list[tuple[Batch, RequestFile]] = []
         self.refused = 0
 
     def submit(self, file: RequestFile) -> Batch | None:
@@ -163,7 +180,7 @@ class _Sending:
         """Return the batch that the manifest says a part has, if the part need not be sent."""
         from batchfiles.api.flows.submitting import ENDED_BADLY
 
-        if self.again or file.part is None or not file.part.batches:
+        if self._again or file.part is None or not file.part.batches:
             return None
         try:
             batch = self.client.batches.retrieve(file.part.batches[-1])
@@ -180,9 +197,9 @@ class _Sending:
         from batchfiles.client.calls import submission_of
 
         assert file.source.path is not None  # noqa: S101 - `request_files` makes plain local files
-        endpoint = self.endpoint or endpoint_of(file.source)
-        submission = replace(submission_of(file.source.path, endpoint, self.metadata), filename=file.filename)
-        batch = self.client.run(submit_file(self.client.config, submission, RetryPolicy(), again=self.again))
+        endpoint = self._endpoint or endpoint_of(file.source)
+        submission = replace(submission_of(file.source.path, endpoint, self._metadata), filename=file.filename)
+        batch = self.client.run(submit_file(self.client.config, submission, RetryPolicy(), again=self._again))
         _say(file, f"{submission.size:,} bytes for {endpoint}: {batch.id} is {batch.status}")
         return batch
 

@@ -190,3 +190,15 @@ def test_a_part_whose_batch_was_cancelled_is_sent_again(server: Server, ask: Ask
     assert (second[0], second[2]) == (first[0], first[2])
     assert manifest(campaign)[1]["batches"] == [first[1], second[1]]
     assert len(objects("list")) == 4
+
+
+def test_two_do_not_send_the_same_campaign_at_once(server: Server, ask: Ask, objects: Objects, campaign: str) -> None:
+    """The second one, or a `run`, is told who is at work there."""
+    from batchfiles.campaign_run.lock import locked
+
+    with locked(Path(campaign)):
+        code, out, err = ask("submit", campaign)
+    assert (code, out) == (3, "")
+    assert "is at work on this campaign" in err
+    assert objects("list") == []
+    assert ask("submit", campaign, f"{campaign}/")[0] == 0
