@@ -1,4 +1,4 @@
-"""Whole runs under faults by chance: submit, wait, download and join end in the right table or a typed error, never in two batches.
+"""Whole runs under faults by chance, from submit to join: each ends in the right table or a typed error, never in two batches.
 
 A seed makes a run, and the same seed the same run again. The suite does a few; all of them are
 
