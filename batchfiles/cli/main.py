@@ -57,7 +57,7 @@ FILE_COMMANDS = {
 """Each command that works on files: where it is, and a line of help that needs no import."""
 
 SERVICE_COMMANDS = {
-    "run": ("batchfiles.cli.run:run", "From requests to a table: check, split, send, wait, fetch, retry, join."),
+    "run": ("batchfiles.cli.run:run", "From requests to a table: check, send, wait, retry, join."),
     "probe": ("batchfiles.cli.probe:probe", "Send the first requests of a file to the live endpoint."),
     "submit": ("batchfiles.cli.submit:submit", "Upload request files and make a batch of each, once."),
     "status": ("batchfiles.cli.status:status", "Say how batches stand."),

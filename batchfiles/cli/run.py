@@ -26,7 +26,7 @@ UNFINISHED = 4
 STDOUT = "-"
 
 
-@click.command(short_help="From requests to a table: check, split, send, wait, fetch, retry, join.")
+@click.command(short_help="From requests to a table: check, send, wait, retry, join.")
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
 @click.option(
     "-o",
