@@ -71,6 +71,8 @@ class AsyncClient:
         self.files = AsyncFiles(self, self._calls)
 
     def __repr__(self) -> str:
+        if not hasattr(self, "config"):
+            return "AsyncClient()"  # a traceback may show one whose making failed
         return f"AsyncClient({self.config.base_url!r}, key={self._key})"
 
     async def __aenter__(self) -> Self:

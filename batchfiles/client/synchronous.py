@@ -68,6 +68,8 @@ class Client:
         self.files = Files(self, self._calls)
 
     def __repr__(self) -> str:
+        if not hasattr(self, "config"):
+            return "Client()"  # a traceback may show one whose making failed
         return f"Client({self.config.base_url!r}, key={self._key})"
 
     def __enter__(self) -> Self:

@@ -1,0 +1,68 @@
+"""The search for the key finds it where it is, so that finding nothing means something."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+from batchfiles.testing import Fault, Server
+from tests.client.canary import CANARY, everything_of, findings, told_by
+from tests.client.conftest import Opener
+
+
+def raised_by(code: str, **names: Any) -> BaseException:
+    """Run code as if it stood in a library, with the key in the place of its name, and return what it raises."""
+    try:
+        exec(compile(code.replace("CANARY", repr(CANARY)), "library.py", "exec"), names)
+    except Exception as error:  # noqa: BLE001 - whatever it raises
+        return error
+    raise AssertionError(code)
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "raise ValueError(CANARY)",
+        "def call(key): raise ValueError('no')\ncall(CANARY)",
+        "try:\n  raise KeyError(CANARY)\nexcept KeyError:\n  raise ValueError('no')",
+        "try:\n  raise KeyError(CANARY)\nexcept KeyError:\n  raise ValueError('no') from None",
+        "error = ValueError('no')\nerror.add_note(CANARY)\nraise error",
+        "error = ValueError('no')\nerror.request = {'Authorization': CANARY}\nraise error",
+    ],
+)
+def test_it_is_found_in_exceptions(code: str) -> None:
+    """In their words, notes, attributes, causes, and in the locals of frames."""
+    assert findings(told_by(raised_by(code)))
+
+
+def test_it_is_found_in_what_httpx_raises() -> None:
+    """Which is why its exceptions are never passed on: their frames hold the request."""
+    with httpx2.Client(trust_env=False, verify=False) as http:
+        code = "http.get('http://127.0.0.1:9/', headers={'api-key': CANARY})"
+        assert findings(told_by(raised_by(code, http=http)))
+
+
+def test_it_is_found_in_files(tmp_path: Path) -> None:
+    """Wherever they are below the folder."""
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "b").write_text(f"key={CANARY}")
+    assert findings(everything_of(tmp_path))
+    (tmp_path / "a" / "b").unlink()
+
+
+def test_it_is_in_nothing_that_a_client_shows(open_client: Opener, server: Server, the_key_is_never_seen: list[str]) -> None:
+    """Printed, copied, or asked for its parts; and it is not pickled."""
+    server.faults.always("batches.list", Fault("reset"))
+    with open_client() as client:
+        own = getattr(client, "_client", client)
+        for shown in (own, own._key, own.config, own.batches, vars(own), copy.copy(own)):
+            assert findings(repr(shown) + str(shown)) == []
+        with pytest.raises(TypeError):
+            pickle.dumps(own)
+        assert "key=***" in repr(own)
+    assert the_key_is_never_seen

@@ -1,0 +1,149 @@
+"""Downloads over a real connection: a file is complete or there is an error, wherever the connection breaks."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import resource
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+from batchfiles import FileError, IncompleteDownload, TransportError
+from batchfiles.client import Client, disk
+from batchfiles.testing import Fault, Faults, Server
+from tests.client.canary import CANARY
+from tests.client.drivers import Turned
+
+SMALL = b'{"custom_id": "r0", "response": "a line of an output file"}\n'
+LARGE = random.Random(7).randbytes(300_000)
+CUTS = int(os.environ.get("BATCHFILES_CUTS", "200"))
+"""Random places at which a larger file is cut; reliability is shown with more of them."""
+
+
+def stored(client: Any, folder: Path, content: bytes) -> str:
+    """Put a file at the service, and return its id."""
+    path = folder / "stored.jsonl"
+    path.write_bytes(content)
+    return str(client.files.create(path, purpose="user_data").id)
+
+
+@pytest.mark.usefixtures("turned")
+@pytest.mark.parametrize("kind", ["cut", "cut_chunk", "no_length"])
+def test_a_small_file_is_cut_after_every_byte_and_comes_whole(client: Any, server: Server, tmp_path: Path, kind: str) -> None:
+    """The rest is asked for, and put behind what came."""
+    file_id = stored(client, tmp_path, SMALL)
+    for after in range(len(SMALL)):
+        server.faults = Faults().at("files.content", 1, Fault(kind, after=after))
+        target = tmp_path / f"{kind}{after}"
+        client.files.content(file_id, target)
+        assert target.read_bytes() == SMALL
+        assert server.faults.seen["files.content"] == 2
+        assert list(tmp_path.glob("*.part*")) == []
+
+
+@pytest.mark.usefixtures("turned")
+def test_a_larger_file_is_cut_at_random_places_and_comes_whole(client: Any, server: Server, tmp_path: Path) -> None:
+    """Two cuts each; a seed makes the same places again."""
+    file_id = stored(client, tmp_path, LARGE)
+    chance = random.Random(20261123)
+    for number in range(CUTS // 2):
+        kinds = chance.choices(["cut", "cut_chunk", "no_length", "long_length", "no_range", "other_range", "changed"], k=2)
+        server.faults = Faults()
+        for call, kind in enumerate(kinds, start=1):
+            server.faults.at("files.content", call, Fault(kind, after=chance.randrange(len(LARGE))))
+        target = tmp_path / str(number)
+        try:
+            client.files.content(file_id, target)
+        except TransportError:
+            assert not target.exists()
+        else:
+            assert target.read_bytes() == LARGE, kinds
+            target.unlink()
+
+
+@pytest.mark.usefixtures("turned")
+@pytest.mark.parametrize("kind", ["cut", "cut_chunk", "no_length", "short_length", "long_length"])
+def test_a_file_that_never_comes_whole_has_never_its_name(client: Any, server: Server, tmp_path: Path, kind: str) -> None:
+    """Every attempt ends too early, or claims another length: it is an error, or the very bytes."""
+    file_id = stored(client, tmp_path, SMALL)
+    server.faults.always("files.content", Fault(kind, after=0))
+    with contextlib.suppress(IncompleteDownload):
+        client.files.content(file_id, tmp_path / "target")
+        assert (tmp_path / "target").read_bytes() == SMALL
+    assert not (tmp_path / "target").exists() or kind in ("short_length", "long_length")
+
+
+@pytest.mark.usefixtures("turned")
+def test_a_second_download_does_nothing(client: Any, server: Server, requests: Path, tmp_path: Path) -> None:
+    """What is there is whole: the service isn't asked for a byte."""
+    batch = client.wait(client.submit(requests, "/v1/chat/completions").id)
+    first = client.download(batch, tmp_path / "results")
+    assert [Path(path).name for path in first] == [f"{batch.id}_output.jsonl"]
+    assert sorted(path.name for path in (tmp_path / "results").iterdir()) == [f"{batch.id}.json", f"{batch.id}_output.jsonl"]
+    server.faults = Faults()
+    assert client.download(batch.id, tmp_path / "results") == first
+    assert server.faults.seen == {"batches.retrieve": 1}
+
+
+KILLED = """
+import sys
+from batchfiles import Client
+with Client(base_url=sys.argv[1]) as client:
+    client.files.content(sys.argv[2], sys.argv[3])
+"""
+
+
+def test_after_a_kill_another_process_goes_on(server: Server, tmp_path: Path) -> None:
+    """The bytes that came are not fetched again."""
+    target, part = tmp_path / "target", tmp_path / "target.part"
+    with httpx2.Client(trust_env=False) as http, Client(CANARY, base_url=server.base_url, http=http) as client:
+        file_id = stored(client, tmp_path, LARGE)
+        server.faults = Faults().at("files.content", 1, Fault("drip", pause=0.0))
+        command = [sys.executable, "-c", KILLED, server.base_url, file_id, str(target)]
+        process = subprocess.Popen(command, env={**os.environ, "OPENAI_API_KEY": CANARY})
+        end = time.monotonic() + 30
+        while (not part.exists() or not part.stat().st_size) and time.monotonic() < end:
+            time.sleep(0.005)
+        process.send_signal(signal.SIGKILL)
+        assert process.wait() == -signal.SIGKILL
+        came = part.stat().st_size
+        assert 0 < came < len(LARGE)
+        ranges: list[str | None] = []
+        http.event_hooks = {"request": [lambda request: ranges.append(request.headers.get("range"))]}
+        client.files.content(file_id, target)
+    assert target.read_bytes() == LARGE
+    assert ranges == [None, f"bytes={came}-"]
+
+
+def test_a_full_disk_is_an_error_and_never_a_shorter_file(tmp_path: Path) -> None:
+    """The system takes a part of a write without a word; here, by a limit on the size of files."""
+    with pytest.raises(FileError, match="file too large"):
+        save_beyond_the_limit(tmp_path / "part", limit=600)
+    assert (tmp_path / "part").stat().st_size == 600
+
+
+def save_beyond_the_limit(path: Path, limit: int) -> None:
+    """Write more to a file than the system allows."""
+    _, hard = limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with disk.appended(str(path), 0) as file:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
+        try:
+            file.write(b"x" * 100_000)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+
+def test_a_folder_that_can_not_be_is_an_error_of_ours(client: Any, requests: Path, turned: Turned) -> None:
+    """With its path."""
+    batch = client.wait(client.submit(requests, "/v1/chat/completions").id)
+    assert turned.monotonic() > 0
+    with pytest.raises(FileError, match=r"requests\.jsonl"):
+        client.download(batch, requests / "results")
