@@ -17,7 +17,8 @@ def run(command, *arguments):
         runner = CliRunner(mix_stderr=False)
     except TypeError:  # click 8.2 and later always keep them apart
         runner = CliRunner()
-    return runner.invoke(command, list(map(str, arguments)))
+    # A command keeps the names of its help from its first call: without the group it would be --help alone, for all tests.
+    return runner.invoke(command, list(map(str, arguments)), help_option_names=["-h", "--help"])
 
 
 @click.command()

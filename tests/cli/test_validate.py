@@ -26,7 +26,8 @@ def run(*arguments, stdin=None):
         runner = CliRunner(mix_stderr=False)
     except TypeError:  # click 8.2 and later always keep them apart
         runner = CliRunner()
-    return runner.invoke(validate, list(map(str, arguments)), input=stdin)
+    # A command keeps the names of its help from its first call: without the group it would be --help alone, for all tests.
+    return runner.invoke(validate, list(map(str, arguments)), input=stdin, help_option_names=["-h", "--help"])
 
 
 @pytest.fixture
