@@ -24,13 +24,14 @@ if TYPE_CHECKING:
 __all__ = ["files"]
 
 CELL = 40
-FAILED = 3
+USAGE, FAILED = 2, 3
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print each file as one JSON object a line.")
 
 
-@click.group(short_help="Upload, list, fetch and delete the files at the service.")
-def files() -> None:
+@click.group(short_help="Upload, list, fetch and delete the files at the service.", invoke_without_command=True)
+@click.pass_context
+def files(context: click.Context) -> None:
     """Upload, list, fetch and delete the files at the service.
 
     'batchfiles submit' and 'batchfiles download' do this for batches; here it is done by hand.
@@ -48,6 +49,9 @@ def files() -> None:
         2   wrong usage, or no key
         3   the service said no, or nothing; there is no such file; the disk said no
     """  # noqa: D301 - click wants its \b
+    if context.invoked_subcommand is None:  # the releases of click don't agree on what this is
+        click.echo(context.get_help(), err=True)
+        context.exit(USAGE)
 
 
 @files.command(short_help="Upload files; their ids go to standard output.")

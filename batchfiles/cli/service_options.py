@@ -137,7 +137,7 @@ OPTIONS = (
         "--request-timeout",
         type=click.FloatRange(min=0, min_open=True),
         default=600.0,
-        show_default=True,
+        show_default="600",
         metavar="SECONDS",
         help="Time for each call; a file on its way has ten times as much.",
     ),

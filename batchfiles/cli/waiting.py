@@ -61,8 +61,8 @@ class News:
         total, failed = sum(each.total for each in counts), sum(each.failed for each in counts)
         done = sum(each.completed for each in counts) + failed
         words = ", ".join(f"{count:,} {visible(status)}" for status, count in statuses.items())
-        share = f" ({min(done / total, 1.0):.0%})" if total > 0 else ""
-        return f"{plural(self._expected, 'batch', 'batches')}: {words}; {done:,} of {total:,} requests{share}, {failed:,} failed"
+        requests = f"; {done:,} of {total:,} requests ({min(done / total, 1.0):.0%}), {failed:,} failed" if total > 0 else ""
+        return f"{plural(self._expected, 'batch', 'batches')}: {words}{requests}"
 
     def _write(self, text: str) -> None:
         try:
@@ -75,7 +75,9 @@ class News:
 def _words(batch: Batch) -> str:
     counts = batch.request_counts
     done = counts.completed + counts.failed
-    return visible(f"{batch.id}  {batch.status}  {done:,} of {counts.total:,} requests, {counts.failed:,} failed")
+    # While it is validated, the service doesn't know how many requests there are.
+    requests = f"  {done:,} of {counts.total:,} requests, {counts.failed:,} failed" if counts.total > 0 else ""
+    return visible(f"{batch.id}  {batch.status}{requests}")
 
 
 def wait_for(

@@ -120,7 +120,11 @@ def test_without_a_command_the_help_is_shown(ask: Ask) -> None:
     """As for `batchfiles` alone: wrong usage."""
     code, out, err = ask("files")
     assert (code, out) == (2, "")
-    assert "upload" in err
+    assert err.startswith("Usage: batchfiles files ")
+    assert "  upload " in err
+    code, _, err = ask("files", "uplod")
+    assert code == 2
+    assert "No such command 'uplod'" in err
 
 
 @pytest.mark.parametrize("command", ["upload", "list", "get", "download", "delete"])

@@ -261,8 +261,10 @@ def test_on_a_terminal_one_line_is_drawn_anew() -> None:
 
     terminal = Terminal()
     news = News(2, stream=terminal)
+    news.tell(Batch(id="batch_1", status="validating"))
+    assert terminal.getvalue() == "\r\x1b[K2 batches: 1 validating"
     news.tell(Batch(id="batch_1", status="in_progress", request_counts=BatchRequestCounts(total=10, completed=4, failed=1)))
-    assert terminal.getvalue() == "\r\x1b[K2 batches: 1 in_progress; 5 of 10 requests (50%), 1 failed"
+    assert terminal.getvalue().endswith("\r\x1b[K2 batches: 1 in_progress; 5 of 10 requests (50%), 1 failed")
     news.tell(Batch(id="batch_2", status="completed", request_counts=BatchRequestCounts(total=10, completed=10)))
     assert "\r\x1b[Kbatch_2  completed  10 of 10 requests, 0 failed\n" in terminal.getvalue()
     assert terminal.getvalue().endswith("2 batches: 1 in_progress, 1 completed; 15 of 20 requests (75%), 1 failed")
