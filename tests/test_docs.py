@@ -24,6 +24,7 @@ from batchfiles.cli.main import COMMANDS
 from batchfiles.codec import loads
 from batchfiles.outcome import FAILED, OUTCOMES, read, retryable
 from batchfiles.table.embedding_columns import ONCE
+from batchfiles.testing import FAULTS, Quirks
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -183,3 +184,11 @@ def test_the_shapes_on_the_page_of_outcomes_are_what_it_says() -> None:
     assert len(rows) == 15
     for line, outcome in rows:
         assert f"`{read(loads(line.strip('`'))).outcome}`" == outcome, line
+
+
+def test_the_page_of_testing_has_every_fault_and_quirk() -> None:
+    """In the order of the code, and faults in its words."""
+    rows = rows_of("testing.md", 2)
+    names = [row[0].strip("`").partition("=")[0] for row in rows]
+    assert names[: -len(FAULTS)] == list(Quirks.__dataclass_fields__)
+    assert rows[-len(FAULTS) :] == [[f"`{name}`", words] for name, words in FAULTS.items()]
