@@ -33,7 +33,7 @@ class RequestFile:
     """A file that is to become a batch.
 
     Attributes:
-        source: The plain local file, by the name that people know.
+        source: What can be read again: the file itself, or the copy of a stream under the name that people know.
         filename: What it is called at the service.
         folder: The campaign that it is part of; None for none.
         part: What the manifest says of it.
@@ -50,7 +50,7 @@ def request_files(names: Sequence[str], spool: Spool) -> list[RequestFile]:
 
     Args:
         names: Files, folders, globs, campaign folders, or `-` for standard input.
-        spool: Where plain copies are made of what is compressed, remote, or no file.
+        spool: Where copies are made of what can be read only once.
 
     Raises:
         FileError: A file is not there or can't be read.
@@ -64,19 +64,21 @@ def _files_of(name: str, spool: Spool) -> list[RequestFile]:
 
     campaign = campaign_named(name) if name != "-" else None
     if campaign is None:
-        return [_plain(source, spool) for source in expand([name])]
+        return [_file(source, spool) for source in expand([name])]
     folder = Path(str(campaign.folder))
     parts = [(part, Source(str(folder / part.file), path=folder / part.file)) for part in campaign.manifest.parts]
-    return [_plain(source, spool, folder, part) for part, source in parts]
+    return [_file(source, spool, folder, part) for part, source in parts]
 
 
-def _plain(source: Source, spool: Spool, folder: Path | None = None, part: Part | None = None) -> RequestFile:
+def _file(source: Source, spool: Spool, folder: Path | None = None, part: Part | None = None) -> RequestFile:
     from batchfiles.campaign.names import stem_of
     from batchfiles.streams.sources import Source
 
-    plain = Source(source.name, path=spool.local(source))
     # Services take names that end in .jsonl.
-    return RequestFile(source=plain, filename=f"{stem_of(source.file_name or 'requests')}.jsonl", folder=folder, part=part)
+    filename = f"{stem_of(source.file_name or 'requests')}.jsonl"
+    if source.remote is None and (source.path is None or not source.path.is_file()):
+        source = Source(source.name, path=spool.local(source))
+    return RequestFile(source=source, filename=filename, folder=folder, part=part)
 
 
 def check(files: Sequence[RequestFile], limits: Limits, *, quiet: bool) -> bool:

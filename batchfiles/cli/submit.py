@@ -53,6 +53,12 @@ def pairs(_context: click.Context, _option: click.Parameter, values: tuple[str, 
 )
 @click.option("--wait", "waits", is_flag=True, help="Wait until the batches have come to their end, as 'batchfiles wait' does.")
 @click.option("--again", is_flag=True, help="Submit a file even if it has a live or finished batch; it is paid for twice.")
+@click.option(
+    "--temp-dir",
+    type=click.Path(exists=True, file_okay=False),
+    metavar="FOLDER",
+    help="Where plain copies wait of what is compressed, remote, or on standard input.",
+)
 @click.option("--no-validate", is_flag=True, help="Send the files without looking into them first.")
 @limits_options
 @click.option("--json", "as_json", is_flag=True, help="Print each batch as one JSON object a line.")
@@ -66,6 +72,7 @@ def submit(
     metadata: dict[str, str],
     waits: bool,
     again: bool,
+    temp_dir: str | None,
     no_validate: bool,
     limits: Limits,
     as_json: bool,
@@ -97,8 +104,8 @@ def submit(
     """  # noqa: D301 - click wants its \b
     from batchfiles.streams.spool import Spool
 
-    with service.connect() as client, Spool() as spool:
-        sending = _Sending(client, endpoint, metadata, again=again)
+    with service.connect() as client, Spool(temp_dir) as spool:
+        sending = _Sending(client, endpoint, metadata, again=again, temp_dir=temp_dir)
         with _alone_in(files):
             found = request_files(files, spool)
             if not no_validate and not check(found, limits, quiet=as_json):
@@ -141,17 +148,21 @@ class _Sending:
         endpoint: Where the requests go; None for the url of the first one.
         metadata: What is written on each batch.
         again: Whether a file may have a second batch.
+        temp_dir: Where plain copies wait; None takes the system's folder for temporary files.
 
     Attributes:
         batches: The batches of the files, those included that campaigns had already.
         refused: How many files were not sent because they had one.
     """
 
-    def __init__(self, client: Client, endpoint: str | None, metadata: dict[str, str], *, again: bool) -> None:
+    def __init__(
+        self, client: Client, endpoint: str | None, metadata: dict[str, str], *, again: bool, temp_dir: str | None
+    ) -> None:
         self.client = client
         self._endpoint = endpoint
         self._metadata = metadata
         self._again = again
+        self._temp_dir = temp_dir
         self.batches: list[tuple[Batch, RequestFile]] = []
         self.refused = 0
 
@@ -195,11 +206,12 @@ class _Sending:
         from batchfiles.api.flows import submit as submit_file
         from batchfiles.api.retry_policy import RetryPolicy
         from batchfiles.client.calls import submission_of
+        from batchfiles.streams.spool import Spool
 
-        assert file.source.path is not None  # noqa: S101 - `request_files` makes plain local files
         endpoint = self._endpoint or endpoint_of(file.source)
-        submission = replace(submission_of(file.source.path, endpoint, self._metadata), filename=file.filename)
-        batch = self.client.run(submit_file(self.client.config, submission, RetryPolicy(), again=self._again))
+        with Spool(self._temp_dir) as spool:  # for each file anew: a campaign may be larger than the room there is
+            submission = replace(submission_of(spool.local(file.source), endpoint, self._metadata), filename=file.filename)
+            batch = self.client.run(submit_file(self.client.config, submission, RetryPolicy(), again=self._again))
         _say(file, f"{submission.size:,} bytes for {endpoint}: {batch.id} is {batch.status}")
         return batch
 

@@ -118,7 +118,9 @@ def test_a_compressed_file_and_standard_input_are_sent_plain(server: Server, ask
     """Services take no other files; the bytes are the same, so they have one batch."""
     lines = request("a") + request("b")
     (tmp_path / "requests.jsonl.gz").write_bytes(gzip.compress(lines))
-    assert ask("submit", "requests.jsonl.gz")[0] == 0
+    (tmp_path / "copies").mkdir()
+    assert ask("submit", "requests.jsonl.gz", "--temp-dir", "copies")[0] == 0
+    assert list((tmp_path / "copies").iterdir()) == []
     assert objects("files", "list", "--purpose", "batch")[0]["filename"] == "requests.jsonl"
     assert ask("submit", "-", stdin=lines)[0] == 2
 
@@ -198,3 +200,24 @@ def test_two_do_not_send_the_same_campaign_at_once(server: Server, ask: Ask, obj
     assert "is at work on this campaign" in err
     assert objects("list") == []
     assert ask("submit", campaign, f"{campaign}/")[0] == 0
+
+
+def test_a_compressed_campaign_is_sent_like_any_other(
+    server: Server, ask: Ask, objects: Objects, requests_file: RequestsFile
+) -> None:
+    """The parts' fingerprints are those of the plain bytes, so repeated it finds its batches."""
+    ask("split", requests_file(), "-o", "campaign", "--max-requests", "1", "--compress", "gz")
+    before = Path("campaign", "manifest.json").read_bytes()
+    first = ask("submit", "campaign")
+    assert first[0] == 0
+    Path("campaign", "manifest.json").write_bytes(before)
+    assert ask("submit", "campaign")[:2] == first[:2]
+    assert len(objects("list")) == 2
+
+
+def test_standard_input_is_known_while_the_command_lasts(server: Server, ask: Ask) -> None:
+    """So that its lines can be named, too."""
+    code, out, _ = ask("submit", "-", "--no-validate", "--wait", stdin=b"".join(TWICE))
+    assert code == 1
+    assert out.splitlines()[-1].startswith("<stdin>:3: ")
+    assert out.splitlines()[-1].endswith("[custom_id 'a']")
