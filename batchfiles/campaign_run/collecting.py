@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from batchfiles.api.batch import Batch
 from batchfiles.api.flows import lacks_files
-from batchfiles.api.flows.waiting import LATE_FILES, VANISHED
 from batchfiles.campaign_run.failures import failure_of, lacks_room
 from batchfiles.campaign_run.ledger import Ledger, PartState
 from batchfiles.client import Client
@@ -14,6 +14,12 @@ from batchfiles.errors import NotFound
 from batchfiles.streams.atomic import atomic_file
 
 __all__ = ["Collector"]
+
+VANISHED = timedelta(minutes=5)
+"""A new batch is not known everywhere at once (tensorzero#1198); one that is unknown for longer is not there."""
+
+LATE = timedelta(minutes=30)
+"""The files of a completed batch may be named later (567-labs/instructor#1745); what is given up is sent and paid again."""
 
 
 class Collector:
@@ -33,8 +39,6 @@ class Collector:
         self._folder = folder
         self._ledger = ledger
         self.seen: dict[str, Batch] = {}
-        self._without_files: dict[str, int] = {}
-        self._vanished: dict[str, int] = {}
 
     def look(self, state: PartState) -> str | None:
         """Look at the batch of a part.
@@ -52,7 +56,7 @@ class Collector:
         if batch is None:
             return None
         self.seen[state.name] = batch
-        if not batch.is_terminal or self._is_early(batch):
+        if not batch.is_terminal or self._is_early(state, batch):
             return None
         del self.seen[state.name]
         if batch.status != "failed":
@@ -71,19 +75,23 @@ class Collector:
         try:
             batch = self._client.batches.retrieve(state.batch_id)
         except NotFound:
-            self._vanished[state.batch_id] = self._vanished.get(state.batch_id, 0) + 1
-            if self._vanished[state.batch_id] >= VANISHED:
+            if self._has_lasted(state, "the service doesn't know it", VANISHED):
                 raise
             return None
-        self._vanished.pop(state.batch_id, None)
+        if state.odd_since is not None and not lacks_files(batch):
+            self._ledger.note("seen", part=state.name)
         return batch
 
-    def _is_early(self, batch: Batch) -> bool:
+    def _is_early(self, state: PartState, batch: Batch) -> bool:
         """Tell whether the files that a batch promises are still to come."""
-        if not lacks_files(batch):
+        return lacks_files(batch) and not self._has_lasted(state, "it names no files", LATE)
+
+    def _has_lasted(self, state: PartState, why: str, patience: timedelta) -> bool:
+        """Tell whether something odd has been so for too long; by the journal, for each look may be another process's."""
+        if state.odd_since is None:
+            self._ledger.note("odd", part=state.name, batch_id=state.batch_id, why=why)
             return False
-        looks = self._without_files[batch.id] = self._without_files.get(batch.id, 0) + 1
-        return looks <= LATE_FILES
+        return datetime.now(UTC) - state.odd_since > patience
 
     def fetch(self, state: PartState) -> None:
         """Fetch the results of a batch that has ended; without any, an empty file says so.

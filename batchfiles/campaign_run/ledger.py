@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ class PartState:
         file_id: The uploaded file; None if it was not uploaded, or is to be uploaded again.
         token: The marker of the batch that was begun last.
         batch_id: The batch.
+        odd_since: When it was first seen that the service doesn't know the batch, or that it is complete and names no files.
     """
 
     name: str
@@ -31,6 +33,7 @@ class PartState:
     file_id: str | None = None
     token: str | None = None
     batch_id: str | None = None
+    odd_since: datetime | None = None
 
 
 class Ledger:
@@ -69,7 +72,7 @@ class Ledger:
         for number, record in enumerate(records, 1):
             try:
                 self._apply(record)
-            except (KeyError, TypeError, AttributeError):
+            except (KeyError, TypeError, ValueError, AttributeError):
                 words = "can't be read as a step of a run: it is damaged, or of a later version"
                 raise DataError(words, path=str(folder / JOURNAL), line_number=number) from None
 
@@ -131,7 +134,15 @@ def _not_created(part: PartState, record: dict[str, Any]) -> None:
 
 
 def _created(part: PartState, record: dict[str, Any]) -> None:
-    part.batch_id, part.status = record["batch_id"], "live"
+    part.batch_id, part.status, part.odd_since = record["batch_id"], "live", None
+
+
+def _odd(part: PartState, record: dict[str, Any]) -> None:
+    part.odd_since = datetime.fromisoformat(record["time"])
+
+
+def _seen(part: PartState, _record: dict[str, Any]) -> None:
+    part.odd_since = None
 
 
 def _ended(part: PartState, _record: dict[str, Any]) -> None:
@@ -153,6 +164,8 @@ STEPS: dict[str, Callable[[PartState, dict[str, Any]], None]] = {
     "creating": _creating,
     "not_created": _not_created,
     "created": _created,
+    "odd": _odd,
+    "seen": _seen,
     "ended": _ended,
     "failed": _failed,
     "downloaded": _downloaded,

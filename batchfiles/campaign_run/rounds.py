@@ -18,7 +18,7 @@ __all__ = ["add_round", "write_table"]
 RETRY_NAME = re.compile(r".+-retry-[0-9]+\.jsonl")
 
 
-def add_round(folder: Path, ledger: Ledger) -> list[str]:
+def add_round(folder: Path, ledger: Ledger, *, workers: int | None) -> list[str]:
     """Make a part of the requests of each part that may succeed if they are sent again.
 
     Returns:
@@ -31,7 +31,8 @@ def add_round(folder: Path, ledger: Ledger) -> list[str]:
     if not found:
         # A killed run may have left files that the manifest doesn't name: it takes all of them at once, behind the last.
         _remove_unnamed(folder)
-        retry(*(folder / name for name in (*_first_parts(folder), *ledger.results)), output=folder, force=True)
+        files = [folder / name for name in (*_first_parts(folder), *ledger.results)]
+        retry(*files, output=folder, force=True, workers=workers)
         found = _unknown_parts(folder, ledger)
     if found:
         ledger.note("retried", parts=found)
@@ -59,7 +60,14 @@ def _remove_unnamed(folder: Path) -> None:
 
 
 def write_table(
-    folder: Path, ledger: Ledger, sources: Sequence[Source], output: str, format_name: str | None, *, force: bool
+    folder: Path,
+    ledger: Ledger,
+    sources: Sequence[Source],
+    output: str,
+    format_name: str | None,
+    *,
+    force: bool,
+    workers: int | None,
 ) -> JoinReport:
     """Join all results to the requests, in their order, and write the table.
 
@@ -67,5 +75,5 @@ def write_table(
         OutputExists: The table is there and `force` was not given.
         FileError: The disk refused.
     """
-    with join(*(folder / name for name in ledger.results), inputs=sources) as joined:
+    with join(*(folder / name for name in ledger.results), inputs=sources, workers=workers) as joined:
         return joined.write(output, format=format_name, force=force)

@@ -17,7 +17,7 @@ from batchfiles.campaign_run.ledger import Ledger
 from batchfiles.campaign_run.lock import LOCK, locked
 from batchfiles.campaign_run.parts import Fingerprint, checked_divisions, fingerprints, lay_parts
 from batchfiles.campaign_run.passes import OnUpdate, Passes
-from batchfiles.campaign_run.report import RunReport
+from batchfiles.campaign_run.report import RunReport, RunStatus
 from batchfiles.campaign_run.rounds import add_round, write_table
 from batchfiles.campaign_run.sending import Sender, register
 from batchfiles.campaign_run.target import Target
@@ -46,6 +46,7 @@ def run(
     format: str | None = None,  # noqa: A002 - the command line's word
     force: bool = False,
     interval: float | None = None,
+    workers: int | None = 1,
     on_update: OnUpdate | None = None,
 ) -> RunReport:
     """Check requests, split them, send the parts, wait, fetch, send again what may succeed then, and write the joined table.
@@ -69,6 +70,7 @@ def run(
         format: The format of the table, where the name doesn't say it.
         force: Replace a table that is there.
         interval: Seconds between two looks at all batches; None lets the pauses grow from 5 to 60 seconds.
+        workers: Processes that decode for the retries and the table; None takes as many as pay.
         on_update: Told what happens.
 
     Returns:
@@ -100,6 +102,8 @@ def run(
     with locked(folder), closing(Journal(folder)) as journal:
         ledger = Ledger(journal.records, folder, journal)
         target.refuse_foreign(ledger.tables, force=force)
+        if on_update is not None and ledger.begun is None:
+            on_update(RunStatus(parts=0, waiting=0, live=0, done=0, requests=0, answered=0))
         _begin(folder, ledger, sources, limits, recover=recover)
         joined: JoinReport | None = None
         sent = 0
@@ -117,14 +121,14 @@ def run(
                     interval=interval,
                     on_update=on_update,
                 )
-                settled = _rounds(passes, folder, ledger, retries)
+                settled = _rounds(passes, folder, ledger, retries, workers)
                 sent = sender.sent
             if settled is None:
                 return _report(folder, target, ledger, sent, None, finished=False)
-            joined = _table(folder, sources, target, ledger, force=force)
+            joined = _table(folder, sources, target, ledger, force=force, workers=workers)
             ledger.note("finished", retries=retries, settled=settled)
         elif force or not target.is_there(ledger.tables):
-            joined = _table(folder, sources, target, ledger, force=force)
+            joined = _table(folder, sources, target, ledger, force=force, workers=workers)
         return _report(folder, target, ledger, sent, joined, finished=True)
 
 
@@ -225,21 +229,23 @@ def _prepare(sender: Sender, folder: Path, ledger: Ledger, *, again: bool) -> No
         sender.refuse_repetition({part.file: part for part in manifest.parts} if manifest is not None else {})
 
 
-def _rounds(passes: Passes, folder: Path, ledger: Ledger, retries: int) -> bool | None:
+def _rounds(passes: Passes, folder: Path, ledger: Ledger, retries: int, workers: int | None) -> bool | None:
     """Take all parts to their end, and what may succeed then once more; tells whether nothing is left, None if it isn't over."""
     while passes.run():
         if ledger.rounds >= retries:
             return False
-        if not add_round(folder, ledger):
+        if not add_round(folder, ledger, workers=workers):
             return True
     return None
 
 
-def _table(folder: Path, sources: Sequence[Source], target: Target, ledger: Ledger, *, force: bool) -> JoinReport:
+def _table(
+    folder: Path, sources: Sequence[Source], target: Target, ledger: Ledger, *, force: bool, workers: int | None
+) -> JoinReport:
     ours = target.key in ledger.tables
     if target.key is not None:
         ledger.note("table", path=target.key)
-    return write_table(folder, ledger, sources, target.output, target.format, force=force or ours)
+    return write_table(folder, ledger, sources, target.output, target.format, force=force or ours, workers=workers)
 
 
 def _report(folder: Path, target: Target, ledger: Ledger, sent: int, joined: JoinReport | None, *, finished: bool) -> RunReport:

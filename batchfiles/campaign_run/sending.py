@@ -18,7 +18,10 @@ from batchfiles.campaign_run.parts import endpoint_of
 from batchfiles.client import Client
 from batchfiles.errors import AlreadySubmitted, APIError, TransportError
 
-__all__ = ["Sender"]
+__all__ = ["Sender", "register"]
+
+NEWEST = 2000
+"""Batches among which those of the same bytes are looked for: a long list is a matter of minutes."""
 
 
 class Sender:
@@ -51,7 +54,7 @@ class Sender:
             TransportError: It could not be reached.
         """
         ours = {part.sha256 for part in parts.values()}
-        for batch in self._listed():
+        for batch in self._listed(NEWEST):
             marker = marker_of(batch)
             if marker is not None and marker[1] in ours and batch.status not in ENDED_BADLY:
                 raise AlreadySubmitted(batch.id, batch.status)
@@ -64,14 +67,14 @@ class Sender:
             TransportError: It could not be reached.
         """
         known = {batch_id for ids in self._ledger.batches.values() for batch_id in ids}
-        for batch in reversed(self._listed()):
+        for batch in reversed(self._listed(None)):
             marker = marker_of(batch)
             if marker is not None and batch.status != "failed" and batch.id not in known:
                 self._left.setdefault(marker[1], []).append(batch)
 
-    def _listed(self) -> list[Batch]:
+    def _listed(self, limit: int | None) -> list[Batch]:
         client = self._client
-        return client.run(list_batches(client.config, client.policy))
+        return client.run(list_batches(client.config, client.policy, limit=limit))
 
     def resolve(self, state: PartState) -> None:
         """Find out whether the batch was made of which nobody has said so.

@@ -165,6 +165,7 @@ def run(
                 format=format_name,
                 force=force,
                 interval=interval,
+                workers=None,
                 on_update=news.tell,
             )
     except AlreadySubmitted as error:

@@ -61,6 +61,8 @@ class RunNews:
 
 
 def _words(status: RunStatus) -> str:
+    if not status.parts:
+        return "checking the requests"
     parts = f"{plural(status.parts, 'part')}: {status.done:,} done, {status.live:,} at the service, {status.waiting:,} to send"
     if not status.requests:
         return parts

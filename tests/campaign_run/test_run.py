@@ -7,13 +7,24 @@ import os
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from batchfiles import OPENAI, RunStatus, plan_run, run
+from batchfiles.campaign_run import collecting
 from batchfiles.campaign_run.journal import read_journal
-from batchfiles.errors import AlreadySubmitted, APIError, BatchFailed, InvalidLine, Mismatch, OutputExists, TransportError
+from batchfiles.errors import (
+    AlreadySubmitted,
+    APIError,
+    BatchFailed,
+    InvalidLine,
+    Mismatch,
+    NotFound,
+    OutputExists,
+    TransportError,
+)
 from batchfiles.testing import Fault, Faults, Quirks, Server
 from tests.campaign_run.questions import SIX, batches_per_part, client_of, outcomes_of, rows_of, write_requests
 
@@ -127,6 +138,43 @@ def test_a_batch_without_any_file_is_retried_whole(serve: Serve, requests: Path,
             on_update=lambda status: status.done and setattr(server.service, "quirks", Quirks()),
         )
     assert report.outcomes == {"succeeded": 20}
+
+
+def test_files_that_are_named_late_are_waited_for(serve: Serve, requests: Path, tmp_path: Path) -> None:
+    """A completed batch without its files is not taken for an empty one, which would be paid for again."""
+    server = serve(quirks=Quirks(late_files=1500))
+    with client_of(server) as client:
+        report = run(requests, output=tmp_path / "table.parquet", client=client)
+    assert (report.batches, report.outcomes) == (1, {"succeeded": 20})
+
+
+def test_files_that_never_come_are_given_up(
+    serve: Serve, requests: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where each look is another process's."""
+    server = serve(quirks=Quirks(late_files=1e9))
+    table = tmp_path / "table.parquet"
+    with client_of(server) as client:
+        assert not run(requests, output=table, client=client, once=True, retries=0).finished
+        monkeypatch.setattr(collecting, "LATE", timedelta(0))
+        report = run(requests, output=table, client=client, once=True, retries=0)
+    assert report.outcomes == {"missing": 20}
+
+
+def test_a_batch_that_the_service_does_not_know_is_named(
+    serve: Serve, requests: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not at the first look: a new one is not known everywhere at once."""
+    server = serve(stage_seconds=60)
+    with client_of(server) as client:
+        run(requests, output=tmp_path / "table.parquet", client=client, once=True)
+        server.faults = Faults().always("batches.retrieve", Fault("status", status=404))
+        assert not run(requests, output=tmp_path / "table.parquet", client=client, once=True).finished
+        monkeypatch.setattr(collecting, "VANISHED", timedelta(0))
+        with pytest.raises(NotFound):
+            run(requests, output=tmp_path / "table.parquet", client=client, once=True)
+        server.faults = Faults()
+        assert run(requests, output=tmp_path / "table.parquet", client=client).finished
 
 
 def test_once_goes_as_far_as_it_can(serve: Serve, requests: Path, tmp_path: Path) -> None:
