@@ -44,15 +44,24 @@ class CommandKey(Key):
         return self._kept.reveal()
 
     def _printed(self) -> str:
-        try:
-            # The command is the user's own, as in GIT_ASKPASS.
-            done = subprocess.run(self._command, shell=True, stdout=subprocess.PIPE, timeout=PATIENCE, check=False)  # noqa: S602
-        except subprocess.TimeoutExpired:
-            problem = f"the key command took longer than {PATIENCE} seconds"
-        except OSError as error:
-            problem = f"the key command can't be run: {error.strerror}"
-        else:
-            if done.returncode == 0:
-                return done.stdout.decode("utf-8", "replace").rstrip("\r\n")
-            problem = f"the key command ended with exit code {done.returncode}"
-        raise click.ClickException(problem)
+        problem, printed = _output_of(self._command)
+        if problem is not None:
+            raise click.ClickException(problem)
+        return printed
+
+
+def _output_of(command: str) -> tuple[str | None, str]:
+    """Run a command; returns what went wrong and, if nothing did, its output.
+
+    Nothing is raised here, where the output of a command that failed is at hand: a traceback shows the values of its frames.
+    """
+    try:
+        # The command is the user's own, as in GIT_ASKPASS.
+        done = subprocess.run(command, shell=True, stdout=subprocess.PIPE, timeout=PATIENCE, check=False)  # noqa: S602
+    except subprocess.TimeoutExpired:
+        return f"the key command took longer than {PATIENCE} seconds", ""
+    except OSError as error:
+        return f"the key command can't be run: {error.strerror}", ""
+    if done.returncode != 0:
+        return f"the key command ended with exit code {done.returncode}", ""
+    return None, done.stdout.decode("utf-8", "replace").rstrip("\r\n")

@@ -8,9 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import click
 import pytest
 
 from batchfiles.api.config import AzureConfig
+from batchfiles.cli.key_command import CommandKey
 from batchfiles.cli.service_options import Service
 
 from .conftest import KEY, Outcome
@@ -91,6 +93,16 @@ def test_a_command_that_fails_is_a_sentence(server: Server, ask: Ask) -> None:
     code, _, err = ask("list", "--key-command", "true")
     assert code == 2
     assert "the key is empty" in err
+
+
+@pytest.mark.parametrize("command", ["echo sk-from-$((1+1)); exit 7", 'echo "sk-from-$((1+1)) "', "echo sk-from-$((1+1))ß"])
+def test_what_a_key_command_printed_is_in_no_traceback(command: str) -> None:
+    """Nor in the values of its frames, which some tools log."""
+    with pytest.raises((click.ClickException, ValueError)) as caught:
+        CommandKey(command).reveal()
+    values = [frame.frame.f_locals for frame in caught.traceback[1:]]
+    assert values
+    assert "sk-from-2" not in f"{values}{caught.value}"
 
 
 def test_a_refused_key_says_which_variable_to_set(ask: Ask, failing: Callable[..., None]) -> None:
