@@ -25,7 +25,7 @@ from tests.client.drivers import Turned
 SMALL = b'{"custom_id": "r0", "response": "a line of an output file"}\n'
 LARGE = random.Random(7).randbytes(300_000)
 CUTS = int(os.environ.get("BATCHFILES_CUTS", "200"))
-"""Random places at which a larger file is cut; reliability is shown with more of them."""
+"""Random places at which a larger file is cut."""
 
 
 def stored(client: Any, folder: Path, content: bytes) -> str:
