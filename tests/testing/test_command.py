@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import socket
@@ -73,6 +74,29 @@ def test_it_ends_quietly_and_leaves_nothing(tmp_path: Path, number: signal.Signa
         assert process.communicate(timeout=20) == ("", "")
         assert process.returncode == 0
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_command_is_run_against_a_server_of_its_own(tmp_path: Path) -> None:
+    """It finds the address in its environment, its exit code is passed on, and nothing is left."""
+    code = (
+        "import os, sys, urllib.request as r\n"
+        "headers = {'Authorization': 'Bearer ' + os.environ['OPENAI_API_KEY']}\n"
+        "with r.urlopen(r.Request(os.environ['OPENAI_BASE_URL'] + '/batches', headers=headers)) as answer:\n"
+        "    print(answer.status)\n"
+        "sys.exit(7)"
+    )
+    command = [*COMMAND, sys.executable, "-c", code]
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    assert (done.returncode, done.stdout, done.stderr) == (7, "200\n", "")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_command_that_is_not_there_is_one_sentence() -> None:
+    """And ends with 3."""
+    done = subprocess.run([*COMMAND, "./not-there"], capture_output=True, text=True, check=False)
+    words = "batchfiles.testing: can't run ./not-there: No such file or directory\n"
+    assert (done.returncode, done.stdout, done.stderr) == (3, "", words)
 
 
 def test_a_busy_port_is_one_sentence() -> None:
