@@ -22,7 +22,7 @@ pytest.importorskip("uvicorn")
 from batchfiles.testing import Quirks, Server, Service
 from tests.campaign_run.questions import batches_per_part, outcomes_of, rows_of, write_requests
 
-KILLS = int(os.environ.get("BATCHFILES_KILLS", "5"))
+KILLS = int(os.environ.get("BATCHFILES_KILLS", "3"))
 
 PROGRAM = """
 import sys, time

@@ -1,0 +1,58 @@
+"""What a failed batch, or a refused one, means for a run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from batchfiles.api.batch import Batch, BatchError, BatchErrors
+from batchfiles.campaign_run.failures import failure_of, is_queue_full, lacks_room
+from batchfiles.errors import APIError, RateLimited
+from tests.campaign_run.questions import write_requests
+
+
+@pytest.mark.parametrize(
+    ("error", "full"),
+    [
+        (RateLimited("too many batches", status_code=429), True),
+        (RateLimited("slow down", status_code=429, code="rate_limit_exceeded"), True),
+        (RateLimited("pay first", status_code=429, code="insufficient_quota"), False),
+        (RateLimited("pay first", status_code=429, code="billing_hard_limit_reached"), False),
+        (APIError("refused", status_code=400, code="token_limit_exceeded"), True),
+        (APIError("token_limit_exceeded: 900,000 enqueued tokens", status_code=400), True),
+        (APIError("no such endpoint", status_code=400, code="invalid_value"), False),
+    ],
+)
+def test_a_full_queue_is_told_from_what_no_waiting_helps_against(error: APIError, full: bool) -> None:
+    """Azure refuses the creation with a 400; without money a 429 stays one."""
+    assert is_queue_full(error) == full
+
+
+def failed(*errors: BatchError) -> Batch:
+    """Return a batch that failed so."""
+    return Batch(id="batch_1", status="failed", errors=BatchErrors(data=list(errors)))
+
+
+def test_a_batch_lacks_room_where_that_is_all_that_is_said() -> None:
+    """A line that is wrong stays wrong in an empty queue."""
+    room, line = BatchError(code="token_limit_exceeded"), BatchError(code="invalid_json_line", line=3)
+    assert lacks_room(failed(room))
+    assert not lacks_room(failed(room, line))
+    assert not lacks_room(failed())
+    assert not lacks_room(Batch(id="batch_1", status="completed"))
+
+
+def test_errors_stand_beside_their_lines_and_ids(tmp_path: Path) -> None:
+    """As many as can be read; the rest is counted."""
+    path = write_requests(tmp_path / "part.jsonl", 3)
+    errors = [BatchError(code="invalid_value", message="No such model.", line=number) for number in range(1, 8)]
+    words = str(failure_of(failed(*errors), path))
+    assert "part.jsonl:2 'r1': No such model. (invalid_value); " in words
+    assert "part.jsonl:4: No such model." in words
+    assert words.endswith("; and 2 more")
+
+
+def test_a_batch_that_failed_without_a_word_says_so(tmp_path: Path) -> None:
+    """Some services give no reason."""
+    assert str(failure_of(failed(), tmp_path / "p.jsonl")).endswith("as batch_1: it didn't say why")
