@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
-from contextlib import closing, nullcontext
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -35,7 +35,7 @@ def run(
     *files: SourceLike,
     output: str | os.PathLike[str],
     campaign: str | os.PathLike[str] | None = None,
-    client: Client | None = None,
+    client: Client | Callable[[], Client] | None = None,
     endpoint: str | None = None,
     limits: Limits = OPENAI,
     max_parallel: int = 10,
@@ -59,7 +59,8 @@ def run(
             be there once.
         output: The table: see `Join.write`.
         campaign: The folder that keeps parts, results and journal; None takes `NAME.campaign` beside the first file `NAME.jsonl`.
-        client: The service; None makes a `Client()` of the environment.
+        client: The service, or a function that connects to it, which is called when something is to be asked and not before;
+            None makes a `Client()` of the environment.
         endpoint: Where the requests go; None takes the `url` of the requests.
         limits: What one file may be: the requests are checked and split by it.
         max_parallel: Batches that may be at the service at once.
@@ -108,7 +109,7 @@ def run(
         joined: JoinReport | None = None
         sent = 0
         if not _is_finished(ledger, retries):
-            with nullcontext(client) if client is not None else Client() as service:
+            with _connected(client) as service:
                 sender = Sender(service, folder, ledger, endpoint)
                 _prepare(sender, folder, ledger, again=again)
                 passes = Passes(
@@ -130,6 +131,13 @@ def run(
         elif force or not target.is_there(ledger.tables):
             joined = _table(folder, sources, target, ledger, force=force, workers=workers)
         return _report(folder, target, ledger, sent, joined, finished=True)
+
+
+def _connected(client: Client | Callable[[], Client] | None) -> AbstractContextManager[Client]:
+    """Return a client as a context: one that was given stays open behind it."""
+    if isinstance(client, Client):
+        return nullcontext(client)
+    return Client() if client is None else client()
 
 
 def run_sources(files: Sequence[SourceLike]) -> list[Source]:

@@ -149,12 +149,12 @@ def run(
         folder, file = (output, None) if as_parts else (None, output)
         check_targets(folder, [("-o", file)], run_sources(files), force=True)
     try:
-        with service.connect() as client, RunNews(quiet=as_json) as news:
+        with RunNews(quiet=as_json) as news:
             report = run_files(
                 *files,
                 output=output,
                 campaign=campaign,
-                client=client,
+                client=service.connect,
                 endpoint=endpoint,
                 limits=limits,
                 max_parallel=max_parallel,

@@ -50,6 +50,18 @@ def test_started_again_it_does_nothing(server: Server, ask: Ask, requests_file: 
     assert len(server.service.files) == made
 
 
+def test_a_table_of_a_finished_run_needs_no_key(
+    server: Server, ask: Ask, requests_file: RequestsFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is asked for it; for anything else there must be one."""
+    name = requests_file()
+    ask("run", name, "-o", "table.parquet")
+    monkeypatch.delenv("OPENAI_API_KEY")
+    assert ask("run", name, "-o", "table.csv")[0] == 0
+    code, _, err = ask("run", name, "-o", "other.csv", "--campaign", "other")
+    assert (code, "There is no key" in err) == (2, True)
+
+
 def test_once_exits_with_4_until_it_is_finished(server: Server, ask: Ask, requests_file: RequestsFile) -> None:
     """For schedulers."""
     server.service.stage_seconds = 60
