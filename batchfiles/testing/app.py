@@ -7,13 +7,14 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from starlette.applications import Starlette
-from starlette.datastructures import UploadFile
+from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 
 from batchfiles.api.batch import Batch
+from batchfiles.api.file import FileObject
 from batchfiles.testing.content import content_of
 from batchfiles.testing.parameters import page_size, sort_order
 from batchfiles.testing.refusal import Refusal
@@ -45,7 +46,7 @@ def app_of(service: Service) -> Starlette:
     ]
     return Starlette(
         routes=[Mount(prefix, routes=routes) for prefix in ("/v1", "/openai/v1", "/openai")],
-        exception_handlers={HTTPException: _no_such_call},
+        exception_handlers={HTTPException: _refused_before},
     )
 
 
@@ -68,10 +69,12 @@ def _check_key(request: Request) -> None:
         raise Refusal(401, "You didn't provide an API key.", code="invalid_api_key")
 
 
-def _no_such_call(request: Request, error: Exception) -> Response:
+def _refused_before(request: Request, error: Exception) -> Response:
+    """Answer what Starlette itself refuses: a call that there is not, or a form that can't be read."""
     assert isinstance(error, HTTPException)  # noqa: S101 - what it is registered for
-    refusal = Refusal(error.status_code, f"Invalid URL ({request.method} {request.url.path})")
-    return JSONResponse(refusal.body, refusal.status)
+    no_such_call = error.status_code in (404, 405)
+    message = f"Invalid URL ({request.method} {request.url.path})" if no_such_call else error.detail
+    return JSONResponse(Refusal(error.status_code, message).body, error.status_code)
 
 
 class _Calls:
@@ -79,20 +82,28 @@ class _Calls:
         self._service = service
 
     async def create_file(self, request: Request) -> Response:
-        async with request.form() as form:
-            upload, purpose = form.get("file"), form.get("purpose")
-            if not isinstance(upload, UploadFile):
-                raise Refusal(400, "'file' is a required property", code="missing_required_parameter", param="file")
-            if not isinstance(purpose, str):
-                raise Refusal(400, "'purpose' is a required property", code="missing_required_parameter", param="purpose")
-            made = self._service.create_file(
-                upload.file,
-                upload.filename or "",
-                purpose,
-                anchor=_text(form.get("expires_after[anchor]")),
-                seconds=_text(form.get("expires_after[seconds]")),
-            )
-        return JSONResponse(made.encode())
+        try:
+            form = await request.form()
+        except ValueError:  # what old releases of python-multipart raise of a form that is none
+            raise Refusal(400, "There was an error parsing the body.") from None
+        try:
+            return JSONResponse(self._created_file(form).encode())
+        finally:
+            await form.close()
+
+    def _created_file(self, form: FormData) -> FileObject:
+        upload, purpose = form.get("file"), form.get("purpose")
+        if not isinstance(upload, UploadFile):
+            raise Refusal(400, "'file' is a required property", code="missing_required_parameter", param="file")
+        if not isinstance(purpose, str):
+            raise Refusal(400, "'purpose' is a required property", code="missing_required_parameter", param="purpose")
+        return self._service.create_file(
+            upload.file,
+            upload.filename or "",
+            purpose,
+            anchor=_text(form.get("expires_after[anchor]")),
+            seconds=_text(form.get("expires_after[seconds]")),
+        )
 
     async def list_files(self, request: Request) -> Response:
         query = request.query_params
@@ -145,6 +156,7 @@ def _text(value: object) -> str | None:
 async def _json(request: Request) -> dict[str, Any]:
     try:
         value = json.loads(await request.body())
+        json.dumps(value, ensure_ascii=False).encode()  # half a surrogate pair is no text that could be repeated
     except (ValueError, RecursionError):
         value = None
     if not isinstance(value, dict):

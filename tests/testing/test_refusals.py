@@ -134,9 +134,16 @@ def test_what_is_not_there_is_not_found(http: httpx2.Client, server: Server) -> 
 
 
 def test_a_body_that_is_no_object_is_refused(http: httpx2.Client) -> None:
-    """No JSON, or another kind of value."""
-    for content in (b"{", b"[]", b""):
+    """No JSON, another kind of value, or one with half a surrogate pair."""
+    for content in (b"{", b"[]", b"", b'{"input_file_id": "\\ud83d"}'):
         assert refusal(http.post("batches", content=content)) == (400, None, None)
+
+
+def test_a_form_that_is_none_is_refused(http: httpx2.Client) -> None:
+    """With words about the form, and not about the address."""
+    response = http.post("files", content=b"x", headers={"Content-Type": "multipart/form-data; boundary=b"})
+    assert refusal(response) == (400, None, None)
+    assert "Invalid URL" not in response.json()["error"]["message"]
 
 
 @pytest.mark.parametrize("headers", [{}, {"Authorization": "Bearer"}, {"Authorization": "Basic eDp5"}, {"api-key": ""}])
