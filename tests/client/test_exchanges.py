@@ -25,7 +25,7 @@ from tests.client.raw import RawServer, answered_with, head_of, response
 ONCE = RetryPolicy(max_retries=0)
 BATCH = b'{"id": "batch_1", "object": "batch", "status": "in_progress"}'
 MUTATIONS = int(os.environ.get("BATCHFILES_MUTATIONS", "200"))
-"""Spoiled answers that a client is given; 10,000 were seen to end well."""
+"""Spoiled answers that a client is given."""
 
 
 @pytest.mark.parametrize("status", ["301 Moved", "302 Found", "303 See Other", "307 Temporary", "308 Permanent"])
