@@ -103,8 +103,8 @@ def run(
     with locked(folder), closing(Journal(folder)) as journal:
         ledger = Ledger(journal.records, folder, journal)
         target.refuse_foreign(ledger.tables, force=force)
-        if on_update is not None and ledger.begun is None:
-            on_update(RunStatus(parts=0, waiting=0, live=0, done=0, requests=0, answered=0))
+        if on_update is not None and ledger.finished is None:
+            on_update(_first_status(ledger, limits))
         _begin(folder, ledger, sources, limits, recover=recover)
         joined: JoinReport | None = None
         sent = 0
@@ -131,6 +131,16 @@ def run(
         elif force or not target.is_there(ledger.tables):
             joined = _table(folder, sources, target, ledger, force=force, workers=workers)
         return _report(folder, target, ledger, sent, joined, finished=True)
+
+
+def _first_status(ledger: Ledger, limits: Limits) -> RunStatus:
+    """Say what comes first: the checking, or that limits come too late which others than these have made parts by."""
+    news = None
+    if ledger.parts and ledger.begun is not None and ledger.begun["limits"] != limits.name:
+        news = f"the parts stay as they were made, by the limits {ledger.begun['limits']}, not {limits.name}"
+    waiting, done = len(ledger.of_status("waiting")), len(ledger.of_status("done"))
+    live = len(ledger.parts) - waiting - done
+    return RunStatus(parts=len(ledger.parts), waiting=waiting, live=live, done=done, requests=0, answered=0, news=news)
 
 
 def _connected(client: Client | Callable[[], Client] | None) -> AbstractContextManager[Client]:

@@ -73,6 +73,15 @@ def test_once_exits_with_4_until_it_is_finished(server: Server, ask: Ask, reques
     assert ask("run", name, "-o", "table.parquet", "--once")[0] == 0
 
 
+def test_limits_that_come_too_late_are_told(server: Server, ask: Ask, requests_file: RequestsFile) -> None:
+    """The parts are there already, and may be on their way."""
+    server.service.stage_seconds = 60
+    name = requests_file(lines=FIVE)
+    ask("run", name, "-o", "table.parquet", "--once", "--max-requests", "3")
+    _, _, err = ask("run", name, "-o", "table.parquet", "--once")
+    assert err.startswith("the parts stay as they were made, by the limits openai with max_requests=3, not openai\n")
+
+
 def test_dry_run_needs_no_key_and_leaves_nothing_behind(
     ask: Ask, requests_file: RequestsFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
