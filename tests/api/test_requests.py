@@ -9,7 +9,11 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from python_multipart import FormParser
+
+try:
+    from python_multipart import FormParser
+except ImportError:  # its name before 0.0.13
+    from multipart import FormParser
 
 from batchfiles import AzureConfig, BatchFileExpirationAfter, BatchRequest, Config
 from batchfiles.api import FilePart, Request, batches, files
