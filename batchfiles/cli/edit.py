@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import click
 
 from batchfiles.cli.edit_options import EditingCommand, edit_options, edits_of
-from batchfiles.cli.progress import Progress
+from batchfiles.cli.progress import Progress, total_of
 from batchfiles.cli.targets import check_targets
 from batchfiles.cli.terminal import visible
-from batchfiles.cli.validate import plural, size, total_of
+from batchfiles.cli.validate import plural, size
 from batchfiles.limits import LINE_CAP
 from batchfiles.streams.urls import shown_name
 
@@ -104,14 +104,7 @@ def edit(
     edits = edits_of(context, {"set_": set_, "set_string": set_string, "unset": unset})
     sources = expand(files)
     check_targets(None, [("-o", None if output == STDOUT else output)], sources, force=force)
-    done = 0
     with Progress("edit", total_of(sources), quiet=as_json) as progress:
-
-        def count(more: int) -> None:
-            nonlocal done
-            done += more
-            progress.update(done)
-
         report = edit_files(
             *sources,
             output=output,
@@ -122,7 +115,7 @@ def edit(
             force=force,
             cap=max_line_bytes,
             temp_dir=temp_dir,
-            on_bytes=count,
+            on_bytes=progress.add,
         )
     if as_json:
         click.echo(json.dumps(report.to_dict(), indent=2))

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import click
 
 from batchfiles.cli.outcome_table import share
-from batchfiles.cli.progress import Progress
+from batchfiles.cli.progress import Progress, total_of
 from batchfiles.cli.terminal import cut, visible, wrapped
-from batchfiles.cli.validate import plural, total_of
+from batchfiles.cli.validate import plural
 
 if TYPE_CHECKING:
     from batchfiles.jobs.error_digest import ErrorDigest, ErrorGroup
@@ -65,16 +65,9 @@ def errors(results: tuple[str, ...], *, most: int, with_ids: bool, as_json: bool
     from batchfiles.streams.sources import expand
 
     sources = expand(results)
-    done = 0
     with Progress("errors", total_of(sources), quiet=as_json) as progress:
-
-        def show(more: int) -> None:
-            nonlocal done
-            done += more
-            progress.update(done)
-
         kept = (None if as_json else IDS_SHOWN) if with_ids else 0
-        digest = error_digest(*sources, ids=kept, on_bytes=show)
+        digest = error_digest(*sources, ids=kept, on_bytes=progress.add)
     if as_json:
         click.echo(json.dumps(digest.to_dict(), indent=2))
         return

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 import click
 
 from batchfiles.cli.indented_json import ascii_json, indented_json
-from batchfiles.cli.progress import Progress
+from batchfiles.cli.progress import Progress, total_of
 from batchfiles.cli.terminal import visible
-from batchfiles.cli.validate import total_of
 
 if TYPE_CHECKING:
     from batchfiles.jobs.get import Occurrence
@@ -55,15 +54,9 @@ def get(context: click.Context, files: tuple[str, ...], *, custom_id: str, raw: 
     if raw and as_json:
         raise click.UsageError("--raw and --json can't be had together.")
     sources = expand(files)
-    count = done = 0
+    count = 0
     with Progress("get", total_of(sources), quiet=raw or as_json) as progress:
-
-        def show(more: int) -> None:
-            nonlocal done
-            done += more
-            progress.update(done)
-
-        for occurrence in find(custom_id, *sources, on_bytes=show):
+        for occurrence in find(custom_id, *sources, on_bytes=progress.add):
             progress.close()  # the bar would stand in the same line
             if raw:
                 sys.stdout.buffer.write(occurrence.data + b"\n")

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import click
 
 from batchfiles.cli.copied import words_of_lines
-from batchfiles.cli.progress import Progress
+from batchfiles.cli.progress import Progress, total_of
 from batchfiles.cli.targets import check_targets
 from batchfiles.cli.terminal import visible
-from batchfiles.cli.validate import plural, size, total_of
+from batchfiles.cli.validate import plural, size
 from batchfiles.jobs.lean_import import import_pyarrow
 from batchfiles.limits import LINE_CAP
 
@@ -95,14 +95,7 @@ def merge(
 
     sources = request_sources(files)
     check_targets(None, [("-o", None if output == STDOUT else output)], sources, force=force)
-    done = 0
     with Progress("merge", total_of(sources), quiet=as_json) as progress:
-
-        def count(more: int) -> None:
-            nonlocal done
-            done += more
-            progress.update(done)
-
         report = merge_files(
             *sources,
             output=output,
@@ -110,7 +103,7 @@ def merge(
             force=force,
             cap=max_line_bytes,
             temp_dir=temp_dir,
-            on_bytes=count,
+            on_bytes=progress.add,
         )
     if as_json:
         click.echo(json.dumps(report.to_dict(), indent=2))

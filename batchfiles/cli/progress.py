@@ -7,11 +7,14 @@ import shutil
 import sys
 import time
 from collections.abc import Callable
-from typing import Self, TextIO
+from typing import TYPE_CHECKING, Self, TextIO
 
 from batchfiles.cli.terminal import cut, visible
 
-__all__ = ["Progress"]
+if TYPE_CHECKING:
+    from batchfiles.streams.sources import Source
+
+__all__ = ["Progress", "total_of"]
 
 QUIET_SECONDS = 1.0
 """What takes less than this shows nothing."""
@@ -59,10 +62,16 @@ class Progress:
         self._on_terminal = self._stream.isatty() and os.environ.get("TERM") != "dumb"
         self._pause = REDRAW_SECONDS if self._on_terminal else LINE_SECONDS
         self._next = float("inf") if quiet else self._start + (QUIET_SECONDS if self._on_terminal else LINE_SECONDS)
+        self._done = 0
         self._drawn = False
+
+    def add(self, more: int) -> None:
+        """Say how many bytes are done beside those that were told before."""
+        self.update(self._done + more)
 
     def update(self, done: int) -> None:
         """Say how many bytes are done by now; cheap enough to be called for every block."""
+        self._done = done
         now = self._clock()
         if now < self._next:
             return
@@ -110,6 +119,13 @@ class Progress:
         if self._total and speed:
             parts.append(f"{_duration(max(self._total - done, 0) / speed)} left")
         return "  ".join(parts)
+
+
+def total_of(sources: list[Source]) -> int | None:
+    """Return the bytes there are to read; None if that can't be known, as for a pipe or a compressed file."""
+    sizes = [source.size() if source.is_seekable_text() else None for source in sources]
+    known = [count for count in sizes if count is not None]
+    return sum(known) if len(known) == len(sizes) else None
 
 
 def _duration(seconds: float) -> str:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import click
 
 from batchfiles.cli.named_batches import campaign_named
-from batchfiles.cli.progress import Progress
+from batchfiles.cli.progress import Progress, total_of
 from batchfiles.cli.terminal import visible
-from batchfiles.cli.validate import plural, total_of
+from batchfiles.cli.validate import plural
 from batchfiles.errors import DataError
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def check(files: Sequence[RequestFile], limits: Limits, *, quiet: bool) -> bool:
     from batchfiles.jobs.validate import validate
 
     sources = [file.source for file in files]
-    printed = done = 0
+    printed = 0
     with Progress("validate", total_of(sources), quiet=quiet) as progress:
 
         def show(finding: Finding) -> None:
@@ -96,12 +96,7 @@ def check(files: Sequence[RequestFile], limits: Limits, *, quiet: bool) -> bool:
                 progress.close()
                 click.echo(visible(str(finding)), err=True)
 
-        def count(more: int) -> None:
-            nonlocal done
-            done += more
-            progress.update(done)
-
-        report = validate(*sources, limits=limits, max_findings=0, on_finding=show, on_bytes=count)
+        report = validate(*sources, limits=limits, max_findings=0, on_finding=show, on_bytes=progress.add)
     if report.error_count > printed:
         click.echo(f"{report.error_count - printed:,} more errors are not listed: 'batchfiles validate' shows them", err=True)
     if not report.ok:

@@ -10,10 +10,10 @@ import click
 
 from batchfiles.cli.copied import words_of_lines
 from batchfiles.cli.limits_options import limits_options
-from batchfiles.cli.progress import Progress
+from batchfiles.cli.progress import Progress, total_of
 from batchfiles.cli.targets import check_targets
 from batchfiles.cli.terminal import visible
-from batchfiles.cli.validate import plural, size, table, total_of
+from batchfiles.cli.validate import plural, size, table
 from batchfiles.jobs.lean_import import import_pyarrow
 
 if TYPE_CHECKING:
@@ -96,14 +96,7 @@ def split(
 
     sources = request_sources(files)
     check_targets(folder, [], sources, force=force)
-    done = 0
     with Progress("split", total_of(sources), quiet=as_json) as progress:
-
-        def count(more: int) -> None:
-            nonlocal done
-            done += more
-            progress.update(done)
-
         report = split_files(
             *sources,
             folder=folder,
@@ -114,7 +107,7 @@ def split(
             compress=compress,
             force=force,
             temp_dir=temp_dir,
-            on_bytes=count,
+            on_bytes=progress.add,
         )
     if as_json:
         click.echo(json.dumps(report.to_dict(), indent=2))

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from batchfiles.cli.progress import Progress
+from batchfiles.cli.progress import Progress, total_of
 from batchfiles.cli.stats_tables import notes, tables
 from batchfiles.cli.targets import check_targets
 from batchfiles.cli.terminal import visible
-from batchfiles.cli.validate import total_of
 from batchfiles.streams.urls import shown_name
 
 if TYPE_CHECKING:
@@ -110,15 +109,8 @@ def stats(
     target = None if write_prices == STDOUT else write_prices
     check_targets(None, [("--write-prices", target)], sources, force=force)
     known = _known_prices(price_file, prices, batch_discount)
-    done = 0
     with Progress("stats", total_of(sources), quiet=as_json) as progress:
-
-        def show(more: int) -> None:
-            nonlocal done
-            done += more
-            progress.update(done)
-
-        found = count(*sources, prices=known, on_bytes=show)
+        found = count(*sources, prices=known, on_bytes=progress.add)
     if write_prices is not None:
         _write_prices(target, known, found, force=force)
     if as_json:

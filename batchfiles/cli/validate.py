@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING
 import click
 
 from batchfiles.cli.limits_options import limits_options
-from batchfiles.cli.progress import Progress
+from batchfiles.cli.progress import Progress, total_of
 from batchfiles.cli.terminal import cut, padded, visible, width_of
 
 if TYPE_CHECKING:
     from batchfiles.findings import Finding
     from batchfiles.jobs.report import FileReport, Report
     from batchfiles.limits import Limits
-    from batchfiles.streams.sources import Source
 
 __all__ = ["validate"]
 
@@ -80,7 +79,7 @@ def validate(
     from batchfiles.streams.sources import expand
 
     sources = expand(files)
-    printed = done = 0
+    printed = 0
     with Progress("validate", total_of(sources), quiet=as_json) as progress:
 
         def show(finding: Finding) -> None:
@@ -90,11 +89,6 @@ def validate(
                 progress.close()  # the bar would stand in the same line
                 click.echo(visible(str(finding)))
 
-        def count(more: int) -> None:
-            nonlocal done
-            done += more
-            progress.update(done)
-
         report = check(
             *sources,
             limits=limits,
@@ -102,7 +96,7 @@ def validate(
             max_findings=max_findings if as_json else 0,
             strict=strict,
             on_finding=None if as_json else show,
-            on_bytes=count,
+            on_bytes=progress.add,
         )
     if as_json:
         # Escaped to ASCII: the name of a file may hold bytes that are no UTF-8, and orjson would refuse them.
@@ -111,13 +105,6 @@ def validate(
         click.echo(line, err=True)
     if not report.ok:
         context.exit(1)
-
-
-def total_of(sources: list[Source]) -> int | None:
-    """Return the bytes there are to read; None if that can't be known, as for a pipe or a compressed file."""
-    sizes = [source.size() if source.is_seekable_text() else None for source in sources]
-    known = [count for count in sizes if count is not None]
-    return sum(known) if len(known) == len(sizes) else None
 
 
 def summary(report: Report, *, listed: int) -> list[str]:
