@@ -11,9 +11,9 @@ from batchfiles.api.answers import json_of
 from batchfiles.api.batch import Batch
 from batchfiles.api.batch_request import BatchRequest
 from batchfiles.api.config import Config
-from batchfiles.api.file import ListBatchesResponse
 from batchfiles.api.ids import checked_id
 from batchfiles.api.messages import Request, Response
+from batchfiles.api.page import ListBatchesResponse
 
 __all__ = [
     "cancel_request",

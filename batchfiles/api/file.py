@@ -1,4 +1,4 @@
-"""The file object of the service, and its lists of files and batches."""
+"""The file object, and what the service says of one that is deleted."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from batchfiles.api import values
-from batchfiles.api.batch import Batch
 
-__all__ = ["FileDeleted", "FileObject", "ListBatchesResponse", "ListFilesResponse"]
+__all__ = ["FileDeleted", "FileObject"]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -98,90 +97,3 @@ class FileDeleted:
     def encode(self) -> dict[str, Any]:
         """Return the JSON value."""
         return {"id": self.id, "object": "file", "deleted": self.deleted}
-
-
-@dataclass(slots=True, kw_only=True)
-class ListBatchesResponse:
-    """One page of batches.
-
-    Attributes:
-        data: The batches, newest first at OpenAI.
-        first_id: The id of the first.
-        last_id: The id of the last.
-        has_more: Whether there is another page, behind the last one's id.
-        extra: Keys that the specification doesn't name.
-    """
-
-    data: list[Batch] = field(default_factory=list)
-    first_id: str | None = None
-    last_id: str | None = None
-    has_more: bool = False
-    extra: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def after(self) -> str | None:
-        """The cursor of the next page: the id of the last batch; None where there is no next page."""
-        return self.data[-1].id if self.has_more and self.data else None
-
-    @classmethod
-    def decode(cls, value: object) -> ListBatchesResponse:
-        """Read the JSON value; Azure's older pages have `value` in the place of `data`.
-
-        Raises:
-            UnreadableResponse: It is no list of batches.
-        """
-        found = _page(value)
-        return cls(data=values.items(found.pop("data"), "data", Batch.decode), **found)
-
-    def encode(self) -> dict[str, Any]:
-        """Return the JSON value."""
-        return _encoded([batch.encode() for batch in self.data], self)
-
-
-@dataclass(slots=True, kw_only=True)
-class ListFilesResponse:
-    """One page of files; as `ListBatchesResponse`."""
-
-    data: list[FileObject] = field(default_factory=list)
-    first_id: str | None = None
-    last_id: str | None = None
-    has_more: bool = False
-    extra: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def after(self) -> str | None:
-        """The cursor of the next page: the id of the last file; None where there is no next page."""
-        return self.data[-1].id if self.has_more and self.data else None
-
-    @classmethod
-    def decode(cls, value: object) -> ListFilesResponse:
-        """Read the JSON value.
-
-        Raises:
-            UnreadableResponse: It is no list of files.
-        """
-        found = _page(value)
-        return cls(data=values.items(found.pop("data"), "data", FileObject.decode), **found)
-
-    def encode(self) -> dict[str, Any]:
-        """Return the JSON value."""
-        return _encoded([file.encode() for file in self.data], self)
-
-
-def _page(value: object) -> dict[str, Any]:
-    found = values.mapping(value, "list")
-    return {
-        "data": found.get("data", found.get("value")),
-        "first_id": values.text(found.get("first_id"), "first_id"),
-        "last_id": values.text(found.get("last_id"), "last_id"),
-        "has_more": values.flag(found.get("has_more"), "has_more"),
-        "extra": values.others(found, PAGE_KEYS),
-    }
-
-
-PAGE_KEYS: Final = frozenset({"object", "data", "value", "first_id", "last_id", "has_more"})
-
-
-def _encoded(data: list[dict[str, Any]], page: ListBatchesResponse | ListFilesResponse) -> dict[str, Any]:
-    own = {"object": "list", "data": data, "first_id": page.first_id, "last_id": page.last_id, "has_more": page.has_more}
-    return values.with_others(own, page.extra)

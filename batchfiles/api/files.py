@@ -9,9 +9,10 @@ from batchfiles.api import multipart
 from batchfiles.api.answers import json_of
 from batchfiles.api.batch_request import BatchFileExpirationAfter
 from batchfiles.api.config import Config
-from batchfiles.api.file import FileDeleted, FileObject, ListFilesResponse
+from batchfiles.api.file import FileDeleted, FileObject
 from batchfiles.api.ids import checked_id
 from batchfiles.api.messages import FilePart, Request, Response
+from batchfiles.api.page import ListFilesResponse
 
 __all__ = [
     "content_request",

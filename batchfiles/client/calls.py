@@ -11,10 +11,11 @@ from batchfiles.api import batches, files
 from batchfiles.api.batch import Batch
 from batchfiles.api.batch_request import COMPLETION_WINDOW, BatchFileExpirationAfter, BatchRequest
 from batchfiles.api.config import Config
-from batchfiles.api.file import FileDeleted, FileObject, ListFilesResponse
+from batchfiles.api.file import FileDeleted, FileObject
 from batchfiles.api.flows import Submission, call, create, download, download_file, list_batches, submit, upload, wait
 from batchfiles.api.flows.effects import Flow
 from batchfiles.api.messages import FilePart
+from batchfiles.api.page import ListFilesResponse
 from batchfiles.api.retry_policy import RetryPolicy
 from batchfiles.streams.atomic import file_error
 

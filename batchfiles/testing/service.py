@@ -9,7 +9,8 @@ from functools import partial
 from typing import IO, Any, BinaryIO, TypeVar, cast
 
 from batchfiles.api.batch import Batch, BatchError
-from batchfiles.api.file import FileDeleted, FileObject, ListBatchesResponse, ListFilesResponse
+from batchfiles.api.file import FileDeleted, FileObject
+from batchfiles.api.page import ListBatchesResponse, ListFilesResponse
 from batchfiles.limits import OPENAI, Limits
 from batchfiles.testing.answers import Answerer, answer
 from batchfiles.testing.batch_job import WINDOW, BatchJob
