@@ -16,6 +16,7 @@ from batchfiles.errors import DuplicateCustomId, FileTooLarge, LineTooLong, TooM
 from batchfiles.limits import OPENAI, Limits
 from batchfiles.records import BatchRequestInput, BatchRequestOutput
 from batchfiles.streams.atomic import atomic_file, file_error
+from batchfiles.streams.behind import FileBehind, write_all
 from batchfiles.streams.compression import compressed, compression_of_name
 from batchfiles.streams.remote import RemotePath, located
 
@@ -109,12 +110,8 @@ class _LineWriter:
         data = b"".join(self._waiting)
         self._waiting.clear()
         self._waiting_size = 0
-        sink = cast("BinaryIO", self._sink)
         try:
-            written = sink.write(data)
-            while written is not None and written < len(data):  # an unbuffered file may take a part only
-                data = data[written:]
-                written = sink.write(data)
+            write_all(cast("BinaryIO", self._sink), data)
         except BrokenPipeError:  # whoever reads our standard output has seen enough: that is no error of the disk
             raise
         except OSError as error:
@@ -286,6 +283,13 @@ class CopyWriter(_LineWriter):
         OutputExists: The file is there and `force` was not given.
         FileError: The disk or the system refused.
     """
+
+    def _open(self, stack: ExitStack) -> BinaryIO:
+        """Open the target, to be written by a thread of its own if it is ours alone."""
+        sink = super()._open(stack)
+        if not isinstance(self._target, (Path, RemotePath)):
+            return sink
+        return cast("BinaryIO", stack.enter_context(FileBehind(sink)))
 
     def write_lines(self, text: bytes, count: int) -> None:
         r"""Write so many whole lines, each with its `\n`."""

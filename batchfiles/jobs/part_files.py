@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO, Self
 
 from batchfiles.streams.atomic import sync
+from batchfiles.streams.behind import Behind, write_all
 from batchfiles.streams.compression import compressed, compression_of_name
 
 __all__ = ["PartFile", "PartWriter"]
@@ -19,58 +18,39 @@ __all__ = ["PartFile", "PartWriter"]
 PIECE = 256 * 1024
 """Bytes that are handed to the writer at a time."""
 
-WAITING = 16
-"""Pieces that may wait for the writer: some megabytes."""
-
 
 class PartWriter:
-    """A thread that does one thing after the other, and tells what went wrong when the next one is asked for.
-
-    Hashing and writing let go of the interpreter, so that reading goes on meanwhile. A second thread waits until each whole part
-    is on the disk: 240 MB take 0.3 s, which somebody would have to wait for at the end.
-    """
+    """Writes and digests parts in a thread, and has each whole part brought to the disk in another one."""
 
     def __init__(self) -> None:
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="batchfiles-writer")
-        self._syncing = ThreadPoolExecutor(1, thread_name_prefix="batchfiles-sync")
-        self._unsynced: deque[Future[None]] = deque()
-        self._waiting: deque[Future[None]] = deque()
+        self._writing = Behind("batchfiles-writer")
+        self._syncing = Behind("batchfiles-sync")
         self._open: set[PartFile] = set()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._thread.shutdown(wait=True, cancel_futures=True)
-        self._syncing.shutdown(wait=True, cancel_futures=True)
+        with self._syncing, self._writing:
+            pass
         for part in self._open:
             part.abandon()
 
     def open(self, path: Path) -> PartFile:
         """Begin a new file; its name says how it is compressed."""
-        part = PartFile(path, self.do)
+        part = PartFile(path, self._writing.do)
         self._open.add(part)
         return part
 
     def close(self, part: PartFile) -> None:
         """End a file; it is written when `finish` returns."""
         part.flush()
-        self.do(partial(self._finish, part))
+        self._writing.do(partial(self._finish, part))
 
     def _finish(self, part: PartFile) -> None:
         part.finish()
         self._open.discard(part)
-        self._unsynced.append(self._syncing.submit(sync, part.path))
-
-    def do(self, action: Callable[[], None]) -> None:
-        """Have something done behind all that waits.
-
-        Raises:
-            OSError: What was asked for earlier could not be done.
-        """
-        if len(self._waiting) >= WAITING:
-            self._waiting.popleft().result()
-        self._waiting.append(self._thread.submit(action))
+        self._syncing.do(partial(sync, part.path))
 
     def finish(self) -> None:
         """Wait until everything is done and on the disk.
@@ -78,9 +58,8 @@ class PartWriter:
         Raises:
             OSError: Something could not be done.
         """
-        for queue in (self._waiting, self._unsynced):
-            while queue:
-                queue.popleft().result()
+        self._writing.finish()
+        self._syncing.finish()
 
 
 class PartFile:
@@ -137,9 +116,7 @@ class PartFile:
 
     def _write(self, text: bytes) -> None:
         self._digest.update(text)
-        rest = memoryview(text)
-        while rest:  # an unbuffered file may take a part only; what compresses takes all and says nothing
-            rest = rest[self._sink.write(rest) or len(rest) :]
+        write_all(self._sink, text)
 
     def finish(self) -> None:
         """Close the file."""

@@ -1,0 +1,105 @@
+"""Work done behind the one that asks for it: hashing, writing and waiting for the disk let go of the interpreter meanwhile."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
+from typing import BinaryIO, Self
+
+__all__ = ["Behind", "FileBehind", "write_all"]
+
+WAITING = 16
+"""Things that may wait to be done: pieces of 256 KiB make some megabytes."""
+
+SYNCED = 32 * 1024 * 1024
+"""Bytes behind which a growing file is brought to the disk: 240 MB take 0.1 s and more, and somebody would wait for them at the
+end."""
+
+
+class Behind:
+    """A thread that does one thing after the other, and tells what went wrong when the next one is asked for.
+
+    Args:
+        name: What the thread is called.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix=name)
+        self._waiting: deque[Future[None]] = deque()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._thread.shutdown(wait=True, cancel_futures=True)
+
+    def do(self, action: Callable[[], None]) -> None:
+        """Have something done behind all that waits.
+
+        Raises:
+            OSError: What was asked for earlier could not be done.
+        """
+        if len(self._waiting) >= WAITING:
+            self._waiting.popleft().result()
+        self._waiting.append(self._thread.submit(action))
+
+    def finish(self) -> None:
+        """Wait until everything is done.
+
+        Raises:
+            OSError: Something could not be done.
+        """
+        while self._waiting:
+            self._waiting.popleft().result()
+
+
+class FileBehind:
+    """An open file that is written to by a thread of its own.
+
+    Leaving a `with` block waits for the thread; what is not written yet by then is, unless the block is left by an exception.
+
+    Args:
+        file: Where the bytes go; nobody else writes to it meanwhile.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._behind = Behind("batchfiles-writer")
+        self._unsynced = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        with self._behind:
+            if kind is None:
+                self._behind.finish()
+
+    def write(self, data: bytes) -> int:
+        """Take bytes; they are written soon.
+
+        Raises:
+            OSError: Earlier ones could not be written.
+        """
+        self._behind.do(partial(self._write, data))
+        return len(data)
+
+    def _write(self, data: bytes) -> None:
+        write_all(self._file, data)
+        self._unsynced += len(data)
+        if self._unsynced >= SYNCED:
+            self._unsynced = 0
+            with suppress(OSError):  # a device or a pipe; whoever needs the file on the disk makes sure at the end
+                os.fdatasync(self._file.fileno())
+
+
+def write_all(sink: BinaryIO, data: bytes) -> None:
+    """Write all of it: an unbuffered file may take a part only, and one that says nothing has taken all."""
+    taken = sink.write(data)
+    while taken is not None and taken < len(data):
+        data = data[taken:]
+        taken = sink.write(data)

@@ -1,0 +1,91 @@
+"""Bytes written behind the one that has them."""
+
+from __future__ import annotations
+
+import errno
+import io
+import threading
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from batchfiles.streams.behind import Behind, FileBehind, write_all
+
+
+class Full(io.BytesIO):
+    """A file on a disk that is full."""
+
+    def write(self, data: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_things_are_done_in_their_order_and_all_of_them() -> None:
+    """More things than may wait are done one after the other, in one thread that is not this one."""
+    done: list[int] = []
+    threads: set[int] = set()
+
+    def do(number: int) -> None:
+        done.append(number)
+        threads.add(threading.get_ident())
+
+    with Behind("test") as behind:
+        for number in range(100):
+            behind.do(partial(do, number))
+        behind.finish()
+        assert done == list(range(100))
+    assert len(threads) == 1
+    assert threading.get_ident() not in threads
+
+
+def test_what_went_wrong_is_told_at_the_end_at_the_latest() -> None:
+    """A full disk ends the work, and not in silence."""
+
+    def fail() -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with Behind("test") as behind:
+        behind.do(fail)
+        with pytest.raises(OSError, match="No space left"):
+            behind.finish()
+
+
+def test_a_file_has_all_bytes_when_the_block_ends(tmp_path: Path) -> None:
+    """Also those that waited, and in their order."""
+    path = tmp_path / "lines.jsonl"
+    pieces = [bytes([number]) * 300_000 for number in range(200)]
+    with path.open("xb") as file, FileBehind(file) as behind:
+        for piece in pieces:
+            assert behind.write(piece) == len(piece)
+    assert path.read_bytes() == b"".join(pieces)
+
+
+def test_a_file_that_refuses_ends_the_block_with_its_error() -> None:
+    """Whoever writes a whole file or none must hear of it before the file gets its name."""
+
+    with pytest.raises(OSError, match="No space left"), FileBehind(Full()) as behind:
+        behind.write(b"{}\n")
+
+
+def test_an_exception_in_the_block_is_the_one_that_leaves_it() -> None:
+    """What waits is given up then, and its own trouble with it."""
+
+    def spoiled() -> None:
+        with FileBehind(Full()) as behind:
+            behind.write(b"{}\n")
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        spoiled()
+
+
+def test_a_file_may_take_a_part_only() -> None:
+    """An unbuffered file does, where a signal interrupts it or a pipe is nearly full."""
+
+    class Sip(io.BytesIO):
+        def write(self, data: bytes) -> int:  # type: ignore[override]
+            return super().write(data[:2])
+
+    sip = Sip()
+    write_all(sip, b"seven!!")
+    assert sip.getvalue() == b"seven!!"
