@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from batchfiles.cli.named_batches import NamedBatch, named_batches
+from batchfiles.cli.named_batches import NamedBatch, named_batches, names_argument
 from batchfiles.cli.service_options import Service, service_options
 from batchfiles.cli.terminal import visible
 from batchfiles.cli.validate import size
@@ -24,7 +24,7 @@ FOUND, UNFINISHED = 1, 4
 
 
 @click.command(short_help="Fetch the results of batches.")
-@click.argument("names", nargs=-1, required=True, metavar="BATCH...")
+@names_argument
 @click.option(
     "-o", "--output", "folder", metavar="DIR", help="Where to; a campaign's results go into its folder if nothing is said."
 )

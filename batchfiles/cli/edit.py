@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import click
 
 from batchfiles.cli.edit_options import EditingCommand, edit_options, edits_of
+from batchfiles.cli.options import counts_option, files_argument, force_option, line_cap_option, temp_dir_option
 from batchfiles.cli.progress import Progress, total_of
 from batchfiles.cli.targets import check_targets
 from batchfiles.cli.terminal import visible
 from batchfiles.cli.validate import plural, size
-from batchfiles.limits import LINE_CAP
 from batchfiles.streams.urls import shown_name
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ FINDINGS = 3
 
 
 @click.command(cls=EditingCommand, short_help="Change the same value in every line, and no other byte.")
-@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@files_argument
 @click.option(
     "-o", "--output", required=True, metavar="FILE", help="The file to write, compressed if its name says so (.gz, .zst); or -."
 )
@@ -40,22 +40,10 @@ FINDINGS = 3
     show_default=True,
     help="What to do with a line that can't be changed: write nothing at all, copy it as it is, or leave it out.",
 )
-@click.option("--force", is_flag=True, help="Replace a file that is there already.")
-@click.option(
-    "--temp-dir",
-    type=click.Path(exists=True, file_okay=False),
-    metavar="FOLDER",
-    help="Where a remote output waits until it is whole.",
-)
-@click.option("--json", "as_json", is_flag=True, help="Print the counts, as one JSON object, on standard output.")
-@click.option(
-    "--max-line-bytes",
-    type=click.IntRange(min=1),
-    default=LINE_CAP,
-    show_default="64 MiB",
-    metavar="N",
-    help="A longer line is refused.",
-)
+@force_option
+@temp_dir_option("Where a remote output waits until it is whole.")
+@counts_option
+@line_cap_option("A longer line is refused.")
 @click.pass_context
 def edit(
     context: click.Context,

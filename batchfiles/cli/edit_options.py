@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 import click
 
+from batchfiles.cli.options import with_options
 from batchfiles.edits import Edit
 
 __all__ = ["EditingCommand", "edit_options", "edits_of"]
@@ -46,9 +47,7 @@ def edit_options(command: Function) -> Function:
         ),
         click.option("--unset", multiple=True, metavar="PATH", help="Take a value away, where there is one. Repeatable."),
     )
-    for option in reversed(options):
-        command = option(command)
-    return command
+    return with_options(command, options)
 
 
 def edits_of(context: click.Context, values: dict[str, tuple[str, ...]]) -> list[Edit]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from batchfiles.cli.options import force_option
 from batchfiles.cli.service_options import Service, service_options
 from batchfiles.cli.terminal import cut, visible
 from batchfiles.cli.text_table import text_table
@@ -157,7 +158,7 @@ def get(ids: tuple[str, ...], *, as_json: bool, service: Service) -> None:
 @files.command(short_help="Fetch the bytes of a file.")
 @click.argument("file_id", metavar="ID")
 @click.option("-o", "--output", required=True, metavar="FILE", help="Where to; - for standard output.")
-@click.option("--force", is_flag=True, help="Replace a file that is there already.")
+@force_option
 @service_options
 def download(file_id: str, *, output: str, force: bool, service: Service) -> None:
     """Fetch the bytes of a file. It takes its name when it is whole; one that was cut goes on where it stopped.

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from batchfiles.cli.indented_json import ascii_json, indented_json
+from batchfiles.cli.options import files_argument
 from batchfiles.cli.progress import Progress, total_of
 from batchfiles.cli.terminal import visible
 
@@ -19,7 +20,7 @@ __all__ = ["get"]
 
 
 @click.command(short_help="Find one request and all its results.")
-@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@files_argument
 @click.option("--id", "custom_id", required=True, metavar="CUSTOM_ID", help="The custom_id to look for.")
 @click.option("--raw", is_flag=True, help="Print the lines as they stand in the files, byte for byte, and nothing else.")
 @click.option(

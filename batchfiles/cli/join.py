@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Unpack
 
 import click
 
+from batchfiles.cli.options import files_argument, inputs_option
 from batchfiles.cli.outcome_table import notes_of_join
 from batchfiles.cli.table_options import SharedOptions, table_options
 from batchfiles.cli.table_order import TableOrder
@@ -21,10 +22,8 @@ COUNTED = (*OUTCOMES, "unknown", "superseded", "conflicting", "duplicate", "pars
 
 
 @click.command(short_help="Put results beside their requests, every request accounted for.")
-@click.argument("files", nargs=-1, required=True, metavar="FILE...")
-@click.option(
-    "-i", "--input", "inputs", multiple=True, metavar="INPUT", help="A file of requests; FILEs must be results then. Repeatable."
-)
+@files_argument
+@inputs_option
 @table_options(COUNTED)
 @click.option(
     "--request-bodies", type=click.Choice(["all", "none"]), default="all", show_default=True, help="The request bodies to keep."

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from batchfiles.cli.options import with_options
 from batchfiles.errors import FileError
 from batchfiles.limits import OPENAI, PROFILES, Limits
 from batchfiles.limits.own import own_limits
@@ -95,10 +96,7 @@ def limits_options(command: Command) -> Command:
         return command(*arguments, limits=changed(limits, given), **options)
 
     decorated: Any = with_limits
-    for option in reversed(OPTIONS):
-        decorated = option(decorated)
-    decorated.__doc__ = command.__doc__
-    kept: Command = decorated
+    kept: Command = with_options(decorated, OPTIONS)
     return kept
 
 

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 import click
 
 from batchfiles.cli.copied import words_of_lines
+from batchfiles.cli.options import files_argument, force_option, line_cap_option, temp_dir_option
 from batchfiles.cli.progress import Progress, total_of
 from batchfiles.cli.targets import check_targets
 from batchfiles.cli.terminal import visible
 from batchfiles.cli.validate import plural, size
 from batchfiles.jobs.lean_import import import_pyarrow
-from batchfiles.limits import LINE_CAP
 
 if TYPE_CHECKING:
     from batchfiles.jobs.merge import MergeReport
@@ -25,7 +25,7 @@ STDOUT = "-"
 
 
 @click.command(short_help="Put the lines of several files into one.")
-@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@files_argument
 @click.option(
     "-o",
     "--output",
@@ -40,22 +40,10 @@ STDOUT = "-"
     show_default=True,
     help="A custom_id that stands twice: stop and name both places, keep the first or the last line, or keep all and don't look.",
 )
-@click.option("--force", is_flag=True, help="Replace a file that is there already.")
+@force_option
 @click.option("--json", "as_json", is_flag=True, help="Print the report as one JSON object.")
-@click.option(
-    "--temp-dir",
-    type=click.Path(exists=True, file_okay=False),
-    metavar="FOLDER",
-    help="Where temporary files go: ids that are compared at the end, and copies of what can't be read twice.",
-)
-@click.option(
-    "--max-line-bytes",
-    type=click.IntRange(min=1),
-    default=LINE_CAP,
-    show_default="64 MiB",
-    metavar="N",
-    help="The longest line that is copied; a longer one is an error.",
-)
+@temp_dir_option("Where temporary files go: ids that are compared at the end, and copies of what can't be read twice.")
+@line_cap_option("The longest line that is copied; a longer one is an error.")
 def merge(
     files: tuple[str, ...],
     *,

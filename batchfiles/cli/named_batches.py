@@ -19,11 +19,13 @@ if TYPE_CHECKING:
     from batchfiles.client.synchronous import Client
     from batchfiles.streams.sources import Source
 
-__all__ = ["NamedBatch", "campaign_named", "fingerprint", "named_batches"]
+__all__ = ["NamedBatch", "campaign_named", "fingerprint", "named_batches", "names_argument"]
 
 CHUNK = 1024 * 1024
 ID_SIGNS = ("*", "?", "[", os.sep)
 """What is in a glob or a path, and in no id."""
+
+names_argument = click.argument("names", nargs=-1, required=True, metavar="BATCH...")
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from batchfiles.cli.limits_options import limits_options
+from batchfiles.cli.options import counts_option, force_option, temp_dir_option
 from batchfiles.cli.targets import check_targets
 from batchfiles.cli.terminal import visible
 from batchfiles.cli.validate import plural, size
@@ -40,9 +41,9 @@ __all__ = ["prepare"]
 )
 @click.option("--sample", type=click.IntRange(min=1), metavar="N", help="Take the first N rows only, to try a template.")
 @limits_options
-@click.option("--force", is_flag=True, help="Replace a file that is there already.")
-@click.option("--temp-dir", type=click.Path(exists=True, file_okay=False), metavar="FOLDER", help="Where temporary files go.")
-@click.option("--json", "as_json", is_flag=True, help="Print the counts, as one JSON object, on standard output.")
+@force_option
+@temp_dir_option("Where temporary files go.")
+@counts_option
 def prepare(
     tables: tuple[str, ...],
     *,

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import click
 
 from batchfiles.cli.edit_options import EditingCommand, edit_options, edits_of
+from batchfiles.cli.options import counts_option, files_argument, inputs_option, line_cap_option, temp_dir_option, workers_option
 from batchfiles.cli.progress import Progress
 from batchfiles.cli.terminal import cut, visible
 from batchfiles.cli.validate import plural, size
 from batchfiles.jobs.lean_import import import_pyarrow
-from batchfiles.limits import LINE_CAP
 
 if TYPE_CHECKING:
     from batchfiles.jobs.retry_report import RetryReport
@@ -28,10 +28,8 @@ CODE_WIDTH = 32
 
 
 @click.command(cls=EditingCommand, short_help="Write the requests that may succeed if they are sent again.")
-@click.argument("files", nargs=-1, required=True, metavar="FILE...")
-@click.option(
-    "-i", "--input", "inputs", multiple=True, metavar="INPUT", help="A file of requests; FILEs must be results then. Repeatable."
-)
+@files_argument
+@inputs_option
 @click.option(
     "-o",
     "--output",
@@ -51,22 +49,10 @@ CODE_WIDTH = 32
 @click.option("--ids", metavar="FILE", help="Take the requests of these custom_ids, one a line, whatever became of them; or -.")
 @edit_options
 @click.option("--force", is_flag=True, help="Replace files that are there already; send again what may be on its way.")
-@click.option("--json", "as_json", is_flag=True, help="Print the counts, as one JSON object, on standard output.")
-@click.option(
-    "--temp-dir",
-    type=click.Path(exists=True, file_okay=False),
-    metavar="FOLDER",
-    help="Where temporary files go.",
-)
-@click.option("--workers", type=click.IntRange(min=1), metavar="N", help="How many processes decode.  [default: as many as pay]")
-@click.option(
-    "--max-line-bytes",
-    type=click.IntRange(min=1),
-    default=LINE_CAP,
-    show_default="64 MiB",
-    metavar="N",
-    help="A longer line counts as one that can't be read.",
-)
+@counts_option
+@temp_dir_option("Where temporary files go.")
+@workers_option
+@line_cap_option("A longer line counts as one that can't be read.")
 @click.pass_context
 def retry(
     context: click.Context,

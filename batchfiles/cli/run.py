@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 import click
 
 from batchfiles.cli.limits_options import limits_options
+from batchfiles.cli.options import files_argument
 from batchfiles.cli.run_news import RunNews, words_of_plan, words_of_report
 from batchfiles.cli.service_options import Service, service_options
-from batchfiles.cli.table_options import FORMATS
+from batchfiles.cli.table_options import FORMATS, format_option
 from batchfiles.cli.targets import check_targets
 from batchfiles.errors import AlreadySubmitted
 from batchfiles.jobs.lean_import import import_pyarrow
@@ -27,7 +28,7 @@ STDOUT = "-"
 
 
 @click.command(short_help="From requests to a table: check, send, wait, retry, join.")
-@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@files_argument
 @click.option(
     "-o",
     "--output",
@@ -36,12 +37,7 @@ STDOUT = "-"
     help="Where the table goes: .parquet, .arrow, .arrows, .jsonl or .csv; a folder, or a name without a suffix, for Parquet "
     "parts; - for standard output.",
 )
-@click.option(
-    "--format",
-    "format_name",
-    type=click.Choice(FORMATS),
-    help="The format, where the name doesn't say it, as for standard output.",
-)
+@format_option
 @click.option(
     "--campaign",
     metavar="FOLDER",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from batchfiles.cli.options import with_options
 from batchfiles.cli.service_errors import advice
 
 if TYPE_CHECKING:
@@ -103,10 +104,7 @@ def service_options(command: Command) -> Command:
             return command(*arguments, service=service, **options)
 
     decorated: Any = with_service
-    for option in reversed(OPTIONS):
-        decorated = option(decorated)
-    decorated.__doc__ = command.__doc__
-    kept: Command = decorated
+    kept: Command = with_options(decorated, OPTIONS)
     return kept
 
 

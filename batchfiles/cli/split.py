@@ -10,6 +10,7 @@ import click
 
 from batchfiles.cli.copied import words_of_lines
 from batchfiles.cli.limits_options import limits_options
+from batchfiles.cli.options import files_argument, temp_dir_option
 from batchfiles.cli.progress import Progress, total_of
 from batchfiles.cli.targets import check_targets
 from batchfiles.cli.terminal import visible
@@ -28,7 +29,7 @@ LISTED = 20
 
 
 @click.command(short_help="Cut request files into parts that a service takes.")
-@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@files_argument
 @click.option("-o", "--output", "folder", required=True, metavar="FOLDER", help="The campaign folder to make.")
 @limits_options
 @click.option("--max-tokens", type=click.IntRange(min=1), metavar="N", help="Tokens that the models read for one part.")
@@ -47,12 +48,7 @@ LISTED = 20
 )
 @click.option("--compress", type=click.Choice(["gz", "bz2", "zst"]), help="Compress the parts; limits count uncompressed bytes.")
 @click.option("--force", is_flag=True, help="Replace a folder that is there already.")
-@click.option(
-    "--temp-dir",
-    type=click.Path(exists=True, file_okay=False),
-    metavar="FOLDER",
-    help="Where a remote folder waits until it is whole.",
-)
+@temp_dir_option("Where a remote folder waits until it is whole.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report, with the manifest, as one JSON object.")
 def split(
     files: tuple[str, ...],

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from batchfiles.cli.options import files_argument
 from batchfiles.cli.progress import Progress, total_of
 from batchfiles.cli.stats_tables import notes, tables
 from batchfiles.cli.targets import check_targets
@@ -43,7 +44,7 @@ def _discount(_context: click.Context, _parameter: click.Parameter, value: str |
 
 
 @click.command(short_help="Count requests, outcomes, tokens and what they cost.")
-@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@files_argument
 @click.option("--prices", "price_file", metavar="FILE", help="A TOML file with your prices per million tokens.")
 @click.option(
     "--price",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from batchfiles.cli.batch_words import batch_json, batch_record, batch_table, failure_words
-from batchfiles.cli.named_batches import NamedBatch, fingerprint, named_batches
+from batchfiles.cli.named_batches import NamedBatch, fingerprint, named_batches, names_argument
 from batchfiles.cli.service_errors import what_to_do
 from batchfiles.cli.service_options import Service, service_options
 from batchfiles.cli.terminal import visible
@@ -19,14 +19,13 @@ if TYPE_CHECKING:
     from batchfiles.api.batch import Batch
     from batchfiles.streams.sources import Source
 
-__all__ = ["cancel", "exit_code_of", "list_batches", "print_batches", "status", "wait"]
+__all__ = ["cancel", "exit_code_of", "json_option", "list_batches", "print_batches", "status", "wait"]
 
 FOUND, FAILED, UNFINISHED = 1, 3, 4
 
 UNKNOWN = "-"
 """What stands in the place of the fingerprint where a batch was made of a file that had been uploaded before."""
 
-names_argument = click.argument("names", nargs=-1, required=True, metavar="BATCH...")
 file_option = click.option(
     "--file",
     "files",

@@ -13,9 +13,10 @@ import click
 from batchfiles.cli.batch_words import batch_json
 from batchfiles.cli.limits_options import limits_options
 from batchfiles.cli.named_batches import campaign_named
+from batchfiles.cli.options import files_argument, temp_dir_option
 from batchfiles.cli.requests_to_send import RequestFile, check, endpoint_of, request_files
 from batchfiles.cli.service_options import Service, service_options
-from batchfiles.cli.status import print_batches
+from batchfiles.cli.status import json_option, print_batches
 from batchfiles.cli.terminal import visible
 from batchfiles.cli.waiting import wait_for
 from batchfiles.errors import AlreadySubmitted, NotFound
@@ -46,22 +47,17 @@ def pairs(_context: click.Context, _option: click.Parameter, values: tuple[str, 
 
 
 @click.command(short_help="Upload request files and make a batch of each, once.")
-@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@files_argument
 @click.option("--endpoint", metavar="URL", help="Where the requests go, such as /v1/responses; else the url of the first one.")
 @click.option(
     "--metadata", multiple=True, callback=pairs, metavar="KEY=VALUE", help="Write this on the batches. Repeatable, up to 15."
 )
 @click.option("--wait", "waits", is_flag=True, help="Wait until the batches have come to their end, as 'batchfiles wait' does.")
 @click.option("--again", is_flag=True, help="Submit a file even if it has a live or finished batch; it is paid for twice.")
-@click.option(
-    "--temp-dir",
-    type=click.Path(exists=True, file_okay=False),
-    metavar="FOLDER",
-    help="Where plain copies wait of what is compressed, remote, or on standard input.",
-)
+@temp_dir_option("Where plain copies wait of what is compressed, remote, or on standard input.")
 @click.option("--no-validate", is_flag=True, help="Send the files without looking into them first.")
 @limits_options
-@click.option("--json", "as_json", is_flag=True, help="Print each batch as one JSON object a line.")
+@json_option
 @service_options
 @click.pass_context
 def submit(

@@ -8,11 +8,18 @@ from typing import Any, TypedDict, TypeVar
 import click
 
 from batchfiles.cli.fail_on import Condition, FailOn
-from batchfiles.limits import LINE_CAP
+from batchfiles.cli.options import counts_option, line_cap_option, temp_dir_option, with_options, workers_option
 
-__all__ = ["FORMATS", "SharedOptions", "table_options"]
+__all__ = ["FORMATS", "SharedOptions", "format_option", "table_options"]
 
 FORMATS = ("parquet", "arrow", "arrows", "jsonl", "csv")
+
+format_option = click.option(
+    "--format",
+    "format_name",
+    type=click.Choice(FORMATS),
+    help="The format, where the name doesn't say it, as for standard output.",
+)
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -53,12 +60,7 @@ def table_options(counted: Sequence[str]) -> Callable[[Command], Command]:
             help="Where the table goes: .parquet, .arrow, .arrows, .jsonl or .csv (these two also .gz or .zst); a folder, or a "
             "name without a suffix, for Parquet parts; - for standard output.",
         ),
-        click.option(
-            "--format",
-            "format_name",
-            type=click.Choice(FORMATS),
-            help="The format, where the name doesn't say it, as for standard output.",
-        ),
+        format_option,
         click.option("--force", is_flag=True, help="Replace files that are there already."),
         click.option(
             "--csv-safe", is_flag=True, help="Put ' before CSV cells that a spreadsheet would take for formulas and run."
@@ -106,29 +108,13 @@ def table_options(counted: Sequence[str]) -> Callable[[Command], Command]:
             f"names: {', '.join(counted)}.",
         ),
         click.option("--report", "report_file", metavar="FILE", help="Write the counts, as one JSON object, to a file."),
-        click.option("--json", "as_json", is_flag=True, help="Print the counts, as one JSON object, on standard output."),
-        click.option(
-            "--temp-dir",
-            type=click.Path(exists=True, file_okay=False),
-            metavar="FOLDER",
-            help="Where temporary files go: copies of compressed files and of standard input, and an index of the ids.",
-        ),
-        click.option(
-            "--workers", type=click.IntRange(min=1), metavar="N", help="How many processes decode.  [default: as many as pay]"
-        ),
-        click.option(
-            "--max-line-bytes",
-            type=click.IntRange(min=1),
-            default=LINE_CAP,
-            show_default="64 MiB",
-            metavar="N",
-            help="A longer line counts as one that can't be read.",
-        ),
+        counts_option,
+        temp_dir_option("Where temporary files go: copies of compressed files and of standard input, and an index of the ids."),
+        workers_option,
+        line_cap_option("A longer line counts as one that can't be read."),
     )
 
     def decorate(command: Command) -> Command:
-        for option in reversed(options):
-            command = option(command)
-        return command
+        return with_options(command, options)
 
     return decorate

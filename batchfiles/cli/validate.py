@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from batchfiles.cli.limits_options import limits_options
+from batchfiles.cli.options import files_argument
 from batchfiles.cli.progress import Progress, total_of
 from batchfiles.cli.terminal import cut, padded, visible, width_of
 
@@ -24,7 +25,7 @@ TO_THE_RIGHT = frozenset({"requests", "size", "tokens", "errors", "warnings"})
 
 
 @click.command(short_help="Check request files before they are sent.")
-@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@files_argument
 @limits_options
 @click.option("--across", is_flag=True, help="A custom_id must be unique in all FILEs together, not only in its own.")
 @click.option(
