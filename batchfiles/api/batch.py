@@ -65,7 +65,7 @@ class BatchError:
         return values.with_others(own, self.extra)
 
 
-ERROR_KEYS: Final = frozenset({"code", "message", "param", "line"})
+ERROR_KEYS: Final = values.keys_of(BatchError)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -131,7 +131,7 @@ class BatchRequestCounts:
         return values.with_others({"total": self.total, "completed": self.completed, "failed": self.failed}, self.extra)
 
 
-COUNT_KEYS: Final = frozenset({"total", "completed", "failed"})
+COUNT_KEYS: Final = values.keys_of(BatchRequestCounts)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -303,4 +303,4 @@ class Batch:
         return values.with_others(own, self.extra)
 
 
-KEYS: Final = frozenset({"object", *Batch.__dataclass_fields__} - {"extra"})
+KEYS: Final = values.keys_of(Batch, "object")

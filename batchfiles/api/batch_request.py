@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from batchfiles.api import values
+
 __all__ = [
     "BATCH_ENDPOINTS",
     "COMPLETION_WINDOW",
@@ -104,7 +106,7 @@ class BatchRequest:
             found["metadata"] = self.metadata
         if self.output_expires_after is not None:
             found["output_expires_after"] = self.output_expires_after.encode()
-        return {**self.extra, **found}
+        return values.with_others(found, self.extra)
 
     @classmethod
     def decode(cls, value: dict[str, Any]) -> BatchRequest:
@@ -121,11 +123,11 @@ class BatchRequest:
             completion_window=value.get("completion_window", COMPLETION_WINDOW),
             metadata=value.get("metadata"),
             output_expires_after=None if expires is None else BatchFileExpirationAfter.decode(expires),
-            extra={key: item for key, item in value.items() if key not in KEYS},
+            extra=values.others(value, KEYS),
         )
 
 
-KEYS: Final = frozenset({"input_file_id", "endpoint", "completion_window", "metadata", "output_expires_after"})
+KEYS: Final = values.keys_of(BatchRequest)
 
 
 def checked_metadata(metadata: dict[str, str]) -> dict[str, str]:

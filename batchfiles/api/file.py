@@ -74,7 +74,7 @@ class FileObject:
         return values.with_others(own, self.extra)
 
 
-KEYS: Final = frozenset({"object", *FileObject.__dataclass_fields__} - {"extra"})
+KEYS: Final = values.keys_of(FileObject, "object")
 
 
 @dataclass(slots=True, kw_only=True)

@@ -72,7 +72,7 @@ class Page(Generic[T]):
         return values.with_others(own, self.extra)
 
 
-KEYS: Final = frozenset({"object", "value", *Page.__dataclass_fields__} - {"extra"})
+KEYS: Final = values.keys_of(Page, "object", "value")
 
 
 @dataclass(slots=True, kw_only=True)

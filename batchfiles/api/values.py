@@ -6,11 +6,15 @@ Everything that can be read is read; what can't be is an `UnreadableResponse` th
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import fields
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from batchfiles.api.ids import is_id
 from batchfiles.errors import UnreadableResponse
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 __all__ = [
     "count",
@@ -18,6 +22,7 @@ __all__ = [
     "identifier",
     "integer",
     "items",
+    "keys_of",
     "mapping",
     "moment",
     "others",
@@ -63,10 +68,7 @@ def required_text(value: object, name: str) -> str:
     Raises:
         UnreadableResponse: It is missing, empty, or no text.
     """
-    found = text(value, name)
-    if found is None:
-        raise UnreadableResponse(f"the answer has no {name!r}")
-    return found
+    return _present(text(value, name), name)
 
 
 def identifier(value: object, name: str) -> str | None:
@@ -87,10 +89,7 @@ def required_id(value: object, name: str) -> str:
     Raises:
         UnreadableResponse: It is missing, or can't be one.
     """
-    found = identifier(value, name)
-    if found is None:
-        raise UnreadableResponse(f"the answer has no {name!r}")
-    return found
+    return _present(identifier(value, name), name)
 
 
 def integer(value: object, name: str) -> int | None:
@@ -177,6 +176,17 @@ def others(value: Mapping[str, Any], known: frozenset[str]) -> JSONObject:
 def with_others(value: JSONObject, extra: Mapping[str, Any]) -> JSONObject:
     """Put the members back that no field is for; a field wins against them."""
     return {**extra, **value} if extra else value
+
+
+def keys_of(kind: type[DataclassInstance], *more: str) -> frozenset[str]:
+    """Return the keys that the fields of a class are for, and others that it needs no field for."""
+    return frozenset({field.name for field in fields(kind)} - {"extra"} | set(more))
+
+
+def _present(found: str | None, name: str) -> str:
+    if found is None:
+        raise UnreadableResponse(f"the answer has no {name!r}")
+    return found
 
 
 def _wrong(name: str, wanted: str, value: object) -> UnreadableResponse:
