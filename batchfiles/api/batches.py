@@ -16,6 +16,7 @@ from batchfiles.api.messages import Request, Response
 from batchfiles.api.page import ListBatchesResponse
 
 __all__ = [
+    "MAX_PAGE",
     "cancel_request",
     "cancel_response",
     "create_request",
@@ -36,13 +37,17 @@ def create_request(config: Config, params: BatchRequest) -> Request:
     return Request("POST", config.url("batches"), headers, (json.dumps(params.encode()).encode(),))
 
 
-def create_response(response: Response) -> Batch:
-    """Read the batch that was made.
+def batch_of(response: Response) -> Batch:
+    """Read the batch: whether it is made, looked at or cancelled, the service answers with it as it stands then.
 
     Raises:
+        Conflict: It is over, and can't be cancelled.
         APIError: The service said no.
     """
     return Batch.decode(json_of(response))
+
+
+create_response = retrieve_response = cancel_response = batch_of
 
 
 def retrieve_request(config: Config, batch_id: str) -> Request:
@@ -52,15 +57,6 @@ def retrieve_request(config: Config, batch_id: str) -> Request:
         ValueError: That is no id.
     """
     return Request("GET", config.url("batches", checked_id(batch_id, "batch")), config.all_headers())
-
-
-def retrieve_response(response: Response) -> Batch:
-    """Read the batch.
-
-    Raises:
-        APIError: The service said no.
-    """
-    return Batch.decode(json_of(response))
 
 
 def list_request(config: Config, *, after: str | None = None, limit: int | None = None) -> Request:
@@ -96,13 +92,3 @@ def cancel_request(config: Config, batch_id: str) -> Request:
         ValueError: That is no id.
     """
     return Request("POST", config.url("batches", checked_id(batch_id, "batch"), "cancel"), config.all_headers())
-
-
-def cancel_response(response: Response) -> Batch:
-    """Read the batch that is being cancelled.
-
-    Raises:
-        Conflict: It is over.
-        APIError: The service said no.
-    """
-    return Batch.decode(json_of(response))

@@ -5,6 +5,8 @@ https://platform.openai.com/docs/api-reference/files
 
 from __future__ import annotations
 
+from typing import Final
+
 from batchfiles.api import multipart
 from batchfiles.api.answers import json_of
 from batchfiles.api.batch_request import BatchFileExpirationAfter
@@ -15,6 +17,7 @@ from batchfiles.api.messages import FilePart, Request, Response
 from batchfiles.api.page import ListFilesResponse
 
 __all__ = [
+    "PURPOSE",
     "content_request",
     "create_request",
     "create_response",
@@ -25,6 +28,9 @@ __all__ = [
     "retrieve_request",
     "retrieve_response",
 ]
+
+PURPOSE: Final = "batch"
+"""What a file of requests is uploaded for."""
 
 PATIENCE = 10
 """A file of hundreds of megabytes takes longer than an answer in JSON; ours."""
@@ -39,7 +45,7 @@ def create_request(
     *,
     filename: str,
     boundary: str,
-    purpose: str = "batch",
+    purpose: str = PURPOSE,
     expires_after: BatchFileExpirationAfter | None = None,
 ) -> Request:
     """Build the request that uploads a file.
@@ -49,7 +55,7 @@ def create_request(
         file: What is sent; it is read by the driver, piece by piece.
         filename: What it is called at the service; OpenAI wants `.jsonl` at its end.
         boundary: A random text that stands nowhere in the file.
-        purpose: `batch`.
+        purpose: `batch` for requests.
         expires_after: When the service is to delete it.
 
     Raises:
@@ -63,13 +69,16 @@ def create_request(
     return Request("POST", config.url("files"), headers, multipart.form(fields, "file", filename, file, boundary), PATIENCE)
 
 
-def create_response(response: Response) -> FileObject:
-    """Read the file that was made.
+def file_of(response: Response) -> FileObject:
+    """Read the file object: of the file that was made, or that is asked for.
 
     Raises:
         APIError: The service said no.
     """
     return FileObject.decode(json_of(response))
+
+
+create_response = retrieve_response = file_of
 
 
 def retrieve_request(config: Config, file_id: str) -> Request:
@@ -79,15 +88,6 @@ def retrieve_request(config: Config, file_id: str) -> Request:
         ValueError: That is no id.
     """
     return Request("GET", config.url("files", checked_id(file_id, "file")), config.all_headers())
-
-
-def retrieve_response(response: Response) -> FileObject:
-    """Read the file object.
-
-    Raises:
-        APIError: The service said no.
-    """
-    return FileObject.decode(json_of(response))
 
 
 def list_request(

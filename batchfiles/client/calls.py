@@ -9,7 +9,7 @@ from pathlib import Path
 
 from batchfiles.api import batches, files
 from batchfiles.api.batch import Batch
-from batchfiles.api.batch_request import COMPLETION_WINDOW, BatchFileExpirationAfter, BatchRequest
+from batchfiles.api.batch_request import BatchFileExpirationAfter, BatchRequest
 from batchfiles.api.config import Config
 from batchfiles.api.file import FileDeleted, FileObject
 from batchfiles.api.flows import Submission, call, create, download, download_file, list_batches, submit, upload, wait
@@ -64,9 +64,9 @@ class Calls:
         self,
         input_file_id: str,
         endpoint: str,
-        completion_window: str = COMPLETION_WINDOW,
-        metadata: dict[str, str] | None = None,
-        output_expires_after: BatchFileExpirationAfter | None = None,
+        completion_window: str,
+        metadata: dict[str, str] | None,
+        output_expires_after: BatchFileExpirationAfter | None,
     ) -> Flow[Batch]:
         """Make a batch of a file that was uploaded."""
         params = BatchRequest(

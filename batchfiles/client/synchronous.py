@@ -13,6 +13,7 @@ from batchfiles.api.batch import Batch
 from batchfiles.api.batch_request import COMPLETION_WINDOW, BatchFileExpirationAfter
 from batchfiles.api.config import Config
 from batchfiles.api.file import FileDeleted, FileObject
+from batchfiles.api.files import PURPOSE
 from batchfiles.api.flows import effects
 from batchfiles.api.flows.effects import Flow, Saved
 from batchfiles.api.key import Key
@@ -300,7 +301,7 @@ class Files:
         self,
         path: str | os.PathLike[str],
         *,
-        purpose: str = "batch",
+        purpose: str = PURPOSE,
         expires_after: BatchFileExpirationAfter | None = None,
         filename: str | None = None,
     ) -> FileObject:

@@ -29,7 +29,7 @@ LOOKS = (0.0, 2.0, 5.0, 10.0, 20.0)
 """Pauses before each search for a batch whose making nobody confirmed: lists lag."""
 
 PAGES = 20
-"""Pages of 100 batches that are searched."""
+"""Pages of `MAX_PAGE` batches that are searched."""
 
 NEW_FILE_PAUSES = (1.0, 2.0, 4.0, 8.0, 15.0)
 """A file that was just uploaded is unknown for some seconds (bespokelabsai/curator#116)."""
@@ -132,7 +132,7 @@ def upload(
     filename: str,
     policy: RetryPolicy,
     *,
-    purpose: str = "batch",
+    purpose: str = files.PURPOSE,
     expires_after: BatchFileExpirationAfter | None = None,
 ) -> Flow[FileObject]:
     """Upload a file. Trying again costs nothing but the way: a second copy is not paid for.
@@ -158,7 +158,7 @@ def find(
     """
     after: str | None = None
     for _ in range(PAGES):
-        page = yield from call(batches.list_request(config, after=after, limit=100), batches.list_response, policy)
+        page = yield from call(batches.list_request(config, after=after, limit=batches.MAX_PAGE), batches.list_response, policy)
         for batch in page.data:
             marker = marker_of(batch)
             if marker is None:
@@ -187,7 +187,7 @@ def list_batches(config: Config, policy: RetryPolicy, *, after: str | None = Non
     """
     found: list[Batch] = []
     while limit is None or len(found) < limit:
-        size = 100 if limit is None else min(100, limit - len(found))
+        size = batches.MAX_PAGE if limit is None else min(batches.MAX_PAGE, limit - len(found))
         page = yield from call(batches.list_request(config, after=after, limit=size), batches.list_response, policy)
         found += page.data
         after = page.after
