@@ -16,6 +16,7 @@ from batchfiles.api.file import FileDeleted, FileObject
 from batchfiles.api.files import PURPOSE
 from batchfiles.api.flows import effects
 from batchfiles.api.flows.effects import Flow, Saved
+from batchfiles.api.flows.running import FAILURES, Running
 from batchfiles.api.key import Key
 from batchfiles.api.messages import Request, Response
 from batchfiles.api.retry_policy import RetryPolicy
@@ -113,19 +114,14 @@ class Client:
             BatchFilesError: What the flow raises.
         """
         exchange = _Exchange(self._http, KeyAuth(self.config, self._key), self._timeout)
-        answer: Any = None
-        problem: TransportError | FileError | None = None
+        running = Running(flow)
         try:
-            while True:
+            while (effect := running.asks()) is not None:
                 try:
-                    effect = flow.send(answer) if problem is None else flow.throw(problem)
-                except StopIteration as end:
-                    return end.value  # type: ignore[no-any-return]
-                answer = problem = None
-                try:
-                    answer = _perform(effect, exchange, on_update)
-                except (TransportError, FileError) as error:
-                    problem = error
+                    running.answer(_perform(effect, exchange, on_update))
+                except FAILURES as error:
+                    running.fail(error)
+            return running.result
         finally:
             exchange.close()
 

@@ -10,6 +10,7 @@ from batchfiles import Batch, TransportError
 from batchfiles.api import Request, Response
 from batchfiles.api.flows import effects
 from batchfiles.api.flows.effects import Flow
+from batchfiles.api.flows.running import Running
 
 __all__ = ["Stage", "batch", "lost", "page", "said"]
 
@@ -67,18 +68,13 @@ class Stage:
 
     def run(self, flow: Flow[T]) -> T:
         """Perform what a flow asks for, until it returns."""
-        answer: Any = None
-        problem: Exception | None = None
-        while True:
+        running = Running(flow)
+        while (effect := running.asks()) is not None:
             try:
-                effect = flow.send(answer) if problem is None else flow.throw(problem)
-            except StopIteration as end:
-                return end.value  # type: ignore[no-any-return]
-            answer = problem = None
-            try:
-                answer = self._perform(effect)
+                running.answer(self._perform(effect))
             except TransportError as error:
-                problem = error
+                running.fail(error)
+        return running.result
 
     def _perform(self, effect: effects.Effect) -> Any:  # noqa: C901 - one line for each effect
         match effect:

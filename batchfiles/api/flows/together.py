@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Sequence
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from batchfiles.api.flows.effects import Flow, Now, Sleep
-from batchfiles.errors import BatchFilesError, FileError, TransportError
+from batchfiles.api.flows.running import FAILURES, Running
+from batchfiles.errors import BatchFilesError
 
 __all__ = ["together"]
 
@@ -42,19 +43,17 @@ def together(flows: Sequence[Flow[T]]) -> Flow[list[T | BatchFilesError]]:
 
 def _until_it_sleeps(flow: Flow[T]) -> Flow[tuple[float | None, T | BatchFilesError | None]]:
     """Perform what a flow asks for; returns its pause, or its end."""
-    answer: Any = None
-    problem: TransportError | FileError | None = None
+    running = Running(flow)
     while True:
         try:
-            effect = flow.send(answer) if problem is None else flow.throw(problem)
-        except StopIteration as end:
-            return None, end.value
+            effect = running.asks()
         except BatchFilesError as error:
             return None, error
+        if effect is None:
+            return None, running.result
         if isinstance(effect, Sleep):
             return effect.seconds, None
-        answer = problem = None
         try:
-            answer = yield effect
-        except (TransportError, FileError) as error:
-            problem = error
+            running.answer((yield effect))
+        except FAILURES as error:
+            running.fail(error)
