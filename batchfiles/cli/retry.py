@@ -11,6 +11,7 @@ from batchfiles.cli.edit_options import EditingCommand, edit_options, edits_of
 from batchfiles.cli.options import counts_option, files_argument, inputs_option, line_cap_option, temp_dir_option, workers_option
 from batchfiles.cli.progress import Progress
 from batchfiles.cli.terminal import cut, visible
+from batchfiles.cli.text_table import text_table
 from batchfiles.cli.validate import plural, size
 from batchfiles.jobs.lean_import import import_pyarrow
 
@@ -25,6 +26,8 @@ FINDINGS = 3
 GROUPS = 20
 """Groups that the table shows; `--json` has all."""
 CODE_WIDTH = 32
+HEADINGS = ("outcome", "status", "error", "requests", "")
+TEXTS = ("outcome", "error", "")
 
 
 @click.command(cls=EditingCommand, short_help="Write the requests that may succeed if they are sent again.")
@@ -134,18 +137,14 @@ def retry(
 
 def table(report: RetryReport) -> list[str]:
     """Return a line for each group: what became of the requests, and why they were left out."""
-    rows = [("outcome", "status", "error", "requests", "")]
+    rows = []
     for group in report.groups[:GROUPS]:
         status = "" if group.status_code is None else str(group.status_code)
         code = cut(visible(group.error_code or ""), CODE_WIDTH)
         words = "written" if group.left_out is None else f"left out: {group.left_out}"
         rows.append((group.outcome or "-", status, code, f"{group.requests:,}", words))
     rows.append(("all", "", "", f"{report.inputs:,}", f"{report.written:,} written, {report.left_out:,} left out"))
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = [
-        f"{outcome:{widths[0]}}  {status:>{widths[1]}}  {code:{widths[2]}}  {requests:>{widths[3]}}  {words}".rstrip()
-        for outcome, status, code, requests, words in rows
-    ]
+    lines = text_table(HEADINGS, rows, texts=TEXTS)
     if len(report.groups) > GROUPS:
         lines.insert(-1, f"… {len(report.groups) - GROUPS:,} more: --json lists them")
     return lines

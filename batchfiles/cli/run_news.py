@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING, Self, TextIO
 
 from batchfiles.cli.outcome_table import share
 from batchfiles.cli.terminal import cut, visible
-from batchfiles.cli.validate import plural, size, table
+from batchfiles.cli.text_table import text_table
+from batchfiles.cli.validate import plural, size
 
 if TYPE_CHECKING:
     from batchfiles.campaign_run.report import PlannedPart, RunPlan, RunReport, RunStatus
 
 __all__ = ["RunNews", "words_of_plan", "words_of_report"]
 
+PLAN_HEADINGS = ("part", "requests", "size", "tokens", "endpoint")
 ERASE_LINE = "\r\x1b[K"
 
 LISTED = 20
@@ -74,7 +76,7 @@ def words_of_plan(plan: RunPlan) -> Iterator[str]:
     if not plan.parts:
         yield f"{visible(plan.folder)}: nothing would be sent now"
         return
-    yield from table([("part", "requests", "size", "tokens", "endpoint"), *map(_row, plan.parts[:LISTED])])
+    yield from text_table(PLAN_HEADINGS, map(_row, plan.parts[:LISTED]), texts=("part", "endpoint"))
     if len(plan.parts) > LISTED:
         yield f"… and {plural(len(plan.parts) - LISTED, 'part')} more: --json lists them"
     sums = plan.to_dict()

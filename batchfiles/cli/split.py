@@ -14,7 +14,8 @@ from batchfiles.cli.options import files_argument, temp_dir_option
 from batchfiles.cli.progress import Progress, total_of
 from batchfiles.cli.targets import check_targets
 from batchfiles.cli.terminal import visible
-from batchfiles.cli.validate import plural, size, table
+from batchfiles.cli.text_table import text_table
+from batchfiles.cli.validate import plural, size
 from batchfiles.jobs.lean_import import import_pyarrow
 
 if TYPE_CHECKING:
@@ -114,7 +115,7 @@ def split(
 def summary(report: SplitReport, by: tuple[str, ...]) -> Iterator[str]:
     """Yield the lines of the summary: the first parts, what was left out, and how much there is."""
     parts = report.parts
-    yield from table([("part", "requests", "size", *by), *(_row(part, by) for part in parts[:LISTED])])
+    yield from text_table(("part", "requests", "size", *by), [_row(part, by) for part in parts[:LISTED]], texts=("part", *by))
     if len(parts) > LISTED:
         yield f"… and {plural(len(parts) - LISTED, 'part')} more: manifest.json lists them"
     yield from words_of_lines(report.blank_lines, report.findings)

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from batchfiles.cli.terminal import padded, width_of
 
 __all__ = ["text_table"]
 
 
-def text_table(headings: Sequence[str], rows: Iterable[Sequence[str]], *, texts: int = 1) -> list[str]:
+def text_table(headings: Sequence[str], rows: Iterable[Sequence[str]], *, texts: int | Collection[str] = 1) -> list[str]:
     """Lay out visible cells below their headings.
 
     Args:
         headings: What the columns are called.
         rows: The cells.
-        texts: How many columns, counted from the first, are texts; the others are numbers and stand to the right.
+        texts: The headings of the columns that are texts, or how many they are, counted from the first; the others are numbers
+            and stand to the right.
 
     Returns:
         The lines; none where there is no row.
@@ -24,11 +25,10 @@ def text_table(headings: Sequence[str], rows: Iterable[Sequence[str]], *, texts:
     if len(cells) == 1:
         return []
     widths = [max(map(width_of, column)) for column in zip(*cells, strict=True)]
-    return ["  ".join(_aligned(row, widths, texts)).rstrip() for row in cells]
+    named = headings[:texts] if isinstance(texts, int) else texts
+    are_texts = [heading in named for heading in headings]
+    return ["  ".join(map(_aligned, row, widths, are_texts)).rstrip() for row in cells]
 
 
-def _aligned(row: Sequence[str], widths: Sequence[int], texts: int) -> list[str]:
-    return [
-        padded(cell, width) if place < texts else " " * (width - width_of(cell)) + cell
-        for place, (cell, width) in enumerate(zip(row, widths, strict=True))
-    ]
+def _aligned(cell: str, width: int, is_text: bool) -> str:
+    return padded(cell, width) if is_text else " " * (width - width_of(cell)) + cell

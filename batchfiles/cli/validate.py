@@ -10,7 +10,8 @@ import click
 from batchfiles.cli.limits_options import limits_options
 from batchfiles.cli.options import files_argument
 from batchfiles.cli.progress import Progress, total_of
-from batchfiles.cli.terminal import cut, padded, visible, width_of
+from batchfiles.cli.terminal import cut, visible
+from batchfiles.cli.text_table import text_table
 
 if TYPE_CHECKING:
     from batchfiles.findings import Finding
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
 __all__ = ["validate"]
 
 HEADINGS = ("file", "requests", "size", "endpoint", "model", "errors", "warnings")
+TEXTS = ("file", "endpoint", "model")
 CELL_WIDTH = 40
-TO_THE_RIGHT = frozenset({"requests", "size", "tokens", "errors", "warnings"})
 
 
 @click.command(short_help="Check request files before they are sent.")
@@ -110,7 +111,7 @@ def validate(
 
 def summary(report: Report, *, listed: int) -> list[str]:
     """Return the lines of the summary: a table of the files, the codes, and a verdict."""
-    lines = table([HEADINGS, *(row(file) for file in report.files)])
+    lines = text_table(HEADINGS, map(row, report.files), texts=TEXTS)
     for name, counts in (("errors", report.errors), ("warnings", report.warnings)):
         if counts:
             codes = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
@@ -150,14 +151,3 @@ def size(count: int) -> str:
 def plural(count: int, noun: str, many: str | None = None) -> str:
     """Return a count with its noun: `1 error`, `2 errors`."""
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {many or f'{noun}s'}"
-
-
-def table(rows: list[tuple[str, ...]]) -> list[str]:
-    """Lay out cells in columns; the first row says how they are called."""
-    widths = [max(map(width_of, column)) for column in zip(*rows, strict=True)]
-    return ["  ".join(map(aligned, cells, widths, rows[0])).rstrip() for cells in rows]
-
-
-def aligned(cell: str, width: int, heading: str) -> str:
-    """Pad a cell: numbers stand to the right."""
-    return cell.rjust(width) if heading in TO_THE_RIGHT else padded(cell, width)

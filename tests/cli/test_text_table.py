@@ -1,0 +1,33 @@
+"""Cells in columns: texts begin where their heading begins, numbers end where it ends."""
+
+from __future__ import annotations
+
+from batchfiles.cli.text_table import text_table
+
+
+def test_texts_stand_to_the_left_and_numbers_to_the_right() -> None:
+    """The first columns are texts, as many as are said."""
+    assert text_table(("file", "holds", "lines"), [("a.jsonl", "requests", "7"), ("b", "", "1,234")], texts=2) == [
+        "file     holds     lines",
+        "a.jsonl  requests      7",
+        "b                  1,234",
+    ]
+
+
+def test_columns_of_texts_may_be_named() -> None:
+    """They need not stand in front; nothing is left behind the last cell."""
+    assert text_table(("part", "size", "model"), [("1", "10 B", "gpt"), ("10", "9 B", "")], texts=("part", "model")) == [
+        "part  size  model",
+        "1     10 B  gpt",
+        "10     9 B",
+    ]
+
+
+def test_wide_letters_count_as_two_columns() -> None:
+    """What stands behind them is not moved."""
+    assert text_table(("code", "count"), [("限界", "1"), ("bad", "22")]) == ["code  count", "限界      1", "bad      22"]
+
+
+def test_without_a_row_there_is_no_table() -> None:
+    """Headings alone say nothing."""
+    assert text_table(("model", "tokens"), []) == []
