@@ -25,7 +25,8 @@ from batchfiles.api.retry_policy import RetryPolicy
 from batchfiles.client import disk
 from batchfiles.client.calls import Calls
 from batchfiles.client.environment import access_of
-from batchfiles.client.transport import CHUNK, Deadline, KeyAuth, failure, head_of, httpx2, operation_timeout, transport_error
+from batchfiles.client.exchange import Exchange
+from batchfiles.client.transport import CHUNK, CUT, NOT_SENT, KeyAuth, failure, head_of, httpx2, problem_of
 from batchfiles.errors import FileError, TransportError
 
 __all__ = ["AsyncBatches", "AsyncClient", "AsyncFiles"]
@@ -125,7 +126,7 @@ class AsyncClient:
             await exchange.close()
 
 
-async def _perform(effect: effects.Effect, exchange: _Exchange, on_update: OnUpdate | None) -> Any:  # noqa: ANN401, C901 - one line for each effect
+async def _perform(effect: effects.Effect, exchange: _Exchange, on_update: OnUpdate | None) -> Any:  # noqa: ANN401 - one line for each effect
     match effect:
         case effects.Open(request):
             return await exchange.open(request)
@@ -144,38 +145,24 @@ async def _perform(effect: effects.Effect, exchange: _Exchange, on_update: OnUpd
         case effects.Tell(batch):
             told = on_update(batch) if on_update is not None else None
             return await told if inspect.isawaitable(told) else told
-        case effects.Size(path):
-            return await asyncio.to_thread(disk.size, path)
-        case effects.ReadFile(path):
-            return await asyncio.to_thread(disk.read, path)
-        case effects.WriteFile(path, content):
-            return await asyncio.to_thread(disk.write, path, content)
-        case effects.Move(path, target, leftover):
-            return await asyncio.to_thread(disk.move, path, target, leftover)
+        case effects.Size() | effects.ReadFile() | effects.WriteFile() | effects.Move():
+            return await asyncio.to_thread(disk.perform, effect)
 
 
-class _Exchange:
-    """One request and its answer at a time; what is open is closed by the next one, and in the end."""
-
-    def __init__(self, http: httpx2.AsyncClient, auth: KeyAuth, timeout: float) -> None:
-        self._http = http
-        self._auth = auth
-        self._timeout = timeout
-        self._response: httpx2.Response | None = None
-        self._end = 0.0
+class _Exchange(Exchange[httpx2.AsyncClient]):
+    """An exchange that is awaited."""
 
     async def open(self, request: Request) -> Response:
         await self.close()
-        self._end = time.monotonic() + self._timeout * request.patience
+        self._begin(request)
         problem = await self._send(request)
-        if problem is None and self._auth.is_renewable and self._response is not None and self._response.status_code == 401:
+        if problem is None and self._may_have_another_key:
             await self.close()
             self._auth.renew()
-            problem = await self._send(request)  # the key is asked for again: it may have been a token that has expired
+            problem = await self._send(request)
         if problem is not None:
             raise problem
-        assert self._response is not None  # noqa: S101 - there is one where there is no problem
-        return head_of(self._response)
+        return head_of(self._opened)
 
     async def read(self, limit: int) -> bytes:
         pieces: list[bytes] = []
@@ -187,11 +174,11 @@ class _Exchange:
                 size += len(piece)
                 if size >= limit:
                     break
-        except (httpx2.HTTPError, httpx2.StreamError, Deadline) as error:
-            problem = failure(error)
+        except CUT as error:
+            problem = problem_of(error)
         await self.close()
         if problem is not None:
-            raise transport_error(*problem)
+            raise problem
         return b"".join(pieces)[:limit]
 
     async def save(self, path: str, offset: int) -> Saved:
@@ -201,8 +188,8 @@ class _Exchange:
                 async for piece in self._timely(self._opened.aiter_raw()):
                     await asyncio.to_thread(file.write, piece)
                     size += len(piece)
-            except (httpx2.HTTPError, httpx2.StreamError, Deadline) as error:
-                problem = failure(error)[1]
+            except CUT as error:
+                _, problem = failure(error)
         await self.close()
         return Saved(size, problem)
 
@@ -213,22 +200,11 @@ class _Exchange:
 
     async def _send(self, request: Request) -> TransportError | FileError | None:
         """Send; returns why it failed, so that no traceback goes through frames that know the key."""
-        headers = dict(request.headers)
-        if request.body:
-            headers["Content-Length"] = str(request.content_length)
         try:
-            built = self._http.build_request(
-                request.method,
-                request.url,
-                headers=headers,
-                content=self._body(request) if request.body else None,
-                timeout=operation_timeout(self._timeout),
-            )
+            built = self._built(request, self._body(request) if request.body else None)
             self._response = await self._http.send(built, auth=self._auth, stream=True, follow_redirects=False)
-        except (httpx2.HTTPError, httpx2.InvalidURL, Deadline) as error:
-            return transport_error(*failure(error))
-        except FileError as error:
-            return FileError(error.reason, path=error.path, number=error.errno)
+        except NOT_SENT as error:
+            return problem_of(error)
         return None
 
     async def _body(self, request: Request) -> AsyncIterator[bytes]:
@@ -241,20 +217,11 @@ class _Exchange:
                 self._check_time()
                 yield piece
 
-    @property
-    def _opened(self) -> httpx2.Response:
-        assert self._response is not None  # noqa: S101 - a body is read after its head
-        return self._response
-
     async def _timely(self, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         """Yield pieces as they come, however small: each is a moment to look at the clock."""
         async for piece in pieces:
             self._check_time()
             yield piece
-
-    def _check_time(self) -> None:
-        if time.monotonic() > self._end:
-            raise Deadline
 
 
 class AsyncBatches:

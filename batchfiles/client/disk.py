@@ -8,11 +8,12 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
+from batchfiles.api.flows import effects
 from batchfiles.api.messages import FilePart
 from batchfiles.errors import FileError
 from batchfiles.streams.atomic import atomic_file, file_error
 
-__all__ = ["appended", "move", "pieces", "read", "size", "write"]
+__all__ = ["appended", "move", "perform", "pieces", "read", "size", "write"]
 
 
 def size(path: str) -> int | None:
@@ -51,6 +52,24 @@ def write(path: str, content: bytes) -> None:
     """
     with atomic_file(Path(path), force=True) as file:
         file.write(content)
+
+
+def perform(effect: effects.Size | effects.ReadFile | effects.WriteFile | effects.Move) -> int | bytes | None:
+    """Do one of the effects that need only the disk, and return its answer.
+
+    Raises:
+        FileError: The disk refused.
+    """
+    match effect:
+        case effects.Size(path):
+            return size(path)
+        case effects.ReadFile(path):
+            return read(path)
+        case effects.WriteFile(path, content):
+            write(path, content)
+        case effects.Move(path, target, leftover):
+            move(path, target, leftover)
+    return None
 
 
 @contextmanager

@@ -23,7 +23,8 @@ from batchfiles.api.retry_policy import RetryPolicy
 from batchfiles.client import disk
 from batchfiles.client.calls import Calls
 from batchfiles.client.environment import access_of
-from batchfiles.client.transport import CHUNK, Deadline, KeyAuth, failure, head_of, httpx2, operation_timeout, transport_error
+from batchfiles.client.exchange import Exchange
+from batchfiles.client.transport import CHUNK, CUT, NOT_SENT, KeyAuth, failure, head_of, httpx2, problem_of
 from batchfiles.errors import FileError, TransportError
 
 __all__ = ["Batches", "Client", "Files"]
@@ -126,7 +127,7 @@ class Client:
             exchange.close()
 
 
-def _perform(effect: effects.Effect, exchange: _Exchange, on_update: Callable[[Batch], object] | None) -> Any:  # noqa: ANN401, C901 - one line for each effect
+def _perform(effect: effects.Effect, exchange: _Exchange, on_update: Callable[[Batch], object] | None) -> Any:  # noqa: ANN401 - one line for each effect
     match effect:
         case effects.Open(request):
             return exchange.open(request)
@@ -144,38 +145,24 @@ def _perform(effect: effects.Effect, exchange: _Exchange, on_update: Callable[[B
             return secrets.token_hex(16)
         case effects.Tell(batch):
             return on_update(batch) if on_update is not None else None
-        case effects.Size(path):
-            return disk.size(path)
-        case effects.ReadFile(path):
-            return disk.read(path)
-        case effects.WriteFile(path, content):
-            return disk.write(path, content)
-        case effects.Move(path, target, leftover):
-            return disk.move(path, target, leftover)
+        case effects.Size() | effects.ReadFile() | effects.WriteFile() | effects.Move():
+            return disk.perform(effect)
 
 
-class _Exchange:
-    """One request and its answer at a time; what is open is closed by the next one, and in the end."""
-
-    def __init__(self, http: httpx2.Client, auth: KeyAuth, timeout: float) -> None:
-        self._http = http
-        self._auth = auth
-        self._timeout = timeout
-        self._response: httpx2.Response | None = None
-        self._end = 0.0
+class _Exchange(Exchange[httpx2.Client]):
+    """An exchange that keeps the thread until it is over."""
 
     def open(self, request: Request) -> Response:
         self.close()
-        self._end = time.monotonic() + self._timeout * request.patience
+        self._begin(request)
         problem = self._send(request)
-        if problem is None and self._auth.is_renewable and self._response is not None and self._response.status_code == 401:
+        if problem is None and self._may_have_another_key:
             self.close()
             self._auth.renew()
-            problem = self._send(request)  # the key is asked for again: it may have been a token that has expired
+            problem = self._send(request)
         if problem is not None:
             raise problem
-        assert self._response is not None  # noqa: S101 - there is one where there is no problem
-        return head_of(self._response)
+        return head_of(self._opened)
 
     def read(self, limit: int) -> bytes:
         pieces: list[bytes] = []
@@ -187,11 +174,11 @@ class _Exchange:
                 size += len(piece)
                 if size >= limit:
                     break
-        except (httpx2.HTTPError, httpx2.StreamError, Deadline) as error:
-            problem = failure(error)
+        except CUT as error:
+            problem = problem_of(error)
         self.close()
         if problem is not None:
-            raise transport_error(*problem)
+            raise problem
         return b"".join(pieces)[:limit]
 
     def save(self, path: str, offset: int) -> Saved:
@@ -201,8 +188,8 @@ class _Exchange:
                 for piece in self._timely(self._opened.iter_raw()):
                     file.write(piece)
                     size += len(piece)
-            except (httpx2.HTTPError, httpx2.StreamError, Deadline) as error:
-                problem = failure(error)[1]
+            except CUT as error:
+                _, problem = failure(error)
         self.close()
         return Saved(size, problem)
 
@@ -213,22 +200,11 @@ class _Exchange:
 
     def _send(self, request: Request) -> TransportError | FileError | None:
         """Send; returns why it failed, so that no traceback goes through frames that know the key."""
-        headers = dict(request.headers)
-        if request.body:
-            headers["Content-Length"] = str(request.content_length)
         try:
-            built = self._http.build_request(
-                request.method,
-                request.url,
-                headers=headers,
-                content=self._body(request) if request.body else None,
-                timeout=operation_timeout(self._timeout),
-            )
+            built = self._built(request, self._body(request) if request.body else None)
             self._response = self._http.send(built, auth=self._auth, stream=True, follow_redirects=False)
-        except (httpx2.HTTPError, httpx2.InvalidURL, Deadline) as error:
-            return transport_error(*failure(error))
-        except FileError as error:
-            return FileError(error.reason, path=error.path, number=error.errno)
+        except NOT_SENT as error:
+            return problem_of(error)
         return None
 
     def _body(self, request: Request) -> Iterator[bytes]:
@@ -240,20 +216,11 @@ class _Exchange:
                 self._check_time()
                 yield piece
 
-    @property
-    def _opened(self) -> httpx2.Response:
-        assert self._response is not None  # noqa: S101 - a body is read after its head
-        return self._response
-
     def _timely(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
         """Yield pieces as they come, however small: each is a moment to look at the clock."""
         for piece in pieces:
             self._check_time()
             yield piece
-
-    def _check_time(self) -> None:
-        if time.monotonic() > self._end:
-            raise Deadline
 
 
 class Batches:

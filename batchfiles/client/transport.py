@@ -8,14 +8,14 @@ from collections.abc import Generator
 from batchfiles.api.config import Config
 from batchfiles.api.key import Key
 from batchfiles.api.messages import Response
-from batchfiles.errors import MissingDependency, TransportError
+from batchfiles.errors import FileError, MissingDependency, TransportError
 
 try:
     import httpx2
 except ImportError:
     raise MissingDependency("the client needs httpx2: pip install 'batchfiles[client]'") from None
 
-__all__ = ["CHUNK", "Deadline", "KeyAuth", "failure", "head_of", "httpx2", "operation_timeout", "transport_error"]
+__all__ = ["CHUNK", "CUT", "NOT_SENT", "Deadline", "KeyAuth", "failure", "head_of", "httpx2", "operation_timeout", "problem_of"]
 
 CHUNK = 256 * 1024
 """Bytes of a file that are read and sent at once."""
@@ -26,6 +26,13 @@ CONNECT, OPERATION = 10.0, 60.0
 
 class Deadline(Exception):  # not for users: it never leaves the drivers
     """The time for a whole request is over."""
+
+
+NOT_SENT = (httpx2.HTTPError, httpx2.InvalidURL, Deadline, FileError)
+"""What may be raised where a request is sent: by the connection, by its address, by the clock, or by the file that is sent."""
+
+CUT = (httpx2.HTTPError, httpx2.StreamError, Deadline)
+"""What may be raised where the body of an answer is read."""
 
 
 class KeyAuth(httpx2.Auth):
@@ -90,6 +97,9 @@ def _connecting(error: Exception) -> str:
     return "connect"
 
 
-def transport_error(phase: str, why: str) -> TransportError:
-    """Return the exception for a broken exchange."""
+def problem_of(error: Exception) -> TransportError | FileError:
+    """Return our own exception for a broken exchange, made anew: no frame of its traceback knows the key."""
+    if isinstance(error, FileError):
+        return FileError(error.reason, path=error.path, number=error.errno)
+    phase, why = failure(error)
     return TransportError(f"no answer from the service: {why}", phase=phase)
