@@ -1,4 +1,4 @@
-"""Exact uniqueness of any number of ids: some in memory, the others in hash partitions on the disk."""
+"""Exact uniqueness of any number of ids: some in memory, the others on the disk, and compared where their hashes are the same."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import marshal
 import os
 import tempfile
 from array import array
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import IO, Self, TypeAlias, cast
 
@@ -14,8 +15,11 @@ from batchfiles.streams.atomic import file_error
 
 __all__ = ["UniqueIds"]
 
-PARTITIONS = 256
-"""10 million ids of 36 characters make 39,000 a partition, and one partition at a time is in memory: 8 MB."""
+PARTITIONS = 64
+"""Of the hashes, by their last bits: one at a time is looked through, with a set of its own."""
+
+HASHES = 2_000_000
+"""Hashes that wait in memory, 8 bytes each, before they go to the disk."""
 
 CHARACTERS = 64
 """An id in memory counts once for every 64 characters, so that long ones don't break the bound."""
@@ -23,22 +27,29 @@ CHARACTERS = 64
 BUFFER = 2 * 1024 * 1024
 """Characters (and as many as `CHARACTERS // 2` for the id itself) that wait in memory before they go to the disk."""
 
+SUSPECTS = 200_000
+"""Ids that are compared at a time, about 160 bytes each. Only those whose hash stands twice are compared at all."""
+
+
 Piece: TypeAlias = "tuple[list[str], array[int]]"
-"""Some ids of one partition and their places."""
+"""Some ids and their places."""
+
+Extent: TypeAlias = tuple[int, int]
+"""Offset and length in the temporary file."""
 
 
 class UniqueIds:
     """Find every id that is added twice, exactly, in bounded memory.
 
-    The first ids stay in memory, and a repetition of one of them is known at once. The ones behind go to a temporary file, by
-    their hash, and `duplicates` finds the repetitions among them at the end, one partition after the other. The hash only says in
-    which partition an id stands; the ids themselves are compared. The file has no name, so that it is gone when it is closed,
-    and also when the process is killed.
+    The first ids stay in memory, and a repetition of one of them is known at once. The ones behind go to a temporary file, and
+    `duplicates` finds the repetitions among them at the end: it looks for hashes that stand twice, and where there are any, for
+    their ids. The hash only says which ids may be the same; the ids themselves are compared. The file has no name, so that it is
+    gone when it is closed, and also when the process is killed.
 
     Args:
         in_memory: How many ids stay in memory, about 160 bytes each.
         temp_dir: A folder for the temporary file; None takes the system's.
-        hashed_by: Python's own hash of a string by default: it costs nothing, and nobody can aim at one partition.
+        hashed_by: Python's own hash of a string by default, 64 bits: it costs nothing, and nobody can make ids that share one.
     """
 
     def __init__(
@@ -57,9 +68,13 @@ class UniqueIds:
     def _start(self) -> None:
         self._places: dict[str, int] = {}
         self._room = self._in_memory
-        self._waiting: list[Piece] = [([], array("q")) for _ in range(PARTITIONS)]
+        self._hashes = [array("q") for _ in range(PARTITIONS)]
+        self._note_hash = [hashes.append for hashes in self._hashes]
+        self._hash_count = 0
+        self._hash_pieces: list[list[Extent]] = [[] for _ in range(PARTITIONS)]
+        self._waiting: Piece = ([], array("q"))
         self._waiting_size = 0
-        self._index: list[array[int]] = [array("q") for _ in range(PARTITIONS)]
+        self._pieces: list[Extent] = []
         self._end = 0
 
     def __enter__(self) -> Self:
@@ -89,12 +104,7 @@ class UniqueIds:
             self._room -= 1 + len(custom_id) // CHARACTERS
             self._places[custom_id] = place
             return None
-        ids, places = self._waiting[self._hash(custom_id) % PARTITIONS]
-        ids.append(custom_id)
-        places.append(place)
-        self._waiting_size += len(custom_id) + CHARACTERS // 2
-        if self._waiting_size > BUFFER:
-            self._spill()
+        self._put_aside((custom_id,), place)
         return None
 
     def add_all(self, custom_ids: Sequence[str | None], place: int) -> bool:
@@ -127,15 +137,19 @@ class UniqueIds:
         return True
 
     def _put_aside(self, ids: Sequence[str], place: int) -> None:
-        """Let ids wait for the comparison at the end."""
-        waiting = self._waiting
-        for custom_id, number, hashed in zip(ids, range(place, place + len(ids)), map(self._hash, ids), strict=True):
-            some, places = waiting[hashed % PARTITIONS]
-            some.append(custom_id)
-            places.append(number)
+        """Let ids wait for the comparison at the end. Flat on purpose: it runs once for each id of a large file."""
+        note = self._note_hash
+        for hashed in map(self._hash, ids):
+            note[hashed % PARTITIONS](hashed)
+        self._hash_count += len(ids)
+        waiting, places = self._waiting
+        waiting.extend(ids)
+        places.extend(range(place, place + len(ids)))
         self._waiting_size += sum(map(len, ids)) + len(ids) * (CHARACTERS // 2)
         if self._waiting_size > BUFFER:
             self._spill()
+        if self._hash_count > HASHES:
+            self._spill_hashes()
 
     def duplicates(self) -> Iterator[tuple[str, int, int]]:
         """Find the repetitions that `add` could not see.
@@ -147,32 +161,66 @@ class UniqueIds:
         Raises:
             FileError: The temporary file can't be written or read.
         """
-        if self._file is not None:
-            self._spill()
-        for number, waiting in enumerate(self._waiting):
-            seen: dict[str, int] = {}
-            for ids, places in self._pieces_of(number) if self._file is not None else (waiting,):
-                for custom_id, place in zip(ids, places, strict=True):
-                    first = seen.get(custom_id)
-                    if first is None:
-                        seen[custom_id] = place
-                    else:
-                        yield custom_id, first, place
+        suspects: set[int] = set()
+        for partition in range(PARTITIONS):
+            suspects |= self._repeated_hashes(partition)
+            if len(suspects) > SUSPECTS:
+                yield from self._compared(suspects)
+                suspects = set()
+        if suspects:
+            yield from self._compared(suspects)
+
+    def _repeated_hashes(self, partition: int) -> set[int]:
+        """Return the hashes of a partition that were noted more than once."""
+        hashes = array("q")
+        for extent in self._hash_pieces[partition]:
+            hashes.frombytes(self._read(extent))
+        hashes.extend(self._hashes[partition])
+        if len(set(hashes)) == len(hashes):
+            return set()
+        return {hashed for hashed, count in Counter(hashes).items() if count > 1}
+
+    def _compared(self, suspects: set[int]) -> Iterator[tuple[str, int, int]]:
+        """Find the repetitions among the ids that have these hashes."""
+        seen: dict[str, int] = {}
+        for ids, places in self._all_pieces():
+            for custom_id, place, hashed in zip(ids, places, map(self._hash, ids), strict=True):
+                if hashed not in suspects:
+                    continue
+                first = seen.get(custom_id)
+                if first is None:
+                    seen[custom_id] = place
+                else:
+                    yield custom_id, first, place
 
     def _spill(self) -> None:
-        """Move what waits to the disk, a piece for each partition."""
-        pieces = []
-        for (ids, places), index in zip(self._waiting, self._index, strict=True):
-            if not ids:
-                continue
-            piece = marshal.dumps((ids, places.tobytes()))
-            index.append(self._end)
-            index.append(len(piece))
-            self._end += len(piece)
-            pieces.append(piece)
-            ids.clear()
-            del places[:]
+        """Move the ids that wait to the disk."""
+        ids, places = self._waiting
+        self._pieces += self._write([marshal.dumps((ids, places.tobytes()))])
+        self._waiting = ([], array("q"))
         self._waiting_size = 0
+
+    def _spill_hashes(self) -> None:
+        """Move the hashes that wait to the disk, a piece for each partition."""
+        for extent, known in zip(self._write([hashes.tobytes() for hashes in self._hashes]), self._hash_pieces, strict=True):
+            known.append(extent)
+        for hashes in self._hashes:
+            del hashes[:]
+        self._hash_count = 0
+
+    def _all_pieces(self) -> Iterator[Piece]:
+        """Give the ids that were put aside, in their order."""
+        for extent in self._pieces:
+            ids, places = marshal.loads(self._read(extent))  # noqa: S302 - our own bytes, from a file that nobody else can open
+            yield ids, array("q", places)
+        yield self._waiting
+
+    def _write(self, pieces: Sequence[bytes]) -> list[Extent]:
+        """Append to the temporary file, and say where each piece stands."""
+        extents = []
+        for piece in pieces:
+            extents.append((self._end, len(piece)))
+            self._end += len(piece)
         try:
             if self._file is None:
                 self._file = tempfile.TemporaryFile(dir=self._temp_dir)  # noqa: SIM115 - it is closed by `close`
@@ -180,18 +228,14 @@ class UniqueIds:
             self._file.flush()
         except OSError as error:
             raise self._refused(error) from None
+        return extents
 
-    def _pieces_of(self, partition: int) -> Iterator[Piece]:
-        """Read the pieces of one partition back, in the order in which they were written."""
-        index = self._index[partition]
-        file = cast("IO[bytes]", self._file).fileno()
-        for offset, length in zip(index[::2], index[1::2], strict=True):
-            try:
-                piece = os.pread(file, length, offset)
-            except OSError as error:
-                raise self._refused(error) from None
-            ids, places = marshal.loads(piece)  # noqa: S302 - our own bytes, from a file that nobody else can open
-            yield ids, array("q", places)
+    def _read(self, extent: Extent) -> bytes:
+        offset, length = extent
+        try:
+            return os.pread(cast("IO[bytes]", self._file).fileno(), length, offset)
+        except OSError as error:
+            raise self._refused(error) from None
 
     def _refused(self, error: OSError) -> FileError:
         return file_error(error, os.fspath(self._temp_dir or tempfile.gettempdir()))

@@ -70,6 +70,8 @@ def test_the_same_place_twice_is_still_a_repetition():
 def test_nothing_is_missed_or_invented_however_bad_the_hash(in_memory, hashed_by, monkeypatch):
     """A dict finds the same repetitions in random files, with every share of memory and disk."""
     monkeypatch.setattr(unique, "BUFFER", 500)
+    monkeypatch.setattr(unique, "HASHES", 40)
+    monkeypatch.setattr(unique, "SUSPECTS", 3)
     chance = random.Random(in_memory)
     for _ in range(100):
         custom_ids = [f"id-{chance.randrange(60)}" for _ in range(chance.randrange(120))]
@@ -146,6 +148,7 @@ def test_a_disk_that_fails_while_reading_back_is_a_file_error(tmp_path, monkeypa
     monkeypatch.setattr(unique.os, "pread", fail)
     with UniqueIds(in_memory=0, temp_dir=tmp_path) as ids:
         ids.add("a", 1)
+        ids.add("a", 2)
         with pytest.raises(FileError, match=f"{tmp_path.name}: input/output error"):
             list(ids.duplicates())
 
