@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from batchfiles.cli.terminal import visible
@@ -11,7 +11,7 @@ from batchfiles.cli.validate import plural
 if TYPE_CHECKING:
     from batchfiles.findings import Finding
 
-__all__ = ["words_of_lines"]
+__all__ = ["first_findings", "words_of_lines"]
 
 WORDS = {
     "byte_order_mark": "a byte order mark was left out",
@@ -19,9 +19,21 @@ WORDS = {
 }
 
 
-def words_of_lines(blank_lines: int, findings: Iterable[Finding]) -> Iterator[str]:
+FINDINGS = 3
+"""Findings that are told in their own words; `--json` has more."""
+
+
+def words_of_lines(blank_lines: int, findings: Iterable[Finding] = ()) -> Iterator[str]:
     """Yield a line for each thing that was left out or added."""
     if blank_lines:
         yield f"{plural(blank_lines, 'blank line')} left out"
     for finding in findings:
         yield visible(f"{finding.path}:{finding.line_number}: {WORDS.get(finding.code, finding.message)}")
+
+
+def first_findings(findings: Sequence[Finding]) -> Iterator[str]:
+    """Yield a line for each of the first findings, and one that says how many more there are."""
+    for finding in findings[:FINDINGS]:
+        yield visible(str(finding))
+    if len(findings) > FINDINGS:
+        yield f"{len(findings) - FINDINGS:,} more findings: --json lists them"

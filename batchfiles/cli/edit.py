@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 import click
 
+from batchfiles.cli.copied import first_findings, words_of_lines
 from batchfiles.cli.edit_options import EditingCommand, edit_options, edits_of
 from batchfiles.cli.options import counts_option, files_argument, force_option, line_cap_option, temp_dir_option
 from batchfiles.cli.progress import Progress, total_of
-from batchfiles.cli.targets import check_targets
-from batchfiles.cli.terminal import visible
+from batchfiles.cli.report_json import report_json
+from batchfiles.cli.targets import check_targets, place_of, refuse_two_on_stdout
 from batchfiles.cli.validate import plural, size
-from batchfiles.streams.urls import shown_name
 
 if TYPE_CHECKING:
     from batchfiles.jobs.edit import EditReport
 
 __all__ = ["edit"]
-
-STDOUT = "-"
-FINDINGS = 3
-"""Findings that are told in words; `--json` has more."""
 
 
 @click.command(cls=EditingCommand, short_help="Change the same value in every line, and no other byte.")
@@ -87,11 +82,10 @@ def edit(
     from batchfiles.jobs.edit import edit as edit_files
     from batchfiles.streams.sources import expand
 
-    if output == STDOUT and as_json:
-        raise click.UsageError("-o - and --json both want standard output.")
+    refuse_two_on_stdout(output, as_json=as_json)
     edits = edits_of(context, {"set_": set_, "set_string": set_string, "unset": unset})
     sources = expand(files)
-    check_targets(None, [("-o", None if output == STDOUT else output)], sources, force=force)
+    check_targets(None, [("-o", output)], sources, force=force)
     with Progress("edit", total_of(sources), quiet=as_json) as progress:
         report = edit_files(
             *sources,
@@ -106,7 +100,7 @@ def edit(
             on_bytes=progress.add,
         )
     if as_json:
-        click.echo(json.dumps(report.to_dict(), indent=2))
+        click.echo(report_json(report))
     click.echo("\n".join(summary(report, output)), err=True)
     if report.bad_lines:
         context.exit(1)
@@ -114,16 +108,11 @@ def edit(
 
 def summary(report: EditReport, output: str) -> list[str]:
     """Return the words about an edit."""
-    lines = [visible(str(finding)) for finding in report.findings[:FINDINGS]]
-    if len(report.findings) > FINDINGS:
-        lines.append(f"{len(report.findings) - FINDINGS:,} more findings: --json lists them")
-    if report.blank_lines:
-        lines.append(f"{plural(report.blank_lines, 'blank line')}, left out")
+    lines = [*first_findings(report.findings), *words_of_lines(report.blank_lines)]
     if report.bad_lines:
         what = "left out" if report.dropped else "copied as they are"
         lines.append(f"{plural(report.bad_lines, 'line')} that can't be changed, {what}")
-    where = "standard output" if output == STDOUT else visible(shown_name(output))
     written = report.lines - report.dropped
     words = f"{report.changed:,} changed, {report.unchanged:,} copied as they were"
-    lines.append(f"{where}: {plural(written, 'line')}, {words}, {size(report.bytes)}")
+    lines.append(f"{place_of(output)}: {plural(written, 'line')}, {words}, {size(report.bytes)}")
     return lines

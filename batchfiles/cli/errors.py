@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from typing import TYPE_CHECKING
 
@@ -10,6 +9,7 @@ import click
 
 from batchfiles.cli.outcome_table import share
 from batchfiles.cli.progress import Progress, total_of
+from batchfiles.cli.report_json import report_json
 from batchfiles.cli.terminal import cut, visible, wrapped
 from batchfiles.cli.validate import plural
 
@@ -69,7 +69,7 @@ def errors(results: tuple[str, ...], *, most: int, with_ids: bool, as_json: bool
         kept = (None if as_json else IDS_SHOWN) if with_ids else 0
         digest = error_digest(*sources, ids=kept, on_bytes=progress.add)
     if as_json:
-        click.echo(json.dumps(digest.to_dict(), indent=2))
+        click.echo(report_json(digest))
         return
     width = shutil.get_terminal_size((100, 24)).columns
     for line in page(digest, most, width):

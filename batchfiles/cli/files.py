@@ -14,6 +14,7 @@ import click
 
 from batchfiles.cli.options import force_option
 from batchfiles.cli.service_options import Service, service_options
+from batchfiles.cli.targets import STDOUT
 from batchfiles.cli.terminal import cut, visible
 from batchfiles.cli.text_table import text_table
 from batchfiles.cli.times import age, local_time
@@ -178,17 +179,17 @@ def download(file_id: str, *, output: str, force: bool, service: Service) -> Non
     from batchfiles.streams.spool import Spool
 
     target = Path(output)
-    if output != "-":
+    if output != STDOUT:
         refuse_existing(target, force=force)
     with service.connect() as client:
-        if output != "-" and not target.exists():
+        if output != STDOUT and not target.exists():
             client.files.content(file_id, target)
             return
         with Spool() as spool:
             copy = spool.new_path("content")
             client.files.content(file_id, copy)
             with copy.open("rb") as content:
-                if output == "-":
+                if output == STDOUT:
                     shutil.copyfileobj(content, sys.stdout.buffer)
                     return
                 with atomic_file(target, force=True) as file:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -11,7 +10,8 @@ import click
 from batchfiles.cli.copied import words_of_lines
 from batchfiles.cli.options import files_argument, force_option, line_cap_option, temp_dir_option
 from batchfiles.cli.progress import Progress, total_of
-from batchfiles.cli.targets import check_targets
+from batchfiles.cli.report_json import report_json
+from batchfiles.cli.targets import check_targets, refuse_two_on_stdout
 from batchfiles.cli.terminal import visible
 from batchfiles.cli.validate import plural, size
 from batchfiles.jobs.lean_import import import_pyarrow
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from batchfiles.jobs.merge import MergeReport
 
 __all__ = ["merge"]
-
-STDOUT = "-"
 
 
 @click.command(short_help="Put the lines of several files into one.")
@@ -74,15 +72,14 @@ def merge(
         2   wrong usage, requests and results together, or a file to write that exists
         3   it could not be done: a custom_id stands twice, a file can't be read, the disk is full
     """  # noqa: D301 - click wants its \b
-    if as_json and output == STDOUT:
-        raise click.UsageError("--json and -o - both want standard output: name a file for one of them.")
+    refuse_two_on_stdout(output, as_json=as_json)
     if any(name.endswith((".gz", ".bz2", ".zst", ".zstd", "-")) for name in (*files, output)):
         import_pyarrow()
     from batchfiles.campaign.folder import request_sources
     from batchfiles.jobs.merge import merge as merge_files
 
     sources = request_sources(files)
-    check_targets(None, [("-o", None if output == STDOUT else output)], sources, force=force)
+    check_targets(None, [("-o", output)], sources, force=force)
     with Progress("merge", total_of(sources), quiet=as_json) as progress:
         report = merge_files(
             *sources,
@@ -94,7 +91,7 @@ def merge(
             on_bytes=progress.add,
         )
     if as_json:
-        click.echo(json.dumps(report.to_dict(), indent=2))
+        click.echo(report_json(report))
     for line in summary(report):
         click.echo(line, err=True)
 

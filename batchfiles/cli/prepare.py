@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 import click
 
 from batchfiles.cli.limits_options import limits_options
 from batchfiles.cli.options import counts_option, force_option, temp_dir_option
-from batchfiles.cli.targets import check_targets
+from batchfiles.cli.report_json import report_json
+from batchfiles.cli.targets import STDOUT, check_targets, refuse_two_on_stdout
 from batchfiles.cli.terminal import visible
 from batchfiles.cli.validate import plural, size
 from batchfiles.jobs.lean_import import import_pyarrow
@@ -86,8 +86,7 @@ def prepare(
         2   wrong usage: a template or an id that can't be, a column that isn't there, a file that exists
         3   it could not be done: a row can't become a request, a file can't be read, the limits are reached
     """  # noqa: D301 - click wants its \b
-    if as_json and output == "-":
-        raise click.UsageError("-o - and --json both want standard output.")
+    refuse_two_on_stdout(output, as_json=as_json)
     import_pyarrow()
     from batchfiles.jobs.prepare import prepare as prepare_requests
     from batchfiles.streams.remote import located
@@ -95,7 +94,7 @@ def prepare(
     from batchfiles.table.user_table import table_sources
 
     sources = table_sources(tables)
-    check_targets(None, [("-o", None if output == "-" else output)], [*sources, Source.at(located(template))], force=force)
+    check_targets(None, [("-o", output)], [*sources, Source.at(located(template))], force=force)
     report = prepare_requests(
         sources,
         output,
@@ -109,8 +108,8 @@ def prepare(
         temp_dir=temp_dir,
     )
     if as_json:
-        click.echo(json.dumps(report.to_dict(), indent=2))
+        click.echo(report_json(report))
     nulls = f", {plural(report.nulls, 'null')}" if report.nulls else ""
-    where = "standard output" if output == "-" else visible(report.path)
+    where = "standard output" if output == STDOUT else visible(report.path)
     words = f"{where}: {plural(report.requests, 'request')}, {size(report.bytes)}{nulls}, in {report.seconds:,.1f} s"
     click.echo(words, err=True)

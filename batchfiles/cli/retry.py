@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 import click
 
+from batchfiles.cli.copied import first_findings
 from batchfiles.cli.edit_options import EditingCommand, edit_options, edits_of
 from batchfiles.cli.options import counts_option, files_argument, inputs_option, line_cap_option, temp_dir_option, workers_option
 from batchfiles.cli.progress import Progress
+from batchfiles.cli.report_json import report_json
+from batchfiles.cli.targets import place_of, refuse_two_on_stdout
 from batchfiles.cli.terminal import cut, visible
 from batchfiles.cli.text_table import text_table
 from batchfiles.cli.validate import plural, size
@@ -20,9 +22,6 @@ if TYPE_CHECKING:
 
 __all__ = ["retry"]
 
-STDOUT = "-"
-FINDINGS = 3
-"""Findings that are told in words; `--json` has more."""
 GROUPS = 20
 """Groups that the table shows; `--json` has all."""
 CODE_WIDTH = 32
@@ -101,8 +100,7 @@ def retry(
     import_pyarrow()  # before anything else does
     from batchfiles.jobs.retry import retry as retry_files
 
-    if output == STDOUT and as_json:
-        raise click.UsageError("-o - and --json both want standard output.")
+    refuse_two_on_stdout(output, as_json=as_json)
     edits = edits_of(context, {"set_": set_, "set_string": set_string, "unset": unset})
     shown: Progress | None = None
 
@@ -131,7 +129,7 @@ def retry(
         if shown is not None:
             shown.close()
     if as_json:
-        click.echo(json.dumps(report.to_dict(), indent=2))
+        click.echo(report_json(report))
     click.echo("\n".join((*table(report), "", *notes(report), *last_words(report))), err=True)
 
 
@@ -152,9 +150,7 @@ def table(report: RetryReport) -> list[str]:
 
 def notes(report: RetryReport) -> list[str]:
     """Return what else is worth knowing."""
-    lines = [visible(str(finding)) for finding in report.findings[:FINDINGS]]
-    if len(report.findings) > FINDINGS:
-        lines.append(f"{len(report.findings) - FINDINGS:,} more findings: --json lists them")
+    lines = [*first_findings(report.findings)]
     if report.unmatched:
         lines.append(f"no request has: {visible(', '.join(report.unmatched))}")
     if report.unknown_ids:
@@ -167,9 +163,6 @@ def last_words(report: RetryReport) -> list[str]:
     if not report.files:
         return ["nothing to send again, and no file was written"]
     changed = f", {report.changed:,} changed" if report.changed else ""
-    lines = []
-    for file in report.files:
-        where = "standard output" if file.path == STDOUT else visible(file.path)
-        lines.append(f"{where}: {plural(file.requests, 'request')}, {size(file.bytes)}")
+    lines = [f"{place_of(file.path)}: {plural(file.requests, 'request')}, {size(file.bytes)}" for file in report.files]
     lines[-1] += f"{changed}, in {report.seconds:,.1f} s"
     return lines

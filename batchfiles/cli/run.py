@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 import click
 
 from batchfiles.cli.limits_options import limits_options
 from batchfiles.cli.options import files_argument
+from batchfiles.cli.report_json import report_json
 from batchfiles.cli.run_news import RunNews, words_of_plan, words_of_report
 from batchfiles.cli.service_options import Service, service_options
 from batchfiles.cli.table_options import FORMATS, format_option
-from batchfiles.cli.targets import check_targets
+from batchfiles.cli.targets import STDOUT, check_targets, refuse_two_on_stdout
 from batchfiles.errors import AlreadySubmitted
 from batchfiles.jobs.lean_import import import_pyarrow
 
@@ -23,8 +23,6 @@ __all__ = ["run"]
 
 UNFINISHED = 4
 """The exit code of what is not finished yet."""
-
-STDOUT = "-"
 
 
 @click.command(short_help="From requests to a table: check, send, wait, retry, join.")
@@ -120,8 +118,7 @@ def run(
         3   it could not be done: wrong requests, a part that was refused, no service, no disk; start it again
         4   not finished yet (--once): start it again
     """  # noqa: D301 - click wants its \b
-    if output == STDOUT and as_json and not dry_run:
-        raise click.UsageError("-o - and --json both want standard output.")
+    refuse_two_on_stdout(output, as_json=as_json and not dry_run)
     if output == STDOUT and format_name is None and not dry_run:
         raise click.UsageError(f"-o - needs a --format: {', '.join(FORMATS)}.")
     if recover and again:
@@ -132,7 +129,7 @@ def run(
     if dry_run:
         plan = plan_run(*files, campaign=campaign, endpoint=endpoint, limits=limits)
         if as_json:
-            click.echo(json.dumps(plan.to_dict(), indent=2))
+            click.echo(report_json(plan))
         for line in words_of_plan(plan):
             click.echo(line, err=True)
         return
@@ -168,7 +165,7 @@ def run(
         words = f"{error.batch_id} was made of the same requests and is {error.status}: nothing was sent"
         raise click.ClickException(f"{words}; --recover takes it over, --again pays twice") from None
     if as_json:
-        click.echo(json.dumps(report.to_dict(), indent=2))
+        click.echo(report_json(report))
     for line in words_of_report(report):
         click.echo(line, err=True)
     if not report.finished:

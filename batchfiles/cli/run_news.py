@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Self, TextIO
 
 from batchfiles.cli.outcome_table import share
+from batchfiles.cli.targets import place_of
 from batchfiles.cli.terminal import cut, visible
 from batchfiles.cli.text_table import text_table
 from batchfiles.cli.validate import plural, size
@@ -97,7 +98,6 @@ def words_of_report(report: RunReport) -> Iterator[str]:
         return
     if report.outcomes:
         outcomes = ", ".join(f"{count:,} {outcome}" for outcome, count in report.outcomes.items())
-        where = "standard output" if report.output == "-" else visible(report.output)
-        yield f"{where}: {outcomes}; {batches}{retried}"
+        yield f"{place_of(report.output)}: {outcomes}; {batches}{retried}"
     else:
         yield f"{visible(report.output)}: finished before, nothing was sent; {batches}{retried}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,7 @@ from batchfiles.cli.copied import words_of_lines
 from batchfiles.cli.limits_options import limits_options
 from batchfiles.cli.options import files_argument, temp_dir_option
 from batchfiles.cli.progress import Progress, total_of
+from batchfiles.cli.report_json import report_json
 from batchfiles.cli.targets import check_targets
 from batchfiles.cli.terminal import visible
 from batchfiles.cli.text_table import text_table
@@ -107,7 +107,7 @@ def split(
             on_bytes=progress.add,
         )
     if as_json:
-        click.echo(json.dumps(report.to_dict(), indent=2))
+        click.echo(report_json(report))
     for line in summary(report, by):
         click.echo(line, err=True)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -11,8 +10,9 @@ import click
 
 from batchfiles.cli.options import files_argument
 from batchfiles.cli.progress import Progress, total_of
+from batchfiles.cli.report_json import report_json
 from batchfiles.cli.stats_tables import notes, tables
-from batchfiles.cli.targets import check_targets
+from batchfiles.cli.targets import STDOUT, check_targets
 from batchfiles.cli.terminal import visible
 from batchfiles.streams.urls import shown_name
 
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from batchfiles.jobs.stats_report import Stats
 
 __all__ = ["stats"]
-
-STDOUT = "-"
 
 
 def _price(_context: click.Context, _parameter: click.Parameter, values: tuple[str, ...]) -> dict[str, Price]:
@@ -115,7 +113,7 @@ def stats(
     if write_prices is not None:
         _write_prices(target, known, found, force=force)
     if as_json:
-        click.echo(json.dumps(found.to_dict(), indent=2))
+        click.echo(report_json(found))
     elif write_prices != STDOUT:
         for line in tables(found, priced=known is not None):
             click.echo(line)

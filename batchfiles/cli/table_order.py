@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import sys
 import time
@@ -15,12 +14,11 @@ import click
 from batchfiles.cli.fail_on import those_that_hold
 from batchfiles.cli.outcome_table import Note, notes_of_table, outcome_table, told
 from batchfiles.cli.progress import Progress
+from batchfiles.cli.report_json import report_json
 from batchfiles.cli.table_options import FORMATS
-from batchfiles.cli.targets import check_targets
-from batchfiles.cli.terminal import visible
+from batchfiles.cli.targets import STDOUT, check_targets, place_of
 from batchfiles.cli.validate import plural, size
 from batchfiles.streams.remote import RemotePath, located
-from batchfiles.streams.urls import shown_name
 
 if TYPE_CHECKING:
     from batchfiles.cli.table_options import SharedOptions
@@ -30,7 +28,6 @@ if TYPE_CHECKING:
 
 __all__ = ["TableOrder"]
 
-STDOUT = "-"
 BINARY = ("parquet", "arrow", "arrows")
 FOLDER = "folder"
 """The format of Parquet parts, as we call it here."""
@@ -71,7 +68,7 @@ class TableOrder:
         check_targets(
             output if self._format == FOLDER else None,
             [
-                ("-o", output if self._format != FOLDER and output != STDOUT else None),
+                ("-o", output if self._format != FOLDER else None),
                 ("--rejects", rejects),
                 ("--report", options["report_file"]),
             ],
@@ -123,7 +120,7 @@ class TableOrder:
         if options["report_file"] is not None:
             _write_report(located(options["report_file"]), report, force=options["force"])
         if options["as_json"]:
-            click.echo(_json(report))
+            click.echo(report_json(report))
         total = sum(report.outcomes.values())
         held = those_that_hold([condition for some in options["fail_on"] for condition in some], counts, total)
         failed = [("fail-on", f"{condition.text}: {counts[condition.name]:,} of {total:,} {noun}") for condition in held]
@@ -148,8 +145,7 @@ class TableOrder:
             if self._format == FOLDER:
                 parts.append(plural(len(sizes), "Parquet file"))
             parts.append(size(sum(sizes)))
-        where = "standard output" if path == STDOUT else visible(shown_name(path))
-        return f"{where}: {', '.join(parts)}, in {time.perf_counter() - self._started:,.1f} s"
+        return f"{place_of(path)}: {', '.join(parts)}, in {time.perf_counter() - self._started:,.1f} s"
 
 
 def _sizes(path: Path | RemotePath, *, is_folder: bool) -> list[int]:
@@ -196,13 +192,8 @@ def _check_options(options: SharedOptions, chosen: str) -> None:
         raise click.UsageError("--fail-on parse_error goes with --parsed.")
 
 
-def _json(report: TableReport) -> str:
-    # In ASCII, so that nothing in it can reach into a terminal.
-    return json.dumps(report.to_dict(), indent=2)
-
-
 def _write_report(path: Path | RemotePath, report: TableReport, *, force: bool) -> None:
     from batchfiles.streams.atomic import atomic_file
 
     with atomic_file(path, force=force) as file:
-        file.write(f"{_json(report)}\n".encode())
+        file.write(f"{report_json(report)}\n".encode())

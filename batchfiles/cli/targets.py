@@ -10,15 +10,20 @@ from typing import TYPE_CHECKING
 
 import click
 
+from batchfiles.cli.terminal import visible
 from batchfiles.errors import FileError
 from batchfiles.streams.atomic import refuse_existing
 from batchfiles.streams.remote import RemotePath, located
 from batchfiles.streams.upload import refuse_remote_folder
+from batchfiles.streams.urls import shown_name
 
 if TYPE_CHECKING:
     from batchfiles.streams.sources import Source
 
-__all__ = ["check_targets"]
+__all__ = ["STDOUT", "check_targets", "place_of", "refuse_two_on_stdout"]
+
+STDOUT = "-"
+"""What standard output is called on a command line."""
 
 
 def check_targets(folder: str | None, files: Iterable[tuple[str, str | None]], sources: Sequence[Source], *, force: bool) -> None:
@@ -26,7 +31,7 @@ def check_targets(folder: str | None, files: Iterable[tuple[str, str | None]], s
 
     Args:
         folder: A folder that is to be made, or replaced.
-        files: The option and its file; None where it was not given.
+        files: The option and its file; None where it was not given, and nothing is refused where it is standard output.
         sources: What is read.
         force: Whether files that are there may be replaced.
 
@@ -38,7 +43,7 @@ def check_targets(folder: str | None, files: Iterable[tuple[str, str | None]], s
     read = {source.key: source.name for source in sources if source.key is not None}
     taken: dict[Hashable, str] = {}
     for option, name in files:
-        if name is not None:
+        if name not in (None, STDOUT):
             path = located(name)
             _check_once(option, path, taken, read)
             _check_file(path, force=force)
@@ -46,6 +51,21 @@ def check_targets(folder: str | None, files: Iterable[tuple[str, str | None]], s
         path = located(folder)
         _check_once("-o", path, taken, read)
         _check_folder(path, sources, force=force)
+
+
+def refuse_two_on_stdout(output: str, *, as_json: bool) -> None:
+    """Make sure that standard output is not to have both what a command makes and its report.
+
+    Raises:
+        click.UsageError: It is.
+    """
+    if output == STDOUT and as_json:
+        raise click.UsageError("-o - and --json both want standard output.")
+
+
+def place_of(output: str) -> str:
+    """Return what people call the place of an output."""
+    return "standard output" if output == STDOUT else visible(shown_name(output))
 
 
 def _check_once(option: str, path: Path | RemotePath, taken: dict[Hashable, str], read: dict[Hashable, str]) -> None:

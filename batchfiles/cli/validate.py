@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 import click
@@ -10,6 +9,7 @@ import click
 from batchfiles.cli.limits_options import limits_options
 from batchfiles.cli.options import files_argument
 from batchfiles.cli.progress import Progress, total_of
+from batchfiles.cli.report_json import report_json
 from batchfiles.cli.terminal import cut, visible
 from batchfiles.cli.text_table import text_table
 
@@ -101,8 +101,7 @@ def validate(
             on_bytes=progress.add,
         )
     if as_json:
-        # Escaped to ASCII: the name of a file may hold bytes that are no UTF-8, and orjson would refuse them.
-        click.echo(json.dumps(report.to_dict(), indent=2))
+        click.echo(report_json(report))
     for line in summary(report, listed=len(report.findings) if as_json else printed):
         click.echo(line, err=True)
     if not report.ok:
