@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
-__all__ = ["Body", "FilePart", "Request", "Response"]
+__all__ = ["TIMEOUT", "Body", "FilePart", "Request", "Response"]
+
+TIMEOUT: Final = 600.0
+"""Seconds that a request of the usual patience may take as a whole; ours."""
 
 
 @dataclass(frozen=True, slots=True)

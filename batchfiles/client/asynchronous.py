@@ -20,12 +20,14 @@ from batchfiles.api.flows import effects
 from batchfiles.api.flows.effects import Flow, Saved
 from batchfiles.api.flows.running import FAILURES, Running
 from batchfiles.api.key import Key
-from batchfiles.api.messages import Request, Response
+from batchfiles.api.messages import TIMEOUT, Request, Response
 from batchfiles.api.retry_policy import RetryPolicy
 from batchfiles.client import disk
 from batchfiles.client.calls import Calls
 from batchfiles.client.environment import access_of
 from batchfiles.client.exchange import Exchange
+from batchfiles.client.file_pages import FilePages
+from batchfiles.client.service import ServiceClient
 from batchfiles.client.transport import CHUNK, CUT, NOT_SENT, KeyAuth, failure, head_of, httpx2, problem_of
 from batchfiles.errors import FileError, TransportError
 
@@ -36,7 +38,7 @@ T = TypeVar("T")
 OnUpdate = Callable[[Batch], "Awaitable[object] | object"]
 
 
-class AsyncClient:
+class AsyncClient(ServiceClient):
     """The service, asynchronously; as `Client`, with methods to be awaited. Files are read and written in threads.
 
     Args:
@@ -57,26 +59,16 @@ class AsyncClient:
         *,
         config: Config | None = None,
         base_url: str | None = None,
-        timeout: float = 600.0,
+        timeout: float = TIMEOUT,
         policy: RetryPolicy | None = None,
         http: httpx2.AsyncClient | None = None,
     ) -> None:
         access, key = access_of(key, config, base_url), None
-        if isinstance(access, ValueError):
-            raise access
-        self.config, self._key = access
-        self._timeout = timeout
-        self.policy = policy or RetryPolicy()
-        self._calls = Calls(self.config, self.policy)
+        super().__init__(access, timeout, policy)
         self._owned = http is None
         self._http = http or httpx2.AsyncClient(trust_env=False)
         self.batches = AsyncBatches(self, self._calls)
         self.files = AsyncFiles(self, self._calls)
-
-    def __repr__(self) -> str:
-        if not hasattr(self, "config"):
-            return "AsyncClient()"  # a traceback may show one whose making failed
-        return f"AsyncClient({self.config.base_url!r}, key={self._key})"
 
     async def __aenter__(self) -> Self:
         return self
@@ -278,15 +270,10 @@ class AsyncFiles:
         self, *, purpose: str | None = None, limit: int | None = None, order: str | None = None
     ) -> AsyncIterator[FileObject]:
         """Yield files, over as many pages as it takes; `limit` is how many at most."""
-        after, left = None, limit
-        while left is None or left > 0:
-            page = await self._run(self._calls.list_files(purpose, after, left, order))
-            for file in page.data:
+        pages = FilePages(self._calls, purpose, limit, order)
+        while not pages.are_over:
+            for file in await self._run(pages.read()):
                 yield file
-            after = page.after
-            left = None if left is None else left - len(page.data)
-            if after is None:
-                return
 
     async def retrieve(self, file_id: str) -> FileObject:
         """Look at a file."""

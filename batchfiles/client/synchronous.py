@@ -18,12 +18,14 @@ from batchfiles.api.flows import effects
 from batchfiles.api.flows.effects import Flow, Saved
 from batchfiles.api.flows.running import FAILURES, Running
 from batchfiles.api.key import Key
-from batchfiles.api.messages import Request, Response
+from batchfiles.api.messages import TIMEOUT, Request, Response
 from batchfiles.api.retry_policy import RetryPolicy
 from batchfiles.client import disk
 from batchfiles.client.calls import Calls
 from batchfiles.client.environment import access_of
 from batchfiles.client.exchange import Exchange
+from batchfiles.client.file_pages import FilePages
+from batchfiles.client.service import ServiceClient
 from batchfiles.client.transport import CHUNK, CUT, NOT_SENT, KeyAuth, failure, head_of, httpx2, problem_of
 from batchfiles.errors import FileError, TransportError
 
@@ -32,7 +34,7 @@ __all__ = ["Batches", "Client", "Files"]
 T = TypeVar("T")
 
 
-class Client:
+class Client(ServiceClient):
     """The service, synchronously. A context manager; `close` ends its connections.
 
     Args:
@@ -54,26 +56,16 @@ class Client:
         *,
         config: Config | None = None,
         base_url: str | None = None,
-        timeout: float = 600.0,
+        timeout: float = TIMEOUT,
         policy: RetryPolicy | None = None,
         http: httpx2.Client | None = None,
     ) -> None:
         access, key = access_of(key, config, base_url), None
-        if isinstance(access, ValueError):
-            raise access
-        self.config, self._key = access
-        self._timeout = timeout
-        self.policy = policy or RetryPolicy()
-        self._calls = Calls(self.config, self.policy)
+        super().__init__(access, timeout, policy)
         self._owned = http is None
         self._http = http or httpx2.Client(trust_env=False)
         self.batches = Batches(self, self._calls)
         self.files = Files(self, self._calls)
-
-    def __repr__(self) -> str:
-        if not hasattr(self, "config"):
-            return "Client()"  # a traceback may show one whose making failed
-        return f"Client({self.config.base_url!r}, key={self._key})"
 
     def __enter__(self) -> Self:
         return self
@@ -273,14 +265,9 @@ class Files:
 
     def list(self, *, purpose: str | None = None, limit: int | None = None, order: str | None = None) -> Iterator[FileObject]:
         """Yield files, over as many pages as it takes; `limit` is how many at most."""
-        after, left = None, limit
-        while left is None or left > 0:
-            page = self._run(self._calls.list_files(purpose, after, left, order))
-            yield from page.data
-            after = page.after
-            left = None if left is None else left - len(page.data)
-            if after is None:
-                return
+        pages = FilePages(self._calls, purpose, limit, order)
+        while not pages.are_over:
+            yield from self._run(pages.read())
 
     def retrieve(self, file_id: str) -> FileObject:
         """Look at a file."""
