@@ -9,6 +9,8 @@ import struct
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
+from batchfiles.testing.refusal import error_body, missing_parameter
+
 __all__ = ["Answerer", "answer"]
 
 Answerer: TypeAlias = Callable[[str, dict[str, Any]], "tuple[int, dict[str, Any]]"]
@@ -26,16 +28,12 @@ def answer(url: str, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
     """
     found = BY_ENDPOINT.get(url.removeprefix("/v1"))
     if found is None:
-        return 404, _error(f"Invalid URL (POST {url})", None, None)
+        return 404, error_body(f"Invalid URL (POST {url})")
     make, required = found
     for name in required:
         if body.get(name) is None:
-            return 400, _error(f"Missing required parameter: '{name}'.", name, "missing_required_parameter")
+            return 400, missing_parameter(name).body
     return 200, make(body, hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest())
-
-
-def _error(message: str, param: str | None, code: str | None) -> dict[str, Any]:
-    return {"error": {"message": message, "type": "invalid_request_error", "param": param, "code": code}}
 
 
 def _chat_completion(body: dict[str, Any], digest: str) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from typing import Any, Final
 from batchfiles.api.batch import Batch
 from batchfiles.testing.answers import Answerer
 from batchfiles.testing.quirks import Quirks
+from batchfiles.testing.refusal import error_body
 from batchfiles.testing.result_lines import ResultLines
 from batchfiles.testing.validation import requests_of
 
@@ -117,4 +118,4 @@ def answered(url: str, body: dict[str, Any], answer: Answerer) -> tuple[int, dic
 def _failure(status: int, message: str | None = None) -> dict[str, Any]:
     words = message or f"The request failed with status {status}."
     kind = "server_error" if status >= 500 else "invalid_request_error"
-    return {"error": {"message": words, "type": kind, "param": None, "code": None}}
+    return error_body(words, kind=kind)

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from batchfiles.api.batch_request import BATCH_ENDPOINTS, COMPLETION_WINDOW, EXPIRY, MAX_KEY, MAX_PAIRS, MAX_VALUE
 from batchfiles.limits import Limits
-from batchfiles.testing.refusal import Refusal
+from batchfiles.testing.refusal import Refusal, missing_parameter
 
 __all__ = ["check_batch", "check_purpose", "life_of", "page_size", "sort_order"]
 
@@ -25,7 +25,7 @@ def check_batch(asked: dict[str, Any], limits: Limits) -> None:
     """
     for name in ("input_file_id", "endpoint", "completion_window"):
         if asked.get(name) in (None, ""):
-            raise Refusal(400, f"Missing required parameter: '{name}'.", code="missing_required_parameter", param=name)
+            raise missing_parameter(name)
         _check_text(name, asked[name])
     endpoints = [*BATCH_ENDPOINTS, *sorted(limits.known_urls.difference(BATCH_ENDPOINTS))]
     _check_word("endpoint", asked["endpoint"], endpoints)

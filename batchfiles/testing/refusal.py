@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["Refusal"]
+__all__ = ["Refusal", "error_body", "missing_parameter"]
+
+
+def error_body(
+    message: str, *, kind: str = "invalid_request_error", param: str | None = None, code: str | None = None
+) -> dict[str, Any]:
+    """Return the body of an answer that is no success."""
+    return {"error": {"message": message, "type": kind, "param": param, "code": code}}
 
 
 class Refusal(Exception):
@@ -13,6 +20,9 @@ class Refusal(Exception):
     def __init__(self, status: int, message: str, *, code: str | None = None, param: str | None = None) -> None:
         super().__init__(message)
         self.status = status
-        self.body: dict[str, Any] = {
-            "error": {"message": message, "type": "invalid_request_error", "param": param, "code": code},
-        }
+        self.body = error_body(message, param=param, code=code)
+
+
+def missing_parameter(name: str) -> Refusal:
+    """Return the refusal of a call that lacks what it must have."""
+    return Refusal(400, f"Missing required parameter: '{name}'.", code="missing_required_parameter", param=name)
