@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from batchfiles.cli.newest import all_option, limit_option, say_where_it_ends
 from batchfiles.cli.options import force_option
 from batchfiles.cli.service_options import Service, service_options
 from batchfiles.cli.targets import STDOUT
@@ -93,8 +94,8 @@ def upload(paths: tuple[str, ...], *, purpose: str, expires_after: int | None, a
 
 @files.command("list", short_help="List the files at the service, newest first.")
 @click.option("--purpose", metavar="WORD", help="Only those of this purpose: batch, batch_output.")
-@click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, metavar="N", help="How many.")
-@click.option("--all", "everything", is_flag=True, help="All there are, however many.")
+@limit_option
+@all_option
 @json_option
 @service_options
 def list_files(*, purpose: str | None, limit: int, everything: bool, as_json: bool, service: Service) -> None:
@@ -111,9 +112,9 @@ def list_files(*, purpose: str | None, limit: int, everything: bool, as_json: bo
         2   wrong usage, or no key
         3   the service said no, or nothing
     """  # noqa: D301 - click wants its \b
+    most = None if everything else limit
     with service.connect() as client:
-        # Some services give more than they are asked for.
-        found = islice(client.files.list(purpose=purpose, limit=None if everything else limit), None if everything else limit)
+        found = islice(client.files.list(purpose=purpose, limit=most), most)  # some services give more than they are asked for
         if as_json:
             for file in found:
                 click.echo(json.dumps(file.encode()))
@@ -121,10 +122,7 @@ def list_files(*, purpose: str | None, limit: int, everything: bool, as_json: bo
         rows = [_row(file) for file in found]
     for line in text_table(("file", "purpose", "made", "name", "size"), rows, texts=4):
         click.echo(line)
-    if not rows:
-        click.echo("no files", err=True)
-    elif not everything and len(rows) == limit:
-        click.echo(f"the newest {limit:,}: --limit and --all show more", err=True)
+    say_where_it_ends(len(rows), most, "files")
 
 
 @files.command(short_help="Say what the service knows of files.")

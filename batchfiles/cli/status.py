@@ -9,6 +9,7 @@ import click
 
 from batchfiles.cli.batch_words import batch_json, batch_record, batch_table, failure_words
 from batchfiles.cli.named_batches import NamedBatch, fingerprint, named_batches, names_argument
+from batchfiles.cli.newest import all_option, limit_option, say_where_it_ends
 from batchfiles.cli.service_errors import what_to_do
 from batchfiles.cli.service_options import Service, service_options
 from batchfiles.cli.terminal import visible
@@ -75,8 +76,8 @@ def status(context: click.Context, names: tuple[str, ...], *, files: tuple[str, 
 
 
 @click.command("list", short_help="List the batches of the service, newest first.")
-@click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, metavar="N", help="How many.")
-@click.option("--all", "everything", is_flag=True, help="All there are, however many.")
+@limit_option
+@all_option
 @json_option
 @service_options
 def list_batches(*, limit: int, everything: bool, as_json: bool, service: Service) -> None:
@@ -93,18 +94,16 @@ def list_batches(*, limit: int, everything: bool, as_json: bool, service: Servic
         2   wrong usage, or no key
         3   the service said no, or nothing
     """  # noqa: D301 - click wants its \b
+    most = None if everything else limit
     with service.connect() as client:
-        batches = client.batches.list(limit=None if everything else limit)
+        batches = client.batches.list(limit=most)
     if as_json:
         for batch in batches:
             click.echo(batch_json(batch, None))
-    else:
-        for line in batch_table(batches, {}):
-            click.echo(line)
-        if not batches:
-            click.echo("no batches", err=True)
-        elif not everything and len(batches) == limit:
-            click.echo(f"the newest {limit:,}: --limit and --all show more", err=True)
+        return
+    for line in batch_table(batches, {}):
+        click.echo(line)
+    say_where_it_ends(len(batches), most, "batches")
 
 
 @click.command(short_help="Wait until batches have come to their end.")
