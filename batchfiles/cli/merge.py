@@ -14,7 +14,7 @@ from batchfiles.cli.report_json import report_json
 from batchfiles.cli.targets import check_targets, refuse_two_on_stdout
 from batchfiles.cli.terminal import visible
 from batchfiles.cli.validate import plural, size
-from batchfiles.jobs.lean_import import import_pyarrow
+from batchfiles.jobs.lean_import import import_pyarrow_for
 
 if TYPE_CHECKING:
     from batchfiles.jobs.merge import MergeReport
@@ -73,8 +73,7 @@ def merge(
         3   it could not be done: a custom_id stands twice, a file can't be read, the disk is full
     """  # noqa: D301 - click wants its \b
     refuse_two_on_stdout(output, as_json=as_json)
-    if any(name.endswith((".gz", ".bz2", ".zst", ".zstd", "-")) for name in (*files, output)):
-        import_pyarrow()
+    import_pyarrow_for((*files, output))
     from batchfiles.campaign.folder import request_sources
     from batchfiles.jobs.merge import merge as merge_files
 

@@ -16,7 +16,7 @@ from batchfiles.cli.targets import check_targets
 from batchfiles.cli.terminal import visible
 from batchfiles.cli.text_table import text_table
 from batchfiles.cli.validate import plural, size
-from batchfiles.jobs.lean_import import import_pyarrow
+from batchfiles.jobs.lean_import import import_pyarrow, import_pyarrow_for
 
 if TYPE_CHECKING:
     from batchfiles.campaign.manifest import Part
@@ -86,8 +86,9 @@ def split(
         2   wrong usage, a file that holds no requests, or a folder that exists
         3   it could not be done: a line too large for any part, a file that can't be read, a full disk
     """  # noqa: D301 - click wants its \b
-    if compress or any(name.endswith((".gz", ".bz2", ".zst", ".zstd", "-")) for name in files):
+    if compress:
         import_pyarrow()
+    import_pyarrow_for(files)
     from batchfiles.campaign.folder import request_sources
     from batchfiles.jobs.split import split as split_files
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
-__all__ = ["import_pyarrow"]
+__all__ = ["import_pyarrow", "import_pyarrow_for"]
 
 UNUSED = ("numpy", "pandas")
 
@@ -27,6 +27,16 @@ def import_pyarrow() -> None:
         import pyarrow._compute  # would import numpy later
 
         pa.array([0])  # pyarrow looks for pandas at its first conversion, and never again
+
+
+def import_pyarrow_for(names: Iterable[str]) -> None:
+    """Import pyarrow where it may be needed to read or write a file: a compressed one, or standard input, which may be.
+
+    Args:
+        names: The files, as the command line names them.
+    """
+    if any(name.endswith((".gz", ".bz2", ".zst", ".zstd", "-")) for name in names):
+        import_pyarrow()
 
 
 def _major_version() -> int:
