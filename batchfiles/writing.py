@@ -267,21 +267,7 @@ class OutputWriter(_LineWriter):
 class CopyWriter(_LineWriter):
     """Write lines that stand in other files, byte by byte, many at a time; nobody looks at them.
 
-    Args:
-        target: A path or a URL, whose suffix may ask for compression (`.gz`, `.bz2`, `.zst`); `-` for standard output; an open
-            file.
-        force: Whether a file that is there may be replaced.
-        temp_dir: A folder for a remote file until it is whole; None takes the system's.
-        filesystem: The filesystem in which `target` is a path, of `pyarrow.fs` or of fsspec; None takes the local one.
-
-    Attributes:
-        path: The display name of the target.
-        count: Lines written so far.
-        bytes_written: Bytes written so far, before compression.
-
-    Raises:
-        OutputExists: The file is there and `force` was not given.
-        FileError: The disk or the system refused.
+    Where they go, and what is raised, is said of `OutputWriter`.
     """
 
     def _open(self, stack: ExitStack) -> BinaryIO:
