@@ -67,17 +67,17 @@ def is_passing(response: Response, *, conflicts: bool = True) -> bool:
 
 def asked_pause(headers: Mapping[str, str]) -> float | None:
     """Return the seconds that the service asked for, in milliseconds, seconds or a date; None if it asked for none."""
-    milliseconds = _number(headers.get("retry-after-ms"))
-    if milliseconds is not None:
-        return milliseconds / 1000
+    seconds = _number(headers.get("retry-after-ms"), in_a_second=1000)
+    if seconds is not None:
+        return seconds
     wanted = headers.get("retry-after")
     seconds = _number(wanted)
     return seconds if seconds is not None else _until(wanted, headers.get("date"))
 
 
-def _number(text: str | None) -> float | None:
+def _number(text: str | None, *, in_a_second: int = 1) -> float | None:
     try:
-        value = float(text or "")
+        value = float(text or "") / in_a_second
     except ValueError:
         return None
     return value if math.isfinite(value) and value > 0 else None

@@ -86,6 +86,12 @@ def test_no_pause_is_negative_endless_or_no_number(attempt: int, headers: dict[s
     assert pause is None or (math.isfinite(pause) and 0 < pause <= 120)
 
 
+def test_a_number_that_vanishes_when_it_is_divided_asks_for_no_pause() -> None:
+    """The smallest number of milliseconds is no number of seconds at all: once that was a pause of 0 seconds."""
+    assert MANY.pause(1, {"retry-after-ms": "5e-324"}, 0.0) == 0.5
+    assert MANY.pause(1, {"retry-after-ms": "5e-324", "retry-after": "3"}, 0.0) == 3.0
+
+
 def test_which_answers_pass() -> None:
     """408, 409, 429 and everything from 500 on."""
     passing = [status for status in range(100, 1000) if is_passing(Response(status))]
