@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import sys
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Self, TextIO
 
-from batchfiles.cli.terminal import cut, visible
+from batchfiles.cli.live_line import LiveLine
+from batchfiles.cli.terminal import visible
 
 if TYPE_CHECKING:
     from batchfiles.streams.sources import Source
@@ -25,7 +24,6 @@ REDRAW_SECONDS = 0.1
 LINE_SECONDS = 10.0
 """Where there is no terminal, the log gets a line this often."""
 
-ERASE_LINE = "\r\x1b[K"
 BAR_WIDTH = 24
 USUAL_WIDTH = 80
 """In a narrower terminal the words are more use than the bar."""
@@ -56,14 +54,13 @@ class Progress:
     ) -> None:
         self._label = visible(label)
         self._total = total
-        self._stream = stream or sys.stderr
+        self._line = LiveLine(stream, quiet=quiet)
         self._clock = clock
         self._start = clock()
-        self._on_terminal = self._stream.isatty() and os.environ.get("TERM") != "dumb"
-        self._pause = REDRAW_SECONDS if self._on_terminal else LINE_SECONDS
-        self._next = float("inf") if quiet else self._start + (QUIET_SECONDS if self._on_terminal else LINE_SECONDS)
+        on_terminal = self._line.on_terminal
+        self._pause = REDRAW_SECONDS if on_terminal else LINE_SECONDS
+        self._next = float("inf") if quiet else self._start + (QUIET_SECONDS if on_terminal else LINE_SECONDS)
         self._done = 0
-        self._drawn = False
 
     def add(self, more: int) -> None:
         """Say how many bytes are done beside those that were told before."""
@@ -76,13 +73,15 @@ class Progress:
         if now < self._next:
             return
         self._next = now + self._pause
-        self._show(self._words(done, now - self._start))
+        words = self._words(done, now - self._start)
+        if self._line.on_terminal:
+            self._line.draw(words)
+        else:
+            self._line.leave(words)
 
     def close(self) -> None:
         """Take the bar away; lines in a log stay."""
-        if self._drawn:
-            self._write(ERASE_LINE)
-            self._drawn = False
+        self._line.erase()
 
     def __enter__(self) -> Self:
         return self
@@ -90,26 +89,12 @@ class Progress:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _show(self, words: str) -> None:
-        if not self._on_terminal:
-            self._write(f"{words}\n")
-            return
-        self._drawn = True
-        self._write(ERASE_LINE + cut(words, shutil.get_terminal_size().columns - 1))
-
-    def _write(self, text: str) -> None:
-        try:
-            self._stream.write(text)
-            self._stream.flush()
-        except OSError:  # nobody reads it any more: no reason to end the job
-            self._next = float("inf")
-
     def _words(self, done: int, seconds: float) -> str:
         speed = done / seconds if seconds > 0 else 0.0
         parts = [self._label]
         if self._total:
             share = min(done / self._total, 1.0)
-            if self._on_terminal and shutil.get_terminal_size().columns >= USUAL_WIDTH:
+            if self._line.on_terminal and shutil.get_terminal_size().columns >= USUAL_WIDTH:
                 full = round(share * BAR_WIDTH)
                 parts.append(f"[{'#' * full}{'-' * (BAR_WIDTH - full)}]")
             parts.append(f"{share:4.0%}  {done / 1e6:,.1f} of {self._total / 1e6:,.1f} MB")

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Self, TextIO
 
+from batchfiles.cli.live_line import LiveLine
 from batchfiles.cli.outcome_table import share
 from batchfiles.cli.targets import place_of
-from batchfiles.cli.terminal import cut, visible
+from batchfiles.cli.terminal import visible
 from batchfiles.cli.text_table import text_table
 from batchfiles.cli.validate import plural, size
 
@@ -20,7 +18,6 @@ if TYPE_CHECKING:
 __all__ = ["RunNews", "words_of_plan", "words_of_report"]
 
 PLAN_HEADINGS = ("part", "requests", "size", "tokens", "endpoint")
-ERASE_LINE = "\r\x1b[K"
 
 LISTED = 20
 """Parts that a plan lists; `--json` has them all."""
@@ -35,32 +32,19 @@ class RunNews:
     """
 
     def __init__(self, *, quiet: bool = False, stream: TextIO | None = None) -> None:
-        self._quiet = quiet
-        self._stream = stream or sys.stderr
-        self._on_terminal = self._stream.isatty() and os.environ.get("TERM") != "dumb"
+        self._line = LiveLine(stream, quiet=quiet)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._on_terminal:
-            self._write(ERASE_LINE)
+        self._line.erase()
 
     def tell(self, status: RunStatus) -> None:
         """Show how the run stands."""
-        erased = ERASE_LINE if self._on_terminal else ""
-        news = "" if status.news is None else f"{erased}{visible(status.news)}\n"
-        line = cut(_words(status), shutil.get_terminal_size().columns - 1) if self._on_terminal else ""
-        self._write(news + erased + line)
-
-    def _write(self, text: str) -> None:
-        if self._quiet or not text:
-            return
-        try:
-            self._stream.write(text)
-            self._stream.flush()
-        except OSError:  # nobody reads it any more: no reason to end the run
-            self._quiet = True
+        if status.news is not None:
+            self._line.leave(visible(status.news))
+        self._line.draw(_words(status))
 
 
 def _words(status: RunStatus) -> str:

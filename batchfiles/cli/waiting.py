@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import sys
 from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, TextIO
 
-from batchfiles.cli.terminal import cut, visible
+from batchfiles.cli.live_line import LiveLine
+from batchfiles.cli.terminal import visible
 from batchfiles.cli.validate import plural
 
 if TYPE_CHECKING:
@@ -18,8 +16,6 @@ if TYPE_CHECKING:
     from batchfiles.errors import BatchFilesError
 
 __all__ = ["News", "wait_for"]
-
-ERASE_LINE = "\r\x1b[K"
 
 
 class News:
@@ -33,26 +29,19 @@ class News:
 
     def __init__(self, expected: int, *, quiet: bool = False, stream: TextIO | None = None) -> None:
         self._expected = expected
-        self._quiet = quiet
-        self._stream = stream or sys.stderr
-        self._on_terminal = self._stream.isatty() and os.environ.get("TERM") != "dumb"
+        self._line = LiveLine(stream, quiet=quiet)
         self._batches: dict[str, Batch] = {}
 
     def tell(self, batch: Batch) -> None:
         """Show that a batch has changed."""
         self._batches[batch.id] = batch
-        if self._quiet:
-            return
-        if not self._on_terminal:
-            self._write(f"{_words(batch)}\n")
-            return
-        ended = f"{ERASE_LINE}{_words(batch)}\n" if batch.is_terminal else ""
-        self._write(ended + ERASE_LINE + cut(self._summary(), shutil.get_terminal_size().columns - 1))
+        if batch.is_terminal or not self._line.on_terminal:
+            self._line.leave(_words(batch))
+        self._line.draw(self._summary())
 
     def close(self) -> None:
         """Take the line away that was drawn anew."""
-        if self._on_terminal and self._batches and not self._quiet:
-            self._write(ERASE_LINE)
+        self._line.erase()
 
     def _summary(self) -> str:
         """Say how all batches stand together."""
@@ -63,13 +52,6 @@ class News:
         words = ", ".join(f"{count:,} {visible(status)}" for status, count in statuses.items())
         requests = f"; {done:,} of {total:,} requests ({min(done / total, 1.0):.0%}), {failed:,} failed" if total > 0 else ""
         return f"{plural(self._expected, 'batch', 'batches')}: {words}{requests}"
-
-    def _write(self, text: str) -> None:
-        try:
-            self._stream.write(text)
-            self._stream.flush()
-        except OSError:  # nobody reads it any more: no reason to stop waiting
-            self._quiet = True
 
 
 def _words(batch: Batch) -> str:

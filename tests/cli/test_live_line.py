@@ -1,0 +1,83 @@
+"""News on standard error: a line that is drawn anew on a terminal, lines that stay elsewhere."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+
+from batchfiles.cli.live_line import LiveLine
+
+ERASE = "\r\x1b[K"
+
+
+class Terminal(io.StringIO):
+    """Standard error on a terminal."""
+
+    def isatty(self) -> bool:
+        """Say so."""
+        return True
+
+
+class Closed(Terminal):
+    """A terminal that is gone."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tries = 0
+
+    def write(self, _: str) -> int:
+        """Fail as the system does."""
+        self.tries += 1
+        raise BrokenPipeError
+
+
+@pytest.fixture(autouse=True)
+def narrow_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A terminal of 20 columns."""
+    monkeypatch.setenv("COLUMNS", "20")
+    monkeypatch.setenv("TERM", "xterm")
+
+
+def test_a_line_is_drawn_anew_and_taken_away() -> None:
+    """What stays takes its place, and what is too long is cut: a line that wraps could not be erased."""
+    terminal = Terminal()
+    line = LiveLine(terminal)
+    line.draw("1 of 2")
+    line.leave("one is done")
+    line.draw("2 of 2, which is the last")
+    line.erase()
+    line.erase()
+    assert terminal.getvalue() == f"{ERASE}1 of 2{ERASE}one is done\n{ERASE}2 of 2, which is t…{ERASE}"
+
+
+@pytest.mark.parametrize("kind", ["a log", "a dumb terminal"])
+def test_elsewhere_there_are_only_lines_that_stay(monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    """No escape sequence reaches what can't erase a line."""
+    monkeypatch.setenv("TERM", "dumb" if kind == "a dumb terminal" else "xterm")
+    stream = Terminal() if kind == "a dumb terminal" else io.StringIO()
+    line = LiveLine(stream)
+    line.draw("1 of 2")
+    line.leave("one is done")
+    line.erase()
+    assert stream.getvalue() == "one is done\n"
+
+
+def test_nothing_is_written_where_it_is_to_be_quiet() -> None:
+    """As for `--json`."""
+    terminal = Terminal()
+    line = LiveLine(terminal, quiet=True)
+    line.draw("1 of 2")
+    line.leave("one is done")
+    line.erase()
+    assert terminal.getvalue() == ""
+
+
+def test_news_that_nobody_reads_end_nothing() -> None:
+    """After the first failure nothing is tried again."""
+    terminal = Closed()
+    line = LiveLine(terminal)
+    line.draw("1 of 2")
+    line.leave("one is done")
+    line.erase()
+    assert terminal.tries == 1
