@@ -15,7 +15,7 @@ from batchfiles.cli.targets import place_of, refuse_two_on_stdout
 from batchfiles.cli.terminal import cut, visible
 from batchfiles.cli.text_table import text_table
 from batchfiles.cli.validate import plural, size
-from batchfiles.jobs.lean_import import import_pyarrow
+from batchfiles.jobs.lean_import import import_pyarrow, import_pyarrow_for
 
 if TYPE_CHECKING:
     from batchfiles.jobs.retry_report import RetryReport
@@ -97,7 +97,10 @@ def retry(
         2   wrong usage, files that don't go together, or a file to write that exists
         3   it could not be done: an id would be ambiguous, a file can't be read, the disk is full
     """  # noqa: D301 - click wants its \b
-    import_pyarrow()  # before anything else does
+    if ids is None:
+        import_pyarrow()  # before anything else does
+    else:
+        import_pyarrow_for((*files, *inputs, output, ids))  # a list of ids seldom needs it
     from batchfiles.jobs.retry import retry as retry_files
 
     refuse_two_on_stdout(output, as_json=as_json)

@@ -22,6 +22,7 @@ from batchfiles.jobs.line_ids import ids_of
 from batchfiles.jobs.local_file import LocalFile, changed, check_unchanged, opened
 from batchfiles.jobs.retry_choice import PARSE_ERROR, RetryChoice, words_of
 from batchfiles.jobs.retry_lines import RetryLines
+from batchfiles.jobs.retry_listed import ListedLines
 from batchfiles.jobs.retry_report import RetryReport, RetryTally
 from batchfiles.jobs.retry_targets import RetryTargets
 from batchfiles.jobs.survey import Misindexed, Survey, survey_results, with_line_numbers
@@ -107,12 +108,19 @@ def retry(
         roles = sort_files([each for each, table in found if table is None], inputs, spool, filesystem=filesystem)
         target = None if os.fspath(output) == STDIN else located(output, filesystem)
         _refuse_read(target, [*roles.inputs, *roles.results, *roles.empty, *roles.retries], tables)
-        listed = [] if ids is None else expand([ids], filesystem=filesystem)
-        known = _known(roles, tables, listed, spool, choice)
+        if not roles.inputs:
+            raise Mismatch("no file holds requests: name the request files too, or there is nothing to send again")
         by_part = target is not None and _is_folder(output, target)
         targets = RetryTargets(target, roles.inputs, roles.results, spool, by_part=by_part, force=force)
-        job = _Retry(roles.inputs, known, choice, changes, options, spool, verdicts=bool(tables) or ids is not None)
         with closing(targets):
+            lists = [] if ids is None else _local(expand([ids], filesystem=filesystem), spool)
+            if lists:
+                report = _retry_listed(lists, roles.inputs, changes, targets, options, by_part=by_part)
+                if report is not None:
+                    return report
+                targets.clear()
+            known = _known(roles, tables, lists, spool, choice)
+            job = _Retry(roles.inputs, known, choice, changes, options, spool, verdicts=bool(tables) or bool(lists))
             try:
                 return job.run(targets, by_part=by_part, careful=False)
             except Misindexed:
@@ -171,8 +179,6 @@ def _known(
         Mismatch: There are none, or too many kinds of them.
         ValueError: `parse_error` is asked for, and only a table could tell.
     """
-    if not roles.inputs:
-        raise Mismatch("no file holds requests: name the request files too, or there is nothing to send again")
     if ids:
         listed = [ids_as_verdicts(source, spool) for source in ids]
         return [(file, ResultFile(file.name, str(file.path), None, None)) for file in listed]
@@ -191,6 +197,43 @@ def _known(
             f"no file holds results, only requests ({names}): name the output file and the error file, or a list of ids"
         )
     return list(zip(roles.results, roles.result_files(), strict=True))
+
+
+def _local(sources: Iterable[Source], spool: Spool) -> list[Source]:
+    """Copy what can't be read twice."""
+    return [Source(source.name, path=spool.local(source)) for source in sources]
+
+
+def _retry_listed(
+    lists: Sequence[Source],
+    inputs: Sequence[LocalFile],
+    edits: Sequence[Edit],
+    targets: RetryTargets,
+    options: TableOptions,
+    *,
+    by_part: bool,
+) -> RetryReport | None:
+    """Write the lines of listed ids; None if that takes the long way."""
+    started = time.perf_counter()
+    listed = ListedLines(inputs, edits, by_part=by_part, cap=options.cap, progress=_progress(options.progress, inputs))
+    if not listed.take(lists, targets):
+        return None
+    files = targets.write(listed.lines)
+    seconds = round(time.perf_counter() - started, 3)
+    return listed.tally.report(files, words=(), unknown_ids=listed.unknown_ids, seconds=seconds)
+
+
+def _progress(tell: Progress | None, files: Iterable[LocalFile]) -> Callable[[int], None]:
+    """Return what takes the bytes of each step and tells how far the work is."""
+    total, done = sum(file.size for file in files), 0
+
+    def step(size: int) -> None:
+        nonlocal done
+        done += size
+        if tell is not None:
+            tell(done, total)
+
+    return step
 
 
 class _Retry:
@@ -225,7 +268,7 @@ class _Retry:
         """
         started = time.perf_counter()
         check_unchanged(self._files)
-        progress = self._progress()
+        progress = _progress(self._options.progress, self._files)
         tally = RetryTally()
         lines: Counter[int] = Counter()
         note_all = len(self._inputs) > 1 and not by_part
@@ -279,17 +322,6 @@ class _Retry:
             "note_all": note_all,
             "cap": self._options.cap,
         }
-
-    def _progress(self) -> Callable[[int], None]:
-        tell, total, done = self._options.progress, sum(file.size for file in self._files), 0
-
-        def step(size: int) -> None:
-            nonlocal done
-            done += size
-            if tell is not None:
-                tell(done, total)
-
-        return step
 
     def _refuse_twins(self, written: Index, noted: Index, *, by_part: bool) -> None:
         """Make sure that each id of the new file means one request.

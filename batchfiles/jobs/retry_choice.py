@@ -7,7 +7,10 @@ from typing import Any, Self
 
 from batchfiles.outcome import SUCCEEDED, Result
 
-__all__ = ["PARSE_ERROR", "RetryChoice", "words_of"]
+__all__ = ["NOT_LISTED", "PARSE_ERROR", "RetryChoice", "words_of"]
+
+NOT_LISTED = "not in the list of ids"
+"""Why a request is left out where ids are listed."""
 
 PARSE_ERROR = "parse_error"
 """The word for answers whose text did not parse; only a joined table knows of them."""
@@ -74,7 +77,7 @@ class RetryChoice:
             has_parse_error: Whether the text of its answer did not parse.
         """
         if self.listed:
-            return None if is_found else "not in the list of ids"
+            return None if is_found else NOT_LISTED
         if self._only is not None:
             if not self._matches(self._only, result, has_parse_error=has_parse_error):
                 return "succeeded" if result.outcome == SUCCEEDED else "not in --only"

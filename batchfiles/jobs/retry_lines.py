@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Generator, Sequence
-from itertools import accumulate
+from collections.abc import Generator
 from pathlib import Path
 
 from batchfiles.codec import loads
@@ -27,9 +26,6 @@ __all__ = ["GROUPS_KEPT", "RetryLines"]
 
 GROUPS_KEPT = 200
 """Groups of requests that are told apart by their error codes; codes behind them are not."""
-
-LISTED_IN_MEMORY = 200_000
-"""Listed ids whose digests are held: most requests are told from them without a look into the index."""
 
 CODE_LENGTH = 64
 FINDINGS_KEPT = 100
@@ -54,8 +50,6 @@ class RetryLines(Job):
         files = [ResultFile(*fields) for fields in spec["results"]]
         reader = read_verdict if spec["verdicts"] else read_result
         self._candidates = Candidates(self._index, self._marks, files, reader=reader)
-        few = spec["choice"]["listed"] and spec["count"] <= LISTED_IN_MEMORY
-        self._listed = frozenset([*self._index.digests, None]) if few else None
         self._edits = [Edit.from_spec(each) for each in spec["edits"]]
 
     def close(self) -> None:
@@ -94,15 +88,11 @@ class RetryLines(Job):
         lines, best, why_missing = block.lines, self._candidates.best, self._why_missing
         ids = ids_of(lines, b"\n".join(lines))
         keys = [None if custom_id is None else digest(custom_id) for custom_id in ids]
-        chosen: Sequence[int] = range(len(lines))
-        if self._listed is not None and why_missing is not None:
-            chosen = [place for place, key in enumerate(keys) if key in self._listed]
-        absent = len(lines) - len(chosen)
-        starts = accumulate([len(line) + 1 for line in lines], initial=block.byte_offset)
-        offsets = list(starts) if chosen else []
-        for place in chosen:
-            custom_id, key, line = ids[place], keys[place], lines[place]
-            number, offset = block.line_number + place, offsets[place]
+        absent = 0
+        number, offset = block.line_number - 1, block.byte_offset
+        behind = offset
+        for custom_id, key, line in zip(ids, keys, lines, strict=True):
+            number, offset, behind = number + 1, behind, behind + len(line) + 1
             if custom_id is None or key is None:
                 self._refuse(block.path, line, number, offset)
                 continue

@@ -64,7 +64,7 @@ class RetryReport:
         files: The files that were written.
         groups: Requests by what became of them and of their lines.
         unmatched: Outcomes, statuses and error codes that were named and that no request has.
-        unknown_ids: Listed ids that no request has.
+        unknown_ids: Listed ids that no request has; in a list of more than 200,000, one that is listed twice counts twice.
         blank_lines: Blank lines among the requests.
         findings: What was noticed about the request files, the first of each range.
         seconds: How long it took.
@@ -120,9 +120,7 @@ class RetryTally:
             RetryGroup(outcome=outcome, status_code=status, error_code=code, requests=count, left_out=why)
             for (outcome, status, code, why), count in self._groups.items()
         ]
-        groups.sort(
-            key=lambda group: (ORDER.get(group.outcome, -1), -group.requests, group.status_code or 0, group.error_code or "")
-        )
+        groups.sort(key=_order)
         inputs = sum(group.requests for group in groups)
         return RetryReport(
             inputs=inputs,
@@ -137,3 +135,9 @@ class RetryTally:
             findings=tuple(self.findings),
             seconds=seconds,
         )
+
+
+def _order(group: RetryGroup) -> tuple[int, int, int, str, str]:
+    """Put outcomes in their order, and in each the most frequent first; of two alike, what was written."""
+    place = ORDER.get(group.outcome, -1)
+    return place, -group.requests, group.status_code or 0, group.error_code or "", group.left_out or ""

@@ -23,7 +23,7 @@ from batchfiles.streams.remote import Place, RemotePath, located
 from batchfiles.streams.sources import STDIN, Source, read_blocks
 from batchfiles.streams.spool import Spool
 
-__all__ = ["JoinedTable", "has_parse_error", "ids_as_verdicts", "joined_table", "read_verdict", "table_as_verdicts"]
+__all__ = ["JoinedTable", "has_parse_error", "ids_as_verdicts", "ids_in", "joined_table", "read_verdict", "table_as_verdicts"]
 
 SUFFIX = ".parquet"
 
@@ -91,8 +91,25 @@ def _files_in(folder: Place) -> list[Place]:
     return [path for path in sorted(folder.iterdir()) if path.is_file()]
 
 
+def ids_in(source: Source) -> Iterator[str]:
+    r"""Yield the ids of a list, one a line; blank lines, a `\r` and a byte order mark are left out.
+
+    Raises:
+        FileError: The list can't be read.
+        Mismatch: A line is no UTF-8.
+    """
+    for block in read_blocks(source, lambda _: None):
+        for number, line in enumerate(block.lines, block.line_number):
+            try:
+                custom_id = line.removesuffix(b"\r").decode()
+            except UnicodeDecodeError:
+                raise Mismatch(f"line {number} is no UTF-8: a list has one custom_id a line", path=source.name) from None
+            if custom_id:
+                yield custom_id
+
+
 def ids_as_verdicts(source: Source, spool: Spool) -> LocalFile:
-    r"""Copy a list of ids, one a line, to a file of verdicts; blank lines, a `\r` and a byte order mark are left out.
+    """Copy a list of ids to a file of verdicts.
 
     Raises:
         FileError: The list can't be read, or there is no room for the copy.
@@ -100,14 +117,8 @@ def ids_as_verdicts(source: Source, spool: Spool) -> LocalFile:
     """
     path = spool.new_path("ids.jsonl")
     with path.open("xb") as file:
-        for block in read_blocks(source, lambda _: None):
-            for number, line in enumerate(block.lines, block.line_number):
-                try:
-                    custom_id = line.removesuffix(b"\r").decode()
-                except UnicodeDecodeError:
-                    raise Mismatch(f"line {number} is no UTF-8: a list has one custom_id a line", path=source.name) from None
-                if custom_id:
-                    file.write(_line(custom_id, [SUCCEEDED, None, None, False, False]))
+        for custom_id in ids_in(source):
+            file.write(_line(custom_id, [SUCCEEDED, None, None, False, False]))
     return LocalFile.of(source.name, None, path)
 
 

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 import batchfiles
 from batchfiles.errors import DuplicateCustomId, FileError, InvalidLine, Mismatch, OutputExists
+from batchfiles.jobs import retry_listed
 from batchfiles.outcome import SUCCEEDED
 from tests.jobs.wire import completion, expired, failure, put, request, result, success
 
@@ -107,6 +108,53 @@ def test_listed_ids_need_no_results(batch: Path, tmp_path: Path) -> None:
     assert ids_in(tmp_path / "retry.jsonl") == ["ok", "late"]
     assert (report.written, report.left_out, report.unknown_ids) == (2, 6, 1)
     assert {(group.outcome, group.left_out) for group in report.groups} == {(None, None), (None, "not in the list of ids")}
+
+
+LISTED_LINES = st.lists(
+    st.one_of(
+        st.sampled_from([request("a"), request("b"), request("é"), STRANGE, DEEP, ESCAPED, b'{"custom_id": "a"']),
+        st.sampled_from([b"", b"  ", b'{"custom_id": 1}', b'{"custom_id": "a", "x": 1, "custom_id": "c"}']),
+        st.integers(0, 30).map(lambda number: request(f"id-{number}")),
+    ),
+    max_size=12,
+)
+
+
+@settings(max_examples=200)
+@given(
+    files=st.lists(LISTED_LINES, min_size=1, max_size=2),
+    ids=st.lists(
+        st.sampled_from(["a", "b", "c", "é", "strange", "deep", "café", *(f"id-{n}" for n in range(30))]), max_size=8, unique=True
+    ),
+    options=st.sampled_from([{}, {"set": {"body.seed": 7}}, {"set": {"body.x.y": 1}}, {"cap": 400}]),
+    by_part=st.booleans(),
+)
+def test_the_short_way_and_the_long_way_write_and_say_the_same(
+    files: list[list[bytes]],
+    ids: list[str],
+    options: dict[str, Any],
+    by_part: bool,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    """A list of ids is taken in one pass where nothing is out of the ordinary; where something is, nobody may notice."""
+    said = []
+    for most in (retry_listed.LISTED_IN_MEMORY, -1):
+        folder = tmp_path_factory.mktemp("retry")
+        inputs = [folder / f"part-{number}.jsonl" for number in range(len(files))]
+        for path, lines in zip(inputs, files, strict=True):
+            path.write_bytes(b"\n".join(lines))
+        (folder / "ids").write_text("\n".join(ids))
+        output = folder if by_part else folder / "retry.jsonl"
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(retry_listed, "LISTED_IN_MEMORY", most)
+            try:
+                found: Any = batchfiles.retry(inputs=inputs, output=output, ids=folder / "ids", **options).to_dict()
+            except batchfiles.BatchFilesError as error:
+                found = {"error": (type(error), str(error))}
+        found["seconds"] = 0
+        written = {path.name: path.read_bytes() for path in folder.glob("*retry*")}
+        said.append(repr(found).replace(str(folder), "") + repr(written))
+    assert said[0] == said[1]
 
 
 def test_a_joined_table_stands_for_the_results(batch: Path, tmp_path: Path) -> None:
