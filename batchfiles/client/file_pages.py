@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from batchfiles.api.file import FileObject
+from batchfiles.api.files import MAX_PAGE
 from batchfiles.api.flows.effects import Flow
 from batchfiles.client.calls import Calls
 
@@ -34,7 +35,8 @@ class FilePages:
 
     def read(self) -> Flow[list[FileObject]]:
         """Return the files of the next page."""
-        page = yield from self._calls.list_files(self._purpose, self._after, self._left, self._order)
+        size = None if self._left is None else min(self._left, MAX_PAGE)
+        page = yield from self._calls.list_files(self._purpose, self._after, size, self._order)
         self._after = page.after
         self._is_last = page.after is None
         self._left = None if self._left is None else self._left - len(page.data)
