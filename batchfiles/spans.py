@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from batchfiles import codec
 from batchfiles.errors import InvalidLine
+from batchfiles.escaped_letters import EscapedLetters
 
 __all__ = ["ORDINARY_INPUT", "Member", "body_of_input", "body_of_output", "elements", "last_member", "members"]
 
@@ -200,8 +201,8 @@ def _cut_of_output(line: bytes, value: dict[str, Any], body: object) -> bytes | 
 
 ERROR_NULL = re.compile(rb'[ \t\r\n]*,[ \t\r\n]*"error"[ \t\r\n]*:[ \t\r\n]*null[ \t\r\n]*}[ \t\r\n]*')
 BODY_KEY = re.compile(rb'"body"[ \t\r\n]*:[ \t\r\n]*')
-ESCAPED_LETTER = re.compile(rb"\\u00(?:6[24fF5]|7[29])")
-r"""A letter of `body` or `error` written as an escape: a repeated key may hide in `"bod\u0079"`."""
+KEY_LETTERS = EscapedLetters("bodyerror")
+r"""A repeated key may hide in `"bod\u0079"`."""
 
 
 def _cut(line: bytes, body: object, closing: int, rival: bytes = b"") -> bytes | None:
@@ -226,7 +227,7 @@ def _cut(line: bytes, body: object, closing: int, rival: bytes = b"") -> bytes |
     start = match.end()
     cut = line[start : end + 1]
     doubtful = (
-        cut.find(b'"body"') >= 0 or (rival and cut.find(rival) >= 0) or (cut.find(b"\\u00") >= 0 and ESCAPED_LETTER.search(cut))
+        cut.find(b'"body"') >= 0 or (rival and cut.find(rival) >= 0) or (cut.find(b"\\u00") >= 0 and KEY_LETTERS.stand_in(cut))
     )
     return None if doubtful and not _decodes_to(cut, body) else cut
 

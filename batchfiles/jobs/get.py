@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 
 from batchfiles.jobs.candidates import id_of_line
 from batchfiles.jobs.sided_lines import sided_files
-from batchfiles.jobs.survey import ESCAPED_LETTER
+from batchfiles.jobs.survey import ID_LETTERS
 from batchfiles.limits import LINE_CAP
 from batchfiles.streams.sources import SourceLike, expand
 
@@ -91,4 +91,4 @@ def find(
 
 
 def _may_hide_it(line: bytes) -> bool:
-    return ESCAPED_VALUE.search(line) is not None or (b"\\u00" in line and ESCAPED_LETTER.search(line) is not None)
+    return ESCAPED_VALUE.search(line) is not None or ID_LETTERS.stand_in(line)

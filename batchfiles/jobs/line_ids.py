@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from batchfiles.codec import loads
 from batchfiles.errors import InvalidLine
-from batchfiles.jobs.survey import ESCAPED_LETTER, ID, may_repeat_its_key
+from batchfiles.jobs.survey import ID, ID_LETTERS, may_repeat_its_key
 
 __all__ = ["ids_of"]
 
@@ -17,7 +17,7 @@ def ids_of(lines: list[bytes], text: bytes) -> list[str | None]:
         text: The same in one piece.
     """
     # If each line begins with an id and there are no more ids than lines, none comes again behind the first.
-    if text.count(b'"custom_id"') == len(lines) and not (b"\\u00" in text and ESCAPED_LETTER.search(text)):
+    if text.count(b'"custom_id"') == len(lines) and not ID_LETTERS.stand_in(text):
         if (found := _alike(lines)) is not None:
             return found
         matches = list(map(ID.match, lines))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 from batchfiles.codec import loads
 from batchfiles.errors import InvalidLine
+from batchfiles.escaped_letters import EscapedLetters
 from batchfiles.jobs.endpoint_rules import content_of, count_embedding_inputs
 from batchfiles.jobs.token_counts import TokenCounter
 
@@ -20,8 +20,8 @@ Group: TypeAlias = "tuple[str | None, ...]"
 """A value for each of the divisions; None where a request has none."""
 
 EMBEDDINGS = b"embeddings"
-ESCAPED_LETTER = re.compile(rb"\\u00(?:6[2459eE]|6[dD7]|73)")
-r"""A letter of `embeddings` written as an escape: the url may be `/v1/embedding\u0073`."""
+URL_LETTERS = EscapedLetters("embeddings")
+r"""The url may be `/v1/embedding\u0073`."""
 
 
 class Weight(NamedTuple):
@@ -66,7 +66,7 @@ class Scales:
             return True
         if not self._counts_inputs:
             return False
-        return EMBEDDINGS in text or (b"\\u00" in text and ESCAPED_LETTER.search(text) is not None)
+        return EMBEDDINGS in text or URL_LETTERS.stand_in(text)
 
     def weigh(self, line: bytes) -> Weight:
         """Weigh one line."""

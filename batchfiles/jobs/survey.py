@@ -20,6 +20,7 @@ from typing import Any
 from batchfiles.codec import loads
 from batchfiles.custom_ids.index import Entries, Index, IndexBuilder, digest, digest_of_bytes, digests_of_bytes
 from batchfiles.errors import InvalidLine
+from batchfiles.escaped_letters import EscapedLetters
 from batchfiles.findings import Finding
 from batchfiles.jobs.crew import Crew, Job, Product, Spec
 from batchfiles.jobs.local_file import LocalFile
@@ -29,8 +30,8 @@ from batchfiles.streams.lines import count_newlines
 from batchfiles.streams.sources import Source, read_blocks
 
 __all__ = [
-    "ESCAPED_LETTER",
     "ID",
+    "ID_LETTERS",
     "CountLines",
     "Misindexed",
     "NoteResults",
@@ -46,8 +47,8 @@ __all__ = [
 
 ID = re.compile(rb'[ \t\r]*{[ \t\r]*(?:"id"[ \t\r]*:[ \t\r]*"[^"\\]*"[ \t\r]*,[ \t\r]*)?"custom_id"[ \t\r]*:[ \t\r]*"([^"\\]*)"')
 ID_WITH_ESCAPES = re.compile(ID.pattern.replace(rb'"([^"\\]*)"', rb'("(?:[^"\\]|\\.)*")'))
-ESCAPED_LETTER = re.compile(rb"\\u00(?:5[fF]|6[349dDfF]|7[345])")
-r"""A letter of `custom_id` written as an escape."""
+ID_LETTERS = EscapedLetters("custom_id")
+r"""The key may hide in `"custom_i\u0064"`."""
 
 FINDINGS_KEPT = 100
 """Findings of a range that are told in words."""
@@ -194,7 +195,7 @@ def _note_carefully(
 
 def may_repeat_its_key(line: bytes) -> bool:
     """Tell whether `custom_id` may stand in a line not just once, plainly or with letters as escapes."""
-    return line.count(b'"custom_id"') != 1 or (line.find(b"\\u00") >= 0 and ESCAPED_LETTER.search(line) is not None)
+    return line.count(b'"custom_id"') != 1 or ID_LETTERS.stand_in(line)
 
 
 def _note_line(line: bytes, number: int, file: int, offset: int, entries: Entries, stray: Stray, counts: Counter[str]) -> None:
