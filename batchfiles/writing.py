@@ -16,7 +16,7 @@ from batchfiles.errors import DuplicateCustomId, FileTooLarge, LineTooLong, TooM
 from batchfiles.limits import OPENAI, Limits
 from batchfiles.records import BatchRequestInput, BatchRequestOutput
 from batchfiles.streams.atomic import atomic_file, file_error
-from batchfiles.streams.behind import FileBehind, write_all
+from batchfiles.streams.behind import PIECE, FileBehind, write_all
 from batchfiles.streams.compression import compressed, compression_of_name
 from batchfiles.streams.remote import RemotePath, located
 
@@ -61,6 +61,7 @@ class _LineWriter:
         self._sink: BinaryIO | None = None
         self._waiting: list[bytes] = []
         self._waiting_size = 0
+        self._piece = BUFFER
         self.path = _shown(self._target)
         self.count = 0
         self.bytes_written = 0
@@ -103,7 +104,7 @@ class _LineWriter:
         self.count += 1
         self.bytes_written += len(line)
         self._waiting_size += len(line)
-        if self._waiting_size >= BUFFER:
+        if self._waiting_size >= self._piece:
             self._flush()
 
     def _flush(self) -> None:
@@ -275,6 +276,7 @@ class CopyWriter(_LineWriter):
         sink = super()._open(stack)
         if not isinstance(self._target, (Path, RemotePath)):
             return sink
+        self._piece = PIECE
         return cast("BinaryIO", stack.enter_context(FileBehind(sink)))
 
     def write_lines(self, text: bytes, count: int) -> None:

@@ -10,14 +10,10 @@ from pathlib import Path
 from typing import BinaryIO, Self
 
 from batchfiles.streams.atomic import sync
-from batchfiles.streams.behind import Behind, write_all
+from batchfiles.streams.behind import PIECE, Behind, write_all
 from batchfiles.streams.compression import compressed, compression_of_name
 
 __all__ = ["PartFile", "PartWriter"]
-
-PIECE = 256 * 1024
-"""Bytes that are handed to the writer at a time."""
-
 
 class PartWriter:
     """Writes and digests parts in a thread, and has each whole part brought to the disk in another one."""
