@@ -113,9 +113,13 @@ class _Memory:
 def _tree(pid: int) -> Iterable[int]:
     """Yield a process and its descendants."""
     yield pid
-    for children in Path(f"/proc/{pid}/task").glob("*/children"):
+    try:
+        threads = list(Path(f"/proc/{pid}/task").iterdir())
+    except OSError:  # it has ended
+        return
+    for thread in threads:
         try:
-            text = children.read_text()
+            text = (thread / "children").read_text()
         except OSError:  # a thread that has ended
             continue
         for child in text.split():

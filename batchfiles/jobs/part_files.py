@@ -15,6 +15,7 @@ from batchfiles.streams.compression import compressed, compression_of_name
 
 __all__ = ["PartFile", "PartWriter"]
 
+
 class PartWriter:
     """Writes and digests parts in a thread, and has each whole part brought to the disk in another one."""
 

@@ -4,29 +4,24 @@ from __future__ import annotations
 
 import os
 import time
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from batchfiles.custom_ids.index import Entries, Index, IndexBuilder
-from batchfiles.custom_ids.marks import Marks
 from batchfiles.edits import Edit
-from batchfiles.errors import DuplicateCustomId, Mismatch
-from batchfiles.jobs.candidates import ResultFile, fetch
-from batchfiles.jobs.crew import Crew
+from batchfiles.errors import Mismatch
+from batchfiles.jobs.candidates import ResultFile
 from batchfiles.jobs.edit import checked_edits
 from batchfiles.jobs.file_roles import FileRoles, sort_files
-from batchfiles.jobs.line_ids import ids_of
-from batchfiles.jobs.local_file import LocalFile, changed, check_unchanged, opened
+from batchfiles.jobs.local_file import LocalFile, changed
+from batchfiles.jobs.retry_by_results import RetryByResults
 from batchfiles.jobs.retry_choice import PARSE_ERROR, RetryChoice, words_of
-from batchfiles.jobs.retry_lines import RetryLines
 from batchfiles.jobs.retry_listed import ListedLines
-from batchfiles.jobs.retry_report import RetryReport, RetryTally
+from batchfiles.jobs.retry_report import RetryReport
 from batchfiles.jobs.retry_targets import RetryTargets
-from batchfiles.jobs.survey import Misindexed, Survey, survey_results, with_line_numbers
-from batchfiles.jobs.table_job import TASK_BYTES, Progress, TableOptions, is_folder
+from batchfiles.jobs.survey import Misindexed
+from batchfiles.jobs.table_job import Progress, TableOptions, in_steps, is_folder
 from batchfiles.jobs.verdicts import JoinedTable, ids_as_verdicts, joined_table, table_as_verdicts
 from batchfiles.limits import LINE_CAP
 from batchfiles.streams.remote import Place, located
@@ -120,7 +115,7 @@ def retry(
                     return report
                 targets.clear()
             known = _known(roles, tables, lists, spool, choice)
-            job = _Retry(roles.inputs, known, choice, changes, options, spool, verdicts=bool(tables) or bool(lists))
+            job = RetryByResults(roles.inputs, known, choice, changes, options, spool, verdicts=bool(tables) or bool(lists))
             try:
                 return job.run(targets, by_part=by_part, careful=False)
             except Misindexed:
@@ -215,165 +210,10 @@ def _retry_listed(
 ) -> RetryReport | None:
     """Write the lines of listed ids; None if that takes the long way."""
     started = time.perf_counter()
-    listed = ListedLines(inputs, edits, by_part=by_part, cap=options.cap, progress=_progress(options.progress, inputs))
+    progress = in_steps(options.progress, sum(file.size for file in inputs))
+    listed = ListedLines(inputs, edits, by_part=by_part, cap=options.cap, progress=progress)
     if not listed.take(lists, targets):
         return None
     files = targets.write(listed.lines)
     seconds = round(time.perf_counter() - started, 3)
     return listed.tally.report(files, words=(), unknown_ids=listed.unknown_ids, seconds=seconds)
-
-
-def _progress(tell: Progress | None, files: Iterable[LocalFile]) -> Callable[[int], None]:
-    """Return what takes the bytes of each step and tells how far the work is."""
-    total, done = sum(file.size for file in files), 0
-
-    def step(size: int) -> None:
-        nonlocal done
-        done += size
-        if tell is not None:
-            tell(done, total)
-
-    return step
-
-
-class _Retry:
-    """A retry whose files are sorted."""
-
-    def __init__(
-        self,
-        inputs: Sequence[LocalFile],
-        known: Sequence[tuple[LocalFile, ResultFile]],
-        choice: RetryChoice,
-        edits: Sequence[Edit],
-        options: TableOptions,
-        spool: Spool,
-        *,
-        verdicts: bool,
-    ) -> None:
-        self._inputs = inputs
-        self._results = [file for file, _ in known]
-        self._result_files = [file for _, file in known]
-        self._choice = choice
-        self._edits = edits
-        self._options = options
-        self._spool = spool
-        self._verdicts = verdicts
-        self._files = [*inputs, *self._results]
-
-    def run(self, targets: RetryTargets, *, by_part: bool, careful: bool) -> RetryReport:
-        """Do it.
-
-        Raises:
-            Misindexed: A quick survey of the results will not do.
-        """
-        started = time.perf_counter()
-        check_unchanged(self._files)
-        progress = _progress(self._options.progress, self._files)
-        tally = RetryTally()
-        lines: Counter[int] = Counter()
-        note_all = len(self._inputs) > 1 and not by_part
-        written, noted = (IndexBuilder(self._spool.new_path("lines.index")) for _ in range(2))
-        cap, size = self._options.cap, sum(file.size for file in self._files)
-        with Crew(self._options.workers_for(size, parts=False)) as crew, closing(written), closing(noted):
-            path = self._spool.new_path("results.index")
-            survey = survey_results(crew, self._results, path, cap=cap, careful=careful, progress=progress)
-            marks = Marks(self._spool.new_path("marks"), survey.index.count)
-            try:
-                ranges = with_line_numbers(crew, self._inputs, TASK_BYTES)
-                products: list[bytes] = []
-                with closing(crew.run(RetryLines, self._spec(survey, marks, note_all=note_all), ranges)) as found:
-                    for number, product in found:
-                        if isinstance(product, bytes):
-                            products.append(product)
-                            continue
-                        text, *packed = products
-                        products.clear()
-                        targets.add(ranges[number]["file"], text, product["counts"].get("written", 0))
-                        for builder, entries in zip((written, noted), packed, strict=True):
-                            builder.add(Entries.from_bytes(entries))
-                        tally.add(product)
-                        lines[ranges[number]["file"]] += sum(count for *_, count in product["groups"])
-                        progress(product["bytes"])
-                with written.finish() as of_written, noted.finish() as of_all:
-                    self._refuse_twins(of_written, of_all if note_all else of_written, by_part=by_part)
-                unknown = _unclaimed(marks) if self._verdicts and survey.index.count else 0
-            finally:
-                marks.close()
-                survey.index.close()
-        check_unchanged(self._files)
-        files = targets.write(lines)
-        return tally.report(
-            files,
-            words=self._choice.words,
-            unknown_ids=unknown if self._choice.listed else 0,
-            seconds=round(time.perf_counter() - started, 3),
-        )
-
-    def _spec(self, survey: Survey, marks: Marks, *, note_all: bool) -> dict[str, Any]:
-        return {
-            "inputs": [[file.name, str(file.path)] for file in self._inputs],
-            "results": [list(file) for file in self._result_files],
-            "index": str(survey.index.path),
-            "count": survey.index.count,
-            "marks": str(marks.path),
-            "verdicts": self._verdicts,
-            "choice": self._choice.to_spec(),
-            "edits": [edit.to_spec() for edit in self._edits],
-            "note_all": note_all,
-            "cap": self._options.cap,
-        }
-
-    def _refuse_twins(self, written: Index, noted: Index, *, by_part: bool) -> None:
-        """Make sure that each id of the new file means one request.
-
-        Args:
-            written: The lines that are written.
-            noted: The lines among which their ids must be the only ones.
-            by_part: Whether each request file is a world of its own.
-
-        Raises:
-            DuplicateCustomId: One doesn't.
-        """
-        descriptors = opened(self._inputs)
-        try:
-            for run in noted.repeated():
-                wanted = {written.place(entry) for entry in written.run(noted.digests[run.start])}
-                seen: dict[tuple[str | None, int | None], list[Any]] = {}
-                for place in sorted(map(noted.place, run)) if wanted else ():
-                    line = fetch(descriptors[place.file], place, self._inputs[place.file].name)
-                    key = ids_of([line], line)[0], place.file if by_part else None
-                    seen.setdefault(key, []).append(place)
-                for (custom_id, _), places in seen.items():
-                    if len(places) > 1 and not wanted.isdisjoint(places):
-                        raise self._twin(str(custom_id), places)
-        finally:
-            for descriptor in descriptors:
-                os.close(descriptor)
-
-    def _twin(self, custom_id: str, places: Sequence[Any]) -> DuplicateCustomId:
-        first, second = places[:2]
-        paths = [self._inputs[place.file].name for place in (first, second)]
-        where = f"line {first.line_number} of {paths[0]}" if paths[0] != paths[1] else f"line {first.line_number}"
-        words = f"the custom_id {custom_id[:128]!r} stands on {where} too, and one of the two is to be sent again: "
-        if first.file != second.file:
-            words += (
-                "its result could be taken for either; name the folder of the request files as output, and each gets its own file"
-            )
-        else:
-            words += "no service takes an id twice, so give one of them another id first"
-        return DuplicateCustomId(
-            words,
-            custom_id=custom_id,
-            first_path=paths[0],
-            first_line_number=first.line_number,
-            path=paths[1],
-            line_number=second.line_number,
-        )
-
-
-def _unclaimed(marks: Marks) -> int:
-    """Count what nobody asked for."""
-    import pyarrow.compute as pc
-
-    used, superseded = marks.mask("used"), marks.mask("superseded")
-    return pc.sum(pc.invert(pc.or_(used, superseded))).as_py() or 0

@@ -22,14 +22,14 @@ if TYPE_CHECKING:
     from batchfiles.jobs.answer_schema import AnswerSchema
     from batchfiles.table.parsed.schema_source import SchemaLike
 
-__all__ = ["PART_BYTES", "TASK_BYTES", "Progress", "TableJob", "TableKeywords", "TableOptions", "is_folder"]
+__all__ = ["PART_BYTES", "TASK_BYTES", "Progress", "TableJob", "TableKeywords", "TableOptions", "in_steps", "is_folder"]
 
 Progress: TypeAlias = Callable[[int, int], None]
 """Gets the bytes that are done and the bytes that there are."""
 
 ReportT = TypeVar("ReportT", bound=TableReport)
 
-TASK_BYTES = 4 * 1024 * 1024
+TASK_BYTES = 3 * 1024 * 1024
 """Bytes of a range whose rows go to one file: what waits in memory for its turn is a few of them."""
 PART_BYTES = 32 * 1024 * 1024
 """Bytes of a range that becomes a Parquet file of its own."""
@@ -339,19 +339,23 @@ class TableJob(Generic[ReportT]):
         return spec if folder is None else {**spec, "folder": str(folder), "metadata": dict(metadata)}
 
     def _progress(self) -> Callable[[int], None]:
-        """Return a function that takes the bytes of a step and tells whoever wants to know."""
-        tell, total, done = self._options.progress, self._bytes(), 0
-
-        def step(size: int) -> None:
-            nonlocal done
-            done += size
-            if tell is not None:
-                tell(done, total)
-
-        return step
+        return in_steps(self._options.progress, self._bytes())
 
     def _crew(self, *, parts: bool) -> Crew:
         return Crew(self._options.workers_for(self._bytes(), parts=parts))
+
+
+def in_steps(progress: Progress | None, total: int) -> Callable[[int], None]:
+    """Return a function that takes the bytes of a step and tells whoever wants to know."""
+    done = 0
+
+    def step(size: int) -> None:
+        nonlocal done
+        done += size
+        if progress is not None:
+            progress(done, total)
+
+    return step
 
 
 def is_folder(path: str | os.PathLike[str] | RemotePath) -> bool:

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 __all__ = ["insist", "written"]
 
-WAITING = 8
+WAITING = 6
 """Batches that may wait for the writer: some megabytes."""
 
 

@@ -23,7 +23,7 @@ __all__ = ["ParquetTable"]
 COMPRESSION = "zstd"
 COMPRESSION_LEVEL = 1
 
-GROUP_BYTES = 32 * 1024 * 1024
+GROUP_BYTES = 24 * 1024 * 1024
 """A full row group in Arrow's memory, about a quarter of it on disk: this is what the writer keeps."""
 
 GROUP_ROWS = 122_880
