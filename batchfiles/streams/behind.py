@@ -17,8 +17,8 @@ PIECE = 1024 * 1024
 back from a busy thread: with pieces of 256 KiB the writer was the slower one, and a split of 240 MB took 0.7 s for 0.5 s. Much
 larger ones fall out of the CPU's cache."""
 
-WAITING = 4
-"""Things that may wait to be done: with the pieces above, some megabytes."""
+WAITING = 16
+"""Things that may wait to be done: with the pieces above, 16 MB. They bridge the moments in which the disk takes nothing."""
 
 SYNCED = 128 * 1024 * 1024
 """Bytes behind which a growing file is brought to the disk: 240 MB take 0.1 s and more, and somebody would wait for them at the
