@@ -10,7 +10,7 @@ Exit codes:
     130 interrupted (Ctrl-C)
     141 whoever read our output stopped reading, as in `batchfiles show t.parquet | head -1`: the code that a shell gives to
         every tool in that place
-    143 ended by the system (SIGTERM), after cleaning up
+    129, 143 ended by the system (SIGHUP as a terminal closes, SIGTERM), after cleaning up
 
 Nobody gets a traceback unless BATCHFILES_TRACEBACK=1 asks for it.
 """
@@ -34,7 +34,7 @@ from batchfiles.errors import BatchFilesError, Mismatch, OutputExists, StillRunn
 
 __all__ = ["Commands", "main", "run"]
 
-USAGE, FAILED, UNFINISHED, BUG, INTERRUPTED, PIPE_CLOSED, TERMINATED = 2, 3, 4, 70, 130, 141, 143
+USAGE, FAILED, UNFINISHED, BUG, INTERRUPTED, PIPE_CLOSED = 2, 3, 4, 70, 130, 141
 
 TRACEBACK = "BATCHFILES_TRACEBACK"
 COMPLETION = "_BATCHFILES_COMPLETE"
@@ -135,16 +135,18 @@ def main() -> None:
 
 def run(arguments: Sequence[str] | None = None) -> NoReturn:
     """Be the program: run the command line and exit."""
-    signal.signal(signal.SIGTERM, _on_sigterm)
+    signal.signal(signal.SIGTERM, _end)
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:  # nohup has it ignored
+        signal.signal(signal.SIGHUP, _end)
     # The name of a file may be no UTF-8: better an escaped name than no output.
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="backslashreplace")
     sys.exit(exit_code(sys.argv[1:] if arguments is None else arguments))
 
 
-def _on_sigterm(_number: int, _frame: FrameType | None) -> NoReturn:
-    """End as an exception does, so that temporary files are removed."""
-    sys.exit(TERMINATED)
+def _end(number: int, _frame: FrameType | None) -> NoReturn:
+    """End as an exception does, so that temporary files are removed; with the code that a shell gives to the signal."""
+    sys.exit(128 + number)
 
 
 def exit_code(arguments: Sequence[str]) -> int:

@@ -98,8 +98,10 @@ def notes_of_table(report: TableReport) -> Iterator[Note]:
         yield "empty", f"{plural(len(empty), 'file')} without a line: {_some(empty)}"
     for finding in islice(report.findings, FINDINGS):
         yield "finding", str(finding)
-    if len(report.findings) > FINDINGS:
-        yield "findings", f"{len(report.findings) - FINDINGS:,} more: --report FILE writes them down"
+    listed, others = len(report.findings), report.findings_not_listed
+    if listed > FINDINGS:
+        words = f"the first {listed:,}" if others else "them"
+        yield "findings", f"{listed - FINDINGS + others:,} more: --report FILE writes {words} down"
 
 
 def _places(report: JoinReport, kind: str) -> str:

@@ -185,6 +185,7 @@ class Join(TableJob[JoinReport]):
         fields["blank_lines"] += survey.blank_lines
         fields["repaired_lines"] += survey.repaired_lines + accounts.counts["repaired"]
         fields["findings"] = (*survey.findings, *fields["findings"])
+        fields["findings_not_listed"] += survey.findings_not_listed
         self._report = JoinReport(
             table=self._table(),
             files=self._roles.described(),

@@ -29,6 +29,7 @@ class TableReport:
         embeddings_in_requests: Vectors that met the requests table, which has no column for them.
         parse_errors: Answers that don't fit the JSON Schema; `parsed` is null there and `parse_error` says why.
         findings: What was noticed about the files, the first of each range.
+        findings_not_listed: How many more there were.
         seconds: How long it took.
     """
 
@@ -43,6 +44,7 @@ class TableReport:
     embeddings_in_requests: int = 0
     parse_errors: int = 0
     findings: tuple[Finding, ...] = ()
+    findings_not_listed: int = 0
     seconds: float = 0.0
 
     def to_dict(self) -> dict[str, Any]:
@@ -124,4 +126,5 @@ class Tally:
             "embeddings_in_requests": self.counts["embeddings"],
             "parse_errors": self.counts["parse_errors"],
             "findings": tuple(self.findings),
+            "findings_not_listed": self.counts["findings"] - len(self.findings),
         }

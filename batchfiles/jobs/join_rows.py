@@ -103,12 +103,9 @@ class JoinRows(RowJob):
                 keys.append(key)
                 found = best(custom_id, key, file)
                 outcomes[found.result.outcome] += 1
-                if type(decoded) is dict:
-                    model = decoded.get("model")
-                    if type(model) is not str:
-                        model = None
-                else:
-                    decoded = model = None
+                model = decoded.get("model")
+                if type(model) is not str:
+                    model = None
                 add(new(Asked, (custom_id, name, number, url, model, body, decoded)), found)
             number += 1
             offset += len(line) + 1

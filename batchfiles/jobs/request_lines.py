@@ -8,7 +8,7 @@ from batchfiles import codec, spans
 
 __all__ = ["RequestLines", "Taken"]
 
-Taken: TypeAlias = tuple[str, str | None, Any, bytes | None]
+Taken: TypeAlias = tuple[str, str | None, dict[str, Any], bytes | None]
 """`(custom_id, url, decoded body, bytes of the body)`."""
 
 
@@ -40,7 +40,8 @@ class RequestLines:
         """Take one line apart.
 
         Raises:
-            InvalidLine: It is no JSON object, or has no `custom_id` that is a string.
+            InvalidLine: It is no JSON object, or has no `custom_id` that is a string or no `body` that is an object. A result
+                that got among the requests is none: its row would be a request that nobody made.
         """
         # Slices are compared because `startswith` and its kin spend most of their time on their arguments.
         length = self._head_length
@@ -61,13 +62,14 @@ class RequestLines:
     def _take_any(self, line: bytes) -> Taken:
         value = codec.loads(line)
         custom_id, url = value.get("custom_id"), value.get("url")
-        if type(custom_id) is not str:
+        body = value.get("body")
+        if type(custom_id) is not str or not isinstance(body, dict):
             raise codec.why_no_input(value)
         if type(value) is not dict:
             self.repaired += 1
         self._learn(line)
         cut = spans.body_of_input(line, value) if self._cut_bodies else None
-        return custom_id, url if type(url) is str else None, value.get("body"), cut
+        return custom_id, url if type(url) is str else None, body, cut
 
     def _learn(self, line: bytes) -> None:
         """Remember how an ordinary line begins and how it goes on behind its id."""

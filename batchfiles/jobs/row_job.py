@@ -13,6 +13,7 @@ from typing import Any
 from batchfiles.errors import InvalidLine
 from batchfiles.findings import Finding
 from batchfiles.jobs.crew import Job, Product, Spec
+from batchfiles.jobs.table_part import part_name
 from batchfiles.streams.lines import BLOCK_SIZE, Block
 from batchfiles.streams.sources import Source, read_blocks
 from batchfiles.table.columns import RequestColumns
@@ -155,7 +156,7 @@ class RowJob(Job):
 
         from batchfiles.table.parquet import ParquetTable
 
-        path = Path(self._spec["folder"]) / f"part-{task['part']:05d}.parquet"
+        path = Path(self._spec["folder"]) / part_name(task["part"])
         with ParquetTable(path, self.schema_of(self._spec), metadata=self._spec["metadata"]) as table:
             for product in batches:
                 if isinstance(product, pa.RecordBatch):
@@ -165,5 +166,6 @@ class RowJob(Job):
 
     def _notice(self, finding: Finding) -> None:
         self._counts[finding.code] += 1
+        self._counts["findings"] += 1
         if len(self._findings) < FINDINGS_KEPT:
             self._findings.append(finding)

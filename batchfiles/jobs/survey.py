@@ -150,6 +150,7 @@ class NoteResults(Job):
             "blank": counts["blank_line"],
             "repaired": counts["repaired"],
             "findings": findings[:FINDINGS_KEPT],
+            "findings_not_listed": len(findings[FINDINGS_KEPT:]),
         }
 
 
@@ -269,7 +270,8 @@ class Survey:
         lines: How many lines all result files have.
         blank_lines: How many of them are blank.
         repaired_lines: How many stray ones are not quite JSON; whether others are shows when they are fetched.
-        findings: What was noticed about the files.
+        findings: What was noticed about the files, the first of each range.
+        findings_not_listed: How many more there were.
     """
 
     index: Index
@@ -279,6 +281,7 @@ class Survey:
     blank_lines: int = 0
     repaired_lines: int = 0
     findings: list[Finding] = field(default_factory=list)
+    findings_not_listed: int = 0
 
 
 def survey_results(
@@ -299,7 +302,7 @@ def survey_results(
     """
     builder = IndexBuilder(path)
     stray = Stray()
-    lines = blank = repaired = 0
+    lines = blank = repaired = not_listed = 0
     findings: list[Finding] = []
     ranges = tasks([file.size for file in files])
     base = [0] * len(files)
@@ -320,8 +323,9 @@ def survey_results(
             lines += product["lines"]
             blank += product["blank"]
             repaired += product["repaired"]
+            not_listed += product["findings_not_listed"]
             progress(ranges[number]["end"] - ranges[number]["start"])
-        return Survey(builder.finish(), stray, careful, lines, blank, repaired, findings)
+        return Survey(builder.finish(), stray, careful, lines, blank, repaired, findings, not_listed)
 
 
 def with_line_numbers(crew: Crew, files: Sequence[LocalFile], size: int) -> list[Spec]:

@@ -21,7 +21,7 @@ from batchfiles.streams.remote import RemotePath, located
 from batchfiles.streams.urls import shown_name
 from batchfiles.table.writer import Sink, TableWriter
 
-__all__ = ["FORMATS", "TableWriter", "format_of", "open_table"]
+__all__ = ["FORMATS", "TableWriter", "agreed_format", "format_of", "open_table"]
 
 STDOUT = "-"
 
@@ -59,6 +59,23 @@ def format_of(name: str) -> str:
     raise ValueError(f"can't tell the format of {name!r}: end it with one of {known} (.jsonl and .csv also with .gz or .zst)")
 
 
+def agreed_format(name: str, named: str | None) -> str:
+    """Return the format that somebody names, or else the one that a file's name asks for.
+
+    Raises:
+        ValueError: There is none, or the two are different: whoever opens `table.parquet` does not expect CSV.
+    """
+    if named is None:
+        return format_of(name)
+    try:
+        asked_for = format_of(name)
+    except ValueError:
+        return named
+    if asked_for != named:
+        raise ValueError(f"{shown_name(name)!r} is the name of another format than {named}: choose another name, or no format")
+    return named
+
+
 def open_table(
     path: str | os.PathLike[str] | RemotePath,
     schema: pa.Schema,
@@ -81,13 +98,13 @@ def open_table(
         temp_dir: Where a remote file waits until it is whole.
 
     Raises:
-        ValueError: The format is unknown, or `csv_safe` goes with another one than CSV.
+        ValueError: The format is unknown, or another one than the name says, or `csv_safe` goes with another one than CSV.
         OutputExists: On entering: the file is there already.
         FileError: While writing: the disk or the system refused.
     """
     if format is None and str(path) == STDOUT:
         raise ValueError(f"standard output has no suffix: say the format, one of {', '.join(FORMATS)}")
-    chosen = format or format_of(str(path))
+    chosen = agreed_format(str(path), format)
     if chosen not in FORMATS:
         raise ValueError(f"there is no format {chosen!r}: choose one of {', '.join(FORMATS)}")
     options: dict[str, Any] = {"metadata": metadata}

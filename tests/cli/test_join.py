@@ -620,7 +620,7 @@ def started(temporary: Path) -> Iterator[Callable[..., subprocess.Popen[bytes]]]
         process.communicate()
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 @pytest.mark.parametrize("target", ["t.parquet", "parts"])
 @pytest.mark.parametrize("workers", [1, 2])
 def test_an_interrupted_join_leaves_nothing_behind(

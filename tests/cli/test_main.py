@@ -219,7 +219,7 @@ def test_a_full_standard_output_is_an_error() -> None:
     assert (found.returncode, found.stderr) == (3, "batchfiles: error: no space left on device\n")
 
 
-@pytest.mark.parametrize(("number", "expected"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(("number", "expected"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_signals_end_a_running_command(number: signal.Signals, expected: int) -> None:
     """The codes are those that shells know, and there is no traceback."""
     with subprocess.Popen([*PROGRAM, "show", "-"], stdin=subprocess.PIPE, stderr=subprocess.PIPE) as process:

@@ -70,7 +70,7 @@ def expected(
     for line in asked:
         row = dict.fromkeys(COLUMNS) | {"input_source": line.name, "input_line_number": line.number, "attempts": 0}
         wanted.rows.append(row)
-        if line.value is None or not isinstance(line.value.get("custom_id"), str):
+        if line.value is None or not is_request(line.value):
             row["outcome"] = "malformed"
             continue
         custom_id = line.value["custom_id"]
@@ -118,10 +118,15 @@ def expected(
         "malformed_results": len(malformed),
         "malformed_unmatched": len(kinds["malformed"]),
         "blank_lines": blank_inputs + blank_results,
-        "repaired_lines": sum(line.repaired for line in asked if line.custom_id is not None)
+        "repaired_lines": sum(line.repaired for line in asked if line.value is not None and is_request(line.value))
         + sum(line.repaired for line in readable),
     }
     return wanted
+
+
+def is_request(value: dict[str, Any]) -> bool:
+    """Tell whether a decoded line asks for something; a result that got among the requests does not."""
+    return isinstance(value.get("custom_id"), str) and isinstance(value.get("body"), dict)
 
 
 COLUMNS = (

@@ -234,6 +234,30 @@ def test_a_request_that_cannot_be_read_has_a_row_that_says_why(
     assert [(finding.code, finding.line_number) for finding in job.report.findings] == [(code, 2)]
 
 
+def test_a_result_among_the_requests_is_no_request(tmp_path: Path) -> None:
+    """A file with requests first and results behind them made a request of each result, missing and to be sent again."""
+    inputs = put(tmp_path / "requests.jsonl", request("a"), success("a"), b'{"custom_id": "b", "params": {}}')
+    joined = batchfiles.join(inputs, put(tmp_path / "output.jsonl", success("a")))
+    assert [(row["custom_id"], row["outcome"], row["retryable"]) for row in joined] == [
+        ("a", "succeeded", False),
+        (None, "malformed", False),
+        (None, "malformed", False),
+    ]
+    assert joined.report.malformed_inputs == 2
+    assert [(finding.line_number, finding.code) for finding in joined.report.findings] == [
+        (2, "missing_required_parameter"),
+        (3, "missing_required_parameter"),
+    ]
+
+
+def test_findings_that_are_not_listed_are_counted(tmp_path: Path) -> None:
+    """A hundred of each range are told in words, and the summary once spoke of these as of all."""
+    results = put(tmp_path / "output.jsonl", success("a"), *[b"garbage"] * 250)
+    exported = batchfiles.export(results)
+    assert len(exported.report.findings) == 100
+    assert exported.report.findings_not_listed == 150
+
+
 def test_a_line_above_the_cap_is_a_malformed_line(tmp_path: Path) -> None:
     """It is counted like any other, its neighbours keep their numbers, and its bytes are among the rejects."""
     long = success("x", "y" * 5_000)

@@ -76,11 +76,11 @@ def test_each_line_is_taken_for_itself(written: list[bytes], cut_bodies: bool) -
     repaired = 0
     for line in written:
         value, mended = decode(line)
-        repaired += mended
-        if value is None:
+        if value is None or type(value["body"]) is not dict:
             with pytest.raises(InvalidLine):
                 taking.take(line)
             continue
+        repaired += mended
         custom_id, url, body, cut = taking.take(line)
         assert (custom_id, url) == (value["custom_id"], value["url"])
         assert json.dumps(body) == json.dumps(as_read(value["body"]))
@@ -99,6 +99,9 @@ def as_read(body: object) -> object:
     [
         (b'{"custom_id": 5, "method": "POST", "url": "/v1/a", "body": {}}', "invalid_type"),
         (b'{"method": "POST", "url": "/v1/a", "body": {}}', "missing_required_parameter"),
+        (b'{"custom_id": "a", "method": "POST", "url": "/v1/a"}', "missing_required_parameter"),
+        (b'{"custom_id": "a", "method": "POST", "url": "/v1/a", "body": "{}"}', "invalid_type"),
+        (b'{"id": "r", "custom_id": "a", "response": null, "error": null}', "missing_required_parameter"),
         (b"[]", "invalid_json_line"),
         (b"", "invalid_json_line"),
     ],
@@ -115,4 +118,4 @@ def test_a_line_without_an_id_is_refused(line: bytes, code: str) -> None:
 
 def test_a_url_that_is_no_text_is_none() -> None:
     """It is for `validate` to find fault with it."""
-    assert RequestLines(cut_bodies=False).take(b'{"custom_id": "a", "url": 5, "body": "text"}') == ("a", None, "text", None)
+    assert RequestLines(cut_bodies=False).take(b'{"custom_id": "a", "url": 5, "body": {}}') == ("a", None, {}, None)
