@@ -13,17 +13,17 @@ from typing import Any, Literal, Self, TypeAlias
 
 from batchfiles import codec
 from batchfiles.errors import InvalidLine
-from batchfiles.json_paths import Path, parse_path, path_and_rest, shown
+from batchfiles.json_paths import HOW, Path, parse_path, path_and_rest, shown
+from batchfiles.json_texts import json_of, json_text
 from batchfiles.plain_paths import Gap, find, leads_somewhere
 from batchfiles.spans import elements, members
 
-__all__ = ["Edit", "edited", "json_text"]
+__all__ = ["Edit", "edited"]
 
 Action: TypeAlias = Literal["set", "default", "unset"]
 Replacement: TypeAlias = tuple[int, int, bytes]
 """What stands from here to there, and what shall stand there instead."""
 
-STRING_OR_SPACE = re.compile(rb'("[^"\\]*(?:\\.[^"\\]*)*")|[ \t\r\n]+')
 COMMA = re.compile(rb"[ \t\r\n]*,[ \t\r\n]*")
 KINDS = {b"{": "an object", b"[": "an array", b'"': "a string", b"t": "true", b"f": "false", b"n": "null"}
 
@@ -44,12 +44,12 @@ class Edit:
 
     @classmethod
     def set(cls, path: str, value: Any) -> Self:  # noqa: ANN401 - any JSON value
-        """Give the value at `path`, such as `"body.max_tokens"`, to be set.
+        """Give the value at `path`, such as `"body.max_tokens"`, to be set; integers beyond 64 bits keep all their digits.
 
         Raises:
-            ValueError: It is no path, or no JSON value.
+            ValueError: It is no path, or no JSON value, as `nan` and infinity are none.
         """
-        return cls("set", parse_path(path), _encoded(value))
+        return cls("set", parse_path(path), json_of(value))
 
     @classmethod
     def default(cls, path: str, value: Any) -> Self:  # noqa: ANN401 - any JSON value
@@ -58,7 +58,7 @@ class Edit:
         Raises:
             ValueError: It is no path, or no JSON value.
         """
-        return cls("default", parse_path(path), _encoded(value))
+        return cls("default", parse_path(path), json_of(value))
 
     @classmethod
     def unset(cls, path: str) -> Self:
@@ -74,16 +74,19 @@ class Edit:
         """Read `PATH=VALUE`, as on a command line.
 
         Args:
-            text: VALUE is JSON if it parses, and is kept as it was typed; else it is a string.
+            text: VALUE is JSON if it parses, and is kept as it was typed, also where no decoder has a value for it, such as
+                `1e400`; else it is a string.
             as_string: Whether VALUE is a string in any case, such as a `"1"` that is no number.
 
         Raises:
-            ValueError: It is not of that form.
+            ValueError: It is not of that form, or VALUE is nested too deeply to find out whether it is JSON.
         """
         path, rest = path_and_rest(text)
-        if not rest.startswith("="):
+        if rest and not rest.startswith("="):
+            raise ValueError(f"{text!r} begins with no path: it breaks off before {rest!r}; {HOW}")
+        if not rest:
             raise ValueError(f"{text!r} has no value: write PATH=VALUE, such as body.max_tokens=4000")
-        return cls("set", path, _encoded(rest[1:]) if as_string else json_text(rest[1:]))
+        return cls("set", path, json_of(rest[1:]) if as_string else json_text(rest[1:]))
 
     @classmethod
     def from_spec(cls, spec: Sequence[Any]) -> Self:
@@ -94,31 +97,6 @@ class Edit:
     def to_spec(self) -> list[Any]:
         """Describe the edit in values that JSON can hold, for another process."""
         return [self.action, list(self.path), self.value.decode()]
-
-
-def _encoded(value: Any) -> bytes:  # noqa: ANN401 - any JSON value
-    try:
-        return codec.dumps(value)
-    except InvalidLine as error:
-        raise ValueError(f"{error.reason}: no value for a line of JSON") from None
-
-
-def json_text(text: str) -> bytes:
-    """Return the JSON text that somebody typed: as it stands if it is JSON, without white space if it has several lines; else a
-    JSON string of it.
-
-    Raises:
-        ValueError: It holds bytes that are no UTF-8.
-    """  # noqa: D205 - one sentence
-    try:
-        raw = text.encode()
-        codec.parse(raw)
-    except ValueError:  # also what can't be encoded
-        return _encoded(text)
-    raw = raw.strip(b" \t\r\n")
-    if b"\n" in raw or b"\r" in raw:
-        return STRING_OR_SPACE.sub(lambda match: match[1] or b"", raw)
-    return raw
 
 
 def edited(line: bytes, edits: Iterable[Edit]) -> bytes:

@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from batchfiles.edits import Edit, _quickly, _replaced, _walked, edited, json_text
+from batchfiles.edits import Edit, _quickly, _replaced, _walked, edited
 from batchfiles.errors import InvalidLine
 from batchfiles.json_paths import parse_path, shown
+from batchfiles.json_texts import json_text
 
 STRANGE = (
     b'{ "custom_id" : "a-1",\t"method":"POST", "url": "/v1/chat/completions", "body": {"model":"old", "seed": '
@@ -67,12 +68,46 @@ def test_what_is_no_path_is_a_wrong_call(text: str) -> None:
         ("NaN", b'"NaN"'),
         ("01", b'"01"'),
         ("", b'""'),
+        ("-Infinity", b'"-Infinity"'),
+        ("1e400", b"1e400"),
+        ("9" * 5000, b"9" * 5000),
+        ('{"a" : [-1E999]}', b'{"a" : [-1E999]}'),
+        ('"\\ud83d"', b'"\\ud83d"'),
+        ("1e400,", b'"1e400,"'),
+        ("[1e400, NaN]", b'"[1e400, NaN]"'),
+        ('[1e400,\n "a b"]', b'[1e400,"a b"]'),
         ('say "Hi"\n', b'"say \\"Hi\\"\\n"'),
     ],
 )
 def test_a_value_is_json_as_it_was_typed_or_else_a_string(typed: str, value: bytes) -> None:
-    """Only line breaks between its tokens go, for a line has none."""
+    """Only line breaks between its tokens go, for a line has none.
+
+    `1e400`, 5,000 digits and half a surrogate pair once became strings, for the quick decoder refuses them.
+    """
     assert json_text(typed) == value
+
+
+def test_a_value_that_is_nested_more_deeply_than_a_decoder_reads_does_not_become_a_string() -> None:
+    """It once did, without a word. Newer Pythons read more than older ones: what they read is taken, the rest is a wrong call."""
+    typed = "[" * 1_500 + "]" * 1_500
+    try:
+        taken = json_text(typed).decode()
+    except ValueError as error:
+        taken = str(error)
+    assert taken == typed or "nested too deeply" in taken
+    assert Edit.parse(f"body.x={typed}", as_string=True).value == f'"{typed}"'.encode()
+
+
+def test_two_hundred_thousand_brackets_are_a_wrong_call() -> None:
+    """Whether they are JSON is not found out, so they are not called a string either."""
+    with pytest.raises(ValueError, match="nested too deeply"):
+        Edit.parse("body.x=" + "[" * 200_000)
+
+
+def test_a_line_with_a_number_beyond_a_double_can_be_edited_on() -> None:
+    """Each edit reads the line that the one before it wrote."""
+    line = edited(b'{"body": {"a": 1}}', [Edit.parse("body.e=1e400"), Edit.parse("body.a=2"), Edit.parse("body.n=3")])
+    assert line == b'{"body": {"a": 2,"e":1e400,"n":3}}'
 
 
 @pytest.mark.parametrize(
@@ -177,10 +212,46 @@ def test_an_edit_without_a_value_or_a_path_is_a_wrong_call(text: str) -> None:
         Edit.parse(text)
 
 
+@pytest.mark.parametrize(
+    ("text", "breaks_off"), [("body..x=1", "..x=1"), ("body.=1", ".=1"), ("body[x]=1", "[x]=1"), ('body."a"b=1', "b=1")]
+)
+def test_a_bad_path_is_named_and_not_a_missing_value(text: str, breaks_off: str) -> None:
+    """`body..x=1` was once said to have no value, which it has."""
+    with pytest.raises(ValueError, match="path") as caught:
+        Edit.parse(text)
+    assert f"breaks off before {breaks_off!r}" in str(caught.value)
+    assert "no value" not in str(caught.value)
+
+
+@pytest.mark.parametrize("number", [2**64, -(2**63) - 1, 2**70, -(10**400)])
+def test_an_integer_beyond_64_bits_is_written_with_all_its_digits(number: int) -> None:
+    """As on the command line; Python's `set` once refused it."""
+    assert Edit.set("a", number).value == str(number).encode()
+    assert Edit.default("a", {"b": [number, (1, number)]}).value == b'{"b":[%d,[1,%d]]}' % (number, number)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), {"a": [1.0, float("-inf")]}, ({"a": float("nan")},)])
+def test_a_float_that_json_lacks_is_a_wrong_call(value: Any) -> None:
+    """It once became null in every line, without a word."""
+    for make in (Edit.set, Edit.default):
+        with pytest.raises(ValueError, match=r"(nan|inf) is no JSON number"):
+            make("a", value)
+
+
+def test_a_value_that_holds_itself_is_a_wrong_call() -> None:
+    """And is found out at once, however often it does."""
+    endless: list[Any] = []
+    endless += [endless, endless]
+    with pytest.raises(ValueError, match="254 deep"):
+        Edit.set("a", endless)
+
+
 def test_a_value_that_is_no_json_is_a_wrong_call() -> None:
     """An object of Python, or half a surrogate pair."""
     with pytest.raises(ValueError, match="no value for a line"):
         Edit.set("a", object())
+    with pytest.raises(ValueError, match="no value for a line"):
+        Edit.set("a", {1: 2})
     with pytest.raises(ValueError, match="no value for a line"):
         Edit.parse("a=\udcff")
 

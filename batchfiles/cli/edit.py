@@ -63,7 +63,7 @@ def edit(
 
     PATH leads to a value: body.model, body.messages[0].content, or body["a key with . or = in it"]. A new key goes last in its
     object, objects on the way to it are made, and a key that comes twice is set twice. VALUE is JSON if it parses and is written
-    as you typed it; else it is a string. Changes are made in the order in which you name them.
+    as you typed it, such as 1E2 or 1e400; else it is a string. Changes are made in the order in which you name them.
 
     \b
     Examples:
@@ -76,7 +76,7 @@ def edit(
     Exit codes:
         0   the file is there
         1   the file is there, but lines that can't be changed were copied or left out (--bad-lines)
-        2   wrong usage, or a file to write that exists
+        2   wrong usage, a file of results, or a file to write that exists
         3   it could not be done: a line can't be changed, a file can't be read, the disk is full
     """  # noqa: D301 - click wants its \b
     from batchfiles.jobs.edit import edit as edit_files

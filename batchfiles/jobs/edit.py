@@ -81,10 +81,11 @@ def edit(
     r"""Change values in every line; the other bytes are copied.
 
     Args:
-        *sources: Paths, folders, globs, open binary files, or `-` for standard input; plain or compressed. Their lines are
-            written one behind the other.
+        *sources: Request files: paths, folders, globs, open binary files, or `-` for standard input; plain or compressed. Their
+            lines are written one behind the other.
         output: A path, whose suffix may ask for compression; `-` for standard output; an open file.
         set: Values by their paths, such as `{"body.model": "gpt-4o", "body.messages[0].content": "Hi"}`. A new key goes last.
+            Integers beyond 64 bits keep all their digits; `nan` and infinity are refused, for JSON has none.
         unset: Paths of values to take away.
         edits: Changes whose order matters; they are made before those of `unset` and then of `set`.
         full: The url for lines that have none; they get `"method": "POST"` too, as most services want it.
@@ -103,6 +104,7 @@ def edit(
     Raises:
         InvalidLine: `invalid_json_line` or `path_not_found`, with the first line that can't be changed.
         LineTooLong: A line is above the cap.
+        Mismatch: A file holds results, or what is neither requests nor results.
         OutputExists: The output is there and `force` was not given.
         FileError: A file can't be read, or the disk refused.
         TruncatedFile: A compressed file is damaged.
@@ -118,7 +120,7 @@ def edit(
     files = expand(sources, filesystem=filesystem)
     if not files:
         raise TypeError("edit needs at least one file")
-    lines = CopiedLines(cap, on_bytes=on_bytes)
+    lines = CopiedLines(cap, on_bytes, wanted="inputs")
     with CopyWriter(output, force=force, temp_dir=temp_dir, filesystem=filesystem) as writer:
         work = _Work(chosen, bad_lines, writer)
         for source in files:

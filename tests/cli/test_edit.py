@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from batchfiles.cli.main import exit_code
-from tests.jobs.wire import put, request
+from tests.jobs.wire import put, request, success
 
 Outcome = tuple[int, str, str]
 
@@ -75,11 +75,24 @@ def test_a_line_that_cannot_be_changed_ends_it_with_its_place(ask: Callable[...,
     assert "1 line that can't be changed, left out" in err
 
 
+def test_results_are_refused(ask: Callable[..., Outcome], tmp_path: Path) -> None:
+    """They once got a `body` beside their `response`, with exit code 0. In a folder of both, it is they who are named."""
+    put(tmp_path / "a.jsonl", request("a"))
+    results = put(tmp_path / "a_output.jsonl", success("a"))
+    for files in (results, tmp_path):
+        code, _, err = ask(files, "-o", tmp_path / "out.jsonl", "--set", "body.model=x")
+        assert code == 2
+        assert f"{results}: holds results, and requests are expected here" in err
+        assert not (tmp_path / "out.jsonl").exists()
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
         (["--set", "body.n"], "PATH=VALUE"),
         (["--set", "[0]=1"], "begins with no path"),
+        (["--set", "body..x=1"], "--set: 'body..x=1' begins with no path: it breaks off before '..x=1'"),
+        (["--set", "body.x=" + "[" * 200_000], "nested too deeply"),
         (["--unset", "a..b"], "is no path"),
         (["--set", "custom_id=x"], "same custom_id"),
         ([], "nothing to change"),

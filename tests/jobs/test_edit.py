@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 import batchfiles
-from batchfiles.errors import InvalidLine, LineTooLong, OutputExists
-from tests.jobs.wire import put, request
+from batchfiles.errors import InvalidLine, LineTooLong, Mismatch, OutputExists
+from tests.jobs.wire import put, request, success
 
 STRANGE = b'{"custom_id" : "s",\t"body":{"model":"gpt-x", "seed":18446744073709551616,"t":1E2 , "model":"gpt-x"} }'
 DEEP = b'{"custom_id":"d","body":{"model":"gpt-x","x":' + b'{"a":' * 1000 + b"1" + b"}" * 1001 + b"}"
@@ -76,6 +76,23 @@ def test_a_line_above_the_cap_is_refused(tmp_path: Path) -> None:
     source = put(tmp_path / "in.jsonl", request("a", user="x" * 200))
     with pytest.raises(LineTooLong):
         batchfiles.edit(source, output=tmp_path / "out.jsonl", unset=["body.n"], cap=100)
+    assert not (tmp_path / "out.jsonl").exists()
+
+
+def test_results_are_refused(tmp_path: Path) -> None:
+    """A result file once got a `body` of its own into every line, and beside requests it was the requests that were refused."""
+    results, requests = put(tmp_path / "a_output.jsonl", success("a")), put(tmp_path / "b.jsonl", request("a"))
+    for sources in ([results], [requests, results], [tmp_path]):
+        with pytest.raises(Mismatch, match=r"a_output\.jsonl: holds results, and requests are expected here"):
+            batchfiles.edit(*sources, output=tmp_path / "out.jsonl", set={"body.model": "x"}, bad_lines="copy")
+        assert not (tmp_path / "out.jsonl").exists()
+
+
+def test_a_value_that_a_line_cannot_hold_leaves_no_file(tmp_path: Path) -> None:
+    """`nan` once became null in every line."""
+    source = put(tmp_path / "in.jsonl", request("a"))
+    with pytest.raises(ValueError, match="nan is no JSON number"):
+        batchfiles.edit(source, output=tmp_path / "out.jsonl", set={"body.x": float("nan")})
     assert not (tmp_path / "out.jsonl").exists()
 
 
