@@ -293,16 +293,12 @@ def encode_input(record: BatchRequestInput) -> bytes:
     r"""Encode a request as one line with its `\n`; keys in the order custom_id, method, url, body, then the extra ones.
 
     Raises:
-        InvalidLine: `unencodable`: a value that JSON can't hold.
+        InvalidLine: `unencodable`: a value that JSON can't hold, such as a NaN.
     """
     value = {"custom_id": record.custom_id, "method": record.method, "url": record.url, "body": record.body}
     if record.extra:
         value = value | record.extra | value  # its own keys in front, and they win
-    try:
-        return write(value, None, APPEND_NEWLINE)
-    except TypeError as error:
-        reason = str(error)
-    raise _unencodable(reason)
+    return _written(value)
 
 
 def encode_output(record: BatchRequestOutput) -> bytes:
@@ -324,11 +320,29 @@ def encode_output(record: BatchRequestOutput) -> bytes:
         value = {"id": record.id, "custom_id": record.custom_id, "response": response, "error": fault}
     if record.extra:
         value = value | record.extra | value
+    return _written(value)
+
+
+def _written(value: dict[str, Any]) -> bytes:
     try:
-        return write(value, None, APPEND_NEWLINE)
+        line = write(value, None, APPEND_NEWLINE)
     except TypeError as error:
         reason = str(error)
+    else:
+        # orjson writes null for a float that JSON has no number for; few requests have a null at all.
+        if b"null" not in line or not _has_no_number(value):
+            return line
+        reason = "a float is infinite or no number"
     raise _unencodable(reason)
+
+
+def _has_no_number(value: object) -> bool:
+    """Tell whether there is an infinity or a NaN somewhere in a value."""
+    if type(value) is dict:
+        return any(map(_has_no_number, value.values()))
+    if type(value) is list or type(value) is tuple:
+        return any(map(_has_no_number, value))
+    return type(value) is float and not math.isfinite(value)
 
 
 def _unencodable(reason: str) -> InvalidLine:

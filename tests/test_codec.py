@@ -525,6 +525,18 @@ def test_nan_is_written_as_null():
     assert dumps([math.nan, math.inf]) == b"[null,null]"
 
 
+@pytest.mark.parametrize("value", [math.nan, math.inf, [1.0, -math.inf], {"a": [{"b": math.nan}]}, (None, math.nan)])
+def test_a_record_with_a_nan_is_refused(value):
+    """A `temperature` of NaN became null, and the service took its own default for it."""
+    for write in (
+        lambda: encode_input(BatchRequestInput("a", body={"x": value})),
+        lambda: encode_output(BatchRequestOutput("r", "a", BatchRequestOutputResponse(200, "q", {"x": value}))),
+    ):
+        with pytest.raises(InvalidLine, match="infinite or no number"):
+            write()
+    assert b'"x":[null,1.5,"null"]' in encode_input(BatchRequestInput("a", body={"x": [None, 1.5, "null"]}))
+
+
 # Hostile lines ----------------------------------------------------------------------------------------------------------------
 
 SEEDS = [

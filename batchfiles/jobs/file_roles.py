@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,8 +80,11 @@ def sort_files(
         Mismatch: A file is of the other kind than it must be, or of another service's format; nothing was read but first lines.
         FileError: A file can't be read, or the disk has no room for a copy.
         TruncatedFile: A compressed file is damaged.
+        TypeError: `inputs` is a single path.
         ValueError: Standard input is named twice.
     """
+    if isinstance(inputs, (str, os.PathLike)):
+        raise TypeError(f"inputs are a list of files, and this is a single one: [{os.fspath(inputs)!r}]")
     forced, found = expand(inputs, filesystem=filesystem), expand(files, filesystem=filesystem)
     named = {source.key for source in forced} - {None}
     sorted_: dict[str, list[LocalFile]] = {"inputs": [], "results": [], "empty": []}

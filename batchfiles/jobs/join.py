@@ -254,6 +254,7 @@ def join(
         FileError: A file can't be read, or there is no room for temporary files.
         TruncatedFile: A compressed file is damaged.
         MissingDependency: `schema` is a pydantic model and pydantic is not installed.
+        TypeError: There is no file, or `inputs` is a single path.
         ValueError: An option has no such value, or they don't go together.
 
     Later, when the table is made:
@@ -267,6 +268,8 @@ def join(
         raise ValueError("with_table and id go together: the id (--id) says which row belongs to which request")
     if with_prefix and with_table is None:
         raise ValueError("with_prefix goes with with_table")
+    if not files and not inputs:
+        raise TypeError("join needs at least one file")
     chosen = TableOptions(**options).with_schema_of(filesystem)
     spool = Spool(chosen.temp_dir)
     roles = sort_files(files, inputs, spool, filesystem=filesystem)

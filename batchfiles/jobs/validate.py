@@ -57,6 +57,8 @@ def validate(
     """
     if not sources:
         raise TypeError("validate needs at least one file")
+    if not isinstance(limits, Limits):
+        raise TypeError(f"limits are a profile, such as batchfiles.OPENAI, and not {limits!r}")
     files = expand(sources, filesystem=filesystem)
     tally = Tally(limits, keep=max_findings, strict=strict, on_finding=on_finding)
     repetitions = _Repetitions(files, tally)

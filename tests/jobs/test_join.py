@@ -250,6 +250,16 @@ def test_a_result_among_the_requests_is_no_request(tmp_path: Path) -> None:
     ]
 
 
+def test_a_single_path_for_inputs_is_no_list_of_letters(tmp_path: Path) -> None:
+    """`inputs="requests.jsonl"` looked for a file called r; and a join of nothing made an empty table."""
+    inputs = put(tmp_path / "requests.jsonl", request("a"))
+    for single in (inputs, str(inputs)):
+        with pytest.raises(TypeError, match="a list of files"):
+            batchfiles.join(inputs=single)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="at least one file"):
+        batchfiles.join()
+
+
 def test_findings_that_are_not_listed_are_counted(tmp_path: Path) -> None:
     """A hundred of each range are told in words, and the summary once spoke of these as of all."""
     results = put(tmp_path / "output.jsonl", success("a"), *[b"garbage"] * 250)
