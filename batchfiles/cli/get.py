@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from batchfiles.cli.indented_json import ascii_json, indented_json
+from batchfiles.cli.indented_json import ascii_json, indented_json, mended_json
 from batchfiles.cli.options import files_argument
 from batchfiles.cli.progress import Progress, total_of
 from batchfiles.cli.terminal import visible
@@ -34,7 +34,7 @@ def get(context: click.Context, files: tuple[str, ...], *, custom_id: str, raw: 
     them, or - for standard input. gzip, bz2 and zstd are read too. The id is compared exactly, as decoded text.
 
     Lines are printed as indented JSON with a heading that says where each stands. Numbers keep their digits; control characters
-    are written out.
+    are written out. With --json a NaN or an infinity becomes null, and half a surrogate pair U+FFFD, as JSON has neither.
 
     \b
     Examples:
@@ -98,7 +98,7 @@ def _described(occurrence: Occurrence) -> tuple[object, str]:
 
 
 def _record(occurrence: Occurrence) -> str:
-    """Return what was found as one JSON object; the line in it keeps its digits, unless it is not quite JSON."""
+    """Return what was found as one JSON object; the line in it keeps its digits."""
     from batchfiles.codec import Repaired
     from batchfiles.jobs.candidates import read_result
 
@@ -113,5 +113,8 @@ def _record(occurrence: Occurrence) -> str:
     }
     if value is None:
         record["text"] = occurrence.data.decode(errors="backslashreplace")
-    line = json.dumps(value) if value is None or isinstance(value, Repaired) else ascii_json(occurrence.data.decode().strip())
+        line = "null"
+    else:
+        text = occurrence.data.decode().strip()
+        line = ascii_json(mended_json(text) if isinstance(value, Repaired) else text)
     return f'{json.dumps(record)[:-1]}, "line": {line}}}'

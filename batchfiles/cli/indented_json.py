@@ -1,4 +1,4 @@
-"""A line of JSON on several, for people: nothing but white space changes, so numbers keep their digits and keys may repeat."""
+"""A line of JSON written otherwise, token by token and never decoded: numbers keep their digits, and keys may repeat."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from batchfiles.cli.terminal import visible
 
-__all__ = ["ascii_json", "indented_json"]
+__all__ = ["ascii_json", "indented_json", "mended_json"]
 
 TOKEN = re.compile(
     r"""
@@ -76,3 +76,24 @@ def ascii_json(text: str) -> str:
 
 
 NOT_ASCII = re.compile(r"[^\x00-\x7f]+")
+
+
+def mended_json(text: str) -> str:
+    """Return what is not quite JSON as JSON, as `codec.loads` has it: `NaN` and infinities are null, lone surrogates U+FFFD."""
+    return STRING_OR_CONSTANT.sub(_mended, text)
+
+
+STRING_OR_CONSTANT = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|NaN|-?Infinity', re.DOTALL)
+
+
+def _mended(token: re.Match[str]) -> str:
+    from batchfiles.codec import SURROGATE
+
+    words = token[0]
+    if words[0] != '"':
+        return "null"
+    if "\\u" not in words:
+        return words
+    string = json.loads(words)  # joins the escapes of whole pairs, so that only lone halves are left
+    mended = SURROGATE.sub("\ufffd", string)
+    return words if mended == string else json.dumps(mended)

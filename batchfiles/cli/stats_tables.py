@@ -48,6 +48,9 @@ def notes(found: Stats, *, priced: bool) -> Iterator[str]:
         yield f"{plural(malformed, 'line')} that can't be read: {', '.join(found.malformed)}{more}"
     if found.blank_lines:
         yield f"{plural(found.blank_lines, 'blank line')}, skipped"
+    if found.results.token_misfits:
+        words = f"{plural(found.results.token_misfits, 'token count')} below 0, beyond 64 bits or no whole number: "
+        yield words + "not in the sums" + (", nor in the cost" if priced else "")
     if not found.results.count and found.requests.count:
         yield "input tokens are estimated: a token for each 4 bytes of text; pictures, sound and files are not counted"
     if priced and found.results.count:
@@ -58,7 +61,7 @@ def notes(found: Stats, *, priced: bool) -> Iterator[str]:
 
 
 def _percent(part: Decimal | None) -> str:
-    return f"{(part or Decimal(0)) * 100:f}".rstrip("0").rstrip(".") + "%" if part else "0%"
+    return f"{((part or Decimal(0)) * 100).normalize():f}%"
 
 
 def _files(found: Stats) -> list[str]:

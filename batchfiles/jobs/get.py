@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Literal, NamedTuple
 
+from batchfiles.errors import Mismatch
 from batchfiles.jobs.candidates import id_of_line
+from batchfiles.jobs.families import Side, classify_lines
 from batchfiles.jobs.sided_lines import sided_files
 from batchfiles.jobs.survey import ID_LETTERS
 from batchfiles.limits import LINE_CAP
@@ -25,7 +28,7 @@ class Occurrence(NamedTuple):
         path: The file's display name.
         line_number: Counted from 1, blank lines included.
         byte_offset: Where the line begins, in bytes of the uncompressed file.
-        role: `"request"` or `"result"`.
+        role: `"request"` or `"result"`, as the line itself says; as the file's first lines say where it says nothing.
         data: The bytes of the line, without its `\n`.
     """
 
@@ -80,14 +83,20 @@ def find(
     """
     literal = custom_id.encode("utf-8", "replace")
     for file in sided_files(expand(sources, filesystem=filesystem), lambda _: None, cap=cap, on_bytes=on_bytes):
-        role: Literal["request", "result"] = "result" if file.side == "results" else "request"
         for path, first, start, lines in file.blocks:
             offset = start
             for number, line in enumerate(lines, first):
                 # Only a line that holds the id as it is, or one in which escapes may hide it, is decoded.
                 if (literal in line or (b"\\" in line and _may_hide_it(line))) and id_of_line(line) == custom_id:
-                    yield Occurrence(path, number, offset, role, line)
+                    yield Occurrence(path, number, offset, _role_of(line, file.side), line)
                 offset += len(line) + 1
+
+
+def _role_of(line: bytes, side: Side) -> Literal["request", "result"]:
+    """Tell what a line is: a file that begins with requests may hold results too."""
+    with suppress(Mismatch):  # a line of another service says nothing
+        side = classify_lines([line], otherwise=side)
+    return "result" if side == "results" else "request"
 
 
 def _may_hide_it(line: bytes) -> bool:

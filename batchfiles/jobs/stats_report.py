@@ -115,6 +115,7 @@ class ResultStats:
         text_characters: How long the texts of answers are, in characters; None if none has a text.
         input_tokens: How many tokens the prompts have.
         output_tokens: How many tokens the answers have.
+        token_misfits: How many token counts are no whole numbers from 0 on, or beyond 64 bits: they are in no sum and no cost.
     """
 
     count: int
@@ -126,6 +127,7 @@ class ResultStats:
     text_characters: Lengths | None
     input_tokens: Lengths | None
     output_tokens: Lengths | None
+    token_misfits: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

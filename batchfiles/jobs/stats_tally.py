@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
 from batchfiles import bodies
+from batchfiles.bodies.tally import Tally
+from batchfiles.bodies.usage import read as read_usage
 from batchfiles.errors import InvalidLine
 from batchfiles.jobs.candidates import read_result
 from batchfiles.jobs.length_histogram import LengthHistogram
@@ -164,6 +166,7 @@ class ResultTally:
         self._characters = LengthHistogram()
         self._input_tokens = LengthHistogram()
         self._output_tokens = LengthHistogram()
+        self._token_misfits = 0
 
     def add(self, line: bytes) -> bool:
         """Count a line; returns False for one that is no result."""
@@ -177,19 +180,27 @@ class ResultTally:
             self._characters.add(len(answer.text))
         sums = self._models.of(answer.model)
         sums.results += 1
-        # A count below 0 is none: it stands in the table as it came, but nothing is paid back for it.
-        if answer.input_tokens is not None and answer.input_tokens >= 0:
-            sums.input_tokens += answer.input_tokens
-            self._input_tokens.add(answer.input_tokens)
-        if answer.output_tokens is not None and answer.output_tokens >= 0:
-            sums.output_tokens += answer.output_tokens
-            self._output_tokens.add(answer.output_tokens)
-        sums.cached_tokens += max(answer.cached_tokens or 0, 0)
-        sums.reasoning_tokens += max(answer.reasoning_tokens or 0, 0)
+        if (inputs := self._counted(answer.input_tokens)) is not None:
+            sums.input_tokens += inputs
+            self._input_tokens.add(inputs)
+        if (outputs := self._counted(answer.output_tokens)) is not None:
+            sums.output_tokens += outputs
+            self._output_tokens.add(outputs)
+        sums.cached_tokens += self._counted(answer.cached_tokens) or 0
+        sums.reasoning_tokens += self._counted(answer.reasoning_tokens) or 0
+        if answer.misfits and result.body:
+            self._token_misfits += _misfits_of(result.body.get("usage"))
         if result.outcome != MALFORMED:
             return True
         self.malformed += 1
         return False
+
+    def _counted(self, tokens: int | None) -> int | None:
+        """Return a count; one below 0 is none: it stands in the table as it came, but nothing is paid back for it."""
+        if tokens is None or tokens >= 0:
+            return tokens
+        self._token_misfits += 1
+        return None
 
     def add_overlong(self, count: int) -> None:
         """Count lines above the cap, which were not read."""
@@ -214,7 +225,15 @@ class ResultTally:
             text_characters=self._characters.lengths(),
             input_tokens=self._input_tokens.lengths(),
             output_tokens=self._output_tokens.lengths(),
+            token_misfits=self._token_misfits,
         )
+
+
+def _misfits_of(usage: object) -> int:
+    """Count the token counts that could not be read; the total is not among them, for it is not summed."""
+    tally = Tally()
+    read_usage(usage | {"total_tokens": None} if isinstance(usage, dict) else usage, tally)
+    return tally.misfits
 
 
 def _usage(name: str | None, sums: _Used, prices: Prices | None) -> ModelUsage:

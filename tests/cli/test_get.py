@@ -8,12 +8,14 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchfiles.cli.indented_json import ascii_json, indented_json
+from batchfiles.cli.indented_json import ascii_json, indented_json, mended_json
 from batchfiles.cli.main import exit_code
+from batchfiles.codec import loads
 from tests.jobs.wire import put, request, success
 
 Outcome = tuple[int, str, str]
@@ -98,6 +100,23 @@ def test_a_line_that_is_not_quite_json_is_shown_all_the_same(ask: Callable[..., 
     assert value["line"]["body"] == {"t": None, "text": "cut \ufffd"}
 
 
+def test_numbers_keep_their_digits_in_a_line_that_is_not_quite_json(ask: Callable[..., Outcome], tmp_path: Path) -> None:
+    """One `NaN` had all of the line written anew: 1E2 became 100.0, 2^64 a float, and the first of two equal keys was lost."""
+    body = rb'{"x":1E2,"n":18446744073709551616,"big":1e999,"a":1,"a":2,"NaN":NaN,"l":[-Infinity,Infinity],"t":"\"NaN\ud83d\/"}'
+    path = put(tmp_path / "in.jsonl", b'{"custom_id": "1", "body": ' + body + b"}")
+    _, out, _ = ask("--id", "1", path, "--json")
+    kept = '{"x":1E2,"n":18446744073709551616,"big":1e999,"a":1,"a":2,"NaN":null,"l":[null,null],"t":"\\"NaN\\ufffd/"}'
+    assert out.endswith(f'"line": {{"custom_id": "1", "body": {kept}}}}}\n')
+
+
+def test_a_result_among_requests_is_called_a_result(ask: Callable[..., Outcome], tmp_path: Path) -> None:
+    """It was called a request, like the first line of its file."""
+    path = put(tmp_path / "mixed.jsonl", request("0"), success("1"))
+    assert ask("--id", "1", path)[1].splitlines()[0] == f"{path}:2: result, succeeded"
+    value = json.loads(ask("--id", "1", path, "--json")[1])
+    assert (value["role"], value["outcome"]) == ("result", "succeeded")
+
+
 def test_an_id_that_is_not_there_is_exit_code_1(ask: Callable[..., Outcome], tmp_path: Path) -> None:
     """With a sentence; wrong usage and files that can't be read are other codes."""
     path = put(tmp_path / "in.jsonl", request("1"))
@@ -130,6 +149,23 @@ def test_indenting_changes_white_space_only(value: dict[str, object], ascii_only
     assert all(line.isprintable() for line in lines)
     if json.dumps(value, ensure_ascii=False).isprintable():
         assert json.loads("\n".join(lines)) == value
+
+
+ODD = st.recursive(
+    st.none() | st.integers() | st.floats() | st.text(st.characters(exclude_categories=[])) | st.sampled_from(["NaN", '"NaN'])
+    | st.text(st.sampled_from('\\"\ud83d\ude00u0N')),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=8,
+)  # fmt: skip
+
+
+@given(st.dictionaries(st.text(), ODD))
+def test_what_is_not_quite_json_is_mended_as_the_decoder_does_it(value: dict[str, object]) -> None:
+    """`NaN` becomes null, half a surrogate pair U+FFFD; what is JSON already stays as it is."""
+    text = json.dumps(value)
+    mended = mended_json(text)
+    assert orjson.loads(mended) == loads(text)
+    assert mended_json(mended) == mended
 
 
 def test_deep_nesting_is_no_obstacle() -> None:

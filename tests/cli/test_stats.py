@@ -11,6 +11,7 @@ import pytest
 
 from batchfiles.cli.main import exit_code
 from batchfiles.cli.stats_tables import money
+from tests.jobs.wire import completion, put, result
 
 ROOT = Path(__file__).parents[2]
 CHAT = str(ROOT / "fixtures" / "chat_completions")
@@ -77,6 +78,24 @@ def test_a_single_price_and_discount_go_before_the_file(ask: Callable[..., Outco
     assert json.loads(out)["cost"] == "0.011688"
     _, out, _ = ask(CHAT, "--price", "gpt-4o-mini=2/20", "--json")
     assert json.loads(out)["cost"] == "0.011688"
+
+
+@pytest.mark.parametrize(
+    ("discount", "percent"), [("1", "100%"), ("1.00", "100%"), ("0.1", "10%"), ("0.125", "12.5%"), ("0.001", "0.1%"), ("0", "0%")]
+)
+def test_the_discount_is_told_in_percent(ask: Callable[..., Outcome], discount: str, percent: str) -> None:
+    """A discount of 1 was told as 1%, because the zeros of 100 were taken for those behind a point."""
+    assert f"a batch discount of {percent};" in ask(CHAT, "--price", "m=1/1", "--batch-discount", discount)[2]
+
+
+def test_token_counts_that_are_none_are_told(ask: Callable[..., Outcome], tmp_path: Path) -> None:
+    """They were left out of the sums, and so of the bill, without a word."""
+    usage = {"prompt_tokens": "10", "completion_tokens": 5.5}
+    path = put(tmp_path / "out.jsonl", result("1", completion() | {"usage": usage}))
+    words = "2 token counts below 0, beyond 64 bits or no whole number: not in the sums"
+    assert ask(path)[2] == f"{words}\n"
+    assert f"{words}, nor in the cost\n" in ask(path, "--price", "gpt-x-1=1/1")[2]
+    assert json.loads(ask(path, "--json")[1])["results"]["token_misfits"] == 2
 
 
 def test_an_unknown_price_is_told_and_never_0(ask: Callable[..., Outcome]) -> None:

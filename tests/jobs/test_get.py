@@ -75,6 +75,23 @@ def test_streams_and_compressed_files(tmp_path: Path) -> None:
     assert [(each.path, each.role) for each in found] == [(str(packed), "request"), ("<stream>", "result")]
 
 
+def test_each_line_is_what_it_is_itself(tmp_path: Path) -> None:
+    """A result in a file that begins with requests was called a request; where a line says nothing, its file does."""
+    silent = b'{"custom_id": "1", "note": 1}'
+    foreign = b'{"custom_id": "1", "params": {}}'
+    cut = b'{"id": "b", "custom_id": "1", "response": {"sta'
+    requests = put(tmp_path / "a.jsonl", request("0"), success("1"), request("1"), cut, silent, foreign)
+    results = put(tmp_path / "b.jsonl", success("0"), request("1"), success("1"), silent)
+    assert [(each.line_number, each.role) for each in get("1", requests)] == [
+        (2, "result"),
+        (3, "request"),
+        (4, "result"),
+        (5, "request"),
+        (6, "request"),
+    ]
+    assert [(each.line_number, each.role) for each in get("1", results)] == [(2, "request"), (3, "result"), (4, "result")]
+
+
 def test_other_formats_and_no_file_are_refused(tmp_path: Path) -> None:
     """Nothing is found there, but not because there is no such id."""
     with pytest.raises(Mismatch):

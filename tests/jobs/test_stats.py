@@ -73,6 +73,25 @@ def test_tokens_are_summed_by_the_model_that_answered(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("inputs", "outputs", "cached", "left_out"),
+    [("10", 5.5, 0, 2), (2**70, 2**63, 0, 2), (-1, 5, -3, 2), (True, 5, [], 2), (3, 4, 5, 0), (None, None, None, 0)],
+)
+def test_token_counts_that_are_in_no_sum_are_counted(
+    tmp_path: Path, inputs: Any, outputs: Any, cached: Any, left_out: int
+) -> None:
+    """They were left out of sums and cost, and nothing in the report said so."""
+    path = put(tmp_path / "out.jsonl", answered("1", inputs, outputs, cached=cached), answered("2", 1, 2))
+    assert stats(path).results.token_misfits == left_out
+
+
+def test_only_values_that_a_sum_would_take_are_token_misfits(tmp_path: Path) -> None:
+    """A total is not summed, and a time is no token; a `usage` that is no object is one value."""
+    total = completion(created="soon") | {"usage": {"prompt_tokens": 1, "total_tokens": "2"}}
+    assert stats(put(tmp_path / "out.jsonl", result("1", total))).results.token_misfits == 0
+    assert stats(put(tmp_path / "out.jsonl", result("1", completion() | {"usage": "free"}))).results.token_misfits == 1
+
+
 def test_results_that_name_no_model_are_the_requests_own_if_that_is_one_for_all(tmp_path: Path) -> None:
     """A failure does not say which model failed."""
     results = put(tmp_path / "out.jsonl", failure("1"), answered("2", 3, 4, model=None))
