@@ -1,9 +1,12 @@
 """A profile of one's own: a TOML file with the fields of `Limits`."""
 
+import sys
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from batchfiles.jobs.parts import PartLimits
 from batchfiles.limits import NONE, OPENAI, PROFILES
 from batchfiles.limits.own import own_limits
 from batchfiles.limits.size import bytes_of
@@ -47,6 +50,22 @@ def test_sizes_may_have_a_unit(read):
     assert read('max_bytes = "100 MB"').max_bytes == 100_000_000
     assert read('max_line_bytes = "1MiB"').max_line_bytes == 1_048_576
     assert read("max_bytes = 5").max_bytes == 5
+
+
+@pytest.mark.parametrize(("size", "expected"), [('"300 MB"', 300_000_000), ('"none"', None)])
+def test_a_size_of_ones_own_takes_the_documented_one_away(read, size, expected):
+    """A file could not raise or remove the size: the inherited 200 MB stood beside it, and `split` went on cutting there."""
+    limits = read(f'extends = "openai"\nmax_bytes = {size}')
+    assert (limits.max_bytes, limits.warn_bytes) == (expected, None)
+    assert "warn_bytes" not in limits.sources
+    assert PartLimits.of(limits, None).bytes == (expected or sys.maxsize)
+
+
+def test_a_documented_size_of_ones_own_stays(read):
+    """Both may be named."""
+    limits = read('extends = "openai"\nmax_bytes = "300 MB"\nwarn_bytes = "250 MB"')
+    assert (limits.max_bytes, limits.warn_bytes) == (300_000_000, 250_000_000)
+    assert read('extends = "openai"\nmax_requests = 1').warn_bytes == OPENAI.warn_bytes
 
 
 def test_the_name_is_the_files_unless_it_gives_one(read):

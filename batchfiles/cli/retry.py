@@ -38,7 +38,7 @@ TEXTS = ("outcome", "error", "")
     required=True,
     metavar="FILE",
     help="The file to write, compressed if its name says so (.gz, .zst); - for standard output; or the folder of the request "
-    "files, for a retry file beside each.",
+    "files, for a retry file beside each. A name without a suffix means a folder.",
 )
 @click.option(
     "--only",
@@ -94,7 +94,7 @@ def retry(
     \b
     Exit codes:
         0   it is done, also where there was nothing to send again: then the file is empty
-        2   wrong usage, files that don't go together, or a file to write that exists
+        2   wrong usage, files that don't go together (no result belongs to a request), or a file to write that exists
         3   it could not be done: an id would be ambiguous, a file can't be read, the disk is full
     """  # noqa: D301 - click wants its \b
     if ids is None:
@@ -156,6 +156,8 @@ def notes(report: RetryReport) -> list[str]:
     lines = [*first_findings(report.findings)]
     if report.unmatched:
         lines.append(f"no request has: {visible(', '.join(report.unmatched))}")
+    if report.unknown_results:
+        lines.append(f"{plural(report.unknown_results, 'result')} that no request asked for")
     if report.unknown_ids:
         lines.append(f"{plural(report.unknown_ids, 'listed id')} that no request has")
     return lines

@@ -58,8 +58,8 @@ def retry(
         *files: Request files, output files and error files in any mix, as for `join`; or request files and one joined table, a
             Parquet file or a folder of them, which stands for the results. A campaign folder stands for all its files.
         output: The file to write; `-` for standard output. A folder gets one file for each request file, `part-1-retry-1.jsonl`
-            for `part-1.jsonl`; it must be the folder of the request files, whose manifest then names them, so that `join` knows
-            what they repeat. A remote folder is refused: name a file in it.
+            for `part-1.jsonl`; a name without a suffix means one. It must be the folder of the request files, whose manifest
+            then names them, so that `join` knows what they repeat. A remote folder is refused: name a file in it.
         inputs: Files that must be requests.
         only: Take the requests of these outcomes, statuses (`"429"`, `"5xx"`), error codes, or with `"parse_error"` instead;
             retryable or not.
@@ -81,8 +81,8 @@ def retry(
         How many requests were written and how many were left out, and why.
 
     Raises:
-        Mismatch: No file holds requests, or nothing tells what became of them; a file is of the wrong kind; or, with a folder,
-            what was sent again before has no results yet.
+        Mismatch: No file holds requests, or nothing tells what became of them; not one result belongs to a request; a file is of
+            the wrong kind; or, with a folder, what was sent again before has no results yet.
         DuplicateCustomId: An id would stand twice in the file, or could mean the requests of two request files.
         InvalidLine: A value can't be set in a line.
         OutputExists: A file is there and `force` was not given.

@@ -12,7 +12,8 @@ from typing import Any
 from batchfiles.custom_ids.index import Entries, Index, IndexBuilder
 from batchfiles.custom_ids.marks import Marks
 from batchfiles.edits import Edit
-from batchfiles.errors import DuplicateCustomId
+from batchfiles.errors import DuplicateCustomId, Mismatch
+from batchfiles.jobs.accounts import Accounts
 from batchfiles.jobs.candidates import ResultFile, fetch
 from batchfiles.jobs.crew import Crew
 from batchfiles.jobs.line_ids import ids_of
@@ -67,6 +68,8 @@ class RetryByResults:
 
         Raises:
             Misindexed: A quick survey of the results will not do.
+            Mismatch: Not one result belongs to a request.
+            DuplicateCustomId: An id of the new file would not mean one request.
         """
         started = time.perf_counter()
         check_unchanged(self._files)
@@ -96,9 +99,9 @@ class RetryByResults:
                         tally.add(product)
                         lines[ranges[number]["file"]] += sum(count for *_, count in product["groups"])
                         progress(product["bytes"])
+                unknown = self._unknown(survey, marks)
                 with written.finish() as of_written, noted.finish() as of_all:
                     self._refuse_twins(of_written, of_all if note_all else of_written, by_part=by_part)
-                unknown = _unclaimed(marks) if self._verdicts and survey.index.count else 0
             finally:
                 marks.close()
                 survey.index.close()
@@ -108,6 +111,7 @@ class RetryByResults:
             files,
             words=self._choice.words,
             unknown_ids=unknown if self._choice.listed else 0,
+            unknown_results=0 if self._choice.listed else unknown,
             seconds=round(time.perf_counter() - started, 3),
         )
 
@@ -124,6 +128,27 @@ class RetryByResults:
             "note_all": note_all,
             "cap": self._options.cap,
         }
+
+    def _unknown(self, survey: Survey, marks: Marks) -> int:
+        """Count what no request asked for: results, rows of a table, or listed ids.
+
+        Raises:
+            Mismatch: There are results, and not one belongs to a request.
+            Misindexed: A line stands in the index under another id than its own.
+        """
+        if self._verdicts:
+            unknown = unclaimed = _unclaimed(marks) if survey.index.count else 0
+        else:
+            counts = Accounts(survey, marks, self._result_files).counts
+            unknown, unclaimed = counts["unknown"], counts["unknown"] + counts["malformed_unmatched"]
+        if unclaimed == survey.index.count + len(survey.stray) > 0 and not self._choice.listed:
+            names, inputs = (", ".join(list(dict.fromkeys(file.name for file in of))[:3]) for of in (self._results, self._inputs))
+            raise Mismatch(
+                f"not one result of {unclaimed:,} belongs to a request of {inputs}, so that every one would be sent again and "
+                "paid for twice: name the results of these requests",
+                path=names,
+            )
+        return unknown
 
     def _refuse_twins(self, written: Index, noted: Index, *, by_part: bool) -> None:
         """Make sure that each id of the new file means one request.

@@ -65,6 +65,7 @@ class RetryReport:
         groups: Requests by what became of them and of their lines.
         unmatched: Outcomes, statuses and error codes that were named and that no request has.
         unknown_ids: Listed ids that no request has; in a list of more than 200,000, one that is listed twice counts twice.
+        unknown_results: Results that no request asked for; of a joined table, rows.
         blank_lines: Blank lines among the requests.
         findings: What was noticed about the request files, the first of each range.
         seconds: How long it took.
@@ -78,6 +79,7 @@ class RetryReport:
     groups: tuple[RetryGroup, ...]
     unmatched: tuple[str, ...]
     unknown_ids: int
+    unknown_results: int
     blank_lines: int
     findings: tuple[Finding, ...]
     seconds: float
@@ -107,7 +109,15 @@ class RetryTally:
                 group = (outcome, status, None, why)
             self._groups[group] += count
 
-    def report(self, files: Iterable[RetryFile], *, words: Iterable[str], unknown_ids: int, seconds: float) -> RetryReport:
+    def report(
+        self,
+        files: Iterable[RetryFile],
+        *,
+        words: Iterable[str],
+        unknown_ids: int,
+        seconds: float,
+        unknown_results: int = 0,
+    ) -> RetryReport:
         """Return the sums.
 
         Args:
@@ -115,6 +125,7 @@ class RetryTally:
             words: What was named to choose by.
             unknown_ids: Listed ids that no request has.
             seconds: How long it took.
+            unknown_results: Results that no request asked for.
         """
         groups = [
             RetryGroup(outcome=outcome, status_code=status, error_code=code, requests=count, left_out=why)
@@ -131,6 +142,7 @@ class RetryTally:
             groups=tuple(groups),
             unmatched=tuple(sorted(set(words) - self.matched)),
             unknown_ids=unknown_ids,
+            unknown_results=unknown_results,
             blank_lines=self.counts["blank_line"],
             findings=tuple(self.findings),
             seconds=seconds,

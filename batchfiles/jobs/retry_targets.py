@@ -59,11 +59,7 @@ class RetryTargets:
             folder = output.resolve()
             for file in inputs:
                 if file.original is None or file.original.parent != folder:
-                    raise Mismatch(
-                        f"is not in {output}: the retry file of a request file goes where that is, so that "
-                        "their results find each other; name that folder, or a file",
-                        path=file.name,
-                    )
+                    raise Mismatch(_not_in(output), path=file.name)
         elif output is not None:
             refuse_existing(output, force=force)
 
@@ -189,3 +185,14 @@ class RetryTargets:
                     "they may be on their way, and would be paid for twice; name them too, or force it",
                     path=str(self._output),
                 )
+
+
+def _not_in(folder: Path) -> str:
+    """Say that a request file is not in the folder; somebody may have meant a file by its name."""
+    is_named_so = not folder.is_dir() and not folder.suffix
+    meaning = ", which is a folder, for a name without a suffix means one" if is_named_so else ""
+    example = f" such as {folder}.jsonl" if is_named_so else ""
+    return (
+        f"is not in {folder}{meaning}: the retry file of a request file goes where that is, so that their results find each "
+        f"other; name that folder, or a file{example}"
+    )

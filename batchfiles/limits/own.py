@@ -3,7 +3,7 @@
 extends = "openai"          # begin with a profile that is known; without it, with none of its rules
 name = "our-gateway"        # what messages call it; else the file's name
 max_requests = 10_000
-max_bytes = "100 MB"        # sizes in bytes, or with a unit
+max_bytes = "100 MB"        # sizes in bytes, or with a unit; the warn_bytes of `extends` then count no more
 one_model = false
 max_embedding_inputs = "none"   # TOML has no null: this takes a rule of `extends` away
 
@@ -47,6 +47,8 @@ def own_limits(text: bytes, shown: str, profiles: Mapping[str, Limits]) -> Limit
     given = {key: _value(key, value, shown) for key, value in table.items()}
     named = given.pop("name", None) or Path(shown).stem
     told = given.pop("sources", {})
+    if "max_bytes" in given:  # the documented size stood beside another one; who names their own means that alone
+        given.setdefault("warn_bytes", None)
     changed = replace(base, name=named, **given)
     return replace(changed, sources=_sources(changed, base, {**dict.fromkeys(given, shown), **told}))
 

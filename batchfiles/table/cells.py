@@ -1,10 +1,11 @@
-"""Cells as text, for the formats that know no types: times in ISO 8601, nested values as JSON.
+"""Cells as text, for the formats that know no types: times in ISO 8601, bytes as Base64, nested values as JSON.
 
 `pyarrow.compute` is imported where it is used: it takes 0.05 s, and Parquet mostly does without.
 """
 
 from __future__ import annotations
 
+import re
 from base64 import b64encode
 from collections.abc import Callable
 from typing import Any
@@ -13,7 +14,16 @@ import pyarrow as pa
 
 from batchfiles.codec import dumps
 
-__all__ = ["any_length", "is_nested", "is_vector", "iso_times", "json_texts", "plain_values"]
+__all__ = ["any_length", "base64_texts", "is_bytes", "is_nested", "is_vector", "iso_times", "json_texts", "plain_values"]
+
+
+def is_bytes(kind: pa.DataType) -> bool:
+    """Tell whether a column's cells are bytes, which need be no text."""
+    return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_fixed_size_binary(kind))
+
+
+OFFSET = re.compile(r"([+-][0-9]{2})([0-9]{2})$")
+"""A zone as Arrow writes it, `+0100`; behind a time with colons ISO 8601 has one too, `+01:00`."""
 
 
 def is_nested(kind: pa.DataType) -> bool:
@@ -31,7 +41,8 @@ def iso_times(column: pa.Array) -> pa.Array:
     """Write times as `2026-08-01T12:00:00.000000Z`: always with the fraction, since readers expect one form in one column."""
     import pyarrow.compute as pc
 
-    return pc.replace_substring(pc.cast(column, pa.string()), " ", "T")
+    texts = pc.replace_substring(pc.cast(column, pa.string()), " ", "T")
+    return texts if column.type.tz is None else pc.replace_substring_regex(texts, OFFSET.pattern, r"\1:\2")
 
 
 def json_texts(column: pa.Array) -> pa.Array:
@@ -39,6 +50,11 @@ def json_texts(column: pa.Array) -> pa.Array:
     if is_vector(column.type):
         return _vector_texts(column)
     return pa.array([None if value is None else dumps(value).decode() for value in plain_values(column)], pa.string())
+
+
+def base64_texts(column: pa.Array) -> pa.Array:
+    """Write each cell of bytes as Base64; null stays null."""
+    return pa.array(plain_values(column), pa.string())
 
 
 def any_length(column: pa.Array) -> pa.Array:
@@ -100,8 +116,8 @@ def _is_list(kind: pa.DataType) -> bool:
 def _converter(kind: pa.DataType) -> Callable[[Any], Any] | None:
     """Return what turns pyarrow's Python values of a type into JSON values; None where they are that already."""
     if pa.types.is_timestamp(kind):
-        return lambda text: text.replace(" ", "T")
-    if pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_fixed_size_binary(kind):
+        return lambda text: OFFSET.sub(r"\1:\2", text.replace(" ", "T"))
+    if is_bytes(kind):
         return lambda value: b64encode(value).decode()
     if pa.types.is_dictionary(kind):
         return _converter(kind.value_type)

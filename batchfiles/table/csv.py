@@ -1,4 +1,4 @@
-"""Tables as CSV: RFC 4180 quoting, nested cells as JSON text, times in ISO 8601."""
+"""Tables as CSV: RFC 4180 quoting, nested cells as JSON text, bytes as Base64, times in ISO 8601."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 
-from batchfiles.table.cells import is_nested, iso_times, json_texts
+from batchfiles.table.cells import base64_texts, is_bytes, is_nested, iso_times, json_texts
 from batchfiles.table.writer import Sink, TableWriter, native_file
 
 __all__ = ["CsvTable"]
@@ -57,7 +57,9 @@ class CsvTable(TableWriter):
             return iso_times(column)
         if is_nested(column.type):
             return json_texts(column)
-        if self._safe and pa.types.is_string(column.type):
+        if is_bytes(column.type):
+            column = base64_texts(column)  # which may begin with +
+        if self._safe and (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
             return _harmless(column)
         return column
 
@@ -74,8 +76,9 @@ class CsvTable(TableWriter):
 
 
 def _written_type(kind: pa.DataType) -> pa.DataType:
-    return pa.string() if pa.types.is_timestamp(kind) or is_nested(kind) else kind
+    return pa.string() if pa.types.is_timestamp(kind) or is_nested(kind) or is_bytes(kind) else kind
 
 
 def _harmless(column: pa.Array) -> pa.Array:
-    return pc.if_else(pc.match_substring_regex(column, FORMULA), pc.binary_join_element_wise("'", column, ""), column)
+    quote, nothing = (pa.scalar(text, column.type) for text in ("'", ""))
+    return pc.if_else(pc.match_substring_regex(column, FORMULA), pc.binary_join_element_wise(quote, column, nothing), column)

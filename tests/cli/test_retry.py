@@ -123,3 +123,14 @@ def test_files_that_are_there_or_are_read_are_not_written(ask: Callable[..., Out
     code, _, err = ask(requests, "-o", "-")
     assert code == 2
     assert "no file holds results" in err
+
+
+def test_results_that_no_request_asked_for_are_told(ask: Callable[..., Outcome], batch: Path, tmp_path: Path) -> None:
+    """Results of another batch went by without a word; those and no others are refused."""
+    other = put(tmp_path / "other.jsonl", success("x"))
+    code, _, err = ask(batch, other, "-o", tmp_path / "retry.jsonl")
+    assert code == 0
+    assert "1 result that no request asked for" in err
+    code, _, err = ask(batch / "requests.jsonl", other, "-o", tmp_path / "none.jsonl")
+    assert (code, (tmp_path / "none.jsonl").exists()) == (2, False)
+    assert "not one result of 1 belongs to a request" in err

@@ -243,6 +243,45 @@ def test_an_empty_result_file_says_that_all_are_missing(batch: Path, tmp_path: P
     assert report.written == len(IDS)
 
 
+@pytest.mark.parametrize("careful", [False, True])
+def test_results_of_another_batch_are_refused(batch: Path, tmp_path: Path, careful: bool) -> None:
+    """All requests were written as missing, without a word, and would have been paid for twice."""
+    again = b', "custom_id": "zz"}' if careful else b"}"  # a key that comes again: a quick survey will not do
+    other = put(tmp_path / "other.jsonl", success("zz-a"), success("zz-b")[:-1] + again)
+    with pytest.raises(Mismatch, match=r"other\.jsonl: not one result of 2 belongs to a request of .*requests\.jsonl"):
+        batchfiles.retry(batch / "requests.jsonl", other, output=tmp_path / "retry.jsonl", all=True)
+    damaged = put(tmp_path / "damaged.jsonl", success("zz"), b'{"id": "x", "cust')
+    with pytest.raises(Mismatch, match="not one result of 2"):
+        batchfiles.retry(batch / "requests.jsonl", damaged, output=tmp_path / "retry.jsonl")
+    put(tmp_path / "more.jsonl", request("zz-a"))
+    batchfiles.join(tmp_path / "more.jsonl", other).to_parquet(tmp_path / "other.parquet")
+    with pytest.raises(Mismatch, match=r"other\.parquet: not one result of 1 belongs"):
+        batchfiles.retry(batch / "requests.jsonl", tmp_path / "other.parquet", output=tmp_path / "retry.jsonl")
+    assert not (tmp_path / "retry.jsonl").exists()
+
+
+def test_results_that_no_request_asked_for_are_counted(batch: Path, tmp_path: Path) -> None:
+    """Nobody heard of them, though the join counts them; the number is the join's."""
+    other = put(tmp_path / "other.jsonl", success("zz"), success("yy"), b'{"custom_id": "xx", "resp')
+    report = batchfiles.retry(batch, other, output=tmp_path / "retry.jsonl")
+    assert ids_in(tmp_path / "retry.jsonl") == RETRYABLE
+    joined = batchfiles.join(batch, other)
+    joined.to_arrow()
+    assert report.unknown_results == joined.report.unknown == 2
+    assert batchfiles.retry(batch, output=tmp_path / "first.jsonl").unknown_results == 0
+
+
+def test_a_result_whose_id_comes_again_behind_is_found(tmp_path: Path) -> None:
+    """It was noted under its first id, so that its request counted as missing and was sent again."""
+    inputs = put(tmp_path / "requests.jsonl", request("a"), request("b"))
+    twice = success("b")[:-1] + b', "custom_id": "a"}'
+    batchfiles.retry(inputs, put(tmp_path / "o.jsonl", twice), output=tmp_path / "retry.jsonl", all=True)
+    assert ids_in(tmp_path / "retry.jsonl") == ["b"]
+    other = success("other")[:-1] + b', "custom_id": "a"}'
+    batchfiles.retry(inputs, put(tmp_path / "o.jsonl", other), output=tmp_path / "retry.jsonl", all=True, force=True)
+    assert ids_in(tmp_path / "retry.jsonl") == ["b"]
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [
@@ -322,6 +361,15 @@ def test_a_folder_that_does_not_hold_the_requests_is_refused(campaign: Path, tmp
     (tmp_path / "elsewhere").mkdir()
     with pytest.raises(Mismatch, match="is not in"):
         batchfiles.retry(campaign, output=tmp_path / "elsewhere")
+    with pytest.raises(Mismatch, match="is not in") as caught:
+        batchfiles.retry(campaign, output=f"{tmp_path}/again.d/")
+    assert "suffix" not in str(caught.value)
+
+
+def test_a_name_without_a_suffix_is_said_to_mean_a_folder(batch: Path, tmp_path: Path) -> None:
+    """`-o again` was meant as a file, and the error named a folder that nobody had heard of."""
+    with pytest.raises(Mismatch, match=r"a name without a suffix means one: .* or a file such as .*again\.jsonl"):
+        batchfiles.retry(batch, output=tmp_path / "again")
 
 
 def test_first_results_and_those_of_the_retry_make_one_table(batch: Path, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pytest
 
 from batchfiles.table.csv import CsvTable
+from batchfiles.table.jsonl import JsonlTable
 from batchfiles.table.schema import schema
 from tests.table.sample_tables import AWKWARD, NORMAL, table_of
 
@@ -73,3 +74,23 @@ def test_vectors_are_json_with_short_numbers() -> None:
     batch = table_of([{"embedding": [0.1, float("inf"), 1.0]}, {"embedding": []}, {}], columns)
     assert [row["embedding"] for row in rows(batch)] == ["[0.1,null,1]", "[]", ""]
     assert [row["embedding"] for row in rows(batch.slice(1))] == ["[]", ""]
+
+
+@pytest.mark.parametrize("kind", [pa.binary(), pa.large_binary(), pa.binary(1)])
+def test_bytes_are_base64(kind: pa.DataType) -> None:
+    """A column of bytes that were no UTF-8 ended in "Invalid UTF8 payload", where JSONL has Base64."""
+    batch = pa.record_batch([pa.array([b"\xff", None, b"a"], kind)], names=["bin"])
+    assert written(batch) == '"bin"\n"/w=="\n\n"YQ=="\n'
+    sink = io.BytesIO()
+    with JsonlTable(sink, batch.schema) as table:
+        table.write(batch)
+    assert [json.loads(line)["bin"] or "" for line in sink.getvalue().splitlines()] == [row["bin"] for row in rows(batch)]
+
+
+@pytest.mark.parametrize(
+    ("column", "cell"),
+    [(pa.array([b"\xfb"]), "'+w=="), (pa.array(["=cmd"], pa.large_string()), "'=cmd")],
+)
+def test_safe_cells_of_the_users_own_types_are_no_formulas(column: pa.Array, cell: str) -> None:
+    """Large strings, as pandas and polars write them, stayed formulas; and Base64 may begin with +."""
+    assert rows(pa.record_batch([column], names=["own"]), safe=True) == [{"own": cell}]
