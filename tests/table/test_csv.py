@@ -84,7 +84,7 @@ def test_bytes_are_base64(kind: pa.DataType) -> None:
     sink = io.BytesIO()
     with JsonlTable(sink, batch.schema) as table:
         table.write(batch)
-    assert [json.loads(line)["bin"] or "" for line in sink.getvalue().splitlines()] == [row["bin"] for row in rows(batch)]
+    assert [json.loads(line)["bin"] for line in sink.getvalue().splitlines()] == ["/w==", None, "YQ=="]
 
 
 @pytest.mark.parametrize(
