@@ -69,7 +69,7 @@ def run(
         recover: Take over the batches that the service has of the same bytes: for a campaign folder that was lost.
         again: Send although the service has batches of the same bytes.
         format: The format of the table, where the name doesn't say it.
-        force: Replace a table that is there.
+        force: Replace a table that is there; a folder only if there is nothing in it but parts of a table.
         interval: Seconds between two looks at all batches; None lets the pauses grow from 5 to 60 seconds.
         workers: Processes that decode for the retries and the table; None takes as many as pay.
         on_update: Told what happens.

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from batchfiles.errors import OutputExists
 from batchfiles.jobs.table_job import is_folder
-from batchfiles.streams.atomic import refuse_existing
+from batchfiles.jobs.table_part import is_part_name
+from batchfiles.streams.atomic import refuse_existing, refuse_existing_folder
 from batchfiles.streams.remote import RemotePath, located
 from batchfiles.streams.upload import refuse_remote_folder
 from batchfiles.table.writing import format_of
@@ -66,9 +67,12 @@ class Target:
 
         Raises:
             OutputExists: Something else is there, and `force` was not given.
+            FileError: A folder is there that holds more than parts of a table, which `force` does not replace.
         """
         if self.key is not None and self.key not in ours and not force and self._exists():
             raise OutputExists(self.output)
+        if self.key is not None and self._is_folder and (force or self.key not in ours):
+            refuse_existing_folder(self._place, force=True, ours=is_part_name)
 
     def _exists(self) -> bool:
         try:

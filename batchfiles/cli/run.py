@@ -63,7 +63,11 @@ UNFINISHED = 4
     "--recover", is_flag=True, help="The campaign folder was lost: take over the batches that the service has of these bytes."
 )
 @click.option("--again", is_flag=True, help="Send although the service has batches of the same bytes; they are paid for twice.")
-@click.option("--force", is_flag=True, help="Replace a table that is there; nothing is sent because of it.")
+@click.option(
+    "--force",
+    is_flag=True,
+    help="Replace a table that is there, or a folder of nothing but its parts; nothing is sent because of it.",
+)
 @click.option("--endpoint", metavar="PATH", help="Where the requests go, such as /v1/responses.  [default: their url]")
 @click.option(
     "--interval",
@@ -137,10 +141,11 @@ def run(
     from batchfiles.campaign_run.run import run_sources
     from batchfiles.jobs.table_job import is_folder
 
-    if output != STDOUT:  # what is there already is the run's own matter
+    if output != STDOUT:
         as_parts = format_name in (None, "parquet") and is_folder(output)
         folder, file = (output, None) if as_parts else (None, output)
-        check_targets(folder, [("-o", file)], run_sources(files), force=True)
+        # What is there already is the run's own matter: it may be this campaign's table, which stays as it is.
+        check_targets(folder, [("-o", file)], run_sources(files), force=True, ours=lambda _: True)
     try:
         with RunNews(quiet=as_json) as news:
             report = run_files(

@@ -48,7 +48,11 @@ LISTED = 20
     help="Put requests that differ in it into different parts: a service takes one model and one url in a file. Repeatable.",
 )
 @click.option("--compress", type=click.Choice(["gz", "bz2", "zst"]), help="Compress the parts; limits count uncompressed bytes.")
-@click.option("--force", is_flag=True, help="Replace a folder that is there already.")
+@click.option(
+    "--force",
+    is_flag=True,
+    help="Replace a folder that is there already, if it holds nothing but a manifest and its parts: no results, nothing sent.",
+)
 @temp_dir_option("Where a remote folder waits until it is whole.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report, with the manifest, as one JSON object.")
 def split(
@@ -90,10 +94,12 @@ def split(
         import_pyarrow()
     import_pyarrow_for(files)
     from batchfiles.campaign.folder import request_sources
+    from batchfiles.campaign.split_files import made_by_split
     from batchfiles.jobs.split import split as split_files
+    from batchfiles.streams.remote import located
 
     sources = request_sources(files)
-    check_targets(folder, [], sources, force=force)
+    check_targets(folder, [], sources, force=force, ours=made_by_split(located(folder)))
     with Progress("split", total_of(sources), quiet=as_json) as progress:
         report = split_files(
             *sources,

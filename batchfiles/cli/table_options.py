@@ -61,7 +61,11 @@ def table_options(counted: Sequence[str]) -> Callable[[Command], Command]:
             "name without a suffix, for Parquet parts; - for standard output.",
         ),
         format_option,
-        click.option("--force", is_flag=True, help="Replace files that are there already."),
+        click.option(
+            "--force",
+            is_flag=True,
+            help="Replace files that are there already; a folder only if it holds nothing but Parquet parts.",
+        ),
         click.option(
             "--csv-safe", is_flag=True, help="Put ' before CSV cells that a spreadsheet would take for formulas and run."
         ),

@@ -18,6 +18,7 @@ from batchfiles.cli.report_json import report_json
 from batchfiles.cli.table_options import FORMATS
 from batchfiles.cli.targets import STDOUT, check_targets, place_of
 from batchfiles.cli.validate import plural, size
+from batchfiles.jobs.table_part import is_part_name
 from batchfiles.streams.remote import RemotePath, located
 
 if TYPE_CHECKING:
@@ -74,6 +75,7 @@ class TableOrder:
             ],
             sources,
             force=options["force"],
+            ours=is_part_name,
         )
 
     def __enter__(self) -> Self:

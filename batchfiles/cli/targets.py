@@ -12,9 +12,9 @@ import click
 
 from batchfiles.cli.terminal import visible
 from batchfiles.errors import FileError
-from batchfiles.streams.atomic import refuse_existing
+from batchfiles.streams.atomic import refuse_existing, refuse_existing_folder
+from batchfiles.streams.ours import Ours, nothing
 from batchfiles.streams.remote import RemotePath, located
-from batchfiles.streams.upload import refuse_remote_folder
 from batchfiles.streams.urls import shown_name
 
 if TYPE_CHECKING:
@@ -26,7 +26,14 @@ STDOUT = "-"
 """What standard output is called on a command line."""
 
 
-def check_targets(folder: str | None, files: Iterable[tuple[str, str | None]], sources: Sequence[Source], *, force: bool) -> None:
+def check_targets(
+    folder: str | None,
+    files: Iterable[tuple[str, str | None]],
+    sources: Sequence[Source],
+    *,
+    force: bool,
+    ours: Ours = nothing,
+) -> None:
     """Make sure that everything can be written where it is to go, as far as that can be told now.
 
     Args:
@@ -34,11 +41,12 @@ def check_targets(folder: str | None, files: Iterable[tuple[str, str | None]], s
         files: The option and its file; None where it was not given, and nothing is refused where it is standard output.
         sources: What is read.
         force: Whether files that are there may be replaced.
+        ours: Which names in the folder are those of files that may go with it; by default none.
 
     Raises:
         click.UsageError: Two targets are the same, or a target is one of the files that are read.
         OutputExists: A target is there and `force` was not given.
-        FileError: There is no folder to write to, or a folder where a file shall be.
+        FileError: There is no folder to write to, a folder where a file shall be, or one that holds what is not ours.
     """
     read = {source.key: source.name for source in sources if source.key is not None}
     taken: dict[Hashable, str] = {}
@@ -50,7 +58,7 @@ def check_targets(folder: str | None, files: Iterable[tuple[str, str | None]], s
     if folder is not None:
         path = located(folder)
         _check_once("-o", path, taken, read)
-        _check_folder(path, sources, force=force)
+        _check_folder(path, sources, force=force, ours=ours)
 
 
 def refuse_two_on_stdout(output: str, *, as_json: bool) -> None:
@@ -85,16 +93,13 @@ def _check_file(path: Path | RemotePath, *, force: bool) -> None:
         _check_parent(path)
 
 
-def _check_folder(path: Path | RemotePath, sources: Sequence[Source], *, force: bool) -> None:
+def _check_folder(path: Path | RemotePath, sources: Sequence[Source], *, force: bool, ours: Ours) -> None:
     for source in sources:
         if _is_in(source, path):
             raise click.UsageError(f"-o names the folder of a file that is read, {source.name}: choose another one.")
-    if isinstance(path, RemotePath):
-        refuse_remote_folder(path, force=force)
-        return
-    is_empty_folder = path.is_dir() and not any(path.iterdir())
-    refuse_existing(path, force=force or is_empty_folder)
-    _check_parent(path)
+    refuse_existing_folder(path, force=force, ours=ours)
+    if isinstance(path, Path):
+        _check_parent(path)
 
 
 def _is_in(source: Source, folder: Path | RemotePath) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 
 from batchfiles.campaign.folder import request_sources
 from batchfiles.campaign.manifest import Manifest, Part, write_manifest
+from batchfiles.campaign.split_files import made_by_split
 from batchfiles.errors import Mismatch
 from batchfiles.findings import Finding
 from batchfiles.jobs.copied_lines import CopiedLines
@@ -102,7 +103,7 @@ def split(
         tokens: How they are counted: `"estimate"`, the UTF-8 bytes of the texts in a body by four, or `"tiktoken"`.
         by: `"model"`, `"url"`, or both: requests that differ in it go into different parts.
         compress: `"gz"`, `"bz2"` or `"zst"` for compressed parts; sizes are uncompressed all the same.
-        force: Whether a folder that is there is replaced.
+        force: Whether a folder that is there is replaced; only if it holds nothing but a manifest and its parts, none sent yet.
         cap: The longest line that is read, in bytes.
         temp_dir: Where a remote folder waits until it is whole; None takes the system's folder for temporary files.
         filesystem: The filesystem in which paths are paths, of `pyarrow.fs` or of fsspec; None takes the local one.
@@ -115,7 +116,7 @@ def split(
         LineTooLong: A line is too large for any part.
         Mismatch: A file holds results, or no file holds a request.
         OutputExists: The folder is there and `force` was not given.
-        FileError: A file can't be read, or the disk refused.
+        FileError: A file can't be read, the disk refused, or the folder holds what `force` does not replace.
         TruncatedFile: A compressed file is damaged.
         DataError: The manifest of a campaign folder is damaged.
         MissingDependency: Tokens shall be counted by tiktoken, and it or its encoding is not on this machine.
@@ -134,7 +135,8 @@ def split(
     files = request_sources(sources, filesystem=filesystem)
     lines = CopiedLines(max(cap, limits.max_line_bytes or 0), on_bytes, wanted="inputs")
     target = located(folder, filesystem)
-    with atomic_folder(target, force=force, temp_dir=temp_dir) as temporary, PartWriter() as writer:
+    finished = atomic_folder(target, force=force, ours=made_by_split(target), temp_dir=temp_dir)
+    with finished as temporary, PartWriter() as writer:
         parts = Parts(temporary, writer, PartLimits.of(limits, max_tokens), scales, by, compress)
         for source in files:
             parts.begin(source)

@@ -13,6 +13,7 @@ from batchfiles.codec import dumps
 from batchfiles.jobs.crew import Crew, Product, Spec, cores
 from batchfiles.jobs.join_report import TableReport
 from batchfiles.jobs.local_file import LocalFile, check_unchanged
+from batchfiles.jobs.table_part import is_part_name, part_name
 from batchfiles.limits import LINE_CAP
 from batchfiles.streams.remote import RemotePath, located
 from batchfiles.streams.spool import Spool
@@ -209,7 +210,7 @@ class TableJob(Generic[ReportT]):
         Args:
             path: A name that ends in `.parquet`, or a folder: one that is there, or a name without a suffix or with a slash at
                 its end. Also a URL (`s3://`, `gs://`, `abfs://`).
-            force: Replace what is there.
+            force: Replace what is there; a folder only if there is nothing in it but such parts.
             filesystem: The filesystem in which `path` is a path, of `pyarrow.fs` or of fsspec; None takes the local one.
 
         Raises:
@@ -234,7 +235,7 @@ class TableJob(Generic[ReportT]):
             path: `.parquet`, `.arrow` (IPC file), `.arrows` (IPC stream), `.jsonl` or `.csv`, the last two also with `.gz` or
                 `.zst`; or a folder of Parquet parts, as in `to_parquet`.
             format: The format where the name doesn't say it.
-            force: Replace what is there.
+            force: Replace what is there; a folder only if there is nothing in it but such parts.
             csv_safe: Make CSV cells harmless that a spreadsheet would run.
             filesystem: The filesystem in which `path` is a path, of `pyarrow.fs` or of fsspec; None takes the local one.
 
@@ -268,13 +269,13 @@ class TableJob(Generic[ReportT]):
         from batchfiles.streams.atomic import atomic_folder
         from batchfiles.table.parquet import ParquetTable
 
-        finished = atomic_folder(path, force=force, temp_dir=self._options.temp_dir)
+        finished = atomic_folder(path, force=force, ours=is_part_name, temp_dir=self._options.temp_dir)
         with self._crew(parts=True) as crew, finished as folder:
             with closing(self._run(crew, folder, self._metadata())) as products:
                 for _ in products:
                     pass
             if not any(folder.iterdir()):  # no rows: one part that has the schema
-                ParquetTable(folder / "part-00000.parquet", self.schema, metadata=self._metadata()).close()
+                ParquetTable(folder / part_name(0), self.schema, metadata=self._metadata()).close()
         return self.report
 
     def _table(self) -> str:

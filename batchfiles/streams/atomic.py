@@ -16,10 +16,11 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from batchfiles.errors import FileError, OutputExists
+from batchfiles.streams.ours import Ours, nothing, refuse_others_files
 from batchfiles.streams.remote import RemotePath, located
-from batchfiles.streams.upload import UNFINISHED, refuse_remote_file, uploaded_file, uploaded_folder
+from batchfiles.streams.upload import UNFINISHED, refuse_remote_file, refuse_remote_folder, uploaded_file, uploaded_folder
 
-__all__ = ["UNFINISHED", "atomic_file", "atomic_folder", "refuse_existing", "sync"]
+__all__ = ["UNFINISHED", "atomic_file", "atomic_folder", "refuse_existing", "refuse_existing_folder", "sync"]
 
 
 def refuse_existing(path: Path | RemotePath, *, force: bool) -> None:
@@ -43,6 +44,33 @@ def refuse_existing(path: Path | RemotePath, *, force: bool) -> None:
         raise file_error(error, path) from None
     if refused:
         raise OutputExists(str(path))
+
+
+def refuse_existing_folder(path: Path | RemotePath, *, force: bool, ours: Ours = nothing) -> None:
+    """Say before any work that a folder can't be made, or not be replaced.
+
+    Args:
+        path: A local path, or a URL, or what `located` makes of them.
+        force: Whether a folder that is there may be replaced.
+        ours: Which names in it are those of files that may go then; by default none.
+
+    Raises:
+        OutputExists: It is there and `force` was not given. An empty folder counts as not there.
+        FileError: It is a file, holds what is not ours, or the system does not let us look.
+    """
+    path = located(path)
+    if isinstance(path, RemotePath):
+        refuse_remote_folder(path, force=force, ours=ours)
+        return
+    try:
+        is_folder = path.is_dir()
+        entries = [(entry.name, entry.is_dir()) for entry in path.iterdir()] if is_folder else []
+    except OSError as error:
+        raise file_error(error, path) from None
+    refuse_existing(path, force=force or (is_folder and not entries))
+    if path.exists() and not is_folder:
+        raise FileError("is a file, and a folder was asked for", path=str(path), number=errno.ENOTDIR)
+    refuse_others_files(path, entries, ours)
 
 
 @contextmanager
@@ -97,29 +125,31 @@ def atomic_file(
 
 @contextmanager
 def atomic_folder(
-    path: Path | RemotePath, *, force: bool = False, temp_dir: str | os.PathLike[str] | None = None
+    path: Path | RemotePath, *, force: bool = False, ours: Ours = nothing, temp_dir: str | os.PathLike[str] | None = None
 ) -> Iterator[Path]:
     """Give a temporary folder to fill; it takes its name only when the block ends without an exception.
 
-    With `force`, an existing folder steps aside first and is removed once the new one has its name; but not one that holds
-    folders itself, for what we write holds none: `--force -o ~` must not empty a home. A remote folder is a local one until it is
-    whole, and then copied: see `upload`.
+    With `force`, an existing folder steps aside first and is removed once the new one has its name; but only one in which every
+    file is ours, and no folder is, for what we write holds none: `--force -o ~` must not empty a home. A remote folder is a local
+    one until it is whole, and then copied: see `upload`.
 
     Args:
         path: A local path, or a URL, or what `located` makes of them.
         force: Whether a folder that is there may be replaced.
+        ours: Which names in it are those of files that may go then, because the same command writes such files; by default none.
         temp_dir: Where a remote folder waits until it is whole; a local one waits beside its target.
 
     Raises:
-        OutputExists: The target is there and `force` was not given. An empty folder counts as not there.
+        OutputExists: The target is there and `force` was not given, at the beginning or at the end. An empty folder counts as not
+            there.
         FileError: The disk, the system or the service refused, or the target is no folder that we could have written.
     """
     path = located(path)
     if isinstance(path, RemotePath):
-        with uploaded_folder(path, force=force, temp_dir=temp_dir) as folder:
+        with uploaded_folder(path, force=force, ours=ours, temp_dir=temp_dir) as folder:
             yield folder
         return
-    _refuse_folder(path, force=force)
+    refuse_existing_folder(path, force=force, ours=ours)
     target = Path(os.path.realpath(path))
     temporary = _temporary_name(target)
     try:
@@ -129,6 +159,7 @@ def atomic_folder(
             for file in temporary.iterdir():
                 sync(file)
             _sync_folder(temporary)
+            refuse_existing_folder(path, force=force, ours=ours)  # results may have come while we were at work
             _take_folder_name(temporary, target)
         except BaseException:
             shutil.rmtree(temporary, ignore_errors=True)
@@ -138,20 +169,6 @@ def atomic_folder(
         if _is_foreign(error, temporary, target):
             raise
         raise file_error(error, path) from None
-
-
-def _refuse_folder(path: Path, *, force: bool) -> None:
-    try:
-        is_folder = path.is_dir()
-        entries = list(path.iterdir()) if is_folder else []
-        holds_folders = any(entry.is_dir() for entry in entries)
-    except OSError as error:
-        raise file_error(error, path) from None
-    refuse_existing(path, force=force or (is_folder and not entries))
-    if path.exists() and not is_folder:
-        raise FileError("is a file, and a folder was asked for", path=str(path), number=errno.ENOTDIR)
-    if holds_folders:
-        raise FileError("holds folders, so it is not replaced: remove it yourself", path=str(path), number=errno.ENOTEMPTY)
 
 
 def _is_device(path: Path) -> bool:

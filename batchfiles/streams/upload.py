@@ -10,6 +10,7 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
+import re
 import secrets
 import tempfile
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from batchfiles.errors import FileError, OutputExists
+from batchfiles.streams.ours import Ours, nothing, refuse_others_files
 from batchfiles.streams.remote import RemotePath
 from batchfiles.streams.remote_errors import told_as_file_error
 
@@ -31,6 +33,9 @@ WAITING = 8
 
 UNFINISHED = ".batchfiles-part"
 """How the names of unfinished files end, where a file takes its name by being renamed."""
+
+UNFINISHED_NAME = re.compile(r"(.+)\.[0-9a-f]{8}" + re.escape(UNFINISHED))
+"""What a process that was killed leaves in a folder that has no bucket: see `_upload`."""
 
 LAST = ".json"
 """How the names of files end that speak of the others, as a manifest does: they come last."""
@@ -53,12 +58,17 @@ def refuse_remote_file(target: RemotePath, *, force: bool) -> None:
     target.check_bucket()
 
 
-def refuse_remote_folder(target: RemotePath, *, force: bool) -> None:
+def refuse_remote_folder(target: RemotePath, *, force: bool, ours: Ours = nothing) -> None:
     """Say before any work that a folder can't be written.
+
+    Args:
+        target: Where it is.
+        force: Whether files that are there may be replaced.
+        ours: Which names are those of files that may go then; by default none.
 
     Raises:
         OutputExists: There is something in it, and `force` was not given.
-        FileError: It is a file, holds folders itself, there is no such bucket, or the service can't be asked.
+        FileError: It is a file, holds what is not ours, there is no such bucket, or the service can't be asked.
     """
     from pyarrow.fs import FileType
 
@@ -73,8 +83,14 @@ def refuse_remote_folder(target: RemotePath, *, force: bool) -> None:
     entries = target.listing()
     if entries and not force:
         raise OutputExists(target.shown)
-    if any(info.type == FileType.Directory for _, info in entries):
-        raise FileError("holds folders, so it is not replaced: remove it yourself", path=target.shown, number=errno.ENOTEMPTY)
+    names = ((_finished_name(path.name), info.type == FileType.Directory) for path, info in entries)
+    refuse_others_files(target, names, ours)
+
+
+def _finished_name(name: str) -> str:
+    """Return the name that a file was to get, if it is one that was never finished."""
+    match = UNFINISHED_NAME.fullmatch(name)
+    return match[1] if match else name
 
 
 @contextmanager
@@ -101,7 +117,9 @@ def uploaded_file(
 
 
 @contextmanager
-def uploaded_folder(target: RemotePath, *, force: bool = False, temp_dir: str | os.PathLike[str] | None = None) -> Iterator[Path]:
+def uploaded_folder(
+    target: RemotePath, *, force: bool = False, ours: Ours = nothing, temp_dir: str | os.PathLike[str] | None = None
+) -> Iterator[Path]:
     """Give a local folder to fill; its files are copied only when the block ends without an exception.
 
     A folder of an object store can't be replaced in one step. With `force`, what is there is deleted when all the new files are
@@ -110,17 +128,18 @@ def uploaded_folder(target: RemotePath, *, force: bool = False, temp_dir: str | 
     Args:
         target: Where it goes.
         force: Whether files that are there may be replaced.
+        ours: Which names are those of files that may go then, because the same command writes such files; by default none.
         temp_dir: Where the local folder is; None takes the system's folder for temporary files.
 
     Raises:
         OutputExists: There is something in the target and `force` was not given, at the beginning or at the end.
         FileError: The disk or the service refused, or the target is no folder that we could have written.
     """
-    refuse_remote_folder(target, force=force)
+    refuse_remote_folder(target, force=force, ours=ours)
     with _local_errors_told(temp_dir), tempfile.TemporaryDirectory(prefix="batchfiles-", dir=temp_dir) as name:
         folder = Path(name)
         yield folder
-        refuse_remote_folder(target, force=force)
+        refuse_remote_folder(target, force=force, ours=ours)
         _empty(target)
         copied: list[RemotePath] = []
         try:

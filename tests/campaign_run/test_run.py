@@ -19,6 +19,7 @@ from batchfiles.errors import (
     AlreadySubmitted,
     APIError,
     BatchFailed,
+    FileError,
     InvalidLine,
     Mismatch,
     NotFound,
@@ -282,6 +283,26 @@ def test_a_foreign_table_is_refused_before_anything_is_sent(serve: Serve, reques
             run(requests, output=table, client=client)
         assert not server.service.files
         assert run(requests, output=table, client=client, force=True).finished
+
+
+def test_a_folder_for_the_table_with_files_of_others_is_refused_before_anything_is_sent(
+    serve: Serve, requests: Path, tmp_path: Path
+) -> None:
+    """Even by force; without them it is replaced."""
+    table = tmp_path / "table"
+    table.mkdir()
+    (table / "part-00000.parquet").write_bytes(b"old")
+    (table / "thesis.txt").write_text("precious")
+    server = serve()
+    with client_of(server) as client:
+        with pytest.raises(FileError, match=r"thesis\.txt for one"):
+            run(requests, output=table, client=client, force=True)
+        assert not server.service.files
+        (table / "thesis.txt").unlink()
+        assert run(requests, output=table, client=client, force=True).finished
+        (table / "notes.txt").write_text("what is not written again may stand beside anything")
+        assert run(requests, output=table, client=client).finished
+    assert (table / "notes.txt").exists()
 
 
 def test_a_folder_with_other_files_is_no_campaign(serve: Serve, requests: Path, tmp_path: Path) -> None:

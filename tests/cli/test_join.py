@@ -310,6 +310,24 @@ def test_a_folder_with_something_in_it_is_refused(ask: Callable[..., Outcome], t
     assert [path.name for path in parts.iterdir()] == ["part-00000.parquet"]
 
 
+@pytest.mark.parametrize("name", ["thesis.txt", "part-1.parquet", "part-00000.parquet.gz", "manifest.json"])
+def test_a_folder_with_files_of_others_is_kept_even_by_force(
+    ask: Callable[..., Outcome], tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One of them is named before any work, and what can be done."""
+    parts = tmp_path / "df"
+    assert ask(CHAT, "-o", parts)[0] == 0
+    (parts / name).write_text("precious")
+    monkeypatch.setattr(table_order.TableOrder, "write", None)
+    code, out, err = ask(CHAT, "-o", parts, "--force", width=300)
+    assert (code, out) == (3, "")
+    assert (
+        f"df: holds files that are not ours to delete, {name} for one: choose another folder, or remove this one yourself" in err
+    )
+    assert (parts / name).read_text() == "precious"
+    assert len(list(parts.iterdir())) == 2
+
+
 def test_no_target_is_a_file_that_is_read_not_even_by_force(ask: Callable[..., Outcome], tmp_path: Path, campaign: Path) -> None:
     """A slip of the finger must not cost the results that were paid for."""
     before = {path.name: path.read_bytes() for path in campaign.iterdir()}

@@ -115,6 +115,19 @@ def test_what_can_not_be_done_has_its_code_and_its_sentence(
     assert [path.name for path in (source.parent / "full").iterdir()] == ["in-00001.jsonl"]
 
 
+def test_results_keep_a_campaign_even_from_force(ask: Callable[..., Outcome], source: Path, tmp_path: Path) -> None:
+    """Without them it is replaced."""
+    campaign = tmp_path / "campaign"
+    for _ in range(2):
+        assert ask(source, "-o", campaign, "--max-requests", "1", "--force")[0] == 0
+    put(campaign / "in-00001_output.jsonl", success("a"))
+    code, out, err = ask(source, "-o", campaign, "--force")
+    assert (code, out) == (3, "")
+    words = "holds files that are not ours to delete, in-00001_output.jsonl for one: choose another folder, or remove this one"
+    assert f"{campaign}: {words}" in err
+    assert len(list(campaign.iterdir())) == 5
+
+
 def test_results_are_wrong_usage(ask: Callable[..., Outcome], tmp_path: Path) -> None:
     """There is another command for them."""
     code, _, err = ask(put(tmp_path / "out.jsonl", success("a")), "-o", tmp_path / "campaign")

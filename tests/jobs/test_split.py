@@ -7,6 +7,7 @@ import hashlib
 import io
 import json
 import resource
+from dataclasses import replace
 from pathlib import Path
 from secrets import token_hex
 from typing import Any
@@ -16,8 +17,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import batchfiles
-from batchfiles import FileError, InvalidLine, Limits, LineTooLong, Mismatch, OutputExists
-from batchfiles.campaign.manifest import MANIFEST, read_manifest
+from batchfiles import DataError, FileError, InvalidLine, Limits, LineTooLong, Mismatch, OutputExists
+from batchfiles.campaign.manifest import MANIFEST, read_manifest, write_manifest
 from batchfiles.jobs.parts import MOST_OPEN
 from batchfiles.jobs.token_counts import estimated_tokens
 from tests.jobs.odd_lines import ODD
@@ -283,6 +284,63 @@ def test_a_folder_that_is_there_is_kept_unless_forced(tmp_path: Path, folder: Pa
         batchfiles.split(source, folder=folder)
     batchfiles.split(source, folder=folder, force=True)
     assert sorted(each.name for each in folder.iterdir()) == ["in-00001.jsonl", MANIFEST]
+
+
+@pytest.mark.parametrize(
+    ("later", "words"),
+    [
+        ("in-00001_output.jsonl", "in-00001_output.jsonl for one"),
+        ("in-00003.jsonl", "in-00003.jsonl for one"),
+        ("in-00001-retry-1.jsonl", "in-00001-retry-1.jsonl for one"),
+        ("batch_67ab", "holds parts that were sent, in batch batch_67ab for one"),
+    ],
+    ids=["results", "a file beside the parts", "a retry file that the manifest names", "batches"],
+)
+def test_a_campaign_that_went_on_is_kept_even_by_force(tmp_path: Path, folder: Path, later: str, words: str) -> None:
+    """Somebody paid for what came back, and without its batches in the manifest nobody knows what will come."""
+    source = put(tmp_path / "in.jsonl", request("a"), request("b"))
+    manifest = batchfiles.split(source, folder=folder, max_requests=1).manifest
+    if "retry" in later:
+        retry = replace(manifest.parts[0], file=later, retry_of=(manifest.parts[0].file,))
+        write_manifest(folder, replace(manifest, parts=(*manifest.parts, retry)))
+    if later.startswith("batch"):
+        write_manifest(folder, replace(manifest, parts=(replace(manifest.parts[0], batches=(later,)), manifest.parts[1])))
+    else:
+        put(folder / later, success("a"))
+    before = {each.name: each.read_bytes() for each in folder.iterdir()}
+    with pytest.raises(FileError, match=words):
+        batchfiles.split(source, folder=folder, force=True)
+    assert {each.name: each.read_bytes() for each in folder.iterdir()} == before
+
+
+def test_a_campaign_without_one_of_its_parts_is_still_replaced(tmp_path: Path, folder: Path) -> None:
+    """What is there is all of the split's making."""
+    source = put(tmp_path / "in.jsonl", request("a"), request("b"))
+    batchfiles.split(source, folder=folder, max_requests=1)
+    (folder / "in-00002.jsonl").unlink()
+    batchfiles.split(source, folder=folder, force=True)
+    assert sorted(each.name for each in folder.iterdir()) == ["in-00001.jsonl", MANIFEST]
+
+
+@pytest.mark.parametrize("text", [b"{}", None], ids=["of another program", "not there"])
+def test_without_a_manifest_of_ours_nothing_in_a_folder_is_replaced(tmp_path: Path, folder: Path, text: bytes | None) -> None:
+    """Request files of others are called as they like."""
+    source = put(tmp_path / "in.jsonl", request("a"))
+    batchfiles.split(source, folder=folder)
+    (folder / MANIFEST).unlink() if text is None else (folder / MANIFEST).write_bytes(text)
+    with pytest.raises(FileError, match=r"in-00001\.jsonl for one"):
+        batchfiles.split(source, folder=folder, force=True)
+    assert (folder / "in-00001.jsonl").exists()
+
+
+def test_a_folder_with_a_damaged_manifest_is_not_replaced(tmp_path: Path, folder: Path) -> None:
+    """What it said of the files can't be told."""
+    source = put(tmp_path / "in.jsonl", request("a"))
+    batchfiles.split(source, folder=folder)
+    (folder / MANIFEST).write_bytes(b"{")
+    with pytest.raises(DataError, match=r"manifest\.json: is no JSON"):
+        batchfiles.split(source, folder=folder, force=True)
+    assert (folder / "in-00001.jsonl").exists()
 
 
 def test_a_campaign_is_split_by_its_parts(tmp_path: Path, folder: Path) -> None:

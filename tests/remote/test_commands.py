@@ -83,6 +83,9 @@ def test_what_is_there_is_refused_before_any_work(chat: Bucket, run: Run) -> Non
     assert "1 Parquet file" in run(*arguments)[1]
     assert "exists already" in run(*arguments, code=2)[1]
     assert "1 Parquet file" in run(*arguments, "--force")[1]
+    chat.put("parts/thesis.txt", b"precious")
+    assert "not ours to delete, thesis.txt for one" in run(*arguments, "--force", code=3)[1]
+    assert [key for key in chat.listed() if key.startswith("parts/")] == ["parts/part-00000.parquet", "parts/thesis.txt"]
     assert "names the folder of a file that is read" in run(*arguments[:3], chat.url("chat"), "--force", code=2)[1]
     same = ["-o", chat.url("t.csv"), "--report", chat.url("t.csv")]
     assert "name the same file" in run(*arguments[:2], *same, code=2)[1]
@@ -325,6 +328,18 @@ def test_a_retry_in_a_campaign_there_is_named_in_its_manifest(chat: Bucket, run:
     report = loads(run("join", chat.url("c"), "-o", chat.url("t.parquet"), "--json")[0].encode())
     assert report["rows"] == chat.get("chat/requests.jsonl").count(b"\n")
     assert report["duplicate_inputs"] == 0
+
+
+def test_a_campaign_with_results_is_kept_even_by_force(chat: Bucket, run: Run) -> None:
+    """As long as there are none, it is replaced."""
+    arguments = ["split", chat.url("chat/requests.jsonl"), "-o", chat.url("c")]
+    run(*arguments, "--max-requests", "10")
+    run(*arguments, "--force")
+    ours = ["c/manifest.json", "c/requests-00001.jsonl"]
+    assert [key for key in chat.listed() if key.startswith("c/")] == ours
+    chat.put("c/requests-00001_output.jsonl", b"paid for")
+    assert "not ours to delete, requests-00001_output.jsonl for one" in run(*arguments, "--force", code=3)[1]
+    assert [key for key in chat.listed() if key.startswith("c/")] == [*ours, "c/requests-00001_output.jsonl"]
 
 
 def test_a_split_that_fails_leaves_no_campaign(chat: Bucket, run: Run, tmp_path: Path) -> None:

@@ -166,10 +166,36 @@ def test_a_folder_is_refused_or_replaced(bucket: Bucket, temporary: Path) -> Non
         fill(folder, "a", "b")
     with pytest.raises(OutputExists), atomic_folder(located(bucket.url("f"))):
         pytest.fail("the block was entered")
-    with atomic_folder(located(bucket.url("f")), force=True) as folder:
+    with atomic_folder(located(bucket.url("f")), force=True, ours={"a", "b"}.__contains__) as folder:
         fill(folder, "b", "c")
     assert bucket.listed() == ["f/b", "f/c"]
     assert not list(temporary.iterdir())
+
+
+def test_a_folder_with_files_of_others_is_not_replaced(bucket: Bucket) -> None:
+    """Neither what was there before the work nor what came meanwhile."""
+    target = located(bucket.url("f"))
+    bucket.put("f/a", b"ours")
+    words = "f: holds files that are not ours to delete, thesis.txt for one"
+    with pytest.raises(FileError, match=words), atomic_folder(target, force=True, ours={"a"}.__contains__) as folder:
+        fill(folder, "a")
+        bucket.put("f/thesis.txt", b"precious")
+    with pytest.raises(FileError, match=words), atomic_folder(target, force=True, ours={"a"}.__contains__):
+        pytest.fail("the block was entered")
+    assert {key: bucket.get(key) for key in bucket.listed()} == {"f/a": b"ours", "f/thesis.txt": b"precious"}
+
+
+def test_what_a_killed_process_left_of_our_files_is_ours(tmp_path: Path) -> None:
+    """Where there are no buckets, a file is begun under a name of its own; of others' files such a thing stays."""
+    target = located("f", pafs.SubTreeFileSystem(str(tmp_path), pafs.LocalFileSystem()))
+    (tmp_path / "f").mkdir()
+    (tmp_path / "f" / "a.0123abcd.batchfiles-part").write_bytes(b"half")
+    with atomic_folder(target, force=True, ours={"a"}.__contains__) as folder:
+        fill(folder, "a")
+    assert [file.name for file in (tmp_path / "f").iterdir()] == ["a"]
+    (tmp_path / "f" / "b.0123abcd.batchfiles-part").write_bytes(b"half")
+    with pytest.raises(FileError, match="b for one"), atomic_folder(target, force=True, ours={"a"}.__contains__):
+        pytest.fail("the block was entered")
 
 
 def test_a_folder_s_manifest_comes_last(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:

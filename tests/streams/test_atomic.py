@@ -174,7 +174,7 @@ def test_whichever_call_fails_the_folder_is_old_or_new(tmp_path, disk, monkeypat
         used = disk(fail_at, OSError(5, "Input/output error"))
         failed = False
         try:
-            with atomic_folder(path, force=True) as folder:
+            with atomic_folder(path, force=True, ours={"old"}.__contains__) as folder:
                 (folder / "1").write_bytes(NEW)
                 (folder / "2").write_bytes(NEW)
         except FileError:
@@ -347,7 +347,7 @@ def test_a_folder_appears_with_all_its_files(tmp_path):
         (folder / "1").write_bytes(NEW)
     with pytest.raises(OutputExists), atomic_folder(path):
         pytest.fail("the block must not begin")
-    with atomic_folder(path, force=True) as folder:
+    with atomic_folder(path, force=True, ours=str.isdigit) as folder:
         (folder / "2").write_bytes(NEW)
     assert [part.name for part in path.iterdir()] == ["2"]
     assert unfinished(tmp_path) == []
@@ -362,3 +362,45 @@ def test_a_folder_that_is_none_of_ours_is_not_replaced(tmp_path):
     with pytest.raises(FileError, match="holds folders"), atomic_folder(tmp_path / "home", force=True):
         pytest.fail("the block must not begin")
     assert (tmp_path / "home" / "documents").is_dir()
+
+
+def test_a_folder_with_files_of_others_is_not_replaced(tmp_path):
+    """Only the caller knows what is ours; if it says nothing, nothing is. One such file is named, and what can be done."""
+    path = tmp_path / "df"
+    path.mkdir()
+    for name in ("1", "2", "thesis.txt"):
+        (path / name).write_bytes(OLD)
+    for options, named in (({"ours": str.isdigit}, "thesis.txt"), ({}, "1")):
+        words = (
+            f"df: holds files that are not ours to delete, {named} for one: choose another folder, or remove this one yourself$"
+        )
+        with pytest.raises(FileError, match=words), atomic_folder(path, force=True, **options):
+            pytest.fail("the block must not begin")
+    assert sorted(file.name for file in path.iterdir()) == ["1", "2", "thesis.txt"]
+    assert unfinished(tmp_path) == []
+
+
+def test_a_hidden_file_of_others_keeps_a_folder_too(tmp_path):
+    """Nobody sees it, so nobody would know that it went."""
+    (tmp_path / "df").mkdir()
+    (tmp_path / "df" / ".env").write_bytes(OLD)
+    with pytest.raises(FileError, match=r"\.env for one"), atomic_folder(tmp_path / "df", force=True, ours=str.isdigit):
+        pytest.fail("the block must not begin")
+    assert (tmp_path / "df" / ".env").read_bytes() == OLD
+
+
+@pytest.mark.parametrize(("force", "error"), [(False, OutputExists), (True, FileError)])
+def test_what_came_into_a_folder_meanwhile_stays(tmp_path, force, error):
+    """The work may take an hour, and results come whenever they like."""
+    path = tmp_path / "df"
+
+    def work():
+        with atomic_folder(path, force=force, ours=str.isdigit) as folder:
+            (folder / "1").write_bytes(NEW)
+            path.mkdir()
+            (path / "results").write_bytes(OLD)
+
+    with pytest.raises(error):
+        work()
+    assert [(file.name, file.read_bytes()) for file in path.iterdir()] == [("results", OLD)]
+    assert unfinished(tmp_path) == []
