@@ -117,7 +117,7 @@ class _Copy:
         """Copy one table."""
         import pyarrow as pa
 
-        needed = columns_needed(list(self._ids.template.holes), schema.names)
+        needed = columns_needed(list(self._ids.template.holes), schema.names, name)
         if self._schema is None:
             self._begin(schema, name)
         if missing := [column for column in self._kept if column not in schema.names]:

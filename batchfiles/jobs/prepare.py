@@ -7,15 +7,27 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from batchfiles.codec import dumps, loads
+from batchfiles.codec import dumps
 from batchfiles.errors import DuplicateCustomId, FileTooLarge, InvalidLine, TooManyRequests
 from batchfiles.jobs.endpoint_rules import content_of, count_embedding_inputs
-from batchfiles.jobs.template import IdTemplate, NotANumber, NullInRow, NullPolicy, Template, columns_needed, no_column
+from batchfiles.jobs.template import (
+    IdTemplate,
+    IntegerTooLarge,
+    NotANumber,
+    NullInRow,
+    NullPolicy,
+    Template,
+    columns_needed,
+    no_column,
+)
+from batchfiles.json_paths import shown
 from batchfiles.limits import LINE_CAP, OPENAI, Limits
 from batchfiles.streams.small_files import name_of, small_file
+from batchfiles.table.exact_integers import AS_TEXT, BEYOND, beyond_64_bits, loads_exactly
 from batchfiles.writing import InputWriter, Target
 
 if TYPE_CHECKING:
@@ -99,7 +111,12 @@ def prepare(
     started = time.perf_counter()
     if sample is not None and sample < 1:
         raise ValueError(f"sample is a number of rows above 0, not {sample}")
-    given = template if isinstance(template, Mapping) else read_template(template, filesystem=filesystem)
+    if isinstance(template, Mapping):
+        given, origin = dict(template), "the template"
+    else:
+        given, origin = read_template(template, filesystem=filesystem), name_of(template, filesystem=filesystem)
+    if (place := beyond_64_bits(given)) is not None:
+        raise ValueError(f"{origin}: {shown(place)} is {BEYOND}: {AS_TEXT}")
     line = Template(_whole_line(given, url, limits), null=null)
     job = _Preparation(line, IdTemplate(id), limits)
     writing = InputWriter(output, limits=limits, force=force, temp_dir=temp_dir, filesystem=filesystem)
@@ -107,7 +124,7 @@ def prepare(
         with closing(user_tables(table, cap=cap, filesystem=filesystem)) as tables:
             for opened in tables:
                 rest = None if sample is None else sample - writer.count
-                job.write(opened.name, islice(opened.rows(job.choose), rest), writer)
+                job.write(opened.name, islice(opened.rows(partial(job.choose, opened.name)), rest), writer)
                 if writer.count == sample:
                     break
         job.check_names()
@@ -140,10 +157,10 @@ class _Preparation:
         self._inputs = 0
         self.tables: dict[str, int] = {}
 
-    def choose(self, there: list[str]) -> list[str]:
-        """Return the columns to read, of those there are."""
+    def choose(self, name: str, there: list[str]) -> list[str]:
+        """Return the columns to read, of those a table has."""
         self._seen |= dict.fromkeys(there)
-        return columns_needed(self._holes, there)
+        return columns_needed(self._holes, there, name)
 
     def write(self, name: str, rows: Iterator[dict[str, Any]], writer: InputWriter) -> None:
         """Write the requests of one table."""
@@ -216,6 +233,8 @@ def bad_row(name: str, number: int) -> Iterator[None]:
         what = f"row {number:,} has {'no' if error.missing else 'a null for'} {error.name!r}"
     except NotANumber as error:
         code, what = "not_a_number", f"row {number:,} has NaN or an infinite number in {error.name!r}: JSON has no word for it"
+    except IntegerTooLarge as error:
+        code, what = "integer_too_large", f"row {number:,} has {BEYOND} in {error.name!r}: {AS_TEXT}"
     except InvalidLine as error:
         code, what = error.code, f"row {number:,}: {error.reason}"
     else:
@@ -246,11 +265,11 @@ def read_template(path: str | os.PathLike[str], *, filesystem: object = None) ->
 
     Raises:
         FileError: The file is not there or can't be read.
-        ValueError: It holds no JSON object.
+        ValueError: It holds no JSON object, or not strictly one.
     """
     text = small_file(path, filesystem=filesystem)
     try:
-        return loads(text.removeprefix(b"\xef\xbb\xbf"))
+        return loads_exactly(text.removeprefix(b"\xef\xbb\xbf"))
     except InvalidLine as error:
         reason = error.reason.replace("the line", "the template")
     raise ValueError(f"{name_of(path, filesystem=filesystem)}: {reason}")
@@ -260,10 +279,15 @@ def _whole_line(given: Mapping[str, Any], url: str | None, limits: Limits) -> di
     """Make a whole line, but for its id, of a template that may be a body alone.
 
     Raises:
-        ValueError: It has an id, two urls, or none where the service needs one.
+        ValueError: It has an id, a body that is no object, two urls, or none where the service needs one.
     """
     if "custom_id" in given:
         raise ValueError("the template has a custom_id, which the id (--id) makes: take it out")
+    if "body" in given and not isinstance(given["body"], dict) and ({"url", "method"} & given.keys() or len(given) == 1):
+        kind = {str: "a string", list: "a list", type(None): "null"}.get(type(given["body"]), "no object")
+        raise ValueError(
+            f"the template's body is {kind}, and an object is needed: write its keys out, each with a value or a {{{{column}}}}"
+        )
     line: dict[str, Any] = dict(given) if isinstance(given.get("body"), dict) else {"body": dict(given)}
     if url is not None:
         if "url" in line:

@@ -9,8 +9,9 @@ from difflib import get_close_matches
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 from batchfiles.codec import dumps
+from batchfiles.table.exact_integers import beyond_64_bits
 
-__all__ = ["NULLS", "IdTemplate", "NullInRow", "NullPolicy", "Template", "columns_needed"]
+__all__ = ["NULLS", "IdTemplate", "IntegerTooLarge", "NotANumber", "NullInRow", "NullPolicy", "Template", "columns_needed"]
 
 NullPolicy: TypeAlias = Literal["error", "null", "drop"]
 NULLS: tuple[NullPolicy, ...] = ("error", "null", "drop")
@@ -49,6 +50,14 @@ class NotANumber(Exception):
         self.name = name
 
 
+class IntegerTooLarge(Exception):
+    """A row has an integer beyond 64 bits, which a request can't keep to the digit."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.name = name
+
+
 class Hole(NamedTuple):
     """A placeholder.
 
@@ -69,6 +78,8 @@ class Hole(NamedTuple):
                 value = value.get(part, MISSING)
         if type(value) in (float, list, dict) and not _is_finite(value):
             raise NotANumber(self.name)
+        if type(value) in (int, list, dict) and beyond_64_bits(value) is not None:
+            raise IntegerTooLarge(self.name)
         return value
 
 
@@ -112,6 +123,7 @@ class Template:
         Raises:
             NullInRow: With `null="error"`: a value is null or missing.
             NotANumber: A value is NaN or infinite, or holds such a number.
+            IntegerTooLarge: A value is an integer beyond 64 bits, or holds one.
         """
         if self._fill is None:
             return self._constant
@@ -219,22 +231,28 @@ class IdTemplate:
         Raises:
             NullInRow: A value is null or missing.
             NotANumber: A value is NaN or infinite.
+            IntegerTooLarge: A value is an integer beyond 64 bits.
         """
         value = self.template.fill(row)
         return value if type(value) is str else _text(value)
 
 
-def columns_needed(holes: Sequence[str], there: Sequence[str]) -> list[str]:
+def columns_needed(holes: Sequence[str], there: Sequence[str], table: str) -> list[str]:
     """Return the columns that placeholders name, in the order of the table.
 
+    Args:
+        holes: The names.
+        there: The columns that there are.
+        table: What errors call the table.
+
     Raises:
-        ValueError: There is no such column; the nearest one is named.
+        ValueError: There is no such column; the table is named, and the nearest column.
     """
     needed = set()
     for name in holes:
         column = name if name in there else name.split(".")[0]
         if column not in there:
-            raise ValueError(no_column(name, there))
+            raise ValueError(f"{table}: {no_column(name, there)}")
         needed.add(column)
     return [name for name in there if name in needed]
 

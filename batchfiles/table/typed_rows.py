@@ -14,10 +14,11 @@ from typing import Any
 import pyarrow as pa
 
 from batchfiles.codec import dumps, loads
-from batchfiles.errors import FileError
+from batchfiles.errors import FileError, InvalidLine
 from batchfiles.limits import LINE_CAP
 from batchfiles.streams.atomic import file_error
 from batchfiles.streams.spool import Spool
+from batchfiles.table.exact_integers import AS_TEXT, BEYOND, beyond_64_bits
 from batchfiles.table.user_table import ROWS, RowTable, TableLike, user_tables
 
 __all__ = ["typed_tables"]
@@ -60,10 +61,10 @@ def _typed(table: RowTable, spool: Spool) -> Iterator[tuple[str, pa.Schema, Iter
     kinds: dict[str, str | None] = {}
     try:
         with path.open("xb") as copy:
-            for row in table.rows(lambda there: there):
+            for number, row in enumerate(table.rows(lambda there: there), 1):
                 for key, value in row.items():
                     kinds[key] = _wider(kinds.get(key), _kind(value))
-                copy.write(dumps(row) + b"\n")
+                copy.write(_line(row, table.name, number))
     except FileError:
         raise
     except OSError as error:
@@ -75,6 +76,21 @@ def _typed(table: RowTable, spool: Spool) -> Iterator[tuple[str, pa.Schema, Iter
             yield table.name, schema, _batches((_fitting(loads(line), as_json) for line in copy), schema)
     finally:
         path.unlink()
+
+
+def _line(row: Row, name: str, number: int) -> bytes:
+    """Return a row as it is kept between the passes.
+
+    Raises:
+        InvalidLine: It holds what can't be written; row and column are named.
+    """
+    try:
+        return dumps(row) + b"\n"
+    except InvalidLine as error:
+        reason, code = f"row {number:,} {error.reason}", error.code
+    if (place := beyond_64_bits(row)) is not None:
+        reason, code = f"row {number:,} has {BEYOND} in {place[0]!r}: {AS_TEXT}", "integer_too_large"
+    raise InvalidLine(reason, code=code, path=name, role="input")
 
 
 TYPES = {

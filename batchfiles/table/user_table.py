@@ -12,7 +12,6 @@ from typing import Any, BinaryIO, TypeAlias, cast
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from batchfiles.codec import Repaired, loads
 from batchfiles.errors import FileError, InvalidLine, Mismatch, TruncatedFile
 from batchfiles.findings import Finding
 from batchfiles.limits import LINE_CAP
@@ -20,6 +19,7 @@ from batchfiles.streams.lines import blocks
 from batchfiles.streams.remote import RemotePath, located
 from batchfiles.streams.sources import STDIN, Source, SourceLike, expand
 from batchfiles.table.cells import plain_values
+from batchfiles.table.exact_integers import loads_exactly
 from batchfiles.table.recognition import FILE_MAGIC, PARQUET_MAGIC, STREAM_MAGIC, Peeked, is_csv, told_as_damage
 
 __all__ = ["Choose", "RowTable", "TableLike", "UserTable", "table_sources", "user_tables"]
@@ -277,7 +277,7 @@ def _text_lines(name: str, stream: Peeked) -> Iterator[str]:
 
 
 def _json_rows(name: str, stream: Peeked, cap: int) -> Iterator[Row]:
-    """Yield the objects of a JSONL file.
+    """Yield the objects of a JSONL file, integers beyond 64 bits as such: whoever uses one refuses it.
 
     Raises:
         InvalidLine: A line is no JSON object, or not strictly one.
@@ -294,13 +294,9 @@ def _json_rows(name: str, stream: Peeked, cap: int) -> Iterator[Row]:
 
 def _json_row(name: str, line: bytes, number: int) -> Row:
     try:
-        row = loads(line)
+        return loads_exactly(line)
     except InvalidLine as error:
         reason, code = error.reason, error.code
-    else:
-        if type(row) is not Repaired:
-            return row
-        reason, code = "not strictly JSON: it holds half a surrogate pair, NaN or an infinite number", "invalid_json_line"
     raise InvalidLine(reason, code=code, path=name, line_number=number)
 
 

@@ -220,3 +220,22 @@ def test_every_request_has_the_row_that_makes_its_id_or_none(tmp_path_factory, n
     job = join(requests, with_table=mine, id="{{n}}")
     assert job.to_arrow()["twice"].to_pylist() == [2 * number if number in numbers else None for number in range(30)]
     assert job.report.unmatched == 30 - len(set(numbers) & set(range(30)))
+
+
+@pytest.mark.parametrize("value", ["18446744073709551616", "[1, -9223372036854775809]"])
+def test_an_integer_beyond_64_bits_names_file_row_and_column(asked, tmp_path, value):
+    """It once stood rounded beside the results, such as 1.8446744073709552e+19."""
+    path = tmp_path / "t.jsonl"
+    path.write_text('{"doc": "d0", "chunk": 0, "n": 1}\n{"doc": "d1", "chunk": 1, "n": VALUE}\n'.replace("VALUE", value))
+    with pytest.raises(InvalidLine, match=r"t\.jsonl: row 2 has an integer beyond 64 bits in 'n'.*in quotes"):
+        join(*asked(), with_table=path, id=NAME).to_arrow()
+
+
+def test_a_column_of_the_id_that_one_file_of_many_lacks_names_the_file(asked, tmp_path):
+    """Of a folder of files, the error once named none."""
+    folder = tmp_path / "own"
+    folder.mkdir()
+    (folder / "a.csv").write_text("doc,chunk\nd0,0\n")
+    (folder / "b.csv").write_text("doc,piece\nd1,1\n")
+    with pytest.raises(ValueError, match=r"b\.csv: the template names \{\{chunk\}\}, and there is no such column"):
+        join(*asked(), with_table=folder, id=NAME).to_arrow()

@@ -131,6 +131,8 @@ def test_what_a_value_holds_is_never_a_placeholder():
         (dt.date(2026, 8, 1), pa.date32(), "2026-08-01"),
         (dt.datetime(2026, 8, 1, 12, tzinfo=dt.UTC).replace(tzinfo=None), pa.timestamp("us"), "2026-08-01T12:00:00.000000"),
         (dt.datetime(2026, 8, 1, 12, tzinfo=dt.UTC), pa.timestamp("s", "UTC"), "2026-08-01T12:00:00Z"),
+        (dt.datetime(2026, 8, 1, 12, tzinfo=dt.UTC), pa.timestamp("s", "Europe/Berlin"), "2026-08-01T14:00:00+02:00"),
+        (dt.datetime(2026, 8, 1, 12, tzinfo=dt.UTC), pa.timestamp("ms", "-03:30"), "2026-08-01T08:30:00.000-03:30"),
         (dt.time(12, 30), pa.time32("s"), "12:30:00"),
         (decimal.Decimal("1.50"), pa.decimal128(5, 2), "1.50"),
         (b"\x00\xff", pa.binary(), "AP8="),
@@ -139,12 +141,69 @@ def test_what_a_value_holds_is_never_a_placeholder():
     ids=str,
 )
 def test_what_json_has_no_type_for_has_a_text_form(value, kind, text):
-    """ISO 8601, the digits of a decimal, Base64; also within other values."""
+    """ISO 8601, the digits of a decimal, Base64; also within other values.
+
+    Offsets once came out as `+0200`, which ISO 8601 does not have behind a time with colons.
+    """
     table = pa.table(
         {"id": ["a"], "v": pa.array([value], kind), "s": pa.array([{"x": [value]}], pa.struct([("x", pa.list_(kind))]))}
     )
     (request,) = made(table, {"v": "{{v}}", "t": "<{{v}}>", "s": "{{s}}"}, url="/v1/responses")
     assert request.body == {"v": text, "t": f"<{text}>", "s": {"x": [text]}}
+
+
+# Integers beyond 64 bits
+
+
+BEYOND = [2**64, -(2**63) - 1, 10**300]
+
+
+@pytest.mark.parametrize("integer", BEYOND)
+def test_a_template_with_an_integer_beyond_64_bits_is_refused(tmp_path, integer):
+    """It once became a rounded float, such as 1.8446744073709552e+19, and nothing was said."""
+    path = tmp_path / "template.json"
+    path.write_text('{"url": "/v1/x", "body": {"seeds": [1, {"seed": INTEGER}]}}'.replace("INTEGER", str(integer)))
+    with pytest.raises(ValueError, match=r"template\.json: \$\.body\.seeds\[1\]\.seed is an integer beyond 64 bits.*in quotes"):
+        made(NULLS, path)
+    with pytest.raises(ValueError, match=r"the template: \$\.seed is an integer beyond 64 bits.*in quotes"):
+        made(NULLS, {"seed": integer}, url="/u")
+
+
+@pytest.mark.parametrize("value", ["INTEGER", "[1, INTEGER]", '{"n": INTEGER}'])
+@pytest.mark.parametrize("integer", BEYOND)
+@pytest.mark.parametrize("body", [{"v": "{{v}}"}, {"v": "<{{v}}>"}])
+def test_an_integer_beyond_64_bits_in_a_table_names_file_row_and_column(tmp_path, value, integer, body):
+    """It once became a rounded float in the body."""
+    path = tmp_path / "t.jsonl"
+    path.write_text('{"id": "a", "v": 1}\n{"id": "b", "v": VALUE}\n'.replace("VALUE", value.replace("INTEGER", str(integer))))
+    with pytest.raises(InvalidLine, match=r"t\.jsonl: row 2 has an integer beyond 64 bits in 'v'.*in quotes"):
+        made(path, body, url="/u")
+
+
+def test_an_id_is_never_made_of_a_rounded_integer(tmp_path):
+    """It once was, `1.2345678901234569e+23`, and the way back to the row could not be found."""
+    path = tmp_path / "t.jsonl"
+    path.write_text('{"id": 123456789012345678901234}\n')
+    with pytest.raises(InvalidLine, match="row 1 has an integer beyond 64 bits in 'id'"):
+        made(path, {}, url="/u")
+
+
+def test_what_nothing_names_may_hold_any_integer(tmp_path):
+    """It goes nowhere, so nothing is changed."""
+    path = tmp_path / "t.jsonl"
+    path.write_text('{"id": "a", "v": 1e2, "big": 123456789012345678901234, "w": 1e30}\n')
+    (request,) = made(path, {"v": "{{v}}", "w": "{{w}}"}, url="/u")
+    assert request.body == {"v": 100.0, "w": 1e30}
+
+
+def test_integers_of_64_bits_keep_all_digits(tmp_path):
+    """Signed and unsigned, of a template and of a table, as numbers, text and ids."""
+    path = tmp_path / "t.jsonl"
+    path.write_text("".join(f'{{"v": {v}}}\n' for v in (2**64 - 1, -(2**63))))
+    requests = made(path, {"v": "{{v}}", "t": "<{{v}}>", "most": 2**64 - 1}, "{{v}}", url="/u")
+    assert [(request.custom_id, request.body) for request in requests] == [
+        (str(v), {"v": v, "t": f"<{v}>", "most": 2**64 - 1}) for v in (2**64 - 1, -(2**63))
+    ]
 
 
 # What a row may lack
@@ -192,6 +251,14 @@ def test_a_column_that_is_not_there_names_the_nearest(tmp_path):
         made(pa.Table.from_pylist(ROWS), {"x": "{{langauge}}"}, url="/u")
     with pytest.raises(ValueError, match="there are id, v"):
         made(NULLS, {"x": "{{zzzz}}"}, url="/u")
+
+
+def test_a_column_that_one_file_of_many_lacks_names_the_file(tmp_path):
+    """Of a folder of files, the error once named none."""
+    (tmp_path / "a.csv").write_text("id,v\n1,x\n")
+    (tmp_path / "b.csv").write_text("id,w\n2,y\n")
+    with pytest.raises(ValueError, match=r"b\.csv: the template names \{\{v\}\}, and there is no such column"):
+        made(tmp_path, {"v": "{{v}}"}, url="/u")
 
 
 @pytest.mark.parametrize("null", ["null", "drop"])
@@ -255,14 +322,23 @@ def test_an_id_that_names_no_column_is_refused():
         ({"custom_id": "x", "body": {}}, {"url": "/u"}, "has a custom_id"),
         ({"body": {}, "url": "/v"}, {"url": "/u"}, "has the url '/v' already"),
         ({"body": {}}, {}, "openai wants a url"),
+        ({"body": "{{v}}"}, {}, "the template's body is a string, and an object is needed"),
+        ({"body": "{{v}}"}, {"url": "/u"}, "the template's body is a string, and an object is needed"),
+        ({"body": [], "url": "/u"}, {}, "the template's body is a list, and an object is needed"),
+        ({"body": None, "method": "POST"}, {"url": "/u"}, "the template's body is null, and an object is needed"),
         ({}, {"url": "/u", "null": "none"}, "null is one of error, null, drop"),
         ({}, {"url": "/u", "sample": 0}, "sample is a number of rows above 0"),
     ],
 )
 def test_a_template_or_an_option_that_cannot_be_is_refused(template, options, words):
-    """With a sentence that says what to do."""
+    """With a sentence that says what to do; of a body that is no object it once said that there was no url."""
     with pytest.raises(ValueError, match=words):
         made(NULLS, template, **options)
+
+
+def test_a_body_alone_may_have_a_key_called_body():
+    """Only what looks like a whole line is taken for one."""
+    assert made(NULLS, {"model": "m", "body": "x"}, url="/u")[0].body == {"model": "m", "body": "x"}
 
 
 def test_a_template_file_that_is_none_is_named(tmp_path):
@@ -272,6 +348,14 @@ def test_a_template_file_that_is_none_is_named(tmp_path):
     (tmp_path / "list.json").write_text("[]")
     with pytest.raises(ValueError, match=r"list\.json: the template is JSON, but no object"):
         made(NULLS, tmp_path / "list.json")
+
+
+@pytest.mark.parametrize("value", ["NaN", '"\\ud83d"', "1e999"])
+def test_a_template_file_that_is_not_strictly_json_is_refused(tmp_path, value):
+    """What is none once became null, and half a surrogate pair U+FFFD, and nothing was said."""
+    (tmp_path / "template.json").write_text('{"url": "/u", "body": {"x": VALUE}}'.replace("VALUE", value))
+    with pytest.raises(ValueError, match=r"template\.json: not strictly JSON"):
+        made(NULLS, tmp_path / "template.json")
 
 
 # Limits and files
