@@ -161,13 +161,13 @@ def _sizes(path: Path | RemotePath, *, is_folder: bool) -> list[int]:
 def _format(output: str, named: str | None) -> str:
     """Return the format of the table, `FOLDER` for Parquet parts."""
     from batchfiles.jobs.table_job import is_folder
-    from batchfiles.table.writing import format_of
+    from batchfiles.table.writing import agreed_format
 
     if output == STDOUT and named is None:
         raise click.UsageError(f"-o - needs a --format: {', '.join(FORMATS)}.")
     if named in (None, "parquet") and is_folder(output):
         return FOLDER
-    return named or format_of(output)
+    return agreed_format(output, named)
 
 
 def _check_options(options: SharedOptions, chosen: str) -> None:

@@ -21,8 +21,10 @@ __all__ = ["main"]
 
 def main() -> None:
     """Work until the orders end, which they also do when the leading process dies."""
-    # Ctrl-C reaches the whole group: the leader decides what to do with it, a worker only goes when its orders end.
+    # Ctrl-C reaches the whole group, and so does the end of a terminal: the leader decides what to do with it, a worker only goes
+    # when its orders end.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     # Decoded JSON has no cycles; a collector that walks it again and again costs a tenth of the decoding.
     gc.disable()
     import_pyarrow()

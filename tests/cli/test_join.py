@@ -331,8 +331,8 @@ def test_a_folder_with_files_of_others_is_kept_even_by_force(
 def test_no_target_is_a_file_that_is_read_not_even_by_force(ask: Callable[..., Outcome], tmp_path: Path, campaign: Path) -> None:
     """A slip of the finger must not cost the results that were paid for."""
     before = {path.name: path.read_bytes() for path in campaign.iterdir()}
-    for target in (campaign / "results.jsonl", campaign, campaign / ".." / "campaign" / "requests.jsonl"):
-        code, _, err = ask(campaign, "-o", target, "--format", "parquet", "--force")
+    for target, name in (("results.jsonl", "jsonl"), (".", "parquet"), ("../campaign/requests.jsonl", "jsonl")):
+        code, _, err = ask(campaign, "-o", campaign / target, "--format", name, "--force")
         assert code == 2
         assert "that is read" in err
     for option in ("--rejects", "--report"):
@@ -349,6 +349,7 @@ def test_no_target_is_a_file_that_is_read_not_even_by_force(ask: Callable[..., O
         (("-o", "-"), 2, "-o - needs a --format"),
         (("-o", "-", "--format", "jsonl", "--json"), 2, "both want standard output"),
         (("-o", "t.xlsx"), 2, "can't tell the format of 't.xlsx'"),
+        (("-o", "t.parquet", "--format", "csv"), 2, "'t.parquet' is the name of another format than csv"),
         (("-o", "t.parquet", "--csv-safe"), 2, "--csv-safe is for CSV"),
         (("-o", "t.parquet", "--table", "requests", "--dimensions", "8"), 2, "--dimensions is for --table embeddings"),
         (("-o", "t.parquet", "--dimensions", "8"), 2, "dimensions are for the embeddings table"),
