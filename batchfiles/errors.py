@@ -7,6 +7,7 @@
     │  ├─ DuplicateCustomId          .custom_id .first_path .first_line_number
     │  ├─ FileTooLarge               .limit in bytes
     │  ├─ TooManyRequests            .limit in requests
+    │  ├─ TooManyEmbeddingInputs     .limit in texts to embed
     │  ├─ TruncatedFile              the file ends too early, or its compression is damaged
     │  └─ Mismatch                   files that don't belong together, or one of the wrong family
     ├─ FileError (OSError)           the disk or the system said no; .path
@@ -57,6 +58,7 @@ __all__ = [
     "ServerFault",
     "StillRunning",
     "SubmissionUnknown",
+    "TooManyEmbeddingInputs",
     "TooManyRequests",
     "TransportError",
     "TruncatedFile",
@@ -189,6 +191,16 @@ class TooManyRequests(DataError):
     """A file holds more requests than its limits profile allows; `.limit` in requests."""
 
     code = "too_many_requests"
+
+    def __init__(self, reason: str, *, limit: int, path: str | None = None, line_number: int | None = None) -> None:
+        super().__init__(reason, path=path, line_number=line_number)
+        self.limit = limit
+
+
+class TooManyEmbeddingInputs(DataError):
+    """A file holds more texts to embed than its limits profile allows, over all requests; `.limit` in texts."""
+
+    code = "too_many_embedding_inputs"
 
     def __init__(self, reason: str, *, limit: int, path: str | None = None, line_number: int | None = None) -> None:
         super().__init__(reason, path=path, line_number=line_number)

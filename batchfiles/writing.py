@@ -5,14 +5,25 @@ from __future__ import annotations
 import io
 import os
 import sys
+from collections.abc import Iterator
 from contextlib import ExitStack
+from itertools import chain
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, NoReturn, Self, TypeAlias, cast
 
 from batchfiles.codec import encode_input, encode_output
 from batchfiles.custom_ids.unique import UniqueIds
-from batchfiles.errors import DuplicateCustomId, FileTooLarge, LineTooLong, TooManyRequests
+from batchfiles.embedding_inputs import embedding_inputs_of, embedding_inputs_of_line, is_for_embeddings
+from batchfiles.errors import (
+    DuplicateCustomId,
+    FileTooLarge,
+    InvalidLine,
+    LineTooLong,
+    TooManyEmbeddingInputs,
+    TooManyRequests,
+)
+from batchfiles.key_rules import Fault, KeyRules
 from batchfiles.limits import OPENAI, Limits
 from batchfiles.records import BatchRequestInput, BatchRequestOutput
 from batchfiles.streams.atomic import atomic_file, file_error
@@ -160,19 +171,39 @@ class InputWriter(_LineWriter):
         self._most_requests = _or_endless(limits.max_requests)
         self._most_bytes = _or_endless(limits.max_bytes)
         self._longest_line = _or_endless(limits.max_line_bytes)
+        self._most_inputs = _or_endless(limits.max_embedding_inputs)
+        self._counts_inputs = limits.max_embedding_inputs is not None
+        self._inputs = 0
+        self._keys = KeyRules(limits)
+        self._usual_url: object = object()  # that of the request before, if it embeds nothing; at first equal to none
+        self._shortest_id = self._keys.shortest_id
+        self._longest_id = self._keys.longest_id
         self._ids = UniqueIds(in_memory, temp_dir=temp_dir)
 
     def write(self, request: BatchRequestInput) -> None:
         """Write one request.
 
+        After an error the file is as it was before, and the next request can be written.
+
         Raises:
-            InvalidLine: It holds something that JSON can't.
+            InvalidLine: Its id, method, url or body is missing, of the wrong type or none that the service takes; or it holds
+                something that JSON can't. The codes are those of `validate`.
             DuplicateCustomId: Its id was written before.
             TooManyRequests: The file is full, by number.
+            TooManyEmbeddingInputs: The file is full, by texts to embed.
             FileTooLarge: The file is full, by size.
             LineTooLong: The line is longer than the service takes.
         """
-        self._write(encode_input(request), request.custom_id)
+        custom_id = request.custom_id
+        usual = (
+            request.url == self._usual_url
+            and type(request.body) is dict
+            and request.method == "POST"
+            and type(custom_id) is str
+            and self._shortest_id <= len(custom_id) <= self._longest_id
+        )
+        inputs = 0 if usual else self._look_closer(request)
+        self._write(encode_input(request), custom_id, inputs)
 
     def write_line(self, line: bytes, custom_id: str) -> None:
         r"""Write one request whose line is there already, byte by byte as it is.
@@ -183,21 +214,60 @@ class InputWriter(_LineWriter):
 
         Raises:
             ValueError: It is blank or more than one line.
+            InvalidLine: The service does not take the id; what else stands in the line is not looked at.
             DuplicateCustomId: And the others, as for `write`.
         """
-        self._write(_one_line(line), custom_id)
+        line = _one_line(line)
+        if type(custom_id) is not str or not self._shortest_id <= len(custom_id) <= self._longest_id:
+            self._raise_first(self._keys.custom_id_faults(custom_id))
+        self._write(line, custom_id, embedding_inputs_of_line(line) if self._counts_inputs else 0)
 
-    def _write(self, line: bytes, custom_id: str) -> None:
+    def _look_closer(self, request: BatchRequestInput) -> int:
+        """Refuse a request that is not like the one before it, if anything is wrong with it; return its texts to embed."""
+        keys = self._keys
+        self._raise_first(
+            chain(
+                keys.custom_id_faults(request.custom_id),
+                keys.method_faults(request.method),
+                keys.url_faults(request.url),
+                keys.body_faults(request.body),
+            )
+        )
+        if self._counts_inputs and is_for_embeddings(request.url):
+            return embedding_inputs_of(request.url, request.body)
+        self._usual_url = request.url
+        return 0
+
+    def _raise_first(self, faults: Iterator[Fault]) -> None:
+        for fault in faults:
+            raise InvalidLine(
+                fault.message,
+                code=fault.code,
+                json_path=fault.json_path,
+                path=self.path,
+                line_number=self.count + 1,
+                byte_offset=self.bytes_written,
+                role="input",
+            )
+
+    def _write(self, line: bytes, custom_id: str, inputs: int) -> None:
         number = self.count + 1
         size = len(line)
-        if number > self._most_requests or self.bytes_written + size > self._most_bytes or size - 1 > self._longest_line:
-            self._refuse(size)
+        if (
+            number > self._most_requests
+            or self.bytes_written + size > self._most_bytes
+            or size - 1 > self._longest_line
+            or (inputs and self._inputs + inputs > self._most_inputs)
+        ):
+            self._refuse(size, inputs)
         first = self._ids.add(custom_id, number)
         if first is not None:
             raise _duplicate(custom_id, first, number, self.path)
         self._put(line)
+        if inputs:
+            self._inputs += inputs
 
-    def _refuse(self, size: int) -> NoReturn:
+    def _refuse(self, size: int, inputs: int) -> NoReturn:
         """Say which limit one more line would break."""
         limits = self.limits
         if limits.max_requests is not None and self.count >= limits.max_requests:
@@ -215,8 +285,17 @@ class InputWriter(_LineWriter):
                 line_number=self.count + 1,
                 byte_offset=self.bytes_written,
             )
-        most = cast("int", limits.max_bytes)
-        raise FileTooLarge(f"{limits.name} takes {most:,} bytes in one file: begin another one", limit=most, path=self.path)
+        if limits.max_bytes is not None and self.bytes_written + size > limits.max_bytes:
+            words = f"{limits.name} takes {limits.max_bytes:,} bytes in one file: begin another one"
+            raise FileTooLarge(words, limit=limits.max_bytes, path=self.path)
+        most = self._most_inputs
+        remedy = ": begin another one" if inputs <= most else f", and this request has {inputs:,}: divide it"
+        raise TooManyEmbeddingInputs(
+            f"{limits.name} takes {most:,} texts to embed in one file{remedy}",
+            limit=most,
+            path=self.path,
+            line_number=self.count + 1,
+        )
 
     def _finish(self, kind: type[BaseException] | None, *_: object) -> None:
         with self._ids:

@@ -17,9 +17,11 @@ from batchfiles.errors import (
     InvalidLine,
     LineTooLong,
     OutputExists,
+    TooManyEmbeddingInputs,
     TooManyRequests,
 )
-from batchfiles.limits import AZURE, NONE, OPENAI
+from batchfiles.jobs.validate import validate
+from batchfiles.limits import AZURE, NONE, OPENAI, TOGETHER
 from batchfiles.reading import read_inputs, read_outputs
 from batchfiles.records import BatchRequestInput, BatchRequestOutput, BatchRequestOutputError, BatchRequestOutputResponse
 from batchfiles.writing import InputWriter, OutputWriter
@@ -179,6 +181,133 @@ def test_the_length_of_a_line_is_limited_where_a_service_says_so(tmp_path):
         with pytest.raises(LineTooLong) as caught:
             writer.write_line(b"1234\n", "b")
     assert (caught.value.cap, caught.value.line_number, caught.value.byte_offset) == (3, 2, 4)
+
+
+def embed(custom_id, *texts):
+    """A request to embed some texts."""
+    return BatchRequestInput(custom_id, "POST", "/v1/embeddings", {"model": "m", "input": list(texts)})
+
+
+def test_the_number_of_texts_to_embed_is_limited_over_all_requests(tmp_path):
+    """The request that goes above is refused, and one that still fits is taken behind it."""
+    path = tmp_path / "requests.jsonl"
+    limits = replace(OPENAI, max_embedding_inputs=5)
+    with InputWriter(path, limits=limits) as writer:
+        writer.write(embed("a", "x", "y"))
+        writer.write(embed("b", "x", "y"))
+        with pytest.raises(TooManyEmbeddingInputs) as caught:
+            writer.write(embed("c", "x", "y"))
+        writer.write(embed("c", "x"))
+    error = caught.value
+    assert (error.limit, error.code, error.path, error.line_number) == (5, "too_many_embedding_inputs", str(path), 3)
+    assert "openai takes 5 texts to embed in one file: begin another one" in str(error)
+    assert [len(item.body["input"]) for item in read_inputs(path)] == [2, 2, 1]
+    assert validate(path, limits=limits).ok
+
+
+def test_one_request_with_more_texts_than_a_file_takes_must_be_divided(tmp_path):
+    """Another file would not help."""
+    with (
+        InputWriter(tmp_path / "f.jsonl", limits=replace(OPENAI, max_embedding_inputs=2)) as writer,
+        pytest.raises(TooManyEmbeddingInputs, match="takes 2 texts to embed in one file, and this request has 3: divide it"),
+    ):
+        writer.write(embed("a", "x", "y", "z"))
+
+
+@pytest.mark.parametrize(
+    ("content", "texts"), [("x", 1), (["x", "y"], 2), (("x", "y"), 2), ([1, 2, 3], 1), ([[1, 2], [3]], 2), (None, 0), ([], 0)]
+)
+def test_texts_to_embed_are_counted_as_the_check_counts_them(tmp_path, content, texts):
+    """A string or a list of tokens is one; a tuple is written as a list is."""
+    item = BatchRequestInput("a", "POST", "/v1/embeddings", {"model": "m", "input": content})
+    for room in {max(texts - 1, 0), texts}:
+        writer = InputWriter(tmp_path / f"{room}.jsonl", limits=replace(OPENAI, max_embedding_inputs=room))
+        if room < texts:
+            with writer, pytest.raises(TooManyEmbeddingInputs):
+                writer.write(item)
+        else:
+            with writer:
+                writer.write(item)
+            assert validate(writer.path, limits=OPENAI).files[0].embedding_inputs == texts
+
+
+@pytest.mark.parametrize(
+    "url", ["/v1/embeddings", "/v1/embedding\\u0073", "\\/v1\\/embeddings"], ids=["plain", "a letter escaped", "slashes escaped"]
+)
+def test_texts_to_embed_are_counted_in_a_line_that_is_there(tmp_path, url):
+    """However its url is written."""
+    line = f'{{"url": "{url}", "body": {{"input": ["x", "y"]}}}}'.encode()
+    with InputWriter(tmp_path / "f.jsonl", limits=replace(OPENAI, max_embedding_inputs=3)) as writer:
+        writer.write_line(line, "a")
+        with pytest.raises(TooManyEmbeddingInputs):
+            writer.write_line(line, "b")
+        writer.write_line(b'{"url": "/v1/embeddings", "body": {"input": "x"}}', "b")
+        writer.write_line(b'{"url": "/v1/responses", "body": {"input": ["embeddings", "embeddings"]}}', "c")
+        writer.write_line(b'{"url": "/v1/embeddings", "body": 7}', "d")
+        writer.write_line(b"embeddings, but no JSON", "e")
+    assert writer.count == 5
+
+
+@pytest.mark.parametrize(
+    ("change", "code", "words"),
+    [
+        ({"custom_id": None}, "missing_required_parameter", "Missing required parameter: 'custom_id'."),
+        ({"custom_id": 5}, "invalid_type", "Invalid type for 'custom_id': expected a string, but got an integer instead."),
+        ({"custom_id": ""}, "invalid_value", "'custom_id' is empty: its result could not be told from others."),
+        ({"custom_id": "x" * 65}, "string_above_max_length", "'custom_id' has 65 characters, and 64 are allowed."),
+        ({"custom_id": "x"}, "string_below_min_length", "'custom_id' has 1 characters, and 2 are needed."),
+        ({"method": None}, "missing_required_parameter", "Missing required parameter: 'method'."),
+        ({"method": "GET"}, "invalid_value", "Invalid value: 'GET'. The only method is 'POST'."),
+        ({"url": None}, "missing_required_parameter", "Missing required parameter: 'url'."),
+        ({"url": ["/v1"]}, "invalid_type", "Invalid type for 'url': expected a string, but got an array instead."),
+        ({"body": None}, "missing_required_parameter", "Missing required parameter: 'body'."),
+        ({"body": "{}"}, "invalid_type", "Invalid type for 'body': expected an object, but got a string instead."),
+    ],
+)
+def test_a_request_that_no_service_takes_is_refused_as_the_check_refuses_it(tmp_path, change, code, words):
+    """With the same code and the same words, where it is written; who goes on has a file without it."""
+    path = tmp_path / "requests.jsonl"
+    limits = replace(OPENAI, min_custom_id_length=2, max_custom_id_length=64)
+    values = {"custom_id": "second", "method": "POST", "url": "/v1/responses", "body": {"model": "m", "input": "x"}}
+    with InputWriter(path, limits=limits) as writer:
+        writer.write(BatchRequestInput(**values | {"custom_id": "first"}))
+        size = writer.bytes_written
+        with pytest.raises(InvalidLine) as caught:
+            writer.write(BatchRequestInput(**values | change))
+        writer.write(BatchRequestInput(**values))
+    error = caught.value
+    assert (error.code, error.reason, error.json_path) == (code, words, f"$.{next(iter(change))}")
+    assert (error.path, error.line_number, error.byte_offset, error.role) == (str(path), 2, size, "input")
+    assert [item.custom_id for item in read_inputs(path)] == ["first", "second"]
+    found = validate(io.BytesIO(orjson.dumps(values | change) + b"\n"), limits=limits).findings[0]
+    assert (found.code, found.message, found.json_path) == (error.code, error.reason, error.json_path)
+
+
+def test_a_value_that_is_of_no_type_of_json_is_named_by_that_of_python(tmp_path):
+    """Bytes are no string."""
+    with InputWriter(tmp_path / "f.jsonl") as writer, pytest.raises(InvalidLine, match="expected a string, but got bytes"):
+        writer.write(request(b"a"))
+
+
+@pytest.mark.parametrize(
+    ("custom_id", "code"), [("", "invalid_value"), (5, "invalid_type"), ("x" * 65, "string_above_max_length")]
+)
+def test_the_id_of_a_line_that_is_there_keeps_to_the_limits_too(tmp_path, custom_id, code):
+    """Together takes 64 characters."""
+    with InputWriter(tmp_path / "f.jsonl", limits=TOGETHER) as writer:
+        with pytest.raises(InvalidLine) as caught:
+            writer.write_line(b"{}", custom_id)
+        writer.write_line(b"{}", "x" * 64)
+    assert (caught.value.code, caught.value.line_number, writer.count) == (code, 1, 1)
+
+
+def test_a_line_without_a_url_is_right_where_the_service_has_short_ones(tmp_path):
+    """Its method is not looked for either; a body there must be, whoever the service is."""
+    with InputWriter(tmp_path / "f.jsonl", limits=TOGETHER) as writer:
+        writer.write(BatchRequestInput("a", None, None, {"model": "m"}))
+        with pytest.raises(InvalidLine, match="'body'"):
+            writer.write(BatchRequestInput("b", "POST", None, None))
+    assert writer.count == 1
 
 
 def test_no_limits_are_no_limits(tmp_path):

@@ -12,8 +12,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from batchfiles.codec import dumps
-from batchfiles.errors import DuplicateCustomId, FileTooLarge, InvalidLine, TooManyRequests
-from batchfiles.jobs.endpoint_rules import content_of, count_embedding_inputs
+from batchfiles.errors import DuplicateCustomId, FileTooLarge, InvalidLine, TooManyEmbeddingInputs, TooManyRequests
 from batchfiles.jobs.template import (
     IdTemplate,
     IntegerTooLarge,
@@ -99,9 +98,10 @@ def prepare(
 
     Raises:
         ValueError: The template is none, names a column that isn't there, or misses a url; an option has no such value.
-        InvalidLine: A row has a null or a number that JSON has no word for where a value is needed; its number is named.
+        InvalidLine: A row has a null or a number that JSON has no word for where a value is needed, or makes an id that the
+            service does not take; its number is named.
         DuplicateCustomId: Two rows make the same id; both are named.
-        TooManyRequests, FileTooLarge, LineTooLong: The service would not take it.
+        TooManyRequests, TooManyEmbeddingInputs, FileTooLarge, LineTooLong: The service would not take it.
         Mismatch, TruncatedFile: A file is no table, or is damaged.
         OutputExists: The file is there and `force` was not given.
         FileError: A file can't be read or written.
@@ -118,7 +118,7 @@ def prepare(
     if (place := beyond_64_bits(given)) is not None:
         raise ValueError(f"{origin}: {shown(place)} is {BEYOND}: {AS_TEXT}")
     line = Template(_whole_line(given, url, limits), null=null)
-    job = _Preparation(line, IdTemplate(id), limits)
+    job = _Preparation(line, IdTemplate(id))
     writing = InputWriter(output, limits=limits, force=force, temp_dir=temp_dir, filesystem=filesystem)
     with _rows_named(job), writing as writer:
         with closing(user_tables(table, cap=cap, filesystem=filesystem)) as tables:
@@ -144,17 +144,13 @@ class _Preparation:
     Args:
         line: The template of a line, without its `custom_id`.
         ids: The template of the `custom_id`.
-        limits: Whose limits the ids keep to.
     """
 
-    def __init__(self, line: Template, ids: IdTemplate, limits: Limits) -> None:
+    def __init__(self, line: Template, ids: IdTemplate) -> None:
         self._line = line
         self._ids = ids
-        self._limits = limits
         self._holes = [*ids.template.holes, *line.holes]
-        self._longest_id = limits.max_custom_id_length
         self._seen: dict[str, None] = {}
-        self._inputs = 0
         self.tables: dict[str, int] = {}
 
     def choose(self, name: str, there: list[str]) -> list[str]:
@@ -168,36 +164,11 @@ class _Preparation:
         for number, row in enumerate(rows, 1):
             if number == 1:
                 self._seen |= dict.fromkeys(row)
+            self.tables[name] = number
             with bad_row(name, number):
                 custom_id = self._ids.of(row)
-                self._check_id(custom_id)
-                request = self._line.fill(row)
-                line = dumps({"custom_id": custom_id, **request})
-            self._count_inputs(request)
-            self.tables[name] = number
-            writer.write_line(line, custom_id)
+                writer.write_line(dumps({"custom_id": custom_id, **self._line.fill(row)}), custom_id)
         self.tables[name] = number
-
-    def _count_inputs(self, request: dict[str, Any]) -> None:
-        """Count the texts to embed, of which a file may have so many."""
-        most, url, body = self._limits.max_embedding_inputs, request.get("url"), request["body"]
-        rule = content_of(url) if most is not None and type(url) is str else None
-        if most is None or rule is None or not rule.counts_inputs or type(body.get(rule.key)) not in rule.kinds:
-            return
-        self._inputs += count_embedding_inputs(body[rule.key])
-        if self._inputs > most:
-            raise TooManyRequests(f"{self._limits.name} takes {most:,} texts to embed in one file: begin another one", limit=most)
-
-    def _check_id(self, custom_id: str) -> None:
-        if not custom_id:
-            raise InvalidLine("the id is empty: its result could not be told from others", code="invalid_value")
-        least = self._limits.min_custom_id_length
-        if least is not None and len(custom_id) < least:
-            words = f"the id has {len(custom_id):,} characters, and {self._limits.name} wants {least:,}"
-            raise InvalidLine(words, code="string_below_min_length")
-        if self._longest_id is not None and len(custom_id) > self._longest_id:
-            words = f"the id has {len(custom_id):,} characters, and {self._limits.name} takes {self._longest_id:,}"
-            raise InvalidLine(words, code="string_above_max_length")
 
     def check_names(self) -> None:
         """Refuse a placeholder that no row has had anything for: with nulls allowed, a misspelt one would go unnoticed.
@@ -255,7 +226,7 @@ def _rows_named(job: _Preparation) -> Iterator[None]:
             first_path=None,
             first_line_number=None,
         ) from None
-    except (TooManyRequests, FileTooLarge) as error:
+    except (TooManyRequests, TooManyEmbeddingInputs, FileTooLarge) as error:
         error.reason = f"{error.reason}, or write all to one file with the limits 'none' and split that"
         raise
 

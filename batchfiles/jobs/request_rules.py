@@ -1,23 +1,23 @@
 """The rules on one request, and on how it must agree with the other requests of its file.
 
-Codes and sentences are the service's own where one is recorded, which was in llama-stack's test_batches_errors.py in 2025-08.
-Other codes are those that OpenAI's API uses elsewhere for the same fault: `invalid_type`, `invalid_value`, `empty_array`,
-`array_above_max_length`, `string_above_max_length`.
+Codes and sentences are from where those of `key_rules` are; so are `empty_array` and `array_above_max_length`, which OpenAI's API
+uses elsewhere for the same fault.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 from batchfiles.codec import Repaired, dumps, same
+from batchfiles.embedding_inputs import count_embedding_inputs
+from batchfiles.endpoint_rules import Content, content_of, has_default_model
 from batchfiles.errors import InvalidLine
-from batchfiles.findings import Severity
-from batchfiles.jobs.endpoint_rules import Content, content_of, count_embedding_inputs, has_default_model
 from batchfiles.jobs.strict_schemas import faults_of_schema, strict_schemas
+from batchfiles.key_rules import Fault, KeyRules, cut, wrong_type
 from batchfiles.limits import Limits
 
-__all__ = ["Fault", "RequestRules"]
+__all__ = ["RequestRules"]
 
 SCHEMA_HOLDERS = frozenset({"response_format", "text", "tools"})
 
@@ -25,19 +25,8 @@ MOST_KNOWN = 64
 LONGEST_KNOWN = 256 * 1024
 """How many schemas are remembered, and the longest text of one: together 16 MB at the worst."""
 
-JSON_KINDS = {dict: "an object", list: "an array", str: "a string", bool: "a boolean", int: "an integer", float: "a number"}
-
 NOT_SEEN = object()
 """Equal to no value of a line: it sends the first request of a file through the closer look."""
-
-
-class Fault(NamedTuple):
-    """What is wrong with one request, without its place in the file."""
-
-    code: str
-    message: str
-    json_path: str | None = None
-    severity: Severity = "error"
 
 
 class RequestRules:
@@ -60,8 +49,9 @@ class RequestRules:
         self._url_line = 0
         self._model_line = 0
         self._unknown_urls: set[str] = set()
-        self._shortest_id = max(1, limits.min_custom_id_length or 1)
-        self._longest_id = limits.max_custom_id_length or 2**63
+        self._keys = KeyRules(limits)
+        self._shortest_id = self._keys.shortest_id
+        self._longest_id = self._keys.longest_id
         self._strict_schemas = limits.strict_schemas
         self._closer_keys = (SCHEMA_HOLDERS if self._strict_schemas else frozenset()) | (
             frozenset({"stream"}) if limits.stream_refused else frozenset()
@@ -118,44 +108,21 @@ class RequestRules:
     def faults(self, request: dict[str, Any], line_number: int) -> Iterator[Fault]:
         """Say everything that is wrong with a request, in the order of its keys; and learn what to expect from the next one."""
         if type(request) is Repaired:
-            yield Fault("invalid_json_line", "Not strictly JSON: it holds half a surrogate pair, NaN or an infinite number.")
-        yield from self._custom_id_faults(request.get("custom_id"))
-        yield from self._method_faults(request.get("method"))
+            yield Fault(
+                "invalid_json_line",
+                "Not strictly JSON: it holds half a surrogate pair, NaN, or a number too large for any float.",
+            )
+        yield from self._keys.custom_id_faults(request.get("custom_id"))
+        yield from self._keys.method_faults(request.get("method"))
         yield from self._url_faults(request.get("url"), line_number)
         if self._short_lines:
             yield from self._length_faults(request)
         body = request.get("body")
-        if body is None:
-            yield _missing("body")
-        elif not isinstance(body, dict):
-            yield _wrong_type("body", "an object", body)
-        else:
+        yield from self._keys.body_faults(body)
+        if isinstance(body, dict):
             yield from self._model_faults(body, line_number)
             yield from self._unlike_faults(body, line_number)
             yield from self._body_faults(body, request.get("url"))
-
-    def _custom_id_faults(self, custom_id: Any) -> Iterator[Fault]:  # noqa: ANN401 - any JSON value
-        if custom_id is None:
-            yield _missing("custom_id")
-        elif not isinstance(custom_id, str):
-            yield _wrong_type("custom_id", "a string", custom_id)
-        elif not custom_id:
-            yield Fault("invalid_value", "'custom_id' is empty: its result could not be told from others.", "$.custom_id")
-        elif len(custom_id) > self._longest_id:
-            words = f"'custom_id' has {len(custom_id):,} characters, and {self._longest_id:,} are allowed."
-            yield Fault("string_above_max_length", words, "$.custom_id")
-        elif len(custom_id) < self._shortest_id:
-            words = f"'custom_id' has {len(custom_id):,} characters, and {self._shortest_id:,} are needed."
-            yield Fault("string_below_min_length", words, "$.custom_id")
-
-    def _method_faults(self, method: Any) -> Iterator[Fault]:  # noqa: ANN401 - any JSON value
-        if method is None:
-            if self._limits.method_required:
-                yield _missing("method")
-        elif not isinstance(method, str):
-            yield _wrong_type("method", "a string", method)
-        elif method != "POST" and self._limits.method_required:
-            yield Fault("invalid_value", f"Invalid value: '{_cut(method)}'. The only method is 'POST'.", "$.method")
 
     def _length_faults(self, request: dict[str, Any]) -> Iterator[Fault]:
         """Say once that a line has more than the service's own lines have."""
@@ -166,17 +133,14 @@ class RequestRules:
             yield Fault("unknown_parameter", words, f"$.{key}", "warning")
 
     def _url_faults(self, url: Any, line_number: int) -> Iterator[Fault]:  # noqa: ANN401 - any JSON value
-        if url is None:
-            if self._limits.url_required:
-                yield _missing("url")
-                return
-        elif not isinstance(url, str):
-            yield _wrong_type("url", "a string", url)
+        fault = next(self._keys.url_faults(url), None)
+        if fault is not None:
+            yield fault
             return
         if self._expected_url is NOT_SEEN or not self._limits.one_url:
             yield from self._expect_url(url, line_number)
         elif url != self._expected_url:
-            first = f"'{_cut(url or '')}' here, '{_cut(self.url or '')}' on line {self._url_line}"
+            first = f"'{cut(url or '')}' here, '{cut(self.url or '')}' on line {self._url_line}"
             yield Fault("invalid_url", f"The URL provided for this request does not match the batch endpoint: {first}.", "$.url")
 
     def _expect_url(self, url: str | None, line_number: int) -> Iterator[Fault]:
@@ -197,7 +161,7 @@ class RequestRules:
             and len(self._unknown_urls) < 100
         ):
             self._unknown_urls.add(url)
-            words = f"'{_cut(url)}' is not an endpoint that {self._limits.name} is known to have (said once)."
+            words = f"'{cut(url)}' is not an endpoint that {self._limits.name} is known to have (said once)."
             yield Fault("unknown_url", words, "$.url", "warning")
 
     def _model_faults(self, body: dict[str, Any], line_number: int) -> Iterator[Fault]:
@@ -211,7 +175,7 @@ class RequestRules:
             else:
                 self._expected_model = model
         elif not isinstance(model, str):
-            yield _wrong_type("body.model", "a string", model)
+            yield wrong_type("body.model", "a string", model)
         elif self.model is None or not self._limits.one_model:
             self._expected_model = model
             if self.model is None:
@@ -219,8 +183,8 @@ class RequestRules:
         elif model != self.model:
             yield Fault(
                 "mismatched_model",
-                f"The model '{_cut(model)}' for this request does not match the rest of the batch: "
-                f"line {self._model_line} has '{_cut(self.model)}'.",
+                f"The model '{cut(model)}' for this request does not match the rest of the batch: "
+                f"line {self._model_line} has '{cut(self.model)}'.",
                 "$.body.model",
             )
 
@@ -251,8 +215,8 @@ class RequestRules:
         faults = tuple(
             Fault(
                 holder.code,
-                f"Invalid schema for {_cut(holder.user)}: {_cut(message, 500)}",
-                _cut(f"$.body{holder.json_path}{json_path}", 500),
+                f"Invalid schema for {cut(holder.user)}: {cut(message, 500)}",
+                cut(f"$.body{holder.json_path}{json_path}", 500),
             )
             for holder in strict_schemas(body)
             for message, json_path in faults_of_schema(holder.schema)
@@ -273,7 +237,7 @@ class RequestRules:
             if rule.instead.isdisjoint(body):
                 yield Fault("invalid_request", f"{rule.key.capitalize()} parameter is required.", f"$.body.{rule.key}")
         elif type(content) not in rule.kinds:
-            yield _wrong_type(f"body.{rule.key}", rule.kinds_in_words, content)
+            yield wrong_type(f"body.{rule.key}", rule.kinds_in_words, content)
         elif content == []:
             yield Fault("empty_array", f"Invalid 'body.{rule.key}': empty array.", f"$.body.{rule.key}")
         elif rule.counts_inputs:
@@ -286,17 +250,3 @@ class RequestRules:
         if most is not None and count > most:
             words = f"Invalid 'body.input': array too long. It has {count:,} items, and {most:,} are allowed in one request."
             yield Fault("array_above_max_length", words, "$.body.input")
-
-
-def _missing(name: str) -> Fault:
-    return Fault("missing_required_parameter", f"Missing required parameter: '{name}'.", f"$.{name}")
-
-
-def _wrong_type(name: str, wanted: str, value: Any) -> Fault:  # noqa: ANN401 - any JSON value
-    words = f"Invalid type for '{name}': expected {wanted}, but got {JSON_KINDS.get(type(value), 'null')} instead."
-    return Fault("invalid_type", words, f"$.{name}")
-
-
-def _cut(text: str, length: int = 100) -> str:
-    """Keep findings small: what stands in a file may have megabytes."""
-    return text if len(text) <= length else f"{text[:length]}…"

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from batchfiles.codec import loads
+from batchfiles.embedding_inputs import embedding_inputs_of, may_embed
 from batchfiles.errors import InvalidLine
-from batchfiles.escaped_letters import EscapedLetters
-from batchfiles.jobs.endpoint_rules import content_of, count_embedding_inputs
 from batchfiles.jobs.token_counts import TokenCounter
 
 __all__ = ["DIVISIONS", "Group", "Scales", "Weight"]
@@ -18,10 +17,6 @@ DIVISIONS = ("model", "url")
 
 Group: TypeAlias = "tuple[str | None, ...]"
 """A value for each of the divisions; None where a request has none."""
-
-EMBEDDINGS = b"embeddings"
-URL_LETTERS = EscapedLetters("embeddings")
-r"""The url may be `/v1/embedding\u0073`."""
 
 
 class Weight(NamedTuple):
@@ -64,9 +59,7 @@ class Scales:
         """
         if self._by or self._tokens is not None:
             return True
-        if not self._counts_inputs:
-            return False
-        return EMBEDDINGS in text or URL_LETTERS.stand_in(text)
+        return self._counts_inputs and may_embed(text)
 
     def weigh(self, line: bytes) -> Weight:
         """Weigh one line."""
@@ -83,16 +76,8 @@ class Scales:
         url = request.get("url")
         values = {"model": body.get("model"), "url": url}
         group = tuple(value if isinstance(value := values[name], str) else None for name in self._by)
-        inputs = _inputs_of(url, body) if self._counts_inputs else 0
+        inputs = embedding_inputs_of(url, body) if self._counts_inputs else 0
         return Weight(group, inputs, 0 if self._tokens is None else self._tokens(body))
 
 
 NOTHING = Weight((), 0, 0)
-
-
-def _inputs_of(url: object, body: dict[str, Any]) -> int:
-    rule = content_of(url) if isinstance(url, str) else None
-    if rule is None or not rule.counts_inputs:
-        return 0
-    content = body.get(rule.key)
-    return count_embedding_inputs(content) if isinstance(content, (str, list)) else 0

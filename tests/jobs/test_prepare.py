@@ -22,6 +22,7 @@ from batchfiles.errors import (
     InvalidLine,
     Mismatch,
     OutputExists,
+    TooManyEmbeddingInputs,
     TooManyRequests,
     TruncatedFile,
 )
@@ -294,9 +295,9 @@ def test_ids_that_only_look_alike_are_different(tmp_path):
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("", "id is empty"),
-        ("x" * 3, "has 3 characters, and together wants 4"),
-        ("x" * 65, "has 65 characters, and together takes 64"),
+        ("", "row 1: 'custom_id' is empty"),
+        ("x" * 3, "has 3 characters, and 4 are needed"),
+        ("x" * 65, "has 65 characters, and 64 are allowed"),
     ],
 )
 def test_an_id_that_a_service_does_not_take_names_the_row(text, words):
@@ -374,7 +375,7 @@ def test_more_texts_to_embed_than_the_service_takes_are_refused():
     table = pa.table({"id": ["a", "b"], "v": [["x", "y"], ["z"]]})
     options = {"url": "/v1/embeddings", "template": {"model": "m", "input": "{{v}}"}}
     assert len(made(table, limits=Limits(name="small", max_embedding_inputs=3), **options)) == 2
-    with pytest.raises(TooManyRequests, match="small takes 2 texts to embed in one file"):
+    with pytest.raises(TooManyEmbeddingInputs, match=r"small takes 2 texts to embed in one file.*limits 'none' and split"):
         made(table, limits=Limits(name="small", max_embedding_inputs=2), **options)
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-__all__ = ["Content", "content_of", "count_embedding_inputs", "has_default_model"]
+__all__ = ["Content", "content_of", "has_default_model"]
 
 NAME = re.compile(r"/(?:v\d+/)?(.+)")
 """Azure leaves the version out of its urls, and Zhipu has a `/v4`."""
@@ -67,10 +67,3 @@ def has_default_model(url: str) -> bool:
 def _name_of(url: str) -> str:
     match = NAME.fullmatch(url)
     return match[1] if match else ""
-
-
-def count_embedding_inputs(value: str | list[Any]) -> int:
-    """Count the texts of one embeddings request: a string or one list of tokens is one, other lists have as many as items."""
-    if isinstance(value, str):
-        return 1
-    return 1 if value and isinstance(value[0], int) else len(value)

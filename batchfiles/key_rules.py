@@ -1,0 +1,106 @@
+"""The rules on the keys of a request line, each looked at by itself: what is right or wrong whatever the other lines say.
+
+Codes and sentences are the service's own where one is recorded, which was in llama-stack's test_batches_errors.py in 2025-08.
+Other codes are those that OpenAI's API uses elsewhere for the same fault: `invalid_type`, `invalid_value`,
+`string_above_max_length`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from batchfiles.findings import Severity
+from batchfiles.limits import Limits
+
+__all__ = ["Fault", "KeyRules", "cut", "wrong_type"]
+
+JSON_KINDS = {
+    dict: "an object",
+    list: "an array",
+    str: "a string",
+    bool: "a boolean",
+    int: "an integer",
+    float: "a number",
+    type(None): "null",
+}
+
+
+class Fault(NamedTuple):
+    """What is wrong with one request, without its place in the file."""
+
+    code: str
+    message: str
+    json_path: str | None = None
+    severity: Severity = "error"
+
+
+class KeyRules:
+    """The rules of one service on `custom_id`, `method`, `url` and `body`.
+
+    Attributes:
+        shortest_id: Characters that a `custom_id` must have.
+        longest_id: Characters that it may have.
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        self.shortest_id = max(1, limits.min_custom_id_length or 1)
+        self.longest_id = limits.max_custom_id_length or 2**63
+        self._method_required = limits.method_required
+        self._url_required = limits.url_required
+
+    def custom_id_faults(self, custom_id: object) -> Iterator[Fault]:
+        """Say what is wrong with an id."""
+        if custom_id is None:
+            yield _missing("custom_id")
+        elif not isinstance(custom_id, str):
+            yield wrong_type("custom_id", "a string", custom_id)
+        elif not custom_id:
+            yield Fault("invalid_value", "'custom_id' is empty: its result could not be told from others.", "$.custom_id")
+        elif len(custom_id) > self.longest_id:
+            words = f"'custom_id' has {len(custom_id):,} characters, and {self.longest_id:,} are allowed."
+            yield Fault("string_above_max_length", words, "$.custom_id")
+        elif len(custom_id) < self.shortest_id:
+            words = f"'custom_id' has {len(custom_id):,} characters, and {self.shortest_id:,} are needed."
+            yield Fault("string_below_min_length", words, "$.custom_id")
+
+    def method_faults(self, method: object) -> Iterator[Fault]:
+        """Say what is wrong with a method."""
+        if method is None:
+            if self._method_required:
+                yield _missing("method")
+        elif not isinstance(method, str):
+            yield wrong_type("method", "a string", method)
+        elif method != "POST" and self._method_required:
+            yield Fault("invalid_value", f"Invalid value: '{cut(method)}'. The only method is 'POST'.", "$.method")
+
+    def url_faults(self, url: object) -> Iterator[Fault]:
+        """Say whether a url is missing or none."""
+        if url is None:
+            if self._url_required:
+                yield _missing("url")
+        elif not isinstance(url, str):
+            yield wrong_type("url", "a string", url)
+
+    def body_faults(self, body: object) -> Iterator[Fault]:
+        """Say whether a body is missing or none; what must stand in it is another matter."""
+        if body is None:
+            yield _missing("body")
+        elif not isinstance(body, dict):
+            yield wrong_type("body", "an object", body)
+
+
+def wrong_type(name: str, wanted: str, value: Any) -> Fault:  # noqa: ANN401 - any value
+    """Say that a value is of the wrong type; one that JSON doesn't know is called what Python calls it."""
+    kind = type(value)
+    words = f"Invalid type for '{name}': expected {wanted}, but got {JSON_KINDS.get(kind, kind.__name__)} instead."
+    return Fault("invalid_type", words, f"$.{name}")
+
+
+def cut(text: str, length: int = 100) -> str:
+    """Keep findings small: what stands in a file may have megabytes."""
+    return text if len(text) <= length else f"{text[:length]}…"
+
+
+def _missing(name: str) -> Fault:
+    return Fault("missing_required_parameter", f"Missing required parameter: '{name}'.", f"$.{name}")
