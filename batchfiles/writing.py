@@ -203,7 +203,7 @@ class InputWriter(_LineWriter):
             and self._shortest_id <= len(custom_id) <= self._longest_id
         )
         inputs = 0 if usual else self._look_closer(request)
-        self._write(encode_input(request), custom_id, inputs)
+        self._write(encode_input(request, strict=True), custom_id, inputs)
 
     def write_line(self, line: bytes, custom_id: str) -> None:
         r"""Write one request whose line is there already, byte by byte as it is.
@@ -333,7 +333,7 @@ class OutputWriter(_LineWriter):
         Raises:
             InvalidLine: It holds something that JSON can't.
         """
-        self._put(encode_output(result))
+        self._put(encode_output(result, strict=True))
 
     def write_line(self, line: bytes) -> None:
         r"""Write one line that is there already, byte by byte as it is, with or without its `\n`.

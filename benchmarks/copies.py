@@ -15,13 +15,15 @@ from benchmarks.figures import Comparison, Finding, Series
 from benchmarks.process import Failed
 from benchmarks.rounds import MIB, Command, compared, programs, watched
 
-__all__ = ["merge", "split"]
+__all__ = ["CAT", "SYNCED_CAT", "cat", "merge", "split"]
 
 SPEED_TARGET = 4.0
 """Times as long as `cat` into a file: a quarter of its speed."""
 
 MEMORY_TARGET = 150.0
 CAT = "cat into a file"
+SYNCED_CAT = "cat into a file, and wait for the disk"
+"""What our commands do: a file that has its name must be there after the power has failed."""
 
 
 def split(data: Path, lines: int, rounds: int) -> Finding:
@@ -30,7 +32,7 @@ def split(data: Path, lines: int, rounds: int) -> Finding:
         requests, output = batch(data, "chat", lines).requests, Path(folder)
         ours, theirs = output / "parts", output / "copy.jsonl"
         start = afresh(ours, [*batchfiles("split", [str(requests)], ours)(), "--max-requests", "10000"])
-        contenders = {"batchfiles split": start, CAT: _cat([requests], theirs)}
+        contenders = {"batchfiles split": start, **cat([requests], theirs)}
         comparisons = _compared(contenders, rounds)
         parts = sorted(ours.glob("*.jsonl"))
         agreement = {"rows": _same(parts, [theirs]), "parts": len(parts)}
@@ -41,7 +43,7 @@ def split(data: Path, lines: int, rounds: int) -> Finding:
         benchmark="split",
         work=f"{lines:,} chat requests ({requests.stat().st_size / 1e6:,.0f} MB) to {len(parts)} parts with a manifest",
         comparisons=comparisons,
-        not_equal=["cat counts no lines, takes no digests, looks for no limits, and does not wait for the disk."],
+        not_equal=["cat counts no lines, takes no digests and looks for no limits; alone, it does not wait for the disk."],
         agreement=agreement,
     )
 
@@ -55,30 +57,33 @@ def merge(data: Path, lines: int, rounds: int) -> Finding:
             {"": afresh(campaign, [*batchfiles("split", [str(requests)], campaign)(), "--max-requests", str(-(-lines // 10))])}, 1
         )
         parts = sorted(campaign.glob("*.jsonl"))
-        contenders = {"batchfiles merge": batchfiles("merge", [str(campaign)], ours), CAT: _cat(parts, theirs)}
+        contenders = {"batchfiles merge": batchfiles("merge", [str(campaign)], ours), **cat(parts, theirs)}
         comparisons = _compared(contenders, rounds)
         agreement = {"rows": _same([ours], [theirs]), "parts": len(parts)}
     return Finding(
         benchmark="merge",
         work=f"{lines:,} chat requests ({requests.stat().st_size / 1e6:,.0f} MB) in {len(parts)} parts to one file",
         comparisons=comparisons,
-        not_equal=["cat compares no ids, and does not wait until its file is on the disk."],
+        not_equal=["cat compares no ids; alone, it does not wait until its file is on the disk."],
         agreement=agreement,
     )
 
 
-def _cat(files: list[Path], output: Path) -> Command:
-    copy = f"cat {' '.join(shlex.quote(str(file)) for file in files)} > {shlex.quote(str(output))}"
-    return afresh(output, ["sh", "-c", copy])
+def cat(files: list[Path], output: Path) -> dict[str, Command]:
+    """Return what copies files into one, without and with waiting for the disk."""
+    target = shlex.quote(str(output))
+    copy = f"cat {' '.join(shlex.quote(str(file)) for file in files)} > {target}"
+    return {CAT: afresh(output, ["sh", "-c", copy]), SYNCED_CAT: afresh(output, ["sh", "-c", f"{copy} && sync {target}"])}
 
 
 def _compared(contenders: Mapping[str, Command], rounds: int) -> list[Comparison]:
     """Take times of both, and our memory in a round of its own."""
-    ours, theirs = contenders
+    ours, theirs, synced = contenders
     runs = programs(contenders, rounds)
     (looked,) = watched({ours: contenders[ours]}, 1)[ours]
     return [
         compared("time", runs, ours, theirs, SPEED_TARGET),
+        compared("time", runs, ours, synced, SPEED_TARGET),
         compared("cpu", runs, ours, theirs),
         Comparison("rss", "MiB", Series(ours, [looked.rss / MIB]), None, MEMORY_TARGET),
     ]

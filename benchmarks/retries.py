@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import shlex
 import tempfile
 from pathlib import Path
 
 from benchmarks.contenders import afresh, batchfiles
+from benchmarks.copies import CAT, SYNCED_CAT, cat
 from benchmarks.data import batch
 from benchmarks.figures import Comparison, Finding, Series
 from benchmarks.process import Failed, Run
@@ -22,7 +22,6 @@ MEMORY_TARGET = 150.0
 LISTED_EVERY = 10
 OURS = "batchfiles retry --ids"
 BY_RESULTS = "batchfiles retry, by results"
-CAT = "cat into a file"
 
 
 def retry(data: Path, lines: int, rounds: int) -> Finding:
@@ -31,11 +30,10 @@ def retry(data: Path, lines: int, rounds: int) -> Finding:
         files, output = batch(data, "chat", lines), Path(folder)
         ids, ours, theirs, decided = (output / name for name in ("ids.txt", "ours.jsonl", "copy.jsonl", "decided.jsonl"))
         expected = _listed(files.requests, ids)
-        copy = f"cat {shlex.quote(str(files.requests))} > {shlex.quote(str(theirs))}"
         contenders = {
             OURS: afresh(ours, [*batchfiles("retry", [str(files.requests)], ours)(), "--ids", str(ids)]),
             BY_RESULTS: batchfiles("retry", files.files, decided),
-            CAT: afresh(theirs, ["sh", "-c", copy]),
+            **cat([files.requests], theirs),
         }
         runs = programs(contenders, rounds)
         looked = watched({name: contenders[name] for name in (OURS, BY_RESULTS)}, 1)
@@ -49,6 +47,7 @@ def retry(data: Path, lines: int, rounds: int) -> Finding:
         work=f"{lines:,} chat requests ({files.requests.stat().st_size / 1e6:,.0f} MB): every tenth by its id, and by results",
         comparisons=[
             compared("time", runs, OURS, CAT, SPEED_TARGET),
+            compared("time", runs, OURS, SYNCED_CAT, SPEED_TARGET),
             compared("cpu", runs, OURS, CAT),
             compared("time", runs, BY_RESULTS, CAT),
             *(_memory("private", name, looked[name][0], MEMORY_TARGET) for name in looked),

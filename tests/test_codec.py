@@ -1,9 +1,11 @@
 """The codec: which bytes are a line, what its record says, and that what was written reads back the same."""
 
+import io
 import json
 import math
 import random
 import sys
+from functools import partial
 
 import orjson
 import pytest
@@ -23,6 +25,7 @@ from batchfiles.codec import (
 )
 from batchfiles.errors import InvalidLine
 from batchfiles.records import BatchRequestInput, BatchRequestOutput, BatchRequestOutputError, BatchRequestOutputResponse
+from batchfiles.writing import InputWriter, OutputWriter
 
 # JSON texts, each judged bare and within a line -------------------------------------------------------------------------------
 
@@ -526,15 +529,18 @@ def test_nan_is_written_as_null():
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, [1.0, -math.inf], {"a": [{"b": math.nan}]}, (None, math.nan)])
-def test_a_record_with_a_nan_is_refused(value):
-    """A `temperature` of NaN became null, and the service took its own default for it."""
-    for write in (
-        lambda: encode_input(BatchRequestInput("a", body={"x": value})),
-        lambda: encode_output(BatchRequestOutput("r", "a", BatchRequestOutputResponse(200, "q", {"x": value}))),
-    ):
+def test_strictly_a_record_with_a_nan_is_refused(value):
+    """A `temperature` of NaN became null in files too, and the service took its own default for it."""
+    request = BatchRequestInput("a", url="/v1/chat/completions", body={"x": value})
+    output = BatchRequestOutput("r", "a", BatchRequestOutputResponse(200, "q", {"x": value}))
+    for write in (partial(encode_input, request), partial(encode_output, output)):
+        assert b"null" in write()
         with pytest.raises(InvalidLine, match="infinite or no number"):
-            write()
-    assert b'"x":[null,1.5,"null"]' in encode_input(BatchRequestInput("a", body={"x": [None, 1.5, "null"]}))
+            write(strict=True)
+    for writer, record in ((InputWriter, request), (OutputWriter, output)):
+        with writer(io.BytesIO()) as open_writer, pytest.raises(InvalidLine, match="infinite or no number"):
+            open_writer.write(record)
+    assert b'"x":[null,1.5,"null"]' in encode_input(BatchRequestInput("a", body={"x": [None, 1.5, "null"]}), strict=True)
 
 
 # Hostile lines ----------------------------------------------------------------------------------------------------------------
