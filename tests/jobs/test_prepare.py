@@ -133,7 +133,7 @@ def test_what_a_value_holds_is_never_a_placeholder():
         (dt.datetime(2026, 8, 1, 12, tzinfo=dt.UTC).replace(tzinfo=None), pa.timestamp("us"), "2026-08-01T12:00:00.000000"),
         (dt.datetime(2026, 8, 1, 12, tzinfo=dt.UTC), pa.timestamp("s", "UTC"), "2026-08-01T12:00:00Z"),
         (dt.datetime(2026, 8, 1, 12, tzinfo=dt.UTC), pa.timestamp("s", "Europe/Berlin"), "2026-08-01T14:00:00+02:00"),
-        (dt.datetime(2026, 8, 1, 12, tzinfo=dt.UTC), pa.timestamp("ms", "-03:30"), "2026-08-01T08:30:00.000-03:30"),
+        (dt.datetime(2026, 8, 1, 12, tzinfo=dt.UTC), pa.timestamp("ms", "America/St_Johns"), "2026-08-01T09:30:00.000-02:30"),
         (dt.time(12, 30), pa.time32("s"), "12:30:00"),
         (decimal.Decimal("1.50"), pa.decimal128(5, 2), "1.50"),
         (b"\x00\xff", pa.binary(), "AP8="),
