@@ -18,6 +18,7 @@ from batchfiles.errors import InvalidLine
 from batchfiles.records import BatchRequestInput, BatchRequestOutput, BatchRequestOutputError, BatchRequestOutputResponse
 
 __all__ = [
+    "NOT_STRICT",
     "Repaired",
     "decode_input",
     "decode_output",
@@ -42,6 +43,9 @@ APPEND_NEWLINE = orjson.OPT_APPEND_NEWLINE
 
 write = orjson.dumps
 new = object.__new__
+
+NOT_STRICT = "it holds half a surrogate pair, NaN, or a number too large for any float"
+"""Why a line is a `Repaired` one."""
 
 parse = orjson.loads
 """JSON and nothing else, for loops that try this first and come back to `loads` with what it refuses."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from batchfiles.codec import Repaired, dumps, same
+from batchfiles.codec import NOT_STRICT, Repaired, dumps, same
 from batchfiles.embedding_inputs import count_embedding_inputs
 from batchfiles.endpoint_rules import Content, content_of, has_default_model
 from batchfiles.errors import InvalidLine
@@ -110,7 +110,7 @@ class RequestRules:
         if type(request) is Repaired:
             yield Fault(
                 "invalid_json_line",
-                "Not strictly JSON: it holds half a surrogate pair, NaN, or a number too large for any float.",
+                f"Not strictly JSON: {NOT_STRICT}.",
             )
         yield from self._keys.custom_id_faults(request.get("custom_id"))
         yield from self._keys.method_faults(request.get("method"))

@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from batchfiles.codec import Repaired, loads
+from batchfiles.codec import NOT_STRICT, Repaired, loads
 from batchfiles.errors import InvalidLine
 
 __all__ = ["AS_TEXT", "BEYOND", "beyond_64_bits", "loads_exactly"]
@@ -35,8 +35,7 @@ def loads_exactly(line: bytes) -> dict[str, Any]:
     """
     value = loads(line)
     if type(value) is Repaired:
-        words = "not strictly JSON: it holds half a surrogate pair, NaN or an infinite number"
-        raise InvalidLine(words, code="invalid_json_line")
+        raise InvalidLine(f"not strictly JSON: {NOT_STRICT}", code="invalid_json_line")
     if not any(type(leaf) is float and abs(leaf) >= FIRST_ROUNDED for leaf in _leaves(value)):
         return value
     try:  # those that Python has too many digits for are infinite above
