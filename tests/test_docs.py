@@ -7,6 +7,7 @@ the command `python -m batchfiles.testing` gets a local server, and its examples
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import io
 import os
 import re
@@ -22,6 +23,8 @@ import pytest
 import batchfiles
 from batchfiles.cli.main import COMMANDS
 from batchfiles.codec import loads
+from batchfiles.counts import COUNTS
+from batchfiles.jobs.join_report import JoinReport
 from batchfiles.outcome import FAILED, OUTCOMES, read, retryable
 from batchfiles.table.embedding_columns import ONCE
 from batchfiles.testing import FAULTS, Quirks
@@ -176,6 +179,15 @@ def test_the_page_of_outcomes_has_every_outcome_with_its_retryable() -> None:
     for outcome, row in zip(OUTCOMES, rows, strict=True):
         said = "as below" if outcome == FAILED else "yes" if retryable(outcome, None) else "no"
         assert row[2] == said
+
+
+def test_the_page_of_outcomes_has_every_count() -> None:
+    """In the order of the code, with its words and commands; each name is a field of the report that has it."""
+    rows = rows_of("outcomes.md", 4)
+    named = [[f"`{name}`", count.noun, count.words, ", ".join(count.commands)] for name, count in COUNTS.items()]
+    assert rows == named
+    fields = {field.name for field in dataclasses.fields(JoinReport)}
+    assert {name for name, count in COUNTS.items() if "join" in count.commands} <= fields
 
 
 def test_the_shapes_on_the_page_of_outcomes_are_what_it_says() -> None:

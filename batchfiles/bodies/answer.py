@@ -32,6 +32,7 @@ class Answer(NamedTuple):
         response_id: The id inside the body.
         carried: Whether these fields say everything that the body says, housekeeping aside. False keeps the body in the table.
         misfits: How many values did not fit their column (a float for a count, a number beyond int64) and are None here.
+        noted: What is worth counting besides the outcome: names of `counts.COUNTS`, with an example after a colon or without.
     """
 
     outcome: str = "succeeded"
@@ -54,6 +55,7 @@ class Answer(NamedTuple):
     response_id: str | None = None
     carried: bool = False
     misfits: int = 0
+    noted: tuple[str, ...] = ()
 
 
 EMPTY = Answer()

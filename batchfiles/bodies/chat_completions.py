@@ -65,6 +65,7 @@ def read(body: Body) -> Answer:
         reasoned = usage_["completion_tokens_details"]["reasoning_tokens"]
         if (
             choice["finish_reason"] == "stop"
+            and text
             and message["refusal"] is choice["logprobs"] is None
             and type(text) is type(model) is type(response_id) is str
             and type(inputs) is type(outputs) is type(total) is type(cached) is type(reasoned) is type(created) is int
@@ -81,7 +82,7 @@ def read(body: Body) -> Answer:
             # Past the constructor of Answer, which takes twice as long; the order is that of its fields.
             return tuple.__new__(Answer, (
                 "succeeded", model, "stop", text, None, None, None, None, inputs, outputs, total, cached, reasoned,
-                None, None, None, created * 1_000_000, response_id, True, 0,
+                None, None, None, created * 1_000_000, response_id, True, 0, (),
             ))  # fmt: skip
     except (KeyError, TypeError, ValueError):
         pass
@@ -120,6 +121,8 @@ def read_any(body: Body) -> Answer:
         texts, cut = choices.texts([each[0] for each in found], tally), any(each[4] in choices.CUT for each in found)
     if cut and outcome != "failed":
         outcome = "incomplete"
+    if not text and not refusal and not tool_calls and not texts and outcome == "succeeded":
+        tally.note("empty_text")
     model, response_id, created_at = body.get("model"), body.get("id"), body.get("created")
     if type(model) is not str or type(response_id) is not str:
         model, response_id = tally.text(model), tally.text(response_id)
@@ -129,7 +132,7 @@ def read_any(body: Body) -> Answer:
     # Past the constructor of Answer, which takes twice as long; the order is that of its fields.
     return tuple.__new__(Answer, (
         outcome, model, finish_reason, text, texts, refusal, reasoning, tool_calls, inputs, outputs, total, cached, reasoned,
-        None, None, None, created_at, response_id, tally.carried, tally.misfits,
+        None, None, None, created_at, response_id, tally.carried, tally.misfits, tally.noted,
     ))  # fmt: skip
 
 

@@ -55,6 +55,7 @@ def read(body: Body) -> Answer:
         response_id=response_id,
         carried=tally.carried,
         misfits=tally.misfits,
+        noted=tally.noted,
     )
 
 

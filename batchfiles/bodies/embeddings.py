@@ -51,6 +51,7 @@ def read(body: Body) -> Answer:
         response_id=tally.text(body.get("id")),
         carried=False,
         misfits=tally.misfits,
+        noted=tally.noted,
     )
 
 

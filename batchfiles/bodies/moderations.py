@@ -54,6 +54,7 @@ def read(body: Body) -> Answer:
         response_id=tally.text(body.get("id")),
         carried=tally.carried,
         misfits=tally.misfits,
+        noted=tally.noted,
     )
 
 

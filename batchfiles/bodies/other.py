@@ -33,4 +33,5 @@ def read(body: Body) -> Answer:
         response_id=tally.text(body.get("id")),
         carried=False,
         misfits=tally.misfits,
+        noted=tally.noted,
     )

@@ -80,6 +80,7 @@ def read(body: Body) -> Answer:
     return tuple.__new__(Answer, (
         outcome, model, finish_reason, text, texts, _joined(refusals), _joined(reasoning), tool_calls or None,
         inputs, outputs, total, cached, reasoned, None, None, None, created_at, response_id, tally.carried, tally.misfits,
+        tally.noted,
     ))  # fmt: skip
 
 

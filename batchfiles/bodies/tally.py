@@ -36,16 +36,22 @@ class Tally:
     Attributes:
         misfits: How many values did not fit; None and an absent value fit every column.
         carried: Whether the columns say everything so far.
+        noted: What is worth counting: see `note`.
     """
 
     # Defaults of the class and no __init__: one is made for every line of every file, and this is the cheapest way.
     misfits: int = 0
     carried: bool = True
+    noted: tuple[str, ...] = ()
 
     def reject(self) -> None:
         """Note one value that fits no column."""
         self.misfits += 1
         self.carried = False
+
+    def note(self, name: str, example: str | None = None) -> None:
+        """Note that the answer counts as `name`, one of `counts.COUNTS`; the report names the first examples."""
+        self.noted += (name if example is None else f"{name}:{example}",)
 
     def text(self, value: object) -> str | None:
         """Return a string as it is; anything else is None and, but for null, a misfit."""

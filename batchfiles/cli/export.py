@@ -9,12 +9,13 @@ import click
 
 from batchfiles.cli.table_options import SharedOptions, table_options
 from batchfiles.cli.table_order import TableOrder
+from batchfiles.counts import counts_of
 from batchfiles.jobs.lean_import import import_pyarrow
 from batchfiles.outcome import MISSING, OUTCOMES
 
 __all__ = ["export"]
 
-COUNTED = (*(outcome for outcome in OUTCOMES if outcome != MISSING), "parse_error")
+COUNTED = (*(outcome for outcome in OUTCOMES if outcome != MISSING), "parse_error", *counts_of("export"))
 
 
 @click.command(short_help="Turn result files into a table, without their requests.")
@@ -51,4 +52,5 @@ def export(context: click.Context, results: tuple[str, ...], **options: Unpack[S
     sources = expand(results)
     with TableOrder("export", sources, options) as order:
         report = order.write(export_results(*sources, **order.keywords()))
-    order.finish(context, report, "results", iter(()), {**report.outcomes, "parse_error": report.parse_errors})
+    counts = {name: getattr(report, name) for name in counts_of("export")}
+    order.finish(context, report, "results", iter(()), {**report.outcomes, "parse_error": report.parse_errors, **counts})

@@ -10,6 +10,7 @@ from batchfiles.cli.options import files_argument, inputs_option
 from batchfiles.cli.outcome_table import notes_of_join
 from batchfiles.cli.table_options import SharedOptions, table_options
 from batchfiles.cli.table_order import TableOrder
+from batchfiles.counts import counts_of
 from batchfiles.jobs.lean_import import import_pyarrow
 from batchfiles.outcome import OUTCOMES
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["join"]
 
-COUNTED = (*OUTCOMES, "unknown", "superseded", "conflicting", "duplicate", "parse_error", "unmatched")
+COUNTED = (*OUTCOMES, "unknown", "superseded", "conflicting", "duplicate", "parse_error", "unmatched", *counts_of("join"))
 
 
 @click.command(short_help="Put results beside their requests, every request accounted for.")
@@ -114,10 +115,10 @@ def join(
         report = order.write(job)
         if rejects is not None:
             job.write_rejects(rejects, force=options["force"])
-    order.finish(context, report, "requests", notes_of_join(report), counts_of(report))
+    order.finish(context, report, "requests", notes_of_join(report), counted(report))
 
 
-def counts_of(report: JoinReport) -> dict[str, int]:
+def counted(report: JoinReport) -> dict[str, int]:
     """Return what `--fail-on` can speak of."""
     return {
         **report.outcomes,
@@ -128,4 +129,5 @@ def counts_of(report: JoinReport) -> dict[str, int]:
         "duplicate": report.duplicate_inputs,
         "parse_error": report.parse_errors,
         "unmatched": report.unmatched,
+        **{name: getattr(report, name) for name in counts_of("join")},
     }

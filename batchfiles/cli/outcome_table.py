@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from batchfiles.cli.terminal import cut, visible, width_of
 from batchfiles.cli.validate import plural
+from batchfiles.counts import COUNTS
 
 if TYPE_CHECKING:
     from batchfiles.jobs.join_report import JoinReport, TableReport
@@ -83,6 +84,9 @@ def notes_of_table(report: TableReport) -> Iterator[Note]:
     if report.parse_errors:
         words = f"{plural(report.parse_errors, 'answer')} that did not fit the JSON Schema: parsed is null there, "
         yield "parse_error", words + "and parse_error says why"
+    for name, count in COUNTS.items():
+        if number := getattr(report, name):
+            yield name, f"{plural(number, count.noun)} {count.words}{_places(report, name)}"
     if report.misfits:
         words = f"{plural(report.misfits, 'value')} that did not fit the column, and null there; "
         yield "misfits", words + "the response_body is kept unless --bodies none"
@@ -104,7 +108,7 @@ def notes_of_table(report: TableReport) -> Iterator[Note]:
         yield "findings", f"{listed - FINDINGS + others:,} more: --report FILE writes {words} down"
 
 
-def _places(report: JoinReport, kind: str) -> str:
+def _places(report: TableReport, kind: str) -> str:
     places = report.examples.get(kind, ())
     return f": {_some(places)}" if places else ""
 
@@ -116,7 +120,7 @@ def _some(names: tuple[str, ...] | list[str]) -> str:
 def told(note: Note, width: int) -> list[str]:
     """Lay out a note: the label, and beside it the sentence, broken between words only, so that a path can be copied."""
     label, sentence = note
-    lines = [f"{label:{LABEL}}"]
+    lines = [f"{label:{LABEL - 1}} "]
     for word in cut(visible(sentence), LONGEST).split(" "):
         if width_of(lines[-1]) + width_of(word) > width and lines[-1].strip() != label and lines[-1].strip():
             lines.append(" " * LABEL)

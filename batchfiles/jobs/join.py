@@ -186,6 +186,7 @@ class Join(TableJob[JoinReport]):
         fields["repaired_lines"] += survey.repaired_lines + accounts.counts["repaired"]
         fields["findings"] = (*survey.findings, *fields["findings"])
         fields["findings_not_listed"] += survey.findings_not_listed
+        fields["examples"] |= {kind: tuple(found) for kind, found in examples.items()}
         self._report = JoinReport(
             table=self._table(),
             files=self._roles.described(),
@@ -195,7 +196,6 @@ class Join(TableJob[JoinReport]):
             malformed_inputs=tally.counts["malformed_inputs"],
             duplicate_inputs=duplicates,
             missing=tally.outcomes["missing"],
-            examples={kind: tuple(found) for kind, found in examples.items()},
             with_rows=0 if self._beside is None else self._beside["rows"],
             unmatched=tally.counts["unmatched"],
             used=accounts.counts["used"],

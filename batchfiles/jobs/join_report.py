@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from batchfiles.counts import COUNTS, add_example
 from batchfiles.findings import Finding
 from batchfiles.outcome import OUTCOMES
 
@@ -31,6 +32,9 @@ class TableReport:
         findings: What was noticed about the files, the first of each range.
         findings_not_listed: How many more there were.
         seconds: How long it took.
+        examples: The first words, places or files by what is counted.
+        empty_text: Successes with an empty text, and with no refusal and no tool call.
+        unknown_finish_reason: Answers whose reason to end is a word not known here; `examples` has the words.
     """
 
     table: str
@@ -46,6 +50,9 @@ class TableReport:
     findings: tuple[Finding, ...] = ()
     findings_not_listed: int = 0
     seconds: float = 0.0
+    examples: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    empty_text: int = 0
+    unknown_finish_reason: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as plain values, for JSON."""
@@ -83,7 +90,6 @@ class JoinReport(TableReport):
         malformed_unmatched: Those of them that belong to no request.
         with_rows: Rows of the user's own table, whose columns stand behind the others.
         unmatched: Rows of this table for which the user's own has none.
-        examples: The first places of what is unknown, conflicting, duplicate or malformed, by kind.
     """
 
     inputs: int = 0
@@ -98,7 +104,6 @@ class JoinReport(TableReport):
     malformed_unmatched: int = 0
     with_rows: int = 0
     unmatched: int = 0
-    examples: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 class Tally:
@@ -108,12 +113,15 @@ class Tally:
         self.counts: Counter[str] = Counter()
         self.outcomes: Counter[str] = Counter()
         self.findings: list[Finding] = []
+        self.examples: dict[str, list[str]] = {}
 
     def add(self, summary: Mapping[str, Any]) -> None:
         """Add the summary that ended a task."""
         self.counts.update(summary["counts"])
         self.outcomes.update(summary["outcomes"])
         self.findings += map(Finding.revived, summary["findings"])
+        for name, found in summary["examples"].items():
+            add_example(self.examples, name, *found)
 
     def fields(self) -> dict[str, Any]:
         """Return what every report shares."""
@@ -127,4 +135,6 @@ class Tally:
             "parse_errors": self.counts["parse_errors"],
             "findings": tuple(self.findings),
             "findings_not_listed": self.counts["findings"] - len(self.findings),
+            "examples": {name: tuple(found) for name, found in self.examples.items()},
+            **{name: self.counts[name] for name in COUNTS},
         }

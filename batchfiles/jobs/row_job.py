@@ -73,12 +73,14 @@ class RowJob(Job):
         self._counts["misfits"] = self._columns.misfits
         self._counts["embeddings"] = self._columns.embeddings
         self._counts["parse_errors"] = self._columns.parse_errors
+        self._counts.update(self._columns.counts)
         yield {
             "bytes": task["end"] - task["start"],
             "counts": dict(self._counts),
             "lines": self._lines_read,
             "outcomes": dict(self._outcomes),
             "findings": self._findings,
+            "examples": self._columns.examples,
         }
 
     def _batches(self, task: Spec) -> Iterator[Product]:

@@ -6,16 +6,21 @@ This is the hot loop's second half. A row is one tuple, put together from slices
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any, NamedTuple
 
 from batchfiles import bodies, spans
 from batchfiles.bodies.answer import EMPTY
-from batchfiles.outcome import MALFORMED, SUCCEEDED, Result, retryable
+from batchfiles.counts import add_example, count_name
+from batchfiles.outcome import INCOMPLETE, MALFORMED, SUCCEEDED, Result, retryable
 from batchfiles.outcome import MISSING as MISSING_OUTCOME
 
 __all__ = ["MISSING", "Asked", "Found", "RequestColumns", "Row", "malformed_input", "record_batch"]
 
 Row = tuple[Any, ...]
+
+ANSWERED = (SUCCEEDED, INCOMPLETE)
+"""Outcomes of which it is counted what the answer notes; a failure says what it is in columns of its own."""
 
 RESPONSE_ID = 17
 """The place of `response_id` in an `Answer`: by name it costs three times as much."""
@@ -93,6 +98,8 @@ class RequestColumns:
         misfits: How many values did not fit their column and are null.
         embeddings: How many answers are vectors, for which this table has no column.
         parse_errors: How many answers have a `parse_error`, in a table that has this column.
+        counts: What else is counted, by the names of `counts.COUNTS`.
+        examples: The first different examples by name.
     """
 
     def __init__(self, schema: Any, *, keep: str = "auto") -> None:  # noqa: ANN401 - pyarrow
@@ -103,6 +110,8 @@ class RequestColumns:
         self.misfits = 0
         self.embeddings = 0
         self.parse_errors = 0
+        self.counts: Counter[str] = Counter()
+        self.examples: dict[str, list[str]] = {}
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -110,12 +119,22 @@ class RequestColumns:
     def add(self, asked: Asked | None, found: Found) -> None:
         """Add the row of one request, or of one result that stands for itself."""
         result = found.result
+        if result.answer.noted and result.outcome in ANSWERED:
+            self.count(*result.answer.noted)
         if result.misfits or not result.answer.carried or result.outcome != SUCCEEDED:
             if result.body and bodies.endpoint_of(result.body) == bodies.EMBEDDINGS:
                 self.embeddings += 1
             self._rows.append(self.row(asked, found, self._keep_some))
         else:
             self._rows.append(self.row(asked, found, self._keep_all))
+
+    def count(self, *noted: str) -> None:
+        """Count what an answer notes: a name of `counts.COUNTS`, with an example after a colon or without."""
+        for each in noted:
+            name = count_name(each)
+            self.counts[name] += 1
+            if name != each:
+                add_example(self.examples, name, each[len(name) + 1 :])
 
     def row(self, asked: Asked | None, found: Found, keep_body: bool) -> Row:
         """Return the row of one request in the order of the requests table."""

@@ -692,3 +692,16 @@ def test_a_reader_that_has_seen_enough_ends_the_join_quietly(big: Path) -> None:
         process.stdout.close()
         err = process.stderr.read()
     assert (process.returncode, err) == (141, b"")
+
+
+def test_successes_without_a_word_are_counted(tmp_path: Path, ask: Callable[..., Outcome]) -> None:
+    """An empty text is a success, but a thousand of them are worth a sentence, a number and an exit code."""
+    (tmp_path / "requests.jsonl").write_bytes(request("a") + request("b") + request("c"))
+    (tmp_path / "output.jsonl").write_bytes(result("a") + result("b", text="") + result("c", text=""))
+    code, out, said = ask(tmp_path, "-o", tmp_path / "table.parquet", "--json", "--fail-on", "empty_text>1")
+    assert code == 1
+    assert json.loads(out)["empty_text"] == 2
+    assert "empty_text   2 answers with an empty text, and with no refusal and no tool call\n" in said
+    assert "fail-on      empty_text>1: 2 of 3 requests\n" in said
+    report = batchfiles.join(tmp_path / "requests.jsonl", tmp_path / "output.jsonl").report
+    assert (report.empty_text, report.outcomes["succeeded"]) == (2, 3)

@@ -1,0 +1,50 @@
+"""What is counted besides the outcomes. Each has one name: in reports, in `--json`, in the summary and for `--fail-on`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final, NamedTuple
+
+__all__ = ["COUNTS", "EXAMPLES", "Count", "add_example", "count_name", "counts_of"]
+
+EXAMPLES: Final = 5
+"""Different examples of each kind that a report names."""
+
+
+class Count(NamedTuple):
+    """One thing that is counted, and how the summary says it.
+
+    Attributes:
+        noun: What is counted, in the singular.
+        words: What the summary says after the number and the noun.
+        commands: The commands whose summaries and `--fail-on` have it.
+    """
+
+    noun: str
+    words: str
+    commands: tuple[str, ...]
+
+
+TABLES: Final = ("join", "export")
+
+COUNTS: Final[dict[str, Count]] = {
+    "empty_text": Count("answer", "with an empty text, and with no refusal and no tool call", TABLES),
+    "unknown_finish_reason": Count("answer", "ended for a reason not known here", TABLES),
+}
+"""By name. The name is also a field of the report; `examples` of the report may name the first words or places."""
+
+
+def count_name(noted: str) -> str:
+    """Return the name of what an answer notes: `"unknown_finish_reason:eos_token"` is counted as `unknown_finish_reason`."""
+    return noted.partition(":")[0]
+
+
+def add_example(examples: dict[str, list[str]], name: str, *found: str) -> None:
+    """Keep the first different examples of a name."""
+    kept = examples.setdefault(name, [])
+    kept += [each for each in dict.fromkeys(found) if each not in kept][: EXAMPLES - len(kept)]
+
+
+def counts_of(command: str) -> Iterable[str]:
+    """Return the names of what a command counts besides the outcomes."""
+    return [name for name, count in COUNTS.items() if command in count.commands]
