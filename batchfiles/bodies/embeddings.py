@@ -7,7 +7,7 @@ import struct
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from batchfiles.bodies import fault, usage
+from batchfiles.bodies import choices, fault, usage
 from batchfiles.bodies.answer import Answer, Body
 from batchfiles.bodies.tally import Tally
 from batchfiles.errors import InvalidLine
@@ -39,8 +39,9 @@ def read(body: Body) -> Answer:
     """
     tally = Tally()
     inputs, outputs, total, cached, reasoned = usage.read(body.get("usage"), tally)
+    is_empty = not tally.items(body.get("data"))
     return Answer(
-        outcome="failed" if fault.said(body.get("error")) else "succeeded",
+        outcome="failed" if fault.stated(body) else "no_response" if is_empty else "succeeded",
         model=tally.text(body.get("model")),
         input_tokens=inputs,
         output_tokens=outputs,
@@ -52,6 +53,7 @@ def read(body: Body) -> Answer:
         carried=False,
         misfits=tally.misfits,
         noted=tally.noted,
+        fault=choices.no_answer("data") if is_empty else None,
     )
 
 
