@@ -42,7 +42,7 @@ TOOL_CALL_KEYS: Final = frozenset({"id", "type", "index", "function", "custom"})
 FUNCTION_KEYS: Final = frozenset({"name", "arguments"})
 CUSTOM_KEYS: Final = frozenset({"name", "input"})
 PART_KEYS: Final = frozenset({"type", "text"})
-THINKING: Final = frozenset({"thinking", "reasoning"})
+THINKING: Final = ("thinking", "reasoning")
 """Types of parts in which the model thinks: Mistral and Anthropic; Databricks."""
 THINKING_KEYS: Final = frozenset({"type", "thinking", "reasoning", "summary", "text", "closed"})
 """`closed` is Mistral's; Anthropic's `signature` is missing on purpose: who wants to go on from here needs it."""

@@ -30,13 +30,14 @@ INNER: Final = ("error", "errors", "fault", "base_resp")
 """Where an error may stand within another object: OpenAI; Cloudflare and watsonx; Apigee; MiniMax."""
 
 ENVELOPE: Final = frozenset({
-    *CODES, *TYPES, *MESSAGES, *INNER, "status", "title", "detail", "instance", "param", "success", "messages", "result",
-    "request_id", "requestId", "RequestId", "trace", "trace_id", "traceId", "timestamp", "path", "object", "id",
-    "documentation_url",
+    *CODES, *TYPES, *MESSAGES, *INNER, "status", "title", "detail", "instance", "param", "success", "request_id", "requestId",
+    "RequestId", "trace", "trace_id", "traceId", "timestamp", "path", "documentation_url",
 })  # fmt: skip
 """Keys that a body has which is an error and nothing else."""
 
-SENTENCES: Final = ("message", "detail", "error_message", "errorMessage", "error_msg", "msg", "title")
+GOOD: Final = (0, 200, "0", "200")
+"""Codes and statuses that say that nothing went wrong; so do the words."""
+GOOD_WORDS: Final = frozenset({"ok", "success", "succeeded", "completed", "complete", "done"})
 
 PASSING: Final[dict[str, str]] = {
     "server_error, rate_limit_exceeded, vector_store_timeout": "OpenAI, OpenAPI document: ResponseErrorCode",
@@ -93,7 +94,10 @@ def said(error: object) -> bool:
 
 def stated(body: dict[str, Any]) -> bool:
     """Tell whether a body states an error, whatever else it holds."""
-    if said(body.get("error")) or said(body.get("errors")) or body.get("success") is False:
+    if said(body.get("error")) or body.get("success") is False:
+        return True
+    errors = body.get("errors")
+    if type(errors) in (list, dict, str) and said(errors):  # a number may count them
         return True
     base = body.get("base_resp")  # MiniMax writes it into every body
     return type(base) is dict and bool(base.get("status_code"))
@@ -103,9 +107,16 @@ def is_alone(body: dict[str, Any]) -> bool:
     """Tell whether a body is an error and nothing else: `{"detail": …}`, `{"code": …, "message": …}`, problem details."""
     if "error" in (body.get("object"), body.get("type")) or said(body.get("fault")):
         return True
-    if not ENVELOPE.issuperset(body):
+    if body.get("success") is True or not ENVELOPE.issuperset(key for key, value in body.items() if value not in HOLLOW):
         return False
-    return any(type(body.get(key)) is str and body[key] for key in SENTENCES) or type(body.get("detail")) is list
+    verdicts = [body.get(key) for key in (*CODES, "status") if body.get(key) is not None]
+    if any(each in GOOD or (type(each) is str and each.lower() in GOOD_WORDS) for each in verdicts):
+        return False
+    sentence = _message(body | {"title": None})
+    return bool(sentence) if type(sentence) in (str, list) else bool(verdicts and body.get("title"))
+
+
+HOLLOW: Final[tuple[object, ...]] = (None, "", [], {})
 
 
 def is_passing(word: str | None) -> bool:

@@ -20,13 +20,17 @@ HOLDERS: Final = ("choices", "output", "data", "results", "candidates")
 PROMPTS: Final = frozenset({"messages", "input", "prompt", "contents"})
 """Keys of a request that hold what the model shall work on."""
 
+NAMED: Final = frozenset({"model", "messages", "contents"})
+"""Without one of these it may be the answer of some service of one's own."""
+
 PARAMETERS: Final = PROMPTS | {
     "model", "max_tokens", "max_completion_tokens", "max_output_tokens", "temperature", "top_p", "top_k", "n", "stop", "stream",
     "stream_options", "seed", "user", "tools", "tool_choice", "parallel_tool_calls", "response_format", "logprobs",
     "top_logprobs", "logit_bias", "presence_penalty", "frequency_penalty", "repetition_penalty", "min_p", "reasoning_effort",
-    "reasoning", "thinking", "metadata", "store", "service_tier", "modalities", "prediction", "verbosity", "instructions", "text",
-    "truncation", "include", "previous_response_id", "encoding_format", "dimensions", "size", "quality", "system", "stop_sequences",
-    "generationConfig", "generation_config", "safetySettings", "systemInstruction", "extra_body", "chat_template_kwargs",
+    "reasoning", "thinking", "metadata", "store", "service_tier", "modalities", "prediction", "verbosity", "instructions",
+    "truncation", "include", "previous_response_id", "encoding_format", "dimensions", "size", "quality", "system",
+    "stop_sequences", "generationConfig", "generation_config", "safetySettings", "systemInstruction", "extra_body",
+    "chat_template_kwargs",
 }  # fmt: skip
 """Keys of requests, of all families. A body that has only these is the request."""
 
@@ -79,14 +83,14 @@ EMPTY: Final[tuple[object, ...]] = (None, [], {}, [{}], [None])
 
 
 def is_request(body: Body) -> bool:
-    """Tell whether a body is a request sent back: it has only keys of a request, or messages of which none answers the last."""
+    """Tell whether a body is a request sent back: messages of which none answers the last, or only keys of a request."""
     if PROMPTS.isdisjoint(body):
         return False
-    if PARAMETERS.issuperset(body):
-        return True
     messages = body.get("messages")
-    last = messages[-1] if type(messages) is list and messages else None
-    return "model" in body and type(last) is dict and last.get("role") in REQUEST_ROLES
+    if type(messages) is list and messages:
+        last = messages[-1]
+        return "model" in body and type(last) is dict and last.get("role") in REQUEST_ROLES
+    return PARAMETERS.issuperset(body) and not NAMED.isdisjoint(body)
 
 
 REQUEST_ROLES: Final = ("user", "system", "developer", "tool")

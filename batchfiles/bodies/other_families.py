@@ -20,10 +20,9 @@ ToolCall = dict[str, str | None]
 
 def is_message(body: Body) -> bool:
     """Tell whether a body is an Anthropic message: content blocks at the top."""
-    content = body.get("content")
-    if type(content) is not list and type(content) is not str:
+    if type(body.get("content")) is not list and type(body.get("content")) is not str:
         return False
-    return body.get("type") == "message" or "stop_reason" in body or (type(content) is list and body.get("role") == "assistant")
+    return body.get("type") == "message" or "stop_reason" in body or body.get("role") == "assistant"
 
 
 def is_candidates(body: Body) -> bool:

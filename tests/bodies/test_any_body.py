@@ -1,15 +1,20 @@
 """What holds of every body, however hostile: nothing raises, and every value fits its column."""
 
 import copy
+from types import SimpleNamespace
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from batchfiles import bodies
-from batchfiles.bodies import chat_completions, completions, embeddings, moderations, other, responses
+from batchfiles.bodies import chat_completions, completions, embeddings, moderations, other, other_families, responses
 from batchfiles.errors import InvalidLine
 
-READERS = [bodies, chat_completions, completions, embeddings, moderations, other, responses]
+FAMILIES = [other_families.read_message, other_families.read_candidates, other_families.read_single_message]
+READERS = [
+    *(bodies, chat_completions, completions, embeddings, moderations, other, responses),
+    *(SimpleNamespace(read=reader) for reader in FAMILIES),
+]
 
 FILTER = {"hate": {"filtered": False, "severity": "safe"}}
 USAGE = {"prompt_tokens": 5, "completion_tokens": 4, "total_tokens": 9, "prompt_tokens_details": {"cached_tokens": 2}}
@@ -57,6 +62,29 @@ SAMPLES = [
     {"object": "list", "data": [{"index": 0, "embedding": [0.5, 1]}, {"index": 1, "embedding": "AAAAAA=="}], "usage": USAGE},
     {"id": "i", "model": "m", "results": [RESULT]},
     {"id": "i", "object": "video", "status": "failed", "created_at": 1},
+    {
+        "type": "message",
+        "role": "assistant",
+        "content": [{"type": "thinking", "thinking": "so"}, {"type": "tool_use", "id": "t", "name": "f", "input": {"x": 1}}],
+        "stop_reason": "refusal",
+        "stop_details": {"explanation": "no"},
+        "usage": {"input_tokens": 1, "cache_read_input_tokens": 2, "output_tokens": 3},
+    },
+    {
+        "candidates": [
+            {"content": {"parts": [{"text": "so", "thought": True}, {"functionCall": {"name": "f", "args": {}}}]}},
+            {"finishReason": "MALFORMED_FUNCTION_CALL", "finishMessage": "bad"},
+        ],
+        "promptFeedback": {"blockReason": "SAFETY"},
+        "usageMetadata": {"promptTokenCount": 1, "thoughtsTokenCount": 2},
+    },
+    {
+        "message": {"role": "assistant", "content": [], "tool_calls": TOOL_CALLS},
+        "finish_reason": "ERROR",
+        "usage": {"tokens": {}},
+    },
+    {"success": False, "errors": [{"code": 7003, "message": "no"}], "base_resp": {"status_code": 1}},
+    {"type": "about:blank", "status": 429, "title": "no", "detail": [{"msg": "no"}]},
 ]
 
 words = st.sampled_from(["error", "type", "message", "text", "function_call", "completed", "stop", "chat.completion", "safe"])
@@ -95,8 +123,9 @@ def check(answer):
     assert all(text is None or type(text) is str for text in texts)
     counts = answer[8:13]
     assert all(count is None or (type(count) is int and -(2**63) <= count < 2**63) for count in counts)
-    assert answer.outcome in ("succeeded", "incomplete", "failed")
-    assert answer.texts is None or (len(answer.texts) > 1 and all(type(text) is str for text in answer.texts))
+    assert answer.outcome in ("succeeded", "incomplete", "failed", "no_response")
+    assert not (answer.fault and answer.outcome in ("succeeded", "incomplete"))
+    assert answer.texts is None or (answer.texts and all(type(text) is str for text in answer.texts))
     for call in answer.tool_calls or []:
         assert list(call) == ["id", "name", "arguments"]
         assert all(value is None or type(value) is str for value in call.values())

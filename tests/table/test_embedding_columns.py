@@ -98,7 +98,7 @@ def test_base64_and_floats_are_the_same_vector(tmp_path: Path) -> None:
 @pytest.mark.parametrize("dimensions", [None, 2])
 @pytest.mark.parametrize("order", ["vectors first", "vectors last"])
 def test_a_request_without_a_vector_has_a_row(tmp_path: Path, dimensions: int | None, order: str) -> None:
-    """Missing, failed, expired, malformed, or answered with words: its vector is null, and nothing else is."""
+    """Missing, failed, expired, malformed, or answered with words, which is no response: its vector is null."""
     inputs = [ask(name) for name in ("missing", "failed", "expired", "malformed", "words")]
     inputs.insert(0 if order == "vectors first" else 5, ask("vector"))
     lines = [
@@ -118,7 +118,7 @@ def test_a_request_without_a_vector_has_a_row(tmp_path: Path, dimensions: int | 
         "failed": "failed",
         "expired": "expired",
         "malformed": "malformed",
-        "words": "succeeded",
+        "words": "no_response",
     }
     assert [name for name, row in rows.items() if row["embedding"] is not None] == ["vector"]
     assert all(row["request_body"] is not None for row in rows.values())
@@ -156,9 +156,9 @@ def test_a_vector_that_can_not_be_read_keeps_its_body(tmp_path: Path, value: Any
 
 
 def test_an_answer_without_vectors_is_a_row_without_a_vector(tmp_path: Path) -> None:
-    """An empty list of them is no reason to drop the request."""
+    """An empty list of them is no response, and no reason to drop the request."""
     (row,) = joined(tmp_path, [ask("a", [])], [vectors("a")])
-    assert (row["custom_id"], row["outcome"], row["embedding"], row["total_tokens"]) == ("a", "succeeded", None, 4)
+    assert (row["custom_id"], row["outcome"], row["embedding"], row["total_tokens"]) == ("a", "no_response", None, 4)
 
 
 def test_texts_are_found_by_index(tmp_path: Path) -> None:
