@@ -140,7 +140,6 @@ def read_any(body: Body) -> Answer:
 Choice: TypeAlias = tuple[str | None, str | None, str | None, ToolCalls | None, choices.End]
 """`(text, refusal, reasoning, tool_calls, how it ended)`."""
 
-STOPPED: Final = choices.End("stop", "succeeded", None)
 NO_CHOICE: Final[Choice] = (None, None, None, None, choices.without_answer(choices.End(None, "succeeded", None), "choices"))
 
 
@@ -158,7 +157,10 @@ def _choice(choice: object, tally: Tally) -> Choice:
     is_plain = PLAIN_CHOICE.issuperset(choice)
     if not is_plain or choice.get("logprobs") is not None:
         tally.more(choice, CHOICE_KEYS)
-    end = STOPPED if is_plain and choice.get("finish_reason") == "stop" else choices.end(choice, tally)
+    reason = choice.get("finish_reason")
+    end = choices.ORDINARY.get(reason) if is_plain and type(reason) is str else None
+    if end is None:
+        end = choices.end(choice, tally)
     message = choice.get("message")
     if type(message) is not dict:
         message = tally.mapping(message)

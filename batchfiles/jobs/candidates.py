@@ -175,7 +175,7 @@ class Candidates:
             self._marks.malformed[entry] = 1
         elif type(value) is not dict:
             self._marks.repaired[entry] = 1
-        if result.body is not None and (result.answer.text is None or _asks_no_text(asked)):
+        if (result.answer.text is None or (asked not in ORDINARY_URLS and _asks_no_text(asked))) and result.body is not None:
             result = as_answer_to(result, _url_in(asked) if isinstance(asked, bytes) else asked)
         # Past the constructor, which takes twice as long.
         return tuple.__new__(Found, (result, line, value, file.name, self._line_numbers[entry], file.batch_id, 1))
@@ -213,6 +213,9 @@ def _asks_no_text(asked: str | bytes | None) -> bool:
     """Tell whether a request may want something else than a text, of a line by what may stand in it."""
     return OTHER_URLS.search(asked) is not None if isinstance(asked, bytes) else not bodies.is_text(asked)
 
+
+ORDINARY_URLS = frozenset({"/v1/chat/completions", "/v1/responses", "/chat/completions"})
+"""Urls whose answers are texts, as mostly: a text needs no closer look there."""
 
 OTHER_URLS = re.compile(rb"/(?:embeddings|moderations)\b")
 
