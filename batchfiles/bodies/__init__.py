@@ -31,6 +31,7 @@ ENDPOINTS: Final[dict[Reader, str]] = {
     other_families.read_message: "/v1/messages",
     other_families.read_candidates: ":generateContent",
     other_families.read_single_message: "/v2/chat",
+    other_families.read_converse: "/converse",
 }
 
 BY_OBJECT: Final[dict[object, Reader]] = {
@@ -88,6 +89,7 @@ FAMILIES: Final = (
     (other_families.is_message, other_families.read_message),
     (other_families.is_candidates, other_families.read_candidates),
     (other_families.is_single_message, other_families.read_single_message),
+    (other_families.is_converse, other_families.read_converse),
 )
 
 

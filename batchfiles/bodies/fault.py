@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any, Final, NamedTuple
 
-__all__ = ["PASSING", "Fault", "is_passing", "merge", "read", "said", "stated"]
+__all__ = ["PASSING", "Fault", "is_alone", "is_passing", "merge", "read", "said", "stated"]
 
 NESTED: Final = 3
 """How many `{"error": {"error": …}}` are opened; vLLM's `run-batch` writes two."""

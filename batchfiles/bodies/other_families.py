@@ -1,4 +1,4 @@
-"""Bodies of other families, which gateways pass through: Anthropic messages, Gemini candidates, a message as Cohere writes it."""
+"""Bodies of other families, which gateways pass through: Anthropic, Gemini, Cohere and Ollama, Bedrock Converse."""
 
 from __future__ import annotations
 
@@ -13,7 +13,16 @@ from batchfiles.bodies.fault import Fault
 from batchfiles.bodies.tally import INT64, Tally
 from batchfiles.errors import InvalidLine
 
-__all__ = ["is_candidates", "is_message", "is_single_message", "read_candidates", "read_message", "read_single_message"]
+__all__ = [
+    "is_candidates",
+    "is_converse",
+    "is_message",
+    "is_single_message",
+    "read_candidates",
+    "read_converse",
+    "read_message",
+    "read_single_message",
+]
 
 ToolCall = dict[str, str | None]
 
@@ -190,6 +199,46 @@ def read_single_message(body: Body) -> Answer:
         reasoning=reasoning or "\n\n".join(thought for thought in thoughts if thought) or None,
         calls=calls,
         tokens=(inputs, outputs, None, tally.count(usage.get("cached_tokens")), None),
+    )
+
+
+def is_converse(body: Body) -> bool:
+    """Tell whether a body is that of Bedrock's Converse: a message in `output`."""
+    return type(body.get("output")) is dict and type(body["output"].get("message")) is dict
+
+
+def read_converse(body: Body) -> Answer:
+    """Read an answer of Amazon Bedrock [Converse]; tokens of the cache stand beside `inputTokens`, as Anthropic has it.
+
+    Returns:
+        What it says.
+    """
+    tally = Tally()
+    texts: list[str] = []
+    thoughts: list[str] = []
+    calls: list[ToolCall] = []
+    others = 0
+    for block in tally.mappings(_object(_object(body.get("output")).get("message")).get("content")):
+        called, thought = block.get("toolUse"), _object(_object(block.get("reasoningContent")).get("reasoningText"))
+        if type(block.get("text")) is str:
+            texts.append(block["text"])
+        elif type(called) is dict:
+            calls.append(_call(called.get("toolUseId"), called.get("name"), called.get("input"), tally))
+        elif type(thought.get("text")) is str:
+            thoughts.append(thought["text"])
+        else:
+            others += 1
+    usage = _object(body.get("usage"))
+    parts = [tally.count(usage.get(key)) for key in ("inputTokens", "cacheReadInputTokens", "cacheWriteInputTokens")]
+    return _answer(
+        body,
+        tally,
+        choices.with_error(body.get("error"), body.get("stopReason"), tally),
+        text="".join(texts) if texts else None,
+        reasoning="\n\n".join(thoughts) if thoughts else None,
+        calls=calls,
+        others=others,
+        tokens=(_sum(parts), tally.count(usage.get("outputTokens")), tally.count(usage.get("totalTokens")), parts[1], None),
     )
 
 

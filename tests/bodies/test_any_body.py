@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchfiles import bodies
-from batchfiles.bodies import chat_completions, completions, embeddings, moderations, other, other_families, responses
+from batchfiles.bodies import chat_completions, completions, embeddings, moderations, other, responses
 from batchfiles.errors import InvalidLine
 
-FAMILIES = [other_families.read_message, other_families.read_candidates, other_families.read_single_message]
+FAMILIES = [reader for _, reader in bodies.FAMILIES]
 READERS = [
     *(bodies, chat_completions, completions, embeddings, moderations, other, responses),
     *(SimpleNamespace(read=reader) for reader in FAMILIES),
@@ -143,6 +143,8 @@ def test_any_object_can_be_read_as_any_body(body):
     for module in READERS:
         check(module.read(body))
     bodies.endpoint_of(body)
+    assert bodies.can_answer(body, "/v1/x")
+    assert bodies.can_answer(body, "/v1/embeddings") == (bodies.endpoint_of(body) == "/v1/embeddings")
 
 
 @given(mutated())

@@ -1,4 +1,4 @@
-"""Bodies of Anthropic, Gemini, Cohere and Ollama inside the envelope: pass-through gateways write them."""
+"""Bodies of Anthropic, Gemini, Cohere, Ollama and Bedrock inside the envelope: pass-through gateways write them."""
 
 import pytest
 
@@ -174,3 +174,21 @@ def test_ollamas_message():
     assert (answer.outcome, answer.finish_reason, answer.text, answer.reasoning) == ("incomplete", "length", "hi", "hm")
     assert (answer.input_tokens, answer.output_tokens, answer.misfits) == (26, 3, 0)
     assert bodies.read(body | {"done_reason": "load"}).outcome == "failed"
+
+
+def test_bedrocks_converse():
+    """Blocks have their kind as a key; tokens of the cache stand beside the others."""
+    blocks = [
+        {"reasoningContent": {"reasoningText": {"text": "hm"}}},
+        {"text": "Looking."},
+        {"toolUse": {"toolUseId": "t_1", "name": "f", "input": {"x": 1}}},
+    ]
+    usage = {"inputTokens": 10, "outputTokens": 5, "totalTokens": 105, "cacheReadInputTokens": 90}
+    body = {"output": {"message": {"role": "assistant", "content": blocks}}, "stopReason": "tool_use", "usage": usage}
+    answer = bodies.read(body)
+
+    assert (answer.finish_reason, answer.text, answer.reasoning) == ("tool_calls", "Looking.", "hm")
+    assert answer.tool_calls == [{"id": "t_1", "name": "f", "arguments": '{"x":1}'}]
+    assert answer[8:13] == (100, 5, 105, 90, None)
+    assert bodies.read(body | {"stopReason": "guardrail_intervened"}).outcome == "incomplete"
+    assert bodies.read(body | {"stopReason": "malformed_model_output"}).fault.code == "malformed_model_output"
