@@ -68,7 +68,10 @@ def _by_shape(body: Body) -> Reader | None:
     if type(body.get("output")) is list:
         return responses.read
     data = body.get("data")
-    if "embedding" in _first(data) or (data == [] and body.get("object") == "list"):
+    item = _first(data)
+    if "embedding" in item or item.get("object") == "embedding" or (data == [] and body.get("object") == "list"):
+        return embeddings.read
+    if type(body.get("embeddings")) in (list, dict):  # Cohere: lists of vectors, by type or not
         return embeddings.read
     result = _first(body.get("results"))
     if "flagged" in result or "category_scores" in result:  # Mistral has no `flagged`

@@ -133,4 +133,7 @@ def test_damaged_vectors_are_vectors_or_an_invalid_line(body):
         found = bodies.embeddings.vectors(body)
     except InvalidLine:
         return
-    assert all(type(index) is int and len(values) % 4 == 0 for index, values in found)
+    for index, values, problem in found:
+        assert index is None or type(index) is int
+        assert (values is None) == (problem is not None)
+        assert values is None or len(values) % 4 == 0
