@@ -34,6 +34,8 @@ class Export(TableJob[ExportReport]):
         return self._options.table or table_of_results(self._roles.results)
 
     def _requests(self) -> Sequence[LocalFile]:
+        if self._options.schema is not None:
+            return ()
         raise ValueError("results alone don't say which JSON Schema was asked for: parsed takes a schema here (--schema)")
 
     def _sources(self) -> Mapping[str, list[str]]:

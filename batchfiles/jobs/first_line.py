@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import Any
 
@@ -50,12 +50,20 @@ def table_of_results(files: Iterable[LocalFile]) -> str:
     return "embeddings" if found == {EMBEDDINGS} else "requests"
 
 
-def first_request(files: Iterable[LocalFile]) -> tuple[str, int, dict[str, Any]] | None:
-    """Return the first request that can be read, with its file's name and its line number; None if there is none."""
+def first_request(
+    files: Iterable[LocalFile], is_wanted: Callable[[bytes, dict[str, Any] | None], bool]
+) -> tuple[str, int, dict[str, Any]] | None:
+    """Return the first request that is wanted and can be read, with its file's name and its line number; None if there is none.
+
+    Args:
+        files: The request files.
+        is_wanted: Takes a line and None, and tells whether it is worth decoding; then the line and the request.
+    """
     for file in files:
         for block in read_blocks(Source(file.name, path=file.path), lambda _: None):
             for number, line in enumerate(block.lines, block.line_number):
-                if (value := _object(line)) is not None and isinstance(value.get("custom_id"), str):
+                value = _object(line) if is_wanted(line, None) else None
+                if value is not None and isinstance(value.get("custom_id"), str) and is_wanted(line, value):
                     return file.name, number, value
     return None
 

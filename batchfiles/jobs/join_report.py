@@ -39,6 +39,9 @@ class TableReport:
         surplus: Vectors or results for a text that the request does not have; only in a join.
         repeated_index: Vectors with the index of another one of the same answer; where they differ, both are null.
         wrong_dimensions: Vectors of another length than the request asked for; only in a join.
+        fenced: Answers in a fenced block of Markdown, whose JSON was read for `parsed`.
+        no_schema: Answers to requests that ask for no JSON Schema; `parsed` and `parse_error` are null there. Only in a join.
+        other_schema: Answers to requests that ask for another JSON Schema than that of the table; the same.
     """
 
     table: str
@@ -61,6 +64,9 @@ class TableReport:
     surplus: int = 0
     repeated_index: int = 0
     wrong_dimensions: int = 0
+    fenced: int = 0
+    no_schema: int = 0
+    other_schema: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as plain values, for JSON."""
