@@ -24,6 +24,7 @@ REPEATED = [name not in ONCE for name in NAMES]
 
 DIMENSIONS = ("dimensions", "output_dimension")
 """Keys of a request that say how long a vector must be; the second is that of Voyage, Mistral and Cohere."""
+NO_DIMENSIONS = frozenset(DIMENSIONS).isdisjoint
 
 Place: TypeAlias = tuple[int | None, bytes | None]
 """The index of a row and its vector."""
@@ -95,19 +96,24 @@ class EmbeddingColumns(RequestColumns):
             return [], False
         if request is None and self.text_sizes:
             sent = _of_one_size(sent, body, self.text_sizes)
-        indexes = {index for index, _ in sent}
-        if len(indexes) < len(sent):
+        if len(sent) > 1 and len({index for index, _ in sent}) < len(sent):
             sent = self._without_repeats(sent, _id_of(asked, found))
-        unreadable = [values for _, values in sent].count(None)
+        unreadable = 0
+        for _, values in sent:
+            unreadable += values is None
         self.misfits += unreadable
         if asked is not None and request is not None:
             wanted = embedding_answers(request)
-            if wanted is not None:
-                indexes.discard(None)
-                self.compare(asked, wanted, len(indexes), beyond=sum(index >= wanted for index in indexes if index is not None))
-                sent += [(index, None) for index in range(wanted) if index not in indexes]
-            self._compare_dimensions(asked, request, encoding, sent)
+            if wanted is not None and (wanted != 1 or len(sent) != 1 or sent[0][0] != 0):  # not one vector for one text
+                sent += self._missing(asked, wanted, {index for index, _ in sent if index is not None})
+            if not NO_DIMENSIONS(request):
+                self._compare_dimensions(asked, request, encoding, sent)
         return sent, not unreadable and not embeddings.in_several_types(body)
+
+    def _missing(self, asked: Asked, wanted: int, indexes: set[int]) -> list[Place]:
+        """Compare the indexes of the vectors with the texts, and return those of the texts that have none."""
+        self.compare(asked, wanted, len(indexes), beyond=sum(index >= wanted for index in indexes))
+        return [(index, None) for index in range(wanted) if index not in indexes]
 
     def _without_repeats(self, sent: list[Place], custom_id: str | None) -> list[Place]:
         """Return one vector for each index: where two differ, nobody knows which it is, and there is none."""
