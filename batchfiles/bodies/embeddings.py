@@ -108,10 +108,7 @@ def in_several_types(body: Body) -> bool:
     by_type = body.get("embeddings")
     if type(by_type) is dict:
         return len(by_type) > 1
-    for item in items(body):
-        if type(item) is dict and type(given := item.get("embedding")) is dict and len(given) > 1:
-            return True
-    return False
+    return any(type(item) is dict and type(given := item.get("embedding")) is dict and len(given) > 1 for item in items(body))
 
 
 def text_sizes(body: Body) -> list[int]:
