@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from batchfiles.bodies import chat_completions, completions, embeddings, moderations, other, responses
+from batchfiles.bodies import audio, chat_completions, completions, embeddings, moderations, other, responses
 from batchfiles.bodies.answer import Answer, Body
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ ENDPOINTS: Final[dict[Reader, str]] = {
     responses.read: "/v1/responses",
     embeddings.read: "/v1/embeddings",
     moderations.read: "/v1/moderations",
+    audio.read: audio.TRANSCRIPTIONS,
 }
 
 BY_OBJECT: Final[dict[object, Reader]] = {
@@ -51,10 +52,12 @@ def endpoint_of(body: Body) -> str | None:
     """Tell the endpoint that a body comes from, by its `object` and, where that is missing or unknown, by its shape.
 
     Returns:
-        An endpoint such as `"/v1/chat/completions"`, or None if it is none of the five that have columns.
+        An endpoint such as `"/v1/chat/completions"`, or None if it is not one of those that have columns.
     """
     name = body.get("object")
     reader = (BY_OBJECT.get(name) if type(name) is str else None) or _by_shape(body)
+    if reader is audio.read:
+        return audio.endpoint(body)
     return None if reader is None else ENDPOINTS[reader]
 
 
@@ -68,12 +71,15 @@ def _by_shape(body: Body) -> Reader | None:
     if type(body.get("output")) is list:
         return responses.read
     data = body.get("data")
-    if "embedding" in _first(data) or (data == [] and body.get("object") == "list"):
+    item = _first(data)
+    if "embedding" in item or item.get("object") == "embedding" or (data == [] and body.get("object") == "list"):
+        return embeddings.read
+    if type(body.get("embeddings")) in (list, dict):  # Cohere: lists of vectors, by type or not
         return embeddings.read
     result = _first(body.get("results"))
     if "flagged" in result or "category_scores" in result:  # Mistral has no `flagged`
         return moderations.read
-    return None
+    return audio.read if audio.is_transcript(body) else None
 
 
 def _first(items: object) -> Body:

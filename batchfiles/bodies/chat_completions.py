@@ -164,6 +164,8 @@ def _choice(choice: object, tally: Tally) -> Choice:
     if PLAIN_MESSAGE.issuperset(message) and not message.get("annotations"):
         return text, refusal, None, None, finish_reason
     tally.more(message, MESSAGE_KEYS)
+    if not text:
+        text = _spoken(message) or text
     return text, refusal, _reasoning(message, tally), _tool_calls(message, tally), finish_reason
 
 
@@ -180,7 +182,16 @@ def _content(content: object, tally: Tally) -> str | None:
             tally.more(part, PART_KEYS)
         else:
             tally.carried = False
+            if type(part) is dict and type(part.get("transcript")) is str:  # what was said in a part of sound
+                texts.append(part["transcript"])
     return "".join(texts) if texts else None
+
+
+def _spoken(message: Body) -> str | None:
+    """Return what is said in an answer that is sound; the sound itself keeps the body."""
+    audio = message.get("audio")
+    transcript = audio.get("transcript") if type(audio) is dict else None
+    return transcript if type(transcript) is str else None
 
 
 def _reasoning(message: Body, tally: Tally) -> str | None:
