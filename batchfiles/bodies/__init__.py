@@ -8,7 +8,16 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
-from batchfiles.bodies import chat_completions, completions, embeddings, moderations, other, other_families, responses
+from batchfiles.bodies import (
+    audio,
+    chat_completions,
+    completions,
+    embeddings,
+    moderations,
+    other,
+    other_families,
+    responses,
+)
 from batchfiles.bodies.answer import Answer, Body
 from batchfiles.bodies.other import UNRECOGNIZED
 
@@ -32,6 +41,7 @@ ENDPOINTS: Final[dict[Reader, str]] = {
     other_families.read_candidates: ":generateContent",
     other_families.read_single_message: "/v2/chat",
     other_families.read_converse: "/converse",
+    audio.read: audio.TRANSCRIPTIONS,
 }
 
 BY_OBJECT: Final[dict[object, Reader]] = {
@@ -57,10 +67,12 @@ def endpoint_of(body: Body) -> str | None:
     """Tell the endpoint that a body comes from, by its `object` and, where that is missing or unknown, by its shape.
 
     Returns:
-        An endpoint such as `"/v1/chat/completions"`, or None if it is none of those that have columns.
+        An endpoint such as `"/v1/chat/completions"`, or None if it is not one of those that have columns.
     """
     name = body.get("object")
     reader = (BY_OBJECT.get(name) if type(name) is str else None) or _by_shape(body)
+    if reader is audio.read:
+        return audio.endpoint(body)
     return None if reader is None else ENDPOINTS[reader]
 
 
@@ -74,7 +86,10 @@ def _by_shape(body: Body) -> Reader | None:
     if type(body.get("output")) is list:
         return responses.read
     data = body.get("data")
-    if "embedding" in _first(data) or (data == [] and body.get("object") == "list"):
+    item = _first(data)
+    if "embedding" in item or item.get("object") == "embedding" or (data == [] and body.get("object") == "list"):
+        return embeddings.read
+    if type(body.get("embeddings")) in (list, dict):  # Cohere: lists of vectors, by type or not
         return embeddings.read
     result = _first(body.get("results"))
     if "flagged" in result or "category_scores" in result:  # Mistral has no `flagged`
@@ -82,7 +97,7 @@ def _by_shape(body: Body) -> Reader | None:
     for is_one, reader in FAMILIES:
         if is_one(body):
             return reader
-    return None
+    return audio.read if audio.is_transcript(body) else None
 
 
 FAMILIES: Final = (
@@ -105,7 +120,7 @@ def can_answer(body: Body, url: str | None) -> bool:
     if expected is None:
         return True
     endpoint = endpoint_of(body)
-    return endpoint is not None and OTHER_KINDS.get(endpoint.rpartition("/")[2], "text") == expected
+    return endpoint is not None and KINDS.get(endpoint.rpartition("/")[2], "text") == expected
 
 
 def is_text(url: str | None) -> bool:
@@ -126,6 +141,8 @@ def _kind_of_url(url: str | None) -> str | None:
 
 TEXT_PATHS: Final = ("/chat/completions", "/completions", "/responses")
 OTHER_KINDS: Final = {"embeddings": "embeddings", "moderations": "moderations"}
+KINDS: Final = OTHER_KINDS | {"transcriptions": "audio"}
+"""What bodies hold, by the last word of their endpoint. Of the urls of sound it is not known what else they may answer with."""
 
 
 def _first(items: object) -> Body:

@@ -175,6 +175,8 @@ def _choice(choice: object, tally: Tally) -> Choice:
     if PLAIN_MESSAGE.issuperset(message) and not message.get("annotations"):
         return text, refusal, thinking, None, end
     tally.more(message, MESSAGE_KEYS)
+    if not text:
+        text = _spoken(message) or text
     return text, refusal, _reasoning(message, tally) or thinking, _tool_calls(message, tally), end
 
 
@@ -199,6 +201,8 @@ def content_of(content: object, tally: Tally) -> tuple[str | None, str | None]:
             tally.more(part, PART_KEYS)
         else:
             tally.carried = False
+            if type(part) is dict and type(part.get("transcript")) is str:  # what was said in a part of sound
+                texts.append(part["transcript"])
     return "".join(texts) if texts else None, "\n\n".join(thoughts) if thoughts else None
 
 
@@ -215,6 +219,13 @@ def _add_thought(part: Body, thoughts: list[str], tally: Tally) -> None:
             thoughts += ["".join(inner)] if inner else []
         elif found is not None:
             tally.carried = False
+
+
+def _spoken(message: Body) -> str | None:
+    """Return what is said in an answer that is sound; the sound itself keeps the body."""
+    audio = message.get("audio")
+    transcript = audio.get("transcript") if type(audio) is dict else None
+    return transcript if type(transcript) is str else None
 
 
 def _reasoning(message: Body, tally: Tally) -> str | None:

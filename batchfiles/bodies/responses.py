@@ -204,6 +204,9 @@ def _message(item: Body, messages: list[Message], refusals: list[str], tally: Ta
         elif kind == "refusal":
             _add(part, "refusal", refusals, tally)
             tally.more(part, REFUSAL_KEYS)
+        elif kind == "output_audio":
+            _add(part, "transcript", texts, tally)
+            tally.carried = False  # the sound is in no column
         else:
             tally.carried = False
     if texts:

@@ -11,7 +11,7 @@ from typing import Unpack
 from batchfiles.jobs.crew import Crew, Product, Spec
 from batchfiles.jobs.export_rows import ExportRows
 from batchfiles.jobs.file_roles import FileRoles, sort_files
-from batchfiles.jobs.first_line import table_of_results
+from batchfiles.jobs.first_line import table_of_results, text_sizes_of
 from batchfiles.jobs.join_report import ExportReport, Tally
 from batchfiles.jobs.line_numbers import numbered_from_one, renumbered
 from batchfiles.jobs.local_file import LocalFile
@@ -34,6 +34,8 @@ class Export(TableJob[ExportReport]):
         return self._options.table or table_of_results(self._roles.results)
 
     def _requests(self) -> Sequence[LocalFile]:
+        if self._options.schema is not None:
+            return ()
         raise ValueError("results alone don't say which JSON Schema was asked for: parsed takes a schema here (--schema)")
 
     def _sources(self) -> Mapping[str, list[str]]:
@@ -52,6 +54,7 @@ class Export(TableJob[ExportReport]):
         spec = {
             **self._spec(folder, metadata),
             "results": [list(file) for file in self._roles.result_files()],
+            "text_sizes": [text_sizes_of(file) for file in self._roles.results] if self._table() == "embeddings" else None,
         }
         tally = Tally()
         with closing(self._products(crew, spec)) as products:

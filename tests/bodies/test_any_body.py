@@ -7,12 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchfiles import bodies
-from batchfiles.bodies import chat_completions, completions, embeddings, moderations, other, responses
+from batchfiles.bodies import audio, chat_completions, completions, embeddings, moderations, other, responses
 from batchfiles.errors import InvalidLine
 
 FAMILIES = [reader for _, reader in bodies.FAMILIES]
 READERS = [
-    *(bodies, chat_completions, completions, embeddings, moderations, other, responses),
+    *(bodies, audio, chat_completions, completions, embeddings, moderations, other, responses),
     *(SimpleNamespace(read=reader) for reader in FAMILIES),
 ]
 
@@ -85,6 +85,9 @@ SAMPLES = [
     },
     {"success": False, "errors": [{"code": 7003, "message": "no"}], "base_resp": {"status_code": 1}},
     {"type": "about:blank", "status": 429, "title": "no", "detail": [{"msg": "no"}]},
+    {"text": "hi", "task": "translate", "segments": [{"id": 0, "text": "hi"}], "usage": {"type": "duration", "seconds": 4}},
+    {"embeddings": {"float": [[0.5, 1]], "int8": [[1, 2]]}, "data": [{"embedding": {"base64": "AAAAAA=="}}]},
+    {"choices": [{"message": {"content": None, "audio": {"id": "a", "transcript": "hi"}}, "finish_reason": "stop"}]},
 ]
 
 words = st.sampled_from(["error", "type", "message", "text", "function_call", "completed", "stop", "chat.completion", "safe"])
@@ -157,11 +160,14 @@ def test_a_damaged_body_can_be_read(body):
     assert repr(body) == repr(before)
 
 
-@given(mutated(samples=[SAMPLES[4]]))
+@given(mutated(samples=[SAMPLES[4], SAMPLES[8]]))
 def test_damaged_vectors_are_vectors_or_an_invalid_line(body):
     """Nothing else is raised, and what is no vector never becomes one."""
     try:
         found = bodies.embeddings.vectors(body)
     except InvalidLine:
         return
-    assert all(type(index) is int and len(values) % 4 == 0 for index, values in found)
+    for index, values, problem in found:
+        assert index is None or type(index) is int
+        assert (values is None) == (problem is not None)
+        assert values is None or len(values) % 4 == 0
