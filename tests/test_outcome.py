@@ -495,6 +495,7 @@ VERDICTS = {"id": "modr-1", "results": [{"flagged": False}]}
         ("/v1/chat/completions", VECTORS, False),
         ("/openai/deployments/d/chat/completions?api-version=1", {"hello": "world"}, False),
         ("/v4/chat/completions", {"text": "hi"}, False),
+        ("/v1/chat/completions", {"text": "hi", "task": "translate"}, False),
         ("https://host/v1/responses/", {"hello": "world"}, False),
         ("/v1/completions", {"content": "hi"}, False),
         ("/v1/embeddings", VECTORS, True),

@@ -141,7 +141,7 @@ def _kind_of_url(url: str | None) -> str | None:
 
 TEXT_PATHS: Final = ("/chat/completions", "/completions", "/responses")
 OTHER_KINDS: Final = {"embeddings": "embeddings", "moderations": "moderations"}
-KINDS: Final = OTHER_KINDS | {"transcriptions": "audio"}
+KINDS: Final = OTHER_KINDS | {"transcriptions": "audio", "translations": "audio"}
 """What bodies hold, by the last word of their endpoint. Of the urls of sound it is not known what else they may answer with."""
 
 
