@@ -201,7 +201,7 @@ def _without_words(response: Response) -> str:
     """Say what a refusal means that comes without a sentence."""
     if 300 <= response.status_code < 400:
         where = _target(response.headers.get("location", ""))
-        return f"the service redirects to {where}, which is followed for the contents of files only"
+        return f"the service answered with a redirect to {where}; redirects are followed for the contents of files only"
     if response.status_code == 413:
         return "the request is too large for the service, or for a proxy in between"
     return _unreadable(response)

@@ -27,8 +27,8 @@ from batchfiles.client.calls import Calls
 from batchfiles.client.environment import access_of
 from batchfiles.client.exchange import Exchange
 from batchfiles.client.file_pages import FilePages
-from batchfiles.client.service import ServiceClient
-from batchfiles.client.transport import CHUNK, CUT, NOT_SENT, KeyAuth, failure, head_of, httpx2, problem_of
+from batchfiles.client.service import LOGGER, ServiceClient
+from batchfiles.client.transport import CHUNK, CUT, NOT_SENT, Deadline, KeyAuth, head_of, httpx2
 from batchfiles.errors import FileError, TransportError
 
 __all__ = ["AsyncBatches", "AsyncClient", "AsyncFiles"]
@@ -115,6 +115,7 @@ class AsyncClient(ServiceClient):
                     running.fail(error)
             return running.result
         finally:
+            exchange.disk.close()
             await exchange.close()
 
 
@@ -124,8 +125,8 @@ async def _perform(effect: effects.Effect, exchange: _Exchange, on_update: OnUpd
             return await exchange.open(request)
         case effects.ReadBody(limit):
             return await exchange.read(limit)
-        case effects.SaveBody(path, offset):
-            return await exchange.save(path, offset)
+        case effects.SaveBody(_, offset):
+            return await exchange.save(offset)
         case effects.Sleep(seconds):
             return await asyncio.sleep(seconds)
         case effects.Now():
@@ -137,8 +138,10 @@ async def _perform(effect: effects.Effect, exchange: _Exchange, on_update: OnUpd
         case effects.Tell(batch):
             told = on_update(batch) if on_update is not None else None
             return await told if inspect.isawaitable(told) else told
-        case effects.Size() | effects.ReadFile() | effects.WriteFile() | effects.Move():
-            return await asyncio.to_thread(disk.perform, effect)
+        case effects.Log(level, words):
+            return LOGGER.log(level, "%s", words)
+        case _:
+            return await asyncio.to_thread(exchange.disk.perform, effect)
 
 
 class _Exchange(Exchange[httpx2.AsyncClient]):
@@ -167,23 +170,23 @@ class _Exchange(Exchange[httpx2.AsyncClient]):
                 if size >= limit:
                     break
         except CUT as error:
-            problem = problem_of(error)
+            problem = self._problem(error)
         await self.close()
         if problem is not None:
             raise problem
         return b"".join(pieces)[:limit]
 
-    async def save(self, path: str, offset: int) -> Saved:
+    async def save(self, offset: int) -> Saved:
         size, problem = offset, None
-        with disk.appended(path, offset) as file:
+        with self.disk.appended(offset) as file:
             try:
                 async for piece in self._timely(self._opened.aiter_raw()):
                     await asyncio.to_thread(file.write, piece)
                     size += len(piece)
             except CUT as error:
-                _, problem = failure(error)
+                problem = self._problem(error)
         await self.close()
-        return Saved(size, problem)
+        return Saved(size, None if problem is None else problem.reason)
 
     async def close(self) -> None:
         response, self._response = self._response, None
@@ -194,9 +197,10 @@ class _Exchange(Exchange[httpx2.AsyncClient]):
         """Send; returns why it failed, so that no traceback goes through frames that know the key."""
         try:
             built = self._built(request, self._body(request) if request.body else None)
-            self._response = await self._http.send(built, auth=self._auth, stream=True, follow_redirects=False)
-        except NOT_SENT as error:
-            return problem_of(error)
+            async with asyncio.timeout(self._left):
+                self._response = await self._http.send(built, auth=self._auth_of(request), stream=True, follow_redirects=False)
+        except (*NOT_SENT, TimeoutError) as error:
+            return self._problem(error)
         return None
 
     async def _body(self, request: Request) -> AsyncIterator[bytes]:
@@ -210,8 +214,15 @@ class _Exchange(Exchange[httpx2.AsyncClient]):
                 yield piece
 
     async def _timely(self, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-        """Yield pieces as they come, however small: each is a moment to look at the clock."""
-        async for piece in pieces:
+        """Yield pieces as they come, however small: each is a moment to look at the clock, and so is the time between them."""
+        while True:
+            try:
+                async with asyncio.timeout(self._left):
+                    piece = await anext(pieces, None)
+            except TimeoutError:
+                raise Deadline from None
+            if piece is None:
+                return
             self._check_time()
             yield piece
 

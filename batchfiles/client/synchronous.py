@@ -25,8 +25,8 @@ from batchfiles.client.calls import Calls
 from batchfiles.client.environment import access_of
 from batchfiles.client.exchange import Exchange
 from batchfiles.client.file_pages import FilePages
-from batchfiles.client.service import ServiceClient
-from batchfiles.client.transport import CHUNK, CUT, NOT_SENT, KeyAuth, failure, head_of, httpx2, problem_of
+from batchfiles.client.service import LOGGER, ServiceClient
+from batchfiles.client.transport import CHUNK, CUT, NOT_SENT, KeyAuth, head_of, httpx2, limit_stream, until
 from batchfiles.errors import FileError, TransportError
 
 __all__ = ["Batches", "Client", "Files"]
@@ -116,6 +116,7 @@ class Client(ServiceClient):
                     running.fail(error)
             return running.result
         finally:
+            exchange.disk.close()
             exchange.close()
 
 
@@ -125,8 +126,8 @@ def _perform(effect: effects.Effect, exchange: _Exchange, on_update: Callable[[B
             return exchange.open(request)
         case effects.ReadBody(limit):
             return exchange.read(limit)
-        case effects.SaveBody(path, offset):
-            return exchange.save(path, offset)
+        case effects.SaveBody(_, offset):
+            return exchange.save(offset)
         case effects.Sleep(seconds):
             return time.sleep(seconds)
         case effects.Now():
@@ -137,8 +138,10 @@ def _perform(effect: effects.Effect, exchange: _Exchange, on_update: Callable[[B
             return secrets.token_hex(16)
         case effects.Tell(batch):
             return on_update(batch) if on_update is not None else None
-        case effects.Size() | effects.ReadFile() | effects.WriteFile() | effects.Move():
-            return disk.perform(effect)
+        case effects.Log(level, words):
+            return LOGGER.log(level, "%s", words)
+        case _:
+            return exchange.disk.perform(effect)
 
 
 class _Exchange(Exchange[httpx2.Client]):
@@ -161,29 +164,31 @@ class _Exchange(Exchange[httpx2.Client]):
         size = 0
         problem = None
         try:
-            for piece in self._timely(self._opened.iter_bytes()):
-                pieces.append(piece)
-                size += len(piece)
-                if size >= limit:
-                    break
+            with until(self._end):
+                for piece in self._timely(self._opened.iter_bytes()):
+                    pieces.append(piece)
+                    size += len(piece)
+                    if size >= limit:
+                        break
         except CUT as error:
-            problem = problem_of(error)
+            problem = self._problem(error)
         self.close()
         if problem is not None:
             raise problem
         return b"".join(pieces)[:limit]
 
-    def save(self, path: str, offset: int) -> Saved:
+    def save(self, offset: int) -> Saved:
         size, problem = offset, None
-        with disk.appended(path, offset) as file:
+        with self.disk.appended(offset) as file:
             try:
-                for piece in self._timely(self._opened.iter_raw()):
-                    file.write(piece)
-                    size += len(piece)
+                with until(self._end):
+                    for piece in self._timely(self._opened.iter_raw()):
+                        file.write(piece)
+                        size += len(piece)
             except CUT as error:
-                _, problem = failure(error)
+                problem = self._problem(error)
         self.close()
-        return Saved(size, problem)
+        return Saved(size, None if problem is None else problem.reason)
 
     def close(self) -> None:
         response, self._response = self._response, None
@@ -193,10 +198,11 @@ class _Exchange(Exchange[httpx2.Client]):
     def _send(self, request: Request) -> TransportError | FileError | None:
         """Send; returns why it failed, so that no traceback goes through frames that know the key."""
         try:
-            built = self._built(request, self._body(request) if request.body else None)
-            self._response = self._http.send(built, auth=self._auth, stream=True, follow_redirects=False)
+            built = self._built(request, self._body(request) if request.body else None, limit_stream)
+            with until(self._end):
+                self._response = self._http.send(built, auth=self._auth_of(request), stream=True, follow_redirects=False)
         except NOT_SENT as error:
-            return problem_of(error)
+            return self._problem(error)
         return None
 
     def _body(self, request: Request) -> Iterator[bytes]:

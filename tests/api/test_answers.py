@@ -180,11 +180,11 @@ def test_a_refusal_with_a_status_of_success_is_a_refusal() -> None:
 def test_a_redirect_is_called_so_without_what_may_be_secret_in_it() -> None:
     """The base url is another one, and nobody should have to guess that."""
     error = error_of(Response(307, {"location": "https://user:pw@api.example.com/v1/batches?sig=secret#x"}))
-    assert error.reason.startswith("the service redirects to https://api.example.com/v1/batches, ")
+    assert error.reason.startswith("the service answered with a redirect to https://api.example.com/v1/batches; ")
     assert "secret" not in str(error)
     assert "pw" not in str(error)
     for location in ("", "http://[::1", "//x:99999999/"):
-        assert "redirects to" in error_of(Response(302, {"location": location})).reason
+        assert "a redirect to" in error_of(Response(302, {"location": location})).reason
 
 
 def test_a_request_that_is_too_large_for_something_in_between_is_called_so() -> None:
