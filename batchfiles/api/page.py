@@ -9,9 +9,9 @@ from typing import Any, Final, Generic, Protocol, Self, TypeVar
 from batchfiles.api import values
 from batchfiles.api.batch import Batch
 from batchfiles.api.file import FileObject
-from batchfiles.errors import UnreadableResponse
+from batchfiles.errors import APIError, UnreadableResponse
 
-__all__ = ["ListBatchesResponse", "ListFilesResponse", "Page"]
+__all__ = ["ListBatchesResponse", "ListFilesResponse", "Listing", "Page"]
 
 
 class Listed(Protocol):
@@ -132,3 +132,34 @@ class ListFilesResponse(Page[FileObject]):
             UnreadableResponse: It is no list of files.
         """
         return cls._read(value, FileObject.decode)
+
+
+class Listing(Generic[T]):
+    """A list over its pages, each object once; it ends on a service that gives the same page again and again.
+
+    Attributes:
+        after: The cursor of the next page; None for the first one.
+        is_over: Whether there is no next page.
+    """
+
+    def __init__(self, after: str | None = None) -> None:
+        self.after = after
+        self.is_over = False
+        self._seen: set[str] = set()
+
+    def add(self, page: Page[T]) -> list[T]:
+        """Return what is new on a page, and go on to the next one.
+
+        Raises:
+            APIError: Nothing is: the service ignores the cursor, and its list would never end.
+        """
+        new = [each for each in page.data if each.id not in self._seen]
+        if page.data and not new:
+            self.is_over = True
+            raise APIError(
+                f"the service gives the same page again: it ignores after={self.after}, and only its first page can be had"
+            )
+        self._seen |= {each.id for each in new}
+        self.after = page.after
+        self.is_over = page.after is None
+        return new

@@ -8,11 +8,11 @@ import os
 import random
 import secrets
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any, Self, TypeVar
 
 from batchfiles.api.batch import Batch
-from batchfiles.api.batch_request import COMPLETION_WINDOW, BatchFileExpirationAfter
+from batchfiles.api.batch_request import COMPLETION_WINDOW
 from batchfiles.api.config import Config
 from batchfiles.api.file import FileDeleted, FileObject
 from batchfiles.api.files import PURPOSE
@@ -23,7 +23,7 @@ from batchfiles.api.key import Key
 from batchfiles.api.messages import TIMEOUT, Request, Response
 from batchfiles.api.retry_policy import RetryPolicy
 from batchfiles.client import disk
-from batchfiles.client.calls import Calls
+from batchfiles.client.calls import Calls, Expiry
 from batchfiles.client.environment import access_of
 from batchfiles.client.exchange import Exchange
 from batchfiles.client.file_pages import FilePages
@@ -45,6 +45,8 @@ class AsyncClient(ServiceClient):
         key: The key, or a function that returns one and is asked again after a 401; else `OPENAI_API_KEY`.
         config: Where the service is; else what `base_url` and the variables of the environment say.
         base_url: The address of an OpenAI-compatible service.
+        headers: More headers of each request, beside those of the configuration: gateways need some.
+        query: More parameters of each address.
         timeout: Seconds for a whole request; for uploads and downloads ten times as many.
         policy: How often a call is tried.
         http: An `httpx2.AsyncClient` of your own; it is not closed here.
@@ -59,11 +61,13 @@ class AsyncClient(ServiceClient):
         *,
         config: Config | None = None,
         base_url: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        query: Mapping[str, str] | None = None,
         timeout: float = TIMEOUT,
         policy: RetryPolicy | None = None,
         http: httpx2.AsyncClient | None = None,
     ) -> None:
-        access, key = access_of(key, config, base_url), None
+        access, key = access_of(key, config, base_url, headers, query), None
         super().__init__(access, timeout, policy)
         self._owned = http is None
         self._http = http or httpx2.AsyncClient(trust_env=False)
@@ -82,10 +86,36 @@ class AsyncClient(ServiceClient):
             await self._http.aclose()
 
     async def submit(
-        self, path: str | os.PathLike[str], endpoint: str, *, metadata: dict[str, str] | None = None, again: bool = False
+        self,
+        path: str | os.PathLike[str],
+        endpoint: str,
+        completion_window: str = COMPLETION_WINDOW,
+        *,
+        metadata: dict[str, str] | None = None,
+        output_expires_after: Expiry = None,
+        again: bool = False,
     ) -> Batch:
-        """Upload a file and make one batch of it: see `api.flows.submit`."""
-        flow = await asyncio.to_thread(self._calls.submit, path, endpoint, metadata, again=again)
+        """Upload a file and make one batch of it: see `api.flows.submit`.
+
+        Args:
+            path: The file of requests.
+            endpoint: Where its requests go.
+            completion_window: How long it may take, in the words of the service: `24h` at OpenAI.
+            metadata: At most 15 pairs.
+            output_expires_after: When the files of results are to be deleted; a number counts the seconds from their making.
+            again: Whether a file that has a batch already may have another one.
+
+        Raises:
+            AlreadySubmitted: There is a live or finished batch of the same bytes; it is in the exception.
+            SubmissionUnknown: The answer was lost, and the batch is not in the list.
+            APIError: The service said no.
+            TransportError: The service could not be reached, and nothing was made.
+            FileError: The file can't be read.
+            ValueError: A parameter is one that the service would refuse.
+        """
+        flow = await asyncio.to_thread(
+            self._calls.submit, path, endpoint, completion_window, metadata, output_expires_after, again=again
+        )
         return await self.run(flow)
 
     async def wait(
@@ -240,7 +270,7 @@ class AsyncBatches:
         completion_window: str = COMPLETION_WINDOW,
         *,
         metadata: dict[str, str] | None = None,
-        output_expires_after: BatchFileExpirationAfter | None = None,
+        output_expires_after: Expiry = None,
     ) -> Batch:
         """Make a batch of a file that was uploaded; never two, whatever happens to the answer."""
         return await self._run(
@@ -271,7 +301,7 @@ class AsyncFiles:
         path: str | os.PathLike[str],
         *,
         purpose: str = PURPOSE,
-        expires_after: BatchFileExpirationAfter | None = None,
+        expires_after: Expiry = None,
         filename: str | None = None,
     ) -> FileObject:
         """Upload a file; it is never read into memory as a whole."""

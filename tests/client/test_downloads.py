@@ -136,13 +136,12 @@ def save_beyond_the_limit(path: Path, limit: int) -> None:
     _, hard = limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     work = disk.WorkFile.locked(str(path))
     assert work is not None
-    with work.appended(0) as file:
+    with contextlib.closing(work), work.appended(0) as file:
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
         try:
             file.write(b"x" * 100_000)
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-            work.close()
 
 
 def test_a_folder_that_can_not_be_is_an_error_of_ours(client: Any, requests: Path, turned: Turned) -> None:

@@ -96,7 +96,9 @@ def _pause(look: int) -> float:
 
 
 def _tell(batch: Batch, last: Batch | None) -> Flow[None]:
-    """Tell of a change, and once of a status that may be the end and is not known here."""
+    """Tell of a change, and once of what can't be read and of a status that may be the end and is not known here."""
+    for note in batch.notes if last is None or last.notes != batch.notes else ():
+        yield Log(logging.WARNING, f"{batch.id}: {note}")
     if last is None or _differs(batch, last):
         yield Log(logging.INFO, _words(batch))
         yield Tell(batch)
