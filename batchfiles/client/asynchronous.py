@@ -190,6 +190,7 @@ class _Exchange(Exchange[httpx2.AsyncClient]):
         return head_of(self._opened)
 
     async def read(self, limit: int) -> bytes:
+        self._opened_status = self._opened.status_code
         pieces: list[bytes] = []
         size = 0
         problem = None
@@ -204,7 +205,7 @@ class _Exchange(Exchange[httpx2.AsyncClient]):
         await self.close()
         if problem is not None:
             raise problem
-        return b"".join(pieces)[:limit]
+        return self._shown(b"".join(pieces)[:limit])
 
     async def save(self, offset: int) -> Saved:
         size, problem = offset, None

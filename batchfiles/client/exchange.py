@@ -38,6 +38,7 @@ class Exchange(Generic[Http]):
         self._response: httpx2.Response | None = None
         self._end = 0.0
         self._is_keyed = True
+        self._opened_status = 0
         self.disk = Disk()
 
     @property
@@ -69,6 +70,10 @@ class Exchange(Generic[Http]):
         if isinstance(error, TimeoutError) or (isinstance(error, OPERATIONS) and not self._left):
             error = Deadline()
         return problem_of(error)
+
+    def _shown(self, body: bytes) -> bytes:
+        """Return a body as the flow may see it: what a refusal says is repeated in messages and logs."""
+        return body if self._opened_status < 300 else self._auth.hidden(body)
 
     def _auth_of(self, request: Request) -> KeyAuth | None:
         return self._auth if request.is_keyed else None

@@ -188,6 +188,7 @@ class _Exchange(Exchange[httpx2.Client]):
         return head_of(self._opened)
 
     def read(self, limit: int) -> bytes:
+        self._opened_status = self._opened.status_code
         pieces: list[bytes] = []
         size = 0
         problem = None
@@ -203,7 +204,7 @@ class _Exchange(Exchange[httpx2.Client]):
         self.close()
         if problem is not None:
             raise problem
-        return b"".join(pieces)[:limit]
+        return self._shown(b"".join(pieces)[:limit])
 
     def save(self, offset: int) -> Saved:
         size, problem = offset, None

@@ -63,6 +63,7 @@ class KeyAuth(httpx2.Auth):
     def __init__(self, config: Config, key: Key) -> None:
         self._header, self._before = config.key_header
         self._key = key
+        self._sent = b""
 
     @property
     def is_renewable(self) -> bool:
@@ -76,7 +77,12 @@ class KeyAuth(httpx2.Auth):
     def auth_flow(self, request: httpx2.Request) -> Generator[httpx2.Request, httpx2.Response, None]:
         """Add the header."""
         request.headers[self._header] = self._before + self._key.reveal()
+        self._sent = request.headers[self._header].removeprefix(self._before).encode()
         yield request
+
+    def hidden(self, body: bytes) -> bytes:
+        """Return a body without the key: some gateways repeat a key that they refuse."""
+        return body.replace(self._sent, b"***") if self._sent else body
 
 
 def operation_timeout(timeout: float) -> httpx2.Timeout:

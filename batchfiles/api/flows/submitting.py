@@ -69,7 +69,7 @@ LONGEST_PROCESSING = 3600.0
 """Seconds between two looks at a file, and for which one is waited for."""
 
 NOT_READY = re.compile(
-    rb"annot find file|not? (?:yet )?(?:been )?(?:found|ready|processed)|still (?:being )?process|pending|processed state",
+    rb"annot find file|not? (?:yet )?(?:been )?(?:found|ready|processed)|still (?:being )?process|pending|processed\W{0,3}state",
     re.IGNORECASE,
 )
 """What services say of a file that they have just taken."""
@@ -211,9 +211,7 @@ def processed(config: Config, file: FileObject, policy: RetryPolicy) -> Flow[Fil
     while (file.status or "").lower() in PROCESSING:
         now: float = yield Now()
         if now - began > LONGEST_PROCESSING:
-            raise APIError(
-                f"the service says for an hour that the file {file.id} is {file.status}: look at it with files.retrieve"
-            )
+            raise APIError(f"the file {file.id} has been {file.status} for an hour: no batch can be made of it")
         pause = next(pauses, PROCESSING_PAUSES[-1])
         yield Log(logging.INFO, f"{file.id} is {file.status}: waiting until the service has processed it")
         yield Sleep(pause)
