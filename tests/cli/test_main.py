@@ -297,7 +297,7 @@ run(sys.argv[1:])
     [
         ("join", "FIXTURES", "-o", "t.parquet"),
         ("join", "FIXTURES", "-o", "t.parquet", "--workers", "2"),
-        ("export", "FIXTURES", "-o", "t.parquet"),
+        ("export", "FIXTURES/batch_67697f1bb7df4ab576e1afdf97e305fa_output.jsonl", "-o", "t.parquet"),
         ("validate", "FIXTURES/requests.jsonl"),
         ("retry", "FIXTURES", "-o", "again.jsonl"),
         ("split", "FIXTURES/requests.jsonl", "-o", "campaign", "--max-requests", "5"),
