@@ -204,7 +204,7 @@ def origin_of(url: str) -> tuple[str, str, int | None]:
     """Return scheme, host and port of an address.
 
     Raises:
-        ValueError: It is none.
+        ValueError: It is not an address.
     """
     parts = urlsplit(url)
     scheme = parts.scheme.lower()

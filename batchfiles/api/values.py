@@ -49,7 +49,7 @@ class Fields:
     Args:
         found: The object.
         odd: Where values go that can't be read, by their place.
-        place: What stands before the name of each member in `odd`, such as `request_counts.`.
+        place: The prefix of each member in `odd`, such as `request_counts.`.
     """
 
     def __init__(self, found: Mapping[str, Any], odd: JSONObject, place: str = "") -> None:

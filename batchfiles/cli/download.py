@@ -15,7 +15,7 @@ from batchfiles.cli.service_options import Service, service_options
 from batchfiles.cli.status import noted
 from batchfiles.cli.terminal import visible
 from batchfiles.cli.validate import size
-from batchfiles.errors import NotFound, StillRunning
+from batchfiles.errors import APIError, StillRunning
 
 if TYPE_CHECKING:
     from batchfiles.api.batch import Batch
@@ -61,6 +61,8 @@ def download(context: click.Context, names: tuple[str, ...], *, folder: str | No
         3   the service said no, or nothing; the disk did
         4   a batch is not finished yet; the results of the others are there
     """  # noqa: D301 - click wants its \b
+    from batchfiles.api.flows.downloading import GONE
+
     codes = {0}
     with service.connect() as client:
         for named in named_batches(client, names, every=True):
@@ -69,9 +71,12 @@ def download(context: click.Context, names: tuple[str, ...], *, folder: str | No
                 raise click.UsageError(f"Say by -o DIR where the results of {named.id} shall go.")
             try:
                 codes.add(_fetch(client, named, target, as_json=as_json))
-            except NotFound as error:  # one that is not there costs no other
+            except APIError as error:
+                if error.status_code not in GONE:
+                    raise
+                # one that is not there costs no other
                 hint = what_to_do(error, service)
-                click.echo(visible(f"batchfiles: error: {error}: {hint}"), err=True)
+                click.echo(visible(f"batchfiles: error: {error}{f': {hint}' if hint else ''}"), err=True)
                 codes.add(FAILED)
     context.exit(max(codes, key=WORST.index))
 

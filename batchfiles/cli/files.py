@@ -120,7 +120,7 @@ def list_files(*, purpose: str | None, limit: int, everything: bool, as_json: bo
             for file in found:
                 click.echo(json.dumps(file.encode()))
             return
-        rows = [_row(file) for file in found]
+        rows = [_row(file) for file in map(noted, found)]
     for line in text_table(("file", "purpose", "made", "name", "size"), rows, texts=4):
         click.echo(line)
     say_where_it_ends(len(rows), most, "files")
@@ -145,9 +145,7 @@ def get(ids: tuple[str, ...], *, as_json: bool, service: Service) -> None:
     """  # noqa: D301 - click wants its \b
     with service.connect() as client:
         for number, file_id in enumerate(ids):
-            file = client.files.retrieve(file_id)
-            for note in file.notes:
-                say(f"{file.id}: {note}")
+            file = noted(client.files.retrieve(file_id))
             if as_json:
                 click.echo(json.dumps(file.encode()))
                 continue
@@ -229,6 +227,13 @@ def delete(context: click.Context, ids: tuple[str, ...], *, as_json: bool, servi
                 click.echo(visible(f"{done.id}: not deleted"), err=True)
     if kept:
         context.exit(FAILED)
+
+
+def noted(file: FileObject) -> FileObject:
+    """Return a file, and say which of its values could not be read."""
+    for note in file.notes:
+        say(f"{file.id}: {note}")
+    return file
 
 
 def _size(file: FileObject) -> str:

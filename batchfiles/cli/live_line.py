@@ -39,7 +39,7 @@ def say(words: str) -> None:
     if VOICE.is_quiet:
         return
     if VOICE.drawn is not None:
-        VOICE.drawn.leave(visible(words))
+        VOICE.drawn.put_above(visible(words))
     else:
         click.echo(visible(words), err=True)
 
@@ -91,12 +91,14 @@ class LiveLine:
         self._stream = stream or sys.stderr
         self._quiet = quiet
         self._drawn = False
+        self._words = ""
         self.on_terminal = self._stream.isatty() and os.environ.get("TERM") != "dumb"
 
     def draw(self, words: str) -> None:
         """Draw the line anew, as far as it fits; where there is no terminal, there is no such line."""
-        if self.on_terminal:
+        if self.on_terminal and not self._quiet:
             self._drawn = True
+            self._words = words
             VOICE.drawn = self
             self._write(ERASE_LINE + cut(words, shutil.get_terminal_size().columns - 1))
 
@@ -105,6 +107,12 @@ class LiveLine:
         self._drawn = False
         VOICE.drawn = None
         self._write(f"{ERASE_LINE if self.on_terminal else ''}{words}\n")
+
+    def put_above(self, words: str) -> None:
+        """Write a line that stays above the one that is drawn."""
+        drawn = self._words
+        self.leave(words)
+        self.draw(drawn)
 
     def erase(self) -> None:
         """Take the line away that was drawn."""

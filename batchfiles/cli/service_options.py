@@ -122,14 +122,14 @@ def service_options(command: Command) -> Command:
 NAMES = tuple(Service.__dataclass_fields__)
 
 FROM_ENVIRONMENT = "env:"
-"""What stands before the name of a variable in the place of a value that nobody else on the machine is to see."""
+"""The prefix of a variable that holds a value which nobody else on the machine is to see."""
 
 
 def pairs(sign: str) -> Callable[[click.Context, click.Parameter, tuple[str, ...]], dict[str, str]]:
     """Return what takes names and values apart.
 
     Args:
-        sign: What stands between them.
+        sign: What divides a name from its value.
     """
 
     def taken_apart(_context: click.Context, _option: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:

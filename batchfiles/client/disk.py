@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 from collections.abc import Iterator
@@ -55,6 +56,16 @@ def write(path: str, content: bytes) -> None:
         file.write(content)
 
 
+LOCKLESS = frozenset({errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EINVAL})
+"""What disks without locks say, such as stores that are mounted as folders.
+
+There, two downloads at once are not kept apart: only the size and the identity of what is renamed are checked.
+"""
+
+RENAMED = 1000
+"""How often in a row another process may finish a file in the moment in which it is opened."""
+
+
 class WorkFile:
     """A file that is written by one process alone: the bytes of a download until they are whole.
 
@@ -73,7 +84,7 @@ class WorkFile:
         Raises:
             FileError: The disk refused.
         """
-        while True:
+        for _ in range(RENAMED):
             try:
                 # Buffered: a full disk takes a part of an unbuffered write without a word.
                 file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600), "r+b")
@@ -82,15 +93,18 @@ class WorkFile:
             work = cls(path, file)
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                if work._has_its_name():
-                    return work
             except BlockingIOError:
                 file.close()
                 return None
             except OSError as error:
-                file.close()
-                raise file_error(error, Path(path)) from None
+                if error.errno not in LOCKLESS:
+                    file.close()
+                    raise file_error(error, Path(path)) from None
+                return work
+            if work._has_its_name():
+                return work
             file.close()  # its owner has just given it another name: there is a new one to lock
+        raise FileError("can't be locked: the disk shows another file under its name each time", path=path)
 
     def _has_its_name(self) -> bool:
         """Tell whether the name still leads to this file."""

@@ -305,6 +305,19 @@ def whole_of(content: bytes) -> Response:
 BOTH = Batch(id="batch_1", status="completed", output_file_id="out", error_file_id="err")
 
 
+@pytest.mark.parametrize("status", [400, 410, 422])
+def test_a_file_that_is_gone_is_gone_in_whatever_status_the_service_says_it(status: int) -> None:
+    """Only some services say 404."""
+
+    def answer(request: Request) -> Response:
+        found = files_of(out=OLD)(request)
+        return Response(status, {}, found.body) if found.status_code == 404 else found
+
+    stage = Stage(answer, repeat=True)
+    assert stage.run(download(Config(), BOTH, "d", RetryPolicy())) == ["d/batch_1_output.jsonl"]
+    assert "the error file err of batch_1 is not at the service" in stage.logged[-1][1]
+
+
 def test_a_missing_file_of_errors_does_not_cost_the_answers() -> None:
     """It is reported with its name and that of its batch."""
     stage = Stage(files_of(out=OLD), repeat=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import random
 import resource
@@ -249,3 +250,47 @@ def test_what_somebody_else_put_in_the_place_of_the_work_file_is_not_renamed(tmp
             work.move(str(tmp_path / "target"), 4)
         assert not (tmp_path / "target").exists()
         (tmp_path / "part").unlink()
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS])
+def test_a_disk_without_locks_is_written_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    """Stores that are mounted as folders know none."""
+
+    def refuse(*_: object) -> None:
+        raise OSError(number, "no locks here")
+
+    monkeypatch.setattr(disk.fcntl, "flock", refuse)
+    work = disk.WorkFile.locked(str(tmp_path / "part"))
+    assert work is not None
+    with work.appended(0) as file:
+        file.write(b"bytes")
+    work.move(str(tmp_path / "target"), 5)
+    assert (tmp_path / "target").read_bytes() == b"bytes"
+
+
+def test_a_work_file_that_was_renamed_in_the_moment_of_its_locking_is_opened_anew(tmp_path: Path) -> None:
+    """Else the finished file of another process would be locked, cut and written."""
+    first = disk.WorkFile.locked(str(tmp_path / "part"))
+    assert first is not None
+    assert disk.WorkFile.locked(str(tmp_path / "part")) is None
+    with first.appended(0) as file:
+        file.write(b"whole")
+    real = disk.fcntl.flock
+    moved: list[bool] = []
+
+    def flock(file: Any, flags: int) -> None:
+        if not moved:
+            moved.append(True)
+            first.move(str(tmp_path / "target"), 5)
+        real(file, flags)
+
+    disk.fcntl.flock = flock
+    try:
+        second = disk.WorkFile.locked(str(tmp_path / "part"))
+    finally:
+        disk.fcntl.flock = real
+    assert second is not None
+    with second.appended(0) as file:
+        file.write(b"x")
+    second.discard()
+    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("target", b"whole")]

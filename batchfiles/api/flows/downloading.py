@@ -35,13 +35,16 @@ from batchfiles.api.ranges import Have, Restart, Take, read_content
 from batchfiles.api.retry_policy import RetryPolicy, is_passing
 from batchfiles.errors import APIError, FileError, IncompleteDownload, NotFound, TransportError
 
-__all__ = ["download", "download_file"]
+__all__ = ["GONE", "download", "download_file"]
 
 RESTARTS = 3
 """How often a file is begun again because what came did not fit what we have."""
 
 FRUITLESS = 6
 """Attempts in a row that brought no byte."""
+
+GONE = frozenset({400, 404, 410, 422})
+"""What services answer of a file that they don't have, or have no longer."""
 
 REDIRECTS = 10
 """How often an answer may point to another place; that many are followed by browsers, too."""
@@ -61,14 +64,13 @@ def download(config: Config, batch: Batch, directory: str, policy: RetryPolicy) 
 
     Raises:
         IncompleteDownload: A file did not come whole, in all attempts.
-        NotFound: The service has the file of answers no longer; that of errors was fetched.
-        APIError: The service said no.
+        APIError: The service said no; where it has the file of answers no longer (`GONE`), that of errors was fetched.
         FileError: The disk did.
         ValueError: The batch has an id that is none.
     """
     checked_id(batch.id, "batch")
     paths: list[str] = []
-    problem: NotFound | None = None
+    problem: APIError | None = None
     for kind, file_id in (("output", batch.output_file_id), ("error", batch.error_file_id)):
         if batch.odd.get(f"{kind}_file_id"):
             raise APIError(f"the id of the {kind} file of {batch.id} can't be read: {batch.odd[f'{kind}_file_id']!r:.60}")
@@ -77,8 +79,10 @@ def download(config: Config, batch: Batch, directory: str, policy: RetryPolicy) 
         path = f"{directory}/{batch.id}_{kind}.jsonl"
         try:
             yield from download_file(config, file_id, path, policy, replace=True)
-        except NotFound as error:
-            named = NotFound(
+        except APIError as error:
+            if error.status_code not in GONE:
+                raise
+            named = type(error)(
                 f"the {kind} file {file_id} of {batch.id} is not at the service: {error.reason}",
                 status_code=error.status_code,
                 code=error.code,
@@ -120,7 +124,7 @@ def download_file(config: Config, file_id: str, path: str, policy: RetryPolicy, 
         return
     part, notes = f"{path}.part", f"{path}.part.json"
     yield from _locked(part, path)
-    if (yield from _is_there(path, expected, replace=replace)):  # whoever was waited for has fetched it
+    if (yield from _is_there(path, expected, replace=replace)):  # the download that was waited for has fetched it
         yield Discard(part, notes)
         return
     size: int | None = yield Size(path)
@@ -147,7 +151,7 @@ def _is_there(path: str, expected: int | None, *, replace: bool) -> Flow[bool]:
 
 
 def _locked(part: str, path: str) -> Flow[None]:
-    """Keep others from the work file; whoever is at work on it is waited for.
+    """Keep others from the work file; a download that is at work on it is waited for.
 
     Raises:
         FileError: That has taken an hour.
