@@ -62,7 +62,7 @@ class Collector:
         del self.seen[state.name]
         for note in batch.notes:
             LOGGER.warning("%s: %s", batch.id, note)
-        if batch.status != "failed":
+        if batch.status != "failed" or batch.result_file_ids:  # elsewhere a batch may fail in the middle, and keep what it has
             self._ledger.note("ended", part=state.name, batch_id=batch.id, status=batch.status)
             return batch.status
         room = lacks_room(batch)

@@ -70,7 +70,7 @@ class Sender:
             TransportError: It could not be reached.
         """
         ours = {part.sha256 for part in parts.values()}
-        for batch in self._listed(NEWEST):
+        for batch in self._listed(NEWEST, partly=True):
             marker = marker_of(batch)
             if marker is not None and marker[1] in ours and batch.status not in ENDED_BADLY:
                 raise AlreadySubmitted(batch.id, batch.status)
@@ -88,9 +88,9 @@ class Sender:
             if marker is not None and batch.status != "failed" and batch.id not in known:
                 self._left.setdefault(marker[1], []).append(batch)
 
-    def _listed(self, limit: int | None) -> list[Batch]:
+    def _listed(self, limit: int | None, *, partly: bool = False) -> list[Batch]:
         client = self._client
-        return client.run(list_batches(client.config, client.policy, limit=limit))
+        return client.run(list_batches(client.config, client.policy, limit=limit, partly=partly))
 
     def resolve(self, state: PartState) -> None:
         """Find out whether the batch was made of which nobody has said so.

@@ -87,7 +87,8 @@ def _fetch(client: Client, named: NamedBatch, target: Path, *, as_json: bool) ->
     if batch is None:
         return UNFINISHED
     if batch.status == "failed":
-        click.echo(visible(f"{batch.id}: failed, and has no results: 'batchfiles status' says why"), err=True)
+        results = "these are the results that it has" if batch.result_file_ids else "has no results"
+        click.echo(visible(f"{batch.id}: failed, and {results}: 'batchfiles status' says why"), err=True)
     paths = client.download(batch, target)
     _print(batch, paths, as_json=as_json)
     return FOUND if batch.status == "failed" or len(paths) < len(batch.result_file_ids) else 0

@@ -72,6 +72,13 @@ def test_a_search_looks_at_what_it_can_have() -> None:
     assert len(stage.requests) == 2
 
 
+def test_the_newest_may_be_enough() -> None:
+    """For a look whether the same bytes were sent before; that there may be others is logged."""
+    stage = Stage(page(*batches(3, 2), more=True), repeat=True)
+    assert len(stage.run(list_batches(Config(), RetryPolicy(), limit=2000, partly=True))) == 2
+    assert "the same page again" in stage.logged[0][1]
+
+
 def test_what_can_not_be_read_is_logged() -> None:
     """And costs nothing else."""
     stage = Stage(page(*batches(3), {"status": "failed"}))

@@ -486,3 +486,29 @@ def test_the_last_words_of_other_services_end_a_run(
     monkeypatch.setattr("batchfiles.testing.app.Batch.encode", odd)
     with client_of(server) as client:
         assert run(requests, output=table, client=client).outcomes == {"succeeded": 20}
+
+
+def test_a_service_that_ignores_the_cursor_takes_a_run_and_refuses_to_recover(
+    serve: Serve, requests: Path, tmp_path: Path
+) -> None:
+    """The newest batches are enough to see a repetition; to take over all of them they are not, and half is paid twice."""
+    server, table = serve(), tmp_path / "table.parquet"
+    page = server.service.list_batches
+    server.service.list_batches = lambda _after, limit: replace(page(None, limit), has_more=True)  # type: ignore[method-assign]
+    with client_of(server) as client:
+        client.submit(write_requests(tmp_path / "other.jsonl", 3), "/v1/chat/completions")
+        assert run(requests, output=table, client=client).outcomes == {"succeeded": 20}
+        with pytest.raises(APIError, match="the same page again"):
+            run(requests, output=table, client=client, campaign=tmp_path / "lost", recover=True, force=True)
+
+
+def test_a_batch_that_failed_with_results_is_not_paid_for_twice(
+    serve: Serve, requests: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At OpenAI a failed batch has none; elsewhere it may fail in the middle, and its results are fetched."""
+    server, table = serve(quirks=Quirks(missing=frozenset({"r3"}))), tmp_path / "table.parquet"
+    encode = Batch.encode
+    monkeypatch.setattr("batchfiles.testing.app.Batch.encode", lambda self: encode(self) | {"status": "JOB_STATE_FAILED"})
+    with client_of(server) as client:
+        assert run(requests, output=table, client=client, retries=0).outcomes == {"succeeded": 19, "missing": 1}
+    assert server.faults.seen["batches.create"] == 1

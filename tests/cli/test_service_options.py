@@ -117,7 +117,15 @@ def test_a_refused_key_says_which_variable_to_set(ask: Ask, failing: Callable[..
 
 
 @pytest.mark.parametrize(
-    ("status", "hint"), [(403, "may not do this"), (429, "balance"), (503, "try again later"), (404, "project of their key")]
+    ("status", "hint"),
+    [
+        (403, "may not do this"),
+        (429, "balance"),
+        (503, "try again later"),
+        (404, "project of their key"),
+        (413, "split --max-bytes"),
+        (307, "name it with --base-url"),
+    ],
 )
 def test_what_the_service_refuses_is_said_with_what_to_do(ask: Ask, failing: Callable[..., None], status: int, hint: str) -> None:
     """After the attempts that are worth it."""

@@ -258,7 +258,9 @@ def find(
 ENDED_BADLY = frozenset({"failed", "expired", "cancelling", "cancelled"})
 
 
-def list_batches(config: Config, policy: RetryPolicy, *, after: str | None = None, limit: int | None = None) -> Flow[list[Batch]]:
+def list_batches(
+    config: Config, policy: RetryPolicy, *, after: str | None = None, limit: int | None = None, partly: bool = False
+) -> Flow[list[Batch]]:
     """Return batches, newest first, over as many pages as it takes.
 
     Args:
@@ -266,6 +268,7 @@ def list_batches(config: Config, policy: RetryPolicy, *, after: str | None = Non
         policy: For each page.
         after: Only those behind this id.
         limit: How many at most; None for all.
+        partly: Whether the newest ones are enough where the service gives the same page again.
 
     Raises:
         APIError: The service said no, or gives the same page again.
@@ -278,7 +281,12 @@ def list_batches(config: Config, policy: RetryPolicy, *, after: str | None = Non
         page = yield from call(batches.list_request(config, after=listing.after, limit=size), batches.list_response, policy)
         for note in page.notes:
             yield Log(logging.WARNING, f"the list of batches: {note}")
-        found += listing.add(page)
+        try:
+            found += listing.add(page)
+        except APIError as error:
+            if not partly:
+                raise
+            yield Log(logging.WARNING, f"the list of batches: {error}")
     return found if limit is None else found[:limit]
 
 
