@@ -125,28 +125,29 @@ FROM_ENVIRONMENT = "env:"
 """The prefix of a variable that holds a value which nobody else on the machine is to see."""
 
 
-def pairs(sign: str) -> Callable[[click.Context, click.Parameter, tuple[str, ...]], dict[str, str]]:
+def pairs(form: str) -> Callable[[click.Context, click.Parameter, tuple[str, ...]], dict[str, str]]:
     """Return what takes names and values apart.
 
     Args:
-        sign: What divides a name from its value.
+        form: How they are written, such as `KEY=VALUE`.
     """
+    sign = form[-6]
 
     def taken_apart(_context: click.Context, _option: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
         found = {}
         for value in values:
             name, separator, text = value.partition(sign)
             if not separator or not name.strip():
-                raise click.BadParameter(f"is not of the form KEY{sign}VALUE.")  # what it is instead may be secret
+                raise click.BadParameter(f"is not of the form {form}.")  # what it is instead may be secret
             found[name.strip()] = text.strip() if sign == ":" else text
         return found
 
     return taken_apart
 
 
-def secret_pairs(sign: str) -> Callable[[click.Context, click.Parameter, tuple[str, ...]], dict[str, str]]:
+def secret_pairs(form: str) -> Callable[[click.Context, click.Parameter, tuple[str, ...]], dict[str, str]]:
     """Return what takes names and values apart, and takes a value `env:VARIABLE` from the environment."""
-    taken_apart = pairs(sign)
+    taken_apart = pairs(form)
 
     def revealed(context: click.Context, option: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
         return {name: _revealed(text) for name, text in taken_apart(context, option, values).items()}
@@ -196,16 +197,16 @@ OPTIONS = (
         "--header",
         "headers",
         multiple=True,
-        callback=secret_pairs(":"),
-        metavar="KEY:VALUE",
+        callback=secret_pairs("NAME:VALUE"),
+        metavar="NAME:VALUE",
         help="Send this header along, as gateways need some; env:VARIABLE as its value hides it from others. Repeatable.",
     ),
     click.option(
         "--query",
         "query",
         multiple=True,
-        callback=secret_pairs("="),
-        metavar="KEY=VALUE",
+        callback=secret_pairs("NAME=VALUE"),
+        metavar="NAME=VALUE",
         help="Add this parameter to each address; env:VARIABLE as for --header. Repeatable.",
     ),
     click.option("-q", "--quiet", is_flag=True, help="Say nothing on standard error but errors."),

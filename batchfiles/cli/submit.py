@@ -36,7 +36,11 @@ FOUND, REFUSED = 1, 2
 @files_argument
 @click.option("--endpoint", metavar="URL", help="Where the requests go, such as /v1/responses; else the url of the first one.")
 @click.option(
-    "--metadata", multiple=True, callback=pairs("="), metavar="KEY=VALUE", help="Write this on the batches. Repeatable, up to 15."
+    "--metadata",
+    multiple=True,
+    callback=pairs("KEY=VALUE"),
+    metavar="KEY=VALUE",
+    help="Write this on the batches. Repeatable, up to 15.",
 )
 @terms_options
 @click.option("--wait", "waits", is_flag=True, help="Wait until the batches have come to their end, as 'batchfiles wait' does.")

@@ -255,8 +255,8 @@ def test_headers_and_parameters_go_along_with_every_call(
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (("--header", f"X-Secret {KEY}"), "KEY:VALUE"),
-        (("--query", f"={KEY}"), "KEY=VALUE"),
+        (("--header", f"X-Secret {KEY}"), "NAME:VALUE"),
+        (("--query", f"={KEY}"), "NAME=VALUE"),
         (("--header", "X:env:NOT_SET_ANYWHERE"), "NOT_SET_ANYWHERE is not set"),
         (("--header", f"Authorization: {KEY}"), "the key's place"),
         (("--header", "Content-Length: 5"), "set for each request"),
