@@ -46,7 +46,7 @@ class BatchError:
     def decode(cls, value: object, odd: values.JSONObject, place: str) -> BatchError | None:
         """Read the JSON value; a bare sentence is a message (old SGLang). None where it is neither."""
         if isinstance(value, str):
-            return cls(message=value)
+            return cls(message=value or None)
         if not isinstance(value, dict):
             return None
         found = values.Fields(value, odd, f"{place}.")
