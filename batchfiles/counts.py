@@ -38,6 +38,8 @@ COUNTS: Final[dict[str, Count]] = {
     "fenced": Count("answer", "in a fenced block of Markdown: parsed has the JSON in it, and text the whole", TABLES),
     "no_schema": Count("answer", "to requests that ask for no JSON Schema: parsed and parse_error are null there", JOIN),
     "other_schema": Count("answer", "to requests that ask for another JSON Schema: parsed and parse_error are null there", JOIN),
+    "no_token_counts": Count("answer", "without token counts", TABLES),
+    "token_sum": Count("answer", "with token counts that do not add up to their total", TABLES),
 }
 """By name. The name is also a field of the report; `examples` of the report may name the first words or places."""
 

@@ -22,7 +22,7 @@ class Answer(NamedTuple):
         refusal: The words in which the model refused.
         reasoning: What the model lets us see of its reasoning.
         tool_calls: `[{"id": …, "name": …, "arguments": …}, …]`, all strings or None.
-        input_tokens: Prompt tokens, cached ones included.
+        input_tokens: Prompt tokens, those read from a cache and written to it included.
         output_tokens: Completion tokens, reasoning ones included.
         total_tokens: As the body says, never summed by us.
         cached_tokens: The part of `input_tokens` that came from a cache.
@@ -36,6 +36,7 @@ class Answer(NamedTuple):
         misfits: How many values did not fit their column (a float for a count, a number beyond int64) and are None here.
         noted: What is worth counting besides the outcome: names of `counts.COUNTS`, with an example after a colon or without.
         fault: What went wrong, where the body says it elsewhere than in an `error` of its own; None for an answer.
+        cache_write_tokens: The part of `input_tokens` that was written to a cache. Last, because its column is the last one.
     """
 
     outcome: str = "succeeded"
@@ -60,6 +61,7 @@ class Answer(NamedTuple):
     misfits: int = 0
     noted: tuple[str, ...] = ()
     fault: Fault | None = None
+    cache_write_tokens: int | None = None
 
 
 EMPTY = Answer()

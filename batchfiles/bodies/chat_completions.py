@@ -66,28 +66,43 @@ def read(body: Body) -> Answer:
         message = choice["message"]
         text = message["content"]
         inputs, outputs, total = usage_["prompt_tokens"], usage_["completion_tokens"], usage_["total_tokens"]
-        cached = usage_["prompt_tokens_details"]["cached_tokens"]
-        reasoned = usage_["completion_tokens_details"]["reasoning_tokens"]
+        asked, given = usage_["prompt_tokens_details"], usage_["completion_tokens_details"]
+        cached, reasoned = asked["cached_tokens"], given["reasoning_tokens"]
+        written = asked["cache_write_tokens"] if "cache_write_tokens" in asked else 0
         if (
             choice["finish_reason"] == "stop"
             and text
             and message["refusal"] is choice["logprobs"] is None
             and type(text) is type(model) is type(response_id) is str
-            and type(inputs) is type(outputs) is type(total) is type(cached) is type(reasoned) is type(created) is int
-            and inputs | outputs | total | cached | reasoned | created in PLAIN_NUMBERS
+            and type(inputs)
+            is type(outputs)
+            is type(total)
+            is type(cached)
+            is type(reasoned)
+            is type(written)
+            is type(created)
+            is int
+            and inputs | outputs | total | cached | reasoned | written | created in PLAIN_NUMBERS
+            and inputs + outputs == total
+            and cached + written <= inputs
+            and reasoned <= outputs
+            and len(usage_) == USAGE_KEYS
+            and usage.PLAIN_INPUT.issuperset(asked)
+            and usage.PLAIN_OUTPUT.issuperset(given)
+            and not asked.get("audio_tokens")
+            and not given.get("audio_tokens")
             and created < YEAR_10000
             and type(listed) is list
             and PLAIN_BODY.issuperset(body)
             and PLAIN_CHOICE.issuperset(choice)
             and PLAIN_MESSAGE.issuperset(message)
             and not message.get("annotations")
-            and (inputs or "input_tokens" not in usage_)
-            and (outputs or "output_tokens" not in usage_)
         ):
             # Past the constructor of Answer, which takes twice as long; the order is that of its fields.
             return tuple.__new__(Answer, (
                 "succeeded", model, "stop", text, None, None, None, None, inputs, outputs, total, cached, reasoned,
                 None, None, None, created * 1_000_000, response_id, True, 0, (), None,
+                written if "cache_write_tokens" in asked else None,
             ))  # fmt: skip
     except (KeyError, TypeError, ValueError):
         pass
@@ -96,6 +111,9 @@ def read(body: Body) -> Answer:
 
 PLAIN_NUMBERS: Final = range(2**63)
 """The bits of several numbers together lie in it if each of them does."""
+
+USAGE_KEYS: Final = 5
+"""The keys of a plain usage: three counts and two objects of details."""
 
 
 def read_any(body: Body) -> Answer:
@@ -128,12 +146,11 @@ def read_any(body: Body) -> Answer:
         model, response_id = tally.text(model), tally.text(response_id)
     # The comparison saves a call for every line of every file.
     created_at = created_at * 1_000_000 if type(created_at) is int and 0 <= created_at < YEAR_10000 else tally.moment(created_at)
-    inputs, outputs, total, cached, reasoned = usage.read(body.get("usage"), tally)
+    inputs, outputs, total, cached, reasoned, written = usage.read(body.get("usage"), tally)
     # Past the constructor of Answer, which takes twice as long; the order is that of its fields.
     return tuple.__new__(Answer, (
         outcome, model, finish_reason, text, texts, refusal, reasoning, tool_calls, inputs, outputs, total, cached, reasoned,
-        None, None, None, created_at, response_id, tally.carried, tally.misfits, tally.noted,
-        wrong,
+        None, None, None, created_at, response_id, tally.carried, tally.misfits, tally.noted, wrong, written,
     ))  # fmt: skip
 
 

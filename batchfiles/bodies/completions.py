@@ -40,7 +40,7 @@ def read(body: Body) -> Answer:
         tally.note("empty_text")
     model, response_id = tally.text(body.get("model")), tally.text(body.get("id"))
     created_at = tally.moment(body.get("created"))
-    inputs, outputs, total, cached, reasoned = usage.read(body.get("usage"), tally)
+    inputs, outputs, total, cached, reasoned, written = usage.read(body.get("usage"), tally)
     return Answer(
         outcome=outcome,
         model=model,
@@ -58,6 +58,7 @@ def read(body: Body) -> Answer:
         misfits=tally.misfits,
         noted=tally.noted,
         fault=wrong,
+        cache_write_tokens=written,
     )
 
 

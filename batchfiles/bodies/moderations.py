@@ -38,7 +38,7 @@ def read(body: Body) -> Answer:
     if fault.stated(body):
         outcome = "failed"
         tally.carried = False
-    inputs, outputs, total, cached, reasoned = usage.read(body.get("usage"), tally)
+    inputs, outputs, total, cached, reasoned, written = usage.read(body["usage"], tally) if "usage" in body else usage.NONE
     return Answer(
         outcome=outcome,
         model=tally.text(body.get("model")),
@@ -56,6 +56,7 @@ def read(body: Body) -> Answer:
         misfits=tally.misfits,
         noted=tally.noted,
         fault=None if results else choices.no_answer("results"),
+        cache_write_tokens=written,
     )
 
 

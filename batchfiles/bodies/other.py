@@ -51,7 +51,7 @@ def read(body: Body) -> Answer:
         wrong = _what_is_wrong(body)
         outcome = "no_response" if wrong else outcome
     created_at = body.get("created")
-    inputs, outputs, total, cached, reasoned = usage.read(body.get("usage"), tally)
+    inputs, outputs, total, cached, reasoned, written = usage.read(body.get("usage"), tally)
     return Answer(
         outcome=outcome,
         model=tally.text(body.get("model")),
@@ -66,6 +66,7 @@ def read(body: Body) -> Answer:
         misfits=tally.misfits,
         noted=tally.noted,
         fault=wrong,
+        cache_write_tokens=written,
     )
 
 

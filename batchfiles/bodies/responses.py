@@ -120,12 +120,12 @@ def read(body: Body) -> Answer:
     model, response_id, created_at = body.get("model"), body.get("id"), tally.moment(body.get("created_at"))
     if type(model) is not str or type(response_id) is not str:
         model, response_id = tally.text(model), tally.text(response_id)
-    inputs, outputs, total, cached, reasoned = usage.read(body.get("usage"), tally)
+    inputs, outputs, total, cached, reasoned, written = usage.read(body.get("usage"), tally)
     # Past the constructor of Answer, as in chat_completions; the order is that of its fields.
     return tuple.__new__(Answer, (
         outcome, model, finish_reason, text, texts, _joined(found.refusals), _joined(found.reasoning), found.calls or None,
         inputs, outputs, total, cached, reasoned, None, None, None, created_at, response_id, tally.carried, tally.misfits,
-        tally.noted, wrong,
+        tally.noted, wrong, written,
     ))  # fmt: skip
 
 

@@ -1,39 +1,94 @@
-"""The token counts, in both dialects: prompt/completion (chat) and input/output (Responses).
+"""The token counts, in every dialect, brought to one arithmetic: the parts lie within their whole.
 
-LiteLLM mixes them in one object.
+Chat says prompt and completion, Responses input and output, and LiteLLM mixes them in one object. Providers have other names for
+cached tokens, and some count reasoning or cached tokens beside the whole instead of within it. Which of the two it is shows in the
+numbers themselves, so that nobody needs to know the provider.
 """
 
 from __future__ import annotations
 
-from typing import Final, TypeAlias
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, TypeAlias
 
 from batchfiles.bodies.tally import Tally
 
-__all__ = ["NONE", "Counts", "read"]
+__all__ = ["NONE", "PLAIN_INPUT", "PLAIN_OUTPUT", "Counts", "modalities", "read"]
 
-Counts: TypeAlias = tuple[int | None, int | None, int | None, int | None, int | None]
-"""`(input, output, total, cached, reasoning)`, in the order of `Answer`'s fields."""
+Counts: TypeAlias = tuple[int | None, int | None, int | None, int | None, int | None, int | None]
+"""`(input, output, total, cached, reasoning, cache_write)`, called as `Answer`'s fields."""
 
-NONE: Final[Counts] = (None, None, None, None, None)
+NONE: Final[Counts] = (None, None, None, None, None, None)
 
 LIMIT: Final = 2**63
+
+PLAIN: Final = frozenset({
+    "prompt_tokens", "completion_tokens", "input_tokens", "output_tokens", "total_tokens",
+    "prompt_tokens_details", "completion_tokens_details", "input_tokens_details", "output_tokens_details",
+    "queue_time", "prompt_time", "completion_time", "total_time",  # Groq
+    "cost", "cost_details", "is_byok",  # OpenRouter
+})  # fmt: skip
+"""The keys of a usage whose counts are where OpenAI puts them."""
+
+INPUT_DETAILS: Final = ("prompt_tokens_details", "input_tokens_details", "input_token_details", "prompt_token_details")
+OUTPUT_DETAILS: Final = ("completion_tokens_details", "output_tokens_details", "output_token_details", "completion_token_details")
+"""Where the parts are listed: chat, Responses, transcriptions (`input_token_details`), and spellings seen elsewhere."""
+
+CACHED: Final = (
+    "cached_tokens",  # OpenAI and most others in the details; Moonshot beside the counts
+    "prompt_cache_hit_tokens",  # DeepSeek
+    "cache_read_input_tokens",  # Anthropic, and LiteLLM and Databricks for it
+    "cache_read_tokens",  # gateways
+    "num_cached_tokens",  # Mistral
+    "cached_input_tokens",
+    "cached_prompt_tokens",
+)
+CACHE_WRITE: Final = (
+    "cache_write_tokens",  # OpenAI from gpt-5.6, OpenRouter
+    "cache_creation_input_tokens",  # Anthropic, Qwen in the details
+    "cache_creation_tokens",  # LiteLLM, in the details
+    "cached_creation_tokens",  # new-api, in the details
+    "cache_write_input_tokens",
+)
+REASONING: Final = (
+    "reasoning_tokens",  # in the details; SGLang and Perplexity beside the counts
+    "thinking_tokens",
+)
+"""The names of a part, in the details or beside the counts; the first that is not 0 counts."""
+
+CACHE_BESIDE: Final = frozenset({"cache_read_input_tokens", "cache_creation_input_tokens"})
+"""Anthropic's own words. Without a total they come with its arithmetic: `input_tokens` are those that no cache had a part in."""
+
+MODALITIES: Final = {"audio_tokens": "audio", "image_tokens": "image", "video_tokens": "video"}
+"""Parts that are priced otherwise than text, and have no column."""
+
+PLAIN_INPUT: Final = frozenset({"cached_tokens", "cache_write_tokens", "text_tokens", "audio_tokens"})
+PLAIN_OUTPUT: Final = frozenset({
+    "reasoning_tokens", "text_tokens", "audio_tokens", "accepted_prediction_tokens", "rejected_prediction_tokens",
+})  # fmt: skip
+"""The keys of details that need no closer look, as long as `audio_tokens` is 0."""
+
+COUNT: Final = (int, type(None))
+"""The types of what is stated as a count, or not stated."""
 
 
 def read(usage: object, tally: Tally) -> Counts:
     """Read the `usage` object of any endpoint.
 
-    Other keys of it (audio and prediction tokens, Groq's times) are housekeeping and never looked at.
+    Audio, image and video tokens are in no column: they keep the body. Other keys of it (Groq's times, OpenRouter's cost) are
+    housekeeping and never looked at.
 
     Args:
         usage: The value of the `usage` key; any JSON value, or None where there is none.
-        tally: Counts what does not fit.
+        tally: Counts what does not fit; notes `no_token_counts` and `token_sum`.
 
     Returns:
-        The five counts, None where nothing is said.
+        The counts, None where nothing is said. Input includes cached and written tokens, output those of reasoning, wherever the
+        numbers show that the provider left them out; the total is as the provider says.
     """
     if type(usage) is not dict:
         if usage is not None:
             tally.reject()
+        tally.note("no_token_counts")
         return NONE
     # Flat and a little repetitive: this runs for every line of every file.
     inputs = usage.get("prompt_tokens")
@@ -43,14 +98,114 @@ def read(usage: object, tally: Tally) -> Counts:
     if not outputs and "output_tokens" in usage:
         outputs = usage["output_tokens"]
     total = usage.get("total_tokens")
-    details = usage.get("prompt_tokens_details") or usage.get("input_tokens_details")
-    cached = (details if type(details) is dict else tally.mapping(details)).get("cached_tokens")
-    details = usage.get("completion_tokens_details") or usage.get("output_tokens_details")
-    reasoning = (details if type(details) is dict else tally.mapping(details)).get("reasoning_tokens")
+    asked = usage.get("prompt_tokens_details") or usage.get("input_tokens_details") or {}
+    given = usage.get("completion_tokens_details") or usage.get("output_tokens_details") or {}
     if (
-        type(inputs) is type(outputs) is type(total) is type(cached) is type(reasoning) is int
-        and 0 <= inputs | outputs | total | cached | reasoning < LIMIT  # a union of bits is as long as the longest
+        type(asked) is type(given) is dict
+        and PLAIN.issuperset(usage)
+        and PLAIN_INPUT.issuperset(asked)
+        and PLAIN_OUTPUT.issuperset(given)
+        and not asked.get("audio_tokens")
+        and not given.get("audio_tokens")
     ):
-        return inputs, outputs, total, cached, reasoning
+        cached, written, reasoned = asked.get("cached_tokens"), asked.get("cache_write_tokens"), given.get("reasoning_tokens")
+    else:
+        cached, written, reasoned = _parts(usage, tally)
+    if type(inputs) is type(outputs) is type(total) is int and type(cached) in COUNT and type(written) in COUNT:
+        read, made, thought = cached or 0, written or 0, reasoned or 0
+        if (
+            type(reasoned) in COUNT
+            and 0 <= inputs | outputs | total | read | made | thought < LIMIT  # a union of bits is as long as the longest
+            and inputs + outputs == total
+            and read + made <= inputs
+            and thought <= outputs
+        ):
+            return inputs, outputs, total, cached, reasoned, written
     count = tally.count
-    return count(inputs), count(outputs), count(total), count(cached), count(reasoning)
+    found = count(inputs), count(outputs), count(total), count(cached), count(reasoned), count(written)
+    if found[0] is found[1] is None:
+        tally.note("no_token_counts")
+        return found
+    return _within(found, tally, beside=found[2] is None and "input_tokens" in usage and not CACHE_BESIDE.isdisjoint(usage))
+
+
+def modalities(usage: object) -> dict[str, int]:
+    """Count the tokens that are priced otherwise than text: `{"audio_input": 12, "image_output": 1120}`, without zeros."""
+    found: dict[str, int] = {}
+    if type(usage) is dict:
+        for side, keys in (("input", INPUT_DETAILS), ("output", OUTPUT_DETAILS)):
+            for details in map(usage.get, keys):
+                for key, kind in MODALITIES.items() if type(details) is dict else ():
+                    tokens = details.get(key)
+                    if type(tokens) is int and 0 < tokens < LIMIT:
+                        found.setdefault(f"{kind}_{side}", tokens)
+    return found
+
+
+def _parts(usage: Mapping[str, Any], tally: Tally) -> tuple[Any, Any, Any]:
+    """Look for cached, written and reasoning tokens wherever providers put them."""
+    asked = _details(usage, INPUT_DETAILS, tally)
+    given = _details(usage, OUTPUT_DETAILS, tally)
+    if any(details.get(key) for details in (*asked, *given) for key in MODALITIES):
+        tally.carried = False
+    return (
+        _first(CACHED, [*asked, usage]),
+        _first(CACHE_WRITE, [*asked, usage]),
+        _first(REASONING, [*given, usage]),
+    )
+
+
+def _details(usage: Mapping[str, Any], keys: Iterable[str], tally: Tally) -> list[dict[str, Any]]:
+    return [tally.mapping(details) for key in keys if (details := usage.get(key))]
+
+
+def _first(names: Iterable[str], places: list[Any]) -> Any:  # noqa: ANN401 - any JSON value
+    """Return the first count that is not 0; a 0 where there are only zeros, None where there is none."""
+    found = None
+    for place in places:
+        for name in names:
+            value = place.get(name)
+            if value:
+                return value
+            if value is not None:
+                found = value
+    return found
+
+
+def _within(found: Counts, tally: Tally, *, beside: bool) -> Counts:
+    """Bring the parts into their wholes.
+
+    What the total has more than input and output names the part that was counted beside them: xAI's reasoning (input + completion +
+    reasoning = total), a gateway's cached tokens. A part that is larger than its whole was counted beside it, too, whatever the
+    total says: Perplexity's reasoning, LiteLLM's old cache writes.
+
+    Args:
+        found: The counts as they are stated.
+        tally: Notes `token_sum` where input and output are not the total and no part explains it.
+        beside: Whether cached and written tokens are known to stand beside the input.
+    """
+    if found[0] is None or found[1] is None or any(each is not None and each < 0 for each in found):
+        return found
+    inputs, outputs, cached, reasoned, written = (each or 0 for each in (*found[:2], *found[3:]))
+    total = found[2]
+    add_in = add_out = 0
+    missing = 0 if total is None else total - inputs - outputs
+    if missing:
+        for add_in, add_out in (
+            (0, reasoned), (cached + written, 0), (written, 0), (cached, 0), (cached + written, reasoned),
+        ):  # fmt: skip
+            if missing == add_in + add_out:
+                break
+        else:
+            tally.note("token_sum")
+            return found
+    elif beside:
+        add_in = cached + written
+    if max(cached, written) > inputs + add_in:
+        add_in = cached + written
+    if reasoned > outputs + add_out:
+        add_out = reasoned
+    if cached + written > inputs + add_in or inputs + add_in >= LIMIT or outputs + add_out >= LIMIT:
+        tally.note("token_sum")
+        return found
+    return (inputs + add_in if add_in else found[0], outputs + add_out if add_out else found[1], *found[2:])

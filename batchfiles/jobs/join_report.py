@@ -42,6 +42,8 @@ class TableReport:
         fenced: Answers in a fenced block of Markdown, whose JSON was read for `parsed`.
         no_schema: Answers to requests that ask for no JSON Schema; `parsed` and `parse_error` are null there. Only in a join.
         other_schema: Answers to requests that ask for another JSON Schema than that of the table; the same.
+        no_token_counts: Answers that state neither input nor output tokens.
+        token_sum: Answers whose input and output tokens are not their total, and no part of them explains the difference.
     """
 
     table: str
@@ -67,6 +69,8 @@ class TableReport:
     fenced: int = 0
     no_schema: int = 0
     other_schema: int = 0
+    no_token_counts: int = 0
+    token_sum: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as plain values, for JSON."""

@@ -23,7 +23,7 @@ from batchfiles.table.schema import schema
 __all__ = ["RowJob"]
 
 ROWS = 1000
-"""Rows of a batch: with 300, Arrow's cost for each of 37 columns is half as much again."""
+"""Rows of a batch: with 300, Arrow's cost for each of 38 columns is half as much again."""
 
 BLOCKS = 20
 """Blocks of long lines, such as vectors, that make a batch where there are fewer rows: 5 MiB of lines, so that a range of 4 MiB

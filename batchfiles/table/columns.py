@@ -24,7 +24,8 @@ ANSWERED = (SUCCEEDED, INCOMPLETE)
 """Outcomes of which it is counted what the answer notes; a failure says what it is in columns of its own."""
 
 RESPONSE_ID = 17
-"""The place of `response_id` in an `Answer`: by name it costs three times as much."""
+CACHE_WRITE = 22
+"""The places of `response_id` and `cache_write_tokens` in an `Answer`: by name they cost three times as much."""
 
 
 class Asked(NamedTuple):
@@ -120,8 +121,7 @@ class RequestColumns:
     def add(self, asked: Asked | None, found: Found) -> None:
         """Add the row of one request, or of one result that stands for itself."""
         result = found.result
-        if result.answer.noted and result.outcome in ANSWERED:
-            self.count(*result.answer.noted)
+        self._count_noted(result)
         answer = result.answer
         if (answer.flagged is not None or answer.category_scores is not None) and asked is not None and result.body is not None:
             self.compare(asked, _moderation_answers(asked.decoded), len(_list(result.body.get("results"))))
@@ -133,6 +133,10 @@ class RequestColumns:
             self._rows.append(self.row(asked, found, self._keep_some))
         else:
             self._rows.append(self.row(asked, found, self._keep_all))
+
+    def _count_noted(self, result: Result) -> None:
+        if result.answer.noted and result.outcome in ANSWERED:
+            self.count(*result.answer.noted)
 
     def count(self, *noted: str) -> None:
         """Count what an answer notes: a name of `counts.COUNTS`, with an example after a colon or without."""
@@ -182,6 +186,7 @@ class RequestColumns:
         where: Row = (
             batch_id, batch_request_id, answer[RESPONSE_ID], request_id, attempts, source, line_number,
             input_source, input_line_number, model, request_body, response_body,
+            answer[CACHE_WRITE],
         )  # fmt: skip
         # Fields 1 to 16 of an answer are columns in the order of the table: `model` to `created_at`.
         return asked_for + answer[1:17] + where

@@ -61,6 +61,7 @@ class EmbeddingColumns(RequestColumns):
         Raises:
             InvalidLine: A vector has another length than `dimensions`; it names the result line.
         """
+        self._count_noted(found.result)
         vectors, readable = self._vectors_of(asked, found)
         first = KEPT(self.row(asked, found, self._keep_all if readable else self._keep_some))
         if not vectors:

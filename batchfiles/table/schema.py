@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SCHEMA_VERSION", "TABLES", "schema"]
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Goes up when a column is appended; no column ever changes its name, its type or its place."""
 
 TABLES = ("requests", "embeddings")
@@ -61,7 +61,11 @@ REQUESTS: dict[str, pa.DataType] = {
     "request_model": TEXT,
     "request_body": TEXT,
     "response_body": TEXT,
+    "cache_write_tokens": COUNT,  # since version 2
 }
+
+PARSED_PLACE = 37
+"""Where `parsed` and `parse_error` are, which version 1 had as its last columns; what came later is after them."""
 
 # What an answer in words has and a vector has not.
 NOT_OF_VECTORS = frozenset(
@@ -74,6 +78,7 @@ NOT_OF_VECTORS = frozenset(
         "tool_calls",
         "cached_tokens",
         "reasoning_tokens",
+        "cache_write_tokens",
         "flagged",
         "flagged_categories",
         "category_scores",
@@ -98,8 +103,8 @@ def schema(
         table: `"requests"` or `"embeddings"`.
         dimensions: Only for embeddings: the length of every vector, which makes `embedding` a fixed-size list. Without it, the
             list may have any length. (In a Parquet file it is a list of any length in both cases: see `table.parquet`.)
-        parsed: Only for requests: what answers must fit, which adds the columns `parsed` and `parse_error`: a JSON Schema, a
-            file with one, or a pydantic model.
+        parsed: Only for requests: what answers must fit, which adds the columns `parsed` and `parse_error` after
+            `response_body`: a JSON Schema, a file with one, or a pydantic model.
         parse_dates: Whether dates and times in `parsed` are such; without it they are texts.
 
     Raises:
@@ -119,7 +124,10 @@ def schema(
     if parse_dates and parsed is None:
         raise ValueError("parse_dates goes with parsed: no other column depends on it")
     if table == "requests":
-        return pa.schema([*REQUESTS.items(), *(_typed(parsed, parse_dates) if parsed is not None else ())])
+        columns = list(REQUESTS.items())
+        if parsed is not None:
+            columns[PARSED_PLACE:PARSED_PLACE] = _typed(parsed, parse_dates)
+        return pa.schema(columns)
     shared = [(name, kind) for name, kind in REQUESTS.items() if name not in NOT_OF_VECTORS]
     vector = pa.list_(pa.float32()) if dimensions is None else pa.list_(pa.float32(), dimensions)
     return pa.schema([*shared, ("embedding_index", pa.int32()), ("input_text", TEXT), ("embedding", vector)])

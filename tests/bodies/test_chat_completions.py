@@ -65,7 +65,13 @@ def test_vllm_says_null_at_length():
     body["choices"][0]["stop_reason"] = None
 
     assert read(body) == Answer(
-        model="m", finish_reason="stop", text="hi", created_at=1741570283_000000, response_id="chatcmpl-1", carried=True
+        model="m",
+        finish_reason="stop",
+        text="hi",
+        created_at=1741570283_000000,
+        response_id="chatcmpl-1",
+        carried=True,
+        noted=("no_token_counts",),
     )
 
 

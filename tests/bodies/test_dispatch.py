@@ -71,7 +71,7 @@ def test_bodies_without_columns_of_their_own(body):
 def test_each_endpoints_reader_is_used():
     """One answer that only the right one can give."""
     assert bodies.read({"object": "chat.completion", "choices": [MESSAGE]}) == Answer(
-        text="hi", finish_reason="stop", carried=True
+        text="hi", finish_reason="stop", carried=True, noted=("no_token_counts",)
     )
     assert bodies.read({"choices": [{"text": "hi"}]}) == Answer(text="hi", carried=True)
     assert bodies.read({"object": "response", "status": "queued"}).outcome == "incomplete"

@@ -50,6 +50,7 @@ def test_an_ordinary_response_fills_the_columns_and_is_carried():
         created_at=1741476777_000000,
         response_id="resp_1",
         carried=True,
+        cache_write_tokens=0,
     )
 
 

@@ -74,8 +74,8 @@ def test_the_header_says_what_the_file_is(ask: Callable[..., Outcome], tmp_path:
     """Name, format, rows, columns, size and the version of the schema."""
     path = table_in(tmp_path / "t.parquet", rows_of(50))
     header = ask(path, width=400)[1].splitlines()[0]
-    assert header.startswith(f"{path}: Parquet, 10 of 50 rows, 37 columns, ")
-    assert header.endswith(" kB, schema version 1")
+    assert header.startswith(f"{path}: Parquet, 10 of 50 rows, 38 columns, ")
+    assert header.endswith(" kB, schema version 2")
 
 
 @pytest.mark.parametrize("width", [10, 20, 40, 60, 72, 80, 100, 132, 200, 400])
@@ -280,20 +280,20 @@ def test_a_long_path_keeps_its_end(ask: Callable[..., Outcome], tmp_path: Path) 
     folder.mkdir()
     header = ask(table_in(folder / "t.parquet", rows_of(1)), width=80)[1].splitlines()[0]
     assert header.startswith("…")
-    assert "deep/t.parquet: Parquet, 1 row, 37 columns" in header
+    assert "deep/t.parquet: Parquet, 1 row, 38 columns" in header
 
 
 def test_zero_rows_name_the_columns(ask: Callable[..., Outcome], tmp_path: Path) -> None:
     """An empty table still has a schema."""
     out = ask(table_in(tmp_path / "t.parquet", []))[1]
-    assert "0 rows, 37 columns" in out
+    assert "0 rows, 38 columns" in out
     assert "columns: custom_id, outcome" in out
 
 
 def test_rows_of_nothing_are_told(ask: Callable[..., Outcome], tmp_path: Path) -> None:
     """A table of nulls has rows and nothing to show of them."""
     out = ask(table_in(tmp_path / "t.parquet", [{}, {}, {}]))[1]
-    assert ": Parquet, 3 rows, 37 columns" in out
+    assert ": Parquet, 3 rows, 38 columns" in out
     assert out.splitlines()[1:3] == [
         "",
         "null in these 3 rows: custom_id, outcome, status_code, error_code, error_type, error_param,",

@@ -50,6 +50,7 @@ FULL: dict[str, Any] = {
     "request_model": "gpt-4o-mini",
     "request_body": '{"model": "gpt-4o-mini"}',
     "response_body": '{"id": "chatcmpl-1"}',
+    "cache_write_tokens": 7,
 }
 
 AWKWARD = [

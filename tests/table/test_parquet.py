@@ -105,7 +105,7 @@ def test_a_pyarrow_without_bloom_filters_will_do(monkeypatch: pytest.MonkeyPatch
 def test_provenance_stands_in_the_metadata() -> None:
     """The schema's version, ours, the table, and what the caller adds."""
     found = written(NORMAL, metadata={"batchfiles.command": "join"}).metadata.metadata
-    assert found[b"batchfiles.schema_version"] == b"1"
+    assert found[b"batchfiles.schema_version"] == b"2"
     assert found[b"batchfiles.table"] == b"requests"
     assert found[b"batchfiles.command"] == b"join"
     assert b"batchfiles.version" in found

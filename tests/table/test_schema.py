@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.dataset as ds
+import pyarrow.parquet as pq
 import pytest
 
 from batchfiles.table.schema import SCHEMA_VERSION, TABLES, schema
+from tests.table.sample_tables import NORMAL
 
 REQUESTS = """
 custom_id string, outcome string, status_code int32, error_code string, error_type string, error_param string,
@@ -19,6 +23,8 @@ flagged_categories list<item: string>, category_scores map<string; double>, crea
 batch_request_id string, response_id string, request_id string, attempts int32, result_source string, result_line_number int64,
 input_source string, input_line_number int64, request_model string, request_body string, response_body string
 """
+
+SINCE_2 = "cache_write_tokens int64"
 
 EMBEDDINGS = """
 custom_id string, outcome string, status_code int32, error_code string, error_type string, error_param string,
@@ -40,11 +46,50 @@ def expected(text: str) -> list[str]:
     return [entry.strip() for entry in " ".join(text.split()).split(",")]
 
 
-@pytest.mark.parametrize(("table", "text"), [("requests", REQUESTS), ("embeddings", EMBEDDINGS)])
+@pytest.mark.parametrize(("table", "text"), [("requests", f"{REQUESTS}, {SINCE_2}"), ("embeddings", EMBEDDINGS)])
 def test_the_columns_are_pinned(table: str, text: str) -> None:
-    """Names, types and order of version 1; a later version may only append."""
+    """Names, types and order of version 1, and behind them what later versions appended."""
     assert described(schema(table)) == expected(text)
-    assert SCHEMA_VERSION == 1
+    assert SCHEMA_VERSION == 2
+
+
+def test_typed_answers_keep_the_places_that_they_had_in_version_1() -> None:
+    """What later versions append comes after them."""
+    names = schema(parsed={"type": "string"}).names
+    first = [entry.split()[0] for entry in expected(REQUESTS)]
+    assert names == [*first, "parsed", "parse_error", "cache_write_tokens"]
+
+
+def _version_1() -> tuple[pa.Table, pa.Table]:
+    """Make a table as version 1 wrote it, and one of today."""
+    new = pa.Table.from_batches([NORMAL])
+    first = [entry.split()[0] for entry in expected(REQUESTS)]
+    return new.select(first).replace_schema_metadata({"batchfiles.schema_version": "1"}), new
+
+
+def test_a_table_of_version_1_appends_to_one_of_today_by_name(tmp_path: Path) -> None:
+    """In pyarrow, as a dataset, in polars and in DuckDB: its rows keep their values and have a null in the new column."""
+    duckdb, polars = pytest.importorskip("duckdb"), pytest.importorskip("polars")
+    old, new = _version_1()
+    expected_rows = [*new.to_pylist(), *({**row, "cache_write_tokens": None} for row in old.to_pylist())]
+    assert expected_rows[0]["cache_write_tokens"] == 7
+
+    assert pa.concat_tables([new, old], promote_options="default").to_pylist() == expected_rows
+
+    paths = [str(tmp_path / "new.parquet"), str(tmp_path / "old.parquet")]
+    pq.write_table(new, paths[0])
+    pq.write_table(old, paths[1])
+    assert ds.dataset(paths, schema=schema()).to_table().to_pylist() == expected_rows
+
+    frame = polars.concat([polars.from_arrow(new), polars.from_arrow(old)], how="diagonal")
+    assert frame["cache_write_tokens"].to_list() == [7, None, None, None]
+    assert frame["custom_id"].to_list() == [row["custom_id"] for row in expected_rows]
+
+    with duckdb.connect() as connection:
+        connection.execute(f"CREATE TABLE results AS FROM '{paths[0]}'")
+        connection.execute(f"INSERT INTO results BY NAME FROM '{paths[1]}'")
+        rows = connection.execute("SELECT custom_id, response_body, cache_write_tokens FROM results ORDER BY rowid").fetchall()
+    assert rows == [(row["custom_id"], row["response_body"], row["cache_write_tokens"]) for row in expected_rows]
 
 
 def test_dimensions_make_the_vector_a_fixed_size_list() -> None:

@@ -10,7 +10,7 @@ from batchfiles.table.parsed.fit import fit_for
 from batchfiles.table.parsed.json_schema import read_schema
 from batchfiles.table.parsed.misfit import Misfit
 from batchfiles.table.parsed.requested import schema_of_request
-from batchfiles.table.schema import REQUESTS
+from batchfiles.table.schema import PARSED_PLACE, REQUESTS
 
 __all__ = ["ParsedColumns"]
 
@@ -49,27 +49,31 @@ class ParsedColumns(RequestColumns):
         self._requests_ask = requests_ask
 
     def row(self, asked: Asked | None, found: Found, keep_body: bool) -> Row:
-        """Return the row of one request, `parsed` and `parse_error` at its end."""
+        """Return the row of one request, with `parsed` and `parse_error` in their places."""
         row = super().row(asked, found, keep_body)
+        return row[:PARSED_PLACE] + self._parsed(asked, row) + row[PARSED_PLACE:]
+
+    def _parsed(self, asked: Asked | None, row: Row) -> Row:
+        """Return the answer as its schema types it, and why there is none."""
         text = row[TEXT]
         # A refusal says that the text is no answer, and some services write "" beside a tool call.
         if text is None or row[REFUSAL] is not None or (row[TOOL_CALLS] and not text.strip()):
-            return (*row, None, None)
+            return None, None
         without_schema = False
         if self._requests_ask and asked is not None:
             schema = schema_of_request(asked.decoded)
             without_schema = schema is None
             if not self._named and schema != self._json_schema:
                 self.count("no_schema" if without_schema else f"other_schema:{asked.custom_id}")
-                return (*row, None, None)
+                return None, None
         try:
             value, is_fenced = read_answer(text)
             if is_fenced:
                 self.count("fenced")
-            return (*row, self._fit(value), None)
+            return self._fit(value), None
         except Misfit as misfit:
             if without_schema:
                 self.count("no_schema")
-                return (*row, None, None)
+                return None, None
             self.parse_errors += 1
-            return (*row, None, misfit.sentence)
+            return None, misfit.sentence
