@@ -68,7 +68,7 @@ def read(body: Body) -> Answer:
         inputs, outputs, total = usage_["prompt_tokens"], usage_["completion_tokens"], usage_["total_tokens"]
         asked, given = usage_["prompt_tokens_details"], usage_["completion_tokens_details"]
         cached, reasoned = asked["cached_tokens"], given["reasoning_tokens"]
-        written = asked["cache_write_tokens"] if "cache_write_tokens" in asked else 0
+        written = asked.get("cache_write_tokens", 0)
         if (
             choice["finish_reason"] == "stop"
             and text
@@ -102,7 +102,7 @@ def read(body: Body) -> Answer:
             return tuple.__new__(Answer, (
                 "succeeded", model, "stop", text, None, None, None, None, inputs, outputs, total, cached, reasoned,
                 None, None, None, created * 1_000_000, response_id, True, 0, (), None,
-                written if "cache_write_tokens" in asked else None,
+                asked.get("cache_write_tokens"),
             ))  # fmt: skip
     except (KeyError, TypeError, ValueError):
         pass

@@ -1,8 +1,8 @@
 """The token counts, in every dialect, brought to one arithmetic: the parts lie within their whole.
 
 Chat says prompt and completion, Responses input and output, and LiteLLM mixes them in one object. Providers have other names for
-cached tokens, and some count reasoning or cached tokens beside the whole instead of within it. Which of the two it is shows in the
-numbers themselves, so that nobody needs to know the provider.
+cached tokens, and some count reasoning or cached tokens beside the whole instead of within it. The numbers themselves show which
+of the two it is, so that the provider need not be known.
 """
 
 from __future__ import annotations
@@ -56,7 +56,8 @@ REASONING: Final = (
 """The names of a part, in the details or beside the counts; the first that is not 0 counts."""
 
 CACHE_BESIDE: Final = frozenset({"cache_read_input_tokens", "cache_creation_input_tokens"})
-"""Anthropic's own words. Without a total they come with its arithmetic: `input_tokens` are those that no cache had a part in."""
+"""Anthropic's own words. Without a total they come with its arithmetic: `input_tokens` are those that were neither read from a cache
+nor written to it."""
 
 MODALITIES: Final = {"audio_tokens": "audio", "image_tokens": "image", "video_tokens": "video"}
 """Parts that are priced otherwise than text, and have no column."""
@@ -175,9 +176,9 @@ def _first(names: Iterable[str], places: list[Any]) -> Any:  # noqa: ANN401 - an
 def _within(found: Counts, tally: Tally, *, beside: bool) -> Counts:
     """Bring the parts into their wholes.
 
-    What the total has more than input and output names the part that was counted beside them: xAI's reasoning (input + completion +
-    reasoning = total), a gateway's cached tokens. A part that is larger than its whole was counted beside it, too, whatever the
-    total says: Perplexity's reasoning, LiteLLM's old cache writes.
+    Where the total is more than input and output, the difference names the part that was counted beside them: xAI's reasoning
+    (input + completion + reasoning = total), a gateway's cached tokens. A part that is larger than its whole was counted beside
+    it, too, whatever the total says: Perplexity's reasoning, LiteLLM's old cache writes.
 
     Args:
         found: The counts as they are stated.

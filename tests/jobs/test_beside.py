@@ -175,7 +175,7 @@ def test_the_users_columns_stand_behind_typed_answers(asked):
     """`parsed` belongs to the results."""
     shape = {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"], "additionalProperties": False}
     job = join(*asked(), with_table=pa.Table.from_pylist(ROWS), id=NAME, parsed=True, schema=shape)
-    assert job.schema.names[-5:] == ["parsed", "parse_error", "doc", "chunk", "tags"]
+    assert job.schema.names[-6:] == ["parsed", "parse_error", "cache_write_tokens", "doc", "chunk", "tags"]
     assert job.to_arrow().schema == job.schema
 
 

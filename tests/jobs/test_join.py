@@ -44,12 +44,12 @@ def outcomes(job: Join) -> dict[str | None, str]:
 
 
 def numbers(job: Join) -> dict[str, int]:
-    """Return the numbers of a report that are not 0, but for those that every join has."""
+    """Return the numbers of a report that are not 0, but for those that every join has; the answers here state no tokens."""
     report = job.report.to_dict()
     return {
         name: value
         for name, value in report.items()
-        if type(value) is int and value and name not in ("rows", "inputs", "result_lines")
+        if type(value) is int and value and name not in ("rows", "inputs", "result_lines", "no_token_counts")
     }
 
 
