@@ -56,8 +56,8 @@ REASONING: Final = (
 """The names of a part, in the details or beside the counts; the first that is not 0 counts."""
 
 CACHE_BESIDE: Final = frozenset({"cache_read_input_tokens", "cache_creation_input_tokens"})
-"""Anthropic's own words. Without a total they come with its arithmetic: `input_tokens` are those that were neither read from a cache
-nor written to it."""
+"""Anthropic's own words. Without a total they come with its arithmetic: `input_tokens` are those that were neither read from
+a cache nor written to it."""
 
 MODALITIES: Final = {"audio_tokens": "audio", "image_tokens": "image", "video_tokens": "video"}
 """Parts that are priced otherwise than text, and have no column."""
@@ -133,10 +133,10 @@ def read(usage: object, tally: Tally) -> Counts:
 def modalities(usage: object) -> dict[str, int]:
     """Count the tokens that are priced otherwise than text: `{"audio_input": 12, "image_output": 1120}`, without zeros."""
     found: dict[str, int] = {}
-    if type(usage) is dict:
+    if isinstance(usage, dict):
         for side, keys in (("input", INPUT_DETAILS), ("output", OUTPUT_DETAILS)):
-            for details in map(usage.get, keys):
-                for key, kind in MODALITIES.items() if type(details) is dict else ():
+            for details in filter(None, map(usage.get, keys)):
+                for key, kind in MODALITIES.items() if isinstance(details, dict) else ():
                     tokens = details.get(key)
                     if type(tokens) is int and 0 < tokens < LIMIT:
                         found.setdefault(f"{kind}_{side}", tokens)

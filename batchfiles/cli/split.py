@@ -29,6 +29,16 @@ LISTED = 20
 """Parts that the summary lists; the manifest has them all."""
 
 
+def _counter(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
+    from batchfiles.jobs.token_counts import token_counter
+
+    try:
+        token_counter(value)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
+    return value
+
+
 @click.command(short_help="Cut request files into parts that a service takes.")
 @files_argument
 @click.option("-o", "--output", "folder", required=True, metavar="FOLDER", help="The campaign folder to make.")
@@ -36,10 +46,12 @@ LISTED = 20
 @click.option("--max-tokens", type=click.IntRange(min=1), metavar="N", help="Tokens that the models read for one part.")
 @click.option(
     "--tokens",
-    type=click.Choice(["estimate", "tiktoken"]),
+    metavar="COUNTER",
     default="estimate",
     show_default=True,
-    help="How to count them: the UTF-8 bytes of the texts by four, or by tiktoken, where it and its encoding are installed.",
+    callback=_counter,
+    help="How to count them: 'estimate', the UTF-8 bytes of the texts by four; 'tiktoken', by the encoding of each request's "
+    "model; or 'tiktoken:o200k_base', by that encoding. tiktoken and the encoding must be on the machine.",
 )
 @click.option(
     "--by",

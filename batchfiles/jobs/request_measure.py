@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final, NamedTuple
 
-from batchfiles.jobs.token_counts import estimated_tokens
+from batchfiles.jobs.token_counts import estimated_tokens, is_media
 
 __all__ = ["Measure", "measure"]
 
@@ -39,15 +39,15 @@ def measure(body: Any) -> Measure:  # noqa: ANN401 - any JSON value
 
 
 def _characters(body: dict[str, Any]) -> int:
-    """Count the letters of the texts; a picture or a file in the form of a data URL is none."""
+    """Count the letters of the texts; pictures and files are under other keys."""
     count = 0
     waiting: list[Any] = [body.get(key) for key in CONTENT_KEYS]
     while waiting:
         value = waiting.pop()
         if isinstance(value, str):
-            count += 0 if value.startswith("data:") else len(value)
+            count += len(value)
         elif isinstance(value, dict):
-            waiting += [value[key] for key in TEXT_KEYS if key in value]
+            waiting += [value[key] for key in TEXT_KEYS if key in value and not is_media(value, key)]
         elif isinstance(value, list):
             waiting += value
     return count

@@ -100,7 +100,8 @@ def split(
         max_requests: Another number of requests.
         max_bytes: Another number of bytes.
         max_tokens: Tokens that the models read for one part.
-        tokens: How they are counted: `"estimate"`, the UTF-8 bytes of the texts in a body by four, or `"tiktoken"`.
+        tokens: How they are counted: `"estimate"`, the UTF-8 bytes of the texts in a body by four; `"tiktoken"`, by the
+            encoding of each request's model; or `"tiktoken:o200k_base"`, by that encoding.
         by: `"model"`, `"url"`, or both: requests that differ in it go into different parts.
         compress: `"gz"`, `"bz2"` or `"zst"` for compressed parts; sizes are uncompressed all the same.
         force: Whether a folder that is there is replaced; only if it holds nothing but a manifest and its parts, none sent yet.

@@ -6,46 +6,69 @@ Services limit the prompt tokens that wait in their queues, so what a model may 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any, TypeAlias
+from difflib import get_close_matches
+from typing import Any, Final, TypeAlias
 
 from batchfiles.errors import MissingDependency
 
-__all__ = ["COUNTERS", "TokenCounter", "estimated_tokens", "token_counter"]
+__all__ = ["COUNTERS", "TokenCounter", "estimated_tokens", "is_media", "token_counter"]
 
 TokenCounter: TypeAlias = "Callable[[dict[str, Any]], int]"
 """Counts the tokens of a decoded body."""
 
-COUNTERS = ("estimate", "tiktoken")
+COUNTERS: Final = ("estimate", "tiktoken", "tiktoken:ENCODING")
 
-BYTES_PER_TOKEN = 4
+BYTES_PER_TOKEN: Final = 4
 """OpenAI's rule of thumb for English: a token is about four characters (help.openai.com, "What are tokens and how to count
 them?"). UTF-8 bytes are counted instead, because other scripts take more bytes and more tokens a character."""
 
-NOT_READ = frozenset({"model"})
+NOT_READ: Final = frozenset({"model"})
 """Keys of a body whose text is not part of the prompt."""
+
+MEDIA_KEYS: Final = frozenset({
+    "image_url", "video_url", "audio_url", "file_url", "fileUri",  # an address, or an object that has one
+    "file_data", "input_audio", "input_image", "image", "images", "video", "audio",
+    "image_base64", "video_base64", "image_embeds", "audio_embeds", "prompt_embeds",  # Voyage, vLLM
+    "inline_data", "inlineData", "fileData",  # Gemini
+})  # fmt: skip
+"""Keys of pictures, sound and files: whatever strings are in them, none is text that the model reads."""
+
+MEDIA_DATA: Final = frozenset({"data", "url", "b64_json", "base64"})
+MEDIA_TYPES: Final = ("image", "audio", "video", "base64")
+MEDIA_NAMES: Final = ("media_type", "mime_type", "mimeType")
+"""Keys that hold them in an object that says so by its `type`, or names a media type: Anthropic's `source`, results of tools."""
+
+MEDIA_RESULTS: Final = {"image_generation_call": "result"}
+"""Items of Responses whose own key holds a picture, by their `type`."""
+
+SCHEMA_KEYS: Final = frozenset({"schema", "parameters", "input_schema", "response_schema", "responseSchema", "guided_json"})
+"""Keys of JSON Schemas, whose own keys are most of what the model reads of them."""
 
 
 def token_counter(name: str) -> TokenCounter:
     """Return the counter of this name.
 
     Args:
-        name: `"estimate"` or `"tiktoken"`.
+        name: `"estimate"`, `"tiktoken"` for the encoding of each body's model, or `"tiktoken:ENCODING"` for the same encoding
+            whatever the models are called, such as `"tiktoken:o200k_base"`.
 
     Raises:
-        MissingDependency: `tiktoken` is not installed.
-        ValueError: There is no counter of that name.
+        MissingDependency: `tiktoken` is not installed, or the encoding is not on this machine.
+        ValueError: There is no counter of that name, or no such encoding.
     """
+    kind, colon, encoding = name.partition(":")
     if name == "estimate":
         return estimated_tokens
-    if name == "tiktoken":
-        return _Tiktoken()
-    raise ValueError(f"tokens are counted by {' or '.join(map(repr, COUNTERS))}, not by {name!r}")
+    if kind == "tiktoken" and (encoding or not colon):
+        return _Tiktoken(encoding or None)
+    raise ValueError(f"tokens are counted by {', '.join(COUNTERS[:-1])} or {COUNTERS[-1]}, not by {name!r}")
 
 
 def estimated_tokens(body: dict[str, Any]) -> int:
     """Estimate by the rule of thumb: the UTF-8 bytes of all texts in the body by four, rounded up; a token in a list is one.
 
-    Data URLs (`data:image/png;base64,…`) are no text and count nothing: what an image costs depends on its size and the model.
+    Pictures, sound and files count nothing, wherever they are in a body: what they cost depends on their size and the model. The
+    keys of JSON Schemas count as texts.
     """
     size = tokens = 0
     for item in _read_by_the_model(body):
@@ -56,16 +79,29 @@ def estimated_tokens(body: dict[str, Any]) -> int:
     return tokens + -(-size // BYTES_PER_TOKEN)
 
 
+def is_media(holder: dict[str, Any], key: str) -> bool:
+    """Tell whether what is under a key of an object is a picture, sound or a file, by its place and never by how it begins."""
+    if key in MEDIA_KEYS:
+        return True
+    kind = holder.get("type")
+    if key in MEDIA_DATA:
+        return kind in MEDIA_TYPES or (kind != "text" and any(name in holder for name in MEDIA_NAMES))
+    return isinstance(kind, str) and MEDIA_RESULTS.get(kind) == key
+
+
 def _read_by_the_model(body: dict[str, Any]) -> Iterator[str | int]:
     """Yield the texts of a body, and the lengths of lists of tokens."""
-    waiting: list[Any] = [value for key, value in body.items() if key not in NOT_READ]
+    waiting: list[Any] = [{key: value for key, value in body.items() if key not in NOT_READ}]
     while waiting:
         value = waiting.pop()
         if isinstance(value, str):
-            if not value.startswith("data:"):
-                yield value
+            yield value
         elif isinstance(value, dict):
-            waiting += value.values()
+            for key, item in value.items():
+                if key in SCHEMA_KEYS and isinstance(item, dict):
+                    yield from _schema(item)
+                elif not is_media(value, key):
+                    waiting.append(item)
         elif isinstance(value, list):
             if value and all(type(item) is int for item in value):
                 yield len(value)
@@ -73,21 +109,36 @@ def _read_by_the_model(body: dict[str, Any]) -> Iterator[str | int]:
                 waiting += value
 
 
-class _Tiktoken:
-    """Counts with the encoding of the body's model, as far as it is on this machine already: nothing is downloaded."""
+def _schema(schema: dict[str, Any]) -> Iterator[str]:
+    """Yield the keys and the texts of a JSON Schema; none of them is media, whatever a property is called."""
+    waiting: list[Any] = [schema]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, str):
+            yield value
+        elif isinstance(value, dict):
+            yield from value
+            waiting += value.values()
+        elif isinstance(value, list):
+            waiting += value
 
-    def __init__(self) -> None:
+
+class _Tiktoken:
+    """Counts with one encoding, or that of each body's model, as far as it is on this machine already: nothing is downloaded."""
+
+    def __init__(self, encoding: str | None = None) -> None:
         try:
             import tiktoken
         except ImportError:
             raise MissingDependency("counting with tiktoken needs it to be installed: pip install tiktoken") from None
         self._tiktoken: Any = tiktoken
         self._encodings: dict[str, Any] = {}
+        self._encoding = None if encoding is None else self._loaded(encoding)
 
     def __call__(self, body: dict[str, Any]) -> int:
         """Count the tokens of the texts of a body, each by itself, without those that a service puts around messages."""
         model = body.get("model")
-        encoding = self._encoding_of(model if isinstance(model, str) else "")
+        encoding = self._encoding or self._encoding_of(model if isinstance(model, str) else "")
         tokens = 0
         for item in _read_by_the_model(body):
             tokens += len(encoding.encode(item, disallowed_special=())) if isinstance(item, str) else item
@@ -95,16 +146,22 @@ class _Tiktoken:
 
     def _encoding_of(self, model: str) -> Any:  # noqa: ANN401 - tiktoken is no dependency of ours
         if model not in self._encodings:
-            self._encodings[model] = self._loaded(model)
+            try:
+                name = self._tiktoken.encoding_name_for_model(model)
+            except KeyError:
+                words = f"tiktoken knows no encoding for the model {model[:100]!r}: name one, as in 'tiktoken:o200k_base'"
+                raise ValueError(f"{words}, or count by 'estimate'") from None
+            self._encodings[model] = self._loaded(name)
         return self._encodings[model]
 
-    def _loaded(self, model: str) -> Any:  # noqa: ANN401 - as above
+    def _loaded(self, name: str) -> Any:  # noqa: ANN401 - as above
         import tiktoken.load
 
-        try:
-            name = self._tiktoken.encoding_name_for_model(model)
-        except KeyError:
-            raise ValueError(f"tiktoken knows no encoding for the model {model[:100]!r}: count by 'estimate'") from None
+        known = self._tiktoken.list_encoding_names()
+        if name not in known:
+            near = get_close_matches(name, known, 1)
+            words = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(sorted(known))}"
+            raise ValueError(f"tiktoken has no encoding {name[:100]!r}: {words}")
         kept, tiktoken.load.read_file = tiktoken.load.read_file, _refuse  # what it calls for what is not in its cache
         try:
             return self._tiktoken.get_encoding(name)
@@ -121,5 +178,5 @@ class _NotAtHandError(Exception):
     """Tiktoken wants to download."""
 
 
-def _refuse(path: str) -> bytes:
-    raise _NotAtHandError(path)
+def _refuse(blobpath: str) -> bytes:
+    raise _NotAtHandError(blobpath)

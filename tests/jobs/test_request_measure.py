@@ -33,6 +33,11 @@ def test_a_picture_in_a_data_url_is_no_text() -> None:
     assert found.input_tokens < 20
 
 
+def test_a_text_is_one_whatever_it_begins_with() -> None:
+    """Server-sent events begin with `data:`."""
+    assert measure({"messages": [{"role": "user", "content": "data: x"}]}).characters == len("data: x")
+
+
 @pytest.mark.parametrize(
     ("body", "tokens"),
     [
