@@ -69,7 +69,7 @@ if TYPE_CHECKING:
     from batchfiles.jobs.join_report import ExportReport, JoinReport
     from batchfiles.jobs.merge import MergeReport, merge
     from batchfiles.jobs.prepare import PrepareReport, prepare
-    from batchfiles.jobs.prices import Price, Prices
+    from batchfiles.jobs.prices import Price, Prices, Tier
     from batchfiles.jobs.report import Report
     from batchfiles.jobs.retry import retry
     from batchfiles.jobs.retry_report import RetryReport
@@ -187,6 +187,7 @@ __all__ = [
     "Stats",
     "StillRunning",
     "SubmissionUnknown",
+    "Tier",
     "TooManyEmbeddingInputs",
     "TooManyRequests",
     "TransportError",
@@ -284,7 +285,7 @@ _HOMES = {
     "jobs.join_report": ("ExportReport", "JoinReport"),
     "jobs.merge": ("MergeReport", "merge"),
     "jobs.prepare": ("PrepareReport", "prepare"),
-    "jobs.prices": ("Price", "Prices"),
+    "jobs.prices": ("Price", "Prices", "Tier"),
     "jobs.report": ("Report",),
     "jobs.split": ("SplitReport", "split"),
     "jobs.stats": ("stats",),

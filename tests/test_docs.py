@@ -22,12 +22,14 @@ import pytest
 
 import batchfiles
 from batchfiles.api.status import BATCH_STATUSES, STATES
+from batchfiles.bodies import usage
 from batchfiles.bodies.fault import PASSING
 from batchfiles.bodies.finish_reasons import REASONS
 from batchfiles.cli.main import COMMANDS
 from batchfiles.codec import loads
 from batchfiles.counts import COUNTS
 from batchfiles.jobs.join_report import JoinReport
+from batchfiles.jobs.price_file import FIELDS
 from batchfiles.outcome import FAILED, OUTCOMES, read, retryable
 from batchfiles.table.embedding_columns import ONCE
 from batchfiles.testing import FAULTS, Quirks
@@ -174,6 +176,19 @@ def test_the_page_of_columns_has_the_columns_of_the_schema() -> None:
     assert {row[3] for row in rows} == {"yes", "once", "no"}
     assert shared == vectors.names[: len(shared)]
     assert own == [(f"`{field.name}`", f"`{field.type}`") for field in list(vectors)[len(shared) :]]
+
+
+def test_the_page_of_columns_has_every_other_name_of_a_count() -> None:
+    """The first name is that of the column itself."""
+    names = {"cached_tokens": usage.CACHED, "cache_write_tokens": usage.CACHE_WRITE, "reasoning_tokens": usage.REASONING}
+    rows = [row for row in rows_of("columns.md", 2) if row[0].strip("`") in names]
+    assert rows == [[f"`{name}`", ", ".join(f"`{other}`" for other in others[1:])] for name, others in names.items()]
+
+
+def test_the_page_of_counting_has_every_price() -> None:
+    """In the order in which `--write-prices` writes them."""
+    assert [row[0].strip("`") for row in rows_of("stats.md", 2)] == list(FIELDS)
+    assert all(hasattr(batchfiles.Price(), name) for name in FIELDS)
 
 
 def test_the_page_of_outcomes_has_every_outcome_with_its_retryable() -> None:

@@ -124,9 +124,8 @@ def read(usage: object, tally: Tally) -> Counts:
             return inputs, outputs, total, cached, reasoned, written
     count = tally.count
     found = count(inputs), count(outputs), count(total), count(cached), count(reasoned), count(written)
-    if found[0] is found[1] is None:
+    if inputs is outputs is None:
         tally.note("no_token_counts")
-        return found
     return _within(found, tally, beside=found[2] is None and "input_tokens" in usage and not CACHE_BESIDE.isdisjoint(usage))
 
 

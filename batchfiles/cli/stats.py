@@ -43,7 +43,14 @@ def _discount(_context: click.Context, _parameter: click.Parameter, value: str |
 
 @click.command(short_help="Count requests, outcomes, tokens and what they cost.")
 @files_argument
-@click.option("--prices", "price_file", metavar="FILE", help="A TOML file with your prices per million tokens.")
+@click.option(
+    "--prices",
+    "sources",
+    multiple=True,
+    metavar="FILE",
+    help="A TOML file with your prices per million tokens; 'genai' for those of the package genai-prices, or 'genai:azure' for "
+    "one provider there. Repeatable: a file goes before the package.",
+)
 @click.option(
     "--price",
     "prices",
@@ -68,7 +75,7 @@ def _discount(_context: click.Context, _parameter: click.Parameter, value: str |
 def stats(
     files: tuple[str, ...],
     *,
-    price_file: str | None,
+    sources: tuple[str, ...],
     prices: dict[str, Price],
     batch_discount: Decimal | None,
     write_prices: str | None,
@@ -83,20 +90,22 @@ def stats(
     Tokens of results are those that the service counted. All result lines count, also those that a join would call superseded or
     unknown, because all are billed. Where there are only requests, their tokens are estimated: one for each 4 bytes of text.
 
-    No prices are built in: they would be old soon. --write-prices makes a file for the models seen, and you fill it in.
+    No prices are built in: they would be old soon. --write-prices makes a file for the models seen, and you fill it in; or
+    --prices genai takes those of the package genai-prices (pip install 'batchfiles[prices]').
 
     \b
     Examples:
         batchfiles stats requests.jsonl
         batchfiles stats campaign/ --write-prices prices.toml
         batchfiles stats campaign/ --prices prices.toml
+        batchfiles stats campaign/ --prices prices.toml --prices genai
         batchfiles stats 'downloads/*_output.jsonl' --price gpt-4o-mini=0.15/0.60 --batch-discount 0.5
         batchfiles stats campaign/ --prices prices.toml --json | jq -r .cost
 
     \b
     Exit codes:
         0   done
-        2   wrong usage, a file of prices that is none, or a file to write that exists
+        2   wrong usage, not a file of prices, or a file to write that exists
         3   a file can't be read
     """  # noqa: D301 - click wants its \b
     from batchfiles.jobs.stats import stats as count
@@ -104,12 +113,12 @@ def stats(
 
     if write_prices == STDOUT and as_json:
         raise click.UsageError("--json and --write-prices - can't both have standard output.")
-    sources = expand(files)
+    inputs = expand(files)
     target = None if write_prices == STDOUT else write_prices
-    check_targets(None, [("--write-prices", target)], sources, force=force)
-    known = _known_prices(price_file, prices, batch_discount)
-    with Progress("stats", total_of(sources), quiet=as_json) as progress:
-        found = count(*sources, prices=known, on_bytes=progress.add)
+    check_targets(None, [("--write-prices", target)], inputs, force=force)
+    known = _known_prices(sources, prices, batch_discount)
+    with Progress("stats", total_of(inputs), quiet=as_json) as progress:
+        found = count(*inputs, prices=known, on_bytes=progress.add)
     if write_prices is not None:
         _write_prices(target, known, found, force=force)
     if as_json:
@@ -122,17 +131,19 @@ def stats(
             click.echo(visible(note), err=True)
 
 
-def _known_prices(path: str | None, single: dict[str, Price], discount: Decimal | None) -> Prices | None:
+def _known_prices(sources: tuple[str, ...], single: dict[str, Price], discount: Decimal | None) -> Prices | None:
     """Put together what the options say; None if they say nothing of prices."""
-    if path is None and not single and discount is None:
+    if not sources and not single and discount is None:
         return None
-    from batchfiles.jobs.prices import Prices
+    from batchfiles.jobs.prices import prices_of
 
-    known = Prices() if path is None else Prices.read(path)
+    known = prices_of(sources)
+    source = known.source if known.models else ""
     return replace(
         known,
         models={**known.models, **single},
         batch_discount=known.batch_discount if discount is None else discount,
+        source=" and ".join(filter(None, (source, "--price" if single else ""))),
     )
 
 

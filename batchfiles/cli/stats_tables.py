@@ -51,13 +51,52 @@ def notes(found: Stats, *, priced: bool) -> Iterator[str]:
     if found.results.token_misfits:
         words = f"{plural(found.results.token_misfits, 'token count')} below 0, beyond 64 bits or no whole number: "
         yield words + "not in the sums" + (", nor in the cost" if priced else "")
+    if found.results.no_token_counts:
+        words = f"{plural(found.results.no_token_counts, 'answer')} without token counts: what they took is not in the sums"
+        yield words + (", nor in the cost" if priced else "")
+    if found.results.token_sum:
+        yield f"{plural(found.results.token_sum, 'answer')} with token counts that do not add up to their total: summed as stated"
     if not found.results.count and found.requests.count:
         yield "input tokens are estimated: a token for each 4 bytes of text; pictures, sound and files are not counted"
-    if priced and found.results.count:
-        if found.without_price:
-            names = ", ".join(_model(name) for name in found.without_price)
-            yield f"no price for {names}: what they cost is not in the sum"
-        yield f"cost: with a batch discount of {_percent(found.batch_discount)}; every result line counts, superseded ones too"
+    if priced:
+        yield from _price_notes(found)
+
+
+def _price_notes(found: Stats) -> Iterator[str]:
+    """Yield a sentence for whatever must be known to read costs rightly."""
+    if found.without_price:
+        names = ", ".join(_without_price(name, found) for name in found.without_price)
+        yield f"no price for {names}: what they cost is not in the sum"
+    models = found.results.models
+    for usage in models:
+        if usage.model and usage.price_of not in (None, usage.model, f"openai/{usage.model}"):
+            yield f"{_model(usage.model)}: at the price of {_model(usage.price_of)}"
+    standard = [_model(usage.model) for usage in models if usage.is_standard_price]
+    if standard:
+        off = f", less {_percent(found.batch_discount)}" if found.batch_discount else ""
+        yield f"standard price{off}, because no price for batches is known: {', '.join(standard)}"
+    for kind, tokens in found.tokens_without_own_price.items():
+        words = f"{plural(tokens, kind.replace('_', ' ') + ' token')} without a price of their own ({kind})"
+        yield f"{words}: they cost what the rest of the {'output' if kind.endswith('output') else 'input'} costs"
+    if found.above_tiers:
+        yield f"{_above_tiers(found.above_tiers)}: prices often have a tier there"
+    if found.results.count:
+        whose = f"by {', '.join(found.price_sources)}; " if found.price_sources else ""
+        discount = f"with a batch discount of {_percent(found.batch_discount)}"
+        yield f"cost: {whose}{discount}; every result line counts, superseded ones too"
+
+
+def _without_price(model: str | None, found: Stats) -> str:
+    near = found.similar_prices.get(model or "")
+    return _model(model) if near is None else f"{_model(model)} (there is one for {_model(near)})"
+
+
+def _above_tiers(counts: Mapping[str, int]) -> str:
+    """Say how many requests are larger than which sizes; a size that all of the next one exceed too is left out."""
+    sizes = [(int(size), count) for size, count in counts.items()]
+    kept = [each for each, following in zip(sizes, [*sizes[1:], (0, 0)], strict=True) if each[1] != following[1]]
+    first = f"{plural(kept[0][1], 'request')} {'has' if kept[0][1] == 1 else 'have'} more than {kept[0][0]:,} input tokens"
+    return first + "".join(f", {count:,} of them more than {size:,}" for size, count in kept[1:])
 
 
 def _percent(part: Decimal | None) -> str:

@@ -2,27 +2,36 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 import tomllib
 from collections.abc import Iterable
+from dataclasses import replace
 from decimal import Decimal, InvalidOperation
+from difflib import get_close_matches
 from typing import Any, Final
 
-from batchfiles.jobs.prices import Price, Prices, alias_of
+from batchfiles.jobs.prices import PARTS, Price, Prices, Tier, alias_of
 from batchfiles.streams.small_files import name_of, small_file
 
-__all__ = ["discount_of", "price_of", "read_prices", "to_toml"]
+__all__ = ["FIELDS", "discount_of", "price_of", "read_prices", "to_toml"]
 
 LONGEST: Final = 30
 """Digits of a number, those that its exponent stands for included."""
 
-FIELDS: Final = ("input", "cached_input", "output")
-TOP: Final = ("currency", "batch_discount", "models")
+TO_FILL_IN: Final = ("input", "cached_input", "output")
+FIELDS: Final = (*TO_FILL_IN, *PARTS)
+"""The keys of a model that are amounts; a tier has the same."""
+
+TIER: Final = "tier"
+ABOVE: Final = "above"
+TOP: Final = ("currency", "date", "batch_discount", "models")
 
 HEAD: Final = """\
-# Prices per million tokens. An empty one is not known: it is told, and never taken for 0.
+# Prices per million tokens. An empty one is not known: it is reported, and never taken for 0.
 # A dated snapshot such as gpt-4o-mini-2024-07-18 has the prices of gpt-4o-mini unless it is listed itself.
 # cached_input may stay empty: then cached tokens cost what the others cost.
+# Others, where they differ: cache_write, audio_input, image_input, audio_output, image_output, and a tier.
 """
 
 
@@ -31,19 +40,19 @@ def read_prices(path: str | os.PathLike[str], *, filesystem: object = None) -> P
 
     Raises:
         FileError: The file is not there or can't be read.
-        ValueError: It is no TOML, or says something that is no price.
+        ValueError: It is not TOML, or says something that is not a price.
     """
     name = name_of(path, filesystem=filesystem)
     try:
         text = small_file(path, filesystem=filesystem).decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError:
-        raise ValueError(f"{name}: it is not UTF-8, so it is no TOML file") from None
+        raise ValueError(f"{name}: not UTF-8, so not a TOML file") from None
     try:
         table = tomllib.loads(text, parse_float=Decimal)
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"{name}: it is no TOML: {error}") from None
+        raise ValueError(f"{name}: not valid TOML: {error}") from None
     try:
-        return _prices(table)
+        return replace(_prices(table), source=_source(name, table.get("date", "")))
     except ValueError as error:
         raise ValueError(f"{name}: {error}") from None
 
@@ -60,11 +69,20 @@ def to_toml(prices: Prices, models: Iterable[str] = ()) -> str:
     ]
     for name in sorted(names):
         price = prices.models.get(name, Price())
-        lines += ["", f"[models.{_quoted(name)}]"]
-        for key in FIELDS:
-            value = getattr(price, key)
-            lines.append(f'{key} = ""' if value is None else f"{key} = {value:f}")
+        lines += ["", f"[models.{_quoted(name)}]", *_amounts(price, TO_FILL_IN)]
+        for tier in price.tiers:
+            lines += ["", f"[[models.{_quoted(name)}.{TIER}]]", f"{ABOVE} = {tier.above}", *_amounts(tier.price)]
     return HEAD + "\n".join(lines) + "\n"
+
+
+def _amounts(price: Price, always: tuple[str, ...] = ()) -> list[str]:
+    """Write the amounts that are known, and an empty place for those that are always there."""
+    known = {key: getattr(price, key) for key in FIELDS}
+    return [
+        f'{key} = ""' if value is None else f"{key} = {value:f}"
+        for key, value in known.items()
+        if value is not None or key in always
+    ]
 
 
 def price_of(text: str) -> tuple[str, Price]:
@@ -80,7 +98,8 @@ def price_of(text: str) -> tuple[str, Price]:
     parts = numbers.split("/")
     if not equals or not model or len(parts) > 2 or not all(part.strip() for part in parts):
         raise ValueError(f"{text!r} is not MODEL=INPUT/OUTPUT, such as gpt-4o-mini=0.15/0.60")
-    return model, Price(*(amount(part, f"{text!r}") for part in parts))
+    first, *rest = [amount(part, f"{text!r}") for part in parts]
+    return model, Price(first, rest[0] if rest else None)
 
 
 def discount_of(value: Any) -> Decimal:  # noqa: ANN401 - any TOML value
@@ -110,7 +129,7 @@ def amount(value: Any, where: str) -> Decimal | None:  # noqa: ANN401 - any TOML
         except (InvalidOperation, ValueError):  # more digits than an int may have
             number = None
     if number is None or not number.is_finite() or number < 0:
-        raise ValueError(f'{where}: {str(value)[:40]!r} is no number from 0 on; "" stands for one that is not known')
+        raise ValueError(f'{where}: {str(value)[:40]!r} is not a number >= 0; use "" for one that is not known')
     if len(number.as_tuple().digits) + abs(int(number.as_tuple().exponent)) > LONGEST:
         raise ValueError(f"{where}: the number has more than {LONGEST} digits")
     return number
@@ -120,28 +139,56 @@ def _prices(table: dict[str, Any]) -> Prices:
     _refuse_others(table, TOP, "the file")
     currency = table.get("currency", "")
     if not isinstance(currency, str):
-        raise _wrong('currency: it is a text, such as "USD"')
+        raise _wrong('currency: it is a string, such as "USD"')
     discount = discount_of(table.get("batch_discount", ""))
     models = table.get("models", {})
     if not isinstance(models, dict):
-        raise _wrong('models: prices stand in tables such as [models."gpt-4o-mini"]')
+        raise _wrong('models: prices are in tables such as [models."gpt-4o-mini"]')
     return Prices({model: _price(model, values) for model, values in models.items()}, currency or None, discount)
+
+
+def _source(name: str, date: Any) -> str:  # noqa: ANN401 - any TOML value
+    """Say whose prices these are, and of which date."""
+    if not isinstance(date, str | dt.date):
+        raise _wrong("date: it is a date, such as 2026-11-27")
+    return f"{name} of {date}" if str(date).strip() else f"{name}, without a date"
 
 
 def _price(model: str, values: Any) -> Price:  # noqa: ANN401 - any TOML value
     where = f"models.{_quoted(model)}"
     if not isinstance(values, dict):
-        raise _wrong(f"{where}: a model has a table with {', '.join(FIELDS)}")
-    if any(isinstance(value, dict) for value in values.values()):
+        raise _wrong(f"{where}: a model has a table with {', '.join(TO_FILL_IN)}")
+    tiers = values.get(TIER, [])
+    amounts: dict[str, Any] = {key: value for key, value in values.items() if key != TIER}
+    if any(isinstance(value, dict) for value in amounts.values()):
         raise ValueError(f'{where}: a name with a dot in it needs quotes, as in [models."gpt-4.1"]')
-    _refuse_others(values, FIELDS, where)
-    return Price(**{key: amount(value, f"{where}.{key}") for key, value in values.items()})
+    _refuse_others(amounts, FIELDS, where, also=(TIER,))
+    listed = tiers if isinstance(tiers, list) else [tiers]
+    found = [_tier(tier, f"{where}.{TIER}") for tier in listed]
+    amounts = {key: amount(value, f"{where}.{key}") for key, value in amounts.items()}
+    return Price(**amounts, tiers=tuple(sorted(found, key=lambda tier: tier.above)))
 
 
-def _refuse_others(table: dict[str, Any], known: tuple[str, ...], where: str) -> None:
+def _tier(values: Any, where: str) -> Tier:  # noqa: ANN401 - any TOML value
+    if not isinstance(values, dict) or ABOVE not in values:
+        raise _wrong(
+            f"{where}: a tier is a table with {ABOVE} = 272000, the input tokens that a request has more than, and prices"
+        )
+    above = values[ABOVE]
+    if type(above) is not int or above < 1:
+        raise _wrong(f"{where}.{ABOVE}: {str(above)[:40]!r} is not a whole number >= 1")
+    amounts: dict[str, Any] = {key: value for key, value in values.items() if key != ABOVE}
+    _refuse_others(amounts, FIELDS, where, also=(ABOVE,))
+    amounts = {key: amount(value, f"{where}.{key}") for key, value in amounts.items()}
+    return Tier(above, Price(**amounts))
+
+
+def _refuse_others(table: dict[str, Any], known: tuple[str, ...], where: str, also: tuple[str, ...] = ()) -> None:
     for key in table:
         if key not in known:
-            raise ValueError(f"{where}: there is no {key!r} here, but {', '.join(known)}")
+            near = get_close_matches(key, (*known, *also), 1)
+            meant = f"; did you mean {near[0]!r}?" if near else ""
+            raise ValueError(f"{where}: unknown key {key!r}; expected {', '.join((*known, *also))}{meant}")
 
 
 def _wrong(words: str) -> ValueError:

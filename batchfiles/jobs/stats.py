@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from batchfiles.findings import Finding
 from batchfiles.jobs.families import Side
-from batchfiles.jobs.prices import Prices, total
+from batchfiles.jobs.prices import Prices, PricesLike, prices_of, total
 from batchfiles.jobs.sided_lines import SidedFile, is_blank, sided_files
 from batchfiles.jobs.stats_report import FileStats, Stats
 from batchfiles.jobs.stats_tally import RequestTally, ResultTally
@@ -22,7 +21,7 @@ PLACES_KEPT = 5
 
 def stats(
     *sources: SourceLike,
-    prices: Prices | str | os.PathLike[str] | None = None,
+    prices: PricesLike | Sequence[PricesLike] | None = None,
     on_bytes: Callable[[int], None] | None = None,
     cap: int = LINE_CAP,
     filesystem: object = None,
@@ -35,7 +34,9 @@ def stats(
     Args:
         *sources: Request files, output files and error files in any mix; paths, folders, globs, open binary files, or `-` for
             standard input; plain or compressed. A file named twice is read once, but a copy of it counts again.
-        prices: Prices per million tokens, or the file that has them; None counts tokens only.
+        prices: Prices per million tokens, the file that has them, `"genai"` for those of the package genai-prices (or
+            `"genai:azure"` for one of its providers), or a sequence such as `["prices.toml", "genai"]`, of which the first that
+            knows a model decides; None counts tokens only.
         on_bytes: Gets the number of uncompressed bytes that were read, again and again, for a progress bar.
         cap: The longest line that is read, in bytes; longer ones count as malformed.
         filesystem: The filesystem in which paths are paths, that of `prices` too, of `pyarrow.fs` or of fsspec; None takes the
@@ -49,26 +50,27 @@ def stats(
         TruncatedFile: Compressed bytes end too early or are damaged.
         Mismatch: A file is in the format of another service, or nothing in it says what it is.
         TypeError: There is no source, or something is no source at all.
-        ValueError: Standard input is named twice, or the file of prices says something that is no price.
+        MissingDependency: Prices are `"genai"`, and genai-prices is not installed.
+        ValueError: Standard input is named twice, or the file of prices says something that is not a price.
     """
     if not sources:
         raise TypeError("stats needs at least one file")
     files = expand(sources, filesystem=filesystem)
-    if prices is not None and not isinstance(prices, Prices):
-        prices = Prices.read(prices, filesystem=filesystem)
-    count = _Count()
+    known = None if prices is None else prices_of(prices, filesystem=filesystem)
+    count = _Count(known)
     for file in sided_files(files, count.notice, cap=cap, on_bytes=on_bytes):
         count.take(file)
-    return count.report(prices)
+    return count.report()
 
 
 class _Count:
     """Takes the files one by one."""
 
-    def __init__(self) -> None:
+    def __init__(self, prices: Prices | None) -> None:
+        self._prices = prices
         self._files: list[FileStats] = []
-        self._requests = RequestTally()
-        self._results = ResultTally()
+        self._requests = RequestTally(prices)
+        self._results = ResultTally(prices)
         self._malformed: list[str] = []
         self._blank = 0
         self._overlong = 0
@@ -103,11 +105,15 @@ class _Count:
         self._files.append(FileStats(name=file.name, role=file.side, lines=lines + self._overlong, bytes=size))
         self._overlong, self._has_last_newline = 0, True
 
-    def report(self, prices: Prices | None) -> Stats:
+    def report(self) -> Stats:
         """Return what was counted."""
-        requests = self._requests.report(self._size("inputs"), prices)
-        results = self._results.report(self._size("results"), prices, self._requests.model())
+        prices = self._prices
+        requests = self._requests.report(self._size("inputs"))
+        results = self._results.report(self._size("results"), self._requests.model())
         paid = [usage for usage in results.models if usage.input_tokens or usage.output_tokens]
+        without_price = tuple(usage.model for usage in paid if usage.cost is None) if prices else ()
+        near = {model: prices.similar(model) for model in without_price if model} if prices else {}
+        models = (self._results if results.count else self._requests).models
         return Stats(
             files=tuple(self._files),
             requests=requests,
@@ -115,9 +121,13 @@ class _Count:
             currency=prices.currency if prices else None,
             batch_discount=prices.batch_discount if prices else None,
             cost=total(usage.cost for usage in paid) if prices else None,
-            without_price=tuple(usage.model for usage in paid if usage.cost is None) if prices else (),
+            without_price=without_price,
             malformed=tuple(self._malformed),
             blank_lines=self._blank,
+            price_sources=tuple(dict.fromkeys(usage.price_source for usage in paid if usage.price_source)),
+            similar_prices={model: name for model, name in near.items() if name is not None},
+            tokens_without_own_price=models.without_own_price(),
+            above_tiers=models.above_tiers(),
         )
 
     def _size(self, side: Side) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass
 from decimal import Decimal
 from typing import Any, Final
 
@@ -67,6 +67,11 @@ class ModelUsage:
         output_tokens: Tokens of answers, those of reasoning included.
         reasoning_tokens: How many of them went into reasoning.
         cost: None where there are tokens without a price.
+        cache_write_tokens: How many input tokens were written to a cache.
+        other_tokens: How many of the tokens are no text, by kind: `audio_input`, `image_input`, `audio_output` and so on.
+        price_of: What the model is called where its price is from; None without a price.
+        price_source: Whose price it is, and of which date; None without a price.
+        is_standard_price: Whether it is a price for requests outside of batches, because none for batches is known there.
     """
 
     model: str | None
@@ -76,6 +81,11 @@ class ModelUsage:
     output_tokens: int
     reasoning_tokens: int
     cost: Decimal | None
+    cache_write_tokens: int = 0
+    other_tokens: Mapping[str, int] = field(default_factory=dict)
+    price_of: str | None = None
+    price_source: str | None = None
+    is_standard_price: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,7 +125,9 @@ class ResultStats:
         text_characters: How long the texts of answers are, in characters; None if none has a text.
         input_tokens: How many tokens the prompts have.
         output_tokens: How many tokens the answers have.
-        token_misfits: How many token counts are no whole numbers from 0 on, or beyond 64 bits: they are in no sum and no cost.
+        token_misfits: How many token counts are not whole numbers >= 0, or beyond 64 bits: they are in no sum and no cost.
+        no_token_counts: How many answers state neither input nor output tokens: what they took is in no sum and no cost.
+        token_sum: How many answers state input and output tokens that are not their total, with nothing that explains it.
     """
 
     count: int
@@ -128,6 +140,8 @@ class ResultStats:
     input_tokens: Lengths | None
     output_tokens: Lengths | None
     token_misfits: int
+    no_token_counts: int = 0
+    token_sum: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,6 +158,12 @@ class Stats:
         without_price: Models of results with tokens that have no price: they are not in `cost`.
         malformed: The first places of lines that can't be read.
         blank_lines: How many lines were skipped because they are blank.
+        price_sources: Whose prices were used, and of which date.
+        similar_prices: For models of `without_price`, a model with a price that is called much like it.
+        tokens_without_own_price: Tokens that cost what the rest of the input or output costs, because there is no price of
+            their own, by kind: `cache_write`, `audio_input` and so on.
+        above_tiers: How many requests have more input tokens than `"128000"` and other sizes above which prices often differ, of
+            models whose prices have no tier.
     """
 
     files: tuple[FileStats, ...]
@@ -155,6 +175,10 @@ class Stats:
     without_price: tuple[str | None, ...]
     malformed: tuple[str, ...]
     blank_lines: int
+    price_sources: tuple[str, ...] = ()
+    similar_prices: Mapping[str, str] = field(default_factory=dict)
+    tokens_without_own_price: Mapping[str, int] = field(default_factory=dict)
+    above_tiers: Mapping[str, int] = field(default_factory=dict)
 
     def models(self) -> list[str]:
         """Name the models of requests and results that files of prices need."""
@@ -169,7 +193,7 @@ class Stats:
 
 def _plain(value: Any) -> Any:  # noqa: ANN401 - any value of a field
     if is_dataclass(value):
-        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+        return {each.name: _plain(getattr(value, each.name)) for each in fields(value)}
     if isinstance(value, Mapping):
         return {"" if key is None else key: _plain(item) for key, item in value.items()}
     if isinstance(value, tuple):

@@ -3,25 +3,33 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from typing import Final, Generic, TypeVar
 
 from batchfiles import bodies
 from batchfiles.bodies.tally import Tally
+from batchfiles.bodies.usage import modalities
 from batchfiles.bodies.usage import read as read_usage
+from batchfiles.counts import count_name
 from batchfiles.errors import InvalidLine
 from batchfiles.jobs.candidates import read_result
 from batchfiles.jobs.length_histogram import LengthHistogram
-from batchfiles.jobs.prices import Prices
+from batchfiles.jobs.prices import PARTS, Price, Prices, tier_below, total
 from batchfiles.jobs.request_lines import RequestLines
 from batchfiles.jobs.request_measure import measure
 from batchfiles.jobs.stats_report import OTHER, ModelEstimate, ModelUsage, RequestStats, ResultStats
 from batchfiles.outcome import MALFORMED, OUTCOMES
+from batchfiles.table.columns import ANSWERED
 
 __all__ = ["RequestTally", "ResultTally"]
 
 MOST_NAMES: Final = 1000
 """Different models, and endpoints, that are counted one by one; all behind them are counted as `OTHER`."""
+
+USUAL_TIERS: Final = (128_000, 200_000, 272_000)
+"""Input tokens of a request above which prices often differ: Qwen and xAI; Gemini, Anthropic and xAI; OpenAI from gpt-5.4 on."""
 
 LONGEST_NAME: Final = 200
 """Characters of a name that are kept."""
@@ -56,43 +64,118 @@ class _Count:
 
 
 @dataclass(slots=True)
-class _Estimated:
+class _Tokens:
+    """Sums over requests of which each is in the same tier."""
+
     requests: int = 0
-    input_tokens: int = 0
-    output_tokens_at_most: int = 0
-    without_limit: int = 0
+    input: int = 0
+    cached: int = 0
+    output: int = 0
+    reasoning: int = 0
+    parts: Counter[str] = field(default_factory=Counter)
+
+    def add(self, other: _Tokens) -> None:
+        """Add other sums."""
+        self.requests += other.requests
+        self.input += other.input
+        self.cached += other.cached
+        self.output += other.output
+        self.reasoning += other.reasoning
+        self.parts.update(other.parts)
 
 
 @dataclass(slots=True)
-class _Used:
-    results: int = 0
-    input_tokens: int = 0
-    cached_tokens: int = 0
-    output_tokens: int = 0
-    reasoning_tokens: int = 0
+class _Model:
+    """The sums of one model, apart for each tier: the key is the number of input tokens that its requests exceed."""
 
-    def add(self, other: _Used) -> None:
-        """Add the totals of another name."""
-        self.results += other.results
-        self.input_tokens += other.input_tokens
-        self.cached_tokens += other.cached_tokens
-        self.output_tokens += other.output_tokens
-        self.reasoning_tokens += other.reasoning_tokens
+    tiers: dict[int, _Tokens] = field(default_factory=lambda: {0: _Tokens()})
+    steps: tuple[int, ...] = ()
+    without_limit: int = 0
+
+    def of(self, input_tokens: int) -> _Tokens:
+        """Return the sums of requests of this size."""
+        if not self.steps or input_tokens <= self.steps[0]:
+            return self.tiers[0]
+        return self.tiers.setdefault(tier_below(self.steps, input_tokens), _Tokens())
+
+    def add(self, other: _Model) -> None:
+        """Add the sums of another name."""
+        for above, tokens in other.tiers.items():
+            self.tiers.setdefault(above, _Tokens()).add(tokens)
+
+    def total(self) -> _Tokens:
+        """Return the sums over all tiers."""
+        found = _Tokens()
+        for tokens in self.tiers.values():
+            found.add(tokens)
+        return found
+
+    def cost(self, model: str | None, prices: Prices) -> Decimal | None:
+        """Return what all tokens cost, each in its tier; None if any has no price."""
+        costs = [
+            prices.cost(model, each.input, each.cached, each.output, parts=each.parts, request_tokens=above + 1 if above else 0)
+            for above, each in self.tiers.items()
+        ]
+        return None if None in costs else total(costs)
+
+
+class _Models(_ByName[_Model]):
+    """Sums by model, with the steps at which its prices change, or often do."""
+
+    def __init__(self, prices: Prices | None) -> None:
+        super().__init__(_Model)
+        self._prices = prices
+
+    def of(self, name: object) -> _Model:
+        """Return the sums of a model."""
+        sums = super().of(name)
+        if not sums.steps and self._prices is not None:
+            prices = self._prices
+            own = [prices.price(name)] if isinstance(name, str) else prices.models.values()
+            sums.steps = tuple(sorted({*USUAL_TIERS, *(tier.above for price in own if price for tier in price.tiers)}))
+        return sums
+
+    def above_tiers(self) -> Counter[str]:
+        """Count requests that are larger than the usual tiers begin, of models whose prices have none."""
+        found: Counter[str] = Counter()
+        for price, sums in self._priced():
+            for usual in USUAL_TIERS if not price.tiers else ():
+                found[str(usual)] += sum(tokens.requests for above, tokens in sums.tiers.items() if above >= usual)
+        return +found
+
+    def without_own_price(self) -> Counter[str]:
+        """Count tokens that may have a price of their own, and have none."""
+        found: Counter[str] = Counter()
+        for price, sums in self._priced():
+            for above, tokens in sums.tiers.items():
+                found.update({part: n for part, n in tokens.parts.items() if getattr(price.at(above + 1), part) is None})
+        return +found
+
+    def _priced(self) -> Iterator[tuple[Price, _Model]]:
+        """Yield the sums of the models that have a price."""
+        for name, sums in self.found.items():
+            price = self._prices.price(name) if self._prices is not None and name is not None else None
+            if price is not None:
+                yield price, sums
 
 
 class RequestTally:
     """Counts requests.
 
+    Args:
+        prices: What tokens cost; None where nobody asks.
+
     Attributes:
         malformed: Lines that can't be read.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, prices: Prices | None = None) -> None:
         self.malformed = 0
+        self._prices = prices
         self._lines = RequestLines(cut_bodies=False)
         self._count = 0
         self._endpoints = _ByName(_Count)
-        self._models = _ByName(_Estimated)
+        self.models = _Models(prices)
         self._line_bytes = LengthHistogram()
         self._characters = LengthHistogram()
 
@@ -108,41 +191,44 @@ class RequestTally:
         self._count += 1
         self._endpoints.of(url).count += 1
         self._characters.add(measured.characters)
-        sums = self._models.of(body.get("model") if isinstance(body, dict) else None)
-        sums.requests += 1
-        sums.input_tokens += measured.input_tokens
-        sums.output_tokens_at_most += measured.output_tokens_at_most or 0
+        sums = self.models.of(body.get("model") if isinstance(body, dict) else None)
+        tokens = sums.of(measured.input_tokens)
+        tokens.requests += 1
+        tokens.input += measured.input_tokens
+        tokens.output += measured.output_tokens_at_most or 0
         sums.without_limit += measured.output_tokens_at_most is None
         return True
 
-    def report(self, size: int, prices: Prices | None) -> RequestStats:
+    def report(self, size: int) -> RequestStats:
         """Return what was counted in so many bytes."""
         return RequestStats(
             count=self._count,
             malformed=self.malformed,
             bytes=size,
             endpoints={name: sums.count for name, sums in self._endpoints.sorted()},
-            models=tuple(_estimate(name, sums, prices) for name, sums in self._models.sorted()),
+            models=tuple(_estimate(name, sums, self._prices) for name, sums in self.models.sorted()),
             line_bytes=self._line_bytes.lengths(),
             text_characters=self._characters.lengths(),
         )
 
     def model(self) -> str | None:
         """Return the model that all requests name; None if there are several, or none."""
-        return next(iter(self._models.found)) if len(self._models.found) == 1 else None
+        return next(iter(self.models.found)) if len(self.models.found) == 1 else None
 
 
-def _estimate(model: str | None, sums: _Estimated, prices: Prices | None) -> ModelEstimate:
+def _estimate(model: str | None, sums: _Model, prices: Prices | None) -> ModelEstimate:
     input_cost = at_most = None
     if prices is not None:
-        input_cost = prices.cost(model, sums.input_tokens, 0, 0)
+        read_only = _Model({above: replace(tokens, output=0) for above, tokens in sums.tiers.items()})
+        input_cost = read_only.cost(model, prices)
         if not sums.without_limit:
-            at_most = prices.cost(model, sums.input_tokens, 0, sums.output_tokens_at_most)
+            at_most = sums.cost(model, prices)
+    tokens = sums.total()
     return ModelEstimate(
         model=model,
-        requests=sums.requests,
-        input_tokens=sums.input_tokens,
-        output_tokens_at_most=sums.output_tokens_at_most,
+        requests=tokens.requests,
+        input_tokens=tokens.input,
+        output_tokens_at_most=tokens.output,
         without_limit=sums.without_limit,
         input_cost=input_cost,
         cost_at_most=at_most,
@@ -152,16 +238,21 @@ def _estimate(model: str | None, sums: _Estimated, prices: Prices | None) -> Mod
 class ResultTally:
     """Counts results.
 
+    Args:
+        prices: What tokens cost; None where nobody asks.
+
     Attributes:
         malformed: Lines that can't be read, those above the cap included.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, prices: Prices | None = None) -> None:
         self.malformed = 0
+        self._prices = prices
         self._count = 0
+        self._noted: Counter[str] = Counter()
         self._outcomes: Counter[str] = Counter()
         self._endpoints = _ByName(_Count)
-        self._models = _ByName(_Used)
+        self.models = _Models(prices)
         self._line_bytes = LengthHistogram()
         self._characters = LengthHistogram()
         self._input_tokens = LengthHistogram()
@@ -178,16 +269,23 @@ class ResultTally:
         self._endpoints.of(bodies.endpoint_of(result.body) if result.body else None).count += 1
         if answer.text is not None:
             self._characters.add(len(answer.text))
-        sums = self._models.of(answer.model)
-        sums.results += 1
-        if (inputs := self._counted(answer.input_tokens)) is not None:
-            sums.input_tokens += inputs
+        if answer.noted and result.outcome in ANSWERED:
+            self._noted.update(map(count_name, answer.noted))
+        inputs, outputs = self._counted(answer.input_tokens), self._counted(answer.output_tokens)
+        tokens = self.models.of(answer.model).of(inputs or 0)
+        tokens.requests += 1
+        if inputs is not None:
+            tokens.input += inputs
             self._input_tokens.add(inputs)
-        if (outputs := self._counted(answer.output_tokens)) is not None:
-            sums.output_tokens += outputs
+        if outputs is not None:
+            tokens.output += outputs
             self._output_tokens.add(outputs)
-        sums.cached_tokens += self._counted(answer.cached_tokens) or 0
-        sums.reasoning_tokens += self._counted(answer.reasoning_tokens) or 0
+        tokens.cached += self._counted(answer.cached_tokens) or 0
+        tokens.reasoning += self._counted(answer.reasoning_tokens) or 0
+        if written := self._counted(answer.cache_write_tokens):
+            tokens.parts["cache_write"] += written
+        if result.body and (others := modalities(result.body.get("usage"))):
+            tokens.parts.update(others)
         if answer.misfits and result.body:
             self._token_misfits += _misfits_of(result.body.get("usage"))
         if result.outcome != MALFORMED:
@@ -209,23 +307,25 @@ class ResultTally:
         self.malformed += count
         if count:
             self._endpoints.of(None).count += count
-            self._models.of(None).results += count
+            self.models.of(None).of(0).requests += count
 
-    def report(self, size: int, prices: Prices | None, model: str | None) -> ResultStats:
+    def report(self, size: int, model: str | None) -> ResultStats:
         """Return what was counted in so many bytes; results that name no model, as most failures do, are put to `model`."""
-        if model is not None and None in self._models.found:
-            self._models.of(model).add(self._models.found.pop(None))
+        if model is not None and None in self.models.found:
+            self.models.of(model).add(self.models.found.pop(None))
         return ResultStats(
             count=self._count,
             bytes=size,
             outcomes={outcome: self._outcomes[outcome] for outcome in OUTCOMES if self._outcomes[outcome]},
             endpoints={name: sums.count for name, sums in self._endpoints.sorted()},
-            models=tuple(_usage(name, sums, prices) for name, sums in self._models.sorted()),
+            models=tuple(_usage(name, sums, self._prices) for name, sums in self.models.sorted()),
             line_bytes=self._line_bytes.lengths(),
             text_characters=self._characters.lengths(),
             input_tokens=self._input_tokens.lengths(),
             output_tokens=self._output_tokens.lengths(),
             token_misfits=self._token_misfits,
+            no_token_counts=self._noted["no_token_counts"],
+            token_sum=self._noted["token_sum"],
         )
 
 
@@ -236,16 +336,20 @@ def _misfits_of(usage: object) -> int:
     return tally.misfits
 
 
-def _usage(name: str | None, sums: _Used, prices: Prices | None) -> ModelUsage:
-    cost = None
-    if prices is not None:
-        cost = prices.cost(name, sums.input_tokens, sums.cached_tokens, sums.output_tokens)
+def _usage(name: str | None, sums: _Model, prices: Prices | None) -> ModelUsage:
+    found = prices.find(name) if prices is not None and name is not None else None
+    tokens = sums.total()
     return ModelUsage(
         model=name,
-        results=sums.results,
-        input_tokens=sums.input_tokens,
-        cached_tokens=sums.cached_tokens,
-        output_tokens=sums.output_tokens,
-        reasoning_tokens=sums.reasoning_tokens,
-        cost=cost,
+        results=tokens.requests,
+        input_tokens=tokens.input,
+        cached_tokens=tokens.cached,
+        output_tokens=tokens.output,
+        reasoning_tokens=tokens.reasoning,
+        cost=None if prices is None else sums.cost(name, prices),
+        cache_write_tokens=tokens.parts["cache_write"],
+        other_tokens={part: tokens.parts[part] for part in PARTS if part != "cache_write" and tokens.parts[part]},
+        price_of=found.name if found else None,
+        price_source=found.source if found else None,
+        is_standard_price=found.is_standard if found else False,
     )

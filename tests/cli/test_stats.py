@@ -153,9 +153,9 @@ def test_json_is_one_object(ask: Callable[..., Outcome]) -> None:
     ("options", "words"),
     [
         (["--price", "gpt-4o"], "is not MODEL=INPUT/OUTPUT"),
-        (["--price", "gpt-4o=x/1"], "is no number from 0 on"),
+        (["--price", "gpt-4o=x/1"], "is not a number >= 0"),
         (["--batch-discount", "50"], "a share from 0 to 1"),
-        (["--batch-discount", "half"], "is no number from 0 on"),
+        (["--batch-discount", "half"], "is not a number >= 0"),
     ],
 )
 def test_prices_that_are_none_are_wrong_usage(ask: Callable[..., Outcome], options: list[str], words: str) -> None:
@@ -170,7 +170,7 @@ def test_errors_have_their_exit_codes(ask: Callable[..., Outcome], tmp_path: Pat
     (tmp_path / "prices.toml").write_text("[models.m]\ninput = -1\n")
     code, _, err = ask(CHAT, "--prices", tmp_path / "prices.toml")
     assert code == 2
-    assert err.startswith(f"batchfiles: error: {tmp_path}/prices.toml: models.\"m\".input: '-1' is no number from 0 on")
+    assert err.startswith(f"batchfiles: error: {tmp_path}/prices.toml: models.\"m\".input: '-1' is not a number >= 0")
     assert ask(CHAT, "--prices", tmp_path / "gone.toml")[0] == 3
     assert ask(tmp_path / "gone.jsonl")[0] == 3
     assert ask(ROOT / "fixtures/other_families/gemini_results.jsonl")[0] == 2
@@ -211,3 +211,73 @@ def test_what_a_file_holds_can_not_write_on_the_terminal(ask: Callable[..., Outc
 def test_money_is_rounded_for_people(cost: str | None, text: str) -> None:
     """Nothing that costs something is written as 0."""
     assert money(None if cost is None else Decimal(cost)) == text
+
+
+def chat(custom_id: str, model: str, inputs: int, outputs: int = 0, **more: object) -> bytes:
+    """Make the line of an answer with its token counts."""
+    usage = {"prompt_tokens": inputs, "completion_tokens": outputs, "total_tokens": inputs + outputs, **more}
+    return result(custom_id, completion() | {"model": model, "usage": usage})
+
+
+def test_what_makes_a_cost_too_low_is_said(ask: Callable[..., Outcome], tmp_path: Path) -> None:
+    """A tier, sound, cache writes, answers without counts and counts that do not add up: none of them passes in silence."""
+    details = {"prompt_tokens_details": {"cache_write_tokens": 1, "audio_tokens": 5}}
+    lines = [
+        result("0", completion() | {"model": "m"}),
+        chat("1", "m", 300_000),
+        chat("2", "m", 130_000, **details),
+        result("3", completion() | {"model": "m", "usage": {"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 9}}),
+    ]
+    path = put(tmp_path / "out.jsonl", *lines)
+    said = ask(path, "--price", "m=1/1")[2].splitlines()
+    assert "1 answer without token counts: what they took is not in the sums, nor in the cost" in said
+    assert "1 answer with token counts that do not add up to their total: summed as stated" in said
+    assert "2 requests have more than 128,000 input tokens, 1 of them more than 272,000: prices often have a tier there" in said
+    assert "5 audio input tokens without a price of their own (audio_input): they cost what the rest of the input costs" in said
+    assert "1 cache write token without a price of their own (cache_write): they cost what the rest of the input costs" in said
+    assert "cost: by --price; with a batch discount of 0%; every result line counts, superseded ones too" in said
+    assert "tier" not in ask(path)[2]
+
+
+def test_requests_above_one_usual_tier_are_said_once(ask: Callable[..., Outcome], tmp_path: Path) -> None:
+    """The sizes below the one that all of them exceed say nothing more."""
+    path = put(tmp_path / "out.jsonl", chat("1", "m", 300_000))
+    assert "1 request has more than 272,000 input tokens: prices often have a tier there\n" in ask(path, "--price", "m=1/1")[2]
+
+
+def test_a_misspelt_model_of_the_file_is_named(ask: Callable[..., Outcome], tmp_path: Path) -> None:
+    """It would only be "no price" for a model that seems to be in the file."""
+    path = put(tmp_path / "out.jsonl", chat("1", "gpt-4o-mini", 3))
+    said = ask(path, "--price", "gpt-4o-mni=1/1")[2]
+    assert "no price for gpt-4o-mini (there is one for gpt-4o-mni): what they cost is not in the sum\n" in said
+
+
+def test_prices_of_the_package_after_those_of_the_file(ask: Callable[..., Outcome], tmp_path: Path) -> None:
+    """It is said whose prices they are, which alias was taken, and where no price for batches is known."""
+    path = put(
+        tmp_path / "out.jsonl",
+        chat("1", "gpt-4o-mini-2024-07-18", 1_000_000),
+        chat("2", "gpt-4o-2024-08-06", 1_000_000),
+        chat("3", "text-embedding-3-small", 1_000_000),
+    )
+    file = tmp_path / "prices.toml"
+    file.write_text('currency = "USD"\ndate = 2026-11-20\nbatch_discount = 0.5\n[models.gpt-4o]\ninput = 4\n')
+    code, out, said = ask(path, "--prices", "genai", "--prices", file)
+    assert code == 0
+    costs = {line.split()[0]: line.split()[-1] for line in out.splitlines() if "1,000,000" in line}
+    assert costs["gpt-4o-2024-08-06"] == "2"
+    assert costs["gpt-4o-mini-2024-07-18"] == "0.075"
+    assert costs["text-embedding-3-small"] == "0.01"
+    assert "gpt-4o-2024-08-06: at the price of gpt-4o\n" in said
+    assert "standard price, less 50%, because no price for batches is known: text-embedding-3-small\n" in said
+    assert f"by {file} of 2026-11-20, genai-prices " in said.replace("\n", " ") or "genai-prices" in said
+    assert ask(path, "--prices", "genai:nobody")[::2] == (
+        2,
+        "batchfiles: error: genai-prices knows no provider 'nobody'\n",
+    )
+
+
+def test_two_files_of_prices_are_refused(ask: Callable[..., Outcome], prices: Path) -> None:
+    """Which of them goes first, nobody could tell."""
+    code, _, err = ask(CHAT, "--prices", prices, "--prices", prices)
+    assert (code, "not two files" in err) == (2, True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import sys
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
@@ -10,9 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchfiles import FileError
+from batchfiles import FileError, MissingDependency
+from batchfiles.jobs.genai import GenaiPrices
 from batchfiles.jobs.price_file import price_of, read_prices, to_toml
-from batchfiles.jobs.prices import Price, Prices, alias_of, total
+from batchfiles.jobs.prices import Price, Prices, Tier, alias_of, prices_of, total
 
 AMOUNTS = st.decimals(0, 1000, places=6)
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20)
@@ -78,7 +81,16 @@ def test_a_total_leaves_out_what_is_not_known() -> None:
         ("gpt-4o-mini-2024-07-18", "gpt-4o-mini"),
         ("claude-sonnet-20250219", "claude-sonnet"),
         ("gpt-4o-mini", "gpt-4o-mini"),
-        ("gpt-4-0613", "gpt-4-0613"),
+        ("gpt-4-0613", "gpt-4"),
+        ("kimi-k2-0905", "kimi-k2"),
+        ("mistral-large-2411", "mistral-large"),
+        ("claude-sonnet-4@20250514", "claude-sonnet-4"),
+        ("anthropic.claude-3-5-sonnet-20241022-v2:0", "anthropic.claude-3-5-sonnet"),
+        ("anthropic.claude-opus-4-20250514-v1", "anthropic.claude-opus-4"),
+        ("gpt-4-9999", "gpt-4-9999"),
+        ("gpt-4-20259999", "gpt-4-20259999"),
+        ("text-embedding-3-4096", "text-embedding-3-4096"),
+        ("gpt-4o-mini-v1:0", "gpt-4o-mini-v1:0"),
         ("2024-07-18", "2024-07-18"),
         ("ft:gpt-4o-mini-2024-07-18:us::x", "ft:gpt-4o-mini-2024-07-18:us::x"),
     ],
@@ -100,19 +112,19 @@ def test_a_snapshot_has_the_price_of_its_alias_unless_it_is_listed_itself() -> N
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("[models.m]\ninput = -1\n", "models.\"m\".input: '-1' is no number from 0 on"),
-        ("[models.m]\ninput = true\n", "is no number"),
-        ('[models.m]\ninput = "cheap"\n', "is no number"),
-        ("[models.m]\ninput = nan\n", "is no number"),
+        ("[models.m]\ninput = -1\n", "models.\"m\".input: '-1' is not a number >= 0"),
+        ("[models.m]\ninput = true\n", "is not a number"),
+        ('[models.m]\ninput = "cheap"\n', "is not a number"),
+        ("[models.m]\ninput = nan\n", "is not a number"),
         ("[models.m]\ninput = 1e-99\n", "more than 30 digits"),
-        ("[models.m]\ninputs = 1\n", "there is no 'inputs' here, but input, cached_input, output"),
+        ("[models.m]\ninputs = 1\n", "unknown key 'inputs'; expected input, cached_input, output"),
         ("[models.gpt-4.1]\ninput = 1\n", "a name with a dot in it needs quotes"),
-        ("[prices]\n", "there is no 'prices' here, but currency, batch_discount, models"),
+        ("[prices]\n", "unknown key 'prices'; expected currency, date, batch_discount, models"),
         ("models = 1\n", 'tables such as [models."gpt-4o-mini"]'),
         ("[models]\nm = 1\n", "a model has a table with input"),
         ("currency = 1\n", "currency"),
         ("batch_discount = 50\n", "a share from 0 to 1"),
-        ("[models\n", "it is no TOML"),
+        ("[models\n", "not valid TOML"),
     ],
 )
 def test_what_is_wrong_in_a_file_is_said_with_its_place(tmp_path: Path, text: str, words: str) -> None:
@@ -164,3 +176,143 @@ def test_a_price_that_is_none(text: str) -> None:
     """The sentence quotes it."""
     with pytest.raises(ValueError, match=r"gpt-4o|=1/2"):
         price_of(text)
+
+
+def test_parts_with_a_price_of_their_own() -> None:
+    """Cache writes cost more than other input, sound more than text; without a price of their own they cost what the rest costs."""
+    price = Price(
+        Decimal(2), Decimal(8), Decimal("0.5"), cache_write=Decimal("2.5"), audio_input=Decimal(40), audio_output=Decimal(80)
+    )
+    parts = {"cache_write": 200_000, "audio_input": 100_000, "audio_output": 300_000}
+    cost = price.cost(1_000_000, 400_000, 500_000, parts=parts)
+    assert cost == Decimal("0.2") + Decimal("0.5") + Decimal(4) + Decimal("0.6") + Decimal(24) + Decimal("1.6")
+    plain = Price(Decimal(2), Decimal(8))
+    assert plain.cost(1_000_000, 0, 500_000, parts=parts) == plain.cost(1_000_000, 0, 500_000)
+    assert plain.cost(10, 0, 0, parts={"audio_input": 999}) == Decimal("0.00002")
+
+
+def test_a_tier_is_for_requests_above_its_size() -> None:
+    """All tokens of such a request cost what the tier says, and what it does not name costs what it costs below."""
+    high = Tier(272_000, Price(Decimal(4), Decimal(12)))
+    price = Price(Decimal(2), Decimal(8), Decimal("0.5"), tiers=(Tier(128_000, Price(Decimal(3))), high))
+    assert price.at(128_000).input == Decimal(2)
+    assert (price.at(128_001).input, price.at(272_000).output) == (Decimal(3), Decimal(8))
+    assert (price.at(272_001).input, price.at(272_001).output, price.at(272_001).cached_input) == (4, 12, Decimal("0.5"))
+    prices = Prices({"m": price})
+    assert prices.cost("m", 300_000, 0, 0) == Decimal("0.6")
+    assert prices.cost("m", 300_000, 0, 0, request_tokens=300_000) == Decimal("1.2")
+
+
+def test_a_file_with_tiers_and_parts(tmp_path: Path) -> None:
+    """One tier as a table, several as a list; whose prices they are, and of which date."""
+    text = (
+        'date = 2026-11-20\n[models.a]\ninput = 2\noutput = 8\ncache_write = 2.5\naudio_input = 40\nimage_output = "30"\n'
+        "[models.a.tier]\nabove = 272000\ninput = 4\noutput = 12\n"
+        "[models.b]\ninput = 1\n[[models.b.tier]]\nabove = 200000\ninput = 3\n[[models.b.tier]]\nabove = 128_000\ninput = 2\n"
+    )
+    prices = read_prices(write(tmp_path / "prices.toml", text))
+    assert prices.models["a"] == Price(
+        Decimal(2),
+        Decimal(8),
+        cache_write=Decimal("2.5"),
+        audio_input=Decimal(40),
+        image_output=Decimal(30),
+        tiers=(Tier(272_000, Price(Decimal(4), Decimal(12))),),
+    )
+    assert [tier.above for tier in prices.models["b"].tiers] == [128_000, 200_000]
+    assert prices.source.endswith("prices.toml of 2026-11-20")
+    again = read_prices(write(tmp_path / "again.toml", to_toml(prices)))
+    assert again == prices
+    assert again.source.endswith("again.toml, without a date")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[models.m]\ncache_wirte = 1\n", "did you mean 'cache_write'?"),
+        ("[models.m]\ntiers = 1\n", "did you mean 'tier'?"),
+        ("[models.m]\ntier = 1\n", 'models."m".tier: a tier is a table with above = 272000'),
+        ("[models.m.tier]\ninput = 1\n", "a tier is a table with above"),
+        ("[models.m.tier]\nabove = 0\n", "above: '0' is not a whole number >= 1"),
+        ("[models.m.tier]\nabove = 1\nimput = 1\n", "did you mean 'input'?"),
+        ("[models.m.tier]\nabove = 1\ninput = -1\n", "tier.input: '-1' is not a number >= 0"),
+        ("date = 7\n", "date: it is a date"),
+        ("curency = 'USD'\n", "did you mean 'currency'?"),
+    ],
+)
+def test_what_is_wrong_in_a_tier_or_a_key_is_said(tmp_path: Path, text: str, words: str) -> None:
+    """With what was probably meant."""
+    with pytest.raises(ValueError, match=r"prices\.toml: ") as caught:
+        read_prices(write(tmp_path / "prices.toml", text))
+    assert words in str(caught.value)
+
+
+def test_a_name_that_is_nearly_one_with_a_price() -> None:
+    """A misspelt model in the file would only show as "no price"."""
+    prices = Prices({"gpt-4o-mni": Price(Decimal(1))})
+    assert prices.similar("gpt-4o-mini") == prices.similar("gpt-4o-mini-2024-07-18") == "gpt-4o-mni"
+    assert prices.similar("claude-sonnet") is None
+
+
+# Prices of the package genai-prices, from the snapshot that it ships
+
+
+def test_prices_for_batches_are_taken_where_the_package_knows_them() -> None:
+    """They have the discount in them, so that none is taken off again."""
+    found = GenaiPrices().find("gpt-4o-mini-2024-07-18")
+    assert found is not None
+    assert (found.price.input, found.price.output) == (Decimal("0.075"), Decimal("0.3"))
+    assert (found.name, found.is_standard) == ("openai/gpt-4o-mini", False)
+    assert re.fullmatch(r"genai-prices \d+\.\d+\.\d+ for 20\d\d-\d\d-\d\d", found.source)
+    assert found.price.cost(1_000_000, 0, 0, Decimal("0.5")) == Decimal("0.075")
+
+
+def test_tiers_and_cache_writes_of_the_package() -> None:
+    """gpt-5.6 costs twice as much above 272,000 input tokens, and cache writes cost a quarter more."""
+    price = GenaiPrices().find("gpt-5.6").price
+    assert price.tiers[0].above == 272_000
+    assert price.at(272_001).input == 2 * price.input
+    assert price.cache_write == Decimal("1.25") * price.input
+
+
+@pytest.mark.parametrize(
+    ("provider", "model"),
+    [("azure", "gpt-4o-mini"), ("together", "meta-llama/Llama-3.3-70B-Instruct-Turbo"), (None, "text-embedding-3-small")],
+)
+def test_where_the_package_knows_no_price_for_batches_it_is_the_standard_price(provider: str | None, model: str) -> None:
+    """It would give the full price without a word; here that is said, and a discount of the user's is taken off."""
+    found = GenaiPrices(provider).find(model)
+    assert found is not None
+    assert (found.is_standard, found.price.is_batch_price) == (True, False)
+    assert found.price.cost(10**6, 0, 0, Decimal("0.5")) * 2 == found.price.input
+
+
+def test_a_prefix_names_the_provider_and_an_unknown_model_has_no_price() -> None:
+    """Gateways call models so."""
+    prices = GenaiPrices()
+    assert prices.find("openai/gpt-5").name == "openai/gpt-5"
+    assert prices.find("no-such-model") is None
+    with pytest.raises(ValueError, match="genai-prices knows no provider 'nobody'"):
+        GenaiPrices("nobody")
+
+
+def test_the_users_own_file_goes_before_the_package(tmp_path: Path) -> None:
+    """Each model says where its price is from."""
+    path = write(tmp_path / "prices.toml", "[models.gpt-4o-mini]\ninput = 7\n")
+    for several in ([path, "genai"], ["genai", path]):
+        prices = prices_of(several)
+        assert prices.find("gpt-4o-mini-2024-07-18")[:2] == (Price(Decimal(7)), "gpt-4o-mini")
+        assert prices.find("gpt-5.6").name == "openai/gpt-5.6-sol"
+        assert prices.currency == "USD"
+    with pytest.raises(ValueError, match="not two files"):
+        prices_of([path, path])
+    euros = write(tmp_path / "euros.toml", 'currency = "EUR"\n[models.m]\ninput = 7\n')
+    with pytest.raises(ValueError, match="'EUR' and 'USD' can't be summed"):
+        prices_of([euros, "genai"])
+
+
+def test_without_the_package_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is an extra."""
+    monkeypatch.setitem(sys.modules, "genai_prices", None)
+    with pytest.raises(MissingDependency, match=r"pip install 'batchfiles\[prices\]'"):
+        prices_of("genai")

@@ -6,6 +6,7 @@ import gzip
 import io
 import json
 import tempfile
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 
 import batchfiles
 from batchfiles import Mismatch, Price, Prices, TruncatedFile, stats
+from batchfiles.jobs.prices import Tier
 from tests.jobs.wire import completion, expired, failure, put, request, result, success
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
@@ -239,3 +241,113 @@ def test_tokens_are_those_of_the_joined_table_and_of_the_results_that_it_leaves_
     for column in ("input_tokens", "output_tokens", "cached_tokens"):
         values = [*table.column(column).to_pylist(), *(row[column] for row in left_out)]
         assert sum(getattr(usage, column) for usage in usages) == sum(value or 0 for value in values)
+
+
+def used(custom_id: str, usage: dict[str, Any] | None, model: str = "gpt-x-1") -> bytes:
+    """Make the line of an answer with this usage."""
+    return result(custom_id, completion() | {"model": model, "usage": usage})
+
+
+def test_reasoning_beside_completion_is_billed(tmp_path: Path) -> None:
+    """The counts of xAI in Wei-Shaw/sub2api#5771, which were billed 0.0232856; `stats` said 0.0162631."""
+    usage = {
+        "prompt_tokens": 10120,
+        "completion_tokens": 1499,
+        "total_tokens": 14428,
+        "prompt_tokens_details": {"cached_tokens": 128},
+        "completion_tokens_details": {"reasoning_tokens": 2809},
+    }
+    prices = Prices({"gpt-x-1": Price(Decimal("1.25"), Decimal("2.50"), Decimal("0.20"))})
+    found = stats(put(tmp_path / "out.jsonl", success("0"), used("1", usage)), prices=prices)
+    assert found.cost == Decimal("0.0232856")
+    assert found.results.models[0].output_tokens == 4308
+    assert (found.results.no_token_counts, found.results.token_sum) == (1, 0)
+
+
+def test_answers_whose_counts_are_missing_or_do_not_add_up_are_counted(tmp_path: Path) -> None:
+    """What they cost is not known, and that is said; a failure took nothing."""
+    path = put(
+        tmp_path / "out.jsonl",
+        used("1", None),
+        used("2", {}),
+        used("3", {"prompt_tokens": 20, "completion_tokens": 198, "total_tokens": 623}),
+        failure("4"),
+    )
+    results = stats(path).results
+    assert (results.no_token_counts, results.token_sum) == (2, 1)
+    report = batchfiles.export(path).report
+    assert (report.no_token_counts, report.token_sum) == (2, 1)
+
+
+def test_cache_writes_and_sound_have_prices_or_are_named(tmp_path: Path) -> None:
+    """A quarter more for what is written to a cache, twenty times as much for sound: without a word it was the price of text."""
+    usage = {
+        "prompt_tokens": 1000,
+        "completion_tokens": 100,
+        "total_tokens": 1100,
+        "prompt_tokens_details": {"cached_tokens": 100, "cache_write_tokens": 400, "audio_tokens": 200},
+        "completion_tokens_details": {"reasoning_tokens": 0, "audio_tokens": 50},
+    }
+    path = put(tmp_path / "out.jsonl", used("0", None), used("1", usage))
+    plain = Price(Decimal(1), Decimal(10))
+    found = stats(path, prices=Prices({"gpt-x-1": plain}))
+    assert found.cost == Decimal("0.002")
+    assert found.tokens_without_own_price == {"cache_write": 400, "audio_input": 200, "audio_output": 50}
+    (usage_of_model,) = found.results.models
+    assert usage_of_model.cache_write_tokens == 400
+    assert usage_of_model.other_tokens == {"audio_input": 200, "audio_output": 50}
+    own = replace(plain, cache_write=Decimal("1.25"), audio_input=Decimal(20), audio_output=Decimal(200))
+    found = stats(path, prices=Prices({"gpt-x-1": own}))
+    assert found.cost == Decimal("0.0154")
+    assert found.tokens_without_own_price == {}
+
+
+def big(custom_id: str, inputs: int, **names: Any) -> bytes:
+    """Make the line of an answer to a large prompt."""
+    return used(custom_id, {"prompt_tokens": inputs, "completion_tokens": 0, "total_tokens": inputs}, **names)
+
+
+def test_each_request_is_in_its_tier(tmp_path: Path) -> None:
+    """Two requests of 200,000 tokens are not one of 400,000."""
+    path = put(tmp_path / "out.jsonl", big("1", 200_000), big("2", 200_000), big("3", 300_000))
+    tier = Tier(272_000, Price(Decimal(4)))
+    found = stats(path, prices=Prices({"gpt-x-1": Price(Decimal(2), tiers=(tier,))}))
+    assert found.cost == Decimal("0.8") + Decimal("1.2")
+    assert found.above_tiers == {}
+
+
+def test_large_requests_of_models_without_a_tier_are_counted(tmp_path: Path) -> None:
+    """Their prices are probably too low."""
+    path = put(tmp_path / "out.jsonl", big("1", 272_000), big("2", 272_001), big("3", 128_000), big("4", 900_000, model="other"))
+    found = stats(path, prices=Prices({"gpt-x-1": Price(Decimal(2))}))
+    assert found.above_tiers == {"128000": 2, "200000": 2, "272000": 1}
+    assert stats(path).above_tiers == {}
+
+
+def test_results_without_a_model_are_in_the_tiers_of_the_requests_model(tmp_path: Path) -> None:
+    """Whether they are read before the requests or after."""
+    line = result("1", {key: value for key, value in completion().items() if key != "model"} | {
+        "usage": {"prompt_tokens": 300_000, "completion_tokens": 0, "total_tokens": 300_000}})  # fmt: skip
+    results, requests = put(tmp_path / "out.jsonl", success("0"), line), put(tmp_path / "in.jsonl", request("1"))
+    prices = Prices({"gpt-x": Price(Decimal(2), tiers=(Tier(272_000, Price(Decimal(4))),))})
+    for order in ((results, requests), (requests, results)):
+        models = {each.model: each.cost for each in stats(*order, prices=prices).results.models}
+        assert models["gpt-x"] == Decimal("1.2")
+
+
+def test_whose_prices_they_are(tmp_path: Path) -> None:
+    """The file with its date, the package with its version; the alias whose price is taken is named."""
+    path = put(
+        tmp_path / "out.jsonl",
+        big("1", 10, model="gpt-4o-mini-2024-07-18"),
+        big("2", 10, model="gpt-5.6"),
+        big("3", 10, model="x"),
+    )
+    file = tmp_path / "prices.toml"
+    file.write_text("date = 2026-11-20\n[models.gpt-4o-mini]\ninput = 1\n")
+    found = stats(path, prices=[file, "genai"])
+    assert [each.price_of for each in found.results.models] == ["gpt-4o-mini", "openai/gpt-5.6-sol", None]
+    assert found.price_sources[0].endswith("prices.toml of 2026-11-20")
+    assert found.price_sources[1].startswith("genai-prices ")
+    assert found.without_price == ("x",)
+    json.dumps(found.to_dict())
