@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from batchfiles.cli.layout import lay_out
@@ -281,6 +282,19 @@ def test_a_long_path_keeps_its_end(ask: Callable[..., Outcome], tmp_path: Path) 
     header = ask(table_in(folder / "t.parquet", rows_of(1)), width=80)[1].splitlines()[0]
     assert header.startswith("…")
     assert "deep/t.parquet: Parquet, 1 row, 38 columns" in header
+
+
+def test_a_table_of_an_older_version_is_shown_with_its_own(ask: Callable[..., Outcome], tmp_path: Path) -> None:
+    """Version 1 had a column less; a folder with parts of both is shown by its first."""
+    new = pa.Table.from_pylist([{"custom_id": "a", "outcome": "succeeded"}], schema=schema())
+    old = new.drop_columns(["cache_write_tokens"]).replace_schema_metadata({"batchfiles.schema_version": "1"})
+    (tmp_path / "parts").mkdir()
+    pq.write_table(old, tmp_path / "parts" / "part-00001.parquet")
+    pq.write_table(new, tmp_path / "parts" / "part-00002.parquet")
+    assert "37 columns" in ask(tmp_path / "parts" / "part-00001.parquet")[1]
+    code, out, err = ask(tmp_path / "parts")
+    assert (code, err) == (0, "")
+    assert "2 rows" in out
 
 
 def test_zero_rows_name_the_columns(ask: Callable[..., Outcome], tmp_path: Path) -> None:

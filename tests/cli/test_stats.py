@@ -265,9 +265,9 @@ def test_prices_of_the_package_after_those_of_the_file(ask: Callable[..., Outcom
     code, out, said = ask(path, "--prices", "genai", "--prices", file)
     assert code == 0
     costs = {line.split()[0]: line.split()[-1] for line in out.splitlines() if "1,000,000" in line}
-    assert costs["gpt-4o-2024-08-06"] == "2"
+    assert costs["gpt-4o-2024-08-06"] == "2.0"
     assert costs["gpt-4o-mini-2024-07-18"] == "0.075"
-    assert costs["text-embedding-3-small"] == "0.01"
+    assert costs["text-embedding-3-small"] == "0.010"
     assert "gpt-4o-2024-08-06: at the price of gpt-4o\n" in said
     assert "standard price, less 50%, because no price for batches is known: text-embedding-3-small\n" in said
     assert f"by {file} of 2026-11-20, genai-prices " in said.replace("\n", " ") or "genai-prices" in said

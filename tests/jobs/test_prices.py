@@ -179,7 +179,7 @@ def test_a_price_that_is_none(text: str) -> None:
 
 
 def test_parts_with_a_price_of_their_own() -> None:
-    """Cache writes cost more than other input, sound more than text; without a price of their own they cost what the rest costs."""
+    """Cache writes cost more than other input, sound more than text; without a price of their own they cost the same."""
     price = Price(
         Decimal(2), Decimal(8), Decimal("0.5"), cache_write=Decimal("2.5"), audio_input=Decimal(40), audio_output=Decimal(80)
     )

@@ -169,6 +169,22 @@ def test_a_joined_table_stands_for_the_results(batch: Path, tmp_path: Path) -> N
         assert Counter(report.groups) == Counter(expected.groups)
 
 
+def test_tables_of_an_older_version_stand_for_the_results_too(batch: Path, tmp_path: Path) -> None:
+    """Version 1 had a column less; a file of it, and a folder that has parts of both."""
+    new = batchfiles.join(batch).to_arrow()
+    old = new.drop_columns(["cache_write_tokens"])
+    pq.write_table(old, tmp_path / "old.parquet")
+    mixed = tmp_path / "mixed"
+    mixed.mkdir()
+    pq.write_table(old.slice(0, 3), mixed / "part-00001.parquet")
+    pq.write_table(new.slice(3), mixed / "part-00002.parquet")
+    batchfiles.retry(batch, output=tmp_path / "retry.jsonl")
+    for number, table in enumerate((tmp_path / "old.parquet", mixed)):
+        output = tmp_path / f"retry-{number}.jsonl"
+        batchfiles.retry(batch / "requests.jsonl", table, output=output)
+        assert output.read_bytes() == (tmp_path / "retry.jsonl").read_bytes()
+
+
 def test_answers_that_did_not_parse_are_known_from_a_table(batch: Path, tmp_path: Path) -> None:
     """The column `parse_error` says so; without it the word is refused."""
     import pyarrow as pa
