@@ -7,7 +7,7 @@ of the two it is, so that the provider need not be known.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final, TypeAlias
 
 from batchfiles.bodies.tally import Tally
@@ -142,34 +142,35 @@ def modalities(usage: object) -> dict[str, int]:
     return found
 
 
-def _parts(usage: Mapping[str, Any], tally: Tally) -> tuple[Any, Any, Any]:
-    """Look for cached, written and reasoning tokens wherever providers put them."""
-    asked = _details(usage, INPUT_DETAILS, tally)
-    given = _details(usage, OUTPUT_DETAILS, tally)
-    if any(details.get(key) for details in (*asked, *given) for key in MODALITIES):
-        tally.carried = False
-    return (
-        _first(CACHED, [*asked, usage]),
-        _first(CACHE_WRITE, [*asked, usage]),
-        _first(REASONING, [*given, usage]),
-    )
+def _parts(usage: Mapping[str, Any], tally: Tally) -> list[Any]:
+    """Look for cached, written and reasoning tokens wherever providers put them.
 
-
-def _details(usage: Mapping[str, Any], keys: Iterable[str], tally: Tally) -> list[dict[str, Any]]:
-    return [tally.mapping(details) for key in keys if (details := usage.get(key))]
-
-
-def _first(names: Iterable[str], places: list[Any]) -> Any:  # noqa: ANN401 - any JSON value
-    """Return the first count that is not 0; a 0 where there are only zeros, None where there is none."""
-    found = None
-    for place in places:
-        for name in names:
-            value = place.get(name)
-            if value:
-                return value
-            if value is not None:
-                found = value
+    Returns:
+        For each the first count that is not 0, a 0 where there are only zeros, None where there is none.
+    """
+    found: list[Any] = [None, None, None]
+    for names, keys in ((OF_INPUT, INPUT_DETAILS), (OF_OUTPUT, OUTPUT_DETAILS)):
+        for key in keys:
+            if details := usage.get(key):
+                details = tally.mapping(details)
+                _look(details, names, found)
+                if any(details.get(kind) for kind in MODALITIES):
+                    tally.carried = False
+    _look(usage, OF_BOTH, found)
     return found
+
+
+OF_INPUT: Final = {name: place for place, names in enumerate((CACHED, CACHE_WRITE)) for name in names}
+OF_OUTPUT: Final = dict.fromkeys(REASONING, 2)
+OF_BOTH: Final = OF_INPUT | OF_OUTPUT
+"""The names of a part, with its place in what `_parts` returns."""
+
+
+def _look(place: Mapping[str, Any], names: Mapping[str, int], found: list[Any]) -> None:
+    for key, value in place.items():
+        part = names.get(key)
+        if part is not None and value is not None and not found[part]:
+            found[part] = value
 
 
 def _within(found: Counts, tally: Tally, *, beside: bool) -> Counts:

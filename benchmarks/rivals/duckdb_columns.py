@@ -14,7 +14,8 @@ __all__ = ["columns", "read_inputs", "read_results", "text"]
 _CALL = 'STRUCT(id VARCHAR, "function" STRUCT(name VARCHAR, arguments VARCHAR))'
 _CHOICE = f"STRUCT(message STRUCT(content VARCHAR, refusal VARCHAR, tool_calls {_CALL}[]), logprobs JSON, finish_reason VARCHAR)"
 _USAGE = """STRUCT(prompt_tokens BIGINT, completion_tokens BIGINT, total_tokens BIGINT,
-    prompt_tokens_details STRUCT(cached_tokens BIGINT), completion_tokens_details STRUCT(reasoning_tokens BIGINT))"""
+    prompt_tokens_details STRUCT(cached_tokens BIGINT, cache_write_tokens BIGINT),
+    completion_tokens_details STRUCT(reasoning_tokens BIGINT))"""
 _ERROR = 'STRUCT(message VARCHAR, "type" VARCHAR, param VARCHAR, code VARCHAR)'
 _BODY = f'STRUCT(id VARCHAR, created BIGINT, model VARCHAR, choices {_CHOICE}[], "usage" {_USAGE}, error {_ERROR})'
 _RESPONSE = f"STRUCT(status_code INTEGER, request_id VARCHAR, body {_BODY})"
@@ -32,6 +33,7 @@ _RESULT = """
         FOR x IN response.body.choices[1].message.tool_calls] AS tool_calls,
     response.body.usage.prompt_tokens AS input_tokens, response.body.usage.completion_tokens AS output_tokens,
     response.body.usage.total_tokens AS total_tokens, response.body.usage.prompt_tokens_details.cached_tokens AS cached_tokens,
+    response.body.usage.prompt_tokens_details.cache_write_tokens AS cache_write_tokens,
     response.body.usage.completion_tokens_details.reasoning_tokens AS reasoning_tokens,
     coalesce(error.code, response.body.error.code) AS error_code,
     coalesce(error.type, response.body.error.type) AS error_type,
@@ -60,7 +62,7 @@ _TABLE = """
     NULL::BOOLEAN AS flagged, NULL::VARCHAR[] AS flagged_categories, NULL::MAP(VARCHAR, DOUBLE) AS category_scores,
     r.created_at, r.batch_id, r.batch_request_id, r.response_id, r.request_id, coalesce(r.attempts, 0)::INTEGER AS attempts,
     r.result_source, r.result_line_number, i.input_source, i.input_line_number,
-    i.body->>'$.model' AS request_model, i.body AS request_body, r.response_body"""
+    i.body->>'$.model' AS request_model, i.body AS request_body, r.response_body, r.cache_write_tokens"""
 
 
 def text(value: str | Path) -> str:
