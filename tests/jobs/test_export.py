@@ -11,7 +11,7 @@ import pytest
 import batchfiles
 from batchfiles import FileError, Mismatch
 from batchfiles.jobs import survey
-from tests.jobs.wire import expired, failure, put, request, success
+from tests.jobs.wire import completion, expired, failure, put, request, result, success
 
 SHAPES = Path(__file__).parents[2] / "fixtures" / "shapes"
 ROWS = dict(re.findall(r"^\| `(\w+)\.jsonl` \|.*\| ([\w, -]+) \|$", (SHAPES / "README.md").read_text("utf-8"), re.MULTILINE))
@@ -191,3 +191,35 @@ def test_a_vector_of_another_length_is_named_by_its_line(tmp_path: Path, monkeyp
     with pytest.raises(batchfiles.InvalidLine, match="2 dimensions") as caught:
         list(batchfiles.export(*files, dimensions=1, workers=workers))
     assert (caught.value.path, caught.value.line_number) == (str(files[1]), 8)
+
+
+def test_vectors_without_token_counts_are_counted_too(tmp_path: Path) -> None:
+    """In the table of vectors as in the other one; the second line states them."""
+    body = {"object": "list", "model": "m", "data": [{"object": "embedding", "index": 0, "embedding": [0.5]}]}
+    path = put(
+        tmp_path / "batch_1_output.jsonl",
+        result("a", body),
+        result("b", body | {"usage": {"prompt_tokens": 3, "total_tokens": 3}}),
+    )
+    for table in ("embeddings", "requests"):
+        job = batchfiles.export(path, table=table)
+        assert [row["input_tokens"] for row in job] == [None, 3]
+        assert job.report.no_token_counts == 1
+
+
+def test_counts_that_stand_beside_are_in_the_columns(tmp_path: Path) -> None:
+    """On the second line, after one that is read the short way; what a provider writes to a cache is the last column."""
+    plain = {"prompt_tokens_details": {"cached_tokens": 0}, "completion_tokens_details": {"reasoning_tokens": 0}}
+    beside = {"prompt_tokens_details": {"cached_tokens": 128, "cache_write_tokens": 7},
+        "completion_tokens_details": {"reasoning_tokens": 2809}}  # fmt: skip
+    usages = [
+        {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15, **plain},
+        {"prompt_tokens": 10120, "completion_tokens": 1499, "total_tokens": 14428, **beside},
+    ]
+    lines = [result(str(number), completion() | {"usage": usage}) for number, usage in enumerate(usages)]
+    table = batchfiles.export(put(tmp_path / "batch_1_output.jsonl", *lines)).to_arrow()
+    assert table["output_tokens"].to_pylist() == [5, 4308]
+    assert table["total_tokens"].to_pylist() == [15, 14428]
+    assert table.column_names[-1] == "cache_write_tokens"
+    assert table["cache_write_tokens"].to_pylist() == [None, 7]
+    assert table["response_body"].to_pylist() == [None, None]
