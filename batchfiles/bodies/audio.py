@@ -58,7 +58,10 @@ def read(body: Body) -> Answer:
     counted = body.get("usage")
     if type(counted) is dict and any(counted.get(key) is not None for key in SECONDS):
         tally.carried = False
+    carried, misfits = tally.carried, tally.misfits
     inputs, outputs, total, *_ = usage.read(counted, tally)  # the other counts are of chats
+    if tally.misfits == misfits:
+        tally.carried = carried  # that the tokens are of sound goes without saying
     return Answer(
         outcome=outcome,
         model=tally.text(body.get("model")),
