@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from batchfiles.bodies.fault import Fault
 
-__all__ = ["EMPTY", "Answer"]
+__all__ = ["EMPTY", "Answer", "without_token_counts"]
 
 
 class Answer(NamedTuple):
@@ -62,6 +62,16 @@ class Answer(NamedTuple):
     noted: tuple[str, ...] = ()
     fault: Fault | None = None
     cache_write_tokens: int | None = None
+
+
+def without_token_counts(answer: Answer) -> bool:
+    """Tell whether an answer states neither input nor output tokens, so that what it took is in no sum.
+
+    Moderations mostly state none, and cost nothing; a count that does not fit was stated, and is a misfit.
+    """
+    if answer.input_tokens is not None or answer.output_tokens is not None or answer.misfits:
+        return False
+    return answer.flagged is None and answer.category_scores is None
 
 
 EMPTY = Answer()

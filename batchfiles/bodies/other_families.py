@@ -6,7 +6,7 @@ from contextlib import suppress
 from typing import Any, Final
 
 from batchfiles import codec
-from batchfiles.bodies import choices, fault
+from batchfiles.bodies import choices, fault, usage
 from batchfiles.bodies.answer import Answer, Body
 from batchfiles.bodies.chat_completions import content_of
 from batchfiles.bodies.fault import Fault
@@ -77,8 +77,6 @@ def read_message(body: Body) -> Answer:
         details = body.get("stop_details")
         refusal = details.get("explanation") if type(details) is dict else None
         refusal = tally.text(refusal) or text
-    usage = _object(body.get("usage"))
-    parts = [tally.count(usage.get(key)) for key in ("input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")]
     return _answer(
         body,
         tally,
@@ -88,7 +86,7 @@ def read_message(body: Body) -> Answer:
         refusal=refusal,
         calls=calls,
         others=others,
-        tokens=(_sum(parts), tally.count(usage.get("output_tokens")), None, parts[1], None),
+        counts=usage.read(body.get("usage"), tally),
     )
 
 
@@ -115,9 +113,9 @@ def read_candidates(body: Body) -> Answer:
         refusal = tally.text(_either(feedback, "blockReasonMessage", "block_reason_message"))
     if fault.stated(body):
         outcome, wrong = "failed", None
-    usage = _object(_either(body, "usageMetadata", "usage_metadata"))
+    metadata = _object(_either(body, "usageMetadata", "usage_metadata"))
     prompt, tools, spoken, thoughts, cached, total = (
-        tally.count(_either(usage, *keys))
+        tally.count(_either(metadata, *keys))
         for keys in (
             ("promptTokenCount", "prompt_token_count"),
             ("toolUsePromptTokenCount", "tool_use_prompt_token_count"),
@@ -137,7 +135,7 @@ def read_candidates(body: Body) -> Answer:
         refusal=refusal,
         calls=calls,
         others=others,
-        tokens=(_sum([prompt, tools]), _sum([spoken, thoughts]), total, cached, thoughts),
+        counts=usage.settled((_sum([prompt, tools]), _sum([spoken, thoughts]), total, cached, thoughts, None), tally),
     )
 
 
@@ -187,10 +185,10 @@ def read_single_message(body: Body) -> Answer:
     end = choices.with_error(body.get("error"), _either(body, "finish_reason", "done_reason"), tally)
     if end.finish_reason == "stop" and calls:
         end = end._replace(finish_reason="tool_calls")
-    usage = _object(body.get("usage"))
-    counts = _object(usage.get("tokens")) or _object(usage.get("billed_units"))
-    inputs = tally.count(_either(counts, "input_tokens") if counts else body.get("prompt_eval_count"))
-    outputs = tally.count(_either(counts, "output_tokens") if counts else body.get("eval_count"))
+    counted = _object(body.get("usage"))
+    counts = _object(counted.get("tokens")) or _object(counted.get("billed_units"))
+    inputs = _either(counts, "input_tokens") if counts else body.get("prompt_eval_count")
+    outputs = _either(counts, "output_tokens") if counts else body.get("eval_count")
     return _answer(
         body,
         tally,
@@ -198,7 +196,7 @@ def read_single_message(body: Body) -> Answer:
         text=text,
         reasoning=reasoning or "\n\n".join(thought for thought in thoughts if thought) or None,
         calls=calls,
-        tokens=(inputs, outputs, None, tally.count(usage.get("cached_tokens")), None),
+        counts=usage.settled((inputs, outputs, None, counted.get("cached_tokens"), None, None), tally),
     )
 
 
@@ -228,8 +226,9 @@ def read_converse(body: Body) -> Answer:
             thoughts.append(thought["text"])
         else:
             others += 1
-    usage = _object(body.get("usage"))
-    parts = [tally.count(usage.get(key)) for key in ("inputTokens", "cacheReadInputTokens", "cacheWriteInputTokens")]
+    counted = _object(body.get("usage"))
+    keys = ("inputTokens", "outputTokens", "totalTokens", "cacheReadInputTokens", None, "cacheWriteInputTokens")
+    stated = tuple(None if key is None else counted.get(key) for key in keys)
     return _answer(
         body,
         tally,
@@ -238,12 +237,8 @@ def read_converse(body: Body) -> Answer:
         reasoning="\n\n".join(thoughts) if thoughts else None,
         calls=calls,
         others=others,
-        tokens=(_sum(parts), tally.count(usage.get("outputTokens")), tally.count(usage.get("totalTokens")), parts[1], None),
+        counts=usage.settled(stated, tally, cache_beside=True),
     )
-
-
-Tokens = tuple[int | None, int | None, int | None, int | None, int | None]
-"""`(input, output, total, cached, reasoning)`."""
 
 
 def _answer(
@@ -252,7 +247,7 @@ def _answer(
     end: choices.End,
     *,
     text: str | None,
-    tokens: Tokens,
+    counts: usage.Counts,
     calls: list[ToolCall],
     texts: list[str] | None = None,
     reasoning: str | None = None,
@@ -271,16 +266,17 @@ def _answer(
         refusal=refusal,
         reasoning=reasoning,
         tool_calls=calls or None,
-        input_tokens=tokens[0],
-        output_tokens=tokens[1],
-        total_tokens=tokens[2],
-        cached_tokens=tokens[3],
-        reasoning_tokens=tokens[4],
+        input_tokens=counts[0],
+        output_tokens=counts[1],
+        total_tokens=counts[2],
+        cached_tokens=counts[3],
+        reasoning_tokens=counts[4],
         response_id=tally.text(_either(body, "id", "responseId", "response_id")),
         carried=False,
         misfits=tally.misfits,
         noted=tally.noted,
         fault=end.fault,
+        cache_write_tokens=counts[5],
     )
 
 

@@ -12,7 +12,7 @@ from typing import Any, Final, TypeAlias
 
 from batchfiles.bodies.tally import Tally
 
-__all__ = ["NONE", "PLAIN_INPUT", "PLAIN_OUTPUT", "Counts", "modalities", "read"]
+__all__ = ["NONE", "PLAIN_INPUT", "PLAIN_OUTPUT", "Counts", "modalities", "read", "settled"]
 
 Counts: TypeAlias = tuple[int | None, int | None, int | None, int | None, int | None, int | None]
 """`(input, output, total, cached, reasoning, cache_write)`, called as `Answer`'s fields."""
@@ -80,7 +80,7 @@ def read(usage: object, tally: Tally) -> Counts:
 
     Args:
         usage: The value of the `usage` key; any JSON value, or None where there is none.
-        tally: Counts what does not fit; notes `no_token_counts` and `token_sum`.
+        tally: Counts what does not fit; notes `token_sum`.
 
     Returns:
         The counts, None where nothing is said. Input includes cached and written tokens, output those of reasoning, wherever the
@@ -89,7 +89,6 @@ def read(usage: object, tally: Tally) -> Counts:
     if type(usage) is not dict:
         if usage is not None:
             tally.reject()
-        tally.note("no_token_counts")
         return NONE
     # Flat and a little repetitive: this runs for every line of every file.
     inputs = usage.get("prompt_tokens")
@@ -122,11 +121,23 @@ def read(usage: object, tally: Tally) -> Counts:
             and thought <= outputs
         ):
             return inputs, outputs, total, cached, reasoned, written
-    count = tally.count
-    found = count(inputs), count(outputs), count(total), count(cached), count(reasoned), count(written)
-    if inputs is outputs is None:
-        tally.note("no_token_counts")
-    return _within(found, tally, beside=found[2] is None and "input_tokens" in usage and not CACHE_BESIDE.isdisjoint(usage))
+    beside = total is None and "input_tokens" in usage and not CACHE_BESIDE.isdisjoint(usage)
+    return settled((inputs, outputs, total, cached, reasoned, written), tally, cache_beside=beside)
+
+
+def settled(stated: tuple[object, ...], tally: Tally, *, cache_beside: bool = False) -> Counts:
+    """Bring counts that were read elsewhere to the one arithmetic.
+
+    Args:
+        stated: The six counts in the order of `Counts`, as the body has them.
+        tally: Counts what does not fit; notes `token_sum`.
+        cache_beside: Whether cached and written tokens are known to be beside the input, as Anthropic has it.
+
+    Returns:
+        As `read`.
+    """
+    inputs, outputs, total, cached, reasoned, written = map(tally.count, stated)
+    return _within((inputs, outputs, total, cached, reasoned, written), tally, beside=cache_beside)
 
 
 def modalities(usage: object) -> dict[str, int]:

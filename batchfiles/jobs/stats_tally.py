@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Final, Generic, TypeVar
 
 from batchfiles import bodies
+from batchfiles.bodies.answer import without_token_counts
 from batchfiles.bodies.tally import Tally
 from batchfiles.bodies.usage import modalities
 from batchfiles.bodies.usage import read as read_usage
@@ -269,8 +270,9 @@ class ResultTally:
         self._endpoints.of(bodies.endpoint_of(result.body) if result.body else None).count += 1
         if answer.text is not None:
             self._characters.add(len(answer.text))
-        if answer.noted and result.outcome in ANSWERED:
+        if result.outcome in ANSWERED:
             self._noted.update(map(count_name, answer.noted))
+            self._noted["no_token_counts"] += without_token_counts(answer)
         inputs, outputs = self._counted(answer.input_tokens), self._counted(answer.output_tokens)
         tokens = self.models.of(answer.model).of(inputs or 0)
         tokens.requests += 1

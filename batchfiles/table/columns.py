@@ -10,7 +10,7 @@ from collections import Counter
 from typing import Any, NamedTuple
 
 from batchfiles import bodies, spans
-from batchfiles.bodies.answer import EMPTY
+from batchfiles.bodies.answer import EMPTY, without_token_counts
 from batchfiles.counts import add_example, count_name
 from batchfiles.embedding_inputs import count_embedding_inputs
 from batchfiles.outcome import INCOMPLETE, MALFORMED, SUCCEEDED, Result, retryable
@@ -23,9 +23,10 @@ Row = tuple[Any, ...]
 ANSWERED = (SUCCEEDED, INCOMPLETE)
 """Outcomes of which it is counted what the answer notes; a failure says what it is in columns of its own."""
 
+INPUT_TOKENS = 8
 RESPONSE_ID = 17
 CACHE_WRITE = 22
-"""The places of `response_id` and `cache_write_tokens` in an `Answer`: by name they cost three times as much."""
+"""The places of some fields in an `Answer`: by name they cost three times as much."""
 
 
 class Asked(NamedTuple):
@@ -135,8 +136,11 @@ class RequestColumns:
             self._rows.append(self.row(asked, found, self._keep_all))
 
     def _count_noted(self, result: Result) -> None:
-        if result.answer.noted and result.outcome in ANSWERED:
-            self.count(*result.answer.noted)
+        answer = result.answer
+        if (answer.noted or answer[INPUT_TOKENS] is None) and result.outcome in ANSWERED:
+            self.count(*answer.noted)
+            if without_token_counts(answer):
+                self.count("no_token_counts")
 
     def count(self, *noted: str) -> None:
         """Count what an answer notes: a name of `counts.COUNTS`, with an example after a colon or without."""

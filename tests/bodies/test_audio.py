@@ -76,7 +76,7 @@ def test_tokens_of_a_transcript_are_counted():
 def test_a_tape_without_words_is_an_empty_text():
     """It is a success all the same, and counted."""
     assert bodies.read({"text": "", "usage": {"type": "duration", "seconds": 1}})[:4] == ("succeeded", None, None, "")
-    assert bodies.read({"text": ""}).noted == ("empty_text", "no_token_counts")
+    assert bodies.read({"text": ""}).noted == ("empty_text",)
 
 
 def test_an_error_beside_a_text_is_a_failure():
@@ -109,7 +109,7 @@ def test_what_is_said_in_a_chat_is_its_text(content, text):
         {"object": "chat.completion", "choices": [{"index": 0, "finish_reason": "stop", "message": message}]}
     )
 
-    assert (answer.text, answer.carried, answer.noted) == (text, False, ("no_token_counts",))
+    assert (answer.text, answer.carried, answer.noted) == (text, False, ())
 
 
 @pytest.mark.parametrize("sound", [None, {}, {"id": "audio_1"}, {"transcript": None}, {"transcript": ["a"]}, "UklG"])

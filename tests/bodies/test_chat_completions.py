@@ -71,7 +71,6 @@ def test_vllm_says_null_at_length():
         created_at=1741570283_000000,
         response_id="chatcmpl-1",
         carried=True,
-        noted=("no_token_counts",),
     )
 
 

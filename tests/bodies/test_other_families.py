@@ -192,3 +192,23 @@ def test_bedrocks_converse():
     assert answer[8:13] == (100, 5, 105, 90, None)
     assert bodies.read(body | {"stopReason": "guardrail_intervened"}).outcome == "incomplete"
     assert bodies.read(body | {"stopReason": "malformed_model_output"}).fault.code == "malformed_model_output"
+
+
+def test_what_was_written_to_a_cache_is_of_the_input():
+    """Anthropic and Converse count it beside their input; Gemini's total shows whether its parts are whole."""
+    usage = {"input_tokens": 100, "cache_read_input_tokens": 900, "cache_creation_input_tokens": 50, "output_tokens": 5}
+    message = bodies.read({"type": "message", "role": "assistant", "content": [{"type": "text", "text": "Hi"}], "usage": usage})
+    converse = bodies.read({
+        "output": {"message": {"role": "assistant", "content": [{"text": "Hi"}]}},
+        "usage": {
+            "inputTokens": 100, "cacheReadInputTokens": 900, "cacheWriteInputTokens": 50, "outputTokens": 5, "totalTokens": 1055,
+        },
+    })  # fmt: skip
+    for answer in (message, converse):
+        assert (answer.input_tokens, answer.cached_tokens, answer.cache_write_tokens) == (1050, 900, 50)
+        assert answer.noted == ()
+    gemini = {"candidates": [{"content": {"parts": [{"text": "Hi"}]}, "finishReason": "STOP"}]}
+    counts = {"promptTokenCount": 20, "candidatesTokenCount": 198, "thoughtsTokenCount": 405, "totalTokenCount": 623}
+    assert bodies.read(gemini | {"usageMetadata": counts}).noted == ()
+    del counts["thoughtsTokenCount"]
+    assert bodies.read(gemini | {"usageMetadata": counts}).noted == ("token_sum",)

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchfiles.bodies import chat_completions, embeddings, moderations, responses
+from batchfiles.bodies.answer import without_token_counts
 from batchfiles.bodies.tally import Tally
 from batchfiles.bodies.usage import modalities, read
 
@@ -103,7 +104,6 @@ SHAPES = [
         "the same: whisper-1 is billed by the second",
         {"type": "duration", "seconds": 4},
         (None,) * 6,
-        ("no_token_counts",),
     ),
     Shape(
         "OpenAI images",
@@ -443,10 +443,16 @@ def test_both_in_one_object():
 def test_absent_counts_are_null_and_zero_is_zero():
     """The total is never summed by us."""
     assert read({"prompt_tokens": 0, "completion_tokens": 7}, Tally()) == (0, 7, None, None, None, None)
-    for nothing in (None, {}, {"total_tokens": 5}):
-        tally = Tally()
-        assert read(nothing, tally)[:2] == (None, None)
-        assert tally.noted == ("no_token_counts",)
+
+
+def test_an_answer_without_token_counts_is_told_from_one_that_states_them():
+    """A total alone is not priced; a count that does not fit was stated; moderations cost nothing."""
+    body = {"object": "chat.completion", "choices": []}
+    for nothing in (None, {}, {"total_tokens": 5}, {"type": "duration", "seconds": 4}):
+        assert without_token_counts(chat_completions.read(body | {"usage": nothing}))
+    for something in ({"prompt_tokens": 0}, {"completion_tokens": 1}, {"prompt_tokens": "5"}):
+        assert not without_token_counts(chat_completions.read(body | {"usage": something}))
+    assert not without_token_counts(moderations.read({"results": [{"flagged": False}]}))
 
 
 def test_other_keys_are_housekeeping():
