@@ -6,6 +6,7 @@ import csv
 import os
 from codecs import getincrementaldecoder
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias, cast
 
@@ -56,12 +57,20 @@ class UserTable:
         name: What errors call it.
         schema: Its columns.
         read: Yields record batches of the columns that are asked for.
+        source: The file that it is; None for a table in memory.
     """
 
-    def __init__(self, name: str, schema: pa.Schema, read: Callable[[list[str]], Iterable[pa.RecordBatch]]) -> None:
+    def __init__(
+        self,
+        name: str,
+        schema: pa.Schema,
+        read: Callable[[list[str]], Iterable[pa.RecordBatch]],
+        source: Source | None = None,
+    ) -> None:
         self.name = name
         self.schema = schema
         self._read = read
+        self._source = source
         _check_names(schema.names, name)
 
     def batches(self, columns: list[str]) -> Iterator[pa.RecordBatch]:
@@ -70,8 +79,9 @@ class UserTable:
         Raises:
             TruncatedFile: The file is damaged.
         """
-        for batch in self._read(columns):
-            yield batch if batch.schema.names == columns else batch.select(columns)
+        with nullcontext() if self._source is None else told_as_damage(self._source):
+            for batch in self._read(columns):
+                yield batch if batch.schema.names == columns else batch.select(columns)
 
     def rows(self, choose: Choose) -> Iterator[Row]:
         """Yield the rows as JSON values of the columns that are chosen."""
@@ -202,7 +212,7 @@ def _opened(source: Source, cap: int) -> Iterator[UserTable | RowTable]:
         elif peeked.head.startswith(STREAM_MAGIC):
             with told_as_damage(source):
                 reader = pa.ipc.open_stream(pa.PythonFile(peeked, mode="r"))
-                yield UserTable(source.name, reader.schema, lambda columns: (batch.select(columns) for batch in reader))
+                yield UserTable(source.name, reader.schema, lambda columns: (batch.select(columns) for batch in reader), source)
         elif source.name.lower().endswith((".parquet", ".arrow", ".arrows", ".feather")):
             raise TruncatedFile("the file does not begin as its name says", path=source.name)
         elif is_csv(source.name, peeked.head):
@@ -213,13 +223,15 @@ def _opened(source: Source, cap: int) -> Iterator[UserTable | RowTable]:
 
 def _parquet(source: Source, raw: BinaryIO) -> UserTable:
     file = pq.ParquetFile(raw, buffer_size=READ_AHEAD, pre_buffer=False)
-    return UserTable(source.name, file.schema_arrow, lambda columns: file.iter_batches(batch_size=ROWS, columns=columns))
+    return UserTable(source.name, file.schema_arrow, lambda columns: file.iter_batches(batch_size=ROWS, columns=columns), source)
 
 
 def _arrow_file(source: Source, raw: BinaryIO) -> UserTable:
     file = pa.ipc.open_file(raw if isinstance(raw, pa.NativeFile) else pa.PythonFile(raw, mode="r"))
     numbers = range(file.num_record_batches)
-    return UserTable(source.name, file.schema, lambda columns: (file.get_batch(number).select(columns) for number in numbers))
+    return UserTable(
+        source.name, file.schema, lambda columns: (file.get_batch(number).select(columns) for number in numbers), source
+    )
 
 
 def _csv(name: str, stream: Peeked) -> RowTable:
