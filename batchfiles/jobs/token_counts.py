@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, TypeAlias
 
+from batchfiles.bodies.tally import whole
 from batchfiles.errors import MissingDependency
 
 __all__ = ["COUNTERS", "TokenCounter", "estimated_tokens", "token_counter"]
@@ -67,7 +68,7 @@ def _read_by_the_model(body: dict[str, Any]) -> Iterator[str | int]:
         elif isinstance(value, dict):
             waiting += value.values()
         elif isinstance(value, list):
-            if value and all(type(item) is int for item in value):
+            if value and all(whole(item) is not None for item in value):
                 yield len(value)
             else:
                 waiting += value

@@ -38,6 +38,8 @@ def test_a_picture_in_a_data_url_is_no_text() -> None:
     [
         ({}, None),
         ({"max_tokens": 10}, 10),
+        ({"max_tokens": 10.0, "n": 2.0}, 20),  # protobuf's Struct
+        ({"max_tokens": 10.5}, None),
         ({"max_output_tokens": 10}, 10),
         ({"max_completion_tokens": 10, "max_tokens": 99}, 10),
         ({"max_tokens": 10, "n": 3}, 30),
