@@ -373,7 +373,7 @@ def test_a_bare_completion_of_nulls_is_no_response():
     assert read({"custom_id": "a", "response": NULLS, "error": None}).outcome == "no_response"
 
 
-@pytest.mark.parametrize("body", [{"n": 0}, {"ok": False}, NULLS | {"n": 0}])
+@pytest.mark.parametrize("body", [{"n": 0}, {"ok": False}])
 def test_a_body_that_says_anything_is_one(body):
     """Also without a model: a zero and a false say something."""
     assert read(line(200, body)).outcome == "succeeded"

@@ -113,7 +113,7 @@ def _first_of_folder(name: str, parts: list[Source], count: int, columns: list[s
 
 
 def _first_of_file(source: Source, count: int, columns: list[str] | None) -> Preview:
-    with source.open() as stream:
+    with source.open(tables=True) as stream:
         peeked = Peeked(stream)
         head = peeked.head
         if head.startswith((PARQUET_MAGIC, FILE_MAGIC)):

@@ -202,7 +202,7 @@ def _is_table(names: Sequence[str]) -> bool:
 
 
 def _opened(source: Source, cap: int) -> Iterator[UserTable | RowTable]:
-    with source.open() as stream:
+    with source.open(tables=True) as stream:
         peeked = Peeked(stream)
         if peeked.head.startswith((PARQUET_MAGIC, FILE_MAGIC)):
             if source.path is None and source.remote is None:
