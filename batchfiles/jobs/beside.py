@@ -149,9 +149,9 @@ class _Copy:
         self._writer = pa.ipc.new_file(str(self._path), self._schema)
 
     def _ids_of(self, name: str, batch: Any, needed: list[str], before: int) -> list[str]:  # noqa: ANN401 - pyarrow
-        from batchfiles.table.cells import plain_values
+        from batchfiles.table.user_table import column_values
 
-        cells = [plain_values(batch.column(column)) for column in needed]
+        cells = [column_values(batch.column(column), column, name, before) for column in needed]
         ids = []
         for number, row in enumerate(zip(*cells, strict=True), before + 1):
             with bad_row(name, number):
@@ -316,6 +316,8 @@ def _cast(column: Any, kind: Any, table: str, name: str) -> Any:  # noqa: ANN401
 
     if isinstance(column, pa.ExtensionArray):
         column = column.storage
+    if pa.types.is_dictionary(column.type):
+        column = pa.array(column.to_pylist(), column.type.value_type)  # pyarrow casts no dictionary of polars
     if column.type == kind:
         return column
     try:

@@ -19,11 +19,12 @@ from batchfiles.limits import LINE_CAP
 from batchfiles.streams.lines import blocks
 from batchfiles.streams.remote import RemotePath, located
 from batchfiles.streams.sources import STDIN, Source, SourceLike, expand
-from batchfiles.table.cells import plain_values
+from batchfiles.table.cells import TimeOutOfRange, plain_values
 from batchfiles.table.exact_integers import loads_exactly
+from batchfiles.table.logical_types import LogicalTypes
 from batchfiles.table.recognition import FILE_MAGIC, PARQUET_MAGIC, STREAM_MAGIC, Peeked, is_csv, told_as_damage
 
-__all__ = ["Choose", "RowTable", "TableLike", "UserTable", "table_sources", "user_tables"]
+__all__ = ["Choose", "RowTable", "TableLike", "UserTable", "column_values", "table_sources", "user_tables"]
 
 ROWS = 1024
 """Rows whose Python objects exist at one time."""
@@ -39,6 +40,17 @@ COMPRESSED = ("", ".gz", ".bz2", ".zst", ".zstd")
 ENDINGS = tuple(suffix + end for suffix in SUFFIXES for end in COMPRESSED)
 
 NO_TABLE = f"the folder holds no table ({', '.join(SUFFIXES)})"
+
+CURES = {
+    "polars.LazyFrame": "call .collect() first",
+    "builtins.dict": "make a table of it with pyarrow.table(columns), or pyarrow.Table.from_pylist(rows) for a list of dicts",
+    ".to_table": "call .to_table() first",  # Dataset and Scanner of pyarrow, Lance, Delta Lake
+    ".toArrow": "call .toArrow() first",  # PySpark
+    ".to_arrow": "call .to_arrow() first",
+    ".to_pandas": "call .to_pandas() first",
+    ".compute": "call .compute() first",  # Dask
+}
+"""How to make a table of what is none: by its type, or by a method that it has."""
 
 Row: TypeAlias = dict[str, Any]
 
@@ -58,6 +70,7 @@ class UserTable:
         schema: Its columns.
         read: Yields record batches of the columns that are asked for.
         source: The file that it is; None for a table in memory.
+        parquet: The Parquet schema of the file; None for others.
     """
 
     def __init__(
@@ -66,9 +79,11 @@ class UserTable:
         schema: pa.Schema,
         read: Callable[[list[str]], Iterable[pa.RecordBatch]],
         source: Source | None = None,
+        parquet: pq.ParquetSchema | None = None,
     ) -> None:
         self.name = name
-        self.schema = schema
+        self._types = LogicalTypes(name, schema, parquet)
+        self.schema = self._types.schema
         self._read = read
         self._source = source
         _check_names(schema.names, name)
@@ -78,27 +93,46 @@ class UserTable:
 
         Raises:
             TruncatedFile: The file is damaged.
+            Mismatch: A column is of a type that has no text, or that pyarrow can't read.
         """
         with nullcontext() if self._source is None else told_as_damage(self._source):
             for batch in self._read(columns):
-                yield batch if batch.schema.names == columns else batch.select(columns)
+                yield self._types.converted(batch if batch.schema.names == columns else batch.select(columns))
 
     def rows(self, choose: Choose) -> Iterator[Row]:
         """Yield the rows as JSON values of the columns that are chosen."""
         columns = choose(self.schema.names)
+        number = 0
         for whole in self.batches(columns):
             for start in range(0, whole.num_rows, ROWS):
                 batch = whole.slice(start, ROWS)
-                cells = [self._values(column, name) for name, column in zip(columns, batch.columns, strict=True)]
+                cells = [column_values(batch.column(name), name, self.name, number) for name in columns]
                 for row in zip(*cells, strict=True) if cells else [()] * batch.num_rows:
                     yield dict(zip(columns, row, strict=True))
+                number += batch.num_rows
 
-    def _values(self, column: pa.Array, name: str) -> list[Any]:
-        try:
-            return plain_values(column)
-        except (pa.ArrowException, ValueError, UnicodeDecodeError) as error:
-            reason = str(error).partition("\n")[0]
-        raise Mismatch(f"column {name!r} of type {column.type} has no JSON form: {reason}", path=self.name)
+
+def column_values(column: pa.Array, name: str, table: str, before: int) -> list[Any]:
+    """Return the cells of a column as JSON values.
+
+    Args:
+        column: The cells.
+        name: What the column is called.
+        table: What the table is called.
+        before: Rows of the table before these.
+
+    Raises:
+        InvalidLine: A time is out of range; row and column are named.
+        Mismatch: Values of such a type have no JSON form.
+    """
+    try:
+        return plain_values(column)
+    except TimeOutOfRange as error:
+        place, code = f"row {before + error.row + 1:,} has {error.reason}, in {name!r}", error.code
+    except (pa.ArrowException, ValueError, UnicodeDecodeError) as error:
+        reason = str(error).partition("\n")[0]
+        raise Mismatch(f"column {name!r} of type {column.type} has no JSON form: {reason}", path=table) from None
+    raise InvalidLine(place, code=code, path=table, role="input")
 
 
 class RowTable:
@@ -142,7 +176,11 @@ def user_tables(
         TypeError: It is no table at all.
     """
     if hasattr(table, "__arrow_c_stream__"):
-        reader = pa.RecordBatchReader.from_stream(table)
+        try:
+            reader = pa.RecordBatchReader.from_stream(table)
+        except pa.ArrowException as error:
+            reason = str(error).partition("\n")[0]
+            raise Mismatch(f"pyarrow {pa.__version__} can't read this table: {reason}", path="<table>") from None
         yield UserTable("<table>", reader.schema, lambda columns: (batch.select(columns) for batch in reader))
         return
     for source in table_sources(table, filesystem=filesystem):
@@ -163,17 +201,29 @@ def table_sources(table: TableLike, *, filesystem: object = None) -> list[Source
     """
     found: list[SourceLike] = []
     for item in table if isinstance(table, (list, tuple)) else [table]:
-        is_path = isinstance(item, (str, os.PathLike, RemotePath)) and item != STDIN
-        place = located(item, filesystem) if is_path else None
+        is_path = isinstance(item, (str, os.PathLike, RemotePath))
+        place = located(item, filesystem) if is_path and item != STDIN else None
         if isinstance(place, RemotePath) and place.is_folder():
             found += _remote_files_of(place)
         elif isinstance(place, Path) and place.is_dir():
             found += _files_of(place)
-        else:
+        elif is_path or isinstance(item, Source) or hasattr(item, "read"):
             found.append(item)
+        else:
+            raise TypeError(_no_table(item))
     if not found:
         raise TypeError("there is no table to read")
     return expand(found, filesystem=filesystem)
+
+
+def _no_table(value: object) -> str:
+    """Say what a value is that is not a table, and how to make one of it."""
+    kind = type(value)
+    origin = f"{kind.__module__.partition('.')[0]}.{kind.__name__}"
+    cure = next(
+        (words for sign, words in CURES.items() if origin == sign or (sign.startswith(".") and hasattr(value, sign[1:]))), ""
+    )
+    return f"a table is a path, an open binary file, '-' or an object with __arrow_c_stream__, not {origin}{cure and f': {cure}'}"
 
 
 def _files_of(folder: Path) -> list[Path]:
@@ -223,7 +273,13 @@ def _opened(source: Source, cap: int) -> Iterator[UserTable | RowTable]:
 
 def _parquet(source: Source, raw: BinaryIO) -> UserTable:
     file = pq.ParquetFile(raw, buffer_size=READ_AHEAD, pre_buffer=False)
-    return UserTable(source.name, file.schema_arrow, lambda columns: file.iter_batches(batch_size=ROWS, columns=columns), source)
+    return UserTable(
+        source.name,
+        file.schema_arrow,
+        lambda columns: file.iter_batches(batch_size=ROWS, columns=columns),
+        source,
+        file.schema,
+    )
 
 
 def _arrow_file(source: Source, raw: BinaryIO) -> UserTable:
