@@ -316,11 +316,11 @@ def _cast(column: Any, kind: Any, table: str, name: str) -> Any:  # noqa: ANN401
 
     if isinstance(column, pa.ExtensionArray):
         column = column.storage
-    if pa.types.is_dictionary(column.type):
-        column = pa.array(column.to_pylist(), column.type.value_type)  # pyarrow casts no dictionary of polars
     if column.type == kind:
         return column
     try:
+        if pa.types.is_dictionary(column.type) or str(column.type).endswith("_view"):
+            return pa.array(column.to_pylist(), kind)  # pyarrow does not cast the views of polars, or only later versions do
         return column.cast(kind)
     except pa.ArrowException as error:
         reason = str(error).partition("\n")[0]

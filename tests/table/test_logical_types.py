@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import struct
 import uuid
 from pathlib import Path
 from typing import Any
@@ -80,7 +81,7 @@ def test_ids_of_a_uuid_column_are_its_texts(tmp_path: Path) -> None:
     """There and back: prepare, and join --with, from a file and from memory."""
     query = f"SELECT '{ID}'::UUID AS id, 'sad'::ENUM('sad') AS value"
     duckdb.execute(f"COPY ({query}) TO '{tmp_path}/t.parquet' (FORMAT parquet)")
-    for table in (tmp_path / "t.parquet", pq.read_table(tmp_path / "t.parquet"), duckdb.sql(query)):
+    for table in (tmp_path / "t.parquet", duckdb.sql(query)):
         assert prepared(table, tmp_path) == [(ID, "sad")]
         results = put(tmp_path / "out.jsonl", success(ID))
         joined = batchfiles.join(tmp_path / "made.jsonl", results, with_table=table, id="{{id}}").to_arrow()
@@ -196,10 +197,10 @@ def test_slices_and_nulls_of_maps(tmp_path: Path) -> None:
     maps = f"MAP {{'a': '{ID}'::UUID}}", "NULL", "MAP {}", f"MAP {{'b': NULL, 'c': '{ID}'::UUID}}"
     rows = " UNION ALL ".join(f"SELECT {number} AS n, {each} AS m" for number, each in enumerate(maps))
     duckdb.execute(f"COPY (SELECT m FROM ({rows}) ORDER BY n) TO '{tmp_path}/m.parquet' (FORMAT parquet)")
-    table = pq.read_table(tmp_path / "m.parquet")
-    expected = [{"a": ID}, None, {}, {"b": None, "c": ID}]
-    for start in range(4):
-        assert [row["m"] for row in rows_of(table.slice(start))] == expected[start:]
+    assert [row["m"] for row in rows_of(tmp_path / "m.parquet")] == [{"a": ID}, None, {}, {"b": None, "c": ID}]
+    [opened] = [LogicalTypes("m", file.schema_arrow, file.schema) for file in [pq.ParquetFile(tmp_path / "m.parquet")]]
+    [batch] = pq.read_table(tmp_path / "m.parquet").to_batches()
+    assert plain_values(opened.converted(batch.slice(1, 3))["m"]) == [None, {}, {"b": None, "c": ID}]
     duckdb.execute(f"COPY (SELECT MAP {{'{ID}'::UUID: 1}} AS m) TO '{tmp_path}/k.parquet' (FORMAT parquet)")
     assert rows_of(tmp_path / "k.parquet") == [{"m": {ID: 1}}]
 
@@ -270,22 +271,21 @@ def test_infinite_times_beside_results(tmp_path: Path) -> None:
         batchfiles.join(inputs, results, with_table=table, id="{{id}}-{{at}}").to_arrow()
 
 
+def floats(kind: pa.DataType, code: str, *values: float) -> pa.Array:
+    """Make a column of narrow floats; old pyarrow makes those of 16 bits of NumPy's only."""
+    return pa.Array.from_buffers(kind, len(values), [None, pa.py_buffer(b"".join(struct.pack(code, value) for value in values))])
+
+
 @given(st.floats(width=32), st.floats(width=16))
 def test_narrow_floats_are_the_shortest_text_of_their_own_width(single: float, half: float) -> None:
     """0.7 in 32 bits was written as 0.699999988079071."""
-    for value, kind in ((single, pa.float32()), (half, pa.float16())):
-        column = pa.array([value], kind)
-        [found] = plain_values(column)
-        assert pa.array([found], kind).equals(column) or math.isnan(value)
+    for value, kind, code in ((single, pa.float32(), "<f"), (half, pa.float16(), "<e")):
+        [found] = plain_values(floats(kind, code, value))
+        assert struct.pack(code, found) == struct.pack(code, value) or math.isnan(value)
         assert len(repr(found)) <= len(repr(value))
-    assert plain_values(pa.array([0.7, 0.1, 16777216.0, 3.4028235e38, 1e-45], pa.float32())) == [
-        0.7,
-        0.1,
-        16777216.0,
-        3.4028235e38,
-        1e-45,
-    ]
-    assert plain_values(pa.array([0.7, 65504.0, 6e-08], pa.float16())) == [0.7, 65500.0, 6e-08]
+    values = [0.7, 0.1, 16777216.0, 3.4028235e38, 1e-45]
+    assert plain_values(pa.array(values, pa.float32())) == values
+    assert plain_values(floats(pa.float16(), "<e", 0.7, 65504.0, 6e-08)) == [0.7, 65500.0, 6e-08]
     assert plain_values(pa.array([[0.7]], pa.large_list(pa.float32()))) == [[0.7]]
     assert plain_values(pa.array([{"a": 0.7}], pa.struct([("a", pa.float32())]))) == [{"a": 0.7}]
 
