@@ -10,7 +10,7 @@ from __future__ import annotations
 import mmap
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from hashlib import blake2b
 from itertools import chain
 from pathlib import Path
@@ -54,6 +54,7 @@ def put_beside(
     prefix: str = "",
     cap: int,
     filesystem: object = None,
+    csv_nulls: Sequence[str] | None = None,
 ) -> BesideSpec:
     """Copy the user's table to where its rows can be fetched by id.
 
@@ -65,6 +66,7 @@ def put_beside(
         prefix: What is put before the name of each of the user's columns.
         cap: The longest line of a JSONL table.
         filesystem: As for `prepare`.
+        csv_nulls: As for `prepare`.
 
     Raises:
         Mismatch: A column is called as one of the results, or several tables have other columns.
@@ -73,12 +75,14 @@ def put_beside(
         ValueError: The template names a column that isn't there.
         FileError: The table can't be read, or the disk is full.
     """
+    from batchfiles.table.csv_cells import CSV_NULLS
     from batchfiles.table.typed_rows import typed_tables
 
     copy = _Copy(spool, IdTemplate(id), set(taken), prefix)
     try:
         try:
-            for name, schema, batches in typed_tables(table, spool, cap=cap, filesystem=filesystem):
+            nulls = CSV_NULLS if csv_nulls is None else csv_nulls
+            for name, schema, batches in typed_tables(table, spool, cap=cap, filesystem=filesystem, csv_nulls=nulls):
                 copy.add(name, schema, batches)
         finally:
             copy.close()

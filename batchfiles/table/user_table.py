@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import os
-from codecs import getincrementaldecoder
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from pathlib import Path
@@ -20,6 +18,7 @@ from batchfiles.streams.lines import blocks
 from batchfiles.streams.remote import RemotePath, located
 from batchfiles.streams.sources import STDIN, Source, SourceLike, expand
 from batchfiles.table.cells import TimeOutOfRange, plain_values
+from batchfiles.table.csv_cells import CSV_NULLS, CsvCells
 from batchfiles.table.exact_integers import loads_exactly
 from batchfiles.table.logical_types import LogicalTypes
 from batchfiles.table.recognition import FILE_MAGIC, PARQUET_MAGIC, STREAM_MAGIC, Peeked, is_csv, told_as_damage
@@ -31,9 +30,6 @@ ROWS = 1024
 
 READ_AHEAD = 1024 * 1024
 """Bytes of a Parquet column to read at a time: somebody else's row group may be larger than memory."""
-
-CHUNK = 1024 * 1024
-"""Bytes of CSV that are decoded at a time."""
 
 SUFFIXES = (".parquet", ".arrow", ".arrows", ".feather", ".csv", ".jsonl", ".ndjson")
 COMPRESSED = ("", ".gz", ".bz2", ".zst", ".zstd")
@@ -142,10 +138,12 @@ class RowTable:
         name: What errors call it.
         rows: Yields the rows.
         columns: The columns, where the file names them first; None for JSONL, whose rows may differ.
+        csv: What knows more about the cells of a CSV file; None for JSONL.
     """
 
-    def __init__(self, name: str, rows: Iterable[Row], columns: list[str] | None) -> None:
+    def __init__(self, name: str, rows: Iterable[Row], columns: list[str] | None, csv: CsvCells | None = None) -> None:
         self.name = name
+        self.csv = csv
         self.columns = columns
         self._rows = rows
         if columns is not None:
@@ -159,7 +157,7 @@ class RowTable:
 
 
 def user_tables(
-    table: TableLike, *, cap: int = LINE_CAP, filesystem: object = None
+    table: TableLike, *, cap: int = LINE_CAP, filesystem: object = None, csv_nulls: Sequence[str] = CSV_NULLS
 ) -> Generator[UserTable | RowTable, None, None]:
     """Open the tables that something stands for, one after the other, each until the next one is asked for.
 
@@ -167,6 +165,7 @@ def user_tables(
         table: A table, or a list of sources.
         cap: The longest line of a JSONL file.
         filesystem: The filesystem in which paths are paths, of `pyarrow.fs` or of fsspec; None takes the local one.
+        csv_nulls: What null is in CSV, as for `CsvCells`.
 
     Raises:
         FileError: A file is not there or can't be read.
@@ -184,7 +183,7 @@ def user_tables(
         yield UserTable("<table>", reader.schema, lambda columns: (batch.select(columns) for batch in reader))
         return
     for source in table_sources(table, filesystem=filesystem):
-        yield from _opened(source, cap)
+        yield from _opened(source, cap, csv_nulls)
 
 
 def table_sources(table: TableLike, *, filesystem: object = None) -> list[Source]:
@@ -251,7 +250,7 @@ def _is_table(names: Sequence[str]) -> bool:
     return names[-1].lower().endswith(ENDINGS) and not any(name.startswith((".", "_")) for name in names)
 
 
-def _opened(source: Source, cap: int) -> Iterator[UserTable | RowTable]:
+def _opened(source: Source, cap: int, csv_nulls: Sequence[str]) -> Iterator[UserTable | RowTable]:
     with source.open(tables=True) as stream:
         peeked = Peeked(stream)
         if peeked.head.startswith((PARQUET_MAGIC, FILE_MAGIC)):
@@ -266,7 +265,7 @@ def _opened(source: Source, cap: int) -> Iterator[UserTable | RowTable]:
         elif source.name.lower().endswith((".parquet", ".arrow", ".arrows", ".feather")):
             raise TruncatedFile("the file does not begin as its name says", path=source.name)
         elif is_csv(source.name, peeked.head):
-            yield _csv(source.name, peeked)
+            yield _csv(source.name, peeked, csv_nulls)
         else:
             yield RowTable(source.name, _json_rows(source.name, peeked, cap), None)
 
@@ -290,58 +289,9 @@ def _arrow_file(source: Source, raw: BinaryIO) -> UserTable:
     )
 
 
-def _csv(name: str, stream: Peeked) -> RowTable:
-    csv.field_size_limit(LINE_CAP)  # of the whole process; the library's own is 128 KiB, less than many a text
-    reader = csv.reader(_text_lines(name, stream), strict=True)
-    header = next(iter(_csv_records(name, reader)), [])
-    return RowTable(name, _csv_rows(name, reader, header), header)
-
-
-def _csv_records(name: str, reader: Iterator[list[str]]) -> Iterator[list[str]]:
-    while True:
-        try:
-            record = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            reason = str(error)
-        else:
-            yield record
-            continue
-        raise TruncatedFile(f"the CSV can't be read: {reason}", path=name)
-
-
-def _csv_rows(name: str, reader: Iterator[list[str]], header: Sequence[str]) -> Iterator[Row]:
-    """Yield rows of texts; an empty cell is null, for CSV has no other."""
-    number = 0
-    for record in _csv_records(name, reader):
-        if not record:  # a blank line
-            continue
-        number += 1
-        if len(record) != len(header):
-            raise Mismatch(f"row {number} has {len(record)} cells, and the header has {len(header)}", path=name)
-        yield {column: text or None for column, text in zip(header, record, strict=True)}
-
-
-def _text_lines(name: str, stream: Peeked) -> Iterator[str]:
-    r"""Yield lines with their ends as they are: a cell in quotes may hold `\r\n`."""
-    decoder = getincrementaldecoder("utf-8-sig")()
-    rest = ""
-    while True:
-        chunk = stream.read(CHUNK)
-        try:
-            text = rest + decoder.decode(chunk, final=not chunk)
-        except UnicodeDecodeError:
-            break
-        lines = text.split("\n")
-        rest = lines.pop()
-        for line in lines:
-            yield f"{line}\n"
-        if not chunk:
-            if rest:
-                yield rest
-            return
-    raise Mismatch("the CSV is not UTF-8: convert it first, as with iconv -t utf-8", path=name)
+def _csv(name: str, stream: Peeked, nulls: Sequence[str]) -> RowTable:
+    cells = CsvCells(name, stream, nulls)
+    return RowTable(name, cells.rows(), cells.header, cells)
 
 
 def _json_rows(name: str, stream: Peeked, cap: int) -> Iterator[Row]:
