@@ -5,7 +5,7 @@ from __future__ import annotations
 import bz2
 import zlib
 from codecs import BOM_UTF16_BE, BOM_UTF16_LE, getincrementaldecoder
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, BinaryIO, Final, cast
 
@@ -24,7 +24,10 @@ CHUNK = 64 * 1024
 """Compressed bytes that are read at a time."""
 
 HEAD = 512
-"""Bytes that tell what a file is: a tar archive says so at its 258th."""
+"""Bytes that tell what a file is: a tar archive says so at its 258th. A slow pipe is not waited for."""
+
+MAGIC_BYTES = 4
+"""Bytes that must be there to tell a compression."""
 
 ROWS_OF_TABLE = "JSONL is expected here; `batchfiles show` prints it, and `batchfiles prepare` makes requests of its rows"
 TABLES: Final = {
@@ -140,8 +143,15 @@ class _Rewound:
             piece, self._head = self._head[:size], self._head[size:]
             return piece
         head, self._head = self._head, b""
+        return head + self._read(self._stream.read, size)
+
+    def read_some(self, size: int) -> bytes:
+        """Return up to `size` bytes, fewer where a pipe has no more yet."""
+        return self._read(getattr(self._stream, "read1", self._stream.read), size)
+
+    def _read(self, read: Callable[[int], bytes | None], size: int) -> bytes:
         try:
-            return head + (self._stream.read(size) or b"")
+            return read(size) or b""
         except OSError as error:
             raise FileError((error.strerror or str(error)).lower(), path=self._name, number=error.errno) from None
 
@@ -332,7 +342,7 @@ def decompressed(stream: BinaryIO, name: str, *, tables: bool = False) -> Iterat
     """
     head = b""
     raw = _Rewound(stream, name, b"")
-    while len(head) < HEAD and (piece := raw.read(HEAD - len(head))):
+    while len(head) < MAGIC_BYTES and (piece := raw.read_some(HEAD - len(head))):
         head += piece
     raw = _Rewound(stream, name, head)
     compression = compression_of(head)
