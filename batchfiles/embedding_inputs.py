@@ -22,7 +22,7 @@ def count_embedding_inputs(value: str | Sequence[Any]) -> int:
     """Count the texts of one embeddings request: a string or one list of tokens is one, other lists have as many as items."""
     if isinstance(value, str):
         return 1
-    return 1 if value and isinstance(value[0], int) else len(value)
+    return 1 if value and isinstance(value[0], (int, float)) else len(value)
 
 
 def is_for_embeddings(url: object) -> bool:

@@ -9,7 +9,7 @@ from batchfiles import bodies, codec
 from batchfiles.bodies import fault, finish_reasons
 from batchfiles.bodies.answer import EMPTY, Answer, Body
 from batchfiles.bodies.fault import Fault
-from batchfiles.bodies.tally import Tally
+from batchfiles.bodies.tally import Tally, says_nothing
 from batchfiles.errors import InvalidLine
 from batchfiles.records import BatchRequestOutput, BatchRequestOutputError
 
@@ -41,7 +41,8 @@ EXPIRED: Final = "expired"
 CANCELLED: Final = "cancelled"
 """The batch was cancelled before the request's turn came."""
 NO_RESPONSE: Final = "no_response"
-"""No answer and no error: status 0 and an empty body (tidyverse/ellmer#830), 200 and no body, or a body without an answer."""
+"""No answer and no error: status 0 and an empty body (tidyverse/ellmer#830), 200 and no body, or a body without an answer. A body
+whose values are all null is an empty one."""
 MALFORMED: Final = "malformed"
 """The line can't be read; said by those who read lines."""
 MISSING: Final = "missing"
@@ -106,7 +107,7 @@ def read(line: dict[str, Any]) -> Result:
     """Read the decoded line of an output file or an error file. It never raises.
 
     A success has no error, a status of 2xx and a body that does not say otherwise. Where the status is missing (old vLLM,
-    hand-made files), 0 or no integer, the content decides, and only a body of a known endpoint is a success.
+    hand-made files), 0 or not an integer (`200.0` is one), the content decides, and only a body of a known endpoint is a success.
 
     Returns:
         What became of the request.
@@ -118,7 +119,7 @@ def read(line: dict[str, Any]) -> Result:
         if type(status) is int and 200 <= status < 300 and type(body) is dict and body and type(request_id) is str and request_id:
             answer = bodies.read(body)
             outcome = answer.outcome
-            if outcome in ANSWERED:
+            if outcome in ANSWERED and (answer.model is not None or not says_nothing(body)):
                 return tuple.__new__(Result, (  # past the constructor, which takes twice as long
                     outcome, status, request_id, None, None, None, None, False, body, answer, answer.misfits,
                 ))  # fmt: skip
@@ -246,14 +247,15 @@ def _status(value: object, tally: Tally) -> int | None:
 
 def _body(value: object) -> object:
     """Return the body, decoded where it is JSON text in a string (llama-stack); None where it says nothing."""
+    if type(value) is str:
+        text = value.strip()
+        try:
+            value = codec.loads(value)
+        except InvalidLine:
+            return text or None
     if type(value) is list and len(value) == 1 and type(value[0]) is dict:
-        return value[0] or None  # Google wraps errors, and Gemini's stream its only piece
-    if type(value) is not str:
-        return value or None
-    try:
-        return codec.loads(value) or None
-    except InvalidLine:
-        return value.strip() or None
+        value = value[0]  # Google wraps errors, and Gemini's stream its only piece
+    return None if not value or says_nothing(value) else value
 
 
 def _fault_in(body: object) -> Fault | None:

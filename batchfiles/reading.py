@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple, TypeVar
 
 from batchfiles.codec import JSON_WHITESPACE, input_of, loads, output_of, parse
-from batchfiles.errors import InvalidLine, LineTooLong, TruncatedFile
+from batchfiles.errors import InvalidLine, LineTooLong, Mismatch, TruncatedFile
 from batchfiles.findings import Finding, OnError
 from batchfiles.limits import LINE_CAP
 from batchfiles.records import BatchRequestInput, BatchRequestOutput
@@ -138,7 +138,7 @@ def _blocks(sources: list[Source], notices: _Notices) -> Iterator[Block]:
                 if notices.problem is not None:
                     break
                 yield block
-        except TruncatedFile as error:
+        except (TruncatedFile, Mismatch) as error:
             if notices.on_error is None:
                 raise
             damage = Finding.of(error, path=error.path, line_number=None, byte_offset=None)

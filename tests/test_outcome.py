@@ -324,12 +324,64 @@ def test_without_a_status_only_a_known_body_is_a_success(status, body, expected)
 # Values that do not fit
 
 
-@pytest.mark.parametrize("status", ["200", 200.0, True, 2**31, 10**30])
+@pytest.mark.parametrize("status", ["200", 200.5, 2.0**54, float("nan"), True, 2**31, 10**30])
 def test_a_status_that_is_no_int32_is_null_and_counted(status):
     """The content decides; a text is not taken for a number."""
     result = read(line(status, CHAT))
 
     assert (result.outcome, result.status_code, result.misfits) == ("succeeded", None, 1)
+
+
+@pytest.mark.parametrize("status", [200, 200.0, 400, 400.0, 429.0, 502.0, 0.0])
+@pytest.mark.parametrize("body", [CHAT, {"error": OPENAI_ERROR}, {}])
+def test_a_status_that_is_written_as_a_float_is_the_same_status(status, body):
+    """Protobuf's Struct writes 400.0; the status was null then, so that the 400 was sent again."""
+    assert read(line(status, body)) == read(line(int(status), body))
+    as_code = without_response({"error": {"code": status, "message": "no"}})
+    assert read(as_code) == read(without_response({"error": {"code": int(status), "message": "no"}}))
+
+
+def test_all_numbers_of_a_line_may_be_floats():
+    """The counts and the time too; beyond 2**53 a float is no integer for sure."""
+    details = {"prompt_tokens_details": {"cached_tokens": 2}, "completion_tokens_details": {"reasoning_tokens": 1}}
+    body = CHAT | {"usage": CHAT["usage"] | details}
+    as_floats = json.loads(json.dumps(body), parse_int=float)
+    assert read(line(200.0, as_floats)).answer == read(line(200, body)).answer
+    assert read(json.loads(json.dumps(line(200, body)), parse_int=float))._replace(body=None) == read(line(200, body))._replace(
+        body=None
+    )
+    too_large = body | {"usage": {"prompt_tokens": 9.007199254741e15, "completion_tokens": 2.0**53}}
+    answer = read(line(200, too_large)).answer
+    assert (answer.input_tokens, answer.output_tokens, answer.misfits) == (None, 2**53, 1)
+
+
+NULLS = {"id": None, "choices": None, "usage": {"prompt_tokens": None, "details": {"cached": None}}}
+
+
+@pytest.mark.parametrize("status", [0, 0.0, 200, None])
+@pytest.mark.parametrize("error", [None, {"code": None, "message": None, "inner": {"x": None}}])
+@pytest.mark.parametrize("body", [NULLS, {"model": None}, json.dumps(NULLS), {"error": {"code": None}}])
+def test_a_body_of_nulls_is_no_body(status, error, body):
+    """A table has all keys in every row, and so have results that polars or DuckDB wrote back; with status 0 it was `failed`."""
+    assert read(line(status, body, error)) == read(line(status, None, None))
+    assert read(line(status, body, error)).outcome == "no_response"
+    assert read(line(status, body, {"code": "batch_expired", "message": None})).outcome == "expired"
+
+
+def test_a_bare_completion_of_nulls_is_no_response():
+    """Old vLLM puts the completion where the answer belongs."""
+    assert read({"custom_id": "a", "response": NULLS, "error": None}).outcome == "no_response"
+
+
+@pytest.mark.parametrize("body", [{"n": 0}, {"ok": False}])
+def test_a_body_that_says_anything_is_one(body):
+    """Also without a model: a zero and a false say something."""
+    assert read(line(200, body)).outcome == "succeeded"
+
+
+def test_an_error_of_nulls_in_a_success_is_no_error():
+    """However deep: another line of the file had an object there."""
+    assert read(line(200, CHAT, {"code": None, "inner": {"message": None, "deep": {"x": None}}})) == read(line(200, CHAT))
 
 
 def test_a_request_id_that_is_no_text():

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from batchfiles.bodies import choices, fault, usage
 from batchfiles.bodies.answer import Answer, Body
-from batchfiles.bodies.tally import Tally
+from batchfiles.bodies.tally import Tally, whole
 from batchfiles.bodies.vector_encodings import FLOAT32, NAMES, Encoding, decoded, named_encoding
 from batchfiles.errors import InvalidLine
 
@@ -133,8 +133,8 @@ def _vector(item: object, place: int, encoding: Encoding) -> Vector:
     try:
         if type(item) is not dict:
             raise _invalid("not an object with an embedding", f"[{place}]")
-        index = item.get("index", place)
-        if type(index) is not int or not 0 <= index <= LAST_INDEX:
+        index = whole(item.get("index", place))
+        if index is None or not 0 <= index <= LAST_INDEX:
             index = None
             raise _invalid("the index of an embedding is a whole number from 0 to 2147483647", f"[{place}].index")
         embedding = item.get("embedding")

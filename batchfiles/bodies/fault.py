@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from typing import Any, Final, NamedTuple
 
+from batchfiles.bodies.tally import says_nothing, whole
+
 __all__ = ["PASSING", "Fault", "is_alone", "is_passing", "merge", "read", "said", "stated"]
 
 NESTED: Final = 3
 """How many `{"error": {"error": …}}` are opened; vLLM's `run-batch` writes two."""
-
-INT64: Final = range(-(2**63), 2**63)
 
 CODES: Final = ("code", "error_code", "errorCode", "errorcode", "statusCode", "status_code")
 TYPES: Final = ("type", "error_type", "errorType", "__type")
@@ -85,11 +85,9 @@ class Fault(NamedTuple):
 
 def said(error: object) -> bool:
     """Tell whether the value of an `error` key says that something went wrong: null, `{}`, `""` and all-null objects don't."""
-    if isinstance(error, dict):
-        return any(error.values())
     if isinstance(error, list):
         return any(said(each) for each in error)
-    return bool(error)
+    return error is not None and not says_nothing(error, empty=True)
 
 
 def stated(body: dict[str, Any]) -> bool:
@@ -193,10 +191,10 @@ def _flat(error: object) -> Fault:
         if message is not None or code is not None:  # else it is the status of a job
             if type_ is None and type(status) is str and status.isupper():
                 type_ = status  # google.rpc.Code
-            elif code is None and type(status) is int:
+            elif code is None and whole(status) is not None:
                 code = status  # problem details
         found = (_digits(code), type_, error.get("param"), _sentence(message))
-    elif type(error) is int:
+    elif whole(error) is not None:
         found = (_digits(error), None, None, None)
     else:
         found = (None, None, None, _sentence(error))
@@ -220,7 +218,8 @@ def _first(error: dict[str, Any], *keys: str) -> object:
 
 def _digits(code: object) -> object:
     """Write a numeric code as text; codes are strings at OpenAI, the HTTP status as a number at vLLM."""
-    return str(code) if type(code) is int and code in INT64 else code
+    number = whole(code)
+    return code if number is None else str(number)
 
 
 def _sentence(message: object) -> object:

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from batchfiles.bodies import content_filters
 
-__all__ = ["Tally"]
+__all__ = ["Tally", "says_nothing", "whole"]
 
 INT64: Final = range(-(2**63), 2**63)
 """What an int64 column holds; orjson hands out integers up to 2**64, the standard library any."""
@@ -28,6 +28,36 @@ STOP_TOKENS: Final = frozenset({"stop_reason", "matched_stop"})
 
 HOLLOW: Final = (list, dict, str)
 """An empty one of these says nothing; a 0 or a false does."""
+
+
+def whole(value: object) -> int | None:
+    """Return an integer of 64 bits, also one that is written as a float, as protobuf's `Struct` does: `429.0` is 429.
+
+    Beyond 2**53 a float may be another integer that was rounded, so that it is none.
+    """
+    if type(value) is int:
+        return value if value in INT64 else None
+    return int(value) if type(value) is float and -EXACT <= value <= EXACT and value.is_integer() else None
+
+
+def says_nothing(value: object, *, empty: bool = False) -> bool:
+    """Tell whether a value is null, or an object whose values are all null, however deep.
+
+    A table has the same keys in every row: who writes results back from one (polars, DuckDB) leaves an object of nulls where
+    there was a null.
+
+    Args:
+        value: Any JSON value.
+        empty: Whether empty texts, lists and objects, a zero and a false say nothing either.
+    """
+    waiting = [value]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, dict) and value:
+            waiting += value.values()
+        elif value is not None and (value or not empty):
+            return False
+    return True
 
 
 class Tally:
@@ -62,12 +92,13 @@ class Tally:
         return None
 
     def count(self, value: object) -> int | None:
-        """Return an integer that fits int64; a float, a bool or a longer one is None and a misfit."""
+        """Return an integer that fits int64, `200.0` as 200; a fraction, a bool or a longer one is None and a misfit."""
         if type(value) is int and value in INT64:
             return value
-        if value is not None:
+        found = whole(value)
+        if found is None and value is not None:
             self.reject()
-        return None
+        return found
 
     def flag(self, value: object) -> bool | None:
         """Return a bool as it is; a 0 or a 1 is no bool."""
@@ -134,7 +165,7 @@ class Tally:
                 continue
             if key in AZURE and content_filters.all_safe(value):
                 continue
-            if key in STOP_TOKENS and type(value) is int:
+            if key in STOP_TOKENS and whole(value) is not None:
                 continue
             self.carried = False
             return

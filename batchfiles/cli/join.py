@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Unpack
 
 import click
 
-from batchfiles.cli.options import files_argument, inputs_option
+from batchfiles.cli.options import csv_null_option, files_argument, inputs_option
 from batchfiles.cli.outcome_table import notes_of_join
 from batchfiles.cli.table_options import SharedOptions, table_options
 from batchfiles.cli.table_order import TableOrder
@@ -49,6 +49,7 @@ COUNTED = (*OUTCOMES, "unknown", "superseded", "conflicting", "duplicate", "pars
     help="A table of your own (Parquet, Arrow, CSV, JSONL, a folder of them): its columns stand behind the others. Repeatable.",
 )
 @click.option("--id", "custom_id", metavar="TEXT", help="With --with: what makes the custom_id of a row: {{doc}}-{{chunk}}.")
+@csv_null_option
 @click.option("--with-prefix", default="", metavar="TEXT", help="With --with: what to put before the names of your columns.")
 @click.pass_context
 def join(
@@ -61,6 +62,7 @@ def join(
     rejects: str | None,
     with_tables: tuple[str, ...],
     custom_id: str | None,
+    csv_nulls: tuple[str, ...],
     with_prefix: str,
     **options: Unpack[SharedOptions],
 ) -> None:
@@ -93,6 +95,8 @@ def join(
         raise click.UsageError("--with and --id go together: the id says which row belongs to which request.")
     if with_prefix and not with_tables:
         raise click.UsageError("--with-prefix goes with --with.")
+    if csv_nulls and not with_tables:
+        raise click.UsageError("--csv-null goes with --with.")
     import_pyarrow()  # before anything else does
     from batchfiles.jobs.join import join as join_files
     from batchfiles.streams.sources import expand
@@ -110,6 +114,7 @@ def join(
             with_table=own or None,
             id=custom_id,
             with_prefix=with_prefix,
+            csv_nulls=csv_nulls or None,
             **keywords,
         )
         report = order.write(job)

@@ -11,6 +11,7 @@ from batchfiles.limits import LINE_CAP
 
 __all__ = [
     "counts_option",
+    "csv_null_option",
     "files_argument",
     "force_option",
     "inputs_option",
@@ -26,6 +27,15 @@ files_argument = click.argument("files", nargs=-1, required=True, metavar="FILE.
 
 inputs_option = click.option(
     "-i", "--input", "inputs", multiple=True, metavar="INPUT", help="A file of requests; FILEs must be results then. Repeatable."
+)
+
+csv_null_option = click.option(
+    "--csv-null",
+    "csv_nulls",
+    multiple=True,
+    metavar="TEXT",
+    help="What null is in CSV, as it stands in the file: a word such as NA, '' for nothing, '\"\"' for two quotes. Repeatable. "
+    "[default: '' and '\"\"']",
 )
 
 force_option = click.option("--force", is_flag=True, help="Replace a file that is there already.")

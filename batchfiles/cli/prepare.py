@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from batchfiles.cli.copied import first_findings
 from batchfiles.cli.limits_options import limits_options
-from batchfiles.cli.options import counts_option, force_option, temp_dir_option
+from batchfiles.cli.options import counts_option, csv_null_option, force_option, temp_dir_option
 from batchfiles.cli.report_json import report_json
 from batchfiles.cli.targets import STDOUT, check_targets, refuse_two_on_stdout
 from batchfiles.cli.terminal import visible
@@ -39,6 +40,7 @@ __all__ = ["prepare"]
     show_default=True,
     help="What a null becomes: the end of the job, a null (nothing within a longer text), or no key at all.",
 )
+@csv_null_option
 @click.option("--sample", type=click.IntRange(min=1), metavar="N", help="Take the first N rows only, to try a template.")
 @limits_options
 @force_option
@@ -52,6 +54,7 @@ def prepare(
     custom_id: str,
     url: str | None,
     null: NullPolicy,
+    csv_nulls: tuple[str, ...],
     sample: int | None,
     limits: Limits,
     force: bool,
@@ -102,6 +105,7 @@ def prepare(
         id=custom_id,
         url=url,
         null=null,
+        csv_nulls=csv_nulls or None,
         sample=sample,
         limits=limits,
         force=force,
@@ -112,4 +116,4 @@ def prepare(
     nulls = f", {plural(report.nulls, 'null')}" if report.nulls else ""
     where = "standard output" if output == STDOUT else visible(report.path)
     words = f"{where}: {plural(report.requests, 'request')}, {size(report.bytes)}{nulls}, in {report.seconds:,.1f} s"
-    click.echo(words, err=True)
+    click.echo("\n".join((*first_findings(report.findings), words)), err=True)

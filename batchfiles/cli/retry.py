@@ -78,7 +78,8 @@ def retry(
     """Write the requests that may succeed if they are sent again as they are, byte for byte, in their order.
 
     FILE is a request file, an output file or an error file, in any mix, sorted by what the lines say; or a folder or a glob of
-    them, or - for standard input. A table that join made (.parquet) stands for the results: then FILEs are it and the requests.
+    them, or - for standard input. A table that join made (.parquet, .arrow, .csv) replaces the results: then FILEs are the table
+    and the requests. It may be filtered: a request without a row in the table is left out and counted.
 
     That is what expired, was cancelled, has no answer or no result, and what failed with 408, 409, 429 or 5xx. --only, --all and
     --ids take others. --set changes a value in every line that is written, as edit does.
@@ -156,6 +157,11 @@ def notes(report: RetryReport) -> list[str]:
     lines = [*first_findings(report.findings)]
     if report.unmatched:
         lines.append(f"no request has: {visible(', '.join(report.unmatched))}")
+    if report.not_in_table:
+        lines.append(
+            f"{plural(report.not_in_table, 'request')} not in the table, and left out: name the results, or the whole table, to "
+            "choose among all requests"
+        )
     if report.unknown_results:
         lines.append(f"{plural(report.unknown_results, 'result')} that no request asked for")
     if report.unknown_ids:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import mmap
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from hashlib import blake2b
 from itertools import chain
 from pathlib import Path
@@ -54,6 +54,7 @@ def put_beside(
     prefix: str = "",
     cap: int,
     filesystem: object = None,
+    csv_nulls: Sequence[str] | None = None,
 ) -> BesideSpec:
     """Copy the user's table to where its rows can be fetched by id.
 
@@ -65,6 +66,7 @@ def put_beside(
         prefix: What is put before the name of each of the user's columns.
         cap: The longest line of a JSONL table.
         filesystem: As for `prepare`.
+        csv_nulls: As for `prepare`.
 
     Raises:
         Mismatch: A column is called as one of the results, or several tables have other columns.
@@ -73,12 +75,14 @@ def put_beside(
         ValueError: The template names a column that isn't there.
         FileError: The table can't be read, or the disk is full.
     """
+    from batchfiles.table.csv_cells import CSV_NULLS
     from batchfiles.table.typed_rows import typed_tables
 
     copy = _Copy(spool, IdTemplate(id), set(taken), prefix)
     try:
         try:
-            for name, schema, batches in typed_tables(table, spool, cap=cap, filesystem=filesystem):
+            nulls = CSV_NULLS if csv_nulls is None else csv_nulls
+            for name, schema, batches in typed_tables(table, spool, cap=cap, filesystem=filesystem, csv_nulls=nulls):
                 copy.add(name, schema, batches)
         finally:
             copy.close()
@@ -149,9 +153,9 @@ class _Copy:
         self._writer = pa.ipc.new_file(str(self._path), self._schema)
 
     def _ids_of(self, name: str, batch: Any, needed: list[str], before: int) -> list[str]:  # noqa: ANN401 - pyarrow
-        from batchfiles.table.cells import plain_values
+        from batchfiles.table.user_table import column_values
 
-        cells = [plain_values(batch.column(column)) for column in needed]
+        cells = [column_values(batch.column(column), column, name, before) for column in needed]
         ids = []
         for number, row in enumerate(zip(*cells, strict=True), before + 1):
             with bad_row(name, number):
@@ -319,6 +323,8 @@ def _cast(column: Any, kind: Any, table: str, name: str) -> Any:  # noqa: ANN401
     if column.type == kind:
         return column
     try:
+        if pa.types.is_dictionary(column.type) or str(column.type).endswith("_view"):
+            return pa.array(column.to_pylist(), kind)  # pyarrow does not cast the views of polars, or only later versions do
         return column.cast(kind)
     except pa.ArrowException as error:
         reason = str(error).partition("\n")[0]

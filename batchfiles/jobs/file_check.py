@@ -8,7 +8,7 @@ from typing import Any, BinaryIO, TypeAlias, cast
 
 from batchfiles.codec import loads
 from batchfiles.custom_ids.unique import UniqueIds
-from batchfiles.errors import InvalidLine, TruncatedFile
+from batchfiles.errors import InvalidLine, Mismatch, TruncatedFile
 from batchfiles.findings import Finding, Severity
 from batchfiles.jobs.families import Family, describe, family_of
 from batchfiles.jobs.request_rules import RequestRules
@@ -89,6 +89,9 @@ class FileCheck:
                     self._check_block(block)
         except TruncatedFile as error:
             self._say(error.code, f"The file can't be read to its end: {error.reason}.")
+        except Mismatch as error:
+            self._say(error.code, f"{error.reason[:1].upper()}{error.reason[1:]}.")
+            return
         self._check_whole()
 
     def _count_bytes(self, count: int) -> None:

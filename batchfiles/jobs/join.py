@@ -56,10 +56,19 @@ class Join(TableJob[JoinReport]):
         own = super().schema
         return own if self._beside is None else with_own_columns(own, self._beside)
 
-    def put_beside(self, table: TableLike, id: str, prefix: str, filesystem: object) -> None:  # noqa: A002 - as in `join`
+    def put_beside(
+        self,
+        table: TableLike,
+        id: str,  # noqa: A002 - as in `join`
+        prefix: str,
+        filesystem: object,
+        csv_nulls: Sequence[str] | None,
+    ) -> None:
         """Take a table of the user's own, whose columns stand behind the others from now on: see `join`."""
-        taken = super().schema.names
-        self._beside = put_beside(table, id, self._spool, taken, prefix=prefix, cap=self._options.cap, filesystem=filesystem)
+        taken, cap = super().schema.names, self._options.cap
+        self._beside = put_beside(
+            table, id, self._spool, taken, prefix=prefix, cap=cap, filesystem=filesystem, csv_nulls=csv_nulls
+        )
 
     def write_rejects(self, path: str | os.PathLike[str] | RemotePath, *, force: bool = False, filesystem: object = None) -> None:
         r"""Copy the result lines that are not in the table, byte for byte, each with a `\n`, in the order of the files.
@@ -223,6 +232,7 @@ def join(
     with_table: TableLike | None = None,
     id: str | None = None,  # noqa: A002 - the command line's word
     with_prefix: str = "",
+    csv_nulls: Sequence[str] | None = None,
     filesystem: object = None,
     **options: Unpack[TableKeywords],
 ) -> Join:
@@ -238,6 +248,7 @@ def join(
             those of the results, in the rows whose `custom_id` the rows of your table make. It is read, and copied to a
             temporary file, when this is called.
         id: The template of the `custom_id`, such as `"{{doc}}-{{chunk}}"`; needed with `with_table`.
+        csv_nulls: What null is in a CSV table of yours, as for `prepare`.
         with_prefix: What is put before the names of your columns: one that is called as a column of the results is refused.
         filesystem: The filesystem in which paths are paths, those of `with_table` and `schema` too, of `pyarrow.fs` or of fsspec;
             None takes the local one.
@@ -268,6 +279,8 @@ def join(
         raise ValueError("with_table and id go together: the id (--id) says which row belongs to which request")
     if with_prefix and with_table is None:
         raise ValueError("with_prefix goes with with_table")
+    if csv_nulls is not None and with_table is None:
+        raise ValueError("csv_nulls goes with with_table")
     if not files and not inputs:
         raise TypeError("join needs at least one file")
     chosen = TableOptions(**options).with_schema_of(filesystem)
@@ -278,5 +291,5 @@ def join(
         raise Mismatch(f"no file holds requests, only results ({names}): name the request file too, or export the results alone")
     job = Join(roles, spool, chosen, refuse_duplicates=on_duplicate == "error")
     if with_table is not None and id is not None:
-        job.put_beside(with_table, id, with_prefix, filesystem)
+        job.put_beside(with_table, id, with_prefix, filesystem, csv_nulls)
     return job

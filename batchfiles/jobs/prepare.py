@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from batchfiles.codec import dumps
 from batchfiles.errors import DuplicateCustomId, FileTooLarge, InvalidLine, TooManyEmbeddingInputs, TooManyRequests
+from batchfiles.findings import Finding
 from batchfiles.jobs.template import (
     IdTemplate,
     IntegerTooLarge,
@@ -30,7 +31,7 @@ from batchfiles.table.exact_integers import AS_TEXT, BEYOND, beyond_64_bits, loa
 from batchfiles.writing import InputWriter, Target
 
 if TYPE_CHECKING:
-    from batchfiles.table.user_table import TableLike
+    from batchfiles.table.user_table import RowTable, TableLike, UserTable
 
 __all__ = ["PrepareReport", "bad_row", "prepare", "read_template"]
 
@@ -45,6 +46,7 @@ class PrepareReport:
         bytes: The size of the file, uncompressed.
         tables: The tables that were read, and how many rows each had.
         nulls: Placeholders for which a row had no value; above 0 only where that is allowed.
+        findings: Warnings: columns of CSV with numbers and words such as `NA`, which are text unless `csv_nulls` names them.
         seconds: How long it took.
     """
 
@@ -53,6 +55,7 @@ class PrepareReport:
     bytes: int
     tables: Mapping[str, int]
     nulls: int
+    findings: tuple[Finding, ...]
     seconds: float
 
     def to_dict(self) -> dict[str, Any]:
@@ -68,6 +71,7 @@ def prepare(
     id: str,  # noqa: A002 - the command line's word
     url: str | None = None,
     null: NullPolicy = "error",
+    csv_nulls: Sequence[str] | None = None,
     sample: int | None = None,
     limits: Limits = OPENAI,
     force: bool = False,
@@ -87,6 +91,8 @@ def prepare(
         id: The template of the `custom_id`, such as `"{{doc}}-{{chunk}}"`.
         url: The endpoint, where the template has none.
         null: What a null becomes: `"error"`, `"null"`, or `"drop"` for leaving its key out. In an id it is always an error.
+        csv_nulls: What null is in CSV, as it stands in the file: `""` for nothing between two commas, `'""'` for two quotes, and
+            words such as `"NA"`; None takes `""` and `'""'`.
         sample: How many rows to take, from the first on; None takes all.
         limits: Whose limits the file keeps to.
         force: Whether a file that is there may be replaced.
@@ -106,6 +112,7 @@ def prepare(
         OutputExists: The file is there and `force` was not given.
         FileError: A file can't be read or written.
     """
+    from batchfiles.table.csv_cells import CSV_NULLS
     from batchfiles.table.user_table import user_tables
 
     started = time.perf_counter()
@@ -121,10 +128,12 @@ def prepare(
     job = _Preparation(line, IdTemplate(id))
     writing = InputWriter(output, limits=limits, force=force, temp_dir=temp_dir, filesystem=filesystem)
     with _rows_named(job), writing as writer:
-        with closing(user_tables(table, cap=cap, filesystem=filesystem)) as tables:
+        nulls = CSV_NULLS if csv_nulls is None else tuple(csv_nulls)
+        with closing(user_tables(table, cap=cap, filesystem=filesystem, csv_nulls=nulls)) as tables:
             for opened in tables:
                 rest = None if sample is None else sample - writer.count
                 job.write(opened.name, islice(opened.rows(partial(job.choose, opened.name)), rest), writer)
+                job.add_findings(opened)
                 if writer.count == sample:
                     break
         job.check_names()
@@ -134,6 +143,7 @@ def prepare(
         bytes=writer.bytes_written,
         tables=job.tables,
         nulls=line.nulls,
+        findings=tuple(job.findings),
         seconds=round(time.perf_counter() - started, 3),
     )
 
@@ -152,6 +162,7 @@ class _Preparation:
         self._holes = [*ids.template.holes, *line.holes]
         self._seen: dict[str, None] = {}
         self.tables: dict[str, int] = {}
+        self.findings: list[Finding] = []
 
     def choose(self, name: str, there: list[str]) -> list[str]:
         """Return the columns to read, of those a table has."""
@@ -169,6 +180,12 @@ class _Preparation:
                 custom_id = self._ids.of(row)
                 writer.write_line(dumps({"custom_id": custom_id, **self._line.fill(row)}), custom_id)
         self.tables[name] = number
+
+    def add_findings(self, table: UserTable | RowTable) -> None:
+        """Take what was noticed about the columns of a table that the template names."""
+        cells = getattr(table, "csv", None)
+        if cells is not None:
+            self.findings += cells.findings(columns_needed(self._holes, cells.header, table.name))
 
     def check_names(self) -> None:
         """Refuse a placeholder that no row has had anything for: with nulls allowed, a misspelt one would go unnoticed.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final, NamedTuple
 
+from batchfiles.bodies.tally import whole
 from batchfiles.jobs.token_counts import estimated_tokens, is_media
 
 __all__ = ["Measure", "measure"]
@@ -55,6 +56,6 @@ def _characters(body: dict[str, Any]) -> int:
 
 def _limit(body: dict[str, Any]) -> int | None:
     """Return the most tokens that the answers may have together."""
-    found = next((value for key in LIMIT_KEYS if type(value := body.get(key)) is int and value >= 0), None)
-    answers = body.get("n")
-    return found * answers if found is not None and type(answers) is int and answers > 0 else found
+    found = next((value for key in LIMIT_KEYS if (value := whole(body.get(key))) is not None and value >= 0), None)
+    answers = whole(body.get("n"))
+    return found * answers if found is not None and answers is not None and answers > 0 else found

@@ -55,8 +55,9 @@ def retry(
     with 408, 409, 429 or 5xx.
 
     Args:
-        *files: Request files, output files and error files in any mix, as for `join`; or request files and one joined table, a
-            Parquet file or a folder of them, which stands for the results. A campaign folder stands for all its files.
+        *files: Request files, output files and error files in any mix, as for `join`; or request files and one joined table
+            instead of results: a Parquet, Arrow or CSV file, or a folder of them. It may be filtered: a request without a row in
+            it is left out and counted. A campaign folder means all files in it.
         output: The file to write; `-` for standard output. A folder gets one file for each request file, `part-1-retry-1.jsonl`
             for `part-1.jsonl`; a name without a suffix means one. It must be the folder of the request files, whose manifest
             then names them, so that `join` knows what they repeat. A remote folder is refused: name a file in it.
@@ -81,8 +82,9 @@ def retry(
         How many requests were written and how many were left out, and why.
 
     Raises:
-        Mismatch: No file holds requests, or nothing tells what became of them; not one result belongs to a request; a file is of
-            the wrong kind; or, with a folder, what was sent again before has no results yet.
+        Mismatch: No file holds requests, or nothing tells what became of them; not one result, or row of the table, belongs to
+            a request; a value in the table does not fit its column; a file is of the wrong kind; or, with a folder, what was
+            sent again before has no results yet.
         DuplicateCustomId: An id would stand twice in the file, or could mean the requests of two request files.
         InvalidLine: A value can't be set in a line.
         OutputExists: A file is there and `force` was not given.
@@ -100,6 +102,7 @@ def retry(
     with Spool(temp_dir) as spool:
         found = [(each, joined_table(each, filesystem)) for each in files]
         tables = [table for _, table in found if table is not None]
+        choice.by_table = bool(tables) and ids is None
         roles = sort_files([each for each, table in found if table is None], inputs, spool, filesystem=filesystem)
         target = None if os.fspath(output) == STDIN else located(output, filesystem)
         _refuse_read(target, [*roles.inputs, *roles.results, *roles.empty, *roles.retries], tables)
@@ -180,7 +183,7 @@ def _known(
     if tables:
         if roles.results or len(tables) > 1:
             raise Mismatch("a joined table says what became of all requests: name one table, and no results beside it")
-        found = table_as_verdicts(tables[0], roles.inputs, spool, parse_errors=PARSE_ERROR in choice.words)
+        found = table_as_verdicts(tables[0], roles.inputs, spool, choice.words)
         return [(file, ResultFile(file.name, str(file.path), None, part)) for file, part in found]
     if PARSE_ERROR in choice.words:
         raise ValueError(

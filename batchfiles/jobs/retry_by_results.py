@@ -143,9 +143,13 @@ class RetryByResults:
             unknown, unclaimed = counts["unknown"], counts["unknown"] + counts["malformed_unmatched"]
         if unclaimed == survey.index.count + len(survey.stray) > 0 and not self._choice.listed:
             names, inputs = (", ".join(list(dict.fromkeys(file.name for file in of))[:3]) for of in (self._results, self._inputs))
+            advice = (
+                "name the table of these requests, with the ids as they are in the request file"
+                if self._choice.by_table
+                else "every one would be sent again and paid for twice, so name the results of these requests"
+            )
             raise Mismatch(
-                f"not one result of {unclaimed:,} belongs to a request of {inputs}, so that every one would be sent again and "
-                "paid for twice: name the results of these requests",
+                f"not one result of {unclaimed:,} belongs to a request of {inputs}: {advice}",
                 path=names,
             )
         return unknown

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Any, Self
 
 from batchfiles.outcome import SUCCEEDED, Result
 
-__all__ = ["NOT_LISTED", "PARSE_ERROR", "RetryChoice", "words_of"]
+__all__ = ["NOT_IN_TABLE", "NOT_LISTED", "PARSE_ERROR", "STATUS", "RetryChoice", "words_of"]
 
 NOT_LISTED = "not in the list of ids"
 """Why a request is left out where ids are listed."""
+
+NOT_IN_TABLE = "not in the table"
+"""Why a request is left out where a table says what became of the others: somebody may have filtered its rows."""
+
+STATUS = re.compile("[0-9]{3}|[1-9]xx", re.ASCII)
+"""Words that mean a status or a hundred of them."""
 
 PARSE_ERROR = "parse_error"
 """The word for answers whose text did not parse; only a joined table knows of them."""
@@ -36,17 +43,28 @@ class RetryChoice:
         but: The same: never these.
         everything: Whether all that did not succeed is wanted.
         listed: Whether those are wanted that are found at all, as ids in a list are.
+        by_table: Whether a joined table says what became of the requests; those that it has no row for are never wanted.
 
     Attributes:
         listed: As given.
+        by_table: As given; it may be set when the files are known.
         matched: The words that some request matched.
     """
 
-    def __init__(self, only: Iterable[str] | None, but: Iterable[str], *, everything: bool = False, listed: bool = False) -> None:
+    def __init__(
+        self,
+        only: Iterable[str] | None,
+        but: Iterable[str],
+        *,
+        everything: bool = False,
+        listed: bool = False,
+        by_table: bool = False,
+    ) -> None:
         self._only = None if only is None else frozenset(only)
         self._but = frozenset(but)
         self._everything = everything
         self.listed = listed
+        self.by_table = by_table
         self.matched: set[str] = set()
 
     def to_spec(self) -> dict[str, Any]:
@@ -56,12 +74,13 @@ class RetryChoice:
             "but": sorted(self._but),
             "everything": self._everything,
             "listed": self.listed,
+            "by_table": self.by_table,
         }
 
     @classmethod
     def from_spec(cls, spec: dict[str, Any]) -> Self:
         """Return the choice that `to_spec` described."""
-        return cls(spec["only"], spec["but"], everything=spec["everything"], listed=spec["listed"])
+        return cls(spec["only"], spec["but"], everything=spec["everything"], listed=spec["listed"], by_table=spec["by_table"])
 
     @property
     def words(self) -> frozenset[str]:
@@ -78,6 +97,8 @@ class RetryChoice:
         """
         if self.listed:
             return None if is_found else NOT_LISTED
+        if self.by_table and not is_found:
+            return NOT_IN_TABLE
         if self._only is not None:
             if not self._matches(self._only, result, has_parse_error=has_parse_error):
                 return "succeeded" if result.outcome == SUCCEEDED else "not in --only"

@@ -32,7 +32,7 @@ FINDINGS_KEPT = 100
 """Findings of a range that are told in words; all are counted."""
 
 Group = tuple[str | None, int | None, str | None, str | None]
-"""Outcome, status, error code, and why it was left out; None if it was written. Of listed ids no outcome is known."""
+"""Outcome, status, error code, and why it was left out; None if it was written. Where nothing was asked, no outcome is known."""
 
 
 class RetryLines(Job):
@@ -103,7 +103,8 @@ class RetryLines(Job):
                 self._count_result(found.result, None)
                 self._written.add(key, file, offset, len(line), number)
         if absent:
-            self._count(*self._shown(MISSING.result), why_missing, absent)
+            unknown = (None, None, None) if self._choice.by_table else self._shown(MISSING.result)
+            self._count(*unknown, why_missing, absent)
         if self._spec["note_all"]:
             self._all.add_lines(keys, file, block.byte_offset, list(map(len, lines)), block.line_number)
 

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from batchfiles.findings import Finding
+from batchfiles.jobs.retry_choice import NOT_IN_TABLE
 from batchfiles.jobs.retry_lines import GROUPS_KEPT
 from batchfiles.outcome import OUTCOMES
 
@@ -21,7 +22,7 @@ class RetryGroup:
     """Requests that ended alike.
 
     Attributes:
-        outcome: What became of them; None where only a list of ids was asked.
+        outcome: What became of them; None where only a list of ids was given, or a table that has no row for them.
         status_code: Their HTTP status.
         error_code: The machine's word for what went wrong.
         requests: How many there are.
@@ -60,6 +61,8 @@ class RetryReport:
         inputs: Request lines, blank ones aside.
         written: Lines that are sent again.
         left_out: Lines that are not.
+        not_in_table: Those of them that the joined table has no row for: nothing is known of them, as of rows that were filtered
+            out; 0 where results say what became of the requests.
         changed: Lines that were written with another value.
         files: The files that were written.
         groups: Requests by what became of them and of their lines.
@@ -74,6 +77,7 @@ class RetryReport:
     inputs: int
     written: int
     left_out: int
+    not_in_table: int
     changed: int
     files: tuple[RetryFile, ...]
     groups: tuple[RetryGroup, ...]
@@ -137,6 +141,7 @@ class RetryTally:
             inputs=inputs,
             written=self.counts["written"],
             left_out=inputs - self.counts["written"],
+            not_in_table=sum(group.requests for group in groups if group.left_out == NOT_IN_TABLE),
             changed=self.counts["changed"],
             files=tuple(files),
             groups=tuple(groups),

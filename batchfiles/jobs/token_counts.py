@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from difflib import get_close_matches
 from typing import Any, Final, TypeAlias
 
+from batchfiles.bodies.tally import whole
 from batchfiles.errors import MissingDependency
 
 __all__ = ["COUNTERS", "TokenCounter", "estimated_tokens", "is_media", "token_counter"]
@@ -103,7 +104,7 @@ def _read_by_the_model(body: dict[str, Any]) -> Iterator[str | int]:
                 elif not is_media(value, key):
                     waiting.append(item)
         elif isinstance(value, list):
-            if value and all(type(item) is int for item in value):
+            if value and all(whole(item) is not None for item in value):
                 yield len(value)
             else:
                 waiting += value

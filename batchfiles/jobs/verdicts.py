@@ -9,28 +9,27 @@ import os
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from batchfiles.bodies.answer import EMPTY
 from batchfiles.codec import dumps, loads
-from batchfiles.errors import FileError, Mismatch
+from batchfiles.errors import Mismatch
 from batchfiles.jobs.local_file import LocalFile
-from batchfiles.jobs.retry_choice import PARSE_ERROR
-from batchfiles.outcome import SUCCEEDED, Result
-from batchfiles.streams.atomic import file_error
+from batchfiles.jobs.retry_choice import PARSE_ERROR, STATUS
+from batchfiles.outcome import OUTCOMES, SUCCEEDED, Result
 from batchfiles.streams.remote import Place, RemotePath, located
 from batchfiles.streams.sources import STDIN, Source, read_blocks
 from batchfiles.streams.spool import Spool
 
 __all__ = ["JoinedTable", "has_parse_error", "ids_as_verdicts", "ids_in", "joined_table", "read_verdict", "table_as_verdicts"]
 
-SUFFIX = ".parquet"
+SUFFIXES = (".parquet", ".arrow", ".arrows", ".feather", ".csv", ".csv.gz", ".csv.bz2", ".csv.zst", ".csv.zstd")
+"""What a table is called; JSONL could as well be results, and so is none."""
 
-NEEDED = ("custom_id", "outcome", "retryable")
+NEEDED = dict.fromkeys(("custom_id", "outcome", "retryable"), "it is not a table of `join`, or a column was left out")
 COLUMNS = (*NEEDED, "status_code", "error_code", PARSE_ERROR, "input_source")
-ROWS = 4096
-"""Rows that are read at a time."""
 CODE_LENGTH = 64
 """Characters of an error code that matter."""
 
@@ -40,7 +39,7 @@ class JoinedTable(NamedTuple):
 
     Attributes:
         name: What it is called.
-        parts: Its Parquet files.
+        parts: Its files.
     """
 
     name: str
@@ -64,7 +63,7 @@ def _line(custom_id: str, verdict: Sequence[object]) -> bytes:
 
 
 def joined_table(source: object, filesystem: object = None) -> JoinedTable | None:
-    """Return the Parquet table that a file is by its name, or a folder by its files; None for everything else.
+    """Return the table that a file is by its name, or a folder by its files; None for everything else.
 
     Args:
         source: What may be a table.
@@ -78,9 +77,9 @@ def joined_table(source: object, filesystem: object = None) -> JoinedTable | Non
     place = located(source, filesystem)
     is_folder = place.is_folder() if isinstance(place, RemotePath) else place.is_dir()
     if not is_folder:
-        return JoinedTable(str(place), (Source.at(place),)) if place.name.endswith(SUFFIX) else None
+        return JoinedTable(str(place), (Source.at(place),)) if place.name.lower().endswith(SUFFIXES) else None
     found = _files_in(place)
-    parts = tuple(Source.at(path) for path in found if path.name.endswith(SUFFIX))
+    parts = tuple(Source.at(path) for path in found if path.name.lower().endswith(SUFFIXES))
     is_table = bool(parts) and not any(".jsonl" in path.name for path in found)
     return JoinedTable(str(place), parts) if is_table else None
 
@@ -123,7 +122,7 @@ def ids_as_verdicts(source: Source, spool: Spool) -> LocalFile:
 
 
 def table_as_verdicts(
-    table: JoinedTable, inputs: Sequence[LocalFile], spool: Spool, *, parse_errors: bool
+    table: JoinedTable, inputs: Sequence[LocalFile], spool: Spool, words: Iterable[str] = ()
 ) -> list[tuple[LocalFile, int | None]]:
     """Copy what matters of a joined table to files of verdicts, one for each request file.
 
@@ -131,59 +130,51 @@ def table_as_verdicts(
         table: What `joined_table` returned.
         inputs: The request files.
         spool: Where to write.
-        parse_errors: Whether the column `parse_error` is needed.
+        words: Outcomes, statuses and error codes that requests are chosen by; the table must have their columns.
 
     Returns:
         The files, each with the number of the request file that its rows belong to; None where they may belong to any.
 
     Raises:
-        Mismatch: It is no joined table, or it was made of other request files.
+        Mismatch: It is no joined table, a value in it does not fit its column, or it was made of other request files.
+        TruncatedFile: It is damaged.
         FileError: It can't be read, or there is no room for the copies.
     """
+    from batchfiles.table.own_rows import own_rows
+
+    needed = NEEDED | _columns_of(words)
     found: dict[str | None, LocalFile] = {}
+    rows = 0
     with ExitStack() as stack:
         files: dict[str | None, Any] = {}
-        for source, line in _lines_of_table(table, parse_errors=parse_errors):
+        for row in chain.from_iterable(own_rows(part, COLUMNS, needed=needed) for part in table.parts):
+            rows += 1
+            if (custom_id := row["custom_id"]) is None:  # a request line that can't be read
+                continue
+            source, code = row.get("input_source"), row.get("error_code")
             if source not in files:
                 files[source] = stack.enter_context(spool.new_path("table.jsonl").open("xb"))
-            files[source].write(line)
+            failed_to_parse = row.get(PARSE_ERROR) is not None
+            verdict = [row["outcome"], row.get("status_code"), code and code[:CODE_LENGTH], row["retryable"], failed_to_parse]
+            files[source].write(_line(custom_id, verdict))
+    if rows and not files:
+        raise Mismatch("has no custom_id in any row: nothing tells which requests its rows belong to", path=table.name)
     for source, file in files.items():
         found[source] = LocalFile.of(table.name, None, Path(file.name))
     return _assigned(found, inputs, table.name)
 
 
-def _lines_of_table(joined: JoinedTable, *, parse_errors: bool) -> Iterator[tuple[str | None, bytes]]:
-    """Yield the request file and the verdict of each row."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    for part in joined.parts:
-        try:
-            with part.open_for_arrow() as file, pq.ParquetFile(file) as table:
-                names = table.schema_arrow.names
-                missing = [name for name in (*NEEDED, *((PARSE_ERROR,) if parse_errors else ())) if name not in names]
-                if missing == [PARSE_ERROR]:
-                    raise Mismatch(f"has no column {PARSE_ERROR}: `join --parsed` makes it", path=part.name)
-                if missing:
-                    raise Mismatch(f"is no joined table, having no column {missing[0]}", path=part.name)
-                for batch in table.iter_batches(ROWS, columns=[name for name in COLUMNS if name in names]):
-                    yield from _lines_of_batch(batch)
-        except FileError:
-            raise
-        except OSError as error:
-            raise file_error(error, part.name) from None
-        except pa.ArrowInvalid as error:
-            raise Mismatch(f"is no Parquet file: {str(error).splitlines()[0]}", path=part.name) from None
-
-
-def _lines_of_batch(batch: Any) -> Iterator[tuple[str | None, bytes]]:  # noqa: ANN401 - pyarrow has no types
-    for row in batch.to_pylist():
-        custom_id, code = row["custom_id"], row.get("error_code")
-        if custom_id is None:  # a request line that can't be read
-            continue
-        failed_to_parse = row.get(PARSE_ERROR) is not None
-        verdict = [row["outcome"], row.get("status_code"), code and code[:CODE_LENGTH], bool(row["retryable"]), failed_to_parse]
-        yield row.get("input_source"), _line(custom_id, verdict)
+def _columns_of(words: Iterable[str]) -> dict[str, str]:
+    """Return the columns that words ask for, each with the reason: without them no request would match, and none be written."""
+    needed = {}
+    for word in words:
+        if word == PARSE_ERROR:
+            needed[PARSE_ERROR] = "`join --parsed` makes it"
+        elif STATUS.fullmatch(word):
+            needed["status_code"] = f"{word!r} asks for it"
+        elif word not in OUTCOMES:
+            needed["error_code"] = f"{word!r} asks for it"
+    return needed
 
 
 def _assigned(found: dict[str | None, LocalFile], inputs: Sequence[LocalFile], table: str) -> list[tuple[LocalFile, int | None]]:
@@ -191,17 +182,23 @@ def _assigned(found: dict[str | None, LocalFile], inputs: Sequence[LocalFile], t
 
     Ids may restart in each request file, so that rows of others must not be taken for those of the ones at hand.
     """
-    if set(found) <= {None}:
-        return [(file, None) for file in found.values()]
-    if len(inputs) == 1 and len(found) == 1:
-        return [(file, 0) for file in found.values()]
+    of_any: list[tuple[LocalFile, int | None]] = [(found[None], None)] if None in found else []
+    names = [name for name in found if name is not None]
+    if not names:
+        return of_any
+    if len(inputs) == 1 and len(names) == 1:
+        return [*of_any, (found[names[0]], 0)]
     chosen: dict[str, int] = {}
     for number, file in enumerate(inputs):
-        source = _source_of(file, [name for name in found if name is not None and name not in chosen])
-        if source is None:
-            raise Mismatch(f"the table has no rows of {file.name}: it was made of {_some(found)}", path=table)
-        chosen[source] = number
-    return [(found[source], number) for source, number in chosen.items()]
+        # A file of which no row is left in the table has no source here: its requests are not in the table.
+        source = _source_of(file, [name for name in names if name not in chosen])
+        if source is not None:
+            chosen[source] = number
+    if not chosen:
+        raise Mismatch(
+            f"the table has no rows of {_some([file.name for file in inputs])}: it was made of {_some(names)}", path=table
+        )
+    return [*of_any, *((found[source], number) for source, number in chosen.items())]
 
 
 def _source_of(file: LocalFile, names: list[str]) -> str | None:
@@ -214,6 +211,5 @@ def _source_of(file: LocalFile, names: list[str]) -> str | None:
     return same[0] if len(same) == 1 else None
 
 
-def _some(names: Iterable[str | None]) -> str:
-    shown = [str(name) for name in names if name is not None]
-    return ", ".join(shown[:3]) + (", …" if len(shown) > 3 else "")
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:3]) + (", …" if len(names) > 3 else "")

@@ -65,28 +65,32 @@ class Source:
         return self.path.name if self.path is not None else None
 
     @contextmanager
-    def open(self) -> Iterator[BinaryIO]:
+    def open(self, *, tables: bool = False) -> Iterator[BinaryIO]:
         """Open the file for reading, decompressed by its magic bytes.
+
+        Args:
+            tables: Whether the reader knows Parquet and Arrow; others get an error that says what the file is.
 
         Raises:
             FileError: The file is not there or can't be read.
+            Mismatch: Its bytes are those of a file that holds no lines, such as an archive; also while reading.
             TruncatedFile: While reading: the compressed bytes end too early or are damaged.
         """
         if self.remote is not None:
             from batchfiles.streams.read_ahead import read_in_order
 
-            with read_in_order(self.remote) as raw, decompressed(raw, self.name) as stream:
+            with read_in_order(self.remote) as raw, decompressed(raw, self.name, tables=tables) as stream:
                 yield stream
             return
         if self.path is None:
-            with decompressed(cast("BinaryIO", self.stream), self.name) as stream:
+            with decompressed(cast("BinaryIO", self.stream), self.name, tables=tables) as stream:
                 yield stream
             return
         try:
             file = self.path.open("rb", buffering=0)
         except OSError as error:
             raise FileError(_why(error), path=self.name, number=error.errno) from None
-        with file, decompressed(cast("BinaryIO", file), self.name) as stream:
+        with file, decompressed(cast("BinaryIO", file), self.name, tables=tables) as stream:
             yield stream
 
     def is_seekable_text(self) -> bool:

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 
-from batchfiles.table.cells import base64_texts, is_bytes, is_nested, iso_times, json_texts
+from batchfiles.table.cells import base64_texts, check_times, is_bytes, is_nested, iso_times, json_texts
 from batchfiles.table.writer import Sink, TableWriter, native_file
 
 __all__ = ["CsvTable"]
@@ -57,6 +57,7 @@ class CsvTable(TableWriter):
             return iso_times(column)
         if is_nested(column.type):
             return json_texts(column)
+        check_times(column)
         if is_bytes(column.type):
             column = base64_texts(column)  # which may begin with +
         if self._safe and (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):

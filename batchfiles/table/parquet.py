@@ -39,6 +39,7 @@ DICTIONARY = frozenset(
         "endpoint",
         "model",
         "finish_reason",
+        "texts.list.element",
         "flagged_categories.list.element",
         "category_scores.key_value.key",
         "tool_calls.list.element.name",
@@ -50,7 +51,14 @@ DICTIONARY = frozenset(
         "parse_error",
     }
 )
-"""Columns of few different values. For all the others a dictionary is work thrown away: ids and texts don't repeat."""
+"""Columns of few different values. For all the others a dictionary is work thrown away: ids and texts don't repeat.
+
+`texts` is here for fastparquet, which reads each list of texts as None if the column has no dictionary, and says nothing (tried
+with 2026.9). The column is null but where there are several answers, so that it costs little.
+"""
+
+DICTIONARY_BYTES = 2 * GROUP_BYTES
+"""The longest dictionary. Parquet's usual 1 MiB would end that of `texts` in the middle of a row group, and its lists with it."""
 
 NO_STATISTICS = frozenset({"text", "refusal", "reasoning", "request_body", "response_body", "input_text", "parsed"})
 """Nobody looks for texts that lie between two others, and the least and the greatest text would stand in the footer in full."""
@@ -134,6 +142,7 @@ def _options(schema: pa.Schema, rows: int) -> dict[str, Any]:
         "compression": {path: COMPRESSION if path in packed else "none" for path in leaves},
         "compression_level": dict.fromkeys(packed, COMPRESSION_LEVEL),
         "use_dictionary": [path for path in leaves if path in DICTIONARY] or False,
+        "dictionary_pagesize_limit": DICTIONARY_BYTES,
         "write_statistics": [field.name for field in schema if field.name in leaves and field.name not in NO_STATISTICS],
         "write_page_index": True,
     }

@@ -20,6 +20,7 @@ from batchfiles.streams.lines import blocks
 from batchfiles.streams.remote import RemotePath, located
 from batchfiles.streams.sources import STDIN, Source, expand
 from batchfiles.table.cells import plain_values
+from batchfiles.table.logical_types import LogicalTypes
 from batchfiles.table.recognition import FILE_MAGIC, PARQUET_MAGIC, STREAM_MAGIC, Peeked, is_csv, told_as_damage
 
 __all__ = ["MALFORMED", "Preview", "first_rows"]
@@ -113,7 +114,7 @@ def _first_of_folder(name: str, parts: list[Source], count: int, columns: list[s
 
 
 def _first_of_file(source: Source, count: int, columns: list[str] | None) -> Preview:
-    with source.open() as stream:
+    with source.open(tables=True) as stream:
         peeked = Peeked(stream)
         head = peeked.head
         if head.startswith((PARQUET_MAGIC, FILE_MAGIC)):
@@ -134,7 +135,8 @@ def _parquet(source: Source, count: int, columns: list[str] | None) -> Preview:
         file = pq.ParquetFile(raw, buffer_size=READ_AHEAD, pre_buffer=False)
         chosen = _chosen(columns, file.schema_arrow.names)
         batches = file.iter_batches(batch_size=count, columns=chosen) if count > 0 else ()
-        return _preview(source, "Parquet", file.schema_arrow, batches, chosen, count, file.metadata.num_rows)
+        types = LogicalTypes(source.name, file.schema_arrow, file.schema, strict=False)
+        return _preview(source, "Parquet", types, batches, chosen, count, file.metadata.num_rows)
 
 
 def _arrow_file(source: Source, count: int, columns: list[str] | None) -> Preview:
@@ -142,19 +144,27 @@ def _arrow_file(source: Source, count: int, columns: list[str] | None) -> Previe
         file = pa.ipc.open_file(raw if isinstance(raw, pa.NativeFile) else pa.PythonFile(raw, mode="r"))
         batches = (file.get_batch(number) for number in range(file.num_record_batches))
         count_rows = getattr(file, "count_rows", lambda: None)  # younger than our floor of pyarrow
-        return _preview(source, "Arrow file", file.schema, batches, _chosen(columns, file.schema.names), count, count_rows())
+        return _preview(
+            source, "Arrow file", _types(source, file.schema), batches, _chosen(columns, file.schema.names), count, count_rows()
+        )
 
 
 def _arrow_stream(source: Source, stream: Peeked, count: int, columns: list[str] | None) -> Preview:
     with told_as_damage(source):
         reader = pa.ipc.open_stream(pa.PythonFile(stream, mode="r"))
-        return _preview(source, "Arrow stream", reader.schema, reader, _chosen(columns, reader.schema.names), count, None)
+        return _preview(
+            source, "Arrow stream", _types(source, reader.schema), reader, _chosen(columns, reader.schema.names), count, None
+        )
+
+
+def _types(source: Source, schema: pa.Schema) -> LogicalTypes:
+    return LogicalTypes(source.name, schema, strict=False)
 
 
 def _preview(
     source: Source,
     kind: str,
-    schema: pa.Schema,
+    types: LogicalTypes,
     batches: Iterable[pa.RecordBatch],
     columns: list[str],
     count: int,
@@ -165,9 +175,11 @@ def _preview(
     batches = iter(batches)
     while len(rows) < count and (batch := next(batches, None)) is not None:
         part = batch.slice(0, count - len(rows))
-        cells = [plain_values(part.column(part.schema.names.index(name))) for name in columns]
+        chosen = [part.column(part.schema.names.index(name)) for name in columns]  # two columns may have the same name
+        part = types.converted(pa.RecordBatch.from_arrays(chosen, names=columns))
+        cells = [plain_values(column, strict=False) for column in part.columns]
         rows += (dict(zip(columns, row, strict=True)) for row in zip(*cells, strict=True))
-    version = (schema.metadata or {}).get(b"batchfiles.schema_version")
+    version = (types.schema.metadata or {}).get(b"batchfiles.schema_version")
     return Preview(
         name=source.name,
         format=kind,

@@ -19,6 +19,9 @@ PARQUET_MAGIC = b"PAR1"
 FILE_MAGIC = b"ARROW1"
 STREAM_MAGIC = b"\xff\xff\xff\xff"
 
+AFTER_PARQUET = 64 * 1024
+"""Bytes in which the end of a Parquet file is looked for."""
+
 HEAD = 512
 """Bytes that tell the format; looked at again by the reader, since a pipe can't be rewound."""
 
@@ -68,7 +71,7 @@ def is_csv(name: str, head: bytes) -> bool:
 
 @contextmanager
 def told_as_damage(source: Source) -> Iterator[None]:
-    """Turn what pyarrow says about broken files into our error."""
+    """Turn what pyarrow says about files that it can't read into our error; not all of them are damaged."""
     try:
         yield
     except (pa.ArrowException, OSError) as error:
@@ -77,6 +80,29 @@ def told_as_damage(source: Source) -> Iterator[None]:
         if isinstance(error, OSError) and error.errno:
             raise file_error(error, source.name) from None
         reason = str(error).partition("\n")[0]
+        is_unknown = isinstance(error, (pa.ArrowNotImplementedError, pa.ArrowTypeError))
     else:
         return
+    if is_unknown:
+        raise Mismatch(
+            f"pyarrow {pa.__version__} can't read this file: {reason}; write it with other types, or without such columns",
+            path=source.name,
+        )
+    if "magic bytes" in reason and (length := _bytes_after_parquet(source)):
+        raise Mismatch(
+            f"other bytes follow the end of the Parquet data ({length:,} B), which is read from its end: remove them",
+            path=source.name,
+        )
     raise TruncatedFile(f"the file is damaged or cut short: {reason}", path=source.name)
+
+
+def _bytes_after_parquet(source: Source) -> int:
+    """Count the bytes behind a whole Parquet file: a newline of a transfer as text, zeros of a tape. 0 where it has no end."""
+    with source.open_for_arrow() as file:
+        size = file.seek(0, 2) if not isinstance(file, pa.NativeFile) else file.size()
+        start = max(size - AFTER_PARQUET, 0)
+        file.seek(start)
+        tail = file.read(size - start)
+    end = tail.rfind(PARQUET_MAGIC)
+    footer = int.from_bytes(tail[end - 4 : end], "little") if end >= 4 else 0
+    return len(tail) - end - 4 if 0 < footer <= start + end else 0

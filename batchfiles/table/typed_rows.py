@@ -6,7 +6,7 @@ as a date or a number in a string stays a string.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from itertools import islice
 from typing import Any
@@ -18,6 +18,7 @@ from batchfiles.errors import FileError, InvalidLine
 from batchfiles.limits import LINE_CAP
 from batchfiles.streams.atomic import file_error
 from batchfiles.streams.spool import Spool
+from batchfiles.table.csv_cells import CSV_NULLS
 from batchfiles.table.exact_integers import AS_TEXT, BEYOND, beyond_64_bits
 from batchfiles.table.user_table import ROWS, RowTable, TableLike, user_tables
 
@@ -31,7 +32,7 @@ Row = dict[str, Any]
 
 
 def typed_tables(
-    table: TableLike, spool: Spool, *, cap: int = LINE_CAP, filesystem: object = None
+    table: TableLike, spool: Spool, *, cap: int = LINE_CAP, filesystem: object = None, csv_nulls: Sequence[str] = CSV_NULLS
 ) -> Iterator[tuple[str, pa.Schema, Iterator[pa.RecordBatch]]]:
     """Yield each table's name, schema and record batches.
 
@@ -40,11 +41,12 @@ def typed_tables(
         spool: Where JSONL is kept between the pass that finds the types and the one that uses them.
         cap: The longest line of a JSONL file.
         filesystem: As for `user_tables`.
+        csv_nulls: As for `user_tables`.
 
     Raises:
         BatchFilesError: As `user_tables`.
     """
-    with closing(user_tables(table, cap=cap, filesystem=filesystem)) as opened:
+    with closing(user_tables(table, cap=cap, filesystem=filesystem, csv_nulls=csv_nulls)) as opened:
         for each in opened:
             if not isinstance(each, RowTable):
                 yield each.name, each.schema, each.batches(each.schema.names)

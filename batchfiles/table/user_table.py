@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import csv
 import os
-from codecs import getincrementaldecoder
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias, cast
 
@@ -18,11 +17,13 @@ from batchfiles.limits import LINE_CAP
 from batchfiles.streams.lines import blocks
 from batchfiles.streams.remote import RemotePath, located
 from batchfiles.streams.sources import STDIN, Source, SourceLike, expand
-from batchfiles.table.cells import plain_values
+from batchfiles.table.cells import TimeOutOfRange, plain_values
+from batchfiles.table.csv_cells import CSV_NULLS, CsvCells
 from batchfiles.table.exact_integers import loads_exactly
+from batchfiles.table.logical_types import LogicalTypes
 from batchfiles.table.recognition import FILE_MAGIC, PARQUET_MAGIC, STREAM_MAGIC, Peeked, is_csv, told_as_damage
 
-__all__ = ["Choose", "RowTable", "TableLike", "UserTable", "table_sources", "user_tables"]
+__all__ = ["Choose", "RowTable", "TableLike", "UserTable", "column_values", "table_sources", "user_tables"]
 
 ROWS = 1024
 """Rows whose Python objects exist at one time."""
@@ -30,14 +31,22 @@ ROWS = 1024
 READ_AHEAD = 1024 * 1024
 """Bytes of a Parquet column to read at a time: somebody else's row group may be larger than memory."""
 
-CHUNK = 1024 * 1024
-"""Bytes of CSV that are decoded at a time."""
-
 SUFFIXES = (".parquet", ".arrow", ".arrows", ".feather", ".csv", ".jsonl", ".ndjson")
 COMPRESSED = ("", ".gz", ".bz2", ".zst", ".zstd")
 ENDINGS = tuple(suffix + end for suffix in SUFFIXES for end in COMPRESSED)
 
 NO_TABLE = f"the folder holds no table ({', '.join(SUFFIXES)})"
+
+CURES = {
+    "polars.LazyFrame": "call .collect() first",
+    "builtins.dict": "make a table of it with pyarrow.table(columns), or pyarrow.Table.from_pylist(rows) for a list of dicts",
+    ".to_table": "call .to_table() first",  # Dataset and Scanner of pyarrow, Lance, Delta Lake
+    ".toArrow": "call .toArrow() first",  # PySpark
+    ".to_arrow": "call .to_arrow() first",
+    ".to_pandas": "call .to_pandas() first",
+    ".compute": "call .compute() first",  # Dask
+}
+"""How to make a table of what is none: by its type, or by a method that it has."""
 
 Row: TypeAlias = dict[str, Any]
 
@@ -56,12 +65,23 @@ class UserTable:
         name: What errors call it.
         schema: Its columns.
         read: Yields record batches of the columns that are asked for.
+        source: The file that it is; None for a table in memory.
+        parquet: The Parquet schema of the file; None for others.
     """
 
-    def __init__(self, name: str, schema: pa.Schema, read: Callable[[list[str]], Iterable[pa.RecordBatch]]) -> None:
+    def __init__(
+        self,
+        name: str,
+        schema: pa.Schema,
+        read: Callable[[list[str]], Iterable[pa.RecordBatch]],
+        source: Source | None = None,
+        parquet: pq.ParquetSchema | None = None,
+    ) -> None:
         self.name = name
-        self.schema = schema
+        self._types = LogicalTypes(name, schema, parquet)
+        self.schema = self._types.schema
         self._read = read
+        self._source = source
         _check_names(schema.names, name)
 
     def batches(self, columns: list[str]) -> Iterator[pa.RecordBatch]:
@@ -69,26 +89,46 @@ class UserTable:
 
         Raises:
             TruncatedFile: The file is damaged.
+            Mismatch: A column is of a type that has no text, or that pyarrow can't read.
         """
-        for batch in self._read(columns):
-            yield batch if batch.schema.names == columns else batch.select(columns)
+        with nullcontext() if self._source is None else told_as_damage(self._source):
+            for batch in self._read(columns):
+                yield self._types.converted(batch if batch.schema.names == columns else batch.select(columns))
 
     def rows(self, choose: Choose) -> Iterator[Row]:
         """Yield the rows as JSON values of the columns that are chosen."""
         columns = choose(self.schema.names)
+        number = 0
         for whole in self.batches(columns):
             for start in range(0, whole.num_rows, ROWS):
                 batch = whole.slice(start, ROWS)
-                cells = [self._values(column, name) for name, column in zip(columns, batch.columns, strict=True)]
+                cells = [column_values(batch.column(name), name, self.name, number) for name in columns]
                 for row in zip(*cells, strict=True) if cells else [()] * batch.num_rows:
                     yield dict(zip(columns, row, strict=True))
+                number += batch.num_rows
 
-    def _values(self, column: pa.Array, name: str) -> list[Any]:
-        try:
-            return plain_values(column)
-        except (pa.ArrowException, ValueError, UnicodeDecodeError) as error:
-            reason = str(error).partition("\n")[0]
-        raise Mismatch(f"column {name!r} of type {column.type} has no JSON form: {reason}", path=self.name)
+
+def column_values(column: pa.Array, name: str, table: str, before: int) -> list[Any]:
+    """Return the cells of a column as JSON values.
+
+    Args:
+        column: The cells.
+        name: What the column is called.
+        table: What the table is called.
+        before: Rows of the table before these.
+
+    Raises:
+        InvalidLine: A time is out of range; row and column are named.
+        Mismatch: Values of such a type have no JSON form.
+    """
+    try:
+        return plain_values(column)
+    except TimeOutOfRange as error:
+        place, code = f"row {before + error.row + 1:,} has {error.reason}, in {name!r}", error.code
+    except (pa.ArrowException, ValueError, UnicodeDecodeError) as error:
+        reason = str(error).partition("\n")[0]
+        raise Mismatch(f"column {name!r} of type {column.type} has no JSON form: {reason}", path=table) from None
+    raise InvalidLine(place, code=code, path=table, role="input")
 
 
 class RowTable:
@@ -98,10 +138,12 @@ class RowTable:
         name: What errors call it.
         rows: Yields the rows.
         columns: The columns, where the file names them first; None for JSONL, whose rows may differ.
+        csv: What knows more about the cells of a CSV file; None for JSONL.
     """
 
-    def __init__(self, name: str, rows: Iterable[Row], columns: list[str] | None) -> None:
+    def __init__(self, name: str, rows: Iterable[Row], columns: list[str] | None, csv: CsvCells | None = None) -> None:
         self.name = name
+        self.csv = csv
         self.columns = columns
         self._rows = rows
         if columns is not None:
@@ -115,7 +157,7 @@ class RowTable:
 
 
 def user_tables(
-    table: TableLike, *, cap: int = LINE_CAP, filesystem: object = None
+    table: TableLike, *, cap: int = LINE_CAP, filesystem: object = None, csv_nulls: Sequence[str] = CSV_NULLS
 ) -> Generator[UserTable | RowTable, None, None]:
     """Open the tables that something stands for, one after the other, each until the next one is asked for.
 
@@ -123,6 +165,7 @@ def user_tables(
         table: A table, or a list of sources.
         cap: The longest line of a JSONL file.
         filesystem: The filesystem in which paths are paths, of `pyarrow.fs` or of fsspec; None takes the local one.
+        csv_nulls: What null is in CSV, as for `CsvCells`.
 
     Raises:
         FileError: A file is not there or can't be read.
@@ -132,11 +175,15 @@ def user_tables(
         TypeError: It is no table at all.
     """
     if hasattr(table, "__arrow_c_stream__"):
-        reader = pa.RecordBatchReader.from_stream(table)
+        try:
+            reader = pa.RecordBatchReader.from_stream(table)
+        except pa.ArrowException as error:
+            reason = str(error).partition("\n")[0]
+            raise Mismatch(f"pyarrow {pa.__version__} can't read this table: {reason}", path="<table>") from None
         yield UserTable("<table>", reader.schema, lambda columns: (batch.select(columns) for batch in reader))
         return
     for source in table_sources(table, filesystem=filesystem):
-        yield from _opened(source, cap)
+        yield from _opened(source, cap, csv_nulls)
 
 
 def table_sources(table: TableLike, *, filesystem: object = None) -> list[Source]:
@@ -153,17 +200,29 @@ def table_sources(table: TableLike, *, filesystem: object = None) -> list[Source
     """
     found: list[SourceLike] = []
     for item in table if isinstance(table, (list, tuple)) else [table]:
-        is_path = isinstance(item, (str, os.PathLike, RemotePath)) and item != STDIN
-        place = located(item, filesystem) if is_path else None
+        is_path = isinstance(item, (str, os.PathLike, RemotePath))
+        place = located(item, filesystem) if is_path and item != STDIN else None
         if isinstance(place, RemotePath) and place.is_folder():
             found += _remote_files_of(place)
         elif isinstance(place, Path) and place.is_dir():
             found += _files_of(place)
-        else:
+        elif is_path or isinstance(item, Source) or hasattr(item, "read"):
             found.append(item)
+        else:
+            raise TypeError(_no_table(item))
     if not found:
         raise TypeError("there is no table to read")
     return expand(found, filesystem=filesystem)
+
+
+def _no_table(value: object) -> str:
+    """Say what a value is that is not a table, and how to make one of it."""
+    kind = type(value)
+    origin = f"{kind.__module__.partition('.')[0]}.{kind.__name__}"
+    cure = next(
+        (words for sign, words in CURES.items() if origin == sign or (sign.startswith(".") and hasattr(value, sign[1:]))), ""
+    )
+    return f"a table is a path, an open binary file, '-' or an object with __arrow_c_stream__, not {origin}{cure and f': {cure}'}"
 
 
 def _files_of(folder: Path) -> list[Path]:
@@ -191,8 +250,8 @@ def _is_table(names: Sequence[str]) -> bool:
     return names[-1].lower().endswith(ENDINGS) and not any(name.startswith((".", "_")) for name in names)
 
 
-def _opened(source: Source, cap: int) -> Iterator[UserTable | RowTable]:
-    with source.open() as stream:
+def _opened(source: Source, cap: int, csv_nulls: Sequence[str]) -> Iterator[UserTable | RowTable]:
+    with source.open(tables=True) as stream:
         peeked = Peeked(stream)
         if peeked.head.startswith((PARQUET_MAGIC, FILE_MAGIC)):
             if source.path is None and source.remote is None:
@@ -202,78 +261,37 @@ def _opened(source: Source, cap: int) -> Iterator[UserTable | RowTable]:
         elif peeked.head.startswith(STREAM_MAGIC):
             with told_as_damage(source):
                 reader = pa.ipc.open_stream(pa.PythonFile(peeked, mode="r"))
-                yield UserTable(source.name, reader.schema, lambda columns: (batch.select(columns) for batch in reader))
+                yield UserTable(source.name, reader.schema, lambda columns: (batch.select(columns) for batch in reader), source)
         elif source.name.lower().endswith((".parquet", ".arrow", ".arrows", ".feather")):
             raise TruncatedFile("the file does not begin as its name says", path=source.name)
         elif is_csv(source.name, peeked.head):
-            yield _csv(source.name, peeked)
+            yield _csv(source.name, peeked, csv_nulls)
         else:
             yield RowTable(source.name, _json_rows(source.name, peeked, cap), None)
 
 
 def _parquet(source: Source, raw: BinaryIO) -> UserTable:
     file = pq.ParquetFile(raw, buffer_size=READ_AHEAD, pre_buffer=False)
-    return UserTable(source.name, file.schema_arrow, lambda columns: file.iter_batches(batch_size=ROWS, columns=columns))
+    return UserTable(
+        source.name,
+        file.schema_arrow,
+        lambda columns: file.iter_batches(batch_size=ROWS, columns=columns),
+        source,
+        file.schema,
+    )
 
 
 def _arrow_file(source: Source, raw: BinaryIO) -> UserTable:
     file = pa.ipc.open_file(raw if isinstance(raw, pa.NativeFile) else pa.PythonFile(raw, mode="r"))
     numbers = range(file.num_record_batches)
-    return UserTable(source.name, file.schema, lambda columns: (file.get_batch(number).select(columns) for number in numbers))
+    return UserTable(
+        source.name, file.schema, lambda columns: (file.get_batch(number).select(columns) for number in numbers), source
+    )
 
 
-def _csv(name: str, stream: Peeked) -> RowTable:
-    csv.field_size_limit(LINE_CAP)  # of the whole process; the library's own is 128 KiB, less than many a text
-    reader = csv.reader(_text_lines(name, stream), strict=True)
-    header = next(iter(_csv_records(name, reader)), [])
-    return RowTable(name, _csv_rows(name, reader, header), header)
-
-
-def _csv_records(name: str, reader: Iterator[list[str]]) -> Iterator[list[str]]:
-    while True:
-        try:
-            record = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            reason = str(error)
-        else:
-            yield record
-            continue
-        raise TruncatedFile(f"the CSV can't be read: {reason}", path=name)
-
-
-def _csv_rows(name: str, reader: Iterator[list[str]], header: Sequence[str]) -> Iterator[Row]:
-    """Yield rows of texts; an empty cell is null, for CSV has no other."""
-    number = 0
-    for record in _csv_records(name, reader):
-        if not record:  # a blank line
-            continue
-        number += 1
-        if len(record) != len(header):
-            raise Mismatch(f"row {number} has {len(record)} cells, and the header has {len(header)}", path=name)
-        yield {column: text or None for column, text in zip(header, record, strict=True)}
-
-
-def _text_lines(name: str, stream: Peeked) -> Iterator[str]:
-    r"""Yield lines with their ends as they are: a cell in quotes may hold `\r\n`."""
-    decoder = getincrementaldecoder("utf-8-sig")()
-    rest = ""
-    while True:
-        chunk = stream.read(CHUNK)
-        try:
-            text = rest + decoder.decode(chunk, final=not chunk)
-        except UnicodeDecodeError:
-            break
-        lines = text.split("\n")
-        rest = lines.pop()
-        for line in lines:
-            yield f"{line}\n"
-        if not chunk:
-            if rest:
-                yield rest
-            return
-    raise Mismatch("the CSV is not UTF-8: convert it first, as with iconv -t utf-8", path=name)
+def _csv(name: str, stream: Peeked, nulls: Sequence[str]) -> RowTable:
+    cells = CsvCells(name, stream, nulls)
+    return RowTable(name, cells.rows(), cells.header, cells)
 
 
 def _json_rows(name: str, stream: Peeked, cap: int) -> Iterator[Row]:

@@ -159,3 +159,13 @@ def test_a_bool_never_passes_for_a_number(values):
     else:
         [(_, packed, _)] = vectors(embeddings(values))
         assert all(math.isclose(a, b, rel_tol=1e-6, abs_tol=1e-37) for a, b in zip(floats(packed), values, strict=True))
+
+
+def test_an_index_may_be_written_as_a_float():
+    """With `"index": 0.0` the vector was lost; protobuf's Struct writes it so."""
+    data = [{"index": 1.0, "embedding": [1.5]}, {"index": 0.0, "embedding": [0.5]}]
+
+    assert [index for index, *_ in vectors({"data": data})] == [1, 0]
+    [(index, values, problem)] = vectors({"data": [{"index": 0.5, "embedding": [1.5]}]})
+    assert (index, values) == (None, None)
+    assert "whole number" in str(problem)

@@ -76,3 +76,34 @@ def test_any_other_value_keeps_the_body(value):
     tally.more({"known": 1, "unknown": value}, frozenset({"known"}))
 
     assert (tally.carried, tally.misfits) == (False, 0)
+
+
+@pytest.mark.parametrize(
+    ("value", "count"), [(7, 7), (7.0, 7), (-0.0, 0), (2.0**53, 2**53), (-(2.0**53), -(2**53)), (2**63 - 1, 2**63 - 1)]
+)
+def test_an_integer_may_be_written_as_a_float(value, count):
+    """Protobuf's Struct has no other numbers; up to 2**53 nothing can have been rounded."""
+    tally = Tally()
+    found = tally.count(value)
+
+    assert (found, type(found)) == (count, int)
+    assert (tally.misfits, tally.carried) == (0, True)
+
+
+@pytest.mark.parametrize("value", [7.5, 9.007199254741e15, 2.0**63, math.nan, math.inf, -math.inf, True, "7", 2**63])
+def test_what_is_no_count(value):
+    """A float beyond 2**53 may be another integer that was rounded."""
+    tally = Tally()
+
+    assert tally.count(value) is None
+    assert (tally.misfits, tally.carried) == (1, False)
+
+
+@pytest.mark.parametrize("key", ["stop_reason", "matched_stop"])
+@pytest.mark.parametrize("value", [128009, 128009.0])
+def test_the_number_of_a_stop_token_is_housekeeping(key, value):
+    """As an integer and as a float."""
+    tally = Tally()
+    tally.more({key: value}, frozenset())
+
+    assert tally.carried

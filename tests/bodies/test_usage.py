@@ -463,10 +463,10 @@ def test_other_keys_are_housekeeping():
     assert (tally.misfits, tally.carried) == (0, True)
 
 
-@pytest.mark.parametrize("value", [1.0, True, "5", 2**63, -(2**63) - 1, [], {}])
+@pytest.mark.parametrize("value", [1.5, 2.0**53 + 2, float("inf"), True, "5", 2**63, -(2**63) - 1, [], {}])
 @pytest.mark.parametrize("key", ["prompt_tokens", "completion_tokens", "total_tokens"])
 def test_a_count_is_an_int64_or_null(key, value):
-    """One misfit each; a float for a count is not rounded."""
+    """One misfit each; a fraction is not rounded."""
     tally = Tally()
 
     assert read(CHAT | {key: value}, tally).count(None) == 2

@@ -43,6 +43,8 @@ def test_a_text_is_one_whatever_it_begins_with() -> None:
     [
         ({}, None),
         ({"max_tokens": 10}, 10),
+        ({"max_tokens": 10.0, "n": 2.0}, 20),  # protobuf's Struct
+        ({"max_tokens": 10.5}, None),
         ({"max_output_tokens": 10}, 10),
         ({"max_completion_tokens": 10, "max_tokens": 99}, 10),
         ({"max_tokens": 10, "n": 3}, 30),

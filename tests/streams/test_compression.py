@@ -9,7 +9,7 @@ import subprocess
 import pyarrow as pa
 import pytest
 
-from batchfiles.errors import BatchFilesError, TruncatedFile
+from batchfiles.errors import BatchFilesError, Mismatch, TruncatedFile
 from batchfiles.streams.compression import compressed, compression_of, compression_of_name, decompressed
 
 
@@ -154,3 +154,137 @@ def test_other_tools_can_read_it():
 def test_damage_is_a_batchfiles_error():
     """Whoever catches our root catches it."""
     assert issubclass(TruncatedFile, BatchFilesError)
+
+
+def skippable(content):
+    """Make a frame that holds no data (RFC 8878, 3.1.2)."""
+    return b"\x5a\x2a\x4d\x18" + len(content).to_bytes(4, "little") + content
+
+
+@pytest.mark.parametrize("size", [1, 100, 100_000])
+@pytest.mark.parametrize(
+    "data",
+    [
+        skippable(b"\x27\0\0\0") + COMPRESS["zstd"](DATA),
+        skippable(b"") + skippable(b"x" * 5000) + COMPRESS["zstd"](DATA),
+        COMPRESS["zstd"](DATA) + skippable(b"index"),
+        COMPRESS["zstd"](DATA[:100]) + skippable(b"between") + COMPRESS["zstd"](DATA[100:]),
+    ],
+    ids=["pzstd", "two", "seekable", "between"],
+)
+def test_frames_without_data_are_zstd(data, size):
+    """Every file of pzstd begins with one, and was read as text: a table of malformed rows, with exit code 0."""
+    assert compression_of(data) == "zstd"
+    assert read(data, size) == (DATA, None)
+
+
+@pytest.mark.parametrize("size", [1, 100, 100_000])
+@pytest.mark.parametrize("zeros", [1, 511, 200_000])
+@pytest.mark.parametrize("name", ["gzip", "bz2"])
+def test_zeros_behind_the_end_are_padding(name, zeros, size):
+    """Tapes and object stores fill up their blocks; gzip, bzip2 and Python ignore it, also between two members."""
+    compress = COMPRESS[name]
+    assert read(compress(DATA) + bytes(zeros), size) == (DATA, None)
+    assert read(compress(DATA[:50]) + bytes(zeros) + compress(DATA[50:]) + bytes(zeros), size) == (DATA, None)
+    _, error = read(compress(DATA) + bytes(zeros) + b"x")
+    assert "other bytes follow the end" in str(error)
+
+
+@pytest.mark.parametrize("name", COMPRESS)
+def test_other_bytes_behind_the_end_are_called_so(name):
+    """The data itself is whole, and was called damaged or cut short."""
+    found, error = read(COMPRESS[name](DATA) + b"\n")
+    assert str(error) == f"f: other bytes follow the end of the {name} data: remove them, or decompress it first (truncated_file)"
+    assert found == DATA or (name == "zstd" and DATA.startswith(found))  # pyarrow takes the end of the last piece with it
+
+
+# Frames of zstd that need a window of 1 GiB, and the dictionary 210; neither is damaged.
+LARGE_WINDOW = bytes.fromhex("28b52ffd00a0210000") + b"abcd"
+WITH_DICTIONARY = bytes.fromhex("28b52ffd21d204210000") + b"abcd"
+
+
+@pytest.mark.parametrize(("data", "words"), [(LARGE_WINDOW, "zstd -d --long=31"), (WITH_DICTIONARY, "zstd -d -D")])
+def test_whole_data_that_is_not_read_here_is_not_called_damaged(data, words):
+    """The user is told how to decompress it."""
+    found, error = read(data)
+    assert found == b""
+    assert words in str(error)
+    assert "damaged" not in str(error)
+
+
+FOREIGN = [
+    (b"PK\x03\x04\x14\0\0\0\x08\0results.jsonl", "a ZIP archive: extract"),
+    (b"PK\x03\x04\x14\0\x06\0\x08\0[Content_Types].xml", "an Excel workbook"),
+    (b"PK\x05\x06" + bytes(18), "an empty ZIP archive"),
+    (b"\xfd7zXZ\0\0\x04", "xz data: decompress it first, with xz -d"),
+    (b"\x5d\0\0\x80\0\xff\xff", "LZMA data"),
+    (b"LZIP\x01\x0c\0\xff", "lzip data"),
+    (b"\x04\x22\x4d\x18d@\xa7#", "LZ4 data: decompress it first, with lz4 -d"),
+    (b"\xff\x06\0\0sNaPpY", "Snappy data"),
+    (b"\x1f\x9d\x90a", "data of compress"),
+    (b"7z\xbc\xaf\x27\x1c\0\x04", "a 7z archive"),
+    (b"Rar!\x1a\x07\x01\0", "a RAR archive"),
+    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1\0", "an Excel workbook (.xls)"),
+    (b"PAR1\x15\x04\x15\0", "a Parquet file, and JSONL is expected here"),
+    (b"ARROW1\0\0\xff\xff\xff\xff", "an Arrow file"),
+    (b"\xff\xff\xff\xff\x10\x01\0\0", "an Arrow stream"),
+    (b"ORC\x0a\x03\0", "an ORC file"),
+    (b"Obj\x01\x04\x14avro.codec", "an Avro file"),
+    (b"SQLite format 3\0\x10\0", "an SQLite database"),
+    (bytes(8) + b"DUCK" + bytes(8), "a DuckDB database"),
+    (b"results.jsonl".ljust(257, b"\0") + b"ustar\x0000", "a tar archive"),
+]
+
+
+@pytest.mark.parametrize(("data", "words"), FOREIGN)
+@pytest.mark.parametrize("wrap", [None, *COMPRESS])
+def test_bytes_of_other_kinds_are_named_with_the_cure(data, words, wrap):
+    """A ZIP archive was read as text, so that a join called every request missing, with exit code 0; compressed ones too."""
+    with pytest.raises(Mismatch) as caught, decompressed(io.BytesIO(COMPRESS[wrap](data) if wrap else data), "f") as stream:
+        stream.read(10)
+    assert words in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "text", ["ORC-1,a\n", "LZIP\n", "PAR1 is an id\n", "%PDF-\n", "FEA1", "]\n", "{}\n", "\ufeff{}", "P*M\n"]
+)
+def test_text_that_begins_like_another_kind_is_text(text):
+    """An id in a list may."""
+    assert read(text.encode()) == (text.encode(), None)
+
+
+@pytest.mark.parametrize("outer", COMPRESS)
+@pytest.mark.parametrize("inner", COMPRESS)
+def test_what_was_compressed_twice_is_called_so(outer, inner):
+    """The inner bytes were taken for lines."""
+    with pytest.raises(Mismatch, match=f"the {outer} data holds {inner} data once more"):
+        read(COMPRESS[outer](COMPRESS[inner](DATA)))
+
+
+@pytest.mark.parametrize("suffix", [".gz", ".GZ", ".bz2", ".zst", ".zstd"])
+def test_a_name_that_promises_compression_must_not_lie_about_other_bytes(suffix):
+    """Damaged first bytes were read as lines; text is fine, as object stores decompress on the way."""
+    for data in (b"\0" * 40, b"\x8b\x08\0\0\0" + bytes(range(128, 200)), gzip.compress(DATA)[1:]):
+        with (
+            pytest.raises(Mismatch, match=f"f.jsonl{suffix}: the file holds neither .* data nor text"),
+            decompressed(io.BytesIO(data), f"f.jsonl{suffix}"),
+        ):
+            pass
+    for text in (b"", DATA, "Grüße\n".encode(), "Grüße\n".encode("utf-16"), "é".encode() * 511 + b"\n"):
+        with decompressed(io.BytesIO(text), f"f.jsonl{suffix}") as stream:
+            assert stream.read(-1) == text
+
+
+@pytest.mark.parametrize(("data", "words"), [each for each in FOREIGN if b"AR" in each[0] or each[0].startswith(b"\xff\xff")])
+def test_readers_of_tables_get_the_bytes_of_tables(data, words):
+    """Show, prepare and others know Parquet and Arrow; only a stream can be read from a compressed file."""
+    del words
+    with decompressed(io.BytesIO(data), "f", tables=True) as stream:
+        assert stream.read(100) == data
+    packed = gzip.compress(data)
+    if data.startswith(b"\xff"):
+        with decompressed(io.BytesIO(packed), "f", tables=True) as stream:
+            assert stream.read(100) == data
+    else:
+        with pytest.raises(Mismatch, match="decompress it first"), decompressed(io.BytesIO(packed), "f", tables=True) as stream:
+            stream.read(100)

@@ -1,0 +1,175 @@
+"""The cells of a CSV file: text, and null where the file has a word for it."""
+
+from __future__ import annotations
+
+import csv
+import re
+from codecs import getincrementaldecoder
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+from batchfiles.errors import Mismatch, TruncatedFile
+from batchfiles.findings import Finding
+from batchfiles.limits import LINE_CAP
+from batchfiles.table.recognition import Peeked
+
+__all__ = ["CSV_NULLS", "CsvCells"]
+
+CHUNK = 1024 * 1024
+"""Bytes of CSV that are decoded at a time."""
+
+QUOTED_EMPTY: Final = '""'
+
+CSV_NULLS: Final = ("", QUOTED_EMPTY)
+"""What null is where nothing is said: many programs quote all cells, so that an empty one in quotes is no sign of a text."""
+
+WORDS: Final = frozenset(
+    {"NA", "N/A", "n/a", "#N/A", "<NA>", "NULL", "Null", "null", "None", "none", "nil", "NaN", "NAN", "nan", r"\N", "-", ".", "?"}
+)
+"""What programs write for a null: R, Excel, pandas, SQL, PostgreSQL, Stata."""
+
+NUMBER: Final = re.compile(r"\s*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?\s*", re.ASCII)
+
+
+class CsvCells:
+    """Reads a CSV file.
+
+    Args:
+        name: What errors call it.
+        stream: Its bytes.
+        nulls: What null is, as it stands in the file: `""` (the empty string) for nothing between two commas, `'""'` for two
+            quotes, and words such as `NA`, quoted or not.
+
+    Attributes:
+        header: The names of the columns.
+
+    Raises:
+        TruncatedFile: The CSV can't be read.
+        Mismatch: It is not UTF-8.
+    """
+
+    def __init__(self, name: str, stream: Peeked, nulls: Sequence[str] = CSV_NULLS) -> None:
+        csv.field_size_limit(LINE_CAP)  # of the whole process; the library's own is 128 KiB, less than many a text
+        self._name = name
+        self._stream = stream
+        self._words = frozenset(nulls) - {"", QUOTED_EMPTY}
+        self._empty = None if "" in nulls else ""
+        self._quoted_empty = None if QUOTED_EMPTY in nulls else ""
+        self._raw: list[str] = []
+        self._reader = csv.reader(self._lines(), strict=True)
+        self.header: list[str] = next(self._records(), [])
+        self._numbers = dict.fromkeys(self.header, False)  # the columns that may yet hold numbers only: whether one was seen
+        self._null_words: dict[str, Counter[str]] = {column: Counter() for column in self.header}
+
+    def rows(self) -> Iterator[dict[str, Any]]:
+        """Yield the rows.
+
+        Raises:
+            TruncatedFile: The CSV can't be read.
+            Mismatch: It is not UTF-8, or a row has more or fewer cells than the header.
+        """
+        header = self.header
+        number = 0
+        for record in self._records():
+            if not record:  # a blank line
+                continue
+            number += 1
+            if len(record) != len(header):
+                raise Mismatch(f"row {number} has {len(record)} cells, and the header has {len(header)}", path=self._name)
+            row = dict(zip(header, self._with_nulls(record), strict=True))
+            for column in tuple(self._numbers):
+                self._look_at(column, row[column])
+            yield row
+
+    def findings(self, columns: Sequence[str]) -> list[Finding]:
+        """Return a warning for each column that held numbers so far, and words that mean null elsewhere.
+
+        Args:
+            columns: Those that are used.
+        """
+        found = []
+        for column in columns:
+            words = self._null_words.get(column)
+            if words and self._numbers.get(column):
+                word, count = words.most_common(1)[0]
+                message = (
+                    f"The column {column!r} holds numbers, and {word!r} in {count:,} rows, which is text here. If it means null, "
+                    f"name it (--csv-null {word})."
+                )
+                found.append(Finding(code="null_word", message=message, severity="warning", path=self._name))
+        return found
+
+    def _with_nulls(self, record: list[str]) -> Sequence[str | None]:
+        words = self._words
+        if words and not words.isdisjoint(record):
+            return self._without_empty([None if text in words else text for text in record], record)
+        return self._without_empty(record, record) if "" in record else record
+
+    def _without_empty(self, cells: Sequence[str | None], record: list[str]) -> Sequence[str | None]:
+        if self._empty is self._quoted_empty or QUOTED_EMPTY not in (raw := "".join(self._raw)):
+            return [self._empty if text == "" else text for text in cells]
+        quoted = [self._quoted_empty if is_quoted else self._empty for is_quoted in _quoted(raw, len(record))]
+        return [empty if text == "" else text for text, empty in zip(cells, quoted, strict=True)]
+
+    def _look_at(self, column: str, text: str | None) -> None:
+        """Note what a cell says about whether a column holds numbers; one that holds a text is not looked at again."""
+        if text is None or text == "":
+            return
+        if NUMBER.fullmatch(text):
+            self._numbers[column] = True
+        elif text.strip() in WORDS:
+            self._null_words[column][text] += 1
+        else:
+            del self._numbers[column]
+
+    def _records(self) -> Iterator[list[str]]:
+        while True:
+            self._raw.clear()
+            try:
+                record = next(self._reader)
+            except StopIteration:
+                return
+            except csv.Error as error:
+                reason = str(error)
+            else:
+                yield record
+                continue
+            raise TruncatedFile(f"the CSV can't be read: {reason}", path=self._name)
+
+    def _lines(self) -> Iterator[str]:
+        r"""Yield lines with their ends as they are: a cell in quotes may hold `\r\n`."""
+        decoder = getincrementaldecoder("utf-8-sig")()
+        rest = ""
+        while True:
+            chunk = self._stream.read(CHUNK)
+            try:
+                text = rest + decoder.decode(chunk, final=not chunk)
+            except UnicodeDecodeError:
+                break
+            lines = text.split("\n")
+            rest = lines.pop()
+            for line in lines:
+                self._raw.append(line)
+                yield f"{line}\n"
+            if not chunk:
+                if rest:
+                    self._raw.append(rest)
+                    yield rest
+                return
+        raise Mismatch("the CSV is not UTF-8: convert it first, as with iconv -t utf-8", path=self._name)
+
+
+def _quoted(raw: str, count: int) -> list[bool]:
+    """Tell which cells of a record stand in quotes; `csv` has read it, so that it is well formed."""
+    found = []
+    place = 0
+    for _ in range(count):
+        found.append(raw.startswith('"', place))
+        if found[-1]:
+            place = raw.find('"', place + 1)
+            while raw.startswith('"', place + 1):
+                place = raw.find('"', place + 2)
+        comma = raw.find(",", place)
+        place = len(raw) if comma < 0 else comma + 1
+    return found
