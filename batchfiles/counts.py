@@ -30,6 +30,9 @@ TABLES: Final = ("join", "export")
 COUNTS: Final[dict[str, Count]] = {
     "empty_text": Count("answer", "with an empty text, and with no refusal and no tool call", TABLES),
     "unknown_finish_reason": Count("answer", "ended for a reason not known here", TABLES),
+    "repeated_inputs": Count(
+        "request line", "that repeat a line of another request file: one request, and its results are attempts", ("join",)
+    ),
 }
 """By name. The name is also a field of the report; `examples` of the report may name the first words or places."""
 

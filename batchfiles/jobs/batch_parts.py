@@ -32,12 +32,17 @@ class BatchParts:
     def __init__(self, inputs: Sequence[LocalFile]) -> None:
         self._campaigns: dict[Place, Campaign | None] = {}
         self._several = len(inputs) > 1
-        paths = {number: file.original for number, file in enumerate(inputs) if file.original is not None}
+        self._paths = paths = {number: file.original for number, file in enumerate(inputs) if file.original is not None}
         self._by_path = {path: number for number, path in paths.items()}
         self._by_stem = {path.with_name(stem_of(path.name)): number for number, path in paths.items()}
         self.own_batches = frozenset(number for number, path in paths.items() if self._part(path) is not None)
         """The numbers of those that a manifest names: each is a batch of its own, whatever the ids of the others are."""
         self._folders = {path.parent for path, number in self._by_path.items() if number in self.own_batches}
+
+    def are_apart(self, one: int, other: int) -> bool:
+        """Tell whether one manifest names two request files, so that their lines are different requests whatever they say."""
+        folders = {self._paths[number].parent for number in (one, other) if number in self.own_batches}
+        return one in self.own_batches and other in self.own_batches and len(folders) == 1
 
     def result_file(self, file: LocalFile) -> ResultFile:
         """Return a file of results with its batch and the number of its request file."""

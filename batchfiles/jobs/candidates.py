@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Any, NamedTuple
 
 from batchfiles.bodies.answer import EMPTY
@@ -100,6 +101,8 @@ class Candidates:
         self._refuse_duplicates = refuse_duplicates
         self._read = reader
         self._descriptors = opened(files)
+        self.also: AbstractSet[int] = frozenset()
+        """The numbers of other request files that repeat the line whose result is looked for."""
 
     def close(self) -> None:
         """Close the result files."""
@@ -155,7 +158,7 @@ class Candidates:
         position = self._positions[entry]
         number = position >> OFFSET_BITS
         file = self._files[number]
-        if file.part is not None and file.part != input_file:
+        if file.part is not None and file.part != input_file and file.part not in self.also:
             return None
         length = self._lengths[entry]
         line = os.pread(self._descriptors[number], length, position & OFFSET_MASK)

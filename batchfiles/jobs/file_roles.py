@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -48,6 +48,10 @@ class FileRoles:
     def own_batches(self) -> frozenset[int]:
         """Return the numbers of the input files that are a batch of their own, as a manifest says."""
         return BatchParts(self.inputs).own_batches
+
+    def are_apart(self) -> Callable[[int, int], bool]:
+        """Return what tells of two request files whether a manifest makes different requests of equal lines in them."""
+        return BatchParts(self.inputs).are_apart
 
     def names(self) -> dict[str, list[str]]:
         """Return the display names by role, for a table's metadata."""

@@ -14,14 +14,16 @@ from batchfiles.custom_ids.index import Entries, IndexBuilder, Place
 from batchfiles.custom_ids.marks import Marks
 from batchfiles.errors import Mismatch
 from batchfiles.jobs.accounts import Accounts, duplicate_inputs
+from batchfiles.jobs.attribution import attributed
 from batchfiles.jobs.beside import BesideSpec, put_beside, with_own_columns
-from batchfiles.jobs.crew import Crew, Product
+from batchfiles.jobs.crew import Crew, Product, Spec
 from batchfiles.jobs.file_roles import FileRoles, sort_files
 from batchfiles.jobs.first_line import table_of_inputs
 from batchfiles.jobs.join_report import JoinReport, Tally
 from batchfiles.jobs.join_rows import JoinRows
 from batchfiles.jobs.local_file import LocalFile, changed, check_unchanged
 from batchfiles.jobs.rejects import write_rejects
+from batchfiles.jobs.repeated_requests import find_repeated, refuse_contested
 from batchfiles.jobs.survey import Misindexed, Survey, survey_results, with_line_numbers
 from batchfiles.jobs.table_job import PART_BYTES, TASK_BYTES, TableJob, TableKeywords, TableOptions
 from batchfiles.streams.remote import RemotePath, located
@@ -127,7 +129,7 @@ class Join(TableJob[JoinReport]):
         known = self._surveys.get(apart)
         survey = known or self._surveyed(crew, progress)
         marks = Marks(self._spool.new_path("marks"), survey.index.count)
-        ranges = with_line_numbers(crew, self._roles.inputs, TASK_BYTES if folder is None else PART_BYTES)
+        ranges, repeated = self._ranges(crew, survey, TASK_BYTES if folder is None else PART_BYTES)
         spec = {
             **self._spec(folder, metadata),
             "inputs": [[file.name, str(file.path)] for file in self._roles.inputs],
@@ -136,6 +138,7 @@ class Join(TableJob[JoinReport]):
             "marks": str(marks.path),
             "count": survey.index.count,
             "refuse_duplicates": self._refuse_duplicates,
+            "repeated": repeated,
             "beside": self._beside,
             "announce": sum(file.size for file in self._roles.results) > cached_bytes(),
         }
@@ -166,6 +169,22 @@ class Join(TableJob[JoinReport]):
             if known is None and self._surveys.get(apart) is not survey:
                 survey.index.close()
                 survey.index.path.unlink(missing_ok=True)
+
+    def _ranges(self, crew: Crew, survey: Survey, size: int) -> tuple[list[Spec], Spec | None]:
+        """Divide the request files, and compare those of their lines that have the same id in several files.
+
+        Raises:
+            Mismatch: A result could be that of two different requests.
+        """
+        inputs = self._roles.inputs
+        if len(inputs) == 1:
+            return with_line_numbers(crew, inputs, size), None
+        apart = self._roles.are_apart()
+        ranges, repeated, contests = find_repeated(crew, inputs, self._spool, size=size, cap=self._options.cap, apart=apart)
+        if contests:
+            self._files = attributed(inputs, self._roles.results, self._files)
+            refuse_contested(contests, inputs, survey.index, self._files)
+        return ranges, repeated.save(self._spool.new_path("repeated")) if repeated else None
 
     def _surveyed(self, crew: Crew, progress: Callable[[int], None]) -> Survey:
         """Look the results through."""

@@ -35,6 +35,7 @@ class TableReport:
         examples: The first words, places or files by what is counted.
         empty_text: Successes with an empty text, and with no refusal and no tool call.
         unknown_finish_reason: Answers whose reason to end is a word not known here; `examples` has the words.
+        repeated_inputs: Request lines that repeat a line of another request file, byte for byte: they have no rows of their own.
     """
 
     table: str
@@ -53,6 +54,7 @@ class TableReport:
     examples: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     empty_text: int = 0
     unknown_finish_reason: int = 0
+    repeated_inputs: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as plain values, for JSON."""
@@ -74,11 +76,11 @@ class ExportReport(TableReport):
 class JoinReport(TableReport):
     """What a join did.
 
-    `inputs == sum(outcomes.values())`, and
+    `inputs == sum(outcomes.values())`; the request files have `inputs + repeated_inputs` lines that are not blank; and
     `result_lines == used + superseded + unknown + malformed_unmatched`: every line of every file is accounted for.
 
     Attributes:
-        inputs: Request lines, blank ones aside: each is in the table.
+        inputs: Request lines, blank and repeated ones aside: each is in the table.
         malformed_inputs: Request lines that can't be read; their rows say so.
         duplicate_inputs: Request lines whose `custom_id` stood in an earlier one of the same batch; each has its row.
         used: Result lines that are in the table.

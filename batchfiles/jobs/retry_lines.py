@@ -15,6 +15,7 @@ from batchfiles.findings import Finding
 from batchfiles.jobs.candidates import Candidates, ResultFile, read_result
 from batchfiles.jobs.crew import Job, Product, Spec
 from batchfiles.jobs.line_ids import ids_of
+from batchfiles.jobs.repeated_requests import RepeatedRequests
 from batchfiles.jobs.retry_choice import RetryChoice
 from batchfiles.jobs.verdicts import has_parse_error, read_verdict
 from batchfiles.outcome import MALFORMED, Result
@@ -26,6 +27,9 @@ __all__ = ["GROUPS_KEPT", "RetryLines"]
 
 GROUPS_KEPT = 200
 """Groups of requests that are told apart by their error codes; codes behind them are not."""
+
+REPEATED = "repeats a line of another request file"
+"""Why a line is left out that is the same request as an earlier one."""
 
 CODE_LENGTH = 64
 FINDINGS_KEPT = 100
@@ -40,7 +44,8 @@ class RetryLines(Job):
 
     Args:
         spec: `inputs`: `[[name, path], …]`; `results`, `index`, `count` and `marks` as for `JoinRows`; `verdicts`: whether the
-            results are lines of `verdicts`; `choice`, `edits`; `note_all`: whether all lines are to be noted; `cap`.
+            results are lines of `verdicts`; `choice`, `edits`; `note_all`: whether all lines are to be noted; `repeated`: what
+            `RepeatedRequests` saved, or None; `cap`.
     """
 
     def __init__(self, spec: Spec) -> None:
@@ -50,6 +55,7 @@ class RetryLines(Job):
         files = [ResultFile(*fields) for fields in spec["results"]]
         reader = read_verdict if spec["verdicts"] else read_result
         self._candidates = Candidates(self._index, self._marks, files, reader=reader)
+        self._repeated = RepeatedRequests.load(spec["repeated"])
         self._edits = [Edit.from_spec(each) for each in spec["edits"]]
 
     def close(self) -> None:
@@ -70,7 +76,12 @@ class RetryLines(Job):
         name, path = self._spec["inputs"][task["file"]]
         where = {key: task[key] for key in ("start", "end", "line_number")}
         for block in read_blocks(Source(name, path=Path(path)), self._notice, cap=self._spec["cap"], **where):
-            self._take(block, task["file"])
+            for lines, others in self._repeated.cut(block, task["file"]) if self._repeated else ((block, frozenset[int]()),):
+                if others is None:
+                    self._count(None, None, None, REPEATED)
+                    continue
+                self._candidates.also = others
+                self._take(lines, task["file"])
         self._wanted.append(b"")
         yield b"\n".join(self._wanted)
         yield self._written.to_bytes()

@@ -328,18 +328,30 @@ def survey_results(
         return Survey(builder.finish(), stray, careful, lines, blank, repaired, findings, not_listed)
 
 
-def with_line_numbers(crew: Crew, files: Sequence[LocalFile], size: int) -> list[Spec]:
+def with_line_numbers(
+    crew: Crew,
+    files: Sequence[LocalFile],
+    size: int,
+    *,
+    noting: tuple[type[Job], Spec, IndexBuilder] | None = None,
+) -> list[Spec]:
     """Divide files into ranges that know the number of their first line and their own number among all.
 
     Args:
         crew: Who counts.
         files: The files.
         size: The bytes of a range.
+        noting: A job that counts the lines of each range and notes them, its spec, and where its packed entries go; None only
+            counts.
     """
     ranges = tasks([file.size for file in files], size)
     line_numbers = [1] * len(files)
-    for number, product in crew.run(CountLines, {"files": [str(file.path) for file in files]}, ranges):
+    job, spec, builder = noting or (CountLines, {"files": [str(file.path) for file in files]}, None)
+    for number, product in crew.run(job, spec, ranges):
         task = ranges[number]
+        if builder is not None and isinstance(product, bytes):
+            builder.add(Entries.from_bytes(product, line_numbers[task["file"]] - 1))
+            continue
         task["line_number"] = line_numbers[task["file"]]
         task["part"] = number
         line_numbers[task["file"]] += product["lines"]
