@@ -33,6 +33,8 @@ COUNTS: Final[dict[str, Count]] = {
     "repeated_inputs": Count(
         "request line", "that repeat a line of another request file: one request, and its results are attempts", ("join",)
     ),
+    "not_read": Count("path", "not read, in the folders that were given", TABLES),
+    "no_results": Count("request", "and not one result: no result file was found", ("join",)),
 }
 """By name. The name is also a field of the report; `examples` of the report may name the first words or places."""
 

@@ -44,10 +44,17 @@ class BatchParts:
         folders = {self._paths[number].parent for number in (one, other) if number in self.own_batches}
         return one in self.own_batches and other in self.own_batches and len(folders) == 1
 
-    def result_file(self, file: LocalFile) -> ResultFile:
-        """Return a file of results with its batch and the number of its request file."""
+    def result_file(self, file: LocalFile, *, named: Place | None = None) -> ResultFile:
+        """Return a file of results with its batch and the number of its request file.
+
+        Args:
+            file: The file.
+            named: The request file that somebody named for it.
+        """
         match = RESULT_NAME.fullmatch(Path(file.name).name)
         stem = match["stem"] if match else None
+        if named is not None and (number := self._number_of(named)) is not None:
+            return ResultFile(file.name, str(file.path), stem if stem and BATCH_ID.fullmatch(stem) else None, number)
         part = self._part(file.original) if file.original is not None else None
         if part is not None and file.original is not None:
             number = self._number_in_campaign(file.original.parent, part)
@@ -57,6 +64,11 @@ class BatchParts:
             number = self._by_stem.get(file.original.with_name(stem))
         batch_id = stem if stem is not None and BATCH_ID.fullmatch(stem) else None
         return ResultFile(file.name, str(file.path), batch_id, number)
+
+    def _number_of(self, path: Place) -> int | None:
+        """Return the number of a request file, or of the one that it repeats."""
+        found = {self._by_path[each] for each in (path, *self.origins(path)) if each in self._by_path}
+        return found.pop() if len(found) == 1 else None
 
     def _part(self, path: Place) -> Part | None:
         campaign = self._campaign(path.parent)

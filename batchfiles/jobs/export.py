@@ -12,7 +12,7 @@ from batchfiles.jobs.crew import Crew, Product, Spec
 from batchfiles.jobs.export_rows import ExportRows
 from batchfiles.jobs.file_roles import FileRoles, sort_files
 from batchfiles.jobs.first_line import table_of_results
-from batchfiles.jobs.join_report import ExportReport, Tally
+from batchfiles.jobs.join_report import ExportReport, Tally, not_read_fields
 from batchfiles.jobs.line_numbers import numbered_from_one, renumbered
 from batchfiles.jobs.local_file import LocalFile
 from batchfiles.jobs.survey import with_line_numbers
@@ -62,13 +62,16 @@ class Export(TableJob[ExportReport]):
                 else:
                     yield product
         self._check_files()
+        fields = tally.fields()
+        passed_over = not_read_fields(self._roles.not_read)
+        fields |= passed_over | {"examples": fields["examples"] | passed_over["examples"]}
         self._report = ExportReport(
             table=self._table(),
             files=self._roles.described(),
             result_lines=sum(tally.outcomes.values()),
             malformed_results=tally.outcomes["malformed"],
             seconds=round(time.perf_counter() - started, 3),
-            **tally.fields(),
+            **fields,
         )
 
     def _products(self, crew: Crew, spec: Spec) -> Generator[Product, None, None]:

@@ -17,9 +17,9 @@ from batchfiles.jobs.accounts import Accounts, duplicate_inputs
 from batchfiles.jobs.attribution import attributed
 from batchfiles.jobs.beside import BesideSpec, put_beside, with_own_columns
 from batchfiles.jobs.crew import Crew, Product, Spec
-from batchfiles.jobs.file_roles import FileRoles, sort_files
+from batchfiles.jobs.file_roles import FileRoles, Pairs, sort_files
 from batchfiles.jobs.first_line import table_of_inputs
-from batchfiles.jobs.join_report import JoinReport, Tally
+from batchfiles.jobs.join_report import JoinReport, Tally, not_read_fields
 from batchfiles.jobs.join_rows import JoinRows
 from batchfiles.jobs.local_file import LocalFile, changed, check_unchanged
 from batchfiles.jobs.rejects import write_rejects
@@ -198,6 +198,8 @@ class Join(TableJob[JoinReport]):
         with asked.finish() as index:
             index.path.unlink()
             duplicates, places = duplicate_inputs(index, self._roles.inputs, self._files, self._roles.own_batches())
+            if accounts.counts["unknown"] and not accounts.counts["used"] and survey.index.is_disjoint(index):
+                self._refuse_strangers(accounts)
         examples = {**accounts.examples, "duplicate": places} if places else accounts.examples
         self._check_files()  # who has read them has read one and the same
         fields = tally.fields()
@@ -205,6 +207,9 @@ class Join(TableJob[JoinReport]):
         fields["repaired_lines"] += survey.repaired_lines + accounts.counts["repaired"]
         fields["findings"] = (*survey.findings, *fields["findings"])
         fields["findings_not_listed"] += survey.findings_not_listed
+        fields |= not_read_fields(self._roles.not_read)
+        if not survey.lines > survey.blank_lines:
+            fields["no_results"] = sum(tally.outcomes.values())
         fields["examples"] |= {kind: tuple(found) for kind, found in examples.items()}
         self._report = JoinReport(
             table=self._table(),
@@ -227,6 +232,21 @@ class Join(TableJob[JoinReport]):
         )
         self._accounts = accounts
 
+    def _refuse_strangers(self, accounts: Accounts) -> None:
+        """Refuse results of other work.
+
+        Raises:
+            Mismatch: There are results with ids, and no request has one of these.
+        """
+        results, inputs = (
+            ", ".join(list(dict.fromkeys(each.name for each in of))[:3]) for of in (self._files, self._roles.inputs)
+        )
+        raise Mismatch(
+            f"not one result of {accounts.counts['unknown']:,} belongs to a request of {inputs}: name the results of these "
+            "requests, or export the results alone",
+            path=results,
+        )
+
 
 def cached_bytes() -> int:
     """Return the bytes of results that the system will keep in memory from one pass to the next: half of what it has."""
@@ -238,6 +258,7 @@ def cached_bytes() -> int:
 def join(
     *files: SourceLike,
     inputs: Iterable[SourceLike] = (),
+    pairs: Pairs = (),
     on_duplicate: str = "best",
     with_table: TableLike | None = None,
     id: str | None = None,  # noqa: A002 - the command line's word
@@ -251,6 +272,9 @@ def join(
         *files: Request files, output files and error files in any mix, sorted by what their lines are: paths, folders, globs,
             open binary files, `-`. Only results if `inputs` are given.
         inputs: Files that must be requests.
+        pairs: Request files by name, each with the result file or files that belong to it: `{"monday.jsonl": "out-1.jsonl"}`. It
+            is needed only where ids are in several request files and neither a manifest, nor the batch object beside the
+            results, nor a name says which request file a result belongs to. The files are read whether `files` names them or not.
         on_duplicate: What to do where there are several results for a request: `"best"` takes succeeded before incomplete before
             the rest, among equals the later one; `"error"` refuses.
         with_table: A table of your own, such as the one that the requests were made of (see `prepare`): its columns stand behind
@@ -279,6 +303,8 @@ def join(
     Later, when the table is made:
         FileError: A file is not what it was when this was called, or changed while it was being read: call this again.
         DuplicateCustomId: With `on_duplicate="error"`: there are two results for a request.
+        Mismatch: A result could be that of two different requests, because their files share its id and nothing says to which of
+            them it belongs; or there are results, and not one belongs to a request.
         InvalidLine: With `dimensions`: a vector has another length.
     """
     if on_duplicate not in ("best", "error"):
@@ -287,11 +313,11 @@ def join(
         raise ValueError("with_table and id go together: the id (--id) says which row belongs to which request")
     if with_prefix and with_table is None:
         raise ValueError("with_prefix goes with with_table")
-    if not files and not inputs:
+    if not files and not inputs and not pairs:
         raise TypeError("join needs at least one file")
     chosen = TableOptions(**options).with_schema_of(filesystem)
     spool = Spool(chosen.temp_dir)
-    roles = sort_files(files, inputs, spool, filesystem=filesystem)
+    roles = sort_files(files, inputs, spool, pairs=pairs, filesystem=filesystem)
     if not roles.inputs and roles.results:
         names = ", ".join(file.name for file in roles.results[:3])
         raise Mismatch(f"no file holds requests, only results ({names}): name the request file too, or export the results alone")

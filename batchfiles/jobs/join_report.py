@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from batchfiles.counts import COUNTS, add_example
+from batchfiles.counts import COUNTS, EXAMPLES, add_example
 from batchfiles.findings import Finding
 from batchfiles.outcome import OUTCOMES
 
@@ -36,6 +36,9 @@ class TableReport:
         empty_text: Successes with an empty text, and with no refusal and no tool call.
         unknown_finish_reason: Answers whose reason to end is a word not known here; `examples` has the words.
         repeated_inputs: Request lines that repeat a line of another request file, byte for byte: they have no rows of their own.
+        not_read: Files and folders in the folders that were given, which hold no lines of a batch or are not looked into;
+            `examples` has names.
+        no_results: The requests, where there is not one line of results.
     """
 
     table: str
@@ -55,6 +58,8 @@ class TableReport:
     empty_text: int = 0
     unknown_finish_reason: int = 0
     repeated_inputs: int = 0
+    not_read: int = 0
+    no_results: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as plain values, for JSON."""
@@ -106,6 +111,12 @@ class JoinReport(TableReport):
     malformed_unmatched: int = 0
     with_rows: int = 0
     unmatched: int = 0
+
+
+def not_read_fields(names: Sequence[str]) -> dict[str, Any]:
+    """Return the fields of a report that say what was passed over in the folders that were given."""
+    examples = {"not_read": tuple(names[:EXAMPLES])} if names else {}
+    return {"not_read": len(names), "examples": examples}
 
 
 class Tally:

@@ -13,7 +13,7 @@ from batchfiles.edits import Edit
 from batchfiles.errors import Mismatch
 from batchfiles.jobs.candidates import ResultFile
 from batchfiles.jobs.edit import checked_edits
-from batchfiles.jobs.file_roles import FileRoles, sort_files
+from batchfiles.jobs.file_roles import FileRoles, Pairs, sort_files
 from batchfiles.jobs.local_file import LocalFile, changed
 from batchfiles.jobs.retry_by_results import RetryByResults
 from batchfiles.jobs.retry_choice import PARSE_ERROR, RetryChoice, words_of
@@ -35,6 +35,7 @@ def retry(
     *files: SourceLike,
     output: str | os.PathLike[str],
     inputs: Iterable[SourceLike] = (),
+    pairs: Pairs = (),
     only: Iterable[str] | None = None,
     except_: Iterable[str] = (),
     ids: SourceLike | None = None,
@@ -61,6 +62,7 @@ def retry(
             for `part-1.jsonl`; a name without a suffix means one. It must be the folder of the request files, whose manifest
             then names them, so that `join` knows what they repeat. A remote folder is refused: name a file in it.
         inputs: Files that must be requests.
+        pairs: Request files, each with the results that belong to it, as for `join`.
         only: Take the requests of these outcomes, statuses (`"429"`, `"5xx"`), error codes, or with `"parse_error"` instead;
             retryable or not.
         except_: Leave these out.
@@ -90,7 +92,7 @@ def retry(
         TruncatedFile: A compressed file is damaged.
         ValueError: Options don't go together, a path or a value is none, or the output is a remote folder.
     """
-    if not files and not inputs:
+    if not files and not inputs and not pairs:
         raise TypeError("retry needs at least one file")
     choice = _choice(only, except_, ids=ids, everything=all)
     changes = checked_edits(edits, set, unset)
@@ -100,7 +102,7 @@ def retry(
     with Spool(temp_dir) as spool:
         found = [(each, joined_table(each, filesystem)) for each in files]
         tables = [table for _, table in found if table is not None]
-        roles = sort_files([each for each, table in found if table is None], inputs, spool, filesystem=filesystem)
+        roles = sort_files([each for each, table in found if table is None], inputs, spool, pairs=pairs, filesystem=filesystem)
         target = None if os.fspath(output) == STDIN else located(output, filesystem)
         _refuse_read(target, [*roles.inputs, *roles.results, *roles.empty, *roles.retries], tables)
         if not roles.inputs:
