@@ -15,6 +15,7 @@ from batchfiles.cli.targets import check_targets, refuse_two_on_stdout
 from batchfiles.cli.terminal import visible
 from batchfiles.cli.validate import plural, size
 from batchfiles.jobs.lean_import import import_pyarrow_for
+from batchfiles.limits import RESULT_LINE_CAP
 
 if TYPE_CHECKING:
     from batchfiles.jobs.merge import MergeReport
@@ -41,7 +42,7 @@ __all__ = ["merge"]
 @force_option
 @click.option("--json", "as_json", is_flag=True, help="Print the report as one JSON object.")
 @temp_dir_option("Where temporary files go: ids that are compared at the end, and copies of what can't be read twice.")
-@line_cap_option("The longest line that is copied; a longer one is an error.")
+@line_cap_option("The longest line that is copied; a longer one is an error.", default=RESULT_LINE_CAP)
 def merge(
     files: tuple[str, ...],
     *,

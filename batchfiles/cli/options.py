@@ -46,17 +46,18 @@ def temp_dir_option(words: str) -> Callable[[Command], Command]:
     return click.option("--temp-dir", type=click.Path(exists=True, file_okay=False), metavar="FOLDER", help=words)
 
 
-def line_cap_option(words: str) -> Callable[[Command], Command]:
+def line_cap_option(words: str, *, default: int = LINE_CAP) -> Callable[[Command], Command]:
     """Return `--max-line-bytes`, the longest line that is read.
 
     Args:
         words: What becomes of a longer one, for its help.
+        default: The cap where nothing is said, in bytes.
     """
     return click.option(
         "--max-line-bytes",
         type=click.IntRange(min=1),
-        default=LINE_CAP,
-        show_default="64 MiB",
+        default=default,
+        show_default=f"{default // 1024**2} MiB",
         metavar="N",
         help=words,
     )

@@ -16,6 +16,7 @@ from batchfiles.cli.terminal import cut, visible
 from batchfiles.cli.text_table import text_table
 from batchfiles.cli.validate import plural, size
 from batchfiles.jobs.lean_import import import_pyarrow, import_pyarrow_for
+from batchfiles.limits import RESULT_LINE_CAP
 
 if TYPE_CHECKING:
     from batchfiles.jobs.retry_report import RetryReport
@@ -54,7 +55,7 @@ TEXTS = ("outcome", "error", "")
 @counts_option
 @temp_dir_option("Where temporary files go.")
 @workers_option
-@line_cap_option("A longer line counts as one that can't be read.")
+@line_cap_option("A longer line counts as one that can't be read.", default=RESULT_LINE_CAP)
 @click.pass_context
 def retry(
     context: click.Context,

@@ -11,7 +11,7 @@ from batchfiles.findings import Finding
 from batchfiles.jobs.candidates import id_of_line, read_result
 from batchfiles.jobs.error_words import folded
 from batchfiles.jobs.sided_lines import SidedFile, is_blank, sided_files
-from batchfiles.limits import LINE_CAP
+from batchfiles.limits import RESULT_LINE_CAP
 from batchfiles.outcome import MALFORMED, SUCCEEDED, Result, retryable
 from batchfiles.streams.sources import SourceLike, expand
 
@@ -92,7 +92,7 @@ def error_digest(
     *sources: SourceLike,
     ids: int | None = 0,
     on_bytes: Callable[[int], None] | None = None,
-    cap: int = LINE_CAP,
+    cap: int = RESULT_LINE_CAP,
     filesystem: object = None,
 ) -> ErrorDigest:
     """Count the results that are no success, the same errors together.

@@ -12,6 +12,7 @@ from typing import Any, Literal, TypeAlias
 
 from batchfiles.codec import loads
 from batchfiles.errors import InvalidLine, Mismatch
+from batchfiles.findings import Finding
 from batchfiles.streams.sources import Source, read_blocks
 
 __all__ = ["Family", "Side", "classify", "classify_lines", "describe", "family_of"]
@@ -22,6 +23,9 @@ Side: TypeAlias = Literal["inputs", "results", "empty"]
 LINES_LOOKED_AT = 100
 BYTES_LOOKED_AT = 1024 * 1024
 """How much a file may hold that says nothing before its first telling line; beyond that its bytes are searched for key names."""
+
+BYTES_OF_HEAD = 4096
+"""How much is looked at of a line above the cap."""
 
 DESCRIPTIONS: dict[Family, str] = {
     "input": "requests: lines for the service, with custom_id, method, url and body",
@@ -129,8 +133,20 @@ def classify(source: Source, *, otherwise: Side | None = None) -> Side:
 
 
 def _lines_of(source: Source) -> Iterator[bytes]:
-    for block in read_blocks(source, lambda _: None):
+    """Yield the lines of a file; of a line above the cap its beginning, which mostly says what it is."""
+    heads: list[bytes] = []
+
+    def notice(finding: Finding) -> None:
+        if finding.code == "line_too_long" and source.is_seekable_text():
+            with source.open_raw() as file:
+                file.seek(finding.byte_offset or 0)
+                heads.append(file.read(BYTES_OF_HEAD))
+
+    for block in read_blocks(source, notice):
+        yield from heads
+        heads.clear()
         yield from block.lines
+    yield from heads
 
 
 def classify_lines(lines: Iterable[bytes], name: str | None = None, *, otherwise: Side | None = None) -> Side:
@@ -149,7 +165,7 @@ def classify_lines(lines: Iterable[bytes], name: str | None = None, *, otherwise
     """
     unreadable: list[bytes] = []
     size = 0
-    decoded = False  # whether a line is JSON, and nothing that a batch could hold
+    decoded = has_id = False
     for line in lines:
         if not line.strip():
             continue
@@ -159,7 +175,8 @@ def classify_lines(lines: Iterable[bytes], name: str | None = None, *, otherwise
         try:
             value = loads(line)
             family = family_of(value)
-            decoded = decoded or otherwise != "results" or "custom_id" not in value
+            decoded = True
+            has_id = has_id or "custom_id" in value
         except InvalidLine:
             unreadable.append(line)
         if family != "unknown":
@@ -171,7 +188,9 @@ def classify_lines(lines: Iterable[bytes], name: str | None = None, *, otherwise
             break
     if not size:
         return "empty"
-    return _side_of_unreadable(unreadable, name, decoded=decoded, otherwise=otherwise)
+    # A service may write a line with an id and nothing else: it is a result that can't be read.
+    is_strange = decoded and not (has_id and otherwise == "results")
+    return _side_of_unreadable(unreadable, name, decoded=is_strange, otherwise=otherwise)
 
 
 def _side(family: Family, name: str | None) -> Side:
@@ -208,7 +227,7 @@ def _whole_file_mistake(lines: list[bytes]) -> str | None:
 def _side_of_unreadable(lines: list[bytes], name: str | None, *, decoded: bool, otherwise: Side | None) -> Side:
     if decoded:
         raise Mismatch(f"holds {describe('unknown')}", path=name)
-    if (mistake := _whole_file_mistake(lines)) is not None:
+    if lines and (mistake := _whole_file_mistake(lines)) is not None:
         raise Mismatch(mistake, path=name)
     tell = TELLING_KEY.search if otherwise is None else TELLING_BEGINNING.match
     for line in lines:

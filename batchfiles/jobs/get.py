@@ -12,7 +12,7 @@ from batchfiles.jobs.candidates import id_of_line
 from batchfiles.jobs.families import Side, classify_lines
 from batchfiles.jobs.sided_lines import sided_files
 from batchfiles.jobs.survey import ID_LETTERS
-from batchfiles.limits import LINE_CAP
+from batchfiles.limits import RESULT_LINE_CAP
 from batchfiles.streams.sources import SourceLike, expand
 
 __all__ = ["Occurrence", "find", "get"]
@@ -39,7 +39,7 @@ class Occurrence(NamedTuple):
     data: bytes
 
 
-def get(custom_id: str, *sources: SourceLike, cap: int = LINE_CAP, filesystem: object = None) -> list[Occurrence]:
+def get(custom_id: str, *sources: SourceLike, cap: int = RESULT_LINE_CAP, filesystem: object = None) -> list[Occurrence]:
     r"""Find the request of a `custom_id` and all its results.
 
     Args:
@@ -68,7 +68,7 @@ def get(custom_id: str, *sources: SourceLike, cap: int = LINE_CAP, filesystem: o
 def find(
     custom_id: str,
     *sources: SourceLike,
-    cap: int = LINE_CAP,
+    cap: int = RESULT_LINE_CAP,
     filesystem: object = None,
     on_bytes: Callable[[int], None] | None = None,
 ) -> Iterator[Occurrence]:

@@ -15,7 +15,7 @@ from batchfiles.findings import Finding
 from batchfiles.jobs.copied_lines import CopiedLines, Run
 from batchfiles.jobs.file_check import PLACE_BITS
 from batchfiles.jobs.repeated_ids import RepeatedIds
-from batchfiles.limits import LINE_CAP
+from batchfiles.limits import RESULT_LINE_CAP
 from batchfiles.streams.sources import Source, SourceLike
 from batchfiles.streams.spool import Spool
 from batchfiles.writing import CopyWriter, Target
@@ -71,7 +71,7 @@ def merge(
     output: Target,
     on_duplicate: str = "error",
     force: bool = False,
-    cap: int = LINE_CAP,
+    cap: int = RESULT_LINE_CAP,
     ids_in_memory: int = IDS_IN_MEMORY,
     temp_dir: str | os.PathLike[str] | None = None,
     filesystem: object = None,

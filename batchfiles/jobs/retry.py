@@ -23,7 +23,7 @@ from batchfiles.jobs.retry_targets import RetryTargets
 from batchfiles.jobs.survey import Misindexed
 from batchfiles.jobs.table_job import Progress, TableOptions, in_steps, is_folder
 from batchfiles.jobs.verdicts import JoinedTable, ids_as_verdicts, joined_table, table_as_verdicts
-from batchfiles.limits import LINE_CAP
+from batchfiles.limits import RESULT_LINE_CAP
 from batchfiles.streams.remote import Place, located
 from batchfiles.streams.sources import STDIN, Source, SourceLike, expand
 from batchfiles.streams.spool import Spool
@@ -44,7 +44,7 @@ def retry(
     unset: Iterable[str] = (),
     edits: Iterable[Edit] = (),
     force: bool = False,
-    cap: int = LINE_CAP,
+    cap: int = RESULT_LINE_CAP,
     temp_dir: str | os.PathLike[str] | None = None,
     filesystem: object = None,
     workers: int | None = 1,

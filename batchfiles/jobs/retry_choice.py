@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Self
 
-from batchfiles.outcome import SUCCEEDED, Result
+from batchfiles.outcome import MALFORMED, SUCCEEDED, Result
 
 __all__ = ["NOT_LISTED", "PARSE_ERROR", "RetryChoice", "words_of"]
 
 NOT_LISTED = "not in the list of ids"
 """Why a request is left out where ids are listed."""
+
+TOO_LONG = "its result is above --max-line-bytes"
+"""Why a request is left out whose result was not read: it may be an answer that was paid for."""
 
 PARSE_ERROR = "parse_error"
 """The word for answers whose text did not parse; only a joined table knows of them."""
@@ -83,6 +86,8 @@ class RetryChoice:
                 return "succeeded" if result.outcome == SUCCEEDED else "not in --only"
         elif result.outcome == SUCCEEDED:
             return "succeeded"
+        elif result.outcome == MALFORMED and result.error_code == "line_too_long":
+            return TOO_LONG
         elif not self._everything and not result.retryable:
             return "would end the same way"
         if self._but and self._matches(self._but, result, has_parse_error=has_parse_error):

@@ -11,7 +11,7 @@ from batchfiles.jobs.prices import Prices, total
 from batchfiles.jobs.sided_lines import SidedFile, is_blank, sided_files
 from batchfiles.jobs.stats_report import FileStats, Stats
 from batchfiles.jobs.stats_tally import RequestTally, ResultTally
-from batchfiles.limits import LINE_CAP
+from batchfiles.limits import RESULT_LINE_CAP
 from batchfiles.streams.sources import SourceLike, expand
 
 __all__ = ["stats"]
@@ -24,7 +24,7 @@ def stats(
     *sources: SourceLike,
     prices: Prices | str | os.PathLike[str] | None = None,
     on_bytes: Callable[[int], None] | None = None,
-    cap: int = LINE_CAP,
+    cap: int = RESULT_LINE_CAP,
     filesystem: object = None,
 ) -> Stats:
     """Count requests and results, their outcomes, sizes and tokens, and say what they cost.

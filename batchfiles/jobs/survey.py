@@ -8,6 +8,7 @@ line: `Misindexed` says that it must all be done again, carefully. Whether a lin
 
 from __future__ import annotations
 
+import os
 import re
 from collections import Counter
 from collections.abc import Callable, Generator, Sequence
@@ -24,18 +25,20 @@ from batchfiles.escaped_letters import EscapedLetters
 from batchfiles.findings import Finding
 from batchfiles.jobs.crew import Crew, Job, Product, Spec
 from batchfiles.jobs.local_file import LocalFile
-from batchfiles.jobs.stray import Stray
+from batchfiles.jobs.stray import UNTIL_NEWLINE, Stray
 from batchfiles.streams.atomic import file_error
 from batchfiles.streams.lines import count_newlines
 from batchfiles.streams.sources import Source, read_blocks
 
 __all__ = [
+    "HEAD",
     "ID",
     "ID_LETTERS",
     "CountLines",
     "Misindexed",
     "NoteResults",
     "Survey",
+    "head_of_line",
     "id_of_malformed",
     "is_misindexed",
     "may_repeat_its_key",
@@ -52,6 +55,9 @@ r"""The key may hide in `"custom_i\u0064"`."""
 
 FINDINGS_KEPT = 100
 """Findings of a range that are told in words."""
+
+HEAD = 64 * 1024
+"""Bytes of a line above the cap that are read all the same: its id is mostly there."""
 
 RANGE = 16 * 1024 * 1024
 """Bytes of a task: small enough that workers end together, large enough that nobody waits for orders."""
@@ -135,8 +141,12 @@ class NoteResults(Job):
             nonlocal lines
             findings.append(finding)
             if finding.code == "line_too_long":
-                lines = finding.line_number or 0
-                stray.add_malformed(file, finding.byte_offset or 0, lines)
+                lines, offset = finding.line_number or 0, finding.byte_offset or 0
+                custom_id = id_of_malformed(head_of_line(path, offset))
+                if custom_id is None:
+                    stray.add_malformed(file, offset, lines)
+                else:
+                    entries.add(digest(custom_id), file, offset, UNTIL_NEWLINE, lines)
 
         name, path = self._files[file]
         note = _note_carefully if self._careful else _note_quickly
@@ -248,6 +258,19 @@ def noted_digest(line: bytes) -> int | None:
     entries = Entries()
     _note_carefully([line], 0, 0, 0, entries, Stray(), Counter())
     return entries.digests[0] if entries else None
+
+
+def head_of_line(path: str | Path, offset: int) -> bytes:
+    """Read the beginning of a line above the cap.
+
+    Raises:
+        FileError: The file can't be read.
+    """
+    try:
+        with Path(path).open("rb", buffering=0) as file:
+            return os.pread(file.fileno(), HEAD, offset).partition(b"\n")[0]
+    except OSError as error:
+        raise file_error(error, path) from None
 
 
 def id_of_malformed(line: bytes) -> str | None:
