@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Final, NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import Any, Final, NamedTuple
 
-__all__ = ["COUNTS", "EXAMPLES", "Count", "add_example", "count_name", "counts_of"]
+__all__ = ["COUNTS", "EXAMPLES", "Count", "add_example", "count_name", "counts_of", "not_read_fields"]
 
 EXAMPLES: Final = 5
 """Different examples of each kind that a report names."""
@@ -53,3 +53,9 @@ def add_example(examples: dict[str, list[str]], name: str, *found: str) -> None:
 def counts_of(command: str) -> Iterable[str]:
     """Return the names of what a command counts besides the outcomes."""
     return [name for name, count in COUNTS.items() if command in count.commands]
+
+
+def not_read_fields(names: Sequence[str]) -> dict[str, Any]:
+    """Return the fields of a report that say what was passed over in the folders that were given."""
+    examples = {"not_read": tuple(names[:EXAMPLES])} if names else {}
+    return {"not_read": len(names), "examples": examples}

@@ -11,7 +11,7 @@ from batchfiles.cli.outcome_table import share
 from batchfiles.cli.progress import Progress, total_of
 from batchfiles.cli.report_json import report_json
 from batchfiles.cli.terminal import cut, visible, wrapped
-from batchfiles.cli.validate import plural
+from batchfiles.cli.validate import not_read_lines, plural
 
 if TYPE_CHECKING:
     from batchfiles.jobs.error_digest import ErrorDigest, ErrorGroup
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["errors"]
 
 IDS_SHOWN = 5
+NAMES = 3
 MESSAGE_LINES = 4
 INDENT = " " * 4
 ID_WIDTH = 60
@@ -124,5 +125,7 @@ def notes(digest: ErrorDigest, most: int) -> list[str]:
             f"{plural(digest.other, 'result')} with other errors than these: more than {len(digest.groups):,} are not told apart"
         )
     if digest.skipped:
-        said.append(f"{plural(len(digest.skipped), 'file')} of requests passed over")
+        names = ", ".join(digest.skipped[:NAMES]) + (", …" if len(digest.skipped) > NAMES else "")
+        said.append(f"{plural(len(digest.skipped), 'file')} of requests passed over: {names}")
+    said += not_read_lines(digest.not_read, digest.examples)
     return said

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -10,11 +11,14 @@ import click
 from batchfiles.limits import LINE_CAP
 
 __all__ = [
+    "FilesOrPairs",
     "counts_option",
     "files_argument",
+    "files_or_pairs_argument",
     "force_option",
     "inputs_option",
     "line_cap_option",
+    "pairs_option",
     "temp_dir_option",
     "with_options",
     "workers_option",
@@ -27,6 +31,47 @@ files_argument = click.argument("files", nargs=-1, required=True, metavar="FILE.
 inputs_option = click.option(
     "-i", "--input", "inputs", multiple=True, metavar="INPUT", help="A file of requests; FILEs must be results then. Repeatable."
 )
+
+
+def _pair(_context: click.Context, _parameter: click.Parameter, values: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    """Take pairs of names apart at the `=` before which a file is named; names may have more of them."""
+    found = []
+    for value in values:
+        parts = value.split("=")
+        cuts = [("=".join(parts[:count]), "=".join(parts[count:])) for count in range(1, len(parts))]
+        if not cuts or not all(cuts[0]):
+            raise click.BadParameter(f"{value!r} is not REQUESTS=RESULTS.")
+        found.append(next((cut for cut in cuts if Path(cut[0]).exists()), cuts[0]))
+    return tuple(found)
+
+
+pairs_option = click.option(
+    "--pair",
+    "pairs",
+    multiple=True,
+    metavar="REQUESTS=RESULTS",
+    callback=_pair,
+    help="RESULTS, a file, a folder or a glob, belong to this file of REQUESTS. Needed where ids are in several files and "
+    "nothing else says it. Repeatable.",
+)
+
+
+class FilesOrPairs(click.Command):
+    """A command that needs FILEs, or pairs of them."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse the arguments.
+
+        Raises:
+            click.MissingParameter: There is neither a file nor a pair.
+        """
+        rest = super().parse_args(ctx, args)
+        if not ctx.params.get("files") and not ctx.params.get("pairs") and not ctx.resilient_parsing:
+            raise click.MissingParameter(ctx=ctx, param=next(each for each in self.params if each.name == "files"))
+        return rest
+
+
+files_or_pairs_argument = click.argument("files", nargs=-1, metavar="FILE...")
 
 force_option = click.option("--force", is_flag=True, help="Replace a file that is there already.")
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Final, NamedTuple
 
+from batchfiles.counts import not_read_fields
 from batchfiles.errors import Mismatch
 from batchfiles.findings import Finding
 from batchfiles.jobs.candidates import id_of_line, read_result
 from batchfiles.jobs.error_words import folded
+from batchfiles.jobs.folder_files import files_to_read
 from batchfiles.jobs.sided_lines import SidedFile, is_blank, sided_files
 from batchfiles.limits import RESULT_LINE_CAP
 from batchfiles.outcome import MALFORMED, SUCCEEDED, Result, retryable
@@ -74,6 +76,8 @@ class ErrorDigest:
         other: How many errors are in no group, because there were too many different ones.
         ids_dropped: How many ids were asked for and are not listed, because there were too many.
         skipped: The files of requests, which have no errors.
+        not_read: Files and folders that were found in the folders that were given and are passed over.
+        examples: The first names of these, under `not_read`.
     """
 
     results: int
@@ -82,6 +86,8 @@ class ErrorDigest:
     other: int
     ids_dropped: int
     skipped: tuple[str, ...]
+    not_read: int = 0
+    examples: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the digest as plain values that JSON can hold."""
@@ -124,7 +130,8 @@ def error_digest(
     tally = _Tally(MOST_IDS if ids is None else ids)
     skipped = []
     found = False
-    for file in sided_files(expand(sources, filesystem=filesystem), tally.notice, cap=cap, on_bytes=on_bytes):
+    files, not_read = files_to_read(expand(sources, filesystem=filesystem))
+    for file in sided_files(files, tally.notice, cap=cap, on_bytes=on_bytes):
         if file.side == "inputs":
             skipped.append(file.name)
             tally.overlong.clear()
@@ -133,7 +140,7 @@ def error_digest(
             tally.take(file)
     if not found:
         raise Mismatch("holds requests, and errors stand in output files and error files", path=skipped[0], role="output")
-    return tally.digest(tuple(skipped))
+    return replace(tally.digest(tuple(skipped)), **not_read_fields(not_read))
 
 
 class _Key(NamedTuple):

@@ -8,11 +8,12 @@ from contextlib import closing
 from pathlib import Path
 from typing import Unpack
 
+from batchfiles.counts import not_read_fields
 from batchfiles.jobs.crew import Crew, Product, Spec
 from batchfiles.jobs.export_rows import ExportRows
 from batchfiles.jobs.file_roles import FileRoles, sort_files
 from batchfiles.jobs.first_line import table_of_results
-from batchfiles.jobs.join_report import ExportReport, Tally, not_read_fields
+from batchfiles.jobs.join_report import ExportReport, Tally
 from batchfiles.jobs.line_numbers import numbered_from_one, renumbered
 from batchfiles.jobs.local_file import LocalFile
 from batchfiles.jobs.survey import with_line_numbers

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
 from batchfiles.campaign.manifest import FORMAT, MANIFEST
 from batchfiles.codec import loads
-from batchfiles.errors import BatchFilesError, InvalidLine
+from batchfiles.errors import BatchFilesError, DataError, InvalidLine, Mismatch
 from batchfiles.jobs.attribution import is_batch_object, json_objects
-from batchfiles.jobs.families import TELLING_BEGINNING, family_of
+from batchfiles.jobs.families import TELLING_BEGINNING, classify, family_of
 from batchfiles.streams.remote import Place
 from batchfiles.streams.small_files import small_file
 from batchfiles.streams.sources import Source
 
-__all__ = ["FilesToRead", "files_to_read", "not_read_words"]
+__all__ = ["FilesToRead", "files_to_read", "not_read_words", "requests_to_read"]
 
 HEAD = 1024 * 1024
 """Bytes of a file that are looked at to see whether its first line is a result."""
@@ -65,7 +65,36 @@ def files_to_read(sources: Iterable[Source]) -> FilesToRead:
     return FilesToRead(kept, tuple(not_read))
 
 
-def not_read_words(names: tuple[str, ...] | list[str]) -> str:
+def requests_to_read(sources: Iterable[Source]) -> FilesToRead:
+    """Leave out the results that were found in folders or by globs, and name them.
+
+    Args:
+        sources: What `expand` returned.
+
+    Raises:
+        Mismatch: There are results only.
+    """
+    found = files_to_read(sources)
+    kept: list[Source] = []
+    not_read = list(found.not_read)
+    for source in found.sources:
+        if source.found and _is_of_results(source):
+            not_read.append(source.name)
+        else:
+            kept.append(source)
+    if not kept:
+        raise Mismatch(f"no file holds requests; {not_read_words(not_read)}")
+    return FilesToRead(kept, tuple(not_read))
+
+
+def _is_of_results(source: Source) -> bool:
+    try:
+        return classify(source) == "results"
+    except DataError:
+        return False
+
+
+def not_read_words(names: Sequence[str]) -> str:
     """Say which files and folders are passed over."""
     more = f" and {len(names) - NAMES_SHOWN:,} more" if len(names) > NAMES_SHOWN else ""
     return f"not read: {', '.join(names[:NAMES_SHOWN])}{more}"

@@ -10,6 +10,7 @@ from typing import Literal, NamedTuple
 from batchfiles.errors import Mismatch
 from batchfiles.jobs.candidates import id_of_line
 from batchfiles.jobs.families import Side, classify_lines
+from batchfiles.jobs.folder_files import files_to_read
 from batchfiles.jobs.sided_lines import sided_files
 from batchfiles.jobs.survey import ID_LETTERS
 from batchfiles.limits import RESULT_LINE_CAP
@@ -82,7 +83,8 @@ def find(
         on_bytes: Gets the number of uncompressed bytes that were read, again and again, for a progress bar.
     """
     literal = custom_id.encode("utf-8", "replace")
-    for file in sided_files(expand(sources, filesystem=filesystem), lambda _: None, cap=cap, on_bytes=on_bytes):
+    files, _ = files_to_read(expand(sources, filesystem=filesystem))
+    for file in sided_files(files, lambda _: None, cap=cap, on_bytes=on_bytes):
         for path, first, start, lines in file.blocks:
             offset = start
             for number, line in enumerate(lines, first):

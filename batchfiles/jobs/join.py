@@ -10,6 +10,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
+from batchfiles.counts import not_read_fields
 from batchfiles.custom_ids.index import Entries, IndexBuilder, Place
 from batchfiles.custom_ids.marks import Marks
 from batchfiles.errors import Mismatch
@@ -19,7 +20,7 @@ from batchfiles.jobs.beside import BesideSpec, put_beside, with_own_columns
 from batchfiles.jobs.crew import Crew, Product, Spec
 from batchfiles.jobs.file_roles import FileRoles, Pairs, sort_files
 from batchfiles.jobs.first_line import table_of_inputs
-from batchfiles.jobs.join_report import JoinReport, Tally, not_read_fields
+from batchfiles.jobs.join_report import JoinReport, Tally
 from batchfiles.jobs.join_rows import JoinRows
 from batchfiles.jobs.local_file import LocalFile, changed, check_unchanged
 from batchfiles.jobs.rejects import write_rejects

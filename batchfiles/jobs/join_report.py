@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from batchfiles.counts import COUNTS, EXAMPLES, add_example
+from batchfiles.counts import COUNTS, add_example
 from batchfiles.findings import Finding
 from batchfiles.outcome import OUTCOMES
 
@@ -111,12 +111,6 @@ class JoinReport(TableReport):
     malformed_unmatched: int = 0
     with_rows: int = 0
     unmatched: int = 0
-
-
-def not_read_fields(names: Sequence[str]) -> dict[str, Any]:
-    """Return the fields of a report that say what was passed over in the folders that were given."""
-    examples = {"not_read": tuple(names[:EXAMPLES])} if names else {}
-    return {"not_read": len(names), "examples": examples}
 
 
 class Tally:

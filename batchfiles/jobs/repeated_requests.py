@@ -15,14 +15,17 @@ from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
+from batchfiles.codec import loads
 from batchfiles.custom_ids.index import OFFSET_BITS, Entries, Index, IndexBuilder, Place, digest
-from batchfiles.errors import Mismatch
+from batchfiles.errors import InvalidLine, Mismatch
 from batchfiles.findings import Finding
 from batchfiles.jobs import survey
 from batchfiles.jobs.candidates import ResultFile, fetch, id_of_line
 from batchfiles.jobs.crew import Crew, Job, Product, Spec
 from batchfiles.jobs.line_ids import ids_of
 from batchfiles.jobs.local_file import LocalFile, opened
+from batchfiles.jobs.stray import UNTIL_NEWLINE
+from batchfiles.jobs.survey import id_of_malformed
 from batchfiles.streams.lines import Block
 from batchfiles.streams.sources import Source, read_blocks
 from batchfiles.streams.spool import Spool
@@ -223,17 +226,26 @@ def _compare(
             by_id: dict[str | None, list[tuple[Place, bytes]]] = {}
             for place in places:
                 line = fetch(descriptors[place.file], place, inputs[place.file].name)
-                by_id.setdefault(ids_of([line], line)[0], []).append((place, line.strip()))
+                by_id.setdefault(_id_of(line), []).append((place, line.strip()))
+            by_id.pop(None, None)  # lines that can't be read
             for custom_id, lines in by_id.items():
                 for place, origin in _repetitions(lines, apart):
                     repeats.append(_position(place))
                     origins.add((_position(origin), place.file))
-                if custom_id is not None and (other := _other(lines)) is not None:
-                    contests.append(Contest(index.digests[run.start], custom_id, lines[0][0], other))
+                if (other := _other(lines)) is not None:
+                    contests.append(Contest(index.digests[run.start], str(custom_id), lines[0][0], other))
     finally:
         for descriptor in descriptors:
             os.close(descriptor)
     return array("Q", sorted(repeats)), array("Q", [number for pair in sorted(origins) for number in pair]), contests
+
+
+def _id_of(line: bytes) -> str | None:
+    try:
+        custom_id = loads(line).get("custom_id")
+    except InvalidLine:
+        return None
+    return custom_id if isinstance(custom_id, str) else None
 
 
 def _position(place: Place) -> int:
@@ -291,7 +303,8 @@ def refuse_contested(
                 if place.file not in open_files:
                     continue
                 line = fetch(descriptors[place.file], place, files[place.file].name)
-                if id_of_line(line) == contest.custom_id:
+                read = id_of_malformed if place.length == UNTIL_NEWLINE else id_of_line
+                if read(line) == contest.custom_id:
                     raise _contested(contest, len(contests), inputs, files[place.file], place, verb)
     finally:
         for descriptor in descriptors:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 
+from batchfiles.counts import not_read_fields
 from batchfiles.findings import Finding
 from batchfiles.jobs.families import Side
+from batchfiles.jobs.folder_files import files_to_read
 from batchfiles.jobs.prices import Prices, total
 from batchfiles.jobs.sided_lines import SidedFile, is_blank, sided_files
 from batchfiles.jobs.stats_report import FileStats, Stats
@@ -53,13 +56,13 @@ def stats(
     """
     if not sources:
         raise TypeError("stats needs at least one file")
-    files = expand(sources, filesystem=filesystem)
+    files, not_read = files_to_read(expand(sources, filesystem=filesystem))
     if prices is not None and not isinstance(prices, Prices):
         prices = Prices.read(prices, filesystem=filesystem)
     count = _Count()
     for file in sided_files(files, count.notice, cap=cap, on_bytes=on_bytes):
         count.take(file)
-    return count.report(prices)
+    return replace(count.report(prices), **not_read_fields(not_read))
 
 
 class _Count:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass
 from decimal import Decimal
 from typing import Any, Final
 
@@ -144,6 +144,8 @@ class Stats:
         without_price: Models of results with tokens that have no price: they are not in `cost`.
         malformed: The first places of lines that can't be read.
         blank_lines: How many lines were skipped because they are blank.
+        not_read: Files and folders that were found in the folders that were given and are passed over.
+        examples: The first names of these, under `not_read`.
     """
 
     files: tuple[FileStats, ...]
@@ -155,6 +157,8 @@ class Stats:
     without_price: tuple[str | None, ...]
     malformed: tuple[str, ...]
     blank_lines: int
+    not_read: int = 0
+    examples: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def models(self) -> list[str]:
         """Name the models of requests and results that files of prices need."""

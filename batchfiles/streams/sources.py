@@ -18,7 +18,7 @@ from batchfiles.streams.compression import compression_of, decompressed
 from batchfiles.streams.lines import BLOCK_SIZE, Block, blocks
 from batchfiles.streams.remote import Place, RemotePath, located
 
-__all__ = ["STDIN", "Source", "SourceLike", "expand", "read_blocks"]
+__all__ = ["STDIN", "Source", "SourceLike", "expand", "plain_name", "read_blocks"]
 
 STDIN = "-"
 
@@ -278,6 +278,11 @@ def _no_batch_file(others: tuple[Place, ...]) -> str:
         return words
     more = ", …" if len(others) > NAMES_SHOWN else ""
     return f"{words}; it holds {', '.join(_shown(each.name) for each in others[:NAMES_SHOWN])}{more}: name the files to read"
+
+
+def plain_name(name: str) -> str:
+    """Return the name that a file has when it is not compressed."""
+    return next((name.removesuffix(end) for end in COMPRESSED[1:] if name.endswith(end)), name)
 
 
 def _is_batch_file(name: str) -> bool:
