@@ -208,7 +208,8 @@ class Join(TableJob[JoinReport]):
         fields["repaired_lines"] += survey.repaired_lines + accounts.counts["repaired"]
         fields["findings"] = (*survey.findings, *fields["findings"])
         fields["findings_not_listed"] += survey.findings_not_listed
-        fields |= not_read_fields(self._roles.not_read)
+        passed_over = not_read_fields(self._roles.not_read)
+        fields |= passed_over | {"examples": fields["examples"] | passed_over["examples"]}
         if not survey.lines > survey.blank_lines:
             fields["no_results"] = sum(tally.outcomes.values())
         fields["examples"] |= {kind: tuple(found) for kind, found in examples.items()}

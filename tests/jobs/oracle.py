@@ -129,11 +129,10 @@ def expected(
         beaten.update(others)
         fought.update(other for other in others if _differ(best, other))
         row |= _cells(best) | {"attempts": len(rivals)}
-    has_strangers = any(line.custom_id is not None for line in found) and asked_ids
-    if has_strangers and not used and asked_ids.isdisjoint(line.custom_id for line in found):
-        if any(line not in used | beaten for line in readable):
-            wanted.refusal = "not one result"
-            return wanted
+    found_ids = {line.custom_id for line in found} - {None}
+    if asked_ids and found_ids and readable and asked_ids.isdisjoint(found_ids):
+        wanted.refusal = "not one result"
+        return wanted
     wanted.outcomes.update(row["outcome"] for row in wanted.rows)
     unknown = [line for line in readable if line not in used | beaten]
     kinds = {
