@@ -216,6 +216,6 @@ def _retry_listed(
     listed = ListedLines(inputs, edits, by_part=by_part, cap=options.cap, progress=progress)
     if not listed.take(lists, targets):
         return None
-    files = targets.write(listed.lines)
+    files = targets.write(listed.lines, changed=listed.tally.counts["changed"] > 0)
     seconds = round(time.perf_counter() - started, 3)
     return listed.tally.report(files, words=(), unknown_ids=listed.unknown_ids, seconds=seconds)

@@ -110,7 +110,7 @@ class RetryByResults:
                 marks.close()
                 survey.index.close()
         check_unchanged(self._files)
-        files = targets.write(lines)
+        files = targets.write(lines, changed=tally.counts["changed"] > 0)
         return tally.report(
             files,
             words=self._choice.words,
