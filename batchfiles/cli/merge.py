@@ -99,7 +99,9 @@ def merge(
 def summary(report: MergeReport) -> Iterator[str]:
     """Yield the lines of the summary: what was left out, and how much there is."""
     yield from words_of_lines(report.blank_lines, report.findings)
-    if report.dropped:
+    if report.repeated_inputs:
+        yield f"{plural(report.repeated_inputs, 'line')} left out: the same request, byte for byte, is in another file"
+    elif report.dropped:
         yield f"{plural(report.dropped, 'line')} left out, whose custom_id stands in another line too"
     if report.unreadable:
         yield f"{plural(report.unreadable, 'line')} without a custom_id that can be read: copied, and compared with nothing"

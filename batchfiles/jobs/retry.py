@@ -112,7 +112,7 @@ def retry(
         with closing(targets):
             lists = [] if ids is None else _local(expand([ids], filesystem=filesystem), spool)
             if lists:
-                report = _retry_listed(lists, roles.inputs, changes, targets, options, by_part=by_part)
+                report = _retry_listed(lists, roles.inputs, changes, targets, options)
                 if report is not None:
                     return report
                 targets.clear()
@@ -207,13 +207,11 @@ def _retry_listed(
     edits: Sequence[Edit],
     targets: RetryTargets,
     options: TableOptions,
-    *,
-    by_part: bool,
 ) -> RetryReport | None:
     """Write the lines of listed ids; None if that takes the long way."""
     started = time.perf_counter()
     progress = in_steps(options.progress, sum(file.size for file in inputs))
-    listed = ListedLines(inputs, edits, by_part=by_part, cap=options.cap, progress=progress)
+    listed = ListedLines(inputs, edits, cap=options.cap, progress=progress)
     if not listed.take(lists, targets):
         return None
     files = targets.write(listed.lines, changed=listed.tally.counts["changed"] > 0)

@@ -16,7 +16,7 @@ from batchfiles.jobs.candidates import Candidates, ResultFile, read_result
 from batchfiles.jobs.crew import Job, Product, Spec
 from batchfiles.jobs.line_ids import ids_of
 from batchfiles.jobs.repeated_requests import RepeatedRequests
-from batchfiles.jobs.retry_choice import RetryChoice
+from batchfiles.jobs.retry_choice import NOT_LISTED, RetryChoice
 from batchfiles.jobs.verdicts import has_parse_error, read_verdict
 from batchfiles.outcome import MALFORMED, Result
 from batchfiles.streams.lines import Block
@@ -78,7 +78,7 @@ class RetryLines(Job):
         for block in read_blocks(Source(name, path=Path(path)), self._notice, cap=self._spec["cap"], **where):
             for lines, others in self._repeated.cut(block, task["file"]) if self._repeated else ((block, frozenset[int]()),):
                 if others is None:
-                    self._count(None, None, None, REPEATED)
+                    self._count(None, None, None, self._why_repeated(lines.lines[0], task["file"]))
                     continue
                 self._candidates.also = others
                 self._take(lines, task["file"])
@@ -117,6 +117,13 @@ class RetryLines(Job):
             self._count(*self._shown(MISSING.result), why_missing, absent)
         if self._spec["note_all"]:
             self._all.add_lines(keys, file, block.byte_offset, list(map(len, lines)), block.line_number)
+
+    def _why_repeated(self, line: bytes, file: int) -> str:
+        """Say why a line is left out that repeats one of another file."""
+        custom_id = ids_of([line], line)[0]
+        if self._choice.listed and custom_id is not None and self._candidates.best(custom_id, digest(custom_id), file) is MISSING:
+            return NOT_LISTED
+        return REPEATED
 
     def _is_wanted(self, found: Found) -> bool:
         """Decide about a request, and count it if it is left out."""

@@ -368,6 +368,27 @@ def test_a_manifest_of_another_program_is_left_alone(tmp_path: Path) -> None:
     assert (tmp_path / "manifest.json").read_text() == '{"name": "mine"}'
 
 
+def test_a_merge_takes_the_same_request_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A retry file beside its requests adds nothing to them; a line that was changed is refused with both places."""
+    requests = put(tmp_path / "requests.jsonl", request("a"), request("b"), request("c"))
+    retry = put(tmp_path / "retry.jsonl", request("c") + b"\r", request("b"), request("d"))
+    output = tmp_path / "all.jsonl"
+    report = batchfiles.merge(requests, retry, output=output, ids_in_memory=2)
+    assert output.read_bytes() == b"".join(request(name) + b"\n" for name in "abcd")
+    assert (report.lines, report.dropped, report.repeated_inputs) == (4, 2, 2)
+    assert exit_code(["merge", str(requests), str(retry), "-o", str(output), "--force"]) == 0
+    assert "2 lines left out: the same request" in capsys.readouterr().err
+    for lines in ([request("b", n=2)], [request("b"), request("b")], [request("e"), request("b"), request("a", n=2)]):
+        put(retry, *lines)
+        if lines[0] == lines[-1]:
+            put(requests, request("a"), request("b"), request("b"))
+        with pytest.raises(batchfiles.DuplicateCustomId):
+            batchfiles.merge(requests, retry, output=output, force=True)
+    results = [put(tmp_path / name, success("a")) for name in ("one.jsonl", "two.jsonl")]
+    with pytest.raises(batchfiles.DuplicateCustomId):
+        batchfiles.merge(*results, output=output, force=True)
+
+
 # Whatever the names are
 
 NAMES = ("monday", "tuesday", "requests", "part-1", "part-10", "1", "batch_1", "a")
