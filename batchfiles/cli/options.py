@@ -66,8 +66,9 @@ class FilesOrPairs(click.Command):
             click.MissingParameter: There is neither a file nor a pair.
         """
         rest = super().parse_args(ctx, args)
-        if not ctx.params.get("files") and not ctx.params.get("pairs") and not ctx.resilient_parsing:
-            raise click.MissingParameter(ctx=ctx, param=next(each for each in self.params if each.name == "files"))
+        argument = next(each for each in self.params if each.name in ("files", "results"))
+        if not ctx.params.get(str(argument.name)) and not ctx.params.get("pairs") and not ctx.resilient_parsing:
+            raise click.MissingParameter(ctx=ctx, param=argument)
         return rest
 
 

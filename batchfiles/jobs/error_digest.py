@@ -11,11 +11,11 @@ from batchfiles.errors import Mismatch
 from batchfiles.findings import Finding
 from batchfiles.jobs.candidates import id_of_line, read_result
 from batchfiles.jobs.error_words import folded
-from batchfiles.jobs.folder_files import files_to_read
+from batchfiles.jobs.file_roles import Pairs, files_and_pairs
 from batchfiles.jobs.sided_lines import SidedFile, is_blank, sided_files
 from batchfiles.limits import RESULT_LINE_CAP
 from batchfiles.outcome import MALFORMED, SUCCEEDED, Result, retryable
-from batchfiles.streams.sources import SourceLike, expand
+from batchfiles.streams.sources import SourceLike
 
 __all__ = ["ErrorDigest", "ErrorGroup", "error_digest"]
 
@@ -96,6 +96,7 @@ class ErrorDigest:
 
 def error_digest(
     *sources: SourceLike,
+    pairs: Pairs = (),
     ids: int | None = 0,
     on_bytes: Callable[[int], None] | None = None,
     cap: int = RESULT_LINE_CAP,
@@ -110,6 +111,7 @@ def error_digest(
     Args:
         *sources: Output files and error files: paths, folders, globs, open binary files, or `-` for standard input; plain or
             compressed. Files of requests, such as a campaign's folder holds too, are passed over: what is missing, `join` tells.
+        pairs: Request files, each with its results, as for `join`; here they say what these files must hold.
         ids: How many ids to list of each error; None lists all, a million at most.
         on_bytes: Gets the number of uncompressed bytes that were read, again and again, for a progress bar.
         cap: The longest line that is read, in bytes; longer ones are malformed.
@@ -125,13 +127,13 @@ def error_digest(
         TypeError: There is no source, or something is no source at all.
         ValueError: Standard input is named twice.
     """
-    if not sources:
+    if not sources and not pairs:
         raise TypeError("error_digest needs at least one file")
     tally = _Tally(MOST_IDS if ids is None else ids)
     skipped = []
     found = False
-    files, not_read = files_to_read(expand(sources, filesystem=filesystem))
-    for file in sided_files(files, tally.notice, cap=cap, on_bytes=on_bytes):
+    files = files_and_pairs(sources, pairs, filesystem)
+    for file in sided_files(files.sources, tally.notice, cap=cap, on_bytes=on_bytes, sides=files.sides):
         if file.side == "inputs":
             skipped.append(file.name)
             tally.overlong.clear()
@@ -140,7 +142,7 @@ def error_digest(
             tally.take(file)
     if not found:
         raise Mismatch("holds requests, and errors stand in output files and error files", path=skipped[0], role="output")
-    return replace(tally.digest(tuple(skipped)), **not_read_fields(not_read))
+    return replace(tally.digest(tuple(skipped)), **not_read_fields(files.not_read))
 
 
 class _Key(NamedTuple):

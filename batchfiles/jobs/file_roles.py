@@ -15,11 +15,12 @@ from batchfiles.jobs.candidates import ResultFile
 from batchfiles.jobs.families import Side, classify
 from batchfiles.jobs.folder_files import files_to_read
 from batchfiles.jobs.local_file import LocalFile
+from batchfiles.jobs.sided_lines import paired_as
 from batchfiles.streams.remote import Place, RemotePath
 from batchfiles.streams.sources import Source, SourceLike, expand
 from batchfiles.streams.spool import Spool
 
-__all__ = ["FileRoles", "Pairs", "paired_sources", "sort_files"]
+__all__ = ["FileRoles", "Pairs", "files_and_pairs", "paired_sources", "sort_files"]
 
 PathLike: TypeAlias = "str | os.PathLike[str] | Source | RemotePath"
 Pairs: TypeAlias = "Mapping[Any, PathLike | Iterable[PathLike]] | Iterable[tuple[PathLike, PathLike | Iterable[PathLike]]]"
@@ -126,9 +127,9 @@ def sort_files(
         said: Side | None = "inputs" if is_asking else "results" if results_only or forced or is_answering else _by_name(source)
         file, kind = _local(source, spool, said)
         if kind == "results" and is_asking:
-            raise Mismatch("holds results, and was paired as requests: say REQUESTS=RESULTS", path=source.name, role="input")
+            raise Mismatch(paired_as("results"), path=source.name, role="input")
         if kind == "inputs" and is_answering:
-            raise Mismatch("holds requests, and was paired as results: say REQUESTS=RESULTS", path=source.name, role="output")
+            raise Mismatch(paired_as("inputs"), path=source.name, role="output")
         if kind == "inputs" and results_only:
             raise Mismatch("holds requests, and results were expected: `join` takes both", path=source.name, role="output")
         if kind == "inputs" and forced and not is_asking:
@@ -174,6 +175,39 @@ def paired_sources(pairs: Pairs, filesystem: object = None) -> list[_Pair]:
                 raise ValueError(f"{each.name} is paired with {known[each.key].name} and with {asking[0].name}")
         found.append(_Pair(replace(asking[0], passed_over=()), answering))
     return found
+
+
+class PairedFiles(NamedTuple):
+    """Files that are read one after the other, with what pairs say of them.
+
+    Attributes:
+        sources: They, those of the pairs last unless they were named before.
+        not_read: What is passed over in folders.
+        sides: What the files of the pairs must be, by their keys.
+        requests: The display names of the request files, by the keys of their results.
+    """
+
+    sources: list[Source]
+    not_read: tuple[str, ...]
+    sides: Mapping[Hashable, Side]
+    requests: Mapping[Hashable, str]
+
+
+def files_and_pairs(sources: Iterable[SourceLike], pairs: Pairs, filesystem: object = None) -> PairedFiles:
+    """Expand the files of a command that reads each once.
+
+    Raises:
+        FileError: A file is not there.
+        TypeError: A pair is none, or something is no source.
+        ValueError: A pair contradicts another, or standard input is named twice.
+    """
+    paired = paired_sources(pairs, filesystem)
+    given = [*sources, *(source for pair in paired for source in (pair.requests, *pair.results))]
+    files, not_read = files_to_read(expand(given, filesystem=filesystem))
+    sides: dict[Hashable, Side] = {pair.requests.key: "inputs" for pair in paired}
+    sides |= {source.key: "results" for pair in paired for source in pair.results}
+    requests = {source.key: pair.requests.name for pair in paired for source in pair.results}
+    return PairedFiles(files, not_read, sides, requests)
 
 
 def _place(source: Source) -> Place:

@@ -9,13 +9,13 @@ from dataclasses import replace
 from batchfiles.counts import not_read_fields
 from batchfiles.findings import Finding
 from batchfiles.jobs.families import Side
-from batchfiles.jobs.folder_files import files_to_read
+from batchfiles.jobs.file_roles import Pairs, files_and_pairs
 from batchfiles.jobs.prices import Prices, total
 from batchfiles.jobs.sided_lines import SidedFile, is_blank, sided_files
 from batchfiles.jobs.stats_report import FileStats, Stats
 from batchfiles.jobs.stats_tally import RequestTally, ResultTally
 from batchfiles.limits import RESULT_LINE_CAP
-from batchfiles.streams.sources import SourceLike, expand
+from batchfiles.streams.sources import SourceLike
 
 __all__ = ["stats"]
 
@@ -25,6 +25,7 @@ PLACES_KEPT = 5
 
 def stats(
     *sources: SourceLike,
+    pairs: Pairs = (),
     prices: Prices | str | os.PathLike[str] | None = None,
     on_bytes: Callable[[int], None] | None = None,
     cap: int = RESULT_LINE_CAP,
@@ -38,6 +39,7 @@ def stats(
     Args:
         *sources: Request files, output files and error files in any mix; paths, folders, globs, open binary files, or `-` for
             standard input; plain or compressed. A file named twice is read once, but a copy of it counts again.
+        pairs: Request files, each with its results, as for `join`; here they say what these files must hold.
         prices: Prices per million tokens, or the file that has them; None counts tokens only.
         on_bytes: Gets the number of uncompressed bytes that were read, again and again, for a progress bar.
         cap: The longest line that is read, in bytes; longer ones count as malformed.
@@ -54,15 +56,15 @@ def stats(
         TypeError: There is no source, or something is no source at all.
         ValueError: Standard input is named twice, or the file of prices says something that is no price.
     """
-    if not sources:
+    if not sources and not pairs:
         raise TypeError("stats needs at least one file")
-    files, not_read = files_to_read(expand(sources, filesystem=filesystem))
+    files = files_and_pairs(sources, pairs, filesystem)
     if prices is not None and not isinstance(prices, Prices):
         prices = Prices.read(prices, filesystem=filesystem)
     count = _Count()
-    for file in sided_files(files, count.notice, cap=cap, on_bytes=on_bytes):
+    for file in sided_files(files.sources, count.notice, cap=cap, on_bytes=on_bytes, sides=files.sides):
         count.take(file)
-    return replace(count.report(prices), **not_read_fields(not_read))
+    return replace(count.report(prices), **not_read_fields(files.not_read))
 
 
 class _Count:

@@ -207,6 +207,31 @@ def test_pairs_say_it(week: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "Missing argument 'FILE...'" in capsys.readouterr().err
 
 
+def test_pairs_are_taken_by_all_commands_that_take_both_kinds(week: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What they read they check; `get` says of a result whose it is, and of a request that it is another one's twin."""
+    outs = [put(week / f"out-{number}.jsonl", *answers(day)) for number, day in enumerate(DAYS)]
+    pairs = {week / f"{day}.jsonl": results for day, results in zip(DAYS, outs, strict=True)}
+    assert batchfiles.stats(pairs=pairs).requests.count == batchfiles.stats(week, pairs=pairs).results.count == 6
+    assert batchfiles.error_digest(pairs=pairs).results == 6
+    put(week / "again.jsonl", question("request-1", "monday"))
+    found = batchfiles.get("request-1", week, pairs=pairs)
+    names = {Path(each.path).name: (each.requests, each.repeats) for each in found}
+    assert names == {
+        "again.jsonl": (None, None),
+        "monday.jsonl": (None, f"{week / 'again.jsonl'}:1"),
+        "tuesday.jsonl": (None, None),
+        "out-0.jsonl": (str(week / "monday.jsonl"), None),
+        "out-1.jsonl": (str(week / "tuesday.jsonl"), None),
+    }
+    words = [word for requests, results in pairs.items() for word in ("--pair", f"{requests}={results}")]
+    for command in (["stats"], ["errors"], ["get", "--id", "request-1"]):
+        assert exit_code([*command, *words]) == 0
+        assert exit_code([*command, "--pair", f"{outs[0]}={week / 'monday.jsonl'}"]) == 2
+        assert "was paired as" in capsys.readouterr().err
+        assert exit_code(command) == 2
+    assert batchfiles.retry(pairs=pairs, output=week / "retry.jsonl").left_out == 6
+
+
 def test_where_nothing_says_it_nothing_is_written(week: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The sentence has the id, the files, the result and the ways out; `join` and `retry` say the same."""
     for number, day in enumerate(DAYS):
