@@ -24,7 +24,7 @@ from batchfiles.jobs.join_report import JoinReport, Tally
 from batchfiles.jobs.join_rows import JoinRows
 from batchfiles.jobs.local_file import LocalFile, changed, check_unchanged
 from batchfiles.jobs.rejects import write_rejects
-from batchfiles.jobs.repeated_requests import find_repeated, refuse_contested
+from batchfiles.jobs.repeated_requests import SharedIds, find_repeated, first_ids_meet, refuse_contested, shares_ids
 from batchfiles.jobs.survey import Misindexed, Survey, survey_results, with_line_numbers
 from batchfiles.jobs.table_job import PART_BYTES, TASK_BYTES, TableJob, TableKeywords, TableOptions
 from batchfiles.streams.remote import RemotePath, located
@@ -51,6 +51,7 @@ class Join(TableJob[JoinReport]):
         self._refuse_duplicates = refuse_duplicates
         self._surveys: dict[bool, Survey] = {}  # by whether other processes made it: see Crew.is_apart
         self._quick = False
+        self._shares_ids = False
         self._accounts: Accounts | None = None
 
     @property
@@ -100,13 +101,17 @@ class Join(TableJob[JoinReport]):
         filesystem: object = None,
     ) -> JoinReport:
         """Write the table: see `TableJob.write`."""
-        # What is written to a file can be begun again, so a quick survey will do; rows that were given out can't be taken back.
+        # What is written to a file can be begun again: a quick survey will do, and ids are mostly in one request file only. Rows
+        # that were given out can't be taken back.
         self._quick = str(path) != "-"
         try:
-            return super().write(path, format=format, force=force, csv_safe=csv_safe, filesystem=filesystem)
-        except Misindexed:
-            self._quick = False
-            return super().write(path, format=format, force=force, csv_safe=csv_safe, filesystem=filesystem)
+            while True:
+                try:
+                    return super().write(path, format=format, force=force, csv_safe=csv_safe, filesystem=filesystem)
+                except Misindexed:
+                    self._quick = False
+                except SharedIds:
+                    self._shares_ids = True
         finally:
             self._quick = False
 
@@ -178,7 +183,7 @@ class Join(TableJob[JoinReport]):
             Mismatch: A result could be that of two different requests.
         """
         inputs = self._roles.inputs
-        if len(inputs) == 1:
+        if not self._compares(inputs):
             return with_line_numbers(crew, inputs, size), None
         apart = self._roles.are_apart()
         ranges, repeated, contests = find_repeated(crew, inputs, self._spool, size=size, cap=self._options.cap, apart=apart)
@@ -186,6 +191,11 @@ class Join(TableJob[JoinReport]):
             self._files = attributed(inputs, self._roles.results, self._files)
             refuse_contested(contests, inputs, survey.index, self._files)
         return ranges, repeated.save(self._spool.new_path("repeated")) if repeated else None
+
+    def _compares(self, inputs: Sequence[LocalFile]) -> bool:
+        """Tell whether ids of request files are compared before the rows are made; else the end shows whether any are shared."""
+        self._shares_ids = self._shares_ids or (len(inputs) > 1 and (not self._quick or first_ids_meet(inputs)))
+        return self._shares_ids
 
     def _surveyed(self, crew: Crew, progress: Callable[[int], None]) -> Survey:
         """Look the results through."""
@@ -198,6 +208,8 @@ class Join(TableJob[JoinReport]):
         accounts = Accounts(survey, marks, self._files)
         with asked.finish() as index:
             index.path.unlink()
+            if not self._shares_ids and len(self._roles.inputs) > 1 and shares_ids(index):
+                raise SharedIds
             duplicates, places = duplicate_inputs(index, self._roles.inputs, self._files, self._roles.own_batches())
             if accounts.counts["unknown"] and not accounts.counts["used"] and survey.index.is_disjoint(index):
                 self._refuse_strangers(accounts)

@@ -25,12 +25,21 @@ from batchfiles.jobs.crew import Crew, Job, Product, Spec
 from batchfiles.jobs.line_ids import ids_of
 from batchfiles.jobs.local_file import LocalFile, opened
 from batchfiles.jobs.stray import UNTIL_NEWLINE
-from batchfiles.jobs.survey import id_of_malformed
+from batchfiles.jobs.survey import HEAD, id_of_malformed
 from batchfiles.streams.lines import Block
 from batchfiles.streams.sources import Source, read_blocks
 from batchfiles.streams.spool import Spool
 
-__all__ = ["Contest", "NoteRequests", "RepeatedRequests", "find_repeated", "refuse_contested"]
+__all__ = [
+    "Contest",
+    "NoteRequests",
+    "RepeatedRequests",
+    "SharedIds",
+    "find_repeated",
+    "first_ids_meet",
+    "refuse_contested",
+    "shares_ids",
+]
 
 OFFSET_MASK = (1 << OFFSET_BITS) - 1
 ID_SHOWN = 128
@@ -71,6 +80,27 @@ class NoteRequests(Job):
             lines = block.line_number + len(block.lines) - 1
         yield entries.to_bytes()
         yield {"lines": lines}
+
+
+class SharedIds(Exception):
+    """Request files turned out to have ids in common, and their lines have to be compared before the rows are made."""
+
+
+def first_ids_meet(inputs: Sequence[LocalFile]) -> bool:
+    """Tell whether the first lines of request files have ids in common, as those do that all begin with `request-1`."""
+    seen: set[str | None] = {None}
+    for file in inputs:
+        block = next(read_blocks(Source(file.name, path=file.path), lambda _: None, block_size=HEAD), None)
+        ids = set(ids_of(block.lines, b"\n".join(block.lines))) - {None} if block is not None else set()
+        if not ids.isdisjoint(seen):
+            return True
+        seen |= ids
+    return False
+
+
+def shares_ids(index: Index) -> bool:
+    """Tell whether an index of request lines has lines of several files under one digest."""
+    return any(len({index.place(entry).file for entry in run}) > 1 for run in index.repeated())
 
 
 class Contest(NamedTuple):
@@ -241,11 +271,13 @@ def _compare(
 
 
 def _id_of(line: bytes) -> str | None:
+    """Return the id of a request; None where a line is none."""
     try:
-        custom_id = loads(line).get("custom_id")
+        value = loads(line)
     except InvalidLine:
         return None
-    return custom_id if isinstance(custom_id, str) else None
+    custom_id = value.get("custom_id")
+    return custom_id if isinstance(custom_id, str) and isinstance(value.get("body"), dict) else None
 
 
 def _position(place: Place) -> int:

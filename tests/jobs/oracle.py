@@ -57,7 +57,7 @@ def without_repeats(asked: list[Line]) -> tuple[list[Line], dict[Line, set[int]]
             if line.custom_id is not None
             and (first.custom_id, first.bytes.strip()) == (line.custom_id, line.bytes.strip())
             and first.file != line.file
-            and None not in (first.value, line.value)
+            and all(each.value is not None and is_request(each.value) for each in (first, line))
         ]
         if same:
             others.setdefault(same[0], set()).add(line.file)
@@ -69,7 +69,7 @@ def without_repeats(asked: list[Line]) -> tuple[list[Line], dict[Line, set[int]]
 def is_contested(asked: list[Line], unattributed: list[Line]) -> bool:
     """Tell whether a result that belongs to no file in particular has the id of different lines in several files."""
     for custom_id in {line.custom_id for line in unattributed} - {None}:
-        lines = [line for line in asked if line.custom_id == custom_id and line.value is not None]
+        lines = [line for line in asked if line.custom_id == custom_id and line.value is not None and is_request(line.value)]
         if len({line.file for line in lines}) > 1 and len({line.bytes.strip() for line in lines}) > 1:
             return True
     return False

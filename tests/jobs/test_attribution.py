@@ -308,6 +308,29 @@ def test_a_retry_file_beside_its_requests_doubles_no_row(tmp_path: Path, ends: b
     assert sum(group.requests for group in again_report.groups if group.left_out and "repeats a line" in group.left_out) == 3
 
 
+@pytest.mark.parametrize("target", ["rows", "file", "folder"])
+def test_lines_that_repeat_far_behind_are_found_however_the_table_is_taken(
+    tmp_path: Path, target: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the first lines have no id in common, a file is begun again as soon as others turn out to."""
+    from batchfiles.jobs import repeated_requests
+
+    monkeypatch.setattr(repeated_requests, "HEAD", 100)
+    put(tmp_path / "in.jsonl", *(request(name) for name in "abcd"))
+    put(tmp_path / "more.jsonl", request("e"), request("d"), request("b"))
+    put(tmp_path / "out.jsonl", *(success(name) for name in "abcde"))
+    job = batchfiles.join(tmp_path / "in.jsonl", tmp_path / "more.jsonl", tmp_path / "out.jsonl")
+    if target == "rows":
+        list(job)
+    else:
+        job.to_parquet(tmp_path / ("t.parquet" if target == "file" else "parts"))
+    assert (job.report.inputs, job.report.repeated_inputs, job.report.used) == (5, 2, 5)
+    put(tmp_path / "more.jsonl", request("e"), request("d", n=2))
+    with pytest.raises(Mismatch, match="nothing says which"):
+        batchfiles.join(tmp_path).to_parquet(tmp_path / "u.parquet")
+    assert not (tmp_path / "u.parquet").exists()
+
+
 def test_results_of_either_file_are_attempts_where_names_tell_them_apart(tmp_path: Path) -> None:
     """The results of the retry are called after it, those of the first batch after the requests."""
     put(tmp_path / "requests.jsonl", request("a"), request("b"))
