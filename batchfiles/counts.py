@@ -26,10 +26,18 @@ class Count(NamedTuple):
 
 
 TABLES: Final = ("join", "export")
+JOIN: Final = ("join",)
 
 COUNTS: Final[dict[str, Count]] = {
     "empty_text": Count("answer", "with an empty text, and with no refusal and no tool call", TABLES),
     "unknown_finish_reason": Count("answer", "ended for a reason not known here", TABLES),
+    "short": Count("text", "without a vector or a result, in answers that have fewer than their requests have texts", JOIN),
+    "surplus": Count("vector", "or result of a moderation for a text that the request does not have", JOIN),
+    "repeated_index": Count("vector", "with the index of another one of the same answer", TABLES),
+    "wrong_dimensions": Count("vector", "of another length than the request asked for", JOIN),
+    "fenced": Count("answer", "in a fenced block of Markdown: parsed has the JSON in it, and text the whole", TABLES),
+    "no_schema": Count("answer", "to requests that ask for no JSON Schema: parsed and parse_error are null there", JOIN),
+    "other_schema": Count("answer", "to requests that ask for another JSON Schema: parsed and parse_error are null there", JOIN),
     "repeated_inputs": Count(
         "request line", "that repeat a line of another request file: one request, and its results are attempts", ("join",)
     ),

@@ -6,7 +6,7 @@ import re
 from typing import Any, Final, NamedTuple
 
 from batchfiles import bodies, codec
-from batchfiles.bodies import fault
+from batchfiles.bodies import fault, finish_reasons
 from batchfiles.bodies.answer import EMPTY, Answer, Body
 from batchfiles.bodies.fault import Fault
 from batchfiles.bodies.tally import Tally
@@ -24,6 +24,7 @@ __all__ = [
     "OUTCOMES",
     "SUCCEEDED",
     "Result",
+    "as_answer_to",
     "outcome_of",
     "read",
     "retryable",
@@ -40,7 +41,7 @@ EXPIRED: Final = "expired"
 CANCELLED: Final = "cancelled"
 """The batch was cancelled before the request's turn came."""
 NO_RESPONSE: Final = "no_response"
-"""A line without an answer and without an error: status 0 and an empty body (tidyverse/ellmer#830), or 200 and no body."""
+"""No answer and no error: status 0 and an empty body (tidyverse/ellmer#830), 200 and no body, or a body without an answer."""
 MALFORMED: Final = "malformed"
 """The line can't be read; said by those who read lines."""
 MISSING: Final = "missing"
@@ -49,18 +50,20 @@ MISSING: Final = "missing"
 OUTCOMES: Final = (SUCCEEDED, INCOMPLETE, FAILED, EXPIRED, CANCELLED, NO_RESPONSE, MALFORMED, MISSING)
 """Every value of the column `outcome`."""
 
+ANSWERED: Final = frozenset({SUCCEEDED, INCOMPLETE})
+"""There is an answer, or a part of one."""
+
 LOST: Final = frozenset({EXPIRED, CANCELLED, NO_RESPONSE, MALFORMED, MISSING})
 """Nobody has judged the request: it may be sent again as it is."""
 
 TRY_AGAIN: Final = frozenset({408, 409, 429})
 """HTTP answers below 500 that tell of the moment and not of the request."""
 
-PASSING: Final = frozenset({"server_error", "rate_limit_exceeded", "vector_store_timeout"})
-"""The same among the error codes of a Responses body, whose status is 200 [spec: ResponseErrorCode]."""
-
 ENDINGS: Final = {"expired": EXPIRED, "cancelled": CANCELLED, "canceled": CANCELLED}
 """How error codes end that tell of the batch: `batch_expired`, `batch_cancelled`; the bare words are Anthropic's."""
 
+MULTIPLE_CHOICES: Final = 300
+INTERNAL_SERVER_ERROR: Final = 500
 HTTP_STATUS: Final = re.compile("[45][0-9][0-9]", re.ASCII)
 
 INT32: Final = range(-(2**31), 2**31)
@@ -115,7 +118,7 @@ def read(line: dict[str, Any]) -> Result:
         if type(status) is int and 200 <= status < 300 and type(body) is dict and body and type(request_id) is str and request_id:
             answer = bodies.read(body)
             outcome = answer.outcome
-            if outcome != FAILED:
+            if outcome in ANSWERED:
                 return tuple.__new__(Result, (  # past the constructor, which takes twice as long
                     outcome, status, request_id, None, None, None, None, False, body, answer, answer.misfits,
                 ))  # fmt: skip
@@ -151,23 +154,46 @@ def _line_of(output: BatchRequestOutput) -> dict[str, Any]:
     return {"response": response, "error": error}
 
 
-def retryable(outcome: str, status_code: int | None, error_code: str | None = None) -> bool:
+def as_answer_to(result: Result, url: str | None) -> Result:
+    """Return a result as the answer to a request that named this url.
+
+    A body that can't come from there (the request echoed, a chat completion in the place of vectors) is no response. Where
+    nothing is known of the url, or there is no body, the result is what it was.
+    """
+    body = result.body
+    if body is None or result.outcome not in ANSWERED or bodies.can_answer(body, url):
+        return result
+    return result._replace(
+        outcome=NO_RESPONSE,
+        error_code=bodies.UNRECOGNIZED,
+        error_message=f"the body is not an answer of {url}",
+        retryable=True,
+        answer=result.answer._replace(outcome=FAILED, carried=False),
+    )
+
+
+def retryable(outcome: str, status_code: int | None, error_code: str | None = None, error_type: str | None = None) -> bool:
     """Tell whether the same request may succeed if it is sent again.
 
     Args:
         outcome: One of `OUTCOMES`.
         status_code: The HTTP status, None or 0 where nobody answered.
-        error_code: Decides only where the status doesn't: a Responses body that failed in a 200, or an error without an answer.
+        error_code: Decides only where the status doesn't: an error inside of a 200, or an error without an answer.
+        error_type: Decides with `error_code`.
 
     Returns:
-        True for what was lost on the way, for 408, 409, 429 and 5xx, and for errors without an HTTP answer.
+        True for what was lost on the way, for 408, 409, 429 and 5xx, for errors without an HTTP answer, and for errors inside of
+        a 200 whose code or type speaks of the moment.
     """
     if outcome != FAILED:
         return outcome in LOST
+    if (not status_code or status_code < MULTIPLE_CHOICES) and error_code and HTTP_STATUS.fullmatch(error_code):
+        status_code = int(error_code)  # vLLM and gateways write the HTTP status as the error's code
     if not status_code:
-        # vLLM and others write the HTTP status as the error's code.
-        status_code = int(error_code) if error_code and HTTP_STATUS.fullmatch(error_code) else 500
-    return status_code >= 500 or status_code in TRY_AGAIN or (status_code < 300 and error_code in PASSING)
+        return True
+    if status_code < MULTIPLE_CHOICES:
+        return fault.is_passing(error_code) or fault.is_passing(error_type) or finish_reasons.is_passing(error_code)
+    return status_code >= INTERNAL_SERVER_ERROR or status_code in TRY_AGAIN
 
 
 def _read_any(line: dict[str, Any]) -> Result:
@@ -185,15 +211,16 @@ def _read_any(line: dict[str, Any]) -> Result:
     silent = not status or 200 <= status < 300  # the status says nothing bad
     if silent and isinstance(body, dict):
         answer = bodies.read(body)
-        if error is None and answer.outcome != FAILED and (status or bodies.endpoint_of(body)):
+        if error is None and answer.outcome in ANSWERED and (status or bodies.endpoint_of(body)):
             misfits = tally.misfits + answer.misfits
             return Result(answer.outcome, status, request_id, None, None, None, None, False, body, answer, misfits)
-    if error is None and body is None and silent:
-        outcome = NO_RESPONSE
+    if error is None and silent and (body is None or answer.outcome == NO_RESPONSE):
+        error, outcome = answer.fault or Fault(), NO_RESPONSE
     else:
-        error = fault.merge(error, _fault_in(body)) or Fault()
-        outcome = _outcome_of(error, silent=silent)
-    error = error or Fault()
+        if answer.fault is None or (isinstance(body, dict) and fault.stated(body)):
+            error = fault.merge(error, _fault_in(body))
+        outcome = _outcome_of(error or Fault(), silent=silent)
+        error = fault.merge(error, answer.fault) or Fault()
     return Result(
         outcome=outcome,
         status_code=status,
@@ -202,7 +229,7 @@ def _read_any(line: dict[str, Any]) -> Result:
         error_type=error.type,
         error_param=error.param,
         error_message=error.message,
-        retryable=retryable(outcome, status, error.code),
+        retryable=retryable(outcome, status, error.code, error.type),
         body=body if isinstance(body, dict) else None,
         answer=answer._replace(outcome=FAILED, carried=False),
         misfits=tally.misfits + answer.misfits + error.misfits,
@@ -219,6 +246,8 @@ def _status(value: object, tally: Tally) -> int | None:
 
 def _body(value: object) -> object:
     """Return the body, decoded where it is JSON text in a string (llama-stack); None where it says nothing."""
+    if type(value) is list and len(value) == 1 and type(value[0]) is dict:
+        return value[0] or None  # Google wraps errors, and Gemini's stream its only piece
     if type(value) is not str:
         return value or None
     try:

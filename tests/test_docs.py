@@ -21,6 +21,8 @@ from typing import Any, NamedTuple
 import pytest
 
 import batchfiles
+from batchfiles.bodies.fault import PASSING
+from batchfiles.bodies.finish_reasons import REASONS
 from batchfiles.cli.main import COMMANDS
 from batchfiles.codec import loads
 from batchfiles.counts import COUNTS
@@ -190,10 +192,30 @@ def test_the_page_of_outcomes_has_every_count() -> None:
     assert {name for name, count in COUNTS.items() if "join" in count.commands} <= fields
 
 
+def test_the_page_of_outcomes_has_every_finish_reason_with_its_source() -> None:
+    """In the order of the code."""
+    assert rows_of("outcomes.md", 5) == [
+        [
+            ", ".join(f"`{word}`" for word in reason.words),
+            reason.meaning.finish_reason or "the word",
+            reason.meaning.outcome,
+            "yes" if reason.meaning.retryable else "no",
+            reason.source,
+        ]
+        for reason in REASONS
+    ]
+
+
+def test_the_page_of_outcomes_has_every_word_of_an_error_that_may_pass() -> None:
+    """In the order of the code, with its source."""
+    rows = [row for row in rows_of("outcomes.md", 2) if not row[0].startswith("`{")]
+    assert rows == [[", ".join(f"`{word}`" for word in words.split(", ")), source] for words, source in PASSING.items()]
+
+
 def test_the_shapes_on_the_page_of_outcomes_are_what_it_says() -> None:
     """Each line is read by the code."""
-    rows = rows_of("outcomes.md", 2)
-    assert len(rows) == 15
+    rows = [row for row in rows_of("outcomes.md", 2) if row[0].startswith("`{")]
+    assert len(rows) == 20
     for line, outcome in rows:
         assert f"`{read(loads(line.strip('`'))).outcome}`" == outcome, line
 

@@ -354,6 +354,182 @@ def test_a_response_that_is_no_object():
     assert read({"response": [1]}).outcome == "failed"
 
 
+# Errors and nothing inside of a 200
+
+
+@pytest.mark.parametrize(
+    ("body", "columns", "again"),
+    [
+        ({"error": {"code": 429, "message": "no"}}, ("429", None, None, "no"), True),
+        ({"error": {"code": 400, "message": "no"}}, ("400", None, None, "no"), False),
+        ({"error": {"code": "503", "message": "no"}}, ("503", None, None, "no"), True),
+        ({"type": "error", "error": {"type": "overloaded_error"}}, (None, "overloaded_error", None, None), True),
+        ({"type": "error", "error": {"type": "rate_limit_error"}}, (None, "rate_limit_error", None, None), True),
+        ({"type": "error", "error": {"type": "api_error"}}, (None, "api_error", None, None), True),
+        ({"type": "error", "error": {"type": "invalid_request_error"}}, (None, "invalid_request_error", None, None), False),
+        ({"error": {"message": "no", "status": "RESOURCE_EXHAUSTED"}}, (None, "RESOURCE_EXHAUSTED", None, "no"), True),
+        ({"error": {"message": "no", "status": "UNAVAILABLE"}}, (None, "UNAVAILABLE", None, "no"), True),
+        ({"error": {"message": "no", "status": "INTERNAL"}}, (None, "INTERNAL", None, "no"), True),
+        ({"error": {"message": "no", "status": "INVALID_ARGUMENT"}}, (None, "INVALID_ARGUMENT", None, "no"), False),
+        ([{"error": {"code": 503, "message": "no", "status": "UNAVAILABLE"}}], ("503", "UNAVAILABLE", None, "no"), True),
+        ({"__type": "ThrottlingException", "message": "no"}, (None, "ThrottlingException", None, "no"), True),
+        ({"code": "Throttling.RateQuota", "message": "no", "request_id": "r"}, ("Throttling.RateQuota", None, None, "no"), True),
+        ({"code": "InvalidApiKey", "message": "no", "request_id": "r"}, ("InvalidApiKey", None, None, "no"), False),
+        ({"success": False, "errors": [{"code": 7003, "message": "no"}], "result": None}, ("7003", None, None, "no"), False),
+        ({"type": "about:blank", "title": "t", "status": 503, "detail": "no"}, ("503", "about:blank", None, "no"), True),
+        ({"statusCode": 429, "message": "no"}, ("429", None, None, "no"), True),
+        ({"detail": "no"}, (None, None, None, "no"), False),
+        ({"error": "Model is overloaded", "error_type": "overloaded"}, (None, "overloaded", None, "Model is overloaded"), True),
+        ({"id": "", "choices": None, "base_resp": {"status_code": 1004, "status_msg": "no"}}, ("1004", None, None, "no"), False),
+    ],
+)
+def test_an_error_inside_a_200(body, columns, again):
+    """The status says nothing: the error's own code or type tells whether it may pass. One row a provider."""
+    result = read(line(200, body))
+
+    assert (result.outcome, error_of(result), result.retryable) == ("failed", columns, again)
+    assert result.misfits == 0
+
+
+@pytest.mark.parametrize(
+    ("error", "columns", "again"),
+    [
+        ({"code": 502, "message": "Upstream lost"}, ("502", None, None, "Upstream lost"), True),
+        ({"code": 400, "message": "no"}, ("400", None, None, "no"), False),
+        ({"type": "rate_limit_error"}, (None, "rate_limit_error", None, None), True),
+        ("gone", (None, None, None, "gone"), False),
+    ],
+)
+@pytest.mark.parametrize("kind", ["chat.completion", "text_completion"])
+def test_an_error_of_a_choice_inside_a_200(error, columns, again, kind):
+    """OpenRouter's place for what broke off in the middle."""
+    choice = {"index": 0, "finish_reason": None, "error": error, "text": "", "message": {"role": "assistant", "content": ""}}
+    result = read(line(200, {"object": kind, "choices": [choice]}))
+
+    assert (result.outcome, error_of(result), result.retryable) == ("failed", columns, again)
+
+
+def test_the_status_decides_where_it_says_something():
+    """A gateway's 400 is no 429, whatever the error within is called."""
+    assert not read(line(400, {"error": {"code": 429, "message": "no"}})).retryable
+    assert read(line(503, {"error": {"code": "invalid_request", "message": "no"}})).retryable
+
+
+EMPTY = [
+    {"object": "chat.completion", "choices": [], "usage": None},
+    {"object": "chat.completion", "choices": None},
+    {"object": "chat.completion", "model": "m"},
+    {"choices": [], "usage": None},
+    {"choices": {}},
+    {"choices": [{}]},
+    {"object": "text_completion", "choices": []},
+    {"object": "response", "status": "completed", "output": []},
+    {"output": []},
+    {"object": "list", "data": []},
+    {"object": "list", "data": None},
+    {"created": 1, "data": []},
+    {"id": "modr-1", "results": []},
+    {"candidates": []},
+]
+
+
+@pytest.mark.parametrize("body", EMPTY)
+def test_a_200_whose_place_for_the_answer_is_empty_is_no_response(body):
+    """Not a success of 100 % without a word (vllm-project/aibrix#1802): it may be sent again, and the body is kept."""
+    result = read(line(200, body))
+
+    assert (result.outcome, result.error_code, result.retryable, result.body) == ("no_response", "empty_answer", True, body)
+    assert result.answer.carried is False
+    assert read(line(200, json.dumps(body)))[:9] == result[:9]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"model": "m", "messages": [{"role": "user", "content": "hi"}]},
+        {"model": "m", "messages": [{"role": "user", "content": "hi"}], "max_tokens": 5, "vendor_key": 1},
+        {"model": "m", "input": "hi", "encoding_format": "float"},
+        {"model": "m", "prompt": "hi", "max_tokens": 5},
+        {"contents": [{"parts": [{"text": "hi"}]}], "generationConfig": {}},
+    ],
+)
+def test_the_request_sent_back_is_no_response(body):
+    """vllm-project/aibrix#1802: chat, with a key of a vendor's, embeddings, completions, Gemini."""
+    result = read(line(200, body))
+
+    assert (result.outcome, result.error_code, result.retryable, result.body) == ("no_response", "unrecognized_body", True, body)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"pages": [{"markdown": "# Hi"}]},
+        {"created": 1713833628, "data": [{"url": "https://example.org/a.png"}]},
+        {"object": "list", "data": [{"object": "score", "score": 0.8}]},
+        {"results": [{"index": 0, "relevance_score": 0.9}]},
+        {"text": "hello from the tape", "usage": {"type": "duration", "seconds": 4}},
+        {"id": "video_1", "object": "video", "status": "completed"},
+        {"messages": [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "ho"}], "model": "m"},
+        {"input": "hi", "score": 0.5},
+        {"prompt": "hi"},
+        {"message": "hi", "data": {"answer": 1}},
+    ],
+)
+def test_a_body_of_an_endpoint_without_columns_is_a_success_by_its_status(body):
+    """OCR, images, scores, ranks, transcripts, videos, and services of one's own: nothing tells that it is no answer."""
+    assert read(line(200, body)).outcome == "succeeded"
+
+
+MESSAGE = {"type": "message", "role": "assistant", "content": [{"type": "text", "text": "hi"}], "stop_reason": "end_turn"}
+VECTORS = {"object": "list", "data": [{"index": 0, "embedding": [0.5]}]}
+VERDICTS = {"id": "modr-1", "results": [{"flagged": False}]}
+
+
+@pytest.mark.parametrize(
+    ("url", "body", "is_one"),
+    [
+        ("/v1/chat/completions", CHAT, True),
+        ("/v1/chat/completions", MESSAGE, True),
+        ("/v1/chat/completions", {"choices": [{"text": "hi"}]}, True),
+        ("/v1/chat/completions", {"hello": "world"}, False),
+        ("/v1/chat/completions", VECTORS, False),
+        ("/openai/deployments/d/chat/completions?api-version=1", {"hello": "world"}, False),
+        ("/v4/chat/completions", {"text": "hi"}, False),
+        ("/v1/chat/completions", {"text": "hi", "task": "translate"}, False),
+        ("https://host/v1/responses/", {"hello": "world"}, False),
+        ("/v1/completions", {"content": "hi"}, False),
+        ("/v1/embeddings", VECTORS, True),
+        ("/v1/embeddings", CHAT, False),
+        ("/v1/embeddings", {"embeddings": [[0.5]]}, True),
+        ("/v1/embeddings", {"vectors": [[0.5]]}, False),
+        ("/v1/moderations", VERDICTS, True),
+        ("/v1/moderations", {"results": [{"index": 0}]}, False),
+        ("/v1/rerank", {"results": [{"index": 0}]}, True),
+        ("/v1/audio/transcriptions", {"text": "hi"}, True),
+        ("/v1/images/generations", {"data": [{"url": "u"}]}, True),
+        ("/v1/chat/ds-test", {"hello": "world"}, True),
+        (None, {"hello": "world"}, True),
+    ],
+)
+def test_a_body_that_is_no_answer_of_the_requests_url(url, body, is_one):
+    """A text is one whoever wrote it; where nothing is known of the url, nothing is called wrong."""
+    result = outcome.as_answer_to(read(line(200, body)), url)
+
+    assert result.body == body
+    if is_one:
+        assert result == read(line(200, body))
+    else:
+        assert (result.outcome, result.error_code, result.retryable) == ("no_response", "unrecognized_body", True)
+        assert url in result.error_message
+
+
+def test_a_failure_stays_a_failure_whatever_the_url():
+    """Its body is an error, and no answer of any endpoint."""
+    result = read(line(400, {"error": OPENAI_ERROR}))
+
+    assert outcome.as_answer_to(result, "/v1/chat/completions") is result
+
+
 # The one rule of sending again
 
 

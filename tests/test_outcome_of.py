@@ -46,7 +46,7 @@ def test_a_decoded_line_is_taken_as_it_is() -> None:
         (BatchRequestOutput(), "no_response"),
         (BatchRequestOutput(error="boom"), "failed"),
         (BatchRequestOutput(error=BatchRequestOutputError(code="batch_cancelled")), "cancelled"),
-        (BatchRequestOutput(response=BatchRequestOutputResponse(200, "r", {"object": "list", "data": []})), "succeeded"),
+        (BatchRequestOutput(response=BatchRequestOutputResponse(200, "r", {"object": "list", "data": []})), "no_response"),
         (BatchRequestOutput(response=BatchRequestOutputResponse(429, "r", {"error": {"message": "slow down"}})), "failed"),
     ],
 )

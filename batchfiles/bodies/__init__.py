@@ -1,21 +1,32 @@
-"""What a response body says, one module per endpoint, all with a `read(body) -> Answer`.
+"""What a response body says, a module for each endpoint, each with a reader that makes an `Answer` of a body.
 
 Nothing here raises, whatever a body holds, but for `embeddings.vectors`.
 """
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
-from batchfiles.bodies import chat_completions, completions, embeddings, moderations, other, responses
+from batchfiles.bodies import (
+    audio,
+    chat_completions,
+    completions,
+    embeddings,
+    moderations,
+    other,
+    other_families,
+    responses,
+)
 from batchfiles.bodies.answer import Answer, Body
+from batchfiles.bodies.other import UNRECOGNIZED
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     Reader = Callable[[Body], Answer]
 
-__all__ = ["EMBEDDINGS", "endpoint_of", "read"]
+__all__ = ["EMBEDDINGS", "UNRECOGNIZED", "can_answer", "endpoint_of", "is_text", "read"]
 
 EMBEDDINGS: Final = "/v1/embeddings"
 """The one endpoint whose answers are no texts, and have a table of their own."""
@@ -26,6 +37,11 @@ ENDPOINTS: Final[dict[Reader, str]] = {
     responses.read: "/v1/responses",
     embeddings.read: "/v1/embeddings",
     moderations.read: "/v1/moderations",
+    other_families.read_message: "/v1/messages",
+    other_families.read_candidates: ":generateContent",
+    other_families.read_single_message: "/v2/chat",
+    other_families.read_converse: "/converse",
+    audio.read: audio.TRANSCRIPTIONS,
 }
 
 BY_OBJECT: Final[dict[object, Reader]] = {
@@ -51,10 +67,12 @@ def endpoint_of(body: Body) -> str | None:
     """Tell the endpoint that a body comes from, by its `object` and, where that is missing or unknown, by its shape.
 
     Returns:
-        An endpoint such as `"/v1/chat/completions"`, or None if it is none of the five that have columns.
+        An endpoint such as `"/v1/chat/completions"`, or None if it is not one of those that have columns.
     """
     name = body.get("object")
     reader = (BY_OBJECT.get(name) if type(name) is str else None) or _by_shape(body)
+    if reader is audio.read:
+        return audio.endpoint(body)
     return None if reader is None else ENDPOINTS[reader]
 
 
@@ -68,12 +86,63 @@ def _by_shape(body: Body) -> Reader | None:
     if type(body.get("output")) is list:
         return responses.read
     data = body.get("data")
-    if "embedding" in _first(data) or (data == [] and body.get("object") == "list"):
+    item = _first(data)
+    if "embedding" in item or item.get("object") == "embedding" or (data == [] and body.get("object") == "list"):
+        return embeddings.read
+    if type(body.get("embeddings")) in (list, dict):  # Cohere: lists of vectors, by type or not
         return embeddings.read
     result = _first(body.get("results"))
     if "flagged" in result or "category_scores" in result:  # Mistral has no `flagged`
         return moderations.read
-    return None
+    for is_one, reader in FAMILIES:
+        if is_one(body):
+            return reader
+    return audio.read if audio.is_transcript(body) else None
+
+
+FAMILIES: Final = (
+    (other_families.is_message, other_families.read_message),
+    (other_families.is_candidates, other_families.read_candidates),
+    (other_families.is_single_message, other_families.read_single_message),
+    (other_families.is_converse, other_families.read_converse),
+)
+
+
+def can_answer(body: Body, url: str | None) -> bool:
+    """Tell whether a body can be the answer to a request of a url.
+
+    A text is one whichever endpoint it comes from: gateways answer a chat completion with what their provider wrote.
+
+    Returns:
+        True where nothing is known of the url.
+    """
+    expected = _kind_of_url(url)
+    if expected is None:
+        return True
+    endpoint = endpoint_of(body)
+    return endpoint is not None and KINDS.get(endpoint.rpartition("/")[2], "text") == expected
+
+
+def is_text(url: str | None) -> bool:
+    """Tell whether the answers of a url are texts, or nothing is known of it."""
+    return _kind_of_url(url) in ("text", None)
+
+
+@lru_cache(maxsize=256)
+def _kind_of_url(url: str | None) -> str | None:
+    """Return what a url answers with, `"text"`, `"embeddings"` or `"moderations"`; None where nothing is known of it.
+
+    Azure leaves the version out, Zhipu has a `/v4`, gateways put paths before it, and a query may follow.
+    """
+    path = "" if url is None else url.partition("?")[0].rstrip("/")
+    name = path.rpartition("/")[2]
+    return "text" if path.endswith(TEXT_PATHS) else OTHER_KINDS.get(name)
+
+
+TEXT_PATHS: Final = ("/chat/completions", "/completions", "/responses")
+OTHER_KINDS: Final = {"embeddings": "embeddings", "moderations": "moderations"}
+KINDS: Final = OTHER_KINDS | {"transcriptions": "audio", "translations": "audio"}
+"""What bodies hold, by the last word of their endpoint. Of the urls of sound it is not known what else they may answer with."""
 
 
 def _first(items: object) -> Body:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from batchfiles.bodies.fault import Fault
+
 __all__ = ["EMPTY", "Answer"]
 
 
@@ -11,12 +13,12 @@ class Answer(NamedTuple):
     """What one response body says; a plain tuple, because one is made for every line of every file.
 
     Attributes:
-        outcome: `"succeeded"`, `"incomplete"` (stopped early) or `"failed"` (the body itself says so).
+        outcome: `"succeeded"`, `"incomplete"` (stopped early), `"failed"` (the body itself says so) or
+            `"no_response"` (it holds no answer).
         model: The model that answered, as the body names it.
-        finish_reason: One vocabulary for all endpoints: `stop`, `length`, `tool_calls`, `content_filter`, `function_call`, or the
-            provider's own word.
+        finish_reason: One vocabulary for all endpoints, see `finish_reasons.REASONS`; else the provider's own word.
         text: The one text that most people want.
-        texts: All texts, only where there is more than one.
+        texts: All texts, only where there is more than one, or where the only one is commentary.
         refusal: The words in which the model refused.
         reasoning: What the model lets us see of its reasoning.
         tool_calls: `[{"id": …, "name": …, "arguments": …}, …]`, all strings or None.
@@ -33,6 +35,7 @@ class Answer(NamedTuple):
         carried: Whether these fields say everything that the body says, housekeeping aside. False keeps the body in the table.
         misfits: How many values did not fit their column (a float for a count, a number beyond int64) and are None here.
         noted: What is worth counting besides the outcome: names of `counts.COUNTS`, with an example after a colon or without.
+        fault: What went wrong, where the body says it elsewhere than in an `error` of its own; None for an answer.
     """
 
     outcome: str = "succeeded"
@@ -56,6 +59,7 @@ class Answer(NamedTuple):
     carried: bool = False
     misfits: int = 0
     noted: tuple[str, ...] = ()
+    fault: Fault | None = None
 
 
 EMPTY = Answer()

@@ -8,7 +8,7 @@ from batchfiles.bodies import choices, fault, usage
 from batchfiles.bodies.answer import Answer, Body
 from batchfiles.bodies.tally import YEAR_10000, Tally
 
-__all__ = ["read"]
+__all__ = ["content_of", "read"]
 
 BODY_KEYS: Final = frozenset({
     # in columns
@@ -17,14 +17,15 @@ BODY_KEYS: Final = frozenset({
     "object", "system_fingerprint", "service_tier", "x_groq",
     # echoes of the request
     "metadata", "prompt_cache_key", "safety_identifier", "user",
-    # read on its own
-    "error",
+    # read on their own
+    "error", "errors",
 })  # fmt: skip
 
-PLAIN_BODY: Final = BODY_KEYS - {"error"}
+PLAIN_BODY: Final = BODY_KEYS - {"error", "errors"}
 
 CHOICE_KEYS: Final = choices.CHOICE_KEYS | {"message"}
-PLAIN_CHOICE: Final = CHOICE_KEYS | {"logprobs"}
+PLAIN_CHOICE: Final = frozenset({"index", "finish_reason", "seed", "message", "logprobs"})
+"""A choice with other keys is looked at more closely."""
 
 PLAIN_MESSAGE: Final = frozenset({"role", "content", "refusal", "annotations"})
 """The message of an answer in words; one with other keys is looked at more closely."""
@@ -41,6 +42,10 @@ TOOL_CALL_KEYS: Final = frozenset({"id", "type", "index", "function", "custom"})
 FUNCTION_KEYS: Final = frozenset({"name", "arguments"})
 CUSTOM_KEYS: Final = frozenset({"name", "input"})
 PART_KEYS: Final = frozenset({"type", "text"})
+THINKING: Final = ("thinking", "reasoning")
+"""Types of parts in which the model thinks: Mistral and Anthropic; Databricks."""
+THINKING_KEYS: Final = frozenset({"type", "thinking", "reasoning", "summary", "text", "closed"})
+"""`closed` is Mistral's; Anthropic's `signature` is missing on purpose: who wants to go on from here needs it."""
 
 ToolCalls: TypeAlias = list[dict[str, str | None]]
 
@@ -82,7 +87,7 @@ def read(body: Body) -> Answer:
             # Past the constructor of Answer, which takes twice as long; the order is that of its fields.
             return tuple.__new__(Answer, (
                 "succeeded", model, "stop", text, None, None, None, None, inputs, outputs, total, cached, reasoned,
-                None, None, None, created * 1_000_000, response_id, True, 0, (),
+                None, None, None, created * 1_000_000, response_id, True, 0, (), None,
             ))  # fmt: skip
     except (KeyError, TypeError, ValueError):
         pass
@@ -100,28 +105,23 @@ def read_any(body: Body) -> Answer:
     (SGLang's old batch writer).
 
     Returns:
-        What it says; `incomplete` where any choice was cut by the length limit or a content filter.
+        What it says. The outcome is that of the worst choice; `no_response` where there is none.
     """
     tally = Tally()
-    outcome = "succeeded"
-    if not PLAIN_BODY.issuperset(body):
-        tally.more(body, BODY_KEYS)
-        if fault.said(body.get("error")):
-            outcome = "failed"
-            tally.carried = False
-    listed = body.get("choices")
-    if type(listed) is not list:
-        listed = tally.items(listed)
+    listed = tally.items(body.get("choices"))
     if len(listed) == 1:
-        text, refusal, reasoning, tool_calls, finish_reason = _choice(listed[0], tally)
-        texts, cut = None, finish_reason in choices.CUT
+        text, refusal, reasoning, tool_calls, (finish_reason, outcome, wrong) = _choice(listed[0], tally)
+        texts = None
     else:
         found = [_choice(choice, tally) for choice in listed]
-        text, refusal, reasoning, tool_calls, finish_reason = found[0] if found else NO_CHOICE
-        texts, cut = choices.texts([each[0] for each in found], tally), any(each[4] in choices.CUT for each in found)
-    if cut and outcome != "failed":
-        outcome = "incomplete"
-    if not text and not refusal and not tool_calls and not texts and outcome == "succeeded":
+        text, refusal, reasoning, tool_calls, (finish_reason, _, _) = found[0] if found else NO_CHOICE
+        texts = choices.texts([each[0] for each in found], tally)
+        outcome, wrong = choices.worst([each[4] for each in found])
+    if not PLAIN_BODY.issuperset(body):
+        tally.more(body, BODY_KEYS)
+        if fault.stated(body):
+            outcome, tally.carried = "failed", False
+    if not text and outcome == "succeeded" and not refusal and not tool_calls and not texts and not _shows_more(listed):
         tally.note("empty_text")
     model, response_id, created_at = body.get("model"), body.get("id"), body.get("created")
     if type(model) is not str or type(response_id) is not str:
@@ -133,13 +133,20 @@ def read_any(body: Body) -> Answer:
     return tuple.__new__(Answer, (
         outcome, model, finish_reason, text, texts, refusal, reasoning, tool_calls, inputs, outputs, total, cached, reasoned,
         None, None, None, created_at, response_id, tally.carried, tally.misfits, tally.noted,
+        wrong,
     ))  # fmt: skip
 
 
-Choice: TypeAlias = tuple[str | None, str | None, str | None, ToolCalls | None, str | None]
-"""`(text, refusal, reasoning, tool_calls, finish_reason)`."""
+Choice: TypeAlias = tuple[str | None, str | None, str | None, ToolCalls | None, choices.End]
+"""`(text, refusal, reasoning, tool_calls, how it ended)`."""
 
-NO_CHOICE: Final[Choice] = (None, None, None, None, None)
+NO_CHOICE: Final[Choice] = (None, None, None, None, choices.without_answer(choices.End(None, "succeeded", None), "choices"))
+
+
+def _shows_more(listed: list[object]) -> bool:
+    """Tell whether a message holds an answer that is no text: sound (OpenAI), images (OpenRouter)."""
+    messages = [choice.get("message") for choice in listed if type(choice) is dict]
+    return any(type(message) is dict and (message.get("audio") or message.get("images")) for message in messages)
 
 
 def _choice(choice: object, tally: Tally) -> Choice:
@@ -147,40 +154,78 @@ def _choice(choice: object, tally: Tally) -> Choice:
     if type(choice) is not dict:
         tally.reject()
         return NO_CHOICE
-    if not PLAIN_CHOICE.issuperset(choice) or choice.get("logprobs") is not None:
+    is_plain = PLAIN_CHOICE.issuperset(choice)
+    if not is_plain or choice.get("logprobs") is not None:
         tally.more(choice, CHOICE_KEYS)
-    finish_reason = choice.get("finish_reason")
-    if finish_reason != "stop":
-        finish_reason = choices.finish_reason(finish_reason, tally)
+    reason = choice.get("finish_reason")
+    end = choices.ORDINARY.get(reason) if is_plain and type(reason) is str else None
+    if end is None:
+        end = choices.end(choice, tally)
     message = choice.get("message")
     if type(message) is not dict:
         message = tally.mapping(message)
-    text = message.get("content")
+    if not message:
+        end, tally.carried = choices.without_answer(end, "message"), False
+    text, thinking = message.get("content"), None
     if type(text) is not str and text is not None:
-        text = _content(text, tally)
+        text, thinking = content_of(text, tally)
     refusal = message.get("refusal")
     if refusal is not None:
         refusal = tally.text(refusal)
     if PLAIN_MESSAGE.issuperset(message) and not message.get("annotations"):
-        return text, refusal, None, None, finish_reason
+        return text, refusal, thinking, None, end
     tally.more(message, MESSAGE_KEYS)
-    return text, refusal, _reasoning(message, tally), _tool_calls(message, tally), finish_reason
+    if not text:
+        text = _spoken(message) or text
+    return text, refusal, _reasoning(message, tally) or thinking, _tool_calls(message, tally), end
 
 
-def _content(content: object, tally: Tally) -> str | None:
-    """Join the text parts of a content that is a list; any other part (images, Mistral's thinking) is in no column."""
+def content_of(content: object, tally: Tally) -> tuple[str | None, str | None]:
+    """Join the parts of a content that is a list: texts, and what the model thought; any other part is in no column.
+
+    Returns:
+        The text and the reasoning.
+    """
     if type(content) is not list:
-        return tally.text(content)
-    texts = []
+        return tally.text(content), None
+    texts: list[str] = []
+    thoughts: list[str] = []
     for part in content:
+        kind = part.get("type") if type(part) is dict else None
         if type(part) is str:
             texts.append(part)
+        elif kind in THINKING:
+            _add_thought(part, thoughts, tally)
         elif type(part) is dict and type(part.get("text")) is str:
             texts.append(part["text"])
             tally.more(part, PART_KEYS)
         else:
             tally.carried = False
-    return "".join(texts) if texts else None
+            if type(part) is dict and type(part.get("transcript")) is str:  # what was said in a part of sound
+                texts.append(part["transcript"])
+    return "".join(texts) if texts else None, "\n\n".join(thoughts) if thoughts else None
+
+
+def _add_thought(part: Body, thoughts: list[str], tally: Tally) -> None:
+    """Read a part in which the model thinks: a text (Anthropic), a list of texts (Mistral), a summary (Databricks)."""
+    tally.more(part, THINKING_KEYS)
+    for key in ("thinking", "reasoning", "summary", "text"):
+        found = part.get(key)
+        if type(found) is str:
+            thoughts.append(found)
+        elif type(found) is list:
+            inner = [each["text"] for each in found if type(each) is dict and type(each.get("text")) is str]
+            tally.carried = tally.carried and len(inner) == len(found)
+            thoughts += ["".join(inner)] if inner else []
+        elif found is not None:
+            tally.carried = False
+
+
+def _spoken(message: Body) -> str | None:
+    """Return what is said in an answer that is sound; the sound itself keeps the body."""
+    audio = message.get("audio")
+    transcript = audio.get("transcript") if type(audio) is dict else None
+    return transcript if type(transcript) is str else None
 
 
 def _reasoning(message: Body, tally: Tally) -> str | None:

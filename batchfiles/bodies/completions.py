@@ -15,8 +15,8 @@ BODY_KEYS: Final = frozenset({
     "id", "created", "model", "choices", "usage",
     # housekeeping
     "object", "system_fingerprint", "service_tier", "x_groq",
-    # read on its own
-    "error",
+    # read on their own
+    "error", "errors",
 })  # fmt: skip
 
 CHOICE_KEYS: Final = choices.CHOICE_KEYS | {"text"}
@@ -26,17 +26,18 @@ def read(body: Body) -> Answer:
     """Read a legacy completion; its choices hold a text where those of a chat hold a message.
 
     Returns:
-        What it says; `incomplete` where any choice was cut by the length limit or a content filter.
+        What it says. The outcome is that of the worst choice; `no_response` where there is none.
     """
     tally = Tally()
     tally.more(body, BODY_KEYS)
     found = [_choice(choice, tally) for choice in tally.mappings(body.get("choices"))]
     texts = choices.texts([text for text, _ in found], tally)
-    text, finish_reason = found[0] if found else (None, None)
-    outcome = "incomplete" if any(reason in choices.CUT for _, reason in found) else "succeeded"
-    if fault.said(body.get("error")):
-        outcome = "failed"
-        tally.carried = False
+    text, finish_reason = (found[0][0], found[0][1].finish_reason) if found else (None, None)
+    outcome, wrong = choices.worst([end for _, end in found])
+    if fault.stated(body):
+        outcome, tally.carried = "failed", False
+    if not text and not texts and outcome == "succeeded":
+        tally.note("empty_text")
     model, response_id = tally.text(body.get("model")), tally.text(body.get("id"))
     created_at = tally.moment(body.get("created"))
     inputs, outputs, total, cached, reasoned = usage.read(body.get("usage"), tally)
@@ -56,10 +57,14 @@ def read(body: Body) -> Answer:
         carried=tally.carried,
         misfits=tally.misfits,
         noted=tally.noted,
+        fault=wrong,
     )
 
 
-def _choice(choice: Body, tally: Tally) -> tuple[str | None, str | None]:
-    """Return the text of one choice and why it ended."""
+def _choice(choice: Body, tally: Tally) -> tuple[str | None, choices.End]:
+    """Return the text of one choice and how it ended."""
     tally.more(choice, CHOICE_KEYS)
-    return tally.text(choice.get("text")), choices.finish_reason(choice.get("finish_reason"), tally)
+    text, end = choice.get("text"), choices.end(choice, tally)
+    if text is None:
+        end, tally.carried = choices.without_answer(end, "text"), False
+    return tally.text(text), end

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import binascii
 import struct
 from functools import lru_cache
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from batchfiles.bodies import fault, usage
+from batchfiles.bodies import choices, fault, usage
 from batchfiles.bodies.answer import Answer, Body
 from batchfiles.bodies.tally import Tally
+from batchfiles.bodies.vector_encodings import FLOAT32, NAMES, Encoding, decoded, named_encoding
 from batchfiles.errors import InvalidLine
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Vector", "read", "vectors"]
+__all__ = ["Vector", "count", "in_several_types", "items", "read", "text_sizes", "vectors"]
 
-Vector: TypeAlias = tuple[int, bytes]
-"""`(index, values)`: the values are little-endian float32, four bytes each."""
+Vector: TypeAlias = tuple[int | None, bytes | None, InvalidLine | None]
+"""`(index, values, problem)`: the values are little-endian float32; where there are none, the problem says why."""
 
 WHERE: Final = "$.response.body.data"
 
@@ -39,8 +39,9 @@ def read(body: Body) -> Answer:
     """
     tally = Tally()
     inputs, outputs, total, cached, reasoned = usage.read(body.get("usage"), tally)
+    is_empty = not _has_some(body)
     return Answer(
-        outcome="failed" if fault.said(body.get("error")) else "succeeded",
+        outcome="failed" if fault.stated(body) else "no_response" if is_empty else "succeeded",
         model=tally.text(body.get("model")),
         input_tokens=inputs,
         output_tokens=outputs,
@@ -52,43 +53,106 @@ def read(body: Body) -> Answer:
         carried=False,
         misfits=tally.misfits,
         noted=tally.noted,
+        fault=choices.no_answer("data") if is_empty else None,
     )
 
 
-def vectors(body: Body) -> list[Vector]:
+def vectors(body: Body, encoding: Encoding = FLOAT32) -> list[Vector]:
     """Return the vectors of an embeddings body, in its order.
 
-    An embedding is a list of numbers or, with `encoding_format: base64`, the float32 values themselves. An absent `index` is the
-    place in the list.
+    An embedding is a list of numbers, base64 text in the encoding that the request asked for, or an object with the same vector
+    in several types, of which the most exact is taken. An absent `index` is the place in the list. Cohere's `embeddings` are read
+    too: lists of vectors, by type or not.
+
+    Args:
+        body: The response body, decoded.
+        encoding: What a text is: see `vector_encodings.encoding_of`.
 
     Returns:
-        `(index, values)` for each, the values as little-endian float32.
+        One for each item, those included that are not a vector.
 
     Raises:
-        InvalidLine: `invalid_embedding`, with the place: no list of embeddings, an index that repeats or is no int32, a
-            value that is no number or does not fit float32, base64 text that is none or no whole number of values.
+        InvalidLine: `invalid_embedding`: the body has no list of embeddings.
+    """
+    return [_vector(item, place, encoding) for place, item in enumerate(items(body))]
+
+
+def count(body: Body) -> int:
+    """Return how many embeddings a body has, of whatever kind."""
+    try:
+        return len(items(body))
+    except InvalidLine:
+        return 0
+
+
+def items(body: Body) -> list[Any]:
+    """Return the embeddings of a body as OpenAI writes them, undecoded.
+
+    Raises:
+        InvalidLine: `invalid_embedding`: the body has no list of embeddings.
     """
     data = body.get("data")
-    if type(data) is not list:
-        raise _invalid("the body has no list of embeddings", "")
-    found = [_vector(item, place) for place, item in enumerate(data)]
-    if len(found) > 1 and len({index for index, _ in found}) < len(found):
-        raise _invalid("two embeddings have the same index", "")
-    return found
+    if type(data) is list:
+        return data
+    found = body.get("embeddings")
+    if type(found) is dict:
+        name = _best(found)
+        lists = found.get(name) if name is not None else None
+        if type(lists) is list:
+            return [{"embedding": {name: values}} for values in lists]
+    if type(found) is list:
+        return [item if type(item) is dict else {"embedding": item} for item in found]
+    raise _invalid("the body has no list of embeddings", "")
 
 
-def _vector(item: object, place: int) -> Vector:
-    if type(item) is not dict:
-        raise _invalid("not an object with an embedding", f"[{place}]")
-    index = item.get("index", place)
-    if type(index) is not int or not 0 <= index <= LAST_INDEX:
-        raise _invalid("the index of an embedding is a whole number from 0 to 2147483647", f"[{place}].index")
-    embedding = item.get("embedding")
-    if type(embedding) is list:
-        return index, _packed(embedding, place)
-    if type(embedding) is str:
-        return index, _decoded(embedding, place)
-    raise _invalid("an embedding is a list of numbers or base64 text", f"[{place}].embedding")
+def _has_some(body: Body) -> bool:
+    """Tell whether there is any embedding; an empty object is no item."""
+    try:
+        return any(items(body))
+    except InvalidLine:
+        return False
+
+
+def in_several_types(body: Body) -> bool:
+    """Tell whether the same vectors stand in a body in several types, of which a table takes one."""
+    by_type = body.get("embeddings")
+    if type(by_type) is dict:
+        return len(by_type) > 1
+    return any(type(item) is dict and type(given := item.get("embedding")) is dict and len(given) > 1 for item in items(body))
+
+
+def text_sizes(body: Body) -> list[int]:
+    """Return the bytes of the vectors that are texts and can be float32."""
+    found = zip(items(body), vectors(body), strict=True) if count(body) else ()
+    return [len(values) for item, (_, values, _) in found if values is not None and type(item["embedding"]) is str]
+
+
+def _vector(item: object, place: int, encoding: Encoding) -> Vector:
+    index = None
+    try:
+        if type(item) is not dict:
+            raise _invalid("not an object with an embedding", f"[{place}]")
+        index = item.get("index", place)
+        if type(index) is not int or not 0 <= index <= LAST_INDEX:
+            index = None
+            raise _invalid("the index of an embedding is a whole number from 0 to 2147483647", f"[{place}].index")
+        embedding = item.get("embedding")
+        if type(embedding) is dict and (name := _best(embedding)) is not None:
+            embedding, encoding = embedding[name], named_encoding(name) or encoding
+        if type(embedding) is list:
+            return index, _packed(embedding, place), None
+        if type(embedding) is str:
+            return index, decoded(embedding, encoding), None
+        raise _invalid("an embedding is a list of numbers or base64 text", f"[{place}].embedding")
+    except InvalidLine as problem:
+        return index, None, problem
+    except ValueError as error:
+        return index, None, _invalid(str(error), f"[{place}].embedding")
+
+
+def _best(by_type: dict[str, Any]) -> str | None:
+    """Return the name of the most exact type of those that a vector is given in."""
+    return next((name for name in NAMES if name in by_type), None)
 
 
 @lru_cache(maxsize=16)
@@ -110,17 +174,6 @@ def _packed(values: list[float], place: int) -> bytes:
     highest = packed[3::4]
     if (ONE[3] in highest or ZERO[3] in highest) and (ONE in packed or ZERO in packed) and bool in map(type, values):
         raise _culprit(values, place)
-    return packed
-
-
-def _decoded(text: str, place: int) -> bytes:
-    """Decode base64, which holds the values as the service had them."""
-    try:
-        packed = binascii.a2b_base64(text, strict_mode=True)
-    except ValueError:
-        raise _invalid("not base64 text", f"[{place}].embedding") from None
-    if len(packed) % 4:
-        raise _invalid(f"{len(packed)} bytes are no whole number of float32 values", f"[{place}].embedding")
     return packed
 
 

@@ -2,14 +2,67 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final, NamedTuple
 
-__all__ = ["Fault", "merge", "read", "said"]
+__all__ = ["PASSING", "Fault", "is_alone", "is_passing", "merge", "read", "said", "stated"]
 
 NESTED: Final = 3
 """How many `{"error": {"error": …}}` are opened; vLLM's `run-batch` writes two."""
 
 INT64: Final = range(-(2**63), 2**63)
+
+CODES: Final = ("code", "error_code", "errorCode", "errorcode", "statusCode", "status_code")
+TYPES: Final = ("type", "error_type", "errorType", "__type")
+MESSAGES: Final = (
+    "message",
+    "error_message",
+    "errorMessage",
+    "msg",
+    "error_msg",
+    "error_description",
+    "status_msg",
+    "faultstring",
+)
+"""Others' words for `code`, `type` and `message`: DashScope, Baidu, AWS, Azure API Management, Hugging Face, MiniMax, Apigee."""
+
+INNER: Final = ("error", "errors", "fault", "base_resp")
+"""Where an error may stand within another object: OpenAI; Cloudflare and watsonx; Apigee; MiniMax."""
+
+ENVELOPE: Final = frozenset({
+    *CODES, *TYPES, *MESSAGES, *INNER, "status", "title", "detail", "instance", "param", "success", "request_id", "requestId",
+    "RequestId", "trace", "trace_id", "traceId", "timestamp", "path", "documentation_url",
+})  # fmt: skip
+"""Keys that a body has which is an error and nothing else."""
+
+GOOD: Final = (0, 200, "0", "200")
+"""Codes and statuses that say that nothing went wrong; so do the words."""
+GOOD_WORDS: Final = frozenset({"ok", "success", "succeeded", "completed", "complete", "done"})
+
+PASSING: Final[dict[str, str]] = {
+    "server_error, rate_limit_exceeded, vector_store_timeout": "OpenAI, OpenAPI document: ResponseErrorCode",
+    "rate_limit_error, api_error, overloaded_error, timeout_error": "Anthropic, API errors; LiteLLM, RateLimitError and others",
+    "RESOURCE_EXHAUSTED, UNAVAILABLE, INTERNAL, DEADLINE_EXCEEDED, ABORTED": "Google, google.rpc.Code",
+    "ThrottlingException, ServiceUnavailableException, InternalServerException, ModelTimeoutException, ModelNotReadyException": (
+        "Amazon Bedrock, Converse: errors"
+    ),
+    "InternalServerError, ServiceUnavailableError, APIConnectionError, APITimeoutError": "vLLM and LiteLLM: names of exceptions",
+    "BadGatewayError, GatewayTimeout, TooManyRequests, RequestTimeout, NoCapacity": "Azure and gateways: names of statuses",
+    "Throttling, InternalError, SystemError, ModelServiceFailed, ModelUnavailable, ModelServingError, ResponseTimeout": (
+        "Alibaba Cloud Model Studio, error codes"
+    ),
+    "engine_overloaded_error, rate_limit_reached_error": "Moonshot, error types",
+    "service_tier_capacity_exceeded, rate_limited": "Mistral, error types",
+    "overloaded, timeout, capacity_exceeded": "Hugging Face text-generation-inference: error_type; gateways",
+    "upstream_error, provider_error, bad_gateway, gateway_error, connection_error, network_error": "gateways",
+}
+"""Codes and types of errors that tell of the moment and not of the request, with their sources.
+
+They decide where the HTTP status does not. Compared without case, punctuation, and `error` or `exception` at the end.
+"""
+
+NOT_A_LETTER: Final = re.compile("[^a-z0-9]")
+ENDING: Final = re.compile("(?:error|exception)$")
 
 
 class Fault(NamedTuple):
@@ -34,14 +87,56 @@ def said(error: object) -> bool:
     """Tell whether the value of an `error` key says that something went wrong: null, `{}`, `""` and all-null objects don't."""
     if isinstance(error, dict):
         return any(error.values())
+    if isinstance(error, list):
+        return any(said(each) for each in error)
     return bool(error)
+
+
+def stated(body: dict[str, Any]) -> bool:
+    """Tell whether a body states an error, whatever else it holds."""
+    if said(body.get("error")) or body.get("success") is False:
+        return True
+    errors = body.get("errors")
+    if type(errors) in (list, dict, str) and said(errors):  # a number may count them
+        return True
+    base = body.get("base_resp")  # MiniMax writes it into every body
+    return type(base) is dict and bool(base.get("status_code"))
+
+
+def is_alone(body: dict[str, Any]) -> bool:
+    """Tell whether a body is an error and nothing else: `{"detail": …}`, `{"code": …, "message": …}`, problem details."""
+    if "error" in (body.get("object"), body.get("type")) or said(body.get("fault")):
+        return True
+    if body.get("success") is True or not ENVELOPE.issuperset(key for key, value in body.items() if value not in HOLLOW):
+        return False
+    verdicts = [body.get(key) for key in (*CODES, "status") if body.get(key) is not None]
+    if any(each in GOOD or (type(each) is str and each.lower() in GOOD_WORDS) for each in verdicts):
+        return False
+    sentence = _message(body | {"title": None})
+    return bool(sentence) if type(sentence) in (str, list) else bool(verdicts and body.get("title"))
+
+
+HOLLOW: Final[tuple[object, ...]] = (None, "", [], {})
+
+
+def is_passing(word: str | None) -> bool:
+    """Tell whether the code or the type of an error speaks of the moment: the same request may succeed later."""
+    return word is not None and _stem(word.rpartition("#")[2].partition(".")[0]) in STEMS
+
+
+def _stem(word: str) -> str:
+    plain = NOT_A_LETTER.sub("", word.lower())
+    return ENDING.sub("", plain) or plain
+
+
+STEMS: Final = frozenset(_stem(word) for words in PASSING for word in words.split(", "))
 
 
 def read(error: object) -> Fault | None:
     """Read an error, whatever its form.
 
-    It may be an object (OpenAI), an object in an object (vLLM), a string (vLLM), a number or a list, and its keys may be
-    `code` and `message` or others' words for them: `error_code` and `error_message` (DashScope), `detail` (FastAPI), `msg`.
+    It may be an object (OpenAI), an object in an object (vLLM), a string (vLLM), a number or a list (Cloudflare's `errors`, of
+    which the first counts), and its keys may be `code` and `message` or others' words for them.
 
     Args:
         error: The value of the `error` key, or a whole body that is an error object itself.
@@ -51,12 +146,17 @@ def read(error: object) -> Fault | None:
     """
     fault: Fault | None = None
     for _ in range(NESTED):
-        if type(error) is list and len(error) == 1:
-            error = error[0]
+        if type(error) is list and any(type(each) is dict for each in error):
+            error = next((each for each in error if said(each)), None)
         if not said(error):
             break
+        inner = _inner(error)
+        if type(inner) is str and fault is None and isinstance(error, dict) and _message(error) is not None:
+            # `{"statusCode": 429, "error": "Too Many Requests", "message": …}`: a title beside the sentence
+            fault = merge(_flat(error), Fault(type=inner))
+            break
         fault = merge(_flat(error), fault)
-        error = _inner(error)
+        error = inner
     return fault
 
 
@@ -71,27 +171,47 @@ def merge(first: Fault | None, second: Fault | None) -> Fault | None:
 
 
 def _inner(error: object) -> object:
-    """Return the error within an error; FastAPI puts whole objects into `detail`."""
+    """Return the error within an error; FastAPI puts whole objects into `detail`, Mistral into `message`."""
     if not isinstance(error, dict):
         return None
-    detail = error.get("detail")
-    return detail if type(detail) is dict and not said(error.get("error")) else error.get("error")
+    for key in INNER:
+        inner = error.get(key)
+        if said(inner) and (key != "base_resp" or stated(error)):
+            return inner
+    for key in ("detail", "message"):
+        if type(error.get(key)) is dict and (key == "detail" or "detail" in error[key]):
+            return error[key]
+    return None
 
 
 def _flat(error: object) -> Fault:
     """Read one level of an error."""
     found: tuple[object, ...]
     if isinstance(error, dict):
-        message = _first(error, "message", "error_message", "msg")
-        if message is None and type(error.get("detail")) is not dict:  # an object there is opened by _inner
-            message = error.get("detail")
-        found = (_digits(_first(error, "code", "error_code")), error.get("type"), error.get("param"), _sentence(message))
+        message = _message(error)
+        code, type_, status = _first(error, *CODES), _first(error, *TYPES), error.get("status")
+        if message is not None or code is not None:  # else it is the status of a job
+            if type_ is None and type(status) is str and status.isupper():
+                type_ = status  # google.rpc.Code
+            elif code is None and type(status) is int:
+                code = status  # problem details
+        found = (_digits(code), type_, error.get("param"), _sentence(message))
     elif type(error) is int:
         found = (_digits(error), None, None, None)
     else:
         found = (None, None, None, _sentence(error))
     code, type_, param, message = (value if type(value) is str and value else None for value in found)
     return Fault(code, type_, param, message, sum(value is not None and type(value) is not str for value in found))
+
+
+def _message(error: dict[str, Any]) -> object:
+    """Return what stands for the message; what `_inner` opens is none."""
+    message = _first(error, *MESSAGES)
+    if type(message) is dict and "detail" in message:
+        message = None
+    if message is None and type(error.get("detail")) is not dict:
+        message = error.get("detail")
+    return error.get("title") if message is None else message
 
 
 def _first(error: dict[str, Any], *keys: str) -> object:

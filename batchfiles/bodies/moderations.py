@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from batchfiles.bodies import fault, usage
+from batchfiles.bodies import choices, fault, usage
 from batchfiles.bodies.answer import Answer, Body
 from batchfiles.bodies.tally import Tally
 
@@ -34,8 +34,8 @@ def read(body: Body) -> Answer:
         tally.more(result, RESULT_KEYS)
         if not all(kinds in ONLY_TEXT for kinds in tally.mapping(result.get("category_applied_input_types")).values()):
             tally.carried = False
-    outcome = "succeeded"
-    if fault.said(body.get("error")):
+    outcome = "succeeded" if results else "no_response"
+    if fault.stated(body):
         outcome = "failed"
         tally.carried = False
     inputs, outputs, total, cached, reasoned = usage.read(body.get("usage"), tally)
@@ -55,6 +55,7 @@ def read(body: Body) -> Answer:
         carried=tally.carried,
         misfits=tally.misfits,
         noted=tally.noted,
+        fault=None if results else choices.no_answer("results"),
     )
 
 

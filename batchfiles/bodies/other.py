@@ -1,24 +1,55 @@
-"""A body of an endpoint that we don't know, or know no columns for (images, videos): the little that all bodies have."""
+"""A body of an endpoint without columns of its own (images, videos), or no answer at all: the little that all bodies have."""
 
 from __future__ import annotations
 
-from batchfiles.bodies import fault, status, usage
+from typing import Final
+
+from batchfiles.bodies import choices, fault, status, usage
 from batchfiles.bodies.answer import Answer, Body
+from batchfiles.bodies.fault import Fault
 from batchfiles.bodies.tally import Tally
 
-__all__ = ["read"]
+__all__ = ["UNRECOGNIZED", "read"]
+
+UNRECOGNIZED: Final = "unrecognized_body"
+"""The error code of a body that is no answer to the request."""
+
+HOLDERS: Final = ("choices", "output", "data", "results", "candidates")
+"""Keys that hold the answer in bodies of every family."""
+
+PROMPTS: Final = frozenset({"messages", "input", "prompt", "contents"})
+"""Keys of a request that hold what the model shall work on."""
+
+NAMED: Final = frozenset({"model", "messages", "contents"})
+"""Without one of these it may be the answer of some service of one's own."""
+
+PARAMETERS: Final = PROMPTS | {
+    "model", "max_tokens", "max_completion_tokens", "max_output_tokens", "temperature", "top_p", "top_k", "n", "stop", "stream",
+    "stream_options", "seed", "user", "tools", "tool_choice", "parallel_tool_calls", "response_format", "logprobs",
+    "top_logprobs", "logit_bias", "presence_penalty", "frequency_penalty", "repetition_penalty", "min_p", "reasoning_effort",
+    "reasoning", "thinking", "metadata", "store", "service_tier", "modalities", "prediction", "verbosity", "instructions",
+    "truncation", "include", "previous_response_id", "encoding_format", "dimensions", "size", "quality", "system",
+    "stop_sequences", "generationConfig", "generation_config", "safetySettings", "systemInstruction", "extra_body",
+    "chat_template_kwargs",
+}  # fmt: skip
+"""Keys of requests, of all families. A body that has only these is the request."""
 
 
 def read(body: Body) -> Answer:
     """Read model, id, time and token counts, where there are any.
 
     Returns:
-        What it says, never `carried`; `failed` where it is an error object, holds one, or its `status` says so (videos do).
+        What it says, never `carried`; `failed` where it is an error object, holds one, or its `status` says so (videos do);
+        `no_response` where the place of the answer is empty, or where it is the request itself.
     """
     tally = Tally()
     outcome = status.outcome(body.get("status"), tally) if type(body.get("status")) is str else "succeeded"
-    if fault.said(body.get("error")) or "error" in (body.get("object"), body.get("type")):
+    wrong = None
+    if fault.stated(body) or fault.is_alone(body):
         outcome = "failed"  # `{"object": "error", "message": …}` is how vLLM wrote errors
+    elif outcome == "succeeded":
+        wrong = _what_is_wrong(body)
+        outcome = "no_response" if wrong else outcome
     created_at = body.get("created")
     inputs, outputs, total, cached, reasoned = usage.read(body.get("usage"), tally)
     return Answer(
@@ -34,4 +65,32 @@ def read(body: Body) -> Answer:
         carried=False,
         misfits=tally.misfits,
         noted=tally.noted,
+        fault=wrong,
     )
+
+
+def _what_is_wrong(body: Body) -> Fault | None:
+    """Tell why a body is no answer of any endpoint; None where it may be one."""
+    holders = [key for key in HOLDERS if key in body]
+    if holders and all(body[key] in EMPTY for key in holders):
+        return choices.no_answer(holders[0])
+    if holders or not is_request(body):
+        return None
+    return Fault(UNRECOGNIZED, message="the body is the request and not an answer")
+
+
+EMPTY: Final[tuple[object, ...]] = (None, [], {}, [{}], [None])
+
+
+def is_request(body: Body) -> bool:
+    """Tell whether a body is a request sent back: messages of which none answers the last, or only keys of a request."""
+    if PROMPTS.isdisjoint(body):
+        return False
+    messages = body.get("messages")
+    if type(messages) is list and messages:
+        last = messages[-1]
+        return "model" in body and type(last) is dict and last.get("role") in REQUEST_ROLES
+    return PARAMETERS.issuperset(body) and not NAMED.isdisjoint(body)
+
+
+REQUEST_ROLES: Final = ("user", "system", "developer", "tool")

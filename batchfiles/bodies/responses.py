@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple
 
-from batchfiles.bodies import choices, fault, status, usage
+from batchfiles.bodies import choices, fault, finish_reasons, status, usage
 from batchfiles.bodies.answer import Answer, Body
 from batchfiles.bodies.tally import Tally
 
@@ -25,7 +25,7 @@ BODY_KEYS: Final = frozenset({
 })  # fmt: skip
 
 MESSAGE_KEYS: Final = frozenset({"type", "id", "status", "role", "phase", "content"})
-"""`phase` tells commentary from the final answer; of several messages the body is kept anyway."""
+"""`phase` tells commentary from the final answer."""
 
 TEXT_KEYS: Final = frozenset({"type", "text"})
 PLAIN_TEXT: Final = TEXT_KEYS | {"annotations", "logprobs"}
@@ -43,10 +43,53 @@ INCOMPLETE_KEYS: Final = frozenset({"reason"})
 COMPLETE: Final = (None, "completed")
 """The status of a message that is whole; some servers leave it out."""
 
-Message: TypeAlias = tuple[str, bool]
-"""The text of a message, and whether it is whole."""
+TEXTS: Final = ("output_text", "text")
+"""Types of a part that is a text; the second is that of other servers."""
 
-ToolCalls: TypeAlias = list[dict[str, str | None]]
+COMMENTARY: Final = "commentary"
+"""The phase of a message that is said on the way, before a call or the answer."""
+
+ANSWERS: Final = ("assistant", None)
+"""The role of a message that is an answer; Fireworks repeats those of the request before it."""
+
+TOOL_OUTPUTS: Final = frozenset({"function_call_output", "custom_tool_call_output"})
+"""The answer to a call, which is not open then."""
+
+
+class Message(NamedTuple):
+    """One message of the model.
+
+    Attributes:
+        text: The text of all its parts.
+        is_whole: Whether it is finished.
+        is_commentary: Whether it is no part of the answer.
+    """
+
+    text: str
+    is_whole: bool
+    is_commentary: bool
+
+
+class Output(NamedTuple):
+    """What the output items hold.
+
+    Attributes:
+        messages: The messages.
+        refusals: The words in which the model refused.
+        reasoning: The pieces of reasoning.
+        calls: The tool calls.
+        answered: The ids of calls whose answer stands in the output too.
+        others: How many items are of a kind that has no column.
+        is_empty: Whether there is no item of the model's.
+    """
+
+    messages: list[Message]
+    refusals: list[str]
+    reasoning: list[str]
+    calls: list[dict[str, str | None]]
+    answered: list[object]
+    others: int
+    is_empty: bool
 
 
 def read(body: Body) -> Answer:
@@ -54,33 +97,35 @@ def read(body: Body) -> Answer:
 
     The text is that of the last message that is whole: where there are several, the first is often a fragment
     (opentargets/mira#70: in all 557 of 233,124 real lines that had several). If none is whole, it is the last one with
-    words in it.
+    words in it. Commentary is no answer, and only in `texts`.
 
     Returns:
-        What it says; the outcome follows its `status` and `error`.
+        What it says; the outcome follows its `status` and `error`, and a last message that is not finished.
     """
     tally = Tally()
     tally.more(body, BODY_KEYS)
-    messages, refusals, reasoning, tool_calls = _output(body.get("output"), tally)
-    text, texts = _last_whole(messages), None
-    if len(messages) > 1:
-        texts = [text for text, _ in messages]
+    found = _output(body.get("output"), tally)
+    said = [message for message in found.messages if not message.is_commentary]
+    text, texts = _last_whole(said), None
+    if len(found.messages) > 1 or len(said) < len(found.messages):
+        texts = [message.text for message in found.messages]
         tally.carried = False  # which of them are fragments, and among which other items they stood, no column says
-    outcome = status.outcome(body.get("status"), tally)
-    if fault.said(body.get("error")):
-        outcome = "failed"
-    if outcome == "failed":
+    finish_reason, outcome, wrong = _end(body, found, tally)
+    if outcome == "succeeded" and next((not message.is_whole for message in reversed(said) if message.text), False):
+        finish_reason, outcome = None, "incomplete"
+    if outcome not in ("succeeded", "incomplete"):
         tally.carried = False
-    finish_reason = _finish_reason(body, "tool_calls" if tool_calls and not text else "stop", tally)
+    if outcome == "succeeded" and not text and not found.refusals and not found.calls and not found.others:
+        tally.note("empty_text")
     model, response_id, created_at = body.get("model"), body.get("id"), tally.moment(body.get("created_at"))
     if type(model) is not str or type(response_id) is not str:
         model, response_id = tally.text(model), tally.text(response_id)
     inputs, outputs, total, cached, reasoned = usage.read(body.get("usage"), tally)
     # Past the constructor of Answer, as in chat_completions; the order is that of its fields.
     return tuple.__new__(Answer, (
-        outcome, model, finish_reason, text, texts, _joined(refusals), _joined(reasoning), tool_calls or None,
+        outcome, model, finish_reason, text, texts, _joined(found.refusals), _joined(found.reasoning), found.calls or None,
         inputs, outputs, total, cached, reasoned, None, None, None, created_at, response_id, tally.carried, tally.misfits,
-        tally.noted,
+        tally.noted, wrong,
     ))  # fmt: skip
 
 
@@ -91,47 +136,58 @@ def _joined(texts: list[str]) -> str | None:
 def _last_whole(messages: list[Message]) -> str | None:
     """Return the text of the last message that is whole, of the last with words in it, or of the last at all."""
     if len(messages) == 1:
-        return messages[0][0]
-    for wanted in ([text for text, whole in messages if whole], [text for text, _ in messages]):
-        spoken = [text for text in wanted if text]
+        return messages[0].text
+    for wanted in ([message for message in messages if message.is_whole], messages):
+        spoken = [message.text for message in wanted if message.text]
         if spoken:
             return spoken[-1]
     return "" if messages else None
 
 
-def _finish_reason(body: Body, completed: str, tally: Tally) -> str | None:
-    """Say in the words of chat why a response ended: it has none of its own but for the incomplete ones."""
-    details = body.get("incomplete_details")
-    if details is None:
-        return completed if body.get("status") == "completed" else None
-    details = tally.mapping(details)
-    tally.more(details, INCOMPLETE_KEYS)
-    return choices.finish_reason(details.get("reason"), tally)
+def _end(body: Body, found: Output, tally: Tally) -> choices.End:
+    """Say in the words of chat how a response ended: it has no reason of its own but for the incomplete ones."""
+    outcome = status.outcome(body.get("status"), tally)
+    details, reason = body.get("incomplete_details"), None
+    if details is not None:
+        details = tally.mapping(details)
+        tally.more(details, INCOMPLETE_KEYS)
+        reason, _ = finish_reasons.read(details.get("reason"), tally)
+        if reason is not None and outcome == "succeeded":
+            outcome = "incomplete"
+    elif body.get("status") == "completed":
+        is_open = any(call["id"] is None or call["id"] not in found.answered for call in found.calls)
+        reason = "tool_calls" if is_open else "stop"
+    if fault.stated(body):
+        outcome = "failed"
+    end = choices.End(reason, outcome, None)
+    return choices.without_answer(end, "output") if found.is_empty else end
 
 
-def _output(items: object, tally: Tally) -> tuple[list[Message], list[str], list[str], ToolCalls]:
-    """Read the output items; of a kind without a column only that there is one.
-
-    Returns:
-        The messages, the refusals, the pieces of reasoning and the tool calls.
-    """
-    messages: list[Message] = []
-    refusals: list[str] = []
-    reasoning: list[str] = []
-    calls: ToolCalls = []
+def _output(items: object, tally: Tally) -> Output:
+    """Read the output items; of a kind without a column only that there is one."""
+    found = Output([], [], [], [], [], 0, is_empty=True)
+    others = seen = 0
     for item in tally.mappings(items):
         kind = item.get("type")
-        if kind == "message":
-            _message(item, messages, refusals, tally)
+        if kind == "message" or (kind is None and "content" in item and "role" in item):  # Fireworks leaves the type out
+            if item.get("role") not in ANSWERS:
+                tally.carried = False
+                continue
+            _message(item, found.messages, found.refusals, tally)
         elif kind == "reasoning":
-            reasoning += _reasoning(item, tally)
+            found.reasoning.extend(_reasoning(item, tally))
         elif kind == "function_call":
-            calls.append(_call(item, "arguments", FUNCTION_KEYS, tally))
+            found.calls.append(_call(item, "arguments", FUNCTION_KEYS, tally))
         elif kind == "custom_tool_call":
-            calls.append(_call(item, "input", CUSTOM_KEYS, tally))
+            found.calls.append(_call(item, "input", CUSTOM_KEYS, tally))
         else:
             tally.carried = False
-    return messages, refusals, reasoning, calls
+            if type(kind) is str and kind in TOOL_OUTPUTS:
+                found.answered.append(item.get("call_id"))
+            else:
+                others += 1
+        seen += 1
+    return found._replace(others=others, is_empty=not seen)
 
 
 def _message(item: Body, messages: list[Message], refusals: list[str], tally: Tally) -> None:
@@ -141,17 +197,20 @@ def _message(item: Body, messages: list[Message], refusals: list[str], tally: Ta
     texts: list[str] = []
     for part in [{"type": "output_text", "text": content}] if type(content) is str else tally.mappings(content):
         kind = part.get("type")
-        if kind == "output_text":
+        if kind in TEXTS:
             _add(part, "text", texts, tally)
             if not PLAIN_TEXT.issuperset(part) or part.get("annotations") or part.get("logprobs"):
                 tally.more(part, TEXT_KEYS)
         elif kind == "refusal":
             _add(part, "refusal", refusals, tally)
             tally.more(part, REFUSAL_KEYS)
+        elif kind == "output_audio":
+            _add(part, "transcript", texts, tally)
+            tally.carried = False  # the sound is in no column
         else:
             tally.carried = False
     if texts:
-        messages.append(("".join(texts), item.get("status") in COMPLETE))
+        messages.append(Message("".join(texts), item.get("status") in COMPLETE, item.get("phase") == COMMENTARY))
 
 
 def _reasoning(item: Body, tally: Tally) -> list[str]:

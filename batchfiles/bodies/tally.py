@@ -100,11 +100,14 @@ class Tally:
         return None
 
     def items(self, value: object) -> list[Any]:
-        """Return a list as it is, a null as an empty one, and a single object as the only item: SGLang writes that."""
+        """Return a list, a null as an empty one, and a single object as the only item: SGLang writes that.
+
+        An empty object is no item, neither alone nor in a list.
+        """
         if type(value) is list:
-            return value
+            return value if all(value) else [item for item in value if item != {}]
         if type(value) is dict:
-            return [value]
+            return [value] if value else []
         if value is not None:
             self.reject()
         return []

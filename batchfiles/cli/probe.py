@@ -118,7 +118,7 @@ def _answers(client: Client, sources: list[Source], count: int) -> Iterator[Prob
         response = client.run(exchange(request))
         if response.status_code == 401:
             raise error_of(response)
-        yield _probed(number, custom_id, response, time.monotonic() - began)
+        yield _probed(number, custom_id, url, response, time.monotonic() - began)
 
 
 def _requests(sources: list[Source], count: int) -> Iterator[tuple[int, str, str, str | None, bytes]]:
@@ -151,17 +151,17 @@ def _say(finding: Finding) -> None:
     click.echo(visible(str(finding)), err=True)
 
 
-def _probed(number: int, custom_id: str, response: Response, seconds: float) -> Probed:
+def _probed(number: int, custom_id: str, url: str, response: Response, seconds: float) -> Probed:
     from batchfiles.codec import loads
     from batchfiles.errors import InvalidLine
-    from batchfiles.outcome import outcome_of
+    from batchfiles.outcome import as_answer_to, outcome_of
 
     try:
         body: Any = loads(response.body)
     except InvalidLine:
         body = response.body.decode("utf-8", "replace") or None
     answer = {"status_code": response.status_code, "request_id": response.request_id, "body": body}
-    result = outcome_of({"custom_id": custom_id, "response": answer, "error": None})
+    result = as_answer_to(outcome_of({"custom_id": custom_id, "response": answer, "error": None}), url)
     return Probed(number, custom_id, response.status_code, seconds, body, result)
 
 

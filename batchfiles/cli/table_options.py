@@ -96,8 +96,8 @@ def table_options(counted: Sequence[str]) -> Callable[[Command], Command]:
         click.option(
             "--schema",
             metavar="FILE",
-            help="The JSON Schema for --parsed: a file, or module:Class for a pydantic model.  [default: what the first request "
-            "asks for]",
+            help="The JSON Schema for --parsed: a file, or module:Class for a pydantic model.  [default: the first one that "
+            "a request asks for]",
         ),
         click.option(
             "--parse-dates",

@@ -1,4 +1,4 @@
-"""The JSON Schema that types the answers of a table: named by somebody, or the first request's; known before any row is made."""
+"""The JSON Schema that types the answers of a table: named, or the first one in the requests; known before any row is made."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from batchfiles.errors import Mismatch
 from batchfiles.jobs.first_line import first_request
 from batchfiles.jobs.local_file import LocalFile
 from batchfiles.table.parsed.json_schema import read_schema
-from batchfiles.table.parsed.requested import schema_of_request
+from batchfiles.table.parsed.requested import may_ask, schema_of_request
 from batchfiles.table.parsed.schema_source import SchemaLike, load_schema
 
 __all__ = ["AnswerSchema", "named_schema", "requested_schema"]
@@ -21,16 +21,23 @@ class AnswerSchema(TypedDict):
     Attributes:
         json_schema: What answers must fit.
         parse_dates: Whether dates and times are such, or texts.
-        first: Where the request stands that gave the schema; None where somebody named it.
+        named: Whether somebody named the schema; else it is the first one that a request asks for.
+        requests_ask: Whether any request asks for a schema, so that those that don't ask for other answers.
     """
 
     json_schema: dict[str, Any]
     parse_dates: bool
-    first: str | None
+    named: bool
+    requests_ask: bool
 
 
-def named_schema(source: SchemaLike, *, parse_dates: bool) -> AnswerSchema:
+def named_schema(source: SchemaLike, inputs: Sequence[LocalFile], *, parse_dates: bool) -> AnswerSchema:
     """Load the schema that somebody named.
+
+    Args:
+        source: Where it is.
+        inputs: The request files; none for results alone.
+        parse_dates: Whether dates and times are such, or texts.
 
     Raises:
         FileError: The file can't be read.
@@ -39,27 +46,34 @@ def named_schema(source: SchemaLike, *, parse_dates: bool) -> AnswerSchema:
     """
     json_schema = load_schema(source)
     read_schema(json_schema, parse_dates=parse_dates)
-    return {"json_schema": json_schema, "parse_dates": parse_dates, "first": None}
+    asks = first_request(inputs, _asks) is not None
+    return {"json_schema": json_schema, "parse_dates": parse_dates, "named": True, "requests_ask": asks}
 
 
 def requested_schema(inputs: Sequence[LocalFile], *, parse_dates: bool) -> AnswerSchema:
-    """Take the schema from the first request that can be read.
+    """Take the schema from the first request that asks for one.
 
     Raises:
-        Mismatch: There is none, it asks for no schema, or for one that no type can be made of.
+        Mismatch: There is none, or no type can be made of its schema.
     """
-    found = first_request(inputs)
+    found = first_request(inputs, _asks)
     if found is None:
-        raise Mismatch("there is no request to take the JSON Schema of the answers from: name one (--schema)")
+        raise Mismatch(
+            "no request asks for a JSON Schema that could type the answers: name one (--schema)",
+            path=inputs[0].name if len(inputs) == 1 else None,
+            role="input",
+        )
     name, line_number, request = found
-    json_schema = schema_of_request(request.get("body"))
-    if json_schema is None:
-        reason = "the first request asks for no JSON Schema that could type the answers: name one (--schema)"
-        raise Mismatch(reason, path=name, line_number=line_number, role="input")
+    json_schema = schema_of_request(request.get("body")) or {}
     try:
         read_schema(load_schema(json_schema), parse_dates=parse_dates)
     except Mismatch as error:
         reason = f"{error.reason}; or name another schema (--schema)"
     else:
-        return {"json_schema": json_schema, "parse_dates": parse_dates, "first": f"{name}:{line_number}"}
+        return {"json_schema": json_schema, "parse_dates": parse_dates, "named": False, "requests_ask": True}
     raise Mismatch(reason, path=name, line_number=line_number, role="input")
+
+
+def _asks(line: bytes, request: dict[str, Any] | None) -> bool:
+    """Tell whether a request asks for a schema; before it is decoded, whether it may."""
+    return may_ask(line) if request is None else schema_of_request(request.get("body")) is not None

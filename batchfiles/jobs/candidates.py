@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any, NamedTuple
 
+from batchfiles import bodies
 from batchfiles.bodies.answer import EMPTY
 from batchfiles.codec import loads, same
 from batchfiles.custom_ids.index import OFFSET_BITS, Index, Place, digest
@@ -16,7 +18,7 @@ from batchfiles.errors import DuplicateCustomId, InvalidLine
 from batchfiles.jobs.local_file import changed, opened
 from batchfiles.jobs.stray import UNTIL_NEWLINE
 from batchfiles.jobs.survey import HEAD, Misindexed, id_of_malformed, noted_digest, why_unreadable
-from batchfiles.outcome import INCOMPLETE, MALFORMED, SUCCEEDED, Result, read, retryable
+from batchfiles.outcome import INCOMPLETE, MALFORMED, SUCCEEDED, Result, as_answer_to, read, retryable
 from batchfiles.table.columns import MISSING, Found
 
 __all__ = ["TOO_LONG", "Candidates", "ResultFile", "fetch", "id_of_line", "read_result"]
@@ -131,13 +133,14 @@ class Candidates:
         for position, length in found:
             os.posix_fadvise(self._descriptors[position >> OFFSET_BITS], position & OFFSET_MASK, length, os.POSIX_FADV_WILLNEED)
 
-    def best(self, custom_id: str, key: int, input_file: int) -> Found:
+    def best(self, custom_id: str, key: int, input_file: int, asked: str | bytes | None = None) -> Found:
         """Return the best result for an id in an input file; what stands for a missing one if there is none.
 
         Args:
             custom_id: The id.
             key: Its digest.
             input_file: The number of the file that asks.
+            asked: The url that the request names, or the bytes of its line, of which the url is read where it matters.
 
         Raises:
             DuplicateCustomId: There are several, and duplicates are refused.
@@ -151,7 +154,7 @@ class Candidates:
         if entry == count or digests[entry] != key:
             return MISSING
         if end == count or digests[end] != key:  # one result, as mostly
-            candidate = self._candidate(entry, custom_id, input_file)
+            candidate = self._candidate(entry, custom_id, input_file, asked)
             if candidate is None:
                 return MISSING
             self._marks.used[entry] = 1
@@ -160,12 +163,12 @@ class Candidates:
             end += 1
         candidates = []
         for each in range(entry, end):
-            candidate = self._candidate(each, custom_id, input_file)
+            candidate = self._candidate(each, custom_id, input_file, asked)
             if candidate is not None:
                 candidates.append((each, candidate))
         return self._best_of(candidates, custom_id) if candidates else MISSING
 
-    def _candidate(self, entry: int, custom_id: str, input_file: int) -> Found | None:
+    def _candidate(self, entry: int, custom_id: str, input_file: int, asked: str | bytes | None) -> Found | None:
         """Fetch the line of an entry; None if it belongs to another id of the same digest, or to another part."""
         position = self._positions[entry]
         number = position >> OFFSET_BITS
@@ -189,6 +192,8 @@ class Candidates:
             self._marks.malformed[entry] = 1
         elif type(value) is not dict:
             self._marks.repaired[entry] = 1
+        if (result.answer.text is None or (asked not in ORDINARY_URLS and _asks_no_text(asked))) and result.body is not None:
+            result = as_answer_to(result, _url_in(asked) if isinstance(asked, bytes) else asked)
         # Past the constructor, which takes twice as long.
         return tuple.__new__(Found, (result, line, value, file.name, self._line_numbers[entry], file.batch_id, 1))
 
@@ -228,6 +233,26 @@ class Candidates:
             path=second.source,
             line_number=second.line_number,
         )
+
+
+def _asks_no_text(asked: str | bytes | None) -> bool:
+    """Tell whether a request may want something else than a text, of a line by what may stand in it."""
+    return OTHER_URLS.search(asked) is not None if isinstance(asked, bytes) else not bodies.is_text(asked)
+
+
+ORDINARY_URLS = frozenset({"/v1/chat/completions", "/v1/responses", "/chat/completions"})
+"""Urls whose answers are texts, as mostly: a text needs no closer look there."""
+
+OTHER_URLS = re.compile(rb"/(?:embeddings|moderations)\b")
+
+
+def _url_in(line: bytes) -> str | None:
+    """Read the url of a request line."""
+    try:
+        url = loads(line).get("url")
+    except InvalidLine:
+        return None
+    return url if type(url) is str else None
 
 
 def id_of_line(line: bytes) -> str | None:

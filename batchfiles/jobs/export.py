@@ -12,7 +12,7 @@ from batchfiles.counts import not_read_fields
 from batchfiles.jobs.crew import Crew, Product, Spec
 from batchfiles.jobs.export_rows import ExportRows
 from batchfiles.jobs.file_roles import FileRoles, sort_files
-from batchfiles.jobs.first_line import table_of_results
+from batchfiles.jobs.first_line import table_of_results, text_sizes_of
 from batchfiles.jobs.join_report import ExportReport, Tally
 from batchfiles.jobs.line_numbers import numbered_from_one, renumbered
 from batchfiles.jobs.local_file import LocalFile
@@ -35,6 +35,8 @@ class Export(TableJob[ExportReport]):
         return self._options.table or table_of_results(self._roles.results)
 
     def _requests(self) -> Sequence[LocalFile]:
+        if self._options.schema is not None:
+            return ()
         raise ValueError("results alone don't say which JSON Schema was asked for: parsed takes a schema here (--schema)")
 
     def _sources(self) -> Mapping[str, list[str]]:
@@ -53,6 +55,7 @@ class Export(TableJob[ExportReport]):
         spec = {
             **self._spec(folder, metadata),
             "results": [list(file) for file in self._roles.result_files()],
+            "text_sizes": [text_sizes_of(file) for file in self._roles.results] if self._table() == "embeddings" else None,
         }
         tally = Tally()
         with closing(self._products(crew, spec)) as products:

@@ -8,6 +8,7 @@ from batchfiles.jobs.crew import Spec
 from batchfiles.jobs.row_job import RowJob
 from batchfiles.streams.lines import Block
 from batchfiles.table.columns import Asked, Found
+from batchfiles.table.embedding_columns import EmbeddingColumns
 
 __all__ = ["ExportRows"]
 
@@ -16,7 +17,8 @@ class ExportRows(RowJob):
     """Yields a row for each line of a range of a result file.
 
     Args:
-        spec: As for `RowJob`, and `results`: the fields of each `ResultFile`.
+        spec: As for `RowJob`, and `results`: the fields of each `ResultFile`; `text_sizes`: for each file what
+            `EmbeddingColumns.text_sizes` says, or None for a table without vectors.
     """
 
     def __init__(self, spec: Spec) -> None:
@@ -29,6 +31,8 @@ class ExportRows(RowJob):
     def _add_block(self, block: Block, file: int) -> None:
         """Add the rows of a block. Flat on purpose: it runs once a line."""
         add, outcomes = self._columns.add, self._outcomes
+        if isinstance(self._columns, EmbeddingColumns):
+            self._columns.text_sizes = self._spec["text_sizes"][file]
         name, batch_id, number, offset = block.path, self._files[file].batch_id, block.line_number, block.byte_offset
         for line in block.lines:
             value, result = read_result(line)

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 from typing import Any
 
-from batchfiles.bodies import EMBEDDINGS, endpoint_of
+from batchfiles.bodies import EMBEDDINGS, embeddings, endpoint_of
 from batchfiles.codec import loads
 from batchfiles.errors import InvalidLine
 from batchfiles.jobs.local_file import LocalFile
 from batchfiles.outcome import SUCCEEDED, read
 from batchfiles.streams.sources import Source, read_blocks
 
-__all__ = ["first_request", "table_of_inputs", "table_of_results"]
+__all__ = ["first_request", "table_of_inputs", "table_of_results", "text_sizes_of"]
+
+SAMPLE = 100
+"""Lines of a file of results that say which size its vectors have where they are texts."""
 
 
 def table_of_inputs(files: Iterable[LocalFile]) -> str:
@@ -45,14 +50,36 @@ def table_of_results(files: Iterable[LocalFile]) -> str:
     return "embeddings" if found == {EMBEDDINGS} else "requests"
 
 
-def first_request(files: Iterable[LocalFile]) -> tuple[str, int, dict[str, Any]] | None:
-    """Return the first request that can be read, with its file's name and its line number; None if there is none."""
+def first_request(
+    files: Iterable[LocalFile], is_wanted: Callable[[bytes, dict[str, Any] | None], bool]
+) -> tuple[str, int, dict[str, Any]] | None:
+    """Return the first request that is wanted and can be read, with its file's name and its line number; None if there is none.
+
+    Args:
+        files: The request files.
+        is_wanted: Takes a line and None, and tells whether it is worth decoding; then the line and the request.
+    """
     for file in files:
         for block in read_blocks(Source(file.name, path=file.path), lambda _: None):
             for number, line in enumerate(block.lines, block.line_number):
-                if (value := _object(line)) is not None and isinstance(value.get("custom_id"), str):
+                value = _object(line) if is_wanted(line, None) else None
+                if value is not None and isinstance(value.get("custom_id"), str) and is_wanted(line, value):
                     return file.name, number, value
     return None
+
+
+def text_sizes_of(file: LocalFile) -> dict[str, int]:
+    """Return, by model, the bytes that most of the first vectors of a file take that are texts; without a model under ""."""
+    found: dict[str, Counter[int]] = {}
+    for line in islice(_lines([file]), SAMPLE):
+        value = _object(line)
+        if value is None or _endpoint_of_success(value) != EMBEDDINGS:
+            continue
+        body = read(value).body or {}
+        model = body.get("model")
+        sizes = found.setdefault(model if isinstance(model, str) else "", Counter())
+        sizes.update(embeddings.text_sizes(body))
+    return {model: sizes.most_common(1)[0][0] for model, sizes in found.items() if sizes}
 
 
 def _endpoint_of_success(line: dict[str, Any]) -> str | None:

@@ -35,6 +35,13 @@ class TableReport:
         examples: The first words, places or files by what is counted.
         empty_text: Successes with an empty text, and with no refusal and no tool call.
         unknown_finish_reason: Answers whose reason to end is a word not known here; `examples` has the words.
+        short: Texts without a vector or a result, in answers that have fewer than their requests have texts; only in a join.
+        surplus: Vectors or results for a text that the request does not have; only in a join.
+        repeated_index: Vectors with the index of another one of the same answer; where they differ, both are null.
+        wrong_dimensions: Vectors of another length than the request asked for; only in a join.
+        fenced: Answers in a fenced block of Markdown, whose JSON was read for `parsed`.
+        no_schema: Answers to requests that ask for no JSON Schema; `parsed` and `parse_error` are null there. Only in a join.
+        other_schema: Answers to requests that ask for another JSON Schema than that of the table; the same.
         repeated_inputs: Request lines that repeat a line of another request file, byte for byte: they have no rows of their own.
         not_read: Files and folders in the folders that were given, which hold no lines of a batch or are not looked into;
             `examples` has names.
@@ -57,6 +64,13 @@ class TableReport:
     examples: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     empty_text: int = 0
     unknown_finish_reason: int = 0
+    short: int = 0
+    surplus: int = 0
+    repeated_index: int = 0
+    wrong_dimensions: int = 0
+    fenced: int = 0
+    no_schema: int = 0
+    other_schema: int = 0
     repeated_inputs: int = 0
     not_read: int = 0
     no_results: int = 0

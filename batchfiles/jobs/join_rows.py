@@ -117,7 +117,7 @@ class JoinRows(RowJob):
             else:
                 key = digest(custom_id)
                 keys.append(key)
-                found = best(custom_id, key, file)
+                found = best(custom_id, key, file, url)
                 outcomes[found.result.outcome] += 1
                 model = decoded.get("model")
                 if type(model) is not str:

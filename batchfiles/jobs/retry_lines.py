@@ -107,7 +107,7 @@ class RetryLines(Job):
             if custom_id is None or key is None:
                 self._refuse(block.path, line, number, offset)
                 continue
-            found = best(custom_id, key, file)
+            found = best(custom_id, key, file, line)
             if found is MISSING and why_missing is not None:
                 absent += 1
             elif self._is_wanted(found) and self._write(block.path, line, number, offset):

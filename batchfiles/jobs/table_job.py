@@ -56,7 +56,7 @@ class TableOptions:
         workers: Processes that decode; None takes as many as pay.
         progress: Told how far the work is.
         parsed: Whether the table has the columns `parsed` and `parse_error`; only for requests.
-        schema: The JSON Schema of `parsed`, its file, or a pydantic model; None takes the first request's own.
+        schema: The JSON Schema of `parsed`, its file, or a pydantic model; None takes the first one that a request asks for.
         parse_dates: Whether dates and times in `parsed` are such; without it they are texts.
     """
 
@@ -308,14 +308,14 @@ class TableJob(Generic[ReportT]):
         if self._table() == "embeddings":
             raise ValueError(NOT_OF_VECTORS)
         if self._options.schema is not None:
-            return named_schema(self._options.schema, parse_dates=self._options.parse_dates)
+            return named_schema(self._options.schema, self._requests(), parse_dates=self._options.parse_dates)
         return requested_schema(self._requests(), parse_dates=self._options.parse_dates)
 
     def _requests(self) -> Sequence[LocalFile]:
-        """Return the request files, whose first line may say what answers are to look like.
+        """Return the request files, which may say what answers are to look like.
 
         Raises:
-            ValueError: There are none by the nature of the job.
+            ValueError: There are none by the nature of the job, and no schema was named.
         """
         raise NotImplementedError
 

@@ -12,10 +12,11 @@ from typing import Any, NamedTuple
 from batchfiles import bodies, spans
 from batchfiles.bodies.answer import EMPTY
 from batchfiles.counts import add_example, count_name
+from batchfiles.embedding_inputs import count_embedding_inputs
 from batchfiles.outcome import INCOMPLETE, MALFORMED, SUCCEEDED, Result, retryable
 from batchfiles.outcome import MISSING as MISSING_OUTCOME
 
-__all__ = ["MISSING", "Asked", "Found", "RequestColumns", "Row", "malformed_input", "record_batch"]
+__all__ = ["MISSING", "Asked", "Found", "RequestColumns", "Row", "embedding_answers", "malformed_input", "record_batch"]
 
 Row = tuple[Any, ...]
 
@@ -121,9 +122,14 @@ class RequestColumns:
         result = found.result
         if result.answer.noted and result.outcome in ANSWERED:
             self.count(*result.answer.noted)
+        answer = result.answer
+        if (answer.flagged is not None or answer.category_scores is not None) and asked is not None and result.body is not None:
+            self.compare(asked, _moderation_answers(asked.decoded), len(_list(result.body.get("results"))))
         if result.misfits or not result.answer.carried or result.outcome != SUCCEEDED:
             if result.body and bodies.endpoint_of(result.body) == bodies.EMBEDDINGS:
                 self.embeddings += 1
+                if asked is not None and result.outcome == SUCCEEDED:
+                    self.compare(asked, embedding_answers(asked.decoded), bodies.embeddings.count(result.body))
             self._rows.append(self.row(asked, found, self._keep_some))
         else:
             self._rows.append(self.row(asked, found, self._keep_all))
@@ -135,6 +141,21 @@ class RequestColumns:
             self.counts[name] += 1
             if name != each:
                 add_example(self.examples, name, each[len(name) + 1 :])
+
+    def compare(self, asked: Asked, wanted: int | None, got: int, *, beyond: int | None = None) -> None:
+        """Count the texts of a request that have no answer, and the answers that have no text.
+
+        Args:
+            asked: The request.
+            wanted: How many texts it gives; None where that can't be told.
+            got: How many answers there are, each for another text.
+            beyond: How many of them are for a text beyond the last one; None where only their number says so.
+        """
+        if wanted is None or (wanted == got and not beyond):
+            return
+        if beyond is None:
+            beyond = max(0, got - wanted)
+        self.count(*[f"short:{asked.custom_id}"] * (wanted - got + beyond), *[f"surplus:{asked.custom_id}"] * beyond)
 
     def row(self, asked: Asked | None, found: Found, keep_body: bool) -> Row:
         """Return the row of one request in the order of the requests table."""
@@ -203,6 +224,24 @@ def _array(column: Any, length: int, kind: Any, *, as_bytes: bool) -> Any:  # no
 
 BODIES = frozenset({"request_body", "response_body"})
 """Columns of JSON text that come as bytes."""
+
+
+def embedding_answers(request: dict[str, Any] | None) -> int | None:
+    """Return how many vectors a request asks for; None where that can't be told, as of a conversation (vLLM takes `messages`)."""
+    given = request.get("input") if request is not None else None
+    return count_embedding_inputs(given) if isinstance(given, (str, list)) else None
+
+
+def _moderation_answers(request: dict[str, Any] | None) -> int | None:
+    """Return how many results a moderation asks for; None where its parts are judged together, as texts with images are."""
+    given = request.get("input") if request is not None else None
+    if isinstance(given, str):
+        return 1
+    return len(given) if isinstance(given, list) and all(isinstance(each, str) for each in given) else None
+
+
+def _list(value: object) -> list[Any]:
+    return value if type(value) is list else []
 
 
 def _string(value: object) -> str | None:

@@ -3,7 +3,7 @@
 import pytest
 
 from batchfiles.bodies.answer import Answer
-from batchfiles.bodies.chat_completions import read
+from batchfiles.bodies.chat_completions import read, read_any
 
 USAGE = {
     "prompt_tokens": 1117,
@@ -85,10 +85,11 @@ def test_mistrals_word_for_length():
 
 
 def test_a_reason_that_nobody_knows_stays_as_it_is():
-    """An open vocabulary: a new word is no failure."""
-    answer = read(chat({"content": "hi"}, finish_reason="eos"))
+    """An open vocabulary: a new word is no failure. It is counted, and keeps the body."""
+    answer = read(chat({"content": "hi"}, finish_reason="tired"))
 
-    assert (answer.outcome, answer.finish_reason, answer.carried) == ("succeeded", "eos", True)
+    assert (answer.outcome, answer.finish_reason, answer.carried) == ("succeeded", "tired", False)
+    assert answer.noted == ("unknown_finish_reason:tired",)
 
 
 def test_a_refusal_is_a_success_with_a_refusal():
@@ -113,12 +114,73 @@ def test_one_cut_choice_makes_the_answer_incomplete():
     assert read(body)[:3] == ("incomplete", "m", "stop")
 
 
-@pytest.mark.parametrize("choices", [[], None])
-def test_no_choice_keeps_the_body(choices):
-    """It is odd, but it is what the service answered."""
+@pytest.mark.parametrize("choices", [[], None, {}, [{}], [{"index": 0, "finish_reason": "stop"}], [{"index": 0, "message": {}}]])
+def test_no_choice_is_no_response(choices):
+    """An empty object is no item, and a choice without a message no answer. The body is kept."""
     answer = read(chat(choices=choices))
 
-    assert (answer.outcome, answer.text, answer.texts, answer.carried, answer.misfits) == ("succeeded", None, None, False, 0)
+    assert (answer.outcome, answer.fault.code, answer.carried) == ("no_response", "empty_answer", False)
+    assert (answer.text, answer.texts, answer.misfits, answer.noted) == (None, None, 0, ())
+
+
+def test_a_choice_that_was_filtered_may_have_no_message():
+    """Azure leaves the content out: the reason says what became of it."""
+    body = chat({}, finish_reason="content_filter")
+    del body["choices"][0]["message"]
+
+    assert read(body).outcome == "incomplete"
+
+
+@pytest.mark.parametrize(
+    ("error", "reason", "code", "message"),
+    [
+        ({"code": 502, "message": "Upstream lost"}, None, "502", "Upstream lost"),
+        ({"message": "Upstream lost"}, "error", "error", "Upstream lost"),
+        ("Upstream lost", "stop", None, "Upstream lost"),
+        ({"code": 400, "message": "no"}, "error", "400", "no"),
+        (None, "network_error", "network_error", None),
+    ],
+)
+def test_an_error_of_a_choice_is_a_failure(error, reason, code, message):
+    """OpenRouter writes it beside the words that had come; the reason is its code where it has none of its own."""
+    body = chat({"content": "half"}, finish_reason=reason)
+    body["choices"][0]["error"] = error
+    answer = read(body)
+
+    assert (answer.outcome, answer.text, answer.carried) == ("failed", "half", False)
+    assert (answer.fault.code, answer.fault.message) == (code, message)
+
+
+def test_a_failed_choice_among_several_makes_a_failure():
+    """What was asked for is not there; the words of the others are."""
+    body = chat({"content": "heads"}, {"content": ""})
+    body["choices"][1]["finish_reason"] = "error"
+    answer = read(body)
+
+    assert (answer.outcome, answer.text, answer.finish_reason, answer.fault.code) == ("failed", "heads", "stop", "error")
+
+
+@pytest.mark.parametrize(
+    ("reason", "native", "said", "carried"),
+    [("length", "MAX_TOKENS", "length", True), (None, "MAX_TOKENS", "length", True), ("stop", "SAFETY", "stop", False)],
+)
+def test_the_providers_own_word_beside_a_reason(reason, native, said, carried):
+    """OpenRouter repeats it: it counts where there is no other, and keeps the body where it says something else."""
+    body = chat({"content": "hi"}, finish_reason=reason)
+    body["choices"][0]["native_finish_reason"] = native
+
+    assert (read(body).finish_reason, read(body).carried) == (said, carried)
+
+
+@pytest.mark.parametrize("more", [{}, {"error": {"code": 502}}, {"native_finish_reason": "stop"}, {"stop_reason": "#"}])
+@pytest.mark.parametrize("reason", ["stop", "length", "error", "tired", None])
+@pytest.mark.parametrize("text", ["hi", "", None])
+def test_the_fast_path_says_the_same(text, reason, more):
+    """Whatever an ordinary body says in one of the places that decide."""
+    body = chat({"content": text, "refusal": None}, finish_reason=reason, usage=USAGE)
+    body["choices"][0] |= more
+
+    assert read(body) == read_any(body)
 
 
 def test_choices_may_be_one_object():
@@ -197,10 +259,34 @@ def test_the_text_parts_of_a_list_are_joined():
 
 
 def test_a_part_that_is_no_text_keeps_the_body():
-    """Mistral's thinking, images."""
-    answer = read(chat({"content": [{"type": "thinking", "thinking": []}, {"type": "text", "text": "4"}]}))
+    """Images, for one."""
+    answer = read(chat({"content": [{"type": "image_url"}, {"type": "text", "text": "4"}]}))
 
     assert (answer.text, answer.carried, answer.misfits) == ("4", False, 0)
+
+
+@pytest.mark.parametrize(
+    ("part", "carried"),
+    [
+        ({"type": "thinking", "thinking": [{"type": "text", "text": "two and "}, {"type": "text", "text": "two"}]}, True),
+        ({"type": "thinking", "thinking": "two and two"}, True),
+        ({"type": "thinking", "thinking": "two and two", "signature": "c2ln"}, False),
+        ({"type": "reasoning", "summary": [{"type": "summary_text", "text": "two and two"}]}, True),
+        ({"type": "thinking", "thinking": [{"type": "text", "text": "two and two"}, {"type": "reference", "ids": [1]}]}, False),
+    ],
+)
+def test_a_part_in_which_the_model_thinks_is_reasoning(part, carried):
+    """Mistral, Anthropic and Databricks; what goes on from there is not lost."""
+    answer = read(chat({"content": [part, {"type": "text", "text": "4"}]}))
+
+    assert (answer.text, answer.reasoning, answer.carried) == ("4", "two and two", carried)
+
+
+def test_an_empty_object_is_no_tool_call():
+    """Nor is one in a list."""
+    for nothing in ({}, [{}], [], None):
+        answer = read(chat({"content": "hi", "tool_calls": nothing}))
+        assert (answer.tool_calls, answer.carried, answer.misfits) == (None, True, 0)
 
 
 def test_only_such_parts_are_no_text_at_all():

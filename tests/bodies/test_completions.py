@@ -46,8 +46,28 @@ def test_logprobs_keep_the_body():
 
 
 def test_no_choices():
-    """The body is kept: an answer without one is odd."""
-    assert read(completion()) == Answer(model="m", created_at=1589478378_000000, response_id="cmpl-1")
+    """There is no answer, and the body is kept."""
+    answer = read(completion())
+
+    assert (answer.outcome, answer.fault.code, answer.model, answer.carried) == ("no_response", "empty_answer", "m", False)
+
+
+def test_the_worst_choice_decides():
+    """A failed one is a failure, whatever the others say; one without a text counts only alone."""
+    body = completion("one", "two")
+    body["choices"][1] |= {"finish_reason": "error", "error": {"code": 503, "message": "gone"}}
+    answer = read(body)
+
+    assert (answer.outcome, answer.text, answer.fault.code, answer.fault.message) == ("failed", "one", "503", "gone")
+    del body["choices"][1]["error"], body["choices"][1]["text"]
+    body["choices"][1]["finish_reason"] = None
+    assert read(body).outcome == "succeeded"
+    assert read(body | {"choices": body["choices"][1:]}).outcome == "no_response"
+
+
+def test_an_empty_text_is_counted():
+    """It is a success all the same."""
+    assert (read(completion("")).outcome, read(completion("")).noted) == ("succeeded", ("empty_text",))
 
 
 def test_an_error_in_the_body_is_a_failure():

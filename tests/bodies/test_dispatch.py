@@ -34,6 +34,13 @@ def test_openais_bodies(body, endpoint):
         ({"output": []}, "/v1/responses"),
         ({"data": [{"embedding": "AAAAAA=="}]}, "/v1/embeddings"),
         ({"results": [{"category_scores": {}}]}, "/v1/moderations"),
+        ({"content": [{"type": "text", "text": "hi"}], "role": "assistant"}, "/v1/messages"),
+        ({"candidates": [{"content": {"parts": []}}]}, ":generateContent"),
+        ({"promptFeedback": {"blockReason": "SAFETY"}}, ":generateContent"),
+        ({"message": {"role": "assistant", "content": "hi"}}, "/v2/chat"),
+        ({"content": "a page"}, None),
+        ({"candidates": ["a", "b"]}, None),
+        ({"message": {"role": "user"}}, None),
         ({"pages": []}, None),
         ({}, None),
     ],
@@ -69,5 +76,8 @@ def test_each_endpoints_reader_is_used():
     assert bodies.read({"choices": [{"text": "hi"}]}) == Answer(text="hi", carried=True)
     assert bodies.read({"object": "response", "status": "queued"}).outcome == "incomplete"
     assert bodies.read({"results": [{"flagged": True}]}).flagged is True
-    assert bodies.read({"object": "list", "data": [], "model": "m"}) == Answer(model="m")
+    assert bodies.read({"object": "list", "data": [{"embedding": [0.5]}], "model": "m"}) == Answer(model="m")
+    assert bodies.read({"type": "message", "content": [{"type": "text", "text": "hi"}]}).text == "hi"
+    assert bodies.read({"candidates": [{"content": {"parts": [{"text": "hi"}]}}]}).text == "hi"
+    assert bodies.read({"message": {"role": "assistant", "content": "hi"}}).text == "hi"
     assert bodies.read({"object": "video", "status": "failed"}).outcome == "failed"

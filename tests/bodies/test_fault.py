@@ -2,7 +2,7 @@
 
 import pytest
 
-from batchfiles.bodies.fault import Fault, merge, read, said
+from batchfiles.bodies.fault import PASSING, Fault, is_alone, is_passing, merge, read, said, stated
 
 OPENAI = {"message": "Invalid value.", "type": "invalid_request_error", "param": "n", "code": "invalid_value"}
 READ = Fault("invalid_value", "invalid_request_error", "n", "Invalid value.")
@@ -27,6 +27,28 @@ READ = Fault("invalid_value", "invalid_request_error", "n", "Invalid value.")
             Fault(None, "overloaded_error", None, "busy"),
         ),
         (["no", "and no"], Fault(message="no; and no")),
+        (
+            {"success": False, "errors": [{"code": 7003, "message": "no"}, {"code": 1, "message": "two"}]},
+            Fault("7003", message="no"),
+        ),
+        ({"errors": [{}, {"code": "invalid", "message": "no"}], "trace": "t"}, Fault("invalid", message="no")),
+        ({"errors": ["no", "and no"]}, Fault(message="no; and no")),
+        (
+            {"error": {"code": 429, "message": "no", "status": "RESOURCE_EXHAUSTED"}},
+            Fault("429", "RESOURCE_EXHAUSTED", None, "no"),
+        ),
+        ({"type": "about:blank", "title": "Slow down", "status": 429, "detail": "no"}, Fault("429", "about:blank", None, "no")),
+        ({"title": "Slow down", "status": 429}, Fault(None, None, None, "Slow down")._replace(code="429")),
+        ({"fault": {"faultstring": "no", "detail": {"errorcode": "policies.Quota"}}}, Fault("policies.Quota", message="no")),
+        ({"statusCode": 429, "message": "no"}, Fault("429", message="no")),
+        ({"statusCode": 404, "error": "Not Found", "message": "no"}, Fault("404", "Not Found", None, "no")),
+        ({"error": "no", "error_type": "overloaded"}, Fault(None, "overloaded", None, "no")),
+        ({"error": "invalid_grant", "error_description": "no"}, Fault(None, "invalid_grant", None, "no")),
+        ({"__type": "ThrottlingException", "message": "no"}, Fault(None, "ThrottlingException", None, "no")),
+        ({"errorCode": 400, "errorMessage": "no"}, Fault("400", message="no")),
+        ({"error_code": 336003, "error_msg": "no"}, Fault("336003", message="no")),
+        ({"base_resp": {"status_code": 1002, "status_msg": "no"}}, Fault("1002", message="no")),
+        ({"object": "error", "message": {"detail": [{"loc": ["n"], "msg": "no"}]}, "type": "t"}, Fault(None, "t", None, "no")),
         (503, Fault("503")),
         ({"unheard_of": 1}, Fault()),
         ({"code": "", "message": "no"}, Fault(message="no")),
@@ -83,3 +105,81 @@ def test_merging_with_nothing():
     """The other one is the whole."""
     assert merge(None, READ) == merge(READ, None) == READ
     assert merge(None, None) is None
+
+
+@pytest.mark.parametrize(
+    ("body", "is_stated"),
+    [
+        ({"error": {"message": "no"}}, True),
+        ({"errors": [{"message": "no"}]}, True),
+        ({"success": False}, True),
+        ({"base_resp": {"status_code": 1002}, "choices": None}, True),
+        ({"base_resp": {"status_code": 0, "status_msg": ""}}, False),
+        ({"errors": []}, False),
+        ({"errors": 3}, False),
+        ({"success": True, "result": {}}, False),
+    ],
+)
+def test_an_error_beside_other_things(body, is_stated):
+    """Cloudflare and MiniMax write the keys into every body; a number of errors is a count."""
+    assert stated(body) == is_stated
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"detail": "no"},
+        {"detail": [{"loc": [], "msg": "no"}]},
+        {"message": "Internal server error"},
+        {"code": "InvalidApiKey", "message": "no", "request_id": "r"},
+        {"type": "about:blank", "title": "Slow down", "status": 429},
+        {"object": "error", "message": "no", "model": "m"},
+        {"fault": {"faultstring": "no"}},
+        {"timestamp": "t", "status": 503, "message": "no", "path": "/v1", "result": None} | {"errors": []},
+    ],
+)
+def test_a_body_that_is_an_error_and_nothing_else(body):
+    """FastAPI, AWS, DashScope, problem details, vLLM, Apigee, Spring."""
+    assert is_alone({key: value for key, value in body.items() if key != "result"})
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"message": "hi", "result": {"text": "hi"}},
+        {"code": 0, "message": "fine"},
+        {"code": 200, "msg": "fine"},
+        {"status": "success", "message": "fine"},
+        {"success": True, "message": "fine"},
+        {"title": "A page", "path": "/a"},
+        {"text": "hi"},
+        {},
+    ],
+)
+def test_a_body_that_may_be_an_answer(body):
+    """Services of one's own answer in many ways."""
+    assert not is_alone(body)
+
+
+@pytest.mark.parametrize("word", [word for words in PASSING for word in words.split(", ")])
+def test_words_that_speak_of_the_moment(word):
+    """In any case."""
+    assert is_passing(word)
+    assert is_passing(word.lower())
+    assert is_passing(word.upper())
+
+
+@pytest.mark.parametrize(
+    "word", [None, "", "error", "invalid_request_error", "INVALID_ARGUMENT", "insufficient_quota", "ValidationException"]
+)
+def test_words_that_speak_of_the_request(word):
+    """Or of nothing."""
+    assert not is_passing(word)
+
+
+@pytest.mark.parametrize(
+    "word", ["Throttling.RateQuota", "com.amazon.coral.service#ThrottlingException", "RateLimitError", "rate-limit"]
+)
+def test_the_same_words_in_other_spellings(word):
+    """DashScope's families, AWS's namespaces, names of exceptions."""
+    assert is_passing(word)

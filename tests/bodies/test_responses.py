@@ -113,9 +113,62 @@ def test_function_calls():
     assert (answer.finish_reason, answer.text, answer.carried) == ("tool_calls", None, True)
 
 
-def test_a_call_beside_a_text_ends_with_stop():
-    """There is an answer to be read."""
-    assert read(response(message("Looking it up."), CALL)).finish_reason == "stop"
+def test_a_call_beside_a_text_ends_with_tool_calls():
+    """Words on the way are no end: the model waits for what the tool says."""
+    assert read(response(message("Looking it up."), CALL)).finish_reason == "tool_calls"
+
+
+def test_a_call_that_was_answered_is_not_open():
+    """A server that runs the tools itself writes their answers among the items."""
+    answered = {"type": "function_call_output", "call_id": "call_1", "output": "4"}
+
+    assert read(response(CALL, answered, message("4"))).finish_reason == "stop"
+    assert read(response(CALL, answered, CALL | {"call_id": "call_2"})).finish_reason == "tool_calls"
+
+
+def test_commentary_is_only_in_texts():
+    """What the model says before a call is not its answer; of nothing else, there is no text at all."""
+    on_the_way = message("Let me look.", phase="commentary")
+    answer = read(response(on_the_way, CALL))
+
+    assert (answer.finish_reason, answer.text, answer.texts, answer.carried) == ("tool_calls", None, ["Let me look."], False)
+    both = read(response(on_the_way, message("4", phase="final_answer")))
+    assert (both.finish_reason, both.text, both.texts) == ("stop", "4", ["Let me look.", "4"])
+
+
+@pytest.mark.parametrize(
+    ("items", "outcome"), [([False], "incomplete"), ([True, False], "incomplete"), ([False, True], "succeeded")]
+)
+def test_a_last_message_that_is_not_finished_makes_a_completed_response_incomplete(items, outcome):
+    """The status of the whole says that the work ended, not that the answer did; a fragment before a whole one is harmless."""
+    answer = read(response(*[message("words", status="completed" if whole else "incomplete") for whole in items]))
+
+    assert (answer.outcome, answer.finish_reason) == (outcome, "stop" if outcome == "succeeded" else None)
+
+
+def test_messages_without_a_type_and_those_of_the_request():
+    """Fireworks leaves the type out and repeats the request: only the assistant's words are the answer."""
+    asked = {"role": "user", "content": [{"type": "input_text", "text": "2 + 2?"}]}
+    said = {"role": "assistant", "content": [{"type": "text", "text": "4"}]}
+
+    assert read(response(asked, said)).text == "4"
+    assert read(response(asked | {"type": "message"}, said)).texts is None
+    assert read(response(asked)).outcome == "no_response"
+
+
+@pytest.mark.parametrize("output", [[], None, {}, [{}]])
+def test_a_completed_response_without_an_item_is_no_response(output):
+    """An empty object is no item; one that waits or was cut is what its status says."""
+    answer = read(response(output=output))
+
+    assert (answer.outcome, answer.fault.code, answer.carried) == ("no_response", "empty_answer", False)
+    assert read(response(output=output, status="queued")).outcome == "incomplete"
+
+
+def test_an_empty_text_is_counted_where_nothing_else_is_there():
+    """A picture or a call is an answer, a refusal too."""
+    assert read(response(message(""))).noted == read(response(reasoning("hm"))).noted == ("empty_text",)
+    assert read(response({"type": "image_generation_call", "result": "aGk="})).noted == read(response(CALL)).noted == ()
 
 
 def test_a_custom_tools_input_stands_where_arguments_stand():
@@ -139,7 +192,6 @@ def test_a_refusal_is_a_success_with_a_refusal():
     [
         ({"reason": "max_output_tokens"}, "length"),
         ({"reason": "content_filter"}, "content_filter"),
-        ({"reason": "tired"}, "tired"),
         (None, None),
     ],
 )
@@ -148,6 +200,14 @@ def test_an_incomplete_response_says_why_in_the_one_vocabulary(details, reason):
     answer = read(response(message("half", status="incomplete"), status="incomplete", incomplete_details=details))
 
     assert (answer.outcome, answer.finish_reason, answer.text, answer.carried) == ("incomplete", reason, "half", True)
+
+
+def test_an_incomplete_response_with_a_reason_that_nobody_knows():
+    """The word stays, is counted, and keeps the body."""
+    answer = read(response(message("half", status="incomplete"), status="incomplete", incomplete_details={"reason": "tired"}))
+
+    assert (answer.outcome, answer.finish_reason, answer.noted) == ("incomplete", "tired", ("unknown_finish_reason:tired",))
+    assert not answer.carried
 
 
 @pytest.mark.parametrize(

@@ -835,3 +835,53 @@ def test_the_places_that_a_report_names_are_the_first_ones(tmp_path: Path) -> No
     assert job.report.examples["conflicting"] == tuple(f"{one}:{number}" for number in range(1, 6))
     assert job.report.examples["unknown"] == tuple(f"{two}:{number}" for number in range(41, 46))
     assert job.report.examples["duplicate"] == tuple(f"{inputs}:{n + 40} (first at {inputs}:{n})" for n in range(1, 6))
+
+
+# Bodies that are no answer
+
+
+ECHO = {"model": "gpt-x", "messages": [{"role": "user", "content": "hi"}]}
+VECTORS = {"object": "list", "data": [{"index": 0, "embedding": [0.5]}]}
+
+
+@pytest.mark.parametrize(
+    ("url", "body", "outcome", "code"),
+    [
+        ("/v1/chat/completions", ECHO, "no_response", "unrecognized_body"),
+        ("/v1/chat/completions", {"object": "chat.completion", "choices": []}, "no_response", "empty_answer"),
+        ("/v1/chat/completions", {"hello": "world"}, "no_response", "unrecognized_body"),
+        ("/v1/chat/completions", VECTORS, "no_response", "unrecognized_body"),
+        ("/v1/embeddings", completion(), "no_response", "unrecognized_body"),
+        ("/v1/moderations", completion(), "no_response", "unrecognized_body"),
+        ("/v1/responses", {"type": "message", "content": [{"type": "text", "text": "Hi"}]}, "succeeded", None),
+        ("/v1/images/generations", {"data": [{"url": "u"}]}, "succeeded", None),
+        ("/v1/my/service", {"hello": "world"}, "succeeded", None),
+    ],
+)
+def test_a_body_that_is_no_answer_of_its_request(tmp_path: Path, url: str, body: Any, outcome: str, code: str | None) -> None:
+    """The request's url decides; it stands on the second line, and an ordinary one before. A retry asks for the same ones."""
+    inputs = put(tmp_path / "requests.jsonl", request("a"), request("b", url))
+    output = put(tmp_path / "output.jsonl", success("a"), result("b", body))
+    rows = list(batchfiles.join(output, inputs=[inputs], table="requests"))
+    assert [row["outcome"] for row in rows] == ["succeeded", outcome]
+    assert (rows[1]["error_code"], rows[1]["retryable"]) == (code, code is not None)
+    assert json.loads(rows[1]["response_body"]) == body
+    report = batchfiles.retry(inputs, output, output=tmp_path / "retry.jsonl")
+    assert report.written == (code is not None)
+
+
+def test_a_real_answer_is_better_than_the_request_sent_back(tmp_path: Path) -> None:
+    """Also where the wrong body came later, and holds more than nothing."""
+    inputs = put(tmp_path / "requests.jsonl", request("a"))
+    wrong = result("a", {"hello": "world", "created": 9})
+    rows = list(batchfiles.join(put(tmp_path / "output.jsonl", success("a", "real"), wrong), inputs=[inputs]))
+    assert [(row["outcome"], row["text"], row["attempts"]) for row in rows] == [("succeeded", "real", 2)]
+
+
+def test_reasons_that_nobody_knows_are_counted_and_named(tmp_path: Path) -> None:
+    """With the first words; the bodies are kept."""
+    inputs = put(tmp_path / "requests.jsonl", *map(request, "abc"))
+    lines = [success("a"), success("b", finish_reason="tired"), success("c", finish_reason="bored")]
+    job = batchfiles.join(put(tmp_path / "output.jsonl", *lines), inputs=[inputs])
+    assert [row["response_body"] is None for row in job] == [True, False, False]
+    assert (job.report.unknown_finish_reason, job.report.examples["unknown_finish_reason"]) == (2, ("tired", "bored"))

@@ -125,27 +125,147 @@ def test_the_responses_api_has_its_schema_in_text_format(tmp_path: Path) -> None
     assert typed(batchfiles.join(requests, results, parsed=True)) == {"a": (5, None)}
 
 
-def test_a_request_that_asks_for_something_else_is_an_error_of_its_row(tmp_path: Path) -> None:
-    """Unless somebody named the schema: then only the answer counts. The order of keys is no difference."""
-    other = {"type": "object", "properties": {"title": {"type": "string"}, "copies": {"type": "integer"}}}
+OTHER = {"type": "object", "properties": {"title": {"type": "string"}, "copies": {"type": "integer"}}}
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_answers_that_were_asked_for_something_else_are_no_errors(tmp_path: Path, workers: int) -> None:
+    """A batch may mix schemas, prose and tools: other answers are null and counted, and nobody pays for them again."""
     turned = dict(reversed(BOOK.items()))
     requests = put(
-        tmp_path / "requests.jsonl", asking("a"), asking("b", other), asking("c", None), asking("d", turned), asking("e", other)
+        tmp_path / "requests.jsonl",
+        asking("prose", None),
+        asking("a"),
+        asking("b", OTHER),
+        request("object", response_format={"type": "json_object"}),
+        request("text", response_format={"type": "text"}),
+        request("tool", tools=[{"type": "function", "function": {"name": "f", "strict": True, "parameters": BOOK}}]),
+        asking("d", turned),
+        asking("bad"),
+        asking("e", OTHER),
     )
-    answers = [success(custom_id, '{"title": "Map", "copies": 1}') for custom_id in "abcd"]
-    results = put(tmp_path / "out.jsonl", *answers, failure("e"))
-    found = typed(batchfiles.join(requests, results, parsed=True))
-    first = f"unlike the first one ({requests}:1)"
-    assert {custom_id: reason for custom_id, (_, reason) in found.items()} == {
-        "a": None,
-        "b": f"the request asks for another JSON Schema, {first}",
-        "c": f"the request asks for no JSON Schema, {first}",
-        "d": None,
-        "e": None,
+    books = [success(custom_id, '{"title": "Map", "copies": 1}') for custom_id in ("a", "b", "d", "object")]
+    words = [success(custom_id, "Gladly.") for custom_id in ("prose", "text", "tool", "bad")]
+    results = put(tmp_path / "out.jsonl", *books, *words, failure("e"))
+    job = batchfiles.join(requests, results, parsed=True, workers=workers)
+    found = typed(job)
+    assert {custom_id for custom_id, (value, _) in found.items() if value is not None} == {"a", "d"}
+    assert {custom_id: reason for custom_id, (_, reason) in found.items() if reason is not None} == {
+        "bad": "the text is not JSON: expecting value (character 1)"
     }
-    assert found["b"][0] is None
-    named = typed(batchfiles.join(requests, results, parsed=True, schema=other))
-    assert [named[custom_id] for custom_id in "abcd"] == [({"title": "Map", "copies": 1}, None)] * 4
+    report = job.report
+    assert (report.parse_errors, report.no_schema, report.other_schema) == (1, 4, 1)
+    assert report.examples["other_schema"] == ("b",)
+
+
+def test_a_named_schema_is_for_all_answers_that_fit_it(tmp_path: Path) -> None:
+    """Where some requests ask for a schema, those that don't want other answers; where none does, all must fit."""
+    requests = [asking("a"), asking("b", OTHER), asking("c", None), asking("d", None), asking("e", OTHER)]
+    answers = [success(custom_id, '{"title": "Map", "copies": 1}') for custom_id in "abc"]
+    results = put(tmp_path / "out.jsonl", *answers, success("d", "Gladly."), success("e", "Gladly."))
+    mixed = put(tmp_path / "mixed.jsonl", *requests)
+    job = batchfiles.join(mixed, results, parsed=True, schema=OTHER)
+    reason = "the text is not JSON: expecting value (character 1)"
+    one = ({"title": "Map", "copies": 1}, None)
+    assert typed(job) == {**dict.fromkeys("abc", one), "d": (None, None), "e": (None, reason)}
+    assert (job.report.parse_errors, job.report.no_schema, job.report.other_schema) == (1, 1, 0)
+    without = put(tmp_path / "without.jsonl", *requests[2:4])
+    job = batchfiles.join(without, results, parsed=True, schema=OTHER)
+    assert typed(job) == {"c": one, "d": (None, reason)}
+    assert (job.report.parse_errors, job.report.no_schema) == (1, 0)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"response_format": {"type": "json_schema", "schema": {"type": "integer"}}},
+        {"response_format": {"type": "json_object", "schema": {"type": "integer"}}},
+        {"structured_outputs": {"json": {"type": "integer"}}},
+        {"guided_json": {"type": "integer"}},
+        {"text": {"format": {"type": "json_schema", "name": "n", "strict": True, "schema": {"type": "integer"}}}},
+    ],
+)
+@pytest.mark.parametrize("escaped", [False, True])
+def test_the_schema_is_found_wherever_services_take_it(tmp_path: Path, body: dict[str, Any], escaped: bool) -> None:
+    """Together and Fireworks put it into `response_format` itself, vLLM beside it; a key may be written with escapes."""
+    line = request("a", **body)
+    if escaped:
+        line = line.replace(b"json", rb"\u006ason").replace(b"schema", rb"s\u0063hema")
+    requests = put(tmp_path / "requests.jsonl", asking("p", None), line)
+    results = put(tmp_path / "out.jsonl", success("p", "Gladly."), success("a", "5"))
+    job = batchfiles.join(requests, results, parsed=True)
+    assert (typed(job), job.report.no_schema) == ({"p": (None, None), "a": (5, None)}, 1)
+
+
+def test_only_answers_that_failed_to_parse_are_sent_again(tmp_path: Path) -> None:
+    """`retry --only parse_error` pays for those and for no good one."""
+    requests = put(tmp_path / "requests.jsonl", asking("p", None), asking("a"), asking("b", OTHER), asking("bad"))
+    good = '{"title": "Map", "copies": 1}'
+    results = put(tmp_path / "out.jsonl", success("p", "Gladly."), success("a", good), success("b", good), success("bad", "?"))
+    batchfiles.join(requests, results, parsed=True).to_parquet(tmp_path / "t.parquet")
+    report = batchfiles.retry(requests, tmp_path / "t.parquet", output=tmp_path / "again.jsonl", only=["parse_error"])
+    assert report.written == 1
+    assert json.loads((tmp_path / "again.jsonl").read_bytes())["custom_id"] == "bad"
+
+
+FENCED = {
+    "plain": ("{}", False),
+    "json": ("```json\n{}\n```", True),
+    "upper case": ("```JSON\n{}\n```", True),
+    "no language": ("```\n{}\n```", True),
+    "another language": ("```javascript\n{}\n```", True),
+    "more words": ('```json title="a.json"\n{}\n```', True),
+    "tildes": ("~~~json\n{}\n~~~", True),
+    "longer": ("````json\n{}\n````", True),
+    "white space around": ("\n  ```json\n\n{}\n\n```\n\n ", True),
+    "carriage returns": ("```json\r\n{}\r\n```\r\n", True),
+    "one line": ("```{}```", True),
+    "one line with a language": ("``` json {} ```", True),
+    "begun on the first line": ("```json{}\n```", True),
+}
+
+
+@pytest.mark.parametrize("name", FENCED)
+@pytest.mark.parametrize("value", ['{"title": "Map", "copies": 1}', '{\n "title": "A ``` b\\n```\\n",\n "copies": null\n}'])
+def test_one_fenced_block_is_read(tmp_path: Path, name: str, value: str) -> None:
+    """Models wrap JSON in Markdown whatever one asks; `text` keeps it as it came, and how often is counted."""
+    form, is_fenced = FENCED[name]
+    text = form.replace("{}", value)
+    requests = put(tmp_path / "requests.jsonl", asking("a"), asking("b"))
+    results = put(tmp_path / "out.jsonl", success("a", text), success("b", text))
+    for job in (batchfiles.join(requests, results, parsed=True), batchfiles.export(results, parsed=True, schema=BOOK)):
+        for row in job:
+            parsed = {key: item for key, item in (row["parsed"] or {}).items() if key in ("title", "copies")}
+            assert (parsed, row["parse_error"], row["text"]) == (json.loads(value), None, text)
+        assert (job.report.fenced, job.report.parse_errors) == (2 * is_fenced, 0)
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("```json\n5\n```\n```json\n6\n```", 11),
+        ("Here it is:\n```json\n5\n```", 1),
+        ("```json\n5\n```\nAnything else?", 1),
+        ("```json\n5\n", 1),
+        ("```json\n5\n~~~", 1),
+        ("````json\n5\n```", 1),
+        ("``5``", 1),
+        ("```", 1),
+        ("``````", 1),
+        ("```json\n```", 9),
+        ('```json\n{"a": }\n```', 15),
+    ],
+)
+def test_anything_else_in_fences_is_not_json(tmp_path: Path, text: str, place: int) -> None:
+    """Two blocks, words around one, a fence that does not end; the sentence counts the characters of the whole text."""
+    results = put(tmp_path / "out.jsonl", success("a", text))
+    job = batchfiles.export(results, parsed=True, schema={"type": "integer"})
+    ((value, reason),) = typed(job).values()
+    assert value is None
+    assert reason is not None
+    assert reason.startswith("the text is not JSON: ")
+    assert f"(character {place})" in reason
+    assert (job.report.fenced, job.report.parse_errors) == (0, 1)
 
 
 def test_where_there_is_no_answer_in_words_both_are_null(tmp_path: Path) -> None:
@@ -168,7 +288,7 @@ def test_where_there_is_no_answer_in_words_both_are_null(tmp_path: Path) -> None
     assert (job.report.rows, job.report.parse_errors) == (7, 1)
 
 
-def test_the_first_request_is_the_first_that_can_be_read(tmp_path: Path) -> None:
+def test_the_schema_is_the_first_in_a_request_that_can_be_read(tmp_path: Path) -> None:
     """A broken line says nothing about the others."""
     requests = put(tmp_path / "requests.jsonl", b"{", b"", asking("a", {"type": "integer"}))
     results = put(tmp_path / "out.jsonl", success("a", "5"))
@@ -177,8 +297,8 @@ def test_the_first_request_is_the_first_that_can_be_read(tmp_path: Path) -> None
 
 def test_requests_without_a_usable_schema_are_named(tmp_path: Path) -> None:
     """Before any row is made, with what to do."""
-    without = put(tmp_path / "without.jsonl", asking("a", None), asking("b"))
-    with pytest.raises(Mismatch, match=r"without\.jsonl:1: the first request asks for no JSON Schema.*--schema"):
+    without = put(tmp_path / "without.jsonl", asking("a", None), request("b", response_format={"type": "json_object"}))
+    with pytest.raises(Mismatch, match=r"without\.jsonl: no request asks for a JSON Schema.*--schema"):
         batchfiles.join(without, parsed=True)
     broken = put(tmp_path / "broken.jsonl", asking("a", {"$ref": "#/$defs/none"}))
     with pytest.raises(Mismatch, match=r"broken\.jsonl:1: .*leads nowhere.*name another schema"):
@@ -188,7 +308,7 @@ def test_requests_without_a_usable_schema_are_named(tmp_path: Path) -> None:
         deep = {"items": deep}
     with pytest.raises(Mismatch, match=r"deep\.jsonl:1: the JSON Schema can't be used"):
         batchfiles.join(put(tmp_path / "deep.jsonl", asking("a", deep)), parsed=True)
-    with pytest.raises(Mismatch, match="there is no request"):
+    with pytest.raises(Mismatch, match="no request asks for a JSON Schema"):
         batchfiles.join(put(tmp_path / "empty.jsonl"), parsed=True)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -10,11 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import batchfiles
 from batchfiles import codec
 from batchfiles.outcome import read
 from batchfiles.table.columns import MISSING, Asked, Found, RequestColumns, malformed_input, record_batch
 from batchfiles.table.schema import REQUESTS, schema
-from tests.jobs.wire import completion, expired, failure, result, success
+from tests.jobs.wire import completion, expired, failure, put, request, result, success
 
 Row = dict[str, Any]
 
@@ -221,3 +223,29 @@ def test_a_result_and_the_missing_one_have_a_cell_for_every_column() -> None:
     """Rows are plain tuples: one value too many would stand in the wrong column."""
     columns = RequestColumns(schema())
     assert {len(columns.row(asked(), one, True)) for one in (MISSING, found(success("a")))} == {len(REQUESTS)}
+
+
+@pytest.mark.parametrize(
+    ("texts", "results", "short", "surplus"),
+    [
+        (["one", "two"], 1, 1, 0),
+        (["one", "two"], 2, 0, 0),
+        (["one", "two"], 3, 0, 1),
+        (["one", "two", "three"], 1, 2, 0),
+        ("one", 1, 0, 0),
+        ("one", 2, 0, 1),
+        ([{"type": "text", "text": "one"}, {"type": "image_url", "image_url": {"url": "https://x.example"}}], 1, 0, 0),
+        (None, 1, 0, 0),
+    ],
+)
+def test_a_moderation_with_fewer_results_than_texts_is_counted(
+    tmp_path: Path, texts: Any, results: int, short: int, surplus: int
+) -> None:
+    """One result for two texts says nothing about the second; the parts of one message have one result."""
+    verdict = {"flagged": False, "categories": {"hate": False}, "category_scores": {"hate": 0.1}}
+    body = {"id": "m", "model": "mod-1", "results": [verdict] * results}
+    without_scores = {**body, "results": [{"flagged": True}] * results}
+    inputs = put(tmp_path / "in.jsonl", request("w"), *[request(name, "/v1/moderations", input=texts) for name in "ab"])
+    job = batchfiles.join(inputs, put(tmp_path / "out.jsonl", success("w"), result("a", body), result("b", without_scores)))
+    assert job.report.outcomes["succeeded"] == 3
+    assert (job.report.short, job.report.surplus) == (2 * short, 2 * surplus)

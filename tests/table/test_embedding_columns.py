@@ -21,9 +21,9 @@ FIXTURE = Path(__file__).parents[2] / "fixtures" / "embeddings"
 URL = "/v1/embeddings"
 
 
-def ask(custom_id: str, given: Any = "some text") -> bytes:
+def ask(custom_id: str, given: Any = "some text", **more: Any) -> bytes:
     """Make a request for vectors."""
-    return request(custom_id, URL, input=given)
+    return request(custom_id, URL, input=given, **more)
 
 
 def vectors(custom_id: str, *values: Any, tokens: int = 4, **more: Any) -> bytes:
@@ -98,7 +98,7 @@ def test_base64_and_floats_are_the_same_vector(tmp_path: Path) -> None:
 @pytest.mark.parametrize("dimensions", [None, 2])
 @pytest.mark.parametrize("order", ["vectors first", "vectors last"])
 def test_a_request_without_a_vector_has_a_row(tmp_path: Path, dimensions: int | None, order: str) -> None:
-    """Missing, failed, expired, malformed, or answered with words: its vector is null, and nothing else is."""
+    """Missing, failed, expired, malformed, or answered with words, which is no response: its vector is null."""
     inputs = [ask(name) for name in ("missing", "failed", "expired", "malformed", "words")]
     inputs.insert(0 if order == "vectors first" else 5, ask("vector"))
     lines = [
@@ -118,7 +118,7 @@ def test_a_request_without_a_vector_has_a_row(tmp_path: Path, dimensions: int | 
         "failed": "failed",
         "expired": "expired",
         "malformed": "malformed",
-        "words": "succeeded",
+        "words": "no_response",
     }
     assert [name for name, row in rows.items() if row["embedding"] is not None] == ["vector"]
     assert all(row["request_body"] is not None for row in rows.values())
@@ -146,19 +146,23 @@ def test_a_vector_of_another_length_names_its_line(tmp_path: Path, workers: int)
 
 @pytest.mark.parametrize("value", ["not base64!", [1.0, "2"], [True], {"a": 1}, None, [1e39]])
 def test_a_vector_that_can_not_be_read_keeps_its_body(tmp_path: Path, value: Any) -> None:
-    """It is counted, and none of the request's vectors is half there."""
-    job = joined(tmp_path, [ask("a"), ask("b")], [vectors("a", [1.0], value), vectors("b", [2.0])])
-    broken, good = job
-    assert (broken["outcome"], broken["embedding"], broken["embedding_index"]) == ("succeeded", None, None)
-    assert json.loads(broken["response_body"])["data"][1]["embedding"] == value
+    """It is counted, its row has its text, and the vectors around it are there."""
+    job = joined(
+        tmp_path, [ask("a", ["one", "two", "three"]), ask("b")], [vectors("a", [1.0], value, [3.0]), vectors("b", [2.0])]
+    )
+    first, broken, third, good = job
+    assert (first["embedding"], third["embedding"]) == ([1.0], [3.0])
+    assert (broken["outcome"], broken["embedding"], broken["embedding_index"]) == ("succeeded", None, 1)
+    assert broken["input_text"] == "two"
+    assert json.loads(first["response_body"])["data"][1]["embedding"] == value
     assert (good["embedding"], good["response_body"]) == ([2.0], None)
-    assert job.report.misfits == 1
+    assert (job.report.misfits, job.report.short) == (1, 0)
 
 
 def test_an_answer_without_vectors_is_a_row_without_a_vector(tmp_path: Path) -> None:
-    """An empty list of them is no reason to drop the request."""
+    """An empty list of them is no response, and no reason to drop the request."""
     (row,) = joined(tmp_path, [ask("a", [])], [vectors("a")])
-    assert (row["custom_id"], row["outcome"], row["embedding"], row["total_tokens"]) == ("a", "succeeded", None, 4)
+    assert (row["custom_id"], row["outcome"], row["embedding"], row["total_tokens"]) == ("a", "no_response", None, 4)
 
 
 def test_texts_are_found_by_index(tmp_path: Path) -> None:
@@ -177,6 +181,176 @@ def test_texts_are_there_without_the_bodies(tmp_path: Path) -> None:
     """`request_bodies="none"` leaves the body away and not what it was read for."""
     (row,) = joined(tmp_path, [ask("a", "some text")], [vectors("a", [1.0])], request_bodies="none")
     assert (row["input_text"], row["request_body"]) == ("some text", None)
+
+
+# In another encoding
+
+
+HALVES = "ADgAtAAwADw="
+"""0.5, -0.25, 0.125 and 1.0 as float16; as float32 it would be two other numbers."""
+
+
+@pytest.mark.parametrize(
+    ("asked", "sent", "vector"),
+    [
+        ({"encoding_format": "base64", "embed_dtype": "float16"}, HALVES, [0.5, -0.25, 0.125, 1.0]),
+        ({"encoding_format": "base64", "embed_dtype": "bfloat16"}, "AD+AvgA+gD8=", [0.5, -0.25, 0.125, 1.0]),
+        ({"encoding_format": "base64", "embed_dtype": "float16", "endianness": "big"}, "OAC0ADAAPAA=", [0.5, -0.25, 0.125, 1.0]),
+        ({"encoding_format": "base64", "output_dtype": "int8"}, "Af+Afw==", [1.0, -1.0, -128.0, 127.0]),
+        ({"output_dtype": "binary", "output_dimension": 32}, [1, -1, -128, 127], [1.0, -1.0, -128.0, 127.0]),
+        ({"encoding_format": "base64_binary", "dimensions": 32}, "Af+Afw==", [1.0, 255.0, 128.0, 127.0]),
+    ],
+)
+@pytest.mark.parametrize("request_bodies", ["all", "none"])
+def test_the_encoding_is_what_the_request_asked_for(
+    tmp_path: Path, asked: dict[str, Any], sent: Any, vector: list[float], request_bodies: str
+) -> None:
+    """With `embed_dtype` vLLM writes float16, and nothing in the answer says so."""
+    inputs = [ask("plain"), ask("a", **asked), ask("b", **asked)]
+    lines = [vectors("b", sent), vectors("a", sent), vectors("plain", [5.0])]
+    job = joined(tmp_path, inputs, lines, request_bodies=request_bodies)
+    assert [(row["custom_id"], row["embedding"]) for row in job] == [("plain", [5.0]), ("a", vector), ("b", vector)]
+    assert all(row["response_body"] is None for row in job)
+    assert (job.report.misfits, job.report.wrong_dimensions) == (0, 0)
+
+
+def test_an_encoding_that_is_not_known_is_a_misfit(tmp_path: Path) -> None:
+    """Its bytes could be anything; a list of numbers is one under any name."""
+    inputs = [ask("a", encoding_format="packed9"), ask("b", encoding_format="packed9")]
+    job = joined(tmp_path, inputs, [vectors("a", HALVES), vectors("b", [1.0])])
+    text, numbers = job
+    assert (text["embedding"], text["embedding_index"], text["input_text"]) == (None, 0, "some text")
+    assert json.loads(text["response_body"])["data"][0]["embedding"] == HALVES
+    assert (numbers["embedding"], numbers["response_body"], job.report.misfits) == ([1.0], None, 1)
+
+
+def packed(*values: float) -> str:
+    """Return a vector as OpenAI writes it."""
+    return b64encode(struct.pack(f"<{len(values)}f", *values)).decode()
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("place", [0, 1, 3])
+@pytest.mark.parametrize(
+    "text",
+    ["AQID", packed(1.0, 2.0, 3.0), "AQAAAAIAAAA=", "not base64"],
+    ids=["not whole numbers", "another length", "denormal", "not base64"],
+)
+def test_an_export_takes_no_text_for_float32_that_can_not_be(tmp_path: Path, text: str, place: int, workers: int) -> None:
+    """It has no request to ask: the vector is null, the body is kept, and the value is counted."""
+    lines = [vectors(f"v{number}", packed(number, 2.0)) for number in range(3)]
+    lines.insert(place, vectors("other", text))
+    job = batchfiles.export(put(tmp_path / "out.jsonl", *lines), workers=workers)
+    rows = {row["custom_id"]: row for row in job}
+    assert {custom_id: row["embedding"] for custom_id, row in rows.items()} == {
+        "other": None,
+        **{f"v{number}": [number, 2.0] for number in range(3)},
+    }
+    assert (rows["other"]["embedding_index"], rows["v0"]["response_body"], job.report.misfits) == (0, None, 1)
+    assert json.loads(rows["other"]["response_body"])["data"][0]["embedding"] == text
+
+
+def test_an_export_compares_the_lengths_within_a_file_and_a_model(tmp_path: Path) -> None:
+    """Two files, or two models of one file, may have vectors of different lengths; so may lists of numbers."""
+    one = put(
+        tmp_path / "1.jsonl", vectors("a", packed(1.0)), vectors("b", packed(1.0, 2.0), model="vec-2"), vectors("c", [1, 2, 3])
+    )
+    two = put(tmp_path / "2.jsonl", vectors("d", packed(1.0, 2.0)), vectors("e", packed(1.0, 2.0), model=None))
+    job = batchfiles.export(one, two)
+    assert [len(row["embedding"]) for row in job] == [1, 2, 3, 2, 2]
+    assert job.report.misfits == 0
+
+
+def test_a_vector_in_several_types_is_taken_in_one_and_its_body_kept(tmp_path: Path) -> None:
+    """Cohere answers in as many types as were asked for; the table has one column."""
+    body = {"embeddings": {"int8": [[5, 6], [7, 8]], "float": [[0.5, 0.75], [1.0, 2.0]]}, "model": "vec-1"}
+    asked = ask("a", ["one", "two"], embedding_types=["int8", "float"])
+    first, second = joined(tmp_path, [asked], [result("a", body)])
+    assert (first["embedding"], second["embedding"], second["input_text"]) == ([0.5, 0.75], [1.0, 2.0], "two")
+    assert json.loads(first["response_body"]) == body
+
+
+# Fewer or more than was asked for
+
+
+def test_a_text_without_a_vector_has_a_row(tmp_path: Path) -> None:
+    """A server that answers two texts with one vector loses nothing in silence; a vector of another length is named."""
+    job = joined(
+        tmp_path, [ask("z"), ask("a", ["one", "two"], dimensions=2)], [vectors("a", [1.0, 2.0, 3.0]), vectors("z", [1.0])]
+    )
+    rows = [(row["custom_id"], row["embedding_index"], row["input_text"], row["embedding"], row["total_tokens"]) for row in job]
+    assert rows == [("z", 0, "some text", [1.0], 4), ("a", 0, "one", [1.0, 2.0, 3.0], 4), ("a", 1, "two", None, None)]
+    assert {row["outcome"] for row in job} == {"succeeded"}
+    report = job.report
+    assert (report.short, report.wrong_dimensions, report.surplus, report.misfits) == (1, 1, 0, 0)
+    assert (report.examples["short"], report.examples["wrong_dimensions"]) == (("a",), ("a (3, not 2)",))
+
+
+@pytest.mark.parametrize(
+    ("given", "sent", "indexes", "short", "surplus"),
+    [
+        (["one", "two", "three"], [(2, 1.0)], [2, 0, 1], 2, 0),
+        (["one", "two", "three"], [(1, 1.0), (0, 2.0), (2, 3.0)], [1, 0, 2], 0, 0),
+        ([[1, 2], [3, 4]], [(1, 1.0)], [1, 0], 1, 0),
+        ([1, 2, 3], [(0, 1.0)], [0], 0, 0),
+        ([1, 2, 3], [(0, 1.0), (1, 2.0)], [0, 1], 0, 1),
+        ("one", [(0, 1.0), (5, 2.0)], [0, 5], 0, 1),
+        ("one", [(1, 1.0)], [1, 0], 1, 1),
+        ([{"text": "one"}, {"image": "…"}], [(0, 1.0)], [0, 1], 1, 0),
+    ],
+)
+@pytest.mark.parametrize("dimensions", [None, 1])
+def test_texts_and_vectors_are_compared_by_index(
+    tmp_path: Path, given: Any, sent: list[Any], indexes: list[int], short: int, surplus: int, dimensions: int | None
+) -> None:
+    """A list of tokens is one text, and a list of lists as many as it has; an index beyond them is counted too."""
+    line = json.loads(vectors("a"))
+    line["response"]["body"]["data"] = [{"object": "embedding", "index": index, "embedding": [value]} for index, value in sent]
+    job = joined(tmp_path, [ask("a", given)], [json.dumps(line).encode()], dimensions=dimensions)
+    table = job.to_arrow()
+    table.validate(full=True)
+    rows = table.to_pylist()
+    assert [row["embedding_index"] for row in rows] == indexes
+    assert [row["embedding"] for row in rows] == [[value] for _, value in sent] + [None] * (len(indexes) - len(sent))
+    assert (job.report.short, job.report.surplus) == (short, surplus)
+
+
+def test_two_vectors_for_one_text_are_none(tmp_path: Path) -> None:
+    """Which one it is, nobody knows; twice the same one is that one. Both are counted, and the key stays one."""
+    line = json.loads(vectors("a", [1.0], [2.0], [3.0]))
+    data = line["response"]["body"]["data"]
+    data[1]["index"] = 0
+    again = json.loads(vectors("b", [1.0], [1.0]))
+    again["response"]["body"]["data"][1]["index"] = 0
+    job = joined(tmp_path, [ask("a", ["x", "y", "z"]), ask("b")], [json.dumps(each).encode() for each in (line, again)])
+    rows = [(row["custom_id"], row["embedding_index"], row["embedding"], row["response_body"] is not None) for row in job]
+    assert rows == [("a", 0, None, True), ("a", 2, [3.0], False), ("a", 1, None, False), ("b", 0, [1.0], False)]
+    report = job.report
+    assert (report.repeated_index, report.short, report.misfits) == (2, 1, 1)
+
+
+@pytest.mark.parametrize("key", ["dimensions", "output_dimension"])
+def test_a_vector_of_other_dimensions_is_counted(tmp_path: Path, key: str) -> None:
+    """It stays in the table: whether it is of use, somebody else must say."""
+    inputs = [ask(custom_id, **{key: 2}) for custom_id in "abc"]
+    lines = [vectors("a", [1.0, 2.0]), vectors("b", [1.0]), vectors("c", packed(1.0, 2.0, 3.0))]
+    job = joined(tmp_path, inputs, lines)
+    assert [len(row["embedding"]) for row in job] == [2, 1, 3]
+    assert job.report.wrong_dimensions == 2
+    assert job.report.examples["wrong_dimensions"] == ("b (1, not 2)", "c (3, not 2)")
+
+
+def test_a_failed_request_is_one_row_whatever_it_asked_for(tmp_path: Path) -> None:
+    """There is no answer that could be short."""
+    job = joined(tmp_path, [ask("a", ["one", "two"]), ask("b", ["one", "two"])], [failure("a")])
+    assert [(row["custom_id"], row["embedding_index"]) for row in job] == [("a", None), ("b", None)]
+    assert job.report.short == 0
+
+
+def test_texts_without_a_vector_are_counted_in_the_other_table_too(tmp_path: Path) -> None:
+    """Files that mix endpoints make the requests table, whose row is the whole answer."""
+    job = joined(tmp_path, [request("w"), ask("a", ["one", "two"])], [success("w"), vectors("a", [1.0])])
+    assert (job.report.table, job.report.embeddings_in_requests, job.report.short) == ("requests", 1, 1)
 
 
 # Which table

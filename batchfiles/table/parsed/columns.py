@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from batchfiles.table.columns import Asked, Found, RequestColumns, Row
-from batchfiles.table.parsed.exact_json import read
+from batchfiles.table.parsed.exact_json import read_answer
 from batchfiles.table.parsed.fit import fit_for
 from batchfiles.table.parsed.json_schema import read_schema
 from batchfiles.table.parsed.misfit import Misfit
@@ -28,7 +28,8 @@ class ParsedColumns(RequestColumns):
         keep: As for the requests table.
         json_schema: What answers must fit.
         parse_dates: Whether dates and times are such, or texts.
-        first: Where the request stands that gave the schema, which all others must have too; None where somebody named it.
+        named: Whether somebody named the schema; else it is that of a request, and others may have asked for another one.
+        requests_ask: Whether any request asks for a schema.
     """
 
     def __init__(
@@ -38,12 +39,14 @@ class ParsedColumns(RequestColumns):
         keep: str = "auto",
         json_schema: dict[str, Any],
         parse_dates: bool = False,
-        first: str | None = None,
+        named: bool = True,
+        requests_ask: bool = False,
     ) -> None:
         super().__init__(schema, keep=keep)
         self._json_schema = json_schema
         self._fit = fit_for(read_schema(json_schema, parse_dates=parse_dates))
-        self._first = first
+        self._named = named
+        self._requests_ask = requests_ask
 
     def row(self, asked: Asked | None, found: Found, keep_body: bool) -> Row:
         """Return the row of one request, `parsed` and `parse_error` at its end."""
@@ -52,21 +55,21 @@ class ParsedColumns(RequestColumns):
         # A refusal says that the text is no answer, and some services write "" beside a tool call.
         if text is None or row[REFUSAL] is not None or (row[TOOL_CALLS] and not text.strip()):
             return (*row, None, None)
+        without_schema = False
+        if self._requests_ask and asked is not None:
+            schema = schema_of_request(asked.decoded)
+            without_schema = schema is None
+            if not self._named and schema != self._json_schema:
+                self.count("no_schema" if without_schema else f"other_schema:{asked.custom_id}")
+                return (*row, None, None)
         try:
-            if self._first is not None:
-                self._check_request(asked, self._first)
-            return (*row, self._fit(read(text)), None)
+            value, is_fenced = read_answer(text)
+            if is_fenced:
+                self.count("fenced")
+            return (*row, self._fit(value), None)
         except Misfit as misfit:
+            if without_schema:
+                self.count("no_schema")
+                return (*row, None, None)
             self.parse_errors += 1
             return (*row, None, misfit.sentence)
-
-    def _check_request(self, asked: Asked | None, first: str) -> None:
-        """Make sure that a request asked for the schema of the first one.
-
-        Raises:
-            Misfit: It did not.
-        """
-        schema = schema_of_request(asked.decoded) if asked is not None else None
-        if schema != self._json_schema:
-            words = "asks for no JSON Schema" if schema is None else "asks for another JSON Schema"
-            raise Misfit(f"the request {words}, unlike the first one ({first})")

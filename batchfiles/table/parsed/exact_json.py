@@ -7,12 +7,13 @@ or it is none, so this is the standard library, which keeps every integer.
 from __future__ import annotations
 
 import json
-from typing import Any, NoReturn
+import re
+from typing import Any, Final, NoReturn
 
 from batchfiles.codec import SURROGATE
 from batchfiles.table.parsed.misfit import Misfit
 
-__all__ = ["read", "written"]
+__all__ = ["read", "read_answer", "written"]
 
 
 def read(text: str) -> Any:  # noqa: ANN401 - any JSON value
@@ -30,6 +31,51 @@ def read(text: str) -> Any:  # noqa: ANN401 - any JSON value
     except ValueError:  # Python's own limit for the digits of an integer
         reason = "the text holds an integer of too many digits to be read"
     raise Misfit(reason)
+
+
+def read_answer(text: str) -> tuple[Any, bool]:
+    """Decode the text of an answer: JSON, or one fenced block of Markdown with JSON in it and nothing around it.
+
+    Returns:
+        The value, and whether it was in a fence.
+
+    Raises:
+        Misfit: As for `read`.
+    """
+    place = _fenced(text)
+    if place is None:
+        return read(text), False
+    # What is in the fence keeps its place, so that a message counts the characters of the whole text. A second block, or
+    # words after the first one, are not JSON.
+    start, end = place
+    return read(" " * start + text[start:end]), True
+
+
+def _fenced(text: str) -> tuple[int, int] | None:
+    """Find what is between the fences of a Markdown block that is the whole text; None where it is not one.
+
+    The opening fence may be followed by words, such as the name of the language, and by a new line; or the block is one line.
+    """
+    begin = len(text) - len(text.lstrip())
+    mark = text[begin : begin + 1]
+    if mark not in FENCES:  # nearly always: JSON never begins so
+        return None
+    bare = text.rstrip()
+    start, end = len(text) - len(text[begin:].lstrip(mark)), len(bare.rstrip(mark))
+    if not SHORTEST_FENCE <= start - begin <= len(bare) - end or end <= start:
+        return None
+    line_end = text.find("\n", start, end)
+    word = LANGUAGE.match(text, start, end if line_end < 0 else line_end)
+    if word is not None and (line_end < 0 or text[word.end() : word.end() + 1] in OPENING):
+        return word.end(), end
+    return start if line_end < 0 else line_end, end
+
+
+FENCES: Final = ("`", "~")
+SHORTEST_FENCE: Final = 3
+LANGUAGE: Final = re.compile(r"[^\S\n]*(?:json\w*)?[^\S\n]*", re.IGNORECASE)
+OPENING: Final = ("{", "[")
+"""JSON on the line of the opening fence."""
 
 
 def written(value: Any) -> str:  # noqa: ANN401 - any JSON value

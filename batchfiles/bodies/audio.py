@@ -1,0 +1,83 @@
+"""The body of `/v1/audio/transcriptions` and `/v1/audio/translations`: what was said, as json, verbose_json or diarized_json.
+
+The Batch API of OpenAI takes no such requests; vLLM's `run-batch` does, and so do services that speak the API.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from batchfiles.bodies import fault, usage
+from batchfiles.bodies.answer import Answer, Body
+from batchfiles.bodies.tally import Tally
+
+__all__ = ["TRANSCRIPTIONS", "endpoint", "is_transcript", "read"]
+
+TRANSCRIPTIONS: Final = "/v1/audio/transcriptions"
+TRANSLATIONS: Final = "/v1/audio/translations"
+
+HOUSEKEEPING: Final = frozenset({"object", "task", "x_groq", "error"})
+BODY_KEYS: Final = HOUSEKEEPING | {"id", "created", "model", "text", "usage"}
+
+OF_TRANSCRIPTS: Final = frozenset({"usage", "segments", "words", "duration", "language", "languages", "task", "logprobs"})
+"""Keys of which a transcript has one, or it has nothing but `BODY_KEYS`; Cohere's old chat has a `text` too."""
+
+SECONDS: Final = ("seconds", "prompt_audio_seconds")
+"""What models that are billed by duration count (OpenAI, vLLM; Mistral): no column has it, so the body is kept."""
+
+
+def is_transcript(body: Body) -> bool:
+    """Tell a transcript by its keys: it says nothing of what it is."""
+    if type(body.get("text")) is not str and not _said_in_segments(body):
+        return False
+    return not OF_TRANSCRIPTS.isdisjoint(body) or BODY_KEYS.issuperset(body)
+
+
+def endpoint(body: Body) -> str:
+    """Return the endpoint that a transcript comes from, as far as its `task` says it."""
+    return TRANSLATIONS if body.get("task") == "translate" else TRANSCRIPTIONS
+
+
+def read(body: Body) -> Answer:
+    """Read a transcript. Times, speakers and words are in no column.
+
+    Returns:
+        What it says; `carried` only where there is nothing but the text, and tokens were counted.
+    """
+    tally = Tally()
+    tally.more(body, BODY_KEYS)
+    outcome = "succeeded"
+    if fault.said(body.get("error")):
+        outcome = "failed"
+        tally.carried = False
+    text = tally.text(body.get("text"))
+    if text is None:
+        text = _said_in_segments(body)
+    if not text and outcome == "succeeded":
+        tally.note("empty_text")
+    counted = body.get("usage")
+    if type(counted) is dict and any(counted.get(key) is not None for key in SECONDS):
+        tally.carried = False
+    inputs, outputs, total, *_ = usage.read(counted, tally)  # the other counts are of chats
+    return Answer(
+        outcome=outcome,
+        model=tally.text(body.get("model")),
+        text=text,
+        input_tokens=inputs,
+        output_tokens=outputs,
+        total_tokens=total,
+        created_at=tally.moment(body.get("created")),
+        response_id=tally.text(body.get("id")),
+        carried=tally.carried,
+        misfits=tally.misfits,
+        noted=tally.noted,
+    )
+
+
+def _said_in_segments(body: Body) -> str | None:
+    """Join the texts of the segments, for a body that has no text of its own."""
+    segments = body.get("segments")
+    if type(segments) is not list:
+        return None
+    texts = [segment["text"].strip() for segment in segments if type(segment) is dict and type(segment.get("text")) is str]
+    return " ".join(texts) if texts else None

@@ -1,0 +1,306 @@
+"""Bodies of other families, which gateways pass through: Anthropic, Gemini, Cohere and Ollama, Bedrock Converse."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import Any, Final
+
+from batchfiles import codec
+from batchfiles.bodies import choices, fault
+from batchfiles.bodies.answer import Answer, Body
+from batchfiles.bodies.chat_completions import content_of
+from batchfiles.bodies.fault import Fault
+from batchfiles.bodies.tally import INT64, Tally
+from batchfiles.errors import InvalidLine
+
+__all__ = [
+    "is_candidates",
+    "is_converse",
+    "is_message",
+    "is_single_message",
+    "read_candidates",
+    "read_converse",
+    "read_message",
+    "read_single_message",
+]
+
+ToolCall = dict[str, str | None]
+
+
+def is_message(body: Body) -> bool:
+    """Tell whether a body is an Anthropic message: content blocks at the top."""
+    if type(body.get("content")) is not list and type(body.get("content")) is not str:
+        return False
+    return body.get("type") == "message" or "stop_reason" in body or body.get("role") == "assistant"
+
+
+def is_candidates(body: Body) -> bool:
+    """Tell whether a body is Gemini's: candidates, or the block of a prompt."""
+    candidates = body.get("candidates")
+    if type(candidates) is list and candidates and type(candidates[0]) is dict:
+        return not KEYS_OF_A_CANDIDATE.isdisjoint(candidates[0])
+    feedback = _either(body, "promptFeedback", "prompt_feedback")
+    return type(feedback) is dict and bool(_either(feedback, "blockReason", "block_reason"))
+
+
+KEYS_OF_A_CANDIDATE: Final = frozenset({"content", "finishReason", "finish_reason"})
+
+
+def is_single_message(body: Body) -> bool:
+    """Tell whether a body has a message of the assistant at the top, without choices: Cohere v2, Ollama."""
+    message = body.get("message")
+    return type(message) is dict and message.get("role") == "assistant"
+
+
+def read_message(body: Body) -> Answer:
+    """Read an Anthropic message [Messages API].
+
+    `input_tokens` of it leaves out what came from the cache and what was written to it: here it is the whole.
+
+    Returns:
+        What it says. A refusal is filtered; what explains it is in `refusal`.
+    """
+    tally = Tally()
+    blocks = body.get("content")
+    calls: list[ToolCall] = []
+    texts, others = blocks, 0
+    if type(blocks) is list:
+        texts = [block for block in blocks if type(block) is not dict or block.get("type") != "tool_use"]
+        calls = [_call(block.get("id"), block.get("name"), block.get("input"), tally) for block in blocks if block not in texts]
+        others = sum(type(block) is dict and block.get("type") not in SPOKEN for block in texts)
+    text, reasoning = content_of(texts, tally)
+    end = choices.with_error(body.get("error"), body.get("stop_reason"), tally)
+    if not blocks and end.finish_reason is None:
+        end = choices.without_answer(end, "content")
+    refusal = None
+    if end.finish_reason == "content_filter":
+        details = body.get("stop_details")
+        refusal = details.get("explanation") if type(details) is dict else None
+        refusal = tally.text(refusal) or text
+    usage = _object(body.get("usage"))
+    parts = [tally.count(usage.get(key)) for key in ("input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")]
+    return _answer(
+        body,
+        tally,
+        end,
+        text=text,
+        reasoning=reasoning,
+        refusal=refusal,
+        calls=calls,
+        others=others,
+        tokens=(_sum(parts), tally.count(usage.get("output_tokens")), None, parts[1], None),
+    )
+
+
+SPOKEN: Final = ("text", "thinking", "redacted_thinking")
+
+
+def read_candidates(body: Body) -> Answer:
+    """Read what Gemini answers [GenerateContentResponse]; keys may be written with underscores, as its SDK for Python does.
+
+    Thoughts are no part of `candidatesTokenCount`: here they are of the output.
+
+    Returns:
+        What it says. A prompt that was blocked has no candidate, and is filtered.
+    """
+    tally = Tally()
+    found = [_candidate(candidate, tally) for candidate in tally.mappings(body.get("candidates"))]
+    feedback = _object(_either(body, "promptFeedback", "prompt_feedback"))
+    text, reasoning, calls, others, end = found[0] if found else (None, None, [], 0, choices.End(None, "succeeded", None))
+    texts = choices.texts([each[0] for each in found], tally)
+    outcome, wrong = choices.worst([each[4] for each in found])
+    refusal = None
+    if not found and _either(feedback, "blockReason", "block_reason"):
+        end, outcome, wrong = choices.End("content_filter", "incomplete", None), "incomplete", None
+        refusal = tally.text(_either(feedback, "blockReasonMessage", "block_reason_message"))
+    if fault.stated(body):
+        outcome, wrong = "failed", None
+    usage = _object(_either(body, "usageMetadata", "usage_metadata"))
+    prompt, tools, spoken, thoughts, cached, total = (
+        tally.count(_either(usage, *keys))
+        for keys in (
+            ("promptTokenCount", "prompt_token_count"),
+            ("toolUsePromptTokenCount", "tool_use_prompt_token_count"),
+            ("candidatesTokenCount", "candidates_token_count"),
+            ("thoughtsTokenCount", "thoughts_token_count"),
+            ("cachedContentTokenCount", "cached_content_token_count"),
+            ("totalTokenCount", "total_token_count"),
+        )
+    )
+    return _answer(
+        body,
+        tally,
+        choices.End(end.finish_reason, outcome, wrong),
+        text=text,
+        texts=texts,
+        reasoning=reasoning,
+        refusal=refusal,
+        calls=calls,
+        others=others,
+        tokens=(_sum([prompt, tools]), _sum([spoken, thoughts]), total, cached, thoughts),
+    )
+
+
+Candidate = tuple[str | None, str | None, list[ToolCall], int, choices.End]
+"""`(text, reasoning, calls, parts of other kinds, how it ended)`."""
+
+
+def _candidate(candidate: Body, tally: Tally) -> Candidate:
+    texts: list[str] = []
+    thoughts: list[str] = []
+    calls: list[ToolCall] = []
+    others = 0
+    content = _object(candidate.get("content"))
+    for part in tally.mappings(content.get("parts")):
+        called = _either(part, "functionCall", "function_call")
+        if type(part.get("text")) is str:
+            (thoughts if part.get("thought") is True else texts).append(part["text"])
+        elif type(called) is dict:
+            calls.append(_call(called.get("id"), called.get("name"), called.get("args"), tally))
+        else:
+            others += 1
+    end = choices.with_error(None, _either(candidate, "finishReason", "finish_reason"), tally)
+    if end.finish_reason == "stop" and calls:
+        end = end._replace(finish_reason="tool_calls")
+    elif not content and end.finish_reason is None:
+        end = choices.without_answer(end, "content")
+    if end.outcome == "failed":
+        message = _either(candidate, "finishMessage", "finish_message")
+        end = end._replace(fault=fault.merge(end.fault, Fault(message=message if type(message) is str else None)))
+    return "".join(texts) if texts else None, "\n\n".join(thoughts) if thoughts else None, calls, others, end
+
+
+def read_single_message(body: Body) -> Answer:
+    """Read a message at the top: Cohere [Chat API v2] and Ollama [`/api/chat`].
+
+    Returns:
+        What it says.
+    """
+    tally = Tally()
+    message = _object(body.get("message"))
+    text, reasoning = content_of(message.get("content"), tally)
+    thoughts = [tally.text(message.get(key)) for key in ("tool_plan", "thinking")]
+    calls = []
+    for call in tally.mappings(message.get("tool_calls")):
+        called = _object(call.get("function"))
+        calls.append(_call(call.get("id"), called.get("name"), called.get("arguments"), tally))
+    end = choices.with_error(body.get("error"), _either(body, "finish_reason", "done_reason"), tally)
+    if end.finish_reason == "stop" and calls:
+        end = end._replace(finish_reason="tool_calls")
+    usage = _object(body.get("usage"))
+    counts = _object(usage.get("tokens")) or _object(usage.get("billed_units"))
+    inputs = tally.count(_either(counts, "input_tokens") if counts else body.get("prompt_eval_count"))
+    outputs = tally.count(_either(counts, "output_tokens") if counts else body.get("eval_count"))
+    return _answer(
+        body,
+        tally,
+        end,
+        text=text,
+        reasoning=reasoning or "\n\n".join(thought for thought in thoughts if thought) or None,
+        calls=calls,
+        tokens=(inputs, outputs, None, tally.count(usage.get("cached_tokens")), None),
+    )
+
+
+def is_converse(body: Body) -> bool:
+    """Tell whether a body is that of Bedrock's Converse: a message in `output`."""
+    return type(body.get("output")) is dict and type(body["output"].get("message")) is dict
+
+
+def read_converse(body: Body) -> Answer:
+    """Read an answer of Amazon Bedrock [Converse]; tokens of the cache stand beside `inputTokens`, as Anthropic has it.
+
+    Returns:
+        What it says.
+    """
+    tally = Tally()
+    texts: list[str] = []
+    thoughts: list[str] = []
+    calls: list[ToolCall] = []
+    others = 0
+    for block in tally.mappings(_object(_object(body.get("output")).get("message")).get("content")):
+        called, thought = block.get("toolUse"), _object(_object(block.get("reasoningContent")).get("reasoningText"))
+        if type(block.get("text")) is str:
+            texts.append(block["text"])
+        elif type(called) is dict:
+            calls.append(_call(called.get("toolUseId"), called.get("name"), called.get("input"), tally))
+        elif type(thought.get("text")) is str:
+            thoughts.append(thought["text"])
+        else:
+            others += 1
+    usage = _object(body.get("usage"))
+    parts = [tally.count(usage.get(key)) for key in ("inputTokens", "cacheReadInputTokens", "cacheWriteInputTokens")]
+    return _answer(
+        body,
+        tally,
+        choices.with_error(body.get("error"), body.get("stopReason"), tally),
+        text="".join(texts) if texts else None,
+        reasoning="\n\n".join(thoughts) if thoughts else None,
+        calls=calls,
+        others=others,
+        tokens=(_sum(parts), tally.count(usage.get("outputTokens")), tally.count(usage.get("totalTokens")), parts[1], None),
+    )
+
+
+Tokens = tuple[int | None, int | None, int | None, int | None, int | None]
+"""`(input, output, total, cached, reasoning)`."""
+
+
+def _answer(
+    body: Body,
+    tally: Tally,
+    end: choices.End,
+    *,
+    text: str | None,
+    tokens: Tokens,
+    calls: list[ToolCall],
+    texts: list[str] | None = None,
+    reasoning: str | None = None,
+    refusal: str | None = None,
+    others: int = 0,
+) -> Answer:
+    """Put an answer together. It is never `carried`: these bodies hold more than the columns."""
+    if end.outcome == "succeeded" and not text and not calls and not others:
+        tally.note("empty_text")
+    return Answer(
+        outcome=end.outcome,
+        model=tally.text(_either(body, "model", "modelVersion", "model_version")),
+        finish_reason=end.finish_reason,
+        text=text,
+        texts=texts,
+        refusal=refusal,
+        reasoning=reasoning,
+        tool_calls=calls or None,
+        input_tokens=tokens[0],
+        output_tokens=tokens[1],
+        total_tokens=tokens[2],
+        cached_tokens=tokens[3],
+        reasoning_tokens=tokens[4],
+        response_id=tally.text(_either(body, "id", "responseId", "response_id")),
+        carried=False,
+        misfits=tally.misfits,
+        noted=tally.noted,
+        fault=end.fault,
+    )
+
+
+def _call(call_id: object, name: object, arguments: object, tally: Tally) -> ToolCall:
+    """Return a tool call. Its arguments are an object here, and JSON text in the column."""
+    if type(arguments) is dict or type(arguments) is list:
+        with suppress(InvalidLine):
+            arguments = codec.dumps(arguments).decode()
+    return {"id": tally.text(call_id), "name": tally.text(name), "arguments": tally.text(arguments)}
+
+
+def _sum(counts: list[int | None]) -> int | None:
+    """Add counts that are parts of one; None where none is there, or the sum fits no column."""
+    total = sum(count for count in counts if count is not None)
+    return None if counts.count(None) == len(counts) or total not in INT64 else total
+
+
+def _either(body: Body, *keys: str) -> Any:  # noqa: ANN401 - any JSON value
+    return next((body[key] for key in keys if body.get(key) is not None), None)
+
+
+def _object(value: object) -> Body:
+    return value if type(value) is dict else {}

@@ -1,0 +1,194 @@
+"""Bodies of Anthropic, Gemini, Cohere, Ollama and Bedrock inside the envelope: pass-through gateways write them."""
+
+import pytest
+
+from batchfiles import bodies
+
+TEXT = {"type": "text", "text": "cut o"}
+
+
+def anthropic(*blocks, stop_reason="end_turn", **more):
+    """A message of the Messages API."""
+    head = {"id": "msg_1", "type": "message", "role": "assistant", "model": "claude"}
+    return head | {"content": list(blocks), "stop_reason": stop_reason, "stop_sequence": None} | more
+
+
+def gemini(*parts, reason="STOP", **more):
+    """A GenerateContentResponse with one candidate."""
+    candidate = {"content": {"role": "model", "parts": list(parts)}, "finishReason": reason, "index": 0}
+    return {"candidates": [candidate], "modelVersion": "gemini", "responseId": "g_1"} | more
+
+
+def cohere(*parts, reason="COMPLETE", **message):
+    """An answer of the Chat API v2."""
+    return {"id": "c_1", "finish_reason": reason, "message": {"role": "assistant", "content": list(parts)} | message}
+
+
+def test_an_anthropic_message_that_was_cut():
+    """The cached tokens stand beside `input_tokens` there: the whole is what was sent."""
+    usage = {"input_tokens": 100, "cache_read_input_tokens": 900, "cache_creation_input_tokens": 30, "output_tokens": 50}
+    answer = bodies.read(anthropic(TEXT, stop_reason="max_tokens", usage=usage))
+
+    assert (answer.outcome, answer.finish_reason, answer.text) == ("incomplete", "length", "cut o")
+    assert (answer.input_tokens, answer.cached_tokens, answer.output_tokens, answer.total_tokens) == (1030, 900, 50, None)
+    assert (answer.model, answer.response_id, answer.carried, answer.misfits) == ("claude", "msg_1", False, 0)
+
+
+def test_thinking_and_a_tool_call_of_anthropic():
+    """The input of a call is an object there, and JSON text in the column."""
+    blocks = [
+        {"type": "thinking", "thinking": "hm", "signature": "c2ln"},
+        {"type": "text", "text": "Looking."},
+        {"type": "tool_use", "id": "toolu_1", "name": "f", "input": {"x": "ü"}},
+    ]
+    answer = bodies.read(anthropic(*blocks, stop_reason="tool_use"))
+
+    assert (answer.reasoning, answer.text, answer.finish_reason) == ("hm", "Looking.", "tool_calls")
+    assert answer.tool_calls == [{"id": "toolu_1", "name": "f", "arguments": '{"x":"ü"}'}]
+
+
+def test_a_refusal_of_anthropic_is_filtered():
+    """What explains it is in `refusal`; without an explanation the words that came."""
+    explained = anthropic(stop_reason="refusal", stop_details={"type": "refusal", "explanation": "No such thing."})
+    answer = bodies.read(explained)
+
+    assert (answer.outcome, answer.finish_reason, answer.refusal) == ("incomplete", "content_filter", "No such thing.")
+    assert bodies.read(anthropic(TEXT, stop_reason="refusal")).refusal == "cut o"
+
+
+def test_an_anthropic_message_without_content():
+    """The model may end its turn without a word, which is an empty text; where it did not even end, there is no answer."""
+    assert (bodies.read(anthropic()).outcome, bodies.read(anthropic()).noted) == ("succeeded", ("empty_text",))
+    assert bodies.read(anthropic(stop_reason=None)).outcome == "no_response"
+    assert bodies.read(anthropic({"type": "server_tool_use", "id": "s"})).noted == ()
+
+
+def test_a_bare_message_is_read():
+    """A gateway that hands on the message alone."""
+    assert bodies.read({"role": "assistant", "content": "hi"}).text == "hi"
+
+
+def test_geminis_thoughts_are_output():
+    """They are no part of the tokens of the candidates; a thought is reasoning."""
+    counts = {"promptTokenCount": 40, "toolUsePromptTokenCount": 5, "cachedContentTokenCount": 8, "candidatesTokenCount": 2}
+    body = gemini(
+        {"text": "hm", "thought": True},
+        {"text": "Wr"},
+        {"text": "en."},
+        usageMetadata=counts | {"thoughtsTokenCount": 3, "totalTokenCount": 50},
+    )
+    answer = bodies.read(body)
+
+    assert (answer.outcome, answer.finish_reason, answer.text, answer.reasoning) == ("succeeded", "stop", "Wren.", "hm")
+    assert answer[8:13] == (45, 5, 50, 8, 3)
+    assert (answer.model, answer.response_id) == ("gemini", "g_1")
+
+
+@pytest.mark.parametrize(
+    ("reason", "outcome", "said"),
+    [
+        ("MAX_TOKENS", "incomplete", "length"),
+        ("SAFETY", "incomplete", "content_filter"),
+        ("MALFORMED_FUNCTION_CALL", "failed", "MALFORMED_FUNCTION_CALL"),
+        (None, "succeeded", None),
+    ],
+)
+def test_why_gemini_stopped(reason, outcome, said):
+    """In the one vocabulary."""
+    answer = bodies.read(gemini({"text": "half"}, reason=reason))
+
+    assert (answer.outcome, answer.finish_reason, answer.text) == (outcome, said, "half")
+
+
+def test_a_candidate_without_content():
+    """A reason says why; without one there is no answer. The words beside a failure are its message."""
+    filtered = {"candidates": [{"finishReason": "SAFETY", "safetyRatings": []}]}
+    failed = {"candidates": [{"finishReason": "MALFORMED_FUNCTION_CALL", "finishMessage": "bad call"}]}
+
+    assert bodies.read(filtered).outcome == "incomplete"
+    assert bodies.read(failed).fault[:4] == ("MALFORMED_FUNCTION_CALL", None, None, "bad call")
+    assert bodies.read({"candidates": [{"content": {}}]}).outcome == "no_response"
+    assert bodies.read({"candidates": [], "usageMetadata": {"promptTokenCount": 1}}).outcome == "no_response"
+
+
+def test_a_prompt_that_gemini_blocked():
+    """There is no candidate, and no other answer would come."""
+    body = {"promptFeedback": {"blockReason": "PROHIBITED_CONTENT", "blockReasonMessage": "Not this."}}
+    answer = bodies.read(body)
+
+    assert (answer.outcome, answer.finish_reason, answer.refusal) == ("incomplete", "content_filter", "Not this.")
+    assert bodies.read({"candidates": None} | body).outcome == "incomplete"
+
+
+def test_a_call_of_gemini_ends_with_tool_calls():
+    """Gemini calls that STOP."""
+    answer = bodies.read(gemini({"functionCall": {"name": "f", "args": {"x": 1}}}))
+
+    assert (answer.finish_reason, answer.tool_calls) == ("tool_calls", [{"id": None, "name": "f", "arguments": '{"x":1}'}])
+    assert answer.noted == ()
+
+
+def test_gemini_in_the_words_of_its_sdk_and_with_two_candidates():
+    """Keys with underscores, as its objects are dumped in Python."""
+    candidate = {"content": {"parts": [{"text": "one"}]}, "finish_reason": "STOP"}
+    cut = {"content": {"parts": [{"text": "tw"}]}, "finish_reason": "MAX_TOKENS"}
+    answer = bodies.read({"candidates": [candidate, cut], "usage_metadata": {"prompt_token_count": 4}})
+
+    assert (answer.outcome, answer.finish_reason, answer.texts, answer.input_tokens) == ("incomplete", "stop", ["one", "tw"], 4)
+
+
+def test_coheres_message():
+    """Its tokens are those that were used, not those that were billed."""
+    body = cohere({"type": "thinking", "thinking": "hm"}, TEXT, reason="MAX_TOKENS") | {
+        "usage": {"billed_units": {"input_tokens": 5, "output_tokens": 7}, "tokens": {"input_tokens": 71, "output_tokens": 7}}
+    }
+    answer = bodies.read(body)
+
+    assert (answer.outcome, answer.finish_reason, answer.text, answer.reasoning) == ("incomplete", "length", "cut o", "hm")
+    assert (answer.input_tokens, answer.output_tokens, answer.response_id) == (71, 7, "c_1")
+
+
+def test_a_tool_call_and_an_error_of_cohere():
+    """The plan is what the model thought; a word that says error is a failure."""
+    call = {"id": "f_1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    answer = bodies.read(cohere(reason="TOOL_CALL", tool_plan="I will call f.", tool_calls=[call]))
+
+    assert (answer.finish_reason, answer.reasoning) == ("tool_calls", "I will call f.")
+    assert answer.tool_calls == [{"id": "f_1", "name": "f", "arguments": "{}"}]
+    assert (bodies.read(cohere(reason="ERROR")).outcome, bodies.read(cohere(reason="ERROR")).fault.code) == ("failed", "ERROR")
+
+
+def test_ollamas_message():
+    """Its reasons and its counts have names of their own; a model that was only loaded has answered nothing."""
+    body = {
+        "model": "llama3",
+        "created_at": "2024-01-01T00:00:00Z",
+        "message": {"role": "assistant", "content": "hi", "thinking": "hm"},
+        "done": True,
+        "done_reason": "length",
+        "prompt_eval_count": 26,
+        "eval_count": 3,
+    }
+    answer = bodies.read(body)
+
+    assert (answer.outcome, answer.finish_reason, answer.text, answer.reasoning) == ("incomplete", "length", "hi", "hm")
+    assert (answer.input_tokens, answer.output_tokens, answer.misfits) == (26, 3, 0)
+    assert bodies.read(body | {"done_reason": "load"}).outcome == "failed"
+
+
+def test_bedrocks_converse():
+    """Blocks have their kind as a key; tokens of the cache stand beside the others."""
+    blocks = [
+        {"reasoningContent": {"reasoningText": {"text": "hm"}}},
+        {"text": "Looking."},
+        {"toolUse": {"toolUseId": "t_1", "name": "f", "input": {"x": 1}}},
+    ]
+    usage = {"inputTokens": 10, "outputTokens": 5, "totalTokens": 105, "cacheReadInputTokens": 90}
+    body = {"output": {"message": {"role": "assistant", "content": blocks}}, "stopReason": "tool_use", "usage": usage}
+    answer = bodies.read(body)
+
+    assert (answer.finish_reason, answer.text, answer.reasoning) == ("tool_calls", "Looking.", "hm")
+    assert answer.tool_calls == [{"id": "t_1", "name": "f", "arguments": '{"x":1}'}]
+    assert answer[8:13] == (100, 5, 105, 90, None)
+    assert bodies.read(body | {"stopReason": "guardrail_intervened"}).outcome == "incomplete"
+    assert bodies.read(body | {"stopReason": "malformed_model_output"}).fault.code == "malformed_model_output"
