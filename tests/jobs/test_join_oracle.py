@@ -488,12 +488,13 @@ def test_passes_of_several_processes_may_meet(tmp_path: Path, monkeypatch: pytes
 def test_the_cases_hold_what_they_are_made_for() -> None:
     """Every kind of line, file and account is met often enough for the agreement to mean something."""
     met: Counter[str] = Counter()
-    for seed in range(300):
+    for seed in range(900):
         case = Maker(seed).case()
         inputs, results = ([(file.name, file.data) for file in files] for files in (case.inputs, case.results))
         wanted = expected(inputs, results, cap=CAP, parts=case.parts)
         met.update(wanted.outcomes)
         met.update({kind: count for kind, count in wanted.counts.items() if kind not in wanted.outcomes})
+        met["refused"] += wanted.refusal is not None
         met["parts"] += len(case.parts)
         met["with a mark"] += sum(file.data.startswith(BOM) for file in case.files)
         met["without a last newline"] += sum(not file.data.endswith(b"\n") for file in case.files)
