@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 import pytest
 
 import batchfiles
+from batchfiles.api.status import BATCH_STATUSES, STATES
 from batchfiles.bodies.fault import PASSING
 from batchfiles.bodies.finish_reasons import REASONS
 from batchfiles.cli.main import COMMANDS
@@ -226,3 +227,13 @@ def test_the_page_of_testing_has_every_fault_and_quirk() -> None:
     names = [row[0].strip("`").partition("=")[0] for row in rows]
     assert names[: -len(FAULTS)] == list(Quirks.__dataclass_fields__)
     assert rows[-len(FAULTS) :] == [[f"`{name}`", words] for name, words in FAULTS.items()]
+
+
+def test_the_page_of_states_has_every_word_with_its_source() -> None:
+    """In the order of the code."""
+    rows: dict[tuple[str, str], list[str]] = {}
+    for word, (status, source) in STATES.items():
+        rows.setdefault((f"`{status}`", source), []).append(f"`{word}`")
+    assert rows_of("states.md", 3) == [[status, source, ", ".join(words)] for (status, source), words in rows.items()]
+    page = (ROOT / "docs" / "states.md").read_text()
+    assert all(f"`{status}`" in page.partition("| status |")[0] for status in BATCH_STATUSES)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import dataclass
+from html import unescape
 from typing import Any
+from urllib.parse import urlsplit
 
 from batchfiles.api.messages import Response
 from batchfiles.errors import (
@@ -45,15 +48,19 @@ def json_of(response: Response) -> Any:  # noqa: ANN401 - any JSON value
     """Return the value of a successful answer.
 
     Raises:
-        APIError: The service said no.
+        APIError: The service said no, also where it did so with a status of success.
         UnreadableResponse: The answer is empty, or no JSON (a proxy's page).
     """
     if not response.is_success:
         raise error_of(response)
     try:
-        return json.loads(response.body)
+        value = json.loads(response.body)
     except (ValueError, RecursionError):
         reason = _unreadable(response)
+    else:
+        if not isinstance(value, dict) or not value.get("error") or not value.keys().isdisjoint(("id", "data", "value")):
+            return value
+        raise error_of(response)
     raise UnreadableResponse(reason, status_code=response.status_code, request_id=response.request_id)
 
 
@@ -63,26 +70,120 @@ def error_of(response: Response) -> APIError:
     A page of HTML is never quoted: pages of proxies carry the address of whoever asked (earendil-works/pi#6673).
     """
     kind = BY_STATUS.get(response.status_code) or (ServerFault if response.status_code >= 500 else APIError)
-    error = _error_object(response.body)
-    words = _text(error.get("message"))
+    said = _said_in(response)
+    words = _text(said.message)
     return kind(
-        words[:QUOTED] if words and not PAGE.search(words) else _unreadable(response),
+        words[:QUOTED] if words and not PAGE.search(words) else _without_words(response),
         status_code=response.status_code,
-        code=_text(error.get("code"))[:NAME] or None,
-        param=_text(error.get("param"))[:NAME] or None,
+        code=_text(said.code)[:NAME] or None,
+        param=_text(said.param)[:NAME] or None,
         request_id=_printable(response.request_id or "")[:NAME] or None,
     )
 
 
-def _error_object(body: bytes) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """What a service says is wrong.
+
+    Attributes:
+        message: Its sentence; None where it says none.
+        code: Its word for it.
+        param: What is to blame.
+    """
+
+    message: str | None = None
+    code: object = None
+    param: object = None
+
+
+MESSAGES = ("message", "msg", "errormessage", "errormsg", "faultstring", "errordescription", "detail", "description", "reason")
+"""Members that hold a sentence, the most exact first; spelled in lower case and without underscores."""
+
+INNER = ("error", "errors", "fault", "detail", "details", "message")
+"""Members that hold an error of their own, or several."""
+
+CODES = ("code", "errorcode", "error")
+"""Members that hold a word for the error."""
+
+DEEPEST, LISTED = 4, 3
+"""How deep an error may be wrapped, and how many of a list are repeated."""
+
+
+def _said_in(response: Response) -> _Said:
+    """Read the error in any of the forms that services and gateways give it.
+
+    OpenAI's `error` object, a bare sentence under `error`, `message` or `detail`, the list of FastAPI (`detail`), `errors` as a
+    list or by field, `fault` (Apigee), problem details (RFC 9457), plain text, and the XML of object stores.
+    """
     try:
-        value = json.loads(body)
+        value = json.loads(response.body)
     except (ValueError, RecursionError):
-        return {}
-    error = value.get("error", value) if isinstance(value, dict) else value
-    if isinstance(error, str):
-        return {"message": error}
-    return error if isinstance(error, dict) else {}
+        return _in_words(response)
+    return _said(value) or _Said()
+
+
+def _said(value: object, depth: int = 0) -> _Said | None:
+    """Return what a value says; None if it says nothing."""
+    if isinstance(value, str):
+        return _Said(value) if value.strip() else None
+    if depth > DEEPEST:
+        return None
+    if isinstance(value, list):
+        return _all_said(value, depth)
+    return _object_said(value, depth) if isinstance(value, dict) else None
+
+
+def _all_said(values: list[Any], depth: int) -> _Said | None:
+    found = [said for each in values[:LISTED] if (said := _said(each, depth + 1)) is not None]
+    if not found:
+        return None
+    more = f"; and {len(values) - LISTED:,} more" if len(values) > LISTED else ""
+    return _Said("; ".join(said.message or "" for said in found) + more, found[0].code, found[0].param)
+
+
+def _object_said(value: dict[str, Any], depth: int) -> _Said | None:
+    """Read an object: the error within it, a sentence of its own, or sentences by the names of fields."""
+    members = {key.lower().replace("_", ""): item for key, item in value.items()}
+    inner = members.get("error")
+    if isinstance(inner, (dict, list)) and (found := _said(inner, depth + 1)) is not None:
+        return found
+    code = next((members[name] for name in CODES if isinstance(members.get(name), (str, int)) and members[name] != ""), None)
+    message = next((members[name] for name in MESSAGES if isinstance(members.get(name), str) and members[name].strip()), None)
+    if message is not None:
+        title, place = members.get("title"), _place(members.get("loc"))
+        if place:
+            message = f"{place}: {message}"
+        elif isinstance(title, str) and title and title not in message and members.get("message") is None:
+            message = f"{title}: {message}"
+        inner_code = _said(members["detail"], depth + 1) if isinstance(members.get("detail"), dict) else None
+        return _Said(message, inner_code.code if inner_code else code, members.get("param") or place or None)
+    for name in INNER:
+        if isinstance(members.get(name), (str, dict, list)) and (found := _said(members[name], depth + 1)) is not None:
+            return found if found.code is not None or found.message == code else _Said(found.message, code, found.param)
+    if isinstance(members.get("title"), str):
+        return _Said(members["title"], code)
+    lists = {key: _said(each, depth) for key, each in value.items() if isinstance(each, list)}
+    by_field = [f"{key}: {said.message}" for key, said in lists.items() if said is not None]
+    return _Said("; ".join(by_field[:LISTED]), code) if by_field else (_Said(None, code) if code is not None else None)
+
+
+def _place(loc: object) -> str:
+    """Write the place of FastAPI's errors, such as `body.input_file_id`."""
+    return ".".join(map(str, loc)) if isinstance(loc, list) else ""
+
+
+def _in_words(response: Response) -> _Said:
+    """Read an answer that is a sentence, or the XML of object stores, and neither a page nor half of a JSON value."""
+    kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+    try:
+        text = " ".join(response.body.decode().split())
+    except UnicodeDecodeError:
+        return _Said()
+    if text.startswith("<"):
+        message, code = (re.search(f"<{name}>([^<]+)</{name}>", text) for name in ("Message", "Code"))
+        return _Said(unescape(message[1]) if message else None, code[1] if code and message else None)
+    is_text = not kind or "json" in kind or (kind.startswith("text/") and "html" not in kind)
+    return _Said(text if text and is_text and text[0] not in "{[" else None)
 
 
 def _text(value: object) -> str:
@@ -94,6 +195,28 @@ def _text(value: object) -> str:
 def _printable(text: str) -> str:
     """Return a text without the signs that would steer a terminal."""
     return "".join(char if char.isprintable() else " " for char in text).strip()
+
+
+def _without_words(response: Response) -> str:
+    """Say what a refusal means that comes without a sentence."""
+    if 300 <= response.status_code < 400:
+        where = _target(response.headers.get("location", ""))
+        return f"the service answered with a redirect to {where}; redirects are followed for the contents of files only"
+    if response.status_code == 413:
+        return "the request is too large for the service, or for a proxy in between"
+    return _unreadable(response)
+
+
+def _target(location: str) -> str:
+    """Return the address of a redirect without what may be secret in it."""
+    try:
+        parts = urlsplit(location)
+        host = parts.hostname or ""
+        port = f":{parts.port}" if parts.port else ""
+    except ValueError:
+        return "an address that can't be read"
+    shown = f"{parts.scheme}://{host}{port}{parts.path}" if host else parts.path
+    return _text(shown)[:NAME] or "nowhere"
 
 
 def _unreadable(response: Response) -> str:

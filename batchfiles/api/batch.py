@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from batchfiles.api import values
-from batchfiles.api.status import TERMINAL, status_of
+from batchfiles.api.status import TERMINAL, UNKNOWN, status_of
+from batchfiles.errors import UnreadableResponse
 
 __all__ = ["Batch", "BatchError", "BatchErrors", "BatchRequestCounts", "BatchUsage"]
 
@@ -42,21 +43,19 @@ class BatchError:
     extra: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def decode(cls, value: object) -> BatchError:
-        """Read the JSON value; a bare sentence is a message (old SGLang).
-
-        Raises:
-            UnreadableResponse: It is of another shape.
-        """
+    def decode(cls, value: object, odd: values.JSONObject, place: str) -> BatchError | None:
+        """Read the JSON value; a bare sentence is a message (old SGLang). None where it is neither."""
         if isinstance(value, str):
-            return cls(message=value)
-        found = values.mapping(value, "errors.data[]")
+            return cls(message=value or None)
+        if not isinstance(value, dict):
+            return None
+        found = values.Fields(value, odd, f"{place}.")
         return cls(
-            code=values.text(found.get("code"), "code"),
-            message=values.text(found.get("message"), "message"),
-            param=values.text(found.get("param"), "param"),
-            line=values.integer(found.get("line"), "line"),
-            extra=values.others(found, ERROR_KEYS),
+            code=found.word("code"),
+            message=found.text("message"),
+            param=found.text("param"),
+            line=found.integer("line"),
+            extra=values.others(value, ERROR_KEYS),
         )
 
     def encode(self) -> dict[str, Any]:
@@ -81,21 +80,20 @@ class BatchErrors:
     extra: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def decode(cls, value: object) -> BatchErrors:
-        """Read the JSON value: an object with `data`, a bare list (some gateways), or one error alone (old SGLang).
-
-        Raises:
-            UnreadableResponse: It is of another shape.
-        """
+    def decode(cls, batch: values.Fields, value: object, odd: values.JSONObject) -> BatchErrors | None:
+        """Read the JSON value: an object with `data`, a bare list (some gateways), one error or a sentence alone (old SGLang)."""
         if isinstance(value, list):
-            return cls(data=values.items(value, "errors", BatchError.decode))
-        found = values.mapping(value, "errors")
+            return cls(data=batch.items("errors", BatchError.decode))
+        if isinstance(value, str) and value:
+            return cls(data=[BatchError(message=value)])
+        inner = batch.within("errors")
+        if inner is None:
+            return None
+        found, members = inner
         if "data" not in found and "message" in found:
-            return cls(data=[BatchError.decode(found)])
-        return cls(
-            data=values.items(found.get("data"), "errors.data", BatchError.decode),
-            extra=values.others(found, frozenset({"object", "data"})),
-        )
+            error = BatchError.decode(found, odd, "errors")
+            return cls(data=[] if error is None else [error])
+        return cls(data=members.items("data", BatchError.decode), extra=values.others(found, frozenset({"object", "data"})))
 
     def encode(self) -> dict[str, Any]:
         """Return the JSON value."""
@@ -112,17 +110,16 @@ class BatchRequestCounts:
     extra: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def decode(cls, value: object) -> BatchRequestCounts:
-        """Read the JSON value; null members count as 0 (Azure).
-
-        Raises:
-            UnreadableResponse: It is of another shape.
-        """
-        found = values.mapping(value, "request_counts")
+    def decode(cls, batch: values.Fields) -> BatchRequestCounts:
+        """Read them from the fields of a batch; null members count as 0 (Azure)."""
+        inner = batch.within("request_counts")
+        if inner is None:
+            return cls()
+        found, members = inner
         return cls(
-            total=values.count(found.get("total"), "request_counts.total"),
-            completed=values.count(found.get("completed"), "request_counts.completed"),
-            failed=values.count(found.get("failed"), "request_counts.failed"),
+            total=members.count("total"),
+            completed=members.count("completed"),
+            failed=members.count("failed"),
             extra=values.others(found, COUNT_KEYS),
         )
 
@@ -155,21 +152,19 @@ class BatchUsage:
     extra: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def decode(cls, value: object) -> BatchUsage:
-        """Read the JSON value.
-
-        Raises:
-            UnreadableResponse: It is of another shape.
-        """
-        found = values.mapping(value, "usage")
-        inputs = values.mapping(found.get("input_tokens_details") or {}, "usage.input_tokens_details")
-        outputs = values.mapping(found.get("output_tokens_details") or {}, "usage.output_tokens_details")
+    def decode(cls, batch: values.Fields) -> BatchUsage | None:
+        """Read it from the fields of a batch; None where there is none."""
+        inner = batch.within("usage")
+        if inner is None:
+            return None
+        found, members = inner
+        inputs, outputs = members.within("input_tokens_details"), members.within("output_tokens_details")
         return cls(
-            input_tokens=values.count(found.get("input_tokens"), "usage.input_tokens"),
-            output_tokens=values.count(found.get("output_tokens"), "usage.output_tokens"),
-            total_tokens=values.count(found.get("total_tokens"), "usage.total_tokens"),
-            cached_tokens=values.count(inputs.get("cached_tokens"), "usage.input_tokens_details.cached_tokens"),
-            reasoning_tokens=values.count(outputs.get("reasoning_tokens"), "usage.output_tokens_details.reasoning_tokens"),
+            input_tokens=members.count("input_tokens"),
+            output_tokens=members.count("output_tokens"),
+            total_tokens=members.count("total_tokens"),
+            cached_tokens=inputs[1].count("cached_tokens") if inputs else 0,
+            reasoning_tokens=outputs[1].count("reasoning_tokens") if outputs else 0,
             extra=values.others(found, USAGE_KEYS),
         )
 
@@ -215,6 +210,7 @@ class Batch:
         usage: Its tokens.
         metadata: What its maker wrote on it.
         extra: Keys that the specification doesn't name.
+        odd: Values that could not be read and count as null, by their place, such as `request_counts.total`.
     """
 
     id: str
@@ -239,6 +235,7 @@ class Batch:
     usage: BatchUsage | None = None
     metadata: dict[str, str] | None = None
     extra: dict[str, Any] = field(default_factory=dict)
+    odd: dict[str, Any] = field(default_factory=dict, compare=False)
 
     @property
     def is_terminal(self) -> bool:
@@ -256,30 +253,38 @@ class Batch:
         """The ids of the files that can be downloaded: answers first."""
         return [file_id for file_id in (self.output_file_id, self.error_file_id) if file_id is not None]
 
+    @property
+    def notes(self) -> list[str]:
+        """A sentence for each value that could not be read and counts as null."""
+        return values.notes_of(self.odd)
+
     @classmethod
     def decode(cls, value: object) -> Batch:
-        """Read the JSON value.
+        """Read the JSON value; an odd value of a field is null, and in `odd`.
 
         Raises:
-            UnreadableResponse: It is no batch.
+            UnreadableResponse: It is not a batch: no object, or one without an id or without anything that a batch has.
         """
         found = values.mapping(value, "batch")
-        errors, counts, usage = found.get("errors"), found.get("request_counts"), found.get("usage")
+        batch_id = values.required_id(found.get("id"), "id")
+        odd: dict[str, Any] = {}
+        fields = values.Fields(found, odd)
         return cls(
-            id=values.required_id(found.get("id"), "id"),
-            endpoint=values.text(found.get("endpoint"), "endpoint"),
-            input_file_id=values.identifier(found.get("input_file_id"), "input_file_id"),
-            completion_window=values.text(found.get("completion_window"), "completion_window"),
-            status=status_of(values.required_text(found.get("status"), "status")),
-            model=values.text(found.get("model"), "model"),
-            errors=None if errors is None else BatchErrors.decode(errors),
-            output_file_id=values.identifier(found.get("output_file_id"), "output_file_id"),
-            error_file_id=values.identifier(found.get("error_file_id"), "error_file_id"),
-            request_counts=BatchRequestCounts() if counts is None else BatchRequestCounts.decode(counts),
-            usage=None if usage is None else BatchUsage.decode(usage),
-            metadata=values.texts(found.get("metadata"), "metadata"),
+            id=batch_id,
+            endpoint=fields.text("endpoint"),
+            input_file_id=fields.identifier("input_file_id"),
+            completion_window=fields.text("completion_window"),
+            status=_status(found, odd),
+            model=fields.text("model"),
+            errors=BatchErrors.decode(fields, found.get("errors"), odd),
+            output_file_id=fields.identifier("output_file_id"),
+            error_file_id=fields.identifier("error_file_id"),
+            request_counts=BatchRequestCounts.decode(fields),
+            usage=BatchUsage.decode(fields),
+            metadata=fields.texts("metadata"),
             extra=values.others(found, KEYS),
-            **{name: values.moment(found.get(name), name) for name in TIMES},
+            odd=odd,
+            **{name: fields.moment(name) for name in TIMES},
         )
 
     def encode(self) -> dict[str, Any]:
@@ -304,3 +309,21 @@ class Batch:
 
 
 KEYS: Final = values.keys_of(Batch, "object")
+
+SIGNS: Final = ("input_file_id", "output_file_id", "request_counts", "completion_window")
+"""Members that a batch has and other objects have not."""
+
+
+def _status(found: dict[str, Any], odd: dict[str, Any]) -> str:
+    """Return the state, from `status` or, as Fireworks and Google write it, from `state`.
+
+    Raises:
+        UnreadableResponse: There is none, and nothing else says that this is a batch.
+    """
+    for word in (found.get("status"), found.get("state")):
+        if isinstance(word, str) and word.strip():
+            return status_of(word)
+    if found.get("object") != "batch" and not any(sign in found for sign in SIGNS):
+        raise UnreadableResponse("the answer has no 'status'")
+    odd["status"] = found.get("status")
+    return UNKNOWN

@@ -16,7 +16,7 @@ __all__ = [
 ]
 
 COMPLETION_WINDOW: Final = "24h"
-"""The only window there is [OpenAI's OpenAPI document, CreateBatchRequest, f85dbe2]; an open word all the same."""
+"""OpenAI's only window [OpenAI's OpenAPI document, CreateBatchRequest, f85dbe2]; other services have shorter and longer ones."""
 
 BATCH_ENDPOINTS: Final = (
     "/v1/responses",
@@ -55,6 +55,15 @@ class BatchFileExpirationAfter:
         if isinstance(self.seconds, bool) or self.seconds not in EXPIRY:
             raise ValueError(f"a file may expire after 3,600 to 2,592,000 seconds, not {self.seconds!r}")
 
+    @classmethod
+    def of(cls, value: BatchFileExpirationAfter | int | None) -> BatchFileExpirationAfter | None:
+        """Return what a number of seconds means, or the value itself.
+
+        Raises:
+            ValueError: The number is too small or too large.
+        """
+        return value if value is None or isinstance(value, cls) else cls(seconds=value)  # type: ignore[arg-type]
+
     def encode(self) -> dict[str, Any]:
         """Return the JSON value."""
         return {"anchor": self.anchor, "seconds": self.seconds}
@@ -91,6 +100,8 @@ class BatchRequest:
     def __post_init__(self) -> None:
         if not self.input_file_id:
             raise ValueError("a batch needs an input_file_id: upload the file first")
+        if not self.completion_window:
+            raise ValueError("a batch needs a completion window, such as 24h")
         if not self.endpoint.startswith("/"):
             raise ValueError(f"an endpoint is a path such as /v1/chat/completions, not {self.endpoint!r}")
         self.metadata = None if self.metadata is None else checked_metadata(self.metadata)

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from ipaddress import ip_address
+from typing import Final, Self
 from urllib.parse import quote, urlencode, urlsplit
 
 __all__ = ["OPENAI_BASE_URL", "AzureConfig", "Config"]
 
 OPENAI_BASE_URL = "https://api.openai.com/v1"
+
+HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+"""RFC 9110, section 5.1."""
+
+OURS: Final = frozenset({"host", "content-length", "content-type", "transfer-encoding", "range", "if-range"})
+"""Headers that say what a request is, and not who asks."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,8 +28,8 @@ class Config:
         base_url: Up to and including the version, such as `https://api.openai.com/v1`.
         organization: Sent as `OpenAI-Organization`.
         project: Sent as `OpenAI-Project`.
-        headers: More headers; no credentials, they would be printed.
-        query: More parameters of each address.
+        headers: More headers, as gateways need them; the key has its own place. They are not printed.
+        query: More parameters of each address; they are not printed either.
         allow_http: Whether a plain `http` address is fine; it always is on this machine itself.
 
     Raises:
@@ -31,8 +39,8 @@ class Config:
     base_url: str = OPENAI_BASE_URL
     organization: str | None = None
     project: str | None = None
-    headers: Mapping[str, str] = field(default_factory=dict)
-    query: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    query: Mapping[str, str] = field(default_factory=dict, repr=False)
     allow_http: bool = False
 
     def __post_init__(self) -> None:
@@ -40,11 +48,23 @@ class Config:
         for name, value in self.headers.items():
             if name.lower() in ("authorization", "api-key", "cookie"):
                 raise ValueError(f"the header {name} is the key's place: give the key to the client")
-            if not _is_header(name) or not _is_header(value):
+            if not HEADER_NAME.fullmatch(name) or not _is_header(value):
                 raise ValueError(f"the header {name!r} has characters that no header may have")
+            if name.lower() in OURS:
+                raise ValueError(f"the header {name} is set for each request: it can't be another one")
         for name, text in (("organization", self.organization), ("project", self.project)):
             if text and not _is_header(text):
                 raise ValueError(f"the {name} has characters that no header may have: was it read with its newline?")
+
+    def with_more(self, headers: Mapping[str, str] | None = None, query: Mapping[str, str] | None = None) -> Self:
+        """Return the same with more headers and parameters; of two with the same name the later one counts.
+
+        Raises:
+            ValueError: A header can't be one.
+        """
+        if not headers and not query:
+            return self
+        return replace(self, headers={**self.headers, **(headers or {})}, query={**self.query, **(query or {})})
 
     @property
     def key_header(self) -> tuple[str, str]:
@@ -98,7 +118,8 @@ class AzureConfig(Config):
 
     def url(self, *parts: str, query: Mapping[str, str | int | None] | None = None) -> str:
         """Build an address, with the version of the dated API in it."""
-        return super(AzureConfig, self).url(*parts, query={"api-version": self.api_version, **(query or {})})
+        version = {"api-version": self.api_version} if self.api_version else {}
+        return super(AzureConfig, self).url(*parts, query={**version, **(query or {})})
 
     def _root(self) -> str:
         root = self.base_url.rstrip("/").removesuffix("/openai/v1").removesuffix("/openai")

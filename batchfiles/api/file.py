@@ -21,9 +21,11 @@ class FileObject:
         expires_at: When it will be deleted.
         filename: The name it was uploaded with.
         purpose: `batch` for requests, `batch_output` for results, and others.
-        status: `uploaded`, `processed` or `error`; deprecated by OpenAI, but Azure's `processed` says that a batch may be made.
+        status: `uploaded`, `processed` or `error`; deprecated by OpenAI, but at Azure a batch may only be made of a file that is
+            `processed`, and no longer `pending`.
         status_details: Deprecated.
         extra: Keys that the specification doesn't name.
+        odd: Values that could not be read and count as null, by their place.
     """
 
     id: str
@@ -35,26 +37,35 @@ class FileObject:
     status: str | None = None
     status_details: str | None = None
     extra: dict[str, Any] = field(default_factory=dict)
+    odd: dict[str, Any] = field(default_factory=dict, compare=False)
 
     @classmethod
     def decode(cls, value: object) -> FileObject:
-        """Read the JSON value.
+        """Read the JSON value; an odd value of a field is null, and in `odd`.
 
         Raises:
-            UnreadableResponse: It is no file object.
+            UnreadableResponse: It is not a file: no object, or one without an id.
         """
         found = values.mapping(value, "file")
+        odd: dict[str, Any] = {}
+        fields = values.Fields(found, odd)
         return cls(
             id=values.required_id(found.get("id"), "id"),
-            bytes=values.integer(found.get("bytes"), "bytes"),
-            created_at=values.moment(found.get("created_at"), "created_at"),
-            expires_at=values.moment(found.get("expires_at"), "expires_at"),
-            filename=values.text(found.get("filename"), "filename"),
-            purpose=values.text(found.get("purpose"), "purpose"),
-            status=values.text(found.get("status"), "status"),
-            status_details=values.text(found.get("status_details"), "status_details"),
+            bytes=fields.integer("bytes"),
+            created_at=fields.moment("created_at"),
+            expires_at=fields.moment("expires_at"),
+            filename=fields.text("filename"),
+            purpose=fields.text("purpose"),
+            status=fields.text("status"),
+            status_details=fields.text("status_details"),
             extra=values.others(found, KEYS),
+            odd=odd,
         )
+
+    @property
+    def notes(self) -> list[str]:
+        """A sentence for each value that could not be read and counts as null."""
+        return values.notes_of(self.odd)
 
     def encode(self) -> dict[str, Any]:
         """Return the JSON value; optional keys without a value are left out, as the service does."""
@@ -92,7 +103,7 @@ class FileDeleted:
             UnreadableResponse: It is of another shape.
         """
         found = values.mapping(value, "deletion")
-        return cls(id=values.required_id(found.get("id"), "id"), deleted=values.flag(found.get("deleted"), "deleted"))
+        return cls(id=values.required_id(found.get("id"), "id"), deleted=values.Fields(found, {}).flag("deleted"))
 
     def encode(self) -> dict[str, Any]:
         """Return the JSON value."""

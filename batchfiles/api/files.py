@@ -5,7 +5,9 @@ https://platform.openai.com/docs/api-reference/files
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
+from urllib.parse import urljoin, urlsplit
 
 from batchfiles.api import multipart
 from batchfiles.api.answers import json_of
@@ -15,9 +17,11 @@ from batchfiles.api.file import FileDeleted, FileObject
 from batchfiles.api.ids import checked_id
 from batchfiles.api.messages import FilePart, Request, Response
 from batchfiles.api.page import ListFilesResponse
+from batchfiles.errors import APIError
 
 __all__ = [
     "PURPOSE",
+    "content_redirect",
     "content_request",
     "create_request",
     "create_response",
@@ -154,9 +158,54 @@ def content_request(config: Config, file_id: str, *, start: int = 0, etag: str |
         ValueError: That is no id.
     """
     # Compressed on the way, its length would say nothing.
-    headers = {**config.all_headers(Accept_Encoding="identity"), "Accept": "application/binary"}
+    headers = {**config.all_headers(Accept_Encoding="identity"), "Accept": "application/binary, */*"}
     if start:
         headers["Range"] = f"bytes={start}-"
         if etag is not None:
             headers["If-Range"] = etag
     return Request("GET", config.url("files", checked_id(file_id, "file"), "content"), headers, patience=PATIENCE)
+
+
+CARRIED = frozenset({"accept", "accept-encoding", "range", "if-range"})
+"""Headers that go along to another origin: what the bytes are to be, and nothing of who asks for them."""
+
+
+def content_redirect(config: Config, request: Request, head: Response) -> Request | None:
+    """Build the request for the place that an answer to `content_request` points to; None if it points nowhere.
+
+    To another origin go neither the key nor the organization, nor other headers of ours: object stores take addresses that are
+    signed, and refuse other credentials. Once away from the service, the key doesn't come back.
+
+    Raises:
+        APIError: It leads to something else than http, or from https to plain http.
+    """
+    location = head.headers.get("location", "").strip()
+    if head.status_code not in (301, 302, 303, 307, 308) or not location:
+        return None
+    problem = None
+    try:
+        target = urljoin(request.url, location)
+        origin, ours = origin_of(target), origin_of(request.url)
+        if origin[0] not in ("http", "https") or not origin[1]:
+            problem = "to something else than http"
+        elif origin[0] == "http" and ours[0] == "https" and not config.allow_http:
+            problem = "from https to plain http, where anybody can read and change them"
+    except ValueError:
+        problem = "to an address that can't be read"
+    if problem is not None:
+        raise APIError(f"the service redirects the contents of the file {problem}", status_code=head.status_code)
+    if request.is_keyed and origin == origin_of(config.base_url):
+        return replace(request, url=target)
+    carried = {name: value for name, value in request.headers.items() if name.lower() in CARRIED}
+    return replace(request, url=target, headers=carried, is_keyed=False)
+
+
+def origin_of(url: str) -> tuple[str, str, int | None]:
+    """Return scheme, host and port of an address.
+
+    Raises:
+        ValueError: It is not an address.
+    """
+    parts = urlsplit(url)
+    scheme = parts.scheme.lower()
+    return scheme, parts.hostname or "", parts.port or {"http": 80, "https": 443}.get(scheme)

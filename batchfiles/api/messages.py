@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
+from urllib.parse import urlsplit
 
 __all__ = ["TIMEOUT", "Body", "FilePart", "Request", "Response"]
 
@@ -41,13 +42,20 @@ class Request:
         headers: All headers but the key and `Content-Length`.
         body: What is sent; empty for none.
         patience: How many times the usual time it may take; a whole file may be on its way.
+        is_keyed: Whether the driver adds the key; never to a request that leads away from the service.
     """
 
     method: str
     url: str
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     body: Body = ()
     patience: int = 1
+    is_keyed: bool = True
+
+    @property
+    def name(self) -> str:
+        """The request as people call it, such as `GET /v1/batches`; parameters may be secret."""
+        return f"{self.method} {urlsplit(self.url).path}"
 
     @property
     def content_length(self) -> int:

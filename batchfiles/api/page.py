@@ -9,8 +9,9 @@ from typing import Any, Final, Generic, Protocol, Self, TypeVar
 from batchfiles.api import values
 from batchfiles.api.batch import Batch
 from batchfiles.api.file import FileObject
+from batchfiles.errors import APIError, UnreadableResponse
 
-__all__ = ["ListBatchesResponse", "ListFilesResponse", "Page"]
+__all__ = ["ListBatchesResponse", "ListFilesResponse", "Listing", "Page"]
 
 
 class Listed(Protocol):
@@ -35,6 +36,7 @@ class Page(Generic[T]):
         last_id: The id of the last.
         has_more: Whether there is another page, behind the last one's id.
         extra: Keys that the specification doesn't name.
+        odd: Values that could not be read, by their place.
     """
 
     data: list[T] = field(default_factory=list)
@@ -42,6 +44,7 @@ class Page(Generic[T]):
     last_id: str | None = None
     has_more: bool = False
     extra: dict[str, Any] = field(default_factory=dict)
+    odd: dict[str, Any] = field(default_factory=dict, compare=False)
 
     @property
     def after(self) -> str | None:
@@ -50,15 +53,43 @@ class Page(Generic[T]):
 
     @classmethod
     def _read(cls, value: object, decode: Callable[[object], T]) -> Self:
-        """Read the JSON value; Azure's older pages have `value` in the place of `data`."""
+        """Read the JSON value; Azure's older pages have `value` in the place of `data`.
+
+        Raises:
+            UnreadableResponse: It is not a list, or nothing on it can be read.
+        """
         found = values.mapping(value, "list")
+        odd: dict[str, Any] = {}
+        fields = values.Fields(found, odd)
+        name = "data" if "data" in found else "value"
+        problem: UnreadableResponse | None = None
+
+        def readable(item: object, _odd: dict[str, Any], _place: str) -> T | None:
+            nonlocal problem
+            try:
+                return decode(item)
+            except UnreadableResponse as error:
+                problem = error
+                return None
+
+        data = fields.items(name, readable)
+        if name in odd:
+            raise UnreadableResponse(f"{name!r} is not a list")
+        if problem is not None and not data:
+            raise problem
         return cls(
-            data=values.items(found.get("data", found.get("value")), "data", decode),
-            first_id=values.text(found.get("first_id"), "first_id"),
-            last_id=values.text(found.get("last_id"), "last_id"),
-            has_more=values.flag(found.get("has_more"), "has_more"),
+            data=data,
+            first_id=fields.text("first_id"),
+            last_id=fields.text("last_id"),
+            has_more=fields.flag("has_more"),
             extra=values.others(found, KEYS),
+            odd=odd,
         )
+
+    @property
+    def notes(self) -> list[str]:
+        """A sentence for each value that could not be read: what is listed there is left out, other values count as null."""
+        return values.notes_of(self.odd)
 
     def encode(self) -> dict[str, Any]:
         """Return the JSON value."""
@@ -101,3 +132,34 @@ class ListFilesResponse(Page[FileObject]):
             UnreadableResponse: It is no list of files.
         """
         return cls._read(value, FileObject.decode)
+
+
+class Listing(Generic[T]):
+    """A list over its pages, each object once; it ends on a service that gives the same page again and again.
+
+    Attributes:
+        after: The cursor of the next page; None for the first one.
+        is_over: Whether there is no next page.
+    """
+
+    def __init__(self, after: str | None = None) -> None:
+        self.after = after
+        self.is_over = False
+        self._seen: set[str] = set()
+
+    def add(self, page: Page[T]) -> list[T]:
+        """Return what is new on a page, and go on to the next one.
+
+        Raises:
+            APIError: Nothing is: the service ignores the cursor, and its list would never end.
+        """
+        new = [each for each in page.data if each.id not in self._seen]
+        if page.data and not new:
+            self.is_over = True
+            raise APIError(
+                f"the service gives the same page again: it ignores after={self.after}, and only its first page can be had"
+            )
+        self._seen |= {each.id for each in new}
+        self.after = page.after
+        self.is_over = page.after is None
+        return new

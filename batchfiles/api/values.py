@@ -1,13 +1,16 @@
-"""Values as they come over the wire: what is a text here is null, empty or a number elsewhere.
+"""Values as they come over the wire: what is a string here is null, empty or a number elsewhere.
 
-Everything that can be read is read; what can't be is an `UnreadableResponse` that names the field. Unknown keys survive.
+Everything that can be read is read. An odd value of a field is read as null and kept in `odd`, so that it costs no other field;
+an answer that is not of its kind at all is an `UnreadableResponse`. Unknown keys survive.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import fields
 from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from batchfiles.api.ids import is_id
@@ -17,25 +20,152 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 __all__ = [
-    "count",
-    "flag",
-    "identifier",
-    "integer",
-    "items",
+    "Fields",
+    "JSONObject",
     "keys_of",
     "mapping",
     "moment",
+    "notes_of",
     "others",
     "required_id",
     "required_text",
-    "text",
-    "texts",
     "with_others",
 ]
 
 T = TypeVar("T")
 
 JSONObject = dict[str, Any]
+
+LAST_MOMENT = 253_402_300_799
+"""The last second of the year 9999: larger times are milliseconds, or none."""
+
+SHOWN = 60
+"""Characters of an odd value that a note shows."""
+
+
+class Fields:
+    """The members of an object, read one by one.
+
+    Args:
+        found: The object.
+        odd: Where values go that can't be read, by their place.
+        place: The prefix of each member in `odd`, such as `request_counts.`.
+    """
+
+    def __init__(self, found: Mapping[str, Any], odd: JSONObject, place: str = "") -> None:
+        self._found = found
+        self._odd = odd
+        self._place = place
+
+    def text(self, name: str) -> str | None:
+        """Return a string; None for null and for an empty one, which OpenAI and Azure write for a file that is not there."""
+        value = self._found.get(name)
+        if value is None or value == "" or isinstance(value, str):
+            return value or None
+        self._null(name)
+        return None
+
+    def word(self, name: str) -> str | None:
+        """Return a string or the digits of a number: vLLM writes the status in the place of a code."""
+        value = self._found.get(name)
+        return str(value) if _is_number(value) else self.text(name)
+
+    def identifier(self, name: str) -> str | None:
+        """Return the service's name for something, or None; it becomes part of addresses and of names of files."""
+        found = self.text(name)
+        if found is None or is_id(found):
+            return found
+        self._null(name)
+        return None
+
+    def integer(self, name: str) -> int | None:
+        """Return a whole number, also one that is written as a string; or None."""
+        value = self._found.get(name)
+        found = _integer(value)
+        if found is None and value not in (None, ""):
+            self._null(name)
+        return found
+
+    def count(self, name: str) -> int:
+        """Return a number of things; null counts as none (Azure writes null counts), and so does one below zero."""
+        found = self.integer(name)
+        if found is not None and found < 0:
+            self._null(name)
+        return max(found or 0, 0)
+
+    def flag(self, name: str) -> bool:
+        """Return a yes or no, also one that is written as a string or a number; a missing one is a no."""
+        value = self._found.get(name)
+        if value is None or isinstance(value, bool):
+            return bool(value)
+        word = str(value).strip().lower() if isinstance(value, (str, int)) else None
+        if word not in FLAGS:
+            self._null(name)
+        return FLAGS.get(word, False)
+
+    def moment(self, name: str) -> int | None:
+        """Return a time as seconds since 1970-01-01 UTC: see `moment`."""
+        value = self._found.get(name)
+        if value in (None, ""):
+            return None
+        try:
+            return moment(value)
+        except ValueError:
+            self._null(name)
+        return None
+
+    def texts(self, name: str) -> dict[str, str] | None:
+        """Return a map of strings, such as metadata; None where there is none. Other values are written as JSON."""
+        value = self._found.get(name)
+        if value is None:
+            return None
+        if value == []:  # PHP writes an empty map as a list
+            return {}
+        if not isinstance(value, dict):
+            self._null(name)
+            return None
+        return {key: item if isinstance(item, str) else json.dumps(item) for key, item in value.items() if item is not None}
+
+    def within(self, name: str) -> tuple[JSONObject, Fields] | None:
+        """Return an object among the members and its own fields; None where there is none."""
+        value = self._found.get(name)
+        if value is not None and not isinstance(value, dict):
+            self._null(name)
+        return (value, Fields(value, self._odd, f"{self._place}{name}.")) if isinstance(value, dict) else None
+
+    def items(self, name: str, decode: Callable[[object, JSONObject, str], T | None]) -> list[T]:
+        """Return a list of decoded values; a missing one is empty, and values that can't be read are left out.
+
+        Args:
+            name: The member.
+            decode: Makes something of a value; it gets `odd` and the place of the value. None where it can't be read.
+        """
+        value = self._found.get(name)
+        if not isinstance(value, list):
+            if value is not None:
+                self._null(name)
+            return []
+        found = []
+        for number, item in enumerate(value):
+            place = f"{self._place}{name}[{number}]"
+            made = decode(item, self._odd, place)
+            if made is None:
+                self._odd[place] = item
+            else:
+                found.append(made)
+        return found
+
+    def _null(self, name: str) -> None:
+        """Keep a value that can't be read."""
+        self._odd[self._place + name] = self._found.get(name)
+
+
+FLAGS: Mapping[str | None, bool] = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False, "": False}
+
+
+def notes_of(odd: JSONObject) -> list[str]:
+    """Return a sentence for each value that could not be read."""
+    return [f"{place!r} is {_named(value)}: read as null" for place, value in odd.items()]
 
 
 def mapping(value: object, name: str) -> JSONObject:
@@ -45,42 +175,21 @@ def mapping(value: object, name: str) -> JSONObject:
         UnreadableResponse: It is none.
     """
     if not isinstance(value, dict):
-        raise _wrong(name, "an object", value)
-    return value
-
-
-def text(value: object, name: str) -> str | None:
-    """Return a text; None for null and for an empty one, which OpenAI and Azure write for a file that is not there.
-
-    Raises:
-        UnreadableResponse: It is neither.
-    """
-    if value is None or value == "":
-        return None
-    if not isinstance(value, str):
-        raise _wrong(name, "a string", value)
+        raise UnreadableResponse(f"{name!r} is not an object, but {_kind(value)}")
     return value
 
 
 def required_text(value: object, name: str) -> str:
-    """Return a text that must say something.
+    """Return a string that must say something.
 
     Raises:
-        UnreadableResponse: It is missing, empty, or no text.
+        UnreadableResponse: It is missing, empty, or not a string.
     """
-    return _present(text(value, name), name)
-
-
-def identifier(value: object, name: str) -> str | None:
-    """Return the service's name for something, or None; it becomes part of addresses and of names of files.
-
-    Raises:
-        UnreadableResponse: It can't be one.
-    """
-    found = text(value, name)
-    if found is not None and not is_id(found):
-        raise UnreadableResponse(f"{name!r} is no id")
-    return found
+    if value is None or value == "":
+        raise UnreadableResponse(f"the answer has no {name!r}")
+    if not isinstance(value, str):
+        raise UnreadableResponse(f"{name!r} is not a string, but {_kind(value)}")
+    return value
 
 
 def required_id(value: object, name: str) -> str:
@@ -89,83 +198,71 @@ def required_id(value: object, name: str) -> str:
     Raises:
         UnreadableResponse: It is missing, or can't be one.
     """
-    return _present(identifier(value, name), name)
+    found = required_text(value, name)
+    if not is_id(found):
+        raise UnreadableResponse(f"{name!r} can't be an id")
+    return found
 
 
-def integer(value: object, name: str) -> int | None:
-    """Return a whole number, or None.
+def moment(value: object) -> int | None:
+    """Return a time as seconds since 1970-01-01 UTC; None for the zeros that stand for "never".
 
-    Raises:
-        UnreadableResponse: It is neither.
-    """
-    if value is None or (isinstance(value, int) and not isinstance(value, bool)):
-        return value
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    raise _wrong(name, "an integer", value)
-
-
-def count(value: object, name: str) -> int:
-    """Return a number of things; null counts as none (Azure writes null counts).
+    ISO 8601 (Together, Novita), dates of HTTP and milliseconds are read too; a missing zone is UTC, and parts of a second don't
+    count.
 
     Raises:
-        UnreadableResponse: It is no whole number.
+        ValueError: It is not a time.
     """
-    return integer(value, name) or 0
+    number = _number(value)
+    if number is None and isinstance(value, str):
+        number = _written(value.strip())
+    if number is None:
+        raise ValueError("not a time")
+    if number > LAST_MOMENT * 1000:
+        raise ValueError("beyond the year 9999")
+    seconds = number / 1000 if number > LAST_MOMENT else number
+    return int(seconds) if seconds >= 1 else None
 
 
-def flag(value: object, name: str) -> bool:
-    """Return a yes or no; a missing one is a no.
+def _written(text: str) -> float:
+    """Read a date that is written out.
 
     Raises:
-        UnreadableResponse: It is neither.
+        ValueError: It is not one.
     """
-    if value is None or isinstance(value, bool):
-        return bool(value)
-    raise _wrong(name, "true or false", value)
-
-
-def moment(value: object, name: str) -> int | None:
-    """Return a time as seconds since 1970-01-01 UTC; ISO 8601 (Together, Novita) is read too, a zone that is missing is UTC.
-
-    Raises:
-        UnreadableResponse: It is no time.
-    """
-    if isinstance(value, str) and value:
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
         try:
-            found = datetime.fromisoformat(value)
+            found = parsedate_to_datetime(text)
+        except (TypeError, IndexError, OverflowError):
+            raise ValueError("not a time") from None
+    return (found if found.tzinfo is not None else found.replace(tzinfo=UTC)).timestamp()
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _number(value: object) -> float | None:
+    """Return a number, also one that is written as a string; None if it is none."""
+    if isinstance(value, str) and value.strip().isascii() and len(value) <= SHOWN:
+        try:
+            value = float(value) if "_" not in value else None
         except ValueError:
-            raise _wrong(name, "a time", value) from None
-        aware = found if found.tzinfo is not None else found.replace(tzinfo=UTC)
-        return int(aware.timestamp())
-    return integer(None if value == "" else value, name)
-
-
-def texts(value: object, name: str) -> dict[str, str] | None:
-    """Return a map of texts, such as metadata; None where there is none.
-
-    Raises:
-        UnreadableResponse: It is no map of texts.
-    """
-    if value is None:
+            return None
+    if not isinstance(value, (int, float)) or isinstance(value, bool):
         return None
-    found = mapping(value, name)
-    return {
-        key: item if isinstance(item, str) else _raise(_wrong(f"{name}.{key}", "a string", item)) for key, item in found.items()
-    }
+    return value if abs(value) < float("inf") else None  # not NaN either
 
 
-def items(value: object, name: str, decode: Callable[[object], T]) -> list[T]:
-    """Return a list of decoded objects; a missing one is empty.
-
-    Raises:
-        UnreadableResponse: It is no list, or an object in it can't be read.
-    """
-    if value is None:
-        return []
-    if not isinstance(value, list):
-        raise _wrong(name, "a list", value)
-    return [decode(item) for item in value]
+def _integer(value: object) -> int | None:
+    if isinstance(value, str) and value.strip().isascii() and value.strip().lstrip("+-").isdigit() and len(value) <= SHOWN:
+        return int(value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    number = _number(value)
+    return int(number) if number is not None and number == int(number) else None
 
 
 def others(value: Mapping[str, Any], known: frozenset[str]) -> JSONObject:
@@ -180,17 +277,19 @@ def with_others(value: JSONObject, extra: Mapping[str, Any]) -> JSONObject:
 
 def keys_of(kind: type[DataclassInstance], *more: str) -> frozenset[str]:
     """Return the keys that the fields of a class are for, and others that it needs no field for."""
-    return frozenset({field.name for field in fields(kind)} - {"extra"} | set(more))
+    return frozenset({field.name for field in fields(kind)} - {"extra", "odd"} | set(more))
 
 
-def _present(found: str | None, name: str) -> str:
-    if found is None:
-        raise UnreadableResponse(f"the answer has no {name!r}")
-    return found
+def _kind(value: object) -> str:
+    return JSON_NAMES.get(type(value), "something else")
 
 
-def _wrong(name: str, wanted: str, value: object) -> UnreadableResponse:
-    return UnreadableResponse(f"{name!r} is not {wanted}, but {JSON_NAMES.get(type(value), 'something else')}")
+def _named(value: object) -> str:
+    """Name the type of a value, and show one that is short."""
+    if isinstance(value, (dict, list)) or value is None:
+        return _kind(value) if value else f"an empty {_kind(value).split()[-1]}" if value is not None else "null"
+    shown = json.dumps(value)
+    return f"{_kind(value)} ({shown[:SHOWN]}{'…' if len(shown) > SHOWN else ''})"
 
 
 JSON_NAMES: Mapping[type, str] = {
@@ -202,7 +301,3 @@ JSON_NAMES: Mapping[type, str] = {
     list: "a list",
     dict: "an object",
 }
-
-
-def _raise(error: Exception) -> str:
-    raise error

@@ -26,6 +26,7 @@ TOLERANCE: Final = 300
 """Seconds by which the sender's clock and ours may differ [standardwebhooks.com: five minutes]."""
 
 PREFIX = "whsec_"
+ADDRESSES = str.maketrans("-_", "+/")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -70,7 +71,7 @@ def read_event(body: bytes, headers: Mapping[str, str], secret: str, *, now: flo
         return BatchEvent(
             id=values.required_text(event.get("id"), "id"),
             type=kind,
-            created_at=values.moment(event.get("created_at"), "created_at"),
+            created_at=values.Fields(event, {}).moment("created_at"),
             batch_id=values.required_text(values.mapping(event.get("data"), "data").get("id"), "data.id"),
             extra=values.others(event, frozenset({"id", "type", "created_at", "data", "object"})),
         )
@@ -103,14 +104,16 @@ def verify(body: bytes, headers: Mapping[str, str], secret: str, *, now: float, 
 
 
 def _secret_bytes(secret: str) -> bytes:
-    found = _decoded(secret.removeprefix(PREFIX))
+    found = _decoded(secret.strip().removeprefix(PREFIX))
     if not found:
         raise ValueError("a webhook's secret is whsec_ and base64")
     return found
 
 
 def _decoded(text: str) -> bytes:
+    """Read base64, also of the alphabet for addresses, and without the `=` at its end: secrets lose it on their way."""
+    digits = text.rstrip("=").translate(ADDRESSES)
     try:
-        return base64.b64decode(text, validate=True)
+        return base64.b64decode(digits + "=" * (-len(digits) % 4), validate=True)
     except (binascii.Error, ValueError):
         return b""

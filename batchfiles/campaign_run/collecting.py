@@ -10,6 +10,7 @@ from batchfiles.api.flows import lacks_files
 from batchfiles.campaign_run.failures import failure_of, lacks_room
 from batchfiles.campaign_run.ledger import Ledger, PartState
 from batchfiles.client import Client
+from batchfiles.client.service import LOGGER
 from batchfiles.errors import NotFound
 from batchfiles.streams.atomic import atomic_file
 
@@ -59,7 +60,9 @@ class Collector:
         if not batch.is_terminal or self._is_early(state, batch):
             return None
         del self.seen[state.name]
-        if batch.status != "failed":
+        for note in batch.notes:
+            LOGGER.warning("%s: %s", batch.id, note)
+        if batch.status != "failed" or batch.result_file_ids:  # elsewhere a batch may fail in the middle, and keep what it has
             self._ledger.note("ended", part=state.name, batch_id=batch.id, status=batch.status)
             return batch.status
         room = lacks_room(batch)

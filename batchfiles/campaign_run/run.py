@@ -9,6 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from batchfiles.api.batch_request import COMPLETION_WINDOW, BatchFileExpirationAfter
 from batchfiles.campaign.folder import request_sources
 from batchfiles.campaign.manifest import read_manifest
 from batchfiles.campaign.names import stem_of
@@ -19,7 +20,7 @@ from batchfiles.campaign_run.parts import Fingerprint, checked_divisions, finger
 from batchfiles.campaign_run.passes import OnUpdate, Passes
 from batchfiles.campaign_run.report import RunReport, RunStatus
 from batchfiles.campaign_run.rounds import add_round, write_table
-from batchfiles.campaign_run.sending import Sender, register
+from batchfiles.campaign_run.sending import Sender, Terms, register
 from batchfiles.campaign_run.target import Target
 from batchfiles.client import Client
 from batchfiles.errors import Mismatch
@@ -37,6 +38,8 @@ def run(
     campaign: str | os.PathLike[str] | None = None,
     client: Client | Callable[[], Client] | None = None,
     endpoint: str | None = None,
+    completion_window: str = COMPLETION_WINDOW,
+    output_expires_after: BatchFileExpirationAfter | int | None = None,
     limits: Limits = OPENAI,
     max_parallel: int = 10,
     retries: int = 2,
@@ -62,6 +65,8 @@ def run(
         client: The service, or a function that connects to it, which is called when something is to be asked and not before;
             None makes a `Client()` of the environment.
         endpoint: Where the requests go; None takes the `url` of the requests.
+        completion_window: How long a batch may take, in the words of the service: `24h` at OpenAI, up to `14d` elsewhere.
+        output_expires_after: When the service is to delete the files of results; a number counts the seconds from their making.
         limits: What one file may be: the requests are checked and split by it.
         max_parallel: Batches that may be at the service at once.
         retries: Rounds in which what is `retryable` is sent again.
@@ -92,6 +97,7 @@ def run(
     """
     if max_parallel < 1 or retries < 0:
         raise ValueError("max_parallel is 1 or more, and retries 0 or more")
+    terms = Terms(endpoint, completion_window, BatchFileExpirationAfter.of(output_expires_after))
     sources = run_sources(files)
     target = Target(output, format)
     folder = campaign_folder(campaign, sources)
@@ -110,7 +116,7 @@ def run(
         sent = 0
         if not _is_finished(ledger, retries):
             with _connected(client) as service:
-                sender = Sender(service, folder, ledger, endpoint)
+                sender = Sender(service, folder, ledger, terms)
                 _prepare(sender, folder, ledger, again=again)
                 passes = Passes(
                     service,

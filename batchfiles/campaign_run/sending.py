@@ -4,24 +4,40 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from batchfiles.api.batch import Batch
-from batchfiles.api.batch_request import BatchRequest
-from batchfiles.api.flows import create, list_batches, search
-from batchfiles.api.flows.submitting import ENDED_BADLY, marker_of
+from batchfiles.api.batch_request import COMPLETION_WINDOW, BatchFileExpirationAfter, BatchRequest
+from batchfiles.api.file import FileObject
+from batchfiles.api.flows import create, list_batches, processed, search
+from batchfiles.api.flows.submitting import ENDED_BADLY, UNPROCESSED_CODE, marker_of
 from batchfiles.campaign.manifest import Part, read_manifest, write_manifest
 from batchfiles.campaign_run.failures import is_queue_full
 from batchfiles.campaign_run.ledger import Ledger, PartState
 from batchfiles.campaign_run.parts import endpoint_of
 from batchfiles.client import Client
-from batchfiles.errors import AlreadySubmitted, APIError, TransportError
+from batchfiles.errors import AlreadySubmitted, APIError, NotFound, TransportError
 
-__all__ = ["Sender", "register"]
+__all__ = ["Sender", "Terms", "register"]
 
 NEWEST = 2000
 """Batches among which those of the same bytes are looked for: a long list is a matter of minutes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What each batch is made with.
+
+    Attributes:
+        endpoint: Where all requests go; None for the url of each part's own requests.
+        completion_window: How long a batch may take.
+        output_expires_after: When the files of results are to be deleted.
+    """
+
+    endpoint: str | None = None
+    completion_window: str = COMPLETION_WINDOW
+    output_expires_after: BatchFileExpirationAfter | None = None
 
 
 class Sender:
@@ -31,17 +47,17 @@ class Sender:
         client: The service.
         folder: The campaign folder.
         ledger: How the run stands.
-        endpoint: Where all requests go; None for the url of each part's own requests.
+        terms: What each batch is made with.
 
     Attributes:
         sent: The batches that were made here.
     """
 
-    def __init__(self, client: Client, folder: Path, ledger: Ledger, endpoint: str | None) -> None:
+    def __init__(self, client: Client, folder: Path, ledger: Ledger, terms: Terms) -> None:
         self._client = client
         self._folder = folder
         self._ledger = ledger
-        self._endpoint = endpoint
+        self._terms = terms
         self._left: dict[str, list[Batch]] = {}
         self.sent = 0
 
@@ -54,7 +70,7 @@ class Sender:
             TransportError: It could not be reached.
         """
         ours = {part.sha256 for part in parts.values()}
-        for batch in self._listed(NEWEST):
+        for batch in self._listed(NEWEST, partly=True):
             marker = marker_of(batch)
             if marker is not None and marker[1] in ours and batch.status not in ENDED_BADLY:
                 raise AlreadySubmitted(batch.id, batch.status)
@@ -72,9 +88,9 @@ class Sender:
             if marker is not None and batch.status != "failed" and batch.id not in known:
                 self._left.setdefault(marker[1], []).append(batch)
 
-    def _listed(self, limit: int | None) -> list[Batch]:
+    def _listed(self, limit: int | None, *, partly: bool = False) -> list[Batch]:
         client = self._client
-        return client.run(list_batches(client.config, client.policy, limit=limit))
+        return client.run(list_batches(client.config, client.policy, limit=limit, partly=partly))
 
     def resolve(self, state: PartState) -> None:
         """Find out whether the batch was made of which nobody has said so.
@@ -109,14 +125,16 @@ class Sender:
             self._created(state, batch)
             return True
         path = self._folder / part.file
-        endpoint = endpoint_of(path, self._endpoint)
-        if state.file_id is None:
-            self._ledger.note("uploading", part=state.name, sha256=part.sha256)
-            self._ledger.note("uploaded", part=state.name, file_id=self._client.files.create(path).id)
-        assert state.file_id is not None  # noqa: S101 - it has just been noted
+        endpoint = endpoint_of(path, self._terms.endpoint)
+        file_id = self._uploaded(state, part)
         token = secrets.token_hex(16)
-        self._ledger.note("creating", part=state.name, token=token, file_id=state.file_id, endpoint=endpoint)
-        params = BatchRequest(input_file_id=state.file_id, endpoint=endpoint)
+        self._ledger.note("creating", part=state.name, token=token, file_id=file_id, endpoint=endpoint)
+        params = BatchRequest(
+            input_file_id=file_id,
+            endpoint=endpoint,
+            completion_window=self._terms.completion_window,
+            output_expires_after=self._terms.output_expires_after,
+        )
         client = self._client
         try:
             batch = client.run(create(client.config, params, client.policy, token=token, sha256=part.sha256))
@@ -129,6 +147,34 @@ class Sender:
         self.sent += 1
         self._created(state, batch)
         return True
+
+    def _uploaded(self, state: PartState, part: Part) -> str:
+        """Return the id of the file of a part, which is at the service and processed.
+
+        Raises:
+            APIError: The service said no, or could not process the file.
+            TransportError: It could not be reached.
+            FileError: The part can't be read.
+        """
+        client = self._client
+        file: FileObject | None = None
+        if state.file_id is not None:  # of a run that was killed, or of a batch that found no room
+            try:
+                file = client.files.retrieve(state.file_id)
+            except NotFound:
+                self._ledger.note("not_created", part=state.name, why="the uploaded file is gone", keep_file=False)
+            except APIError:
+                return state.file_id  # a service that doesn't show files
+        if file is None:
+            self._ledger.note("uploading", part=state.name, sha256=part.sha256)
+            file = client.files.create(self._folder / part.file)
+            self._ledger.note("uploaded", part=state.name, file_id=file.id)
+        try:
+            return client.run(processed(client.config, file, client.policy)).id
+        except APIError as error:
+            if error.code == UNPROCESSED_CODE:
+                self._ledger.note("not_created", part=state.name, why=str(error), keep_file=False)
+            raise
 
     def _created(self, state: PartState, batch: Batch) -> None:
         """Note a batch in the journal, and then in the manifest, so that `join` knows whose its results are."""

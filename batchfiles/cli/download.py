@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING
 
 import click
 
+from batchfiles.cli.live_line import say
 from batchfiles.cli.named_batches import NamedBatch, named_batches, names_argument
+from batchfiles.cli.service_errors import what_to_do
 from batchfiles.cli.service_options import Service, service_options
+from batchfiles.cli.status import noted
 from batchfiles.cli.terminal import visible
 from batchfiles.cli.validate import size
-from batchfiles.errors import StillRunning
+from batchfiles.errors import APIError, StillRunning
 
 if TYPE_CHECKING:
     from batchfiles.api.batch import Batch
@@ -20,7 +23,10 @@ if TYPE_CHECKING:
 
 __all__ = ["download"]
 
-FOUND, UNFINISHED = 1, 4
+FOUND, FAILED, UNFINISHED = 1, 3, 4
+
+WORST = (0, FOUND, UNFINISHED, FAILED)
+"""The exit codes of batches; of several the last one of these counts."""
 
 
 @click.command(short_help="Fetch the results of batches.")
@@ -50,38 +56,59 @@ def download(context: click.Context, names: tuple[str, ...], *, folder: str | No
     \b
     Exit codes:
         0   all results are there
-        1   the same, but for a batch that failed at its validation and has none
+        1   the same, but a batch failed at its validation and has none, or its file of errors is gone at the service
         2   wrong usage, or no key
         3   the service said no, or nothing; the disk did
         4   a batch is not finished yet; the results of the others are there
     """  # noqa: D301 - click wants its \b
-    code = 0
+    from batchfiles.api.flows.downloading import GONE
+
+    codes = {0}
     with service.connect() as client:
         for named in named_batches(client, names, every=True):
             target = Path(folder) if folder is not None else named.folder
             if target is None:
                 raise click.UsageError(f"Say by -o DIR where the results of {named.id} shall go.")
-            batch = _finished(client, named)
-            if batch is None:
-                code = UNFINISHED
-                continue
-            if batch.status == "failed":
-                click.echo(visible(f"{batch.id}: failed, and has no results: 'batchfiles status' says why"), err=True)
-                code = code or FOUND
-            paths = client.download(batch, target)
-            _print(batch, paths, as_json=as_json)
-    context.exit(code)
+            try:
+                codes.add(_fetch(client, named, target, as_json=as_json))
+            except APIError as error:
+                if error.status_code not in GONE:
+                    raise
+                # one that is not there costs no other
+                hint = what_to_do(error, service)
+                click.echo(visible(f"batchfiles: error: {error}{f': {hint}' if hint else ''}"), err=True)
+                codes.add(FAILED)
+    context.exit(max(codes, key=WORST.index))
+
+
+def _fetch(client: Client, named: NamedBatch, target: Path, *, as_json: bool) -> int:
+    """Fetch the results of one batch, and return its exit code."""
+    batch = _finished(client, named)
+    if batch is None:
+        return UNFINISHED
+    if batch.status == "failed":
+        results = "these are the results that it has" if batch.result_file_ids else "has no results"
+        click.echo(visible(f"{batch.id}: failed, and {results}: 'batchfiles status' says why"), err=True)
+    paths = client.download(batch, target)
+    _print(batch, paths, as_json=as_json)
+    return FOUND if batch.status == "failed" or len(paths) < len(batch.result_file_ids) else 0
 
 
 def _finished(client: Client, named: NamedBatch) -> Batch | None:
     """Return a batch whose results can be fetched; None, and a word about it, where they can't yet."""
-    batch = client.batches.retrieve(named.id)
+    from batchfiles.api.status import BATCH_STATUSES
+
+    batch = noted(client.batches.retrieve(named.id))
     if batch.is_terminal:
         try:
             return client.wait(named.id, timeout=0)  # one that is completed may not name its files yet
         except StillRunning:
             click.echo(visible(f"{batch.id}: {batch.status}, but its files are not named yet"), err=True)
             return None
+    if batch.status not in BATCH_STATUSES and batch.result_file_ids:
+        words = f"the status {batch.status!r} is not known here: these are the files that it has now, which may not be all"
+        click.echo(visible(f"{batch.id}: {words}"), err=True)
+        return batch
     click.echo(visible(f"{batch.id}: {batch.status}, not finished yet"), err=True)
     return None
 
@@ -94,4 +121,4 @@ def _print(batch: Batch, paths: list[str], *, as_json: bool) -> None:
         click.echo(visible(path))
     if batch.status != "failed":
         fetched = ", ".join(size(Path(path).stat().st_size) for path in paths)
-        click.echo(visible(f"{batch.id}: {batch.status}, {fetched or 'no files'}"), err=True)
+        say(f"{batch.id}: {batch.status}, {fetched or 'no files'}")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from batchfiles.cli.live_line import say
 from batchfiles.cli.newest import all_option, limit_option, say_where_it_ends
 from batchfiles.cli.options import force_option
 from batchfiles.cli.service_options import Service, service_options
@@ -89,7 +90,7 @@ def upload(paths: tuple[str, ...], *, purpose: str, expires_after: int | None, a
             made = client.files.create(path, purpose=purpose, expires_after=expiry)
             click.echo(json.dumps(made.encode()) if as_json else visible(made.id))
             if not as_json:
-                click.echo(visible(f"{path}: {_size(made)} uploaded"), err=True)
+                say(f"{path}: {_size(made)} uploaded")
 
 
 @files.command("list", short_help="List the files at the service, newest first.")
@@ -119,7 +120,7 @@ def list_files(*, purpose: str | None, limit: int, everything: bool, as_json: bo
             for file in found:
                 click.echo(json.dumps(file.encode()))
             return
-        rows = [_row(file) for file in found]
+        rows = [_row(file) for file in map(noted, found)]
     for line in text_table(("file", "purpose", "made", "name", "size"), rows, texts=4):
         click.echo(line)
     say_where_it_ends(len(rows), most, "files")
@@ -144,7 +145,7 @@ def get(ids: tuple[str, ...], *, as_json: bool, service: Service) -> None:
     """  # noqa: D301 - click wants its \b
     with service.connect() as client:
         for number, file_id in enumerate(ids):
-            file = client.files.retrieve(file_id)
+            file = noted(client.files.retrieve(file_id))
             if as_json:
                 click.echo(json.dumps(file.encode()))
                 continue
@@ -220,10 +221,19 @@ def delete(context: click.Context, ids: tuple[str, ...], *, as_json: bool, servi
             kept += not done.deleted
             if as_json:
                 click.echo(json.dumps(done.encode()))
+            elif done.deleted:
+                say(f"{done.id}: deleted")
             else:
-                click.echo(visible(f"{done.id}: {'deleted' if done.deleted else 'not deleted'}"), err=True)
+                click.echo(visible(f"{done.id}: not deleted"), err=True)
     if kept:
         context.exit(FAILED)
+
+
+def noted(file: FileObject) -> FileObject:
+    """Return a file, and say which of its values could not be read."""
+    for note in file.notes:
+        say(f"{file.id}: {note}")
+    return file
 
 
 def _size(file: FileObject) -> str:

@@ -237,14 +237,26 @@ def _raised_in(error: BaseException) -> str:
     return name if isinstance(name, str) else ""
 
 
+NO_ROOM = ("can't start new thread", "can't allocate", "cannot allocate memory", "failed to map segment", "bad_alloc")
+"""What Python, the system and the loader say where a limit leaves no room."""
+
+
+def _is_short_of_room(error: BaseException) -> bool:
+    """Tell whether memory or threads are missing: as such, as a thread that can't start, or as a library that can't be loaded."""
+    if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM):
+        return True
+    words = str(error).lower()
+    return isinstance(error, (RuntimeError, ImportError, SystemError)) and any(said in words for said in NO_ROOM)
+
+
 def _what_failed(error: BaseException) -> str | None:
     """Say what could not be done; None if the error is no such thing."""
     if isinstance(error, BatchFilesError):
         return str(error)
     if isinstance(error, click.ClickException):
         return error.format_message()
-    if isinstance(error, MemoryError):
-        return "not enough memory"
+    if _is_short_of_room(error):
+        return "not enough memory or threads: allow more of them (ulimit -v, ulimit -u), or use --workers 1 where there is one"
     if isinstance(error, OSError):
         words = (error.strerror or str(error)).lower()
         return f"{os.fsdecode(error.filename)}: {words}" if isinstance(error.filename, (str, bytes)) else words

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from batchfiles.api.ids import is_id
+from batchfiles.cli.live_line import say
 
 if TYPE_CHECKING:
     from batchfiles.campaign.folder import Campaign
@@ -111,7 +112,7 @@ def _of_campaign(campaign: Campaign, *, every: bool) -> Iterator[NamedBatch]:
     if waiting == len(parts):
         raise click.UsageError(f"{campaign.folder} has no batch yet: 'batchfiles submit {campaign.folder}' makes them.")
     if waiting:
-        click.echo(f"{campaign.folder}: {waiting:,} of {len(parts):,} parts were not submitted yet", err=True)
+        say(f"{campaign.folder}: {waiting:,} of {len(parts):,} parts were not submitted yet")
     for part in parts:
         path = campaign.folder / part.file
         source = Source(str(path), path=path) if isinstance(path, Path) else None

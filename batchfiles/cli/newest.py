@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import click
 
+from batchfiles.cli.live_line import say
+
 __all__ = ["all_option", "limit_option", "say_where_it_ends"]
 
 limit_option = click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, metavar="N", help="How many.")
@@ -20,6 +22,6 @@ def say_where_it_ends(count: int, limit: int | None, noun: str) -> None:
         noun: What is listed, as one calls several of them.
     """
     if not count:
-        click.echo(f"no {noun}", err=True)
+        say(f"no {noun}")
     elif count == limit:
-        click.echo(f"the newest {limit:,}: --limit and --all show more", err=True)
+        say(f"the newest {limit:,}: --limit and --all show more")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from batchfiles.cli.live_line import say
 from batchfiles.cli.service_options import Service, service_options
 from batchfiles.cli.terminal import cut, visible
 from batchfiles.cli.text_table import text_table
@@ -95,7 +96,7 @@ def probe(context: click.Context, file: str, *, count: int, as_json: bool, servi
         click.echo(line)
     if not total:
         raise click.UsageError(f"{file} has no request.")
-    click.echo(f"{plural(total, 'request')} sent, {total - bad:,} succeeded", err=True)
+    say(f"{plural(total, 'request')} sent, {total - bad:,} succeeded")
     if bad:
         context.exit(FOUND)
 

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 import click
 
 from batchfiles.cli.limits_options import limits_options
+from batchfiles.cli.live_line import say
 from batchfiles.cli.options import files_argument
 from batchfiles.cli.report_json import report_json
 from batchfiles.cli.run_news import RunNews, words_of_plan, words_of_report
-from batchfiles.cli.service_options import Service, service_options
+from batchfiles.cli.service_options import Service, service_options, terms_options
 from batchfiles.cli.table_options import FORMATS, format_option
 from batchfiles.cli.targets import STDOUT, check_targets, refuse_two_on_stdout
 from batchfiles.errors import AlreadySubmitted
@@ -69,6 +70,7 @@ UNFINISHED = 4
     help="Replace a table that is there, or a folder of nothing but its parts; nothing is sent because of it.",
 )
 @click.option("--endpoint", metavar="PATH", help="Where the requests go, such as /v1/responses.  [default: their url]")
+@terms_options
 @click.option(
     "--interval",
     type=click.FloatRange(min=0, min_open=True),
@@ -94,6 +96,8 @@ def run(
     again: bool,
     force: bool,
     endpoint: str | None,
+    completion_window: str,
+    output_expires_after: int | None,
     interval: float | None,
     as_json: bool,
     limits: Limits,
@@ -154,6 +158,8 @@ def run(
                 campaign=campaign,
                 client=service.connect,
                 endpoint=endpoint,
+                completion_window=completion_window,
+                output_expires_after=output_expires_after,
                 limits=limits,
                 max_parallel=max_parallel,
                 retries=retries,
@@ -172,6 +178,6 @@ def run(
     if as_json:
         click.echo(report_json(report))
     for line in words_of_report(report):
-        click.echo(line, err=True)
+        say(line)
     if not report.finished:
         context.exit(UNFINISHED)

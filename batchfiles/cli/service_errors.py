@@ -52,6 +52,10 @@ def what_to_do(error: APIError | TransportError, service: Service) -> str | None
         return _about_the_key(service)
     if isinstance(error, UnreadableResponse):
         return f"is {address} the address of the API, version included?"
+    if error.status_code is not None and 300 <= error.status_code < 400:
+        return "where that is another address of the same API, name it with --base-url"
+    if error.status_code == 413:
+        return "'batchfiles split --max-bytes' makes smaller files"
     return next((words for kind, words in BY_KIND.items() if isinstance(error, kind)), None)
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import wraps
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from batchfiles.cli.live_line import speaking
 from batchfiles.cli.options import with_options
 from batchfiles.cli.service_errors import advice
 
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
     from batchfiles.api.config import Config
     from batchfiles.client.synchronous import Client
 
-__all__ = ["Service", "service_options"]
+__all__ = ["Service", "pairs", "service_options", "terms_options"]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -33,6 +35,10 @@ class Service:
         azure_entra: Whether the key is a token of Entra ID.
         allow_http: Whether the key may travel in the open.
         request_timeout: Seconds for each call.
+        headers: More headers of each call.
+        query: More parameters of each call.
+        quiet: Whether only errors are said.
+        verbose: Whether each step is said.
     """
 
     base_url: str | None = None
@@ -42,6 +48,10 @@ class Service:
     azure_entra: bool = False
     allow_http: bool = False
     request_timeout: float = 600.0
+    headers: dict[str, str] = field(default_factory=dict, repr=False)
+    query: dict[str, str] = field(default_factory=dict, repr=False)
+    quiet: bool = False
+    verbose: bool = False
 
     def config(self) -> Config:
         """Return where the service is.
@@ -62,6 +72,7 @@ class Service:
             found: Config = AzureConfig(base_url=self.azure_endpoint, allow_http=self.allow_http)
         else:
             found = config_of(self.base_url, allow_http=self.allow_http)
+        found = found.with_more(self.headers, self.query)
         if not isinstance(found, AzureConfig):
             if self.azure_entra or self.azure_api_version:
                 raise click.UsageError("--azure-entra and --azure-api-version need --azure-endpoint or AZURE_OPENAI_ENDPOINT.")
@@ -76,8 +87,6 @@ class Service:
             ValueError: An address or a key is none.
             MissingDependency: The extra `client` is not installed.
         """
-        import os
-
         from batchfiles.cli.key_command import CommandKey
         from batchfiles.client import Client
         from batchfiles.client.environment import key_variable
@@ -100,7 +109,9 @@ def service_options(command: Command) -> Command:
     @wraps(command)
     def with_service(*arguments: Any, **options: Any) -> Any:  # noqa: ANN401 - a command's own
         service = Service(**{name: options.pop(name) for name in NAMES})
-        with advice(service):
+        if service.quiet and service.verbose:
+            raise click.UsageError("-q says nothing, and -v says more: say one of them.")
+        with speaking(quiet=service.quiet, verbose=service.verbose), advice(service):
             return command(*arguments, service=service, **options)
 
     decorated: Any = with_service
@@ -109,6 +120,49 @@ def service_options(command: Command) -> Command:
 
 
 NAMES = tuple(Service.__dataclass_fields__)
+
+FROM_ENVIRONMENT = "env:"
+"""The prefix of a variable that holds a value which nobody else on the machine is to see."""
+
+
+def pairs(form: str) -> Callable[[click.Context, click.Parameter, tuple[str, ...]], dict[str, str]]:
+    """Return what takes names and values apart.
+
+    Args:
+        form: How they are written, such as `KEY=VALUE`.
+    """
+    sign = form[-6]
+
+    def taken_apart(_context: click.Context, _option: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
+        found = {}
+        for value in values:
+            name, separator, text = value.partition(sign)
+            if not separator or not name.strip():
+                raise click.BadParameter(f"is not of the form {form}.")  # what it is instead may be secret
+            found[name.strip()] = text.strip() if sign == ":" else text
+        return found
+
+    return taken_apart
+
+
+def secret_pairs(form: str) -> Callable[[click.Context, click.Parameter, tuple[str, ...]], dict[str, str]]:
+    """Return what takes names and values apart, and takes a value `env:VARIABLE` from the environment."""
+    taken_apart = pairs(form)
+
+    def revealed(context: click.Context, option: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
+        return {name: _revealed(text) for name, text in taken_apart(context, option, values).items()}
+
+    return revealed
+
+
+def _revealed(text: str) -> str:
+    if not text.startswith(FROM_ENVIRONMENT):
+        return text
+    variable = text.removeprefix(FROM_ENVIRONMENT)
+    if variable not in os.environ:
+        raise click.BadParameter(f"the variable {variable} is not set.")
+    return os.environ[variable]
+
 
 OPTIONS = (
     click.option(
@@ -138,5 +192,45 @@ OPTIONS = (
         show_default="600",
         metavar="SECONDS",
         help="Time for each call; a file on its way has ten times as much.",
+    ),
+    click.option(
+        "--header",
+        "headers",
+        multiple=True,
+        callback=secret_pairs("NAME:VALUE"),
+        metavar="NAME:VALUE",
+        help="Send this header along, as gateways need some; env:VARIABLE as its value hides it from others. Repeatable.",
+    ),
+    click.option(
+        "--query",
+        "query",
+        multiple=True,
+        callback=secret_pairs("NAME=VALUE"),
+        metavar="NAME=VALUE",
+        help="Add this parameter to each address; env:VARIABLE as for --header. Repeatable.",
+    ),
+    click.option("-q", "--quiet", is_flag=True, help="Say nothing on standard error but errors."),
+    click.option("-v", "--verbose", is_flag=True, help="Say each step on standard error, and not only what is tried again."),
+)
+
+
+def terms_options(command: Command) -> Command:
+    """Give a command that makes batches the options on how each one is made."""
+    return with_options(command, TERMS)
+
+
+TERMS = (
+    click.option(
+        "--completion-window",
+        default="24h",
+        show_default=True,
+        metavar="TIME",
+        help="How long a batch may take, in the words of the service; OpenAI has 24h only, others 1h to 14d.",
+    ),
+    click.option(
+        "--output-expires-after",
+        type=click.IntRange(3_600, 2_592_000),
+        metavar="SECONDS",
+        help="Let the service delete the files of results after this, from an hour to 30 days.",
     ),
 )

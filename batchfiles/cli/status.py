@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from batchfiles.cli.batch_words import batch_json, batch_record, batch_table, failure_words
+from batchfiles.cli.live_line import say
 from batchfiles.cli.named_batches import NamedBatch, fingerprint, named_batches, names_argument
 from batchfiles.cli.newest import all_option, limit_option, say_where_it_ends
 from batchfiles.cli.service_errors import what_to_do
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from batchfiles.api.batch import Batch
     from batchfiles.streams.sources import Source
 
-__all__ = ["cancel", "exit_code_of", "json_option", "list_batches", "print_batches", "status", "wait"]
+__all__ = ["cancel", "exit_code_of", "json_option", "list_batches", "noted", "print_batches", "status", "wait"]
 
 FOUND, FAILED, UNFINISHED = 1, 3, 4
 
@@ -69,7 +70,7 @@ def status(context: click.Context, names: tuple[str, ...], *, files: tuple[str, 
         found: list[Batch | BatchFilesError] = []
         for each in named:
             try:
-                found.append(client.batches.retrieve(each.id))
+                found.append(noted(client.batches.retrieve(each.id)))
             except NotFound as error:
                 found.append(error)
     context.exit(print_batches(found, with_files(named, found, files), as_json=as_json, service=service))
@@ -96,7 +97,7 @@ def list_batches(*, limit: int, everything: bool, as_json: bool, service: Servic
     """  # noqa: D301 - click wants its \b
     most = None if everything else limit
     with service.connect() as client:
-        batches = client.batches.list(limit=most)
+        batches = list(map(noted, client.batches.list(limit=most)))
     if as_json:
         for batch in batches:
             click.echo(batch_json(batch, None))
@@ -184,7 +185,7 @@ def cancel(context: click.Context, names: tuple[str, ...], *, as_json: bool, ser
         named = named_batches(client, names)
         for each in named:
             try:
-                found.append(client.batches.cancel(each.id))
+                found.append(noted(client.batches.cancel(each.id)))
             except Conflict:
                 late += 1
                 batch = client.batches.retrieve(each.id)
@@ -251,6 +252,13 @@ def print_batches(
         if isinstance(each, BatchFilesError):
             click.echo(visible(f"batchfiles: {_words(each, service)}"), err=True)
     return exit_code_of(found)
+
+
+def noted(batch: Batch) -> Batch:
+    """Return a batch, and say which of its values could not be read."""
+    for note in batch.notes:
+        say(f"{batch.id}: {note}")
+    return batch
 
 
 def _last_seen(each: Batch | BatchFilesError) -> Batch | BatchFilesError | None:

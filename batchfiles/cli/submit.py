@@ -6,16 +6,17 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from batchfiles.cli.batch_words import batch_json
 from batchfiles.cli.limits_options import limits_options
+from batchfiles.cli.live_line import say
 from batchfiles.cli.named_batches import campaign_named
 from batchfiles.cli.options import files_argument, temp_dir_option
 from batchfiles.cli.requests_to_send import RequestFile, check, endpoint_of, request_files
-from batchfiles.cli.service_options import Service, service_options
+from batchfiles.cli.service_options import Service, pairs, service_options, terms_options
 from batchfiles.cli.status import json_option, print_batches
 from batchfiles.cli.terminal import visible
 from batchfiles.cli.waiting import wait_for
@@ -31,27 +32,17 @@ __all__ = ["submit"]
 FOUND, REFUSED = 1, 2
 
 
-def pairs(_context: click.Context, _option: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
-    """Take `key=value` apart.
-
-    Raises:
-        BadParameter: Something is of another form.
-    """
-    found = {}
-    for value in values:
-        key, sign, text = value.partition("=")
-        if not sign or not key:
-            raise click.BadParameter(f"{value!r} is not of the form KEY=VALUE.")
-        found[key] = text
-    return found
-
-
 @click.command(short_help="Upload request files and make a batch of each, once.")
 @files_argument
 @click.option("--endpoint", metavar="URL", help="Where the requests go, such as /v1/responses; else the url of the first one.")
 @click.option(
-    "--metadata", multiple=True, callback=pairs, metavar="KEY=VALUE", help="Write this on the batches. Repeatable, up to 15."
+    "--metadata",
+    multiple=True,
+    callback=pairs("KEY=VALUE"),
+    metavar="KEY=VALUE",
+    help="Write this on the batches. Repeatable, up to 15.",
 )
+@terms_options
 @click.option("--wait", "waits", is_flag=True, help="Wait until the batches have come to their end, as 'batchfiles wait' does.")
 @click.option("--again", is_flag=True, help="Submit a file even if it has a live or finished batch; it is paid for twice.")
 @temp_dir_option("Where plain copies wait of what is compressed, remote, or on standard input.")
@@ -66,6 +57,8 @@ def submit(
     *,
     endpoint: str | None,
     metadata: dict[str, str],
+    completion_window: str,
+    output_expires_after: int | None,
     waits: bool,
     again: bool,
     temp_dir: str | None,
@@ -101,10 +94,11 @@ def submit(
     from batchfiles.streams.spool import Spool
 
     with service.connect() as client, Spool(temp_dir) as spool:
-        sending = _Sending(client, endpoint, metadata, again=again, temp_dir=temp_dir)
+        terms = {"metadata": metadata, "completion_window": completion_window, "output_expires_after": output_expires_after}
+        sending = _Sending(client, endpoint, terms, again=again, temp_dir=temp_dir)
         with _alone_in(files):
             found = request_files(files, spool)
-            if not no_validate and not check(found, limits, quiet=as_json):
+            if not no_validate and not check(found, limits, quiet=as_json or service.quiet):
                 context.exit(FOUND)
             for file in found:
                 batch = sending.submit(file)
@@ -142,7 +136,7 @@ class _Sending:
     Args:
         client: The service.
         endpoint: Where the requests go; None for the url of the first one.
-        metadata: What is written on each batch.
+        terms: What each batch is made with: see `submission_of`.
         again: Whether a file may have a second batch.
         temp_dir: Where plain copies wait; None takes the system's folder for temporary files.
 
@@ -151,12 +145,10 @@ class _Sending:
         refused: How many files were not sent because they had one.
     """
 
-    def __init__(
-        self, client: Client, endpoint: str | None, metadata: dict[str, str], *, again: bool, temp_dir: str | None
-    ) -> None:
+    def __init__(self, client: Client, endpoint: str | None, terms: dict[str, Any], *, again: bool, temp_dir: str | None) -> None:
         self.client = client
         self._endpoint = endpoint
-        self._metadata = metadata
+        self._terms = terms
         self._again = again
         self._temp_dir = temp_dir
         self.batches: list[tuple[Batch, RequestFile]] = []
@@ -206,7 +198,7 @@ class _Sending:
 
         endpoint = self._endpoint or endpoint_of(file.source)
         with Spool(self._temp_dir) as spool:  # for each file anew: a campaign may be larger than the room there is
-            submission = replace(submission_of(spool.local(file.source), endpoint, self._metadata), filename=file.filename)
+            submission = replace(submission_of(spool.local(file.source), endpoint, **self._terms), filename=file.filename)
             batch = self.client.run(submit_file(self.client.config, submission, RetryPolicy(), again=self._again))
         _say(file, f"{submission.size:,} bytes for {endpoint}: {batch.id} is {batch.status}")
         return batch
@@ -214,11 +206,12 @@ class _Sending:
     def _refuse(self, file: RequestFile, error: AlreadySubmitted) -> None:
         self.refused += 1
         known = f"{error.batch_id} was made of the same bytes and is {error.status}"
-        _say(file, f"not sent: {known}; 'batchfiles wait' and 'batchfiles download' take it, --again pays twice")
+        words = f"not sent: {known}; 'batchfiles wait' and 'batchfiles download' take it, --again pays twice"
+        click.echo(visible(f"{file.source.name}: {words}"), err=True)
 
 
 def _say(file: RequestFile, words: str) -> None:
-    click.echo(visible(f"{file.source.name}: {words}"), err=True)
+    say(f"{file.source.name}: {words}")
 
 
 def _note(file: RequestFile, batch_id: str) -> None:

@@ -8,11 +8,11 @@ import os
 import random
 import secrets
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any, Self, TypeVar
 
 from batchfiles.api.batch import Batch
-from batchfiles.api.batch_request import COMPLETION_WINDOW, BatchFileExpirationAfter
+from batchfiles.api.batch_request import COMPLETION_WINDOW
 from batchfiles.api.config import Config
 from batchfiles.api.file import FileDeleted, FileObject
 from batchfiles.api.files import PURPOSE
@@ -23,12 +23,12 @@ from batchfiles.api.key import Key
 from batchfiles.api.messages import TIMEOUT, Request, Response
 from batchfiles.api.retry_policy import RetryPolicy
 from batchfiles.client import disk
-from batchfiles.client.calls import Calls
+from batchfiles.client.calls import Calls, Expiry
 from batchfiles.client.environment import access_of
 from batchfiles.client.exchange import Exchange
 from batchfiles.client.file_pages import FilePages
-from batchfiles.client.service import ServiceClient
-from batchfiles.client.transport import CHUNK, CUT, NOT_SENT, KeyAuth, failure, head_of, httpx2, problem_of
+from batchfiles.client.service import LOGGER, ServiceClient
+from batchfiles.client.transport import CHUNK, CUT, NOT_SENT, Deadline, KeyAuth, head_of, httpx2
 from batchfiles.errors import FileError, TransportError
 
 __all__ = ["AsyncBatches", "AsyncClient", "AsyncFiles"]
@@ -45,6 +45,8 @@ class AsyncClient(ServiceClient):
         key: The key, or a function that returns one and is asked again after a 401; else `OPENAI_API_KEY`.
         config: Where the service is; else what `base_url` and the variables of the environment say.
         base_url: The address of an OpenAI-compatible service.
+        headers: More headers of each request, beside those of the configuration: gateways need some.
+        query: More parameters of each address.
         timeout: Seconds for a whole request; for uploads and downloads ten times as many.
         policy: How often a call is tried.
         http: An `httpx2.AsyncClient` of your own; it is not closed here.
@@ -59,11 +61,13 @@ class AsyncClient(ServiceClient):
         *,
         config: Config | None = None,
         base_url: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        query: Mapping[str, str] | None = None,
         timeout: float = TIMEOUT,
         policy: RetryPolicy | None = None,
         http: httpx2.AsyncClient | None = None,
     ) -> None:
-        access, key = access_of(key, config, base_url), None
+        access, key = access_of(key, config, base_url, headers, query), None
         super().__init__(access, timeout, policy)
         self._owned = http is None
         self._http = http or httpx2.AsyncClient(trust_env=False)
@@ -82,10 +86,36 @@ class AsyncClient(ServiceClient):
             await self._http.aclose()
 
     async def submit(
-        self, path: str | os.PathLike[str], endpoint: str, *, metadata: dict[str, str] | None = None, again: bool = False
+        self,
+        path: str | os.PathLike[str],
+        endpoint: str,
+        completion_window: str = COMPLETION_WINDOW,
+        *,
+        metadata: dict[str, str] | None = None,
+        output_expires_after: Expiry = None,
+        again: bool = False,
     ) -> Batch:
-        """Upload a file and make one batch of it: see `api.flows.submit`."""
-        flow = await asyncio.to_thread(self._calls.submit, path, endpoint, metadata, again=again)
+        """Upload a file and make one batch of it: see `api.flows.submit`.
+
+        Args:
+            path: The file of requests.
+            endpoint: Where its requests go.
+            completion_window: How long it may take, in the words of the service: `24h` at OpenAI.
+            metadata: At most 15 pairs.
+            output_expires_after: When the files of results are to be deleted; a number counts the seconds from their making.
+            again: Whether a file that has a batch already may have another one.
+
+        Raises:
+            AlreadySubmitted: There is a live or finished batch of the same bytes; it is in the exception.
+            SubmissionUnknown: The answer was lost, and the batch is not in the list.
+            APIError: The service said no.
+            TransportError: The service could not be reached, and nothing was made.
+            FileError: The file can't be read.
+            ValueError: A parameter is one that the service would refuse.
+        """
+        flow = await asyncio.to_thread(
+            self._calls.submit, path, endpoint, completion_window, metadata, output_expires_after, again=again
+        )
         return await self.run(flow)
 
     async def wait(
@@ -115,6 +145,7 @@ class AsyncClient(ServiceClient):
                     running.fail(error)
             return running.result
         finally:
+            exchange.disk.close()
             await exchange.close()
 
 
@@ -124,8 +155,8 @@ async def _perform(effect: effects.Effect, exchange: _Exchange, on_update: OnUpd
             return await exchange.open(request)
         case effects.ReadBody(limit):
             return await exchange.read(limit)
-        case effects.SaveBody(path, offset):
-            return await exchange.save(path, offset)
+        case effects.SaveBody(_, offset):
+            return await exchange.save(offset)
         case effects.Sleep(seconds):
             return await asyncio.sleep(seconds)
         case effects.Now():
@@ -137,8 +168,10 @@ async def _perform(effect: effects.Effect, exchange: _Exchange, on_update: OnUpd
         case effects.Tell(batch):
             told = on_update(batch) if on_update is not None else None
             return await told if inspect.isawaitable(told) else told
-        case effects.Size() | effects.ReadFile() | effects.WriteFile() | effects.Move():
-            return await asyncio.to_thread(disk.perform, effect)
+        case effects.Log(level, words):
+            return LOGGER.log(level, "%s", words)
+        case _:
+            return await asyncio.to_thread(exchange.disk.perform, effect)
 
 
 class _Exchange(Exchange[httpx2.AsyncClient]):
@@ -157,6 +190,7 @@ class _Exchange(Exchange[httpx2.AsyncClient]):
         return head_of(self._opened)
 
     async def read(self, limit: int) -> bytes:
+        self._opened_status = self._opened.status_code
         pieces: list[bytes] = []
         size = 0
         problem = None
@@ -167,23 +201,23 @@ class _Exchange(Exchange[httpx2.AsyncClient]):
                 if size >= limit:
                     break
         except CUT as error:
-            problem = problem_of(error)
+            problem = self._problem(error)
         await self.close()
         if problem is not None:
             raise problem
-        return b"".join(pieces)[:limit]
+        return self._shown(b"".join(pieces)[:limit])
 
-    async def save(self, path: str, offset: int) -> Saved:
+    async def save(self, offset: int) -> Saved:
         size, problem = offset, None
-        with disk.appended(path, offset) as file:
+        with self.disk.appended(offset) as file:
             try:
                 async for piece in self._timely(self._opened.aiter_raw()):
                     await asyncio.to_thread(file.write, piece)
                     size += len(piece)
             except CUT as error:
-                _, problem = failure(error)
+                problem = self._problem(error)
         await self.close()
-        return Saved(size, problem)
+        return Saved(size, None if problem is None else problem.reason)
 
     async def close(self) -> None:
         response, self._response = self._response, None
@@ -194,9 +228,10 @@ class _Exchange(Exchange[httpx2.AsyncClient]):
         """Send; returns why it failed, so that no traceback goes through frames that know the key."""
         try:
             built = self._built(request, self._body(request) if request.body else None)
-            self._response = await self._http.send(built, auth=self._auth, stream=True, follow_redirects=False)
-        except NOT_SENT as error:
-            return problem_of(error)
+            async with asyncio.timeout(self._left):
+                self._response = await self._http.send(built, auth=self._auth_of(request), stream=True, follow_redirects=False)
+        except (*NOT_SENT, TimeoutError) as error:
+            return self._problem(error)
         return None
 
     async def _body(self, request: Request) -> AsyncIterator[bytes]:
@@ -210,8 +245,15 @@ class _Exchange(Exchange[httpx2.AsyncClient]):
                 yield piece
 
     async def _timely(self, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-        """Yield pieces as they come, however small: each is a moment to look at the clock."""
-        async for piece in pieces:
+        """Yield pieces as they come, however small: each is a moment to look at the clock, and so is the time between them."""
+        while True:
+            try:
+                async with asyncio.timeout(self._left):
+                    piece = await anext(pieces, None)
+            except TimeoutError:
+                raise Deadline from None
+            if piece is None:
+                return
             self._check_time()
             yield piece
 
@@ -229,7 +271,7 @@ class AsyncBatches:
         completion_window: str = COMPLETION_WINDOW,
         *,
         metadata: dict[str, str] | None = None,
-        output_expires_after: BatchFileExpirationAfter | None = None,
+        output_expires_after: Expiry = None,
     ) -> Batch:
         """Make a batch of a file that was uploaded; never two, whatever happens to the answer."""
         return await self._run(
@@ -260,7 +302,7 @@ class AsyncFiles:
         path: str | os.PathLike[str],
         *,
         purpose: str = PURPOSE,
-        expires_after: BatchFileExpirationAfter | None = None,
+        expires_after: Expiry = None,
         filename: str | None = None,
     ) -> FileObject:
         """Upload a file; it is never read into memory as a whole."""

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from batchfiles.api import batches, files
 from batchfiles.api.batch import Batch
-from batchfiles.api.batch_request import BatchFileExpirationAfter, BatchRequest
+from batchfiles.api.batch_request import COMPLETION_WINDOW, BatchFileExpirationAfter, BatchRequest
 from batchfiles.api.config import Config
 from batchfiles.api.file import FileDeleted, FileObject
 from batchfiles.api.flows import Submission, call, create, download, download_file, list_batches, submit, upload, wait
@@ -19,18 +19,28 @@ from batchfiles.api.page import ListFilesResponse
 from batchfiles.api.retry_policy import RetryPolicy
 from batchfiles.streams.atomic import file_error
 
-__all__ = ["Calls", "submission_of"]
+__all__ = ["Calls", "Expiry", "submission_of"]
+
+
+Expiry = BatchFileExpirationAfter | int | None
+"""When files are to be deleted; a number counts the seconds from their making."""
 
 
 def submission_of(
-    path: str | os.PathLike[str], endpoint: str, metadata: dict[str, str] | None, token: str | None = None
+    path: str | os.PathLike[str],
+    endpoint: str,
+    metadata: dict[str, str] | None,
+    *,
+    completion_window: str = COMPLETION_WINDOW,
+    output_expires_after: Expiry = None,
 ) -> Submission:
     """Look at a file that is to become a batch.
 
     Raises:
         FileError: It can't be read.
-        ValueError: The metadata has more than 15 pairs, or too long ones.
+        ValueError: The metadata has more than 15 pairs, or too long ones; the files can't be kept for such a time.
     """
+    expires = BatchFileExpirationAfter.of(output_expires_after)
     file = Path(path)
     try:
         with file.open("rb") as stream:
@@ -43,8 +53,9 @@ def submission_of(
         sha256=sha256,
         filename=file.name,
         endpoint=endpoint,
+        completion_window=completion_window,
         metadata=dict(metadata or {}),
-        token=token,
+        output_expires_after=expires,
     )
 
 
@@ -66,7 +77,7 @@ class Calls:
         endpoint: str,
         completion_window: str,
         metadata: dict[str, str] | None,
-        output_expires_after: BatchFileExpirationAfter | None,
+        output_expires_after: Expiry,
     ) -> Flow[Batch]:
         """Make a batch of a file that was uploaded."""
         params = BatchRequest(
@@ -74,7 +85,7 @@ class Calls:
             endpoint=endpoint,
             completion_window=completion_window,
             metadata=metadata,
-            output_expires_after=output_expires_after,
+            output_expires_after=BatchFileExpirationAfter.of(output_expires_after),
         )
         return create(self.config, params, self.policy)
 
@@ -90,9 +101,7 @@ class Calls:
         """Cancel a batch; a conflict is final."""
         return call(batches.cancel_request(self.config, batch_id), batches.cancel_response, self.policy, conflicts=False)
 
-    def upload(
-        self, path: str | os.PathLike[str], purpose: str, expires_after: BatchFileExpirationAfter | None, filename: str | None
-    ) -> Flow[FileObject]:
+    def upload(self, path: str | os.PathLike[str], purpose: str, expires_after: Expiry, filename: str | None) -> Flow[FileObject]:
         """Upload a file.
 
         Raises:
@@ -104,7 +113,8 @@ class Calls:
         except OSError as error:
             raise file_error(error, file) from None
         part = FilePart(str(file), 0, size)
-        return upload(self.config, part, filename or file.name, self.policy, purpose=purpose, expires_after=expires_after)
+        expiry = BatchFileExpirationAfter.of(expires_after)
+        return upload(self.config, part, filename or file.name, self.policy, purpose=purpose, expires_after=expiry)
 
     def list_files(self, purpose: str | None, after: str | None, limit: int | None, order: str | None) -> Flow[ListFilesResponse]:
         """Return one page of files."""
@@ -123,9 +133,21 @@ class Calls:
         """Fetch the bytes of a file to a path where nothing is yet."""
         return download_file(self.config, file_id, os.fspath(path), self.policy)
 
-    def submit(self, path: str | os.PathLike[str], endpoint: str, metadata: dict[str, str] | None, *, again: bool) -> Flow[Batch]:
+    def submit(
+        self,
+        path: str | os.PathLike[str],
+        endpoint: str,
+        completion_window: str,
+        metadata: dict[str, str] | None,
+        output_expires_after: Expiry,
+        *,
+        again: bool,
+    ) -> Flow[Batch]:
         """Upload a file and make one batch of it."""
-        return submit(self.config, submission_of(path, endpoint, metadata), self.policy, again=again)
+        submission = submission_of(
+            path, endpoint, metadata, completion_window=completion_window, output_expires_after=output_expires_after
+        )
+        return submit(self.config, submission, self.policy, again=again)
 
     def wait(self, batch_id: str, interval: float | None, timeout: float | None) -> Flow[Batch]:
         """Wait for a batch."""

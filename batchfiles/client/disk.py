@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -13,7 +15,7 @@ from batchfiles.api.messages import FilePart
 from batchfiles.errors import FileError
 from batchfiles.streams.atomic import atomic_file, file_error
 
-__all__ = ["appended", "move", "perform", "pieces", "read", "size", "write"]
+__all__ = ["Disk", "WorkFile", "pieces", "read", "size", "write"]
 
 
 def size(path: str) -> int | None:
@@ -54,35 +56,72 @@ def write(path: str, content: bytes) -> None:
         file.write(content)
 
 
-def perform(effect: effects.Size | effects.ReadFile | effects.WriteFile | effects.Move) -> int | bytes | None:
-    """Do one of the effects that need only the disk, and return its answer.
+LOCKLESS = frozenset({errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EINVAL})
+"""What disks without locks say, such as stores that are mounted as folders.
 
-    Raises:
-        FileError: The disk refused.
+There, two downloads at once are not kept apart: only the size and the identity of what is renamed are checked.
+"""
+
+RENAMED = 1000
+"""How often in a row another process may finish a file in the moment in which it is opened."""
+
+
+class WorkFile:
+    """A file that is written by one process alone: the bytes of a download until they are whole.
+
+    The lock is on the file and not on its name, and the system takes it back when its owner dies. What gets the final name in the
+    end is the very file that was locked and written.
     """
-    match effect:
-        case effects.Size(path):
-            return size(path)
-        case effects.ReadFile(path):
-            return read(path)
-        case effects.WriteFile(path, content):
-            write(path, content)
-        case effects.Move(path, target, leftover):
-            move(path, target, leftover)
-    return None
 
+    def __init__(self, path: str, file: BinaryIO) -> None:
+        self.path = path
+        self._file = file
 
-@contextmanager
-def appended(path: str, offset: int) -> Iterator[BinaryIO]:
-    """Open a file to write on from a place; what stood behind is cut off. Its bytes are on the disk in the end.
+    @classmethod
+    def locked(cls, path: str) -> WorkFile | None:
+        """Open and lock a file, which is made if it isn't there; None where somebody else is at work on it.
 
-    Raises:
-        FileError: The disk refused.
-    """
-    try:
-        Path(path).touch(mode=0o600)
-        # Buffered: a full disk takes a part of an unbuffered write without a word.
-        with Path(path).open("r+b") as file:
+        Raises:
+            FileError: The disk refused.
+        """
+        for _ in range(RENAMED):
+            try:
+                # Buffered: a full disk takes a part of an unbuffered write without a word.
+                file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600), "r+b")
+            except OSError as error:
+                raise file_error(error, Path(path)) from None
+            work = cls(path, file)
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                file.close()
+                return None
+            except OSError as error:
+                if error.errno not in LOCKLESS:
+                    file.close()
+                    raise file_error(error, Path(path)) from None
+                return work
+            if work._has_its_name():
+                return work
+            file.close()  # its owner has just given it another name: there is a new one to lock
+        raise FileError("can't be locked: the disk shows another file under its name each time", path=path)
+
+    def _has_its_name(self) -> bool:
+        """Tell whether the name still leads to this file."""
+        try:
+            return os.path.samestat(Path(self.path).stat(), os.fstat(self._file.fileno()))
+        except FileNotFoundError:
+            return False
+
+    @contextmanager
+    def appended(self, offset: int) -> Iterator[BinaryIO]:
+        """Write on from a place; what stood after it is cut off. The bytes are on the disk in the end.
+
+        Raises:
+            FileError: The disk refused.
+        """
+        file = self._file
+        try:
             file.truncate(offset)
             file.seek(offset)
             try:
@@ -90,27 +129,104 @@ def appended(path: str, offset: int) -> Iterator[BinaryIO]:
             finally:
                 file.flush()
                 os.fsync(file.fileno())
-    except OSError as error:
-        raise file_error(error, Path(path)) from None
+        except OSError as error:
+            raise file_error(error, Path(self.path)) from None
 
+    def move(self, target: str, size: int) -> None:
+        """Give the file its final name, and let go of it.
 
-def move(path: str, target: str, leftover: str) -> None:
-    """Give a finished file its name, and remove what is left over.
-
-    Raises:
-        FileError: The disk refused.
-    """
-    try:
-        Path(path).replace(target)
-        folder = os.open(Path(target).parent, os.O_RDONLY)
+        Raises:
+            FileError: The disk refused, or the file is not the one that was written, or not of this size.
+        """
         try:
-            os.fsync(folder)
+            self._check(size)
+            Path(self.path).replace(target)
+            folder = os.open(Path(target).parent, os.O_RDONLY)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
+        except FileError:
+            raise
+        except OSError as error:
+            raise file_error(error, Path(target)) from None
         finally:
-            os.close(folder)
-    except OSError as error:
-        raise file_error(error, Path(target)) from None
+            self.close()
+
+    def _check(self, size: int) -> None:
+        if not self._has_its_name() or os.fstat(self._file.fileno()).st_size != size:
+            raise FileError("another process has changed it while it was fetched: fetch it again", path=self.path)
+
+    def discard(self) -> None:
+        """Remove the file, and let go of it."""
+        with suppress(OSError):
+            if self._has_its_name():
+                Path(self.path).unlink()
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the file."""
+        with suppress(OSError):  # what could not be written was reported when it was to be on the disk
+            self._file.close()
+
+
+class Disk:
+    """Performs what flows ask of the disk, and holds the work file of one flow.
+
+    Attributes:
+        work: The locked work file; None where nothing is locked.
+    """
+
+    def __init__(self) -> None:
+        self.work: WorkFile | None = None
+
+    def perform(self, effect: effects.DiskEffect) -> int | bytes | bool | None:
+        """Do one of the effects that need only the disk, and return its answer.
+
+        Raises:
+            FileError: The disk refused.
+        """
+        match effect:
+            case effects.Size(path):
+                return size(path)
+            case effects.ReadFile(path):
+                return read(path)
+            case effects.WriteFile(path, content):
+                write(path, content)
+            case effects.Lock(path):
+                self.close()
+                self.work = WorkFile.locked(path)
+                return self.work is not None
+            case effects.Truncate():
+                with self.appended(0):
+                    pass
+            case effects.Move(_, target, leftover, length):
+                self._locked.move(target, length)
+                _remove(leftover)
+            case effects.Discard(_, leftover):
+                _remove(leftover)
+                self._locked.discard()
+        return None
+
+    def appended(self, offset: int) -> AbstractContextManager[BinaryIO]:
+        """Open the work file to write on from a place."""
+        return self._locked.appended(offset)
+
+    def close(self) -> None:
+        """Let go of the work file."""
+        work, self.work = self.work, None
+        if work is not None:
+            work.close()
+
+    @property
+    def _locked(self) -> WorkFile:
+        assert self.work is not None  # noqa: S101 - a flow locks its file first
+        return self.work
+
+
+def _remove(path: str) -> None:
     with suppress(OSError):
-        Path(leftover).unlink()
+        Path(path).unlink()
 
 
 def _shorter(part: FilePart) -> FileError:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from batchfiles.api.config import OPENAI_BASE_URL, AzureConfig, Config
 from batchfiles.api.key import Key
@@ -58,14 +58,18 @@ def key_of(key: str | Key | Callable[[], str] | None, config: Config) -> Key:
 
 
 def access_of(
-    key: str | Key | Callable[[], str] | None, config: Config | None, base_url: str | None
+    key: str | Key | Callable[[], str] | None,
+    config: Config | None,
+    base_url: str | None,
+    headers: Mapping[str, str] | None = None,
+    query: Mapping[str, str] | None = None,
 ) -> tuple[Config, Key] | ValueError:
     """Return where the service is and the key, or what is wrong with them.
 
     It is returned and not raised: the traceback would lead through frames whose locals hold the key.
     """
     try:
-        found = config or config_of(base_url)
+        found = (config or config_of(base_url)).with_more(headers, query)
         return found, key_of(key, found)
     except ValueError as error:
         problem = str(error)

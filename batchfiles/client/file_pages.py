@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import logging
+
 from batchfiles.api.file import FileObject
 from batchfiles.api.files import MAX_PAGE
-from batchfiles.api.flows.effects import Flow
+from batchfiles.api.flows.effects import Flow, Log
+from batchfiles.api.page import Listing
 from batchfiles.client.calls import Calls
 
 __all__ = ["FilePages"]
@@ -25,19 +28,26 @@ class FilePages:
         self._purpose = purpose
         self._left = limit
         self._order = order
-        self._after: str | None = None
-        self._is_last = False
+        self._listing: Listing[FileObject] = Listing()
 
     @property
     def are_over(self) -> bool:
         """Whether there is no page to ask for."""
-        return self._is_last or (self._left is not None and self._left <= 0)
+        return self._listing.is_over or (self._left is not None and self._left <= 0)
 
     def read(self) -> Flow[list[FileObject]]:
-        """Return the files of the next page."""
+        """Return the new files of the next page.
+
+        Raises:
+            APIError: The service said no, or gives the same page again.
+            TransportError: There was no answer.
+        """
         size = None if self._left is None else min(self._left, MAX_PAGE)
-        page = yield from self._calls.list_files(self._purpose, self._after, size, self._order)
-        self._after = page.after
-        self._is_last = page.after is None
-        self._left = None if self._left is None else self._left - len(page.data)
-        return page.data
+        page = yield from self._calls.list_files(self._purpose, self._listing.after, size, self._order)
+        for note in page.notes:
+            yield Log(logging.WARNING, f"the list of files: {note}")
+        found = self._listing.add(page)
+        if self._left is not None:
+            found = found[: self._left]
+            self._left -= len(found)
+        return found

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import logging
+
 from batchfiles.api.config import Config
 from batchfiles.api.key import Key
 from batchfiles.api.retry_policy import RetryPolicy
 from batchfiles.client.calls import Calls
 
-__all__ = ["ServiceClient"]
+__all__ = ["LOGGER", "ServiceClient"]
+
+LOGGER = logging.getLogger("batchfiles")
+"""Where both clients write: steps as INFO, what is tried again as WARNING; the key is in none of it."""
 
 
 class ServiceClient:

@@ -6,11 +6,11 @@ import os
 import random
 import secrets
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Self, TypeVar
 
 from batchfiles.api.batch import Batch
-from batchfiles.api.batch_request import COMPLETION_WINDOW, BatchFileExpirationAfter
+from batchfiles.api.batch_request import COMPLETION_WINDOW
 from batchfiles.api.config import Config
 from batchfiles.api.file import FileDeleted, FileObject
 from batchfiles.api.files import PURPOSE
@@ -21,12 +21,12 @@ from batchfiles.api.key import Key
 from batchfiles.api.messages import TIMEOUT, Request, Response
 from batchfiles.api.retry_policy import RetryPolicy
 from batchfiles.client import disk
-from batchfiles.client.calls import Calls
+from batchfiles.client.calls import Calls, Expiry
 from batchfiles.client.environment import access_of
 from batchfiles.client.exchange import Exchange
 from batchfiles.client.file_pages import FilePages
-from batchfiles.client.service import ServiceClient
-from batchfiles.client.transport import CHUNK, CUT, NOT_SENT, KeyAuth, failure, head_of, httpx2, problem_of
+from batchfiles.client.service import LOGGER, ServiceClient
+from batchfiles.client.transport import CHUNK, CUT, NOT_SENT, KeyAuth, head_of, httpx2, limit_stream, until
 from batchfiles.errors import FileError, TransportError
 
 __all__ = ["Batches", "Client", "Files"]
@@ -41,6 +41,8 @@ class Client(ServiceClient):
         key: The key, or a function that returns one and is asked again after a 401; else `OPENAI_API_KEY`.
         config: Where the service is; else what `base_url` and the variables of the environment say.
         base_url: The address of an OpenAI-compatible service.
+        headers: More headers of each request, beside those of the configuration: gateways need some.
+        query: More parameters of each address.
         timeout: Seconds for a whole request, from its sending to the end of its answer; for a file on its way ten times as many.
         policy: How often a call is tried.
         http: An `httpx2.Client` of your own, with proxies and certificates; it is not closed here. Else one that takes nothing
@@ -56,11 +58,13 @@ class Client(ServiceClient):
         *,
         config: Config | None = None,
         base_url: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        query: Mapping[str, str] | None = None,
         timeout: float = TIMEOUT,
         policy: RetryPolicy | None = None,
         http: httpx2.Client | None = None,
     ) -> None:
-        access, key = access_of(key, config, base_url), None
+        access, key = access_of(key, config, base_url, headers, query), None
         super().__init__(access, timeout, policy)
         self._owned = http is None
         self._http = http or httpx2.Client(trust_env=False)
@@ -79,10 +83,34 @@ class Client(ServiceClient):
             self._http.close()
 
     def submit(
-        self, path: str | os.PathLike[str], endpoint: str, *, metadata: dict[str, str] | None = None, again: bool = False
+        self,
+        path: str | os.PathLike[str],
+        endpoint: str,
+        completion_window: str = COMPLETION_WINDOW,
+        *,
+        metadata: dict[str, str] | None = None,
+        output_expires_after: Expiry = None,
+        again: bool = False,
     ) -> Batch:
-        """Upload a file and make one batch of it: see `api.flows.submit`."""
-        return self.run(self._calls.submit(path, endpoint, metadata, again=again))
+        """Upload a file and make one batch of it: see `api.flows.submit`.
+
+        Args:
+            path: The file of requests.
+            endpoint: Where its requests go.
+            completion_window: How long it may take, in the words of the service: `24h` at OpenAI.
+            metadata: At most 15 pairs.
+            output_expires_after: When the files of results are to be deleted; a number counts the seconds from their making.
+            again: Whether a file that has a batch already may have another one.
+
+        Raises:
+            AlreadySubmitted: There is a live or finished batch of the same bytes; it is in the exception.
+            SubmissionUnknown: The answer was lost, and the batch is not in the list.
+            APIError: The service said no.
+            TransportError: The service could not be reached, and nothing was made.
+            FileError: The file can't be read.
+            ValueError: A parameter is one that the service would refuse.
+        """
+        return self.run(self._calls.submit(path, endpoint, completion_window, metadata, output_expires_after, again=again))
 
     def wait(
         self,
@@ -116,6 +144,7 @@ class Client(ServiceClient):
                     running.fail(error)
             return running.result
         finally:
+            exchange.disk.close()
             exchange.close()
 
 
@@ -125,8 +154,8 @@ def _perform(effect: effects.Effect, exchange: _Exchange, on_update: Callable[[B
             return exchange.open(request)
         case effects.ReadBody(limit):
             return exchange.read(limit)
-        case effects.SaveBody(path, offset):
-            return exchange.save(path, offset)
+        case effects.SaveBody(_, offset):
+            return exchange.save(offset)
         case effects.Sleep(seconds):
             return time.sleep(seconds)
         case effects.Now():
@@ -137,8 +166,10 @@ def _perform(effect: effects.Effect, exchange: _Exchange, on_update: Callable[[B
             return secrets.token_hex(16)
         case effects.Tell(batch):
             return on_update(batch) if on_update is not None else None
-        case effects.Size() | effects.ReadFile() | effects.WriteFile() | effects.Move():
-            return disk.perform(effect)
+        case effects.Log(level, words):
+            return LOGGER.log(level, "%s", words)
+        case _:
+            return exchange.disk.perform(effect)
 
 
 class _Exchange(Exchange[httpx2.Client]):
@@ -157,33 +188,36 @@ class _Exchange(Exchange[httpx2.Client]):
         return head_of(self._opened)
 
     def read(self, limit: int) -> bytes:
+        self._opened_status = self._opened.status_code
         pieces: list[bytes] = []
         size = 0
         problem = None
         try:
-            for piece in self._timely(self._opened.iter_bytes()):
-                pieces.append(piece)
-                size += len(piece)
-                if size >= limit:
-                    break
+            with until(self._end):
+                for piece in self._timely(self._opened.iter_bytes()):
+                    pieces.append(piece)
+                    size += len(piece)
+                    if size >= limit:
+                        break
         except CUT as error:
-            problem = problem_of(error)
+            problem = self._problem(error)
         self.close()
         if problem is not None:
             raise problem
-        return b"".join(pieces)[:limit]
+        return self._shown(b"".join(pieces)[:limit])
 
-    def save(self, path: str, offset: int) -> Saved:
+    def save(self, offset: int) -> Saved:
         size, problem = offset, None
-        with disk.appended(path, offset) as file:
+        with self.disk.appended(offset) as file:
             try:
-                for piece in self._timely(self._opened.iter_raw()):
-                    file.write(piece)
-                    size += len(piece)
+                with until(self._end):
+                    for piece in self._timely(self._opened.iter_raw()):
+                        file.write(piece)
+                        size += len(piece)
             except CUT as error:
-                _, problem = failure(error)
+                problem = self._problem(error)
         self.close()
-        return Saved(size, problem)
+        return Saved(size, None if problem is None else problem.reason)
 
     def close(self) -> None:
         response, self._response = self._response, None
@@ -193,10 +227,11 @@ class _Exchange(Exchange[httpx2.Client]):
     def _send(self, request: Request) -> TransportError | FileError | None:
         """Send; returns why it failed, so that no traceback goes through frames that know the key."""
         try:
-            built = self._built(request, self._body(request) if request.body else None)
-            self._response = self._http.send(built, auth=self._auth, stream=True, follow_redirects=False)
+            built = self._built(request, self._body(request) if request.body else None, limit_stream)
+            with until(self._end):
+                self._response = self._http.send(built, auth=self._auth_of(request), stream=True, follow_redirects=False)
         except NOT_SENT as error:
-            return problem_of(error)
+            return self._problem(error)
         return None
 
     def _body(self, request: Request) -> Iterator[bytes]:
@@ -228,7 +263,7 @@ class Batches:
         completion_window: str = COMPLETION_WINDOW,
         *,
         metadata: dict[str, str] | None = None,
-        output_expires_after: BatchFileExpirationAfter | None = None,
+        output_expires_after: Expiry = None,
     ) -> Batch:
         """Make a batch of a file that was uploaded; never two, whatever happens to the answer."""
         return self._run(self._calls.create_batch(input_file_id, endpoint, completion_window, metadata, output_expires_after))
@@ -257,7 +292,7 @@ class Files:
         path: str | os.PathLike[str],
         *,
         purpose: str = PURPOSE,
-        expires_after: BatchFileExpirationAfter | None = None,
+        expires_after: Expiry = None,
         filename: str | None = None,
     ) -> FileObject:
         """Upload a file; it is never read into memory as a whole."""

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import ssl
-from collections.abc import Generator
+import threading
+import time
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from typing import Any
 
 from batchfiles.api.config import Config
 from batchfiles.api.key import Key
@@ -15,7 +20,20 @@ try:
 except ImportError:
     raise MissingDependency("the client needs httpx2: pip install 'batchfiles[client]'") from None
 
-__all__ = ["CHUNK", "CUT", "NOT_SENT", "Deadline", "KeyAuth", "failure", "head_of", "httpx2", "operation_timeout", "problem_of"]
+__all__ = [
+    "CHUNK",
+    "CUT",
+    "NOT_SENT",
+    "Deadline",
+    "KeyAuth",
+    "failure",
+    "head_of",
+    "httpx2",
+    "limit_stream",
+    "operation_timeout",
+    "problem_of",
+    "until",
+]
 
 CHUNK = 256 * 1024
 """Bytes of a file that are read and sent at once."""
@@ -38,12 +56,14 @@ CUT = (httpx2.HTTPError, httpx2.StreamError, Deadline)
 class KeyAuth(httpx2.Auth):
     """Puts the key on a request as it leaves.
 
-    httpx2 calls it for the address that the request was made for only; redirects are never followed.
+    httpx2 calls it for the address that the request was made for only, and follows no redirects: where the contents of a file
+    have another origin, the flow makes a request that is sent without it.
     """
 
     def __init__(self, config: Config, key: Key) -> None:
         self._header, self._before = config.key_header
         self._key = key
+        self._sent = b""
 
     @property
     def is_renewable(self) -> bool:
@@ -57,12 +77,72 @@ class KeyAuth(httpx2.Auth):
     def auth_flow(self, request: httpx2.Request) -> Generator[httpx2.Request, httpx2.Response, None]:
         """Add the header."""
         request.headers[self._header] = self._before + self._key.reveal()
+        self._sent = request.headers[self._header].removeprefix(self._before).encode()
         yield request
+
+    def hidden(self, body: bytes) -> bytes:
+        """Return a body without the key: some gateways repeat a key that they refuse."""
+        return body.replace(self._sent, b"***") if self._sent else body
 
 
 def operation_timeout(timeout: float) -> httpx2.Timeout:
     """Return the time for each operation of a request that has `timeout` seconds as a whole."""
     return httpx2.Timeout(min(OPERATION, timeout), connect=min(CONNECT, timeout))
+
+
+class _Limit(threading.local):
+    end = math.inf
+
+
+LIMIT = _Limit()
+"""When the request ends that this thread is at."""
+
+
+@contextmanager
+def until(end: float) -> Iterator[None]:
+    """Let nothing that this thread reads or writes last longer than to a moment of `time.monotonic`."""
+    before, LIMIT.end = LIMIT.end, end
+    try:
+        yield
+    finally:
+        LIMIT.end = before
+
+
+def limit_stream(_event: str, info: dict[str, Any]) -> None:
+    """Keep a new connection from outlasting the request: httpx2 calls it with each connection that it has made.
+
+    Its own timeouts are for single reads. A server that sends its headers byte by byte, or one 103 after the other, keeps each of
+    them short, and httpx2 says nothing before the headers are over.
+    """
+    stream: Any = info.get("return_value")
+    if (
+        not callable(getattr(stream, "read", None))
+        or not callable(getattr(stream, "write", None))
+        or hasattr(stream, "is_limited")
+    ):
+        return
+    read, write = stream.read, stream.write
+
+    def timely_read(max_bytes: int, timeout: float | None = None) -> bytes:
+        found: bytes = read(max_bytes, timeout=_left(timeout))
+        return found
+
+    def timely_write(buffer: bytes, timeout: float | None = None) -> None:
+        write(buffer, timeout=_left(timeout))
+
+    stream.read, stream.write, stream.is_limited = timely_read, timely_write, True
+
+
+def _left(timeout: float | None) -> float | None:
+    """Return the time for an operation, as far as the request has it.
+
+    Raises:
+        Deadline: It has none.
+    """
+    left = LIMIT.end - time.monotonic()
+    if left <= 0:
+        raise Deadline
+    return timeout if left == math.inf else min(left, math.inf if timeout is None else timeout)
 
 
 def head_of(response: httpx2.Response) -> Response:

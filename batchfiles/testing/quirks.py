@@ -22,6 +22,8 @@ class Quirks:
         empty_error_file: Whether a batch without failures has an error file of no bytes (Azure).
         late_files: Seconds after the end at which the files are named (567-labs/instructor#1745).
         new_file_pause: Seconds for which a file that was just uploaded is unknown to `/batches` (bespokelabsai/curator#116).
+        pending_files: Seconds for which a file that was just uploaded is `pending`, and no batch can be made of it (Azure,
+            openai/openai-dotnet#312).
         list_lag: Seconds after which a new batch is in the list.
         enqueued_requests: Requests that may wait in the queue, all batches together; a batch beyond it fails with
             `token_limit_exceeded`. None for any number.
@@ -37,6 +39,7 @@ class Quirks:
     empty_error_file: bool = False
     late_files: float = 0.0
     new_file_pause: float = 0.0
+    pending_files: float = 0.0
     list_lag: float = 0.0
     enqueued_requests: int | None = None
     unknown_status: str | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Collection
+from dataclasses import replace
 from functools import partial
 from typing import IO, Any, BinaryIO, TypeVar, cast
 
@@ -71,7 +72,7 @@ class Service:
     def files(self) -> list[FileObject]:
         """All files, oldest first."""
         with self._lock:
-            return [stored.object for stored in self._files.all(self.clock.now())]
+            return [self._shown(stored) for stored in self._files.all(self.clock.now())]
 
     @property
     def batches(self) -> list[Batch]:
@@ -102,7 +103,13 @@ class Service:
         if purpose == "batch":
             self._check_upload(content, filename)
         with self._lock:
-            return self._files.add(self._new_id("file-"), content, filename, purpose, self.clock.now(), life)
+            made = self._files.add(self._new_id("file-"), content, filename, purpose, self.clock.now(), life)
+            return self._shown(self._files.get(made.id, self.clock.now()))
+
+    def _shown(self, stored: StoredFile) -> FileObject:
+        """Return what the service says of a file now."""
+        pending = stored.object.purpose == "batch" and self.clock.now() - stored.made < self.quirks.pending_files
+        return replace(stored.object, status="pending") if pending else stored.object
 
     def _check_upload(self, content: BinaryIO, filename: str) -> None:
         if not filename.lower().endswith(".jsonl"):
@@ -123,7 +130,8 @@ class Service:
             Refusal: There is none.
         """
         with self._lock:
-            return self._files.get(file_id, self.clock.now())
+            stored = self._files.get(file_id, self.clock.now())
+            return replace(stored, object=self._shown(stored))
 
     def list_files(self, purpose: str | None, after: str | None, limit: int, order: str) -> ListFilesResponse:
         """Return a page of files.
@@ -165,6 +173,10 @@ class Service:
             if stored is None or now - stored.made < self.quirks.new_file_pause:
                 message = f"Cannot find file {file_id}, or project does not have access to it."
                 raise Refusal(400, message, param="file_id")
+            if self._shown(stored).status == "pending":
+                raise Refusal(
+                    400, f"The file {file_id} must be in the 'processed' state.", code="invalidPayload", param="file_id"
+                )
             validation = validated(stored.path, endpoint, self.limits, self.models)
             self._check_queue(validation, now)
             batch = Batch(

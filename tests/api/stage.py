@@ -59,6 +59,9 @@ class Stage:
         self.times: list[float] = []
         self.told: list[Batch] = []
         self.files: dict[str, bytes] = {}
+        self.locks: list[str] = []
+        self.busy: list[bool] = []
+        self.logged: list[tuple[int, str]] = []
         self.tokens = 0
 
     @property
@@ -106,9 +109,22 @@ class Stage:
             case effects.WriteFile(path, content):
                 self.files[path] = content
                 return None
-            case effects.Move(path, target, leftover):
-                self.files[target] = self.files.pop(path)
+            case effects.Lock(path):
+                self.locks.append(path)
+                self.files.setdefault(path, b"")
+                return self.busy.pop(0) if self.busy else True
+            case effects.Truncate(path):
+                self.files[path] = b""
+                return None
+            case effects.Discard(path, leftover):
+                self.files.pop(path)
                 return self.files.pop(leftover, None) and None
+            case effects.Move(path, target, leftover, size):
+                self.files[target] = self.files.pop(path)
+                assert len(self.files[target]) == size
+                return self.files.pop(leftover, None) and None
+            case effects.Log(level, words):
+                return self.logged.append((level, words))
 
     def _open(self, request: Request) -> Response:
         self.requests.append(request)

@@ -103,18 +103,97 @@ def test_an_empty_answer_is_told_as_such() -> None:
     assert str(error_of(Response(520))) == "the service answered with status 520 and nothing else (status 520)"
 
 
+WRONG = "Input file not found"
+
+
 @pytest.mark.parametrize(
-    ("body", "reason"),
+    ("value", "reason", "code"),
     [
-        (b'{"error": "no such model"}', "no such model"),
-        (b'{"message": "no such model", "code": 7}', "no such model"),
-        (b'{"error": {"message": "no such model", "code": null, "param": ["x"]}}', "no such model"),
-        (b'"no such model"', "no such model"),
+        ({"error": WRONG}, WRONG, None),
+        ({"error": {"message": WRONG, "code": None, "param": ["x"]}}, WRONG, None),
+        ({"error": {"message": WRONG, "type": "invalid_request_error", "code": None}}, WRONG, None),
+        ({"error": {"error": {"message": WRONG, "code": 400}}}, WRONG, "400"),
+        ({"error": "invalid_request", "error_description": WRONG}, WRONG, "invalid_request"),
+        ({"error": "Bad Request", "message": WRONG, "statusCode": 400}, WRONG, "Bad Request"),
+        ({"message": WRONG, "code": 7}, WRONG, "7"),
+        ({"Message": WRONG}, WRONG, None),
+        ({"message": {"text": 1, "detail": WRONG}}, WRONG, None),
+        ({"msg": WRONG, "errorCode": "E7"}, WRONG, "E7"),
+        ({"errorMessage": WRONG}, WRONG, None),
+        ({"detail": WRONG}, WRONG, None),
+        ({"detail": {"message": WRONG, "code": "gone"}}, WRONG, "gone"),
+        ({"detail": {"error": WRONG}}, WRONG, None),
+        (
+            {"detail": [{"loc": ["body", "input_file_id"], "msg": "field required", "type": "missing"}]},
+            "body.input_file_id: field required",
+            None,
+        ),
+        ({"detail": [{"loc": ["a", 0], "msg": "x"}, {"loc": ["b"], "msg": "y"}]}, "a.0: x; b: y", None),
+        ({"errors": [{"message": WRONG, "code": 10_000}], "success": False}, WRONG, "10000"),
+        ({"errors": ["a", "b", "c", "d"]}, "a; b; c; and 1 more", None),
+        ({"errors": {"endpoint": ["is unknown"], "purpose": ["is missing"]}}, "endpoint: is unknown; purpose: is missing", None),
+        ({"endpoint": ["is unknown"]}, "endpoint: is unknown", None),
+        ({"errors": WRONG}, WRONG, None),
+        ({"fault": {"faultstring": WRONG, "detail": {"errorcode": "steps.jwt.Failed"}}}, WRONG, "steps.jwt.Failed"),
+        ({"type": "about:blank", "title": "Not Found", "status": 404, "detail": WRONG}, f"Not Found: {WRONG}", None),
+        ({"type": "https://x/y", "title": WRONG, "status": 404}, WRONG, None),
+        ([{"error": {"code": 404, "message": WRONG, "status": "NOT_FOUND"}}], WRONG, "404"),
+        (WRONG, WRONG, None),
     ],
 )
-def test_the_shapes_of_other_services_errors_are_read(body: bytes, reason: str) -> None:
-    """A bare sentence, an object without its wrapping."""
-    assert error_of(Response(400, {}, body)).reason == reason
+def test_the_words_of_a_refusal_are_found_wherever_they_stand(value: object, reason: str, code: str | None) -> None:
+    """Gateways, frameworks and proxies all have their own form; what they say is what helps."""
+    for kind in ("application/json", "application/problem+json", "text/plain", ""):
+        error = error_of(Response(400, {"content-type": kind}, json.dumps(value).encode()))
+        assert (error.reason, error.code) == (reason, code)
+
+
+def test_plain_text_and_the_xml_of_stores_are_read_as_well() -> None:
+    """Without their markup and their line ends."""
+    assert error_of(Response(403, {"content-type": "text/plain"}, b"RBAC: access\n denied\n")).reason == "RBAC: access denied"
+    assert (
+        error_of(Response(403, {"content-type": "application/json"}, b"upstream connect error")).reason
+        == "upstream connect error"
+    )
+    xml = b'<?xml version="1.0"?>\n<Error><Code>AccessDenied</Code><Message>Request has &quot;expired&quot;</Message></Error>'
+    error = error_of(Response(403, {"content-type": "application/xml"}, xml))
+    assert (error.reason, error.code) == ('Request has "expired"', "AccessDenied")
+
+
+@pytest.mark.parametrize(
+    "value", [{}, [], {"detail": []}, {"status": "error"}, {"errors": {}}, {"error": {"type": "x"}}, 7, None]
+)
+def test_where_nothing_is_said_the_answer_is_described(value: object) -> None:
+    """Its size and its kind."""
+    error = error_of(Response(400, {"content-type": "application/json"}, json.dumps(value).encode()))
+    assert "bytes of application/json that are no JSON of its API" in error.reason
+
+
+def test_a_refusal_with_a_status_of_success_is_a_refusal() -> None:
+    """Some gateways answer 200 to everything."""
+    with pytest.raises(APIError, match=WRONG) as caught:
+        batches.retrieve_response(Response(200, {}, json.dumps({"error": {"message": WRONG}}).encode()))
+    assert not isinstance(caught.value, UnreadableResponse)
+    assert batches.retrieve_response(Response(200, {}, b'{"id": "b", "status": "failed", "error": "x"}')).extra == {"error": "x"}
+
+
+def test_a_redirect_is_called_so_without_what_may_be_secret_in_it() -> None:
+    """The base url is another one, and nobody should have to guess that."""
+    error = error_of(Response(307, {"location": "https://user:pw@api.example.com/v1/batches?sig=secret#x"}))
+    assert error.reason.startswith("the service answered with a redirect to https://api.example.com/v1/batches; ")
+    assert "secret" not in str(error)
+    assert "pw" not in str(error)
+    for location in ("", "http://[::1", "//x:99999999/"):
+        assert "a redirect to" in error_of(Response(302, {"location": location})).reason
+
+
+def test_a_request_that_is_too_large_for_something_in_between_is_called_so() -> None:
+    """Proxies answer 413 with a page of their own."""
+    assert (
+        "too large for the service, or for a proxy in between"
+        in error_of(Response(413, {"content-type": "text/html"}, PAGE)).reason
+    )
+    assert error_of(refusal(413, message="File is too large.")).reason == "File is too large."
 
 
 def test_at_most_two_hundred_characters_are_quoted() -> None:

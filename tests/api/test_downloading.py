@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import logging
+from collections.abc import Callable
 
 import pytest
 
-from batchfiles import Batch, IncompleteDownload, NotFound, RetryPolicy, TransportError
+from batchfiles import APIError, Batch, FileError, IncompleteDownload, NotFound, RetryPolicy, TransportError
 from batchfiles.api import Config, Request, Response
 from batchfiles.api.flows import download, download_file
-from batchfiles.api.flows.effects import WriteFile
+from batchfiles.api.flows.effects import Sleep, WriteFile
 from tests.api.stage import Stage, lost, said
 
 OLD, NEW = b"old!" * 25, b"new." * 25
@@ -55,11 +57,112 @@ def fetched(stage: Stage) -> bytes:
     return stage.files[PATH]
 
 
-def test_a_file_that_is_there_is_left_alone() -> None:
-    """At its final name a file is whole: nothing is asked."""
-    stage = Stage()
+@pytest.mark.parametrize(
+    "answer", [sized(5), sized(0), said({"id": "file-1"}), said({"error": "no such file"}, 404), said({}, 405)]
+)
+def test_a_file_that_is_there_is_left_alone(answer: Response) -> None:
+    """It has the size that the service says, or the service says none, or has the file no longer."""
+    stage = Stage(answer)
     stage.files[PATH] = b"whole"
     assert fetched(stage) == b"whole"
+
+
+def test_a_file_of_another_size_is_not_believed() -> None:
+    """A final name alone proves nothing: another program may have left half a file there."""
+    stage = Stage(sized())
+    stage.files[PATH] = b"torn"
+    with pytest.raises(FileError, match="has 4 bytes, and the file at the service 100"):
+        fetched(stage)
+    stage = Stage(served(OLD), repeat=True)
+    stage.files[PATH] = b"torn"
+    stage.run(download_file(Config(), "file-1", PATH, RetryPolicy(), replace=True))
+    assert stage.files == {PATH: OLD}
+    assert stage.logged[0] == (logging.WARNING, "d/f: has 4 bytes and not 100: fetching file-1 again")
+
+
+def test_another_download_of_the_same_file_is_waited_for() -> None:
+    """It holds the work file; when it is done, its file is taken, and no byte is fetched twice."""
+    stage = Stage(sized())
+    stage.busy = [False, False, True]
+    flow = download_file(Config(), "file-1", PATH, RetryPolicy())
+    effect = next(flow)
+    while True:
+        if isinstance(effect, Sleep) and len(stage.sleeps) == 1:
+            stage.files[PATH] = OLD
+        try:
+            effect = flow.send(stage._perform(effect))
+        except StopIteration:
+            break
+    assert stage.files == {PATH: OLD}
+    assert (stage.locks, len(stage.requests)) == ([PART] * 3, 1)
+    assert [words for _, words in stage.logged] == ["d/f: another download is at work on it; waiting for its end"]
+
+
+def test_another_download_that_never_ends_is_given_up() -> None:
+    """After an hour, with what to do."""
+    stage = Stage(sized())
+    stage.busy = [False] * 100_000
+    with pytest.raises(FileError, match="at work on it for an hour"):
+        fetched(stage)
+
+
+def moved(location: str, status: int = 302) -> Response:
+    """Answer with a redirect."""
+    return Response(status, {"location": location}, b"")
+
+
+FULL = Config(organization="org", project="p", headers={"X-Gateway": "secret"}, query={"q": "1"})
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_contents_are_fetched_from_where_the_service_has_put_them(status: int) -> None:
+    """To another origin goes nothing that says who we are, and on the way back neither."""
+    stage = Stage(
+        sized(),
+        moved("/v1/elsewhere", status),
+        moved("https://store.example/f?sig=1"),
+        moved("https://api.openai.com/f"),
+        whole(OLD),
+    )
+    stage.run(download_file(FULL, "file-1", PATH, RetryPolicy()))
+    assert stage.files == {PATH: OLD}
+    first, second, third, fourth = stage.requests[1:]
+    assert (first.is_keyed, second.is_keyed, third.is_keyed, fourth.is_keyed) == (True, True, False, False)
+    assert (second.url, third.url) == ("https://api.openai.com/v1/elsewhere", "https://store.example/f?sig=1")
+    assert second.headers["X-Gateway"] == "secret"
+    assert third.headers == fourth.headers == {"Accept": "application/binary, */*", "Accept-Encoding": "identity"}
+
+
+def test_the_rest_of_a_file_is_asked_for_by_way_of_the_service() -> None:
+    """Signed addresses expire; range and tag go along."""
+    stage = Stage(
+        sized(),
+        moved("https://store.example/f"),
+        Response(206, {"content-range": "bytes 40-99/100", "etag": TAGS[OLD]}, OLD[40:]),
+    )
+    stage.files |= {PART: OLD[:40], NOTES: json.dumps({"file_id": "file-1", "etag": '"old"'}).encode()}
+    assert fetched(stage) == OLD
+    assert stage.requests[-1].headers["Range"] == "bytes=40-"
+    assert stage.requests[-1].headers["If-Range"] == '"old"'
+
+
+@pytest.mark.parametrize(
+    ("location", "words"),
+    [
+        ("http://store.example/f", "plain http"),
+        ("file:///etc/passwd", "something else than http"),
+        ("ftp://store.example/f", "something else than http"),
+        ("https://store.example:99999999/", "can't be read"),
+        ("https://[::1", "can't be read"),
+        ("", "a redirect to nowhere"),
+        ("/v1/files/file-1/content", "more than 10 times"),
+    ],
+)
+def test_a_redirect_that_leads_nowhere_good_is_an_error(location: str, words: str) -> None:
+    """And never a request."""
+    stage = Stage(sized(), *[moved(location)] * 11)
+    with pytest.raises(APIError, match=words):
+        fetched(stage)
 
 
 def test_another_process_goes_on_where_one_was_killed() -> None:
@@ -180,3 +283,69 @@ def test_a_batch_without_files_leaves_only_itself() -> None:
     flow = download(Config(), Batch(id="batch_1", status="failed"), "d", RetryPolicy())
     assert isinstance(flow.send(None), WriteFile)  # type: ignore[arg-type]
     assert stage.files == {}
+
+
+def files_of(**there: bytes) -> Callable[[Request], Response]:
+    """Answer as a service that has some files."""
+
+    def answer(request: Request) -> Response:
+        name = request.url.split("/files/")[1].partition("/")[0]
+        if name not in there:
+            return said({"error": {"message": "No such File object"}}, 404)
+        return whole_of(there[name]) if request.url.endswith("/content") else said({"id": name, "bytes": len(there[name])})
+
+    return answer
+
+
+def whole_of(content: bytes) -> Response:
+    """Answer with some bytes."""
+    return Response(200, {"content-length": str(len(content))}, content)
+
+
+BOTH = Batch(id="batch_1", status="completed", output_file_id="out", error_file_id="err")
+
+
+@pytest.mark.parametrize("status", [400, 410, 422])
+def test_a_file_that_is_gone_is_gone_in_whatever_status_the_service_says_it(status: int) -> None:
+    """Only some services say 404."""
+
+    def answer(request: Request) -> Response:
+        found = files_of(out=OLD)(request)
+        return Response(status, {}, found.body) if found.status_code == 404 else found
+
+    stage = Stage(answer, repeat=True)
+    assert stage.run(download(Config(), BOTH, "d", RetryPolicy())) == ["d/batch_1_output.jsonl"]
+    assert "the error file err of batch_1 is not at the service" in stage.logged[-1][1]
+
+
+def test_a_missing_file_of_errors_does_not_cost_the_answers() -> None:
+    """It is reported with its name and that of its batch."""
+    stage = Stage(files_of(out=OLD), repeat=True)
+    assert stage.run(download(Config(), BOTH, "d", RetryPolicy())) == ["d/batch_1_output.jsonl"]
+    assert stage.files["d/batch_1_output.jsonl"] == OLD
+    assert "d/batch_1.json" in stage.files
+    words = "the error file err of batch_1 is not at the service: No such File object (status 404)"
+    assert [entry for entry in stage.logged if entry[0] == logging.WARNING] == [(logging.WARNING, words)]
+
+
+def test_a_missing_file_of_answers_is_an_error_and_does_not_cost_that_of_errors() -> None:
+    """Both files are named in its words, and with them the batch."""
+    stage = Stage(files_of(err=OLD), repeat=True)
+    with pytest.raises(NotFound, match="the output file out of batch_1 is not at the service: No such File object"):
+        stage.run(download(Config(), BOTH, "d", RetryPolicy()))
+    assert stage.files == {"d/batch_1_error.jsonl": OLD}
+    with pytest.raises(NotFound, match="the output file out"):
+        Stage(files_of(), repeat=True).run(download(Config(), BOTH, "d", RetryPolicy()))
+    alone = Batch(id="batch_1", status="completed", error_file_id="err")
+    with pytest.raises(NotFound, match="the error file err"):
+        Stage(files_of(), repeat=True).run(download(Config(), alone, "d", RetryPolicy()))
+
+
+def test_an_id_of_a_file_that_can_not_be_read_is_an_error_and_an_empty_one_is_not() -> None:
+    """Paid answers must not be taken for missing."""
+    odd = Batch.decode({"id": "batch_1", "status": "completed", "output_file_id": "a/../b", "error_file_id": {}})
+    with pytest.raises(APIError, match=r"the id of the output file of batch_1 can't be read: 'a/\.\./b'"):
+        Stage().run(download(Config(), odd, "d", RetryPolicy()))
+    empty = Batch.decode({"id": "batch_1", "status": "completed", "output_file_id": "out", "error_file_id": {}})
+    stage = Stage(files_of(out=OLD), repeat=True)
+    assert stage.run(download(Config(), empty, "d", RetryPolicy())) == ["d/batch_1_output.jsonl"]

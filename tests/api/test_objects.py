@@ -21,7 +21,7 @@ from batchfiles import (
     UnreadableResponse,
 )
 from batchfiles.api.batch import TIMES
-from batchfiles.api.status import BATCH_STATUSES, TERMINAL
+from batchfiles.api.status import BATCH_STATUSES, STATES, TERMINAL
 
 BATCH = {
     "id": "batch_abc123",
@@ -136,6 +136,20 @@ def test_a_file_that_is_not_there_has_no_id(nothing: str | None) -> None:
         ("CANCELLATION_REQUESTED", "cancelling"),
         ("JOB_STATE_CANCELLED", "cancelled"),
         ("Postprocessing", "postprocessing"),
+        ("BATCH_STATE_SUCCEEDED", "completed"),
+        ("JOB_STATE_PARTIALLY_SUCCEEDED", "completed"),
+        ("BATCH_STATUS_IN_PROGRESS", "in_progress"),
+        ("STATE_FAILED", "failed"),
+        ("MODEL_INVOCATION_JOB_STATUS_EXPIRED", "expired"),
+        ("PartiallyCompleted", "completed"),
+        ("InProgress", "in_progress"),
+        ("INPROGRESS", "in_progress"),
+        ("completed with errors", "completed"),
+        ("Cancel-Requested", "cancelling"),
+        ("BATCH_STATE_UNSPECIFIED", "batch_state_unspecified"),
+        *((word, state.status) for word, state in STATES.items()),
+        *((f"JOB_STATE_{word.upper()}", state.status) for word, state in STATES.items()),
+        *((word.title().replace("_", ""), state.status) for word, state in STATES.items()),
     ],
 )
 def test_a_status_is_in_the_words_of_openai(word: str, status: str) -> None:
@@ -145,11 +159,25 @@ def test_a_status_is_in_the_words_of_openai(word: str, status: str) -> None:
     assert batch.is_terminal == (status in TERMINAL)
 
 
+def test_every_word_has_a_source_and_the_state_may_be_called_so() -> None:
+    """One table; Fireworks and Google write `state`, and an object for `status`."""
+    assert all(state.source and state.status in BATCH_STATUSES for state in STATES.values())
+    assert batch_with(status={"code": "OK"}, state="JOB_STATE_COMPLETED").status == "completed"
+
+
 @pytest.mark.parametrize(
     ("value", "seconds"),
     [
         (1711471533, 1711471533),
         (1711471533.0, 1711471533),
+        (1711471533.5, 1711471533),
+        (1711471533000, 1711471533),
+        ("1711471533", 1711471533),
+        ("1711471533.5", 1711471533),
+        ("2024-03-26T16:45:33.123456789Z", 1711471533),
+        ("Tue, 26 Mar 2024 16:45:33 GMT", 1711471533),
+        (0, None),
+        ("0001-01-01T00:00:00Z", None),
         ("2024-03-26T16:45:33Z", 1711471533),
         ("2024-03-26T16:45:33.250Z", 1711471533),
         ("2024-03-26T18:45:33+02:00", 1711471533),
@@ -159,36 +187,97 @@ def test_a_status_is_in_the_words_of_openai(word: str, status: str) -> None:
     ],
 )
 def test_times_are_seconds_since_1970(value: object, seconds: int | None) -> None:
-    """Together and Novita write ISO 8601; without a zone it is UTC."""
+    """Together and Novita write ISO 8601, Go a zero for never; without a zone it is UTC."""
     for name in TIMES:
         assert getattr(batch_with(**{name: value}), name) == seconds
+
+
+@pytest.mark.parametrize("value", [[], "batch", 7, None, {}, {"id": None}, {"id": ""}, {"id": "../files"}, {"id": "x", "a": 1}])
+def test_what_is_not_a_batch_is_an_error(value: object) -> None:
+    """No object, no id, or an object of something else."""
+    with pytest.raises(UnreadableResponse):
+        Batch.decode({**BATCH, **value} if value and isinstance(value, dict) and "a" not in value else value)
 
 
 @pytest.mark.parametrize(
     ("changed", "field"),
     [
-        ({"id": None}, "id"),
-        ({"id": ""}, "id"),
-        ({"id": "../files"}, "id"),
         ({"status": 3}, "status"),
         ({"status": None}, "status"),
+        ({"endpoint": ["/v1/embeddings"]}, "endpoint"),
+        ({"completion_window": 86400}, "completion_window"),
+        ({"model": {"id": "m"}}, "model"),
+        ({"error_file_id": {}}, "error_file_id"),
         ({"output_file_id": "file-1/content?x=1"}, "output_file_id"),
+        ({"input_file_id": 7}, "input_file_id"),
         ({"created_at": "yesterday"}, "created_at"),
         ({"created_at": True}, "created_at"),
-        ({"created_at": 1.5}, "created_at"),
+        ({"created_at": 10**400}, "created_at"),
+        ({"completed_at": {"seconds": 1}}, "completed_at"),
         ({"request_counts": []}, "request_counts"),
         ({"request_counts": {"total": "many"}}, "request_counts.total"),
+        ({"request_counts": {"total": 1.5}}, "request_counts.total"),
+        ({"request_counts": {"total": -1}}, "request_counts.total"),
         ({"usage": 7}, "usage"),
-        ({"errors": "no"}, "errors"),
-        ({"errors": {"data": {}}}, "errors.data"),
-        ({"errors": {"data": [{"line": "7"}]}}, "line"),
-        ({"metadata": {"a": 1}}, "metadata.a"),
+        ({"usage": {"input_tokens_details": [1]}}, "usage.input_tokens_details"),
+        ({"errors": 5}, "errors"),
+        ({"errors": {"data": {}}}, "data"),
+        ({"errors": {"data": [7]}}, "errors.data[0]"),
+        ({"errors": {"data": [{"line": "x"}]}}, "errors.data[0].line"),
+        ({"metadata": "a=1"}, "metadata"),
     ],
 )
-def test_a_value_of_another_type_is_an_error_that_names_the_field(changed: dict[str, Any], field: str) -> None:
-    """Ours, not a KeyError or an AttributeError."""
-    with pytest.raises(UnreadableResponse, match=f"'{field}'"):
-        batch_with(**changed)
+def test_an_odd_value_costs_no_other_field_and_is_noted(changed: dict[str, Any], field: str) -> None:
+    """One odd value must not take a paid batch out of sight."""
+    batch = batch_with(**changed)
+    assert (batch.id, batch.metadata == BATCH["metadata"]) == ("batch_abc123", "metadata" not in changed)
+    place = next(iter(batch.odd))
+    assert place.endswith(field)
+    assert batch.notes[0].startswith(f"{place!r} is ")
+    assert batch.notes[0].endswith(": read as null")
+    if field in ("endpoint", "error_file_id", "created_at", "completion_window", "output_file_id", "usage", "metadata"):
+        assert getattr(batch, field) is None
+    assert Batch.decode(batch.encode()) == batch
+
+
+@pytest.mark.parametrize(
+    ("changed", "read"),
+    [
+        ({"request_counts": {"total": "7", "completed": "5.0", "failed": 2.0}}, {"total": 7, "completed": 5, "failed": 2}),
+        ({"usage": {"input_tokens": "12"}}, {"input_tokens": 12}),
+        ({"metadata": {"a": 1, "b": None, "c": ["x"], "d": True}}, {"a": "1", "c": '["x"]', "d": "true"}),
+        ({"metadata": []}, {}),
+        ({"errors": "no"}, BatchErrors(data=[BatchError(message="no")])),
+        ({"errors": [{"line": "7", "code": 400}]}, BatchErrors(data=[BatchError(line=7, code="400")])),
+    ],
+)
+def test_numbers_in_strings_and_other_plain_forms_are_read(changed: dict[str, Any], read: object) -> None:
+    """They say what they say, whoever wrote the quotation marks."""
+    batch = batch_with(**changed)
+    found = getattr(batch, next(iter(changed)))
+    if isinstance(read, dict) and not isinstance(found, dict):
+        assert {name: getattr(found, name) for name in read} == read
+    else:
+        assert found == read
+    assert batch.notes == []
+
+
+def test_a_batch_of_a_list_that_can_not_be_read_costs_no_other() -> None:
+    """It is left out, and there is a note; where none can be read, that is an error."""
+    page = ListBatchesResponse.decode({"data": [BATCH, {"status": "completed"}, 7], "has_more": "false", "last_id": 3})
+    assert [batch.id for batch in page.data] == ["batch_abc123"]
+    assert list(page.odd) == ["data[1]", "data[2]", "last_id"]
+    assert page.has_more is False
+    with pytest.raises(UnreadableResponse):
+        ListBatchesResponse.decode({"data": [{"status": "completed"}]})
+    with pytest.raises(UnreadableResponse):
+        ListFilesResponse.decode({"data": "none"})
+
+
+def test_a_file_with_odd_values_is_read() -> None:
+    """The size as a string, a status that is an object."""
+    file = FileObject.decode({**FILE, "bytes": "120000", "status": {"code": 1}, "created_at": 1677610602.75})
+    assert (file.bytes, file.status, file.created_at, list(file.odd)) == (120000, None, 1677610602, ["status"])
 
 
 JSON_VALUES = st.recursive(
@@ -247,6 +336,7 @@ def test_the_next_page_begins_after_the_last_id() -> None:
 IDS = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9_:-]{0,30}", fullmatch=True)
 WORDS = st.none() | st.text(min_size=1)
 NUMBERS = st.none() | st.integers(0, 2**40)
+MOMENTS = st.none() | st.integers(1, 2**37)
 COUNTS = st.integers(0, 2**40)
 MORE = st.dictionaries(st.text(min_size=1).map(lambda text: f"x_{text}"), JSON_VALUES, max_size=2)
 ERRORS = st.builds(BatchError, code=WORDS, message=WORDS, param=WORDS, line=NUMBERS, extra=MORE)
@@ -274,14 +364,14 @@ BATCHES = st.builds(
     ),
     metadata=st.none() | st.dictionaries(st.text(), st.text(), max_size=3),
     extra=MORE,
-    **dict.fromkeys(TIMES, NUMBERS),  # type: ignore[arg-type]
+    **dict.fromkeys(TIMES, MOMENTS),  # type: ignore[arg-type]
 )
 FILES = st.builds(
     FileObject,
     id=IDS,
     bytes=NUMBERS,
-    created_at=NUMBERS,
-    expires_at=NUMBERS,
+    created_at=MOMENTS,
+    expires_at=MOMENTS,
     filename=WORDS,
     purpose=WORDS,
     status=WORDS,

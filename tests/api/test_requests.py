@@ -311,3 +311,25 @@ def test_what_is_no_boundary_is_refused(boundary: str) -> None:
     """RFC 2046."""
     with pytest.raises(ValueError, match="is no boundary"):
         content_type(boundary)
+
+
+def test_a_parameter_of_the_caller_reaches_azure_s_newer_dialect() -> None:
+    """A version that is not set must not take the caller's away; one that is set wins."""
+    preview = {"api-version": "preview"}
+    newer = AzureConfig(base_url="https://name.openai.azure.com", query=preview)
+    assert newer.url("batches") == "https://name.openai.azure.com/openai/v1/batches?api-version=preview"
+    assert DATED.with_more(query=preview).url("batches").endswith("?api-version=2024-10-21")
+
+
+@pytest.mark.parametrize("name", ["Authorization", "api-key", "Cookie", "Host", "Content-Length", "range", "a b", "", "é", "a:b"])
+def test_a_header_that_can_not_be_is_refused(name: str) -> None:
+    """The key has its own place, and what a request is decides the request."""
+    with pytest.raises(ValueError, match="header"):
+        Config(headers={name: "x"})
+    with pytest.raises(ValueError, match="header"):
+        OPENAI.with_more({"X-Fine": "line\nend"})
+
+
+def test_contents_are_asked_for_in_a_way_that_every_service_can_answer() -> None:
+    """Strict ones answer 406 to `application/binary` alone."""
+    assert files.content_request(OPENAI, "file-1").headers["Accept"] == "application/binary, */*"

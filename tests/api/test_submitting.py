@@ -11,6 +11,7 @@ from batchfiles import (
     AlreadySubmitted,
     APIError,
     Batch,
+    BatchFileExpirationAfter,
     BatchRequest,
     RateLimited,
     RetryPolicy,
@@ -20,7 +21,7 @@ from batchfiles import (
 )
 from batchfiles.api import Config, Request, Response
 from batchfiles.api.flows import Submission, create, submit
-from batchfiles.api.flows.submitting import LOOKS, MARKER, NEW_FILE_PAUSES, marker_of
+from batchfiles.api.flows.submitting import LOOKS, MARKER, NEW_FILE_PAUSES, UNPROCESSED_CODE, marker_of
 from tests.api.stage import Stage, batch, lost, page, said
 
 SHA = "5" * 64
@@ -222,3 +223,80 @@ def test_an_upload_that_is_refused_makes_no_batch() -> None:
     with pytest.raises(APIError, match="File is too large"):
         submitted(stage, again=True)
     assert not issubclass(APIError, ServerFault)
+
+
+def pending(status: str = "pending", **more: object) -> Response:
+    """Answer with a file that is not processed yet."""
+    return said({"id": "file-1", "bytes": 100, "status": status, **more})
+
+
+def test_a_pending_file_is_waited_for() -> None:
+    """Azure makes no batch of it before (openai/openai-dotnet#312); a look that finds nothing yet is no end."""
+    gone = said({"error": {"message": "No such File object"}}, 404)
+    stage = Stage(NONE, pending(), pending("Running"), gone, pending("processed"), batch("validating"))
+    assert submitted(stage).id == "batch_1"
+    assert stage.calls[1:] == ["POST /files", *["GET /files/file-1"] * 3, "POST /batches"]
+    assert stage.sleeps == [1.0, 2.0, 4.0]
+    assert "file-1 is pending: waiting until the service has processed it" in [words for _, words in stage.logged]
+
+
+@pytest.mark.parametrize("status", ["uploaded", "processed", "", None, "ready"])
+def test_a_service_with_other_words_is_not_waited_for(status: str | None) -> None:
+    """Many say `uploaded` for ever."""
+    stage = Stage(NONE, said({"id": "file-1", "status": status}), batch("validating"))
+    assert submitted(stage).id == "batch_1"
+    assert stage.sleeps == []
+
+
+def test_a_file_that_can_not_be_processed_is_an_error_with_its_reason() -> None:
+    """And no batch is asked for."""
+    stage = Stage(NONE, pending(), pending("error", status_details="line 7 is no JSON"))
+    with pytest.raises(APIError, match="could not process the file file-1, which is error: line 7 is no JSON") as caught:
+        submitted(stage)
+    assert caught.value.code == UNPROCESSED_CODE
+    assert creations(stage) == 0
+
+
+def test_a_file_that_stays_pending_is_given_up_after_an_hour() -> None:
+    """With what it means."""
+    stage = Stage(NONE, pending(), repeat=True)
+    with pytest.raises(APIError, match="has been pending for an hour"):
+        submitted(stage)
+    assert 3_600 < stage.now - 1_000 < 3_700
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "The file file-1 must be in the 'processed' state.",
+        "Input file file-1 has not been processed yet",
+        "file-1: file is pending",
+        "File is still being processed",
+    ],
+)
+def test_a_creation_that_came_too_early_is_asked_for_again(message: str) -> None:
+    """Where the file had said nothing of it."""
+    stage = Stage(said({"error": {"message": message}}, 400), batch("validating"))
+    assert made(stage).id == "batch_1"
+    assert stage.sleeps == [NEW_FILE_PAUSES[0]]
+
+
+def test_the_terms_of_a_batch_are_sent() -> None:
+    """The window in the service's own words, and when the results are deleted."""
+    stage = Stage(NONE, UPLOADED, batch("validating"))
+    submission = Submission(
+        path="r.jsonl",
+        size=100,
+        sha256=SHA,
+        filename="r.jsonl",
+        endpoint="/v1/embeddings",
+        completion_window="7d",
+        output_expires_after=BatchFileExpirationAfter.of(7_200),
+    )
+    stage.run(submit(Config(), submission, RetryPolicy()))
+    (body,) = stage.requests[-1].body
+    assert isinstance(body, bytes)
+    found = json.loads(body)
+    assert (found["completion_window"], found["output_expires_after"]) == ("7d", {"anchor": "created_at", "seconds": 7_200})
+    with pytest.raises(ValueError, match="completion window"):
+        BatchRequest(input_file_id="file-1", endpoint="/v1/embeddings", completion_window="")

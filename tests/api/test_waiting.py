@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 import pytest
 
 from batchfiles import APIError, AuthenticationError, NotFound, RetryPolicy, ServerFault, StillRunning, TransportError
@@ -164,3 +166,46 @@ def test_what_is_no_id_is_never_asked_for() -> None:
         stage.run(wait(Config(), "../files", NO_RETRIES))
     assert issubclass(StillRunning, TimeoutError)
     assert not issubclass(StillRunning, APIError)
+
+
+def test_no_look_that_fails_is_silent() -> None:
+    """A proxy that answers 504 for minutes is seen, and so is each attempt of a look."""
+    stage = Stage(*[Response(504, {}, b"")] * 4, lost(), DONE)
+    stage.run(wait(Config(), "batch_1", RetryPolicy(max_retries=1)))
+    warnings = [words for level, words in stage.logged if level == logging.WARNING]
+    said_of = [words.partition(":")[0] for words in warnings]
+    assert said_of == ["GET /v1/batches/batch_1", "batch_1", "GET /v1/batches/batch_1", "batch_1", "GET /v1/batches/batch_1"]
+    assert all("; tried again in " in words for words in warnings)
+    assert "status 504" in warnings[0]
+
+
+def test_an_unknown_status_and_an_odd_value_are_warned_of_once() -> None:
+    """An unknown word may be the last one: waiting says so, and goes on."""
+    odd = batch("pondering", created_at={}, output_file_id="file-1")
+    stage = Stage(odd, odd, odd, DONE)
+    waited(stage)
+    warnings = [words for level, words in stage.logged if level == logging.WARNING]
+    assert warnings == [
+        "batch_1: 'created_at' is an empty object: read as null",
+        "batch_1: the status 'pondering' is not known here; waiting for another one",
+    ]
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        "succeeded",
+        "complete",
+        "ended",
+        "done",
+        "completed_with_errors",
+        "JOB_STATE_EARLY_STOPPED",
+        "BATCH_STATE_SUCCEEDED",
+        "Stopped",
+    ],
+)
+def test_the_last_words_of_other_services_are_an_end(word: str) -> None:
+    """Whatever they call it."""
+    stage = Stage(batch(word))
+    waited(stage)
+    assert len(stage.requests) == 1

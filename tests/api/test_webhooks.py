@@ -151,3 +151,16 @@ def test_what_is_no_secret_is_a_mistake_of_the_caller(secret: str) -> None:
     """It must not pass for a wrong signature; the secret is not shown."""
     with pytest.raises(ValueError, match="a webhook's secret is whsec_ and base64"):
         read_event(BODY, signed(BODY), secret, now=NOW)
+
+
+@pytest.mark.parametrize("length", [22, 23, 24, 25, 26])
+def test_a_secret_that_lost_its_padding_is_taken(length: int) -> None:
+    """Copied without its `=`, in the alphabet for addresses, or with a line end: the libraries of the standard take it too."""
+    key = bytes(range(240, 240 + 16)) * 2
+    secret = base64.b64encode(key[:length]).decode()
+    headers = {**signed(BODY), "webhook-signature": signature(BODY, secret)}
+    for form in (secret, secret.rstrip("="), secret.rstrip("=").translate(str.maketrans("+/", "-_")), f"{secret}\n"):
+        assert read_event(BODY, headers, f"whsec_{form}", now=NOW).id == "evt_1"
+        assert read_event(BODY, headers, form, now=NOW).id == "evt_1"
+    with pytest.raises(ValueError, match="secret"):
+        read_event(BODY, headers, "whsec_not base64!", now=NOW)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from batchfiles import OPENAI, RunStatus, plan_run, run
+from batchfiles import OPENAI, Batch, RunStatus, plan_run, run
 from batchfiles.campaign_run import collecting
 from batchfiles.campaign_run.journal import read_journal
 from batchfiles.errors import (
@@ -411,3 +411,104 @@ def test_a_table_of_another_format_is_made_of_a_finished_run(serve: Serve, reque
     assert (report.sent, report.outcomes) == (0, {"succeeded": 20})
     assert outcomes_of(tmp_path / "table.parquet") == {"succeeded": 20}
     assert (tmp_path / "table.jsonl").read_text().count("\n") == 20
+
+
+def test_a_pending_file_is_waited_for_and_not_uploaded_twice(serve: Serve, requests: Path, tmp_path: Path) -> None:
+    """As at Azure; a run that was killed while it waited finds its upload, and one whose upload is gone uploads again."""
+    server, table = serve(quirks=Quirks(pending_files=45.0)), tmp_path / "table.parquet"
+    with client_of(server) as client:
+        server.faults = (
+            Faults().at("batches.create", 1, Fault("status", status=429)).at("batches.create", 2, Fault("status", status=429))
+        )
+        report = run(requests, output=table, client=client, limits=SIX, completion_window="24h", output_expires_after=3_600)
+    assert (report.finished, report.outcomes) == (True, {"succeeded": 20})
+    assert server.faults.seen["files.create"] == 4
+    assert set(batches_per_part(server).values()) == {1}
+
+
+def test_an_upload_that_is_gone_is_made_again(serve: Serve, requests: Path, tmp_path: Path) -> None:
+    """Files expire, and somebody may have deleted it while the queue was full."""
+    server, table = serve(), tmp_path / "table.parquet"
+    with client_of(server) as client:
+        server.faults = Faults().always("batches.create", Fault("status", status=429))
+        run(requests, output=table, client=client, once=True)
+        (file,) = server.service.files
+        server.service.delete_file(file.id)
+        server.faults = Faults()
+        assert run(requests, output=table, client=client).outcomes == {"succeeded": 20}
+        assert server.faults.seen["files.create"] == 1
+
+
+def test_a_file_that_could_not_be_processed_ends_the_run_and_is_uploaded_again(
+    serve: Serve, requests: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next start must not wait for a file that is broken for ever."""
+    server, table = serve(quirks=Quirks(pending_files=10.0)), tmp_path / "table.parquet"
+    shown = server.service._shown
+    with client_of(server) as client:
+        monkeypatch.setattr(server.service, "_shown", lambda stored: replace(shown(stored), status="error"))
+        with pytest.raises(APIError, match="could not process the file"):
+            run(requests, output=table, client=client)
+        monkeypatch.setattr(server.service, "_shown", shown)
+        assert run(requests, output=table, client=client).outcomes == {"succeeded": 20}
+    assert server.faults.seen["files.create"] == 2
+
+
+def test_a_file_of_errors_that_is_gone_does_not_stop_a_run(serve: Serve, requests: Path, tmp_path: Path) -> None:
+    """The answers are in the table, and the other requests are missing there."""
+    server, table = serve(quirks=Quirks(failing={"r2": 400})), tmp_path / "table.parquet"
+    store = server.service._files.add
+
+    def forget(*args: object, **options: object) -> object:
+        made = store(*args, **options)  # type: ignore[arg-type]
+        if made.filename is not None and made.filename.endswith("_error.jsonl"):
+            server.service._files._files.pop(made.id)
+        return made
+
+    server.service._files.add = forget  # type: ignore[method-assign, assignment]
+    with client_of(server) as client:
+        report = run(requests, output=table, client=client, retries=0)
+    assert report.outcomes == {"succeeded": 19, "missing": 1}
+
+
+@pytest.mark.parametrize("word", ["succeeded", "completed_with_errors", "BATCH_STATE_SUCCEEDED", "JOB_STATE_EARLY_STOPPED"])
+def test_the_last_words_of_other_services_end_a_run(
+    serve: Serve, requests: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, word: str
+) -> None:
+    """And odd values beside them cost nothing."""
+    server, table = serve(stage_seconds=60), tmp_path / "table.parquet"
+    encode = Batch.encode
+
+    def odd(self: Batch) -> dict[str, object]:
+        value = encode(self)
+        return value | {"status": word if value["status"] == "completed" else value["status"], "error_file_id": {}, "usage": 7}
+
+    monkeypatch.setattr("batchfiles.testing.app.Batch.encode", odd)
+    with client_of(server) as client:
+        assert run(requests, output=table, client=client).outcomes == {"succeeded": 20}
+
+
+def test_a_service_that_ignores_the_cursor_takes_a_run_and_refuses_to_recover(
+    serve: Serve, requests: Path, tmp_path: Path
+) -> None:
+    """The newest batches are enough to see a repetition; to take over all of them they are not, and half is paid twice."""
+    server, table = serve(), tmp_path / "table.parquet"
+    page = server.service.list_batches
+    server.service.list_batches = lambda _after, limit: replace(page(None, limit), has_more=True)  # type: ignore[method-assign]
+    with client_of(server) as client:
+        client.submit(write_requests(tmp_path / "other.jsonl", 3), "/v1/chat/completions")
+        assert run(requests, output=table, client=client).outcomes == {"succeeded": 20}
+        with pytest.raises(APIError, match="the same page again"):
+            run(requests, output=table, client=client, campaign=tmp_path / "lost", recover=True, force=True)
+
+
+def test_a_batch_that_failed_with_results_is_not_paid_for_twice(
+    serve: Serve, requests: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At OpenAI a failed batch has none; elsewhere it may fail in the middle, and its results are fetched."""
+    server, table = serve(quirks=Quirks(missing=frozenset({"r3"}))), tmp_path / "table.parquet"
+    encode = Batch.encode
+    monkeypatch.setattr("batchfiles.testing.app.Batch.encode", lambda self: encode(self) | {"status": "JOB_STATE_FAILED"})
+    with client_of(server) as client:
+        assert run(requests, output=table, client=client, retries=0).outcomes == {"succeeded": 19, "missing": 1}
+    assert server.faults.seen["batches.create"] == 1

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import io
+import logging
 
 import pytest
 
-from batchfiles.cli.live_line import LiveLine
+from batchfiles.cli.live_line import LiveLine, say, speaking
 
 ERASE = "\r\x1b[K"
 
@@ -81,3 +82,34 @@ def test_news_that_nobody_reads_end_nothing() -> None:
     line.leave("one is done")
     line.erase()
     assert terminal.tries == 1
+
+
+def test_what_is_logged_stays_above_the_line_that_is_drawn() -> None:
+    """The line is drawn anew below it; with `-q` neither is there, and with `-v` the steps are, too."""
+    logger = logging.getLogger("batchfiles")
+    terminal = Terminal()
+    with speaking(quiet=False, verbose=False):
+        line = LiveLine(terminal)
+        line.draw("1 of 2")
+        logger.warning("tried\x1b again")
+        logger.info("a step")
+        line.erase()
+    warned = f"{ERASE}batchfiles: tried\\x1b again\n{ERASE}1 of 2{ERASE}"
+    assert terminal.getvalue() == f"{ERASE}1 of 2{warned}"
+    terminal = Terminal()
+    with speaking(quiet=True, verbose=False):
+        line = LiveLine(terminal)
+        line.draw("1 of 2")
+        logger.warning("tried again")
+        say("done")
+        line.leave("2 of 2")
+    assert terminal.getvalue() == ""
+
+
+def test_a_line_of_which_nobody_wants_to_know_hides_no_warning(capsys: pytest.CaptureFixture[str]) -> None:
+    """`--json` draws nothing, and what is tried again is said all the same."""
+    with speaking(quiet=False, verbose=True):
+        LiveLine(Terminal(), quiet=True).draw("1 of 2")
+        logging.getLogger("batchfiles").warning("tried again")
+        logging.getLogger("batchfiles").info("a step")
+    assert capsys.readouterr().err == "batchfiles: tried again\nbatchfiles: a step\n"

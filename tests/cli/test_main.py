@@ -121,6 +121,10 @@ ERRORS: list[tuple[BaseException, int, str]] = [
     (FileNotFoundError(2, "No such file or directory", "x"), 3, "x: no such file or directory"),
     (OSError(28, "No space left on device"), 3, "no space left on device"),
     (MemoryError(), 3, "not enough memory"),
+    (RuntimeError("can't start new thread"), 3, "not enough memory or threads"),
+    (RuntimeError("can't allocate lock"), 3, "not enough memory or threads"),
+    (OSError(12, "Cannot allocate memory"), 3, "not enough memory or threads"),
+    (ImportError("x.so: failed to map segment from shared object"), 3, "not enough memory or threads"),
     (click.ClickException("no"), 3, "no"),
 ]
 
@@ -276,3 +280,38 @@ def test_a_join_imports_neither_numpy_nor_pandas_which_would_be_half_of_its_star
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout == "['pyarrow']\n", done.stderr
+
+
+NO_THREADS = """
+import sys, threading
+from batchfiles.cli.main import run
+def start(self):
+    raise RuntimeError("can't start new thread")
+threading.Thread.start = start
+run(sys.argv[1:])
+"""
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("join", "FIXTURES", "-o", "t.parquet"),
+        ("join", "FIXTURES", "-o", "t.parquet", "--workers", "2"),
+        ("export", "FIXTURES/batch_67697f1bb7df4ab576e1afdf97e305fa_output.jsonl", "-o", "t.parquet"),
+        ("validate", "FIXTURES/requests.jsonl"),
+        ("retry", "FIXTURES", "-o", "again.jsonl"),
+        ("split", "FIXTURES/requests.jsonl", "-o", "campaign", "--max-requests", "5"),
+        ("merge", "FIXTURES/requests.jsonl", "-o", "merged.jsonl"),
+        ("stats", "FIXTURES"),
+    ],
+    ids=lambda command: " ".join(command[:1]),
+)
+def test_where_no_thread_can_be_started_it_works_or_says_so(command: tuple[str, ...], tmp_path: Path) -> None:
+    """As below `ulimit -v` or in a container with few processes: an error of the machine, and never a bug, nor a hang."""
+    fixtures = str(Path(__file__).parents[2] / "fixtures" / "chat_completions")
+    arguments = [part.replace("FIXTURES", fixtures) for part in command]
+    done = subprocess.run(
+        [sys.executable, "-c", NO_THREADS, *arguments], capture_output=True, text=True, check=False, cwd=tmp_path, timeout=120
+    )
+    assert done.returncode in (0, 3), done.stderr
+    assert done.returncode == 0 or "not enough memory or threads" in done.stderr

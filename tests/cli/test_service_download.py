@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -131,3 +132,46 @@ def test_a_folder_that_can_not_be_made_is_a_sentence(ask: Ask, batch: str) -> No
     code, _, err = ask("download", batch, "-o", "requests.jsonl/results")
     assert code == 3
     assert "requests.jsonl/results: " in err
+
+
+def test_a_file_of_errors_that_is_gone_does_not_cost_the_answers(server: Server, ask: Ask, batch: str) -> None:
+    """Nor the batches after it; it is named with its batch, and the exit code says that something is missing."""
+    ask("wait", batch)
+    found = server.service.batch(batch)
+    server.service.delete_file(found.error_file_id or "")
+    code, out, err = ask("download", batch, "-o", "results", "-q")
+    assert (code, out.split()) == (1, [f"results/{batch}_output.jsonl"])
+    code, out, err = ask("download", batch, "-o", "results")
+    assert code == 1
+    assert f"the error file {found.error_file_id} of {batch} is not at the service" in err
+
+
+def test_a_file_of_answers_that_is_gone_does_not_cost_other_batches(
+    server: Server, ask: Ask, batch: str, requests_file: RequestsFile
+) -> None:
+    """The command goes on, and ends with 3."""
+    other = ask("submit", requests_file("other.jsonl", (request("z"),)))[1].strip()
+    ask("wait", batch, other)
+    server.service.delete_file(server.service.batch(batch).output_file_id or "")
+    code, out, err = ask("download", batch, other, "-o", "results")
+    assert code == 3
+    assert out.split() == [f"results/{other}_output.jsonl"]
+    assert Path("results", f"{batch}_error.jsonl").exists()
+    assert f"error: the output file {server.service.batch(batch).output_file_id} of {batch} is not at the service" in err
+
+
+def test_a_batch_with_an_unknown_word_and_files_can_be_downloaded(
+    server: Server, ask: Ask, batch: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The word may be the service's own for the end."""
+    ask("wait", batch)
+    look = server.service.batch
+    monkeypatch.setattr(server.service, "batch", lambda batch_id: replace(look(batch_id), status="archived_warm"))
+    code, out, err = ask("download", batch, "-o", "results")
+    assert code == 0
+    assert len(out.split()) == 2
+    assert "the status 'archived_warm' is not known here" in err
+    monkeypatch.setattr(
+        server.service, "batch", lambda batch_id: replace(look(batch_id), status="odd", output_file_id=None, error_file_id=None)
+    )
+    assert ask("download", batch, "-o", "other")[0] == 4

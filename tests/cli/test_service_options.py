@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -115,16 +117,25 @@ def test_a_refused_key_says_which_variable_to_set(ask: Ask, failing: Callable[..
 
 
 @pytest.mark.parametrize(
-    ("status", "hint"), [(403, "may not do this"), (429, "balance"), (503, "try again later"), (404, "project of their key")]
+    ("status", "hint"),
+    [
+        (403, "may not do this"),
+        (429, "balance"),
+        (503, "try again later"),
+        (404, "project of their key"),
+        (413, "split --max-bytes"),
+        (307, "name it with --base-url"),
+    ],
 )
 def test_what_the_service_refuses_is_said_with_what_to_do(ask: Ask, failing: Callable[..., None], status: int, hint: str) -> None:
     """After the attempts that are worth it."""
     failing("status", status=status)
     code, _, err = ask("list")
     assert code == 3
-    assert f"status {status}" in err
-    assert hint in err
-    assert err.count("\n") == 1
+    *retries, last = err.splitlines()
+    assert f"status {status}" in last
+    assert hint in last
+    assert all("tried again in" in line for line in retries)
 
 
 def test_a_page_in_the_place_of_the_api_asks_for_the_address(server: Server, ask: Ask, failing: Callable[..., None]) -> None:
@@ -205,3 +216,143 @@ def test_without_the_extra_one_sentence_says_what_to_install() -> None:
     assert "pip install 'batchfiles[client]'" in done.stderr
     assert done.stderr.count("\n") == 1
     assert subprocess.run([sys.executable, "-c", code, "submit", "-h"], capture_output=True, check=False).returncode == 0
+
+
+def test_headers_and_parameters_go_along_with_every_call(
+    server: Server, ask: Ask, requests_file: RequestsFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Gateways need them; one that is secret is taken from the environment, and shown nowhere."""
+    seen: list[tuple[str, str, str]] = []
+
+    async def watched(scope: Any, receive: Any, send: Any) -> None:
+        headers = {name.decode(): value.decode() for name, value in scope["headers"]}
+        seen.append((headers.get("x-team", ""), headers.get("x-secret", ""), scope["query_string"].decode()))
+        await inner(scope, receive, send)
+
+    inner, server._spoiler._app = server._spoiler._app, watched
+    monkeypatch.setenv("GATEWAY", KEY)
+    options = (
+        "--header",
+        "X-Team: atlas",
+        "--header",
+        "X-Secret:env:GATEWAY",
+        "--query",
+        "zone=eu=1",
+        "--query",
+        f"api-version={KEY}",
+    )
+    assert ask("submit", requests_file(), *options, "-v")[0] == 0
+    batch = ask("list", "--json", *options)[1].split('"')[3]
+    for command in (("status", batch), ("wait", batch), ("download", batch, "-o", "d"), ("files", "list"), ("cancel", batch)):
+        assert ask(*command, *options)[0] in (0, 1)
+    assert ask("run", requests_file(), "-o", "t.jsonl", "--recover", *options)[0] == 0
+    assert ask("probe", requests_file(), *options)[0] == 0
+    assert len(seen) > 10
+    assert {each[:2] for each in seen} == {("atlas", KEY)}
+    assert all("zone=eu%3D1" in each[2] and "api-version=" in each[2] for each in seen)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--header", f"X-Secret {KEY}"), "NAME:VALUE"),
+        (("--query", f"={KEY}"), "NAME=VALUE"),
+        (("--header", "X:env:NOT_SET_ANYWHERE"), "NOT_SET_ANYWHERE is not set"),
+        (("--header", f"Authorization: {KEY}"), "the key's place"),
+        (("--header", "Content-Length: 5"), "set for each request"),
+        (("--header", "X y: 5"), "no header may have"),
+        (("-q", "-v"), "say one of them"),
+    ],
+)
+def test_headers_that_can_not_be_are_refused_before_anything_is_sent(
+    server: Server, ask: Ask, options: tuple[str, ...], words: str
+) -> None:
+    """And never shown, for they may be secret."""
+    code, _, err = ask("list", *options)
+    assert code == 2
+    assert words in err
+    assert not server.faults.seen
+
+
+def test_what_is_tried_again_is_said(server: Server, ask: Ask, failing: Callable[..., None]) -> None:
+    """At once, with the reason and the pause; `-q` says nothing of it, `-v` each step besides."""
+    failing("status", at=1, status=504)
+    code, _, err = ask("list")
+    assert (code, err.count("\n")) == (0, 2)
+    assert err.startswith("batchfiles: GET /v1/batches: ")
+    assert "status 504" in err
+    assert "tried again in" in err
+    failing("status", at=1, status=504)
+    assert ask("list", "-q")[2] == ""
+
+
+def test_quiet_says_nothing_but_errors_and_verbose_each_step(server: Server, ask: Ask, requests_file: RequestsFile) -> None:
+    """For every command that talks to the service."""
+    code, out, err = ask("submit", requests_file(), "--wait", "-q")
+    assert (code, err) == (0, "")
+    batch = out.split("\n")[0].split()[-1]
+    for command in (
+        ("status", batch),
+        ("wait", batch),
+        ("download", batch, "-o", "d"),
+        ("files", "list"),
+        ("list",),
+        ("list", "--limit", "1"),
+    ):
+        assert ask(*command, "-q")[2] == "", command
+    assert "batchfiles: error" in ask("status", "batch_none", "-q")[2]
+    verbose = ask("download", batch, "-o", "other", "-v")[2]
+    assert "_output.jsonl: fetching file-" in verbose
+    verbose = ask("run", requests_file("two.jsonl"), "-o", "t.jsonl", "--again", "-v")[2]
+    assert "uploading" in verbose
+    assert " was made and is " in verbose
+    assert ask("run", requests_file("three.jsonl"), "-o", "u.jsonl", "--again", "-q")[2] == ""
+    assert logging.getLogger("batchfiles").handlers == []
+
+
+def test_a_list_that_has_no_end_is_an_error(server: Server, ask: Ask, requests_file: RequestsFile) -> None:
+    """A service that ignores `after` gives its first page for ever."""
+    ask("submit", requests_file())
+    page = server.service.list_batches
+    server.service.list_batches = lambda _after, limit: replace(page(None, limit), has_more=True)  # type: ignore[method-assign]
+    code, _, err = ask("list", "--all")
+    assert code == 3
+    assert "the same page again" in err
+    assert server.faults.seen["batches.list"] == 3
+    server.service.list_files = (  # type: ignore[method-assign]
+        lambda purpose, _after, limit, order, files=server.service.list_files: replace(
+            files(purpose, None, limit, order), has_more=True
+        )
+    )
+    assert ask("files", "list", "--all")[0] == 3
+
+
+def test_odd_values_are_shown_with_a_note(
+    server: Server, ask: Ask, requests_file: RequestsFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They cost neither the list nor the results, and nobody is asked whether the address is right."""
+    from batchfiles.api.batch import Batch
+
+    batch = ask("submit", requests_file())[1].strip()
+    encode = Batch.encode
+
+    def odd(self: Batch) -> dict[str, Any]:
+        value = encode(self)
+        counts = {name: str(count) for name, count in value["request_counts"].items()}
+        return value | {
+            "request_counts": counts,
+            "created_at": value["created_at"] + 0.5,
+            "error_file_id": {},
+            "completion_window": 86400,
+            "endpoint": [value["endpoint"]],
+            "status": value["status"].replace("completed", "BATCH_STATE_SUCCEEDED"),
+        }
+
+    monkeypatch.setattr("batchfiles.testing.app.Batch.encode", odd)
+    for command in (("list",), ("status", batch), ("wait", batch), ("download", batch, "-o", "d")):
+        code, out, err = ask(*command)
+        assert (code, batch in out) == (0, True), err
+        assert f"{batch}: 'endpoint' is a list: read as null" in err
+        assert f"{batch}: 'completion_window' is a number (86400): read as null" in err
+        assert "address" not in err
+    assert "2: 2 completed, 0 failed" in ask("status", batch)[1]

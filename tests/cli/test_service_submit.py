@@ -221,3 +221,32 @@ def test_standard_input_is_known_while_the_command_lasts(server: Server, ask: As
     assert code == 1
     assert out.splitlines()[-1].startswith("<stdin>:3: ")
     assert out.splitlines()[-1].endswith("[custom_id 'a']")
+
+
+def test_the_terms_of_each_batch_are_sent(server: Server, ask: Ask, requests_file: RequestsFile) -> None:
+    """The window in the words of the service, which alone knows them, and how long it keeps the results."""
+    asked: list[dict[str, Any]] = []
+    make = server.service.create_batch
+
+    def watched(values: dict[str, Any]) -> Any:
+        asked.append(dict(values))
+        return make({**values, "completion_window": "24h"})
+
+    server.service.create_batch = watched  # type: ignore[method-assign]
+    terms = ("--completion-window", "7d", "--output-expires-after", "7200")
+    assert ask("submit", requests_file(), *terms)[0] == 0
+    assert ask("run", requests_file("two.jsonl", (request("z"),)), "-o", "table.jsonl", *terms)[0] == 0
+    assert [each["completion_window"] for each in asked] == ["7d", "7d"]
+    assert [each["output_expires_after"] for each in asked] == [{"anchor": "created_at", "seconds": 7200}] * 2
+    for wrong in ("100", "9999999", "soon"):
+        assert ask("submit", requests_file(), "--output-expires-after", wrong)[0] == 2
+
+
+def test_a_file_that_is_pending_is_waited_for(server: Server, ask: Ask, objects: Objects, requests_file: RequestsFile) -> None:
+    """As at Azure; one upload, one batch, for `submit` and `run`."""
+    server.service.quirks.pending_files = 20.0
+    code, _, err = ask("submit", requests_file(), "-v")
+    assert (code, "is pending: waiting" in err) == (0, True)
+    assert ask("run", requests_file("two.jsonl", (request("z"),)), "-o", "table.jsonl")[0] == 0
+    server.service.quirks.pending_files = 0.0
+    assert len(objects("files", "list", "--purpose", "batch")) == len(objects("list")) == 2

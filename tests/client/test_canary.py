@@ -10,9 +10,11 @@ from typing import Any
 import httpx2
 import pytest
 
+from batchfiles import RetryPolicy, ServerFault
 from batchfiles.testing import Fault, Server
 from tests.client.canary import CANARY, everything_of, findings, told_by
 from tests.client.conftest import Opener
+from tests.client.raw import RawServer, answered_with, response
 
 
 def raised_by(code: str, **names: Any) -> BaseException:
@@ -66,3 +68,28 @@ def test_it_is_in_nothing_that_a_client_shows(open_client: Opener, server: Serve
             pickle.dumps(own)
         assert "key=***" in repr(own)
     assert the_key_is_never_seen
+
+
+@pytest.mark.parametrize("form", ['{{"error": {{"message": "Incorrect key {}"}}}}', '{{"detail": "{}"}}', "no such key: {}"])
+def test_a_key_that_the_service_repeats_is_not_repeated_here(open_client: Opener, form: str) -> None:
+    """Neither in the error nor in the log, in whatever form the service says it."""
+    body = form.format(CANARY).encode()
+    with (
+        RawServer(answered_with(response("503 Busy", body, Content_Type="text/plain"))) as server,
+        open_client(base_url=server.base_url, policy=RetryPolicy(max_retries=1)) as client,
+        pytest.raises(ServerFault, match=r"\*\*\*"),
+    ):
+        client.batches.list()
+
+
+def test_it_is_in_no_line_of_the_log(client: Any, requests: Path, caplog: pytest.LogCaptureFixture, tmp_path: Path) -> None:
+    """Nor are headers and parameters that gateways need; steps are there."""
+    more = client.config.with_more({"X-Gateway": CANARY}, {"token": CANARY})
+    assert CANARY not in repr(more)
+    batch = client.wait(client.submit(requests, "/v1/chat/completions").id)
+    client.download(batch, tmp_path / "results")
+    ours = [record.getMessage() for record in caplog.records if record.name == "batchfiles"]
+    assert [words.split()[0] for words in ours if batch.id in words and ".jsonl" not in words] == [batch.id, batch.id]
+    assert any("uploading" in words for words in ours)
+    assert any(words.endswith(" bytes") for words in ours)
+    assert findings(caplog.text) == []

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import random
 import resource
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -83,14 +85,14 @@ def test_a_file_that_never_comes_whole_has_never_its_name(client: Any, server: S
 
 @pytest.mark.usefixtures("turned")
 def test_a_second_download_does_nothing(client: Any, server: Server, requests: Path, tmp_path: Path) -> None:
-    """What is there is whole: the service isn't asked for a byte."""
+    """What is there has the size that the service says: it isn't asked for a byte."""
     batch = client.wait(client.submit(requests, "/v1/chat/completions").id)
     first = client.download(batch, tmp_path / "results")
     assert [Path(path).name for path in first] == [f"{batch.id}_output.jsonl"]
     assert sorted(path.name for path in (tmp_path / "results").iterdir()) == [f"{batch.id}.json", f"{batch.id}_output.jsonl"]
     server.faults = Faults()
     assert client.download(batch.id, tmp_path / "results") == first
-    assert server.faults.seen == {"batches.retrieve": 1}
+    assert server.faults.seen == {"batches.retrieve": 1, "files.retrieve": 1}
 
 
 KILLED = """
@@ -133,7 +135,9 @@ def test_a_full_disk_is_an_error_and_never_a_shorter_file(tmp_path: Path) -> Non
 def save_beyond_the_limit(path: Path, limit: int) -> None:
     """Write more to a file than the system allows."""
     _, hard = limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    with disk.appended(str(path), 0) as file:
+    work = disk.WorkFile.locked(str(path))
+    assert work is not None
+    with contextlib.closing(work), work.appended(0) as file:
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
         try:
             file.write(b"x" * 100_000)
@@ -147,3 +151,148 @@ def test_a_folder_that_can_not_be_is_an_error_of_ours(client: Any, requests: Pat
     assert turned.monotonic() > 0
     with pytest.raises(FileError, match=r"requests\.jsonl"):
         client.download(batch, requests / "results")
+
+
+PAIRS = int(os.environ.get("BATCHFILES_PAIRS", "4"))
+"""Pairs of downloads of one batch into one folder; 1,000 are the whole test."""
+
+PAIR = """
+import sys
+from batchfiles import Client
+with Client(base_url=sys.argv[1]) as client:
+    for number in range(int(sys.argv[3]), int(sys.argv[4])):
+        client.files.content(sys.argv[2], f"{sys.argv[5]}/{number}")
+"""
+
+
+@pytest.mark.parametrize("kind", ["drip", None])
+def test_of_two_downloads_at_once_none_leaves_a_torn_file(server: Server, tmp_path: Path, kind: str | None) -> None:
+    """Both write to the same folder, one of them is killed at some moment, and another one takes its place.
+
+    At a final name is the whole file or none, at every moment; in the end all are there.
+    """
+    results = tmp_path / "results"
+    results.mkdir()
+    chance = random.Random(20261127)
+    content = LARGE[:40_000] if kind == "drip" else LARGE * 10
+    with httpx2.Client(trust_env=False) as http, Client(CANARY, base_url=server.base_url, http=http) as client:
+        file_id = stored(client, tmp_path, content)
+    if kind is not None:
+        server.faults.always("files.content", Fault(kind, pause=0.0))
+    step = 5
+    for first in range(0, PAIRS, step):
+        last = min(first + step, PAIRS)
+        command = [sys.executable, "-c", PAIR, server.base_url, file_id, str(first), str(last), str(results)]
+        environment = {**os.environ, "OPENAI_API_KEY": CANARY}
+        killed, kept = (subprocess.Popen(command, env=environment) for _ in range(2))
+        end = time.monotonic() + 60
+        while not list(results.glob(f"{first}*")) and time.monotonic() < end:
+            time.sleep(0.002)
+        time.sleep(chance.random() * 0.1)
+        killed.kill()
+        killed.wait()
+        assert {len(path.read_bytes()) for path in results.iterdir() if path.suffix == ""} <= {len(content)}
+        again = subprocess.Popen(command, env=environment)
+        assert [process.wait(timeout=300) for process in (kept, again)] == [0, 0]
+        for number in range(first, last):
+            assert (results / str(number)).read_bytes() == content
+    # A process that is killed as it writes a small file leaves that one under a hidden name.
+    left = {path.name for path in results.iterdir() if not (path.name.startswith(".") and path.name.endswith("batchfiles-part"))}
+    assert left == set(map(str, range(PAIRS)))
+
+
+def test_two_downloads_in_one_process_share_the_work(open_client: Any, server: Server, tmp_path: Path) -> None:
+    """Threads of one program, each with its client: the bytes are fetched once."""
+    with open_client() as client:
+        file_id = stored(client, tmp_path, LARGE)
+    server.faults.always("files.content", Fault("drip", pause=0.0))
+    ended: list[bool] = []
+
+    def fetch() -> None:
+        with open_client() as client:
+            client.files.content(file_id, tmp_path / "target")
+        ended.append(True)
+
+    threads = [threading.Thread(target=fetch) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(ended) == 3
+    assert (tmp_path / "target").read_bytes() == LARGE
+    assert list(tmp_path.glob("*.part*")) == []
+    assert server.faults.seen["files.content"] == 1
+
+
+def test_a_torn_file_of_another_program_is_fetched_again(client: Any, requests: Path, tmp_path: Path, turned: Turned) -> None:
+    """It has another size than the service says."""
+    batch = client.wait(client.submit(requests, "/v1/chat/completions").id)
+    (path,) = client.download(batch, tmp_path / "results")
+    whole = Path(path).read_bytes()
+    Path(path).write_bytes(whole[:10])
+    assert client.download(batch, tmp_path / "results") == [path]
+    assert Path(path).read_bytes() == whole
+    assert turned.monotonic() > 0
+
+
+def test_what_somebody_else_put_in_the_place_of_the_work_file_is_not_renamed(tmp_path: Path) -> None:
+    """The renamed file is the one that was locked and written, with the size that it has to have."""
+    for spoil in ("replace", "append"):
+        work = disk.WorkFile.locked(str(tmp_path / "part"))
+        assert work is not None
+        with work.appended(0) as file:
+            file.write(b"ours")
+        if spoil == "replace":
+            (tmp_path / "part").unlink()
+            (tmp_path / "part").write_bytes(b"four")
+        else:
+            with (tmp_path / "part").open("ab") as other:
+                other.write(b"more")
+        with pytest.raises(FileError, match="another process has changed it"):
+            work.move(str(tmp_path / "target"), 4)
+        assert not (tmp_path / "target").exists()
+        (tmp_path / "part").unlink()
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS])
+def test_a_disk_without_locks_is_written_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    """Stores that are mounted as folders know none."""
+
+    def refuse(*_: object) -> None:
+        raise OSError(number, "no locks here")
+
+    monkeypatch.setattr(disk.fcntl, "flock", refuse)
+    work = disk.WorkFile.locked(str(tmp_path / "part"))
+    assert work is not None
+    with work.appended(0) as file:
+        file.write(b"bytes")
+    work.move(str(tmp_path / "target"), 5)
+    assert (tmp_path / "target").read_bytes() == b"bytes"
+
+
+def test_a_work_file_that_was_renamed_in_the_moment_of_its_locking_is_opened_anew(tmp_path: Path) -> None:
+    """Else the finished file of another process would be locked, cut and written."""
+    first = disk.WorkFile.locked(str(tmp_path / "part"))
+    assert first is not None
+    assert disk.WorkFile.locked(str(tmp_path / "part")) is None
+    with first.appended(0) as file:
+        file.write(b"whole")
+    real = disk.fcntl.flock
+    moved: list[bool] = []
+
+    def flock(file: Any, flags: int) -> None:
+        if not moved:
+            moved.append(True)
+            first.move(str(tmp_path / "target"), 5)
+        real(file, flags)
+
+    disk.fcntl.flock = flock
+    try:
+        second = disk.WorkFile.locked(str(tmp_path / "part"))
+    finally:
+        disk.fcntl.flock = real
+    assert second is not None
+    with second.appended(0) as file:
+        file.write(b"x")
+    second.discard()
+    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("target", b"whole")]

@@ -8,6 +8,7 @@ import os
 import random
 import socket
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -98,9 +99,123 @@ def test_a_server_that_says_nothing_ends_at_the_deadline(open_client: Opener) ->
         open_client(base_url=server.base_url, timeout=0.3, policy=ONCE) as client,
     ):
         began = time.monotonic()
-        with pytest.raises(TransportError, match="ReadTimeout"):
+        with pytest.raises(TransportError, match="the time for the whole request was over"):
             client.batches.retrieve("batch_1")
         assert time.monotonic() - began < 1.3
+
+
+def dripping_head(connection: socket.socket) -> None:
+    """Say a byte of the head now and then, for ever."""
+    head_of(connection)
+    connection.sendall(b"HTTP/1.1 200 OK\r\nX-Slow: ")
+    while True:
+        connection.sendall(b"x")
+        time.sleep(0.05)
+
+
+def only_hints(connection: socket.socket) -> None:
+    """Say that the answer will come, for ever."""
+    head_of(connection)
+    while True:
+        connection.sendall(b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n")
+        time.sleep(0.01)
+
+
+def hints_and_a_dripping_head(connection: socket.socket) -> None:
+    """Both."""
+    head_of(connection)
+    connection.sendall(b"HTTP/1.1 103 Early Hints\r\n\r\n" * 20 + b"HTTP/1.1 200 OK\r\nX-Slow: ")
+    while True:
+        connection.sendall(b"x")
+        time.sleep(0.05)
+
+
+def dripping_body(connection: socket.socket) -> None:
+    """Say a byte of the body now and then."""
+    head_of(connection)
+    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
+    while True:
+        connection.sendall(b" ")
+        time.sleep(0.05)
+
+
+def stalling_body(connection: socket.socket) -> None:
+    """Say half of the body, and nothing more."""
+    head_of(connection)
+    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n ")
+    connection.recv(1)
+
+
+@pytest.mark.parametrize("serve", [dripping_head, only_hints, hints_and_a_dripping_head, dripping_body, stalling_body])
+@pytest.mark.parametrize("reused", [False, True])
+def test_no_way_of_being_slow_outlasts_the_deadline(
+    open_client: Opener, serve: Callable[[socket.socket], None], *, reused: bool
+) -> None:
+    """Each read is short, and the whole is not; also on a connection that has served a request already."""
+    connections: list[socket.socket] = []
+
+    def serve_after_one(connection: socket.socket) -> None:
+        connections.append(connection)
+        if reused:
+            head_of(connection)
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(BATCH), BATCH))
+        serve(connection)
+
+    with RawServer(serve_after_one) as server, open_client(base_url=server.base_url, timeout=1.0, policy=ONCE) as client:
+        if reused:
+            assert client.batches.retrieve("batch_1").id == "batch_1"
+        began = time.monotonic()
+        with pytest.raises(TransportError, match="the time for the whole request was over"):
+            client.batches.retrieve("batch_1")
+        took = time.monotonic() - began
+    assert 0.9 < took < 4.5  # far below the time of these servers, and generous to a busy machine
+    assert len(connections) == 1
+
+
+@pytest.mark.parametrize("status", ["301 Moved", "302 Found", "303 See Other", "307 Temporary", "308 Permanent"])
+@pytest.mark.parametrize("own", [False, True])
+def test_contents_are_followed_elsewhere_and_nothing_of_us_goes_along(
+    open_client: Opener, driver: str, tmp_path: Path, status: str, *, own: bool
+) -> None:
+    """Neither the key nor the organization, cookies, or headers of a client of one's own that follows redirects itself."""
+    content = b"the bytes of a store"
+    heads: list[bytes] = []
+
+    def store(connection: socket.socket) -> None:
+        heads.append(head_of(connection))
+        connection.sendall(response("200 OK", content))
+
+    with RawServer(store) as elsewhere:
+
+        def serve(connection: socket.socket) -> None:
+            head = head_of(connection)
+            if b"/content" in head.split(b"\r\n")[0]:
+                assert CANARY.encode() in head
+                connection.sendall(response(status, Location=f"{elsewhere.origin}/signed?sig=1", Set_Cookie="from=service"))
+            else:
+                connection.sendall(response("200 OK", json.dumps({"id": "file-1", "bytes": len(content)}).encode()))
+
+        options: dict[str, Any] = {}
+        if own:
+            kind = httpx2.Client if driver == "sync" else httpx2.AsyncClient
+            headers = {"X-Own": "secret", "Authorization": "Basic c2VjcmV0"}
+            options["http"] = kind(
+                trust_env=False,
+                verify=False,
+                follow_redirects=True,
+                cookies={"own": "secret"},
+                headers=headers,
+                auth=("u", "secret"),
+            )
+        with RawServer(serve) as server:
+            config = Config(base_url=server.base_url, organization="org-secret", headers={"X-Gateway": "secret"})
+            with open_client(config=config, **options) as client:
+                client.files.content("file-1", tmp_path / "target")
+    assert (tmp_path / "target").read_bytes() == content
+    (head,) = heads
+    names = {line.split(b":")[0].lower() for line in head.split(b"\r\n")[1:] if line}
+    assert names == {b"host", b"accept", b"accept-encoding"}
+    assert b"secret" not in head
 
 
 def test_a_key_that_has_expired_is_asked_for_once_more(open_client: Opener, server: Server) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from batchfiles.api.flows.calling import call, exchange
 from batchfiles.api.flows.downloading import download, download_file
-from batchfiles.api.flows.submitting import Submission, create, find, list_batches, search, submit, upload
+from batchfiles.api.flows.submitting import Submission, create, find, list_batches, processed, search, submit, upload
 from batchfiles.api.flows.together import together
 from batchfiles.api.flows.waiting import lacks_files, wait
 
@@ -18,6 +18,7 @@ __all__ = [
     "find",
     "lacks_files",
     "list_batches",
+    "processed",
     "search",
     "submit",
     "together",

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import TypeVar
 
 from batchfiles.api.answers import error_of
-from batchfiles.api.flows.effects import Chance, Flow, Now, Open, ReadBody, Sleep
+from batchfiles.api.flows.effects import Chance, Flow, Log, Now, Open, ReadBody, Sleep
 from batchfiles.api.messages import Request, Response
 from batchfiles.api.retry_policy import RetryPolicy, is_passing
 from batchfiles.errors import APIError, TransportError, UnreadableResponse
 
-__all__ = ["ANSWER_LIMIT", "ERROR_LIMIT", "call", "exchange"]
+__all__ = ["ANSWER_LIMIT", "ERROR_LIMIT", "again_in", "call", "exchange"]
 
 T = TypeVar("T")
 
@@ -76,4 +77,10 @@ def call(request: Request, read: Callable[[Response], T], policy: RetryPolicy, *
         now: float = yield Now()
         if pause is None or now - began + pause > policy.max_seconds:
             raise problem
+        yield again_in(pause, request.name, problem)
         yield Sleep(pause)
+
+
+def again_in(pause: float, what: str, why: Exception) -> Log:
+    """Say that something went wrong and is tried again: no wait is silent."""
+    return Log(logging.WARNING, f"{what}: {why}; tried again in {pause:.1f} s")

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import json
+import logging
 from typing import Any
 
 from batchfiles.api import files
 from batchfiles.api.answers import error_of
 from batchfiles.api.batch import Batch
 from batchfiles.api.config import Config
-from batchfiles.api.flows.calling import ERROR_LIMIT, call
+from batchfiles.api.flows.calling import ERROR_LIMIT, again_in, call
 from batchfiles.api.flows.effects import (
     Chance,
+    Discard,
     Flow,
+    Lock,
+    Log,
     Move,
+    Now,
     Open,
     ReadBody,
     ReadFile,
@@ -21,15 +26,16 @@ from batchfiles.api.flows.effects import (
     Saved,
     Size,
     Sleep,
+    Truncate,
     WriteFile,
 )
 from batchfiles.api.ids import checked_id
-from batchfiles.api.messages import Response
+from batchfiles.api.messages import Request, Response
 from batchfiles.api.ranges import Have, Restart, Take, read_content
 from batchfiles.api.retry_policy import RetryPolicy, is_passing
-from batchfiles.errors import APIError, IncompleteDownload, NotFound, TransportError
+from batchfiles.errors import APIError, FileError, IncompleteDownload, NotFound, TransportError
 
-__all__ = ["download", "download_file"]
+__all__ = ["GONE", "download", "download_file"]
 
 RESTARTS = 3
 """How often a file is begun again because what came did not fit what we have."""
@@ -37,47 +43,133 @@ RESTARTS = 3
 FRUITLESS = 6
 """Attempts in a row that brought no byte."""
 
+GONE = frozenset({400, 404, 410, 422})
+"""What services answer of a file that they don't have, or have no longer."""
+
+REDIRECTS = 10
+"""How often an answer may point to another place; that many are followed by browsers, too."""
+
+LOCK_PAUSE, LONGEST_LOCK = 0.5, 3600.0
+"""Seconds between two attempts to lock a work file, and for which another download of it is waited for."""
+
 
 def download(config: Config, batch: Batch, directory: str, policy: RetryPolicy) -> Flow[list[str]]:
     """Fetch a batch: `<batch_id>_output.jsonl`, `<batch_id>_error.jsonl`, and the batch itself as `<batch_id>.json`.
 
-    A file that is there already is left alone: at its final name a file is whole.
+    A file that is there already is left alone if it has the size that the service says; else it is fetched again. A file of
+    errors that the service has no longer costs a warning, and not the answers.
 
     Returns:
         The paths of the files of results.
 
     Raises:
         IncompleteDownload: A file did not come whole, in all attempts.
-        APIError: The service said no.
+        APIError: The service said no; where it has the file of answers no longer (`GONE`), that of errors was fetched.
         FileError: The disk did.
         ValueError: The batch has an id that is none.
     """
     checked_id(batch.id, "batch")
-    paths = []
+    paths: list[str] = []
+    problem: APIError | None = None
     for kind, file_id in (("output", batch.output_file_id), ("error", batch.error_file_id)):
-        if file_id is not None:
-            path = f"{directory}/{batch.id}_{kind}.jsonl"
-            yield from download_file(config, file_id, path, policy)
-            paths.append(path)
+        if batch.odd.get(f"{kind}_file_id"):
+            raise APIError(f"the id of the {kind} file of {batch.id} can't be read: {batch.odd[f'{kind}_file_id']!r:.60}")
+        if file_id is None:
+            continue
+        path = f"{directory}/{batch.id}_{kind}.jsonl"
+        try:
+            yield from download_file(config, file_id, path, policy, replace=True)
+        except APIError as error:
+            if error.status_code not in GONE:
+                raise
+            named = type(error)(
+                f"the {kind} file {file_id} of {batch.id} is not at the service: {error.reason}",
+                status_code=error.status_code,
+                code=error.code,
+                param=error.param,
+                request_id=error.request_id,
+            )
+            if kind == "output" or not paths:
+                problem = problem or named
+            else:
+                yield Log(logging.WARNING, str(named))
+            continue
+        paths.append(path)
+    if problem is not None:
+        raise problem
     yield WriteFile(f"{directory}/{batch.id}.json", json.dumps(batch.encode(), indent=2).encode() + b"\n")
     return paths
 
 
-def download_file(config: Config, file_id: str, path: str, policy: RetryPolicy) -> Flow[None]:
+def download_file(config: Config, file_id: str, path: str, policy: RetryPolicy, *, replace: bool = False) -> Flow[None]:
     """Fetch one file to a path, unless it is there.
 
     What has come of it so far stands beside it, as `<path>.part`, and what is known of it as `<path>.part.json`: another process
-    goes on from there.
+    goes on from there. One that is at work on it is waited for.
+
+    Args:
+        config: Where the service is.
+        file_id: The file.
+        path: Where it goes.
+        policy: For each attempt.
+        replace: Whether a file of another size that is there is replaced; else it is an error.
 
     Raises:
         IncompleteDownload: It did not come whole, in all attempts.
         APIError: The service said no.
-        FileError: The disk did.
+        FileError: The disk did, or there is another file.
     """
-    done: int | None = yield Size(path)
-    if done is not None:
+    expected = yield from _expected_size(config, file_id, path, policy)
+    if (yield from _is_there(path, expected, replace=replace)):
         return
-    expected = yield from _expected_size(config, file_id, policy)
+    part, notes = f"{path}.part", f"{path}.part.json"
+    yield from _locked(part, path)
+    if (yield from _is_there(path, expected, replace=replace)):  # the download that was waited for has fetched it
+        yield Discard(part, notes)
+        return
+    size: int | None = yield Size(path)
+    if size is None:
+        yield Log(logging.INFO, f"{path}: fetching {file_id}")
+    else:
+        yield Log(logging.WARNING, f"{path}: has {size:,} bytes and not {expected:,}: fetching {file_id} again")
+    yield from _fetched(config, file_id, path, expected, policy)
+
+
+def _is_there(path: str, expected: int | None, *, replace: bool) -> Flow[bool]:
+    """Tell whether the file is there, with the size that the service says.
+
+    Raises:
+        FileError: Another file is there, which is not to be replaced.
+    """
+    size: int | None = yield Size(path)
+    if size is None or expected is None or size == expected:
+        return size is not None
+    if not replace:
+        words = f"has {size:,} bytes, and the file at the service {expected:,}: remove it, or choose another name"
+        raise FileError(words, path=path)
+    return False
+
+
+def _locked(part: str, path: str) -> Flow[None]:
+    """Keep others from the work file; a download that is at work on it is waited for.
+
+    Raises:
+        FileError: That has taken an hour.
+    """
+    began: float = yield Now()
+    waited = False
+    while not (yield Lock(part)):
+        now: float = yield Now()
+        if now - began > LONGEST_LOCK:
+            raise FileError("another download has been at work on it for an hour: end it, or wait for it", path=path)
+        if not waited:
+            yield Log(logging.WARNING, f"{path}: another download is at work on it; waiting for its end")
+        waited = True
+        yield Sleep(LOCK_PAUSE)
+
+
+def _fetched(config: Config, file_id: str, path: str, expected: int | None, policy: RetryPolicy) -> Flow[None]:
+    """Fetch a file by way of its work file, which is locked."""
     part, notes = f"{path}.part", f"{path}.part.json"
     have = yield from _begun(part, notes, file_id)
     restarts = fruitless = 0
@@ -85,7 +177,7 @@ def download_file(config: Config, file_id: str, path: str, policy: RetryPolicy) 
         problem: Exception
         before = have.size
         try:
-            head: Response = yield Open(files.content_request(config, file_id, start=have.size, etag=have.etag))
+            head = yield from _opened(config, files.content_request(config, file_id, start=have.size, etag=have.etag))
             verdict = read_content(head, have)
             if verdict is None:
                 body: bytes = yield ReadBody(ERROR_LIMIT)
@@ -109,7 +201,8 @@ def download_file(config: Config, file_id: str, path: str, policy: RetryPolicy) 
                     # Without a strong tag nobody can say that the rest will be the rest of these bytes.
                     have = Have(size, verdict.etag) if verdict.etag is not None else Have()
                 if ended and (size == total or (total is None and _marks_its_end(head))):
-                    yield Move(part, path, notes)
+                    yield Move(part, path, notes, size)
+                    yield Log(logging.INFO, f"{path}: {size:,} bytes")
                     return
                 if total is not None and size >= total:
                     have = Have()  # more than there should be, or an end that is none
@@ -121,7 +214,24 @@ def download_file(config: Config, file_id: str, path: str, policy: RetryPolicy) 
         pause = policy.pause(fruitless + 1, headers, chance) if fruitless < FRUITLESS else None
         if pause is None:
             raise problem
+        yield again_in(pause, path, problem)
         yield Sleep(pause)
+
+
+def _opened(config: Config, request: Request) -> Flow[Response]:
+    """Ask for the bytes of a file, wherever the service has put them; returns the answer without its body.
+
+    Raises:
+        APIError: The redirects have no end, or lead where they must not.
+        TransportError: There was no answer.
+    """
+    for _ in range(REDIRECTS + 1):
+        head: Response = yield Open(request)
+        target = files.content_redirect(config, request, head)
+        if target is None:
+            return head
+        request = target
+    raise APIError(f"the service redirects the contents of the file more than {REDIRECTS} times", status_code=head.status_code)
 
 
 def _marks_its_end(head: Response) -> bool:
@@ -134,12 +244,19 @@ def _cut(path: str, size: int, total: int | None) -> IncompleteDownload:
     return IncompleteDownload(f"{size:,} of {wanted} bytes came", path=path)
 
 
-def _expected_size(config: Config, file_id: str, policy: RetryPolicy) -> Flow[int | None]:
-    """Ask how long the file is; a service without that call, or one that says 0 of every file, doesn't tell."""
+def _expected_size(config: Config, file_id: str, path: str, policy: RetryPolicy) -> Flow[int | None]:
+    """Ask how long the file is; a service without that call, or one that says 0 of every file, doesn't tell.
+
+    Raises:
+        NotFound: The service has no such file, and it is not here either.
+    """
     try:
         found = yield from call(files.retrieve_request(config, file_id), files.retrieve_response, policy)
     except NotFound:
-        raise
+        here: int | None = yield Size(path)
+        if here is None:
+            raise
+        return None
     except APIError:
         return None
     return found.bytes or None
@@ -164,5 +281,5 @@ def _note(part: str, notes: str, file_id: str, take: Take) -> Flow[None]:
     """Write down of which file the bytes are that come now."""
     if take.offset == 0:
         # Killed between the two writings, nobody must find old bytes beside the new tag.
-        yield WriteFile(part, b"")
+        yield Truncate(part)
     yield WriteFile(notes, json.dumps({"file_id": file_id, "etag": take.etag, "total": take.total}).encode())

@@ -16,8 +16,12 @@ from batchfiles.api.messages import Request
 
 __all__ = [
     "Chance",
+    "Discard",
+    "DiskEffect",
     "Effect",
     "Flow",
+    "Lock",
+    "Log",
     "Move",
     "Now",
     "Open",
@@ -29,6 +33,7 @@ __all__ = [
     "Sleep",
     "Tell",
     "Token",
+    "Truncate",
     "WriteFile",
 ]
 
@@ -115,12 +120,55 @@ class WriteFile:
 
 
 @dataclass(frozen=True, slots=True)
+class Lock:
+    """Open a work file, which is made if it isn't there, for this flow alone, until it ends or locks another one.
+
+    The answer is whether that was possible: False where another process or flow is at work on the file. `SaveBody`, `Truncate`,
+    `Move` and `Discard` are for the locked file only.
+    """
+
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Truncate:
+    """Make the locked file empty; it is on the disk as such when the flow goes on."""
+
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
 class Move:
-    """Give a finished file its name, its bytes being on the disk; `leftover` is removed."""
+    """Give the locked file its name, its bytes being on the disk, and unlock it; `leftover` is removed.
+
+    A `FileError` is raised where the file is not the one that was written, or has another size.
+    """
 
     path: str
     target: str
     leftover: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Discard:
+    """Remove the locked file and what is left over, and unlock it."""
+
+    path: str
+    leftover: str
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """Write a sentence to the log.
+
+    Attributes:
+        level: As in `logging`: INFO for a step, WARNING for what went wrong and is tried again.
+        words: The sentence; it holds no key.
+    """
+
+    level: int
+    words: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +178,10 @@ class Tell:
     batch: Batch
 
 
-Effect: TypeAlias = "Open | ReadBody | SaveBody | Sleep | Now | Chance | Token | Size | ReadFile | WriteFile | Move | Tell"
+DiskEffect: TypeAlias = "Size | ReadFile | WriteFile | Lock | Truncate | Move | Discard"
+"""What needs the disk alone."""
+
+Effect: TypeAlias = "Open | ReadBody | SaveBody | Sleep | Now | Chance | Token | Tell | Log | DiskEffect"
 
 Flow: TypeAlias = Generator[Effect, Any, T]
 """A flow that returns a `T` in the end."""

@@ -6,6 +6,8 @@ So each one is made with a marker in its metadata, and after a lost answer the s
 
 from __future__ import annotations
 
+import logging
+import re
 from dataclasses import dataclass, field, replace
 
 from batchfiles.api import batches, files
@@ -14,13 +16,27 @@ from batchfiles.api.batch import Batch
 from batchfiles.api.batch_request import COMPLETION_WINDOW, BatchFileExpirationAfter, BatchRequest, checked_metadata
 from batchfiles.api.config import Config
 from batchfiles.api.file import FileObject
-from batchfiles.api.flows.calling import call, exchange
-from batchfiles.api.flows.effects import Chance, Flow, Sleep, Token
+from batchfiles.api.flows.calling import again_in, call, exchange
+from batchfiles.api.flows.effects import Chance, Flow, Log, Now, Sleep, Token
 from batchfiles.api.messages import FilePart, Request, Response
+from batchfiles.api.page import Listing
 from batchfiles.api.retry_policy import RetryPolicy, is_passing
-from batchfiles.errors import AlreadySubmitted, APIError, SubmissionUnknown, TransportError
+from batchfiles.errors import AlreadySubmitted, APIError, NotFound, SubmissionUnknown, TransportError
 
-__all__ = ["MARKER", "Submission", "create", "find", "list_batches", "marker_of", "search", "submit", "upload"]
+__all__ = [
+    "ENDED_BADLY",
+    "MARKER",
+    "UNPROCESSED_CODE",
+    "Submission",
+    "create",
+    "find",
+    "list_batches",
+    "marker_of",
+    "processed",
+    "search",
+    "submit",
+    "upload",
+]
 
 MARKER = "batchfiles"
 """The key of our one pair of metadata; users have the other 15. Its value is `<token> <sha256 of the file>`."""
@@ -33,6 +49,30 @@ PAGES = 20
 
 NEW_FILE_PAUSES = (1.0, 2.0, 4.0, 8.0, 15.0)
 """A file that was just uploaded is unknown for some seconds (bespokelabsai/curator#116)."""
+
+PROCESSING = frozenset(
+    {"pending", "running", "notrunning", "not_running", "processing", "queued", "validating", "uploading", "importing"}
+)
+"""States of a file that pass [Azure OpenAI REST reference, OpenAIFile and its older FileState, read 2026-11].
+
+`uploaded` is not among them: many services say nothing else.
+"""
+
+UNPROCESSED = frozenset({"error", "failed", "deleting", "deleted", "canceled", "cancelled"})
+"""States in which no batch can be made of a file any more [the same]."""
+
+UNPROCESSED_CODE = "file_not_processed"
+"""The code of our error for such a file."""
+
+PROCESSING_PAUSES = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
+LONGEST_PROCESSING = 3600.0
+"""Seconds between two looks at a file, and for which one is waited for."""
+
+NOT_READY = re.compile(
+    rb"annot find file|not? (?:yet )?(?:been )?(?:found|ready|processed)|still (?:being )?process|pending|processed\W{0,3}state",
+    re.IGNORECASE,
+)
+"""What services say of a file that they have just taken."""
 
 NOT_SENT = frozenset({"resolve", "connect", "tls"})
 """Phases in which a request has not left: nothing can have happened."""
@@ -94,6 +134,7 @@ def submit(config: Config, submission: Submission, policy: RetryPolicy, *, again
         if earlier is not None:
             raise AlreadySubmitted(earlier.id, earlier.status)
     file = yield from upload(config, FilePart(submission.path, 0, submission.size), submission.filename, policy)
+    file = yield from processed(config, file, policy)
     params = BatchRequest(
         input_file_id=file.id,
         endpoint=submission.endpoint,
@@ -145,7 +186,43 @@ def upload(
     request = files.create_request(
         config, part, filename=filename, boundary=boundary, purpose=purpose, expires_after=expires_after
     )
-    return (yield from call(request, files.create_response, policy))
+    yield Log(logging.INFO, f"{part.path}: uploading {part.length:,} bytes")
+    file = yield from call(request, files.create_response, policy)
+    yield Log(logging.INFO, f"{part.path}: uploaded as {file.id}")
+    return file
+
+
+def processed(config: Config, file: FileObject, policy: RetryPolicy) -> Flow[FileObject]:
+    """Wait until the service has processed a file that was uploaded: at Azure no batch can be made of one that is pending.
+
+    A service that doesn't say how files are, or says another word than those of waiting, is not waited for.
+
+    Args:
+        config: Where the service is.
+        file: What it said of the file.
+        policy: For each look.
+
+    Raises:
+        APIError: The service could not process it, or has not for an hour, or said no.
+        TransportError: It could not be reached.
+    """
+    began: float = yield Now()
+    pauses = iter(PROCESSING_PAUSES)
+    while (file.status or "").lower() in PROCESSING:
+        now: float = yield Now()
+        if now - began > LONGEST_PROCESSING:
+            raise APIError(f"the file {file.id} has been {file.status} for an hour: no batch can be made of it")
+        pause = next(pauses, PROCESSING_PAUSES[-1])
+        yield Log(logging.INFO, f"{file.id} is {file.status}: waiting until the service has processed it")
+        yield Sleep(pause)
+        try:
+            file = yield from call(files.retrieve_request(config, file.id), files.retrieve_response, policy)
+        except NotFound:  # it is not known everywhere at once
+            continue
+    if (file.status or "").lower() in UNPROCESSED:
+        why = f": {file.status_details}" if file.status_details else ""
+        raise APIError(f"the service could not process the file {file.id}, which is {file.status}{why}", code=UNPROCESSED_CODE)
+    return file
 
 
 def find(
@@ -156,10 +233,16 @@ def find(
     Searched for by its bytes, batches that failed, expired or were cancelled don't count, since their file may be sent again;
     unless `even_ended` asks for them.
     """
-    after: str | None = None
+    listing: Listing[Batch] = Listing()
     for _ in range(PAGES):
-        page = yield from call(batches.list_request(config, after=after, limit=batches.MAX_PAGE), batches.list_response, policy)
-        for batch in page.data:
+        page = yield from call(
+            batches.list_request(config, after=listing.after, limit=batches.MAX_PAGE), batches.list_response, policy
+        )
+        try:
+            found = listing.add(page)
+        except APIError:  # the newest are on the page that comes again, and more can't be had
+            return None
+        for batch in found:
             marker = marker_of(batch)
             if marker is None:
                 continue
@@ -167,8 +250,7 @@ def find(
                 return batch
             if sha256 is not None and marker[1] == sha256 and (even_ended or batch.status not in ENDED_BADLY):
                 return batch
-        after = page.after
-        if after is None:
+        if listing.is_over:
             return None
     return None
 
@@ -176,7 +258,9 @@ def find(
 ENDED_BADLY = frozenset({"failed", "expired", "cancelling", "cancelled"})
 
 
-def list_batches(config: Config, policy: RetryPolicy, *, after: str | None = None, limit: int | None = None) -> Flow[list[Batch]]:
+def list_batches(
+    config: Config, policy: RetryPolicy, *, after: str | None = None, limit: int | None = None, partly: bool = False
+) -> Flow[list[Batch]]:
     """Return batches, newest first, over as many pages as it takes.
 
     Args:
@@ -184,16 +268,26 @@ def list_batches(config: Config, policy: RetryPolicy, *, after: str | None = Non
         policy: For each page.
         after: Only those behind this id.
         limit: How many at most; None for all.
+        partly: Whether the newest ones are enough where the service gives the same page again.
+
+    Raises:
+        APIError: The service said no, or gives the same page again.
+        TransportError: There was no answer.
     """
     found: list[Batch] = []
-    while limit is None or len(found) < limit:
+    listing: Listing[Batch] = Listing(after)
+    while not listing.is_over and (limit is None or len(found) < limit):
         size = batches.MAX_PAGE if limit is None else min(batches.MAX_PAGE, limit - len(found))
-        page = yield from call(batches.list_request(config, after=after, limit=size), batches.list_response, policy)
-        found += page.data
-        after = page.after
-        if after is None:
-            break
-    return found
+        page = yield from call(batches.list_request(config, after=listing.after, limit=size), batches.list_response, policy)
+        for note in page.notes:
+            yield Log(logging.WARNING, f"the list of batches: {note}")
+        try:
+            found += listing.add(page)
+        except APIError as error:
+            if not partly:
+                raise
+            yield Log(logging.WARNING, f"the list of batches: {error}")
+    return found if limit is None else found[:limit]
 
 
 def _create(config: Config, request: Request, token: str, policy: RetryPolicy) -> Flow[Batch]:
@@ -217,6 +311,7 @@ def _create(config: Config, request: Request, token: str, policy: RetryPolicy) -
                     return batch
                 raise SubmissionUnknown(token, "the answer can't be read")
             if _is_new_file(response) and (pause := next(pauses, None)) is not None:
+                yield again_in(pause, request.name, error_of(response))
                 yield Sleep(pause)
                 attempt -= 1
                 continue
@@ -225,6 +320,7 @@ def _create(config: Config, request: Request, token: str, policy: RetryPolicy) -
             if not unsure and not is_passing(response, conflicts=False):
                 raise problem
         if unsure:
+            yield Log(logging.WARNING, f"{request.name}: {problem}; looking whether the batch was made all the same")
             found, looked = yield from search(config, token, policy)
             if found is not None:
                 return found
@@ -234,15 +330,19 @@ def _create(config: Config, request: Request, token: str, policy: RetryPolicy) -
         wait = policy.pause(attempt, headers, chance)
         if wait is None:
             raise SubmissionUnknown(token, str(problem)) if unsure else problem
+        yield again_in(wait, request.name, problem)
         yield Sleep(wait)
 
 
 def _made(config: Config, response: Response, token: str, policy: RetryPolicy) -> Flow[Batch | None]:
     """Read the batch that was made; one that can't be read is looked for, since it is there and paid for."""
     try:
-        return batches.create_response(response)
-    except APIError:
-        pass
+        made = batches.create_response(response)
+    except APIError as error:
+        yield Log(logging.WARNING, f"the answer to the making of a batch can't be read ({error}); looking for the batch")
+    else:
+        yield Log(logging.INFO, f"{made.id} was made and is {made.status}")
+        return made
     found, _ = yield from search(config, token, policy)
     return found
 
@@ -265,5 +365,9 @@ def search(config: Config, token: str, policy: RetryPolicy) -> Flow[tuple[Batch 
 
 
 def _is_new_file(response: Response) -> bool:
-    """Tell whether the service does not know yet the file that it has just taken."""
-    return response.status_code in (400, 404) and b"annot find file" in response.body
+    """Tell whether the service does not know yet the file that it has just taken, or has not processed it."""
+    return (
+        response.status_code in (400, 404, 409, 422)
+        and b"file" in response.body.lower()
+        and NOT_READY.search(response.body) is not None
+    )

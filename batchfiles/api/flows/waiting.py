@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
+
 from batchfiles.api import batches
 from batchfiles.api.batch import Batch
 from batchfiles.api.config import Config
-from batchfiles.api.flows.calling import call
-from batchfiles.api.flows.effects import Flow, Now, Sleep, Tell
+from batchfiles.api.flows.calling import again_in, call
+from batchfiles.api.flows.effects import Flow, Log, Now, Sleep, Tell
 from batchfiles.api.retry_policy import RetryPolicy
+from batchfiles.api.status import BATCH_STATUSES
 from batchfiles.errors import NotFound, RateLimited, ServerFault, StillRunning, TransportError
 
 __all__ = ["lacks_files", "wait"]
@@ -33,7 +36,8 @@ def wait(
 ) -> Flow[Batch]:
     """Look at a batch until nothing changes any more, and tell of each change.
 
-    A completed batch is waited for until it names its files. A status that we don't know is waited out like any other.
+    A completed batch is waited for until it names its files. A status that we don't know is waited out like any other, and
+    reported as a warning once. So is each look that fails.
 
     Args:
         config: Where the service is.
@@ -50,26 +54,29 @@ def wait(
     """
     began: float = yield Now()
     last: Batch | None = None
+    problem: Exception | None
     look = unknown = late = troubled = 0
     trouble_since: float | None = None
     while True:
         look += 1
         now: float = yield Now()
+        problem = None
         try:
             batch = yield from call(batches.retrieve_request(config, batch_id), batches.retrieve_response, policy)
-        except NotFound:
+        except NotFound as error:
+            problem = error
             unknown += 1
             if unknown >= VANISHED:
                 raise
-        except (RateLimited, ServerFault, TransportError):
+        except (RateLimited, ServerFault, TransportError) as error:
+            problem = error
             trouble_since = now if trouble_since is None else trouble_since
             troubled += 1
             if now - trouble_since > TROUBLE and troubled >= TROUBLED_LOOKS:
                 raise
         else:
             unknown, troubled, trouble_since = 0, 0, None
-            if last is None or _differs(batch, last):
-                yield Tell(batch)
+            yield from _tell(batch, last)
             last = batch
             if batch.is_terminal:
                 late += 1
@@ -79,11 +86,31 @@ def wait(
         now = yield Now()
         if timeout is not None and now - began + pause > timeout:
             raise StillRunning(batch_id, last)
+        if problem is not None:
+            yield again_in(pause, batch_id, problem)
         yield Sleep(pause)
 
 
 def _pause(look: int) -> float:
     return SLOW if look > QUICK_LOOKS else min(FIRST_PAUSE * 1.5 ** (look - 1), SLOW)
+
+
+def _tell(batch: Batch, last: Batch | None) -> Flow[None]:
+    """Tell of a change, and once of what can't be read and of a status that may be the end and is not known here."""
+    for note in batch.notes if last is None or last.notes != batch.notes else ():
+        yield Log(logging.WARNING, f"{batch.id}: {note}")
+    if last is None or _differs(batch, last):
+        yield Log(logging.INFO, _words(batch))
+        yield Tell(batch)
+    if batch.status not in BATCH_STATUSES and (last is None or last.status != batch.status):
+        yield Log(logging.WARNING, f"{batch.id}: the status {batch.status!r} is not known here; waiting for another one")
+
+
+def _words(batch: Batch) -> str:
+    counts = batch.request_counts
+    return (
+        f"{batch.id} is {batch.status}: {counts.completed:,} completed and {counts.failed:,} failed of {counts.total:,} requests"
+    )
 
 
 def _differs(batch: Batch, last: Batch) -> bool:
