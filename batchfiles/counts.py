@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Final, NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import Any, Final, NamedTuple
 
-__all__ = ["COUNTS", "EXAMPLES", "Count", "add_example", "count_name", "counts_of"]
+__all__ = ["COUNTS", "EXAMPLES", "Count", "add_example", "count_name", "counts_of", "not_read_fields"]
 
 EXAMPLES: Final = 5
 """Different examples of each kind that a report names."""
@@ -40,6 +40,11 @@ COUNTS: Final[dict[str, Count]] = {
     "other_schema": Count("answer", "to requests that ask for another JSON Schema: parsed and parse_error are null there", JOIN),
     "no_token_counts": Count("answer", "without token counts", TABLES),
     "token_sum": Count("answer", "with token counts that do not add up to their total", TABLES),
+    "repeated_inputs": Count(
+        "request line", "that repeat a line of another request file: one request, and its results are attempts", ("join",)
+    ),
+    "not_read": Count("path", "not read, in the folders that were given", TABLES),
+    "no_results": Count("request", "and not one result: no result file was found", ("join",)),
 }
 """By name. The name is also a field of the report; `examples` of the report may name the first words or places."""
 
@@ -58,3 +63,9 @@ def add_example(examples: dict[str, list[str]], name: str, *found: str) -> None:
 def counts_of(command: str) -> Iterable[str]:
     """Return the names of what a command counts besides the outcomes."""
     return [name for name, count in COUNTS.items() if command in count.commands]
+
+
+def not_read_fields(names: Sequence[str]) -> dict[str, Any]:
+    """Return the fields of a report that say what was passed over in the folders that were given."""
+    examples = {"not_read": tuple(names[:EXAMPLES])} if names else {}
+    return {"not_read": len(names), "examples": examples}

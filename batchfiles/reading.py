@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, TypeVar
 from batchfiles.codec import JSON_WHITESPACE, input_of, loads, output_of, parse
 from batchfiles.errors import InvalidLine, LineTooLong, Mismatch, TruncatedFile
 from batchfiles.findings import Finding, OnError
-from batchfiles.limits import LINE_CAP
+from batchfiles.limits import LINE_CAP, RESULT_LINE_CAP
 from batchfiles.records import BatchRequestInput, BatchRequestOutput
 from batchfiles.streams.lines import Block
 from batchfiles.streams.sources import Source, SourceLike, expand, read_blocks
@@ -40,7 +40,7 @@ class Line(NamedTuple):
 
 
 def read_lines(
-    *sources: SourceLike, on_error: OnError = None, strict: bool = False, cap: int = LINE_CAP, filesystem: object = None
+    *sources: SourceLike, on_error: OnError = None, strict: bool = False, cap: int = RESULT_LINE_CAP, filesystem: object = None
 ) -> Iterator[Line]:
     """Read the lines of any number of files, undecoded.
 
@@ -79,7 +79,7 @@ def read_inputs(
 
 
 def read_outputs(
-    *sources: SourceLike, on_error: OnError = None, strict: bool = False, cap: int = LINE_CAP, filesystem: object = None
+    *sources: SourceLike, on_error: OnError = None, strict: bool = False, cap: int = RESULT_LINE_CAP, filesystem: object = None
 ) -> Iterator[BatchRequestOutput]:
     """Read the results of any number of output and error files; the arguments are those of `read_lines`.
 

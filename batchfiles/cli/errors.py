@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 import click
 
+from batchfiles.cli.options import FilesOrPairs, pairs_option
 from batchfiles.cli.outcome_table import share
 from batchfiles.cli.progress import Progress, total_of
 from batchfiles.cli.report_json import report_json
 from batchfiles.cli.terminal import cut, visible, wrapped
-from batchfiles.cli.validate import plural
+from batchfiles.cli.validate import not_read_lines, plural
 
 if TYPE_CHECKING:
     from batchfiles.jobs.error_digest import ErrorDigest, ErrorGroup
@@ -19,13 +20,15 @@ if TYPE_CHECKING:
 __all__ = ["errors"]
 
 IDS_SHOWN = 5
+NAMES = 3
 MESSAGE_LINES = 4
 INDENT = " " * 4
 ID_WIDTH = 60
 
 
-@click.command(short_help="Say which errors there are in results, and how often.")
-@click.argument("results", nargs=-1, required=True, metavar="RESULT...")
+@click.command(cls=FilesOrPairs, short_help="Say which errors there are in results, and how often.")
+@click.argument("results", nargs=-1, metavar="RESULT...")
+@pairs_option
 @click.option(
     "-n",
     "--most",
@@ -38,7 +41,7 @@ ID_WIDTH = 60
 )
 @click.option("--ids", "with_ids", is_flag=True, help="Say which custom_ids: the first few, and with --json all of them.")
 @click.option("--json", "as_json", is_flag=True, help="Print all errors as one JSON object instead.")
-def errors(results: tuple[str, ...], *, most: int, with_ids: bool, as_json: bool) -> None:
+def errors(results: tuple[str, ...], *, pairs: tuple[tuple[str, str], ...], most: int, with_ids: bool, as_json: bool) -> None:
     """Say which errors there are in results, and how often, the most frequent first.
 
     RESULT is an output file or an error file, a folder or a glob of them, or - for standard input; gzip, bz2 and zstd are read
@@ -67,7 +70,7 @@ def errors(results: tuple[str, ...], *, most: int, with_ids: bool, as_json: bool
     sources = expand(results)
     with Progress("errors", total_of(sources), quiet=as_json) as progress:
         kept = (None if as_json else IDS_SHOWN) if with_ids else 0
-        digest = error_digest(*sources, ids=kept, on_bytes=progress.add)
+        digest = error_digest(*sources, pairs=pairs, ids=kept, on_bytes=progress.add)
     if as_json:
         click.echo(report_json(digest))
         return
@@ -124,5 +127,7 @@ def notes(digest: ErrorDigest, most: int) -> list[str]:
             f"{plural(digest.other, 'result')} with other errors than these: more than {len(digest.groups):,} are not told apart"
         )
     if digest.skipped:
-        said.append(f"{plural(len(digest.skipped), 'file')} of requests passed over")
+        names = ", ".join(digest.skipped[:NAMES]) + (", …" if len(digest.skipped) > NAMES else "")
+        said.append(f"{plural(len(digest.skipped), 'file')} of requests passed over: {names}")
+    said += not_read_lines(digest.not_read, digest.examples)
     return said

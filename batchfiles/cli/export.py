@@ -51,6 +51,6 @@ def export(context: click.Context, results: tuple[str, ...], **options: Unpack[S
 
     sources = expand(results)
     with TableOrder("export", sources, options) as order:
-        report = order.write(export_results(*sources, **order.keywords()))
+        report = order.write(export_results(*order.without_targets(sources), **order.keywords()))
     counts = {name: getattr(report, name) for name in counts_of("export")}
     order.finish(context, report, "results", iter(()), {**report.outcomes, "parse_error": report.parse_errors, **counts})

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from batchfiles.cli.indented_json import ascii_json, indented_json, mended_json
-from batchfiles.cli.options import files_argument
+from batchfiles.cli.options import FilesOrPairs, files_or_pairs_argument, pairs_option
 from batchfiles.cli.progress import Progress, total_of
 from batchfiles.cli.terminal import visible
 
@@ -19,15 +19,24 @@ if TYPE_CHECKING:
 __all__ = ["get"]
 
 
-@click.command(short_help="Find one request and all its results.")
-@files_argument
+@click.command(cls=FilesOrPairs, short_help="Find one request and all its results.")
+@files_or_pairs_argument
+@pairs_option
 @click.option("--id", "custom_id", required=True, metavar="CUSTOM_ID", help="The custom_id to look for.")
 @click.option("--raw", is_flag=True, help="Print the lines as they stand in the files, byte for byte, and nothing else.")
 @click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON object a line: where it was found, what it is, and the line."
 )
 @click.pass_context
-def get(context: click.Context, files: tuple[str, ...], *, custom_id: str, raw: bool, as_json: bool) -> None:
+def get(
+    context: click.Context,
+    files: tuple[str, ...],
+    *,
+    pairs: tuple[tuple[str, str], ...],
+    custom_id: str,
+    raw: bool,
+    as_json: bool,
+) -> None:
     """Find one request and all its results.
 
     FILE is a request file, an output file or an error file, in any mix, sorted by what the lines say; or a folder or a glob of
@@ -57,7 +66,7 @@ def get(context: click.Context, files: tuple[str, ...], *, custom_id: str, raw: 
     sources = expand(files)
     count = 0
     with Progress("get", total_of(sources), quiet=raw or as_json) as progress:
-        for occurrence in find(custom_id, *sources, on_bytes=progress.add):
+        for occurrence in find(custom_id, *sources, pairs=pairs, on_bytes=progress.add):
             progress.close()  # the bar would stand in the same line
             if raw:
                 sys.stdout.buffer.write(occurrence.data + b"\n")
@@ -90,9 +99,11 @@ def _described(occurrence: Occurrence) -> tuple[object, str]:
 
     if occurrence.role == "result":
         value, result = read_result(occurrence.data)
-        return value, f"result, {result.outcome}" + (f": {result.error_message}" if value is None else "")
+        of = f" of {occurrence.requests}" if occurrence.requests is not None else ""
+        return value, f"result{of}, {result.outcome}" + (f": {result.error_message}" if value is None else "")
+    again = f", the same as {occurrence.repeats}" if occurrence.repeats is not None else ""
     try:
-        return loads(occurrence.data), "request"
+        return loads(occurrence.data), f"request{again}"
     except InvalidLine as error:
         return None, f"request, malformed: {error.reason}"
 
@@ -110,6 +121,8 @@ def _record(occurrence: Occurrence) -> str:
         "byte_offset": occurrence.byte_offset,
         "role": occurrence.role,
         "outcome": outcome,
+        "requests": occurrence.requests,
+        "repeats": occurrence.repeats,
     }
     if value is None:
         record["text"] = occurrence.data.decode(errors="backslashreplace")

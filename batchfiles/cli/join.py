@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Unpack
 
 import click
 
-from batchfiles.cli.options import csv_null_option, files_argument, inputs_option
+from batchfiles.cli.options import FilesOrPairs, csv_null_option, files_or_pairs_argument, inputs_option, pairs_option
 from batchfiles.cli.outcome_table import notes_of_join
 from batchfiles.cli.table_options import SharedOptions, table_options
 from batchfiles.cli.table_order import TableOrder
@@ -22,9 +22,10 @@ __all__ = ["join"]
 COUNTED = (*OUTCOMES, "unknown", "superseded", "conflicting", "duplicate", "parse_error", "unmatched", *counts_of("join"))
 
 
-@click.command(short_help="Put results beside their requests, every request accounted for.")
-@files_argument
+@click.command(cls=FilesOrPairs, short_help="Put results beside their requests, every request accounted for.")
+@files_or_pairs_argument
 @inputs_option
+@pairs_option
 @table_options(COUNTED)
 @click.option(
     "--request-bodies", type=click.Choice(["all", "none"]), default="all", show_default=True, help="The request bodies to keep."
@@ -57,6 +58,7 @@ def join(
     files: tuple[str, ...],
     *,
     inputs: tuple[str, ...],
+    pairs: tuple[tuple[str, str], ...],
     request_bodies: str,
     on_duplicate: str,
     rejects: str | None,
@@ -71,6 +73,10 @@ def join(
     FILE is a request file, an output file or an error file, in any mix, sorted by what the lines say; or a folder or a glob of
     them, or - for standard input. gzip, bz2 and zstd are read too.
 
+    Where request files have ids in common, each result belongs to one of them: the manifest of a campaign says to which, the
+    batch object beside the results (BATCH.json), their name (monday_output.jsonl), or --pair. Where nothing does, nothing is
+    written. A request line that is in two files, byte for byte, is one request.
+
     Every request has a row, with its outcome: succeeded, incomplete, failed, expired, cancelled, no_response, malformed or
     missing. What else is found (results that nobody asked for, several results for a request) is counted and told on standard
     error.
@@ -80,6 +86,7 @@ def join(
         batchfiles join requests.jsonl batch_output.jsonl batch_error.jsonl -o results.parquet
         batchfiles join campaign/ -o results.parquet --rejects rejects.jsonl --report report.json
         batchfiles join 'downloads/*.jsonl.gz' -i requests.jsonl -o parts/ --fail-on missing,'failed>1%'
+        batchfiles join --pair monday.jsonl=out-1.jsonl --pair tuesday.jsonl=out-2.jsonl -o week.parquet
         batchfiles join campaign/ -o results.parquet --parsed --fail-on parse_error
         batchfiles join campaign/ -o results.parquet --with questions.parquet --id '{{doc}}-{{chunk}}' --with-prefix my_
         batchfiles join campaign/ -o - --format jsonl | jq -r 'select(.outcome == "succeeded") | .text'
@@ -104,12 +111,14 @@ def join(
 
     sources, requests = expand(files), expand(inputs)
     own = table_sources(with_tables) if with_tables else []
-    with TableOrder("join", [*requests, *sources, *own], options, rejects=rejects) as order:
+    paired = expand(name for pair in pairs for name in pair)
+    with TableOrder("join", [*requests, *sources, *paired, *own], options, rejects=rejects) as order:
         keywords = order.keywords()
         keywords["request_bodies"] = request_bodies
         job = join_files(
-            *sources,
-            inputs=requests,
+            *order.without_targets(sources),
+            inputs=order.without_targets(requests),
+            pairs=pairs,
             on_duplicate=on_duplicate,
             with_table=own or None,
             id=custom_id,

@@ -15,6 +15,7 @@ from batchfiles.cli.targets import check_targets, refuse_two_on_stdout
 from batchfiles.cli.terminal import visible
 from batchfiles.cli.validate import plural, size
 from batchfiles.jobs.lean_import import import_pyarrow_for
+from batchfiles.limits import RESULT_LINE_CAP
 
 if TYPE_CHECKING:
     from batchfiles.jobs.merge import MergeReport
@@ -41,7 +42,7 @@ __all__ = ["merge"]
 @force_option
 @click.option("--json", "as_json", is_flag=True, help="Print the report as one JSON object.")
 @temp_dir_option("Where temporary files go: ids that are compared at the end, and copies of what can't be read twice.")
-@line_cap_option("The longest line that is copied; a longer one is an error.")
+@line_cap_option("The longest line that is copied; a longer one is an error.", default=RESULT_LINE_CAP)
 def merge(
     files: tuple[str, ...],
     *,
@@ -98,7 +99,9 @@ def merge(
 def summary(report: MergeReport) -> Iterator[str]:
     """Yield the lines of the summary: what was left out, and how much there is."""
     yield from words_of_lines(report.blank_lines, report.findings)
-    if report.dropped:
+    if report.repeated_inputs:
+        yield f"{plural(report.repeated_inputs, 'line')} left out: the same request, byte for byte, is in another file"
+    elif report.dropped:
         yield f"{plural(report.dropped, 'line')} left out, whose custom_id stands in another line too"
     if report.unreadable:
         yield f"{plural(report.unreadable, 'line')} without a custom_id that can be read: copied, and compared with nothing"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -10,12 +11,15 @@ import click
 from batchfiles.limits import LINE_CAP
 
 __all__ = [
+    "FilesOrPairs",
     "counts_option",
     "csv_null_option",
     "files_argument",
+    "files_or_pairs_argument",
     "force_option",
     "inputs_option",
     "line_cap_option",
+    "pairs_option",
     "temp_dir_option",
     "with_options",
     "workers_option",
@@ -38,6 +42,48 @@ csv_null_option = click.option(
     "[default: '' and '\"\"']",
 )
 
+
+def _pair(_context: click.Context, _parameter: click.Parameter, values: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    """Take pairs of names apart at the `=` before which a file is named; names may have more of them."""
+    found = []
+    for value in values:
+        parts = value.split("=")
+        cuts = [("=".join(parts[:count]), "=".join(parts[count:])) for count in range(1, len(parts))]
+        if not cuts or not all(cuts[0]):
+            raise click.BadParameter(f"{value!r} is not REQUESTS=RESULTS.")
+        found.append(next((cut for cut in cuts if Path(cut[0]).exists()), cuts[0]))
+    return tuple(found)
+
+
+pairs_option = click.option(
+    "--pair",
+    "pairs",
+    multiple=True,
+    metavar="REQUESTS=RESULTS",
+    callback=_pair,
+    help="RESULTS, a file, a folder or a glob, belong to this file of REQUESTS. Needed where ids are in several files and "
+    "nothing else says it. Repeatable.",
+)
+
+
+class FilesOrPairs(click.Command):
+    """A command that needs FILEs, or pairs of them."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse the arguments.
+
+        Raises:
+            click.MissingParameter: There is neither a file nor a pair.
+        """
+        rest = super().parse_args(ctx, args)
+        argument = next(each for each in self.params if each.name in ("files", "results"))
+        if not ctx.params.get(str(argument.name)) and not ctx.params.get("pairs") and not ctx.resilient_parsing:
+            raise click.MissingParameter(ctx=ctx, param=argument)
+        return rest
+
+
+files_or_pairs_argument = click.argument("files", nargs=-1, metavar="FILE...")
+
 force_option = click.option("--force", is_flag=True, help="Replace a file that is there already.")
 
 counts_option = click.option("--json", "as_json", is_flag=True, help="Print the counts, as one JSON object, on standard output.")
@@ -56,17 +102,18 @@ def temp_dir_option(words: str) -> Callable[[Command], Command]:
     return click.option("--temp-dir", type=click.Path(exists=True, file_okay=False), metavar="FOLDER", help=words)
 
 
-def line_cap_option(words: str) -> Callable[[Command], Command]:
+def line_cap_option(words: str, *, default: int = LINE_CAP) -> Callable[[Command], Command]:
     """Return `--max-line-bytes`, the longest line that is read.
 
     Args:
         words: What becomes of a longer one, for its help.
+        default: The cap where nothing is said, in bytes.
     """
     return click.option(
         "--max-line-bytes",
         type=click.IntRange(min=1),
-        default=LINE_CAP,
-        show_default="64 MiB",
+        default=default,
+        show_default=f"{default // 1024**2} MiB",
         metavar="N",
         help=words,
     )

@@ -8,7 +8,16 @@ import click
 
 from batchfiles.cli.copied import first_findings
 from batchfiles.cli.edit_options import EditingCommand, edit_options, edits_of
-from batchfiles.cli.options import counts_option, files_argument, inputs_option, line_cap_option, temp_dir_option, workers_option
+from batchfiles.cli.options import (
+    FilesOrPairs,
+    counts_option,
+    files_or_pairs_argument,
+    inputs_option,
+    line_cap_option,
+    pairs_option,
+    temp_dir_option,
+    workers_option,
+)
 from batchfiles.cli.progress import Progress
 from batchfiles.cli.report_json import report_json
 from batchfiles.cli.targets import place_of, refuse_two_on_stdout
@@ -16,6 +25,7 @@ from batchfiles.cli.terminal import cut, visible
 from batchfiles.cli.text_table import text_table
 from batchfiles.cli.validate import plural, size
 from batchfiles.jobs.lean_import import import_pyarrow, import_pyarrow_for
+from batchfiles.limits import RESULT_LINE_CAP
 
 if TYPE_CHECKING:
     from batchfiles.jobs.retry_report import RetryReport
@@ -29,9 +39,14 @@ HEADINGS = ("outcome", "status", "error", "requests", "")
 TEXTS = ("outcome", "error", "")
 
 
-@click.command(cls=EditingCommand, short_help="Write the requests that may succeed if they are sent again.")
-@files_argument
+class RetryCommand(FilesOrPairs, EditingCommand):
+    """A command that needs FILEs or pairs, and takes edits in their order."""
+
+
+@click.command(cls=RetryCommand, short_help="Write the requests that may succeed if they are sent again.")
+@files_or_pairs_argument
 @inputs_option
+@pairs_option
 @click.option(
     "-o",
     "--output",
@@ -54,13 +69,14 @@ TEXTS = ("outcome", "error", "")
 @counts_option
 @temp_dir_option("Where temporary files go.")
 @workers_option
-@line_cap_option("A longer line counts as one that can't be read.")
+@line_cap_option("A longer line counts as one that can't be read.", default=RESULT_LINE_CAP)
 @click.pass_context
 def retry(
     context: click.Context,
     files: tuple[str, ...],
     *,
     inputs: tuple[str, ...],
+    pairs: tuple[tuple[str, str], ...],
     output: str,
     only: tuple[str, ...],
     except_: tuple[str, ...],
@@ -117,6 +133,7 @@ def retry(
         report = retry_files(
             *files,
             inputs=inputs,
+            pairs=pairs,
             output=output,
             only=only or None,
             except_=except_,

@@ -15,7 +15,7 @@ from batchfiles.cli.report_json import report_json
 from batchfiles.cli.targets import check_targets
 from batchfiles.cli.terminal import visible
 from batchfiles.cli.text_table import text_table
-from batchfiles.cli.validate import plural, size
+from batchfiles.cli.validate import not_read_lines, plural, size
 from batchfiles.jobs.lean_import import import_pyarrow, import_pyarrow_for
 
 if TYPE_CHECKING:
@@ -138,6 +138,7 @@ def summary(report: SplitReport, by: tuple[str, ...]) -> Iterator[str]:
     if len(parts) > LISTED:
         yield f"… and {plural(len(parts) - LISTED, 'part')} more: manifest.json lists them"
     yield from words_of_lines(report.blank_lines, report.findings)
+    yield from not_read_lines(report.not_read, report.examples)
     if report.unreadable:
         lines = "1 line is no JSON: it was" if report.unreadable == 1 else f"{report.unreadable:,} lines are no JSON: they were"
         yield f"{lines} copied, and count nothing but bytes"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from batchfiles.cli.options import files_argument
+from batchfiles.cli.options import FilesOrPairs, files_or_pairs_argument, pairs_option
 from batchfiles.cli.progress import Progress, total_of
 from batchfiles.cli.report_json import report_json
 from batchfiles.cli.stats_tables import notes, tables
@@ -41,8 +41,9 @@ def _discount(_context: click.Context, _parameter: click.Parameter, value: str |
         raise click.BadParameter(str(error)) from None
 
 
-@click.command(short_help="Count requests, outcomes, tokens and what they cost.")
-@files_argument
+@click.command(cls=FilesOrPairs, short_help="Count requests, outcomes, tokens and what they cost.")
+@files_or_pairs_argument
+@pairs_option
 @click.option(
     "--prices",
     "sources",
@@ -75,6 +76,7 @@ def _discount(_context: click.Context, _parameter: click.Parameter, value: str |
 def stats(
     files: tuple[str, ...],
     *,
+    pairs: tuple[tuple[str, str], ...],
     sources: tuple[str, ...],
     prices: dict[str, Price],
     batch_discount: Decimal | None,
@@ -118,7 +120,7 @@ def stats(
     check_targets(None, [("--write-prices", target)], inputs, force=force)
     known = _known_prices(sources, prices, batch_discount)
     with Progress("stats", total_of(inputs), quiet=as_json) as progress:
-        found = count(*inputs, prices=known, on_bytes=progress.add)
+        found = count(*inputs, pairs=pairs, prices=known, on_bytes=progress.add)
     if write_prices is not None:
         _write_prices(target, known, found, force=force)
     if as_json:

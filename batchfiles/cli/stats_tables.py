@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from batchfiles.cli.outcome_table import share
 from batchfiles.cli.terminal import cut, cut_in_front, visible
 from batchfiles.cli.text_table import text_table
-from batchfiles.cli.validate import plural, size
+from batchfiles.cli.validate import not_read_lines, plural, size
 
 if TYPE_CHECKING:
     from batchfiles.jobs.length_histogram import Lengths
@@ -48,6 +48,7 @@ def notes(found: Stats, *, priced: bool) -> Iterator[str]:
         yield f"{plural(malformed, 'line')} that can't be read: {', '.join(found.malformed)}{more}"
     if found.blank_lines:
         yield f"{plural(found.blank_lines, 'blank line')}, skipped"
+    yield from not_read_lines(found.not_read, found.examples)
     if found.results.token_misfits:
         words = f"{plural(found.results.token_misfits, 'token count')} below 0, beyond 64 bits or no whole number: "
         yield words + "not in the sums" + (", nor in the cost" if priced else "")

@@ -9,6 +9,7 @@ import click
 
 from batchfiles.cli.fail_on import Condition, FailOn
 from batchfiles.cli.options import counts_option, line_cap_option, temp_dir_option, with_options, workers_option
+from batchfiles.limits import RESULT_LINE_CAP
 
 __all__ = ["FORMATS", "SharedOptions", "format_option", "table_options"]
 
@@ -115,7 +116,7 @@ def table_options(counted: Sequence[str]) -> Callable[[Command], Command]:
         counts_option,
         temp_dir_option("Where temporary files go: copies of compressed files and of standard input, and an index of the ids."),
         workers_option,
-        line_cap_option("A longer line counts as one that can't be read."),
+        line_cap_option("A longer line counts as one that can't be read.", default=RESULT_LINE_CAP),
     )
 
     def decorate(command: Command) -> Command:

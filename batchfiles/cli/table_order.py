@@ -6,6 +6,7 @@ import shutil
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Self, TypeVar
 
@@ -60,6 +61,7 @@ class TableOrder:
         self._options = options
         self._progress: Progress | None = None
         self._label = label
+        self._rejects = rejects
         output = options["output"]
         self._format = _format(output, options["format_name"])
         _check_options(options, self._format)
@@ -84,6 +86,18 @@ class TableOrder:
     def __exit__(self, *_: object) -> None:
         if self._progress is not None:
             self._progress.close()
+
+    def without_targets(self, sources: Sequence[Source]) -> list[Source]:
+        """Return the files that are read; what this call writes is not passed over in their folders, but its own."""
+        names = (self._options["output"], self._options["report_file"], self._rejects)
+        own = {Path(name).resolve() for name in names if name is not None and name != STDOUT}
+        return [
+            replace(
+                each,
+                passed_over=tuple(path for path in each.passed_over if not isinstance(path, Path) or path.resolve() not in own),
+            )
+            for each in sources
+        ]
 
     def keywords(self) -> TableKeywords:
         """Return the options of the job."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -53,7 +54,7 @@ def validate(
     """Check request files before they are sent.
 
     FILE is a JSONL file, a folder or a glob of such files, or - for standard input; gzip, bz2 and zstd are read too. Each file is
-    taken for one batch.
+    taken for one batch. Results in a folder are passed over and named.
 
     Findings go to standard output, one a line, with the service's own codes:
 
@@ -74,7 +75,7 @@ def validate(
     Exit codes:
         0   no errors; there may be warnings
         1   errors were found
-        2   wrong usage
+        2   wrong usage, or results only
         3   a file can't be read
     """  # noqa: D301 - click wants its \b
     from batchfiles.jobs.validate import validate as check
@@ -118,8 +119,16 @@ def summary(report: Report, *, listed: int) -> list[str]:
     count = report.error_count + report.warning_count
     if count > listed:
         lines.append(f"{count - listed:,} findings are not listed: raise --max-findings to see them")
+    lines += not_read_lines(report.not_read, report.examples)
     lines.append(f"{plural(report.error_count, 'error')}, {plural(report.warning_count, 'warning')} (limits: {report.limits})")
     return lines
+
+
+def not_read_lines(count: int, examples: Mapping[str, Sequence[str]]) -> list[str]:
+    """Name what was passed over in folders, in one line; nothing where nothing was."""
+    names = list(examples.get("not_read", ()))
+    more = f" and {count - len(names):,} more" if count > len(names) else ""
+    return [visible(f"not read: {', '.join(names)}{more}")] if count else []
 
 
 def row(file: FileReport) -> tuple[str, ...]:

@@ -314,6 +314,18 @@ class Index:
                 behind = run.stop
                 yield run
 
+    def is_disjoint(self, other: Index) -> bool:
+        """Tell whether there are entries in both indexes, and no digest is in both."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        if not self.count or not other.count:
+            return False
+        mine, others = (
+            pa.Array.from_buffers(pa.uint64(), index.count, [None, pa.py_buffer(index.digests)]) for index in (self, other)
+        )
+        return not pc.any(pc.is_in(mine, value_set=others)).as_py()
+
     def _twins(self) -> list[int]:
         """Return the entries that share a digest with the next one; nothing of Arrow holds the map any more then."""
         import pyarrow as pa

@@ -13,6 +13,7 @@ from batchfiles.custom_ids.index import Index, Place
 from batchfiles.custom_ids.marks import Marks
 from batchfiles.jobs.candidates import ResultFile, fetch, id_of_line, read_result
 from batchfiles.jobs.local_file import LocalFile, opened
+from batchfiles.jobs.stray import UNTIL_NEWLINE
 from batchfiles.jobs.survey import Misindexed, Survey, is_misindexed
 
 __all__ = ["Accounts", "duplicate_inputs"]
@@ -103,6 +104,9 @@ class Accounts:
         try:
             for scalar in _in_order_of_files(index, unclaimed):
                 place = index.place(scalar.as_py())
+                if place.length == UNTIL_NEWLINE:
+                    self._count_unclaimed_line(place, malformed=True)
+                    continue
                 line = fetch(descriptors[place.file], place, self._files[place.file].name)
                 value, _ = read_result(line)
                 if self._quick and is_misindexed(line, id_of_line(line) if value is None else value.get("custom_id")):

@@ -32,17 +32,29 @@ class BatchParts:
     def __init__(self, inputs: Sequence[LocalFile]) -> None:
         self._campaigns: dict[Place, Campaign | None] = {}
         self._several = len(inputs) > 1
-        paths = {number: file.original for number, file in enumerate(inputs) if file.original is not None}
+        self._paths = paths = {number: file.original for number, file in enumerate(inputs) if file.original is not None}
         self._by_path = {path: number for number, path in paths.items()}
         self._by_stem = {path.with_name(stem_of(path.name)): number for number, path in paths.items()}
         self.own_batches = frozenset(number for number, path in paths.items() if self._part(path) is not None)
         """The numbers of those that a manifest names: each is a batch of its own, whatever the ids of the others are."""
         self._folders = {path.parent for path, number in self._by_path.items() if number in self.own_batches}
 
-    def result_file(self, file: LocalFile) -> ResultFile:
-        """Return a file of results with its batch and the number of its request file."""
+    def are_apart(self, one: int, other: int) -> bool:
+        """Tell whether one manifest names two request files, so that their lines are different requests whatever they say."""
+        folders = {self._paths[number].parent for number in (one, other) if number in self.own_batches}
+        return one in self.own_batches and other in self.own_batches and len(folders) == 1
+
+    def result_file(self, file: LocalFile, *, named: Place | None = None) -> ResultFile:
+        """Return a file of results with its batch and the number of its request file.
+
+        Args:
+            file: The file.
+            named: The request file that somebody named for it.
+        """
         match = RESULT_NAME.fullmatch(Path(file.name).name)
         stem = match["stem"] if match else None
+        if named is not None and (number := self._number_of(named)) is not None:
+            return ResultFile(file.name, str(file.path), stem if stem and BATCH_ID.fullmatch(stem) else None, number)
         part = self._part(file.original) if file.original is not None else None
         if part is not None and file.original is not None:
             number = self._number_in_campaign(file.original.parent, part)
@@ -52,6 +64,11 @@ class BatchParts:
             number = self._by_stem.get(file.original.with_name(stem))
         batch_id = stem if stem is not None and BATCH_ID.fullmatch(stem) else None
         return ResultFile(file.name, str(file.path), batch_id, number)
+
+    def _number_of(self, path: Place) -> int | None:
+        """Return the number of a request file, or of the one that it repeats."""
+        found = {self._by_path[each] for each in (path, *self.origins(path)) if each in self._by_path}
+        return found.pop() if len(found) == 1 else None
 
     def _part(self, path: Place) -> Part | None:
         campaign = self._campaign(path.parent)

@@ -6,6 +6,7 @@ import os
 import re
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Any, NamedTuple
 
 from batchfiles import bodies
@@ -15,11 +16,15 @@ from batchfiles.custom_ids.index import OFFSET_BITS, Index, Place, digest
 from batchfiles.custom_ids.marks import Marks
 from batchfiles.errors import DuplicateCustomId, InvalidLine
 from batchfiles.jobs.local_file import changed, opened
-from batchfiles.jobs.survey import Misindexed, id_of_malformed, noted_digest, why_unreadable
+from batchfiles.jobs.stray import UNTIL_NEWLINE
+from batchfiles.jobs.survey import HEAD, Misindexed, id_of_malformed, noted_digest, why_unreadable
 from batchfiles.outcome import INCOMPLETE, MALFORMED, SUCCEEDED, Result, as_answer_to, read, retryable
 from batchfiles.table.columns import MISSING, Found
 
-__all__ = ["Candidates", "ResultFile", "fetch", "id_of_line", "read_result"]
+__all__ = ["TOO_LONG", "Candidates", "ResultFile", "fetch", "id_of_line", "read_result"]
+
+FETCHED = 1 << 30
+"""Bytes of a line of which the system is told that they are read next, at most."""
 
 OFFSET_MASK = (1 << OFFSET_BITS) - 1
 RANKS = {SUCCEEDED: 2, INCOMPLETE: 1}
@@ -61,12 +66,20 @@ def _malformed(code: str, message: str) -> Result:
     return Result(MALFORMED, None, None, code, None, None, message, retryable(MALFORMED, None), None, EMPTY, 0)
 
 
+TOO_LONG = _malformed("line_too_long", "the line is above the cap and was not read: raise the cap (--max-line-bytes)")._replace(
+    retryable=False
+)
+"""What a result is whose line is above the cap. It may be an answer that was paid for, so it is not sent again."""
+
+
 def fetch(descriptor: int, place: Place, name: str) -> bytes:
-    """Read the bytes of one line.
+    """Read the bytes of one line; of a line above the cap its beginning.
 
     Raises:
         FileError: The file is shorter than it was.
     """
+    if place.length == UNTIL_NEWLINE:
+        return os.pread(descriptor, HEAD, place.offset).partition(b"\n")[0]
     line = os.pread(descriptor, place.length, place.offset)
     if len(line) < place.length:
         raise changed(name)
@@ -102,6 +115,8 @@ class Candidates:
         self._refuse_duplicates = refuse_duplicates
         self._read = reader
         self._descriptors = opened(files)
+        self.also: AbstractSet[int] = frozenset()
+        """The numbers of other request files that repeat the line whose result is looked for."""
 
     def close(self) -> None:
         """Close the result files."""
@@ -114,7 +129,7 @@ class Candidates:
         Results that don't fit into memory would else cost one wait for the disk a line.
         """
         positions, lengths = self._positions, self._lengths
-        found = sorted((positions[entry], lengths[entry]) for key in keys for entry in self._index.run(key))
+        found = sorted((positions[entry], min(lengths[entry], FETCHED)) for key in keys for entry in self._index.run(key))
         for position, length in found:
             os.posix_fadvise(self._descriptors[position >> OFFSET_BITS], position & OFFSET_MASK, length, os.POSIX_FADV_WILLNEED)
 
@@ -158,9 +173,11 @@ class Candidates:
         position = self._positions[entry]
         number = position >> OFFSET_BITS
         file = self._files[number]
-        if file.part is not None and file.part != input_file:
+        if file.part is not None and file.part != input_file and file.part not in self.also:
             return None
         length = self._lengths[entry]
+        if length == UNTIL_NEWLINE:
+            return self._overlong(entry, custom_id)
         line = os.pread(self._descriptors[number], length, position & OFFSET_MASK)
         if len(line) != length:
             raise changed(file.name)
@@ -179,6 +196,15 @@ class Candidates:
             result = as_answer_to(result, _url_in(asked) if isinstance(asked, bytes) else asked)
         # Past the constructor, which takes twice as long.
         return tuple.__new__(Found, (result, line, value, file.name, self._line_numbers[entry], file.batch_id, 1))
+
+    def _overlong(self, entry: int, custom_id: str) -> Found | None:
+        """Return what stands for a line above the cap; None if it belongs to another id of the same digest."""
+        place = self._index.place(entry)
+        file = self._files[place.file]
+        if id_of_malformed(fetch(self._descriptors[place.file], place, file.name)) != custom_id:
+            return None
+        self._marks.malformed[entry] = 1
+        return Found(TOO_LONG, b"", None, file.name, place.line_number, file.batch_id, 1)
 
     def _best_of(self, candidates: list[tuple[int, Found]], custom_id: str) -> Found:
         if self._refuse_duplicates and len(candidates) > 1:

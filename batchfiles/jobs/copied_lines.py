@@ -53,13 +53,14 @@ class CopiedLines:
     Attributes:
         blank_lines: Lines that were left out.
         findings: Byte order marks that were left out, and newlines that were added.
+        wanted: What the lines are, as soon as the first file has said so.
     """
 
     def __init__(self, cap: int, on_bytes: Callable[[int], None] | None = None, *, wanted: Side | None = None) -> None:
         self.blank_lines = 0
         self.findings: list[Finding] = []
         self._cap = cap
-        self._wanted = wanted
+        self.wanted = wanted
         self._on_bytes = on_bytes
 
     def of(self, source: Source) -> Iterator[Run]:
@@ -83,9 +84,9 @@ class CopiedLines:
         for piece in found:
             side = classify_lines(_below(self._cap, piece.lines), name)
             if side != "empty":
-                if self._wanted not in (None, side):
-                    raise Mismatch(f"holds {NOUNS[side]}, and {NOUNS[str(self._wanted)]} are expected here", path=name)
-                self._wanted = side
+                if self.wanted not in (None, side):
+                    raise Mismatch(f"holds {NOUNS[side]}, and {NOUNS[str(self.wanted)]} are expected here", path=name)
+                self.wanted = side
                 yield piece
                 break
             yield piece

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Final, NamedTuple
 
+from batchfiles.counts import not_read_fields
 from batchfiles.errors import Mismatch
 from batchfiles.findings import Finding
 from batchfiles.jobs.candidates import id_of_line, read_result
 from batchfiles.jobs.error_words import folded
+from batchfiles.jobs.file_roles import Pairs, files_and_pairs
 from batchfiles.jobs.sided_lines import SidedFile, is_blank, sided_files
-from batchfiles.limits import LINE_CAP
+from batchfiles.limits import RESULT_LINE_CAP
 from batchfiles.outcome import MALFORMED, SUCCEEDED, Result, retryable
-from batchfiles.streams.sources import SourceLike, expand
+from batchfiles.streams.sources import SourceLike
 
 __all__ = ["ErrorDigest", "ErrorGroup", "error_digest"]
 
@@ -74,6 +76,8 @@ class ErrorDigest:
         other: How many errors are in no group, because there were too many different ones.
         ids_dropped: How many ids were asked for and are not listed, because there were too many.
         skipped: The files of requests, which have no errors.
+        not_read: Files and folders that were found in the folders that were given and are passed over.
+        examples: The first names of these, under `not_read`.
     """
 
     results: int
@@ -82,6 +86,8 @@ class ErrorDigest:
     other: int
     ids_dropped: int
     skipped: tuple[str, ...]
+    not_read: int = 0
+    examples: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the digest as plain values that JSON can hold."""
@@ -90,9 +96,10 @@ class ErrorDigest:
 
 def error_digest(
     *sources: SourceLike,
+    pairs: Pairs = (),
     ids: int | None = 0,
     on_bytes: Callable[[int], None] | None = None,
-    cap: int = LINE_CAP,
+    cap: int = RESULT_LINE_CAP,
     filesystem: object = None,
 ) -> ErrorDigest:
     """Count the results that are no success, the same errors together.
@@ -104,6 +111,7 @@ def error_digest(
     Args:
         *sources: Output files and error files: paths, folders, globs, open binary files, or `-` for standard input; plain or
             compressed. Files of requests, such as a campaign's folder holds too, are passed over: what is missing, `join` tells.
+        pairs: Request files, each with its results, as for `join`; here they say what these files must hold.
         ids: How many ids to list of each error; None lists all, a million at most.
         on_bytes: Gets the number of uncompressed bytes that were read, again and again, for a progress bar.
         cap: The longest line that is read, in bytes; longer ones are malformed.
@@ -119,12 +127,13 @@ def error_digest(
         TypeError: There is no source, or something is no source at all.
         ValueError: Standard input is named twice.
     """
-    if not sources:
+    if not sources and not pairs:
         raise TypeError("error_digest needs at least one file")
     tally = _Tally(MOST_IDS if ids is None else ids)
     skipped = []
     found = False
-    for file in sided_files(expand(sources, filesystem=filesystem), tally.notice, cap=cap, on_bytes=on_bytes):
+    files = files_and_pairs(sources, pairs, filesystem)
+    for file in sided_files(files.sources, tally.notice, cap=cap, on_bytes=on_bytes, sides=files.sides):
         if file.side == "inputs":
             skipped.append(file.name)
             tally.overlong.clear()
@@ -133,7 +142,7 @@ def error_digest(
             tally.take(file)
     if not found:
         raise Mismatch("holds requests, and errors stand in output files and error files", path=skipped[0], role="output")
-    return tally.digest(tuple(skipped))
+    return replace(tally.digest(tuple(skipped)), **not_read_fields(files.not_read))
 
 
 class _Key(NamedTuple):

@@ -8,6 +8,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Unpack
 
+from batchfiles.counts import not_read_fields
 from batchfiles.jobs.crew import Crew, Product, Spec
 from batchfiles.jobs.export_rows import ExportRows
 from batchfiles.jobs.file_roles import FileRoles, sort_files
@@ -65,13 +66,16 @@ class Export(TableJob[ExportReport]):
                 else:
                     yield product
         self._check_files()
+        fields = tally.fields()
+        passed_over = not_read_fields(self._roles.not_read)
+        fields |= passed_over | {"examples": fields["examples"] | passed_over["examples"]}
         self._report = ExportReport(
             table=self._table(),
             files=self._roles.described(),
             result_lines=sum(tally.outcomes.values()),
             malformed_results=tally.outcomes["malformed"],
             seconds=round(time.perf_counter() - started, 3),
-            **tally.fields(),
+            **fields,
         )
 
     def _products(self, crew: Crew, spec: Spec) -> Generator[Product, None, None]:

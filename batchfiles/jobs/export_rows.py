@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from batchfiles.errors import InvalidLine
-from batchfiles.jobs.candidates import ResultFile, id_of_line, read_result
+from batchfiles.jobs.candidates import TOO_LONG, ResultFile, id_of_line, read_result
 from batchfiles.jobs.crew import Spec
 from batchfiles.jobs.row_job import RowJob
 from batchfiles.streams.lines import Block
@@ -49,6 +49,8 @@ class ExportRows(RowJob):
 
     def _add_malformed(self, file: int, line: bytes, error: InvalidLine, number: int) -> None:
         _, result = read_result(line)
+        if error.code == TOO_LONG.error_code:
+            result = TOO_LONG
         result = result._replace(error_code=error.code, error_message=error.reason)
         self._outcomes[result.outcome] += 1
         known = Asked(id_of_line(line), None, None, None, None, None, None)

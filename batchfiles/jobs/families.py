@@ -12,6 +12,7 @@ from typing import Any, Literal, TypeAlias
 
 from batchfiles.codec import loads
 from batchfiles.errors import InvalidLine, Mismatch
+from batchfiles.findings import Finding
 from batchfiles.streams.sources import Source, read_blocks
 
 __all__ = ["Family", "Side", "classify", "classify_lines", "describe", "family_of"]
@@ -22,6 +23,9 @@ Side: TypeAlias = Literal["inputs", "results", "empty"]
 LINES_LOOKED_AT = 100
 BYTES_LOOKED_AT = 1024 * 1024
 """How much a file may hold that says nothing before its first telling line; beyond that its bytes are searched for key names."""
+
+BYTES_OF_HEAD = 4096
+"""How much is looked at of a line above the cap."""
 
 DESCRIPTIONS: dict[Family, str] = {
     "input": "requests: lines for the service, with custom_id, method, url and body",
@@ -48,6 +52,28 @@ ID = rb"""["'](?:custom_)?id["']\s*:\s*(?:"[^"\\]*"|'[^'\\]*')\s*,\s*"""
 TELLING_BEGINNING = re.compile(rb"""\s*{\s*(?:%b){0,2}["'](?:(method|url|body)|(response|error))["']\s*:""" % ID)
 """The beginning of a line that can't be decoded, up to the first key that is of one kind only. Where somebody has said what a
 file is, nothing less tells otherwise: any key may stand in what is left of a line whose beginning is lost."""
+
+
+MAGIC: tuple[tuple[bytes, str], ...] = (
+    (b"PAR1", "is a Parquet file, and holds no JSON lines"),
+    (b"PK\x03\x04", "is a zip archive: unpack it, and name the files in it"),
+    (b"ARROW1", "is an Arrow file, and holds no JSON lines"),
+    (b"\xff\xff\xff\xff", "is an Arrow stream, and holds no JSON lines"),
+    (b"SQLite format 3", "is a SQLite database, and holds no JSON lines"),
+    (b"%PDF", "is a PDF, and holds no JSON lines"),
+    (b"7z\xbc\xaf\x27\x1c", "is a 7z archive: unpack it, and name the files in it"),
+)
+"""How files begin that are no lines of JSON, and what they are."""
+
+UTF_16 = (b"\xff\xfe{\x00", b"\xfe\xff\x00{", b"\xff\xfe[\x00", b"\xfe\xff\x00[", b"{\x00", b"\x00{")
+JSON_ARRAY = "holds a JSON array, and JSON lines are expected, one object a line: `jq -c '.[]'` makes them"
+PRETTY_JSON = "holds a JSON object over several lines, and JSON lines are expected, one object a line: `jq -c .` makes them"
+NOT_JSON = "holds no line that can be read as JSON, and nothing in it looks like a request or a result"
+NO_JSON_LINES = f"{NOT_JSON}: a table has to become requests first (`batchfiles prepare`)"
+TEMPLATE = "holds one request without a custom_id of its own: a template, for `batchfiles prepare --template`"
+
+LIKE_JSON = re.compile(rb"""^\s*[\[{]|(?<!["'])["']\s*:""")
+"""A line that may be what is left of JSON: it begins as an object, or a key is in it. In CSV a quote in a cell is doubled."""
 
 
 def family_of(line: dict[str, Any]) -> Family:
@@ -89,8 +115,8 @@ def classify(source: Source, *, otherwise: Side | None = None) -> Side:
 
     Args:
         source: The file.
-        otherwise: What somebody has said it is. It holds unless a line says clearly that it is not so; None takes what its lines
-            look like, or raises.
+        otherwise: What somebody has said it is. It decides where no line can be decoded, and is refused where a line or the
+            file as a whole says clearly that it is something else; None takes what the lines look like, or raises.
 
     Returns:
         `"inputs"`, `"results"`, or `"empty"` for a file of no bytes, or of blank lines only.
@@ -107,8 +133,20 @@ def classify(source: Source, *, otherwise: Side | None = None) -> Side:
 
 
 def _lines_of(source: Source) -> Iterator[bytes]:
-    for block in read_blocks(source, lambda _: None):
+    """Yield the lines of a file; of a line above the cap its beginning, which mostly says what it is."""
+    heads: list[bytes] = []
+
+    def notice(finding: Finding) -> None:
+        if finding.code == "line_too_long" and source.is_seekable_text():
+            with source.open_raw() as file:
+                file.seek(finding.byte_offset or 0)
+                heads.append(file.read(BYTES_OF_HEAD))
+
+    for block in read_blocks(source, notice):
+        yield from heads
+        heads.clear()
         yield from block.lines
+    yield from heads
 
 
 def classify_lines(lines: Iterable[bytes], name: str | None = None, *, otherwise: Side | None = None) -> Side:
@@ -127,24 +165,32 @@ def classify_lines(lines: Iterable[bytes], name: str | None = None, *, otherwise
     """
     unreadable: list[bytes] = []
     size = 0
-    decoded = False
+    decoded = has_id = False
     for line in lines:
         if not line.strip():
             continue
+        if not size and line.strip() == b"[":
+            raise Mismatch(JSON_ARRAY, path=name)
         family: Family = "unknown"
         try:
-            family = family_of(loads(line))
+            value = loads(line)
+            family = family_of(value)
             decoded = True
+            has_id = has_id or "custom_id" in value
         except InvalidLine:
             unreadable.append(line)
         if family != "unknown":
+            if family == "input" and not size and _is_template(value, name):
+                raise Mismatch(TEMPLATE, path=name)
             return _side(family, name)
         size += len(line)
         if size > BYTES_LOOKED_AT or len(unreadable) >= LINES_LOOKED_AT:
             break
     if not size:
         return "empty"
-    return _side_of_unreadable(unreadable, name, decoded=decoded, otherwise=otherwise)
+    # A service may write a line with an id and nothing else: it is a result that can't be read.
+    is_strange = decoded and not (has_id and otherwise == "results")
+    return _side_of_unreadable(unreadable, name, decoded=is_strange, otherwise=otherwise)
 
 
 def _side(family: Family, name: str | None) -> Side:
@@ -155,13 +201,38 @@ def _side(family: Family, name: str | None) -> Side:
     raise Mismatch(f"holds {describe(family)}", path=name)
 
 
+def _is_template(value: dict[str, Any], name: str | None) -> bool:
+    """Tell whether a request in a `.json` file is a template: it has no id, or one with a placeholder."""
+    custom_id = value.get("custom_id", "{{")
+    return name is not None and name.endswith(".json") and isinstance(custom_id, str) and "{{" in custom_id
+
+
+def _whole_file_mistake(lines: list[bytes]) -> str | None:
+    """Say what a file is whose lines can't be read because they are no lines of JSON; None where they may be damaged ones."""
+    first = lines[0].removeprefix(b"\xef\xbb\xbf").strip()
+    for magic, words in MAGIC:
+        if first.startswith(magic):
+            return words
+    if first.startswith(UTF_16):
+        return "is text in UTF-16, and JSON lines are UTF-8: save it as that"
+    if first.startswith(b"[") and first[1:].lstrip().startswith(b"{"):
+        return JSON_ARRAY
+    if first == b"{":
+        return PRETTY_JSON
+    if not any(LIKE_JSON.search(line) for line in lines):
+        return NO_JSON_LINES
+    return None
+
+
 def _side_of_unreadable(lines: list[bytes], name: str | None, *, decoded: bool, otherwise: Side | None) -> Side:
+    if decoded:
+        raise Mismatch(f"holds {describe('unknown')}", path=name)
+    if lines and (mistake := _whole_file_mistake(lines)) is not None:
+        raise Mismatch(mistake, path=name)
     tell = TELLING_KEY.search if otherwise is None else TELLING_BEGINNING.match
     for line in lines:
         if found := tell(line):
             return "inputs" if found[1] else "results"
     if otherwise is not None:
         return otherwise
-    if decoded:
-        raise Mismatch(f"holds {describe('unknown')}", path=name)
-    raise Mismatch("holds no line that can be read as JSON, and nothing in it looks like a request or a result", path=name)
+    raise Mismatch(NOT_JSON, path=name)

@@ -14,7 +14,7 @@ from batchfiles.jobs.families import Family, describe, family_of
 from batchfiles.jobs.request_rules import RequestRules
 from batchfiles.limits import Limits
 from batchfiles.streams.lines import Block, blocks
-from batchfiles.streams.sources import Source
+from batchfiles.streams.sources import Source, plain_name
 
 __all__ = ["FileCheck"]
 
@@ -193,9 +193,12 @@ class FileCheck:
                 self._say("line_too_long", words, number, offsets.of(number))
 
     def _check_name(self) -> None:
-        """A service with a limit on the size takes uploads, and those must be called `.jsonl` (seen in BerriAI/litellm#37527)."""
+        """A service with a limit on the size takes uploads, and those must be called `.jsonl` (seen in BerriAI/litellm#37527).
+
+        `submit` and `run` send a compressed file uncompressed, and under the name that it has then.
+        """
         name = self._source.file_name
-        if self._limits.max_bytes is not None and name is not None and not name.lower().endswith(".jsonl"):
+        if self._limits.max_bytes is not None and name is not None and not plain_name(name.lower()).endswith(".jsonl"):
             words = "The file's name does not end in .jsonl: the service refuses it under this name."
             self._say("invalid_file_name", words, severity="warning")
 

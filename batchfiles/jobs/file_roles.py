@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, TypeAlias
 
 from batchfiles.campaign.names import RESULT_NAME
 from batchfiles.errors import Mismatch
 from batchfiles.jobs.batch_parts import BatchParts, without_repeats
 from batchfiles.jobs.candidates import ResultFile
 from batchfiles.jobs.families import Side, classify
+from batchfiles.jobs.folder_files import files_to_read
 from batchfiles.jobs.local_file import LocalFile
+from batchfiles.jobs.sided_lines import paired_as
+from batchfiles.streams.remote import Place, RemotePath
 from batchfiles.streams.sources import Source, SourceLike, expand
 from batchfiles.streams.spool import Spool
 
-__all__ = ["FileRoles", "sort_files"]
+__all__ = ["FileRoles", "Pairs", "files_and_pairs", "paired_sources", "sort_files"]
+
+PathLike: TypeAlias = "str | os.PathLike[str] | Source | RemotePath"
+Pairs: TypeAlias = "Mapping[Any, PathLike | Iterable[PathLike]] | Iterable[tuple[PathLike, PathLike | Iterable[PathLike]]]"
+"""Request files, each with the results that belong to it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,25 +36,37 @@ class FileRoles:
         results: Output files and error files, in the order given.
         empty: Files without a line that says anything.
         retries: Request files that only repeat requests of the inputs: the manifest of their campaign says so.
+        not_read: The display names of files and folders in the folders that were given, which are passed over.
+        pairs: The request file that somebody named for a result file, by their places.
     """
 
     inputs: tuple[LocalFile, ...]
     results: tuple[LocalFile, ...]
     empty: tuple[LocalFile, ...]
     retries: tuple[LocalFile, ...] = ()
+    not_read: tuple[str, ...] = ()
+    pairs: Mapping[Place, Place] = field(default_factory=dict)
 
     def result_files(self) -> list[ResultFile]:
         """Return the result files with their batch, and with the number of the input file to which they belong.
 
         `part-1_output.jsonl` belongs to `part-1.jsonl` where there are several input files: a `custom_id` is unique within its
-        batch and not in the world. In a campaign folder the manifest says to which part the results of each batch belong.
+        batch and not in the world. In a campaign folder the manifest says to which part the results of each batch belong. What
+        somebody named as a pair goes before both.
         """
         parts = BatchParts(self.inputs)
-        return [parts.result_file(file) for file in self.results]
+        return [
+            parts.result_file(file, named=self.pairs.get(file.original) if file.original is not None else None)
+            for file in self.results
+        ]
 
     def own_batches(self) -> frozenset[int]:
         """Return the numbers of the input files that are a batch of their own, as a manifest says."""
         return BatchParts(self.inputs).own_batches
+
+    def are_apart(self) -> Callable[[int, int], bool]:
+        """Return what tells of two request files whether a manifest makes different requests of equal lines in them."""
+        return BatchParts(self.inputs).are_apart
 
     def names(self) -> dict[str, list[str]]:
         """Return the display names by role, for a table's metadata."""
@@ -65,6 +84,7 @@ def sort_files(
     spool: Spool,
     *,
     results_only: bool = False,
+    pairs: Pairs = (),
     filesystem: object = None,
 ) -> FileRoles:
     """Sort files by what their lines are.
@@ -74,6 +94,7 @@ def sort_files(
         inputs: Files that must be requests.
         spool: Where copies of compressed files and streams go.
         results_only: Whether requests are out of place, as in an export.
+        pairs: Request files, each with the results that belong to it; they are read whether `files` names them or not.
         filesystem: The filesystem in which paths are paths; None takes the local one.
 
     Raises:
@@ -81,12 +102,18 @@ def sort_files(
         FileError: A file can't be read, or the disk has no room for a copy.
         TruncatedFile: A compressed file is damaged.
         TypeError: `inputs` is a single path.
-        ValueError: Standard input is named twice.
+        ValueError: Standard input is named twice, or a file of results is paired with two request files.
     """
     if isinstance(inputs, (str, os.PathLike)):
         raise TypeError(f"inputs are a list of files, and this is a single one: [{os.fspath(inputs)!r}]")
-    forced, found = expand(inputs, filesystem=filesystem), expand(files, filesystem=filesystem)
+    paired = paired_sources(pairs, filesystem)
+    given = [*files, *(source for pair in paired for source in (pair.requests, *pair.results))]
+    (forced, unread), (found, passed_over) = (
+        files_to_read(expand(sources, filesystem=filesystem)) for sources in (inputs, given)
+    )
     named = {source.key for source in forced} - {None}
+    asking = {pair.requests.key for pair in paired}
+    answering = {source.key: pair.requests.key for pair in paired for source in pair.results}
     sorted_: dict[str, list[LocalFile]] = {"inputs": [], "results": [], "empty": []}
     for source in forced:
         file, kind = _local(source, spool, "inputs")
@@ -96,14 +123,97 @@ def sort_files(
     for source in found:
         if source.key in named:
             continue  # a folder may hold the input that was named
-        file, kind = _local(source, spool, "results" if results_only or forced else _by_name(source))
+        is_asking, is_answering = source.key in asking, source.key in answering
+        said: Side | None = "inputs" if is_asking else "results" if results_only or forced or is_answering else _by_name(source)
+        file, kind = _local(source, spool, said)
+        if kind == "results" and is_asking:
+            raise Mismatch(paired_as("results"), path=source.name, role="input")
+        if kind == "inputs" and is_answering:
+            raise Mismatch(paired_as("inputs"), path=source.name, role="output")
         if kind == "inputs" and results_only:
             raise Mismatch("holds requests, and results were expected: `join` takes both", path=source.name, role="output")
-        if kind == "inputs" and forced:
+        if kind == "inputs" and forced and not is_asking:
             raise Mismatch("holds requests, and was given as results: name it as an input too", path=source.name, role="output")
         sorted_[kind].append(file)
     requests, retries = without_repeats(sorted_["inputs"])
-    return FileRoles(requests, tuple(sorted_["results"]), tuple(sorted_["empty"]), retries)
+    return FileRoles(
+        requests,
+        tuple(sorted_["results"]),
+        tuple(sorted_["empty"]),
+        retries,
+        (*unread, *passed_over),
+        {_place(source): _place(pair.requests) for pair in paired for source in pair.results},
+    )
+
+
+class _Pair(NamedTuple):
+    requests: Source
+    results: list[Source]
+
+
+def paired_sources(pairs: Pairs, filesystem: object = None) -> list[_Pair]:
+    """Expand the files of pairs.
+
+    Raises:
+        FileError: A file is not there.
+        TypeError: A pair is none, or is of open files.
+        ValueError: The requests of a pair are several files, or a file of results is in the pairs of two request files.
+    """
+    found: list[_Pair] = []
+    known: dict[Hashable, Source] = {}
+    for requests, results in pairs.items() if isinstance(pairs, Mapping) else pairs:
+        asking = expand([requests], filesystem=filesystem)
+        listed = [results] if isinstance(results, (str, os.PathLike, Source, RemotePath)) else list(results)
+        answering = [replace(each, passed_over=()) for each in expand(listed, filesystem=filesystem)]
+        if any(each.key is None for each in (*asking, *answering)):
+            raise TypeError("a pair is of files with names: standard input and open files have none")
+        if len(asking) != 1:
+            raise ValueError(f"the requests of a pair are one file, and {requests} means {len(asking)}")
+        answering = [each for each in answering if each.key != asking[0].key]
+        for each in answering:
+            if known.setdefault(each.key, asking[0]).key != asking[0].key:
+                raise ValueError(f"{each.name} is paired with {known[each.key].name} and with {asking[0].name}")
+        found.append(_Pair(replace(asking[0], passed_over=()), answering))
+    return found
+
+
+class PairedFiles(NamedTuple):
+    """Files that are read one after the other, with what pairs say of them.
+
+    Attributes:
+        sources: They, those of the pairs last unless they were named before.
+        not_read: What is passed over in folders.
+        sides: What the files of the pairs must be, by their keys.
+        requests: The display names of the request files, by the keys of their results.
+    """
+
+    sources: list[Source]
+    not_read: tuple[str, ...]
+    sides: Mapping[Hashable, Side]
+    requests: Mapping[Hashable, str]
+
+
+def files_and_pairs(sources: Iterable[SourceLike], pairs: Pairs, filesystem: object = None) -> PairedFiles:
+    """Expand the files of a command that reads each once.
+
+    Raises:
+        FileError: A file is not there.
+        TypeError: A pair is none, or something is no source.
+        ValueError: A pair contradicts another, or standard input is named twice.
+    """
+    paired = paired_sources(pairs, filesystem)
+    given = [*sources, *(source for pair in paired for source in (pair.requests, *pair.results))]
+    files, not_read = files_to_read(expand(given, filesystem=filesystem))
+    sides: dict[Hashable, Side] = {pair.requests.key: "inputs" for pair in paired}
+    sides |= {source.key: "results" for pair in paired for source in pair.results}
+    requests = {source.key: pair.requests.name for pair in paired for source in pair.results}
+    return PairedFiles(files, not_read, sides, requests)
+
+
+def _place(source: Source) -> Place:
+    place = source.remote or (source.path.resolve() if source.path is not None else None)
+    assert place is not None  # noqa: S101 - pairs are of files with names
+    return place
 
 
 def _by_name(source: Source) -> Side | None:

@@ -10,10 +10,11 @@ from typing import Literal, NamedTuple
 from batchfiles.errors import Mismatch
 from batchfiles.jobs.candidates import id_of_line
 from batchfiles.jobs.families import Side, classify_lines
+from batchfiles.jobs.file_roles import Pairs, files_and_pairs
 from batchfiles.jobs.sided_lines import sided_files
 from batchfiles.jobs.survey import ID_LETTERS
-from batchfiles.limits import LINE_CAP
-from batchfiles.streams.sources import SourceLike, expand
+from batchfiles.limits import RESULT_LINE_CAP
+from batchfiles.streams.sources import SourceLike
 
 __all__ = ["Occurrence", "find", "get"]
 
@@ -30,6 +31,8 @@ class Occurrence(NamedTuple):
         byte_offset: Where the line begins, in bytes of the uncompressed file.
         role: `"request"` or `"result"`, as the line itself says; as the file's first lines say where it says nothing.
         data: The bytes of the line, without its `\n`.
+        requests: Of a result: the request file that it was paired with; None where nobody said so.
+        repeats: Of a request: where the same line is in an earlier file, as `path:line`: they are one request.
     """
 
     path: str
@@ -37,15 +40,20 @@ class Occurrence(NamedTuple):
     byte_offset: int
     role: Literal["request", "result"]
     data: bytes
+    requests: str | None = None
+    repeats: str | None = None
 
 
-def get(custom_id: str, *sources: SourceLike, cap: int = LINE_CAP, filesystem: object = None) -> list[Occurrence]:
+def get(
+    custom_id: str, *sources: SourceLike, pairs: Pairs = (), cap: int = RESULT_LINE_CAP, filesystem: object = None
+) -> list[Occurrence]:
     r"""Find the request of a `custom_id` and all its results.
 
     Args:
         custom_id: The id, as text: `café` finds `"caf\u00e9"` too.
         *sources: Request files, output files and error files in any mix; paths, folders, globs, open binary files, or `-` for
             standard input; plain or compressed.
+        pairs: Request files, each with the results that belong to it, as for `join`: the results say so then.
         cap: The longest line that is read, in bytes; longer ones are passed over.
         filesystem: The filesystem in which paths are paths, of `pyarrow.fs` or of fsspec; None takes the local one.
 
@@ -60,15 +68,16 @@ def get(custom_id: str, *sources: SourceLike, cap: int = LINE_CAP, filesystem: o
         TypeError: There is no source, or something is no source at all.
         ValueError: Standard input is named twice.
     """
-    if not sources:
+    if not sources and not pairs:
         raise TypeError("get needs at least one file")
-    return list(find(custom_id, *sources, cap=cap, filesystem=filesystem))
+    return list(find(custom_id, *sources, pairs=pairs, cap=cap, filesystem=filesystem))
 
 
 def find(
     custom_id: str,
     *sources: SourceLike,
-    cap: int = LINE_CAP,
+    pairs: Pairs = (),
+    cap: int = RESULT_LINE_CAP,
     filesystem: object = None,
     on_bytes: Callable[[int], None] | None = None,
 ) -> Iterator[Occurrence]:
@@ -77,18 +86,28 @@ def find(
     Args:
         custom_id: The id.
         *sources: As for `get`.
+        pairs: As for `get`.
         cap: As for `get`.
         filesystem: As for `get`.
         on_bytes: Gets the number of uncompressed bytes that were read, again and again, for a progress bar.
     """
     literal = custom_id.encode("utf-8", "replace")
-    for file in sided_files(expand(sources, filesystem=filesystem), lambda _: None, cap=cap, on_bytes=on_bytes):
+    files = files_and_pairs(sources, pairs, filesystem)
+    requests = {source.name: files.requests.get(source.key) for source in files.sources}
+    seen: dict[bytes, tuple[str, int]] = {}
+    for file in sided_files(files.sources, lambda _: None, cap=cap, on_bytes=on_bytes, sides=files.sides):
         for path, first, start, lines in file.blocks:
             offset = start
             for number, line in enumerate(lines, first):
                 # Only a line that holds the id as it is, or one in which escapes may hide it, is decoded.
                 if (literal in line or (b"\\" in line and _may_hide_it(line))) and id_of_line(line) == custom_id:
-                    yield Occurrence(path, number, offset, _role_of(line, file.side), line)
+                    role = _role_of(line, file.side)
+                    if role == "result":
+                        yield Occurrence(path, number, offset, role, line, requests[file.name])
+                    else:
+                        first_path, first_number = seen.setdefault(line.strip(), (path, number))
+                        repeats = None if first_path == path else f"{first_path}:{first_number}"
+                        yield Occurrence(path, number, offset, role, line, None, repeats)
                 offset += len(line) + 1
 
 

@@ -10,18 +10,21 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
+from batchfiles.counts import not_read_fields
 from batchfiles.custom_ids.index import Entries, IndexBuilder, Place
 from batchfiles.custom_ids.marks import Marks
 from batchfiles.errors import Mismatch
 from batchfiles.jobs.accounts import Accounts, duplicate_inputs
+from batchfiles.jobs.attribution import attributed
 from batchfiles.jobs.beside import BesideSpec, put_beside, with_own_columns
-from batchfiles.jobs.crew import Crew, Product
-from batchfiles.jobs.file_roles import FileRoles, sort_files
+from batchfiles.jobs.crew import Crew, Product, Spec
+from batchfiles.jobs.file_roles import FileRoles, Pairs, sort_files
 from batchfiles.jobs.first_line import table_of_inputs
 from batchfiles.jobs.join_report import JoinReport, Tally
 from batchfiles.jobs.join_rows import JoinRows
 from batchfiles.jobs.local_file import LocalFile, changed, check_unchanged
 from batchfiles.jobs.rejects import write_rejects
+from batchfiles.jobs.repeated_requests import SharedIds, find_repeated, first_ids_meet, refuse_contested, shares_ids
 from batchfiles.jobs.survey import Misindexed, Survey, survey_results, with_line_numbers
 from batchfiles.jobs.table_job import PART_BYTES, TASK_BYTES, TableJob, TableKeywords, TableOptions
 from batchfiles.streams.remote import RemotePath, located
@@ -48,6 +51,7 @@ class Join(TableJob[JoinReport]):
         self._refuse_duplicates = refuse_duplicates
         self._surveys: dict[bool, Survey] = {}  # by whether other processes made it: see Crew.is_apart
         self._quick = False
+        self._shares_ids = False
         self._accounts: Accounts | None = None
 
     @property
@@ -106,13 +110,17 @@ class Join(TableJob[JoinReport]):
         filesystem: object = None,
     ) -> JoinReport:
         """Write the table: see `TableJob.write`."""
-        # What is written to a file can be begun again, so a quick survey will do; rows that were given out can't be taken back.
+        # What is written to a file can be begun again: a quick survey will do, and ids are mostly in one request file only. Rows
+        # that were given out can't be taken back.
         self._quick = str(path) != "-"
         try:
-            return super().write(path, format=format, force=force, csv_safe=csv_safe, filesystem=filesystem)
-        except Misindexed:
-            self._quick = False
-            return super().write(path, format=format, force=force, csv_safe=csv_safe, filesystem=filesystem)
+            while True:
+                try:
+                    return super().write(path, format=format, force=force, csv_safe=csv_safe, filesystem=filesystem)
+                except Misindexed:
+                    self._quick = False
+                except SharedIds:
+                    self._shares_ids = True
         finally:
             self._quick = False
 
@@ -136,7 +144,7 @@ class Join(TableJob[JoinReport]):
         known = self._surveys.get(apart)
         survey = known or self._surveyed(crew, progress)
         marks = Marks(self._spool.new_path("marks"), survey.index.count)
-        ranges = with_line_numbers(crew, self._roles.inputs, TASK_BYTES if folder is None else PART_BYTES)
+        ranges, repeated = self._ranges(crew, survey, TASK_BYTES if folder is None else PART_BYTES)
         spec = {
             **self._spec(folder, metadata),
             "inputs": [[file.name, str(file.path)] for file in self._roles.inputs],
@@ -145,6 +153,7 @@ class Join(TableJob[JoinReport]):
             "marks": str(marks.path),
             "count": survey.index.count,
             "refuse_duplicates": self._refuse_duplicates,
+            "repeated": repeated,
             "beside": self._beside,
             "announce": sum(file.size for file in self._roles.results) > cached_bytes(),
         }
@@ -176,6 +185,27 @@ class Join(TableJob[JoinReport]):
                 survey.index.close()
                 survey.index.path.unlink(missing_ok=True)
 
+    def _ranges(self, crew: Crew, survey: Survey, size: int) -> tuple[list[Spec], Spec | None]:
+        """Divide the request files, and compare those of their lines that have the same id in several files.
+
+        Raises:
+            Mismatch: A result could be that of two different requests.
+        """
+        inputs = self._roles.inputs
+        if not self._compares(inputs):
+            return with_line_numbers(crew, inputs, size), None
+        apart = self._roles.are_apart()
+        ranges, repeated, contests = find_repeated(crew, inputs, self._spool, size=size, cap=self._options.cap, apart=apart)
+        if contests:
+            self._files = attributed(inputs, self._roles.results, self._files)
+            refuse_contested(contests, inputs, survey.index, self._files)
+        return ranges, repeated.save(self._spool.new_path("repeated")) if repeated else None
+
+    def _compares(self, inputs: Sequence[LocalFile]) -> bool:
+        """Tell whether ids of request files are compared before the rows are made; else the end shows whether any are shared."""
+        self._shares_ids = self._shares_ids or (len(inputs) > 1 and (not self._quick or first_ids_meet(inputs)))
+        return self._shares_ids
+
     def _surveyed(self, crew: Crew, progress: Callable[[int], None]) -> Survey:
         """Look the results through."""
         path = self._spool.new_path("results.index")
@@ -187,7 +217,11 @@ class Join(TableJob[JoinReport]):
         accounts = Accounts(survey, marks, self._files)
         with asked.finish() as index:
             index.path.unlink()
+            if not self._shares_ids and len(self._roles.inputs) > 1 and shares_ids(index):
+                raise SharedIds
             duplicates, places = duplicate_inputs(index, self._roles.inputs, self._files, self._roles.own_batches())
+            if accounts.counts["unknown"] and not accounts.counts["used"] and survey.index.is_disjoint(index):
+                self._refuse_strangers(accounts)
         examples = {**accounts.examples, "duplicate": places} if places else accounts.examples
         self._check_files()  # who has read them has read one and the same
         fields = tally.fields()
@@ -195,6 +229,10 @@ class Join(TableJob[JoinReport]):
         fields["repaired_lines"] += survey.repaired_lines + accounts.counts["repaired"]
         fields["findings"] = (*survey.findings, *fields["findings"])
         fields["findings_not_listed"] += survey.findings_not_listed
+        passed_over = not_read_fields(self._roles.not_read)
+        fields |= passed_over | {"examples": fields["examples"] | passed_over["examples"]}
+        if not survey.lines > survey.blank_lines:
+            fields["no_results"] = sum(tally.outcomes.values())
         fields["examples"] |= {kind: tuple(found) for kind, found in examples.items()}
         self._report = JoinReport(
             table=self._table(),
@@ -217,6 +255,21 @@ class Join(TableJob[JoinReport]):
         )
         self._accounts = accounts
 
+    def _refuse_strangers(self, accounts: Accounts) -> None:
+        """Refuse results of other work.
+
+        Raises:
+            Mismatch: There are results with ids, and no request has one of these.
+        """
+        results, inputs = (
+            ", ".join(list(dict.fromkeys(each.name for each in of))[:3]) for of in (self._files, self._roles.inputs)
+        )
+        raise Mismatch(
+            f"not one result of {accounts.counts['unknown']:,} belongs to a request of {inputs}: name the results of these "
+            "requests, or export the results alone",
+            path=results,
+        )
+
 
 def cached_bytes() -> int:
     """Return the bytes of results that the system will keep in memory from one pass to the next: half of what it has."""
@@ -228,6 +281,7 @@ def cached_bytes() -> int:
 def join(
     *files: SourceLike,
     inputs: Iterable[SourceLike] = (),
+    pairs: Pairs = (),
     on_duplicate: str = "best",
     with_table: TableLike | None = None,
     id: str | None = None,  # noqa: A002 - the command line's word
@@ -242,6 +296,9 @@ def join(
         *files: Request files, output files and error files in any mix, sorted by what their lines are: paths, folders, globs,
             open binary files, `-`. Only results if `inputs` are given.
         inputs: Files that must be requests.
+        pairs: Request files by name, each with the result file or files that belong to it: `{"monday.jsonl": "out-1.jsonl"}`. It
+            is needed only where ids are in several request files and neither a manifest, nor the batch object beside the
+            results, nor a name says which request file a result belongs to. The files are read whether `files` names them or not.
         on_duplicate: What to do where there are several results for a request: `"best"` takes succeeded before incomplete before
             the rest, among equals the later one; `"error"` refuses.
         with_table: A table of your own, such as the one that the requests were made of (see `prepare`): its columns stand behind
@@ -271,6 +328,8 @@ def join(
     Later, when the table is made:
         FileError: A file is not what it was when this was called, or changed while it was being read: call this again.
         DuplicateCustomId: With `on_duplicate="error"`: there are two results for a request.
+        Mismatch: A result could be that of two different requests, because their files share its id and nothing says to which of
+            them it belongs; or there are results, and not one belongs to a request.
         InvalidLine: With `dimensions`: a vector has another length.
     """
     if on_duplicate not in ("best", "error"):
@@ -281,11 +340,11 @@ def join(
         raise ValueError("with_prefix goes with with_table")
     if csv_nulls is not None and with_table is None:
         raise ValueError("csv_nulls goes with with_table")
-    if not files and not inputs:
+    if not files and not inputs and not pairs:
         raise TypeError("join needs at least one file")
     chosen = TableOptions(**options).with_schema_of(filesystem)
     spool = Spool(chosen.temp_dir)
-    roles = sort_files(files, inputs, spool, filesystem=filesystem)
+    roles = sort_files(files, inputs, spool, pairs=pairs, filesystem=filesystem)
     if not roles.inputs and roles.results:
         names = ", ".join(file.name for file in roles.results[:3])
         raise Mismatch(f"no file holds requests, only results ({names}): name the request file too, or export the results alone")

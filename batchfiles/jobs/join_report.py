@@ -44,6 +44,10 @@ class TableReport:
         other_schema: Answers to requests that ask for another JSON Schema than that of the table; the same.
         no_token_counts: Answers that state neither input nor output tokens.
         token_sum: Answers whose input and output tokens are not their total, and no part of them explains the difference.
+        repeated_inputs: Request lines that repeat a line of another request file, byte for byte: they have no rows of their own.
+        not_read: Files and folders in the folders that were given, which hold no lines of a batch or are not looked into;
+            `examples` has names.
+        no_results: The requests, where there is not one line of results.
     """
 
     table: str
@@ -71,6 +75,9 @@ class TableReport:
     other_schema: int = 0
     no_token_counts: int = 0
     token_sum: int = 0
+    repeated_inputs: int = 0
+    not_read: int = 0
+    no_results: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as plain values, for JSON."""
@@ -92,11 +99,11 @@ class ExportReport(TableReport):
 class JoinReport(TableReport):
     """What a join did.
 
-    `inputs == sum(outcomes.values())`, and
+    `inputs == sum(outcomes.values())`; the request files have `inputs + repeated_inputs` lines that are not blank; and
     `result_lines == used + superseded + unknown + malformed_unmatched`: every line of every file is accounted for.
 
     Attributes:
-        inputs: Request lines, blank ones aside: each is in the table.
+        inputs: Request lines, blank and repeated ones aside: each is in the table.
         malformed_inputs: Request lines that can't be read; their rows say so.
         duplicate_inputs: Request lines whose `custom_id` stood in an earlier one of the same batch; each has its row.
         used: Result lines that are in the table.

@@ -6,12 +6,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from batchfiles.counts import add_example
 from batchfiles.custom_ids.index import Entries, Index, digest
 from batchfiles.custom_ids.marks import Marks
 from batchfiles.errors import InvalidLine
 from batchfiles.jobs.beside import Beside, with_own_columns
 from batchfiles.jobs.candidates import Candidates, ResultFile
 from batchfiles.jobs.crew import Product, Spec
+from batchfiles.jobs.repeated_requests import RepeatedRequests
 from batchfiles.jobs.request_lines import RequestLines
 from batchfiles.jobs.row_job import RowJob
 from batchfiles.streams.lines import Block
@@ -30,7 +32,7 @@ class JoinRows(RowJob):
     Args:
         spec: As for `RowJob`, and `inputs`: `[[name, path], …]`; `results`: the fields of each `ResultFile`; `index` and `count`:
             the index that the survey made; `marks`: the file of this pass's marks; `refuse_duplicates`;
-            `beside`: the user's table, or None;
+            `repeated`: what `RepeatedRequests` saved, or None; `beside`: the user's table, or None;
             `announce`: whether the results are too large for the system's memory, so that it should know what is read next.
     """
 
@@ -40,6 +42,7 @@ class JoinRows(RowJob):
         self._marks = Marks(Path(spec["marks"]), spec["count"])
         files = [ResultFile(*fields) for fields in spec["results"]]
         self._candidates = Candidates(self._index, self._marks, files, refuse_duplicates=spec["refuse_duplicates"])
+        self._repeated = RepeatedRequests.load(spec["repeated"])
         self._beside = None if spec["beside"] is None else Beside(spec["beside"])
         self._whole_schema = self.schema_of(spec)
         self._announce = spec["announce"]
@@ -84,7 +87,20 @@ class JoinRows(RowJob):
             yield found
 
     def _add_block(self, block: Block, file: int) -> None:
-        """Add the rows of a block. Flat on purpose: it runs once a line of every input."""
+        """Add the rows of a block, but for lines that repeat one of another file."""
+        if not self._repeated:
+            self._add_lines(block, file)
+            return
+        for lines, others in self._repeated.cut(block, file):
+            if others is None:
+                self._counts["repeated_inputs"] += 1
+                add_example(self._columns.examples, "repeated_inputs", f"{lines.path}:{lines.line_number}")
+                continue
+            self._candidates.also = others
+            self._add_lines(lines, file)
+
+    def _add_lines(self, block: Block, file: int) -> None:
+        """Add the rows of lines. Flat on purpose: it runs once a line of every input."""
         add, best, take = self._columns.add, self._candidates.best, self._lines.take
         if self._announce:
             self._candidates.announce(_keys(block.lines))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from array import array
 from bisect import bisect_left
@@ -11,14 +12,15 @@ from typing import Any
 
 from batchfiles.campaign.folder import request_sources
 from batchfiles.custom_ids.unique import UniqueIds
+from batchfiles.errors import DuplicateCustomId
 from batchfiles.findings import Finding
 from batchfiles.jobs.copied_lines import CopiedLines, Run
 from batchfiles.jobs.file_check import PLACE_BITS
 from batchfiles.jobs.repeated_ids import RepeatedIds
-from batchfiles.limits import LINE_CAP
+from batchfiles.limits import RESULT_LINE_CAP
 from batchfiles.streams.sources import Source, SourceLike
 from batchfiles.streams.spool import Spool
-from batchfiles.writing import CopyWriter, Target
+from batchfiles.writing import STDOUT, CopyWriter, Target
 
 __all__ = ["ON_DUPLICATE", "MergeReport", "merge"]
 
@@ -38,6 +40,7 @@ class MergeReport:
         lines: Lines that were written.
         bytes: Their size, uncompressed.
         dropped: Lines that were left out because their id stands elsewhere too.
+        repeated_inputs: Request lines that were left out because they repeat a line of another file, byte for byte; of `dropped`.
         unreadable: Lines that are no JSON or have no id: they were copied, and compared with nothing. 0 where nobody looked.
         blank_lines: Lines that were left out because nothing is on them.
         findings: Byte order marks that were left out, and newlines that were added.
@@ -51,6 +54,7 @@ class MergeReport:
     unreadable: int
     blank_lines: int
     findings: tuple[Finding, ...]
+    repeated_inputs: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as plain values that JSON can hold."""
@@ -60,6 +64,7 @@ class MergeReport:
             "lines": self.lines,
             "bytes": self.bytes,
             "dropped": self.dropped,
+            "repeated_inputs": self.repeated_inputs,
             "unreadable": self.unreadable,
             "blank_lines": self.blank_lines,
             "findings": [{"code": each.code, "path": each.path, "line_number": each.line_number} for each in self.findings],
@@ -71,7 +76,7 @@ def merge(
     output: Target,
     on_duplicate: str = "error",
     force: bool = False,
-    cap: int = LINE_CAP,
+    cap: int = RESULT_LINE_CAP,
     ids_in_memory: int = IDS_IN_MEMORY,
     temp_dir: str | os.PathLike[str] | None = None,
     filesystem: object = None,
@@ -86,7 +91,9 @@ def merge(
             merging what `split` made of one file gives back that file.
         output: A path, whose suffix may ask for compression; `-` for standard output; an open file.
         on_duplicate: What to do where a `custom_id` stands twice: `"error"` refuses, `"first"` and `"last"` keep one of the
-            lines, `"keep"` keeps all and does not look. `"first"` and `"last"` read the files twice.
+            lines, `"keep"` keeps all and does not look. `"first"` and `"last"` read the files twice. A request line that is in
+            another file too, byte for byte, is the same request: `"error"` leaves it out and counts it, unless the output is
+            standard output or an open file.
         force: Whether a file that is there may be replaced.
         cap: The longest line that is read, in bytes.
         ids_in_memory: How many ids stay in memory; those behind are compared at the end.
@@ -115,35 +122,110 @@ def merge(
     if on_duplicate not in ON_DUPLICATE:
         raise ValueError(f"on_duplicate is {', '.join(map(repr, ON_DUPLICATE[:-1]))} or 'keep', not {on_duplicate!r}")
     files = request_sources(sources, filesystem=filesystem)
-    with (
-        CopyWriter(output, force=force, temp_dir=temp_dir, filesystem=filesystem) as writer,
-        UniqueIds(ids_in_memory, temp_dir=temp_dir) as unique,
-        Spool(temp_dir) as spool,
-    ):
-        ids = RepeatedIds(unique, files)
-        unneeded: array[int] = array("q")
-        if on_duplicate in ("first", "last"):
-            files = [Source(file.name, path=spool.local(file)) for file in files]
-            for number, run in _runs(files, CopiedLines(cap)):
+    job = _Merge(files, output, cap, ids_in_memory, on_bytes, force=force, temp_dir=temp_dir, filesystem=filesystem)
+    try:
+        return job.run(on_duplicate)
+    except DuplicateCustomId:
+        repeated = job.repeated() if on_duplicate == "error" and len(files) > 1 else None
+        if repeated is None:
+            raise
+        return job.run(on_duplicate, repeated)
+
+
+class _Merge:
+    """The files and the options of a merge."""
+
+    def __init__(
+        self,
+        files: list[Source],
+        output: Target,
+        cap: int,
+        ids_in_memory: int,
+        on_bytes: Callable[[int], None] | None,
+        *,
+        force: bool,
+        temp_dir: str | os.PathLike[str] | None,
+        filesystem: object,
+    ) -> None:
+        self._files = files
+        self._output = output
+        self._cap = cap
+        self._ids_in_memory = ids_in_memory
+        self._on_bytes = on_bytes
+        self._force = force
+        self._temp_dir = temp_dir
+        self._filesystem = filesystem
+
+    def run(self, on_duplicate: str, repeated: array[int] | None = None) -> MergeReport:
+        """Copy the lines.
+
+        Args:
+            on_duplicate: What to do where an id is there twice.
+            repeated: The places of lines that are known to repeat others; None where nobody has looked.
+
+        Raises:
+            DuplicateCustomId: An id is there twice, and that is to be refused.
+        """
+        files = self._files
+        refuse = on_duplicate == "error" and repeated is None
+        with (
+            CopyWriter(self._output, force=self._force, temp_dir=self._temp_dir, filesystem=self._filesystem) as writer,
+            UniqueIds(self._ids_in_memory, temp_dir=self._temp_dir) as unique,
+            Spool(self._temp_dir) as spool,
+        ):
+            ids = RepeatedIds(unique, files)
+            unneeded: array[int] = array("q") if repeated is None else repeated
+            if on_duplicate in ("first", "last"):
+                files = [Source(file.name, path=spool.local(file)) for file in files]
+                for number, run in _runs(files, CopiedLines(self._cap)):
+                    ids.add(run, number)
+                unneeded = ids.unneeded(last=on_duplicate == "last")
+            lines = CopiedLines(self._cap, self._on_bytes)
+            for number, run in _runs(files, lines):
+                if refuse:
+                    ids.add(run, number, refuse=True)
+                _copy(run, number << PLACE_BITS, unneeded, writer)
+            if refuse:
+                ids.refuse()
+        return MergeReport(
+            output=writer.path,
+            files=tuple(file.name for file in files),
+            lines=writer.count,
+            bytes=writer.bytes_written,
+            dropped=len(unneeded),
+            unreadable=ids.unreadable,
+            blank_lines=lines.blank_lines,
+            findings=tuple(lines.findings),
+            repeated_inputs=len(repeated or ()),
+        )
+
+    def repeated(self) -> array[int] | None:
+        """Return the places of request lines that repeat one of an earlier file; None where other lines share an id.
+
+        Also None where the lines can't be read or written once more, as on standard output.
+        """
+        is_again = all(file.stream is None for file in self._files) and isinstance(self._output, (str, os.PathLike))
+        if not is_again or str(self._output) == STDOUT:
+            return None
+        with UniqueIds(self._ids_in_memory, temp_dir=self._temp_dir) as unique:
+            ids, lines = RepeatedIds(unique, self._files), CopiedLines(self._cap)
+            for number, run in _runs(self._files, lines):
+                if lines.wanted == "results":
+                    return None
                 ids.add(run, number)
-            unneeded = ids.unneeded(last=on_duplicate == "last")
-        lines = CopiedLines(cap, on_bytes)
-        for number, run in _runs(files, lines):
-            if on_duplicate == "error":
-                ids.add(run, number, refuse=True)
-            _copy(run, number << PLACE_BITS, unneeded, writer)
-        if on_duplicate == "error":
-            ids.refuse()
-    return MergeReport(
-        output=writer.path,
-        files=tuple(file.name for file in files),
-        lines=writer.count,
-        bytes=writer.bytes_written,
-        dropped=len(unneeded),
-        unreadable=ids.unreadable,
-        blank_lines=lines.blank_lines,
-        findings=tuple(lines.findings),
-    )
+            repetitions = ids.repetitions()
+        wanted = {place for first, places in repetitions.items() for place in (first, *places)}
+        prints: dict[int, bytes] = {}
+        for number, run in _runs(self._files, CopiedLines(self._cap)):
+            base = (number << PLACE_BITS) + run.line_number
+            for place, line in enumerate(run.whole_lines, base):
+                if place in wanted:
+                    prints[place] = hashlib.sha256(line.strip()).digest()
+        for first, places in repetitions.items():
+            files = [place >> PLACE_BITS for place in (first, *places)]
+            if len({prints[place] for place in (first, *places)}) > 1 or files[0] in files[1:]:
+                return None
+        return array("q", sorted(place for places in repetitions.values() for place in places))
 
 
 def _runs(files: list[Source], lines: CopiedLines) -> Iterator[tuple[int, Run]]:

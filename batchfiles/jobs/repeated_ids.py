@@ -66,16 +66,20 @@ class RepeatedIds:
         if found is not None:
             raise self._duplicate(*found)
 
+    def repetitions(self) -> dict[int, list[int]]:
+        """Return the places of the lines with the same id as an earlier one, by the place of that."""
+        for _, first, place in self._unique.duplicates():
+            self._repeated.setdefault(first, []).append(place)
+        return self._repeated
+
     def unneeded(self, *, last: bool) -> array[int]:
         """Return the places of the lines to leave out, in order.
 
         Args:
             last: Whether the last line of an id is kept, and not the first.
         """
-        for _, first, place in self._unique.duplicates():
-            self._repeated.setdefault(first, []).append(place)
         found = array("q")
-        for first, places in self._repeated.items():
+        for first, places in self.repetitions().items():
             found.extend([first, *places[:-1]] if last else places)
         return array("q", sorted(found))
 

@@ -51,6 +51,8 @@ class Report:
         findings: The first ones, as many as were asked for.
         errors: How many errors there are of each code, those that are not listed included.
         warnings: The same for warnings.
+        not_read: Files and folders that were found in the folders that were given and are passed over, such as results.
+        examples: The first names of these, under `not_read`.
     """
 
     limits: str
@@ -58,6 +60,8 @@ class Report:
     findings: tuple[Finding, ...]
     errors: Mapping[str, int] = field(default_factory=dict)
     warnings: Mapping[str, int] = field(default_factory=dict)
+    not_read: int = 0
+    examples: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def ok(self) -> bool:
@@ -89,6 +93,8 @@ class Report:
             "warnings": dict(self.warnings),
             "findings": [asdict(finding) for finding in self.findings],
             "findings_not_listed": self.not_listed,
+            "not_read": self.not_read,
+            "examples": {name: list(found) for name, found in self.examples.items()},
         }
 
 

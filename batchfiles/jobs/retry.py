@@ -13,7 +13,7 @@ from batchfiles.edits import Edit
 from batchfiles.errors import Mismatch
 from batchfiles.jobs.candidates import ResultFile
 from batchfiles.jobs.edit import checked_edits
-from batchfiles.jobs.file_roles import FileRoles, sort_files
+from batchfiles.jobs.file_roles import FileRoles, Pairs, sort_files
 from batchfiles.jobs.local_file import LocalFile, changed
 from batchfiles.jobs.retry_by_results import RetryByResults
 from batchfiles.jobs.retry_choice import PARSE_ERROR, RetryChoice, words_of
@@ -23,7 +23,7 @@ from batchfiles.jobs.retry_targets import RetryTargets
 from batchfiles.jobs.survey import Misindexed
 from batchfiles.jobs.table_job import Progress, TableOptions, in_steps, is_folder
 from batchfiles.jobs.verdicts import JoinedTable, ids_as_verdicts, joined_table, table_as_verdicts
-from batchfiles.limits import LINE_CAP
+from batchfiles.limits import RESULT_LINE_CAP
 from batchfiles.streams.remote import Place, located
 from batchfiles.streams.sources import STDIN, Source, SourceLike, expand
 from batchfiles.streams.spool import Spool
@@ -35,6 +35,7 @@ def retry(
     *files: SourceLike,
     output: str | os.PathLike[str],
     inputs: Iterable[SourceLike] = (),
+    pairs: Pairs = (),
     only: Iterable[str] | None = None,
     except_: Iterable[str] = (),
     ids: SourceLike | None = None,
@@ -43,7 +44,7 @@ def retry(
     unset: Iterable[str] = (),
     edits: Iterable[Edit] = (),
     force: bool = False,
-    cap: int = LINE_CAP,
+    cap: int = RESULT_LINE_CAP,
     temp_dir: str | os.PathLike[str] | None = None,
     filesystem: object = None,
     workers: int | None = 1,
@@ -62,6 +63,7 @@ def retry(
             for `part-1.jsonl`; a name without a suffix means one. It must be the folder of the request files, whose manifest
             then names them, so that `join` knows what they repeat. A remote folder is refused: name a file in it.
         inputs: Files that must be requests.
+        pairs: Request files, each with the results that belong to it, as for `join`.
         only: Take the requests of these outcomes, statuses (`"429"`, `"5xx"`), error codes, or with `"parse_error"` instead;
             retryable or not.
         except_: Leave these out.
@@ -92,7 +94,7 @@ def retry(
         TruncatedFile: A compressed file is damaged.
         ValueError: Options don't go together, a path or a value is none, or the output is a remote folder.
     """
-    if not files and not inputs:
+    if not files and not inputs and not pairs:
         raise TypeError("retry needs at least one file")
     choice = _choice(only, except_, ids=ids, everything=all)
     changes = checked_edits(edits, set, unset)
@@ -103,7 +105,8 @@ def retry(
         found = [(each, joined_table(each, filesystem)) for each in files]
         tables = [table for _, table in found if table is not None]
         choice.by_table = bool(tables) and ids is None
-        roles = sort_files([each for each, table in found if table is None], inputs, spool, filesystem=filesystem)
+        plain = [each for each, table in found if table is None]
+        roles = sort_files(plain, inputs, spool, pairs=pairs, filesystem=filesystem)
         target = None if os.fspath(output) == STDIN else located(output, filesystem)
         _refuse_read(target, [*roles.inputs, *roles.results, *roles.empty, *roles.retries], tables)
         if not roles.inputs:
@@ -113,7 +116,7 @@ def retry(
         with closing(targets):
             lists = [] if ids is None else _local(expand([ids], filesystem=filesystem), spool)
             if lists:
-                report = _retry_listed(lists, roles.inputs, changes, targets, options, by_part=by_part)
+                report = _retry_listed(lists, roles.inputs, changes, targets, options)
                 if report is not None:
                     return report
                 targets.clear()
@@ -208,15 +211,13 @@ def _retry_listed(
     edits: Sequence[Edit],
     targets: RetryTargets,
     options: TableOptions,
-    *,
-    by_part: bool,
 ) -> RetryReport | None:
     """Write the lines of listed ids; None if that takes the long way."""
     started = time.perf_counter()
     progress = in_steps(options.progress, sum(file.size for file in inputs))
-    listed = ListedLines(inputs, edits, by_part=by_part, cap=options.cap, progress=progress)
+    listed = ListedLines(inputs, edits, cap=options.cap, progress=progress)
     if not listed.take(lists, targets):
         return None
-    files = targets.write(listed.lines)
+    files = targets.write(listed.lines, changed=listed.tally.counts["changed"] > 0)
     seconds = round(time.perf_counter() - started, 3)
     return listed.tally.report(files, words=(), unknown_ids=listed.unknown_ids, seconds=seconds)

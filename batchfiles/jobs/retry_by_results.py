@@ -14,10 +14,13 @@ from batchfiles.custom_ids.marks import Marks
 from batchfiles.edits import Edit
 from batchfiles.errors import DuplicateCustomId, Mismatch
 from batchfiles.jobs.accounts import Accounts
+from batchfiles.jobs.attribution import attributed
+from batchfiles.jobs.batch_parts import BatchParts
 from batchfiles.jobs.candidates import ResultFile, fetch
-from batchfiles.jobs.crew import Crew
+from batchfiles.jobs.crew import Crew, Spec
 from batchfiles.jobs.line_ids import ids_of
 from batchfiles.jobs.local_file import LocalFile, check_unchanged, opened
+from batchfiles.jobs.repeated_requests import find_repeated, refuse_contested
 from batchfiles.jobs.retry_choice import RetryChoice
 from batchfiles.jobs.retry_lines import RetryLines
 from batchfiles.jobs.retry_report import RetryReport, RetryTally
@@ -84,9 +87,10 @@ class RetryByResults:
             survey = survey_results(crew, self._results, path, cap=cap, careful=careful, progress=progress)
             marks = Marks(self._spool.new_path("marks"), survey.index.count)
             try:
-                ranges = with_line_numbers(crew, self._inputs, TASK_BYTES)
+                ranges, repeated = self._ranges(crew, survey)
+                spec = self._spec(survey, marks, note_all=note_all) | {"repeated": repeated}
                 products: list[bytes] = []
-                with closing(crew.run(RetryLines, self._spec(survey, marks, note_all=note_all), ranges)) as found:
+                with closing(crew.run(RetryLines, spec, ranges)) as found:
                     for number, product in found:
                         if isinstance(product, bytes):
                             products.append(product)
@@ -106,7 +110,7 @@ class RetryByResults:
                 marks.close()
                 survey.index.close()
         check_unchanged(self._files)
-        files = targets.write(lines)
+        files = targets.write(lines, changed=tally.counts["changed"] > 0)
         return tally.report(
             files,
             words=self._choice.words,
@@ -114,6 +118,21 @@ class RetryByResults:
             unknown_results=0 if self._choice.listed else unknown,
             seconds=round(time.perf_counter() - started, 3),
         )
+
+    def _ranges(self, crew: Crew, survey: Survey) -> tuple[list[Spec], Spec | None]:
+        """Divide the request files, and compare those of their lines that have the same id in several files.
+
+        Raises:
+            Mismatch: A result could be that of two different requests.
+        """
+        if len(self._inputs) == 1:
+            return with_line_numbers(crew, self._inputs, TASK_BYTES), None
+        apart, cap = BatchParts(self._inputs).are_apart, self._options.cap
+        ranges, repeated, contests = find_repeated(crew, self._inputs, self._spool, size=TASK_BYTES, cap=cap, apart=apart)
+        if contests and not self._verdicts:
+            self._result_files = attributed(self._inputs, self._results, self._result_files)
+            refuse_contested(contests, self._inputs, survey.index, self._result_files, "retry")
+        return ranges, repeated.save(self._spool.new_path("repeated")) if repeated else None
 
     def _spec(self, survey: Survey, marks: Marks, *, note_all: bool) -> dict[str, Any]:
         return {

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from typing import Any, Self
 
-from batchfiles.outcome import SUCCEEDED, Result
+from batchfiles.outcome import MALFORMED, SUCCEEDED, Result
 
 __all__ = ["NOT_IN_TABLE", "NOT_LISTED", "PARSE_ERROR", "STATUS", "RetryChoice", "words_of"]
 
@@ -18,6 +18,9 @@ NOT_IN_TABLE = "not in the table"
 
 STATUS = re.compile("[0-9]{3}|[1-9]xx", re.ASCII)
 """Words that mean a status or a hundred of them."""
+
+TOO_LONG = "its result is above --max-line-bytes"
+"""Why a request is left out whose result was not read: it may be an answer that was paid for."""
 
 PARSE_ERROR = "parse_error"
 """The word for answers whose text did not parse; only a joined table knows of them."""
@@ -104,6 +107,8 @@ class RetryChoice:
                 return "succeeded" if result.outcome == SUCCEEDED else "not in --only"
         elif result.outcome == SUCCEEDED:
             return "succeeded"
+        elif result.outcome == MALFORMED and result.error_code == "line_too_long":
+            return TOO_LONG
         elif not self._everything and not result.retryable:
             return "would end the same way"
         if self._but and self._matches(self._but, result, has_parse_error=has_parse_error):

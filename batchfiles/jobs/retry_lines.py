@@ -15,7 +15,8 @@ from batchfiles.findings import Finding
 from batchfiles.jobs.candidates import Candidates, ResultFile, read_result
 from batchfiles.jobs.crew import Job, Product, Spec
 from batchfiles.jobs.line_ids import ids_of
-from batchfiles.jobs.retry_choice import RetryChoice
+from batchfiles.jobs.repeated_requests import RepeatedRequests
+from batchfiles.jobs.retry_choice import NOT_LISTED, RetryChoice
 from batchfiles.jobs.verdicts import has_parse_error, read_verdict
 from batchfiles.outcome import MALFORMED, Result
 from batchfiles.streams.lines import Block
@@ -26,6 +27,9 @@ __all__ = ["GROUPS_KEPT", "RetryLines"]
 
 GROUPS_KEPT = 200
 """Groups of requests that are told apart by their error codes; codes behind them are not."""
+
+REPEATED = "repeats a line of another request file"
+"""Why a line is left out that is the same request as an earlier one."""
 
 CODE_LENGTH = 64
 FINDINGS_KEPT = 100
@@ -40,7 +44,8 @@ class RetryLines(Job):
 
     Args:
         spec: `inputs`: `[[name, path], …]`; `results`, `index`, `count` and `marks` as for `JoinRows`; `verdicts`: whether the
-            results are lines of `verdicts`; `choice`, `edits`; `note_all`: whether all lines are to be noted; `cap`.
+            results are lines of `verdicts`; `choice`, `edits`; `note_all`: whether all lines are to be noted; `repeated`: what
+            `RepeatedRequests` saved, or None; `cap`.
     """
 
     def __init__(self, spec: Spec) -> None:
@@ -50,6 +55,7 @@ class RetryLines(Job):
         files = [ResultFile(*fields) for fields in spec["results"]]
         reader = read_verdict if spec["verdicts"] else read_result
         self._candidates = Candidates(self._index, self._marks, files, reader=reader)
+        self._repeated = RepeatedRequests.load(spec["repeated"])
         self._edits = [Edit.from_spec(each) for each in spec["edits"]]
 
     def close(self) -> None:
@@ -70,7 +76,12 @@ class RetryLines(Job):
         name, path = self._spec["inputs"][task["file"]]
         where = {key: task[key] for key in ("start", "end", "line_number")}
         for block in read_blocks(Source(name, path=Path(path)), self._notice, cap=self._spec["cap"], **where):
-            self._take(block, task["file"])
+            for lines, others in self._repeated.cut(block, task["file"]) if self._repeated else ((block, frozenset[int]()),):
+                if others is None:
+                    self._count(None, None, None, self._why_repeated(lines.lines[0], task["file"]))
+                    continue
+                self._candidates.also = others
+                self._take(lines, task["file"])
         self._wanted.append(b"")
         yield b"\n".join(self._wanted)
         yield self._written.to_bytes()
@@ -107,6 +118,13 @@ class RetryLines(Job):
             self._count(*unknown, why_missing, absent)
         if self._spec["note_all"]:
             self._all.add_lines(keys, file, block.byte_offset, list(map(len, lines)), block.line_number)
+
+    def _why_repeated(self, line: bytes, file: int) -> str:
+        """Say why a line is left out that repeats one of another file."""
+        custom_id = ids_of([line], line)[0]
+        if self._choice.listed and custom_id is not None and self._candidates.best(custom_id, digest(custom_id), file) is MISSING:
+            return NOT_LISTED
+        return REPEATED
 
     def _is_wanted(self, found: Found) -> bool:
         """Decide about a request, and count it if it is left out."""

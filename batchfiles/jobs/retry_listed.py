@@ -31,7 +31,6 @@ class ListedLines:
     Args:
         inputs: The request files.
         edits: What is changed in the lines.
-        by_part: Whether each request file is a world of its own.
         cap: The longest line that is read, in bytes.
         progress: Gets the bytes of each step.
 
@@ -41,15 +40,12 @@ class ListedLines:
         unknown_ids: Listed ids that no request has.
     """
 
-    def __init__(
-        self, inputs: Sequence[LocalFile], edits: Sequence[Edit], *, by_part: bool, cap: int, progress: Callable[[int], None]
-    ) -> None:
+    def __init__(self, inputs: Sequence[LocalFile], edits: Sequence[Edit], *, cap: int, progress: Callable[[int], None]) -> None:
         self.tally = RetryTally()
         self.lines: Counter[int] = Counter()
         self.unknown_ids = 0
         self._inputs = inputs
         self._edits = edits
-        self._by_part = by_part
         self._cap = cap
         self._progress = progress
 
@@ -72,7 +68,7 @@ class ListedLines:
         try:
             for number in range(len(self._inputs)):
                 here = self._take_file(number, listed, targets)
-                if not self._by_part and not found.isdisjoint(here):
+                if not found.isdisjoint(here):
                     return False
                 found |= here
         except (_Unusual, InvalidLine, LineTooLong, Mismatch):

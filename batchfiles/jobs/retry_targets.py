@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
@@ -9,9 +10,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import IO
 
-from batchfiles.campaign.manifest import Manifest, Part, read_manifest, write_manifest
+from batchfiles.campaign.manifest import MANIFEST, Manifest, Part, read_manifest, write_manifest
 from batchfiles.campaign.names import RESULT_NAME, stem_of
-from batchfiles.errors import Mismatch
+from batchfiles.errors import FileError, Mismatch
 from batchfiles.jobs.local_file import LocalFile
 from batchfiles.jobs.retry_report import RetryFile
 from batchfiles.streams.atomic import refuse_existing
@@ -83,11 +84,12 @@ class RetryTargets:
         self._waiting[key].write(text)
         self._requests[file] = self._requests.get(file, 0) + requests
 
-    def write(self, lines: Mapping[int, int]) -> list[RetryFile]:
+    def write(self, lines: Mapping[int, int], *, changed: bool) -> list[RetryFile]:
         """Write the files, and name them in the manifest of their campaign.
 
         Args:
             lines: How many requests each request file has.
+            changed: Whether lines were written with another value: only a manifest tells then what they repeat.
 
         Raises:
             OutputExists: A file is there and `force` was not given.
@@ -97,10 +99,10 @@ class RetryTargets:
         if not self._by_part or not isinstance(self._output, Path):
             origins = [self._inputs[number] for number in sorted(self._requests)]
             written = [self._write(0, self._output, sum(self._requests.values()), origins)]
-            self._register_file(written, origins)
+            self._register_file(written, origins, lines, changed=changed)
             return written
         folder = self._output
-        manifest = read_manifest(folder) or self._new_manifest(lines)
+        manifest = read_manifest(folder) or self._new_manifest(lines, folder)
         if not self._force:
             self._refuse_while_on_its_way(manifest)
         written = []
@@ -112,14 +114,29 @@ class RetryTargets:
             self._register(folder, manifest, written)
         return written
 
-    def _register_file(self, written: Sequence[RetryFile], origins: Sequence[LocalFile]) -> None:
-        """Name the one file in the manifest, if it stands in the campaign whose parts it repeats."""
+    def _register_file(
+        self, written: Sequence[RetryFile], origins: Sequence[LocalFile], lines: Mapping[int, int], *, changed: bool
+    ) -> None:
+        """Name the one file in the manifest, if it stands in the campaign whose parts it repeats, or if only that can tell it.
+
+        Lines that are as they were are known by their bytes. Those that were changed are not, so the folder gets a manifest.
+        """
         if self._output is None or not origins:
             return
         folder = self._output.resolve().parent if isinstance(self._output, Path) else self._output.parent
         manifest = read_manifest(folder)
-        if manifest is not None and {folder / part.file for part in manifest.parts}.issuperset(file.original for file in origins):
-            self._register(folder, manifest, written)
+        are_beside = isinstance(folder, Path) and all(file.original == folder / Path(file.name).name for file in self._inputs)
+        if manifest is None:
+            if not changed or not are_beside or (folder / MANIFEST).exists():  # type: ignore[union-attr]  # it is a local one
+                return
+            manifest = Manifest()
+        known = {folder / part.file for part in manifest.parts}
+        if changed and are_beside:
+            missing = [number for number, file in enumerate(self._inputs) if file.original not in known]
+            manifest = replace(manifest, parts=(*manifest.parts, *(self._part(number, lines) for number in missing)))
+        elif not known.issuperset(file.original for file in origins):
+            return
+        self._register(folder, manifest, written)
 
     def _write(self, key: int, path: Place | None, requests: int, origins: Sequence[LocalFile]) -> RetryFile:
         with CopyWriter(path or STDOUT, force=self._force, temp_dir=self._spool.path) as writer:
@@ -140,17 +157,23 @@ class RetryTargets:
             number += 1
         return f"{stem}-retry-{number}.jsonl"
 
-    def _new_manifest(self, lines: Mapping[int, int]) -> Manifest:
-        """Describe the request files as the parts of a campaign."""
-        parts = []
-        for number, file in enumerate(self._inputs):
-            digest = hashlib.sha256()
-            with file.path.open("rb") as stream:
-                while chunk := stream.read(CHUNK):
-                    digest.update(chunk)
-            name, count = Path(file.name).name, lines.get(number, 0)
-            parts.append(Part(file=name, requests=count, bytes=file.size, sha256=digest.hexdigest()))
-        return Manifest(parts=tuple(parts))
+    def _new_manifest(self, lines: Mapping[int, int], folder: Path) -> Manifest:
+        """Describe the request files as the parts of a campaign.
+
+        Raises:
+            FileError: The folder has a file of the manifest's name, which is of another program.
+        """
+        if (folder / MANIFEST).exists():
+            words = "is of another program, and the retry files need a manifest of this name: name one file as output instead"
+            raise FileError(words, path=str(folder / MANIFEST), number=errno.EEXIST)
+        return Manifest(parts=tuple(self._part(number, lines) for number in range(len(self._inputs))))
+
+    def _part(self, number: int, lines: Mapping[int, int]) -> Part:
+        """Describe a request file as a part of a campaign."""
+        file = self._inputs[number]
+        with file.path.open("rb") as stream:
+            digest = hashlib.file_digest(stream, "sha256")
+        return Part(file=Path(file.name).name, requests=lines.get(number, 0), bytes=file.size, sha256=digest.hexdigest())
 
     def _register(self, folder: Place, manifest: Manifest, written: Sequence[RetryFile]) -> None:
         """Name the new files in the manifest, as what repeats their parts."""

@@ -13,6 +13,7 @@ from typing import Any
 from batchfiles.errors import InvalidLine
 from batchfiles.findings import Finding
 from batchfiles.jobs.crew import Job, Product, Spec
+from batchfiles.jobs.survey import head_of_line
 from batchfiles.jobs.table_part import part_name
 from batchfiles.streams.lines import BLOCK_SIZE, Block
 from batchfiles.streams.sources import Source, read_blocks
@@ -94,7 +95,8 @@ class RowJob(Job):
             if finding.code == "line_too_long":
                 last = finding.line_number or 0
                 error = InvalidLine(finding.message, code=finding.code)
-                self._add_malformed(task["file"], b"", error, finding.line_number or 0)
+                head = head_of_line(path, finding.byte_offset or 0)
+                self._add_malformed(task["file"], head, error, finding.line_number or 0)
 
         where = {
             "start": task["start"],

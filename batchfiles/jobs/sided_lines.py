@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
 from batchfiles.campaign.names import RESULT_NAME
+from batchfiles.errors import Mismatch
 from batchfiles.findings import Finding
 from batchfiles.jobs.families import Side, classify_lines
 from batchfiles.streams.lines import Block
 from batchfiles.streams.sources import Source, read_blocks
 
-__all__ = ["SidedFile", "is_blank", "sided_files"]
+__all__ = ["SidedFile", "is_blank", "paired_as", "sided_files"]
 
 JSON_SPACE = b" \t\r\n"
 
@@ -33,7 +34,12 @@ class SidedFile(NamedTuple):
 
 
 def sided_files(
-    sources: Iterable[Source], notice: Callable[[Finding], None], *, cap: int, on_bytes: Callable[[int], None] | None = None
+    sources: Iterable[Source],
+    notice: Callable[[Finding], None],
+    *,
+    cap: int,
+    on_bytes: Callable[[int], None] | None = None,
+    sides: Mapping[Hashable, Side] | None = None,
 ) -> Iterator[SidedFile]:
     """Open the files one after the other. Unlike a join, nothing is read twice, so a pipe needs no copy on the disk.
 
@@ -42,12 +48,13 @@ def sided_files(
         notice: Gets a finding for a line above the cap, and warnings.
         cap: The longest line that is read, in bytes.
         on_bytes: Gets the number of uncompressed bytes that were read, block by block.
+        sides: What somebody has said of files, by their keys.
 
     Yields:
         Each file with its lines.
 
     Raises:
-        Mismatch: A file is in the format of another service, or nothing in it says what it is.
+        Mismatch: A file is in the format of another service, or nothing in it says what it is, or it is not what somebody said.
         FileError: A file is not there or can't be read.
         TruncatedFile: While reading: compressed bytes end too early or are damaged; after the good lines.
     """
@@ -55,9 +62,18 @@ def sided_files(
         blocks = read_blocks(source, notice, cap=cap)
         counted = blocks if on_bytes is None else _counted(blocks, on_bytes)
         seen: list[Block] = []
+        said = None if sides is None or source.key is None else sides.get(source.key)
         named = RESULT_NAME.fullmatch(Path(source.name).name)
-        side = classify_lines(_lines(counted, seen), source.name, otherwise="results" if named else None)
+        side = classify_lines(_lines(counted, seen), source.name, otherwise=said or ("results" if named else None))
+        if said is not None and side not in (said, "empty"):
+            raise Mismatch(paired_as(side), path=source.name)
         yield SidedFile(source.name, side, chain(seen, counted))
+
+
+def paired_as(side: Side) -> str:
+    """Say that a file of a pair is of the other kind."""
+    is_of, was = ("results", "requests") if side == "results" else ("requests", "results")
+    return f"holds {is_of}, and was paired as {was}: say REQUESTS=RESULTS"
 
 
 def is_blank(line: bytes) -> bool:

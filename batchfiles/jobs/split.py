@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from batchfiles.campaign.folder import request_sources
 from batchfiles.campaign.manifest import Manifest, Part, write_manifest
 from batchfiles.campaign.split_files import made_by_split
+from batchfiles.counts import not_read_fields
 from batchfiles.errors import Mismatch
 from batchfiles.findings import Finding
 from batchfiles.jobs.copied_lines import CopiedLines
+from batchfiles.jobs.folder_files import requests_to_read
 from batchfiles.jobs.part_files import PartWriter
 from batchfiles.jobs.parts import COMPRESSIONS, PartLimits, Parts
 from batchfiles.jobs.request_weight import DIVISIONS, Scales
@@ -36,6 +38,8 @@ class SplitReport:
         blank_lines: Lines that were left out because nothing is on them.
         unreadable: Lines that had to be decoded and are no JSON; they were copied.
         findings: What else was noticed about the bytes: byte order marks that were left out, newlines that were added.
+        not_read: Files and folders that were found in the folders that were given and are passed over, such as results.
+        examples: The first names of these, under `not_read`.
     """
 
     folder: str
@@ -43,6 +47,8 @@ class SplitReport:
     blank_lines: int
     unreadable: int
     findings: tuple[Finding, ...]
+    not_read: int = 0
+    examples: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def parts(self) -> tuple[Part, ...]:
@@ -68,6 +74,8 @@ class SplitReport:
             "blank_lines": self.blank_lines,
             "unreadable": self.unreadable,
             "findings": [{"code": each.code, "path": each.path, "line_number": each.line_number} for each in self.findings],
+            "not_read": self.not_read,
+            "examples": {name: list(found) for name, found in self.examples.items()},
             "manifest": self.manifest.to_dict(),
         }
 
@@ -133,7 +141,7 @@ def split(
         counts_inputs=limits.max_embedding_inputs is not None,
         tokens=None if max_tokens is None else token_counter(tokens),
     )
-    files = request_sources(sources, filesystem=filesystem)
+    files, not_read = requests_to_read(request_sources(sources, filesystem=filesystem))
     lines = CopiedLines(max(cap, limits.max_line_bytes or 0), on_bytes, wanted="inputs")
     target = located(folder, filesystem)
     finished = atomic_folder(target, force=force, ours=made_by_split(target), temp_dir=temp_dir)
@@ -156,6 +164,7 @@ def split(
         blank_lines=lines.blank_lines,
         unreadable=scales.unreadable,
         findings=tuple(lines.findings),
+        **not_read_fields(not_read),
     )
 
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
+from batchfiles.counts import not_read_fields
 from batchfiles.findings import Finding
 from batchfiles.jobs.families import Side
+from batchfiles.jobs.file_roles import Pairs, files_and_pairs
 from batchfiles.jobs.prices import Prices, PricesLike, prices_of, total
 from batchfiles.jobs.sided_lines import SidedFile, is_blank, sided_files
 from batchfiles.jobs.stats_report import FileStats, Stats
 from batchfiles.jobs.stats_tally import RequestTally, ResultTally
-from batchfiles.limits import LINE_CAP
-from batchfiles.streams.sources import SourceLike, expand
+from batchfiles.limits import RESULT_LINE_CAP
+from batchfiles.streams.sources import SourceLike
 
 __all__ = ["stats"]
 
@@ -21,9 +24,10 @@ PLACES_KEPT = 5
 
 def stats(
     *sources: SourceLike,
+    pairs: Pairs = (),
     prices: PricesLike | Sequence[PricesLike] | None = None,
     on_bytes: Callable[[int], None] | None = None,
-    cap: int = LINE_CAP,
+    cap: int = RESULT_LINE_CAP,
     filesystem: object = None,
 ) -> Stats:
     """Count requests and results, their outcomes, sizes and tokens, and say what they cost.
@@ -34,6 +38,7 @@ def stats(
     Args:
         *sources: Request files, output files and error files in any mix; paths, folders, globs, open binary files, or `-` for
             standard input; plain or compressed. A file named twice is read once, but a copy of it counts again.
+        pairs: Request files, each with its results, as for `join`; here they say what these files must hold.
         prices: Prices per million tokens, the file that has them, `"genai"` for those of the package genai-prices (or
             `"genai:azure"` for one of its providers), or a sequence such as `["prices.toml", "genai"]`, of which the first that
             knows a model decides; None counts tokens only.
@@ -53,14 +58,14 @@ def stats(
         MissingDependency: Prices are `"genai"`, and genai-prices is not installed.
         ValueError: Standard input is named twice, or the file of prices says something that is not a price.
     """
-    if not sources:
+    if not sources and not pairs:
         raise TypeError("stats needs at least one file")
-    files = expand(sources, filesystem=filesystem)
+    files = files_and_pairs(sources, pairs, filesystem)
     known = None if prices is None else prices_of(prices, filesystem=filesystem)
     count = _Count(known)
-    for file in sided_files(files, count.notice, cap=cap, on_bytes=on_bytes):
+    for file in sided_files(files.sources, count.notice, cap=cap, on_bytes=on_bytes, sides=files.sides):
         count.take(file)
-    return count.report()
+    return replace(count.report(), **not_read_fields(files.not_read))
 
 
 class _Count:

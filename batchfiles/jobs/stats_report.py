@@ -164,6 +164,8 @@ class Stats:
             their own, by kind: `cache_write`, `audio_input` and so on.
         above_tiers: How many requests have more input tokens than `"128000"` and other sizes above which prices often differ, of
             models whose prices have no tier.
+        not_read: Files and folders that were found in the folders that were given and are passed over.
+        examples: The first names of these, under `not_read`.
     """
 
     files: tuple[FileStats, ...]
@@ -179,6 +181,8 @@ class Stats:
     similar_prices: Mapping[str, str] = field(default_factory=dict)
     tokens_without_own_price: Mapping[str, int] = field(default_factory=dict)
     above_tiers: Mapping[str, int] = field(default_factory=dict)
+    not_read: int = 0
+    examples: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def models(self) -> list[str]:
         """Name the models of requests and results that files of prices need."""

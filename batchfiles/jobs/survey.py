@@ -8,6 +8,7 @@ line: `Misindexed` says that it must all be done again, carefully. Whether a lin
 
 from __future__ import annotations
 
+import os
 import re
 from collections import Counter
 from collections.abc import Callable, Generator, Sequence
@@ -24,18 +25,20 @@ from batchfiles.escaped_letters import EscapedLetters
 from batchfiles.findings import Finding
 from batchfiles.jobs.crew import Crew, Job, Product, Spec
 from batchfiles.jobs.local_file import LocalFile
-from batchfiles.jobs.stray import Stray
+from batchfiles.jobs.stray import UNTIL_NEWLINE, Stray
 from batchfiles.streams.atomic import file_error
 from batchfiles.streams.lines import count_newlines
 from batchfiles.streams.sources import Source, read_blocks
 
 __all__ = [
+    "HEAD",
     "ID",
     "ID_LETTERS",
     "CountLines",
     "Misindexed",
     "NoteResults",
     "Survey",
+    "head_of_line",
     "id_of_malformed",
     "is_misindexed",
     "may_repeat_its_key",
@@ -52,6 +55,9 @@ r"""The key may hide in `"custom_i\u0064"`."""
 
 FINDINGS_KEPT = 100
 """Findings of a range that are told in words."""
+
+HEAD = 64 * 1024
+"""Bytes of a line above the cap that are read all the same: its id is mostly there."""
 
 RANGE = 16 * 1024 * 1024
 """Bytes of a task: small enough that workers end together, large enough that nobody waits for orders."""
@@ -135,8 +141,12 @@ class NoteResults(Job):
             nonlocal lines
             findings.append(finding)
             if finding.code == "line_too_long":
-                lines = finding.line_number or 0
-                stray.add_malformed(file, finding.byte_offset or 0, lines)
+                lines, offset = finding.line_number or 0, finding.byte_offset or 0
+                custom_id = id_of_malformed(head_of_line(path, offset))
+                if custom_id is None:
+                    stray.add_malformed(file, offset, lines)
+                else:
+                    entries.add(digest(custom_id), file, offset, UNTIL_NEWLINE, lines)
 
         name, path = self._files[file]
         note = _note_carefully if self._careful else _note_quickly
@@ -250,6 +260,19 @@ def noted_digest(line: bytes) -> int | None:
     return entries.digests[0] if entries else None
 
 
+def head_of_line(path: str | Path, offset: int) -> bytes:
+    """Read the beginning of a line above the cap.
+
+    Raises:
+        FileError: The file can't be read.
+    """
+    try:
+        with Path(path).open("rb", buffering=0) as file:
+            return os.pread(file.fileno(), HEAD, offset).partition(b"\n")[0]
+    except OSError as error:
+        raise file_error(error, path) from None
+
+
 def id_of_malformed(line: bytes) -> str | None:
     """Read the id of a line that is no JSON, if the damage stands behind it."""
     found = ID_WITH_ESCAPES.match(line)
@@ -328,18 +351,30 @@ def survey_results(
         return Survey(builder.finish(), stray, careful, lines, blank, repaired, findings, not_listed)
 
 
-def with_line_numbers(crew: Crew, files: Sequence[LocalFile], size: int) -> list[Spec]:
+def with_line_numbers(
+    crew: Crew,
+    files: Sequence[LocalFile],
+    size: int,
+    *,
+    noting: tuple[type[Job], Spec, IndexBuilder] | None = None,
+) -> list[Spec]:
     """Divide files into ranges that know the number of their first line and their own number among all.
 
     Args:
         crew: Who counts.
         files: The files.
         size: The bytes of a range.
+        noting: A job that counts the lines of each range and notes them, its spec, and where its packed entries go; None only
+            counts.
     """
     ranges = tasks([file.size for file in files], size)
     line_numbers = [1] * len(files)
-    for number, product in crew.run(CountLines, {"files": [str(file.path) for file in files]}, ranges):
+    job, spec, builder = noting or (CountLines, {"files": [str(file.path) for file in files]}, None)
+    for number, product in crew.run(job, spec, ranges):
         task = ranges[number]
+        if builder is not None and isinstance(product, bytes):
+            builder.add(Entries.from_bytes(product, line_numbers[task["file"]] - 1))
+            continue
         task["line_number"] = line_numbers[task["file"]]
         task["part"] = number
         line_numbers[task["file"]] += product["lines"]

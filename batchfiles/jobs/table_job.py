@@ -14,7 +14,7 @@ from batchfiles.jobs.crew import Crew, Product, Spec, cores
 from batchfiles.jobs.join_report import TableReport
 from batchfiles.jobs.local_file import LocalFile, check_unchanged
 from batchfiles.jobs.table_part import is_part_name, part_name
-from batchfiles.limits import LINE_CAP
+from batchfiles.limits import RESULT_LINE_CAP
 from batchfiles.streams.remote import RemotePath, located
 from batchfiles.streams.spool import Spool
 from batchfiles.streams.urls import parse_url
@@ -64,7 +64,7 @@ class TableOptions:
     dimensions: int | None = None
     bodies: str = "auto"
     request_bodies: str = "all"
-    cap: int = LINE_CAP
+    cap: int = RESULT_LINE_CAP
     temp_dir: str | os.PathLike[str] | None = None
     workers: int | None = 1
     progress: Progress | None = None

@@ -6,9 +6,11 @@ import os
 from collections.abc import Callable
 from functools import partial
 
+from batchfiles.counts import not_read_fields
 from batchfiles.custom_ids.unique import UniqueIds
 from batchfiles.findings import Finding
 from batchfiles.jobs.file_check import PLACE_BITS, FileCheck
+from batchfiles.jobs.folder_files import requests_to_read
 from batchfiles.jobs.report import FileReport, Report, Tally
 from batchfiles.limits import LINE_CAP, OPENAI, Limits
 from batchfiles.streams.sources import Source, SourceLike, expand
@@ -35,7 +37,8 @@ def validate(
     """Check request files; each file is taken for one batch.
 
     Args:
-        *sources: Paths, folders, globs, open binary files, or `-` for standard input; plain or compressed.
+        *sources: Paths, folders, globs, open binary files, or `-` for standard input; plain or compressed. Results that are found
+            in a folder or by a glob are passed over, and reported as not read.
         limits: The rules of a service: `OPENAI`, `AZURE`, `VLLM`, or `NONE` for what every reader needs.
         across: Whether a `custom_id` must be unique in all files together, not only in its own.
         max_findings: How many findings the report lists; all are counted.
@@ -52,6 +55,7 @@ def validate(
 
     Raises:
         FileError: A file is not there or can't be read, or the temporary folder is full.
+        Mismatch: A folder or a glob holds results only.
         TypeError: There is no source, or something is no source at all.
         ValueError: Standard input is named twice.
     """
@@ -59,7 +63,7 @@ def validate(
         raise TypeError("validate needs at least one file")
     if not isinstance(limits, Limits):
         raise TypeError(f"limits are a profile, such as batchfiles.OPENAI, and not {limits!r}")
-    files = expand(sources, filesystem=filesystem)
+    files, not_read = requests_to_read(expand(sources, filesystem=filesystem))
     tally = Tally(limits, keep=max_findings, strict=strict, on_finding=on_finding)
     repetitions = _Repetitions(files, tally)
     checks: list[FileCheck] = []
@@ -89,6 +93,7 @@ def validate(
         findings=tuple(tally.findings),
         errors=dict(tally.by_code["error"]),
         warnings=dict(tally.by_code["warning"]),
+        **not_read_fields(not_read),
     )
 
 

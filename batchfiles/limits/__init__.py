@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from batchfiles.limits.full_lines import DASHSCOPE, GROQ, NEBIUS, PARASAIL
 from batchfiles.limits.openai import AZURE, OPENAI
-from batchfiles.limits.rules import LINE_CAP, NONE, Limits
+from batchfiles.limits.rules import LINE_CAP, NONE, RESULT_LINE_CAP, Limits
 from batchfiles.limits.short_lines import FIREWORKS, MISTRAL, TOGETHER
 from batchfiles.limits.vllm import VLLM
 
@@ -26,6 +26,7 @@ __all__ = [
     "OPENAI",
     "PARASAIL",
     "PROFILES",
+    "RESULT_LINE_CAP",
     "TOGETHER",
     "VLLM",
     "Limits",

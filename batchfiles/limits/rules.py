@@ -7,11 +7,16 @@ from dataclasses import dataclass, field
 
 from batchfiles.findings import Severity
 
-__all__ = ["LINE_CAP", "NONE", "Limits"]
+__all__ = ["LINE_CAP", "NONE", "RESULT_LINE_CAP", "Limits"]
 
 LINE_CAP = 64 * 1024 * 1024
 """Bytes; ours. No service documents a longest line but DashScope (6 MB, Model Studio batch docs, read 2026-08); an input file may
 have 200 MB and an ordinary line has kilobytes. Decoded JSON takes up to 30 times its length in memory."""
+
+
+RESULT_LINE_CAP = 256 * 1024 * 1024
+"""Bytes; ours, for lines that a service wrote. Ten images of 5 MB in base64 have 67 MB, and 2,048 vectors of 3,072 numbers up to
+130 MB; a line twice as long is not known. Answers of this size are a few long texts, which decode to little more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

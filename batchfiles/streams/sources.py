@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any, BinaryIO, TypeAlias, cast
 
@@ -18,12 +18,14 @@ from batchfiles.streams.compression import compression_of, decompressed
 from batchfiles.streams.lines import BLOCK_SIZE, Block, blocks
 from batchfiles.streams.remote import Place, RemotePath, located
 
-__all__ = ["STDIN", "Source", "SourceLike", "expand", "read_blocks"]
+__all__ = ["STDIN", "Source", "SourceLike", "expand", "plain_name", "read_blocks"]
 
 STDIN = "-"
 
 SUFFIXES = (".jsonl", ".ndjson", ".jsonlines")
 COMPRESSED = ("", ".gz", ".bz2", ".zst", ".zstd")
+
+NAMES_SHOWN = 3
 
 SourceLike: TypeAlias = "str | os.PathLike[str] | BinaryIO | Source | RemotePath"
 """A path, folder or glob, or a URL of one, `-` for standard input, or an open binary file."""
@@ -38,12 +40,17 @@ class Source:
         path: The local file; None where the bytes come from somewhere else.
         stream: The open file; None where there is a path. It can be read once and is never closed here.
         remote: The file on an object store; None for others.
+        found: Whether it was found in a folder or by a glob, and not named itself.
+        passed_over: What else is in the folder where it was found: files whose names are not those of JSONL files, and folders.
+            The last file of a folder has them.
     """
 
     name: str
     path: Path | None = None
     stream: BinaryIO | None = None
     remote: RemotePath | None = None
+    found: bool = field(default=False, compare=False)
+    passed_over: tuple[Place, ...] = field(default=(), compare=False)
 
     @classmethod
     def at(cls, place: Place) -> Source:
@@ -157,16 +164,31 @@ def expand(sources: Iterable[SourceLike], *, filesystem: object = None) -> list[
 
 def _without_repeats(sources: list[Source]) -> list[Source]:
     """Keep each file once: a folder and a file in it may both be named."""
-    seen: set[Hashable] = set()
-    kept = []
+    kept: list[Source] = []
+    by_key: dict[Hashable, int] = {}
+    passed_over: dict[Place, None] = {}
     for source in sources:
+        passed_over.update(dict.fromkeys(source.passed_over))
         key = source.key
-        if key is not None:
-            if key in seen:
-                continue
-            seen.add(key)
+        if key is not None and (number := by_key.setdefault(key, len(kept))) < len(kept):
+            kept[number] = replace(kept[number], found=kept[number].found and source.found)
+            continue
         kept.append(source)
+    if passed_over:
+        others = _never_named(passed_over, kept)
+        kept = [replace(each, passed_over=()) for each in kept[:-1]] + [replace(kept[-1], passed_over=others)]
     return kept
+
+
+def _never_named(passed_over: Iterable[Place], sources: list[Source]) -> tuple[Place, ...]:
+    """Return what is passed over in a folder and not named beside it."""
+    places = [source.remote or source.path for source in sources]
+    named = {_resolved(each) for place in places if place is not None for each in (place, place.parent)}
+    return tuple(place for place in passed_over if _resolved(place) not in named)
+
+
+def _resolved(place: Place) -> Place:
+    return place.resolve() if isinstance(place, Path) else place
 
 
 def _expand_one(source: SourceLike, filesystem: object) -> list[Source]:
@@ -207,17 +229,19 @@ def _binary(stream: IO[bytes]) -> BinaryIO:
 def _expand_path(text: str) -> list[Source]:
     path = Path(text)
     if path.is_dir():
-        files = sorted(file for file in path.iterdir() if file.is_file() and _is_batch_file(file.name))
+        names = sorted(file for file in path.iterdir() if not file.name.startswith("."))
+        files = [file for file in names if _is_batch_file(file.name) and file.is_file()]
+        others = tuple(file for file in names if not _is_batch_file(file.name) or not file.is_file())
         if not files:
-            raise FileError("the folder holds no .jsonl file (compressed ones count)", path=text)
-        return [Source(_shown(str(file)), path=file) for file in files]
+            raise FileError(_no_batch_file(others), path=text)
+        return _of_folder([Source(_shown(str(file)), path=file, found=True) for file in files], others)
     if path.exists():
         return [Source(_shown(text), path=path)]
     if glob.has_magic(text):
         matches = sorted(glob.glob(text, recursive=True))
         if not matches:
             raise FileError("no file matches", path=text)
-        return [source for match in matches for source in _expand_path(match)]
+        return [replace(source, found=True) for match in matches for source in _expand_path(match)]
     raise FileError("no such file", path=text, number=2)
 
 
@@ -228,7 +252,7 @@ def _expand_remote(place: RemotePath) -> list[Source]:
     if found.type == FileType.NotFound and glob.has_magic(place.path):
         from batchfiles.streams.remote_globs import matches
 
-        return [source for match, info in matches(place) for source in _expand_found(match, info)]
+        return [replace(source, found=True) for match, info in matches(place) for source in _expand_found(match, info)]
     if found.type == FileType.NotFound:
         place.check_bucket()
         raise FileError("no such file", path=place.shown, number=2)
@@ -239,10 +263,30 @@ def _expand_found(place: RemotePath, found: Any) -> list[Source]:  # noqa: ANN40
     """Return the file, or the batch files of the folder, that was found at a place."""
     if found.is_file:
         return [Source(place.shown, remote=place)]
-    files = [path for path, info in place.listing() if info.is_file and _is_batch_file(path.name)]
+    listing = [(path, info) for path, info in place.listing() if not path.name.startswith(".")]
+    files = [path for path, info in listing if info.is_file and _is_batch_file(path.name)]
+    others = tuple(path for path, info in listing if not info.is_file or not _is_batch_file(path.name))
     if not files:
-        raise FileError("the folder holds no .jsonl file (compressed ones count)", path=place.shown)
-    return [Source(file.shown, remote=file) for file in files]
+        raise FileError(_no_batch_file(others), path=place.shown)
+    return _of_folder([Source(file.shown, remote=file, found=True) for file in files], others)
+
+
+def _of_folder(sources: list[Source], others: tuple[Place, ...]) -> list[Source]:
+    sources[-1] = replace(sources[-1], passed_over=others)
+    return sources
+
+
+def _no_batch_file(others: tuple[Place, ...]) -> str:
+    words = "the folder holds no .jsonl file (compressed ones count)"
+    if not others:
+        return words
+    more = ", …" if len(others) > NAMES_SHOWN else ""
+    return f"{words}; it holds {', '.join(_shown(each.name) for each in others[:NAMES_SHOWN])}{more}: name the files to read"
+
+
+def plain_name(name: str) -> str:
+    """Return the name that a file has when it is not compressed."""
+    return next((name.removesuffix(end) for end in COMPRESSED[1:] if name.endswith(end)), name)
 
 
 def _is_batch_file(name: str) -> bool:

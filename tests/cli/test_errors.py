@@ -52,7 +52,7 @@ def test_errors_are_listed_the_most_frequent_first(ask: Callable[..., Outcome], 
         "    This request could not be executed before the completion window expired.",
         f"    first: {path}:2  late",
     ]
-    assert err == "1 file of requests passed over\n"
+    assert err == f"1 file of requests passed over: {path.with_name('requests.jsonl')}\n"
 
 
 def test_ids_are_named_on_request(ask: Callable[..., Outcome], campaign: Path) -> None:

@@ -43,6 +43,36 @@ class Expected:
     counts: dict[str, int] = field(default_factory=dict)
     places: dict[str, list[str]] = field(default_factory=dict)
     rejects: bytes = b""
+    refusal: str | None = None
+
+
+def without_repeats(asked: list[Line]) -> tuple[list[Line], dict[Line, set[int]]]:
+    """Leave out the request lines that are in an earlier file too, byte for byte; say which other files repeat a line."""
+    kept: list[Line] = []
+    others: dict[Line, set[int]] = {}
+    for line in asked:
+        same = [
+            first
+            for first in kept
+            if line.custom_id is not None
+            and (first.custom_id, first.bytes.strip()) == (line.custom_id, line.bytes.strip())
+            and first.file != line.file
+            and all(each.value is not None and is_request(each.value) for each in (first, line))
+        ]
+        if same:
+            others.setdefault(same[0], set()).add(line.file)
+        else:
+            kept.append(line)
+    return kept, others
+
+
+def is_contested(asked: list[Line], unattributed: list[Line]) -> bool:
+    """Tell whether a result that belongs to no file in particular has the id of different lines in several files."""
+    for custom_id in {line.custom_id for line in unattributed} - {None}:
+        lines = [line for line in asked if line.custom_id == custom_id and line.value is not None and is_request(line.value)]
+        if len({line.file for line in lines}) > 1 and len({line.bytes.strip() for line in lines}) > 1:
+            return True
+    return False
 
 
 def expected(
@@ -57,8 +87,14 @@ def expected(
         parts: The number of the input file to which a result file belongs, for those that belong to one.
     """
     parts = parts or {}
-    asked, blank_inputs = _lines(inputs, cap)
+    all_asked, blank_inputs = _lines(inputs, cap)
     found, blank_results = _lines(results, cap)
+    asked, repeating = without_repeats(all_asked)
+    wanted = Expected()
+    if is_contested(all_asked, [line for line in found if line.file not in parts]):
+        wanted.refusal = "nothing says which of the two"
+        return wanted
+    asked_ids = {line.custom_id for line in asked if line.value is not None and is_request(line.value)}
     readable = [line for line in found if is_result(line.value)]
     malformed = [line for line in found if not is_result(line.value)]
     used: set[Line] = set()
@@ -66,7 +102,6 @@ def expected(
     fought: set[Line] = set()
     seen: set[tuple[str, int | None]] = set()
     repetitions = []
-    wanted = Expected()
     for line in asked:
         row = dict.fromkeys(COLUMNS) | {"input_source": line.name, "input_line_number": line.number, "attempts": 0}
         wanted.rows.append(row)
@@ -84,7 +119,8 @@ def expected(
             "endpoint": line.value.get("url"),
             "request_body": raw_value(line.bytes, "body"),
         }
-        rivals = [other for other in found if other.custom_id == custom_id and parts.get(other.file, line.file) == line.file]
+        files = {line.file, *repeating.get(line, ())}
+        rivals = [other for other in found if other.custom_id == custom_id and parts.get(other.file, line.file) in files]
         if not rivals:
             continue
         best = max(rivals, key=_rank)
@@ -93,6 +129,10 @@ def expected(
         beaten.update(others)
         fought.update(other for other in others if _differ(best, other))
         row |= _cells(best) | {"attempts": len(rivals)}
+    found_ids = {line.custom_id for line in found} - {None}
+    if asked_ids and found_ids and readable and asked_ids.isdisjoint(found_ids):
+        wanted.refusal = "not one result"
+        return wanted
     wanted.outcomes.update(row["outcome"] for row in wanted.rows)
     unknown = [line for line in readable if line not in used | beaten]
     kinds = {
@@ -109,6 +149,7 @@ def expected(
         "inputs": len(asked),
         "malformed_inputs": sum(row["custom_id"] is None for row in wanted.rows),
         "duplicate_inputs": len(repetitions),
+        "repeated_inputs": len(all_asked) - len(asked),
         "missing": wanted.outcomes["missing"],
         "result_lines": len(found),
         "used": len(used),
@@ -159,7 +200,7 @@ def _lines(files: list[tuple[str, bytes]], cap: int) -> tuple[list[Line], int]:
                 blank += 1
                 continue
             value, repaired = (None, False) if len(piece) > cap else decode(piece)
-            custom_id = value.get("custom_id") if value is not None else None if len(piece) > cap else id_before_damage(piece)
+            custom_id = value.get("custom_id") if value is not None else id_before_damage(piece)
             custom_id = custom_id if isinstance(custom_id, str) else None
             lines.append(Line(file, name, number, piece, _Hidden(value) if value is not None else None, custom_id, repaired))
     return lines, blank

@@ -102,11 +102,11 @@ def test_a_line_above_the_cap_is_a_row_of_its_own_batch(tmp_path: Path) -> None:
     job = batchfiles.export(one, two, cap=1_000)
     rows = [(row["custom_id"], row["outcome"], row["batch_id"], row["error_code"], row["result_line_number"]) for row in job]
     assert rows == [
-        (None, "malformed", "batch_1", "line_too_long", 1),
+        ("x", "malformed", "batch_1", "line_too_long", 1),
         ("a", "succeeded", "batch_1", None, 2),
-        (None, "malformed", "batch_2", "line_too_long", 1),
+        ("x", "malformed", "batch_2", "line_too_long", 1),
         ("b", "succeeded", "batch_2", None, 2),
-        (None, "malformed", "batch_2", "line_too_long", 3),
+        ("x", "malformed", "batch_2", "line_too_long", 3),
     ]
     assert (job.report.result_lines, job.report.malformed_results) == (5, 3)
 

@@ -21,7 +21,7 @@ def texts(*files: str | Path, **options: list[Path]) -> list[str | None]:
 def campaign(tmp_path: Path) -> Path:
     """Make two batches that both call a request `x`, each with its own result, as downloads are named."""
     for name in "ab":
-        put(tmp_path / f"{name}.jsonl", request("x"))
+        put(tmp_path / f"{name}.jsonl", request("x", part=name))
         put(tmp_path / f"{name}_output.jsonl", success("x", f"answer of {name}"))
     return tmp_path
 
@@ -58,11 +58,13 @@ def test_compressed_batches_belong_together_too(campaign: Path) -> None:
     assert texts(campaign) == ["answer of a", "answer of b"]
 
 
-def test_results_of_the_same_name_elsewhere_belong_to_nobody_in_particular(tmp_path: Path) -> None:
-    """A batch's results lie beside its requests; other results may belong to any request."""
-    inputs = [put(tmp_path / f"{name}.jsonl", request("x")) for name in "ab"]
-    results = put(tmp_path / "elsewhere" / "a_output.jsonl", success("x", "one for all"))
-    assert texts(*inputs, results) == ["one for all", "one for all"]
+def test_results_of_the_same_name_elsewhere_belong_to_that_file_where_ids_repeat(tmp_path: Path) -> None:
+    """Results are often kept in a folder of their own. Where each id is in one file only, the name says nothing."""
+    inputs = [put(tmp_path / f"{name}.jsonl", request("x", part=name)) for name in "ab"]
+    results = put(tmp_path / "elsewhere" / "a_output.jsonl", success("x", "one of a"))
+    assert texts(*inputs, results) == ["one of a", None]
+    put(inputs[0], request("y"))
+    assert texts(*inputs, results) == [None, "one of a"]
 
 
 def test_a_single_request_file_takes_all_results(tmp_path: Path) -> None:
@@ -84,7 +86,7 @@ def test_a_result_of_one_batch_that_only_another_asked_for_is_unknown(tmp_path: 
 def test_an_id_may_stand_once_in_each_batch(tmp_path: Path) -> None:
     """Only within a batch is it a duplicate; files without results of their own are one batch together."""
     for name in "abcd":
-        put(tmp_path / f"{name}.jsonl", request("x"))
+        put(tmp_path / f"{name}.jsonl", request("x", part=name))
     put(tmp_path / "a_output.jsonl", success("x"))
     put(tmp_path / "b_error.jsonl", success("x"))
     assert batchfiles.join(tmp_path).report.duplicate_inputs == 1
@@ -92,13 +94,11 @@ def test_an_id_may_stand_once_in_each_batch(tmp_path: Path) -> None:
 
 def test_one_result_may_be_the_best_here_and_second_best_there(tmp_path: Path) -> None:
     """What is in the table counts as used, and is not counted again."""
-    put(tmp_path / "a.jsonl", request("x"))
-    put(tmp_path / "b.jsonl", request("x"))
-    put(tmp_path / "a_output.jsonl", success("x", "later", created=9))
-    put(tmp_path / "rest.jsonl", success("x", "earlier", created=1))
+    put(tmp_path / "a.jsonl", request("x"), request("x"))
+    put(tmp_path / "a_output.jsonl", success("x", "later", created=9), success("x", "earlier", created=1))
     job = batchfiles.join(tmp_path)
-    assert [(row["text"], row["attempts"]) for row in job] == [("later", 2), ("earlier", 1)]
-    assert (job.report.used, job.report.superseded, job.report.conflicting) == (2, 0, 0)
+    assert [(row["text"], row["attempts"]) for row in job] == [("later", 2), ("later", 2)]
+    assert (job.report.used, job.report.superseded, job.report.conflicting) == (1, 1, 1)
 
 
 @pytest.mark.parametrize(
@@ -162,7 +162,8 @@ REST = b'tus_code": 200, "request_id": "r", "body": {"id": "chatcmpl-1", "choice
 def test_what_was_named_as_results_is_refused_on_clear_evidence_only(tmp_path: Path, line: bytes) -> None:
     """Where no line can be read, a key somewhere in what is left of one is none."""
     damaged = put(tmp_path / "damaged.jsonl", line)
-    inputs, results = put(tmp_path / "in.jsonl", request("x")), put(tmp_path / "out.jsonl", success("y"))
+    inputs = put(tmp_path / "in.jsonl", request("x"), request("z"))
+    results = put(tmp_path / "out.jsonl", success("y"), success("z"))
     assert [row["outcome"] for row in batchfiles.export(damaged)] == ["malformed"]
     report = batchfiles.join(damaged, results, inputs=[inputs]).report
     assert (report.malformed_results, report.unknown) == (1, 1)

@@ -137,7 +137,7 @@ def test_of_equal_results_that_of_the_file_named_later_wins(tmp_path: Path) -> N
 def test_ids_that_return_in_every_part_are_no_duplicates(tmp_path: Path) -> None:
     """Each part's results belong to its own requests, so that two of one id are not two for one request."""
     for part in ("one", "two"):
-        put(tmp_path / f"{part}.jsonl", request("a"))
+        put(tmp_path / f"{part}.jsonl", request("a", part=part))
         put(tmp_path / f"{part}_output.jsonl", success("a", part))
     rows = batchfiles.join(tmp_path, on_duplicate="error")
     assert [row["text"] for row in rows] == ["one", "two"]

@@ -65,7 +65,7 @@ def test_what_is_left_out_or_added_is_reported(tmp_path: Path, output: Path) -> 
 def test_an_id_that_stands_twice_is_refused_with_both_places(tmp_path: Path, output: Path) -> None:
     """And no file appears."""
     first = put(tmp_path / "a.jsonl", request("x"), request("y"))
-    second = put(tmp_path / "b.jsonl", request("z"), b"", request("y"))
+    second = put(tmp_path / "b.jsonl", request("z"), b"", request("y", n=2))
     with pytest.raises(
         DuplicateCustomId, match=r"b\.jsonl:3: the custom_id 'y' stands on line 2 of .*a\.jsonl already"
     ) as caught:

@@ -205,7 +205,7 @@ def test_answers_that_did_not_parse_are_known_from_a_table(batch: Path, tmp_path
 def test_a_table_of_several_parts_keeps_their_ids_apart(tmp_path: Path) -> None:
     """Rows of one request file say nothing of another one, whose ids are the same; the folder may have moved."""
     for part, lines in (("a", [success("1"), expired("2")]), ("b", [expired("1"), success("2")])):
-        put(tmp_path / "old" / f"{part}.jsonl", request("1"), request("2"))
+        put(tmp_path / "old" / f"{part}.jsonl", request("1", part=part), request("2", part=part))
         put(tmp_path / "old" / f"{part}_output.jsonl", *lines)
     batchfiles.join(tmp_path / "old").to_parquet(tmp_path / "joined.parquet")
     (tmp_path / "old").rename(tmp_path / "new")

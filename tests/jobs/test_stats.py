@@ -229,8 +229,13 @@ def test_tokens_are_those_of_the_joined_table_and_of_the_results_that_it_leaves_
     """A join takes one result a request; the bill has them all."""
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
-        put(place / "requests.jsonl", request("never answered"), *(request(str(number)) for number in range(requests)))
-        put(place / "a_output.jsonl", success("nobody"), *first)
+        put(
+            place / "requests.jsonl",
+            request("never answered"),
+            request("always"),
+            *(request(str(number)) for number in range(requests)),
+        )
+        put(place / "a_output.jsonl", success("nobody"), success("always"), *first)
         put(place / "b_output.jsonl", success("nobody"), *second)
         joined = batchfiles.join(place)
         table = joined.to_arrow()

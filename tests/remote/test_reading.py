@@ -140,7 +140,7 @@ def test_results_belong_to_the_request_file_of_their_name(bucket: Bucket) -> Non
     """Each part has a request `1`, and gets its own result."""
     result = b'{"id": "r", "custom_id": "1", "response": {"status_code": 200, "request_id": "%s", "body": {}}, "error": null}\n'
     for part in ("part-1", "part-2"):
-        bucket.put(f"c/{part}.jsonl", LINE % 1)
+        bucket.put(f"c/{part}.jsonl", (LINE % 1).replace(b'"body": {', b'"body": {"part": "%s", ' % part.encode()))
         bucket.put(f"c/{part}_output.jsonl", result % part.encode())
     rows = list(batchfiles.join(bucket.url("c")))
     assert [row["request_id"] for row in rows] == ["part-1", "part-2"]

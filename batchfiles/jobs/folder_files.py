@@ -1,0 +1,136 @@
+"""What is read of a folder beside its JSONL files, and what is passed over and named."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+from batchfiles.campaign.manifest import FORMAT, MANIFEST
+from batchfiles.codec import loads
+from batchfiles.errors import BatchFilesError, DataError, InvalidLine, Mismatch
+from batchfiles.jobs.attribution import is_batch_object, json_objects
+from batchfiles.jobs.families import TELLING_BEGINNING, classify, family_of
+from batchfiles.streams.remote import Place
+from batchfiles.streams.small_files import small_file
+from batchfiles.streams.sources import Source
+
+__all__ = ["FilesToRead", "files_to_read", "not_read_words", "requests_to_read"]
+
+HEAD = 1024 * 1024
+"""Bytes of a file that are looked at to see whether its first line is a result."""
+
+OWN = ("run.journal", "run.lock")
+"""What `run` keeps in its folder."""
+
+JSON_BYTES = 4 * 1024 * 1024
+"""A JSON file of more bytes is no batch object."""
+
+NAMES_SHOWN = 3
+
+
+class FilesToRead(NamedTuple):
+    """The files that are read.
+
+    Attributes:
+        sources: They, in order.
+        not_read: The display names of files and folders that were found in a folder and are passed over.
+    """
+
+    sources: list[Source]
+    not_read: tuple[str, ...]
+
+
+def files_to_read(sources: Iterable[Source]) -> FilesToRead:
+    """Add the results that lie in folders under other names, such as Fireworks' `error-data`, and name what is passed over.
+
+    A batch object (`batch_….json`) and the manifest of a campaign say where results belong: neither lines nor passed over.
+
+    Args:
+        sources: What `expand` returned.
+    """
+    given = list(sources)
+    kept: list[Source] = []
+    not_read: list[str] = []
+    for source in given:
+        place = source.remote or source.path
+        if len(given) == 1 or place is None or not _is_known(place):
+            kept.append(replace(source, passed_over=()))
+        for other in source.passed_over:
+            found = replace(Source.at(other), found=True)
+            if _holds_results(found):
+                kept.append(found)
+            elif not _is_known(other):
+                not_read.append(found.name)
+    return FilesToRead(kept, tuple(not_read))
+
+
+def requests_to_read(sources: Iterable[Source]) -> FilesToRead:
+    """Leave out the results that were found in folders or by globs, and name them.
+
+    Args:
+        sources: What `expand` returned.
+
+    Raises:
+        Mismatch: There are results only.
+    """
+    found = files_to_read(sources)
+    kept: list[Source] = []
+    not_read = list(found.not_read)
+    for source in found.sources:
+        if source.found and _is_of_results(source):
+            not_read.append(source.name)
+        else:
+            kept.append(source)
+    if not kept:
+        raise Mismatch(f"no file holds requests; {not_read_words(not_read)}")
+    return FilesToRead(kept, tuple(not_read))
+
+
+def _is_of_results(source: Source) -> bool:
+    try:
+        return classify(source) == "results"
+    except DataError:
+        return False
+
+
+def not_read_words(names: Sequence[str]) -> str:
+    """Say which files and folders are passed over."""
+    more = f" and {len(names) - NAMES_SHOWN:,} more" if len(names) > NAMES_SHOWN else ""
+    return f"not read: {', '.join(names[:NAMES_SHOWN])}{more}"
+
+
+def _holds_results(source: Source) -> bool:
+    """Tell whether the first line of a file is a result."""
+    try:
+        with source.open() as stream:
+            head = b""
+            while len(head) < HEAD and (chunk := stream.read(HEAD)):
+                head += chunk
+                if b"\n" in head.lstrip():
+                    break
+    except (BatchFilesError, OSError):
+        return False
+    first = head.removeprefix(b"\xef\xbb\xbf").lstrip().partition(b"\n")[0]
+    try:
+        line = loads(first)
+    except InvalidLine:
+        found = TELLING_BEGINNING.match(first)
+        return len(first) >= HEAD and found is not None and found[2] is not None
+    return family_of(line) == "output" and ("custom_id" in line or "response" in line) and not is_batch_object(line)
+
+
+def _is_known(place: Place) -> bool:
+    """Tell whether a file is a batch object, or what this package keeps in a folder."""
+    if place.name in OWN:
+        return True
+    if not place.name.endswith(".json"):
+        return False
+    try:
+        text = small_file(place)
+    except (BatchFilesError, OSError):
+        return False
+    objects = json_objects(text) if len(text) <= JSON_BYTES else []
+    if place.name == MANIFEST:
+        return len(objects) == 1 and objects[0].get("format") == FORMAT
+    return bool(objects) and all(is_batch_object(each) or each.get("object") == "file" for each in objects)

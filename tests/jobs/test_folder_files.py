@@ -1,0 +1,360 @@
+"""What a folder holds: every file is read, known, or named as not read; and what a file must be, wherever it comes in."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+import batchfiles
+from batchfiles import Mismatch
+from batchfiles.cli.main import exit_code
+from tests.jobs.wire import expired, failure, put, request, success
+
+
+def outcomes(*files: Any, **options: Any) -> list[str]:
+    """Join, and return what became of the requests."""
+    return [row["outcome"] for row in batchfiles.join(*files, **options)]
+
+
+# What is passed over
+
+
+def test_results_under_other_names_are_read_and_the_rest_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Results of Fireworks, JSON lines in a `.json` file and a folder lay beside the requests, and all were missing."""
+    put(tmp_path / "requests.jsonl", *(request(name) for name in "abc"))
+    put(tmp_path / "results.json", success("a"))
+    put(tmp_path / "error-data", failure("b"))
+    put(tmp_path / "results" / "out.jsonl", success("c"))
+    (tmp_path / "notes.txt").write_text("to do\n")
+    (tmp_path / ".hidden").write_text("mine\n")
+    job = batchfiles.join(tmp_path)
+    assert [row["outcome"] for row in job] == ["succeeded", "failed", "missing"]
+    assert job.report.not_read == 2
+    assert set(job.report.examples["not_read"]) == {str(tmp_path / "notes.txt"), str(tmp_path / "results")}
+    arguments = ["join", str(tmp_path), "-o", str(tmp_path / "table.parquet"), "--fail-on", "not_read"]
+    for options in ([], ["--force", "--report", str(tmp_path / "report.json")], ["--force", "--json"]):
+        assert exit_code([*arguments, *options]) == 1
+        said = capsys.readouterr()
+        assert "2 paths not read, in the folders that were given" in said.err or "3 paths not read" in said.err
+    assert json.loads(said.out)["not_read"] == 3  # the report of the call before
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "BIJOutputSet.jsonl",
+        "error-data",
+        "results.json",
+        "results.json.gz",
+        "output.jsonl.txt",
+        "batch_output",
+        "file-abc123",
+        "prediction-model-00001",
+        "result.out",
+        "000000000000",
+    ],
+)
+def test_names_of_services_and_scripts_are_read(tmp_path: Path, name: str) -> None:
+    """What the first line says counts, for services call results by ids, by words of their own, or by numbers."""
+    put(tmp_path / "requests.jsonl", request("a"), request("b"))
+    text = success("a") + b"\n" + expired("b") + b"\n"
+    (tmp_path / name).write_bytes(gzip.compress(text) if name.endswith(".gz") else text)
+    job = batchfiles.join(tmp_path)
+    assert [row["outcome"] for row in job] == ["succeeded", "expired"]
+    assert job.report.not_read == 0
+    assert batchfiles.stats(tmp_path).results.count == 2
+    assert batchfiles.error_digest(tmp_path).results == 2
+    assert len(batchfiles.get("a", tmp_path)) == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("template.json", b'{"method": "POST", "url": "/v1/chat/completions", "body": {"model": "m"}}'),
+        ("log.json", b'{"id": 7, "error": "out of luck"}\n'),
+        ("table.csv", b"custom_id,response\na,b\n"),
+        ("table.parquet", b"PAR1 and so on"),
+        ("archive.zip", b"PK\x03\x04"),
+        ("batch_1_output.jsonl.part", success("a")[:40]),
+        ("empty", b""),
+        ("damaged.json.gz", gzip.compress(success("a"))[:30]),
+    ],
+)
+def test_what_holds_no_results_is_named(tmp_path: Path, name: str, text: bytes) -> None:
+    """Also a download that is not finished."""
+    put(tmp_path / "requests.jsonl", request("a"))
+    put(tmp_path / "out.jsonl", success("a"))
+    (tmp_path / name).write_bytes(text)
+    report = batchfiles.join(tmp_path).report
+    assert (report.used, report.not_read, report.examples["not_read"]) == (1, 1, (str(tmp_path / name),))
+    assert batchfiles.stats(tmp_path).examples["not_read"] == (str(tmp_path / name),)
+    assert batchfiles.error_digest(tmp_path).not_read == 1
+    assert batchfiles.export(tmp_path / "out.jsonl").report.not_read == 0
+
+
+def test_what_is_named_beside_its_folder_is_not_passed_over(tmp_path: Path) -> None:
+    """Neither a file nor a folder of the folder; what this package keeps there is known."""
+    put(tmp_path / "requests.jsonl", request("a"), request("b"))
+    put(tmp_path / "results" / "out.jsonl", success("a"))
+    put(tmp_path / "more.data", b"", success("b"))
+    batch = {"id": "batch_1", "object": "batch", "status": "completed", "input_file_id": "file-1"}
+    (tmp_path / "batch_1.json").write_text(json.dumps(batch, indent=2))
+    (tmp_path / "run.journal").write_text("{}\n")
+    every = [tmp_path / name for name in ("requests.jsonl", "results", "more.data", "batch_1.json")]
+    for files in ([tmp_path, tmp_path / "results"], [tmp_path / "results", tmp_path], [*every, tmp_path], every):
+        job = batchfiles.join(*files)
+        assert [row["outcome"] for row in job] == ["succeeded", "succeeded"]
+        assert job.report.not_read == 0
+
+
+def test_requests_without_a_single_result_are_said_loudly(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`--fail-on no_results` makes an exit code of it; an empty error file is no result."""
+    put(tmp_path / "requests.jsonl", request("a"), request("b"))
+    put(tmp_path / "batch_1_error.jsonl")
+    output = ["-o", str(tmp_path / "table.parquet")]
+    assert exit_code(["join", str(tmp_path), *output]) == 0
+    assert "2 requests and not one result: no result file was found" in " ".join(capsys.readouterr().err.split())
+    assert exit_code(["join", str(tmp_path), *output, "--force", "--fail-on", "no_results"]) == 1
+    put(tmp_path / "out.jsonl", success("a"))
+    assert exit_code(["join", str(tmp_path), *output, "--force", "--fail-on", "no_results"]) == 0
+
+
+def test_a_folder_without_lines_names_what_it_holds(tmp_path: Path) -> None:
+    """Somebody may have meant these."""
+    put(tmp_path / "results.json", success("a"))
+    with pytest.raises(batchfiles.FileError, match=r"no \.jsonl file .*; it holds results\.json: name the files"):
+        batchfiles.join(tmp_path)
+
+
+# Results in a folder of requests
+
+
+def test_a_folder_with_results_is_validated_all_the_same(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Once results lay in it, 200 findings said that they are no requests."""
+    put(tmp_path / "requests.jsonl", request("a", messages=[{"role": "user", "content": "Hi"}]))
+    put(tmp_path / "batch_1_output.jsonl", success("a"))
+    put(tmp_path / "error-data", failure("a"))
+    (tmp_path / "old").mkdir()
+    for source in (tmp_path, tmp_path / "*.jsonl"):
+        report = batchfiles.validate(source)
+        assert (report.ok, [Path(file.name).name for file in report.files]) == (True, ["requests.jsonl"])
+        assert str(tmp_path / "batch_1_output.jsonl") in report.examples["not_read"]
+        assert report.to_dict()["not_read"] == report.not_read
+    assert batchfiles.validate(tmp_path).not_read == 3
+    assert exit_code(["validate", str(tmp_path), "--strict"]) == 0
+    assert f"not read: {tmp_path / 'old'}" in capsys.readouterr().err
+    assert not batchfiles.validate(tmp_path / "batch_1_output.jsonl").ok  # named, so it is meant
+    (tmp_path / "requests.jsonl").unlink()
+    with pytest.raises(Mismatch, match="no file holds requests; not read: "):
+        batchfiles.validate(tmp_path)
+
+
+def test_split_and_errors_name_what_they_pass_over(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Each reads the one kind, and says of the other that it did not."""
+    put(tmp_path / "requests.jsonl", request("a"))
+    put(tmp_path / "batch_1_error.jsonl", failure("a"))
+    assert exit_code(["split", str(tmp_path), "-o", str(tmp_path.with_name("parts"))]) == 0
+    assert f"not read: {tmp_path / 'batch_1_error.jsonl'}" in capsys.readouterr().err
+    assert exit_code(["errors", str(tmp_path)]) == 0
+    assert f"1 file of requests passed over: {tmp_path / 'requests.jsonl'}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["requests.jsonl.gz", "requests.JSONL.gz", "requests.jsonl.bz2", "requests.jsonl.zst"])
+def test_a_compressed_name_is_no_warning(tmp_path: Path, name: str) -> None:
+    """`submit` and `run` send it plain under its plain name, so that `--strict` can be used."""
+    text = request("a", messages=[{"role": "user", "content": "Hi"}]) + b"\n"
+    (tmp_path / name).write_bytes(text)
+    assert batchfiles.validate(tmp_path / name, strict=True).ok
+    (tmp_path / "requests.txt.gz").write_bytes(text)
+    assert batchfiles.validate(tmp_path / "requests.txt.gz").warnings == {"invalid_file_name": 1}
+
+
+# What a file must be
+
+
+def parquet(path: Path) -> None:
+    """Write a table."""
+    pq.write_table(pa.table({"custom_id": ["a"], "text": ["b"]}), path)
+
+
+def arrow(path: Path) -> None:
+    """Write an Arrow file."""
+    table = pa.table({"custom_id": ["a"]})
+    with pa.OSFile(str(path), "wb") as file, pa.ipc.new_file(file, table.schema) as writer:
+        writer.write_table(table)
+
+
+def zipped(path: Path) -> None:
+    """Write results into a zip archive."""
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("out.jsonl", success("a"))
+
+
+FOREIGN: dict[str, Any] = {
+    "x.parquet": parquet,
+    "x.arrow": arrow,
+    "x.zip": zipped,
+    "x.csv": b"ticket,text\n1,broken\n2,lost\n",
+    "quoted.csv": b'"id","text"\n"1","{""a"": 1}"\n',
+    "x.tsv": b"1\tbroken\n",
+    "notes.txt": b"Dear Sir,\nno.\n",
+    "array.json": b"[" + success("a") + b"]\n",
+    "lines_in_array.json": b"[\n" + success("a") + b",\n" + success("b") + b"\n]\n",
+    "pretty.json": json.dumps(json.loads(success("a")), indent=2).encode(),
+    "pretty_request.json": json.dumps(json.loads(request("a")), indent=4).encode(),
+    "utf16.jsonl": "\n".join(line.decode() for line in (success("a"), success("b"))).encode("utf-16"),
+    "reviews.jsonl": b'{"text": "great", "stars": 5}\n{"text": "bad", "stars": 1}\n',
+}
+
+
+@pytest.fixture(params=list(FOREIGN))
+def foreign(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
+    """Write a file that holds neither requests nor results."""
+    path = tmp_path / request.param
+    made = FOREIGN[request.param]
+    if isinstance(made, bytes):
+        path.write_bytes(made)
+    else:
+        made(path)
+    return path
+
+
+def test_a_file_that_holds_no_lines_of_a_batch_is_refused_everywhere(
+    foreign: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A table of malformed rows was written, and the exit code was 0, wherever a command or `-i` said what the file is."""
+    requests, results = put(tmp_path / "in.jsonl", request("a")), put(tmp_path / "out.jsonl", success("a"))
+    output = ["-o", str(tmp_path / "table.parquet")]
+    for arguments in (
+        ["export", str(foreign), *output],
+        ["join", "-i", str(foreign), str(results), *output],
+        ["join", str(requests), str(foreign), *output],
+        ["join", "-i", str(requests), str(foreign), *output],
+        ["join", str(results), "--pair", f"{requests}={foreign}", *output],
+        ["stats", str(foreign)],
+        ["errors", str(foreign)],
+        ["get", "--id", "a", str(foreign)],
+    ):
+        assert exit_code(arguments) == 2, arguments
+        assert foreign.name in capsys.readouterr().err
+        assert not (tmp_path / "table.parquet").exists()
+
+
+def test_a_template_among_json_files_is_no_request(tmp_path: Path) -> None:
+    """`join *.json` took one over four lines for four malformed requests, and one on a line for a request without an id."""
+    put(tmp_path / "in.json", request("a"))
+    put(tmp_path / "out.json", success("a"))
+    template = {"method": "POST", "url": "/v1/chat/completions", "body": {"model": "m", "messages": []}}
+    for text in (
+        json.dumps(template),
+        json.dumps(template, indent=1),
+        json.dumps({"custom_id": "{{id}}", **template}),
+        json.dumps(template, indent="\t"),
+    ):
+        (tmp_path / "template.json").write_text(text)
+        with pytest.raises(Mismatch, match=r"template\.json: "):
+            batchfiles.join(*sorted(tmp_path.glob("*.json")))
+    (tmp_path / "template.json").unlink()
+    assert outcomes(*tmp_path.glob("*.json")) == ["succeeded"]
+
+
+def test_bad_lines_before_good_ones_cost_nothing(tmp_path: Path) -> None:
+    """A file that begins as another one would is what its first good line says, also where somebody said it."""
+    for head in (b"{", b"[]", b"Dear Sir,", b"PK\x03\x04", b"1,2", b"\xff\xfe{\x00"):
+        requests = put(tmp_path / "in.jsonl", head, request("a"))
+        results = put(tmp_path / "out.jsonl", head, success("a"))
+        assert outcomes(requests, results) == ["malformed", "succeeded"]
+        assert outcomes(results, inputs=[requests]) == ["malformed", "succeeded"]
+
+
+def test_results_of_other_work_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`missing 100 %, unknown 4,847` and exit 0 came of the results of other requests."""
+    docs = put(tmp_path / "docs.jsonl", request("doc-1"), request("doc-2"))
+    out = put(tmp_path / "out.jsonl", success("review-1"), failure("review-2"), success("review-3"))
+    for output in ("table.parquet", "table.csv", "parts"):
+        assert exit_code(["join", str(docs), str(out), "-o", str(tmp_path / output)]) == 2
+        assert f"{out}: not one result of 3 belongs to a request of {docs}" in capsys.readouterr().err
+        assert not (tmp_path / output).exists()
+    with pytest.raises(Mismatch, match="not one result of 3"):
+        list(batchfiles.join(docs, out))
+    put(out, success("review-1"), failure("doc-2"))
+    assert outcomes(docs, out) == ["missing", "failed"]
+
+
+# Lines above the cap
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_result_above_the_cap_keeps_its_row(tmp_path: Path, workers: int) -> None:
+    """It was missing, and was sent again, without a word of the cap; the others are as they were."""
+    put(tmp_path / "requests.jsonl", *(request(name) for name in "abcd"))
+    long = success("b", "x" * 3000)
+    lines = [success("a"), long, success("c", "x" * 3000).replace(b'"id": "batch_req_1", ', b""), success("d")]
+    put(tmp_path / "out.jsonl", *lines)
+    job = batchfiles.join(tmp_path, cap=1000, workers=workers)
+    rows = [(row["outcome"], row["error_code"], row["retryable"], row["result_line_number"]) for row in job]
+    too_long = ("malformed", "line_too_long", False)
+    assert rows == [("succeeded", None, False, 1), (*too_long, 2), (*too_long, 3), ("succeeded", None, False, 4)]
+    report = job.report
+    assert (report.used, report.malformed_results, report.malformed_unmatched, report.result_lines) == (4, 2, 0, 4)
+    job.write_rejects(tmp_path / "rejects")
+    assert (tmp_path / "rejects").read_bytes() == b"".join(line + b"\n" for line in lines[1:3])
+    exported = [(row["custom_id"], row["error_code"]) for row in batchfiles.export(tmp_path / "out.jsonl", cap=1000)]
+    assert exported == [("a", None), ("b", "line_too_long"), ("c", "line_too_long"), ("d", None)]
+
+
+def test_a_result_above_the_cap_is_not_sent_again(tmp_path: Path) -> None:
+    """It may be an answer that was paid for: only who names it sends it again."""
+    put(tmp_path / "requests.jsonl", request("a"), request("b"))
+    put(tmp_path / "out.jsonl", success("a", "x" * 3000), expired("b"))
+    for options, written in (
+        ({}, 1),
+        ({"all": True}, 1),
+        ({"only": ["line_too_long"]}, 1),
+        ({"only": ["malformed", "expired"]}, 2),
+    ):
+        report = batchfiles.retry(tmp_path, output=tmp_path.with_name("again.jsonl"), cap=1000, force=True, **options)
+        assert report.written == written
+        if options.get("only") is None:
+            assert [group.left_out for group in report.groups if group.error_code == "line_too_long"] == [
+                "its result is above --max-line-bytes"
+            ]
+
+
+def test_a_line_above_the_cap_whose_id_is_far_away_belongs_to_nobody(tmp_path: Path) -> None:
+    """As any line whose id can't be read; where the result of another one is, it changes nothing."""
+    put(tmp_path / "requests.jsonl", request("a"), request("b"))
+    value = json.loads(success("a", "x" * 3000))
+    put(
+        tmp_path / "out.jsonl",
+        json.dumps({"response": value["response"], "custom_id": "a", "error": None}).encode(),
+        success("b"),
+    )
+    report = batchfiles.join(tmp_path, cap=1000).report
+    assert (report.missing, report.malformed_unmatched, report.used) == (1, 1, 1)
+
+
+def test_a_file_of_one_line_above_the_cap_is_known_by_its_beginning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its kind was unknown, and the file counted as empty."""
+    from batchfiles.streams import lines
+
+    put(tmp_path / "requests.jsonl", request("a"))
+    put(tmp_path / "out.jsonl", success("a", "x" * 5000))
+    splitter = lines.LineSplitter.__init__
+    monkeypatch.setattr(lines.LineSplitter, "__init__", lambda self, cap=0: splitter(self, min(cap, 1000)))
+    rows = [(row["outcome"], row["error_code"]) for row in batchfiles.join(tmp_path)]
+    assert rows == [("malformed", "line_too_long")]
+
+
+def test_answers_as_large_as_services_write_are_below_the_cap() -> None:
+    """Ten images of 5 MB in base64, and 2,048 vectors of 3,072 numbers with 20 digits each."""
+    from batchfiles.limits import RESULT_LINE_CAP
+
+    assert max(10 * 5_000_000 * 4 // 3, 2048 * 3072 * 21) < RESULT_LINE_CAP
