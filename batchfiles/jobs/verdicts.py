@@ -159,7 +159,7 @@ def _lines_of_table(joined: JoinedTable, *, parse_errors: bool) -> Iterator[tupl
 
     for part in joined.parts:
         try:
-            with part.open_for_arrow() as file, pq.ParquetFile(file) as table:
+            with part.open_for_arrow() as file, pq.ParquetFile(file, page_checksum_verification=True) as table:
                 names = table.schema_arrow.names
                 missing = [name for name in (*NEEDED, *((PARSE_ERROR,) if parse_errors else ())) if name not in names]
                 if missing == [PARSE_ERROR]:

@@ -75,7 +75,7 @@ class Source:
         if self.remote is not None:
             from batchfiles.streams.read_ahead import read_in_order
 
-            with read_in_order(self.remote) as raw, decompressed(raw, self.name) as stream:
+            with read_in_order(self.remote) as raw, decompressed(raw, self.name, suffix_of=self.remote.name) as stream:
                 yield stream
             return
         if self.path is None:
@@ -86,7 +86,7 @@ class Source:
             file = self.path.open("rb", buffering=0)
         except OSError as error:
             raise FileError(_why(error), path=self.name, number=error.errno) from None
-        with file, decompressed(cast("BinaryIO", file), self.name) as stream:
+        with file, decompressed(cast("BinaryIO", file), self.name, suffix_of=self.path.name) as stream:
             yield stream
 
     def is_seekable_text(self) -> bool:

@@ -131,7 +131,7 @@ def _first_of_file(source: Source, count: int, columns: list[str] | None) -> Pre
 
 def _parquet(source: Source, count: int, columns: list[str] | None) -> Preview:
     with source.open_for_arrow() as raw, told_as_damage(source):
-        file = pq.ParquetFile(raw, buffer_size=READ_AHEAD, pre_buffer=False)
+        file = pq.ParquetFile(raw, buffer_size=READ_AHEAD, pre_buffer=False, page_checksum_verification=True)
         chosen = _chosen(columns, file.schema_arrow.names)
         batches = file.iter_batches(batch_size=count, columns=chosen) if count > 0 else ()
         return _preview(source, "Parquet", file.schema_arrow, batches, chosen, count, file.metadata.num_rows)

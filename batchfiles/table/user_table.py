@@ -212,7 +212,7 @@ def _opened(source: Source, cap: int) -> Iterator[UserTable | RowTable]:
 
 
 def _parquet(source: Source, raw: BinaryIO) -> UserTable:
-    file = pq.ParquetFile(raw, buffer_size=READ_AHEAD, pre_buffer=False)
+    file = pq.ParquetFile(raw, buffer_size=READ_AHEAD, pre_buffer=False, page_checksum_verification=True)
     return UserTable(source.name, file.schema_arrow, lambda columns: file.iter_batches(batch_size=ROWS, columns=columns))
 
 

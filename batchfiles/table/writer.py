@@ -12,6 +12,7 @@ from typing import BinaryIO, Self, TypeAlias
 
 import pyarrow as pa
 
+from batchfiles.streams.compression import ZstdWriter
 from batchfiles.table.schema import SCHEMA_VERSION
 
 __all__ = ["Sink", "TableWriter", "native_file", "with_provenance"]
@@ -113,7 +114,18 @@ def native_file(sink: Sink, compression: str | None = None) -> pa.NativeFile:
         native = pa.OSFile(os.fsencode(sink), "wb")  # bytes: a name need not be UTF-8
     else:
         native = pa.BufferedOutputStream(pa.PythonFile(_KeptOpen(sink), mode="w"), BUFFER)
+    if compression == "zstd":
+        return pa.PythonFile(_Zstd(native), mode="w")
     return native if compression is None else pa.CompressedOutputStream(native, compression)
+
+
+class _Zstd(ZstdWriter):
+    """A zstd frame, and the file below it, which is closed with it."""
+
+    def close(self) -> None:
+        """Complete the frame and close the file."""
+        super().close()
+        self._file.close()
 
 
 def with_provenance(schema: pa.Schema, metadata: Mapping[str, str] | None) -> pa.Schema:
