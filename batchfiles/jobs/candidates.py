@@ -14,7 +14,7 @@ from batchfiles.codec import loads, same
 from batchfiles.custom_ids.index import OFFSET_BITS, Index, Place, digest
 from batchfiles.custom_ids.marks import Marks
 from batchfiles.errors import DuplicateCustomId, InvalidLine
-from batchfiles.jobs.local_file import changed, opened
+from batchfiles.jobs.local_file import OpenFiles, changed
 from batchfiles.jobs.survey import Misindexed, id_of_malformed, noted_digest, why_unreadable
 from batchfiles.outcome import INCOMPLETE, MALFORMED, SUCCEEDED, Result, as_answer_to, read, retryable
 from batchfiles.table.columns import MISSING, Found
@@ -101,12 +101,12 @@ class Candidates:
         self._files = files
         self._refuse_duplicates = refuse_duplicates
         self._read = reader
-        self._descriptors = opened(files)
+        self._open = OpenFiles(files)
+        self._descriptors = self._open.held
 
     def close(self) -> None:
         """Close the result files."""
-        while self._descriptors:
-            os.close(self._descriptors.pop())
+        self._open.close()
 
     def announce(self, keys: Iterable[int]) -> None:
         """Tell the system which lines are read next, in the order of the disk, so that it fetches them side by side.
@@ -116,7 +116,7 @@ class Candidates:
         positions, lengths = self._positions, self._lengths
         found = sorted((positions[entry], lengths[entry]) for key in keys for entry in self._index.run(key))
         for position, length in found:
-            os.posix_fadvise(self._descriptors[position >> OFFSET_BITS], position & OFFSET_MASK, length, os.POSIX_FADV_WILLNEED)
+            os.posix_fadvise(self._open[position >> OFFSET_BITS], position & OFFSET_MASK, length, os.POSIX_FADV_WILLNEED)
 
     def best(self, custom_id: str, key: int, input_file: int, asked: str | bytes | None = None) -> Found:
         """Return the best result for an id in an input file; what stands for a missing one if there is none.
@@ -161,7 +161,8 @@ class Candidates:
         if file.part is not None and file.part != input_file:
             return None
         length = self._lengths[entry]
-        line = os.pread(self._descriptors[number], length, position & OFFSET_MASK)
+        descriptor = self._descriptors[number]
+        line = os.pread(self._open[number] if descriptor < 0 else descriptor, length, position & OFFSET_MASK)
         if len(line) != length:
             raise changed(file.name)
         value, result = self._read(line)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -17,7 +16,7 @@ from batchfiles.jobs.accounts import Accounts
 from batchfiles.jobs.candidates import ResultFile, fetch
 from batchfiles.jobs.crew import Crew
 from batchfiles.jobs.line_ids import ids_of
-from batchfiles.jobs.local_file import LocalFile, check_unchanged, opened
+from batchfiles.jobs.local_file import LocalFile, OpenFiles, check_unchanged
 from batchfiles.jobs.retry_choice import RetryChoice
 from batchfiles.jobs.retry_lines import RetryLines
 from batchfiles.jobs.retry_report import RetryReport, RetryTally
@@ -161,7 +160,7 @@ class RetryByResults:
         Raises:
             DuplicateCustomId: One doesn't.
         """
-        descriptors = opened(self._inputs)
+        descriptors = OpenFiles(self._inputs)
         try:
             for run in noted.repeated():
                 wanted = {written.place(entry) for entry in written.run(noted.digests[run.start])}
@@ -174,8 +173,7 @@ class RetryByResults:
                     if len(places) > 1 and not wanted.isdisjoint(places):
                         raise self._twin(str(custom_id), places)
         finally:
-            for descriptor in descriptors:
-                os.close(descriptor)
+            descriptors.close()
 
     def _twin(self, custom_id: str, places: Sequence[Any]) -> DuplicateCustomId:
         first, second = places[:2]

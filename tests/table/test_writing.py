@@ -179,9 +179,10 @@ def test_compressed_csv_is_the_same_bytes_compressed(tmp_path: Path, suffix: str
     with pa.input_stream(str(tmp_path / f"t.{suffix}"), compression="detect") as stream:
         assert stream.read() == (tmp_path / "t.csv").read_bytes()
     data = (tmp_path / f"t.{suffix}").read_bytes()
-    with pytest.raises((OSError, pa.ArrowInvalid)):  # both end with a checksum
-        damaged = io.BytesIO(data[:-8] + bytes(byte ^ 1 for byte in data[-8:]))
-        pa.input_stream(damaged, compression={"csv.gz": "gzip", "csv.zst": "zstd"}[suffix]).read()
+    damaged = io.BytesIO(data[:-1] + bytes([data[-1] ^ 1]))
+    stream = pa.input_stream(damaged, compression={"csv.gz": "gzip", "csv.zst": "zstd"}[suffix])
+    with pytest.raises(OSError, match=r"checksum|incorrect (data|length) check"):
+        stream.read()
 
 
 @pytest.mark.parametrize("suffix", ["jsonl", "jsonl.gz", "jsonl.zst"])
