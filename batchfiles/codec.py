@@ -29,6 +29,9 @@ __all__ = [
     "loads",
     "output_of",
     "parse",
+    "request_of",
+    "same",
+    "why_no_input",
 ]
 
 JSONBytes: TypeAlias = bytes | bytearray | memoryview
@@ -158,6 +161,20 @@ def _same_at_any_depth(one: Any, other: Any) -> bool:  # noqa: ANN401 - any JSON
         elif type(one) is not type(other) or orjson.dumps(one) != orjson.dumps(other):
             return False
     return True
+
+
+def request_of(line: JSONBytes) -> dict[str, Any]:
+    """Decode a line that makes a request: an object with a `custom_id` that is a string and a `body` that is an object.
+
+    Everything else is malformed to all who send, look up or count requests; `validate` wants more.
+
+    Raises:
+        InvalidLine: It does not.
+    """
+    value = loads(line)
+    if type(value.get("custom_id")) is not str or not isinstance(value.get("body"), dict):
+        raise why_no_input(value)
+    return value
 
 
 def decode_input(line: JSONBytes) -> BatchRequestInput:

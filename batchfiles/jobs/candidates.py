@@ -22,7 +22,8 @@ from batchfiles.table.columns import MISSING, Found
 __all__ = ["Candidates", "ResultFile", "fetch", "id_of_line", "read_result"]
 
 OFFSET_MASK = (1 << OFFSET_BITS) - 1
-RANKS = {SUCCEEDED: 2, INCOMPLETE: 1}
+RANKS = {SUCCEEDED: 2, INCOMPLETE: 1, MALFORMED: -1}
+"""Of outcomes, 0 for the others: a line that can't be read is never better than one that can."""
 
 
 class ResultFile(NamedTuple):

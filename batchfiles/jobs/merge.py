@@ -86,7 +86,8 @@ def merge(
             merging what `split` made of one file gives back that file.
         output: A path, whose suffix may ask for compression; `-` for standard output; an open file.
         on_duplicate: What to do where a `custom_id` stands twice: `"error"` refuses, `"first"` and `"last"` keep one of the
-            lines, `"keep"` keeps all and does not look. `"first"` and `"last"` read the files twice.
+            lines that can be read, `"keep"` keeps all and does not look. `"first"` and `"last"` read the files twice, and a third
+            time where an id is repeated.
         force: Whether a file that is there may be replaced.
         cap: The longest line that is read, in bytes.
         ids_in_memory: How many ids stay in memory; those behind are compared at the end.
@@ -126,7 +127,7 @@ def merge(
             files = [Source(file.name, path=spool.local(file)) for file in files]
             for number, run in _runs(files, CopiedLines(cap)):
                 ids.add(run, number)
-            unneeded = ids.unneeded(last=on_duplicate == "last")
+            unneeded = ids.unneeded(_damaged(files, ids.places(), cap), last=on_duplicate == "last")
         lines = CopiedLines(cap, on_bytes)
         for number, run in _runs(files, lines):
             if on_duplicate == "error":
@@ -151,6 +152,21 @@ def _runs(files: list[Source], lines: CopiedLines) -> Iterator[tuple[int, Run]]:
     for number, file in enumerate(files):
         for run in lines.of(file):
             yield number, run
+
+
+def _damaged(files: list[Source], places: array[int], cap: int) -> set[int]:
+    """Return which of the places are those of lines that can't be read."""
+    found: set[int] = set()
+    if not places:
+        return found
+    lines = CopiedLines(cap)
+    for number, run in _runs(files, lines):
+        base = (number << PLACE_BITS) + run.line_number
+        start = bisect_left(places, base)
+        for place in places[start : bisect_left(places, base + len(run.whole_lines), start)]:
+            if not lines.is_readable(run.whole_lines[place - base]):
+                found.add(place)
+    return found
 
 
 def _copy(run: Run, base: int, unneeded: array[int], writer: CopyWriter) -> None:
