@@ -14,6 +14,7 @@ from batchfiles.jobs.batch_parts import BatchParts, without_repeats
 from batchfiles.jobs.candidates import ResultFile
 from batchfiles.jobs.families import Side, classify
 from batchfiles.jobs.local_file import LocalFile
+from batchfiles.limits import LINE_CAP
 from batchfiles.streams.sources import Source, SourceLike, expand
 from batchfiles.streams.spool import Spool
 
@@ -66,6 +67,7 @@ def sort_files(
     *,
     results_only: bool = False,
     filesystem: object = None,
+    cap: int = LINE_CAP,
 ) -> FileRoles:
     """Sort files by what their lines are.
 
@@ -75,6 +77,7 @@ def sort_files(
         spool: Where copies of compressed files and streams go.
         results_only: Whether requests are out of place, as in an export.
         filesystem: The filesystem in which paths are paths; None takes the local one.
+        cap: The longest line that the job reads, in bytes.
 
     Raises:
         Mismatch: A file is of the other kind than it must be, or of another service's format; nothing was read but first lines.
@@ -89,14 +92,14 @@ def sort_files(
     named = {source.key for source in forced} - {None}
     sorted_: dict[str, list[LocalFile]] = {"inputs": [], "results": [], "empty": []}
     for source in forced:
-        file, kind = _local(source, spool, "inputs")
+        file, kind = _local(source, spool, "inputs", cap)
         if kind == "results":
             raise Mismatch("holds results, and was given as requests", path=source.name, role="input")
         sorted_["inputs"].append(file)
     for source in found:
         if source.key in named:
             continue  # a folder may hold the input that was named
-        file, kind = _local(source, spool, "results" if results_only or forced else _by_name(source))
+        file, kind = _local(source, spool, "results" if results_only or forced else _by_name(source), cap)
         if kind == "inputs" and results_only:
             raise Mismatch("holds requests, and results were expected: `join` takes both", path=source.name, role="output")
         if kind == "inputs" and forced:
@@ -111,8 +114,8 @@ def _by_name(source: Source) -> Side | None:
     return "results" if RESULT_NAME.fullmatch(Path(source.name).name) else None
 
 
-def _local(source: Source, spool: Spool, otherwise: Side | None) -> tuple[LocalFile, Side]:
+def _local(source: Source, spool: Spool, otherwise: Side | None, cap: int) -> tuple[LocalFile, Side]:
     path = spool.local(source)
     original = source.remote or (source.path.resolve() if source.path is not None else None)
     file = LocalFile.of(source.name, original, path)
-    return file, classify(Source(source.name, path=path), otherwise=otherwise)
+    return file, classify(Source(source.name, path=path), otherwise=otherwise, cap=cap)

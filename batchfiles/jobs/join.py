@@ -108,7 +108,7 @@ class Join(TableJob[JoinReport]):
             self._quick = False
 
     def _table(self) -> str:
-        return self._options.table or table_of_inputs(self._roles.inputs)
+        return self._options.table or table_of_inputs(self._roles.inputs, cap=self._options.cap)
 
     def _requests(self) -> Sequence[LocalFile]:
         return self._roles.inputs
@@ -272,7 +272,7 @@ def join(
         raise TypeError("join needs at least one file")
     chosen = TableOptions(**options).with_schema_of(filesystem)
     spool = Spool(chosen.temp_dir)
-    roles = sort_files(files, inputs, spool, filesystem=filesystem)
+    roles = sort_files(files, inputs, spool, filesystem=filesystem, cap=chosen.cap)
     if not roles.inputs and roles.results:
         names = ", ".join(file.name for file in roles.results[:3])
         raise Mismatch(f"no file holds requests, only results ({names}): name the request file too, or export the results alone")

@@ -100,7 +100,7 @@ def retry(
     with Spool(temp_dir) as spool:
         found = [(each, joined_table(each, filesystem)) for each in files]
         tables = [table for _, table in found if table is not None]
-        roles = sort_files([each for each, table in found if table is None], inputs, spool, filesystem=filesystem)
+        roles = sort_files([each for each, table in found if table is None], inputs, spool, filesystem=filesystem, cap=cap)
         target = None if os.fspath(output) == STDIN else located(output, filesystem)
         _refuse_read(target, [*roles.inputs, *roles.results, *roles.empty, *roles.retries], tables)
         if not roles.inputs:

@@ -81,6 +81,7 @@ class RetryByResults:
         with Crew(self._options.workers_for(size, parts=False)) as crew, closing(written), closing(noted):
             path = self._spool.new_path("results.index")
             survey = survey_results(crew, self._results, path, cap=cap, careful=careful, progress=progress)
+            tally.findings += survey.findings
             marks = Marks(self._spool.new_path("marks"), survey.index.count)
             try:
                 ranges = with_line_numbers(crew, self._inputs, TASK_BYTES)

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 from batchfiles.bodies.answer import EMPTY
 from batchfiles.codec import dumps, loads
 from batchfiles.errors import FileError, Mismatch
+from batchfiles.findings import Finding
 from batchfiles.jobs.local_file import LocalFile
 from batchfiles.jobs.retry_choice import PARSE_ERROR
 from batchfiles.outcome import SUCCEEDED, Result
@@ -99,7 +100,7 @@ def ids_in(source: Source) -> Iterator[str]:
         FileError: The list can't be read.
         Mismatch: A line is no UTF-8.
     """
-    for block in read_blocks(source, lambda _: None):
+    for block in read_blocks(source, _refuse_long_id):
         for number, line in enumerate(block.lines, block.line_number):
             try:
                 custom_id = line.removesuffix(b"\r").decode()
@@ -107,6 +108,11 @@ def ids_in(source: Source) -> Iterator[str]:
                 raise Mismatch(f"line {number} is no UTF-8: a list has one custom_id a line", path=source.name) from None
             if custom_id:
                 yield custom_id
+
+
+def _refuse_long_id(finding: Finding) -> None:
+    if finding.code == "line_too_long":
+        raise Mismatch(f"line {finding.line_number} is too long for an id: a list has one custom_id a line", path=finding.path)
 
 
 def ids_as_verdicts(source: Source, spool: Spool) -> LocalFile:

@@ -260,6 +260,7 @@ def read_blocks(
     line_number: int = 1,
     cap: int = LINE_CAP,
     block_size: int = BLOCK_SIZE,
+    on_long: Callable[[bytes], None] | None = None,
 ) -> Iterator[Block]:
     """Open one source and read it, or a byte range of it, as `lines.blocks` does.
 
@@ -269,5 +270,13 @@ def read_blocks(
     """
     with source.open() as stream:
         yield from blocks(
-            stream, source.name, notice, start=start, end=end, line_number=line_number, cap=cap, block_size=block_size
+            stream,
+            source.name,
+            notice,
+            start=start,
+            end=end,
+            line_number=line_number,
+            cap=cap,
+            block_size=block_size,
+            on_long=on_long,
         )

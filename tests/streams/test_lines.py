@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchfiles.streams.lines import BOM, Block, LineSplitter, Overlong, blocks
+from batchfiles.streams.lines import BOM, HEAD, Block, LineSplitter, Overlong, blocks
 
 PIECES = st.sampled_from(
     [b"\n", b"\r\n", b"\r", b"a", b"bc", b"", b"d" * 40, BOM, "\u2028".encode(), "\x85".encode(), b"\v\f\x1c"]
@@ -119,10 +119,10 @@ def test_many_ranges_have_each_line_once():
 def test_a_line_of_just_the_cap_is_kept():
     """One byte more is too long; its bytes are let go, its length is known."""
     splitter = LineSplitter(cap=3)
-    assert splitter.feed(b"123\n1234\n12") == [b"123", Overlong(4)]
+    assert splitter.feed(b"123\n1234\n12") == [b"123", Overlong(4, b"1234")]
     assert splitter.feed(b"3") == []
     assert splitter.held == 3
-    assert splitter.feed(b"45\n6\n") == [Overlong(5), b"6"]
+    assert splitter.feed(b"45\n6\n") == [Overlong(5, b"12345"), b"6"]
     assert splitter.finish() is None
 
 
@@ -133,7 +133,7 @@ def test_a_line_without_end_takes_no_memory(size):
     for _ in range(1000):
         assert splitter.feed(b"x" * size) == []
     assert sum(map(len, splitter._pieces)) <= 10
-    assert splitter.finish() == Overlong(1000 * size)
+    assert splitter.finish() == Overlong(1000 * size, (b"x" * 1000 * size)[:HEAD])
 
 
 def test_lines_around_one_above_the_cap_stay_in_their_blocks():
