@@ -17,6 +17,7 @@ from batchfiles.jobs.local_file import LocalFile
 from batchfiles.limits import LINE_CAP
 from batchfiles.streams.sources import Source, SourceLike, expand
 from batchfiles.streams.spool import Spool
+from batchfiles.streams.urls import shown_name
 
 __all__ = ["FileRoles", "sort_files"]
 
@@ -87,7 +88,7 @@ def sort_files(
         ValueError: Standard input is named twice.
     """
     if isinstance(inputs, (str, os.PathLike)):
-        raise TypeError(f"inputs are a list of files, and this is a single one: [{os.fspath(inputs)!r}]")
+        raise TypeError(f"inputs are a list of files, and this is a single one: [{shown_name(os.fspath(inputs))!r}]")
     forced, found = expand(inputs, filesystem=filesystem), expand(files, filesystem=filesystem)
     named = {source.key for source in forced} - {None}
     sorted_: dict[str, list[LocalFile]] = {"inputs": [], "results": [], "empty": []}

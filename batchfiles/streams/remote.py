@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 from batchfiles.errors import FileError
 from batchfiles.streams.filesystems import filesystem_of, wrapped
 from batchfiles.streams.remote_errors import told_as_file_error
-from batchfiles.streams.urls import local_path_of, parse_url
+from batchfiles.streams.urls import local_path_of, parse_url, shown_path, why_no_url
 
 __all__ = ["Place", "RemotePath", "located"]
 
@@ -168,7 +168,10 @@ def located(path: str | os.PathLike[str] | RemotePath, filesystem: object = None
             raise ValueError(f"{url.shown} is a URL, which says its filesystem itself: with filesystem=, give the path in it")
         return _in_filesystem(text, wrapped(filesystem))
     if url is None:
-        return local_path_of(text) or Path(text)
+        found = local_path_of(text)
+        if found is None:
+            raise ValueError(why_no_url(text))
+        return found
     service, root = filesystem_of(type(url)(url.scheme, url.host, "", url.user, url.password, url.query))
     return RemotePath(service, "/".join(filter(None, (root, url.path.strip("/")))), url.shown)
 
@@ -178,4 +181,4 @@ def _in_filesystem(text: str, filesystem: Any) -> Path | RemotePath:  # noqa: AN
         return Path(text)
     path = text.rstrip("/") or text
     scheme = SCHEMES.get(filesystem.type_name)
-    return RemotePath(filesystem, path, path if scheme is None else f"{scheme}://{path}")
+    return RemotePath(filesystem, path, shown_path(path) if scheme is None else f"{scheme}://{path}")

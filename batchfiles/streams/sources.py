@@ -178,7 +178,7 @@ def _expand_one(source: SourceLike, filesystem: object) -> list[Source]:
         if isinstance(place, RemotePath):
             return _expand_remote(place)
         try:
-            return _expand_path(str(place) if text.startswith("file:") else text)
+            return _expand_path(str(place) if text.lower().startswith("file:") else text)
         except OSError as error:  # such as a name that is too long, or a folder that we may not look into
             if isinstance(error, FileError):
                 raise
