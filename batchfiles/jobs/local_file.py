@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, Self
 
-from batchfiles.errors import FileError
 from batchfiles.streams.atomic import file_error
 from batchfiles.streams.remote import Place
+from batchfiles.streams.sources import changed
 
 __all__ = ["LocalFile", "OpenFiles", "changed", "check_unchanged", "most_open"]
 
@@ -58,11 +58,6 @@ def check_unchanged(files: Iterable[LocalFile]) -> None:
     for file in files:
         if LocalFile.of(file.name, file.original, file.path) != file:
             raise changed(file.name)
-
-
-def changed(name: str) -> FileError:
-    """Return the exception for a file that is not what it was."""
-    return FileError("the file changed while it was being read", path=name)
 
 
 class Named(Protocol):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
+import stat
 import sys
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from contextlib import contextmanager
@@ -18,7 +19,7 @@ from batchfiles.streams.compression import compression_of, decompressed
 from batchfiles.streams.lines import BLOCK_SIZE, Block, blocks
 from batchfiles.streams.remote import Place, RemotePath, located
 
-__all__ = ["STDIN", "Source", "SourceLike", "expand", "read_blocks"]
+__all__ = ["STDIN", "Source", "SourceLike", "changed", "expand", "read_blocks"]
 
 STDIN = "-"
 
@@ -79,14 +80,16 @@ class Source:
                 yield stream
             return
         if self.path is None:
-            with decompressed(cast("BinaryIO", self.stream), self.name) as stream:
+            raw = cast("BinaryIO", self.stream)
+            with decompressed(_watched(raw, self.name) if raw is sys.stdin.buffer else raw, self.name) as stream:
                 yield stream
             return
         try:
             file = self.path.open("rb", buffering=0)
         except OSError as error:
             raise FileError(_why(error), path=self.name, number=error.errno) from None
-        with file, decompressed(cast("BinaryIO", file), self.name, suffix_of=self.path.name) as stream:
+        watched = _watched(cast("BinaryIO", file), self.name)
+        with file, decompressed(watched, self.name, suffix_of=self.path.name) as stream:
             yield stream
 
     def is_seekable_text(self) -> bool:
@@ -126,6 +129,43 @@ class Source:
             found: int | None = self.remote.look().size
             return found
         return self.path.stat().st_size if self.path is not None and self.path.is_file() else None
+
+
+class _Watched:
+    """An open local file that must be at its end what it was when it was opened, or what was read is neither of the two."""
+
+    def __init__(self, file: BinaryIO, name: str, status: os.stat_result) -> None:
+        self._file = file
+        self._name = name
+        self._before = status.st_size, status.st_mtime_ns
+        self.seek = file.seek
+
+    def read(self, size: int = -1) -> bytes:
+        """Return up to `size` bytes.
+
+        Raises:
+            FileError: At the end: the file was cut, written to, or went on growing.
+        """
+        piece = self._file.read(size)
+        if not piece and size:
+            now = os.fstat(self._file.fileno())
+            if (now.st_size, now.st_mtime_ns) != self._before:
+                raise changed(self._name)
+        return piece
+
+
+def changed(name: str) -> FileError:
+    """Return the exception for a file that is not what it was."""
+    return FileError("the file changed while it was being read", path=name)
+
+
+def _watched(file: BinaryIO, name: str) -> BinaryIO:
+    """Watch a file; pipes and devices have nothing to compare."""
+    try:
+        status = os.fstat(file.fileno())
+    except OSError:  # such as a standard input that somebody put in its place
+        return file
+    return cast("BinaryIO", _Watched(file, name, status)) if stat.S_ISREG(status.st_mode) else file
 
 
 def expand(sources: Iterable[SourceLike], *, filesystem: object = None) -> list[Source]:
