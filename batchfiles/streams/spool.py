@@ -11,6 +11,7 @@ from typing import Self, cast
 
 from batchfiles.errors import FileError
 from batchfiles.streams.atomic import file_error
+from batchfiles.streams.leftovers import new_temporary_folder
 from batchfiles.streams.sources import Source
 
 __all__ = ["Spool"]
@@ -30,7 +31,7 @@ class Spool:
 
     def __init__(self, directory: str | os.PathLike[str] | None = None) -> None:
         try:
-            self.path = Path(tempfile.mkdtemp(prefix="batchfiles-", dir=directory))
+            self.path = new_temporary_folder(directory)
         except OSError as error:
             raise file_error(error, os.fspath(directory or tempfile.gettempdir())) from None
         # Not a TemporaryDirectory, which complains when nobody closes it: a job lives as long as somebody holds its table.
