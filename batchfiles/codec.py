@@ -178,7 +178,7 @@ def request_of(line: JSONBytes) -> dict[str, Any]:
 
 
 def decode_input(line: JSONBytes) -> BatchRequestInput:
-    r"""Decode one line of a request file, with or without its `\n`.
+    r"""Decode one line of a request file, with or without its `\n`; `repaired` of the record says whether it was quite JSON.
 
     Raises:
         InvalidLine: It is no JSON object, has no `custom_id` that is a string, or a `body` that is no object.
@@ -210,6 +210,7 @@ def input_of(
             record.path = path
             record.line_number = line_number
             record.byte_offset = byte_offset
+            record.repaired = type(value) is Repaired
             return record
     except (KeyError, TypeError):
         pass
@@ -226,7 +227,9 @@ def _other_input(value: Any, path: str | None, line_number: int | None, byte_off
     url = value.get("url")
     if type(custom_id) is not str or not isinstance(body, dict) or type(method) is not str or not isinstance(url, str | None):
         raise why_no_input(value)
-    return BatchRequestInput(custom_id, method, url, body, _others(value, INPUT_KEYS), path, line_number, byte_offset)
+    return BatchRequestInput(
+        custom_id, method, url, body, _others(value, INPUT_KEYS), path, line_number, byte_offset, type(value) is Repaired
+    )
 
 
 INPUT_KEYS = frozenset({"custom_id", "method", "url", "body"})
@@ -247,7 +250,7 @@ def why_no_input(value: dict[str, Any]) -> InvalidLine:
 
 
 def decode_output(line: JSONBytes) -> BatchRequestOutput:
-    r"""Decode one line of an output file or an error file, with or without its `\n`.
+    r"""Decode one line of an output or error file, with or without its `\n`; `repaired` says whether it was quite JSON.
 
     Raises:
         InvalidLine: It is no JSON object, its `custom_id` is neither a string nor null, its `response` neither an object nor
@@ -281,6 +284,7 @@ def output_of(
             record.path = path
             record.line_number = line_number
             record.byte_offset = byte_offset
+            record.repaired = type(value) is Repaired
             response.status_code = status_code
             response.request_id = answer["request_id"]
             response.body = answer["body"]
@@ -312,7 +316,8 @@ def _other_output(value: Any, path: str | None, line_number: int | None, byte_of
     if isinstance(error, dict):
         error = BatchRequestOutputError(error.get("code"), error.get("message"), _others(error, ERROR_KEYS))
     extra = _others(value, OUTPUT_KEYS)
-    return BatchRequestOutput(value.get("id"), custom_id, response, error, extra, path, line_number, byte_offset)
+    repaired = type(value) is Repaired
+    return BatchRequestOutput(value.get("id"), custom_id, response, error, extra, path, line_number, byte_offset, repaired)
 
 
 def _others(value: dict[str, Any], known: frozenset[str]) -> dict[str, Any]:

@@ -239,6 +239,21 @@ def test_a_deep_line_near_the_end_of_the_stack_is_read_as_anywhere():
     assert type(stand(0)) is type(stand(sys.getrecursionlimit() // 2)) is Repaired
 
 
+@pytest.mark.parametrize("rest", [b"", b', "more": 1'])
+@pytest.mark.parametrize(
+    ("value", "repaired"),
+    [(b"1", False), (b'"\\ud83d\\ude00"', False), (b"NaN", True), (b"[-Infinity]", True), (b'"\\ud800"', True), (b"1e999", True)],
+)
+def test_a_record_says_whether_its_line_was_repaired(value, repaired, rest):
+    """The readers report it; who decoded single lines was not told, and wrote other lines than were read."""
+    request = decode_input(b'{"custom_id": "a", "method": "POST", "url": "/v1/x", "body": {"x": ' + value + b"}" + rest + b"}")
+    answer = b'{"status_code": 200, "request_id": "r", "body": {"x": ' + value + b"}}"
+    result = decode_output(b'{"id": "x", "custom_id": "a", "response": ' + answer + b', "error": null' + rest + b"}")
+    assert request.repaired is result.repaired is repaired
+    assert decode_input(encode_input(request)) == request  # it is no part of the record
+    assert "repaired" not in repr(request)
+
+
 @pytest.mark.parametrize("depth", [10, 254, 255, 1010])
 @pytest.mark.parametrize(
     ("one", "other", "expected"),
