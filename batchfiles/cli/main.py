@@ -29,6 +29,7 @@ from typing import Any, NoReturn
 
 import click
 
+from batchfiles.cli import interrupted
 from batchfiles.cli.terminal import cut, visible
 from batchfiles.errors import BatchFilesError, Mismatch, OutputExists, StillRunning
 
@@ -152,6 +153,8 @@ def _end(number: int, _frame: FrameType | None) -> NoReturn:
 def exit_code(arguments: Sequence[str]) -> int:
     """Run the command line and return its exit code; what went wrong stands on standard error."""
     try:
+        if signal.getsignal(signal.SIGINT) is interrupted:
+            signal.signal(signal.SIGINT, signal.default_int_handler)  # from here on an exception is caught
         code = _invoke(list(arguments))
         sys.stdout.flush()  # here, where an error is still an error
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - nothing is hidden: each gets its code and its sentence

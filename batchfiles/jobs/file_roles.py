@@ -15,6 +15,7 @@ from batchfiles.jobs.candidates import ResultFile
 from batchfiles.jobs.families import Side, classify
 from batchfiles.jobs.local_file import LocalFile
 from batchfiles.limits import LINE_CAP
+from batchfiles.streams.remote import real_path
 from batchfiles.streams.sources import Source, SourceLike, expand
 from batchfiles.streams.spool import Spool
 from batchfiles.streams.urls import shown_name
@@ -117,6 +118,6 @@ def _by_name(source: Source) -> Side | None:
 
 def _local(source: Source, spool: Spool, otherwise: Side | None, cap: int) -> tuple[LocalFile, Side]:
     path = spool.local(source)
-    original = source.remote or (source.path.resolve() if source.path is not None else None)
+    original = source.remote or (real_path(source.path) if source.path is not None else None)
     file = LocalFile.of(source.name, original, path)
     return file, classify(Source(source.name, path=path), otherwise=otherwise, cap=cap)

@@ -24,7 +24,7 @@ from batchfiles.jobs.survey import Misindexed
 from batchfiles.jobs.table_job import Progress, TableOptions, in_steps, is_folder
 from batchfiles.jobs.verdicts import JoinedTable, ids_as_verdicts, joined_table, table_as_verdicts
 from batchfiles.limits import LINE_CAP
-from batchfiles.streams.remote import Place, located
+from batchfiles.streams.remote import Place, located, real_path
 from batchfiles.streams.sources import STDIN, Source, SourceLike, expand
 from batchfiles.streams.spool import Spool
 
@@ -161,7 +161,7 @@ def _refuse_read(target: Place | None, files: Iterable[LocalFile], tables: Itera
         ValueError: The output is one of the files.
     """
     read = {file.original for file in files} | {part.remote or part.key for table in tables for part in table.parts}
-    if target is not None and (target.resolve() if isinstance(target, Path) else target) in read:
+    if target is not None and (real_path(target) if isinstance(target, Path) else target) in read:
         raise ValueError(f"{target} is a file that is read: choose another name for the output")
 
 

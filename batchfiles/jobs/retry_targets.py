@@ -13,7 +13,7 @@ from batchfiles.errors import Mismatch
 from batchfiles.jobs.local_file import LocalFile
 from batchfiles.jobs.retry_report import RetryFile
 from batchfiles.streams.atomic import refuse_existing
-from batchfiles.streams.remote import Place
+from batchfiles.streams.remote import Place, real_path
 from batchfiles.streams.spool import Spool
 from batchfiles.writing import STDOUT, CopyWriter
 
@@ -53,7 +53,7 @@ class RetryTargets:
         self._waiting: dict[int, Path] = {}  # none of them is open: there may be thousands
         self._requests: dict[int, int] = {}
         if by_part and isinstance(output, Path):
-            folder = output.resolve()
+            folder = real_path(output)
             for file in inputs:
                 if file.original is None or file.original.parent != folder:
                     raise Mismatch(_not_in(output), path=file.name)
@@ -114,7 +114,7 @@ class RetryTargets:
         """Name the one file in the manifest, if it stands in the campaign whose parts it repeats."""
         if self._output is None or not origins:
             return
-        folder = self._output.resolve().parent if isinstance(self._output, Path) else self._output.parent
+        folder = real_path(self._output).parent if isinstance(self._output, Path) else self._output.parent
         manifest = read_manifest(folder)
         if manifest is not None and {folder / part.file for part in manifest.parts}.issuperset(file.original for file in origins):
             self._register(folder, manifest, written)

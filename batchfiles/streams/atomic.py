@@ -18,7 +18,7 @@ from typing import BinaryIO, cast
 from batchfiles.errors import FileError, OutputExists
 from batchfiles.streams.leftovers import ASIDE, UNFINISHED, clear_leftovers, unfinished_name
 from batchfiles.streams.ours import Ours, nothing, refuse_others_files
-from batchfiles.streams.remote import RemotePath, located
+from batchfiles.streams.remote import RemotePath, located, real_path
 from batchfiles.streams.upload import refuse_remote_file, refuse_remote_folder, uploaded_file, uploaded_folder
 
 __all__ = ["UNFINISHED", "atomic_file", "atomic_folder", "refuse_existing", "refuse_existing_folder", "sync"]
@@ -40,11 +40,22 @@ def refuse_existing(path: Path | RemotePath, *, force: bool) -> None:
         refuse_remote_file(path, force=force)
         return
     try:
+        if path.is_symlink():
+            _refuse_circle(path)
         refused = not force and (path.exists() or path.is_symlink()) and not _is_device(path)
     except OSError as error:
         raise file_error(error, path) from None
     if refused:
         raise OutputExists(str(path))
+
+
+def _refuse_circle(path: Path) -> None:
+    """Raise where symbolic links lead in a circle: there is no target to replace, and Python's tests take it for not there."""
+    try:
+        path.stat()
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise
 
 
 def refuse_existing_folder(path: Path | RemotePath, *, force: bool, ours: Ours = nothing) -> None:
@@ -99,7 +110,7 @@ def atomic_file(
             yield file
         return
     refuse_existing(path, force=force)
-    target = Path(os.path.realpath(path))
+    target = real_path(path)
     clear_leftovers(target.parent)
     temporary = unfinished_name(target)
     try:
@@ -152,7 +163,7 @@ def atomic_folder(
             yield folder
         return
     refuse_existing_folder(path, force=force, ours=ours)
-    target = Path(os.path.realpath(path))
+    target = real_path(path)
     clear_leftovers(target.parent)
     temporary = unfinished_name(target)
     try:

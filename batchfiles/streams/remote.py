@@ -13,7 +13,7 @@ from batchfiles.streams.filesystems import filesystem_of, wrapped
 from batchfiles.streams.remote_errors import told_as_file_error
 from batchfiles.streams.urls import local_path_of, parse_url, shown_path, why_no_url
 
-__all__ = ["Place", "RemotePath", "located"]
+__all__ = ["Place", "RemotePath", "located", "real_path"]
 
 SCHEMES = {"s3": "s3", "gcs": "gs", "abfs": "abfs"}
 """How URLs call the filesystems that pyarrow calls otherwise."""
@@ -141,6 +141,11 @@ class RemotePath:
 
 Place: TypeAlias = Path | RemotePath
 """Where something is, here or there: both have `name`, `parent`, `with_name` and `/`, and may be compared."""
+
+
+def real_path(path: Path) -> Path:
+    """Return where a local path leads, symbolic links followed; unlike `Path.resolve`, also where they lead in a circle."""
+    return Path(os.path.realpath(path))
 
 
 def located(path: str | os.PathLike[str] | RemotePath, filesystem: object = None) -> Place:

@@ -17,7 +17,7 @@ from batchfiles.findings import Finding
 from batchfiles.limits import LINE_CAP
 from batchfiles.streams.compression import compression_of, decompressed
 from batchfiles.streams.lines import BLOCK_SIZE, Block, blocks
-from batchfiles.streams.remote import Place, RemotePath, located
+from batchfiles.streams.remote import Place, RemotePath, located, real_path
 
 __all__ = ["STDIN", "Source", "SourceLike", "changed", "expand", "read_blocks"]
 
@@ -56,7 +56,7 @@ class Source:
         """What two sources have in common if they are the same file; None where there is no telling."""
         if self.remote is not None:
             return self.remote.key
-        return self.path.resolve() if self.path is not None else None
+        return real_path(self.path) if self.path is not None else None
 
     @property
     def file_name(self) -> str | None:
