@@ -126,6 +126,27 @@ def test_a_line_of_just_the_cap_is_kept():
     assert splitter.finish() is None
 
 
+@pytest.mark.parametrize("block_size", [7, 64, 1000])
+def test_ranges_within_a_long_line_do_not_read_to_its_end(block_size):
+    """Each range of 3 MiB read the rest of the line: 11.5 s for one line of 400 MB, and four times that for twice as much."""
+    data = b"short\n" + b"x" * 100_000 + b"\nlast\n"
+
+    class Counted(io.BytesIO):
+        count = 0
+
+        def read(self, size=-1):
+            piece = super().read(size)
+            Counted.count += len(piece)
+            return piece
+
+    found = []
+    for start in range(0, len(data), 2000):
+        for block in blocks(Counted(data), "f", lambda _: None, start=start, end=start + 2000, block_size=block_size):
+            found += block.lines
+    assert found == data.splitlines()
+    assert Counted.count < 4 * len(data)
+
+
 @pytest.mark.parametrize("size", [1, 2, 3, 100])
 def test_a_line_without_end_takes_no_memory(size):
     """Only its length is counted."""
