@@ -263,7 +263,8 @@ class TableJob(Generic[ReportT]):
             with table as writer, closing(self._run(crew, None, {})) as products:
                 for _ in written(products, writer):
                     pass
-        return self.report
+        self._report = replace(self.report, formula_cells=writer.formula_cells)
+        return self._report
 
     def _write_folder(self, path: Path | RemotePath, *, force: bool) -> ReportT:
         from batchfiles.streams.atomic import atomic_folder

@@ -31,7 +31,12 @@ class TableWriter(ABC):
 
     Leaving a `with` block finishes the file, leaving it by an exception gives it up. Writers may be used in another thread than
     the one that made them, by one thread at a time; nearly all of their work is done without the interpreter lock.
+
+    Attributes:
+        formula_cells: Cells that a spreadsheet would take for formulas; only those of CSV are opened by one.
     """
+
+    formula_cells = 0
 
     def __init__(self, schema: pa.Schema) -> None:
         self.schema = schema
