@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from batchfiles.campaign.folder import changed_parts
 from batchfiles.campaign.names import RESULT_NAME
 from batchfiles.errors import Mismatch
+from batchfiles.findings import Finding
 from batchfiles.jobs.batch_parts import BatchParts, without_repeats
 from batchfiles.jobs.candidates import ResultFile
 from batchfiles.jobs.families import Side, classify
@@ -32,12 +34,14 @@ class FileRoles:
         results: Output files and error files, in the order given.
         empty: Files without a line that says anything.
         retries: Request files that only repeat requests of the inputs: the manifest of their campaign says so.
+        findings: Which of the request files are not what the manifest of their campaign says.
     """
 
     inputs: tuple[LocalFile, ...]
     results: tuple[LocalFile, ...]
     empty: tuple[LocalFile, ...]
     retries: tuple[LocalFile, ...] = ()
+    findings: tuple[Finding, ...] = ()
 
     def result_files(self) -> list[ResultFile]:
         """Return the result files with their batch, and with the number of the input file to which they belong.
@@ -108,7 +112,8 @@ def sort_files(
             raise Mismatch("holds requests, and was given as results: name it as an input too", path=source.name, role="output")
         sorted_[kind].append(file)
     requests, retries = without_repeats(sorted_["inputs"])
-    return FileRoles(requests, tuple(sorted_["results"]), tuple(sorted_["empty"]), retries)
+    changed = changed_parts((file.original, Source(file.name, path=file.path)) for file in (*requests, *retries))
+    return FileRoles(requests, tuple(sorted_["results"]), tuple(sorted_["empty"]), retries, tuple(changed))
 
 
 def _by_name(source: Source) -> Side | None:

@@ -9,13 +9,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from batchfiles.campaign.folder import request_sources
+from batchfiles.campaign.folder import changed_parts, request_sources
 from batchfiles.custom_ids.unique import UniqueIds
 from batchfiles.findings import Finding
 from batchfiles.jobs.copied_lines import CopiedLines, Run
 from batchfiles.jobs.file_check import PLACE_BITS
 from batchfiles.jobs.repeated_ids import RepeatedIds
 from batchfiles.limits import LINE_CAP
+from batchfiles.streams.remote import Place
 from batchfiles.streams.sources import Source, SourceLike
 from batchfiles.streams.spool import Spool
 from batchfiles.writing import CopyWriter, Target
@@ -115,7 +116,7 @@ def merge(
         raise TypeError("merge needs at least one file")
     if on_duplicate not in ON_DUPLICATE:
         raise ValueError(f"on_duplicate is {', '.join(map(repr, ON_DUPLICATE[:-1]))} or 'keep', not {on_duplicate!r}")
-    files = request_sources(sources, filesystem=filesystem)
+    named = files = request_sources(sources, filesystem=filesystem)
     with (
         CopyWriter(output, force=force, temp_dir=temp_dir, filesystem=filesystem) as writer,
         UniqueIds(ids_in_memory, temp_dir=temp_dir) as unique,
@@ -143,8 +144,12 @@ def merge(
         dropped=len(unneeded),
         unreadable=ids.unreadable,
         blank_lines=lines.blank_lines,
-        findings=tuple(lines.findings),
+        findings=(*changed_parts((_place_of(file), file) for file in named), *lines.findings),
     )
+
+
+def _place_of(file: Source) -> Place | None:
+    return file.remote or file.path
 
 
 def _runs(files: list[Source], lines: CopiedLines) -> Iterator[tuple[int, Run]]:

@@ -110,12 +110,13 @@ def retry(
         with closing(targets):
             lists = [] if ids is None else _local(expand([ids], filesystem=filesystem), spool)
             if lists:
-                report = _retry_listed(lists, roles.inputs, changes, targets, options, by_part=by_part)
+                report = _retry_listed(lists, roles, changes, targets, options, by_part=by_part)
                 if report is not None:
                     return report
                 targets.clear()
             known = _known(roles, tables, lists, spool, choice)
             job = RetryByResults(roles.inputs, known, choice, changes, options, spool, verdicts=bool(tables) or bool(lists))
+            job.findings = roles.findings
             try:
                 return job.run(targets, by_part=by_part, careful=False)
             except Misindexed:
@@ -201,7 +202,7 @@ def _local(sources: Iterable[Source], spool: Spool) -> list[Source]:
 
 def _retry_listed(
     lists: Sequence[Source],
-    inputs: Sequence[LocalFile],
+    roles: FileRoles,
     edits: Sequence[Edit],
     targets: RetryTargets,
     options: TableOptions,
@@ -210,10 +211,11 @@ def _retry_listed(
 ) -> RetryReport | None:
     """Write the lines of listed ids; None if that takes the long way."""
     started = time.perf_counter()
-    progress = in_steps(options.progress, sum(file.size for file in inputs))
-    listed = ListedLines(inputs, edits, by_part=by_part, cap=options.cap, progress=progress)
+    progress = in_steps(options.progress, sum(file.size for file in roles.inputs))
+    listed = ListedLines(roles.inputs, edits, by_part=by_part, cap=options.cap, progress=progress)
     if not listed.take(lists, targets):
         return None
+    listed.tally.findings[:0] = roles.findings
     files = targets.write(listed.lines)
     seconds = round(time.perf_counter() - started, 3)
     return listed.tally.report(files, words=(), unknown_ids=listed.unknown_ids, seconds=seconds)

@@ -12,6 +12,7 @@ from batchfiles.custom_ids.index import Entries, Index, IndexBuilder
 from batchfiles.custom_ids.marks import Marks
 from batchfiles.edits import Edit
 from batchfiles.errors import DuplicateCustomId, Mismatch
+from batchfiles.findings import Finding
 from batchfiles.jobs.accounts import Accounts
 from batchfiles.jobs.candidates import ResultFile, fetch
 from batchfiles.jobs.crew import Crew
@@ -39,7 +40,12 @@ class RetryByResults:
         options: How the work is done; `cap`, `temp_dir`, `workers` and `progress` of them.
         spool: Where temporary files go.
         verdicts: Whether `known` are files of `verdicts`.
+
+    Attributes:
+        findings: What was noticed about the files before; the report begins with it.
     """
+
+    findings: Sequence[Finding] = ()
 
     def __init__(
         self,
@@ -81,7 +87,7 @@ class RetryByResults:
         with Crew(self._options.workers_for(size, parts=False)) as crew, closing(written), closing(noted):
             path = self._spool.new_path("results.index")
             survey = survey_results(crew, self._results, path, cap=cap, careful=careful, progress=progress)
-            tally.findings += survey.findings
+            tally.findings += (*self.findings, *survey.findings)
             marks = Marks(self._spool.new_path("marks"), survey.index.count)
             try:
                 ranges = with_line_numbers(crew, self._inputs, TASK_BYTES)
