@@ -54,7 +54,9 @@ class Export(TableJob[ExportReport]):
         spec = {
             **self._spec(folder, metadata),
             "results": [list(file) for file in self._roles.result_files()],
-            "text_sizes": [text_sizes_of(file, cap=self._options.cap) for file in self._roles.results] if self._table() == "embeddings" else None,
+            "text_sizes": [text_sizes_of(file, cap=self._options.cap) for file in self._roles.results]
+            if self._table() == "embeddings"
+            else None,
         }
         tally = Tally()
         with closing(self._products(crew, spec)) as products:

@@ -309,7 +309,9 @@ class TableJob(Generic[ReportT]):
         if self._table() == "embeddings":
             raise ValueError(NOT_OF_VECTORS)
         if self._options.schema is not None:
-            return named_schema(self._options.schema, self._requests(), parse_dates=self._options.parse_dates, cap=self._options.cap)
+            return named_schema(
+                self._options.schema, self._requests(), parse_dates=self._options.parse_dates, cap=self._options.cap
+            )
         return requested_schema(self._requests(), parse_dates=self._options.parse_dates, cap=self._options.cap)
 
     def _requests(self) -> Sequence[LocalFile]:
