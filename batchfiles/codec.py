@@ -1,13 +1,13 @@
 """One line of bytes <-> dict <-> record; the one door to JSON on the file side.
 
 `loads` is orjson, and behind it a slow path for what orjson refuses and real files contain: escapes of lone surrogates (cut
-model output) and bare `NaN` (SGLang's batch writer). Integers beyond 64 bits become floats, as orjson has it; whoever needs their
+model output) and bare `NaN` (SGLang's batch writer). Nothing here recurses over a decoded value: orjson reads 1,024 levels, and
+Python's stack has fewer. Integers beyond 64 bits become floats, as orjson has it; whoever needs their
 digits takes the bytes.
 """
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from typing import Any, TypeAlias
@@ -29,14 +29,15 @@ __all__ = [
     "loads",
     "output_of",
     "parse",
+    "request_of",
+    "same",
+    "why_no_input",
 ]
 
 JSONBytes: TypeAlias = bytes | bytearray | memoryview
 
 JSON_WHITESPACE = b" \t\r\n"
 SURROGATE = re.compile("[\ud800-\udfff]")
-INT64_DIGITS = 19
-"""Digits that any 64-bit integer may have; longer ones are looked at more closely."""
 NO_OBJECT = "the line is JSON, but no object"
 
 APPEND_NEWLINE = orjson.OPT_APPEND_NEWLINE
@@ -80,51 +81,45 @@ def loads(line: JSONBytes | str) -> dict[str, Any]:
 
 
 def _repair(line: JSONBytes | str, reason: str) -> Repaired:
-    """Decode with the standard library what orjson refused.
+    """Decode what orjson refused, with what it can't read replaced.
+
+    The standard library reads such lines too, but recursively: whether it reads a deep one depends on who asks.
 
     Raises:
         InvalidLine: It is broken in a way that can't be mended.
     """
-    value: Any = None
     try:
-        text = line if isinstance(line, str) else str(line, "utf-8")
-        value = json.loads(text, parse_constant=_nothing, parse_int=_integer, parse_float=_float)
+        text = SURROGATE.sub("\ufffd", line).encode() if isinstance(line, str) else str(line, "utf-8").encode()
+        value = orjson.loads(TOKEN.sub(_mended, text))
         if type(value) is dict:
-            return Repaired(_without_surrogates(value))
+            return Repaired(value)
         reason = NO_OBJECT
     except UnicodeDecodeError as error:
         reason = f"not valid UTF-8 (byte {error.start + 1})"
-    except RecursionError:
-        reason = "nested too deeply to be read"
-    except ValueError:  # JSONDecodeError among them: orjson's reason is the better one
-        pass
+    except orjson.JSONDecodeError as error:  # the first reason is the better one, but for this
+        reason = "nested too deeply to be read" if TOO_DEEP.search(error.msg) else reason
     raise InvalidLine(reason, code="invalid_json_line")
 
 
-def _nothing(_: str) -> None:
-    return None
+TOKEN = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|NaN|-?Infinity|-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?', re.DOTALL)
+"""A string or a number, of JSON or of Python's dialect of it."""
+
+ESCAPE = re.compile(rb"\\(?:u[dD][89abAB]..\\u[dD][c-fC-F]..|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)", re.DOTALL)
+"""An escape in a string; the group is half of a surrogate pair."""
 
 
-def _integer(digits: str) -> int | float | None:
-    if len(digits) > INT64_DIGITS:
-        value = int(digits) if len(digits) <= INT64_DIGITS + 2 else None
-        return value if value is not None and -(2**63) <= value < 2**64 else _float(digits)
-    return int(digits)
+def _mended(match: re.Match[bytes]) -> bytes:
+    token = match[0]
+    if token[0] == QUOTE:
+        return ESCAPE.sub(lambda escape: b"\\ufffd" if escape[1] else escape[0], token)
+    return token if token[-1] != LETTER_N and token[-1] != LETTER_Y and math.isfinite(float(token)) else b"null"
 
 
-def _float(digits: str) -> float | None:
-    value = float(digits)
-    return value if math.isfinite(value) else None
+TOO_DEEP = re.compile("depth|recursion", re.IGNORECASE)
+"""In what orjson says of more than 1,024 levels; its versions differ."""
 
-
-def _without_surrogates(value: Any) -> Any:  # noqa: ANN401 - any JSON value
-    if isinstance(value, str):
-        return SURROGATE.sub("\ufffd", value)
-    if isinstance(value, list):
-        return [_without_surrogates(item) for item in value]
-    if isinstance(value, dict):
-        return {_without_surrogates(key): _without_surrogates(item) for key, item in value.items()}
-    return value
+QUOTE, LETTER_N, LETTER_Y = b'"Ny'
+"""What a string begins with, and what the names of no number end with."""
 
 
 def dumps(value: Any) -> bytes:  # noqa: ANN401 - any JSON value
@@ -142,17 +137,48 @@ def dumps(value: Any) -> bytes:  # noqa: ANN401 - any JSON value
 
 
 def same(one: Any, other: Any) -> bool:  # noqa: ANN401 - any JSON values
-    """Tell whether two decoded values are the same JSON; unlike Python, which takes 1 for true."""
-    if one != other:
-        return False
+    """Tell whether two decoded values are the same JSON; unlike Python, which takes 1 for true and has a limit of nesting."""
     try:
+        if one != other:
+            return False
         return orjson.dumps(one, option=orjson.OPT_SORT_KEYS) == orjson.dumps(other, option=orjson.OPT_SORT_KEYS)
-    except TypeError:  # nested more deeply than can be written
-        return True
+    except (RecursionError, TypeError):  # nested more deeply than can be compared, or written
+        return _same_at_any_depth(one, other)
+
+
+def _same_at_any_depth(one: Any, other: Any) -> bool:  # noqa: ANN401 - any JSON values
+    waiting = [(one, other)]
+    while waiting:
+        one, other = waiting.pop()
+        if isinstance(one, dict) and isinstance(other, dict):
+            if one.keys() != other.keys():
+                return False
+            waiting += [(value, other[key]) for key, value in one.items()]
+        elif isinstance(one, list) and isinstance(other, list):
+            if len(one) != len(other):
+                return False
+            waiting += zip(one, other, strict=True)
+        elif type(one) is not type(other) or orjson.dumps(one) != orjson.dumps(other):
+            return False
+    return True
+
+
+def request_of(line: JSONBytes) -> dict[str, Any]:
+    """Decode a line that makes a request: an object with a `custom_id` that is a string and a `body` that is an object.
+
+    Everything else is malformed to all who send, look up or count requests; `validate` wants more.
+
+    Raises:
+        InvalidLine: It does not.
+    """
+    value = loads(line)
+    if type(value.get("custom_id")) is not str or not isinstance(value.get("body"), dict):
+        raise why_no_input(value)
+    return value
 
 
 def decode_input(line: JSONBytes) -> BatchRequestInput:
-    r"""Decode one line of a request file, with or without its `\n`.
+    r"""Decode one line of a request file, with or without its `\n`; `repaired` of the record says whether it was quite JSON.
 
     Raises:
         InvalidLine: It is no JSON object, has no `custom_id` that is a string, or a `body` that is no object.
@@ -184,6 +210,7 @@ def input_of(
             record.path = path
             record.line_number = line_number
             record.byte_offset = byte_offset
+            record.repaired = type(value) is Repaired
             return record
     except (KeyError, TypeError):
         pass
@@ -200,7 +227,9 @@ def _other_input(value: Any, path: str | None, line_number: int | None, byte_off
     url = value.get("url")
     if type(custom_id) is not str or not isinstance(body, dict) or type(method) is not str or not isinstance(url, str | None):
         raise why_no_input(value)
-    return BatchRequestInput(custom_id, method, url, body, _others(value, INPUT_KEYS), path, line_number, byte_offset)
+    return BatchRequestInput(
+        custom_id, method, url, body, _others(value, INPUT_KEYS), path, line_number, byte_offset, type(value) is Repaired
+    )
 
 
 INPUT_KEYS = frozenset({"custom_id", "method", "url", "body"})
@@ -221,7 +250,7 @@ def why_no_input(value: dict[str, Any]) -> InvalidLine:
 
 
 def decode_output(line: JSONBytes) -> BatchRequestOutput:
-    r"""Decode one line of an output file or an error file, with or without its `\n`.
+    r"""Decode one line of an output or error file, with or without its `\n`; `repaired` says whether it was quite JSON.
 
     Raises:
         InvalidLine: It is no JSON object, its `custom_id` is neither a string nor null, its `response` neither an object nor
@@ -255,6 +284,7 @@ def output_of(
             record.path = path
             record.line_number = line_number
             record.byte_offset = byte_offset
+            record.repaired = type(value) is Repaired
             response.status_code = status_code
             response.request_id = answer["request_id"]
             response.body = answer["body"]
@@ -286,7 +316,8 @@ def _other_output(value: Any, path: str | None, line_number: int | None, byte_of
     if isinstance(error, dict):
         error = BatchRequestOutputError(error.get("code"), error.get("message"), _others(error, ERROR_KEYS))
     extra = _others(value, OUTPUT_KEYS)
-    return BatchRequestOutput(value.get("id"), custom_id, response, error, extra, path, line_number, byte_offset)
+    repaired = type(value) is Repaired
+    return BatchRequestOutput(value.get("id"), custom_id, response, error, extra, path, line_number, byte_offset, repaired)
 
 
 def _others(value: dict[str, Any], known: frozenset[str]) -> dict[str, Any]:

@@ -350,6 +350,11 @@ class IncompleteDownload(TransportError):
         self.path = path
 
 
+def _printable(word: str) -> str:
+    """Write out what the service says, so that it can't reach into the terminal on which an error is printed."""
+    return word if word.isprintable() else ascii(word)[1:-1]
+
+
 class StillRunning(BatchFilesError, TimeoutError):
     """We stopped waiting for a batch; it goes on.
 
@@ -359,7 +364,7 @@ class StillRunning(BatchFilesError, TimeoutError):
     """
 
     def __init__(self, batch_id: str, batch: Any = None) -> None:  # noqa: ANN401 - the network side's, which this floor doesn't know
-        seen = "was not seen yet" if batch is None else f"is {batch.status}"
+        seen = "was not seen yet" if batch is None else f"is {_printable(batch.status)}"
         super().__init__(f"{batch_id} {seen}, and the time to wait is over")
         self.batch_id = batch_id
         self.batch = batch
@@ -374,7 +379,8 @@ class AlreadySubmitted(BatchFilesError):
     """
 
     def __init__(self, batch_id: str, status: str) -> None:
-        super().__init__(f"{batch_id} was made of the same bytes and is {status}; submit it again only if you want to pay again")
+        was = f"{batch_id} was made of the same bytes and is {_printable(status)}"
+        super().__init__(f"{was}; submit it again only if you want to pay again")
         self.batch_id = batch_id
         self.status = status
 

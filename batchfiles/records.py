@@ -22,9 +22,10 @@ class BatchRequestInput:
         url: The endpoint, such as `/v1/chat/completions`; None in the short lines of Together, Fireworks and Mistral.
         body: The request itself.
         extra: Keys beside these four, kept as they came.
-        path: The file it was read from; not compared, like the two below.
+        path: The file it was read from; not compared, like the three below.
         line_number: Counted from 1, blank lines included.
         byte_offset: Where the line begins, in bytes of the uncompressed file.
+        repaired: Whether the line was not quite JSON: half a surrogate pair was read as U+FFFD, or NaN or an infinity as None.
     """
 
     custom_id: str
@@ -35,6 +36,7 @@ class BatchRequestInput:
     path: str | None = field(default=None, compare=False, repr=False)
     line_number: int | None = field(default=None, compare=False, repr=False)
     byte_offset: int | None = field(default=None, compare=False, repr=False)
+    repaired: bool = field(default=False, compare=False, repr=False)
 
 
 @dataclass(slots=True)
@@ -79,9 +81,10 @@ class BatchRequestOutput:
         response: The HTTP answer; None where there was none.
         error: An object, with vLLM a string, None for an ordinary HTTP failure (its words are in `response.body`).
         extra: Keys beside these four, kept as they came.
-        path: The file it was read from; not compared, like the two below.
+        path: The file it was read from; not compared, like the three below.
         line_number: Counted from 1, blank lines included.
         byte_offset: Where the line begins, in bytes of the uncompressed file.
+        repaired: Whether the line was not quite JSON: half a surrogate pair was read as U+FFFD, or NaN or an infinity as None.
     """
 
     id: str | None = None
@@ -92,3 +95,4 @@ class BatchRequestOutput:
     path: str | None = field(default=None, compare=False, repr=False)
     line_number: int | None = field(default=None, compare=False, repr=False)
     byte_offset: int | None = field(default=None, compare=False, repr=False)
+    repaired: bool = field(default=False, compare=False, repr=False)

@@ -234,6 +234,10 @@ def _cut(line: bytes, body: object, closing: int, rival: bytes = b"") -> bytes |
 
 def _decodes_to(cut: bytes, body: object) -> bool:
     try:
-        return codec.loads(cut) == body
+        value = codec.loads(cut)
     except InvalidLine:
         return False
+    try:
+        return value == body
+    except RecursionError:
+        return codec.same(value, body)

@@ -22,6 +22,7 @@ from batchfiles.codec import (
     input_of,
     loads,
     output_of,
+    same,
 )
 from batchfiles.errors import InvalidLine
 from batchfiles.records import BatchRequestInput, BatchRequestOutput, BatchRequestOutputError, BatchRequestOutputResponse
@@ -228,18 +229,52 @@ def test_1024_levels_can_be_read_and_254_written():
     assert caught.value.code == "unencodable"
 
 
-def test_a_deep_line_near_the_end_of_the_stack_is_refused_not_a_crash():
-    """However deep the caller stands."""
+def test_a_deep_line_near_the_end_of_the_stack_is_read_as_anywhere():
+    """It was read by one pass over the file and refused by another, which stood deeper."""
     line = b'{"a":' * 900 + b"NaN" + b"}" * 900
 
     def stand(depth):
-        if depth:
-            return stand(depth - 1)
-        with pytest.raises(InvalidLine):
-            loads(line)
-        return True
+        return stand(depth - 1) if depth else loads(line)
 
-    assert stand(sys.getrecursionlimit() // 2)
+    assert type(stand(0)) is type(stand(sys.getrecursionlimit() // 2)) is Repaired
+
+
+@pytest.mark.parametrize("rest", [b"", b', "more": 1'])
+@pytest.mark.parametrize(
+    ("value", "repaired"),
+    [(b"1", False), (b'"\\ud83d\\ude00"', False), (b"NaN", True), (b"[-Infinity]", True), (b'"\\ud800"', True), (b"1e999", True)],
+)
+def test_a_record_says_whether_its_line_was_repaired(value, repaired, rest):
+    """The readers report it; who decoded single lines was not told, and wrote other lines than were read."""
+    request = decode_input(b'{"custom_id": "a", "method": "POST", "url": "/v1/x", "body": {"x": ' + value + b"}" + rest + b"}")
+    answer = b'{"status_code": 200, "request_id": "r", "body": {"x": ' + value + b"}}"
+    result = decode_output(b'{"id": "x", "custom_id": "a", "response": ' + answer + b', "error": null' + rest + b"}")
+    assert request.repaired is result.repaired is repaired
+    assert decode_input(encode_input(request)) == request  # it is no part of the record
+    assert "repaired" not in repr(request)
+
+
+@pytest.mark.parametrize("depth", [10, 254, 255, 1010])
+@pytest.mark.parametrize(
+    ("one", "other", "expected"),
+    [
+        ("1", "1", True),
+        ("1", "2", False),
+        ("1", "true", False),
+        ("0", "false", False),
+        ("1", "1.0", False),
+        ("0.0", "-0.0", False),
+        ("[1]", "[1, 1]", False),
+        ("[]", "{}", False),
+        ('{"a": 1, "b": 2}', '{"b": 2, "a": 1}', True),
+        ('{"a": 1}', '{"b": 1}', False),
+        ('{"a": [true]}', '{"a": [1]}', False),
+    ],
+)
+def test_values_are_compared_at_any_depth(depth, one, other, expected):
+    """Beyond 254 levels orjson can't write them, beyond some 900 Python can't compare them."""
+    nested = [loads('{"a":' + "[" * depth + text + "]" * depth + "}") for text in (one, other)]
+    assert same(*nested) is expected
 
 
 @pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])

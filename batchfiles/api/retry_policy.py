@@ -7,6 +7,7 @@ left to chance, `retry-after` obeyed up to 120 s and taken as a no above.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
@@ -76,11 +77,15 @@ def asked_pause(headers: Mapping[str, str]) -> float | None:
 
 
 def _number(text: str | None, *, in_a_second: int = 1) -> float | None:
-    try:
-        value = float(text or "") / in_a_second
-    except ValueError:
+    # Python's own numbers may be "1_000", "nan" or of other scripts' digits.
+    if text is None or NUMBER.fullmatch(text.strip(" \t")) is None:
         return None
+    value = float(text) / in_a_second
     return value if math.isfinite(value) and value > 0 else None
+
+
+NUMBER = re.compile(r"[0-9]+(?:\.[0-9]*)?")
+"""Seconds, or milliseconds: RFC 9110 has digits only, and some services a fraction."""
 
 
 def _until(wanted: str | None, now: str | None) -> float | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -9,10 +10,13 @@ from dataclasses import dataclass
 from batchfiles.campaign.manifest import Manifest, Part, read_manifest
 from batchfiles.campaign.names import RESULT_NAME, stem_of
 from batchfiles.errors import FileError
+from batchfiles.findings import Finding
 from batchfiles.streams.remote import Place, RemotePath, located
 from batchfiles.streams.sources import STDIN, Source, SourceLike, expand
 
-__all__ = ["Campaign", "CampaignFiles", "campaign_of", "request_sources"]
+__all__ = ["Campaign", "CampaignFiles", "campaign_of", "changed_parts", "request_sources"]
+
+CHUNK = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,6 +108,43 @@ def campaign_of(folder: str | os.PathLike[str] | RemotePath) -> Campaign | None:
     path = located(folder)
     manifest = read_manifest(path)
     return None if manifest is None else Campaign(path, manifest)
+
+
+def changed_parts(files: Iterable[tuple[Place | None, Source]]) -> list[Finding]:
+    """Compare parts of campaigns with what their manifests say of their bytes: a disk or a copy may have damaged them.
+
+    Args:
+        files: Where each file is, and where its bytes are read; other files than parts are passed over.
+
+    Returns:
+        A warning for each part that has other bytes than it was made with.
+
+    Raises:
+        DataError: A manifest is damaged.
+        FileError: A file can't be read.
+        TruncatedFile: A compressed part is damaged.
+    """
+    campaigns: dict[Place, Campaign | None] = {}
+    found = []
+    for place, source in files:
+        if place is None:
+            continue
+        if place.parent not in campaigns:
+            campaigns[place.parent] = campaign_of(place.parent)
+        campaign = campaigns[place.parent]
+        part = None if campaign is None else next((part for part in campaign.manifest.parts if part.file == place.name), None)
+        if part is not None and _sha256(source) != part.sha256.lower():
+            words = "The part has other bytes than its manifest says: it was changed or damaged since it was made."
+            found.append(Finding(code="changed_part", message=words, severity="warning", path=source.name))
+    return found
+
+
+def _sha256(source: Source) -> str:
+    digest = hashlib.sha256()
+    with source.open() as file:
+        while chunk := file.read(CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
 
 
 def request_sources(sources: Iterable[SourceLike], *, filesystem: object = None) -> list[Source]:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Iterable
-from contextlib import nullcontext
+from contextlib import ExitStack
 from pathlib import Path
 
 from batchfiles.campaign.manifest import Part, read_manifest
@@ -16,6 +15,7 @@ from batchfiles.campaign_run.report import PlannedPart, RunPlan
 from batchfiles.campaign_run.run import campaign_folder, refuse_changed, run_sources
 from batchfiles.limits import OPENAI, Limits
 from batchfiles.streams.sources import SourceLike
+from batchfiles.streams.spool import Spool
 
 __all__ = ["plan_run"]
 
@@ -53,12 +53,14 @@ def plan_run(
         refuse_changed(folder, ledger.begun, fingerprints(sources))
         by = ledger.begun["by"]
     manifest = read_manifest(folder) if ledger.parts else None
-    with nullcontext(str(folder)) if manifest is not None else tempfile.TemporaryDirectory(dir=temp_dir) as place:
+    with ExitStack() as stack:
+        place = Path(folder)
         if manifest is None:
-            manifest = lay_parts(sources, Path(place), limits, by)
+            place = stack.enter_context(Spool(temp_dir)).path
+            manifest = lay_parts(sources, place, limits, by)
         sent = {state.name for state in ledger.parts.values() if state.status != "waiting"}
         parts = (part for part in manifest.parts if part.file not in sent)
-        return RunPlan(folder=str(folder), parts=tuple(_planned(Path(place), parts, endpoint)))
+        return RunPlan(folder=str(folder), parts=tuple(_planned(place, parts, endpoint)))
 
 
 def _planned(folder: Path, parts: Iterable[Part], endpoint: str | None) -> Iterable[PlannedPart]:

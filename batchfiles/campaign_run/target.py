@@ -10,7 +10,7 @@ from batchfiles.errors import OutputExists
 from batchfiles.jobs.table_job import is_folder
 from batchfiles.jobs.table_part import is_part_name
 from batchfiles.streams.atomic import refuse_existing, refuse_existing_folder
-from batchfiles.streams.remote import RemotePath, located
+from batchfiles.streams.remote import RemotePath, located, real_path
 from batchfiles.streams.upload import refuse_remote_folder
 from batchfiles.table.writing import format_of
 
@@ -55,7 +55,7 @@ class Target:
         Raises:
             ValueError: It does.
         """
-        if self.key is not None and isinstance(self._place, Path) and Path(self.key).is_relative_to(folder.resolve()):
+        if self.key is not None and isinstance(self._place, Path) and Path(self.key).is_relative_to(real_path(folder)):
             raise ValueError(f"{self.output} is in the campaign folder, whose files are joined: write the table elsewhere")
 
     def is_there(self, ours: Collection[str]) -> bool:

@@ -28,7 +28,8 @@ def words_of_lines(blank_lines: int, findings: Iterable[Finding] = ()) -> Iterat
     if blank_lines:
         yield f"{plural(blank_lines, 'blank line')} left out"
     for finding in findings:
-        yield visible(f"{finding.path}:{finding.line_number}: {WORDS.get(finding.code, finding.message)}")
+        place = finding.path if finding.line_number is None else f"{finding.path}:{finding.line_number}"
+        yield visible(f"{place}: {WORDS.get(finding.code, finding.message)}")
 
 
 def first_findings(findings: Sequence[Finding]) -> Iterator[str]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Iterator
+from typing import Any
 
 from batchfiles.cli.terminal import visible
 
-__all__ = ["ascii_json", "indented_json", "mended_json"]
+__all__ = ["ascii_json", "indented_json", "json_of_row", "mended_json"]
 
 TOKEN = re.compile(
     r"""
@@ -97,3 +99,39 @@ def _mended(token: re.Match[str]) -> str:
     string = json.loads(words)  # joins the escapes of whole pairs, so that only lone halves are left
     mended = SURROGATE.sub("\ufffd", string)
     return words if mended == string else json.dumps(mended)
+
+
+def json_of_row(value: Any, *, for_people: bool = False) -> str:  # noqa: ANN401 - any JSON value
+    """Write a value as `json.dumps` does, at any depth; what JSON has no form for is text.
+
+    Args:
+        value: The value.
+        for_people: Whether letters and NaN are written as they are, and not in ASCII and as null.
+    """
+    ensure_ascii = not for_people
+    pieces: list[str] = []
+    waiting: list[Any] = [value]
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, _Piece):
+            pieces.append(item)
+        elif isinstance(item, dict):
+            members = [
+                (_Piece(f"{', ' if number else ''}{json.dumps(key, ensure_ascii=ensure_ascii)}: "), each)
+                for number, (key, each) in enumerate(item.items())
+            ]
+            waiting += reversed([_Piece("{"), *(each for member in members for each in member), _Piece("}")])
+        elif isinstance(item, list):
+            elements = [(_Piece(", " if number else ""), each) for number, each in enumerate(item)]
+            waiting += reversed([_Piece("["), *(each for element in elements for each in element), _Piece("]")])
+        elif not for_people and isinstance(item, float) and not math.isfinite(item):
+            pieces.append("null")
+        else:
+            pieces.append(json.dumps(item, ensure_ascii=ensure_ascii, default=str))
+    return "".join(pieces)
+
+
+class _Piece(str):
+    """Text that is written as it is."""
+
+    __slots__ = ()

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from batchfiles.cli.indented_json import json_of_row
 from batchfiles.cli.terminal import cut, padded, visible, width_of, wrapped
 
 __all__ = ["Layout", "lay_out"]
@@ -127,7 +127,7 @@ def _text(value: Any) -> str:  # noqa: ANN401 - any JSON value
     if isinstance(value, list):
         value = value[:LONGEST_LIST]
     if not isinstance(value, str):
-        value = json.dumps(value, ensure_ascii=False, default=str)
+        value = json_of_row(value, for_people=True)
     return visible(value[:LONGEST_CELL])
 
 

@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from batchfiles.cli.options import with_options
+from batchfiles.cli.options import Size, with_options
 from batchfiles.errors import FileError
 from batchfiles.limits import OPENAI, PROFILES, Limits
 from batchfiles.limits.own import own_limits
-from batchfiles.limits.size import bytes_of
 from batchfiles.streams.small_files import small_file
 from batchfiles.streams.urls import shown_name
 
@@ -78,10 +77,7 @@ class Number(NumberBase):
         if value.lower() == "none":
             return NO_LIMIT
         if self._size:
-            try:
-                return bytes_of(value)
-            except ValueError as error:
-                self.fail(str(error), param, ctx)
+            return Size().convert(value, param, ctx)
         if not value.replace("_", "").isdecimal() or int(value) == 0:
             self.fail(f"{value!r} is no number above 0, nor 'none'.", param, ctx)
         return int(value)

@@ -29,6 +29,7 @@ from typing import Any, NoReturn
 
 import click
 
+from batchfiles.cli import interrupted
 from batchfiles.cli.terminal import cut, visible
 from batchfiles.errors import BatchFilesError, Mismatch, OutputExists, StillRunning
 
@@ -152,12 +153,14 @@ def _end(number: int, _frame: FrameType | None) -> NoReturn:
 def exit_code(arguments: Sequence[str]) -> int:
     """Run the command line and return its exit code; what went wrong stands on standard error."""
     try:
+        if signal.getsignal(signal.SIGINT) is interrupted:
+            signal.signal(signal.SIGINT, signal.default_int_handler)  # from here on an exception is caught
         code = _invoke(list(arguments))
         sys.stdout.flush()  # here, where an error is still an error
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - nothing is hidden: each gets its code and its sentence
         if os.environ.get(TRACEBACK) == "1":
             traceback.print_exc()
-        return _report(error)
+        return _report(error, arguments)
     return code
 
 
@@ -176,8 +179,12 @@ def _invoke(arguments: list[str]) -> int:
     return 0
 
 
-def _report(error: BaseException) -> int:
+def _report(error: BaseException, arguments: Sequence[str]) -> int:
     """Say in one line what went wrong, and choose the code."""
+
+    def _say(words: str) -> None:
+        click.echo(f"batchfiles: {visible(_without_secrets(words, arguments))}", err=True)
+
     if _is_closed_pipe(error):
         _forget_stdout()
         return PIPE_CLOSED
@@ -205,8 +212,15 @@ def _report(error: BaseException) -> int:
     return BUG
 
 
-def _say(words: str) -> None:
-    click.echo(f"batchfiles: {visible(words)}", err=True)
+def _without_secrets(words: str, arguments: Sequence[str]) -> str:
+    """Return a message without the credentials of URLs: click repeats what was typed."""
+    from batchfiles.streams.urls import shown_name
+
+    for argument in arguments:
+        for text in (argument, argument.partition("=")[2]):
+            if (shown := shown_name(text)) != text:
+                words = words.replace(text, shown).replace(repr(text)[1:-1], shown)
+    return words
 
 
 def _is_closed_pipe(error: BaseException) -> bool:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from batchfiles.limits import LINE_CAP
+from batchfiles.limits.size import bytes_of
 
 __all__ = [
     "FilesOrPairs",
+    "Size",
     "counts_option",
     "csv_null_option",
     "files_argument",
@@ -93,6 +95,27 @@ workers_option = click.option(
 )
 
 
+if TYPE_CHECKING:
+    SizeBase = click.ParamType[int]
+else:  # old releases of click have no brackets here
+    SizeBase = click.ParamType
+
+
+class Size(SizeBase):
+    """A number of bytes above 0, with a unit or without."""
+
+    name = "size"
+
+    def convert(self, value: str | int, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Read the number, or say what is wrong with it."""
+        if isinstance(value, int):
+            return value
+        try:
+            return bytes_of(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
 def temp_dir_option(words: str) -> Callable[[Command], Command]:
     """Return `--temp-dir`.
 
@@ -111,10 +134,10 @@ def line_cap_option(words: str, *, default: int = LINE_CAP) -> Callable[[Command
     """
     return click.option(
         "--max-line-bytes",
-        type=click.IntRange(min=1),
+        type=Size(),
         default=default,
         show_default=f"{default // 1024**2} MiB",
-        metavar="N",
+        metavar="SIZE",
         help=words,
     )
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import math
 import shutil
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
+from batchfiles.cli.indented_json import json_of_row
 from batchfiles.cli.terminal import cut_in_front, visible, wrapped
 from batchfiles.jobs.lean_import import import_pyarrow
 
@@ -61,7 +60,8 @@ def show(file: str, *, count: int, columns: str | None, as_json: bool) -> None:
     preview = first_rows(file, count, names)
     if as_json:
         for row in preview.rows:
-            click.echo(_json({name: row.get(name) for name in preview.columns}))
+            # In ASCII, so that nothing in it can reach into a terminal.
+            click.echo(json_of_row({name: row.get(name) for name in preview.columns}))
         return
     for line in _page(preview, shutil.get_terminal_size((100, 24)).columns, asked=names is not None):
         click.echo(line)
@@ -101,19 +101,3 @@ def _size(count: int) -> str:
         if count >= power:
             return f"{count / power:,.1f} {unit}"
     return f"{count} B"
-
-
-def _json(row: dict[str, Any]) -> str:
-    """Write a row as JSON in ASCII, so that nothing in it can reach into a terminal."""
-    try:
-        return json.dumps(row, default=str, allow_nan=False)
-    except ValueError:
-        return json.dumps(_finite(row), default=str)
-
-
-def _finite(value: Any) -> Any:  # noqa: ANN401 - any JSON value
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    if isinstance(value, list):
-        return [_finite(item) for item in value]
-    return {key: _finite(item) for key, item in value.items()} if isinstance(value, dict) else value

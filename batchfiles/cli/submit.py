@@ -21,6 +21,7 @@ from batchfiles.cli.status import json_option, print_batches
 from batchfiles.cli.terminal import visible
 from batchfiles.cli.waiting import wait_for
 from batchfiles.errors import AlreadySubmitted, NotFound
+from batchfiles.streams.remote import real_path
 
 if TYPE_CHECKING:
     from batchfiles.api.batch import Batch
@@ -118,7 +119,7 @@ def _alone_in(names: Sequence[str]) -> Iterator[None]:
     from batchfiles.campaign_run.lock import locked
 
     with ExitStack() as locks:
-        for folder in {Path(name).resolve() for name in names if campaign_named(name) is not None}:
+        for folder in {real_path(Path(name)) for name in names if campaign_named(name) is not None}:
             locks.enter_context(locked(folder))
         yield
 

@@ -141,7 +141,8 @@ class TableOrder:
         held = those_that_hold([condition for some in options["fail_on"] for condition in some], counts, total)
         failed = [("fail-on", f"{condition.text}: {counts[condition.name]:,} of {total:,} {noun}") for condition in held]
         width = min(shutil.get_terminal_size((WIDEST, 24)).columns, WIDEST)
-        said = [line for note in (*notes, *notes_of_table(report), *failed) for line in told(note, width)]
+        all_notes = (*notes, *notes_of_table(report, csv_safe=options["csv_safe"]), *failed)
+        said = [line for note in all_notes for line in told(note, width)]
         lines = [*outcome_table(report, noun), "", *said, *([""] if said else []), self._last_words(report)]
         click.echo("\n".join(lines), err=True)
         if held:

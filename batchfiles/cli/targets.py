@@ -14,7 +14,7 @@ from batchfiles.cli.terminal import visible
 from batchfiles.errors import FileError
 from batchfiles.streams.atomic import refuse_existing, refuse_existing_folder
 from batchfiles.streams.ours import Ours, nothing
-from batchfiles.streams.remote import RemotePath, located
+from batchfiles.streams.remote import RemotePath, located, real_path
 from batchfiles.streams.urls import shown_name
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def place_of(output: str) -> str:
 
 
 def _check_once(option: str, path: Path | RemotePath, taken: dict[Hashable, str], read: dict[Hashable, str]) -> None:
-    key = path.key if isinstance(path, RemotePath) else path.resolve()
+    key = path.key if isinstance(path, RemotePath) else real_path(path)
     if key in taken:
         raise click.UsageError(f"{taken[key]} and {option} name the same file, {path}.")
     if key in read:
@@ -107,7 +107,7 @@ def _is_in(source: Source, folder: Path | RemotePath) -> bool:
     if isinstance(folder, RemotePath):
         remote = source.remote
         return remote is not None and remote.filesystem is folder.filesystem and remote.path.startswith(f"{folder.path}/")
-    return source.path is not None and source.path.resolve().is_relative_to(folder.resolve())
+    return source.path is not None and real_path(source.path).is_relative_to(real_path(folder))
 
 
 def _check_parent(path: Path) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from batchfiles.cli.limits_options import limits_options
-from batchfiles.cli.options import files_argument
+from batchfiles.cli.options import files_argument, temp_dir_option
 from batchfiles.cli.progress import Progress, total_of
 from batchfiles.cli.report_json import report_json
 from batchfiles.cli.terminal import cut, visible
@@ -40,6 +40,7 @@ CELL_WIDTH = 40
 )
 @click.option("--strict", is_flag=True, help="Take warnings for errors.")
 @click.option("--json", "as_json", is_flag=True, help="Print the whole report as one JSON object instead.")
+@temp_dir_option("Where ids wait to be compared that are too many for memory.")
 @click.pass_context
 def validate(
     context: click.Context,
@@ -50,6 +51,7 @@ def validate(
     max_findings: int,
     strict: bool,
     as_json: bool,
+    temp_dir: str | None,
 ) -> None:
     """Check request files before they are sent.
 
@@ -100,6 +102,7 @@ def validate(
             strict=strict,
             on_finding=None if as_json else show,
             on_bytes=progress.add,
+            temp_dir=temp_dir,
         )
     if as_json:
         click.echo(report_json(report))

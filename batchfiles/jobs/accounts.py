@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
@@ -12,7 +11,7 @@ from batchfiles.codec import Repaired, loads
 from batchfiles.custom_ids.index import Index, Place
 from batchfiles.custom_ids.marks import Marks
 from batchfiles.jobs.candidates import ResultFile, fetch, id_of_line, read_result
-from batchfiles.jobs.local_file import LocalFile, opened
+from batchfiles.jobs.local_file import LocalFile, OpenFiles
 from batchfiles.jobs.stray import UNTIL_NEWLINE
 from batchfiles.jobs.survey import Misindexed, Survey, is_misindexed
 
@@ -100,7 +99,7 @@ class Accounts:
         unclaimed = pc.invert(pc.or_(self._marks.mask("used"), self._marks.mask("superseded")))
         if not pc.any(unclaimed).as_py():
             return
-        descriptors = opened(self._files)
+        descriptors = OpenFiles(self._files)
         try:
             for scalar in _in_order_of_files(index, unclaimed):
                 place = index.place(scalar.as_py())
@@ -114,8 +113,7 @@ class Accounts:
                 self.counts["repaired"] += type(value) is Repaired
                 self._count_unclaimed_line(place, malformed=value is None)
         finally:
-            for descriptor in descriptors:
-                os.close(descriptor)
+            descriptors.close()
 
     def _count_unclaimed_line(self, place: Place, *, malformed: bool) -> None:
         if malformed:
@@ -157,7 +155,7 @@ def duplicate_inputs(
         How many there are, and the first places.
     """
     parts = own_batches | {file.part for file in files if file.part is not None}
-    descriptors = opened(inputs)
+    descriptors = OpenFiles(inputs)
     count = 0
     pairs: list[tuple[Place, Place]] = []
     try:
@@ -172,8 +170,7 @@ def duplicate_inputs(
                     pairs = sorted([*pairs, (place, seen[key])])[:EXAMPLES]
                 seen.setdefault(key, place)
     finally:
-        for descriptor in descriptors:
-            os.close(descriptor)
+        descriptors.close()
     return count, [
         f"{inputs[place.file].name}:{place.line_number} (first at {inputs[first.file].name}:{first.line_number})"
         for place, first in pairs

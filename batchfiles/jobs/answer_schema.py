@@ -31,13 +31,14 @@ class AnswerSchema(TypedDict):
     requests_ask: bool
 
 
-def named_schema(source: SchemaLike, inputs: Sequence[LocalFile], *, parse_dates: bool) -> AnswerSchema:
+def named_schema(source: SchemaLike, inputs: Sequence[LocalFile], *, parse_dates: bool, cap: int) -> AnswerSchema:
     """Load the schema that somebody named.
 
     Args:
         source: Where it is.
         inputs: The request files; none for results alone.
         parse_dates: Whether dates and times are such, or texts.
+        cap: The longest line that the job reads, in bytes.
 
     Raises:
         FileError: The file can't be read.
@@ -46,17 +47,17 @@ def named_schema(source: SchemaLike, inputs: Sequence[LocalFile], *, parse_dates
     """
     json_schema = load_schema(source)
     read_schema(json_schema, parse_dates=parse_dates)
-    asks = first_request(inputs, _asks) is not None
+    asks = first_request(inputs, _asks, cap=cap) is not None
     return {"json_schema": json_schema, "parse_dates": parse_dates, "named": True, "requests_ask": asks}
 
 
-def requested_schema(inputs: Sequence[LocalFile], *, parse_dates: bool) -> AnswerSchema:
+def requested_schema(inputs: Sequence[LocalFile], *, parse_dates: bool, cap: int) -> AnswerSchema:
     """Take the schema from the first request that asks for one.
 
     Raises:
         Mismatch: There is none, or no type can be made of its schema.
     """
-    found = first_request(inputs, _asks)
+    found = first_request(inputs, _asks, cap=cap)
     if found is None:
         raise Mismatch(
             "no request asks for a JSON Schema that could type the answers: name one (--schema)",

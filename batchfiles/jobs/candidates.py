@@ -15,7 +15,7 @@ from batchfiles.codec import loads, same
 from batchfiles.custom_ids.index import OFFSET_BITS, Index, Place, digest
 from batchfiles.custom_ids.marks import Marks
 from batchfiles.errors import DuplicateCustomId, InvalidLine
-from batchfiles.jobs.local_file import changed, opened
+from batchfiles.jobs.local_file import OpenFiles, changed
 from batchfiles.jobs.stray import UNTIL_NEWLINE
 from batchfiles.jobs.survey import HEAD, Misindexed, id_of_malformed, noted_digest, why_unreadable
 from batchfiles.outcome import INCOMPLETE, MALFORMED, SUCCEEDED, Result, as_answer_to, read, retryable
@@ -27,7 +27,8 @@ FETCHED = 1 << 30
 """Bytes of a line of which the system is told that they are read next, at most."""
 
 OFFSET_MASK = (1 << OFFSET_BITS) - 1
-RANKS = {SUCCEEDED: 2, INCOMPLETE: 1}
+RANKS = {SUCCEEDED: 2, INCOMPLETE: 1, MALFORMED: -1}
+"""Of outcomes, 0 for the others: a line that can't be read is never better than one that can."""
 
 
 class ResultFile(NamedTuple):
@@ -114,14 +115,14 @@ class Candidates:
         self._files = files
         self._refuse_duplicates = refuse_duplicates
         self._read = reader
-        self._descriptors = opened(files)
+        self._open = OpenFiles(files)
+        self._descriptors = self._open.held
         self.also: AbstractSet[int] = frozenset()
         """The numbers of other request files that repeat the line whose result is looked for."""
 
     def close(self) -> None:
         """Close the result files."""
-        while self._descriptors:
-            os.close(self._descriptors.pop())
+        self._open.close()
 
     def announce(self, keys: Iterable[int]) -> None:
         """Tell the system which lines are read next, in the order of the disk, so that it fetches them side by side.
@@ -131,7 +132,7 @@ class Candidates:
         positions, lengths = self._positions, self._lengths
         found = sorted((positions[entry], min(lengths[entry], FETCHED)) for key in keys for entry in self._index.run(key))
         for position, length in found:
-            os.posix_fadvise(self._descriptors[position >> OFFSET_BITS], position & OFFSET_MASK, length, os.POSIX_FADV_WILLNEED)
+            os.posix_fadvise(self._open[position >> OFFSET_BITS], position & OFFSET_MASK, length, os.POSIX_FADV_WILLNEED)
 
     def best(self, custom_id: str, key: int, input_file: int, asked: str | bytes | None = None) -> Found:
         """Return the best result for an id in an input file; what stands for a missing one if there is none.
@@ -178,7 +179,8 @@ class Candidates:
         length = self._lengths[entry]
         if length == UNTIL_NEWLINE:
             return self._overlong(entry, custom_id)
-        line = os.pread(self._descriptors[number], length, position & OFFSET_MASK)
+        descriptor = self._descriptors[number]
+        line = os.pread(self._open[number] if descriptor < 0 else descriptor, length, position & OFFSET_MASK)
         if len(line) != length:
             raise changed(file.name)
         value, result = self._read(line)

@@ -6,8 +6,10 @@ from collections.abc import Callable, Iterator
 from itertools import chain
 from typing import NamedTuple
 
-from batchfiles.errors import LineTooLong, Mismatch
+from batchfiles.codec import request_of
+from batchfiles.errors import InvalidLine, LineTooLong, Mismatch
 from batchfiles.findings import Finding
+from batchfiles.jobs.candidates import read_result
 from batchfiles.jobs.families import Side, classify_lines
 from batchfiles.streams.lines import split
 from batchfiles.streams.sources import Source
@@ -62,6 +64,16 @@ class CopiedLines:
         self._cap = cap
         self.wanted = wanted
         self._on_bytes = on_bytes
+
+    def is_readable(self, line: bytes) -> bool:
+        """Tell whether a line says what a request or a result must say, whichever of the two the lines that were read are."""
+        if self.wanted == "results":
+            return read_result(line)[0] is not None
+        try:
+            request_of(line)
+        except InvalidLine:
+            return False
+        return True
 
     def of(self, source: Source) -> Iterator[Run]:
         """Yield the lines of a file.

@@ -32,7 +32,7 @@ class Export(TableJob[ExportReport]):
         super().__init__(options, spool)
 
     def _table(self) -> str:
-        return self._options.table or table_of_results(self._roles.results)
+        return self._options.table or table_of_results(self._roles.results, cap=self._options.cap)
 
     def _requests(self) -> Sequence[LocalFile]:
         if self._options.schema is not None:
@@ -55,7 +55,9 @@ class Export(TableJob[ExportReport]):
         spec = {
             **self._spec(folder, metadata),
             "results": [list(file) for file in self._roles.result_files()],
-            "text_sizes": [text_sizes_of(file) for file in self._roles.results] if self._table() == "embeddings" else None,
+            "text_sizes": [text_sizes_of(file, cap=self._options.cap) for file in self._roles.results]
+            if self._table() == "embeddings"
+            else None,
         }
         tally = Tally()
         with closing(self._products(crew, spec)) as products:
@@ -116,4 +118,5 @@ def export(*results: SourceLike, filesystem: object = None, **options: Unpack[Ta
     """
     chosen = TableOptions(**options).with_schema_of(filesystem)
     spool = Spool(chosen.temp_dir)
-    return Export(sort_files(results, (), spool, results_only=True, filesystem=filesystem), spool, chosen)
+    roles = sort_files(results, (), spool, results_only=True, filesystem=filesystem, cap=chosen.cap)
+    return Export(roles, spool, chosen)

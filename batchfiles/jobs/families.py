@@ -7,15 +7,16 @@ and its batches failed with "Missing required parameter: 'method'" (567-labs/ins
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, MutableSequence
 from typing import Any, Literal, TypeAlias
 
 from batchfiles.codec import loads
 from batchfiles.errors import InvalidLine, Mismatch
-from batchfiles.findings import Finding
+from batchfiles.limits import LINE_CAP
+from batchfiles.streams.lines import Block
 from batchfiles.streams.sources import Source, read_blocks
 
-__all__ = ["Family", "Side", "classify", "classify_lines", "describe", "family_of"]
+__all__ = ["LINES_LOOKED_AT", "Family", "Side", "classify", "classify_lines", "describe", "family_of", "first_lines"]
 
 Family: TypeAlias = Literal["input", "output", "anthropic_input", "anthropic_output", "gemini", "vertex", "bedrock", "unknown"]
 Side: TypeAlias = Literal["inputs", "results", "empty"]
@@ -110,11 +111,12 @@ def describe(family: Family) -> str:
     return DESCRIPTIONS[family]
 
 
-def classify(source: Source, *, otherwise: Side | None = None) -> Side:
-    """Tell whether a file holds requests or results, by its first line that says so.
+def classify(source: Source, *, otherwise: Side | None = None, cap: int = LINE_CAP) -> Side:
+    """Tell whether a file holds requests or results, by its first line that says so; a line above the cap says so too.
 
     Args:
         source: The file.
+        cap: The longest line that the job reads, in bytes.
         otherwise: What somebody has said it is. It decides where no line can be decoded, and is refused where a line or the
             file as a whole says clearly that it is something else; None takes what the lines look like, or raises.
 
@@ -129,20 +131,19 @@ def classify(source: Source, *, otherwise: Side | None = None) -> Side:
     """
     if source.path is None:
         raise ValueError(f"{source.name} can be read once only: spool it before it is classified")
-    return classify_lines(_lines_of(source), source.name, otherwise=otherwise)
-
-
-def _lines_of(source: Source) -> Iterator[bytes]:
-    """Yield the lines of a file; of a line above the cap its beginning, which mostly says what it is."""
     heads: list[bytes] = []
+    found = read_blocks(source, lambda _: None, cap=cap, on_long=heads.append)
+    return classify_lines(first_lines(found, heads), source.name, otherwise=otherwise)
 
-    def notice(finding: Finding) -> None:
-        if finding.code == "line_too_long" and source.is_seekable_text():
-            with source.open_raw() as file:
-                file.seek(finding.byte_offset or 0)
-                heads.append(file.read(BYTES_OF_HEAD))
 
-    for block in read_blocks(source, notice):
+def first_lines(blocks: Iterable[Block], heads: MutableSequence[bytes]) -> Iterator[bytes]:
+    """Yield the lines of blocks, and of lines above the cap their beginnings, which is enough to tell what they are.
+
+    Args:
+        blocks: What `read_blocks` yields.
+        heads: Where its `on_long` puts the beginnings.
+    """
+    for block in blocks:
         yield from heads
         heads.clear()
         yield from block.lines

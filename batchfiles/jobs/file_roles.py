@@ -8,17 +8,21 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
+from batchfiles.campaign.folder import changed_parts
 from batchfiles.campaign.names import RESULT_NAME
 from batchfiles.errors import Mismatch
+from batchfiles.findings import Finding
 from batchfiles.jobs.batch_parts import BatchParts, without_repeats
 from batchfiles.jobs.candidates import ResultFile
 from batchfiles.jobs.families import Side, classify
 from batchfiles.jobs.folder_files import files_to_read
 from batchfiles.jobs.local_file import LocalFile
 from batchfiles.jobs.sided_lines import paired_as
-from batchfiles.streams.remote import Place, RemotePath
+from batchfiles.limits import LINE_CAP
+from batchfiles.streams.remote import Place, RemotePath, real_path
 from batchfiles.streams.sources import Source, SourceLike, expand
 from batchfiles.streams.spool import Spool
+from batchfiles.streams.urls import shown_name
 
 __all__ = ["FileRoles", "Pairs", "files_and_pairs", "paired_sources", "sort_files"]
 
@@ -38,6 +42,7 @@ class FileRoles:
         retries: Request files that only repeat requests of the inputs: the manifest of their campaign says so.
         not_read: The display names of files and folders in the folders that were given, which are passed over.
         pairs: The request file that somebody named for a result file, by their places.
+        findings: Which of the request files are not what the manifest of their campaign says.
     """
 
     inputs: tuple[LocalFile, ...]
@@ -46,6 +51,7 @@ class FileRoles:
     retries: tuple[LocalFile, ...] = ()
     not_read: tuple[str, ...] = ()
     pairs: Mapping[Place, Place] = field(default_factory=dict)
+    findings: tuple[Finding, ...] = ()
 
     def result_files(self) -> list[ResultFile]:
         """Return the result files with their batch, and with the number of the input file to which they belong.
@@ -86,6 +92,7 @@ def sort_files(
     results_only: bool = False,
     pairs: Pairs = (),
     filesystem: object = None,
+    cap: int = LINE_CAP,
 ) -> FileRoles:
     """Sort files by what their lines are.
 
@@ -96,6 +103,7 @@ def sort_files(
         results_only: Whether requests are out of place, as in an export.
         pairs: Request files, each with the results that belong to it; they are read whether `files` names them or not.
         filesystem: The filesystem in which paths are paths; None takes the local one.
+        cap: The longest line that the job reads, in bytes.
 
     Raises:
         Mismatch: A file is of the other kind than it must be, or of another service's format; nothing was read but first lines.
@@ -105,7 +113,7 @@ def sort_files(
         ValueError: Standard input is named twice, or a file of results is paired with two request files.
     """
     if isinstance(inputs, (str, os.PathLike)):
-        raise TypeError(f"inputs are a list of files, and this is a single one: [{os.fspath(inputs)!r}]")
+        raise TypeError(f"inputs are a list of files, and this is a single one: [{shown_name(os.fspath(inputs))!r}]")
     paired = paired_sources(pairs, filesystem)
     given = [*files, *(source for pair in paired for source in (pair.requests, *pair.results))]
     (forced, unread), (found, passed_over) = (
@@ -116,7 +124,7 @@ def sort_files(
     answering = {source.key: pair.requests.key for pair in paired for source in pair.results}
     sorted_: dict[str, list[LocalFile]] = {"inputs": [], "results": [], "empty": []}
     for source in forced:
-        file, kind = _local(source, spool, "inputs")
+        file, kind = _local(source, spool, "inputs", cap)
         if kind == "results":
             raise Mismatch("holds results, and was given as requests", path=source.name, role="input")
         sorted_["inputs"].append(file)
@@ -125,7 +133,7 @@ def sort_files(
             continue  # a folder may hold the input that was named
         is_asking, is_answering = source.key in asking, source.key in answering
         said: Side | None = "inputs" if is_asking else "results" if results_only or forced or is_answering else _by_name(source)
-        file, kind = _local(source, spool, said)
+        file, kind = _local(source, spool, said, cap)
         if kind == "results" and is_asking:
             raise Mismatch(paired_as("results"), path=source.name, role="input")
         if kind == "inputs" and is_answering:
@@ -136,13 +144,15 @@ def sort_files(
             raise Mismatch("holds requests, and was given as results: name it as an input too", path=source.name, role="output")
         sorted_[kind].append(file)
     requests, retries = without_repeats(sorted_["inputs"])
+    changed = changed_parts((file.original, Source(file.name, path=file.path)) for file in (*requests, *retries))
     return FileRoles(
         requests,
         tuple(sorted_["results"]),
         tuple(sorted_["empty"]),
         retries,
-        (*unread, *passed_over),
-        {_place(source): _place(pair.requests) for pair in paired for source in pair.results},
+        not_read=(*unread, *passed_over),
+        pairs={_place(source): _place(pair.requests) for pair in paired for source in pair.results},
+        findings=tuple(changed),
     )
 
 
@@ -211,7 +221,7 @@ def files_and_pairs(sources: Iterable[SourceLike], pairs: Pairs, filesystem: obj
 
 
 def _place(source: Source) -> Place:
-    place = source.remote or (source.path.resolve() if source.path is not None else None)
+    place = source.remote or (real_path(source.path) if source.path is not None else None)
     assert place is not None  # noqa: S101 - pairs are of files with names
     return place
 
@@ -221,8 +231,8 @@ def _by_name(source: Source) -> Side | None:
     return "results" if RESULT_NAME.fullmatch(Path(source.name).name) else None
 
 
-def _local(source: Source, spool: Spool, otherwise: Side | None) -> tuple[LocalFile, Side]:
+def _local(source: Source, spool: Spool, otherwise: Side | None, cap: int) -> tuple[LocalFile, Side]:
     path = spool.local(source)
-    original = source.remote or (source.path.resolve() if source.path is not None else None)
+    original = source.remote or (real_path(source.path) if source.path is not None else None)
     file = LocalFile.of(source.name, original, path)
-    return file, classify(Source(source.name, path=path), otherwise=otherwise)
+    return file, classify(Source(source.name, path=path), otherwise=otherwise, cap=cap)

@@ -21,10 +21,10 @@ SAMPLE = 100
 """Lines of a file of results that say which size its vectors have where they are texts."""
 
 
-def table_of_inputs(files: Iterable[LocalFile]) -> str:
+def table_of_inputs(files: Iterable[LocalFile], *, cap: int) -> str:
     """Choose by the `url` of the first request, and, where that makes vectors, by all: files that mix endpoints make requests."""
     found = "requests"
-    for line in _lines(files):
+    for line in _lines(files, cap):
         if EMBEDDINGS_URL.search(line):
             found = "embeddings"
         elif (value := _object(line)) is not None:
@@ -39,11 +39,11 @@ EMBEDDINGS_URL = re.compile(rb'^{ ?"custom_id": ?"[^"\\]*", ?"method": ?"POST", 
 """The beginning of an ordinary request for vectors; other lines are decoded."""
 
 
-def table_of_results(files: Iterable[LocalFile]) -> str:
+def table_of_results(files: Iterable[LocalFile], *, cap: int) -> str:
     """Choose by the body of each file's first success: all must be vectors."""
     found = set()
     for file in files:
-        for line in _lines([file]):
+        for line in _lines([file], cap):
             if (value := _object(line)) is not None and (endpoint := _endpoint_of_success(value)) is not None:
                 found.add(endpoint)
                 break
@@ -51,16 +51,17 @@ def table_of_results(files: Iterable[LocalFile]) -> str:
 
 
 def first_request(
-    files: Iterable[LocalFile], is_wanted: Callable[[bytes, dict[str, Any] | None], bool]
+    files: Iterable[LocalFile], is_wanted: Callable[[bytes, dict[str, Any] | None], bool], *, cap: int
 ) -> tuple[str, int, dict[str, Any]] | None:
     """Return the first request that is wanted and can be read, with its file's name and its line number; None if there is none.
 
     Args:
         files: The request files.
         is_wanted: Takes a line and None, and tells whether it is worth decoding; then the line and the request.
+        cap: The longest line that the job reads, in bytes.
     """
     for file in files:
-        for block in read_blocks(Source(file.name, path=file.path), lambda _: None):
+        for block in read_blocks(Source(file.name, path=file.path), lambda _: None, cap=cap):
             for number, line in enumerate(block.lines, block.line_number):
                 value = _object(line) if is_wanted(line, None) else None
                 if value is not None and isinstance(value.get("custom_id"), str) and is_wanted(line, value):
@@ -68,10 +69,10 @@ def first_request(
     return None
 
 
-def text_sizes_of(file: LocalFile) -> dict[str, int]:
+def text_sizes_of(file: LocalFile, *, cap: int) -> dict[str, int]:
     """Return, by model, the bytes that most of the first vectors of a file take that are texts; without a model under ""."""
     found: dict[str, Counter[int]] = {}
-    for line in islice(_lines([file]), SAMPLE):
+    for line in islice(_lines([file], cap), SAMPLE):
         value = _object(line)
         if value is None or _endpoint_of_success(value) != EMBEDDINGS:
             continue
@@ -87,9 +88,9 @@ def _endpoint_of_success(line: dict[str, Any]) -> str | None:
     return endpoint_of(result.body) if result.outcome == SUCCEEDED and result.body else None
 
 
-def _lines(files: Iterable[LocalFile]) -> Iterator[bytes]:
+def _lines(files: Iterable[LocalFile], cap: int) -> Iterator[bytes]:
     for file in files:
-        for block in read_blocks(Source(file.name, path=file.path), lambda _: None):
+        for block in read_blocks(Source(file.name, path=file.path), lambda _: None, cap=cap):
             yield from block.lines
 
 

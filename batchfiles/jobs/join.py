@@ -125,7 +125,7 @@ class Join(TableJob[JoinReport]):
             self._quick = False
 
     def _table(self) -> str:
-        return self._options.table or table_of_inputs(self._roles.inputs)
+        return self._options.table or table_of_inputs(self._roles.inputs, cap=self._options.cap)
 
     def _requests(self) -> Sequence[LocalFile]:
         return self._roles.inputs
@@ -227,7 +227,7 @@ class Join(TableJob[JoinReport]):
         fields = tally.fields()
         fields["blank_lines"] += survey.blank_lines
         fields["repaired_lines"] += survey.repaired_lines + accounts.counts["repaired"]
-        fields["findings"] = (*survey.findings, *fields["findings"])
+        fields["findings"] = (*self._roles.findings, *survey.findings, *fields["findings"])
         fields["findings_not_listed"] += survey.findings_not_listed
         passed_over = not_read_fields(self._roles.not_read)
         fields |= passed_over | {"examples": fields["examples"] | passed_over["examples"]}
@@ -344,7 +344,7 @@ def join(
         raise TypeError("join needs at least one file")
     chosen = TableOptions(**options).with_schema_of(filesystem)
     spool = Spool(chosen.temp_dir)
-    roles = sort_files(files, inputs, spool, pairs=pairs, filesystem=filesystem)
+    roles = sort_files(files, inputs, spool, pairs=pairs, filesystem=filesystem, cap=chosen.cap)
     if not roles.inputs and roles.results:
         names = ", ".join(file.name for file in roles.results[:3])
         raise Mismatch(f"no file holds requests, only results ({names}): name the request file too, or export the results alone")

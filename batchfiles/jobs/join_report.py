@@ -29,6 +29,7 @@ class TableReport:
         misfits: Values that did not fit their column and are null; the bodies that held them are kept.
         embeddings_in_requests: Vectors that met the requests table, which has no column for them.
         parse_errors: Answers that don't fit the JSON Schema; `parsed` is null there and `parse_error` says why.
+        formula_cells: Cells of a CSV file that a spreadsheet takes for formulas; with `csv_safe` they begin with `'`.
         findings: What was noticed about the files, the first of each range.
         findings_not_listed: How many more there were.
         seconds: How long it took.
@@ -60,6 +61,7 @@ class TableReport:
     misfits: int = 0
     embeddings_in_requests: int = 0
     parse_errors: int = 0
+    formula_cells: int = 0
     findings: tuple[Finding, ...] = ()
     findings_not_listed: int = 0
     seconds: float = 0.0

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+import resource
+from collections import deque
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, Self
 
-from batchfiles.errors import FileError
 from batchfiles.streams.atomic import file_error
 from batchfiles.streams.remote import Place
+from batchfiles.streams.sources import changed
 
-__all__ = ["LocalFile", "changed", "check_unchanged", "opened"]
+__all__ = ["LocalFile", "OpenFiles", "changed", "check_unchanged", "most_open"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +60,6 @@ def check_unchanged(files: Iterable[LocalFile]) -> None:
             raise changed(file.name)
 
 
-def changed(name: str) -> FileError:
-    """Return the exception for a file that is not what it was."""
-    return FileError("the file changed while it was being read", path=name)
-
-
 class Named(Protocol):
     """A file that has a display name and a path."""
 
@@ -75,18 +72,64 @@ class Named(Protocol):
         """The local path."""
 
 
-def opened(files: Iterable[Named]) -> list[int]:
-    """Open files for reading by offset; returns their descriptors, which are the caller's to close.
+MOST_OPEN = 256
+"""Files that are open at a time, where the system lets a process have many."""
 
-    Raises:
-        FileError: One of them can't be opened, such as one that was removed since it was first looked at.
+
+def most_open() -> int:
+    """Return how many files may be open at a time: a quarter of what the system allows, 64 of the 256 on macOS."""
+    allowed = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return MOST_OPEN if allowed == resource.RLIM_INFINITY else max(1, min(MOST_OPEN, allowed // 4))
+
+
+class OpenFiles:
+    """Files that are read by offset: each is opened when its turn comes, and those that were opened first are closed again.
+
+    Args:
+        files: The files, by number.
+
+    Attributes:
+        held: The descriptor of each file, -1 where it is not open; for loops in which a call for each line is too much.
     """
-    descriptors: list[int] = []
-    for file in files:
+
+    def __init__(self, files: Sequence[Named]) -> None:
+        self.held = [-1] * len(files)
+        self._files = files
+        self._most = most_open()
+        self._open: deque[int] = deque()
+
+    def __getitem__(self, number: int) -> int:
+        """Return the descriptor of a file, good until another one is asked for.
+
+        Raises:
+            FileError: It can't be opened, such as one that was removed since it was first looked at.
+        """
+        descriptor = self.held[number]
+        if descriptor >= 0:
+            return descriptor
+        while len(self._open) >= self._most:
+            self._close_first()
+        file = self._files[number]
         try:
-            descriptors.append(os.open(file.path, os.O_RDONLY))
+            descriptor = os.open(file.path, os.O_RDONLY | os.O_CLOEXEC)
         except OSError as error:
-            for descriptor in descriptors:
-                os.close(descriptor)
             raise file_error(error, file.name) from None
-    return descriptors
+        self.held[number] = descriptor
+        self._open.append(number)
+        return descriptor
+
+    def _close_first(self) -> None:
+        number = self._open.popleft()
+        descriptor, self.held[number] = self.held[number], -1
+        os.close(descriptor)
+
+    def close(self) -> None:
+        """Close all of them."""
+        while self._open:
+            self._close_first()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

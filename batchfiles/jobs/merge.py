@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from batchfiles.campaign.folder import request_sources
+from batchfiles.campaign.folder import changed_parts, request_sources
 from batchfiles.custom_ids.unique import UniqueIds
 from batchfiles.errors import DuplicateCustomId
 from batchfiles.findings import Finding
@@ -18,6 +18,7 @@ from batchfiles.jobs.copied_lines import CopiedLines, Run
 from batchfiles.jobs.file_check import PLACE_BITS
 from batchfiles.jobs.repeated_ids import RepeatedIds
 from batchfiles.limits import RESULT_LINE_CAP
+from batchfiles.streams.remote import Place
 from batchfiles.streams.sources import Source, SourceLike
 from batchfiles.streams.spool import Spool
 from batchfiles.writing import STDOUT, CopyWriter, Target
@@ -91,9 +92,9 @@ def merge(
             merging what `split` made of one file gives back that file.
         output: A path, whose suffix may ask for compression; `-` for standard output; an open file.
         on_duplicate: What to do where a `custom_id` stands twice: `"error"` refuses, `"first"` and `"last"` keep one of the
-            lines, `"keep"` keeps all and does not look. `"first"` and `"last"` read the files twice. A request line that is in
-            another file too, byte for byte, is the same request: `"error"` leaves it out and counts it, unless the output is
-            standard output or an open file.
+            lines that can be read, `"keep"` keeps all and does not look. `"first"` and `"last"` read the files twice, and a third
+            time where an id is repeated. A request line that is in another file too, byte for byte, is the same request:
+            `"error"` leaves it out and counts it, unless the output is standard output or an open file.
         force: Whether a file that is there may be replaced.
         cap: The longest line that is read, in bytes.
         ids_in_memory: How many ids stay in memory; those behind are compared at the end.
@@ -179,7 +180,7 @@ class _Merge:
                 files = [Source(file.name, path=spool.local(file)) for file in files]
                 for number, run in _runs(files, CopiedLines(self._cap)):
                     ids.add(run, number)
-                unneeded = ids.unneeded(last=on_duplicate == "last")
+                unneeded = ids.unneeded(_damaged(files, ids.places(), self._cap), last=on_duplicate == "last")
             lines = CopiedLines(self._cap, self._on_bytes)
             for number, run in _runs(files, lines):
                 if refuse:
@@ -195,7 +196,7 @@ class _Merge:
             dropped=len(unneeded),
             unreadable=ids.unreadable,
             blank_lines=lines.blank_lines,
-            findings=tuple(lines.findings),
+            findings=(*changed_parts((_place_of(file), file) for file in self._files), *lines.findings),
             repeated_inputs=len(repeated or ()),
         )
 
@@ -228,11 +229,30 @@ class _Merge:
         return array("q", sorted(place for places in repetitions.values() for place in places))
 
 
+def _place_of(file: Source) -> Place | None:
+    return file.remote or file.path
+
+
 def _runs(files: list[Source], lines: CopiedLines) -> Iterator[tuple[int, Run]]:
     """Yield the lines of all files, with the number of their file."""
     for number, file in enumerate(files):
         for run in lines.of(file):
             yield number, run
+
+
+def _damaged(files: list[Source], places: array[int], cap: int) -> set[int]:
+    """Return which of the places are those of lines that can't be read."""
+    found: set[int] = set()
+    if not places:
+        return found
+    lines = CopiedLines(cap)
+    for number, run in _runs(files, lines):
+        base = (number << PLACE_BITS) + run.line_number
+        start = bisect_left(places, base)
+        for place in places[start : bisect_left(places, base + len(run.whole_lines), start)]:
+            if not lines.is_readable(run.whole_lines[place - base]):
+                found.add(place)
+    return found
 
 
 def _copy(run: Run, base: int, unneeded: array[int], writer: CopyWriter) -> None:

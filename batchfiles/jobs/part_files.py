@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO, Self
+from typing import BinaryIO, Self, cast
 
 from batchfiles.streams.atomic import sync
 from batchfiles.streams.behind import PIECE, Behind, write_all
@@ -59,6 +59,19 @@ class PartWriter:
         self._syncing.finish()
 
 
+class _Appended:
+    """A file that is open only while it gets a piece: a process may have few files open, and a split many parts."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def write(self, data: bytes) -> int:
+        """Write all of a piece."""
+        with self._path.open("ab", buffering=0) as file:
+            write_all(cast("BinaryIO", file), data)
+        return len(data)
+
+
 class PartFile:
     """One file as it grows.
 
@@ -84,7 +97,8 @@ class PartFile:
         self._size = 0
         self._digest = hashlib.sha256()
         self._stack = ExitStack()
-        file = self._stack.enter_context(path.open("xb", buffering=0))
+        path.open("xb").close()
+        file = cast("BinaryIO", _Appended(path))
         self._sink: BinaryIO = self._stack.enter_context(compressed(file, compression_of_name(path.name)))
 
     @property

@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 from batchfiles.custom_ids.index import Place
 from batchfiles.jobs.candidates import ResultFile, fetch
-from batchfiles.jobs.local_file import opened
+from batchfiles.jobs.local_file import OpenFiles
 from batchfiles.jobs.stray import UNTIL_NEWLINE
 from batchfiles.streams.atomic import atomic_file
 from batchfiles.streams.compression import compressed, compression_of_name
@@ -34,7 +34,7 @@ def write_rejects(
         OutputExists: The file is there and `force` was not given.
         FileError: The disk refused, or a result file changed meanwhile.
     """
-    descriptors = opened(files)
+    descriptors = OpenFiles(files)
     try:
         with atomic_file(path, force=force, temp_dir=temp_dir) as file, compressed(file, compression_of_name(path.name)) as sink:
             for place in places:
@@ -44,8 +44,7 @@ def write_rejects(
                     sink.write(fetch(descriptors[place.file], place, files[place.file].name))
                 sink.write(b"\n")
     finally:
-        for descriptor in descriptors:
-            os.close(descriptor)
+        descriptors.close()
 
 
 def _copy_until_newline(descriptor: int, offset: int, sink: BinaryIO) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from collections.abc import Container
 
 from batchfiles.custom_ids.unique import UniqueIds
 from batchfiles.errors import DuplicateCustomId
@@ -67,20 +68,29 @@ class RepeatedIds:
             raise self._duplicate(*found)
 
     def repetitions(self) -> dict[int, list[int]]:
-        """Return the places of the lines with the same id as an earlier one, by the place of that."""
+        """Return the places of the lines with the same id as an earlier one, by the place of that; call it once, at the end."""
         for _, first, place in self._unique.duplicates():
             self._repeated.setdefault(first, []).append(place)
         return self._repeated
 
-    def unneeded(self, *, last: bool) -> array[int]:
+    def places(self) -> array[int]:
+        """Return the places of all lines whose id is repeated, in order; call it when all ids were added."""
+        return array("q", sorted(place for first, places in self.repetitions().items() for place in (first, *places)))
+
+    def unneeded(self, damaged: Container[int], *, last: bool) -> array[int]:
         """Return the places of the lines to leave out, in order.
 
         Args:
+            damaged: The places of lines that can't be read, among those of `places`. Such a line is kept only if all lines of its
+                id are such.
             last: Whether the last line of an id is kept, and not the first.
         """
         found = array("q")
-        for first, places in self.repetitions().items():
-            found.extend([first, *places[:-1]] if last else places)
+        for first, others in self._repeated.items():
+            places = [first, *others]
+            kept = [place for place in places if place not in damaged] or places
+            places.remove(kept[-1 if last else 0])
+            found.extend(places)
         return array("q", sorted(found))
 
     def _duplicate(self, custom_id: str, first: int, place: int) -> DuplicateCustomId:

@@ -6,7 +6,6 @@ are its attempts. Two different lines with one id are two requests. A result of 
 
 from __future__ import annotations
 
-import os
 from array import array
 from bisect import bisect_left
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -23,7 +22,7 @@ from batchfiles.jobs import survey
 from batchfiles.jobs.candidates import ResultFile, fetch, id_of_line
 from batchfiles.jobs.crew import Crew, Job, Product, Spec
 from batchfiles.jobs.line_ids import ids_of
-from batchfiles.jobs.local_file import LocalFile, opened
+from batchfiles.jobs.local_file import LocalFile, OpenFiles
 from batchfiles.jobs.stray import UNTIL_NEWLINE
 from batchfiles.jobs.survey import HEAD, id_of_malformed
 from batchfiles.streams.lines import Block
@@ -247,8 +246,7 @@ def _compare(
     repeats: list[int] = []
     origins: set[tuple[int, int]] = set()
     contests: list[Contest] = []
-    descriptors = opened(inputs)
-    try:
+    with OpenFiles(inputs) as descriptors:
         for run in index.repeated():
             places = sorted(map(index.place, run))
             if places[0].file == places[-1].file:
@@ -264,9 +262,6 @@ def _compare(
                     origins.add((_position(origin), place.file))
                 if (other := _other(lines)) is not None:
                     contests.append(Contest(index.digests[run.start], str(custom_id), lines[0][0], other))
-    finally:
-        for descriptor in descriptors:
-            os.close(descriptor)
     return array("Q", sorted(repeats)), array("Q", [number for pair in sorted(origins) for number in pair]), contests
 
 
@@ -327,8 +322,7 @@ def refuse_contested(
     open_files = {number for number, file in enumerate(files) if file.part is None}
     if not open_files or not contests:
         return
-    descriptors = opened(files)
-    try:
+    with OpenFiles(files) as descriptors:
         for contest in contests:
             for entry in results.run(contest.digest):
                 place = results.place(entry)
@@ -338,9 +332,6 @@ def refuse_contested(
                 read = id_of_malformed if place.length == UNTIL_NEWLINE else id_of_line
                 if read(line) == contest.custom_id:
                     raise _contested(contest, len(contests), inputs, files[place.file], place, verb)
-    finally:
-        for descriptor in descriptors:
-            os.close(descriptor)
 
 
 def _contested(contest: Contest, count: int, inputs: Sequence[LocalFile], file: ResultFile, place: Place, verb: str) -> Mismatch:

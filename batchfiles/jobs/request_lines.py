@@ -60,11 +60,8 @@ class RequestLines:
         return self._take_any(line)
 
     def _take_any(self, line: bytes) -> Taken:
-        value = codec.loads(line)
-        custom_id, url = value.get("custom_id"), value.get("url")
-        body = value.get("body")
-        if type(custom_id) is not str or not isinstance(body, dict):
-            raise codec.why_no_input(value)
+        value = codec.request_of(line)
+        custom_id, body, url = value["custom_id"], value["body"], value.get("url")
         if type(value) is not dict:
             self.repaired += 1
         self._learn(line)

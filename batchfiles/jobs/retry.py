@@ -24,7 +24,7 @@ from batchfiles.jobs.survey import Misindexed
 from batchfiles.jobs.table_job import Progress, TableOptions, in_steps, is_folder
 from batchfiles.jobs.verdicts import JoinedTable, ids_as_verdicts, joined_table, table_as_verdicts
 from batchfiles.limits import RESULT_LINE_CAP
-from batchfiles.streams.remote import Place, located
+from batchfiles.streams.remote import Place, located, real_path
 from batchfiles.streams.sources import STDIN, Source, SourceLike, expand
 from batchfiles.streams.spool import Spool
 
@@ -106,7 +106,7 @@ def retry(
         tables = [table for _, table in found if table is not None]
         choice.by_table = bool(tables) and ids is None
         plain = [each for each, table in found if table is None]
-        roles = sort_files(plain, inputs, spool, pairs=pairs, filesystem=filesystem)
+        roles = sort_files(plain, inputs, spool, pairs=pairs, filesystem=filesystem, cap=cap)
         target = None if os.fspath(output) == STDIN else located(output, filesystem)
         _refuse_read(target, [*roles.inputs, *roles.results, *roles.empty, *roles.retries], tables)
         if not roles.inputs:
@@ -116,12 +116,13 @@ def retry(
         with closing(targets):
             lists = [] if ids is None else _local(expand([ids], filesystem=filesystem), spool)
             if lists:
-                report = _retry_listed(lists, roles.inputs, changes, targets, options)
+                report = _retry_listed(lists, roles, changes, targets, options)
                 if report is not None:
                     return report
                 targets.clear()
             known = _known(roles, tables, lists, spool, choice)
             job = RetryByResults(roles.inputs, known, choice, changes, options, spool, verdicts=bool(tables) or bool(lists))
+            job.findings = roles.findings
             try:
                 return job.run(targets, by_part=by_part, careful=False)
             except Misindexed:
@@ -167,7 +168,7 @@ def _refuse_read(target: Place | None, files: Iterable[LocalFile], tables: Itera
         ValueError: The output is one of the files.
     """
     read = {file.original for file in files} | {part.remote or part.key for table in tables for part in table.parts}
-    if target is not None and (target.resolve() if isinstance(target, Path) else target) in read:
+    if target is not None and (real_path(target) if isinstance(target, Path) else target) in read:
         raise ValueError(f"{target} is a file that is read: choose another name for the output")
 
 
@@ -207,17 +208,18 @@ def _local(sources: Iterable[Source], spool: Spool) -> list[Source]:
 
 def _retry_listed(
     lists: Sequence[Source],
-    inputs: Sequence[LocalFile],
+    roles: FileRoles,
     edits: Sequence[Edit],
     targets: RetryTargets,
     options: TableOptions,
 ) -> RetryReport | None:
     """Write the lines of listed ids; None if that takes the long way."""
     started = time.perf_counter()
-    progress = in_steps(options.progress, sum(file.size for file in inputs))
-    listed = ListedLines(inputs, edits, cap=options.cap, progress=progress)
+    progress = in_steps(options.progress, sum(file.size for file in roles.inputs))
+    listed = ListedLines(roles.inputs, edits, cap=options.cap, progress=progress)
     if not listed.take(lists, targets):
         return None
+    listed.tally.findings[:0] = roles.findings
     files = targets.write(listed.lines, changed=listed.tally.counts["changed"] > 0)
     seconds = round(time.perf_counter() - started, 3)
     return listed.tally.report(files, words=(), unknown_ids=listed.unknown_ids, seconds=seconds)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -13,13 +12,14 @@ from batchfiles.custom_ids.index import Entries, Index, IndexBuilder
 from batchfiles.custom_ids.marks import Marks
 from batchfiles.edits import Edit
 from batchfiles.errors import DuplicateCustomId, Mismatch
+from batchfiles.findings import Finding
 from batchfiles.jobs.accounts import Accounts
 from batchfiles.jobs.attribution import attributed
 from batchfiles.jobs.batch_parts import BatchParts
 from batchfiles.jobs.candidates import ResultFile, fetch
 from batchfiles.jobs.crew import Crew, Spec
 from batchfiles.jobs.line_ids import ids_of
-from batchfiles.jobs.local_file import LocalFile, check_unchanged, opened
+from batchfiles.jobs.local_file import LocalFile, OpenFiles, check_unchanged
 from batchfiles.jobs.repeated_requests import find_repeated, refuse_contested
 from batchfiles.jobs.retry_choice import RetryChoice
 from batchfiles.jobs.retry_lines import RetryLines
@@ -43,7 +43,12 @@ class RetryByResults:
         options: How the work is done; `cap`, `temp_dir`, `workers` and `progress` of them.
         spool: Where temporary files go.
         verdicts: Whether `known` are files of `verdicts`.
+
+    Attributes:
+        findings: What was noticed about the files before; the report begins with it.
     """
+
+    findings: Sequence[Finding] = ()
 
     def __init__(
         self,
@@ -85,6 +90,7 @@ class RetryByResults:
         with Crew(self._options.workers_for(size, parts=False)) as crew, closing(written), closing(noted):
             path = self._spool.new_path("results.index")
             survey = survey_results(crew, self._results, path, cap=cap, careful=careful, progress=progress)
+            tally.findings += (*self.findings, *survey.findings)
             marks = Marks(self._spool.new_path("marks"), survey.index.count)
             try:
                 ranges, repeated = self._ranges(crew, survey)
@@ -184,7 +190,7 @@ class RetryByResults:
         Raises:
             DuplicateCustomId: One doesn't.
         """
-        descriptors = opened(self._inputs)
+        descriptors = OpenFiles(self._inputs)
         try:
             for run in noted.repeated():
                 wanted = {written.place(entry) for entry in written.run(noted.digests[run.start])}
@@ -197,8 +203,7 @@ class RetryByResults:
                     if len(places) > 1 and not wanted.isdisjoint(places):
                         raise self._twin(str(custom_id), places)
         finally:
-            for descriptor in descriptors:
-                os.close(descriptor)
+            descriptors.close()
 
     def _twin(self, custom_id: str, places: Sequence[Any]) -> DuplicateCustomId:
         first, second = places[:2]

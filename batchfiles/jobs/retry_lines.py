@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Generator
 from pathlib import Path
 
-from batchfiles.codec import loads
+from batchfiles.codec import request_of
 from batchfiles.custom_ids.index import Entries, Index, digest
 from batchfiles.custom_ids.marks import Marks
 from batchfiles.edits import Edit, edited
@@ -134,13 +134,13 @@ class RetryLines(Job):
         return why is None
 
     def _write(self, path: str, line: bytes, number: int, offset: int) -> bool:
-        """Keep a line that can be read; only those that are wanted are decoded.
+        """Keep a line that makes a request; only those that are wanted are decoded.
 
         Raises:
             InvalidLine: An edit can't be made in it.
         """
         try:
-            loads(line)
+            request_of(line)
         except InvalidLine:
             self._refuse(path, line, number, offset)
             return False
@@ -169,16 +169,14 @@ class RetryLines(Job):
         self._groups[group] += more
 
     def _refuse(self, path: str, line: bytes, number: int, offset: int) -> None:
-        """Report a line that can't be read, or has no id; a blank one is only counted."""
+        """Report a line that makes no request; a blank one is only counted."""
         if not line.strip():
             self._counts["blank_line"] += 1
             return
         try:
-            loads(line)
-            error = InvalidLine("the line has no 'custom_id' that is a string", code="missing_required_parameter")
-        except InvalidLine as found:
-            error = found
-        self._notice(Finding.of(error, path=path, line_number=number, byte_offset=offset))
+            request_of(line)
+        except InvalidLine as error:
+            self._notice(Finding.of(error, path=path, line_number=number, byte_offset=offset))
 
     def _notice(self, finding: Finding) -> None:
         if finding.severity == "error":

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from itertools import chain, islice
 from operator import ne
 
-from batchfiles.codec import loads
+from batchfiles.codec import request_of
 from batchfiles.edits import Edit, edited
 from batchfiles.errors import InvalidLine, LineTooLong, Mismatch
 from batchfiles.jobs.copied_lines import CopiedLines
@@ -110,8 +110,8 @@ class ListedLines:
         return found
 
     def _checked(self, line: bytes) -> bytes:
-        r"""Return a line that can be decoded, with its `\n`, and as it is wanted."""
-        loads(line)
+        r"""Return a line that makes a request, with its `\n`, and as it is wanted."""
+        request_of(line)
         return edited(line[:-1], self._edits) + b"\n" if self._edits else line
 
 

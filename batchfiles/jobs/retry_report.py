@@ -70,7 +70,7 @@ class RetryReport:
         unknown_ids: Listed ids that no request has; in a list of more than 200,000, one that is listed twice counts twice.
         unknown_results: Results that no request asked for; of a joined table, rows.
         blank_lines: Blank lines among the requests.
-        findings: What was noticed about the request files, the first of each range.
+        findings: What was noticed about the request files and the result files, the first of each range.
         seconds: How long it took.
     """
 

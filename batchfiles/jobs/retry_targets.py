@@ -5,10 +5,8 @@ from __future__ import annotations
 import errno
 import hashlib
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import IO
 
 from batchfiles.campaign.manifest import MANIFEST, Manifest, Part, read_manifest, write_manifest
 from batchfiles.campaign.names import RESULT_NAME, stem_of
@@ -16,7 +14,7 @@ from batchfiles.errors import FileError, Mismatch
 from batchfiles.jobs.local_file import LocalFile
 from batchfiles.jobs.retry_report import RetryFile
 from batchfiles.streams.atomic import refuse_existing
-from batchfiles.streams.remote import Place
+from batchfiles.streams.remote import Place, real_path
 from batchfiles.streams.spool import Spool
 from batchfiles.writing import STDOUT, CopyWriter
 
@@ -53,11 +51,10 @@ class RetryTargets:
         self._results = results
         self._spool = spool
         self._force = force
-        self._waiting: dict[int, IO[bytes]] = {}
+        self._waiting: dict[int, Path] = {}  # none of them is open: there may be thousands
         self._requests: dict[int, int] = {}
-        self._stack = ExitStack()
         if by_part and isinstance(output, Path):
-            folder = output.resolve()
+            folder = real_path(output)
             for file in inputs:
                 if file.original is None or file.original.parent != folder:
                     raise Mismatch(_not_in(output), path=file.name)
@@ -65,13 +62,13 @@ class RetryTargets:
             refuse_existing(output, force=force)
 
     def close(self) -> None:
-        """Let go of the files in which lines wait."""
-        self._stack.close()
+        """Remove the files in which lines wait."""
+        while self._waiting:
+            self._waiting.popitem()[1].unlink(missing_ok=True)
 
     def clear(self) -> None:
         """Forget all lines, to begin again."""
         self.close()
-        self._waiting.clear()
         self._requests.clear()
 
     def add(self, file: int, text: bytes, requests: int) -> None:
@@ -80,8 +77,9 @@ class RetryTargets:
             return
         key = file if self._by_part else 0
         if key not in self._waiting:
-            self._waiting[key] = self._stack.enter_context(self._spool.new_path("retry.jsonl").open("x+b"))
-        self._waiting[key].write(text)
+            self._waiting[key] = self._spool.new_path("retry.jsonl")
+        with self._waiting[key].open("ab") as waiting:
+            waiting.write(text)
         self._requests[file] = self._requests.get(file, 0) + requests
 
     def write(self, lines: Mapping[int, int], *, changed: bool) -> list[RetryFile]:
@@ -123,7 +121,7 @@ class RetryTargets:
         """
         if self._output is None or not origins:
             return
-        folder = self._output.resolve().parent if isinstance(self._output, Path) else self._output.parent
+        folder = real_path(self._output).parent if isinstance(self._output, Path) else self._output.parent
         manifest = read_manifest(folder)
         are_beside = isinstance(folder, Path) and all(file.original == folder / Path(file.name).name for file in self._inputs)
         if manifest is None:
@@ -141,10 +139,9 @@ class RetryTargets:
     def _write(self, key: int, path: Place | None, requests: int, origins: Sequence[LocalFile]) -> RetryFile:
         with CopyWriter(path or STDOUT, force=self._force, temp_dir=self._spool.path) as writer:
             if key in self._waiting:
-                file = self._waiting[key]
-                file.seek(0)
-                while text := file.read(CHUNK):
-                    writer.write_lines(text, text.count(b"\n"))
+                with self._waiting[key].open("rb") as file:
+                    while text := file.read(CHUNK):
+                        writer.write_lines(text, text.count(b"\n"))
             size = writer.bytes_written
         return RetryFile(path=str(path or STDOUT), requests=requests, bytes=size, retry_of=tuple(file.name for file in origins))
 
@@ -171,27 +168,21 @@ class RetryTargets:
     def _part(self, number: int, lines: Mapping[int, int]) -> Part:
         """Describe a request file as a part of a campaign."""
         file = self._inputs[number]
-        with file.path.open("rb") as stream:
-            digest = hashlib.file_digest(stream, "sha256")
-        return Part(file=Path(file.name).name, requests=lines.get(number, 0), bytes=file.size, sha256=digest.hexdigest())
+        digest = _sha256(file.path)
+        return Part(file=Path(file.name).name, requests=lines.get(number, 0), bytes=file.size, sha256=digest)
 
     def _register(self, folder: Place, manifest: Manifest, written: Sequence[RetryFile]) -> None:
         """Name the new files in the manifest, as what repeats their parts."""
         names = {Path(file.path).name for file in written}
         parts = [part for part in manifest.parts if part.file not in names]
         for file in written:
-            digest = hashlib.sha256()
             key = 0 if not self._by_part else next(n for n, each in enumerate(self._inputs) if each.name == file.retry_of[0])
-            if key in self._waiting:
-                self._waiting[key].seek(0)
-                while chunk := self._waiting[key].read(CHUNK):
-                    digest.update(chunk)
             parts.append(
                 Part(
                     file=Path(file.path).name,
                     requests=file.requests,
                     bytes=file.bytes,
-                    sha256=digest.hexdigest(),
+                    sha256=_sha256(self._waiting.get(key)),
                     retry_of=tuple(Path(name).name for name in file.retry_of),
                 )
             )
@@ -208,6 +199,14 @@ class RetryTargets:
                     "they may be on their way, and would be paid for twice; name them too, or force it",
                     path=str(self._output),
                 )
+
+
+def _sha256(path: Path | None) -> str:
+    """Return the digest of a file; that of nothing where there is none."""
+    if path is None:
+        return hashlib.sha256().hexdigest()
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _not_in(folder: Path) -> str:

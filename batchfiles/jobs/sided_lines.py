@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from itertools import chain
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import NamedTuple
 from batchfiles.campaign.names import RESULT_NAME
 from batchfiles.errors import Mismatch
 from batchfiles.findings import Finding
-from batchfiles.jobs.families import Side, classify_lines
+from batchfiles.jobs.families import LINES_LOOKED_AT, Side, classify_lines, first_lines
 from batchfiles.streams.lines import Block
 from batchfiles.streams.sources import Source, read_blocks
 
@@ -59,12 +60,14 @@ def sided_files(
         TruncatedFile: While reading: compressed bytes end too early or are damaged; after the good lines.
     """
     for source in sources:
-        blocks = read_blocks(source, notice, cap=cap)
+        heads: deque[bytes] = deque(maxlen=LINES_LOOKED_AT)
+        blocks = read_blocks(source, notice, cap=cap, on_long=heads.append)
         counted = blocks if on_bytes is None else _counted(blocks, on_bytes)
         seen: list[Block] = []
         said = None if sides is None or source.key is None else sides.get(source.key)
         named = RESULT_NAME.fullmatch(Path(source.name).name)
-        side = classify_lines(_lines(counted, seen), source.name, otherwise=said or ("results" if named else None))
+        lines = first_lines(_kept(counted, seen), heads)
+        side = classify_lines(lines, source.name, otherwise=said or ("results" if named else None))
         if said is not None and side not in (said, "empty"):
             raise Mismatch(paired_as(side), path=source.name)
         yield SidedFile(source.name, side, chain(seen, counted))
@@ -81,11 +84,11 @@ def is_blank(line: bytes) -> bool:
     return not line.strip(JSON_SPACE)
 
 
-def _lines(blocks: Iterator[Block], seen: list[Block]) -> Iterator[bytes]:
-    """Yield lines and keep their blocks: no more of them than it takes to know the file."""
+def _kept(blocks: Iterator[Block], seen: list[Block]) -> Iterator[Block]:
+    """Yield blocks and keep them: no more of them than it takes to know the file."""
     for block in blocks:
         seen.append(block)
-        yield from block.lines
+        yield block
 
 
 def _counted(blocks: Iterator[Block], on_bytes: Callable[[int], None]) -> Iterator[Block]:

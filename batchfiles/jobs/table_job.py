@@ -263,7 +263,8 @@ class TableJob(Generic[ReportT]):
             with table as writer, closing(self._run(crew, None, {})) as products:
                 for _ in written(products, writer):
                     pass
-        return self.report
+        self._report = replace(self.report, formula_cells=writer.formula_cells)
+        return self._report
 
     def _write_folder(self, path: Path | RemotePath, *, force: bool) -> ReportT:
         from batchfiles.streams.atomic import atomic_folder
@@ -308,8 +309,10 @@ class TableJob(Generic[ReportT]):
         if self._table() == "embeddings":
             raise ValueError(NOT_OF_VECTORS)
         if self._options.schema is not None:
-            return named_schema(self._options.schema, self._requests(), parse_dates=self._options.parse_dates)
-        return requested_schema(self._requests(), parse_dates=self._options.parse_dates)
+            return named_schema(
+                self._options.schema, self._requests(), parse_dates=self._options.parse_dates, cap=self._options.cap
+            )
+        return requested_schema(self._requests(), parse_dates=self._options.parse_dates, cap=self._options.cap)
 
     def _requests(self) -> Sequence[LocalFile]:
         """Return the request files, which may say what answers are to look like.

@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 from batchfiles.codec import dumps
-from batchfiles.table.exact_integers import beyond_64_bits
+from batchfiles.table.exact_integers import beyond_64_bits, leaves
 
 __all__ = ["NULLS", "IdTemplate", "IntegerTooLarge", "NotANumber", "NullInRow", "NullPolicy", "Template", "columns_needed"]
 
@@ -311,10 +311,4 @@ def _text(value: Any) -> str:  # noqa: ANN401 - any JSON value
 
 
 def _is_finite(value: Any) -> bool:  # noqa: ANN401 - any JSON value
-    if isinstance(value, float):
-        return math.isfinite(value)
-    if isinstance(value, list):
-        return all(map(_is_finite, value))
-    if isinstance(value, dict):
-        return all(map(_is_finite, value.values()))
-    return True
+    return all(math.isfinite(leaf) for leaf in leaves(value) if isinstance(leaf, float))

@@ -8,14 +8,14 @@ from __future__ import annotations
 import os
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack
-from itertools import chain
+from itertools import chain, groupby
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from batchfiles.bodies.answer import EMPTY
 from batchfiles.codec import dumps, loads
 from batchfiles.errors import Mismatch
+from batchfiles.findings import Finding
 from batchfiles.jobs.local_file import LocalFile
 from batchfiles.jobs.retry_choice import PARSE_ERROR, STATUS
 from batchfiles.outcome import OUTCOMES, SUCCEEDED, Result
@@ -97,7 +97,7 @@ def ids_in(source: Source) -> Iterator[str]:
         FileError: The list can't be read.
         Mismatch: A line is no UTF-8.
     """
-    for block in read_blocks(source, lambda _: None):
+    for block in read_blocks(source, _refuse_long_id):
         for number, line in enumerate(block.lines, block.line_number):
             try:
                 custom_id = line.removesuffix(b"\r").decode()
@@ -105,6 +105,11 @@ def ids_in(source: Source) -> Iterator[str]:
                 raise Mismatch(f"line {number} is no UTF-8: a list has one custom_id a line", path=source.name) from None
             if custom_id:
                 yield custom_id
+
+
+def _refuse_long_id(finding: Finding) -> None:
+    if finding.code == "line_too_long":
+        raise Mismatch(f"line {finding.line_number} is too long for an id: a list has one custom_id a line", path=finding.path)
 
 
 def ids_as_verdicts(source: Source, spool: Spool) -> LocalFile:
@@ -143,25 +148,33 @@ def table_as_verdicts(
     from batchfiles.table.own_rows import own_rows
 
     needed = NEEDED | _columns_of(words)
-    found: dict[str | None, LocalFile] = {}
     rows = 0
-    with ExitStack() as stack:
-        files: dict[str | None, Any] = {}
+    paths: dict[str | None, Path] = {}
+
+    def counted() -> Iterator[dict[str, Any]]:
+        nonlocal rows
         for row in chain.from_iterable(own_rows(part, COLUMNS, needed=needed) for part in table.parts):
             rows += 1
-            if (custom_id := row["custom_id"]) is None:  # a request line that can't be read
-                continue
-            source, code = row.get("input_source"), row.get("error_code")
-            if source not in files:
-                files[source] = stack.enter_context(spool.new_path("table.jsonl").open("xb"))
-            failed_to_parse = row.get(PARSE_ERROR) is not None
-            verdict = [row["outcome"], row.get("status_code"), code and code[:CODE_LENGTH], row["retryable"], failed_to_parse]
-            files[source].write(_line(custom_id, verdict))
-    if rows and not files:
+            if row["custom_id"] is not None:  # a request line that can't be read has none
+                yield row
+
+    # One file is open at a time: there may be thousands of request files, and their rows are mostly one after the other.
+    for source, group in groupby(counted(), lambda row: row.get("input_source")):
+        path = paths.setdefault(source, spool.new_path("table.jsonl"))
+        with path.open("ab") as file:
+            file.writelines(map(_line_of_row, group))
+    if rows and not paths:
         raise Mismatch("has no custom_id in any row: nothing tells which requests its rows belong to", path=table.name)
-    for source, file in files.items():
-        found[source] = LocalFile.of(table.name, None, Path(file.name))
+    found = {source: LocalFile.of(table.name, None, path) for source, path in paths.items()}
     return _assigned(found, inputs, table.name)
+
+
+def _line_of_row(row: dict[str, Any]) -> bytes:
+    code = row.get("error_code")
+    failed_to_parse = row.get(PARSE_ERROR) is not None
+    return _line(
+        row["custom_id"], [row["outcome"], row.get("status_code"), code and code[:CODE_LENGTH], row["retryable"], failed_to_parse]
+    )
 
 
 def _columns_of(words: Iterable[str]) -> dict[str, str]:

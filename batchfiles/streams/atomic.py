@@ -1,14 +1,14 @@
 """A file, or a folder of files, that appears whole or not at all.
 
 The bytes go to a temporary name beside the target, are synced to the disk, and take the final name in one step. A process that is
-killed leaves the old file as it was and a temporary one whose name says whose it is: `.NAME.RANDOM.batchfiles-part`.
+killed leaves the old file as it was and a temporary one whose name says whose it is: `.NAME.MARK.batchfiles-part`. The next job
+in that folder removes it.
 """
 
 from __future__ import annotations
 
 import errno
 import os
-import secrets
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from batchfiles.errors import FileError, OutputExists
+from batchfiles.streams.leftovers import ASIDE, UNFINISHED, clear_leftovers, unfinished_name
 from batchfiles.streams.ours import Ours, nothing, refuse_others_files
-from batchfiles.streams.remote import RemotePath, located
-from batchfiles.streams.upload import UNFINISHED, refuse_remote_file, refuse_remote_folder, uploaded_file, uploaded_folder
+from batchfiles.streams.remote import RemotePath, located, real_path
+from batchfiles.streams.upload import refuse_remote_file, refuse_remote_folder, uploaded_file, uploaded_folder
 
 __all__ = ["UNFINISHED", "atomic_file", "atomic_folder", "refuse_existing", "refuse_existing_folder", "sync"]
 
@@ -39,11 +40,22 @@ def refuse_existing(path: Path | RemotePath, *, force: bool) -> None:
         refuse_remote_file(path, force=force)
         return
     try:
+        if path.is_symlink():
+            _refuse_circle(path)
         refused = not force and (path.exists() or path.is_symlink()) and not _is_device(path)
     except OSError as error:
         raise file_error(error, path) from None
     if refused:
         raise OutputExists(str(path))
+
+
+def _refuse_circle(path: Path) -> None:
+    """Raise where symbolic links lead in a circle: there is no target to replace, and Python's tests take it for not there."""
+    try:
+        path.stat()
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise
 
 
 def refuse_existing_folder(path: Path | RemotePath, *, force: bool, ours: Ours = nothing) -> None:
@@ -98,8 +110,9 @@ def atomic_file(
             yield file
         return
     refuse_existing(path, force=force)
-    target = Path(os.path.realpath(path))
-    temporary = _temporary_name(target)
+    target = real_path(path)
+    clear_leftovers(target.parent)
+    temporary = unfinished_name(target)
     try:
         if _is_device(path):
             with path.open("wb") as device:
@@ -150,8 +163,9 @@ def atomic_folder(
             yield folder
         return
     refuse_existing_folder(path, force=force, ours=ours)
-    target = Path(os.path.realpath(path))
-    temporary = _temporary_name(target)
+    target = real_path(path)
+    clear_leftovers(target.parent)
+    temporary = unfinished_name(target)
     try:
         try:
             temporary.mkdir()
@@ -187,11 +201,6 @@ def file_error(error: OSError, path: Path | str) -> FileError:
     return FileError((error.strerror or str(error)).lower(), path=str(path), number=error.errno)
 
 
-def _temporary_name(target: Path) -> Path:
-    name = target.name.encode(errors="surrogateescape")[:200].decode(errors="ignore")  # names may have 255 bytes
-    return target.with_name(f".{name}.{secrets.token_hex(4)}{UNFINISHED}")
-
-
 def _take_name(temporary: Path, target: Path, shown: Path, *, force: bool) -> None:
     """Give the finished file its name; without `force` by a link, which fails if somebody took the name meanwhile."""
     if force:
@@ -212,7 +221,7 @@ def _take_folder_name(temporary: Path, target: Path) -> None:
     if not target.exists():
         temporary.rename(target)
         return
-    aside = _temporary_name(target)
+    aside = unfinished_name(target, ASIDE)
     target.rename(aside)
     try:
         temporary.rename(target)

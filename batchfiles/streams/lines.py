@@ -16,6 +16,7 @@ from batchfiles.limits import LINE_CAP
 __all__ = [
     "BLOCK_SIZE",
     "BOM",
+    "HEAD",
     "Block",
     "LineSplitter",
     "Overlong",
@@ -34,10 +35,15 @@ BLOCK_SIZE = 256 * 1024
 BOM = b"\xef\xbb\xbf"
 
 
+HEAD = 4096
+"""Bytes that are kept of a line above the cap: enough to tell a request from a result."""
+
+
 class Overlong(NamedTuple):
-    """Stands where a line above the cap stood; its bytes were let go."""
+    """Takes the place of a line above the cap, whose bytes were let go, but for the first."""
 
     length: int
+    head: bytes = b""
 
 
 class LineSplitter:
@@ -54,6 +60,7 @@ class LineSplitter:
     def __init__(self, cap: int = LINE_CAP) -> None:
         self._cap = cap
         self._pieces: list[bytes] = []
+        self._head = b""
         self.held = 0
 
     def feed(self, chunk: bytes) -> list[bytes | Overlong]:
@@ -65,7 +72,7 @@ class LineSplitter:
                 lines[0] = self._complete(lines[0])  # type: ignore[arg-type]
             if len(chunk) > self._cap or type(lines[0]) is Overlong:
                 cap = self._cap
-                lines = [line if type(line) is Overlong or len(line) <= cap else Overlong(len(line)) for line in lines]
+                lines = [_long(line) if type(line) is bytes and len(line) > cap else line for line in lines]
         self._hold(tail)  # type: ignore[arg-type]
         return lines
 
@@ -80,15 +87,22 @@ class LineSplitter:
         if self.held <= self._cap:
             self._pieces.append(piece)
         else:
+            if len(self._head) < HEAD:
+                self._head = b"".join([self._head, *(each[:HEAD] for each in self._pieces[:HEAD]), piece[:HEAD]])[:HEAD]
             self._pieces.clear()
 
     def _complete(self, end: bytes) -> bytes | Overlong:
         self._hold(end)
         length = self.held
-        line = b"".join(self._pieces) if length <= self._cap else Overlong(length)
+        line = b"".join(self._pieces) if length <= self._cap else Overlong(length, self._head)
         self._pieces.clear()
+        self._head = b""
         self.held = 0
         return line
+
+
+def _long(line: bytes) -> Overlong:
+    return Overlong(len(line), line[:HEAD])
 
 
 LONG_LINE = 400
@@ -146,6 +160,7 @@ def blocks(
     line_number: int = 1,
     cap: int = LINE_CAP,
     block_size: int = BLOCK_SIZE,
+    on_long: Callable[[bytes], None] | None = None,
 ) -> Iterator[Block]:
     """Read a file, or the lines that begin in a byte range of it, block by block.
 
@@ -158,6 +173,7 @@ def blocks(
         line_number: The number of the first line that is read.
         cap: The longest line that is kept, in bytes.
         block_size: Bytes to read at a time.
+        on_long: Gets the first bytes of each line above the cap, behind the block before it.
 
     Yields:
         Blocks of at least one line, in order.
@@ -189,18 +205,20 @@ def blocks(
         if dropping and lines:
             offset += _length(lines.pop(0)) + 1
             dropping = False
+        elif dropping and end is not None and position >= end:
+            return  # the range lies within one long line, whose end is for the range of its beginning to look for
         behind = position - splitter.held
         if end is not None and not dropping and behind >= end:
-            yield from _runs(path, line_number, offset, _before(lines, offset, end), cap, notice)
+            yield from _runs(path, line_number, offset, _before(lines, offset, end), cap, notice, on_long)
             return
-        yield from _runs(path, line_number, offset, lines, cap, notice)
+        yield from _runs(path, line_number, offset, lines, cap, notice, on_long)
         if not dropping:
             line_number += len(lines)
             offset = behind
     last = splitter.finish()
     if last is not None and not dropping and (end is None or offset < end):
         notice(missing_newline(path, line_number, offset))
-        yield from _runs(path, line_number, offset, [last], cap, notice)
+        yield from _runs(path, line_number, offset, [last], cap, notice, on_long)
 
 
 def whole_head(stream: BinaryIO, chunk: bytes) -> bytes:
@@ -230,6 +248,7 @@ def _runs(
     lines: list[bytes | Overlong],
     cap: int,
     notice: Callable[[Finding], None],
+    on_long: Callable[[bytes], None] | None,
 ) -> Iterator[Block]:
     """Yield the lines as one block; where a line is above the cap, say so and go on in a new block behind it."""
     if Overlong not in map(type, lines):
@@ -247,6 +266,8 @@ def _runs(
             line_number += len(run)
             run = []
         notice(_line_too_long(path, line_number, offset, line.length, cap))
+        if on_long is not None:
+            on_long(line.head)
         line_number += 1
         offset += line.length + 1
     if run:

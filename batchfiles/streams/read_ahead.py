@@ -10,6 +10,7 @@ from typing import Any, BinaryIO, cast
 from batchfiles.errors import FileError
 from batchfiles.streams.remote import RemotePath
 from batchfiles.streams.remote_errors import told_as_file_error
+from batchfiles.streams.sources import changed
 
 __all__ = ["read_in_order"]
 
@@ -74,7 +75,7 @@ class _ReadAhead:
     def _check_whole(self) -> None:
         now = self._source.look()
         if (now.size, now.mtime_ns) != (self._found.size, self._found.mtime_ns) or self._size != (now.size or 0):
-            raise FileError("the file changed while it was being read", path=self._source.shown)
+            raise changed(self._source.shown)
 
     def close(self) -> None:
         """Let go of the file; a request that is on its way is waited for, as long as the timeouts of the connection."""

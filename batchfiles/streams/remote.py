@@ -11,9 +11,9 @@ from typing import Any, TypeAlias
 from batchfiles.errors import FileError
 from batchfiles.streams.filesystems import filesystem_of, wrapped
 from batchfiles.streams.remote_errors import told_as_file_error
-from batchfiles.streams.urls import local_path_of, parse_url
+from batchfiles.streams.urls import local_path_of, parse_url, shown_path, why_no_url
 
-__all__ = ["Place", "RemotePath", "located"]
+__all__ = ["Place", "RemotePath", "located", "real_path"]
 
 SCHEMES = {"s3": "s3", "gcs": "gs", "abfs": "abfs"}
 """How URLs call the filesystems that pyarrow calls otherwise."""
@@ -143,6 +143,11 @@ Place: TypeAlias = Path | RemotePath
 """Where something is, here or there: both have `name`, `parent`, `with_name` and `/`, and may be compared."""
 
 
+def real_path(path: Path) -> Path:
+    """Return where a local path leads, symbolic links followed; unlike `Path.resolve`, also where they lead in a circle."""
+    return Path(os.path.realpath(path))
+
+
 def located(path: str | os.PathLike[str] | RemotePath, filesystem: object = None) -> Place:
     """Find out where a path or URL leads.
 
@@ -168,7 +173,10 @@ def located(path: str | os.PathLike[str] | RemotePath, filesystem: object = None
             raise ValueError(f"{url.shown} is a URL, which says its filesystem itself: with filesystem=, give the path in it")
         return _in_filesystem(text, wrapped(filesystem))
     if url is None:
-        return local_path_of(text) or Path(text)
+        found = local_path_of(text)
+        if found is None:
+            raise ValueError(why_no_url(text))
+        return found
     service, root = filesystem_of(type(url)(url.scheme, url.host, "", url.user, url.password, url.query))
     return RemotePath(service, "/".join(filter(None, (root, url.path.strip("/")))), url.shown)
 
@@ -178,4 +186,4 @@ def _in_filesystem(text: str, filesystem: Any) -> Path | RemotePath:  # noqa: AN
         return Path(text)
     path = text.rstrip("/") or text
     scheme = SCHEMES.get(filesystem.type_name)
-    return RemotePath(filesystem, path, path if scheme is None else f"{scheme}://{path}")
+    return RemotePath(filesystem, path, shown_path(path) if scheme is None else f"{scheme}://{path}")

@@ -54,7 +54,7 @@ WORDS = {
 NO_CREDENTIALS = re.compile(r"Failed to get token|DefaultAzureCredential|Unable to locate credentials|DefaultCredentials")
 """What the libraries say that looked for credentials in all their places."""
 
-SECRETS = re.compile(r"\?\S*|(?<=//)[^/\s'\"]+@")
+SECRETS = re.compile(r"\?\S*|(?<=//)[^\s'\"]+@")
 """What may hold keys in a URL that a library repeats: the options, and what stands before an `@`."""
 
 LONGEST = 300

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
+import stat
 import sys
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from contextlib import contextmanager
@@ -16,9 +17,9 @@ from batchfiles.findings import Finding
 from batchfiles.limits import LINE_CAP
 from batchfiles.streams.compression import compression_of, decompressed
 from batchfiles.streams.lines import BLOCK_SIZE, Block, blocks
-from batchfiles.streams.remote import Place, RemotePath, located
+from batchfiles.streams.remote import Place, RemotePath, located, real_path
 
-__all__ = ["STDIN", "Source", "SourceLike", "expand", "plain_name", "read_blocks"]
+__all__ = ["STDIN", "Source", "SourceLike", "changed", "expand", "plain_name", "read_blocks"]
 
 STDIN = "-"
 
@@ -62,7 +63,7 @@ class Source:
         """What two sources have in common if they are the same file; None where there is no telling."""
         if self.remote is not None:
             return self.remote.key
-        return self.path.resolve() if self.path is not None else None
+        return real_path(self.path) if self.path is not None else None
 
     @property
     def file_name(self) -> str | None:
@@ -86,18 +87,24 @@ class Source:
         if self.remote is not None:
             from batchfiles.streams.read_ahead import read_in_order
 
-            with read_in_order(self.remote) as raw, decompressed(raw, self.name, tables=tables) as stream:
+            with (
+                read_in_order(self.remote) as raw,
+                decompressed(raw, self.name, suffix_of=self.remote.name, tables=tables) as stream,
+            ):
                 yield stream
             return
         if self.path is None:
-            with decompressed(cast("BinaryIO", self.stream), self.name, tables=tables) as stream:
+            raw = cast("BinaryIO", self.stream)
+            watched = _watched(raw, self.name) if raw is sys.stdin.buffer else raw
+            with decompressed(watched, self.name, tables=tables) as stream:
                 yield stream
             return
         try:
             file = self.path.open("rb", buffering=0)
         except OSError as error:
             raise FileError(_why(error), path=self.name, number=error.errno) from None
-        with file, decompressed(cast("BinaryIO", file), self.name, tables=tables) as stream:
+        watched = _watched(cast("BinaryIO", file), self.name)
+        with file, decompressed(watched, self.name, suffix_of=self.path.name, tables=tables) as stream:
             yield stream
 
     def is_seekable_text(self) -> bool:
@@ -137,6 +144,43 @@ class Source:
             found: int | None = self.remote.look().size
             return found
         return self.path.stat().st_size if self.path is not None and self.path.is_file() else None
+
+
+class _Watched:
+    """An open local file that must be at its end what it was when it was opened, or what was read is neither of the two."""
+
+    def __init__(self, file: BinaryIO, name: str, status: os.stat_result) -> None:
+        self._file = file
+        self._name = name
+        self._before = status.st_size, status.st_mtime_ns
+        self.seek = file.seek
+
+    def read(self, size: int = -1) -> bytes:
+        """Return up to `size` bytes.
+
+        Raises:
+            FileError: At the end: the file was cut, written to, or went on growing.
+        """
+        piece = self._file.read(size)
+        if not piece and size:
+            now = os.fstat(self._file.fileno())
+            if (now.st_size, now.st_mtime_ns) != self._before:
+                raise changed(self._name)
+        return piece
+
+
+def changed(name: str) -> FileError:
+    """Return the exception for a file that is not what it was."""
+    return FileError("the file changed while it was being read", path=name)
+
+
+def _watched(file: BinaryIO, name: str) -> BinaryIO:
+    """Watch a file; pipes and devices have nothing to compare."""
+    try:
+        status = os.fstat(file.fileno())
+    except OSError:  # such as a standard input that somebody put in its place
+        return file
+    return cast("BinaryIO", _Watched(file, name, status)) if stat.S_ISREG(status.st_mode) else file
 
 
 def expand(sources: Iterable[SourceLike], *, filesystem: object = None) -> list[Source]:
@@ -204,7 +248,7 @@ def _expand_one(source: SourceLike, filesystem: object) -> list[Source]:
         if isinstance(place, RemotePath):
             return _expand_remote(place)
         try:
-            return _expand_path(str(place) if text.startswith("file:") else text)
+            return _expand_path(str(place) if text.lower().startswith("file:") else text)
         except OSError as error:  # such as a name that is too long, or a folder that we may not look into
             if isinstance(error, FileError):
                 raise
@@ -308,6 +352,7 @@ def read_blocks(
     line_number: int = 1,
     cap: int = LINE_CAP,
     block_size: int = BLOCK_SIZE,
+    on_long: Callable[[bytes], None] | None = None,
 ) -> Iterator[Block]:
     """Open one source and read it, or a byte range of it, as `lines.blocks` does.
 
@@ -317,5 +362,13 @@ def read_blocks(
     """
     with source.open() as stream:
         yield from blocks(
-            stream, source.name, notice, start=start, end=end, line_number=line_number, cap=cap, block_size=block_size
+            stream,
+            source.name,
+            notice,
+            start=start,
+            end=end,
+            line_number=line_number,
+            cap=cap,
+            block_size=block_size,
+            on_long=on_long,
         )

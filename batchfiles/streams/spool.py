@@ -11,6 +11,7 @@ from typing import Self, cast
 
 from batchfiles.errors import FileError
 from batchfiles.streams.atomic import file_error
+from batchfiles.streams.leftovers import new_temporary_folder
 from batchfiles.streams.sources import Source
 
 __all__ = ["Spool"]
@@ -18,6 +19,9 @@ __all__ = ["Spool"]
 CHUNK = 1024 * 1024
 RESERVE = 64 * 1024 * 1024
 """Bytes that are left free on the disk."""
+
+MOST_RATIO = 50
+"""How many times as large as its compressed bytes a file is believed to be without a look: JSONL is mostly 5 to 20 times."""
 
 
 class Spool:
@@ -30,7 +34,7 @@ class Spool:
 
     def __init__(self, directory: str | os.PathLike[str] | None = None) -> None:
         try:
-            self.path = Path(tempfile.mkdtemp(prefix="batchfiles-", dir=directory))
+            self.path = new_temporary_folder(directory)
         except OSError as error:
             raise file_error(error, os.fspath(directory or tempfile.gettempdir())) from None
         # Not a TemporaryDirectory, which complains when nobody closes it: a job lives as long as somebody holds its table.
@@ -63,6 +67,7 @@ class Spool:
             return cast("Path", source.path)
         target = self.new_path("source.jsonl")
         try:
+            self._ask_for_room(source)
             with source.open() as stream, target.open("xb") as copy:
                 while chunk := stream.read(CHUNK):
                     self._check_room(len(chunk))
@@ -72,6 +77,24 @@ class Spool:
                 raise
             raise file_error(error, target) from None
         return target
+
+    def _ask_for_room(self, source: Source) -> None:
+        """Make sure that a copy fits before it is begun: a disk that is full to the last bytes harms everybody on it.
+
+        Where there is plenty of room, the file is not read for that.
+        """
+        needed = source.size()
+        free = shutil.disk_usage(self.path).free - RESERVE
+        if needed is None or needed * MOST_RATIO <= free:
+            return
+        if source.remote is None and needed <= free:
+            needed = 0
+            with source.open() as stream:
+                while needed <= free and (chunk := stream.read(CHUNK)):
+                    needed += len(chunk)
+        if needed > free:
+            words = f"there is no room for a plain copy of it in {self.path.parent}, where {max(free, 0):,} bytes may be used"
+            raise FileError(f"{words}: name another place for temporary files (--temp-dir)", path=source.name, number=28)
 
     def _check_room(self, size: int) -> None:
         free = shutil.disk_usage(self.path).free

@@ -12,6 +12,7 @@ import errno
 import os
 import re
 import secrets
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from batchfiles.errors import FileError, OutputExists
+from batchfiles.streams.leftovers import UNFINISHED, new_temporary_folder
 from batchfiles.streams.ours import Ours, nothing, refuse_others_files
 from batchfiles.streams.remote import RemotePath
 from batchfiles.streams.remote_errors import told_as_file_error
@@ -30,9 +32,6 @@ CHUNK = 8 * 1024 * 1024
 
 WAITING = 8
 """Chunks after which all that was given must have been sent: pyarrow keeps in memory whatever the network is too slow for."""
-
-UNFINISHED = ".batchfiles-part"
-"""How the names of unfinished files end, where a file takes its name by being renamed."""
 
 UNFINISHED_NAME = re.compile(r"(.+)\.[0-9a-f]{8}" + re.escape(UNFINISHED))
 """What a process that was killed leaves in a folder that has no bucket: see `_upload`."""
@@ -109,7 +108,7 @@ def uploaded_file(
         FileError: The disk or the service refused.
     """
     refuse_remote_file(target, force=force)
-    with _local_errors_told(temp_dir), tempfile.NamedTemporaryFile(prefix="batchfiles-", suffix=UNFINISHED, dir=temp_dir) as file:
+    with _local_errors_told(temp_dir), _temporary_folder(temp_dir) as folder, (folder / "file").open("xb") as file:
         yield cast("BinaryIO", file)
         file.flush()
         refuse_remote_file(target, force=force)
@@ -136,8 +135,7 @@ def uploaded_folder(
         FileError: The disk or the service refused, or the target is no folder that we could have written.
     """
     refuse_remote_folder(target, force=force, ours=ours)
-    with _local_errors_told(temp_dir), tempfile.TemporaryDirectory(prefix="batchfiles-", dir=temp_dir) as name:
-        folder = Path(name)
+    with _local_errors_told(temp_dir), _temporary_folder(temp_dir) as folder:
         yield folder
         refuse_remote_folder(target, force=force, ours=ours)
         _empty(target)
@@ -152,6 +150,15 @@ def uploaded_folder(
                 with suppress(FileError):
                     place.delete()
             raise
+
+
+@contextmanager
+def _temporary_folder(temp_dir: str | os.PathLike[str] | None) -> Iterator[Path]:
+    folder = new_temporary_folder(temp_dir)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager

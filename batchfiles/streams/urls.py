@@ -7,12 +7,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import parse_qsl, unquote
 
-__all__ = ["RemoteUrl", "local_path_of", "parse_url", "shown_name"]
+__all__ = ["RemoteUrl", "local_path_of", "parse_url", "shown_name", "shown_path", "why_no_url"]
 
-REMOTE = re.compile(r"(s3|gs|gcs|abfss?):/{1,2}([^/].*)", re.DOTALL)
+REMOTE = re.compile(r"(s3|gs|gcs|abfss?):/{1,2}([^/].*)", re.DOTALL | re.IGNORECASE)
 """One slash is enough: `pathlib.Path("s3://bucket/key")` has lost the other one."""
 
-LOCAL = re.compile(r"file:(?://(?:localhost)?(?=/))?(/.*)", re.DOTALL)
+URL = re.compile(r"\s*([a-z][a-z0-9+.-]+):/{1,2}(?=.)", re.DOTALL | re.IGNORECASE)
+"""The beginning of any URL; a single letter is a Windows drive."""
+
+SCHEMES = ("s3", "gs", "gcs", "abfs", "abfss")
+
+FILE = "file"
+
+PORT = re.compile(r"[^:]*(:[0-9]+)?")
+"""A host, which has a port or none."""
 
 KEEP_USER = ("abfs", "abfss")
 """Where the part before the `@` names a container or an account; elsewhere it is a key."""
@@ -46,34 +54,101 @@ class RemoteUrl:
 
 
 def parse_url(text: str) -> RemoteUrl | None:
-    """Take a URL apart; None if the text is a local path, or another kind of URL.
+    """Take a URL apart; None if the text is a local path, another kind of URL, or one whose credentials have no end.
 
     The options begin at the first `?`: a key that holds one can't be written as a URL.
     """
     match = REMOTE.fullmatch(text)
     if match is None:
         return None
-    location, _, query = match[2].partition("?")
-    authority, _, path = location.partition("/")
-    userinfo, at, host = authority.rpartition("@")
-    user, colon, password = userinfo.partition(":")
+    scheme = match[1].lower()
+    parts = _parts(match[2], has_port=scheme in KEEP_USER)
+    if parts is None:
+        return None
+    userinfo, host, path, query = parts
+    user, colon, password = (userinfo or "").partition(":")
     return RemoteUrl(
-        scheme=match[1],
+        scheme=scheme,
         host=host,
         path=path,
-        user=unquote(user) if at else None,
+        user=None if userinfo is None else unquote(user),
         password=unquote(password) if colon else None,
         query=tuple(parse_qsl(query, keep_blank_values=True)),
     )
 
 
+def _parts(text: str, *, has_port: bool) -> tuple[str | None, str, str, str] | None:
+    """Take apart what comes after the scheme of a URL: what stands before the `@`, the host, the path and the query.
+
+    A secret may hold "/", "?" and "@", and then the host and the path would be pieces of it: None where that may be so.
+    """
+    location, _, query = text.partition("?")
+    authority, _, path = location.partition("/")
+    userinfo, at, host = authority.rpartition("@")
+    is_host = ":" not in host or (has_port and PORT.fullmatch(host) is not None)
+    if not is_host or (":" in authority and "@" in f"{path}{query}"):
+        return None
+    return userinfo if at else None, host, path, query
+
+
 def local_path_of(text: str) -> Path | None:
-    """Return the path that a `file://` URL names; None for any other text."""
-    match = LOCAL.fullmatch(text)
-    return Path(unquote(match[1])) if match else None
+    """Return the path that a text names on this machine, a `file://` URL or a plain path; None if it is another kind of URL."""
+    match = URL.match(text)
+    if match is None:
+        return Path(text)
+    if match[1].lower() != FILE:
+        # A folder may be called "a:", and then it is there.
+        return Path(text) if _is_there(text[: match.end(1) + 1]) else None
+    rest = text[match.end(1) + 1 :]
+    if rest.startswith("//"):
+        authority, slash, path = rest[2:].partition("/")
+    else:
+        # `pathlib.Path("file://user:secret@host/x")` has lost a slash.
+        authority, slash, path = "", "/", rest[1:]
+        if ":" in path.partition("/")[0] and "@" in path:
+            return None
+    return Path(unquote(f"/{path}")) if slash and authority.lower() in ("", "localhost") else None
+
+
+def _is_there(name: str) -> bool:
+    try:
+        return Path(name).exists()
+    except (OSError, ValueError):
+        return False
+
+
+def why_no_url(text: str) -> str:
+    """Say why a text that begins as a URL can't be used; nothing of it is repeated but its scheme."""
+    match = URL.match(text)
+    scheme = match[1].lower() if match is not None else ""
+    if scheme == FILE:
+        return "the file:// URL names another machine, or no path: write file:///PATH"
+    if scheme not in SCHEMES:
+        return f"{scheme}:// URLs can't be read or written; choose s3://, gs://, abfs://, abfss://, file:// or a path"
+    if REMOTE.fullmatch(text) is None:
+        return f"the {scheme}:// URL names no bucket, or has a space before it"
+    return (
+        f"the {scheme}:// URL can't be taken apart: write '/', '?' and '@' in a key or password as %2F, %3F and %40, or leave "
+        "the credentials to the environment"
+    )
 
 
 def shown_name(text: str) -> str:
-    """Return what a path or URL is called where people read it; also where its suffix is looked at."""
+    """Return what a path or URL is called where people read it; also where its suffix is looked at.
+
+    Of a URL that can't be taken apart nothing is shown but its scheme: anything else may be a piece of a secret.
+    """
     url = parse_url(text)
-    return text if url is None else url.shown
+    if url is not None:
+        return url.shown
+    match = URL.match(text)
+    return text if match is None or local_path_of(text) is not None else f"{match[1].lower()}://…"
+
+
+def shown_path(text: str) -> str:
+    """Return what a path in a filesystem of the user's own is called: it may be a URL of any kind, such as an HTTP one."""
+    match = URL.match(text)
+    if match is None:
+        return text
+    parts = _parts(text[match.end() :].lstrip("/"), has_port=True)
+    return f"{match[1]}://…" if parts is None else f"{match[1]}://{parts[1]}/{parts[2]}".rstrip("/")

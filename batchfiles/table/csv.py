@@ -28,7 +28,8 @@ class CsvTable(TableWriter):
         schema: The columns of every batch.
         metadata: Taken as the other writers do, and left out.
         compression: `gzip`, `zstd` or None.
-        safe: Put `'` before texts that spreadsheets would run as formulas.
+        safe: Put `'` before texts that spreadsheets would run as formulas. Without it the file holds each text as it is, for
+            programs; how many such cells there are is counted.
     """
 
     # pyarrow's writer was chosen over the standard library's: it needs no Python object per cell, and it tells null from "".
@@ -60,8 +61,10 @@ class CsvTable(TableWriter):
         check_times(column)
         if is_bytes(column.type):
             column = base64_texts(column)  # which may begin with +
-        if self._safe and (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
-            return _harmless(column)
+        if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
+            formulas = pc.match_substring_regex(column, FORMULA)
+            self.formula_cells += pc.sum(formulas).as_py() or 0
+            return _harmless(column, formulas) if self._safe else column
         return column
 
     def close(self) -> None:
@@ -80,6 +83,6 @@ def _written_type(kind: pa.DataType) -> pa.DataType:
     return pa.string() if pa.types.is_timestamp(kind) or is_nested(kind) or is_bytes(kind) else kind
 
 
-def _harmless(column: pa.Array) -> pa.Array:
+def _harmless(column: pa.Array, formulas: pa.Array) -> pa.Array:
     quote, nothing = (pa.scalar(text, column.type) for text in ("'", ""))
-    return pc.if_else(pc.match_substring_regex(column, FORMULA), pc.binary_join_element_wise(quote, column, nothing), column)
+    return pc.if_else(formulas, pc.binary_join_element_wise(quote, column, nothing), column)

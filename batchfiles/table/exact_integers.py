@@ -12,7 +12,7 @@ from typing import Any
 from batchfiles.codec import NOT_STRICT, Repaired, loads
 from batchfiles.errors import InvalidLine
 
-__all__ = ["AS_TEXT", "BEYOND", "beyond_64_bits", "loads_exactly"]
+__all__ = ["AS_TEXT", "BEYOND", "beyond_64_bits", "leaves", "loads_exactly"]
 
 KEPT = range(-(2**63), 2**64)
 """What is written to the digit: signed and unsigned integers of 64 bits."""
@@ -36,7 +36,7 @@ def loads_exactly(line: bytes) -> dict[str, Any]:
     value = loads(line)
     if type(value) is Repaired:
         raise InvalidLine(f"not strictly JSON: {NOT_STRICT}", code="invalid_json_line")
-    if not any(type(leaf) is float and abs(leaf) >= FIRST_ROUNDED for leaf in _leaves(value)):
+    if not any(type(leaf) is float and abs(leaf) >= FIRST_ROUNDED for leaf in leaves(value)):
         return value
     try:  # those that Python has too many digits for are infinite above
         exact: dict[str, Any] = json.loads(str(line, "utf-8"))
@@ -60,10 +60,10 @@ def beyond_64_bits(value: Any) -> Sequence[str | int] | None:  # noqa: ANN401 - 
 
 
 def _holds_one(value: Any) -> bool:  # noqa: ANN401 - any JSON value
-    return any(type(leaf) is int and leaf not in KEPT for leaf in _leaves(value))
+    return any(type(leaf) is int and leaf not in KEPT for leaf in leaves(value))
 
 
-def _leaves(value: Any) -> Iterator[Any]:  # noqa: ANN401 - any JSON value
+def leaves(value: Any) -> Iterator[Any]:  # noqa: ANN401 - any JSON value
     """Yield the values that hold no others; without recursion, for JSON may be deeper than Python's stack."""
     waiting = [value]
     while waiting:

@@ -1,4 +1,4 @@
-"""Tables as Parquet: zstd, row groups by bytes and rows, statistics and a page index where they help."""
+"""Tables as Parquet: zstd, a checksum of each page, row groups by bytes and rows, statistics and a page index where they help."""
 
 from __future__ import annotations
 
@@ -145,6 +145,7 @@ def _options(schema: pa.Schema, rows: int) -> dict[str, Any]:
         "dictionary_pagesize_limit": DICTIONARY_BYTES,
         "write_statistics": [field.name for field in schema if field.name in leaves and field.name not in NO_STATISTICS],
         "write_page_index": True,
+        "write_page_checksum": True,
     }
     if HAS_BLOOM_FILTER and BLOOM_COLUMN in leaves:
         options["bloom_filter_options"] = {BLOOM_COLUMN: {"ndv": max(rows, 1), "fpp": BLOOM_ERRORS}}

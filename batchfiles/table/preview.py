@@ -132,7 +132,7 @@ def _first_of_file(source: Source, count: int, columns: list[str] | None) -> Pre
 
 def _parquet(source: Source, count: int, columns: list[str] | None) -> Preview:
     with source.open_for_arrow() as raw, told_as_damage(source):
-        file = pq.ParquetFile(raw, buffer_size=READ_AHEAD, pre_buffer=False)
+        file = pq.ParquetFile(raw, buffer_size=READ_AHEAD, pre_buffer=False, page_checksum_verification=True)
         chosen = _chosen(columns, file.schema_arrow.names)
         batches = file.iter_batches(batch_size=count, columns=chosen) if count > 0 else ()
         types = LogicalTypes(source.name, file.schema_arrow, file.schema, strict=False)
@@ -205,33 +205,46 @@ def _chosen(wanted: list[str] | None, there: list[str]) -> list[str]:
     return wanted
 
 
-def _lines(source: Source, stream: Peeked) -> Iterator[bytes]:
-    for block in blocks(cast("BinaryIO", stream), source.name, _ignore):
+def _lines(source: Source, stream: Peeked) -> Iterator[bytes | Finding]:
+    """Yield the lines, and a finding for each that is too long; other findings are left to `validate`."""
+    findings: list[Finding] = []
+    for block in blocks(cast("BinaryIO", stream), source.name, findings.append):
+        yield from _too_long(findings)
         yield from block.lines
+    yield from _too_long(findings)
 
 
-def _ignore(_: Finding) -> None:
-    """Leave findings to `validate`."""
+def _too_long(findings: list[Finding]) -> Iterator[Finding]:
+    yield from (finding for finding in findings if finding.code == "line_too_long")
+    findings.clear()
 
 
 def _jsonl(source: Source, stream: Peeked, count: int, columns: list[str] | None) -> Preview:
-    lines = (line for line in _lines(source, stream) if line.strip())
+    lines = (line for line in _lines(source, stream) if isinstance(line, Finding) or line.strip())
     rows = [_decoded(line) for line in islice(lines, count)]
     names = list(dict.fromkeys(chain.from_iterable(rows)))
     chosen = _chosen(columns, names) if rows else names
     return Preview(name=source.name, format="JSONL", columns=chosen, rows=rows, row_count=_all_of(rows, count))
 
 
-def _decoded(line: bytes) -> dict[str, Any]:
+def _decoded(line: bytes | Finding) -> dict[str, Any]:
+    if isinstance(line, Finding):
+        return {MALFORMED: line.message}
     try:
         return loads(line)
     except InvalidLine as error:
         return {MALFORMED: error.reason}
 
 
+def _csv_text(line: bytes | Finding) -> str:
+    if isinstance(line, Finding):
+        raise TruncatedFile(line.message, path=line.path, line_number=line.line_number)
+    return f"{line.decode(errors='replace')}\n"
+
+
 def _csv(source: Source, stream: Peeked, count: int, columns: list[str] | None) -> Preview:
     csv.field_size_limit(LINE_CAP)  # of the whole process; the library's own is 128 KiB, less than many an answer
-    texts = (f"{line.decode(errors='replace')}\n" for line in _lines(source, stream))
+    texts = (_csv_text(line) for line in _lines(source, stream))
     try:
         reader = csv.reader(texts)
         header = next(reader, [])

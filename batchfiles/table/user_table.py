@@ -271,7 +271,7 @@ def _opened(source: Source, cap: int, csv_nulls: Sequence[str]) -> Iterator[User
 
 
 def _parquet(source: Source, raw: BinaryIO) -> UserTable:
-    file = pq.ParquetFile(raw, buffer_size=READ_AHEAD, pre_buffer=False)
+    file = pq.ParquetFile(raw, buffer_size=READ_AHEAD, pre_buffer=False, page_checksum_verification=True)
     return UserTable(
         source.name,
         file.schema_arrow,
@@ -301,13 +301,17 @@ def _json_rows(name: str, stream: Peeked, cap: int) -> Iterator[Row]:
         InvalidLine: A line is no JSON object, or not strictly one.
     """
     findings: list[Finding] = []
-    for block in blocks(cast("BinaryIO", stream), name, findings.append, cap=cap):
+    found = blocks(cast("BinaryIO", stream), name, findings.append, cap=cap)
+    while True:
+        block = next(found, None)
+        if long := next((finding for finding in findings if finding.code == "line_too_long"), None):
+            raise InvalidLine(long.message, code=long.code, path=name, line_number=long.line_number)
+        if block is None:
+            return
         for number, line in enumerate(block.lines, block.line_number):
             if not line.strip():
                 continue
             yield _json_row(name, line, number)
-        if long := next((finding for finding in findings if finding.code == "line_too_long"), None):
-            raise InvalidLine(long.message, code=long.code, path=name, line_number=long.line_number)
 
 
 def _json_row(name: str, line: bytes, number: int) -> Row:

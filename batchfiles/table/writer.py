@@ -12,6 +12,7 @@ from typing import BinaryIO, Self, TypeAlias
 
 import pyarrow as pa
 
+from batchfiles.streams.compression import ZstdWriter
 from batchfiles.table.schema import SCHEMA_VERSION
 
 __all__ = ["Sink", "TableWriter", "native_file", "with_provenance"]
@@ -30,7 +31,12 @@ class TableWriter(ABC):
 
     Leaving a `with` block finishes the file, leaving it by an exception gives it up. Writers may be used in another thread than
     the one that made them, by one thread at a time; nearly all of their work is done without the interpreter lock.
+
+    Attributes:
+        formula_cells: Cells that a spreadsheet would take for formulas; only those of CSV are opened by one.
     """
+
+    formula_cells = 0
 
     def __init__(self, schema: pa.Schema) -> None:
         self.schema = schema
@@ -113,7 +119,18 @@ def native_file(sink: Sink, compression: str | None = None) -> pa.NativeFile:
         native = pa.OSFile(os.fsencode(sink), "wb")  # bytes: a name need not be UTF-8
     else:
         native = pa.BufferedOutputStream(pa.PythonFile(_KeptOpen(sink), mode="w"), BUFFER)
+    if compression == "zstd":
+        return pa.PythonFile(_Zstd(native), mode="w")
     return native if compression is None else pa.CompressedOutputStream(native, compression)
+
+
+class _Zstd(ZstdWriter):
+    """A zstd frame, and the file below it, which is closed with it."""
+
+    def close(self) -> None:
+        """Complete the frame and close the file."""
+        super().close()
+        self._file.close()
 
 
 def with_provenance(schema: pa.Schema, metadata: Mapping[str, str] | None) -> pa.Schema:

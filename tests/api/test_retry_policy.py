@@ -31,6 +31,15 @@ DATE = "Fri, 29 Sep 2023 16:26:{:02d} GMT"
         ({"retry-after": "120.1"}, "never"),
         ({"retry-after": "Zun, 29 Sep 2023 16:26:27 GMT"}, None),
         ({"retry-after": ""}, None),
+        # Python reads all of these as numbers
+        ({"retry-after": "1_0"}, None),
+        ({"retry-after": "1e1"}, None),
+        ({"retry-after": "+10"}, None),
+        ({"retry-after": "\u0661\u0660"}, None),
+        ({"retry-after": "nan"}, None),
+        ({"retry-after": "inf"}, None),
+        ({"retry-after-ms": "1_000", "retry-after": "20"}, 20.0),
+        ({"retry-after": " 20\t"}, 20.0),
         ({}, None),
         # dates are measured against the answer's own
         ({"retry-after": DATE.format(57), "date": DATE.format(37)}, 20.0),

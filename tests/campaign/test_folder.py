@@ -11,6 +11,7 @@ import batchfiles
 from batchfiles.campaign.folder import Campaign, campaign_of, request_sources
 from batchfiles.campaign.manifest import MANIFEST, Manifest, Part, write_manifest
 from batchfiles.errors import FileError
+from batchfiles.streams.compression import compressed
 from tests.jobs.wire import failure, put, request, success
 
 
@@ -173,3 +174,35 @@ def test_a_damaged_manifest_stops_a_join(tmp_path: Path) -> None:
     (tmp_path / MANIFEST).write_text("{")
     with pytest.raises(batchfiles.DataError, match="is no JSON"):
         list(batchfiles.join(tmp_path))
+
+
+@pytest.mark.parametrize("compress", [None, "gz", "zst"])
+@pytest.mark.parametrize("job", ["join", "retry", "retry by ids", "merge"])
+def test_a_part_that_is_not_what_it_was_made_as_is_reported(tmp_path, job, compress):
+    """The manifest has the digest of each part, and nobody compared it: a damaged disk changed requests in silence."""
+    source = tmp_path / "requests.jsonl"
+    lines = [
+        f'{{"custom_id": "r-{number}", "method": "POST", "url": "/v1/responses", "body": {{"model": "m", "input": "x"}}}}\n'
+        for number in range(4)
+    ]
+    source.write_text("".join(lines))
+    folder = tmp_path / "campaign"
+    batchfiles.split(source, folder=folder, max_requests=2, compress=compress)
+    ending = f".{compress}" if compress else ""
+    (folder / "requests-00001_output.jsonl").write_text('{"id": "x", "custom_id": "r-0", "response": null, "error": null}\n')
+    (tmp_path / "ids.txt").write_text("r-1\n")
+    jobs = {
+        "join": lambda: batchfiles.join(folder).report,
+        "retry": lambda: batchfiles.retry(folder, output=tmp_path / "o.jsonl", force=True),
+        "retry by ids": lambda: batchfiles.retry(folder, ids=tmp_path / "ids.txt", output=tmp_path / "o.jsonl", force=True),
+        "merge": lambda: batchfiles.merge(folder, output=tmp_path / "o.jsonl", force=True),
+    }
+    assert jobs[job]().findings == ()
+    part = folder / f"requests-00002.jsonl{ending}"
+    changed = "".join(lines[2:]).replace('"x"', '"y"').encode()
+    if compress is None:
+        part.write_bytes(changed)
+    else:
+        with part.open("wb") as file, compressed(file, {"gz": "gzip", "zst": "zstd"}[compress]) as writer:
+            writer.write(changed)
+    assert [(each.code, each.path) for each in jobs[job]().findings] == [("changed_part", str(part))]

@@ -159,6 +159,31 @@ def test_csv_safe_disarms_formulas(ask: Callable[..., Outcome], tmp_path: Path) 
     assert cells == ["'=1+1", "=1+1"]
 
 
+@pytest.mark.parametrize("safe", [False, True])
+def test_cells_that_a_spreadsheet_would_run_are_counted(ask: Callable[..., Outcome], tmp_path: Path, safe: bool) -> None:
+    """The file holds each text as it is unless `--csv-safe` is given, and nobody was told what is in it."""
+    texts = {"a": "=1+1", "b": "@SUM(A1)", "c": "fine", "-d": "-1"}
+    (tmp_path / "in.jsonl").write_bytes(b"".join(map(request, texts)))
+    (tmp_path / "out.jsonl").write_bytes(b"".join(result(name, text) for name, text in texts.items()))
+    files = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
+    code, out, err = ask(*files, "-o", tmp_path / "t.csv", "--json", *(["--csv-safe"] if safe else []))
+    assert code == 0
+    assert json.loads(out)["formula_cells"] == 4
+    assert "4 cells that a spreadsheet would take for formulas" in err
+    assert ("a ' was put before each" in err) is safe
+    assert ("--csv-safe puts" in err) is not safe
+    code, out, err = ask(*files, "-o", tmp_path / "t.parquet", "--json")
+    assert json.loads(out)["formula_cells"] == 0
+    assert "take for formulas" not in err
+
+
+@pytest.mark.parametrize(("words", "code"), [("2kB", 0), ("200MB", 0), ("1_000_000", 0), ("1 MiB", 0), ("0", 2), ("many", 2)])
+def test_the_longest_line_is_a_size(ask: Callable[..., Outcome], tmp_path: Path, words: str, code: int) -> None:
+    """`--max-line-bytes 200MB` was refused, where `--max-bytes 200MB` works."""
+    found, _, err = ask(CHAT, "-o", tmp_path / "t.parquet", "--max-line-bytes", words)
+    assert found == code, err
+
+
 @pytest.mark.parametrize("name", ["parquet", "arrow", "arrows", "jsonl", "csv"])
 def test_standard_output_gets_what_a_file_would(tmp_path: Path, name: str) -> None:
     """The table goes to standard output, the words to standard error, and they don't mix."""

@@ -49,6 +49,40 @@ def raising(monkeypatch: pytest.MonkeyPatch) -> Callable[[BaseException], None]:
     return use
 
 
+@pytest.mark.parametrize("module_name", ["batchfiles.cli.main", "click", "batchfiles.errors", "batchfiles.cli.validate"])
+def test_an_interruption_of_the_imports_is_no_traceback(module_name: str) -> None:
+    """Ctrl-C in the first 150 ms, as after a typing mistake, showed where Python was just then."""
+    code = f"""
+import os, sys
+from batchfiles.cli import program
+class Interrupting:
+    def find_spec(self, name, path=None, target=None):
+        if name == {module_name!r}:
+            os.kill(os.getpid(), 2)
+sys.meta_path.insert(0, Interrupting())
+program()
+"""
+    command = [sys.executable, "-c", code, "validate", "requests.jsonl"]
+    found = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (found.returncode, found.stderr) == (130, "batchfiles: interrupted\n")
+
+
+@pytest.mark.parametrize("words", [["-o", "a"], ["-o", "a", "--force"], ["-o", "a/t.parquet"], ["-o", "t.csv", "--rejects", "a"]])
+@pytest.mark.parametrize("command", ["join", "retry", "export", "merge", "split", "edit"])
+def test_links_in_a_circle_are_no_bug(
+    ask: Callable[..., Outcome], command: str, words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a target, and as a file to read."""
+    fixtures = Path(__file__).parents[2] / "fixtures" / "chat_completions"
+    monkeypatch.chdir(tmp_path)
+    Path("a").symlink_to("b")
+    Path("b").symlink_to("a")
+    code, _, err = ask(command, str(fixtures), *words)
+    assert code in (2, 3), err
+    code, _, err = ask(command, "a", "-o", "t.parquet")
+    assert code in (2, 3), err
+
+
 def program(*arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
     """Run the command line as its own process."""
     return subprocess.run([*PROGRAM, *arguments], capture_output=True, text=True, check=False, **options)

@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from batchfiles.cli.validate import size, total_of, validate
+from batchfiles.jobs import validate as validate_module
 from batchfiles.streams.sources import expand
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
@@ -40,6 +41,16 @@ def requests(tmp_path):
         return path
 
     return write
+
+
+def test_ids_wait_in_the_folder_that_is_named(requests, tmp_path, monkeypatch):
+    """`validate` had no `--temp-dir`, and filled /tmp with the ids of a large campaign."""
+    made = []
+    real = validate_module.UniqueIds
+    monkeypatch.setattr(validate_module, "UniqueIds", lambda *given, **options: made.append(options) or real(*given, **options))
+    assert run(requests("a", "b"), "--temp-dir", tmp_path).exit_code == 0
+    assert [options["temp_dir"] for options in made] == [str(tmp_path)]
+    assert run(requests("a"), "--temp-dir", tmp_path / "gone").exit_code == 2
 
 
 def test_a_good_file_exits_with_0_and_prints_no_finding():

@@ -338,13 +338,13 @@ def _cells(line: Line) -> dict[str, Any]:
 
 
 def _rank(line: Line) -> tuple[int, float, int, int]:
-    """Order results: success, then time, then the file named later, then the later line."""
+    """Order results: readable, then success, then time, then the file named later, then the later line."""
     quality = created = -1
     if line.value is not None and is_result(line.value):
         quality = {"succeeded": 2, "incomplete": 1}.get(outcome_of(line.value), 0)
         if quality > 0:
             created = line.value["response"]["body"].get("created") or -1
-    return max(quality, 0), created, line.file, line.number
+    return quality, created, line.file, line.number
 
 
 def _differ(best: Line, other: Line) -> bool:

@@ -126,6 +126,21 @@ def test_the_best_of_several_results_wins(
     assert numbers(job) == {"used": 1, **counts}
 
 
+@pytest.mark.parametrize("readable", [failure("a", 400), failure("a", 503), expired("a")])
+@pytest.mark.parametrize(
+    "damaged", [success("a")[:-20], b'{"id": "x", "custom_id": "a", "status": "done"}', b'{"custom_id": "a", "re']
+)
+def test_a_result_that_cannot_be_read_never_wins(tmp_path: Path, readable: bytes, damaged: bytes) -> None:
+    """A torn line that came later was taken before a readable failure, which says more."""
+    put(tmp_path / "requests.jsonl", request("a"))
+    for lines in ([readable, damaged], [damaged, readable]):
+        put(tmp_path / "results.jsonl", *lines)
+        joined = batchfiles.join(tmp_path)
+        (row,) = joined
+        assert row["outcome"] == batchfiles.outcome_of(json.loads(readable)).outcome
+        assert (joined.report.malformed_results, joined.report.superseded) == (1, 1)
+
+
 def test_of_equal_results_that_of_the_file_named_later_wins(tmp_path: Path) -> None:
     """The order of the arguments counts, not that of the names."""
     inputs = put(tmp_path / "in.jsonl", request("a"))

@@ -126,6 +126,37 @@ def test_a_repetition_is_found_however_few_ids_are_in_memory(
         assert not (place / "out.jsonl").exists()
 
 
+TORN = success("a", "torn")[:-20]
+NO_RESULT = b'{"id": "x", "custom_id": "a", "status": "done"}'
+NO_REQUEST = b'{"custom_id": "a", "method": "POST", "url": "/v1/chat/completions", "body": "text"}'
+
+
+@pytest.mark.parametrize("keep", ["first", "last"])
+@pytest.mark.parametrize("in_memory", [0, 100])
+@pytest.mark.parametrize(
+    ("lines", "kept"),
+    [
+        ([success("a", "1"), TORN], [success("a", "1")]),
+        ([TORN, success("a", "1")], [success("a", "1")]),
+        ([success("b"), NO_RESULT, success("a", "1"), TORN], [success("b"), success("a", "1")]),
+        ([success("b"), TORN, NO_RESULT], None),
+        ([request("b"), NO_REQUEST, request("a"), request("a")[:-9]], [request("b"), request("a")]),
+        ([request("b"), request("a")[:-9], request("a")], [request("b"), request("a")]),
+    ],
+)
+def test_a_line_that_cannot_be_read_is_never_kept_for_one_that_can(
+    tmp_path: Path, output: Path, keep: str, in_memory: int, lines: list[bytes], kept: list[bytes] | None
+) -> None:
+    """A download was cut and repeated: the torn line came last, was kept, and the good one was dropped."""
+    source, *more = lines
+    files = put(tmp_path / "1.jsonl", source), put(tmp_path / "2.jsonl", *more)
+    report = batchfiles.merge(*files, output=output, on_duplicate=keep, ids_in_memory=in_memory)
+    if kept is None:  # where none can be read, the option decides
+        kept = [lines[0], lines[-1] if keep == "last" else lines[1]]
+    assert lines_of(output) == kept
+    assert report.dropped == len(lines) - len(kept)
+
+
 def test_streams_can_be_read_twice_too(tmp_path: Path, output: Path) -> None:
     """Where that is needed they are copied first."""
     stream = io.BytesIO(gzip.compress(request("a", n=1) + b"\n" + request("a", n=2) + b"\n"))

@@ -66,6 +66,40 @@ def test_what_may_succeed_is_written_in_the_order_of_the_requests(batch: Path, t
     assert sum(group.requests for group in report.groups) == report.inputs
 
 
+NO_REQUESTS = {
+    "text": b'{"custom_id": "text", "method": "POST", "url": "/v1/x", "body": "text"}',
+    "list": b'{"custom_id": "list", "method": "POST", "url": "/v1/x", "body": []}',
+    "null": b'{"custom_id": "null", "method": "POST", "url": "/v1/x", "body": null}',
+    "none": b'{"custom_id": "none", "method": "POST", "url": "/v1/x"}',
+    "result": success("result"),
+    "later": b'{"custom_id": "later", "method": "POST", "url": "/v1/x", "body": {}, "body": 1}',
+    "number": b'{"custom_id": 1, "method": "POST", "url": "/v1/x", "body": {}}',
+}
+
+
+@pytest.mark.parametrize("way", ["results", "ids", "table"])
+def test_what_is_no_request_to_join_is_not_sent_again(tmp_path: Path, way: str) -> None:
+    """`"body": "text"` was malformed in the table, and retry wrote it as missing: the service refuses the whole file for it."""
+    lines = [request("first"), *NO_REQUESTS.values(), request("last")]
+    inputs = put(tmp_path / "requests.jsonl", *lines)
+    results = put(tmp_path / "results.jsonl", success("first"))
+    joined = batchfiles.join(inputs, results)
+    wanted = [row["custom_id"] for row in joined if row["retryable"]]
+    output = tmp_path / "retry.jsonl"
+    if way == "results":
+        report = batchfiles.retry(inputs, results, output=output)
+    elif way == "ids":
+        ids = put(tmp_path / "ids.txt", *(each.encode() for each in (*NO_REQUESTS, "last")))
+        report = batchfiles.retry(inputs, output=output, ids=ids)
+    else:
+        joined.to_parquet(tmp_path / "t.parquet")
+        report = batchfiles.retry(inputs, tmp_path / "t.parquet", output=output)
+    assert ids_in(output) == wanted == ["last"]
+    malformed = sum(group.requests for group in report.groups if group.outcome == "malformed")
+    assert malformed == joined.report.malformed_inputs == len(NO_REQUESTS)
+    assert len(report.findings) == len(NO_REQUESTS)
+
+
 @pytest.mark.parametrize("workers", [1, 2])
 def test_lines_are_byte_identical(tmp_path: Path, workers: int) -> None:
     """With 2^64, `1E2`, repeated keys, odd spaces, escapes, a thousand levels, a carriage return."""

@@ -326,6 +326,18 @@ def test_a_named_pipe_is_written_not_replaced(tmp_path):
     assert pipe.is_fifo()
 
 
+@pytest.mark.parametrize("force", [False, True])
+@pytest.mark.parametrize("make", [atomic_file, atomic_folder])
+def test_links_in_a_circle_are_an_error_of_the_file(tmp_path, make, force):
+    """It was a RuntimeError of pathlib's, and so a bug to whoever saw it."""
+    (tmp_path / "a").symlink_to("b")
+    (tmp_path / "b").symlink_to("a")
+    for target in (tmp_path / "a", tmp_path / "a" / "inside"):
+        with pytest.raises(FileError, match="too many levels of symbolic links"), make(target, force=force):
+            pass
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b"]
+
+
 def test_a_filesystem_without_links_still_works(tmp_path, monkeypatch):
     """It is renamed; a file that came meanwhile is still seen."""
 

@@ -73,6 +73,25 @@ def test_no_room_is_a_file_error_that_says_what_to_do(tmp_path, monkeypatch):
     assert caught.value.errno == 28
 
 
+@pytest.mark.parametrize("compress", [gzip.compress, bz2.compress])
+def test_room_for_a_copy_is_asked_for_before_it_is_begun(tmp_path, monkeypatch, compress):
+    """The copy of a compressed file filled the disk up to its last 64 MiB, and only then was an error."""
+    data = os.urandom(5000).hex().encode()
+    path = tmp_path / "f.jsonl.gz"
+    path.write_bytes(compress(data))
+    room = SimpleNamespace(free=spool.RESERVE + len(data) - 1)
+    monkeypatch.setattr(spool.shutil, "disk_usage", lambda _: room)
+    (tmp_path / "temporary").mkdir()
+    with Spool(tmp_path / "temporary") as temporary:
+        with pytest.raises(FileError, match=r"f: there is no room for a plain copy of it in .*temporary, .*--temp-dir") as caught:
+            temporary.local(Source("f", path=path))
+        assert caught.value.errno == 28
+        assert list(temporary.path.iterdir()) == []
+        room.free += 1
+        monkeypatch.setattr(Spool, "_check_room", lambda *_: None)
+        assert temporary.local(Source("f", path=path)).read_bytes() == data
+
+
 def test_a_missing_folder_is_a_file_error(tmp_path):
     """It is named."""
     with pytest.raises(FileError, match="gone: no such file"):

@@ -66,6 +66,22 @@ def test_statistics_are_for_all_but_texts_and_bodies() -> None:
         assert not column(file, name).is_stats_set, name
 
 
+def test_a_flipped_bit_in_the_data_is_noticed() -> None:
+    """Each page has a checksum; without it, a flipped bit in a column that is not compressed was another number."""
+    sink = io.BytesIO()
+    vectors = table_of([{"custom_id": "a", "embedding": [0.5] * 64}], schema("embeddings", dimensions=64))
+    with ParquetTable(sink, vectors.schema) as table:
+        table.write(vectors)
+    data = sink.getvalue()
+    chunk = column(pq.ParquetFile(io.BytesIO(data)), "embedding.list.element")
+    end = chunk.data_page_offset + chunk.total_compressed_size
+    for place in range(end - 256, end, 9):
+        flipped = bytearray(data)
+        flipped[place] ^= 1
+        with pytest.raises(OSError, match="CRC"):
+            pq.ParquetFile(io.BytesIO(flipped), page_checksum_verification=True).read()
+
+
 def test_everything_but_vectors_is_zstd() -> None:
     """Vectors hardly get smaller and are read much faster as they are."""
     file = written(table_of([{"custom_id": "a", "embedding": [0.5, 1.0]}], schema("embeddings", dimensions=2)))

@@ -178,6 +178,11 @@ def test_compressed_csv_is_the_same_bytes_compressed(tmp_path: Path, suffix: str
     write(tmp_path / f"t.{suffix}", NORMAL)
     with pa.input_stream(str(tmp_path / f"t.{suffix}"), compression="detect") as stream:
         assert stream.read() == (tmp_path / "t.csv").read_bytes()
+    data = (tmp_path / f"t.{suffix}").read_bytes()
+    damaged = io.BytesIO(data[:-1] + bytes([data[-1] ^ 1]))
+    stream = pa.input_stream(damaged, compression={"csv.gz": "gzip", "csv.zst": "zstd"}[suffix])
+    with pytest.raises(OSError, match=r"checksum|incorrect (data|length) check"):
+        stream.read()
 
 
 @pytest.mark.parametrize("suffix", ["jsonl", "jsonl.gz", "jsonl.zst"])

@@ -1,0 +1,107 @@
+"""Lines above the cap: each is a line and a finding, and a file of nothing else is not empty."""
+
+from __future__ import annotations
+
+import json
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import batchfiles
+from batchfiles import Mismatch, stats
+from batchfiles.jobs.families import classify
+from batchfiles.limits import LINE_CAP
+from batchfiles.streams.lines import blocks
+from batchfiles.streams.sources import Source
+from batchfiles.table.preview import first_rows
+from tests.jobs.wire import failure, put, request, success
+
+CAP = 1000
+LONG_REQUEST = request("a", padding="x" * CAP)
+LONG_RESULT = success("a", "x" * CAP)
+
+
+@pytest.mark.parametrize("newline", [b"\n", b""])
+@pytest.mark.parametrize(
+    ("line", "side"),
+    [
+        (LONG_REQUEST, "inputs"),
+        (b'{"custom_id": "a", "body": {"x": "' + b"x" * CAP, "inputs"),
+        (LONG_RESULT, "results"),
+        (failure("a", message="x" * 9 * CAP), "results"),
+        (b'{"custom_id": "a", "response": {"body": {"x": "' + b"x" * 90 * CAP, "results"),
+    ],
+)
+def test_a_file_of_long_lines_is_what_their_beginnings_say(tmp_path: Path, line: bytes, side: str, newline: bytes) -> None:
+    """Such a result file was "empty": all requests were missing, sent again and paid for again, and nothing was said."""
+    path = tmp_path / "lines.jsonl"
+    path.write_bytes(line + b"\n" + line + newline)
+    assert classify(Source("lines.jsonl", path=path), cap=CAP) == side
+
+
+def test_long_lines_that_say_nothing_are_no_empty_file(tmp_path: Path) -> None:
+    """Nobody knows what they are, and that is said."""
+    path = put(tmp_path / "lines.jsonl", b"x" * 9 * CAP)
+    with pytest.raises(Mismatch, match="no line that can be read"):
+        classify(Source("lines.jsonl", path=path), cap=CAP)
+    assert classify(Source("lines.jsonl", path=path), otherwise="results", cap=CAP) == "results"
+
+
+def test_every_job_tells_of_result_files_of_long_lines_only(tmp_path: Path) -> None:
+    """As a line and a finding; and a retry by results of which none can be read is refused."""
+    inputs = put(tmp_path / "requests.jsonl", request("a"), request("b"))
+    results = put(tmp_path / "results.jsonl", LONG_RESULT, success("b", "y" * CAP))
+    joined = batchfiles.join(inputs, results, cap=CAP).report
+    exported = batchfiles.export(results, cap=CAP).report
+    counted = stats(inputs, results, cap=CAP)
+    for found in (joined, exported):
+        assert found.result_lines == found.malformed_results == 2
+        assert [(each.code, each.line_number) for each in found.findings] == [("line_too_long", 1), ("line_too_long", 2)]
+    assert [file.role for file in counted.files] == ["inputs", "results"]
+    more = put(tmp_path / "more.jsonl", success("b"))
+    report = batchfiles.retry(inputs, results, more, output=tmp_path / "retry.jsonl", cap=CAP)
+    assert [each.code for each in report.findings] == ["line_too_long"] * 2
+
+
+def test_a_table_of_requests_that_are_all_too_long_has_their_rows(tmp_path: Path) -> None:
+    """The request file was "empty", and a join of it a wrong call."""
+    inputs = put(tmp_path / "requests.jsonl", LONG_REQUEST)
+    rows = list(batchfiles.join(inputs, put(tmp_path / "results.jsonl", success("a")), cap=CAP))
+    assert [(row["outcome"], row["error_code"]) for row in rows] == [("malformed", "line_too_long")]
+
+
+def test_first_looks_read_what_the_job_reads(tmp_path: Path) -> None:
+    """Above the cap of the first look, and below that of the job: 2,048 vectors of 3,072 numbers are 100 MB in one line."""
+    padding = "x" * (LINE_CAP + 1)
+    body: dict[str, Any] = {"object": "list", "data": [{"object": "embedding", "index": 0, "embedding": [0.5]}], "model": "m"}
+    answer = {"status_code": 200, "request_id": "r", "body": {**body, "padding": padding}}
+    line = json.dumps({"id": "x", "custom_id": "a", "response": answer, "error": None}).encode()
+    results = put(tmp_path / "results.jsonl", line)
+    exported = batchfiles.export(results, cap=2 * LINE_CAP, bodies="none")
+    assert "embedding" in exported.schema.names
+    inputs = put(tmp_path / "requests.jsonl", request("a", "/v1/embeddings", input="x", padding=padding))
+    joined = batchfiles.join(inputs, results, cap=2 * LINE_CAP, bodies="none", request_bodies="none")
+    assert [row["outcome"] for row in joined] == ["succeeded"]
+    assert "embedding" in joined.schema.names
+
+
+def test_show_and_prepare_pass_over_no_long_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The one shows it as a row that says why; the other refuses the table, also where it is the last line."""
+    monkeypatch.setattr("batchfiles.table.preview.blocks", partial(blocks, cap=CAP))
+    path = put(tmp_path / "table.jsonl", b'{"id": "1"}', b'{"id": "' + b"2" * CAP + b'"}')
+    rows = first_rows(str(path), 10).rows
+    assert rows[0] == {"id": "1"}
+    assert "above the cap" in rows[1]["(malformed)"]
+    template = {"method": "POST", "url": "/v1/chat/completions", "body": {"model": "m", "messages": []}}
+    with pytest.raises(batchfiles.InvalidLine, match=r"table\.jsonl:2: .* above the cap"):
+        batchfiles.prepare(path, template=template, id="{{id}}", output=tmp_path / "out.jsonl", cap=CAP)
+
+
+def test_a_list_of_ids_has_no_long_lines(tmp_path: Path) -> None:
+    """Ids in one line are no list: the line was passed over, and nothing was sent again."""
+    inputs = put(tmp_path / "requests.jsonl", request("a"))
+    ids = put(tmp_path / "ids.txt", b"a," * (LINE_CAP // 2 + 1))
+    with pytest.raises(Mismatch, match="one custom_id a line"):
+        batchfiles.retry(inputs, ids=ids, output=tmp_path / "retry.jsonl")
