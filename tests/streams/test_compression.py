@@ -348,7 +348,7 @@ def test_a_name_that_promises_compression_must_not_lie_about_other_bytes(suffix)
         with (
             decompressed(io.BytesIO(data), "f", suffix_of=f"f.jsonl{suffix}") as stream,
             pytest.raises(
-                TruncatedFile, match="f: the .* data is damaged or cut short: its first bytes are neither that nor text"
+                TruncatedFile, match="its first bytes are neither that nor text"
             ),
         ):
             stream.read(-1)
