@@ -29,6 +29,7 @@ __all__ = [
     "loads",
     "output_of",
     "parse",
+    "write",
 ]
 
 JSONBytes: TypeAlias = bytes | bytearray | memoryview

@@ -7,6 +7,7 @@ Other codes are those that OpenAI's API uses elsewhere for the same fault: `inva
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -24,6 +25,10 @@ JSON_KINDS = {
     float: "a number",
     type(None): "null",
 }
+
+
+HOST = re.compile(r"[a-zA-Z]+://[^/]*|[\w.-]+\.[a-zA-Z]{2,}(?=/)")
+"""The scheme and the host, or the host alone, that got into a url."""
 
 
 class Fault(NamedTuple):
@@ -81,6 +86,12 @@ class KeyRules:
                 yield _missing("url")
         elif not isinstance(url, str):
             yield wrong_type("url", "a string", url)
+        elif self._url_required and not url.startswith("/"):
+            host = HOST.match(url)
+            path = url[host.end() :] if host else url
+            instead = f"'/{cut(path.lstrip('/'))}'"
+            words = f"Invalid URL: '{cut(url)}' is not a path of the API; write {instead}"
+            yield Fault("invalid_url", f"{words}, without the host." if host else f"{words}, with its slash.", "$.url")
 
     def body_faults(self, body: object) -> Iterator[Fault]:
         """Say whether a body is missing or none; what must stand in it is another matter."""

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, BinaryIO, TypeAlias, cast
 
-from batchfiles.codec import loads
+from batchfiles.codec import loads, parse
 from batchfiles.custom_ids.unique import UniqueIds
 from batchfiles.errors import InvalidLine, TruncatedFile
 from batchfiles.findings import Finding, Severity
@@ -112,22 +112,28 @@ class FileCheck:
         special = 0
         for number, line in enumerate(block.lines, block.line_number):
             try:
-                request = loads(line)
-            except InvalidLine as error:
-                special += 1
-                self._unreadable(error, line, number, offsets)
-                continue
+                request = parse(line)
+            except ValueError:
+                request = None
             if passes(request):
                 first = add(request["custom_id"], base + number)
                 if first is not None:
                     self._repeated(request["custom_id"], first, base + number, offsets.of(number))
             else:
                 special += 1
-                self._look_closer(request, number, offsets)
+                self._take_special(request, line, number, offsets)
         plain = len(block.lines) - special
         self.requests += plain
         if self.rules.plain_requests_embed():
             self._plain_embeddings += plain
+
+    def _take_special(self, request: object, line: bytes, number: int, offsets: _Offsets) -> None:
+        try:
+            value = request if type(request) is dict else loads(line)
+        except InvalidLine as error:
+            self._unreadable(error, line, number, offsets)
+        else:
+            self._look_closer(value, number, offsets)
 
     def _unreadable(self, error: InvalidLine, line: bytes, number: int, offsets: _Offsets) -> None:
         if not line.strip():

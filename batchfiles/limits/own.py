@@ -19,10 +19,12 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from batchfiles.limits.rules import NONE, Limits
+from batchfiles.limits.rules import BODY_RULES, NONE, Limits
 from batchfiles.limits.size import bytes_of
 
 __all__ = ["own_limits"]
+
+SEVERITIES = "'error', 'warning' or 'info'"
 
 KINDS = {field.name: str(field.type) for field in fields(Limits)}
 """Each field and the words of its type, as they stand in the class."""
@@ -83,7 +85,9 @@ def _value(key: str, value: Any, path: str) -> Any:  # noqa: ANN401 - any TOML v
         return value
     if kind == "str" and isinstance(value, str) and value:
         return value
-    if kind == "Severity" and value in ("error", "warning"):
+    if kind == "BodyRuleSet" and value in BODY_RULES:
+        return value
+    if kind == "Severity" and value in ("error", "warning", "info"):
         return value
     if kind.startswith("Mapping") and isinstance(value, dict) and all(isinstance(word, str) for word in value.values()):
         return value
@@ -111,7 +115,8 @@ def _wanted(kind: str) -> str:
         return "a table of texts"
     if kind.startswith(("frozenset", "tuple")):
         return "a list of texts"
-    return {"bool": "true or false", "Severity": "'error' or 'warning'"}.get(kind, "a text")
+    words = {"bool": "true or false", "Severity": SEVERITIES, "BodyRuleSet": f"one of {', '.join(BODY_RULES)}"}
+    return words.get(kind, "a text")
 
 
 def _sources(limits: Limits, base: Limits, told: Mapping[str, str]) -> dict[str, str]:
