@@ -223,7 +223,10 @@ def fields(required: Mapping[str, Check] | None = None, others: Mapping[str, Che
             return wrong_kind(path, "an object", value)
         found: list[Fault] = []
         for key, inner in needed.items():
-            found += inner(value[key], f"{path}.{key}") if key in value else missing(f"{path}.{key}", hint)
+            if key not in value:  # one is enough: the object is probably of another form
+                found += missing(f"{path}.{key}", hint)
+                break
+            found += inner(value[key], f"{path}.{key}")
         for key, inner in extra.items():
             if value.get(key) is not None:
                 found += inner(value[key], f"{path}.{key}")
