@@ -12,6 +12,7 @@ from typing import Any, Literal, TypeAlias
 
 from batchfiles.codec import loads
 from batchfiles.errors import InvalidLine, Mismatch
+from batchfiles.jobs.file_mistakes import HEAD, file_mistake
 from batchfiles.streams.sources import Source, read_blocks
 
 __all__ = ["Family", "Side", "classify", "classify_lines", "describe", "family_of"]
@@ -126,25 +127,38 @@ def classify_lines(lines: Iterable[bytes], name: str | None = None, *, otherwise
         Mismatch: As `classify`.
     """
     unreadable: list[bytes] = []
+    seen: list[bytes] = []
     size = 0
     decoded = False
     for line in lines:
         if not line.strip():
             continue
         family: Family = "unknown"
+        seen.append(line)
         try:
             family = family_of(loads(line))
             decoded = True
         except InvalidLine:
             unreadable.append(line)
         if family != "unknown":
+            if unreadable:
+                _refuse_mistake(seen, name)
             return _side(family, name)
         size += len(line)
         if size > BYTES_LOOKED_AT or len(unreadable) >= LINES_LOOKED_AT:
             break
     if not size:
         return "empty"
+    if unreadable:
+        _refuse_mistake(seen, name)
     return _side_of_unreadable(unreadable, name, decoded=decoded, otherwise=otherwise)
+
+
+def _refuse_mistake(lines: list[bytes], name: str | None) -> None:
+    """Refuse a file that is no JSON Lines at all: read line by line, its results would be lost without a word."""
+    mistake = file_mistake(b"\n".join(lines)[:HEAD])
+    if mistake is not None and not mistake.is_of_lines:
+        raise Mismatch(mistake.message.removeprefix("The file ").rstrip("."), path=name)
 
 
 def _side(family: Family, name: str | None) -> Side:

@@ -11,6 +11,7 @@ from batchfiles.custom_ids.unique import UniqueIds
 from batchfiles.errors import InvalidLine, TruncatedFile
 from batchfiles.findings import Finding, Severity
 from batchfiles.jobs.families import Family, describe, family_of
+from batchfiles.jobs.file_mistakes import HEAD, file_mistake
 from batchfiles.jobs.request_rules import RequestRules
 from batchfiles.limits import Limits
 from batchfiles.streams.lines import Block, blocks
@@ -84,8 +85,12 @@ class FileCheck:
         self._check_name()
         try:
             with self._source.open() as stream:
-                counted = cast("BinaryIO", _Counted(stream, self._count_bytes))
-                for block in blocks(counted, self._source.name, self._reading_notice, cap=self._cap):
+                counted = _Counted(stream, self._count_bytes)
+                mistake = file_mistake(counted.peek(HEAD))
+                if mistake is not None:
+                    self._say(mistake.code, mistake.message)
+                    return
+                for block in blocks(cast("BinaryIO", counted), self._source.name, self._reading_notice, cap=self._cap):
                     self._check_block(block)
         except TruncatedFile as error:
             self._say(error.code, f"The file can't be read to its end: {error.reason}.")
@@ -267,14 +272,28 @@ class _Offsets:
 
 
 class _Counted:
-    """A stream that tells how much was read from it."""
+    """A stream that tells how much was read from it, and whose first bytes can be looked at before."""
 
     def __init__(self, stream: BinaryIO, count: Callable[[int], None]) -> None:
         self._stream = stream
         self._count = count
+        self._head = b""
+
+    def peek(self, size: int) -> bytes:
+        """Return the first bytes, which `read` returns again."""
+        pieces: list[bytes] = []
+        missing = size
+        while missing > 0 and (piece := self._stream.read(missing)):
+            pieces.append(piece)
+            missing -= len(piece)
+        self._head = b"".join(pieces)
+        return self._head
 
     def read(self, size: int) -> bytes:
         """Return up to `size` bytes."""
-        piece = self._stream.read(size)
+        if self._head:
+            piece, self._head = self._head[:size], self._head[size:]
+        else:
+            piece = self._stream.read(size)
         self._count(len(piece))
         return piece
