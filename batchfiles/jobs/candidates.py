@@ -8,16 +8,17 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from batchfiles.bodies.answer import EMPTY
-from batchfiles.codec import loads, same
+from batchfiles.codec import GLUED, loads, same
 from batchfiles.custom_ids.index import OFFSET_BITS, Index, Place, digest
 from batchfiles.custom_ids.marks import Marks
 from batchfiles.errors import DuplicateCustomId, InvalidLine
+from batchfiles.findings import Finding
 from batchfiles.jobs.local_file import changed, opened
 from batchfiles.jobs.survey import Misindexed, id_of_malformed, noted_digest, why_unreadable
 from batchfiles.outcome import INCOMPLETE, MALFORMED, SUCCEEDED, Result, read, retryable
 from batchfiles.table.columns import MISSING, Found
 
-__all__ = ["Candidates", "ResultFile", "fetch", "id_of_line", "read_result"]
+__all__ = ["Candidates", "ResultFile", "fetch", "glued_finding", "id_of_line", "read_result"]
 
 OFFSET_MASK = (1 << OFFSET_BITS) - 1
 RANKS = {SUCCEEDED: 2, INCOMPLETE: 1}
@@ -50,6 +51,17 @@ def read_result(line: bytes) -> tuple[dict[str, Any] | None, Result]:
         if reason is not None:
             return None, _malformed(reason.code, reason.reason)
     return value, read(value)
+
+
+def glued_finding(words: str, path: str, line_number: int, byte_offset: int) -> Finding:
+    """Return the finding about a line that holds several results, of which at most one was found."""
+    return Finding(
+        code=GLUED,
+        message=f"The line holds {words}. Until then its results are lost.",
+        path=path,
+        line_number=line_number,
+        byte_offset=byte_offset,
+    )
 
 
 ID_TYPES = frozenset({str, type(None)})

@@ -10,10 +10,10 @@ import json
 import re
 from typing import Any, NamedTuple
 
-from batchfiles.codec import loads
+from batchfiles.codec import GLUED, glued_objects, glued_words, loads
 from batchfiles.errors import InvalidLine
 
-__all__ = ["HEAD", "FileMistake", "file_mistake", "glued_objects"]
+__all__ = ["HEAD", "FileMistake", "file_mistake"]
 
 HEAD = 256 * 1024
 """Bytes of a file that are enough to tell."""
@@ -165,28 +165,11 @@ def _of_lines(lines: list[bytes]) -> FileMistake | None:
         words = "Each line of the file is the text of a Python dict, and not JSON: write json.dumps(line) in place of str(line)."
         return FileMistake("python_dicts", words, is_of_lines=True)
     if len(lines) == 1 and (count := glued_objects(lines[0])):
-        return FileMistake("glued_lines", f"The file holds {glued_words(count)}.", is_of_lines=True)
+        return FileMistake(GLUED, f"The file holds {glued_words(count)}.", is_of_lines=True)
     if CSV_HEADER.fullmatch(lines[0]) or all(map(CSV_QUOTED.match, some)):
         words = "The file is a table in CSV, and not JSON Lines: 'batchfiles prepare' makes requests of the rows of a table."
         return FileMistake("csv", words)
     return None
-
-
-def glued_objects(line: bytes) -> int:
-    """Count the JSON objects of a line that holds several of them and nothing else; 0 for other lines."""
-    rest, count = line.strip(), 0
-    while rest.startswith(b"{"):
-        value, end = _first_value(rest)
-        if value is None:
-            return 0
-        count += 1
-        rest = rest[end:].lstrip()
-    return count if count > 1 and not rest else 0
-
-
-def glued_words(count: int) -> str:
-    """Return the words for objects on one line, and the cure."""
-    return f"{count:,} JSON objects without a newline between them; {JQ}: jq -c . FILE"
 
 
 def _first_value(text: bytes) -> tuple[dict[str, Any] | None, int]:

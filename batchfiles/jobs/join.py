@@ -184,7 +184,7 @@ class Join(TableJob[JoinReport]):
         fields = tally.fields()
         fields["blank_lines"] += survey.blank_lines
         fields["repaired_lines"] += survey.repaired_lines + accounts.counts["repaired"]
-        fields["findings"] = (*survey.findings, *fields["findings"])
+        fields["findings"] = (*accounts.glued, *survey.findings, *fields["findings"])
         fields["findings_not_listed"] += survey.findings_not_listed
         fields["examples"] |= {kind: tuple(found) for kind, found in examples.items()}
         self._report = JoinReport(

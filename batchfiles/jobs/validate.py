@@ -38,8 +38,8 @@ def validate(
         *sources: Paths, folders, globs, open binary files, or `-` for standard input; plain or compressed.
         limits: The rules of a service: `OPENAI`, `AZURE`, `VLLM`, or `NONE` for what every reader needs.
         across: Whether a `custom_id` must be unique in all files together, not only in its own.
-        max_findings: How many findings the report lists; all are counted.
-        strict: Whether warnings count as errors.
+        max_findings: How many findings, and groups of findings, the report lists; all are counted.
+        strict: Whether warnings count as errors; what is only information does not.
         on_finding: Gets each finding as it is found, those that are not listed included.
         on_bytes: Gets the number of uncompressed bytes that were read, again and again, for a progress bar.
         cap: The longest line that is read, in bytes; longer ones are one finding each.
@@ -89,6 +89,8 @@ def validate(
         findings=tuple(tally.findings),
         errors=dict(tally.by_code["error"]),
         warnings=dict(tally.by_code["warning"]),
+        info=dict(tally.by_code["info"]),
+        groups=tally.groups(),
     )
 
 

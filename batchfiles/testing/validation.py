@@ -26,6 +26,10 @@ REPEATED: Final = (
 OWN_WORDS: Final[dict[str, tuple[str, str | None, str]]] = {
     "invalid_json_line": NOT_JSON,
     "byte_order_mark": NOT_JSON,
+    **dict.fromkeys(
+        ("glued_lines", "json_array", "multiline_json", "trailing_commas", "double_encoded", "python_bytes"), NOT_JSON
+    ),
+    **dict.fromkeys(("wrong_encoding", "python_dicts", "csv", "not_text", "not_lines"), NOT_JSON),
     "wrong_family": ("missing_required_parameter", "method", "Missing required parameter: 'method'."),
     "duplicate_custom_id": ("duplicate_custom_id", "custom_id", REPEATED),
 }

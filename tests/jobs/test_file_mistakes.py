@@ -176,3 +176,31 @@ def test_a_file_of_glued_requests_is_one_finding():
     text = "".join(json.dumps(request(n)) for n in range(3))
     (finding,) = validate(io.BytesIO(text.encode())).findings
     assert (finding.code, "3 JSON objects" in finding.message) == ("glued_lines", True)
+
+
+def test_glued_results_are_named_by_the_join_and_not_paid_for_again(tmp_path):
+    """Three results on one line were one malformed and two missing, and a retry sent all three again."""
+    requests, results = tmp_path / "requests.jsonl", tmp_path / "b_output.jsonl"
+    requests.write_text(plain([request(n) for n in range(5)]))
+    glued = "".join(json.dumps(result(n)) for n in (1, 2, 3))
+    results.write_text(plain([result(0)]) + glued + "\n" + plain([result(4)]))
+    for files in ([results], [results, tmp_path / "more_output.jsonl"]):
+        if len(files) == 2:  # the id of the first is not asked for
+            files[1].write_text(json.dumps(result(7)) + " " + json.dumps(result(8)) + "\n")
+        report = join(requests, *files).to_parquet(tmp_path / "joined.parquet", force=True)
+        found = [(each.code, each.line_number, each.severity) for each in report.findings]
+        assert found == [("glued_lines", 2, "error"), *([("glued_lines", 1, "error")] if len(files) == 2 else [])]
+        assert "3 JSON objects without a newline" in report.findings[0].message
+        assert "jq -c ." in report.findings[0].message
+    with pytest.raises(Mismatch, match=r"b_output\.jsonl.*line 2 is several results"):
+        retry(requests, results, output=tmp_path / "retry.jsonl")
+    assert not (tmp_path / "retry.jsonl").exists()
+    exported = export(results).to_parquet(tmp_path / "exported.parquet")
+    assert [(each.code, each.line_number) for each in exported.findings] == [("glued_lines", 2)]
+
+
+def test_glued_requests_are_a_finding_of_their_line():
+    """`cat` of two files, the first without a newline at its end."""
+    text = plain([request(1)]) + json.dumps(request(2)) + plain([request(3), request(4)])
+    (finding,) = validate(io.BytesIO(text.encode())).findings
+    assert (finding.code, finding.line_number) == ("glued_lines", 2)
