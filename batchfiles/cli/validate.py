@@ -83,9 +83,7 @@ def validate(
 
     sources = expand(files)
     with Progress("validate", total_of(sources), quiet=as_json) as progress:
-        report = check(
-            *sources, limits=limits, across=across, max_findings=max_findings, strict=strict, on_bytes=progress.add
-        )
+        report = check(*sources, limits=limits, across=across, max_findings=max_findings, strict=strict, on_bytes=progress.add)
     if as_json:
         click.echo(report_json(report))
     else:

@@ -44,7 +44,7 @@ class FindingGroup:
     same_message: bool
 
     def __str__(self) -> str:
-        """Return a finding alone as it is, and several as `path: severity: 300 lines (3, 7, 11, …): message at json_path (code)`."""
+        """Return a finding alone as it is, and several as `path: severity: 300 lines (3, 7, …): message at json_path (code)`."""
         if self.count == 1 or not self.line_numbers:
             return str(self.first)
         lines = ", ".join(map(str, self.line_numbers)) + (", …" if self.count > len(self.line_numbers) else "")

@@ -274,7 +274,7 @@ def missing_newline(path: str, line_number: int, offset: int, line: bytes) -> Fi
     is_whole = _is_whole(line)
     return Finding(
         code="missing_newline",
-        message="The last line has no newline, and is complete." if is_whole else "The last line has no newline: it may have been cut short.",
+        message=f"The last line has no newline{', and is complete.' if is_whole else ': it may have been cut short.'}",
         severity="info" if is_whole else "warning",
         path=path,
         line_number=line_number,
