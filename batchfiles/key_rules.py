@@ -14,7 +14,10 @@ from typing import Any, NamedTuple
 from batchfiles.findings import Severity
 from batchfiles.limits import Limits
 
-__all__ = ["Fault", "KeyRules", "cut", "wrong_type"]
+__all__ = ["LINE_KEYS", "Fault", "KeyRules", "cut", "wrong_type"]
+
+LINE_KEYS = ("custom_id", "method", "url", "body")
+"""The keys of a request line."""
 
 JSON_KINDS = {
     dict: "an object",

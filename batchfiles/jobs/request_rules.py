@@ -13,10 +13,10 @@ from batchfiles.codec import NOT_STRICT, Repaired, same, write
 from batchfiles.embedding_inputs import count_embedding_inputs
 from batchfiles.endpoint_rules import Content, content_of, has_default_model
 from batchfiles.jobs.strict_schemas import faults_of_schema, strict_schemas
-from batchfiles.key_rules import Fault, KeyRules, cut, wrong_type
+from batchfiles.key_rules import LINE_KEYS, Fault, KeyRules, cut, wrong_type
 from batchfiles.limits import Limits
 from batchfiles.nearest import instead_of
-from batchfiles.rules.endpoints import BodyRules
+from batchfiles.rules.endpoints import BodyRules, unknown_key
 
 __all__ = ["RequestRules"]
 
@@ -27,7 +27,7 @@ LONGEST_KNOWN = 256 * 1024
 USUAL = 8
 """Times that another rest than the expected one must come before it is expected in its place."""
 
-KNOWN_KEYS = frozenset({"custom_id", "method", "url", "body"})
+KNOWN_KEYS = frozenset(LINE_KEYS)
 KEYS = len(KNOWN_KEYS)
 
 CONTENT_KEYS = ("messages", "input", "prompt")
@@ -172,13 +172,7 @@ class RequestRules:
         """Say which keys of a line no service reads; that of a parameter was meant for the body."""
         if (len(request) <= KEYS and request.keys() <= KNOWN_KEYS) or not (self._limits.method_required or self._short):
             return
-        for key in request:
-            if key in KNOWN_KEYS:
-                continue
-            end = instead_of(key, sorted(KNOWN_KEYS))
-            if self._body_rules.has_parameter(key):
-                end = f": the parameters of a request are in its body; did you mean 'body.{cut(key)}'?"
-            yield Fault("unknown_parameter", f"Unknown key of a request line: '{cut(key)}'{end}", cut(f"$.{key}", 300), "warning")
+        yield from (unknown_key(key) for key in request if key not in KNOWN_KEYS)
 
     def _length_faults(self, request: dict[str, Any]) -> Iterator[Fault]:
         """Say once that a line has more than the service's own lines have."""

@@ -10,12 +10,13 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from batchfiles.endpoint_rules import content_of, name_of
-from batchfiles.key_rules import Fault
+from batchfiles.key_rules import LINE_KEYS, Fault, cut
 from batchfiles.limits import Limits
+from batchfiles.nearest import instead_of
 from batchfiles.rules import chat, others, responses, vllm
 from batchfiles.rules.kinds import Check, Faults, anything, refused, unknown
 
-__all__ = ["RULES", "TABLES", "BodyRules", "Rule", "Table"]
+__all__ = ["RULES", "TABLES", "BodyRules", "Rule", "Table", "unknown_key"]
 
 
 class Rule(NamedTuple):
@@ -91,8 +92,16 @@ NOT_NULL = frozenset(
 """Parameters for which the document has no null; whether the service takes one is unverified."""
 
 
-COMMON = frozenset({"model", "messages", "input", "prompt"})
-"""Keys of bodies that all services have."""
+PARAMETERS = frozenset({"model", "messages", "input", "prompt"}).union(*(table.parameters for table in TABLES.values()))
+
+
+def unknown_key(key: str) -> Fault:
+    """Return the warning about a key of a request line that no service reads; a parameter was meant for the body."""
+    end = instead_of(key, LINE_KEYS)
+    if key in PARAMETERS:
+        end = f": the parameters of a request are in its body; did you mean 'body.{key}'?"
+    words = f"Unknown key of a request line: '{cut(key)}'{end}"
+    return Fault("unknown_parameter", words, cut(f"$.{key}", 300), "warning")
 
 
 class BodyRules:
@@ -119,10 +128,6 @@ class BodyRules:
         self._rules = [rule for rule in rules if self.content_key not in rule.keys]
         self._table = table
         self._own = OF_AZURE if rule_set == "azure" else frozenset()
-
-    def has_parameter(self, key: str) -> bool:
-        """Tell whether a key is a parameter of the endpoint."""
-        return key in COMMON or key == self.content_key or (self._table is not None and key in self._table.parameters)
 
     def faults(self, body: dict[str, Any]) -> list[Fault]:
         """Say what is wrong with a body, but for its content."""
