@@ -134,7 +134,9 @@ def test_a_key_beside_the_body_is_a_warning(tmp_path):
     """`--set model=…` without `body.` gave each line a key that no service reads."""
     path = tmp_path / "in.jsonl"
     path.write_text('{"custom_id": "a", "method": "POST", "url": "/v1/responses", "body": {"model": "m", "input": "x"}}\n')
-    report = edit(path, output=tmp_path / "out.jsonl", set={"model": "n", "custom_id": "b", "body.model": "o", "mine": 1})
+    report = batchfiles.edit(
+        path, output=tmp_path / "out.jsonl", set={"model": "n", "custom_id": "b", "body.model": "o", "mine": 1}
+    )
     assert [(each.severity, each.code, each.json_path) for each in report.findings] == [
         ("warning", "unknown_parameter", "$.model"),
         ("warning", "unknown_parameter", "$.mine"),

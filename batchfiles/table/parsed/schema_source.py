@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 
 from batchfiles.codec import dumps, loads
 from batchfiles.errors import InvalidLine, Mismatch, MissingDependency
-from batchfiles.nearest import instead_of
+from batchfiles.nearest import nearest
 from batchfiles.streams.small_files import name_of, small_file
 
 __all__ = ["SchemaLike", "load_schema"]
@@ -32,6 +32,8 @@ SCHEMA_WORDS = frozenset(
     )
 )
 """Words of a JSON Schema that say that an object is one; `type` alone is in many other objects."""
+FORMATS = frozenset({"json_schema", "json_object", "text"})
+"""Types of a `response_format`."""
 REQUEST_KEYS = frozenset({"custom_id", "method", "url", "body", "model", "messages", "input", "prompt"})
 
 MODEL = re.compile(r"(?P<module>[^\W\d]\w*(?:\.[^\W\d]\w*)*):(?P<name>[^\W\d]\w*(?:\.[^\W\d]\w*)*)")
@@ -87,13 +89,14 @@ def _why_no_schema(value: dict[str, Any]) -> str:
         if isinstance(inner, dict) and SCHEMA_WORDS.isdisjoint(value):
             return f"it is no JSON Schema itself; the schema is in its '{'.'.join(path)}'"
     kinds = value.get("type")
-    wrong = [kind for kind in (kinds if isinstance(kinds, list) else [kinds]) if kind is not None and kind not in TYPES]
-    if value and SCHEMA_WORDS.isdisjoint(value) and (wrong or not kinds):
+    names = [kind for kind in (kinds if isinstance(kinds, list) else [kinds]) if isinstance(kind, str) and kind not in TYPES]
+    if value and SCHEMA_WORDS.isdisjoint(value) and (not kinds or not FORMATS.isdisjoint(names)):
         if not value.keys().isdisjoint(REQUEST_KEYS):
             return "it is a request, and no JSON Schema of answers"
         return f"it is no JSON Schema: none of its keys ({', '.join(list(value)[:5])}) is a word of one"
-    if wrong:
-        return f"there is no type {str(wrong[0])[:50]!r} in a JSON Schema{instead_of(str(wrong[0]), TYPES)}"
+    near = next((found for name in names if (found := nearest(name, TYPES, likeness=0.75))), None)
+    if near is not None:
+        return f"there is no type {names[0][:50]!r} in a JSON Schema; did you mean {near!r}?"
     return ""
 
 
