@@ -135,7 +135,7 @@ def test_a_key_beside_the_body_is_a_warning(tmp_path):
     path = tmp_path / "in.jsonl"
     path.write_text('{"custom_id": "a", "method": "POST", "url": "/v1/responses", "body": {"model": "m", "input": "x"}}\n')
     report = batchfiles.edit(
-        path, output=tmp_path / "out.jsonl", set={"model": "n", "custom_id": "b", "body.model": "o", "mine": 1}
+        path, output=tmp_path / "out.jsonl", set={"model": "n", "url": "/v1/responses", "body.model": "o", "mine": 1}
     )
     assert [(each.severity, each.code, each.json_path) for each in report.findings] == [
         ("warning", "unknown_parameter", "$.model"),
