@@ -34,12 +34,14 @@ class FindingGroup:
     Attributes:
         first: The first of them.
         count: How many there are.
+        lines: On how many lines they are.
         line_numbers: The numbers of their lines, the first ten.
         same_message: Whether all say the same as the first.
     """
 
     first: Finding
     count: int
+    lines: int
     line_numbers: tuple[int, ...]
     same_message: bool
 
@@ -47,10 +49,13 @@ class FindingGroup:
         """Return a finding alone as it is, and several as `path: severity: 300 lines (3, 7, …): message at json_path (code)`."""
         if self.count == 1 or not self.line_numbers:
             return str(self.first)
-        lines = ", ".join(map(str, self.line_numbers)) + (", …" if self.count > len(self.line_numbers) else "")
-        words = f"{self.count:,} lines ({lines})" + ("" if self.same_message else ", the first of them")
-        first = replace(self.first, line_number=None, message=f"{words}: {self.first.message}")
-        return str(first)
+        first = "" if self.same_message else ", the first of them"
+        if self.lines == 1:
+            return str(replace(self.first, message=f"{self.count:,} times{first}: {self.first.message}"))
+        numbers = ", ".join(map(str, self.line_numbers)) + (", …" if self.lines > len(self.line_numbers) else "")
+        times = f"{self.count:,} times on " if self.count > self.lines else ""
+        words = f"{times}{self.lines:,} lines ({numbers}){first}"
+        return str(replace(self.first, line_number=None, message=f"{words}: {self.first.message}"))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the group as plain values that JSON can hold."""
@@ -63,6 +68,7 @@ class FindingGroup:
             "path": first.path,
             "json_path": first.json_path,
             "count": self.count,
+            "lines": self.lines,
             "line_numbers": list(self.line_numbers),
         }
 
@@ -193,8 +199,8 @@ class Tally:
     def groups(self) -> tuple[FindingGroup, ...]:
         """Return the first groups, as many as are kept, in the order of their first findings."""
         return tuple(
-            FindingGroup(first=first, count=count, line_numbers=tuple(lines), same_message=same)
-            for first, count, lines, same in list(self._groups.values())[: self._keep]
+            FindingGroup(first=first, count=count, lines=lines, line_numbers=tuple(numbers), same_message=same)
+            for first, count, lines, numbers, same, _ in list(self._groups.values())[: self._keep]
         )
 
     def _group(self, finding: Finding, file: int) -> None:
@@ -203,12 +209,15 @@ class Tally:
         if group is None:
             if len(self._groups) >= MOST_GROUPS:
                 return
-            group = self._groups[key] = [self._noted(finding), 0, [], True]
-        first, _, lines, _ = group
+            group = self._groups[key] = [self._noted(finding), 0, 0, [], True, None]
+        first, _, _, numbers, same, last = group
         group[1] += 1
-        group[3] = group[3] and first.message == finding.message
-        if finding.line_number is not None and len(lines) < LINES_OF_GROUP:
-            lines.append(finding.line_number)
+        group[4] = same and first.message == finding.message
+        if finding.line_number is not None and finding.line_number != last:
+            group[2] += 1
+            group[5] = finding.line_number
+            if len(numbers) < LINES_OF_GROUP:
+                numbers.append(finding.line_number)
 
     def _noted(self, finding: Finding) -> Finding:
         custom_id = finding.custom_id[:ID_LENGTH] if finding.custom_id is not None else None

@@ -86,13 +86,15 @@ class RequestRules:
     def _use(self, rules: BodyRules) -> None:
         self._body_rules = rules
         self._check_content = rules.check_content
-        self._has_content_rules = bool(rules.content_rules)
         self._good_rests.clear()
         self._found_in_rests.clear()
         self._good_body.clear()
 
     def passes(self, request: dict[str, Any]) -> bool:
-        """Tell quickly whether a request is like the ones before it and right; on False, ask `faults`."""
+        """Tell quickly whether a request is like the ones before it and right; on False, ask `faults`.
+
+        It takes what `codec.parse` returns, of whatever type; a line that is not quite JSON is none for it.
+        """
         # One try and no `get`: this runs once a line, and a key that is missing is as good as a wrong one.
         try:
             custom_id = request["custom_id"]
@@ -117,9 +119,7 @@ class RequestRules:
                 and type(custom_id) is str
                 and self._shortest_id <= len(custom_id) <= self._longest_id
                 and not self._check_content(content, self._content_path)
-                and not (self._has_content_rules and self._body_rules.content_faults(body))
                 and len(request) == KEYS
-                and type(request) is dict
             )
         except (KeyError, TypeError):
             return False
@@ -204,8 +204,8 @@ class RequestRules:
             self._content_key, self._content_kinds = NO_KEY, ANY_KIND
         else:
             self._content_key, self._content_kinds = content.key, content.plain_kinds
-        if content and content.counts_inputs and not self._limits.one_url:
-            self._content_kinds = frozenset()  # among other endpoints, each is counted by itself
+        if self._body_rules.content_rules or (content and content.counts_inputs and not self._limits.one_url):
+            self._content_kinds = frozenset()  # each is looked at closely; among other endpoints, each is counted by itself
         self._content_path = f"body.{self._content_key}"
         if (
             url is not None

@@ -140,7 +140,7 @@ def _check_message(message: Any, path: str) -> Faults:  # noqa: ANN401 - any JSO
     for key, value in message.items():
         check = MESSAGE_KEYS.get(key)
         if check is None:
-            found += unknown(f"{path}.{key}", f"{path}.{key}".removeprefix("body."), (), f"a message has {_listed()}")
+            found += unknown(f"{path}.{key}", key, [*MESSAGE_KEYS])
         elif value is not None:
             found += check(value, f"{path}.{key}")
     return found
@@ -156,10 +156,6 @@ def _check_content(message: dict[str, Any], role: str, path: str) -> list[Fault]
         is_call = any(message.get(key) for key in ("tool_calls", "function_call", "refusal", "audio"))
         return [] if is_call else missing(path, ": only a message that calls a tool may have none")
     return wrong_kind(path, "a string or an array of parts", None) if "content" in message else missing(path)
-
-
-def _listed() -> str:
-    return ", ".join(key for key in MESSAGE_KEYS if key not in ("annotations", "phase"))
 
 
 FUNCTION = fields({"name": function_name}, {"description": text(), "parameters": schema, "strict": boolean})

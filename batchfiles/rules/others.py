@@ -40,7 +40,7 @@ __all__ = [
 
 ELSEWHERE = {
     **SDK_ARGUMENTS,
-    "messages": "that is a parameter of /v1/chat/completions; is the url right?",
+    "messages": "that is a parameter of /v1/chat/completions, so the url may be wrong",
 }
 """What to use instead of parameters of other endpoints."""
 

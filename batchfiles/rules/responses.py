@@ -176,6 +176,9 @@ FORMAT = tagged(
     }
 )
 
+NAMED = fields({"name": text()}, hint=': in /v1/responses it is {"type": "function", "name": …}')
+CHOICE = tagged(dict.fromkeys((*TOOLS, "allowed_tools"), anything) | {"function": NAMED, "custom": NAMED}, closed=False)
+
 PARAMETERS: dict[str, Check] = {
     **BOOKKEEPING,
     **SAMPLING,
@@ -203,7 +206,7 @@ PARAMETERS: dict[str, Check] = {
     "stream": boolean,
     "stream_options": fields(None, {"include_obfuscation": boolean}),
     "text": fields(None, {"format": FORMAT, "verbosity": word("low", "medium", "high")}),
-    "tool_choice": either("a string or an object", text=word("none", "auto", "required"), object=fields({"type": text()})),
+    "tool_choice": either("a string or an object", text=word("none", "auto", "required"), object=CHOICE),
     "tools": array(tagged(TOOLS, closed=False)),
     "top_logprobs": integer(0, 20),
     "truncation": word("auto", "disabled"),

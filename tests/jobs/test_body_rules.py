@@ -126,6 +126,7 @@ FORBIDDEN = [
     (RESPONSES, {"text": {"format": {"type": "json_schema", "json_schema": {"name": "n", "schema": {}}}}}, "text.format.name"),
     (RESPONSES, {"text": {"format": {"type": "json"}}}, "text.format.type"),
     (RESPONSES, {"reasoning": "low"}, "reasoning"),
+    (RESPONSES, {"tool_choice": {"type": "function", "function": {"name": "f"}}}, "tool_choice.name"),
     (RESPONSES, {"input": [{"role": "usr", "content": "Hi"}]}, "input[0].role"),
     (RESPONSES, {"input": [{"role": "tool", "content": "4"}]}, "input[0].role"),
     (RESPONSES, {"input": [{"role": "user"}]}, "input[0].content"),
@@ -180,7 +181,7 @@ UNKNOWN = [
     (RESPONSES, "reasoning_effort", "'reasoning.effort'"),
     (RESPONSES, "max_output_token", "'max_output_tokens'"),
     (EMBEDDINGS, "dimension", "'dimensions'"),
-    (EMBEDDINGS, "messages", "is the url right"),
+    (EMBEDDINGS, "messages", "the url may be wrong"),
     (IMAGES, "sice", "'size'"),
 ]
 

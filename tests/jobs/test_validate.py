@@ -847,3 +847,13 @@ def test_no_more_groups_are_kept_than_memory_allows():
     """A file may make a new mistake on each line; all are counted."""
     report = validate(file_of(*(chat(str(n), **{f"key_{n}": 1}) for n in range(1500))), max_findings=2000)
     assert (report.warning_count, len(report.groups), len(report.findings)) == (1500, 1000, 1500)
+
+
+def test_a_mistake_that_a_line_makes_several_times_is_counted_by_lines():
+    """Three messages without a role are one line to mend."""
+    bad = [{"content": "Hi"}] * 3
+    (group,) = validate(file_of(chat("1", messages=bad))).groups
+    assert str(group).startswith("<stream>:1: error: 3 times, the first of them: Missing required parameter")
+    (group,) = validate(file_of(chat("1", messages=bad), chat("2", messages=bad))).groups
+    assert (group.count, group.lines, group.line_numbers) == (6, 2, (1, 2))
+    assert "6 times on 2 lines (1, 2), the first of them: " in str(group)
