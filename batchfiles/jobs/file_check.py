@@ -110,27 +110,42 @@ class FileCheck:
         self._notice(finding)
 
     def _check_block(self, block: Block) -> None:
-        # Flat on purpose: this runs once a line. An ordinary request costs one decode, one look and one search for its id.
-        passes, add, base = self.rules.passes, self._ids.add, self._base
+        # Flat on purpose: this runs once a line. An ordinary request costs one decode and one look; ids are added together.
+        passes = self.rules.passes
         offsets = _Offsets(block)
         self._check_lengths(block)
         special = 0
-        for number, line in enumerate(block.lines, block.line_number):
+        ids: list[str] = []
+        number = block.line_number  # of the first line in `ids`
+        for line in block.lines:
             try:
                 request = parse(line)
             except ValueError:
                 request = None
             if passes(request):
-                first = add(request["custom_id"], base + number)
-                if first is not None:
-                    self._repeated(request["custom_id"], first, base + number, offsets.of(number))
-            else:
-                special += 1
-                self._take_special(request, line, number, offsets)
+                ids.append(request["custom_id"])
+                continue
+            special += 1
+            self._add_ids(ids, number, offsets)
+            number += len(ids)
+            ids.clear()
+            self._take_special(request, line, number, offsets)
+            number += 1
+        self._add_ids(ids, number, offsets)
         plain = len(block.lines) - special
         self.requests += plain
         if self.rules.plain_requests_embed():
             self._plain_embeddings += plain
+
+    def _add_ids(self, ids: list[str], number: int, offsets: _Offsets) -> None:
+        """Add the ids of neighbouring lines, of which the first has this number."""
+        place = self._base + number
+        if self._ids.add_all(ids, place):
+            return
+        for each, custom_id in enumerate(ids):
+            first = self._ids.add(custom_id, place + each)
+            if first is not None:
+                self._repeated(custom_id, first, place + each, offsets.of(number + each))
 
     def _take_special(self, request: object, line: bytes, number: int, offsets: _Offsets) -> None:
         try:

@@ -80,8 +80,10 @@ def file_mistake(head: bytes) -> FileMistake | None:
     if found is not None:
         return found
     text = head.removeprefix(b"\xef\xbb\xbf")
+    if _is_object(text.lstrip().partition(b"\n")[0]):
+        return None
     lines = [line.strip() for line in text.split(b"\n") if line.strip()]
-    if not lines or _is_object(lines[0]):
+    if not lines:
         return None
     if len(lines) > 1 and len(head) >= HEAD:
         lines.pop()  # it may go on

@@ -66,6 +66,7 @@ class RequestRules:
         self._keys = KeyRules(limits)
         self._shortest_id = self._keys.shortest_id
         self._longest_id = self._keys.longest_id
+        self._any_length = limits.max_custom_id_length is None and self._shortest_id == 1
         self._first_values: dict[str, tuple[Any, int]] = {}
         self._short_lines = self._short = limits.short_lines
         self._expected_url: object = NOT_SEEN
@@ -73,9 +74,13 @@ class RequestRules:
         self._content_key = NO_KEY
         self._content_path = "body"
         self._content_kinds: frozenset[type] = frozenset()
+        self._takes_all_kinds = False  # or the check of the content says which it takes
         self._found_in_rests: dict[bytes, tuple[Fault, ...]] = {}
         self._good_rests: set[bytes] = set()
+        self._good_texts: dict[int, bytes] = {}
         self._good_body: dict[str, Any] = {}
+        self._good_request: dict[str, Any] = {}
+        self._expected_model: object = NOT_SEEN
         self._good_kinds: list[tuple[str, type]] = []
         self._good_nested: list[str] = []
         self._good_nested_text = b""
@@ -87,8 +92,10 @@ class RequestRules:
         self._body_rules = rules
         self._check_content = rules.check_content
         self._good_rests.clear()
+        self._good_texts.clear()
         self._found_in_rests.clear()
-        self._good_body.clear()
+        self._good_body = {}
+        self._good_request = {}
 
     def passes(self, request: dict[str, Any]) -> bool:
         """Tell quickly whether a request is like the ones before it and right; on False, ask `faults`.
@@ -101,25 +108,29 @@ class RequestRules:
             body = request["body"]
             key = self._content_key
             content = body[key]
-            good = self._good_body
-            good[key] = content
-            if body == good:  # which takes 1 for true and for 1.0
+            if not content:
+                return False
+            good = self._good_request
+            good["custom_id"] = custom_id
+            self._good_body[key] = content
+            if request == good:  # which takes 1 for true and for 1.0
                 for name, kind in self._good_kinds:
                     if type(body[name]) is not kind:
                         return False
                 if self._good_nested and write([body[name] for name in self._good_nested]) != self._good_nested_text:
                     return False
-            elif not self._is_good(body):
+            elif (
+                request["url"] != self._expected_url
+                or request["method"] != "POST"
+                or len(request) != KEYS
+                or not self._is_good(body)
+            ):
                 return False
             return (
-                bool(content)
-                and request["url"] == self._expected_url
-                and request["method"] == "POST"
-                and type(content) in self._content_kinds
-                and type(custom_id) is str
-                and self._shortest_id <= len(custom_id) <= self._longest_id
+                type(custom_id) is str
+                and (custom_id != "" if self._any_length else self._shortest_id <= len(custom_id) <= self._longest_id)
+                and (self._takes_all_kinds or type(content) in self._content_kinds)
                 and not self._check_content(content, self._content_path)
-                and len(request) == KEYS
             )
         except (KeyError, TypeError):
             return False
@@ -127,7 +138,7 @@ class RequestRules:
     def _is_good(self, body: dict[str, Any]) -> bool:
         """Tell whether the rest of a body is one in which no rule found anything; expect one that comes again and again."""
         text = self._rest_text(body) if type(body) is dict else b""
-        if text not in self._good_rests:
+        if text != self._good_texts.get(len(text)) and text not in self._good_rests:  # a long text takes long to be hashed
             return False
         self._streak = self._streak + 1 if text == self._last_text else 0
         self._last_text = text
@@ -142,6 +153,7 @@ class RequestRules:
         self._good_nested_text = write([rest[key] for key in self._good_nested])
         self._good_kinds = [(key, type(value)) for key, value in rest.items() if isinstance(value, (int, float))]
         self._good_body = dict(body)
+        self._good_request = {"custom_id": None, "method": "POST", "url": self._expected_url, "body": self._good_body}
 
     def plain_requests_embed(self) -> bool:
         """Tell whether the requests that `passes` lets through are embeddings, each of one text."""
@@ -206,6 +218,12 @@ class RequestRules:
             self._content_key, self._content_kinds = content.key, content.plain_kinds
         if self._body_rules.content_rules or (content and content.counts_inputs and not self._limits.one_url):
             self._content_kinds = frozenset()  # each is looked at closely; among other endpoints, each is counted by itself
+        self._takes_all_kinds = bool(
+            content
+            and self._content_kinds == content.kinds
+            and self._body_rules.content_key
+            and self._limits.body_rules != "vllm"
+        )
         self._content_path = f"body.{self._content_key}"
         if (
             url is not None
@@ -278,10 +296,12 @@ class RequestRules:
                 if len(self._found_in_rests) >= MOST_KNOWN:
                     self._found_in_rests.clear()
                     self._good_rests.clear()
+                    self._good_texts.clear()
                 self._found_in_rests[text] = found
         yield from found
         if not found and is_of_model and text in self._found_in_rests and self._limits.same_in_every_body.isdisjoint(body):
             self._good_rests.add(text)
+            self._good_texts[len(text)] = text
             self._expect_rest(body)
 
     def _learn_content_key(self, body: dict[str, Any]) -> None:
