@@ -8,6 +8,7 @@ digits takes the bytes.
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from typing import Any, TypeAlias
@@ -18,6 +19,7 @@ from batchfiles.errors import InvalidLine
 from batchfiles.records import BatchRequestInput, BatchRequestOutput, BatchRequestOutputError, BatchRequestOutputResponse
 
 __all__ = [
+    "GLUED",
     "NOT_STRICT",
     "Repaired",
     "decode_input",
@@ -25,6 +27,8 @@ __all__ = [
     "dumps",
     "encode_input",
     "encode_output",
+    "glued_objects",
+    "glued_words",
     "input_of",
     "loads",
     "output_of",
@@ -32,12 +36,19 @@ __all__ = [
     "request_of",
     "same",
     "why_no_input",
+    "write",
 ]
 
 JSONBytes: TypeAlias = bytes | bytearray | memoryview
 
 JSON_WHITESPACE = b" \t\r\n"
 SURROGATE = re.compile("[\ud800-\udfff]")
+GLUED = "glued_lines"
+"""The code of a line that is several: files were put together that end without a newline."""
+EXTRA = "unexpected content after document"
+"""What orjson says of them."""
+DECODER = json.JSONDecoder()
+SPACE = re.compile(r"[ \t\r\n]*")
 NO_OBJECT = "the line is JSON, but no object"
 
 APPEND_NEWLINE = orjson.OPT_APPEND_NEWLINE
@@ -66,7 +77,8 @@ def loads(line: JSONBytes | str) -> dict[str, Any]:
         The object on the line; a `Repaired` one where the line is not quite JSON.
 
     Raises:
-        InvalidLine: `invalid_json_line`: it is no JSON, not UTF-8, too deep, or no object.
+        InvalidLine: `invalid_json_line`: it is no JSON, not UTF-8, too deep, or no object; `glued_lines`: it holds several
+            objects.
     """
     try:
         value = orjson.loads(line)
@@ -98,7 +110,29 @@ def _repair(line: JSONBytes | str, reason: str) -> Repaired:
         reason = f"not valid UTF-8 (byte {error.start + 1})"
     except orjson.JSONDecodeError as error:  # the first reason is the better one, but for this
         reason = "nested too deeply to be read" if TOO_DEEP.search(error.msg) else reason
+        count = glued_objects(line) if EXTRA in reason else 0
+        if count:
+            raise InvalidLine(glued_words(count), code=GLUED) from None
     raise InvalidLine(reason, code="invalid_json_line")
+
+
+def glued_objects(line: JSONBytes | str) -> int:
+    """Count the JSON objects of a line that holds several of them and nothing else; 0 for other lines."""
+    rest = line if isinstance(line, str) else str(line, "utf-8", "replace")
+    count, start = 0, len(rest) - len(rest.lstrip())
+    while rest.startswith("{", start):
+        try:
+            _, end = DECODER.raw_decode(rest, start)
+        except (ValueError, RecursionError):
+            return 0
+        count += 1
+        start = SPACE.match(rest, end).end()  # type: ignore[union-attr]
+    return count if count > 1 and start == len(rest) else 0
+
+
+def glued_words(count: int) -> str:
+    """Return the words for objects on one line, and the cure."""
+    return f"{count:,} JSON objects without a newline between them: 'jq -c . FILE' writes one object to a line"
 
 
 TOKEN = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|NaN|-?Infinity|-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?', re.DOTALL)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-__all__ = ["Content", "content_of", "has_default_model"]
+__all__ = ["Content", "content_of", "has_default_model", "name_of"]
 
 NAME = re.compile(r"/(?:v\d+/)?(.+)")
 """Azure leaves the version out of its urls, and Zhipu has a `/v4`."""
@@ -56,14 +56,15 @@ WITH_DEFAULT_MODEL = frozenset({"moderations", "images/generations", "images/edi
 
 def content_of(url: str) -> Content | None:
     """Return the rule for an endpoint; None where none is known."""
-    return CONTENTS.get(_name_of(url))
+    return CONTENTS.get(name_of(url))
 
 
 def has_default_model(url: str) -> bool:
     """Tell whether an endpoint has a model of its own for requests that name none."""
-    return _name_of(url) in WITH_DEFAULT_MODEL
+    return name_of(url) in WITH_DEFAULT_MODEL
 
 
-def _name_of(url: str) -> str:
+def name_of(url: str) -> str:
+    """Return the name of an endpoint, which is its url without the version; empty where it has none."""
     match = NAME.fullmatch(url)
     return match[1] if match else ""

@@ -10,7 +10,7 @@ from batchfiles.errors import DataError, InvalidLine
 
 __all__ = ["Finding", "OnError", "Severity"]
 
-Severity = Literal["error", "warning"]
+Severity = Literal["error", "warning", "info"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,7 +20,8 @@ class Finding:
     Attributes:
         code: OpenAI's own word where it has one (`duplicate_custom_id`, `invalid_json_line`, …), ours elsewhere.
         message: A sentence for a person: what is wrong and, where that is not plain, what to do.
-        severity: `"error"`: the service would refuse it or a result would be lost; `"warning"`: it works, but look.
+        severity: `"error"`: the service would refuse it or a result would be lost; `"warning"`: it works, but look;
+            `"info"`: worth knowing, and nothing is wrong.
         path: The file's display name, free of credentials.
         line_number: Counted from 1, blank lines included.
         byte_offset: Where the line begins, in bytes of the uncompressed file.
@@ -62,8 +63,8 @@ class Finding:
         return finding if isinstance(finding, Finding) else cls(**finding)
 
     def as_error(self) -> Finding:
-        """Return the same finding with severity `"error"`; this is what `strict` does to a warning."""
-        return self if self.severity == "error" else replace(self, severity="error")
+        """Return the same finding with severity `"error"` if it is a warning; this is what `strict` does."""
+        return replace(self, severity="error") if self.severity == "warning" else self
 
     def exception(self) -> InvalidLine:
         """Return the finding as an exception, for those who asked for no `on_error`."""

@@ -7,13 +7,17 @@ Other codes are those that OpenAI's API uses elsewhere for the same fault: `inva
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from batchfiles.findings import Severity
 from batchfiles.limits import Limits
 
-__all__ = ["Fault", "KeyRules", "cut", "wrong_type"]
+__all__ = ["LINE_KEYS", "Fault", "KeyRules", "cut", "wrong_type"]
+
+LINE_KEYS = ("custom_id", "method", "url", "body")
+"""The keys of a request line."""
 
 JSON_KINDS = {
     dict: "an object",
@@ -24,6 +28,10 @@ JSON_KINDS = {
     float: "a number",
     type(None): "null",
 }
+
+
+HOST = re.compile(r"[a-zA-Z]+://[^/]*|[\w.-]+\.[a-zA-Z]{2,}(?=/)")
+"""The scheme and the host, or the host alone, that got into a url."""
 
 
 class Fault(NamedTuple):
@@ -81,6 +89,12 @@ class KeyRules:
                 yield _missing("url")
         elif not isinstance(url, str):
             yield wrong_type("url", "a string", url)
+        elif self._url_required and not url.startswith("/"):
+            host = HOST.match(url)
+            path = url[host.end() :] if host else url
+            instead = f"'/{cut(path.lstrip('/'))}'"
+            words = f"Invalid URL: '{cut(url)}' is not a path of the API; write {instead}"
+            yield Fault("invalid_url", f"{words}, without the host." if host else f"{words}, with its slash.", "$.url")
 
     def body_faults(self, body: object) -> Iterator[Fault]:
         """Say whether a body is missing or none; what must stand in it is another matter."""

@@ -24,6 +24,7 @@ INPUT_VERDICTS = {
     "missing_required_parameter",
     "duplicate_custom_id",
     "streaming_unsupported",
+    "unknown_parameter",
 }
 OWN_LINE_ENDS = {"crlf", "blank_lines", "bom", "no_last_newline", "cut_line", "cut_before_id", "lone_carriage_return"}
 

@@ -99,7 +99,7 @@ def test_an_empty_file_is_the_profile_none(read):
         ('max_bytes = "many"', "'max_bytes': 'many' is no size"),
         ('one_model = "yes"', "must be true or false"),
         ('known_urls = "/v1"', "must be a list of texts"),
-        ('blank_lines = "fatal"', "must be 'error' or 'warning'"),
+        ('blank_lines = "fatal"', "must be 'error', 'warning' or 'info'"),
         ("sources = 5", "must be a table of texts"),
         ("name = 5", "must be a text"),
         ("= 5", "it is no TOML"),

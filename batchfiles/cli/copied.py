@@ -15,7 +15,7 @@ __all__ = ["first_findings", "words_of_lines"]
 
 WORDS = {
     "byte_order_mark": "a byte order mark was left out",
-    "missing_newline": "a newline was put behind the last line, which may have been cut short",
+    "missing_newline": "a newline was added after the last line",
 }
 
 
@@ -29,7 +29,8 @@ def words_of_lines(blank_lines: int, findings: Iterable[Finding] = ()) -> Iterat
         yield f"{plural(blank_lines, 'blank line')} left out"
     for finding in findings:
         place = finding.path if finding.line_number is None else f"{finding.path}:{finding.line_number}"
-        yield visible(f"{place}: {WORDS.get(finding.code, finding.message)}")
+        doubt = ", which may have been cut short" if finding.code == "missing_newline" and finding.severity != "info" else ""
+        yield visible(f"{place}: {WORDS.get(finding.code, finding.message)}{doubt}")
 
 
 def first_findings(findings: Sequence[Finding]) -> Iterator[str]:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from batchfiles.nearest import instead_of
+
 __all__ = ["Condition", "FailOn", "those_that_hold"]
 
 CONDITION = re.compile(r"\s*(?P<name>\w+)\s*(?:>\s*(?P<limit>\d+(?:\.\d+)?)\s*(?P<percent>%)?\s*)?", re.ASCII)
@@ -67,7 +69,7 @@ class FailOn(Base):
         if match is None:
             self.fail(f"{text.strip()!r} is no condition: write NAME, 'NAME>COUNT' or 'NAME>PERCENT%'.", param, ctx)
         if match["name"] not in self._names:
-            self.fail(f"{match['name']!r} is not counted here, but {', '.join(self._names)} are.", param, ctx)
+            self.fail(f"{match['name']!r} is not counted here{instead_of(match['name'], self._names)}", param, ctx)
         return Condition(text.strip(), match["name"], Fraction(match["limit"] or 0), match["percent"] is not None)
 
 

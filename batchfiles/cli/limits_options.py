@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import replace
-from difflib import get_close_matches
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -16,6 +15,7 @@ from batchfiles.cli.options import Size, with_options
 from batchfiles.errors import FileError
 from batchfiles.limits import OPENAI, PROFILES, Limits
 from batchfiles.limits.own import own_limits
+from batchfiles.nearest import nearest
 from batchfiles.streams.small_files import small_file
 from batchfiles.streams.urls import shown_name
 
@@ -48,8 +48,8 @@ class LimitsName(LimitsBase):
         if value.lower() in PROFILES:
             return PROFILES[value.lower()]
         if not Path(value).suffix and os.sep not in value and not Path(value).is_file():
-            near = get_close_matches(value.lower(), PROFILES, n=1)
-            meant = f", did you mean {near[0]!r}?" if near else "."
+            near = nearest(value, PROFILES)
+            meant = f", did you mean {near!r}?" if near else "."
             self.fail(f"there is no profile {value!r}{meant} Choose one of {', '.join(PROFILES)}, or a TOML file.", param, ctx)
         try:
             return own_limits(small_file(value), shown_name(value), PROFILES)

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import signal
 import sys
 import traceback
@@ -32,10 +33,14 @@ import click
 from batchfiles.cli import interrupted
 from batchfiles.cli.terminal import cut, visible
 from batchfiles.errors import BatchFilesError, Mismatch, OutputExists, StillRunning
+from batchfiles.nearest import nearest
 
 __all__ = ["Commands", "main", "run"]
 
 USAGE, FAILED, UNFINISHED, BUG, INTERRUPTED, PIPE_CLOSED = 2, 3, 4, 70, 130, 141
+
+NO_CHOICE = re.compile(r"'(.+)' is not one of")
+"""How click begins its sentence about an option that has no such value."""
 
 TRACEBACK = "BATCHFILES_TRACEBACK"
 COMPLETION = "_BATCHFILES_COMPLETE"
@@ -113,10 +118,8 @@ class Commands(click.Group):
     def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the command that is meant, or name the one that may have been meant."""
         if args and args[0] not in COMMANDS and not args[0].startswith("-"):
-            from difflib import get_close_matches
-
-            near = get_close_matches(args[0], COMMANDS, n=1)
-            ctx.fail(f"There is no command {args[0]!r}{f', did you mean {near[0]!r}?' if near else '.'}")
+            near = nearest(args[0], COMMANDS)
+            ctx.fail(f"There is no command {args[0]!r}{f', did you mean {near!r}?' if near else '.'}")
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's signature
@@ -179,6 +182,15 @@ def _invoke(arguments: list[str]) -> int:
     return 0
 
 
+def _meant(error: click.UsageError) -> str:
+    """Name the choice of an option that was probably meant."""
+    choices = error.param.type if isinstance(error, click.BadParameter) and error.param is not None else None
+    if not isinstance(choices, click.Choice) or not (wrong := NO_CHOICE.match(error.message)):
+        return ""
+    near = nearest(wrong[1], map(str, choices.choices))
+    return f" Did you mean {near!r}?" if near else ""
+
+
 def _report(error: BaseException, arguments: Sequence[str]) -> int:
     """Say in one line what went wrong, and choose the code."""
 
@@ -192,7 +204,7 @@ def _report(error: BaseException, arguments: Sequence[str]) -> int:
         _say("interrupted")
         return INTERRUPTED
     if isinstance(error, click.UsageError):
-        _say(f"error: {error.format_message()}")
+        _say(f"error: {error.format_message()}{_meant(error)}")
         if error.ctx is not None:
             click.echo(f"'{error.ctx.command_path} -h' explains it.", err=True)
         return USAGE

@@ -17,7 +17,6 @@ from batchfiles.errors import DataError
 
 if TYPE_CHECKING:
     from batchfiles.campaign.manifest import Part
-    from batchfiles.findings import Finding
     from batchfiles.limits import Limits
     from batchfiles.streams.sources import Source
     from batchfiles.streams.spool import Spool
@@ -86,19 +85,13 @@ def check(files: Sequence[RequestFile], limits: Limits, *, quiet: bool) -> bool:
     from batchfiles.jobs.validate import validate
 
     sources = [file.source for file in files]
-    printed = 0
     with Progress("validate", total_of(sources), quiet=quiet) as progress:
-
-        def show(finding: Finding) -> None:
-            nonlocal printed
-            if finding.severity == "error" and printed < LISTED:
-                printed += 1
-                progress.close()
-                click.echo(visible(str(finding)), err=True)
-
-        report = validate(*sources, limits=limits, max_findings=0, on_finding=show, on_bytes=progress.add)
-    if report.error_count > printed:
-        click.echo(f"{report.error_count - printed:,} more errors are not listed: 'batchfiles validate' shows them", err=True)
+        report = validate(*sources, limits=limits, on_bytes=progress.add)
+    groups = [group for group in report.groups if group.first.severity == "error"][:LISTED]
+    for group in groups:
+        click.echo(visible(str(group)), err=True)
+    if (rest := report.error_count - sum(group.count for group in groups)) > 0:
+        click.echo(f"{rest:,} more errors are not listed: 'batchfiles validate' shows them", err=True)
     if not report.ok:
         errors = plural(report.error_count, "error")
         click.echo(f"{errors} (limits: {report.limits}): nothing was sent; --no-validate sends it all the same", err=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -14,6 +16,7 @@ from batchfiles.cli.report_json import report_json
 from batchfiles.cli.stats_tables import notes, tables
 from batchfiles.cli.targets import STDOUT, check_targets
 from batchfiles.cli.terminal import visible
+from batchfiles.nearest import nearest
 from batchfiles.streams.urls import shown_name
 
 if TYPE_CHECKING:
@@ -21,6 +24,8 @@ if TYPE_CHECKING:
     from batchfiles.jobs.stats_report import Stats
 
 __all__ = ["stats"]
+
+DIGITS = re.compile(r"\d")
 
 
 def _price(_context: click.Context, _parameter: click.Parameter, values: tuple[str, ...]) -> dict[str, Price]:
@@ -147,6 +152,25 @@ def _known_prices(sources: tuple[str, ...], single: dict[str, Price], discount: 
         batch_discount=known.batch_discount if discount is None else discount,
         source=" and ".join(filter(None, (source, "--price" if single else ""))),
     )
+
+
+def refuse_misspelt(priced: Iterable[str], without_price: Sequence[str]) -> None:
+    """Refuse a price whose model is almost one that was seen and has none.
+
+    Models of one family have names that differ by a digit or by an ending, so those are taken for two models.
+
+    Raises:
+        click.UsageError: There is one.
+    """
+    from batchfiles.jobs.prices import alias_of
+
+    seen = {alias_of(model) for model in without_price}
+    for name in priced:
+        meant = nearest(name, seen, likeness=0.85)
+        if meant is None or name.startswith(meant) or meant.startswith(name):
+            continue
+        if DIGITS.findall(name) == DIGITS.findall(meant):
+            raise click.UsageError(f"there is a price for {name!r}, and no result of this model; did you mean {meant!r}?")
 
 
 def _write_prices(target: str | None, known: Prices | None, found: Stats, *, force: bool) -> None:

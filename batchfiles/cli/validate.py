@@ -15,7 +15,6 @@ from batchfiles.cli.terminal import cut, visible
 from batchfiles.cli.text_table import text_table
 
 if TYPE_CHECKING:
-    from batchfiles.findings import Finding
     from batchfiles.jobs.report import FileReport, Report
     from batchfiles.limits import Limits
 
@@ -36,9 +35,9 @@ CELL_WIDTH = 40
     default=100,
     show_default=True,
     metavar="N",
-    help="Print the first N findings; all are counted.",
+    help="Print the first N findings, those of one code at one path as one; all are counted.",
 )
-@click.option("--strict", is_flag=True, help="Take warnings for errors.")
+@click.option("--strict", is_flag=True, help="Take warnings for errors; information stays what it is.")
 @click.option("--json", "as_json", is_flag=True, help="Print the whole report as one JSON object instead.")
 @temp_dir_option("Where ids wait to be compared that are too many for memory.")
 @click.pass_context
@@ -58,12 +57,14 @@ def validate(
     FILE is a JSONL file, a folder or a glob of such files, or - for standard input; gzip, bz2 and zstd are read too. Each file is
     taken for one batch. Results in a folder are passed over and named.
 
-    Findings go to standard output, one a line, with the service's own codes:
+    Findings go to standard output, one a line, with the service's own codes. Those of one code at one path are one line:
 
     \b
         requests.jsonl:17: error: Missing required parameter: 'method'. at $.method (missing_required_parameter)
+        requests.jsonl: error: 300 lines (3, 7, …): Invalid 'body.n': 0 is below the minimum of 1. at $.body.n (invalid_body)
 
-    A table of the files goes to standard error. An error is what the service would refuse, a warning what deserves a look.
+    A table of the files goes to standard error. An error is what the service would refuse, a warning what deserves a look, and
+    information what is worth knowing, such as a last line without its newline.
 
     \b
     Examples:
@@ -84,29 +85,23 @@ def validate(
     from batchfiles.streams.sources import expand
 
     sources = expand(files)
-    printed = 0
     with Progress("validate", total_of(sources), quiet=as_json) as progress:
-
-        def show(finding: Finding) -> None:
-            nonlocal printed
-            if printed < max_findings:
-                printed += 1
-                progress.close()  # the bar would stand in the same line
-                click.echo(visible(str(finding)))
-
         report = check(
             *sources,
             limits=limits,
             across=across,
-            max_findings=max_findings if as_json else 0,
+            max_findings=max_findings,
             strict=strict,
-            on_finding=None if as_json else show,
             on_bytes=progress.add,
             temp_dir=temp_dir,
         )
     if as_json:
         click.echo(report_json(report))
-    for line in summary(report, listed=len(report.findings) if as_json else printed):
+    else:
+        for group in report.groups:
+            click.echo(visible(str(group)))
+    listed = len(report.findings) if as_json else sum(group.count for group in report.groups)
+    for line in summary(report, listed=listed):
         click.echo(line, err=True)
     if not report.ok:
         context.exit(1)
@@ -115,11 +110,11 @@ def validate(
 def summary(report: Report, *, listed: int) -> list[str]:
     """Return the lines of the summary: a table of the files, the codes, and a verdict."""
     lines = text_table(HEADINGS, map(row, report.files), texts=TEXTS)
-    for name, counts in (("errors", report.errors), ("warnings", report.warnings)):
+    for name, counts in (("errors", report.errors), ("warnings", report.warnings), ("info", report.info)):
         if counts:
             codes = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
             lines.append(f"{name}: {', '.join(f'{code} {count:,}' for code, count in codes)}")
-    count = report.error_count + report.warning_count
+    count = report.error_count + report.warning_count + report.info_count
     if count > listed:
         lines.append(f"{count - listed:,} findings are not listed: raise --max-findings to see them")
     lines += not_read_lines(report.not_read, report.examples)

@@ -7,10 +7,11 @@ from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any
 
-from batchfiles.codec import Repaired, loads
+from batchfiles.codec import Repaired, glued_objects, glued_words, loads
 from batchfiles.custom_ids.index import Index, Place
 from batchfiles.custom_ids.marks import Marks
-from batchfiles.jobs.candidates import ResultFile, fetch, id_of_line, read_result
+from batchfiles.findings import Finding
+from batchfiles.jobs.candidates import ResultFile, fetch, glued_finding, id_of_line, read_result
 from batchfiles.jobs.local_file import LocalFile, OpenFiles
 from batchfiles.jobs.stray import UNTIL_NEWLINE
 from batchfiles.jobs.survey import Misindexed, Survey, is_misindexed
@@ -19,6 +20,10 @@ __all__ = ["Accounts", "duplicate_inputs"]
 
 EXAMPLES = 5
 """Places of each kind that a report names."""
+
+LINES_LOOKED_AT = 1000
+LONGEST_LOOKED_AT = 64 * 1024 * 1024
+"""Malformed lines that are looked at more closely, and the longest of them in bytes."""
 
 
 class Accounts:
@@ -32,6 +37,7 @@ class Accounts:
     Attributes:
         counts: `used`, `superseded`, `conflicting`, `unknown`, `malformed_results`, `malformed_unmatched`, `repaired`.
         examples: The first places by kind.
+        glued: Findings about lines that hold several results, of which at most one was found.
 
     Raises:
         Misindexed: A quick survey took another string for an id than the line's own.
@@ -46,8 +52,12 @@ class Accounts:
         self._files = files
         self.counts: Counter[str] = Counter()
         self.examples: dict[str, list[str]] = defaultdict(list)
+        self.glued: list[Finding] = []
+        self._unclaimed: list[Place] = []
         self._count_marks()
         self._count_unclaimed()
+        if self.counts["malformed_results"]:
+            self._find_glued()
 
     def rejected(self) -> Iterator[Place]:
         """Yield the places of malformed, unknown, superseded and conflicting lines, in the order of the files."""
@@ -112,6 +122,8 @@ class Accounts:
                     raise Misindexed
                 self.counts["repaired"] += type(value) is Repaired
                 self._count_unclaimed_line(place, malformed=value is None)
+                if value is None and len(self._unclaimed) < LINES_LOOKED_AT:
+                    self._unclaimed.append(place)
         finally:
             descriptors.close()
 
@@ -122,6 +134,18 @@ class Accounts:
         else:
             self.counts["unknown"] += 1
         self._name("malformed" if malformed else "unknown", place)
+
+    def _find_glued(self) -> None:
+        """Name the malformed lines that are several results without a newline between them."""
+        places = [place for place, malformed in self._stray if malformed and place.length <= LONGEST_LOOKED_AT]
+        if self._index.count:
+            entries = _in_order_of_files(self._index, self._marks.mask("malformed"))[:LINES_LOOKED_AT].to_pylist()
+            places += [self._index.place(entry) for entry in entries]
+        with OpenFiles(self._files) as descriptors:
+            for place in sorted({*places, *self._unclaimed})[:LINES_LOOKED_AT]:
+                name = self._files[place.file].name
+                if count := glued_objects(fetch(descriptors[place.file], place, name)):
+                    self.glued.append(glued_finding(glued_words(count), name, place.line_number, place.offset))
 
     def _name(self, kind: str, place: Place) -> None:
         if len(self.examples[kind]) < EXAMPLES:

@@ -11,17 +11,18 @@ from typing import Any, NamedTuple
 
 from batchfiles import bodies
 from batchfiles.bodies.answer import EMPTY
-from batchfiles.codec import loads, same
+from batchfiles.codec import GLUED, loads, same
 from batchfiles.custom_ids.index import OFFSET_BITS, Index, Place, digest
 from batchfiles.custom_ids.marks import Marks
 from batchfiles.errors import DuplicateCustomId, InvalidLine
+from batchfiles.findings import Finding
 from batchfiles.jobs.local_file import OpenFiles, changed
 from batchfiles.jobs.stray import UNTIL_NEWLINE
 from batchfiles.jobs.survey import HEAD, Misindexed, id_of_malformed, noted_digest, why_unreadable
 from batchfiles.outcome import INCOMPLETE, MALFORMED, SUCCEEDED, Result, as_answer_to, read, retryable
 from batchfiles.table.columns import MISSING, Found
 
-__all__ = ["TOO_LONG", "Candidates", "ResultFile", "fetch", "id_of_line", "read_result"]
+__all__ = ["TOO_LONG", "Candidates", "ResultFile", "fetch", "glued_finding", "id_of_line", "read_result"]
 
 FETCHED = 1 << 30
 """Bytes of a line of which the system is told that they are read next, at most."""
@@ -58,6 +59,17 @@ def read_result(line: bytes) -> tuple[dict[str, Any] | None, Result]:
         if reason is not None:
             return None, _malformed(reason.code, reason.reason)
     return value, read(value)
+
+
+def glued_finding(words: str, path: str, line_number: int, byte_offset: int) -> Finding:
+    """Return the finding about a line that holds several results, of which at most one was found."""
+    return Finding(
+        code=GLUED,
+        message=f"The line holds {words}. Until then its results are lost.",
+        path=path,
+        line_number=line_number,
+        byte_offset=byte_offset,
+    )
 
 
 ID_TYPES = frozenset({str, type(None)})

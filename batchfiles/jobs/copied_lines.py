@@ -93,16 +93,19 @@ class CopiedLines:
 
     def _checked(self, found: Iterator[Piece], name: str) -> Iterator[Piece]:
         """Look at the first lines that say anything before any is copied."""
+        seen: list[Piece] = []
+        side = classify_lines(self._lines(found, seen), name)
+        if side != "empty":
+            if self.wanted not in (None, side):
+                raise Mismatch(f"holds {NOUNS[side]}, and {NOUNS[str(self.wanted)]} are expected here", path=name)
+            self.wanted = side
+        return chain(seen, found)
+
+    def _lines(self, found: Iterator[Piece], seen: list[Piece]) -> Iterator[bytes]:
+        """Yield lines and keep their pieces: no more of them than it takes to know the file."""
         for piece in found:
-            side = classify_lines(_below(self._cap, piece.lines), name)
-            if side != "empty":
-                if self.wanted not in (None, side):
-                    raise Mismatch(f"holds {NOUNS[side]}, and {NOUNS[str(self.wanted)]} are expected here", path=name)
-                self.wanted = side
-                yield piece
-                break
-            yield piece
-        yield from found
+            seen.append(piece)
+            yield from _below(self._cap, piece.lines)
 
     def _runs(self, piece: Piece, path: str) -> Iterator[Run]:
         number, offset, lines, text = piece

@@ -11,7 +11,9 @@ from batchfiles.edits import Edit, edited
 from batchfiles.errors import InvalidLine
 from batchfiles.findings import Finding
 from batchfiles.jobs.copied_lines import CopiedLines, Run
+from batchfiles.key_rules import LINE_KEYS
 from batchfiles.limits import LINE_CAP
+from batchfiles.rules.endpoints import unknown_key
 from batchfiles.streams.sources import SourceLike, expand
 from batchfiles.writing import CopyWriter, Target
 
@@ -61,6 +63,15 @@ def made_full(url: str) -> tuple[Edit, ...]:
 def made_short() -> tuple[Edit, ...]:
     """Return the edits that leave `custom_id` and `body`: services that take the url from the job want such lines."""
     return Edit.unset("method"), Edit.unset("url")
+
+
+def beside_the_body(edits: Iterable[Edit]) -> tuple[Finding, ...]:
+    """Return a warning for each edit that gives a line a key that no service reads, as `model` in place of `body.model`."""
+    keys = dict.fromkeys(str(each.path[0]) for each in edits if each.action != "unset")
+    faults = [unknown_key(key) for key in keys if key not in LINE_KEYS]
+    return tuple(
+        Finding(code=each.code, message=each.message, severity=each.severity, json_path=each.json_path) for each in faults
+    )
 
 
 def edit(
@@ -134,7 +145,7 @@ def edit(
         blank_lines=lines.blank_lines,
         bad_lines=work.bad_lines,
         bytes=writer.bytes_written,
-        findings=(*lines.findings, *work.findings),
+        findings=(*beside_the_body(chosen), *lines.findings, *work.findings),
     )
 
 

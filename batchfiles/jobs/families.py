@@ -12,6 +12,7 @@ from typing import Any, Literal, TypeAlias
 
 from batchfiles.codec import loads
 from batchfiles.errors import InvalidLine, Mismatch
+from batchfiles.jobs.file_mistakes import HEAD, file_mistake
 from batchfiles.limits import LINE_CAP
 from batchfiles.streams.lines import Block
 from batchfiles.streams.sources import Source, read_blocks
@@ -55,20 +56,6 @@ TELLING_BEGINNING = re.compile(rb"""\s*{\s*(?:%b){0,2}["'](?:(method|url|body)|(
 file is, nothing less tells otherwise: any key may stand in what is left of a line whose beginning is lost."""
 
 
-MAGIC: tuple[tuple[bytes, str], ...] = (
-    (b"PAR1", "is a Parquet file, and holds no JSON lines"),
-    (b"PK\x03\x04", "is a zip archive: unpack it, and name the files in it"),
-    (b"ARROW1", "is an Arrow file, and holds no JSON lines"),
-    (b"\xff\xff\xff\xff", "is an Arrow stream, and holds no JSON lines"),
-    (b"SQLite format 3", "is a SQLite database, and holds no JSON lines"),
-    (b"%PDF", "is a PDF, and holds no JSON lines"),
-    (b"7z\xbc\xaf\x27\x1c", "is a 7z archive: unpack it, and name the files in it"),
-)
-"""How files begin that are no lines of JSON, and what they are."""
-
-UTF_16 = (b"\xff\xfe{\x00", b"\xfe\xff\x00{", b"\xff\xfe[\x00", b"\xfe\xff\x00[", b"{\x00", b"\x00{")
-JSON_ARRAY = "holds a JSON array, and JSON lines are expected, one object a line: `jq -c '.[]'` makes them"
-PRETTY_JSON = "holds a JSON object over several lines, and JSON lines are expected, one object a line: `jq -c .` makes them"
 NOT_JSON = "holds no line that can be read as JSON, and nothing in it looks like a request or a result"
 NO_JSON_LINES = f"{NOT_JSON}: a table has to become requests first (`batchfiles prepare`)"
 TEMPLATE = "holds one request without a custom_id of its own: a template, for `batchfiles prepare --template`"
@@ -165,14 +152,14 @@ def classify_lines(lines: Iterable[bytes], name: str | None = None, *, otherwise
         Mismatch: As `classify`.
     """
     unreadable: list[bytes] = []
+    seen: list[bytes] = []
     size = 0
     decoded = has_id = False
     for line in lines:
         if not line.strip():
             continue
-        if not size and line.strip() == b"[":
-            raise Mismatch(JSON_ARRAY, path=name)
         family: Family = "unknown"
+        seen.append(line)
         try:
             value = loads(line)
             family = family_of(value)
@@ -181,7 +168,9 @@ def classify_lines(lines: Iterable[bytes], name: str | None = None, *, otherwise
         except InvalidLine:
             unreadable.append(line)
         if family != "unknown":
-            if family == "input" and not size and _is_template(value, name):
+            if unreadable:
+                _refuse_mistake(seen, name)
+            if family == "input" and len(seen) == 1 and _is_template(value, name):
                 raise Mismatch(TEMPLATE, path=name)
             return _side(family, name)
         size += len(line)
@@ -189,9 +178,18 @@ def classify_lines(lines: Iterable[bytes], name: str | None = None, *, otherwise
             break
     if not size:
         return "empty"
+    if unreadable:
+        _refuse_mistake(seen, name)
     # A service may write a line with an id and nothing else: it is a result that can't be read.
     is_strange = decoded and not (has_id and otherwise == "results")
     return _side_of_unreadable(unreadable, name, decoded=is_strange, otherwise=otherwise)
+
+
+def _refuse_mistake(lines: list[bytes], name: str | None) -> None:
+    """Refuse a file that is no JSON Lines at all: read line by line, its results would be lost without a word."""
+    mistake = file_mistake(b"\n".join(lines)[:HEAD])
+    if mistake is not None and not mistake.is_of_lines:
+        raise Mismatch(mistake.message.removeprefix("The file ").rstrip("."), path=name)
 
 
 def _side(family: Family, name: str | None) -> Side:
@@ -208,28 +206,11 @@ def _is_template(value: dict[str, Any], name: str | None) -> bool:
     return name is not None and name.endswith(".json") and isinstance(custom_id, str) and "{{" in custom_id
 
 
-def _whole_file_mistake(lines: list[bytes]) -> str | None:
-    """Say what a file is whose lines can't be read because they are no lines of JSON; None where they may be damaged ones."""
-    first = lines[0].removeprefix(b"\xef\xbb\xbf").strip()
-    for magic, words in MAGIC:
-        if first.startswith(magic):
-            return words
-    if first.startswith(UTF_16):
-        return "is text in UTF-16, and JSON lines are UTF-8: save it as that"
-    if first.startswith(b"[") and first[1:].lstrip().startswith(b"{"):
-        return JSON_ARRAY
-    if first == b"{":
-        return PRETTY_JSON
-    if not any(LIKE_JSON.search(line) for line in lines):
-        return NO_JSON_LINES
-    return None
-
-
 def _side_of_unreadable(lines: list[bytes], name: str | None, *, decoded: bool, otherwise: Side | None) -> Side:
     if decoded:
         raise Mismatch(f"holds {describe('unknown')}", path=name)
-    if lines and (mistake := _whole_file_mistake(lines)) is not None:
-        raise Mismatch(mistake, path=name)
+    if lines and not any(LIKE_JSON.search(line) for line in lines):
+        raise Mismatch(NO_JSON_LINES, path=name)
     tell = TELLING_KEY.search if otherwise is None else TELLING_BEGINNING.match
     for line in lines:
         if found := tell(line):

@@ -6,11 +6,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, BinaryIO, TypeAlias, cast
 
-from batchfiles.codec import loads
+from batchfiles.codec import loads, parse
 from batchfiles.custom_ids.unique import UniqueIds
 from batchfiles.errors import InvalidLine, Mismatch, TruncatedFile
 from batchfiles.findings import Finding, Severity
 from batchfiles.jobs.families import Family, describe, family_of
+from batchfiles.jobs.file_mistakes import HEAD, file_mistake
 from batchfiles.jobs.request_rules import RequestRules
 from batchfiles.limits import Limits
 from batchfiles.streams.lines import Block, blocks
@@ -84,8 +85,12 @@ class FileCheck:
         self._check_name()
         try:
             with self._source.open() as stream:
-                counted = cast("BinaryIO", _Counted(stream, self._count_bytes))
-                for block in blocks(counted, self._source.name, self._reading_notice, cap=self._cap):
+                counted = _Counted(stream, self._count_bytes)
+                mistake = file_mistake(counted.peek(HEAD))
+                if mistake is not None:
+                    self._say(mistake.code, mistake.message)
+                    return
+                for block in blocks(cast("BinaryIO", counted), self._source.name, self._reading_notice, cap=self._cap):
                     self._check_block(block)
         except TruncatedFile as error:
             self._say(error.code, f"The file can't be read to its end: {error.reason}.")
@@ -108,29 +113,50 @@ class FileCheck:
         self._notice(finding)
 
     def _check_block(self, block: Block) -> None:
-        # Flat on purpose: this runs once a line. An ordinary request costs one decode, one look and one search for its id.
-        passes, add, base = self.rules.passes, self._ids.add, self._base
+        # Flat on purpose: this runs once a line. An ordinary request costs one decode and one look; ids are added together.
+        passes = self.rules.passes
         offsets = _Offsets(block)
         self._check_lengths(block)
         special = 0
-        for number, line in enumerate(block.lines, block.line_number):
+        ids: list[str] = []
+        number = block.line_number  # of the first line in `ids`
+        for line in block.lines:
             try:
-                request = loads(line)
-            except InvalidLine as error:
-                special += 1
-                self._unreadable(error, line, number, offsets)
-                continue
+                request = parse(line)
+            except ValueError:
+                request = None
             if passes(request):
-                first = add(request["custom_id"], base + number)
-                if first is not None:
-                    self._repeated(request["custom_id"], first, base + number, offsets.of(number))
-            else:
-                special += 1
-                self._look_closer(request, number, offsets)
+                ids.append(request["custom_id"])
+                continue
+            special += 1
+            self._add_ids(ids, number, offsets)
+            number += len(ids)
+            ids.clear()
+            self._take_special(request, line, number, offsets)
+            number += 1
+        self._add_ids(ids, number, offsets)
         plain = len(block.lines) - special
         self.requests += plain
         if self.rules.plain_requests_embed():
             self._plain_embeddings += plain
+
+    def _add_ids(self, ids: list[str], number: int, offsets: _Offsets) -> None:
+        """Add the ids of neighbouring lines, of which the first has this number."""
+        place = self._base + number
+        if self._ids.add_all(ids, place):
+            return
+        for each, custom_id in enumerate(ids):
+            first = self._ids.add(custom_id, place + each)
+            if first is not None:
+                self._repeated(custom_id, first, place + each, offsets.of(number + each))
+
+    def _take_special(self, request: object, line: bytes, number: int, offsets: _Offsets) -> None:
+        try:
+            value = request if type(request) is dict else loads(line)
+        except InvalidLine as error:
+            self._unreadable(error, line, number, offsets)
+        else:
+            self._look_closer(value, number, offsets)
 
     def _unreadable(self, error: InvalidLine, line: bytes, number: int, offsets: _Offsets) -> None:
         if not line.strip():
@@ -267,14 +293,28 @@ class _Offsets:
 
 
 class _Counted:
-    """A stream that tells how much was read from it."""
+    """A stream that tells how much was read from it, and whose first bytes can be looked at before."""
 
     def __init__(self, stream: BinaryIO, count: Callable[[int], None]) -> None:
         self._stream = stream
         self._count = count
+        self._head = b""
+
+    def peek(self, size: int) -> bytes:
+        """Return the first bytes, which `read` returns again."""
+        pieces: list[bytes] = []
+        missing = size
+        while missing > 0 and (piece := self._stream.read(missing)):
+            pieces.append(piece)
+            missing -= len(piece)
+        self._head = b"".join(pieces)
+        return self._head
 
     def read(self, size: int) -> bytes:
         """Return up to `size` bytes."""
-        piece = self._stream.read(size)
+        if self._head:
+            piece, self._head = self._head[:size], self._head[size:]
+        else:
+            piece = self._stream.read(size)
         self._count(len(piece))
         return piece

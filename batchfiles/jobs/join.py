@@ -227,7 +227,7 @@ class Join(TableJob[JoinReport]):
         fields = tally.fields()
         fields["blank_lines"] += survey.blank_lines
         fields["repaired_lines"] += survey.repaired_lines + accounts.counts["repaired"]
-        fields["findings"] = (*self._roles.findings, *survey.findings, *fields["findings"])
+        fields["findings"] = (*self._roles.findings, *accounts.glued, *survey.findings, *fields["findings"])
         fields["findings_not_listed"] += survey.findings_not_listed
         passed_over = not_read_fields(self._roles.not_read)
         fields |= passed_over | {"examples": fields["examples"] | passed_over["examples"]}

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from batchfiles.codec import dumps
+from batchfiles.codec import dumps, loads
 from batchfiles.errors import DuplicateCustomId, FileTooLarge, InvalidLine, TooManyEmbeddingInputs, TooManyRequests
 from batchfiles.findings import Finding
+from batchfiles.jobs.request_rules import RequestRules
 from batchfiles.jobs.template import (
     IdTemplate,
     IntegerTooLarge,
@@ -23,6 +24,7 @@ from batchfiles.jobs.template import (
     Template,
     columns_needed,
     no_column,
+    single_braces,
 )
 from batchfiles.json_paths import shown
 from batchfiles.limits import LINE_CAP, OPENAI, Limits
@@ -103,9 +105,9 @@ def prepare(
             the local one.
 
     Raises:
-        ValueError: The template is none, names a column that isn't there, or misses a url; an option has no such value.
-        InvalidLine: A row has a null or a number that JSON has no word for where a value is needed, or makes an id that the
-            service does not take; its number is named.
+        ValueError: The template is none, names no column or one that isn't there, or misses a url; an option has no such value.
+        InvalidLine: A row has a null or a number that JSON has no word for where a value is needed, or makes a request that
+            `validate` would refuse; its number is named.
         DuplicateCustomId: Two rows make the same id; both are named.
         TooManyRequests, TooManyEmbeddingInputs, FileTooLarge, LineTooLong: The service would not take it.
         Mismatch, TruncatedFile: A file is no table, or is damaged.
@@ -124,8 +126,9 @@ def prepare(
         given, origin = read_template(template, filesystem=filesystem), name_of(template, filesystem=filesystem)
     if (place := beyond_64_bits(given)) is not None:
         raise ValueError(f"{origin}: {shown(place)} is {BEYOND}: {AS_TEXT}")
-    line = Template(_whole_line(given, url, limits), null=null)
-    job = _Preparation(line, IdTemplate(id))
+    whole = _whole_line(given, url, limits)
+    line = Template(whole, null=null)
+    job = _Preparation(line, IdTemplate(id), RequestRules(limits), single_braces(whole))
     writing = InputWriter(output, limits=limits, force=force, temp_dir=temp_dir, filesystem=filesystem)
     with _rows_named(job), writing as writer:
         nulls = CSV_NULLS if csv_nulls is None else tuple(csv_nulls)
@@ -154,18 +157,29 @@ class _Preparation:
     Args:
         line: The template of a line, without its `custom_id`.
         ids: The template of the `custom_id`.
+        rules: The rules of the service: what they refuse is not written.
+        single: Names in the template that have a single brace around them.
     """
 
-    def __init__(self, line: Template, ids: IdTemplate) -> None:
+    def __init__(self, line: Template, ids: IdTemplate, rules: RequestRules, single: Collection[str]) -> None:
         self._line = line
         self._ids = ids
+        self._rules = rules
+        self._single = single
         self._holes = [*ids.template.holes, *line.holes]
         self._seen: dict[str, None] = {}
         self.tables: dict[str, int] = {}
         self.findings: list[Finding] = []
 
     def choose(self, name: str, there: list[str]) -> list[str]:
-        """Return the columns to read, of those a table has."""
+        """Return the columns to read, of those a table has.
+
+        Raises:
+            ValueError: The template names one that is not there, or a column only in single braces, which stay as they are.
+        """
+        wrong = next((column for column in there if column in self._single and column not in self._holes), None)
+        if wrong is not None:
+            raise ValueError(f"the template has {{{wrong}}} in single braces, which is just text: write {{{{{wrong}}}}}")
         self._seen |= dict.fromkeys(there)
         return columns_needed(self._holes, there, name)
 
@@ -178,7 +192,9 @@ class _Preparation:
             self.tables[name] = number
             with bad_row(name, number):
                 custom_id = self._ids.of(row)
-                writer.write_line(dumps({"custom_id": custom_id, **self._line.fill(row)}), custom_id)
+                text = dumps({"custom_id": custom_id, **self._line.fill(row)})
+                self._check(text, writer.count + 1)
+                writer.write_line(text, custom_id)
         self.tables[name] = number
 
     def add_findings(self, table: UserTable | RowTable) -> None:
@@ -186,6 +202,23 @@ class _Preparation:
         cells = getattr(table, "csv", None)
         if cells is not None:
             self.findings += cells.findings(columns_needed(self._holes, cells.header, table.name))
+
+    def _check(self, text: bytes, number: int) -> None:
+        """Refuse what `validate` would refuse.
+
+        Raises:
+            InvalidLine: The service would not take the request.
+            ValueError: It is the same as the one before it.
+        """
+        request = loads(text)
+        if number > 1 and not self._line.holes and request["body"]:
+            raise ValueError("the template names no column, so that all requests would be the same: write {{column}} in it")
+        if self._rules.passes(request):
+            return
+        for fault in self._rules.faults(request, number):
+            if fault.severity == "error":
+                where = f" at {fault.json_path}" if fault.json_path else ""
+                raise InvalidLine(f"{fault.message}{where}", code=fault.code, json_path=fault.json_path)
 
     def check_names(self) -> None:
         """Refuse a placeholder that no row has had anything for: with nulls allowed, a misspelt one would go unnoticed.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
@@ -10,10 +11,66 @@ from typing import Any
 from batchfiles.findings import Finding, Severity
 from batchfiles.limits import Limits
 
-__all__ = ["FileReport", "Report", "Tally"]
+__all__ = ["FileReport", "FindingGroup", "Report", "Tally"]
 
 ID_LENGTH = 128
 """Characters of a `custom_id` that a finding keeps."""
+
+
+LINES_OF_GROUP = 10
+"""Line numbers that a group keeps."""
+
+MOST_GROUPS = 1000
+"""Groups that are kept while a file is read; what would need another one is only counted."""
+
+PLACE = re.compile(r"\[\d+\]")
+"""The place of an item in an array: a mistake in the third message is that of the fifth."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FindingGroup:
+    """Findings of one code at one path of one file.
+
+    Attributes:
+        first: The first of them.
+        count: How many there are.
+        lines: On how many lines they are.
+        line_numbers: The numbers of their lines, the first ten.
+        same_message: Whether all say the same as the first.
+    """
+
+    first: Finding
+    count: int
+    lines: int
+    line_numbers: tuple[int, ...]
+    same_message: bool
+
+    def __str__(self) -> str:
+        """Return a finding alone as it is, and several as `path: severity: 300 lines (3, 7, …): message at json_path (code)`."""
+        if self.count == 1 or not self.line_numbers:
+            return str(self.first)
+        first = "" if self.same_message else ", the first of them"
+        if self.lines == 1:
+            return str(replace(self.first, message=f"{self.count:,} times{first}: {self.first.message}"))
+        numbers = ", ".join(map(str, self.line_numbers)) + (", …" if self.lines > len(self.line_numbers) else "")
+        times = f"{self.count:,} times on " if self.count > self.lines else ""
+        words = f"{times}{self.lines:,} lines ({numbers}){first}"
+        return str(replace(self.first, line_number=None, message=f"{words}: {self.first.message}"))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the group as plain values that JSON can hold."""
+        first = self.first
+        return {
+            "code": first.code,
+            "severity": first.severity,
+            "message": first.message,
+            "same_message": self.same_message,
+            "path": first.path,
+            "json_path": first.json_path,
+            "count": self.count,
+            "lines": self.lines,
+            "line_numbers": list(self.line_numbers),
+        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +110,8 @@ class Report:
         warnings: The same for warnings.
         not_read: Files and folders that were found in the folders that were given and are passed over, such as results.
         examples: The first names of these, under `not_read`.
+        info: The same for what is worth knowing, but neither.
+        groups: The findings of one code at one path of a file together, the first groups, as many as were asked for.
     """
 
     limits: str
@@ -62,10 +121,12 @@ class Report:
     warnings: Mapping[str, int] = field(default_factory=dict)
     not_read: int = 0
     examples: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    info: Mapping[str, int] = field(default_factory=dict)
+    groups: tuple[FindingGroup, ...] = ()
 
     @property
     def ok(self) -> bool:
-        """Whether there is no error; warnings may stand."""
+        """Whether there is no error; there may be warnings."""
         return not self.errors
 
     @property
@@ -79,9 +140,14 @@ class Report:
         return sum(self.warnings.values())
 
     @property
+    def info_count(self) -> int:
+        """How many findings there are in all files that are neither errors nor warnings."""
+        return sum(self.info.values())
+
+    @property
     def not_listed(self) -> int:
         """How many findings were counted, but are not among `findings`."""
-        return self.error_count + self.warning_count - len(self.findings)
+        return self.error_count + self.warning_count + self.info_count - len(self.findings)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as plain values that JSON can hold."""
@@ -91,6 +157,8 @@ class Report:
             "files": [asdict(file) for file in self.files],
             "errors": dict(self.errors),
             "warnings": dict(self.warnings),
+            "info": dict(self.info),
+            "groups": [group.to_dict() for group in self.groups],
             "findings": [asdict(finding) for finding in self.findings],
             "findings_not_listed": self.not_listed,
             "not_read": self.not_read,
@@ -110,8 +178,9 @@ class Tally:
 
     def __init__(self, limits: Limits, *, keep: int, strict: bool, on_finding: Callable[[Finding], None] | None) -> None:
         self.findings: list[Finding] = []
-        self.by_code: dict[Severity, Counter[str]] = {"error": Counter(), "warning": Counter()}
+        self.by_code: dict[Severity, Counter[str]] = {"error": Counter(), "warning": Counter(), "info": Counter()}
         self.by_file: Counter[tuple[int, Severity]] = Counter()
+        self._groups: dict[tuple[int, Severity, str, str | None], list[Any]] = {}
         self._service_codes = limits.service_codes
         self._keep = keep
         self._strict = strict
@@ -119,15 +188,43 @@ class Tally:
 
     def add(self, finding: Finding, file: int) -> None:
         """Take a finding in the file of this number."""
-        severity: Severity = "error" if self._strict else finding.severity
+        if self._strict:
+            finding = finding.as_error()
+        severity = finding.severity
         self.by_code[severity][finding.code] += 1
         self.by_file[file, severity] += 1
+        self._group(finding, file)
         if len(self.findings) >= self._keep and self._on_finding is None:
             return
-        custom_id = finding.custom_id[:ID_LENGTH] if finding.custom_id is not None else None
-        service_code = self._service_codes.get(finding.code)
-        finding = replace(finding, severity=severity, custom_id=custom_id, service_code=service_code)
+        finding = self._noted(finding)
         if len(self.findings) < self._keep:
             self.findings.append(finding)
         if self._on_finding is not None:
             self._on_finding(finding)
+
+    def groups(self) -> tuple[FindingGroup, ...]:
+        """Return the first groups, as many as are kept, in the order of their first findings."""
+        return tuple(
+            FindingGroup(first=first, count=count, lines=lines, line_numbers=tuple(numbers), same_message=same)
+            for first, count, lines, numbers, same, _ in list(self._groups.values())[: self._keep]
+        )
+
+    def _group(self, finding: Finding, file: int) -> None:
+        key = file, finding.severity, finding.code, finding.json_path and PLACE.sub("[*]", finding.json_path)
+        group = self._groups.get(key)
+        if group is None:
+            if len(self._groups) >= MOST_GROUPS:
+                return
+            group = self._groups[key] = [self._noted(finding), 0, 0, [], True, None]
+        first, _, _, numbers, same, last = group
+        group[1] += 1
+        group[4] = same and first.message == finding.message
+        if finding.line_number is not None and finding.line_number != last:
+            group[2] += 1
+            group[5] = finding.line_number
+            if len(numbers) < LINES_OF_GROUP:
+                numbers.append(finding.line_number)
+
+    def _noted(self, finding: Finding) -> Finding:
+        custom_id = finding.custom_id[:ID_LENGTH] if finding.custom_id is not None else None
+        return replace(finding, custom_id=custom_id, service_code=self._service_codes.get(finding.code))

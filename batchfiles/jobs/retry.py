@@ -16,7 +16,7 @@ from batchfiles.jobs.edit import checked_edits
 from batchfiles.jobs.file_roles import FileRoles, Pairs, sort_files
 from batchfiles.jobs.local_file import LocalFile, changed
 from batchfiles.jobs.retry_by_results import RetryByResults
-from batchfiles.jobs.retry_choice import PARSE_ERROR, RetryChoice, words_of
+from batchfiles.jobs.retry_choice import PARSE_ERROR, RetryChoice, check_word, words_of
 from batchfiles.jobs.retry_listed import ListedLines
 from batchfiles.jobs.retry_report import RetryReport
 from batchfiles.jobs.retry_targets import RetryTargets
@@ -142,6 +142,8 @@ def _choice(only: Iterable[str] | None, but: Iterable[str], *, ids: object, ever
         raise ValueError("only and all exclude each other")
     if only is not None and not only:
         raise ValueError("only names nothing: say outcomes, statuses or error codes")
+    for word in (*(only or ()), *but):
+        check_word(word)
     return RetryChoice(only, but, everything=everything, listed=ids is not None)
 
 

@@ -164,7 +164,15 @@ class RetryByResults:
         if self._verdicts:
             unknown = unclaimed = _unclaimed(marks) if survey.index.count else 0
         else:
-            counts = Accounts(survey, marks, self._result_files).counts
+            accounts = Accounts(survey, marks, self._result_files)
+            if accounts.glued:
+                glued = accounts.glued[0]
+                raise Mismatch(
+                    f"line {glued.line_number} is several results, which would all be sent again and paid for twice. "
+                    f"{glued.message}",
+                    path=glued.path,
+                )
+            counts = accounts.counts
             unknown, unclaimed = counts["unknown"], counts["unknown"] + counts["malformed_unmatched"]
         if unclaimed == survey.index.count + len(survey.stray) > 0 and not self._choice.listed:
             names, inputs = (", ".join(list(dict.fromkeys(file.name for file in of))[:3]) for of in (self._results, self._inputs))

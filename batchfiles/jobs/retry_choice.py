@@ -6,9 +6,10 @@ import re
 from collections.abc import Iterable
 from typing import Any, Self
 
-from batchfiles.outcome import MALFORMED, SUCCEEDED, Result
+from batchfiles.nearest import nearest
+from batchfiles.outcome import MALFORMED, OUTCOMES, SUCCEEDED, Result
 
-__all__ = ["NOT_IN_TABLE", "NOT_LISTED", "PARSE_ERROR", "STATUS", "RetryChoice", "words_of"]
+__all__ = ["NOT_IN_TABLE", "NOT_LISTED", "PARSE_ERROR", "STATUS", "RetryChoice", "check_word", "words_of"]
 
 NOT_LISTED = "not in the list of ids"
 """Why a request is left out where ids are listed."""
@@ -26,6 +27,15 @@ PARSE_ERROR = "parse_error"
 """The word for answers whose text did not parse; only a joined table knows of them."""
 
 
+ERROR_CODES = ("batch_expired", "batch_cancelled", "rate_limit_exceeded", "server_error", "context_length_exceeded")
+"""Error codes that are not far from an outcome."""
+
+STATUS = re.compile(r"[1-5](?:\d\d|xx)")
+STATUSES = ("4xx", "5xx", "400", "401", "403", "404", "408", "409", "422", "429", "500", "502", "503", "504")
+ALMOST = 0.75
+"""How much a word must have in common with a known one to be taken for a misspelling of it."""
+
+
 def words_of(texts: Iterable[str]) -> list[str]:
     """Return the words of lists with commas between.
 
@@ -35,6 +45,22 @@ def words_of(texts: Iterable[str]) -> list[str]:
     if isinstance(texts, str):
         raise TypeError("a list of outcomes, statuses and error codes is expected, not a single string")
     return [word.strip() for text in texts for word in text.split(",") if word.strip()]
+
+
+def check_word(word: str) -> None:
+    """Refuse a word that is almost an outcome or a status: it would match no request, and nothing would be retried.
+
+    Any other word may be an error code: services have codes of their own.
+
+    Raises:
+        ValueError: It is such a word.
+    """
+    known = (*OUTCOMES, PARSE_ERROR, *ERROR_CODES)
+    if word in known or STATUS.fullmatch(word):
+        return
+    near = nearest(word, STATUSES if word[:1].isdigit() else known, likeness=ALMOST)
+    if near is not None:
+        raise ValueError(f"{word!r} is not an outcome, a status or a known error code; did you mean {near!r}?")
 
 
 class RetryChoice:

@@ -5,13 +5,23 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from difflib import get_close_matches
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 from batchfiles.codec import dumps
+from batchfiles.nearest import nearest
 from batchfiles.table.exact_integers import beyond_64_bits, leaves
 
-__all__ = ["NULLS", "IdTemplate", "IntegerTooLarge", "NotANumber", "NullInRow", "NullPolicy", "Template", "columns_needed"]
+__all__ = [
+    "NULLS",
+    "IdTemplate",
+    "IntegerTooLarge",
+    "NotANumber",
+    "NullInRow",
+    "NullPolicy",
+    "Template",
+    "columns_needed",
+    "single_braces",
+]
 
 NullPolicy: TypeAlias = Literal["error", "null", "drop"]
 NULLS: tuple[NullPolicy, ...] = ("error", "null", "drop")
@@ -259,13 +269,25 @@ def columns_needed(holes: Sequence[str], there: Sequence[str], table: str) -> li
 
 def no_column(name: str, there: Sequence[str]) -> str:
     """Say that there is no such column, and which one may be meant."""
-    near = get_close_matches(name, there, n=1)
+    near = nearest(name, there)
     if not there:
         return f"the template names {{{{{name}}}}}, and the table has no columns: is it empty?"
     shown = ", ".join(there[:20]) + (", …" if len(there) > 20 else "")
     return f"the template names {{{{{name}}}}}, and there is no such column" + (
-        f", did you mean {{{{{near[0]}}}}}?" if near else f": there are {shown}"
+        f", did you mean {{{{{near}}}}}?" if near else f": there are {shown}"
     )
+
+
+SINGLE = re.compile(r"(?<!{){(\w[\w. -]*)}(?!})")
+"""A name in single braces, as Python's `str.format` has it."""
+
+
+def single_braces(value: Any) -> set[str]:  # noqa: ANN401 - any JSON value
+    """Return the names that strings of a value have in single braces."""
+    if isinstance(value, str):
+        return set(SINGLE.findall(value))
+    items = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return {name for item in items for name in single_braces(item)}
 
 
 def unescaped(value: Any) -> Any:  # noqa: ANN401 - any JSON value

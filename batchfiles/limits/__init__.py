@@ -13,6 +13,7 @@ from batchfiles.limits.openai import AZURE, OPENAI
 from batchfiles.limits.rules import LINE_CAP, NONE, RESULT_LINE_CAP, Limits
 from batchfiles.limits.short_lines import FIREWORKS, MISTRAL, TOGETHER
 from batchfiles.limits.vllm import VLLM
+from batchfiles.nearest import choose_one
 
 __all__ = [
     "AZURE",
@@ -47,4 +48,4 @@ def profile(name: str) -> Limits:
     try:
         return PROFILES[name.lower()]
     except KeyError:
-        raise ValueError(f"no limits are known by the name {name!r}: choose one of {', '.join(PROFILES)}") from None
+        raise ValueError(f"no limits are known by the name {name!r}{choose_one(name, PROFILES)}") from None

@@ -38,6 +38,7 @@ OPENAI = Limits(
     stream_refused=True,
     strict_schemas=True,
     known_urls=ENDPOINTS,
+    body_rules="openai",
     byte_order_mark="error",
     sources={
         "max_requests": GUIDE,
@@ -52,6 +53,7 @@ OPENAI = Limits(
         "stream_refused": RECORDED,
         "strict_schemas": "Structured Outputs guide, developers.openai.com/api/docs/guides/structured-outputs: documented",
         "known_urls": SPEC,
+        "body_rules": f"{SPEC}, and the types of openai-python 3.57",
         "byte_order_mark": "reported as a line that is no JSON, read 2026-11: claimed without data; Azure documents the same",
     },
 )
@@ -69,6 +71,7 @@ AZURE = Limits(
     stream_refused=True,
     strict_schemas=True,
     known_urls=ENDPOINTS | {url.removeprefix("/v1") for url in ENDPOINTS},
+    body_rules="azure",
     byte_order_mark="error",
     service_codes={
         "invalid_url": "url_mismatch",
@@ -87,6 +90,7 @@ AZURE = Limits(
         "stream_refused": "the same as OpenAI: unverified",
         "strict_schemas": "the same as OpenAI: unverified",
         "known_urls": f"without /v1 on the dated API, with it on /openai/v1, {AZURE_GUIDE}; which of the 8 it runs is unverified",
+        "body_rules": "the same as OpenAI, with the parameters that Azure adds: unverified",
         "byte_order_mark": AZURE_GUIDE,
         "service_codes": AZURE_GUIDE,
     },

@@ -15,14 +15,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import fields, replace
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from batchfiles.limits.rules import NONE, Limits
+from batchfiles.limits.rules import BODY_RULES, NONE, Limits
 from batchfiles.limits.size import bytes_of
+from batchfiles.nearest import choose_one, nearest
 
 __all__ = ["own_limits"]
+
+SEVERITIES = "'error', 'warning' or 'info'"
 
 KINDS = {field.name: str(field.type) for field in fields(Limits)}
 """Each field and the words of its type, as they stand in the class."""
@@ -43,7 +45,9 @@ def own_limits(text: bytes, shown: str, profiles: Mapping[str, Limits]) -> Limit
     base = _base(table.pop("extends", None), profiles, shown)
     unknown = next((key for key in table if key not in KINDS), None)
     if unknown is not None:
-        raise ValueError(f"{shown}: a profile has no {unknown!r}{_nearest(unknown, ['extends', *KINDS])}")
+        near, known = nearest(unknown, ["extends", *KINDS]), ", ".join(["extends", *KINDS])
+        end = f", did you mean {near!r}?" if near else f": it has {known}"
+        raise ValueError(f"{shown}: a profile has no {unknown!r}{end}")
     given = {key: _value(key, value, shown) for key, value in table.items()}
     named = given.pop("name", None) or Path(shown).stem
     told = given.pop("sources", {})
@@ -71,7 +75,7 @@ def _base(name: object, profiles: Mapping[str, Limits], path: str) -> Limits:
         return NONE
     if isinstance(name, str) and name.lower() in profiles:
         return profiles[name.lower()]
-    raise ValueError(f"{path}: 'extends' is {name!r}: choose one of {', '.join(profiles)}")
+    raise ValueError(f"{path}: 'extends' is {name!r}{choose_one(str(name), profiles)}")
 
 
 def _value(key: str, value: Any, path: str) -> Any:  # noqa: ANN401 - any TOML value in, any value of a field out
@@ -83,7 +87,9 @@ def _value(key: str, value: Any, path: str) -> Any:  # noqa: ANN401 - any TOML v
         return value
     if kind == "str" and isinstance(value, str) and value:
         return value
-    if kind == "Severity" and value in ("error", "warning"):
+    if kind == "BodyRuleSet" and value in BODY_RULES:
+        return value
+    if kind == "Severity" and value in ("error", "warning", "info"):
         return value
     if kind.startswith("Mapping") and isinstance(value, dict) and all(isinstance(word, str) for word in value.values()):
         return value
@@ -111,15 +117,11 @@ def _wanted(kind: str) -> str:
         return "a table of texts"
     if kind.startswith(("frozenset", "tuple")):
         return "a list of texts"
-    return {"bool": "true or false", "Severity": "'error' or 'warning'"}.get(kind, "a text")
+    words = {"bool": "true or false", "Severity": SEVERITIES, "BodyRuleSet": f"one of {', '.join(BODY_RULES)}"}
+    return words.get(kind, "a text")
 
 
 def _sources(limits: Limits, base: Limits, told: Mapping[str, str]) -> dict[str, str]:
     """Keep a sentence for each rule that the profile has now."""
     known = {**base.sources, **told}
     return {key: known[key] for key in KINDS if key in known and getattr(limits, key) != getattr(NONE, key)}
-
-
-def _nearest(word: str, words: list[str]) -> str:
-    near = get_close_matches(word, words, n=1)
-    return f", did you mean {near[0]!r}?" if near else f": it has {', '.join(words)}"

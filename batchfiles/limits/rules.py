@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
 
 from batchfiles.findings import Severity
 
-__all__ = ["LINE_CAP", "NONE", "RESULT_LINE_CAP", "Limits"]
+__all__ = ["BODY_RULES", "LINE_CAP", "NONE", "RESULT_LINE_CAP", "BodyRuleSet", "Limits"]
+
+BodyRuleSet: TypeAlias = Literal["none", "openai", "azure", "vllm"]
+
+BODY_RULES: tuple[BodyRuleSet, ...] = ("none", "openai", "azure", "vllm")
+"""Whose rules the parameters of a body keep to."""
 
 LINE_CAP = 64 * 1024 * 1024
 """Bytes; ours. No service documents a longest line but DashScope (6 MB, Model Studio batch docs, read 2026-08); an input file may
@@ -44,6 +50,9 @@ class Limits:
             compile schemas with engines of their own, which take more (vLLM) or less.
         known_urls: The endpoints that are documented. Another one is worth a warning only: OpenAI's list grew from 1 to 8.
         known_url_endings: Ends of urls that are taken whatever stands before them.
+        unknown_urls: How bad another endpoint is.
+        body_rules: Whose rules the parameters of a body keep to: `"openai"`; `"azure"`, which adds parameters and names models
+            as it likes; `"vllm"`, which takes any parameter and stops at a value of a wrong type; or `"none"`.
         blank_lines: How bad a blank line is.
         byte_order_mark: How bad a byte order mark is.
         service_codes: The service's own words for our finding codes, where they differ.
@@ -69,6 +78,8 @@ class Limits:
     strict_schemas: bool = False
     known_urls: frozenset[str] = frozenset()
     known_url_endings: tuple[str, ...] = ()
+    unknown_urls: Severity = "warning"
+    body_rules: BodyRuleSet = "none"
     blank_lines: Severity = "warning"
     byte_order_mark: Severity = "warning"
     service_codes: Mapping[str, str] = field(default_factory=dict, hash=False)

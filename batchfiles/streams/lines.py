@@ -167,7 +167,7 @@ def blocks(
     Args:
         stream: An open binary file; it must be able to seek if `start` is not 0.
         path: The display name, for findings.
-        notice: Gets a warning for a byte order mark and for a missing last newline, an error for each line above the cap.
+        notice: Gets a warning for a byte order mark, a finding for a missing last newline, an error for each line above the cap.
         start: Lines that begin at or behind this offset are read.
         end: Lines that begin at or behind this offset are not; None reads to the end of the file.
         line_number: The number of the first line that is read.
@@ -217,7 +217,7 @@ def blocks(
             offset = behind
     last = splitter.finish()
     if last is not None and not dropping and (end is None or offset < end):
-        notice(missing_newline(path, line_number, offset))
+        notice(missing_newline(path, line_number, offset, last if type(last) is bytes else b""))
         yield from _runs(path, line_number, offset, [last], cap, notice, on_long)
 
 
@@ -286,16 +286,33 @@ def byte_order_mark(path: str) -> Finding:
     )
 
 
-def missing_newline(path: str, line_number: int, offset: int) -> Finding:
-    """Return the warning of a file that ends without a newline."""
+def missing_newline(path: str, line_number: int, offset: int, line: bytes) -> Finding:
+    """Return the finding of a file that ends without a newline: a warning if its last line may have been cut short.
+
+    Some services and scripts write whole files without one. A JSON object that ends with its own brace is complete, whatever
+    became of the newline; only decoding tells.
+    """
+    is_whole = _is_whole(line)
     return Finding(
         code="missing_newline",
-        message="The last line has no newline: it may have been cut short.",
-        severity="warning",
+        message=f"The last line has no newline{', and is complete.' if is_whole else ': it may have been cut short.'}",
+        severity="info" if is_whole else "warning",
         path=path,
         line_number=line_number,
         byte_offset=offset,
     )
+
+
+def _is_whole(line: bytes) -> bool:
+    """Tell whether a last line is a whole JSON object."""
+    import json
+
+    if not line.rstrip().endswith(b"}"):
+        return False
+    try:
+        return isinstance(json.loads(line), dict)
+    except (ValueError, RecursionError):
+        return False
 
 
 def _line_too_long(path: str, line_number: int, offset: int, length: int, cap: int) -> Finding:

@@ -84,8 +84,9 @@ def pieces(
                 yield _single(number, offset, b"".join(held))
                 return
     if held:
-        notice(missing_newline(path, number, offset))
-        yield _single(number, offset, b"".join([*held, b"\n"]))
+        last = b"".join([*held, b"\n"])
+        notice(missing_newline(path, number, offset, last))
+        yield _single(number, offset, last)
 
 
 def _single(number: int, offset: int, line: bytes) -> Piece:

@@ -16,6 +16,7 @@ from batchfiles.codec import loads
 from batchfiles.errors import FileError, InvalidLine, TruncatedFile
 from batchfiles.findings import Finding
 from batchfiles.limits import LINE_CAP
+from batchfiles.nearest import instead_of
 from batchfiles.streams.lines import blocks
 from batchfiles.streams.remote import RemotePath, located
 from batchfiles.streams.sources import STDIN, Source, expand
@@ -201,7 +202,7 @@ def _chosen(wanted: list[str] | None, there: list[str]) -> list[str]:
         return there
     for name in wanted:
         if name not in there:
-            raise ValueError(f"there is no column {name!r}; there are {', '.join(there)}")
+            raise ValueError(f"there is no column {name!r}{instead_of(name, there, listed_as='there are')}")
     return wanted
 
 

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
+from batchfiles.nearest import choose_one
+
 if TYPE_CHECKING:
     from batchfiles.table.parsed.schema_source import SchemaLike
 
@@ -114,7 +116,7 @@ def schema(
         MissingDependency: A model was given and pydantic is not installed.
     """
     if table not in TABLES:
-        raise ValueError(f"there is no table {table!r}: choose one of {', '.join(TABLES)}")
+        raise ValueError(f"there is no table {table!r}{choose_one(table, TABLES)}")
     if dimensions is not None and table != "embeddings":
         raise ValueError(f"dimensions are for the embeddings table; the {table} table has no vectors")
     if dimensions is not None and dimensions < 1:

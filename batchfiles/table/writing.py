@@ -15,6 +15,7 @@ from typing import Any, BinaryIO, TypeAlias, cast
 
 import pyarrow as pa
 
+from batchfiles.nearest import choose_one
 from batchfiles.streams.atomic import atomic_file
 from batchfiles.streams.compression import compression_of_name
 from batchfiles.streams.remote import RemotePath, located
@@ -106,7 +107,7 @@ def open_table(
         raise ValueError(f"standard output has no suffix: say the format, one of {', '.join(FORMATS)}")
     chosen = agreed_format(str(path), format)
     if chosen not in FORMATS:
-        raise ValueError(f"there is no format {chosen!r}: choose one of {', '.join(FORMATS)}")
+        raise ValueError(f"there is no format {chosen!r}{choose_one(chosen, FORMATS)}")
     options: dict[str, Any] = {"metadata": metadata}
     if csv_safe and chosen != "csv":
         raise ValueError(f"csv_safe is for CSV, not for {chosen}")

@@ -78,8 +78,18 @@ def test_a_table_comes_from_standard_input():
     """CSV, as another program writes it."""
     command = [sys.executable, "-c", "from batchfiles.cli.main import run; run()"]
     arguments = ["prepare", "-", "-o", "-", "--template", "body.json", "--url", "/v1/responses", "--id", "{{doc}}"]
+    arguments += ["--limits", "none"]
     found = subprocess.run([*command, *arguments], input=b"doc,n,text\nq,3,Hm\n", capture_output=True, check=True)
     assert json.loads(found.stdout)["body"]["max_output_tokens"] == "3"
+
+
+def test_a_number_of_a_csv_is_a_text_that_the_service_refuses():
+    """Every cell of CSV is text: the request would fail up to a day later."""
+    command = [sys.executable, "-c", "from batchfiles.cli.main import run; run()"]
+    arguments = ["prepare", "-", "-o", "-", "--template", "body.json", "--url", "/v1/responses", "--id", "{{doc}}"]
+    found = subprocess.run([*command, *arguments], input=b"doc,n,text\nq,3,Hm\n", capture_output=True, check=False)
+    assert (found.returncode, found.stdout) == (3, b"")
+    assert b"row 1: Invalid type for 'body.max_output_tokens': expected an integer, but got a string" in found.stderr
 
 
 @pytest.mark.parametrize(

@@ -80,7 +80,7 @@ def test_what_was_changed_is_said(ask: Callable[..., Outcome], tmp_path: Path) -
     assert code == 0
     assert "1 blank line left out" in err
     assert f"{source}:1: a byte order mark was left out" in err
-    assert f"{source}:4: a newline was put behind the last line" in err
+    assert f"{source}:4: a newline was added after the last line" in err
     assert "1 line is no JSON: it was copied" in err
 
 

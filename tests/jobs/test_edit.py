@@ -128,3 +128,17 @@ def test_what_is_there_stays_unless_forced(tmp_path: Path) -> None:
     assert b'"x"' in gzip.decompress(output.read_bytes())
     batchfiles.edit(source, output=output, set={"body.model": "y"}, force=True)
     assert b'"y"' in gzip.decompress(output.read_bytes())
+
+
+def test_a_key_beside_the_body_is_a_warning(tmp_path):
+    """`--set model=…` without `body.` gave each line a key that no service reads."""
+    path = tmp_path / "in.jsonl"
+    path.write_text('{"custom_id": "a", "method": "POST", "url": "/v1/responses", "body": {"model": "m", "input": "x"}}\n')
+    report = batchfiles.edit(
+        path, output=tmp_path / "out.jsonl", set={"model": "n", "url": "/v1/responses", "body.model": "o", "mine": 1}
+    )
+    assert [(each.severity, each.code, each.json_path) for each in report.findings] == [
+        ("warning", "unknown_parameter", "$.model"),
+        ("warning", "unknown_parameter", "$.mine"),
+    ]
+    assert "did you mean 'body.model'?" in report.findings[0].message

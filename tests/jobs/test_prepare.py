@@ -42,7 +42,7 @@ ROWS = [
 def made(table, template, id="{{id}}", **options):  # noqa: A002 - as the function has it
     """The requests that a table becomes, as records."""
     file = io.BytesIO()
-    prepare(table, file, template=template, id=id, **options)
+    prepare(table, file, template=template, id=id, **{"limits": NONE, **options})
     return [decode_input(line) for line in file.getvalue().splitlines()]
 
 
@@ -218,7 +218,7 @@ def test_a_null_is_an_error_that_names_row_and_column(tmp_path):
     """And no file appears."""
     path = tmp_path / "requests.jsonl"
     with pytest.raises(InvalidLine, match="row 2 has a null for 'v'"):
-        prepare(NULLS, path, template=BODY, id="{{id}}", url="/v1/responses")
+        prepare(NULLS, path, template=BODY, id="{{id}}", url="/v1/responses", limits=NONE)
     assert not path.exists()
 
 
@@ -322,7 +322,7 @@ def test_an_id_that_names_no_column_is_refused():
         ({"x": "{{ }}"}, {"url": "/u"}, "names no column"),
         ({"custom_id": "x", "body": {}}, {"url": "/u"}, "has a custom_id"),
         ({"body": {}, "url": "/v"}, {"url": "/u"}, "has the url '/v' already"),
-        ({"body": {}}, {}, "openai wants a url"),
+        ({"body": {}}, {"limits": OPENAI}, "openai wants a url"),
         ({"body": "{{v}}"}, {}, "the template's body is a string, and an object is needed"),
         ({"body": "{{v}}"}, {"url": "/u"}, "the template's body is a string, and an object is needed"),
         ({"body": [], "url": "/u"}, {}, "the template's body is a list, and an object is needed"),
@@ -339,7 +339,7 @@ def test_a_template_or_an_option_that_cannot_be_is_refused(template, options, wo
 
 def test_a_body_alone_may_have_a_key_called_body():
     """Only what looks like a whole line is taken for one."""
-    assert made(NULLS, {"model": "m", "body": "x"}, url="/u")[0].body == {"model": "m", "body": "x"}
+    assert made(NULLS, {"model": "{{id}}", "body": "x"}, url="/u")[0].body == {"model": "a", "body": "x"}
 
 
 def test_a_template_file_that_is_none_is_named(tmp_path):
@@ -399,8 +399,8 @@ def test_a_file_that_is_there_is_kept_unless_forced(tmp_path):
     path = tmp_path / "requests.jsonl"
     path.write_text("mine")
     with pytest.raises(OutputExists):
-        prepare(NULLS, path, template={}, id="{{id}}", url="/u")
-    prepare(NULLS, path, template={}, id="{{id}}", url="/u", force=True)
+        prepare(NULLS, path, template={}, id="{{id}}", url="/u", limits=NONE)
+    prepare(NULLS, path, template={}, id="{{id}}", url="/u", limits=NONE, force=True)
     assert len(path.read_text().splitlines()) == 2
 
 
@@ -515,7 +515,58 @@ def test_columns_of_a_typed_table_come_out_as_they_are(rows):
     table = pa.table(
         {"id": list(range(len(rows))), **{n: pa.array(c, k) for n, c, k in zip("tibf", columns, kinds, strict=True)}}
     )
-    requests = made(table, {"t": "{{t}}", "i": "{{i}}", "f": "{{f}}"}, "{{id}}", url="/u", null="null", limits=OPENAI)
+    requests = made(table, {"t": "{{t}}", "i": "{{i}}", "f": "{{f}}"}, "{{id}}", url="/u", null="null")
     assert [(request.body["t"], request.body["i"], request.body["f"]) for request in requests] == [
         (t, i, f) for t, i, _, f in rows
     ]
+
+
+# What validate would refuse
+
+
+CHAT_URL = "/v1/chat/completions"
+QUESTIONS = pa.table({"id": ["a", "b"], "question": ["Why?", "How?"], "model": ["m", "n"], "budget": [10, -1]})
+ASK = [{"role": "user", "content": "{{question}}"}]
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ({"model": "m", "messages": ASK, "stream": True}, r"row 1: Streaming is not supported.* at \$\.body\.stream"),
+        ({"messages": ASK}, r"row 1: Model parameter is required\. at \$\.body\.model"),
+        ({"model": "m", "messages": "{{question}}"}, "row 1: Invalid type for 'body.messages'"),
+        ({"model": "m", "messages": ASK, "max_tokens": "{{budget}}"}, "row 2: Invalid 'body.max_tokens': -1 is below"),
+        ({"model": "{{model}}", "messages": ASK}, "row 2: The model 'n' for this request does not match"),
+        ({"model": "m", "messages": ASK, "tools": [{"name": "f"}]}, "row 1: Missing required parameter: 'body.tools"),
+    ],
+    ids=str,
+)
+def test_what_validate_would_refuse_is_not_written(body, words, tmp_path):
+    """A template with `stream` or without a model made a file of which every line failed."""
+    path = tmp_path / "requests.jsonl"
+    with pytest.raises(InvalidLine, match=words):
+        prepare(QUESTIONS, path, template={"url": CHAT_URL, "body": body}, id="{{id}}")
+    assert not path.exists()
+
+
+def test_a_template_that_names_no_column_is_refused():
+    """It made 2,000 identical requests."""
+    body = {"model": "m", "messages": [{"role": "user", "content": "Hi"}]}
+    with pytest.raises(ValueError, match="names no column, so that all requests would be the same"):
+        made(QUESTIONS, body, url=CHAT_URL)
+    assert len(made(QUESTIONS, body, url=CHAT_URL, sample=1)) == 1
+
+
+@pytest.mark.parametrize("text", ["Answer: {question}", "{question}", "{{id}}: {question}?"])
+def test_a_column_in_single_braces_is_refused(text):
+    """They are what Python's `format` takes; here they were sent as they are, 2,000 times."""
+    body = {"model": "m", "messages": [{"role": "user", "content": text}]}
+    with pytest.raises(ValueError, match=r"has {question} in single braces.*write {{question}}"):
+        made(QUESTIONS, body, url=CHAT_URL)
+
+
+def test_single_braces_around_other_words_are_text():
+    """JSON in a prompt has braces of its own, and so have names that are named rightly besides."""
+    for text in ('Answer as {"answer": …}: {{question}}', "{answer}: {{question}}", "{question} is {{question}}"):
+        body = {"model": "m", "messages": [{"role": "user", "content": text}]}
+        assert len(made(QUESTIONS, body, url=CHAT_URL)) == 2

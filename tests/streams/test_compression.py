@@ -347,9 +347,7 @@ def test_a_name_that_promises_compression_must_not_lie_about_other_bytes(suffix)
     for data in (b"\0" * 40, b"\x8b\x08\0\0\0" + bytes(range(128, 200)), gzip.compress(DATA)[1:]):
         with (
             decompressed(io.BytesIO(data), "f", suffix_of=f"f.jsonl{suffix}") as stream,
-            pytest.raises(
-                TruncatedFile, match="its first bytes are neither that nor text"
-            ),
+            pytest.raises(TruncatedFile, match="its first bytes are neither that nor text"),
         ):
             stream.read(-1)
     for text in (DATA, "Grüße\n".encode(), "Grüße\n".encode("utf-16"), "é".encode() * 511 + b"\n"):

@@ -14,12 +14,27 @@ from typing import Any, TypeAlias
 
 from batchfiles.codec import dumps, loads
 from batchfiles.errors import InvalidLine, Mismatch, MissingDependency
+from batchfiles.nearest import nearest
 from batchfiles.streams.small_files import name_of, small_file
 
 __all__ = ["SchemaLike", "load_schema"]
 
 SchemaLike: TypeAlias = "Mapping[str, Any] | str | os.PathLike[str] | type[Any]"
 """A JSON Schema, the name of its file, `module:Class`, or a pydantic model."""
+
+TYPES = ("object", "array", "string", "number", "integer", "boolean", "null")
+SCHEMA_WORDS = frozenset(
+    (
+        *("$defs", "$id", "$ref", "$schema", "definitions", "description", "title", "default", "examples"),
+        *("properties", "required", "additionalProperties", "patternProperties", "items", "prefixItems"),
+        *("anyOf", "allOf", "oneOf", "not", "discriminator"),
+        *("const", "enum", "format", "pattern", "maximum", "minimum"),
+    )
+)
+"""Words of a JSON Schema that say that an object is one; `type` alone is in many other objects."""
+FORMATS = frozenset({"json_schema", "json_object", "text"})
+"""Types of a `response_format`."""
+REQUEST_KEYS = frozenset({"custom_id", "method", "url", "body", "model", "messages", "input", "prompt"})
 
 MODEL = re.compile(r"(?P<module>[^\W\d]\w*(?:\.[^\W\d]\w*)*):(?P<name>[^\W\d]\w*(?:\.[^\W\d]\w*)*)")
 
@@ -51,18 +66,50 @@ def load_schema(source: SchemaLike, *, filesystem: object = None) -> dict[str, A
 def _plain(schema: Any, name: str) -> dict[str, Any]:  # noqa: ANN401 - any value
     """Make sure that the schema is JSON, as it has to travel to other processes and into the file."""
     try:
-        return loads(dumps(schema if not isinstance(schema, Mapping) else dict(schema)))
+        plain = loads(dumps(schema if not isinstance(schema, Mapping) else dict(schema)))
     except InvalidLine as error:
         reason = error.reason
+    else:
+        reason = _why_no_schema(plain)
+        if not reason:
+            return plain
     raise Mismatch(f"{name} can't be used: {reason}")
+
+
+def _why_no_schema(value: dict[str, Any]) -> str:
+    """Say what an object is that is no JSON Schema; an empty text if it is one.
+
+    Every object is a JSON Schema to the letter, and one without a word of it takes everything. So what asks for an answer was
+    taken for its schema.
+    """
+    for path in (("json_schema", "schema"), ("schema",), ("response_format",), ("text", "format"), ("format", "schema")):
+        inner: Any = value
+        for step in path:
+            inner = inner.get(step) if isinstance(inner, dict) else None
+        if isinstance(inner, dict) and SCHEMA_WORDS.isdisjoint(value):
+            return f"it is no JSON Schema itself; the schema is in its '{'.'.join(path)}'"
+    kinds = value.get("type")
+    names = [kind for kind in (kinds if isinstance(kinds, list) else [kinds]) if isinstance(kind, str) and kind not in TYPES]
+    if value and SCHEMA_WORDS.isdisjoint(value) and (not kinds or not FORMATS.isdisjoint(names)):
+        if not value.keys().isdisjoint(REQUEST_KEYS):
+            return "it is a request, and no JSON Schema of answers"
+        return f"it is no JSON Schema: none of its keys ({', '.join(list(value)[:5])}) is a word of one"
+    near = next((found for name in names if (found := nearest(name, TYPES, likeness=0.75))), None)
+    if near is not None:
+        return f"there is no type {names[0][:50]!r} in a JSON Schema; did you mean {near!r}?"
+    return ""
 
 
 def _from_file(path: str | os.PathLike[str], filesystem: object) -> dict[str, Any]:
     text = small_file(path, filesystem=filesystem)
     try:
-        return dict(loads(text.removeprefix(b"\xef\xbb\xbf")))
+        found = dict(loads(text.removeprefix(b"\xef\xbb\xbf")))
     except InvalidLine as error:
         reason = error.reason.replace("the line is JSON", "it is JSON")
+    else:
+        reason = _why_no_schema(found)
+        if not reason:
+            return found
     raise Mismatch(f"a JSON Schema was expected: {reason}", path=name_of(path, filesystem=filesystem))
 
 

@@ -1,0 +1,172 @@
+"""The parameters of the endpoints that take a text or a picture: completions, embeddings, moderations, images and videos."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from batchfiles.rules.kinds import (
+    Check,
+    Faults,
+    array,
+    boolean,
+    either,
+    fields,
+    integer,
+    missing,
+    refused,
+    tagged,
+    text,
+    word,
+    wrong_kind,
+)
+from batchfiles.rules.parameters import BOOKKEEPING, PENALTIES, SAMPLING, SDK_ARGUMENTS, STOP, unsupported
+
+__all__ = [
+    "COMPLETIONS",
+    "EDITS",
+    "ELSEWHERE",
+    "EMBEDDINGS",
+    "IMAGES",
+    "MODERATIONS",
+    "VIDEOS",
+    "check_dimensions",
+    "check_edited_image",
+    "check_embedding_input",
+    "check_image_count",
+    "check_moderation_input",
+    "check_picture_prompt",
+    "check_prompt",
+]
+
+ELSEWHERE = {
+    **SDK_ARGUMENTS,
+    "messages": "that is a parameter of /v1/chat/completions, so the url may be wrong",
+}
+"""What to use instead of parameters of other endpoints."""
+
+TEXTS_OR_TOKENS = "a string, an array of strings, or an array of tokens"
+
+
+def check_embedding_input(value: Any, path: str) -> Faults:  # noqa: ANN401 - any JSON value
+    """Take texts to embed, of which none is empty."""
+    return _texts_or_tokens(value, path, empty=False)
+
+
+def check_prompt(value: Any, path: str) -> Faults:  # noqa: ANN401 - any JSON value
+    """Take texts to complete."""
+    return _texts_or_tokens(value, path, empty=True)
+
+
+def _texts_or_tokens(value: Any, path: str, *, empty: bool) -> Faults:  # noqa: ANN401 - any JSON value
+    if type(value) is str:
+        return () if value or empty else refused(path, f"Invalid '{path}': the string is empty.")
+    if type(value) is not list:
+        return wrong_kind(path, TEXTS_OR_TOKENS, value)
+    kinds = set(map(type, value))
+    if kinds == {str}:
+        if empty or "" not in value:
+            return ()
+        place = f"{path}[{value.index('')}]"
+        return refused(place, f"Invalid '{place}': the string is empty.")
+    if kinds == {int}:
+        return ()
+    if kinds == {list}:
+        return array(array(integer(), fewest=1))(value, path)
+    first = type(value[0]) if value else str
+    wanted = {str: "a string", int: "an integer", list: "an array of tokens"}.get(first)
+    wrong = next(((place, each) for place, each in enumerate(value) if wanted is None or type(each) is not first), None)
+    return wrong_kind(f"{path}[{wrong[0]}]", wanted or "a string or an integer", wrong[1]) if wrong else ()
+
+
+MODERATED = tagged({"text": fields({"text": text()}), "image_url": fields({"image_url": fields({"url": text()})})})
+
+
+def check_moderation_input(value: Any, path: str) -> Faults:  # noqa: ANN401 - any JSON value
+    """Take a text, texts, or an array of texts and pictures."""
+    if type(value) is str:
+        return ()
+    if type(value) is not list:
+        return wrong_kind(path, "a string or an array", value)
+    is_of_parts = bool(value) and type(value[0]) is dict
+    return array(MODERATED if is_of_parts else text())(value, path)
+
+
+check_picture_prompt = text(32_000)
+
+EMBEDDINGS: dict[str, Check] = {"dimensions": integer(1), "encoding_format": word("float", "base64"), "user": text()}
+
+MODERATIONS: dict[str, Check] = {}
+
+COMPLETIONS: dict[str, Check] = {
+    **SAMPLING,
+    **PENALTIES,
+    "best_of": integer(0, 20),
+    "echo": boolean,
+    "logprobs": integer(0, 5),
+    "max_tokens": integer(0),
+    "n": integer(1, 128),
+    "stop": STOP,
+    "stream": boolean,
+    "stream_options": fields(),
+    "suffix": text(),
+    "user": text(),
+}
+
+PICTURES: dict[str, Check] = {
+    "background": word("transparent", "opaque", "auto"),
+    "complexity": word("low", "medium", "high", closed=False),
+    "frame_count": integer(1),
+    "frame_duration_ms": integer(1),
+    "n": integer(1, 10),
+    "output_compression": integer(0, 100),
+    "output_format": word("png", "webp", "jpeg", "gif", "svg", closed=False),
+    "partial_images": integer(0, 3),
+    "quality": word("low", "medium", "high", "xhigh", "max", "auto", "standard", "hd", closed=False),
+    "response_format": word("url", "b64_json"),
+    "safety_identifier": BOOKKEEPING["safety_identifier"],
+    "size": text(),
+    "stream": boolean,
+    "svg": fields(),
+    "user": text(),
+}
+IMAGES: dict[str, Check] = {**PICTURES, "moderation": word("low", "auto"), "style": word("vivid", "natural")}
+
+REFERENCE = either("an object or a string", text=text(), object=fields(None, {"image_url": text(), "file_id": text()}))
+EDITS: dict[str, Check] = {
+    **PICTURES,
+    "image": either("a string, an object or an array", text=text(), object=fields(), list=array(fewest=1, most=16)),
+    "images": array(REFERENCE, fewest=1, most=16),
+    "input_fidelity": word("high", "low"),
+    "markup": REFERENCE,
+    "mask": REFERENCE,
+    "moderation": word("low", "auto"),
+}
+
+VIDEOS: dict[str, Check] = {
+    "input_reference": REFERENCE,
+    "seconds": word("4", "8", "12", closed=False),
+    "size": word("720x1280", "1280x720", "1024x1792", "1792x1024", closed=False),
+}
+
+
+def check_edited_image(body: dict[str, Any]) -> Faults:
+    """There is nothing to edit without a picture."""
+    if body.get("image") is None and body.get("images") is None:
+        return missing("body.images")
+    return ()
+
+
+def check_image_count(body: dict[str, Any]) -> Faults:
+    """One model makes one picture at a time."""
+    n, model = body.get("n"), body.get("model")
+    if model == "dall-e-3" and type(n) is int and n > 1:
+        return [unsupported("n", model, "it makes one image for each request")]
+    return ()
+
+
+def check_dimensions(body: dict[str, Any]) -> Faults:
+    """The oldest model has one length of vectors."""
+    model = body.get("model")
+    if body.get("dimensions") is not None and model == "text-embedding-ada-002":
+        return [unsupported("dimensions", model, "only text-embedding-3 and later models take it")]
+    return ()
