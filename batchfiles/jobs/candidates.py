@@ -215,7 +215,7 @@ class Candidates:
         """Return what stands for a line above the cap; None if it belongs to another id of the same digest."""
         place = self._index.place(entry)
         file = self._files[place.file]
-        if id_of_malformed(fetch(self._descriptors[place.file], place, file.name)) != custom_id:
+        if id_of_malformed(fetch(self._open[place.file], place, file.name)) != custom_id:
             return None
         self._marks.malformed[entry] = 1
         return Found(TOO_LONG, b"", None, file.name, place.line_number, file.batch_id, 1)

@@ -94,6 +94,8 @@ class FileCheck:
                     self._check_block(block)
         except TruncatedFile as error:
             self._say(error.code, f"The file can't be read to its end: {error.reason}.")
+            if not self.requests:  # what else it holds is not known
+                return
         except Mismatch as error:
             self._say(error.code, f"{error.reason[:1].upper()}{error.reason[1:]}.")
             return

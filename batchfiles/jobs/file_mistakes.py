@@ -50,13 +50,10 @@ ENCODINGS = (
 
 BINARY = (
     (b"PAR1", "a Parquet table: write its rows as lines, for example with 'batchfiles prepare'"),
-    (b"PK\x03\x04", "a zip archive or a spreadsheet: unpack it, or export it"),
     (b"ARROW1", "an Arrow table: write its rows as lines, for example with 'batchfiles prepare'"),
-    (b"\xfd7zXZ\x00", "compressed by xz: unpack it with 'xz -d', or use gzip, bz2 or zstd"),
-    (b"7z\xbc\xaf\x27\x1c", "a 7z archive: unpack it"),
-    (b"SQLite format 3\x00", "an SQLite database: export its rows"),
     (b"%PDF-", "a PDF document"),
 )
+"""Files whose first bytes are text; others are recognized as they are opened (`streams/compression.py`)."""
 
 MARKUP = re.compile(rb"\s*<(?:!doctype|html|\?xml|head|body|error)\b", re.IGNORECASE)
 BYTES_TEXT = re.compile(rb"""b(?:'\s*\{.*\}\s*(?:\\n)?'|"\s*\{.*\}\s*(?:\\n)?")""", re.DOTALL)
@@ -105,7 +102,7 @@ def _binary(head: bytes) -> FileMistake | None:
     for magic, words in BINARY:
         if head.startswith(magic):
             return FileMistake("not_text", f"The file is {words}.")
-    if b"\x00" in head[:1024]:
+    if b"\x00" in head[:1024] and not any(map(_is_object, head.split(b"\n")[:LINES_COMPARED])):
         return FileMistake("not_text", "The file is binary, and not text in JSON Lines.")
     if MARKUP.match(head):
         return FileMistake("not_text", "The file is an HTML or XML page, perhaps the answer of a server that refused a download.")
@@ -168,7 +165,7 @@ def _of_lines(lines: list[bytes]) -> FileMistake | None:
         return FileMistake("python_dicts", words, is_of_lines=True)
     if len(lines) == 1 and (count := glued_objects(lines[0])):
         return FileMistake(GLUED, f"The file holds {glued_words(count)}.", is_of_lines=True)
-    if CSV_HEADER.fullmatch(lines[0]) or all(map(CSV_QUOTED.match, some)):
+    if all(map(CSV_QUOTED.match, some)) or (CSV_HEADER.fullmatch(lines[0]) and not any(map(_is_object, some))):
         words = "The file is a table in CSV, and not JSON Lines: 'batchfiles prepare' makes requests of the rows of a table."
         return FileMistake("csv", words)
     return None

@@ -47,7 +47,6 @@ OTHERS = {
     "tar.gz": (tarred(), "the gzip data holds a tar archive: extract its files first"),
     "Parquet": (parquet(), "the file is a Parquet file, and JSONL is expected here"),
     "xz": (b"\xfd7zXZ\0\0\x04" + bytes(40), "the file is xz data: decompress it first, with xz -d"),
-    "damaged gzip": (gzip.compress(success("a"))[1:], "the file holds neither gzip data nor text"),
 }
 
 
@@ -112,3 +111,17 @@ def test_readers_of_tables_name_it_too(kind: str, tmp_path: Path, capsys: pytest
     for command in (["show", str(tmp_path / "t.csv")], [*prepare, "--id", "{{id}}", "--url", "/v1/x"]):
         assert exit_code(command) == 2
         assert f"t.csv: {words}" in capsys.readouterr().err
+
+
+def test_a_name_that_promises_gzip_is_held_to_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The first byte of a download was lost, and its bytes were read as lines."""
+    file = tmp_path / "batch_1_output.jsonl.gz"
+    file.write_bytes(gzip.compress(success("a"))[1:])
+    assert exit_code(["export", str(file), "-o", str(tmp_path / "out.parquet")]) == 3
+    words = "the gzip data is damaged or cut short: its first bytes are neither that nor text"
+    assert f"batch_1_output.jsonl.gz: {words}" in capsys.readouterr().err
+    assert exit_code(["validate", str(file), "--json"]) == 1
+    findings = json.loads(capsys.readouterr().out)["findings"]
+    assert [(each["code"], each["message"]) for each in findings if each["severity"] == "error"] == [
+        ("truncated_file", f"The file can't be read to its end: {words}.")
+    ]

@@ -80,7 +80,6 @@ MISTAKES = {
         "python_bytes",
         lambda objects: "".join(f"{plain([each]).encode()}\n" for each in objects).encode(),
     ),
-    "zip": ("not_text", lambda objects: b"PK\x03\x04" + plain(objects).encode()),
     "Parquet": ("not_text", lambda objects: b"PAR1" + plain(objects).encode() + b"PAR1"),
     "a binary file": ("not_text", lambda objects: bytes(range(256))),
     "a page of a server": ("not_text", lambda objects: b"<!DOCTYPE html>\n<html><body>403</body></html>\n"),
