@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
-__all__ = ["COUNTS", "EXAMPLES", "Count", "add_example", "count_name", "counts_of", "not_read_fields"]
+__all__ = ["COUNTS", "EXAMPLES", "Count", "add_example", "count_name", "counts_of", "not_read_fields", "sentence_of"]
 
 EXAMPLES: Final = 5
 """Different examples of each kind that a report names."""
@@ -27,6 +27,7 @@ class Count(NamedTuple):
 
 TABLES: Final = ("join", "export")
 JOIN: Final = ("join",)
+TOKENS: Final = (*TABLES, "stats")
 
 COUNTS: Final[dict[str, Count]] = {
     "empty_text": Count("answer", "with an empty text, and with no refusal and no tool call", TABLES),
@@ -38,13 +39,18 @@ COUNTS: Final[dict[str, Count]] = {
     "fenced": Count("answer", "in a fenced block of Markdown: parsed has the JSON in it, and text the whole", TABLES),
     "no_schema": Count("answer", "to requests that ask for no JSON Schema: parsed and parse_error are null there", JOIN),
     "other_schema": Count("answer", "to requests that ask for another JSON Schema: parsed and parse_error are null there", JOIN),
-    "no_token_counts": Count("answer", "without token counts", TABLES),
-    "token_sum": Count("answer", "with token counts that do not add up to their total", TABLES),
+    "no_token_counts": Count("answer", "without token counts", TOKENS),
+    "token_sum": Count("answer", "with token counts that do not add up to their total", TOKENS),
     "repeated_inputs": Count(
         "request line", "that repeat a line of another request file: one request, and its results are attempts", ("join",)
     ),
-    "not_read": Count("path", "not read, in the folders that were given", TABLES),
+    "not_read": Count("path", "not read, in the folders that were given", (*TABLES, "retry", "stats")),
     "no_results": Count("request", "and not one result: no result file was found", ("join",)),
+    "not_in_table": Count(
+        "request",
+        "not in the table, and left out: name the results, or the whole table, to choose among all requests",
+        ("retry",),
+    ),
 }
 """By name. The name is also a field of the report; `examples` of the report may name the first words or places."""
 
@@ -58,6 +64,12 @@ def add_example(examples: dict[str, list[str]], name: str, *found: str) -> None:
     """Keep the first different examples of a name."""
     kept = examples.setdefault(name, [])
     kept += [each for each in dict.fromkeys(found) if each not in kept][: EXAMPLES - len(kept)]
+
+
+def sentence_of(name: str, number: int) -> str:
+    """Say in the summary how many there are of one count: `2 answers without token counts`."""
+    count = COUNTS[name]
+    return f"{number:,} {count.noun}{'' if number == 1 else 's'} {count.words}"
 
 
 def counts_of(command: str) -> Iterable[str]:

@@ -431,6 +431,14 @@ def test_a_response_that_is_no_object():
         ({"type": "about:blank", "title": "t", "status": 503, "detail": "no"}, ("503", "about:blank", None, "no"), True),
         ({"statusCode": 429, "message": "no"}, ("429", None, None, "no"), True),
         ({"detail": "no"}, (None, None, None, "no"), False),
+        ({"detail": {"error": {"code": 503, "message": "no"}}}, ("503", None, None, "no"), True),
+        ({"detail": {"code": "queue_full", "message": "no"}}, ("queue_full", None, None, "no"), False),
+        ({"timestamp": "t", "status": 503, "error": "no", "path": "/x"}, ("503", None, None, "no"), True),
+        ({"error": {"message": "no", "http_code": "529", "type": "t"}}, ("529", "t", None, "no"), True),
+        ({"error": "Too Many Requests"}, (None, None, None, "Too Many Requests"), True),
+        ({"error": "Not Found"}, (None, None, None, "Not Found"), False),
+        ({"object": "response", "status": "cancelled", "output": []}, ("cancelled", None, None, None), True),
+        ({"object": "response", "status": "failed", "error": None}, ("failed", None, None, None), True),
         ({"error": "Model is overloaded", "error_type": "overloaded"}, (None, "overloaded", None, "Model is overloaded"), True),
         ({"id": "", "choices": None, "base_resp": {"status_code": 1004, "status_msg": "no"}}, ("1004", None, None, "no"), False),
     ],
@@ -573,6 +581,33 @@ def test_a_body_that_is_no_answer_of_the_requests_url(url, body, is_one):
     else:
         assert (result.outcome, result.error_code, result.retryable) == ("no_response", "unrecognized_body", True)
         assert url in result.error_message
+
+
+@pytest.mark.parametrize("error", [{"code": 0, "message": "success"}, {"code": "200", "message": "OK"}, {"code": 0}])
+def test_an_error_that_says_that_all_is_well_is_none(error):
+    """Gateways write one beside each answer; it made failures of paid answers."""
+    result = read(line(200, CHAT | {"error": error}))
+
+    assert (result.outcome, result.error_code) == ("succeeded", None)
+    assert read(line(200, CHAT | {"error": {"code": 0, "message": "upstream lost"}})).outcome == "failed"
+
+
+@pytest.mark.parametrize(
+    ("url", "status", "body", "expected"),
+    [
+        ("/v1/audio/transcriptions", 200, "1\n00:00:00,000 --> 00:00:01,000\nhello\n", "succeeded"),
+        ("/openai/deployments/d/audio/translations?api-version=1", 200, "hello", "succeeded"),
+        ("/v1/audio/transcriptions", 200, "<html>Bad Gateway</html>", "failed"),
+        ("/v1/audio/transcriptions", 502, "hello", "failed"),
+        ("/v1/chat/completions", 200, "hello", "failed"),
+    ],
+)
+def test_a_transcript_as_text_or_subtitles_is_a_string(url, status, body, expected):
+    """It was a failure with the words that had been paid for as its message; only the url tells it from an error page."""
+    asked = line(status, body)
+    result = outcome.as_answer_to(read(asked), url, asked)
+
+    assert (result.outcome, result.answer.text) == (expected, body if expected == "succeeded" else None)
 
 
 def test_a_failure_stays_a_failure_whatever_the_url():

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     Reader = Callable[[Body], Answer]
 
-__all__ = ["EMBEDDINGS", "UNRECOGNIZED", "can_answer", "endpoint_of", "is_text", "read"]
+__all__ = ["EMBEDDINGS", "UNRECOGNIZED", "can_answer", "endpoint_of", "is_of_sound", "is_text", "read"]
 
 EMBEDDINGS: Final = "/v1/embeddings"
 """The one endpoint whose answers are no texts, and have a table of their own."""
@@ -126,6 +126,11 @@ def can_answer(body: Body, url: str | None) -> bool:
 def is_text(url: str | None) -> bool:
     """Tell whether the answers of a url are texts, or nothing is known of it."""
     return _kind_of_url(url) in ("text", None)
+
+
+def is_of_sound(url: str | None) -> bool:
+    """Tell whether a url is that of transcriptions or translations."""
+    return url is not None and url.partition("?")[0].rstrip("/").endswith(("/audio/transcriptions", "/audio/translations"))
 
 
 @lru_cache(maxsize=256)

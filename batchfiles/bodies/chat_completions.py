@@ -6,7 +6,7 @@ from typing import Final, TypeAlias
 
 from batchfiles.bodies import choices, fault, usage
 from batchfiles.bodies.answer import Answer, Body
-from batchfiles.bodies.tally import YEAR_10000, Tally
+from batchfiles.bodies.tally import YEAR_10000, Tally, says_nothing
 
 __all__ = ["content_of", "read"]
 
@@ -262,7 +262,7 @@ def _tool_calls(message: Body, tally: Tally) -> ToolCalls | None:
     """Read the tool calls, and the one `function_call` of the time before them."""
     calls = [_tool_call(call, tally) for call in tally.items(message.get("tool_calls"))]
     legacy = message.get("function_call")
-    if legacy is not None:
+    if not says_nothing(legacy, empty=True):
         calls.append(_call(None, tally.mapping(legacy), FUNCTION_KEYS, "arguments", tally))
     return calls or None
 

@@ -12,7 +12,9 @@ __all__ = ["PASSING", "Fault", "is_alone", "is_passing", "merge", "read", "said"
 NESTED: Final = 3
 """How many `{"error": {"error": …}}` are opened; vLLM's `run-batch` writes two."""
 
-CODES: Final = ("code", "error_code", "errorCode", "errorcode", "statusCode", "status_code")
+CODES: Final = (
+    "code", "error_code", "errorCode", "errorcode", "statusCode", "status_code", "http_code", "http_status", "httpStatus",
+)  # fmt: skip
 TYPES: Final = ("type", "error_type", "errorType", "__type")
 MESSAGES: Final = (
     "message",
@@ -24,7 +26,10 @@ MESSAGES: Final = (
     "status_msg",
     "faultstring",
 )
-"""Others' words for `code`, `type` and `message`: DashScope, Baidu, AWS, Azure API Management, Hugging Face, MiniMax, Apigee."""
+"""Others' words for `code`, `type` and `message`: DashScope, Baidu, AWS, Azure API Management, Hugging Face, MiniMax, Apigee.
+
+`http_code` is MiniMax's too; the others with http are words of gateways.
+"""
 
 INNER: Final = ("error", "errors", "fault", "base_resp")
 """Where an error may stand within another object: OpenAI; Cloudflare and watsonx; Apigee; MiniMax."""
@@ -84,9 +89,15 @@ class Fault(NamedTuple):
 
 
 def said(error: object) -> bool:
-    """Tell whether the value of an `error` key says that something went wrong: null, `{}`, `""` and all-null objects don't."""
+    """Tell whether the value of an `error` key says that something went wrong.
+
+    Null, `{}`, `""`, all-null objects and `{"code": 0, "message": "success"}` don't.
+    """
     if isinstance(error, list):
         return any(said(each) for each in error)
+    if isinstance(error, dict) and error.get("code") in GOOD and set(error) <= {"code", "message"}:
+        message = error.get("message")
+        return bool(message) and not (type(message) is str and message.lower() in GOOD_WORDS)
     return error is not None and not says_nothing(error, empty=True)
 
 
@@ -107,6 +118,8 @@ def is_alone(body: dict[str, Any]) -> bool:
         return True
     if body.get("success") is True or not ENVELOPE.issuperset(key for key, value in body.items() if value not in HOLLOW):
         return False
+    if type(body.get("detail")) is dict and read(body) is not None:  # FastAPI puts whole objects there
+        return True
     verdicts = [body.get(key) for key in (*CODES, "status") if body.get(key) is not None]
     if any(each in GOOD or (type(each) is str and each.lower() in GOOD_WORDS) for each in verdicts):
         return False
@@ -188,6 +201,8 @@ def _flat(error: object) -> Fault:
     if isinstance(error, dict):
         message = _message(error)
         code, type_, status = _first(error, *CODES), _first(error, *TYPES), error.get("status")
+        if code is None and whole(status) in HTTP_ERRORS:
+            code = status  # Spring: `{"status": 503, "error": "Service Unavailable"}`
         if message is not None or code is not None:  # else it is the status of a job
             if type_ is None and type(status) is str and status.isupper():
                 type_ = status  # google.rpc.Code
@@ -200,6 +215,9 @@ def _flat(error: object) -> Fault:
         found = (None, None, None, _sentence(error))
     code, type_, param, message = (value if type(value) is str and value else None for value in found)
     return Fault(code, type_, param, message, sum(value is not None and type(value) is not str for value in found))
+
+
+HTTP_ERRORS: Final = range(400, 600)
 
 
 def _message(error: dict[str, Any]) -> object:

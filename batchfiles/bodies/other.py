@@ -47,6 +47,8 @@ def read(body: Body) -> Answer:
     wrong = None
     if fault.stated(body) or fault.is_alone(body):
         outcome = "failed"  # `{"object": "error", "message": …}` is how vLLM wrote errors
+    elif outcome == "failed":
+        wrong = status.fault(body["status"])
     elif outcome == "succeeded":
         wrong = _what_is_wrong(body)
         outcome = "no_response" if wrong else outcome

@@ -28,7 +28,9 @@ ToolCall = dict[str, str | None]
 
 
 def is_message(body: Body) -> bool:
-    """Tell whether a body is an Anthropic message: content blocks at the top."""
+    """Tell whether a body is an Anthropic message: content blocks at the top, or one key deeper, as in its own batches."""
+    if type(body.get("message")) is dict and "stop_reason" in body["message"]:
+        body = body["message"]
     if type(body.get("content")) is not list and type(body.get("content")) is not str:
         return False
     return body.get("type") == "message" or "stop_reason" in body or body.get("role") == "assistant"
@@ -61,6 +63,8 @@ def read_message(body: Body) -> Answer:
         What it says. A refusal is filtered; what explains it is in `refusal`.
     """
     tally = Tally()
+    if "content" not in body:
+        body = _object(body.get("message"))
     blocks = body.get("content")
     calls: list[ToolCall] = []
     texts, others = blocks, 0
@@ -160,7 +164,7 @@ def _candidate(candidate: Body, tally: Tally) -> Candidate:
     end = choices.with_error(None, _either(candidate, "finishReason", "finish_reason"), tally)
     if end.finish_reason == "stop" and calls:
         end = end._replace(finish_reason="tool_calls")
-    elif not content and end.finish_reason is None:
+    elif not content:
         end = choices.without_answer(end, "content")
     if end.outcome == "failed":
         message = _either(candidate, "finishMessage", "finish_message")

@@ -52,8 +52,16 @@ COMMENTARY: Final = "commentary"
 ANSWERS: Final = ("assistant", None)
 """The role of a message that is an answer; Fireworks repeats those of the request before it."""
 
-TOOL_OUTPUTS: Final = frozenset({"function_call_output", "custom_tool_call_output"})
+TOOL_OUTPUTS: Final = frozenset({
+    "function_call_output", "custom_tool_call_output", "computer_call_output", "local_shell_call_output", "shell_call_output",
+    "apply_patch_call_output", "mcp_approval_response",
+})  # fmt: skip
 """The answer to a call, which is not open then."""
+
+CLIENT_CALLS: Final = frozenset({
+    "computer_call", "local_shell_call", "shell_call", "apply_patch_call", "mcp_approval_request"
+})  # fmt: skip
+"""Calls that have no column and wait for an answer of the client [OpenAI, OpenAPI document: OutputItem]."""
 
 
 class Message(NamedTuple):
@@ -78,7 +86,9 @@ class Output(NamedTuple):
         refusals: The words in which the model refused.
         reasoning: The pieces of reasoning.
         calls: The tool calls.
+        waiting: The ids of calls that have no column, and wait for the client as the others do.
         answered: The ids of calls whose answer stands in the output too.
+        is_cut: Whether a call is not finished.
         others: How many items are of a kind that has no column.
         is_empty: Whether there is no item of the model's.
     """
@@ -87,7 +97,9 @@ class Output(NamedTuple):
     refusals: list[str]
     reasoning: list[str]
     calls: list[dict[str, str | None]]
+    waiting: list[object]
     answered: list[object]
+    is_cut: bool
     others: int
     is_empty: bool
 
@@ -154,19 +166,23 @@ def _end(body: Body, found: Output, tally: Tally) -> choices.End:
         reason, _ = finish_reasons.read(details.get("reason"), tally)
         if reason is not None and outcome == "succeeded":
             outcome = "incomplete"
+    elif outcome == "succeeded" and found.is_cut:
+        outcome = "incomplete"
     elif body.get("status") == "completed":
-        is_open = any(call["id"] is None or call["id"] not in found.answered for call in found.calls)
+        called = [*(call["id"] for call in found.calls), *found.waiting]
+        is_open = any(call_id is None or call_id not in found.answered for call_id in called)
         reason = "tool_calls" if is_open else "stop"
+    wrong = status.fault(body.get("status"))
     if fault.stated(body):
-        outcome = "failed"
-    end = choices.End(reason, outcome, None)
+        outcome, wrong = "failed", None
+    end = choices.End(reason, outcome, wrong)
     return choices.without_answer(end, "output") if found.is_empty else end
 
 
 def _output(items: object, tally: Tally) -> Output:
     """Read the output items; of a kind without a column only that there is one."""
-    found = Output([], [], [], [], [], 0, is_empty=True)
-    others = seen = 0
+    found = Output([], [], [], [], [], [], is_cut=False, others=0, is_empty=True)
+    others = seen = cut = 0
     for item in tally.mappings(items):
         kind = item.get("type")
         if kind == "message" or (kind is None and "content" in item and "role" in item):  # Fireworks leaves the type out
@@ -177,17 +193,21 @@ def _output(items: object, tally: Tally) -> Output:
         elif kind == "reasoning":
             found.reasoning.extend(_reasoning(item, tally))
         elif kind == "function_call":
+            cut += item.get("status") == "incomplete"
             found.calls.append(_call(item, "arguments", FUNCTION_KEYS, tally))
         elif kind == "custom_tool_call":
+            cut += item.get("status") == "incomplete"
             found.calls.append(_call(item, "input", CUSTOM_KEYS, tally))
         else:
             tally.carried = False
             if type(kind) is str and kind in TOOL_OUTPUTS:
-                found.answered.append(item.get("call_id"))
+                found.answered.append(item.get("call_id") or item.get("approval_request_id"))
             else:
                 others += 1
+                if type(kind) is str and kind in CLIENT_CALLS:
+                    found.waiting.append(item.get("call_id") or item.get("id"))
         seen += 1
-    return found._replace(others=others, is_empty=not seen)
+    return found._replace(is_cut=cut > 0, others=others, is_empty=not seen)
 
 
 def _message(item: Body, messages: list[Message], refusals: list[str], tally: Tally) -> None:

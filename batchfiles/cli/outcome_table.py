@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from batchfiles.cli.terminal import cut, visible, width_of
 from batchfiles.cli.validate import plural
-from batchfiles.counts import COUNTS
+from batchfiles.counts import counts_of, sentence_of
 
 if TYPE_CHECKING:
     from batchfiles.jobs.join_report import JoinReport, TableReport
@@ -87,9 +87,9 @@ def notes_of_table(report: TableReport, *, csv_safe: bool) -> Iterator[Note]:
     if report.parse_errors:
         words = f"{plural(report.parse_errors, 'answer')} that did not fit the JSON Schema: parsed is null there, "
         yield "parse_error", words + "and parse_error says why"
-    for name, count in COUNTS.items():
+    for name in counts_of("join"):
         if number := getattr(report, name):
-            yield name, f"{plural(number, count.noun)} {count.words}{_places(report, name)}"
+            yield name, f"{sentence_of(name, number)}{_places(report, name)}"
     if report.misfits:
         words = f"{plural(report.misfits, 'value')} that did not fit the column, and null there; "
         yield "misfits", words + "the response_body is kept unless --bodies none"

@@ -10,6 +10,7 @@ from batchfiles.cli.outcome_table import share
 from batchfiles.cli.terminal import cut, cut_in_front, visible
 from batchfiles.cli.text_table import text_table
 from batchfiles.cli.validate import not_read_lines, plural, size
+from batchfiles.counts import sentence_of
 
 if TYPE_CHECKING:
     from batchfiles.jobs.length_histogram import Lengths
@@ -53,10 +54,10 @@ def notes(found: Stats, *, priced: bool) -> Iterator[str]:
         words = f"{plural(found.results.token_misfits, 'token count')} below 0, beyond 64 bits or no whole number: "
         yield words + "not in the sums" + (", nor in the cost" if priced else "")
     if found.results.no_token_counts:
-        words = f"{plural(found.results.no_token_counts, 'answer')} without token counts: what they took is not in the sums"
+        words = f"{sentence_of('no_token_counts', found.results.no_token_counts)}: what they took is not in the sums"
         yield words + (", nor in the cost" if priced else "")
     if found.results.token_sum:
-        yield f"{plural(found.results.token_sum, 'answer')} with token counts that do not add up to their total: summed as stated"
+        yield f"{sentence_of('token_sum', found.results.token_sum)}: summed as stated"
     if not found.results.count and found.requests.count:
         yield "input tokens are estimated: a token for each 4 bytes of text; pictures, sound and files are not counted"
     if priced:

@@ -19,7 +19,7 @@ from batchfiles.findings import Finding
 from batchfiles.jobs.local_file import OpenFiles, changed
 from batchfiles.jobs.stray import UNTIL_NEWLINE
 from batchfiles.jobs.survey import HEAD, Misindexed, id_of_malformed, noted_digest, why_unreadable
-from batchfiles.outcome import INCOMPLETE, MALFORMED, SUCCEEDED, Result, as_answer_to, read, retryable
+from batchfiles.outcome import FAILED, INCOMPLETE, MALFORMED, SUCCEEDED, Result, as_answer_to, read, retryable
 from batchfiles.table.columns import MISSING, Found
 
 __all__ = ["TOO_LONG", "Candidates", "ResultFile", "fetch", "glued_finding", "id_of_line", "read_result"]
@@ -206,8 +206,11 @@ class Candidates:
             self._marks.malformed[entry] = 1
         elif type(value) is not dict:
             self._marks.repaired[entry] = 1
-        if (result.answer.text is None or (asked not in ORDINARY_URLS and _asks_no_text(asked))) and result.body is not None:
-            result = as_answer_to(result, _url_in(asked) if isinstance(asked, bytes) else asked)
+        answer = result.answer
+        is_text = answer.text is not None and answer.finish_reason is not None  # then no other endpoint can have written it
+        may_answer = result.body is not None or (result.outcome == FAILED and result.error_code is None)
+        if may_answer and (not is_text or (asked not in ORDINARY_URLS and _asks_no_text(asked))):
+            result = as_answer_to(result, _url_in(asked) if isinstance(asked, bytes) else asked, value)
         # Past the constructor, which takes twice as long.
         return tuple.__new__(Found, (result, line, value, file.name, self._line_numbers[entry], file.batch_id, 1))
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from batchfiles.counts import COUNTS, add_example
+from batchfiles.counts import add_example, counts_of
 from batchfiles.findings import Finding
 from batchfiles.outcome import OUTCOMES
 
@@ -163,5 +163,5 @@ class Tally:
             "findings": tuple(self.findings),
             "findings_not_listed": self.counts["findings"] - len(self.findings),
             "examples": {name: tuple(found) for name, found in self.examples.items()},
-            **{name: self.counts[name] for name in COUNTS},
+            **{name: self.counts[name] for name in counts_of("join")},
         }

@@ -6,9 +6,11 @@ import os
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from batchfiles.counts import not_read_fields
 from batchfiles.edits import Edit
 from batchfiles.errors import Mismatch
 from batchfiles.jobs.candidates import ResultFile
@@ -107,6 +109,7 @@ def retry(
         choice.by_table = bool(tables) and ids is None
         plain = [each for each, table in found if table is None]
         roles = sort_files(plain, inputs, spool, pairs=pairs, filesystem=filesystem, cap=cap)
+        not_read = not_read_fields(roles.not_read)
         target = None if os.fspath(output) == STDIN else located(output, filesystem)
         _refuse_read(target, [*roles.inputs, *roles.results, *roles.empty, *roles.retries], tables)
         if not roles.inputs:
@@ -118,17 +121,17 @@ def retry(
             if lists:
                 report = _retry_listed(lists, roles, changes, targets, options)
                 if report is not None:
-                    return report
+                    return replace(report, **not_read)
                 targets.clear()
             known = _known(roles, tables, lists, spool, choice)
             job = RetryByResults(roles.inputs, known, choice, changes, options, spool, verdicts=bool(tables) or bool(lists))
             job.findings = roles.findings
             try:
-                return job.run(targets, by_part=by_part, careful=False)
+                return replace(job.run(targets, by_part=by_part, careful=False), **not_read)
             except Misindexed:
                 targets.clear()
             try:
-                return job.run(targets, by_part=by_part, careful=True)
+                return replace(job.run(targets, by_part=by_part, careful=True), **not_read)
             except Misindexed:
                 raise changed("a result file") from None
 

@@ -377,3 +377,11 @@ def test_a_value_that_does_not_fit_is_null_counted_and_kept(body):
     answer = read(body)
 
     assert (answer.misfits, answer.carried) == (1, False)
+
+
+@pytest.mark.parametrize("legacy", [{}, {"name": None, "arguments": None}, {"name": "", "arguments": ""}])
+def test_a_function_call_that_says_nothing_is_none(legacy):
+    """Servers and tables that were written back fill the old key in; it made a call of nulls."""
+    body = {"object": "chat.completion", "choices": [{"message": {"content": "hi", "function_call": legacy}}]}
+
+    assert read(body).tool_calls is None

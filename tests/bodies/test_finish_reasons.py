@@ -73,6 +73,16 @@ PROVIDERS = {
     "OpenRouter": {"error": FAILED},
     "genkit-ai/genkit#6259": {"aborted": FAILED, "engine_error": FAILED},
     "protocol buffers": {"FINISH_REASON_MAX_TOKENS": LENGTH},
+    "enumerations of Python": {"FinishReason.MAX_TOKENS": LENGTH, "FinishReason.STOP": STOP, "StopReason.REFUSAL": FILTER},
+    "LM Studio SDK": {
+        "eosFound": STOP,
+        "stopStringFound": STOP,
+        "toolCalls": TOOLS,
+        "maxPredictedTokensReached": LENGTH,
+        "contextLengthReached": LENGTH,
+        "userStopped": FAILED,
+        "modelUnloaded": FAILED,
+    },
     "Vercel AI SDK": {"content-filter": FILTER, "tool-calls": TOOLS},
     "Strands Agents": {"endTurn": STOP, "maxTokens": LENGTH, "guardrailIntervened": FILTER},
 }

@@ -34,6 +34,15 @@ def test_an_anthropic_message_that_was_cut():
     assert (answer.model, answer.response_id, answer.carried, answer.misfits) == ("claude", "msg_1", False, 0)
 
 
+def test_an_anthropic_message_within_another_object():
+    """As its own batches have it; it was taken for Cohere's, and a cut answer for a whole one."""
+    message = {"type": "message", "role": "assistant", "content": [{"type": "text", "text": "cut o"}]}
+    usage = {"input_tokens": 100, "cache_read_input_tokens": 900, "output_tokens": 50}
+    answer = bodies.read({"message": message | {"stop_reason": "max_tokens", "usage": usage}})
+
+    assert (answer.outcome, answer.finish_reason, answer.text, answer.input_tokens) == ("incomplete", "length", "cut o", 1000)
+
+
 def test_thinking_and_a_tool_call_of_anthropic():
     """The input of a call is an object there, and JSON text in the column."""
     blocks = [
@@ -108,6 +117,7 @@ def test_a_candidate_without_content():
     assert bodies.read(filtered).outcome == "incomplete"
     assert bodies.read(failed).fault[:4] == ("MALFORMED_FUNCTION_CALL", None, None, "bad call")
     assert bodies.read({"candidates": [{"content": {}}]}).outcome == "no_response"
+    assert bodies.read({"candidates": [{"finishReason": "STOP", "index": 0}]}).outcome == "no_response"
     assert bodies.read({"candidates": [], "usageMetadata": {"promptTokenCount": 1}}).outcome == "no_response"
 
 

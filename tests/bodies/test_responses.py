@@ -127,6 +127,32 @@ def test_a_call_that_was_answered_is_not_open():
     assert read(response(CALL, answered, CALL | {"call_id": "call_2"})).finish_reason == "tool_calls"
 
 
+@pytest.mark.parametrize("kind", ["computer_call", "local_shell_call", "shell_call", "apply_patch_call"])
+def test_a_call_without_a_column_is_open_too(kind):
+    """The model waits for the client, as with a function; the reason was stop."""
+    call = {"type": kind, "id": "c_1", "call_id": "call_1", "status": "completed"}
+
+    assert read(response(call)).finish_reason == "tool_calls"
+    assert read(response(call, {"type": f"{kind}_output", "call_id": "call_1"}, message("hi"))).finish_reason == "stop"
+
+
+def test_a_request_for_approval_is_open_until_it_is_answered():
+    """The call of a server's tool that somebody must allow."""
+    asked = {"type": "mcp_approval_request", "id": "mcpr_1", "name": "f", "arguments": "{}"}
+    answered = {"type": "mcp_approval_response", "approval_request_id": "mcpr_1", "approve": False}
+
+    assert read(response(asked)).finish_reason == "tool_calls"
+    assert read(response(asked, answered, message("hi"))).finish_reason == "stop"
+
+
+@pytest.mark.parametrize("kind", ["function_call", "custom_tool_call"])
+def test_a_call_that_was_cut_makes_a_completed_response_incomplete(kind):
+    """Half of its arguments is nothing to call a function with."""
+    answer = read(response(message("hi"), CALL | {"type": kind, "status": "incomplete"}))
+
+    assert (answer.outcome, answer.finish_reason) == ("incomplete", None)
+
+
 def test_commentary_is_only_in_texts():
     """What the model says before a call is not its answer; of nothing else, there is no text at all."""
     on_the_way = message("Let me look.", phase="commentary")

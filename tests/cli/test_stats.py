@@ -281,3 +281,34 @@ def test_two_files_of_prices_are_refused(ask: Callable[..., Outcome], prices: Pa
     """Which of them goes first, nobody could tell."""
     code, _, err = ask(CHAT, "--prices", prices, "--prices", prices)
     assert (code, "not two files" in err) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("conditions", "code"),
+    [("no_token_counts", 1), ("token_sum", 1), ("no_token_counts>2,token_sum>50%", 0), ("failed,missing_", 2), ("failed", 0)],
+)
+def test_fail_on_makes_an_exit_code_of_what_is_counted(
+    ask: Callable[..., Outcome], tmp_path: Path, conditions: str, code: int
+) -> None:
+    """A nightly cost report must not pass over answers whose tokens are in no sum; the tables are there all the same."""
+    usage = {"prompt_tokens": 5, "completion_tokens": 5, "total_tokens": 99}
+    lines = [
+        result("1", completion("a")),
+        result("2", completion("b") | {"usage": None}),
+        result("3", completion("c") | {"usage": usage}),
+    ]
+    path = put(tmp_path / "out.jsonl", *lines)
+    found, out, err = ask(path, "--fail-on", conditions)
+    assert found == code
+    assert ("fail-on: " in err) == (code == 1)
+    assert ("succeeded" in out) == (code != 2)
+
+
+def test_fail_on_speaks_of_the_numbers_of_the_json(ask: Callable[..., Outcome], tmp_path: Path) -> None:
+    """Broken request lines without results are a share of the requests."""
+    (tmp_path / "requests.jsonl").write_bytes(Path(REQUESTS).read_bytes() + b"{broken\n")
+    (tmp_path / "notes.txt").write_text("not for us")
+    code, out, err = ask(tmp_path, "--json", "--fail-on", "malformed>5%,not_read")
+    assert (code, json.loads(out)["not_read"], json.loads(out)["requests"]["malformed"]) == (1, 1, 1)
+    assert "fail-on: malformed>5%: 1 of 17 requests\n" in err
+    assert "fail-on: not_read: 1 of 17 requests\n" in err
