@@ -91,9 +91,9 @@ PRIME_1, PRIME_2, PRIME_3 = 0x9E3779B185EBCA87, 0xC2B2AE3D27D4EB4F, 0x165667B19E
 PRIME_4, PRIME_5 = 0x85EBCA77C2B2AE63, 0x27D4EB2F165667C5
 WORD = (1 << 64) - 1
 STRIPE = 32
+"""Bytes that XXH64 takes at a time: a word for each of its four sums."""
 PIECE = 64 * 1024
 """Bytes that are added up at a time."""
-"""Bytes that XXH64 takes at a time: a word for each of its four sums."""
 SLOT = 128
 """Bits from one of the four sums to the next one: the product of two words fits in between."""
 SUMS = tuple(range(0, 4 * SLOT, SLOT))
