@@ -8,7 +8,7 @@ from batchfiles.api.batch_request import BATCH_ENDPOINTS, COMPLETION_WINDOW, EXP
 from batchfiles.limits import Limits
 from batchfiles.testing.refusal import Refusal, missing_parameter
 
-__all__ = ["check_batch", "check_purpose", "life_of", "page_size", "sort_order"]
+__all__ = ["check_batch", "check_purpose", "life_of", "page_size", "sort_order", "whole_number"]
 
 PURPOSES: Final = ("assistants", "batch", "fine-tune", "vision", "user_data", "evals")
 """OpenAI's OpenAPI document, CreateFileRequest."""
@@ -76,6 +76,23 @@ def page_size(text: str | None, usual: int, most: int) -> int:
     if not text.isascii() or not text.isdigit() or len(text) > 9 or not 1 <= int(text) <= most:
         raise Refusal(400, f"Invalid 'limit': it must be from 1 to {most}.", code="invalid_value", param="limit")
     return int(text)
+
+
+def whole_number(name: str, value: object, least: int, most: int | None = None) -> int | None:
+    """Return a whole number of a request, or None where there is none.
+
+    Raises:
+        Refusal: It is something else, or out of bounds.
+    """
+    if value is None:
+        return None
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise _wrong_type(name, "an integer", value)
+    if value < least or (most is not None and value > most):
+        which, sign, bound = ("below min", ">=", least) if value < least else ("above max", "<=", most)
+        message = f"Invalid '{name}': integer {which}imum value. Expected a value {sign} {bound}, but got {value} instead."
+        raise Refusal(400, message, code=f"integer_{which.replace(' ', '_')}_value", param=name)
+    return value
 
 
 def sort_order(text: str | None) -> str:
