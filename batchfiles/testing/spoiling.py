@@ -10,6 +10,7 @@ from typing import Any
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from batchfiles.testing.app import STORAGE
 from batchfiles.testing.faults import Fault, Faults
 
 __all__ = ["Spoiler", "call_of"]
@@ -34,6 +35,8 @@ Message = MutableMapping[str, Any]
 
 def call_of(method: str, path: str) -> str:
     """Tell the kind of a call, in the words of `faults.CALLS`."""
+    if path.startswith(STORAGE):
+        return "files.content"
     if match := FILES.fullmatch(path):
         return _kind("files", method, one=match[1] is not None, more=match[2])
     if match := BATCHES.fullmatch(path):
