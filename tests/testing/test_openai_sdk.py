@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import enum
 import json
 from collections.abc import Iterator
@@ -222,7 +222,7 @@ def test_the_sdk_parses_what_a_model_of_pydantic_asks_for(server: Server, sdk: o
 
     class Author(pydantic.BaseModel):
         name: str
-        born: datetime.date | None
+        born: dt.date | None
 
     class Book(pydantic.BaseModel):
         title: str
@@ -231,7 +231,7 @@ def test_the_sdk_parses_what_a_model_of_pydantic_asks_for(server: Server, sdk: o
         price: float
         authors: list[Author] = pydantic.Field(min_length=1)
         sequel: Book | None
-        lent: datetime.datetime
+        lent: dt.datetime
 
     Book.model_rebuild(_types_namespace=locals())
     messages = [{"role": "user", "content": "Which book?"}]
