@@ -20,14 +20,15 @@ import json
 from types import SimpleNamespace
 from anymodel.providers._openai_batch import create_openai_batch_adapter
 
-body = {"id": "c", "object": "chat.completion", "created": 1, "model": "gpt-4o-mini", "usage": {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2},
+body = {"id": "c", "object": "chat.completion", "created": 1, "model": "gpt-4o-mini",
+        "usage": {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2},
         "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "Rome"}}]}
 good = [{"id": n, "custom_id": n, "response": {"status_code": 200, "request_id": "r", "body": body}, "error": None} for n in "ab"]
 limited = {"status_code": 429, "request_id": "r", "body": {"error": {"message": "Rate limit reached", "code": "rate_limit_exceeded"}}}
 failures = {
     "no failure": None,
     "429": {"id": "c", "custom_id": "c", "response": limited, "error": None},
-    "expired": {"id": "c", "custom_id": "c", "response": None, "error": {"code": "batch_expired", "message": "This request could not be executed"}},
+    "expired": {"id": "c", "custom_id": "c", "response": None, "error": {"code": "batch_expired", "message": "Not executed in time"}},
 }
 seen = []
 for name, failure in failures.items():

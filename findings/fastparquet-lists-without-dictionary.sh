@@ -25,13 +25,17 @@ table = pyarrow.table({
     "scores": pyarrow.array([{"hate": 0.5}, {"hate": 0.25}], pyarrow.map_(pyarrow.string(), pyarrow.float64())),
     "calls": pyarrow.array([[{"name": "f"}], [{"name": "g"}]], calls),
 })
+
+def plain_value(value):
+    return {key: float(score) for key, score in value.items()} if isinstance(value, dict) else value
+
 seen = []
 for dictionary, pages in ((True, "1.0"), (False, "1.0"), (False, "2.0")):
     pyarrow.parquet.write_table(table, "t.parquet", use_dictionary=dictionary, data_page_version=pages)
     try:
         frame = fastparquet.ParquetFile("t.parquet").to_pandas()
-        seen.append(repr({name: [{key: float(score) for key, score in value.items()} if isinstance(value, dict) else value for value in frame[name]] for name in ("texts", "scores", "calls")}))
-        seen[-1] += " " + str([[int(number) for number in row] for row in frame["numbers"]])
+        plain = {name: [plain_value(value) for value in frame[name]] for name in ("texts", "scores", "calls")}
+        seen.append(f"{plain} {[[int(number) for number in row] for row in frame['numbers']]}")
     except (IndexError, ValueError):
         seen.append("error")
     print(f"dictionary {dictionary}, data pages {pages}: {seen[-1]}")

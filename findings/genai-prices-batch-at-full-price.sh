@@ -5,8 +5,8 @@
 # What happens: the same call gives half the price for gpt-4o-mini today, and the full price for a request of 1 October 2026, for
 #   text-embedding-3-small, for any model of Azure or Together, and for "Batch" with a capital. Nothing in the result tells which.
 # Version: genai-prices 0.2.3, Python 3.11, 2026-11-27.
-# Why it matters for batch files: costs of old batches come out doubled, and half a month can cost as much as the other half twice. Compare
-#   the price with and without the context; equal means "not known", never "no discount".
+# Why it matters for batch files: costs of older batches come out doubled, and a chart of costs falls on 14 October for no other reason. Compare
+#   the price with and without the context: equal means "not known", not "no discount".
 set -euo pipefail
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -18,9 +18,9 @@ from genai_prices import Usage, calc_price
 
 usage = Usage(input_tokens=1_000_000, output_tokens=1_000_000)
 october, november = (datetime(2026, month, day, tzinfo=timezone.utc) for month, day in ((10, 1), (11, 27)))
-cases = [("openai", "gpt-4o-mini", november, "batch"), ("openai", "gpt-4o-mini", october, "batch"), ("openai", "gpt-4o-mini", november, "Batch"),
-         ("openai", "text-embedding-3-small", november, "batch"), ("azure", "gpt-4o-mini", november, "batch"),
-         ("together", "meta-llama/Llama-3.3-70B-Instruct-Turbo", november, "batch")]
+cases = [("openai", "gpt-4o-mini", november, "batch"), ("openai", "gpt-4o-mini", october, "batch"),
+         ("openai", "gpt-4o-mini", november, "Batch"), ("openai", "text-embedding-3-small", november, "batch"),
+         ("azure", "gpt-4o-mini", november, "batch"), ("together", "meta-llama/Llama-3.3-70B-Instruct-Turbo", november, "batch")]
 shares = []
 for provider, model, day, word in cases:
     full, asked = (calc_price(usage, model, provider_id=provider, genai_request_timestamp=day, price_context=context).total_price

@@ -21,7 +21,7 @@ import pyarrow.parquet
 from pyiceberg.catalog.sql import SqlCatalog
 
 os.mkdir("warehouse")
-catalog = SqlCatalog("local", uri="sqlite:///warehouse/catalog.db", warehouse="file://" + os.path.abspath("warehouse"))
+catalog = SqlCatalog("local", uri="sqlite:///warehouse/catalog.db", warehouse=f"file://{os.path.abspath('warehouse')}")
 catalog.create_namespace("batch")
 table = pyarrow.table({
     "tool_calls": pyarrow.array([[{"name": "f"}], None, []], pyarrow.list_(pyarrow.struct({"name": pyarrow.string()}))),

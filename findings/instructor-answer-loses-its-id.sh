@@ -30,7 +30,7 @@ limited = {"status_code": 429, "request_id": "r", "body": {"error": {"message": 
 lines = [
     line("good", '{"name": "Rome"}'), line("list", "[]"), line("text", '"sorry"'),
     {"id": "1", "custom_id": "429", "response": limited, "error": None},
-    {"id": "1", "custom_id": "expired", "response": None, "error": {"code": "batch_expired", "message": "This request could not be executed"}},
+    {"id": "1", "custom_id": "expired", "response": None, "error": {"code": "batch_expired", "message": "Not executed in time"}},
     line("refused", None, refusal="I can't help with that."), line("cut", '{"name": "Ro', finish_reason="length"),
 ]
 seen = []

@@ -27,7 +27,8 @@ received = []
 class Files(http.server.BaseHTTPRequestHandler):
     def do_POST(self):
         received.append(self.rfile.read(int(self.headers["content-length"])))
-        answer = {"id": "file-1", "object": "file", "bytes": 1, "created_at": 1, "filename": "requests.jsonl", "purpose": "batch", "status": "processed"}
+        answer = {"id": "file-1", "object": "file", "bytes": 1, "created_at": 1, "filename": "requests.jsonl",
+                  "purpose": "batch", "status": "processed"}
         try:
             self.send_response(200)
             self.send_header("content-type", "application/json")
