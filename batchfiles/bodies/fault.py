@@ -93,12 +93,21 @@ def said(error: object) -> bool:
 
     Null, `{}`, `""`, all-null objects and `{"code": 0, "message": "success"}` don't.
     """
-    if isinstance(error, list):
-        return any(said(each) for each in error)
-    if isinstance(error, dict) and error.get("code") in GOOD and set(error) <= {"code", "message"}:
-        message = error.get("message")
-        return bool(message) and not (type(message) is str and message.lower() in GOOD_WORDS)
-    return error is not None and not says_nothing(error, empty=True)
+    waiting = [error]
+    while waiting:  # without recursion: lists may be nested more deeply than Python's stack
+        error = waiting.pop()
+        if isinstance(error, list):
+            waiting += reversed(error)
+        elif error is not None and not says_nothing(error, empty=True) and not _says_that_all_is_well(error):
+            return True
+    return False
+
+
+def _says_that_all_is_well(error: object) -> bool:
+    if not isinstance(error, dict) or error.get("code") not in GOOD or not set(error) <= {"code", "message"}:
+        return False
+    message = error.get("message")
+    return not message or (type(message) is str and message.lower() in GOOD_WORDS)
 
 
 def stated(body: dict[str, Any]) -> bool:
