@@ -23,7 +23,7 @@ from batchfiles.cli.report_json import report_json
 from batchfiles.cli.targets import place_of, refuse_two_on_stdout
 from batchfiles.cli.terminal import cut, visible
 from batchfiles.cli.text_table import text_table
-from batchfiles.cli.validate import plural, size
+from batchfiles.cli.validate import not_read_lines, plural, size
 from batchfiles.jobs.lean_import import import_pyarrow, import_pyarrow_for
 from batchfiles.limits import RESULT_LINE_CAP
 
@@ -172,6 +172,7 @@ def table(report: RetryReport) -> list[str]:
 def notes(report: RetryReport) -> list[str]:
     """Return what else is worth knowing."""
     lines = [*first_findings(report.findings)]
+    lines += not_read_lines(report.not_read, report.examples)
     if report.unmatched:
         lines.append(f"no request has: {visible(', '.join(report.unmatched))}")
     if report.not_in_table:

@@ -6,9 +6,11 @@ import os
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from batchfiles.counts import not_read_fields
 from batchfiles.edits import Edit
 from batchfiles.errors import Mismatch
 from batchfiles.jobs.candidates import ResultFile
@@ -118,19 +120,20 @@ def retry(
             if lists:
                 report = _retry_listed(lists, roles, changes, targets, options)
                 if report is not None:
-                    return report
+                    return replace(report, **not_read_fields(roles.not_read))
                 targets.clear()
             known = _known(roles, tables, lists, spool, choice)
             job = RetryByResults(roles.inputs, known, choice, changes, options, spool, verdicts=bool(tables) or bool(lists))
             job.findings = roles.findings
             try:
-                return job.run(targets, by_part=by_part, careful=False)
+                report = job.run(targets, by_part=by_part, careful=False)
             except Misindexed:
                 targets.clear()
-            try:
-                return job.run(targets, by_part=by_part, careful=True)
-            except Misindexed:
-                raise changed("a result file") from None
+                try:
+                    report = job.run(targets, by_part=by_part, careful=True)
+                except Misindexed:
+                    raise changed("a result file") from None
+            return replace(report, **not_read_fields(roles.not_read))
 
 
 def _choice(only: Iterable[str] | None, but: Iterable[str], *, ids: object, everything: bool) -> RetryChoice:

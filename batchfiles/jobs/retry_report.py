@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from batchfiles.findings import Finding
@@ -72,6 +72,8 @@ class RetryReport:
         blank_lines: Blank lines among the requests.
         findings: What was noticed about the request files and the result files, the first of each range.
         seconds: How long it took.
+        not_read: Files and folders that were found in the folders that were given and are passed over.
+        examples: The first names of these, under `not_read`.
     """
 
     inputs: int
@@ -87,6 +89,8 @@ class RetryReport:
     blank_lines: int
     findings: tuple[Finding, ...]
     seconds: float
+    not_read: int = 0
+    examples: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as plain values, for JSON."""
