@@ -93,7 +93,7 @@ def get(
         click.echo(line, err=True)
     if len(questions) > 1 and without_request:
         click.echo(
-            f"{plural(without_request, 'result')} of which nothing says which of {len(questions)} different requests they answer: "
+            f"{plural(without_request, 'result')} without a sign which of {len(questions)} different requests they answer: "
             "--pair REQUESTS=RESULTS says it",
             err=True,
         )
