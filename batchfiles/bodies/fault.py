@@ -85,9 +85,14 @@ class Fault(NamedTuple):
 
 def said(error: object) -> bool:
     """Tell whether the value of an `error` key says that something went wrong: null, `{}`, `""` and all-null objects don't."""
-    if isinstance(error, list):
-        return any(said(each) for each in error)
-    return error is not None and not says_nothing(error, empty=True)
+    waiting = [error]
+    while waiting:  # without recursion: lists may be nested more deeply than Python's stack
+        error = waiting.pop()
+        if isinstance(error, list):
+            waiting += reversed(error)
+        elif error is not None and not says_nothing(error, empty=True):
+            return True
+    return False
 
 
 def stated(body: dict[str, Any]) -> bool:

@@ -126,6 +126,8 @@ def stats(
     known = _known_prices(sources, prices, batch_discount)
     with Progress("stats", total_of(inputs), quiet=as_json) as progress:
         found = count(*inputs, pairs=pairs, prices=known, on_bytes=progress.add)
+    if known is not None:
+        refuse_misspelt(known.models, [model for model in found.without_price if model is not None])
     if write_prices is not None:
         _write_prices(target, known, found, force=force)
     if as_json:

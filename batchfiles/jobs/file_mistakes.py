@@ -55,6 +55,8 @@ BINARY = (
 )
 """Files whose first bytes are text; others are recognized as they are opened (`streams/compression.py`)."""
 
+CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1f]")
+"""Bytes that are in no text; a file with more than a tenth of them, and no object in its first lines, is binary."""
 MARKUP = re.compile(rb"\s*<(?:!doctype|html|\?xml|head|body|error)\b", re.IGNORECASE)
 BYTES_TEXT = re.compile(rb"""b(?:'\s*\{.*\}\s*(?:\\n)?'|"\s*\{.*\}\s*(?:\\n)?")""", re.DOTALL)
 PYTHON_DICT = re.compile(rb"\{\s*'[^'\\]*'\s*:.*\}")
@@ -102,7 +104,9 @@ def _binary(head: bytes) -> FileMistake | None:
     for magic, words in BINARY:
         if head.startswith(magic):
             return FileMistake("not_text", f"The file is {words}.")
-    if b"\x00" in head[:1024] and not any(map(_is_object, head.split(b"\n")[:LINES_COMPARED])):
+    start = head[:1024]
+    lines = head.split(b"\n", LINES_COMPARED)[:LINES_COMPARED]
+    if len(CONTROL.findall(start)) * 10 > len(start) and not any(map(_is_object, lines)):
         return FileMistake("not_text", "The file is binary, and not text in JSON Lines.")
     if MARKUP.match(head):
         return FileMistake("not_text", "The file is an HTML or XML page, perhaps the answer of a server that refused a download.")

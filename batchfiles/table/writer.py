@@ -12,7 +12,7 @@ from typing import BinaryIO, Self, TypeAlias
 
 import pyarrow as pa
 
-from batchfiles.streams.compression import ZstdWriter
+from batchfiles.streams.zstd import ZstdWriter
 from batchfiles.table.schema import SCHEMA_VERSION
 
 __all__ = ["Sink", "TableWriter", "native_file", "with_provenance"]

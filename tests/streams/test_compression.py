@@ -11,7 +11,8 @@ import pyarrow as pa
 import pytest
 
 from batchfiles.errors import BatchFilesError, Mismatch, TruncatedFile
-from batchfiles.streams.compression import Xxh64, compressed, compression_of, compression_of_name, decompressed
+from batchfiles.streams.compression import compressed, compression_of, compression_of_name, decompressed
+from batchfiles.streams.zstd import Xxh64
 
 
 def zstd(data):
