@@ -13,7 +13,7 @@ from batchfiles.cli.progress import Progress, total_of
 from batchfiles.cli.report_json import report_json
 from batchfiles.cli.targets import check_targets, refuse_two_on_stdout
 from batchfiles.cli.terminal import visible
-from batchfiles.cli.validate import plural, size
+from batchfiles.cli.validate import not_read_lines, plural, size
 from batchfiles.jobs.lean_import import import_pyarrow_for
 from batchfiles.limits import RESULT_LINE_CAP
 
@@ -105,5 +105,6 @@ def summary(report: MergeReport) -> Iterator[str]:
         yield f"{plural(report.dropped, 'line')} left out, whose custom_id stands in another line too"
     if report.unreadable:
         yield f"{plural(report.unreadable, 'line')} without a custom_id that can be read: copied, and compared with nothing"
+    yield from not_read_lines(report.not_read, report.examples)
     made = f"{plural(report.lines, 'line')} of {plural(len(report.files), 'file')}, {size(report.bytes)}"
     yield f"{visible(report.output)}: {made}"

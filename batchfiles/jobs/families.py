@@ -116,7 +116,7 @@ def classify(source: Source, *, otherwise: Side | None = None, cap: int = LINE_C
         TruncatedFile: Its compressed bytes are damaged.
         ValueError: The source is an open stream, which could not be read again: spool it first.
     """
-    if source.path is None:
+    if source.path is None and source.remote is None:
         raise ValueError(f"{source.name} can be read once only: spool it before it is classified")
     heads: list[bytes] = []
     found = read_blocks(source, lambda _: None, cap=cap, on_long=heads.append)

@@ -10,8 +10,9 @@ from typing import Any, NamedTuple, TypeAlias
 
 from batchfiles.campaign.folder import changed_parts
 from batchfiles.campaign.names import RESULT_NAME
-from batchfiles.errors import Mismatch
+from batchfiles.errors import BatchFilesError, Mismatch, TruncatedFile
 from batchfiles.findings import Finding
+from batchfiles.jobs.attribution import attributed
 from batchfiles.jobs.batch_parts import BatchParts, without_repeats
 from batchfiles.jobs.candidates import ResultFile
 from batchfiles.jobs.families import Side, classify
@@ -24,7 +25,7 @@ from batchfiles.streams.sources import Source, SourceLike, expand
 from batchfiles.streams.spool import Spool
 from batchfiles.streams.urls import shown_name
 
-__all__ = ["FileRoles", "Pairs", "files_and_pairs", "paired_sources", "sort_files"]
+__all__ = ["FileRoles", "Pairs", "files_and_pairs", "paired_sources", "requests_of_results", "sort_files"]
 
 PathLike: TypeAlias = "str | os.PathLike[str] | Source | RemotePath"
 Pairs: TypeAlias = "Mapping[Any, PathLike | Iterable[PathLike]] | Iterable[tuple[PathLike, PathLike | Iterable[PathLike]]]"
@@ -218,6 +219,57 @@ def files_and_pairs(sources: Iterable[SourceLike], pairs: Pairs, filesystem: obj
     sides |= {source.key: "results" for pair in paired for source in pair.results}
     requests = {source.key: pair.requests.name for pair in paired for source in pair.results}
     return PairedFiles(files, not_read, sides, requests)
+
+
+def requests_of_results(files: PairedFiles) -> tuple[Mapping[str, str], Callable[[str, str], bool]]:
+    """Find the request files of result files among files that are read one after the other.
+
+    Returns:
+        The display names of request files, by those of their results; and what tells of two request files whether a manifest
+        makes different requests of equal lines in them. Standard input and open files belong to nothing, and nothing to them.
+    """
+    found = {source.name: name for source in files.sources if (name := files.requests.get(source.key)) is not None}
+    sides = [(source, _side(source, files.sides.get(source.key))) for source in files.sources if _is_again(source)]
+    requests = [source for source, side in sides if side == "inputs"]
+    nothing = found, lambda _one, _other: False
+    if len(requests) < 2:
+        return nothing
+    with Spool() as spool:
+        try:
+            copies = [LocalFile.of(each.name, _place(each), spool.local(each)) for each in requests]
+        except TruncatedFile:
+            return nothing
+        inputs, _ = without_repeats(copies)
+        results = [
+            LocalFile(source.name, _place(source), Path(source.name), 0, 0)
+            for source, side in sides
+            if side == "results" and source.name not in found
+        ]
+        parts = BatchParts(inputs)
+        for file in attributed(inputs, results, list(map(parts.result_file, results))):
+            if file.part is not None and file.part >= 0:
+                found[file.name] = inputs[file.part].name
+    numbers = {file.name: number for number, file in enumerate(inputs)}
+
+    def are_apart(one: str, other: str) -> bool:
+        return one in numbers and other in numbers and parts.are_apart(numbers[one], numbers[other])
+
+    return found, are_apart
+
+
+def _is_again(source: Source) -> bool:
+    """Tell whether a file can be read twice, as pipes can't."""
+    return source.remote is not None or (source.path is not None and source.path.is_file())
+
+
+def _side(source: Source, said: Side | None) -> Side | None:
+    """Tell what a file is; None where reading it will say what is wrong with it."""
+    if said is not None:
+        return said
+    try:
+        return classify(source, otherwise=_by_name(source))
+    except BatchFilesError:
+        return None
 
 
 def _place(source: Source) -> Place:

@@ -15,7 +15,7 @@ from batchfiles.streams.remote import Place
 from batchfiles.streams.small_files import small_file
 from batchfiles.streams.sources import Source
 
-__all__ = ["FilesToRead", "files_to_read", "not_read_words", "requests_to_read"]
+__all__ = ["FilesToRead", "files_of_a_kind", "files_to_read", "not_read_words", "requests_to_read"]
 
 HEAD = 1024 * 1024
 """Bytes of a file that are looked at to see whether its first line is a result."""
@@ -85,6 +85,22 @@ def requests_to_read(sources: Iterable[Source]) -> FilesToRead:
     if not kept:
         raise Mismatch(f"no file holds requests; {not_read_words(not_read)}")
     return FilesToRead(kept, tuple(not_read))
+
+
+def files_of_a_kind(sources: Iterable[Source]) -> FilesToRead:
+    """Add the results that lie in folders under other names to results; beside requests they are left out, and named.
+
+    Args:
+        sources: What `expand` returned: requests, or else results.
+    """
+    given = list(sources)
+    found = files_to_read(given)
+    known = {source.key for source in given}
+    others = [source for source in found.sources if source.key not in known]
+    if not others or all(_is_of_results(source) for source in given if source.key is not None):
+        return found
+    kept = [source for source in found.sources if source.key in known]
+    return FilesToRead(kept, (*found.not_read, *(source.name for source in others)))
 
 
 def _is_of_results(source: Source) -> bool:

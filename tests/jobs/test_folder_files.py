@@ -11,6 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from pyarrow.fs import LocalFileSystem, SubTreeFileSystem
 
 import batchfiles
 from batchfiles import Mismatch
@@ -358,3 +359,84 @@ def test_answers_as_large_as_services_write_are_below_the_cap() -> None:
     from batchfiles.limits import RESULT_LINE_CAP
 
     assert max(10 * 5_000_000 * 4 // 3, 2048 * 3072 * 21) < RESULT_LINE_CAP
+
+
+COPYING = {
+    "retry": lambda folder, to: batchfiles.retry(folder, output=to),
+    "merge": lambda folder, to: batchfiles.merge(folder, output=to),
+    "edit": lambda folder, to: batchfiles.edit(folder, output=to, set={"body.n": 1}),
+}
+
+
+@pytest.mark.parametrize("command", COPYING)
+def test_commands_that_write_lines_name_what_they_pass_over(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    """`retry` paid again for answers in a subfolder, and `merge` and `edit` said nothing of the results beside the requests."""
+    folder = tmp_path / "data"
+    put(folder / "requests.jsonl", *(request(name) for name in "abc"))
+    put(folder / "error-data", failure("b"))
+    put(folder / "results" / "out.jsonl", success("c"))
+    report = COPYING[command](folder, tmp_path / "out.jsonl")
+    named = {str(folder / "results")} if command == "retry" else {str(folder / "results"), str(folder / "error-data")}
+    assert (report.not_read, set(report.examples["not_read"])) == (len(named), named)
+    assert report.to_dict()["not_read"] == len(named)
+    more = ["--set", "body.n=1"] if command == "edit" else []
+    assert exit_code([command, str(folder), "-o", str(tmp_path / "again.jsonl"), *more]) == 0
+    assert f"not read: {folder / 'results'}" in capsys.readouterr().err
+
+
+def test_get_names_what_it_passes_over(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The result that somebody looks for may lie in a folder that nobody looked into."""
+    put(tmp_path / "requests.jsonl", request("a"))
+    put(tmp_path / "results" / "out.jsonl", success("a"))
+    assert exit_code(["get", "--id", "a", str(tmp_path)]) == 0
+    assert f"not read: {tmp_path / 'results'}" in capsys.readouterr().err
+
+
+def test_merge_of_a_folder_of_results_reads_those_under_other_names(tmp_path: Path) -> None:
+    """Fireworks' `error-data` lies beside its `BIJOutputSet.jsonl`, and its failures belong to the results."""
+    put(tmp_path / "in" / "BIJOutputSet.jsonl", success("a"))
+    put(tmp_path / "in" / "error-data", failure("b"))
+    report = batchfiles.merge(tmp_path / "in", output=tmp_path / "out.jsonl")
+    assert (report.lines, report.not_read) == (2, 0)
+
+
+@pytest.mark.parametrize("command", ["merge", "split"])
+def test_a_campaign_folder_stands_for_its_parts_and_the_rest_is_named(tmp_path: Path, command: str) -> None:
+    """Results, retry files and foreign files in it were passed over without a word."""
+    path = put(tmp_path / "requests.jsonl", request("a"), request("b"))
+    folder = tmp_path / "campaign"
+    batchfiles.split(path, folder=folder, max_requests=1)
+    put(folder / "requests-00001_output.jsonl", success("a"))
+    put(folder / "error-data", failure("b"))
+    (folder / "notes.txt").write_text("to do\n")
+    report: Any
+    if command == "merge":
+        report = batchfiles.merge(folder, output=tmp_path / "merged.jsonl")
+        assert (tmp_path / "merged.jsonl").read_bytes() == path.read_bytes()
+    else:
+        report = batchfiles.split(folder, folder=tmp_path / "again")
+        assert report.requests == 2
+    names = {Path(name).name for name in report.examples["not_read"]}
+    assert (report.not_read, names) == (3, {"requests-00001_output.jsonl", "error-data", "notes.txt"})
+
+
+@pytest.mark.parametrize("command", ["validate", "split", "merge", "edit", "get"])
+def test_remote_folders_are_looked_into_as_local_ones(tmp_path: Path, command: str) -> None:
+    """What a file holds was asked of local files only, and `validate` of a remote folder raised a ValueError about a spool."""
+    put(tmp_path / "data" / "requests.jsonl", request("a"), request("b"))
+    put(tmp_path / "data" / "error-data", failure("b"))
+    there = SubTreeFileSystem(str(tmp_path), LocalFileSystem())
+    calls: dict[str, Any] = {
+        "validate": lambda: batchfiles.validate("data", filesystem=there),
+        "split": lambda: batchfiles.split("data", folder="parts", filesystem=there),
+        "merge": lambda: batchfiles.merge("data", output="/merged.jsonl", filesystem=there),
+        "edit": lambda: batchfiles.edit("data", output="/edited.jsonl", set={"body.n": 1}, filesystem=there),
+        "get": lambda: batchfiles.get("b", "data", filesystem=there),
+    }
+    found = calls[command]()
+    if command == "get":
+        assert [each.role for each in found] == ["request", "result"]
+    else:
+        assert (found.not_read, found.examples["not_read"]) == (1, ("data/error-data",))
