@@ -155,6 +155,7 @@ def classify_lines(lines: Iterable[bytes], name: str | None = None, *, otherwise
     seen: list[bytes] = []
     size = 0
     decoded = has_id = False
+    lines = iter(lines)
     for line in lines:
         if not line.strip():
             continue
@@ -168,9 +169,10 @@ def classify_lines(lines: Iterable[bytes], name: str | None = None, *, otherwise
         except InvalidLine:
             unreadable.append(line)
         if family != "unknown":
-            if unreadable:
+            if unreadable:  # what follows tells an item of an array from a line
+                seen.append(next((each for each in lines if each.strip()), b""))
                 _refuse_mistake(seen, name)
-            if family == "input" and len(seen) == 1 and _is_template(value, name):
+            if family == "input" and not unreadable and len(seen) == 1 and _is_template(value, name):
                 raise Mismatch(TEMPLATE, path=name)
             return _side(family, name)
         size += len(line)

@@ -115,6 +115,8 @@ def _binary(head: bytes) -> FileMistake | None:
 
 def _of_structure(text: bytes, lines: list[bytes]) -> FileMistake | None:
     """Tell what spans several lines: an array, or objects."""
+    if _has_good_line(lines):
+        return None
     if ARRAY.match(lines[0]) and not (len(lines) > 1 and _is_list(lines[0]) and _is_object(lines[1])):
         words = f"The file is one JSON array, and not a line for each object; {JQ}: jq -c '.[]' FILE."
         return FileMistake("json_array", words)
@@ -134,6 +136,14 @@ def _of_structure(text: bytes, lines: list[bytes]) -> FileMistake | None:
     ):
         return _several_lines()
     return None
+
+
+def _has_good_line(lines: list[bytes]) -> bool:
+    """Return whether a line holds a request or a result by itself; an item of an array is followed by a comma or a bracket."""
+    return any(
+        line.startswith(b"{") and not after.startswith((b",", b"]")) and _is_object(line) and "custom_id" in loads(line)
+        for line, after in zip(lines, [*lines[1:], b""], strict=True)
+    )
 
 
 def _several_lines() -> FileMistake:

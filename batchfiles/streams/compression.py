@@ -69,12 +69,16 @@ class _Rewound:
         self._stream = stream
         self._name = name
         self._head = head
+        # A pipe is not waited for where there are bytes to give out; only pipes and sockets have `read1` here.
+        self._is_pipe = hasattr(stream, "read1")
 
     def read(self, size: int = -1) -> bytes:
         """Return up to `size` bytes, all that are left where that is below 0."""
         if self._head and size >= 0:
             piece, self._head = self._head[:size], self._head[size:]
-            return piece
+            if len(piece) == size or self._is_pipe:
+                return piece
+            return piece + self._read(self._stream.read, size - len(piece))
         head, self._head = self._head, b""
         return head + self._read(self._stream.read, size)
 

@@ -70,6 +70,7 @@ def test_words_for_null_among_numbers_are_a_warning(tmp_path: Path, capsys: pyte
     template = {"model": "m", "max_tokens": "{{budget}}", "input": "{{note}}"}
     output = tmp_path / "r.jsonl"
     options: dict[str, Any] = {"template": template, "url": "/v1/responses", "id": "{{id}}", "force": True}
+    options["limits"] = batchfiles.NONE
     report = batchfiles.prepare(tmp_path / "t.csv", output, null="null", **options)
     [finding] = report.findings
     assert (finding.code, finding.severity, finding.path) == ("null_word", "warning", str(tmp_path / "t.csv"))
@@ -89,7 +90,7 @@ def test_words_for_null_among_numbers_are_a_warning(tmp_path: Path, capsys: pyte
         "{{id}}",
         "--force",
     ]
-    arguments += ["--url", "/v1/responses", "--null", "null"]
+    arguments += ["--url", "/v1/responses", "--null", "null", "--limits", "none"]
     assert exit_code(["prepare", *arguments]) == 0
     assert "--csv-null NA" in capsys.readouterr().err
     assert exit_code(["prepare", *arguments, "--csv-null", "NA"]) == 0

@@ -43,7 +43,8 @@ def cells_of(table: pa.Table) -> list[Any]:
 
 def prepared(table: Any, tmp_path: Path, custom_id: str = "{{id}}") -> list[tuple[str, Any]]:
     """Return the id and the text of each request that is made of a table."""
-    batchfiles.prepare(table, tmp_path / "made.jsonl", template=BODY, url="/v1/chat/completions", id=custom_id, force=True)
+    made = tmp_path / "made.jsonl"
+    batchfiles.prepare(table, made, template=BODY, url="/v1/chat/completions", id=custom_id, force=True, limits=batchfiles.NONE)
     lines = map(json.loads, (tmp_path / "made.jsonl").read_bytes().splitlines())
     return [(line["custom_id"], line["body"]["messages"][0]["content"]) for line in lines]
 
@@ -303,7 +304,14 @@ def test_categories_of_polars(tmp_path: Path) -> None:
     enums = categories.with_columns(pl.col("value").cast(pl.String).cast(pl.Enum(["x", "y"])))
     for frame in (categories, enums):
         batchfiles.prepare(
-            frame, tmp_path / "r.jsonl", template=BODY, url="/v1/chat/completions", id="{{id}}", force=True, null="null"
+            frame,
+            tmp_path / "r.jsonl",
+            template=BODY,
+            url="/v1/chat/completions",
+            id="{{id}}",
+            force=True,
+            null="null",
+            limits=batchfiles.NONE,
         )
         assert [row["value"] for row in rows_of(frame)] == ["x", None]
         nested = frame.select(pl.col("value").implode().alias("list"), pl.struct("value").implode().alias("structs"))
