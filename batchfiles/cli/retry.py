@@ -100,8 +100,8 @@ def retry(
     """Write the requests that may succeed if they are sent again as they are, byte for byte, in their order.
 
     FILE is a request file, an output file or an error file, in any mix, sorted by what the lines say; or a folder or a glob of
-    them, or - for standard input. A table that join made (.parquet, .arrow, .csv) replaces the results: then FILEs are the table
-    and the requests. It may be filtered: a request without a row in the table is left out and counted.
+    them, or - for standard input. A table that join made (.parquet, .arrow, .csv, .jsonl) replaces the results: then FILEs are
+    the table and the requests. It may be filtered: a request without a row in the table is left out and counted.
 
     That is what expired, was cancelled, has no answer or no result, and what failed with 408, 409, 429 or 5xx. --only, --all and
     --ids take others. --set changes a value in every line that is written, as edit does.

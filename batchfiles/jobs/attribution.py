@@ -126,6 +126,9 @@ class _Evidence:
         names = [
             file.original.name for file in self._results if file.original is not None and file.original.parent == path.parent
         ]
+        cores = {_core(AROUND_RESULT, stem_of(name)) for name in names}
+        if len(cores) > 1 and not all(map(ROLE_WORD.fullmatch, cores)):
+            return False  # `monday_output` and `tuesday_error` are of two batches
         errors = sum("err" in name.lower() for name in names)
         return errors <= 1 and len(names) - errors <= 1
 

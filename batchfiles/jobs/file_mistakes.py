@@ -117,7 +117,8 @@ def _of_structure(text: bytes, lines: list[bytes]) -> FileMistake | None:
     """Tell what spans several lines: an array, or objects."""
     if _has_good_line(lines):
         return None
-    if ARRAY.match(lines[0]) and not (len(lines) > 1 and _is_list(lines[0]) and _is_object(lines[1])):
+    others = lines[1:LINES_COMPARED]
+    if ARRAY.match(lines[0]) and not (_is_list(lines[0]) and any(map(_is_object, others))):
         words = f"The file is one JSON array, and not a line for each object; {JQ}: jq -c '.[]' FILE."
         return FileMistake("json_array", words)
     if not lines[0].startswith(b"{"):
@@ -133,6 +134,7 @@ def _of_structure(text: bytes, lines: list[bytes]) -> FileMistake | None:
         and re.match(rb'["}\]{\[]', lines[1])
         and not _is_object(lines[1])
         and not _ends_with_comma(lines[0])
+        and not any(map(_has_id, others))
     ):
         return _several_lines()
     return None
@@ -207,6 +209,14 @@ def _is_object(line: bytes) -> bool:
     except InvalidLine:
         return False
     return True
+
+
+def _has_id(line: bytes) -> bool:
+    """Tell whether a line is a whole request or result, which no object over several lines has within it."""
+    try:
+        return "custom_id" in loads(line)
+    except InvalidLine:
+        return False
 
 
 def _is_list(line: bytes) -> bool:

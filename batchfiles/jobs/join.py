@@ -17,6 +17,7 @@ from batchfiles.errors import Mismatch
 from batchfiles.jobs.accounts import Accounts, duplicate_inputs
 from batchfiles.jobs.attribution import attributed
 from batchfiles.jobs.beside import BesideSpec, put_beside, with_own_columns
+from batchfiles.jobs.contests import refuse_contested
 from batchfiles.jobs.crew import Crew, Product, Spec
 from batchfiles.jobs.file_roles import FileRoles, Pairs, sort_files
 from batchfiles.jobs.first_line import table_of_inputs
@@ -24,7 +25,7 @@ from batchfiles.jobs.join_report import JoinReport, Tally
 from batchfiles.jobs.join_rows import JoinRows
 from batchfiles.jobs.local_file import LocalFile, changed, check_unchanged
 from batchfiles.jobs.rejects import write_rejects
-from batchfiles.jobs.repeated_requests import SharedIds, find_repeated, first_ids_meet, refuse_contested, shares_ids
+from batchfiles.jobs.repeated_requests import SharedIds, find_repeated, first_ids_meet, shares_ids
 from batchfiles.jobs.survey import Misindexed, Survey, survey_results, with_line_numbers
 from batchfiles.jobs.table_job import PART_BYTES, TASK_BYTES, TableJob, TableKeywords, TableOptions
 from batchfiles.streams.remote import RemotePath, located

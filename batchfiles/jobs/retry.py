@@ -59,8 +59,8 @@ def retry(
 
     Args:
         *files: Request files, output files and error files in any mix, as for `join`; or request files and one joined table
-            instead of results: a Parquet, Arrow or CSV file, or a folder of them. It may be filtered: a request without a row in
-            it is left out and counted. A campaign folder means all files in it.
+            instead of results: a Parquet, Arrow, CSV or JSONL file, or a folder of the first three. It may be filtered: a request
+            without a row in it is left out and counted. A campaign folder means all files in it.
         output: The file to write; `-` for standard output. A folder gets one file for each request file, `part-1-retry-1.jsonl`
             for `part-1.jsonl`; a name without a suffix means one. It must be the folder of the request files, whose manifest
             then names them, so that `join` knows what they repeat. A remote folder is refused: name a file in it.

@@ -522,3 +522,14 @@ def test_every_answer_is_to_its_own_request_or_the_join_refuses(campaign: dict[s
                 assert row["text"] == f"answer to {row['custom_id']} of {variant}"
         distinct = {(each, variant if variant == "all" else name) for name, found in campaign["files"] for each, variant in found}
         assert len(rows) == len(distinct)
+
+
+def test_the_first_result_that_may_be_of_either_is_named_each_time(tmp_path: Path) -> None:
+    """Ids were compared in an order that another process had otherwise, and all of them were held in memory."""
+    ids = [f"request-{number}" for number in range(300)]
+    for day in ("monday", "tuesday"):
+        put(tmp_path / f"{day}.jsonl", *(request(each, model=day) for each in ids))
+    put(tmp_path / "answers" / "a.jsonl", *map(success, reversed(ids)))
+    words = r"a\.jsonl:1: the custom_id 'request-299' is on line 300 of .*monday\.jsonl .* \(299 more ids"
+    with pytest.raises(Mismatch, match=words):
+        batchfiles.join(tmp_path / "monday.jsonl", tmp_path / "tuesday.jsonl", tmp_path / "answers").to_arrow()

@@ -443,3 +443,40 @@ def test_a_rewritten_table_never_sends_more_than_the_results_would(
     there = [custom_id for custom_id, keep in zip(ids, kept, strict=False) if keep]
     assert ids_in(folder / "by_table.jsonl") == [each for each in ids_in(folder / "by_results.jsonl") if each in there]
     assert report.not_in_table == len(ids) - len(there)
+
+
+@pytest.mark.parametrize("writer", ["join", "polars", "pandas", "DuckDB"])
+def test_a_table_in_jsonl_is_told_by_its_first_row(batch: Path, joined: pa.Table, tmp_path: Path, writer: str) -> None:
+    """`join -o table.jsonl` and other programs write JSONL, and `retry` said of it that no such lines are known."""
+    table = tmp_path / "table.jsonl"
+    if writer == "join":
+        batchfiles.join(batch).write(table)
+    elif writer == "polars":
+        pl.DataFrame(joined).write_ndjson(table)
+    elif writer == "pandas":
+        joined.to_pandas().to_json(table, orient="records", lines=True, date_format="iso")
+    else:
+        duckdb.sql(f"COPY joined TO '{table}'")
+    found, report = retried(batch, table)
+    assert (found, report.not_in_table) == (["slow", "down", "late", "lost"], 0)
+    lines = table.read_bytes().splitlines(keepends=True)
+    table.write_bytes(b"".join(line for line in lines if b'"expired"' in line))
+    found, report = retried(batch, table)
+    assert (found, report.not_in_table) == (["late"], 11)
+
+
+def test_rows_of_ids_that_two_request_files_have_need_their_source(tmp_path: Path) -> None:
+    """Without the column nothing says whose failure it was, and the success of Tuesday hid the failure of Monday."""
+    days = [put(tmp_path / f"{day}.jsonl", request("1", model=day), request("2", model=day)) for day in ("monday", "tuesday")]
+    put(tmp_path / "monday_output.jsonl", success("1"), failure("2", 500))
+    put(tmp_path / "tuesday_output.jsonl", success("1"), success("2"))
+    table = batchfiles.join(tmp_path).to_arrow()
+    pq.write_table(table, tmp_path / "whole.parquet")
+    report = batchfiles.retry(*days, tmp_path / "whole.parquet", output=tmp_path, only=["500"])
+    assert (report.written, [Path(file.path).name for file in report.files]) == (1, ["monday-retry-1.jsonl"])
+    pq.write_table(table.drop_columns(["input_source"]), tmp_path / "without.parquet")
+    with pytest.raises(Mismatch, match=r"the custom_id '1' is on line 1 of .*monday\.jsonl and.*has no input_source"):
+        batchfiles.retry(*days, tmp_path / "without.parquet", output=tmp_path / "retry.jsonl")
+    assert not (tmp_path / "retry.jsonl").exists()
+    report = batchfiles.retry(days[1], tmp_path / "whole.parquet", output=tmp_path / "retry.jsonl")
+    assert (report.written, report.left_out) == (0, 2)
