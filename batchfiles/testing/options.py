@@ -24,7 +24,7 @@ DESCRIPTION: Final = fill(
 )
 
 ADVICE: Final = (
-    "Give what it prints to the shell in which your programs run, and they talk to this server: batchfiles, the openai SDK, curl.",
+    "Give what it prints to the shell of your programs, and they talk to this server: batchfiles, the openai SDK, curl.",
     "With a COMMAND, that is run with the same in its environment, and the server ends with it; the exit code is the command's.",
 )
 
