@@ -109,8 +109,11 @@ def check_vllm_input(value: Any, path: str) -> Faults:  # noqa: ANN401 - any JSO
     """Take texts to embed, as strings or as tokens; objects are left to vLLM."""
     if type(value) is not list or set(map(type, value)) <= {str} or _is_tokens(value):
         return ()
-    fits = _is_tokens if type(value[0]) is list else _is(str, dict) if type(value[0]) in (str, dict) else _is_integer
-    wanted = {list: "an array of tokens", str: "a string", dict: "a string"}.get(type(value[0]), "a string or an integer")
+    fits, wanted = _is_integer, "a string or an integer"
+    if type(value[0]) is list:
+        fits, wanted = _is_tokens, "an array of tokens"
+    elif type(value[0]) in (str, dict):
+        fits, wanted = _is(str, dict), "a string"
     wrong = next(((place, each) for place, each in enumerate(value) if not fits(each)), None)
     return wrong_kind(f"{path}[{wrong[0]}]", wanted, wrong[1], STOPS) if wrong else ()
 
