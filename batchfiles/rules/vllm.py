@@ -109,7 +109,8 @@ def check_vllm_input(value: Any, path: str) -> Faults:  # noqa: ANN401 - any JSO
     """Take texts to embed, as strings or as tokens; objects are left to vLLM."""
     if type(value) is not list or set(map(type, value)) <= {str} or _is_tokens(value):
         return ()
-    fits, wanted = _is_integer, "a string or an integer"
+    fits: Callable[[Any], bool] = _is_integer
+    wanted = "a string or an integer"
     if type(value[0]) is list:
         fits, wanted = _is_tokens, "an array of tokens"
     elif type(value[0]) in (str, dict):
