@@ -236,7 +236,9 @@ class OutputExists(FileError):
     """The target of a writer exists already and `force` was not given."""
 
     def __init__(self, path: str) -> None:
-        super().__init__("exists already; choose another name or say force", path=path, number=errno.EEXIST)
+        super().__init__(
+            "exists already: choose another name, or use --force (in Python force=True)", path=path, number=errno.EEXIST
+        )
 
 
 class WorkerFailed(BatchFilesError):

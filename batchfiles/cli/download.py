@@ -98,13 +98,14 @@ def _finished(client: Client, named: NamedBatch) -> Batch | None:
     """Return a batch whose results can be fetched; None, and a word about it, where they can't yet."""
     from batchfiles.api.status import BATCH_STATUSES
 
-    batch = noted(client.batches.retrieve(named.id))
+    batch = client.batches.retrieve(named.id)
     if batch.is_terminal:
-        try:
-            return client.wait(named.id, timeout=0)  # one that is completed may not name its files yet
+        try:  # one that is completed may not name its files yet; it says what could not be read
+            return client.wait(named.id, timeout=0)
         except StillRunning:
             click.echo(visible(f"{batch.id}: {batch.status}, but its files are not named yet"), err=True)
             return None
+    noted(batch)
     if batch.status not in BATCH_STATUSES and batch.result_file_ids:
         words = f"the status {batch.status!r} is not known here: these are the files that it has now, which may not be all"
         click.echo(visible(f"{batch.id}: {words}"), err=True)

@@ -123,7 +123,7 @@ def _some(names: tuple[str, ...] | list[str]) -> str:
 def told(note: Note, width: int) -> list[str]:
     """Lay out a note: the label, and beside it the sentence, broken between words only, so that a path can be copied."""
     label, sentence = note
-    lines = [f"{label:{LABEL - 1}} "]
+    lines = [f"{label:{LABEL - 2}}  "]
     for word in cut(visible(sentence), LONGEST).split(" "):
         if width_of(lines[-1]) + width_of(word) > width and lines[-1].strip() != label and lines[-1].strip():
             lines.append(" " * LABEL)

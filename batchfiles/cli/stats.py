@@ -205,7 +205,7 @@ def refuse_misspelt(priced: Iterable[str], without_price: Sequence[str]) -> None
         if meant is None or name.startswith(meant) or meant.startswith(name):
             continue
         if DIGITS.findall(name) == DIGITS.findall(meant):
-            raise click.UsageError(f"there is a price for {name!r}, and no result of this model; did you mean {meant!r}?")
+            raise click.UsageError(f"there is a price for {name!r}, and nothing here is of this model; did you mean {meant!r}?")
 
 
 def _write_prices(target: str | None, known: Prices | None, found: Stats, *, force: bool) -> None:

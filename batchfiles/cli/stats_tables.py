@@ -69,7 +69,7 @@ def _price_notes(found: Stats) -> Iterator[str]:
     if found.without_price:
         names = ", ".join(_without_price(name, found) for name in found.without_price)
         yield f"no price for {names}: what they cost is not in the sum"
-    models = found.results.models
+    models = found.results.models if found.results.count else found.requests.models
     for usage in models:
         if usage.model and usage.price_of not in (None, usage.model, f"openai/{usage.model}"):
             yield f"{_model(usage.model)}: at the price of {_model(usage.price_of)}"
@@ -77,15 +77,22 @@ def _price_notes(found: Stats) -> Iterator[str]:
     if standard:
         off = f", less {_percent(found.batch_discount)}" if found.batch_discount else ""
         yield f"standard price{off}, because no price for batches is known: {', '.join(standard)}"
+    for_batches = [_model(usage.model) for usage in models if usage.is_batch_price]
+    if for_batches:
+        off = ", no discount taken off" if found.batch_discount else ""
+        yield f"price for batches{off}: {', '.join(for_batches)}"
     for kind, tokens in found.tokens_without_own_price.items():
         words = f"{plural(tokens, kind.replace('_', ' ') + ' token')} without a price of their own ({kind})"
         yield f"{words}: they cost what the rest of the {'output' if kind.endswith('output') else 'input'} costs"
     if found.above_tiers:
         yield f"{_above_tiers(found.above_tiers)}: prices often have a tier there"
-    if found.results.count:
-        whose = f"by {', '.join(found.price_sources)}; " if found.price_sources else ""
-        discount = f"with a batch discount of {_percent(found.batch_discount)}"
-        yield f"cost: {whose}{discount}; every result line counts, superseded ones too"
+    if models:
+        parts = [f"by {', '.join(found.price_sources)}"] if found.price_sources else []
+        if any(usage.price_of and not usage.is_batch_price for usage in models) or not for_batches:
+            parts.append(f"with a batch discount of {_percent(found.batch_discount)}")
+        if found.results.count:
+            parts.append("every result line counts, superseded ones too")
+        yield f"cost: {'; '.join(parts)}"
 
 
 def _without_price(model: str | None, found: Stats) -> str:

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from batchfiles.errors import MissingDependency
 from batchfiles.jobs.prices import FoundPrice, Price, Tier
+from batchfiles.nearest import instead_of
 
 __all__ = ["GenaiPrices"]
 
@@ -69,7 +70,9 @@ class GenaiPrices:
             self._ask("", provider)
         except LookupError as error:
             if "provider_id" in str(error):
-                raise ValueError(f"genai-prices knows no provider {provider!r}") from None
+                known = [each.id for each in self._package.data_snapshot.get_snapshot().providers]
+                words = f"genai-prices knows no provider {provider!r}{instead_of(provider, known)}"
+                raise ValueError(words) from None
 
     def _find(self, model: str) -> FoundPrice | None:
         for name, provider in self._places(model):

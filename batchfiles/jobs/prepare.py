@@ -11,7 +11,7 @@ from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from batchfiles.codec import dumps, loads
+from batchfiles.codec import GLUED, dumps, loads
 from batchfiles.errors import DuplicateCustomId, FileTooLarge, InvalidLine, TooManyEmbeddingInputs, TooManyRequests
 from batchfiles.findings import Finding
 from batchfiles.jobs.request_rules import RequestRules
@@ -292,7 +292,8 @@ def read_template(path: str | os.PathLike[str], *, filesystem: object = None) ->
     try:
         return loads_exactly(text.removeprefix(b"\xef\xbb\xbf"))
     except InvalidLine as error:
-        reason = error.reason.replace("the line", "the template")
+        several = "holds several JSON objects, and a template is one" if error.code == GLUED else None
+        reason = several or error.reason.replace("the line", "the template")
     raise ValueError(f"{name_of(path, filesystem=filesystem)}: {reason}")
 
 

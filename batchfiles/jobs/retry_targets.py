@@ -196,7 +196,7 @@ class RetryTargets:
             if wanted.intersection(part.retry_of) and not stems.intersection({stem_of(part.file), *part.batches}):
                 raise Mismatch(
                     f"{part.file} repeats requests of {', '.join(part.retry_of)}, and none of its results is among the files: "
-                    "they may be on their way, and would be paid for twice; name them too, or force it",
+                    "they may be on their way, and would be paid for twice; name them too, or use --force (in Python force=True)",
                     path=str(self._output),
                 )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from decimal import Decimal
 
 from batchfiles.counts import not_read_fields
 from batchfiles.findings import Finding
@@ -11,7 +12,7 @@ from batchfiles.jobs.families import Side
 from batchfiles.jobs.file_roles import Pairs, files_and_pairs
 from batchfiles.jobs.prices import Prices, PricesLike, prices_of, total
 from batchfiles.jobs.sided_lines import SidedFile, is_blank, sided_files
-from batchfiles.jobs.stats_report import FileStats, Stats
+from batchfiles.jobs.stats_report import FileStats, ModelEstimate, ModelUsage, Stats
 from batchfiles.jobs.stats_tally import RequestTally, ResultTally
 from batchfiles.limits import RESULT_LINE_CAP
 from batchfiles.streams.sources import SourceLike
@@ -116,7 +117,10 @@ class _Count:
         requests = self._requests.report(self._size("inputs"))
         results = self._results.report(self._size("results"), self._requests.model())
         paid = [usage for usage in results.models if usage.input_tokens or usage.output_tokens]
-        without_price = tuple(usage.model for usage in paid if usage.cost is None) if prices else ()
+        costs: list[tuple[ModelUsage | ModelEstimate, Decimal | None]] = [(usage, usage.cost) for usage in paid]
+        if not results.count:
+            costs = [(estimate, estimate.input_cost) for estimate in requests.models if estimate.input_tokens]
+        without_price = tuple(model.model for model, cost in costs if cost is None) if prices else ()
         near = {model: prices.similar(model) for model in without_price if model} if prices else {}
         models = (self._results if results.count else self._requests).models
         return Stats(
@@ -129,7 +133,7 @@ class _Count:
             without_price=without_price,
             malformed=tuple(self._malformed),
             blank_lines=self._blank,
-            price_sources=tuple(dict.fromkeys(usage.price_source for usage in paid if usage.price_source)),
+            price_sources=tuple(dict.fromkeys(model.price_source for model, _ in costs if model.price_source)),
             similar_prices={model: name for model, name in near.items() if name is not None},
             tokens_without_own_price=models.without_own_price(),
             above_tiers=models.above_tiers(),

@@ -44,6 +44,10 @@ class ModelEstimate:
         without_limit: How many requests set no limit; their answers are not in that sum.
         input_cost: The cost of `input_tokens`; None without a price.
         cost_at_most: The cost with `output_tokens_at_most`; None without a price, and where any request sets no limit.
+        price_of: As in `ModelUsage`, like the next three.
+        price_source: As there.
+        is_standard_price: As there.
+        is_batch_price: As there.
     """
 
     model: str | None
@@ -53,6 +57,10 @@ class ModelEstimate:
     without_limit: int
     input_cost: Decimal | None
     cost_at_most: Decimal | None
+    price_of: str | None = None
+    price_source: str | None = None
+    is_standard_price: bool = False
+    is_batch_price: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +80,7 @@ class ModelUsage:
         price_of: What the model is called where its price is from; None without a price.
         price_source: Whose price it is, and of which date; None without a price.
         is_standard_price: Whether it is a price for requests outside of batches, because none for batches is known there.
+        is_batch_price: Whether it is a price for batches, from which no batch discount is taken off.
     """
 
     model: str | None
@@ -86,6 +95,7 @@ class ModelUsage:
     price_of: str | None = None
     price_source: str | None = None
     is_standard_price: bool = False
+    is_batch_price: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,7 @@ from batchfiles.key_rules import LINE_KEYS, Fault, cut
 from batchfiles.limits import Limits
 from batchfiles.nearest import instead_of
 from batchfiles.rules import chat, others, responses, vllm
-from batchfiles.rules.kinds import Check, Faults, anything, refused, unknown
+from batchfiles.rules.kinds import Check, Faults, anything, ended, refused, unknown
 
 __all__ = ["RULES", "TABLES", "BodyRules", "Rule", "Table", "unknown_key"]
 
@@ -62,7 +62,7 @@ TABLES: dict[str, Table] = {
 
 VLLM_TABLES: dict[str, Table] = {
     "chat/completions": Table(vllm.CHAT, vllm.check_vllm_messages, takes_any=True),
-    "embeddings": Table(vllm.EMBEDDINGS, takes_any=True),
+    "embeddings": Table(vllm.EMBEDDINGS, vllm.check_vllm_input, takes_any=True),
 }
 
 SAMPLED = frozenset({"temperature", "top_p", "presence_penalty", "frequency_penalty", "logprobs", "top_logprobs", "logit_bias"})
@@ -101,7 +101,7 @@ def unknown_key(key: str) -> Fault:
     if key in PARAMETERS:
         end = f": the parameters of a request are in its body; did you mean 'body.{key}'?"
     words = f"Unknown key of a request line: '{cut(key)}'{end}"
-    return Fault("unknown_parameter", words, cut(f"$.{key}", 300), "warning")
+    return Fault("unknown_parameter", ended(words), cut(f"$.{key}", 300), "warning")
 
 
 class BodyRules:

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 
 from batchfiles.findings import Severity
 from batchfiles.key_rules import JSON_KINDS, Fault, cut
-from batchfiles.nearest import instead_of
+from batchfiles.nearest import instead_of, nearest
 
 __all__ = [
     "Check",
@@ -20,6 +20,7 @@ __all__ = [
     "array",
     "boolean",
     "either",
+    "ended",
     "fields",
     "integer",
     "mapping",
@@ -44,7 +45,12 @@ MOST_OF_ONE_ARRAY = 20
 
 def refused(path: str, message: str, severity: Severity = "error") -> list[Fault]:
     """Return the one fault of a value."""
-    return [Fault("invalid_body", message, f"$.{path}", severity)]
+    return [Fault("invalid_body", ended(message), f"$.{path}", severity)]
+
+
+def ended(message: str) -> str:
+    """Return a message with a full stop, because the path follows: `expected none, auto, required at` would read on."""
+    return message if message.endswith((".", "?")) else f"{message}."
 
 
 def wrong_kind(path: str, wanted: str, value: Any, hint: str = "") -> list[Fault]:  # noqa: ANN401 - any JSON value
@@ -61,8 +67,9 @@ def missing(path: str, hint: str = "") -> list[Fault]:
 
 def unknown(path: str, name: str, known: Mapping[str, Any] | Sequence[str], hint: str | None = None) -> list[Fault]:
     """Return the warning about a parameter that the endpoint is not known to have."""
-    end = f": {hint}." if hint else instead_of(name, known)
-    return [Fault("unknown_parameter", f"Unknown parameter: '{cut(name)}'{end}", cut(f"$.{path}", 300), "warning")]
+    near = None if hint else nearest(name, known)
+    end = f": {hint}" if hint else f"; did you mean {near!r}?" if near else ""
+    return [Fault("unknown_parameter", ended(f"Unknown parameter: '{cut(name)}'{end}"), cut(f"$.{path}", 300), "warning")]
 
 
 def anything(value: Any, path: str) -> Faults:  # noqa: ANN401, ARG001 - any JSON value

@@ -14,25 +14,30 @@ from batchfiles.testing.refusal import ERROR_FORMS
 
 __all__ = ["faults_of", "parser", "quirks_of"]
 
-WIDTH: Final = 120
+WIDTH: Final = 79
 """Columns of the text around the options."""
 
-DESCRIPTION: Final = """\
-A local server of the Files and Batches API. It answers with made-up words, with instances of the JSON Schema that is asked for,
-and with calls of tools; it costs nothing, and forgets everything when it ends (Ctrl-C).
-"""
+DESCRIPTION: Final = fill(
+    "A local server of the Files and Batches API. It answers with made-up words, with instances of the JSON Schema that is asked "
+    "for, and with calls of tools; it costs nothing, and forgets everything when it ends (Ctrl-C).",
+    WIDTH,
+)
+
+ADVICE: Final = (
+    "Give what it prints to the shell of your programs, and they talk to this server: batchfiles, the openai SDK, curl.",
+    "With a COMMAND, that is run with the same in its environment, and the server ends with it; the exit code is the command's.",
+)
 
 EPILOG: Final = f"""\
-Give what it prints to the shell in which your programs run, and they talk to this server: batchfiles, the openai SDK, curl.
-With a COMMAND, that is run with the same in its environment, and the server ends with it; the exit code is the command's.
+{fill(" ".join(ADVICE), WIDTH)}
 
 {fill("CALL is " + ", ".join(CALLS) + ".", WIDTH)}
 {fill("FAULT is " + ", ".join(FAULTS) + "; docs/testing.md says what each does.", WIDTH)}
 
 Examples:
   python -m batchfiles.testing --port 8000
-  python -m batchfiles.testing --fail 2% --expire 1% --drop 1% --delay 0.2 --seed 7
-  python -m batchfiles.testing --pending-files 20 --statuses completed=succeeded --odd-values
+  python -m batchfiles.testing --fail 2% --expire 1% --drop 1% --seed 7
+  python -m batchfiles.testing --pending-files 20 --statuses completed=done
   python -m batchfiles.testing --fault batches.retrieve:1-10=html,status=504
   python -m batchfiles.testing --faults-by-chance 7
   python -m batchfiles.testing batchfiles run requests.jsonl -o results.parquet
@@ -59,7 +64,8 @@ def parser() -> argparse.ArgumentParser:
     )
     odd = made.add_argument_group("an odd service")
     for name, words in QUIRKS.items():
-        _add_quirk(odd, name, words.replace("`", "").replace("%", "%%"))
+        more = f": {', '.join(ERROR_FORMS)}" if name == "error_form" else ""
+        _add_quirk(odd, name, words.replace("`", "").replace("%", "%%") + more)
     faults = made.add_argument_group("what goes wrong on the way")
     faults.add_argument(
         "--fault",
@@ -213,7 +219,7 @@ FORMS: Final[dict[str, Form]] = {
     "unknown_status": ("WORD", str),
     "statuses": ("STATUS=WORD,...", _pairs),
     "status_key": ("KEY", str),
-    "error_form": ("|".join(ERROR_FORMS), str),
+    "error_form": ("FORM", str),
     "redirect_contents": ("|".join(map(str, REDIRECTS)), _count),
     "completion_windows": ("WINDOW,...", _words),
 }

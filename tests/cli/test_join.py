@@ -24,6 +24,7 @@ import pytest
 import batchfiles
 from batchfiles.cli import table_order
 from batchfiles.cli.main import exit_code
+from batchfiles.cli.outcome_table import told
 from batchfiles.cli.terminal import width_of
 from batchfiles.outcome import OUTCOMES
 
@@ -730,3 +731,9 @@ def test_successes_without_a_word_are_counted(tmp_path: Path, ask: Callable[...,
     assert "fail-on      empty_text>1: 2 of 3 requests\n" in said
     report = batchfiles.join(tmp_path / "requests.jsonl", tmp_path / "output.jsonl").report
     assert (report.empty_text, report.outcomes["succeeded"]) == (2, 3)
+
+
+def test_a_long_label_keeps_its_distance_from_its_sentence() -> None:
+    """`unknown_finish_reason 1 answer ended` read as one sentence."""
+    note = ("unknown_finish_reason", "1 answer ended for a reason not known here: weird")
+    assert told(note, 60) == ["unknown_finish_reason  1 answer ended for a reason not known", " " * 13 + "here: weird"]

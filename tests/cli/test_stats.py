@@ -246,10 +246,13 @@ def test_requests_above_one_usual_tier_are_said_once(ask: Callable[..., Outcome]
 
 
 def test_a_misspelt_model_of_the_file_is_named(ask: Callable[..., Outcome], tmp_path: Path) -> None:
-    """It would only be "no price" for a model that seems to be in the file."""
+    """It would only be "no price" for a model that seems to be in the file; names that differ by a digit may be two models."""
     path = put(tmp_path / "out.jsonl", chat("1", "gpt-4o-mini", 3))
-    said = ask(path, "--price", "gpt-4o-mni=1/1")[2]
-    assert "no price for gpt-4o-mini (there is one for gpt-4o-mni): what they cost is not in the sum\n" in said
+    code, _, said = ask(path, "--price", "gpt-4o-mni=1/1")
+    assert (code, "nothing here is of this model; did you mean 'gpt-4o-mini'?" in said) == (2, True)
+    code, _, said = ask(path, "--price", "gpt-5o-mini=1/1")
+    assert code == 0
+    assert "no price for gpt-4o-mini (there is one for gpt-5o-mini): what they cost is not in the sum\n" in said
 
 
 def test_prices_of_the_package_after_those_of_the_file(ask: Callable[..., Outcome], tmp_path: Path) -> None:
@@ -271,10 +274,30 @@ def test_prices_of_the_package_after_those_of_the_file(ask: Callable[..., Outcom
     assert "gpt-4o-2024-08-06: at the price of gpt-4o\n" in said
     assert "standard price, less 50%, because no price for batches is known: text-embedding-3-small\n" in said
     assert f"by {file} of 2026-11-20, genai-prices " in said.replace("\n", " ") or "genai-prices" in said
-    assert ask(path, "--prices", "genai:nobody")[::2] == (
-        2,
-        "batchfiles: error: genai-prices knows no provider 'nobody'\n",
-    )
+    assert "price for batches, no discount taken off: gpt-4o-mini-2024-07-18\n" in said
+    assert "with a batch discount of 50%; every result line counts" in said.replace("\n", " ")
+    code, _, said = ask(path, "--prices", "genai:azur")
+    assert (code, said) == (2, "batchfiles: error: genai-prices knows no provider 'azur'; did you mean 'azure'?\n")
+
+
+def test_a_discount_is_not_said_of_prices_that_have_it_in_them(ask: Callable[..., Outcome], tmp_path: Path) -> None:
+    """`--prices genai --batch-discount 0.5` said "with a batch discount of 50%" of costs from which nothing was taken off."""
+    path = put(tmp_path / "out.jsonl", chat("1", "gpt-4o-mini", 1_000_000))
+    code, out, said = ask(path, "--prices", "genai", "--batch-discount", "0.5")
+    assert (code, "0.075" in out) == (0, True)
+    assert "price for batches, no discount taken off: gpt-4o-mini\n" in said
+    assert "discount of" not in said
+    assert "price for batches: gpt-4o-mini\n" in ask(path, "--prices", "genai")[2]
+
+
+def test_requests_alone_say_whose_prices_they_are(ask: Callable[..., Outcome]) -> None:
+    """The costs of requests had no source, and a model without a price was a dash without a word."""
+    requests = f"{CHAT}/requests.jsonl"
+    said = ask(requests, "--prices", "genai")[2]
+    assert "price for batches: gpt-4o-mini\ncost: by genai-prices " in said
+    assert json.loads(ask(requests, "--prices", "genai", "--json")[1])["price_sources"][0].startswith("genai-prices ")
+    assert ask(requests, "--price", "gpt-4o-mini=1/1")[2].endswith("cost: by --price; with a batch discount of 0%\n")
+    assert "no price for gpt-4o-mini: what they cost is not in the sum\n" in ask(requests, "--price", "other=1/1")[2]
 
 
 def test_two_files_of_prices_are_refused(ask: Callable[..., Outcome], prices: Path) -> None:

@@ -337,6 +337,13 @@ def test_a_url_is_a_path(url, right):
     assert second.line_number == 2
 
 
+def test_a_message_ends_before_its_path():
+    """`expected none, auto, required at $.body.tool_choice` read on, and an unknown parameter listed all that there are."""
+    (word, parameter) = report_of([line(CHAT, body_for(CHAT, tool_choice="must", zzzz=1))]).findings
+    assert "expected none, auto, required. at $.body.tool_choice" in str(word)
+    assert "Unknown parameter: 'zzzz'. at $.body.zzzz" in str(parameter)
+
+
 def test_an_unknown_url_names_the_nearest():
     """A slash at the end is enough to miss the endpoint."""
     (finding,) = report_of([line("/v1/chat/completions/", body_for(CHAT))]).findings
@@ -379,6 +386,10 @@ STOPPED = [
     (CHAT, {"messages": HI, "stop": 5}, "invalid_body"),
     (CHAT, {"messages": [{"content": "Hi"}]}, "invalid_body"),
     (EMBEDDINGS, {"input": "a", "dimensions": "many"}, "invalid_body"),
+    (EMBEDDINGS, {"input": ["a", None]}, "invalid_body"),
+    (EMBEDDINGS, {"input": ["a", 1]}, "invalid_body"),
+    (EMBEDDINGS, {"input": [1.5]}, "invalid_body"),
+    (EMBEDDINGS, {"input": [[1], [None]]}, "invalid_body"),
 ]
 
 
@@ -395,6 +406,9 @@ VLLM_TAKES = [
     (CHAT, {"messages": HI, "top_k": 5, "guided_json": {}, "anything": 1, "temperature": 5}),
     (CHAT, {"messages": HI, "max_tokens": "100", "n": 1.0, "logprobs": "yes"}),
     (CHAT, {"messages": [{"role": "usr", "content": "Hi"}]}),
+    (EMBEDDINGS, {"input": ["a", ""]}),
+    (EMBEDDINGS, {"input": [1, "2", 3.0]}),
+    (EMBEDDINGS, {"input": [[1, 2], [3]]}),
     ("/v1/audio/transcriptions", {"file_url": "https://example.org/a.mp3"}),
     ("/v1/audio/translations", {"file_url": "https://example.org/a.mp3"}),
     ("/v1/score", {"text_1": "a", "text_2": "b"}),

@@ -98,6 +98,14 @@ def test_validate_names_the_mistake_once(name):
     assert report.error_count == 1
 
 
+def test_a_file_without_lines_has_its_size(tmp_path):
+    """It was shown with 0 bytes, since none was counted."""
+    for name in ("array.jsonl", "table.parquet"):
+        (tmp_path / name).write_bytes(b"[" + b"{}," * 9 + b"{}]" if name == "array.jsonl" else b"PAR1" + bytes(40) + b"PAR1")
+        (file,) = validate(tmp_path / name).files
+        assert (file.bytes, file.errors) == ((tmp_path / name).stat().st_size, 1)
+
+
 @pytest.mark.parametrize("count", [1, 2, 3])
 @pytest.mark.parametrize("name", MISTAKES)
 def test_a_short_file_makes_the_same_mistake(name, count):

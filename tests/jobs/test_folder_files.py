@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,17 @@ def test_results_under_other_names_are_read_and_the_rest_is_named(tmp_path: Path
         said = capsys.readouterr()
         assert "2 paths not read, in the folders that were given" in said.err or "3 paths not read" in said.err
     assert json.loads(said.out)["not_read"] == 3  # the report of the call before
+
+
+@pytest.mark.parametrize("name", ["pipe", "batch_1.json"])
+def test_a_pipe_in_a_folder_is_named_and_not_opened(name: str, tmp_path: Path) -> None:
+    """To look at its first line, `join` waited for ever for somebody to write to it."""
+    put(tmp_path / "requests.jsonl", request("a"))
+    put(tmp_path / "out.jsonl", success("a"))
+    os.mkfifo(tmp_path / name)
+    job = batchfiles.join(tmp_path)
+    assert [row["outcome"] for row in job] == ["succeeded"]
+    assert job.report.examples["not_read"] == (str(tmp_path / name),)
 
 
 @pytest.mark.parametrize(

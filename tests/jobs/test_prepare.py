@@ -349,6 +349,9 @@ def test_a_template_file_that_is_none_is_named(tmp_path):
     (tmp_path / "list.json").write_text("[]")
     with pytest.raises(ValueError, match=r"list\.json: the template is JSON, but no object"):
         made(NULLS, tmp_path / "list.json")
+    (tmp_path / "lines.jsonl").write_text('{"url": "/u"}\n{"url": "/u"}\n')  # it was told that its newlines are missing
+    with pytest.raises(ValueError, match=r"lines\.jsonl: holds several JSON objects, and a template is one"):
+        made(NULLS, tmp_path / "lines.jsonl")
 
 
 @pytest.mark.parametrize("value", ["NaN", '"\\ud83d"', "1e999"])

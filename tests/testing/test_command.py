@@ -160,6 +160,12 @@ def test_every_quirk_is_an_option_with_its_words() -> None:
     assert parsed()[0] == Quirks()
 
 
+def test_the_help_fits_a_terminal_of_80_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The text around the options had 120 columns, and broke in the middle of words."""
+    monkeypatch.setenv("COLUMNS", "80")
+    assert max(map(len, parser().format_help().splitlines())) < 80
+
+
 @pytest.mark.parametrize(
     ("options", "quirks"),
     [
