@@ -533,3 +533,14 @@ def test_the_first_result_that_may_be_of_either_is_named_each_time(tmp_path: Pat
     words = r"a\.jsonl:1: the custom_id 'request-299' is on line 300 of .*monday\.jsonl .* \(299 more ids"
     with pytest.raises(Mismatch, match=words):
         batchfiles.join(tmp_path / "monday.jsonl", tmp_path / "tuesday.jsonl", tmp_path / "answers").to_arrow()
+
+
+def test_a_batch_object_speaks_for_the_results_of_its_own_batch_only(tmp_path: Path) -> None:
+    """One object, one output file and one error file in a folder were taken for one batch, although their names said two."""
+    monday, tuesday = put(tmp_path / "monday.jsonl", question("a", "1")), put(tmp_path / "tuesday.jsonl", question("a", "2"))
+    put(tmp_path / "results" / "monday_error.jsonl", answer("a", "1"))
+    put(tmp_path / "results" / "output_tuesday.jsonl", answer("a", "2"))
+    value = batch_object("batch_10abcdef01", input_file_id=None, output_file_id=None, metadata={"sha": fingerprint(monday)})
+    (tmp_path / "results" / "batch_10abcdef01.json").write_text(json.dumps(value))
+    rows = list(batchfiles.join(monday, tuesday, tmp_path / "results"))
+    assert [row["text"] for row in rows] == ["answer to a of 1", "answer to a of 2"]
