@@ -246,10 +246,11 @@ def test_requests_above_one_usual_tier_are_said_once(ask: Callable[..., Outcome]
 
 
 def test_a_misspelt_model_of_the_file_is_named(ask: Callable[..., Outcome], tmp_path: Path) -> None:
-    """It would only be "no price" for a model that seems to be in the file."""
+    """It was only "no price" for a model that seems to be in the file, with exit code 0."""
     path = put(tmp_path / "out.jsonl", chat("1", "gpt-4o-mini", 3))
-    said = ask(path, "--price", "gpt-4o-mni=1/1")[2]
-    assert "no price for gpt-4o-mini (there is one for gpt-4o-mni): what they cost is not in the sum\n" in said
+    code, _, said = ask(path, "--price", "gpt-4o-mni=1/1")
+    assert code == 2
+    assert "there is a price for 'gpt-4o-mni', and no result of this model; did you mean 'gpt-4o-mini'?" in said
 
 
 def test_prices_of_the_package_after_those_of_the_file(ask: Callable[..., Outcome], tmp_path: Path) -> None:
