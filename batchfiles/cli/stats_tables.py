@@ -49,6 +49,8 @@ def notes(found: Stats, *, priced: bool) -> Iterator[str]:
         yield f"{plural(malformed, 'line')} that can't be read: {', '.join(found.malformed)}{more}"
     if found.blank_lines:
         yield f"{plural(found.blank_lines, 'blank line')}, skipped"
+    if found.repeated_inputs:
+        yield f"{plural(found.repeated_inputs, 'request line')} that repeat a line of another request file: counted once"
     yield from not_read_lines(found.not_read, found.examples)
     if found.results.token_misfits:
         words = f"{plural(found.results.token_misfits, 'token count')} below 0, beyond 64 bits or no whole number: "

@@ -25,7 +25,7 @@ from batchfiles.streams.sources import Source, SourceLike, expand
 from batchfiles.streams.spool import Spool
 from batchfiles.streams.urls import shown_name
 
-__all__ = ["FileRoles", "Pairs", "files_and_pairs", "paired_sources", "requests_of_results", "sort_files"]
+__all__ = ["FileRoles", "Pairs", "files_and_pairs", "paired_sources", "read_again", "requests_of_results", "sort_files"]
 
 PathLike: TypeAlias = "str | os.PathLike[str] | Source | RemotePath"
 Pairs: TypeAlias = "Mapping[Any, PathLike | Iterable[PathLike]] | Iterable[tuple[PathLike, PathLike | Iterable[PathLike]]]"
@@ -221,6 +221,42 @@ def files_and_pairs(sources: Iterable[SourceLike], pairs: Pairs, filesystem: obj
     return PairedFiles(files, not_read, sides, requests)
 
 
+class ReadAgain(NamedTuple):
+    """Files that can be read twice, unlike standard input and pipes, by what they hold.
+
+    Attributes:
+        requests: Request files, but for those that only repeat requests of these.
+        retries: These.
+        results: Output files and error files.
+    """
+
+    requests: tuple[LocalFile, ...]
+    retries: tuple[LocalFile, ...]
+    results: tuple[LocalFile, ...]
+
+
+def read_again(files: PairedFiles, spool: Spool) -> ReadAgain | None:
+    """Look what files hold that are read one after the other.
+
+    Returns:
+        The request files as plain copies, if there are several; else None. Only the places of the other files are known.
+    """
+    sides = [(source, _side(source, files.sides.get(source.key))) for source in files.sources if _is_again(source)]
+    by_name = {source.name: source for source, _ in sides}
+    requests, results = (
+        [LocalFile(source.name, _place(source), Path(source.name), 0, 0) for source, each in sides if each == side]
+        for side in ("inputs", "results")
+    )
+    kept, retries = without_repeats(requests)
+    if not requests[1:]:
+        return None
+    try:
+        copies = tuple(LocalFile.of(file.name, file.original, spool.local(by_name[file.name])) for file in kept)
+    except TruncatedFile:  # who reads it says so, after the good lines
+        return None
+    return ReadAgain(copies, retries, tuple(results))
+
+
 def requests_of_results(files: PairedFiles) -> tuple[Mapping[str, str], Callable[[str, str], bool]]:
     """Find the request files of result files among files that are read one after the other.
 
@@ -228,33 +264,22 @@ def requests_of_results(files: PairedFiles) -> tuple[Mapping[str, str], Callable
         The display names of request files, by those of their results; and what tells of two request files whether a manifest
         makes different requests of equal lines in them. Standard input and open files belong to nothing, and nothing to them.
     """
-    found = {source.name: name for source in files.sources if (name := files.requests.get(source.key)) is not None}
-    sides = [(source, _side(source, files.sides.get(source.key))) for source in files.sources if _is_again(source)]
-    requests = [source for source, side in sides if side == "inputs"]
-    nothing = found, lambda _one, _other: False
-    if len(requests) < 2:
-        return nothing
+    known = {source.name: name for source in files.sources if (name := files.requests.get(source.key)) is not None}
     with Spool() as spool:
-        try:
-            copies = [LocalFile.of(each.name, _place(each), spool.local(each)) for each in requests]
-        except TruncatedFile:
-            return nothing
-        inputs, _ = without_repeats(copies)
-        results = [
-            LocalFile(source.name, _place(source), Path(source.name), 0, 0)
-            for source, side in sides
-            if side == "results" and source.name not in found
-        ]
-        parts = BatchParts(inputs)
-        for file in attributed(inputs, results, list(map(parts.result_file, results))):
+        found = read_again(files, spool)
+        if found is None:
+            return known, lambda _one, _other: False
+        results = [file for file in found.results if file.name not in known]
+        parts = BatchParts(found.requests)
+        for file in attributed(found.requests, results, list(map(parts.result_file, results))):
             if file.part is not None and file.part >= 0:
-                found[file.name] = inputs[file.part].name
-    numbers = {file.name: number for number, file in enumerate(inputs)}
+                known[file.name] = found.requests[file.part].name
+    numbers = {file.name: number for number, file in enumerate(found.requests)}
 
     def are_apart(one: str, other: str) -> bool:
         return one in numbers and other in numbers and parts.are_apart(numbers[one], numbers[other])
 
-    return found, are_apart
+    return known, are_apart
 
 
 def _is_again(source: Source) -> bool:

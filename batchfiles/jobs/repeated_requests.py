@@ -27,6 +27,7 @@ from batchfiles.streams.sources import Source, read_blocks
 from batchfiles.streams.spool import Spool
 
 __all__ = [
+    "NO_FILES",
     "NoteRequests",
     "RepeatedRequests",
     "SharedIds",

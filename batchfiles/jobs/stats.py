@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from decimal import Decimal
 
 from batchfiles.counts import not_read_fields
 from batchfiles.findings import Finding
+from batchfiles.jobs.batch_parts import BatchParts
+from batchfiles.jobs.crew import Crew
 from batchfiles.jobs.families import Side
-from batchfiles.jobs.file_roles import Pairs, files_and_pairs
+from batchfiles.jobs.file_roles import PairedFiles, Pairs, files_and_pairs, read_again
 from batchfiles.jobs.prices import Prices, PricesLike, prices_of, total
+from batchfiles.jobs.repeated_requests import NO_FILES, RepeatedRequests, find_repeated
 from batchfiles.jobs.sided_lines import SidedFile, is_blank, sided_files
 from batchfiles.jobs.stats_report import FileStats, ModelEstimate, ModelUsage, Stats
 from batchfiles.jobs.stats_tally import RequestTally, ResultTally
 from batchfiles.limits import RESULT_LINE_CAP
+from batchfiles.streams.lines import Block
 from batchfiles.streams.sources import SourceLike
+from batchfiles.streams.spool import Spool
 
 __all__ = ["stats"]
+
+RANGE_BYTES = 3 * 1024 * 1024
 
 PLACES_KEPT = 5
 """Places of malformed lines that are named."""
@@ -34,7 +42,8 @@ def stats(
     """Count requests and results, their outcomes, sizes and tokens, and say what they cost.
 
     What requests will take is estimated; what results took is the sum of what the service counted in each line. Memory does not
-    grow with the files.
+    grow with the files. A request line that repeats a line of another request file, byte for byte, is one request with it, as for
+    `join`: it is counted in `repeated_inputs` alone. Standard input, pipes and open files are compared with nothing.
 
     Args:
         *sources: Request files, output files and error files in any mix; paths, folders, globs, open binary files, or `-` for
@@ -63,17 +72,58 @@ def stats(
         raise TypeError("stats needs at least one file")
     files = files_and_pairs(sources, pairs, filesystem)
     known = None if prices is None else prices_of(prices, filesystem=filesystem)
-    count = _Count(known)
+    count = _Count(known, _Repeats.among(files, cap))
     for file in sided_files(files.sources, count.notice, cap=cap, on_bytes=on_bytes, sides=files.sides):
         count.take(file)
     return replace(count.report(), **not_read_fields(files.not_read))
 
 
+class _Repeats:
+    """Which request lines repeat others.
+
+    Args:
+        numbers: The numbers of request files, by their names.
+        repeated: Which of their lines repeat a line of another one.
+        retries: The files all of whose requests are repeated, as a manifest says.
+    """
+
+    def __init__(self, numbers: dict[str, int], repeated: RepeatedRequests, retries: frozenset[str]) -> None:
+        self._numbers = numbers
+        self._repeated = repeated
+        self._retries = retries
+
+    @classmethod
+    def among(cls, files: PairedFiles, cap: int) -> _Repeats | None:
+        """Compare the request files; None where there is nothing to compare."""
+        with Spool() as spool:
+            found = read_again(files, spool)
+            if found is None:
+                return None
+            apart = BatchParts(found.requests).are_apart
+            retries = frozenset(file.name for file in found.retries)
+            repeated = RepeatedRequests.load(None)
+            if not all(apart(0, number) for number in range(1, len(found.requests))):
+                with Crew() as crew:
+                    _, repeated, _ = find_repeated(crew, found.requests, spool, size=RANGE_BYTES, cap=cap, apart=apart)
+        return cls({file.name: number for number, file in enumerate(found.requests)}, repeated, retries)
+
+    def cut(self, file: str, block: Block) -> Iterator[tuple[Block, AbstractSet[int] | None]]:
+        """Cut a block of a file, as `RepeatedRequests.cut` does."""
+        if file in self._retries:
+            yield block, None
+        elif file in self._numbers:
+            yield from self._repeated.cut(block, self._numbers[file])
+        else:
+            yield block, NO_FILES
+
+
 class _Count:
     """Takes the files one by one."""
 
-    def __init__(self, prices: Prices | None) -> None:
+    def __init__(self, prices: Prices | None, repeats: _Repeats | None) -> None:
         self._prices = prices
+        self._repeats = repeats
+        self._repeated = 0
         self._files: list[FileStats] = []
         self._requests = RequestTally(prices)
         self._results = ResultTally(prices)
@@ -94,15 +144,18 @@ class _Count:
         """Count the lines of a file."""
         add = self._results.add if file.side == "results" else self._requests.add
         lines = end = 0
-        for path, number, offset, block in file.blocks:
-            for at, line in enumerate(block):
-                if is_blank(line):
-                    self._blank += 1
-                    continue
-                lines += 1
-                if not add(line):
-                    self._name(path, number + at)
-            end = offset + sum(map(len, block)) + len(block)
+        for whole in file.blocks:
+            for (path, number, _, block), repeating in self._cut(file.name, whole):
+                for at, line in enumerate(block):
+                    if is_blank(line):
+                        self._blank += 1
+                        continue
+                    lines += 1
+                    if repeating is None:
+                        self._repeated += 1
+                    elif not add(line):
+                        self._name(path, number + at)
+            end = whole.byte_offset + sum(map(len, whole.lines)) + len(whole.lines)
         if file.side == "results":
             self._results.add_overlong(self._overlong)
         else:
@@ -110,6 +163,10 @@ class _Count:
         size = end if self._has_last_newline else end - 1
         self._files.append(FileStats(name=file.name, role=file.side, lines=lines + self._overlong, bytes=size))
         self._overlong, self._has_last_newline = 0, True
+
+    def _cut(self, file: str, block: Block) -> Iterator[tuple[Block, AbstractSet[int] | None]]:
+        """Cut a block at the request lines that repeat others; they come with None."""
+        return iter([(block, NO_FILES)]) if self._repeats is None else self._repeats.cut(file, block)
 
     def report(self) -> Stats:
         """Return what was counted."""
@@ -133,6 +190,7 @@ class _Count:
             without_price=without_price,
             malformed=tuple(self._malformed),
             blank_lines=self._blank,
+            repeated_inputs=self._repeated,
             price_sources=tuple(dict.fromkeys(model.price_source for model, _ in costs if model.price_source)),
             similar_prices={model: name for model, name in near.items() if name is not None},
             tokens_without_own_price=models.without_own_price(),

@@ -176,6 +176,7 @@ class Stats:
             models whose prices have no tier.
         not_read: Files and folders that were found in the folders that were given and are passed over.
         examples: The first names of these, under `not_read`.
+        repeated_inputs: Request lines that repeat a line of another request file: lines of `files`, and not of `requests`.
     """
 
     files: tuple[FileStats, ...]
@@ -193,6 +194,7 @@ class Stats:
     above_tiers: Mapping[str, int] = field(default_factory=dict)
     not_read: int = 0
     examples: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    repeated_inputs: int = 0
 
     def models(self) -> list[str]:
         """Name the models of requests and results that files of prices need."""
