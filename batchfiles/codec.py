@@ -2,7 +2,7 @@
 
 `loads` is orjson, and behind it a slow path for what orjson refuses and real files contain: escapes of lone surrogates (cut
 model output) and bare `NaN` (SGLang's batch writer). Nothing here recurses over a decoded value: orjson reads 1,024 levels, and
-Python's stack has fewer. Integers beyond 64 bits become floats, as orjson has it; whoever needs their
+Python's stack has fewer. Integers beyond 64 bits become floats, as in orjson; code that needs their
 digits takes the bytes.
 """
 
@@ -77,7 +77,7 @@ def loads(line: JSONBytes | str) -> dict[str, Any]:
         The object on the line; a `Repaired` one where the line is not quite JSON.
 
     Raises:
-        InvalidLine: `invalid_json_line`: it is no JSON, not UTF-8, too deep, or no object; `glued_lines`: it holds several
+        InvalidLine: `invalid_json_line`: it is not JSON, not UTF-8, too deep, or not an object; `glued_lines`: it holds several
             objects.
     """
     try:
@@ -171,7 +171,7 @@ def dumps(value: Any) -> bytes:  # noqa: ANN401 - any JSON value
 
 
 def same(one: Any, other: Any) -> bool:  # noqa: ANN401 - any JSON values
-    """Tell whether two decoded values are the same JSON; unlike Python, which takes 1 for true and has a limit of nesting."""
+    """Return whether two decoded values are the same JSON; unlike Python's `==`, 1 is not true, and nesting has no limit."""
     try:
         if one != other:
             return False

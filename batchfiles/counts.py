@@ -1,4 +1,4 @@
-"""What is counted besides the outcomes. Each has one name: in reports, in `--json`, in the summary and for `--fail-on`."""
+"""Counts in addition to the outcomes. Each has one name: in reports, in `--json`, in the summary and for `--fail-on`."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def add_example(examples: dict[str, list[str]], name: str, *found: str) -> None:
 
 
 def counts_of(command: str) -> Iterable[str]:
-    """Return the names of what a command counts besides the outcomes."""
+    """Return the names of the counts of a command, without the outcomes."""
     return [name for name, count in COUNTS.items() if command in count.commands]
 
 

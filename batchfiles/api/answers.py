@@ -123,7 +123,7 @@ def _said_in(response: Response) -> _Said:
 
 
 def _said(value: object, depth: int = 0) -> _Said | None:
-    """Return what a value says; None if it says nothing."""
+    """Return the words of a value; None if it has none."""
     if isinstance(value, str):
         return _Said(value) if value.strip() else None
     if depth > DEEPEST:

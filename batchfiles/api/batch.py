@@ -153,7 +153,7 @@ class BatchUsage:
 
     @classmethod
     def decode(cls, batch: values.Fields) -> BatchUsage | None:
-        """Read it from the fields of a batch; None where there is none."""
+        """Read it from the fields of a batch; None if it is missing."""
         inner = batch.within("usage")
         if inner is None:
             return None

@@ -173,7 +173,7 @@ CARRIED = frozenset({"accept", "accept-encoding", "range", "if-range"})
 def content_redirect(config: Config, request: Request, head: Response) -> Request | None:
     """Build the request for the place that an answer to `content_request` points to; None if it points nowhere.
 
-    To another origin go neither the key nor the organization, nor other headers of ours: object stores take addresses that are
+    Another origin gets neither the key, the organization nor other headers of ours: object stores accept addresses that are
     signed, and refuse other credentials. Once away from the service, the key doesn't come back.
 
     Raises:

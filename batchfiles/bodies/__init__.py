@@ -124,7 +124,7 @@ def can_answer(body: Body, url: str | None) -> bool:
 
 
 def is_text(url: str | None) -> bool:
-    """Tell whether the answers of a url are texts, or nothing is known of it."""
+    """Return whether the answers of a url are texts, or the url is unknown."""
     return _kind_of_url(url) in ("text", None)
 
 

@@ -23,11 +23,11 @@ OF_TRANSCRIPTS: Final = frozenset({"usage", "segments", "words", "duration", "la
 """Keys of which a transcript has one, or it has nothing but `BODY_KEYS`; Cohere's old chat has a `text` too."""
 
 SECONDS: Final = ("seconds", "prompt_audio_seconds")
-"""What models that are billed by duration count (OpenAI, vLLM; Mistral): no column has it, so the body is kept."""
+"""The usage keys of models that are billed by duration (OpenAI, vLLM; Mistral): no column has them, so the body is kept."""
 
 
 def is_transcript(body: Body) -> bool:
-    """Tell a transcript by its keys: it says nothing of what it is."""
+    """Return whether a body is a transcript, by its keys: it has no `object`."""
     if type(body.get("text")) is not str and not _said_in_segments(body):
         return False
     return not OF_TRANSCRIPTS.isdisjoint(body) or BODY_KEYS.issuperset(body)

@@ -170,14 +170,14 @@ def meaning_of(word: str) -> Meaning | None:
     """Return the meaning of a word in any case and any spelling: `MAX_TOKENS`, `max-tokens`, `maxTokens`.
 
     Returns:
-        The meaning; `UNKNOWN` for a word that is not in the table, None for one that says nothing.
+        The meaning; `UNKNOWN` for a word that is not in the table, None for an empty one.
     """
     plain = normalized(word)
     return None if plain in SILENT else WORDS.get(plain, UNKNOWN)
 
 
 def is_passing(word: str | None) -> bool:
-    """Tell whether a word is that of a failure after which the same request may succeed."""
+    """Return whether a word means a failure after which the same request may succeed."""
     meaning = None if word is None else meaning_of(word)
     return meaning is not None and meaning.retryable
 

@@ -96,7 +96,7 @@ SPOKEN: Final = ("text", "thinking", "redacted_thinking")
 def read_candidates(body: Body) -> Answer:
     """Read what Gemini answers [GenerateContentResponse]; keys may be written with underscores, as its SDK for Python does.
 
-    Thoughts are no part of `candidatesTokenCount`: here they are of the output.
+    `candidatesTokenCount` does not include thoughts; the output tokens here do.
 
     Returns:
         What it says. A prompt that was blocked has no candidate, and is filtered.
@@ -206,7 +206,7 @@ def is_converse(body: Body) -> bool:
 
 
 def read_converse(body: Body) -> Answer:
-    """Read an answer of Amazon Bedrock [Converse]; tokens of the cache stand beside `inputTokens`, as Anthropic has it.
+    """Read an answer of Amazon Bedrock [Converse]; `inputTokens` does not include cache tokens, as in Anthropic's API.
 
     Returns:
         What it says.

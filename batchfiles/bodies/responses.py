@@ -25,7 +25,7 @@ BODY_KEYS: Final = frozenset({
 })  # fmt: skip
 
 MESSAGE_KEYS: Final = frozenset({"type", "id", "status", "role", "phase", "content"})
-"""`phase` tells commentary from the final answer."""
+"""`phase` separates commentary from the final answer."""
 
 TEXT_KEYS: Final = frozenset({"type", "text"})
 PLAIN_TEXT: Final = TEXT_KEYS | {"annotations", "logprobs"}
@@ -47,7 +47,7 @@ TEXTS: Final = ("output_text", "text")
 """Types of a part that is a text; the second is that of other servers."""
 
 COMMENTARY: Final = "commentary"
-"""The phase of a message that is said on the way, before a call or the answer."""
+"""The phase of an intermediate message, before a call or the answer."""
 
 ANSWERS: Final = ("assistant", None)
 """The role of a message that is an answer; Fireworks repeats those of the request before it."""
@@ -62,7 +62,7 @@ class Message(NamedTuple):
     Attributes:
         text: The text of all its parts.
         is_whole: Whether it is finished.
-        is_commentary: Whether it is no part of the answer.
+        is_commentary: Whether it is not part of the answer.
     """
 
     text: str
@@ -78,9 +78,9 @@ class Output(NamedTuple):
         refusals: The words in which the model refused.
         reasoning: The pieces of reasoning.
         calls: The tool calls.
-        answered: The ids of calls whose answer stands in the output too.
+        answered: The ids of calls whose answer is also in the output.
         others: How many items are of a kind that has no column.
-        is_empty: Whether there is no item of the model's.
+        is_empty: Whether the model wrote no item.
     """
 
     messages: list[Message]
@@ -97,7 +97,7 @@ def read(body: Body) -> Answer:
 
     The text is that of the last message that is whole: where there are several, the first is often a fragment
     (opentargets/mira#70: in all 557 of 233,124 real lines that had several). If none is whole, it is the last one with
-    words in it. Commentary is no answer, and only in `texts`.
+    words in it. Commentary is not an answer and is only in `texts`.
 
     Returns:
         What it says; the outcome follows its `status` and `error`, and a last message that is not finished.

@@ -114,7 +114,7 @@ NO_EXPONENT: Final = (b"\0", b"\x80")
 
 
 def _is_denormal(data: bytes) -> bool:
-    """Tell whether no value is a normal number, and not all are 0: no model gives such a vector."""
+    """Return whether no value is a normal number and not all are 0: models never give such a vector."""
     if data[3::4].strip(b"\0\x80") or max(data[2::4]) >= 0x80:
         return False
     return bool(data[2::4].strip(b"\0") or data[1::4].strip(b"\0") or data[0::4].strip(b"\0"))

@@ -132,6 +132,6 @@ def json_of_row(value: Any, *, for_people: bool = False) -> str:  # noqa: ANN401
 
 
 class _Piece(str):
-    """Text that is written as it is."""
+    """Text that is written unchanged."""
 
     __slots__ = ()

@@ -22,7 +22,7 @@ __all__ = ["join"]
 COUNTED = (*OUTCOMES, "unknown", "superseded", "conflicting", "duplicate", "parse_error", "unmatched", *counts_of("join"))
 
 
-@click.command(cls=FilesOrPairs, short_help="Put results beside their requests, every request accounted for.")
+@click.command(cls=FilesOrPairs, short_help="Join results to their requests, every request accounted for.")
 @files_or_pairs_argument
 @inputs_option
 @pairs_option
@@ -74,7 +74,7 @@ def join(
     them, or - for standard input. gzip, bz2 and zstd are read too.
 
     Where request files have ids in common, each result belongs to one of them: the manifest of a campaign says to which, the
-    batch object beside the results (BATCH.json), their name (monday_output.jsonl), or --pair. Where nothing does, nothing is
+    batch object next to the results (BATCH.json), their name (monday_output.jsonl), or --pair. If none of them decides, nothing is
     written. A request line that is in two files, byte for byte, is one request.
 
     Every request has a row, with its outcome: succeeded, incomplete, failed, expired, cancelled, no_response, malformed or

@@ -20,11 +20,11 @@ ERASE_LINE = "\r\x1b[K"
 
 
 class _Voice:
-    """What is said on standard error.
+    """What is written to standard error.
 
     Attributes:
         is_quiet: Whether only errors are.
-        drawn: The line that is drawn now; None where there is none.
+        drawn: The line that is drawn now, or None.
     """
 
     is_quiet: bool = False

@@ -268,7 +268,7 @@ NO_ROOM = ("can't start new thread", "can't allocate", "cannot allocate memory",
 
 
 def _is_short_of_room(error: BaseException) -> bool:
-    """Tell whether memory or threads are missing: as such, as a thread that can't start, or as a library that can't be loaded."""
+    """Return whether an error means too little memory or too few threads: directly, or as a failed thread start or library load."""
     if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM):
         return True
     words = str(error).lower()

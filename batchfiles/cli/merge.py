@@ -102,7 +102,7 @@ def summary(report: MergeReport) -> Iterator[str]:
     if report.repeated_inputs:
         yield f"{plural(report.repeated_inputs, 'line')} left out: the same request, byte for byte, is in another file"
     elif report.dropped:
-        yield f"{plural(report.dropped, 'line')} left out, whose custom_id stands in another line too"
+        yield f"{plural(report.dropped, 'line')} left out, whose custom_id is in another line too"
     if report.unreadable:
         yield f"{plural(report.unreadable, 'line')} without a custom_id that can be read: copied, and compared with nothing"
     made = f"{plural(report.lines, 'line')} of {plural(len(report.files), 'file')}, {size(report.bytes)}"

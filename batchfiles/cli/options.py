@@ -40,13 +40,13 @@ csv_null_option = click.option(
     "csv_nulls",
     multiple=True,
     metavar="TEXT",
-    help="What null is in CSV, as it stands in the file: a word such as NA, '' for nothing, '\"\"' for two quotes. Repeatable. "
+    help="What null is in CSV, as written in the file: a word such as NA, '' for nothing, '\"\"' for two quotes. Repeatable. "
     "[default: '' and '\"\"']",
 )
 
 
 def _pair(_context: click.Context, _parameter: click.Parameter, values: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
-    """Take pairs of names apart at the `=` before which a file is named; names may have more of them."""
+    """Split pairs of names at the `=` that follows a file name; names may contain other `=`."""
     found = []
     for value in values:
         parts = value.split("=")
@@ -130,7 +130,7 @@ def line_cap_option(words: str, *, default: int = LINE_CAP) -> Callable[[Command
 
     Args:
         words: What becomes of a longer one, for its help.
-        default: The cap where nothing is said, in bytes.
+        default: The default cap in bytes.
     """
     return click.option(
         "--max-line-bytes",

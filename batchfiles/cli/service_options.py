@@ -110,7 +110,7 @@ def service_options(command: Command) -> Command:
     def with_service(*arguments: Any, **options: Any) -> Any:  # noqa: ANN401 - a command's own
         service = Service(**{name: options.pop(name) for name in NAMES})
         if service.quiet and service.verbose:
-            raise click.UsageError("-q says nothing, and -v says more: say one of them.")
+            raise click.UsageError("-q and -v exclude each other: use one of them.")
         with speaking(quiet=service.quiet, verbose=service.verbose), advice(service):
             return command(*arguments, service=service, **options)
 
@@ -126,7 +126,7 @@ FROM_ENVIRONMENT = "env:"
 
 
 def pairs(form: str) -> Callable[[click.Context, click.Parameter, tuple[str, ...]], dict[str, str]]:
-    """Return what takes names and values apart.
+    """Return a callback that splits names and values.
 
     Args:
         form: How they are written, such as `KEY=VALUE`.
@@ -146,7 +146,7 @@ def pairs(form: str) -> Callable[[click.Context, click.Parameter, tuple[str, ...
 
 
 def secret_pairs(form: str) -> Callable[[click.Context, click.Parameter, tuple[str, ...]], dict[str, str]]:
-    """Return what takes names and values apart, and takes a value `env:VARIABLE` from the environment."""
+    """Return a callback that splits names and values, and reads a value `env:VARIABLE` from the environment."""
     taken_apart = pairs(form)
 
     def revealed(context: click.Context, option: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:

@@ -41,7 +41,7 @@ class Client(ServiceClient):
         key: The key, or a function that returns one and is asked again after a 401; else `OPENAI_API_KEY`.
         config: Where the service is; else what `base_url` and the variables of the environment say.
         base_url: The address of an OpenAI-compatible service.
-        headers: More headers of each request, beside those of the configuration: gateways need some.
+        headers: More headers for each request, in addition to those of the configuration: some gateways need them.
         query: More parameters of each address.
         timeout: Seconds for a whole request, from its sending to the end of its answer; for a file on its way ten times as many.
         policy: How often a call is tried.

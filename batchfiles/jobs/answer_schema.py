@@ -55,7 +55,7 @@ def requested_schema(inputs: Sequence[LocalFile], *, parse_dates: bool, cap: int
     """Take the schema from the first request that asks for one.
 
     Raises:
-        Mismatch: There is none, or no type can be made of its schema.
+        Mismatch: There is none, or its schema can't be converted to a type.
     """
     found = first_request(inputs, _asks, cap=cap)
     if found is None:
@@ -76,5 +76,5 @@ def requested_schema(inputs: Sequence[LocalFile], *, parse_dates: bool, cap: int
 
 
 def _asks(line: bytes, request: dict[str, Any] | None) -> bool:
-    """Tell whether a request asks for a schema; before it is decoded, whether it may."""
+    """Return whether a request asks for a schema; before it is decoded, whether it may."""
     return may_ask(line) if request is None else schema_of_request(request.get("body")) is not None

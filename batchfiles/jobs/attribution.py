@@ -1,6 +1,6 @@
-"""Which request file results belong to, where ids repeat over request files: what the batch objects beside them and names say.
+"""Find the request file of results if request files share ids: by batch objects next to the results and by file names.
 
-Nothing here guesses: a file whose name or batch object fits two request files, or none, stays as it is.
+Nothing is guessed: a file whose name or batch object fits two request files, or none, is not attributed.
 """
 
 from __future__ import annotations
@@ -122,7 +122,7 @@ class _Evidence:
         return named[0] if len(ids) == 1 else None
 
     def _is_alone(self, path: Place) -> bool:
-        """Tell whether the results of a folder can be those of one batch: one output file, and one error file."""
+        """Return whether the results of a folder can be those of one batch: one output file and one error file."""
         names = [
             file.original.name for file in self._results if file.original is not None and file.original.parent == path.parent
         ]
@@ -167,7 +167,7 @@ class _Evidence:
 
     @cached_property
     def _uploads(self) -> list[tuple[str, str]]:
-        """The ids of uploaded files and their names, from the file objects that lie beside the others."""
+        """The ids of uploaded files and their names, from the file objects in the folder."""
         folders = dict.fromkeys(file.original.parent for file in (*self._results, *self._inputs) if file.original is not None)
         return [
             (value["id"], value["filename"])
@@ -182,7 +182,7 @@ class _Evidence:
         """Return the request file that a result file is called after."""
         stem = BATCH_IN_NAME.sub("", stem_of(path.name)).strip(" ._-")
         core = _core(AROUND_RESULT, stem)
-        # Numbers alone say nothing: results are often counted in the order in which they were fetched.
+        # Numbers alone prove nothing: results are often numbered in the order in which they were fetched.
         if not core or (core.isdigit() and not RESULT_NAME.fullmatch(path.name)):
             return None
         for name_of in (_exactly, _request_core):
@@ -225,7 +225,7 @@ def _core(pattern: re.Pattern[str], stem: str) -> str:
 
 
 def _is_in(identifier: str, name: str) -> bool:
-    """Tell whether an id is in a name, and not only as a part of a longer one."""
+    """Return whether an id is in a name, and not only as part of a longer one."""
     return re.search(rf"(?<![A-Za-z0-9]){re.escape(identifier)}(?![A-Za-z0-9])", name) is not None
 
 

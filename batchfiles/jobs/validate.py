@@ -129,7 +129,7 @@ class _Repetitions:
         self._tally.add(
             Finding(
                 code="duplicate_custom_id",
-                message=f"The custom_id for this request is a duplicate of another request: '{shown}' stands on {where} already.",
+                message=f"The custom_id for this request is a duplicate of another request: '{shown}' is already on {where}.",
                 path=self._files[file].name,
                 line_number=line,
                 byte_offset=byte_offset,

@@ -42,7 +42,7 @@ FAULTS = {
     "cut_chunk": "ends the body after `after` bytes, in the middle of a chunk (`Transfer-Encoding: chunked`)",
     "drip": "sends one byte every `pause` seconds",
     "drip_head": "sends the head, one byte every `pause` seconds, and then the body",
-    "hints": "sends `after` answers 103, one every `pause` seconds, and then its own",
+    "hints": "sends `after` responses with status 103, one every `pause` seconds, and then the real one",
     "no_range": "sends the whole file to a request for a part",
     "other_range": "sends a part that begins elsewhere",
     "changed": "says that the file has another entity tag",

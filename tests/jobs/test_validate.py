@@ -234,7 +234,7 @@ def test_a_repeated_id_is_named_with_both_places():
         (5, 1, "a"),
     ]
     assert repeated[0].first_path == repeated[0].path == "<stream>"
-    assert "'a' stands on line 1 already" in repeated[0].message
+    assert "'a' is already on line 1" in repeated[0].message
 
 
 def test_ids_are_compared_decoded():

@@ -55,7 +55,7 @@ PROCESSING = frozenset(
 )
 """States of a file that pass [Azure OpenAI REST reference, OpenAIFile and its older FileState, read 2026-11].
 
-`uploaded` is not among them: many services say nothing else.
+`uploaded` is not among them: many services have no other status.
 """
 
 UNPROCESSED = frozenset({"error", "failed", "deleting", "deleted", "canceled", "cancelled"})
