@@ -1,6 +1,6 @@
 """One line of bytes <-> dict <-> record; the one door to JSON on the file side.
 
-`loads` is orjson, and behind it a slow path for what orjson refuses and real files contain: escapes of lone surrogates (cut
+`loads` is orjson, with a slow path for what orjson refuses and real files contain: escapes of lone surrogates (cut
 model output) and bare `NaN` (SGLang's batch writer). Nothing here recurses over a decoded value: orjson reads 1,024 levels, and
 Python's stack has fewer. Integers beyond 64 bits become floats, as in orjson; code that needs their
 digits takes the bytes.
@@ -421,12 +421,12 @@ NO_NUMBER = "a float is infinite or no number"
 
 
 def _lost_a_number(line: bytes, value: object) -> bool:
-    """Tell whether orjson wrote null for a float that JSON has no number for; few requests have a null at all."""
+    """Return whether orjson wrote null for a float that JSON has no number for; few requests have a null at all."""
     return b"null" in line and _has_no_number(value)
 
 
 def _has_no_number(value: object) -> bool:
-    """Tell whether there is an infinity or a NaN somewhere in a value."""
+    """Return whether there is an infinity or a NaN somewhere in a value."""
     if type(value) is dict:
         return any(map(_has_no_number, value.values()))
     if type(value) is list or type(value) is tuple:

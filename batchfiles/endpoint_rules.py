@@ -60,7 +60,7 @@ def content_of(url: str) -> Content | None:
 
 
 def has_default_model(url: str) -> bool:
-    """Tell whether an endpoint has a model of its own for requests that name none."""
+    """Return whether an endpoint has a model of its own for requests that name none."""
     return name_of(url) in WITH_DEFAULT_MODEL
 
 

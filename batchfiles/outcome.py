@@ -158,8 +158,8 @@ def _line_of(output: BatchRequestOutput) -> dict[str, Any]:
 def as_answer_to(result: Result, url: str | None) -> Result:
     """Return a result as the answer to a request that named this url.
 
-    A body that can't come from there (the request echoed, a chat completion in the place of vectors) is no response. Where
-    nothing is known of the url, or there is no body, the result is what it was.
+    A body that can't come from there (the request echoed, a chat completion in place of vectors) is `no_response`. If the
+    url is unknown, or the body is missing, the result is unchanged.
     """
     body = result.body
     if body is None or result.outcome not in ANSWERED or bodies.can_answer(body, url):
@@ -174,7 +174,7 @@ def as_answer_to(result: Result, url: str | None) -> Result:
 
 
 def retryable(outcome: str, status_code: int | None, error_code: str | None = None, error_type: str | None = None) -> bool:
-    """Tell whether the same request may succeed if it is sent again.
+    """Return whether the same request may succeed if it is sent again.
 
     Args:
         outcome: One of `OUTCOMES`.

@@ -139,7 +139,7 @@ class Listing(Generic[T]):
 
     Attributes:
         after: The cursor of the next page; None for the first one.
-        is_over: Whether there is no next page.
+        is_over: Whether this is the last page.
     """
 
     def __init__(self, after: str | None = None) -> None:

@@ -109,7 +109,7 @@ FAMILIES: Final = (
 
 
 def can_answer(body: Body, url: str | None) -> bool:
-    """Tell whether a body can be the answer to a request of a url.
+    """Return whether a body can be the answer to a request of a url.
 
     A text is one whichever endpoint it comes from: gateways answer a chat completion with what their provider wrote.
 

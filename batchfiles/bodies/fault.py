@@ -84,7 +84,7 @@ class Fault(NamedTuple):
 
 
 def said(error: object) -> bool:
-    """Tell whether the value of an `error` key says that something went wrong: null, `{}`, `""` and all-null objects don't."""
+    """Return whether the value of an `error` key says that something went wrong: null, `{}`, `""` and all-null objects don't."""
     waiting = [error]
     while waiting:  # without recursion: lists may be nested more deeply than Python's stack
         error = waiting.pop()

@@ -28,14 +28,14 @@ ToolCall = dict[str, str | None]
 
 
 def is_message(body: Body) -> bool:
-    """Tell whether a body is an Anthropic message: content blocks at the top."""
+    """Return whether a body is an Anthropic message: content blocks at the top."""
     if type(body.get("content")) is not list and type(body.get("content")) is not str:
         return False
     return body.get("type") == "message" or "stop_reason" in body or body.get("role") == "assistant"
 
 
 def is_candidates(body: Body) -> bool:
-    """Tell whether a body is Gemini's: candidates, or the block of a prompt."""
+    """Return whether a body is Gemini's: candidates, or the block of a prompt."""
     candidates = body.get("candidates")
     if type(candidates) is list and candidates and type(candidates[0]) is dict:
         return not KEYS_OF_A_CANDIDATE.isdisjoint(candidates[0])
@@ -47,7 +47,7 @@ KEYS_OF_A_CANDIDATE: Final = frozenset({"content", "finishReason", "finish_reaso
 
 
 def is_single_message(body: Body) -> bool:
-    """Tell whether a body has a message of the assistant at the top, without choices: Cohere v2, Ollama."""
+    """Return whether a body has a message of the assistant at the top, without choices: Cohere v2, Ollama."""
     message = body.get("message")
     return type(message) is dict and message.get("role") == "assistant"
 
@@ -201,7 +201,7 @@ def read_single_message(body: Body) -> Answer:
 
 
 def is_converse(body: Body) -> bool:
-    """Tell whether a body is that of Bedrock's Converse: a message in `output`."""
+    """Return whether a body is that of Bedrock's Converse: a message in `output`."""
     return type(body.get("output")) is dict and type(body["output"].get("message")) is dict
 
 

@@ -157,7 +157,7 @@ def _parts(usage: Mapping[str, Any], tally: Tally) -> list[Any]:
     """Look for cached, written and reasoning tokens wherever providers put them.
 
     Returns:
-        For each the first count that is not 0, 0 if all are 0, None if there is no count.
+        For each the first count that is not 0, 0 if all are 0, None without counts.
     """
     found: list[Any] = [None, None, None]
     for names, keys in ((OF_INPUT, INPUT_DETAILS), (OF_OUTPUT, OUTPUT_DETAILS)):

@@ -1,7 +1,7 @@
-"""How the numbers of a vector are written, which is decided by the request and not said by the answer.
+"""How the numbers of a vector are encoded: the request decides it, and the answer does not state it.
 
-A list of numbers needs no rule. A text is base64 of the numbers in the type that the request asked for; without a word of it,
-of little-endian float32, as OpenAI writes it. Whatever it was, the values come out as little-endian float32.
+A list of numbers needs no rule. A text is base64 of the numbers in the type that the request asked for; by default,
+of little-endian float32, as OpenAI writes it. The values are always returned as little-endian float32.
 """
 
 from __future__ import annotations

@@ -68,14 +68,14 @@ def join(
     with_prefix: str,
     **options: Unpack[SharedOptions],
 ) -> None:
-    """Put results beside their requests: a table with a row for each request, in the order of the requests.
+    """Join results to their requests: a table with a row for each request, in the order of the requests.
 
     FILE is a request file, an output file or an error file, in any mix, sorted by what the lines say; or a folder or a glob of
     them, or - for standard input. gzip, bz2 and zstd are read too.
 
-    Where request files have ids in common, each result belongs to one of them: the manifest of a campaign says to which, the
+    If request files have ids in common, each result is assigned to one of them: by the manifest of a campaign, the
     batch object next to the results (BATCH.json), their name (monday_output.jsonl), or --pair. If none of them decides, nothing is
-    written. A request line that is in two files, byte for byte, is one request.
+    written. A request line that two files contain byte for byte is one request.
 
     Every request has a row, with its outcome: succeeded, incomplete, failed, expired, cancelled, no_response, malformed or
     missing. What else is found (results that nobody asked for, several results for a request) is counted and told on standard

@@ -48,7 +48,7 @@ COMPLETION = "_BATCHFILES_COMPLETE"
 FILE_COMMANDS = {
     "prepare": ("batchfiles.cli.prepare:prepare", "Make a request of each row of a table."),
     "validate": ("batchfiles.cli.validate:validate", "Check request files before they are sent."),
-    "join": ("batchfiles.cli.join:join", "Put results beside their requests, every request accounted for."),
+    "join": ("batchfiles.cli.join:join", "Join results to their requests, every request accounted for."),
     "export": ("batchfiles.cli.export:export", "Turn result files into a table, without their requests."),
     "retry": ("batchfiles.cli.retry:retry", "Write the requests that may succeed if they are sent again."),
     "edit": ("batchfiles.cli.edit:edit", "Change the same value in every line, and no other byte."),
@@ -119,7 +119,7 @@ class Commands(click.Group):
         """Find the command that is meant, or name the one that may have been meant."""
         if args and args[0] not in COMMANDS and not args[0].startswith("-"):
             near = nearest(args[0], COMMANDS)
-            ctx.fail(f"There is no command {args[0]!r}{f', did you mean {near!r}?' if near else '.'}")
+            ctx.fail(f"No such command {args[0]!r}{f', did you mean {near!r}?' if near else '.'}")
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's signature
@@ -247,7 +247,7 @@ def _forget_stdout() -> None:
 
 
 def _is_wrong_usage(error: BaseException) -> bool:
-    """Tell whether another command line would help.
+    """Return whether another command line would help.
 
     Our functions say "wrong call" by a plain ValueError. One from elsewhere, or of a narrower kind, is a bug.
     """

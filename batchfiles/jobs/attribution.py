@@ -245,7 +245,7 @@ def _batches_in(folder: Place) -> Iterator[_Batch]:
 
 
 def is_batch_object(value: dict[str, Any]) -> bool:
-    """Tell whether a JSON object is a batch, as the service returns it."""
+    """Return whether a JSON object is a batch, as the service returns it."""
     if value.get("object") == "batch":
         return True
     return isinstance(value.get("id"), str) and "status" in value and ("input_file_id" in value or "input_files" in value)

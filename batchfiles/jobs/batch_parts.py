@@ -40,7 +40,7 @@ class BatchParts:
         self._folders = {path.parent for path, number in self._by_path.items() if number in self.own_batches}
 
     def are_apart(self, one: int, other: int) -> bool:
-        """Tell whether one manifest names two request files, so that their lines are different requests whatever they say."""
+        """Return whether one manifest names two request files, so that even equal lines in them are different requests."""
         folders = {self._paths[number].parent for number in (one, other) if number in self.own_batches}
         return one in self.own_batches and other in self.own_batches and len(folders) == 1
 

@@ -66,7 +66,7 @@ class CopiedLines:
         self._on_bytes = on_bytes
 
     def is_readable(self, line: bytes) -> bool:
-        """Tell whether a line says what a request or a result must say, whichever of the two the lines that were read are."""
+        """Return whether a line has what a request or a result must have, depending on the role of the lines that are read."""
         if self.wanted == "results":
             return read_result(line)[0] is not None
         try:

@@ -71,7 +71,7 @@ class FileRoles:
         return BatchParts(self.inputs).own_batches
 
     def are_apart(self) -> Callable[[int, int], bool]:
-        """Return what tells of two request files whether a manifest makes different requests of equal lines in them."""
+        """Return a predicate of two request files: does a manifest make equal lines in them different requests?"""
         return BatchParts(self.inputs).are_apart
 
     def names(self) -> dict[str, list[str]]:
@@ -166,7 +166,7 @@ def paired_sources(pairs: Pairs, filesystem: object = None) -> list[_Pair]:
 
     Raises:
         FileError: A file is not there.
-        TypeError: A pair is none, or is of open files.
+        TypeError: A pair is not a pair, or has open files.
         ValueError: The requests of a pair are several files, or a file of results is in the pairs of two request files.
     """
     found: list[_Pair] = []
@@ -208,7 +208,7 @@ def files_and_pairs(sources: Iterable[SourceLike], pairs: Pairs, filesystem: obj
 
     Raises:
         FileError: A file is not there.
-        TypeError: A pair is none, or something is no source.
+        TypeError: A pair is not a pair, or an argument is not a source.
         ValueError: A pair contradicts another, or standard input is named twice.
     """
     paired = paired_sources(pairs, filesystem)

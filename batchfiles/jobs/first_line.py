@@ -53,11 +53,11 @@ def table_of_results(files: Iterable[LocalFile], *, cap: int) -> str:
 def first_request(
     files: Iterable[LocalFile], is_wanted: Callable[[bytes, dict[str, Any] | None], bool], *, cap: int
 ) -> tuple[str, int, dict[str, Any]] | None:
-    """Return the first request that is wanted and can be read, with its file's name and its line number; None if there is none.
+    """Return the first wanted request that can be read, with its file's name and its line number; None if there is none.
 
     Args:
         files: The request files.
-        is_wanted: Takes a line and None, and tells whether it is worth decoding; then the line and the request.
+        is_wanted: Gets a line and None and returns whether to decode it; then gets the line and the request.
         cap: The longest line that the job reads, in bytes.
     """
     for file in files:

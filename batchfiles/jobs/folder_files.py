@@ -1,4 +1,4 @@
-"""What is read of a folder beside its JSONL files, and what is passed over and named."""
+"""Which files of a folder are read in addition to its JSONL files, and which are skipped and named."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ OWN = ("run.journal", "run.lock")
 """What `run` keeps in its folder."""
 
 JSON_BYTES = 4 * 1024 * 1024
-"""A JSON file of more bytes is no batch object."""
+"""A JSON file with more bytes is not read as a batch object."""
 
 NAMES_SHOWN = 3
 
@@ -101,7 +101,7 @@ def not_read_words(names: Sequence[str]) -> str:
 
 
 def _holds_results(source: Source) -> bool:
-    """Tell whether the first line of a file is a result."""
+    """Return whether the first line of a file is a result."""
     try:
         with source.open() as stream:
             head = b""
@@ -121,7 +121,7 @@ def _holds_results(source: Source) -> bool:
 
 
 def _is_known(place: Place) -> bool:
-    """Tell whether a file is a batch object, or what this package keeps in a folder."""
+    """Return whether a file is a batch object, or one that this package keeps in a folder."""
     if place.name in OWN:
         return True
     if not place.name.endswith(".json"):

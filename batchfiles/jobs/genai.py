@@ -102,7 +102,7 @@ class GenaiPrices:
         )
 
     def _has_batch_price(self, found: Any) -> bool:  # noqa: ANN401 - its values
-        """Tell whether there is a price for batches today, of this provider: a model that it borrows from another has none."""
+        """Return whether this provider has a batch price today; a model that it borrows from another provider has none."""
         return any(found.model is model for model in found.provider.models) and any(
             variant.when == BATCH and (variant.constraint is None or variant.constraint.active(self._now))
             for variant in found.model.price_variants or ()

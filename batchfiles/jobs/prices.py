@@ -49,7 +49,7 @@ PARTS: Final = (*INPUT_PARTS, *OUTPUT_PARTS)
 NO_PARTS: Final[Mapping[str, int]] = MappingProxyType({})
 
 GENAI: Final = "genai"
-"""What stands for the prices of the package genai-prices."""
+"""The name for the prices of the package genai-prices."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ class Price:
     is_batch_price: bool = False
 
     def at(self, input_tokens: int) -> Price:
-        """Return the price of a request with so many input tokens: that of its tier, which takes from below what it lacks."""
+        """Return the price of a request with this many input tokens: that of its tier, completed by the lower tiers."""
         found = self
         for tier in self.tiers:
             if input_tokens > tier.above:

@@ -44,7 +44,7 @@ OFFSET_MASK = (1 << OFFSET_BITS) - 1
 ID_SHOWN = 128
 WAYS_OUT = (
     "name the results after their request file (monday_output.jsonl for monday.jsonl), keep the batch object (BATCH.json, as "
-    "`batchfiles download` writes it) beside them, join each request file with its own results, or say it: "
+    "`batchfiles download` writes it) next to them, join each request file with its own results, or use "
     "--pair REQUESTS=RESULTS (in Python pairs={requests: results})"
 )
 
@@ -86,7 +86,7 @@ class SharedIds(Exception):
 
 
 def first_ids_meet(inputs: Sequence[LocalFile]) -> bool:
-    """Tell whether the first lines of request files have ids in common, as those do that all begin with `request-1`."""
+    """Return whether the first lines of request files have ids in common, as files that all begin with `request-1` do."""
     seen: set[str | None] = {None}
     for file in inputs:
         block = next(read_blocks(Source(file.name, path=file.path), lambda _: None, block_size=HEAD), None)
@@ -98,7 +98,7 @@ def first_ids_meet(inputs: Sequence[LocalFile]) -> bool:
 
 
 def shares_ids(index: Index) -> bool:
-    """Tell whether an index of request lines has lines of several files under one digest."""
+    """Return whether an index of request lines has lines of several files under one digest."""
     return any(len({index.place(entry).file for entry in run}) > 1 for run in index.repeated())
 
 
@@ -106,7 +106,7 @@ class Contest(NamedTuple):
     """An id that means different requests in different files.
 
     Attributes:
-        digest: Of the id, as the index of the requests has it.
+        digest: The digest of the id in the index of the requests.
         custom_id: The id.
         first: Where it is first.
         second: Where another line with it is, in another file.
@@ -143,7 +143,7 @@ class RepeatedRequests:
 
     @classmethod
     def load(cls, spec: Spec | None) -> RepeatedRequests:
-        """Read what `save` wrote; nothing is repeated where there is no spec."""
+        """Read what `save` wrote; without a spec nothing is repeated."""
         repeats, origins = array("Q"), array("Q")
         if spec is not None:
             with Path(spec["path"]).open("rb") as file:
@@ -221,7 +221,7 @@ def find_repeated(
         spool: Where the index goes.
         size: The bytes of a range.
         cap: The longest line that is read, in bytes.
-        apart: Tells of the numbers of two files whether a manifest makes different requests of equal lines in them.
+        apart: A predicate of the numbers of two files: does a manifest make equal lines in them different requests?
 
     Returns:
         The ranges of the files, as `survey.with_line_numbers` returns them; what is repeated; the ids that are contested.
@@ -266,7 +266,7 @@ def _compare(
 
 
 def _id_of(line: bytes) -> str | None:
-    """Return the id of a request; None where a line is none."""
+    """Return the id of a request; None if a line is not a request."""
     try:
         value = loads(line)
     except InvalidLine:
@@ -284,7 +284,7 @@ def _repetitions(lines: list[tuple[Place, bytes]], apart: Callable[[int, int], b
     firsts: dict[bytes, list[Place]] = {}
     for place, line in lines:
         known = firsts.setdefault(line, [])
-        # A line that stands twice in one file stays two requests: the service answers both, or refuses the file.
+        # A line that occurs twice in one file is two requests: the service answers both, or refuses the file.
         origin = next((each for each in known if each.file != place.file and not apart(each.file, place.file)), None)
         if origin is not None:
             yield place, origin

@@ -46,7 +46,7 @@ class FindingGroup:
     same_message: bool
 
     def __str__(self) -> str:
-        """Return a finding alone as it is, and several as `path: severity: 300 lines (3, 7, …): message at json_path (code)`."""
+        """Return a single finding as it is, and several as `path: severity: 300 lines (3, 7, …): message at json_path (code)`."""
         if self.count == 1 or not self.line_numbers:
             return str(self.first)
         first = "" if self.same_message else ", the first of them"
@@ -126,7 +126,7 @@ class Report:
 
     @property
     def ok(self) -> bool:
-        """Whether there is no error; there may be warnings."""
+        """Whether there are no errors; there may be warnings."""
         return not self.errors
 
     @property

@@ -80,7 +80,7 @@ def paired_as(side: Side) -> str:
 
 
 def is_blank(line: bytes) -> bool:
-    """Tell whether a line holds nothing but what is white space to JSON."""
+    """Return whether a line holds nothing but what is white space to JSON."""
     return not line.strip(JSON_SPACE)
 
 

@@ -32,7 +32,7 @@ MEDIA_KEYS: Final = frozenset({
     "image_base64", "video_base64", "image_embeds", "audio_embeds", "prompt_embeds",  # Voyage, vLLM
     "inline_data", "inlineData", "fileData",  # Gemini
 })  # fmt: skip
-"""Keys of pictures, sound and files: whatever strings are in them, none is text that the model reads."""
+"""Keys of images, audio and files: strings in them are never text that the model reads."""
 
 MEDIA_DATA: Final = frozenset({"data", "url", "b64_json", "base64"})
 MEDIA_TYPES: Final = ("image", "audio", "video", "base64")
@@ -51,11 +51,11 @@ def token_counter(name: str) -> TokenCounter:
 
     Args:
         name: `"estimate"`, `"tiktoken"` for the encoding of each body's model, or `"tiktoken:ENCODING"` for the same encoding
-            whatever the models are called, such as `"tiktoken:o200k_base"`.
+            for every model name, such as `"tiktoken:o200k_base"`.
 
     Raises:
         MissingDependency: `tiktoken` is not installed, or the encoding is not on this machine.
-        ValueError: There is no counter of that name, or no such encoding.
+        ValueError: The counter or the encoding is unknown.
     """
     kind, colon, encoding = name.partition(":")
     if name == "estimate":
@@ -81,7 +81,7 @@ def estimated_tokens(body: dict[str, Any]) -> int:
 
 
 def is_media(holder: dict[str, Any], key: str) -> bool:
-    """Tell whether what is under a key of an object is a picture, sound or a file, by its place and never by how it begins."""
+    """Return whether the value of a key is an image, audio or a file, by its place and never by its first bytes."""
     if key in MEDIA_KEYS:
         return True
     kind = holder.get("type")
@@ -111,7 +111,7 @@ def _read_by_the_model(body: dict[str, Any]) -> Iterator[str | int]:
 
 
 def _schema(schema: dict[str, Any]) -> Iterator[str]:
-    """Yield the keys and the texts of a JSON Schema; none of them is media, whatever a property is called."""
+    """Yield the keys and the texts of a JSON Schema; none of them is media, under any property name."""
     waiting: list[Any] = [schema]
     while waiting:
         value = waiting.pop()
@@ -125,7 +125,7 @@ def _schema(schema: dict[str, Any]) -> Iterator[str]:
 
 
 class _Tiktoken:
-    """Counts with one encoding, or that of each body's model, as far as it is on this machine already: nothing is downloaded."""
+    """Counts with one encoding, or that of each body's model. It must be on this machine: nothing is downloaded."""
 
     def __init__(self, encoding: str | None = None) -> None:
         try:

@@ -26,7 +26,7 @@ from batchfiles.streams.spool import Spool
 __all__ = ["JoinedTable", "has_parse_error", "ids_as_verdicts", "ids_in", "joined_table", "read_verdict", "table_as_verdicts"]
 
 SUFFIXES = (".parquet", ".arrow", ".arrows", ".feather", ".csv", ".csv.gz", ".csv.bz2", ".csv.zst", ".csv.zstd")
-"""What a table is called; JSONL could as well be results, and so is none."""
+"""Suffixes of tables; JSONL is not among them, because it may hold results."""
 
 NEEDED = dict.fromkeys(("custom_id", "outcome", "retryable"), "it is not a table of `join`, or a column was left out")
 COLUMNS = (*NEEDED, "status_code", "error_code", PARSE_ERROR, "input_source")
@@ -54,7 +54,7 @@ def read_verdict(line: bytes) -> tuple[dict[str, Any], Result]:
 
 
 def has_parse_error(value: dict[str, Any] | None) -> bool:
-    """Tell whether the text of an answer did not parse, as the table said."""
+    """Return whether the text of an answer did not parse, as the table said."""
     return value is not None and "verdict" in value and bool(value["verdict"][4])
 
 
@@ -141,7 +141,7 @@ def table_as_verdicts(
         The files, each with the number of the request file that its rows belong to; None where they may belong to any.
 
     Raises:
-        Mismatch: It is no joined table, a value in it does not fit its column, or it was made of other request files.
+        Mismatch: It is not a joined table, a value in it does not fit its column, or it was made from other request files.
         TruncatedFile: It is damaged.
         FileError: It can't be read, or there is no room for the copies.
     """
@@ -164,7 +164,7 @@ def table_as_verdicts(
         with path.open("ab") as file:
             file.writelines(map(_line_of_row, group))
     if rows and not paths:
-        raise Mismatch("has no custom_id in any row: nothing tells which requests its rows belong to", path=table.name)
+        raise Mismatch("has no custom_id in any row, so its rows can't be assigned to requests", path=table.name)
     found = {source: LocalFile.of(table.name, None, path) for source, path in paths.items()}
     return _assigned(found, inputs, table.name)
 

@@ -1,7 +1,7 @@
 """What the body of a request may hold, endpoint by endpoint: every rule is registered here once.
 
 To add a rule, put a check of one value into the table of the endpoint (`rules/chat.py` and its siblings), or a `Rule` on several
-keys into `RULES`. Both run on each line, whatever reads it.
+keys into `RULES`. Both run on each line, in every job.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class Rule(NamedTuple):
     """A rule on several keys of a body.
 
     Attributes:
-        keys: It runs on bodies that have one of them; on all bodies where there is none.
+        keys: It runs on bodies that have one of them; without keys, on all bodies.
         check: What is wrong with a body.
         by_model: Whether it depends on the model, whose names other services don't share.
     """

@@ -50,7 +50,7 @@ def refuse_existing(path: Path | RemotePath, *, force: bool) -> None:
 
 
 def _refuse_circle(path: Path) -> None:
-    """Raise where symbolic links lead in a circle: there is no target to replace, and Python's tests take it for not there."""
+    """Raise where symbolic links lead in a circle: they have no target to replace, and Python's tests report that it does not exist."""
     try:
         path.stat()
     except OSError as error:
@@ -190,7 +190,7 @@ def _is_device(path: Path) -> bool:
 
 
 def _is_foreign(error: OSError, *ours: Path) -> bool:
-    """Tell whether an error in the block is about something else: another file, or a connection, or said already."""
+    """Return whether an error in the block is about something else: another file, or a connection, or said already."""
     if isinstance(error, FileError | ConnectionError | TimeoutError):
         return True
     return error.filename is not None and not str(error.filename).startswith(tuple(map(str, ours)))

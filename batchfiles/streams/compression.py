@@ -25,7 +25,7 @@ CHUNK = 64 * 1024
 """Compressed bytes that are read at a time."""
 
 HEAD = 512
-"""Bytes that tell what a file is: a tar archive says so at its 258th. A slow pipe is not waited for."""
+"""Bytes that are needed to recognize a file: a tar archive has its magic at the 258th. A slow pipe is not waited for."""
 
 MAGIC_BYTES = 4
 """Bytes that must be there to tell a compression."""

@@ -66,7 +66,7 @@ def foreign_bytes(head: bytes, *, tables: bool) -> str | None:
 
 
 def is_text(head: bytes) -> bool:
-    """Tell whether the first bytes of a file may be text: UTF-8 without control characters, or UTF-16, which others name."""
+    """Return whether the first bytes of a file may be text: UTF-8 without control characters, or UTF-16, reported elsewhere."""
     if head.startswith((BOM_UTF16_LE, BOM_UTF16_BE)):
         return True
     try:

@@ -42,14 +42,14 @@ CUT = 150
 
 
 def _new_mark() -> str:
-    """Return what tells this process in a name, with some letters that make it a new one."""
+    """Return the part of a name that identifies this process, with some letters that make it unique."""
     machine, boot = _machine()
     process = os.getpid()
     return f"{machine}{boot}-{process:x}-{_start_of(process) or 0:x}-{secrets.token_hex(2)}"
 
 
 def unfinished_name(target: Path, ending: str = UNFINISHED) -> Path:
-    """Return a new name beside a target, hidden, that says whose it is."""
+    """Return a new hidden name next to a target that identifies its owner."""
     name = target.name.encode(errors="surrogateescape")[:CUT].decode(errors="ignore")
     return target.with_name(f".{name}.{_new_mark()}{ending}")
 
@@ -114,7 +114,7 @@ def _remove(path: Path, target: Path | None) -> None:
 
 
 def _is_dead(mark: str) -> bool:
-    """Tell whether a process of this machine is surely gone."""
+    """Return whether a process of this machine has certainly ended."""
     match = MARK.fullmatch(mark)
     machine, boot = _machine()
     if match is None or match[1] != machine:
@@ -136,9 +136,9 @@ def _is_dead(mark: str) -> bool:
 
 @lru_cache(maxsize=1)
 def _machine() -> tuple[str, str]:
-    """Return what tells this machine from others, and this start of it from earlier ones.
+    """Return the identity of this machine, and that of its current boot.
 
-    Processes of another namespace can't be asked for, so a container is a machine of its own.
+    Processes of another namespace can't be looked up, so a container counts as a separate machine.
     """
     boot = _text("/proc/sys/kernel/random/boot_id")
     namespace = ""
@@ -158,7 +158,7 @@ def _digest(text: str) -> str:
 
 
 def _start_of(process: int) -> int | None:
-    """Return when a process began, in ticks since the machine did; None where the system does not say, or there is no process."""
+    """Return when a process started, in ticks since the boot; None if the system does not report it, or the process does not exist."""
     # The second field is the program's name in brackets, which may hold spaces and brackets.
     fields = _text(f"/proc/{process}/stat").rpartition(")")[2].split()
     return int(fields[19]) if len(fields) > 19 else None

@@ -94,7 +94,7 @@ class RemotePath:
             return self.filesystem.get_file_info(self.path)
 
     def is_folder(self) -> bool:
-        """Tell whether there is a folder: of an object store, whether there are names below it."""
+        """Return whether there is a folder: of an object store, whether there are names below it."""
         from pyarrow.fs import FileType
 
         return bool(self.look().type == FileType.Directory)

@@ -108,7 +108,7 @@ class Source:
             yield stream
 
     def is_seekable_text(self) -> bool:
-        """Tell whether lines can be fetched by offset from the file itself: local, regular and not compressed."""
+        """Return whether lines can be fetched by offset from the file itself: local, regular and not compressed."""
         if self.path is None or not self.path.is_file():
             return False
         with self.open_raw() as file:
@@ -225,7 +225,7 @@ def _without_repeats(sources: list[Source]) -> list[Source]:
 
 
 def _never_named(passed_over: Iterable[Place], sources: list[Source]) -> tuple[Place, ...]:
-    """Return what is passed over in a folder and not named beside it."""
+    """Return what is skipped in a folder and not named separately."""
     places = [source.remote or source.path for source in sources]
     named = {_resolved(each) for place in places if place is not None for each in (place, place.parent)}
     return tuple(place for place in passed_over if _resolved(place) not in named)

@@ -91,7 +91,7 @@ PRIME_1, PRIME_2, PRIME_3 = 0x9E3779B185EBCA87, 0xC2B2AE3D27D4EB4F, 0x165667B19E
 PRIME_4, PRIME_5 = 0x85EBCA77C2B2AE63, 0x27D4EB2F165667C5
 WORD = (1 << 64) - 1
 STRIPE = 32
-"""Bytes that XXH64 takes at a time: a word for each of its four sums."""
+"""Bytes that XXH64 processes at a time: a word for each of its four sums."""
 PIECE = 64 * 1024
 """Bytes that are added up at a time."""
 SLOT = 128
@@ -101,7 +101,7 @@ LOW_WORDS = sum(WORD << at for at in SUMS)
 
 
 class Xxh64:
-    """XXH64 with seed 0, as the zstd format has it; the four sums are kept in one integer, so that one operation does for all.
+    """XXH64 with seed 0, as in the zstd format; the four sums are kept in one integer, so that one operation updates all.
 
     That makes 60 MB/s, twice as much as four integers. `xxhash` would be another dependency.
     """

@@ -117,7 +117,7 @@ class EmbeddingColumns(RequestColumns):
         return [(index, None) for index in range(wanted) if index not in indexes]
 
     def _without_repeats(self, sent: list[Place], custom_id: str | None) -> list[Place]:
-        """Return one vector for each index: where two differ, nobody knows which it is, and there is none."""
+        """Return one vector for each index; if two differ, there is none, because the right one is unknown."""
         known: dict[int, bytes | None] = {}
         kept: list[Place] = []
         for index, values in sent:

@@ -1,7 +1,7 @@
 """Rows of our own tables, which may come back rewritten: another program filtered them, changed types or wrote another format.
 
 pandas makes a float of a count with nulls, SQLite has no bools, CSV has only text, and most engines drop the metadata. So each
-column is read by what it means, whatever its type: `200.0` is the status 200, and `"true"` and `1` are true. Other values are
+column accepts all types that hold its values: `200.0` is the status 200, and `"true"` and `1` are true. Other values are
 refused with file, column and type; no cell is guessed.
 """
 
@@ -121,7 +121,7 @@ def _reader_of(name: str) -> Callable[[object], Any]:
 
 
 def _is_nan(value: object) -> bool:
-    """Tell whether a value is NaN, which is how pandas writes a null among numbers."""
+    """Return whether a value is NaN, which is how pandas writes a null among numbers."""
     return isinstance(value, (float, Decimal)) and value != value
 
 
@@ -138,7 +138,7 @@ def _text(value: object) -> str | None:
 
 
 def _text_or_nan(value: object) -> str | None:
-    """Return a text; a column that has none at all becomes one of numbers in pandas."""
+    """Return a text; pandas changes a column without any text to one of numbers."""
     return None if _is_nan(value) else _text(value)
 
 

@@ -116,7 +116,7 @@ def schema(
         MissingDependency: A model was given and pydantic is not installed.
     """
     if table not in TABLES:
-        raise ValueError(f"there is no table {table!r}{choose_one(table, TABLES)}")
+        raise ValueError(f"unknown table {table!r}{choose_one(table, TABLES)}")
     if dimensions is not None and table != "embeddings":
         raise ValueError(f"dimensions are for the embeddings table; the {table} table has no vectors")
     if dimensions is not None and dimensions < 1:

@@ -46,7 +46,7 @@ CURES = {
     ".to_pandas": "call .to_pandas() first",
     ".compute": "call .compute() first",  # Dask
 }
-"""How to make a table of what is none: by its type, or by a method that it has."""
+"""How to convert other objects to a table: by their type, or by a method."""
 
 Row: TypeAlias = dict[str, Any]
 

@@ -23,7 +23,7 @@ CALLS = (
 """The kinds of calls that a script speaks of; `live` are the endpoints of the models themselves."""
 
 SHORT = frozenset({"files.create", "files.retrieve", "files.delete", "batches.create", "batches.retrieve", "batches.cancel"})
-"""Calls with short answers: a long one that drips would take the time of whoever tries a thousand scripts."""
+"""Calls with short answers: a long one that drips would slow down a test with a thousand scripts."""
 
 FAULTS = {
     "status": "answers with `status` and an error in JSON, without doing anything",

@@ -23,8 +23,8 @@ DEEPEST: Final = 40
 """Objects and arrays within each other; a schema whose smallest instance is deeper is refused."""
 
 GENEROUS: Final = (3, 1, -1)
-"""Depth up to which optional properties are there and arrays have two items; below, there is only what must be there. The next
-one is taken where the instance becomes too large."""
+"""Depth up to which optional properties are written and arrays have two items; below, only what is required. The next
+one is used if the instance becomes too large."""
 
 MOST_ALTERNATIVES: Final = 64
 """Ways through the unions of one schema that are tried."""
@@ -127,7 +127,7 @@ class _Maker:
         return next((height for height in range(DEEPEST + 1) if self._fits(schema, height)), DEEPEST + 1)
 
     def _fits(self, schema: Any, height: int) -> bool:  # noqa: ANN401 - any JSON value
-        """Tell whether there may be an instance of so many levels."""
+        """Return whether there may be an instance with this many levels."""
         if not isinstance(schema, Mapping):
             return schema is not False
         key = id(schema), height
@@ -261,7 +261,7 @@ class _Maker:
         return made
 
     def _item(self, schema: Any, depth: int, others: list[Any]) -> Any:  # noqa: ANN401 - any JSON values
-        """Make an item that is none of the others."""
+        """Make an item that differs from all others."""
         taken = {"not": {"enum": others}} if others else True
         for _ in range(20):
             made = self.make(schema, depth)
@@ -271,7 +271,7 @@ class _Maker:
 
 
 def _kinds(schema: Schema) -> list[str]:
-    """Return the types that a value may have, null last; where none is said, what the keywords speak of."""
+    """Return the types that a value may have, null last; if none is given, those that the keywords apply to."""
     said = schema.get("type")
     if isinstance(said, str):
         return [said]

@@ -1,4 +1,4 @@
-"""What real services do to batches now and then, to see how a pipeline takes it."""
+"""What real services sometimes do to batches, to test how a pipeline handles it."""
 
 from __future__ import annotations
 

@@ -169,7 +169,7 @@ def _of_sizes(kind: type[str | list[Any] | dict[str, Any]], compare: Callable[[i
 
 
 def _is_multiple(value: float, step: float) -> bool:
-    """Check a multiple as it is written, and as floats have it."""
+    """Check a multiple as decimals, and as floats."""
     return Fraction(str(value)) % Fraction(str(step)) == 0 and (isinstance(step, int) or (value / step).is_integer())
 
 

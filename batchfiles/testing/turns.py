@@ -130,7 +130,7 @@ def _json(value: object) -> str:
 
 
 def _wants_json(body: dict[str, Any]) -> bool:
-    """Tell whether any JSON object is asked for."""
+    """Return whether any JSON object is asked for."""
     text = body.get("text")
     asked = (body.get("response_format"), text.get("format") if isinstance(text, dict) else None)
     return any(isinstance(each, dict) and each.get("type") == "json_object" for each in asked)
@@ -195,6 +195,6 @@ def _name_of(choice: Mapping[str, Any]) -> str | None:
 
 
 def _is_result(asked: object) -> bool:
-    """Tell whether the last thing that was said is what a tool gave back: then it is time for words."""
+    """Return whether the last message is the result of a tool: then the answer is text."""
     last = asked[-1] if isinstance(asked, list) and asked else None
     return isinstance(last, dict) and (last.get("role") in ("tool", "function") or str(last.get("type")).endswith("_output"))

@@ -261,7 +261,7 @@ def test_headers_and_parameters_go_along_with_every_call(
         (("--header", f"Authorization: {KEY}"), "the key's place"),
         (("--header", "Content-Length: 5"), "set for each request"),
         (("--header", "X y: 5"), "no header may have"),
-        (("-q", "-v"), "say one of them"),
+        (("-q", "-v"), "use one of them"),
     ],
 )
 def test_headers_that_can_not_be_are_refused_before_anything_is_sent(

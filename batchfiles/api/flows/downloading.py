@@ -136,7 +136,7 @@ def download_file(config: Config, file_id: str, path: str, policy: RetryPolicy, 
 
 
 def _is_there(path: str, expected: int | None, *, replace: bool) -> Flow[bool]:
-    """Tell whether the file is there, with the size that the service says.
+    """Return whether the file is there, with the size that the service says.
 
     Raises:
         FileError: Another file is there, which is not to be replaced.
@@ -235,7 +235,7 @@ def _opened(config: Config, request: Request) -> Flow[Response]:
 
 
 def _marks_its_end(head: Response) -> bool:
-    """Tell whether a body of unknown length can't end early unnoticed: one that lasts until the connection is closed can."""
+    """Return whether a body of unknown length can't end early unnoticed: one that lasts until the connection is closed can."""
     return "chunked" in head.headers.get("transfer-encoding", "").lower()
 
 

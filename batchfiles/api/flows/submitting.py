@@ -365,7 +365,7 @@ def search(config: Config, token: str, policy: RetryPolicy) -> Flow[tuple[Batch 
 
 
 def _is_new_file(response: Response) -> bool:
-    """Tell whether the service does not know yet the file that it has just taken, or has not processed it."""
+    """Return whether the service does not know the file that it has just accepted, or has not processed it."""
     return (
         response.status_code in (400, 404, 409, 422)
         and b"file" in response.body.lower()

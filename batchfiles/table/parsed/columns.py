@@ -54,7 +54,7 @@ class ParsedColumns(RequestColumns):
         return row[:PARSED_PLACE] + self._parsed(asked, row) + row[PARSED_PLACE:]
 
     def _parsed(self, asked: Asked | None, row: Row) -> Row:
-        """Return the answer as its schema types it, and why there is none."""
+        """Return the answer in the types of its schema, or the reason why there is none."""
         text = row[TEXT]
         # A refusal says that the text is no answer, and some services write "" beside a tool call.
         if text is None or row[REFUSAL] is not None or (row[TOOL_CALLS] and not text.strip()):
