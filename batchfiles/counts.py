@@ -12,11 +12,11 @@ EXAMPLES: Final = 5
 
 
 class Count(NamedTuple):
-    """One thing that is counted, and how the summary says it.
+    """One count, and its words in the summary.
 
     Attributes:
         noun: What is counted, in the singular.
-        words: What the summary says after the number and the noun.
+        words: The words of the summary after the number and the noun.
         commands: The commands whose summaries and `--fail-on` have it.
     """
 
@@ -66,6 +66,6 @@ def counts_of(command: str) -> Iterable[str]:
 
 
 def not_read_fields(names: Sequence[str]) -> dict[str, Any]:
-    """Return the fields of a report that say what was passed over in the folders that were given."""
+    """Return the fields of a report for what was skipped in the given folders."""
     examples = {"not_read": tuple(names[:EXAMPLES])} if names else {}
     return {"not_read": len(names), "examples": examples}

@@ -233,10 +233,10 @@ def test_a_deep_line_near_the_end_of_the_stack_is_read_as_anywhere():
     """It was read by one pass over the file and refused by another, which stood deeper."""
     line = b'{"a":' * 900 + b"NaN" + b"}" * 900
 
-    def stand(depth):
-        return stand(depth - 1) if depth else loads(line)
+    def nested(depth):
+        return nested(depth - 1) if depth else loads(line)
 
-    assert type(stand(0)) is type(stand(sys.getrecursionlimit() // 2)) is Repaired
+    assert type(nested(0)) is type(nested(sys.getrecursionlimit() // 2)) is Repaired
 
 
 @pytest.mark.parametrize("rest", [b"", b', "more": 1'])
@@ -250,7 +250,7 @@ def test_a_record_says_whether_its_line_was_repaired(value, repaired, rest):
     answer = b'{"status_code": 200, "request_id": "r", "body": {"x": ' + value + b"}}"
     result = decode_output(b'{"id": "x", "custom_id": "a", "response": ' + answer + b', "error": null' + rest + b"}")
     assert request.repaired is result.repaired is repaired
-    assert decode_input(encode_input(request)) == request  # it is no part of the record
+    assert decode_input(encode_input(request)) == request  # it is not part of the record
     assert "repaired" not in repr(request)
 
 

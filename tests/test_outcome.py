@@ -342,7 +342,7 @@ def test_a_status_that_is_written_as_a_float_is_the_same_status(status, body):
 
 
 def test_all_numbers_of_a_line_may_be_floats():
-    """The counts and the time too; beyond 2**53 a float is no integer for sure."""
+    """The counts and the time too; beyond 2**53 a float is not a certain integer."""
     details = {"prompt_tokens_details": {"cached_tokens": 2}, "completion_tokens_details": {"reasoning_tokens": 1}}
     body = CHAT | {"usage": CHAT["usage"] | details}
     as_floats = json.loads(json.dumps(body), parse_int=float)
@@ -462,7 +462,7 @@ def test_an_error_of_a_choice_inside_a_200(error, columns, again, kind):
 
 
 def test_the_status_decides_where_it_says_something():
-    """A gateway's 400 is no 429, whatever the error within is called."""
+    """A gateway's 400 is not retryable, even if the error inside is called a rate limit."""
     assert not read(line(400, {"error": {"code": 429, "message": "no"}})).retryable
     assert read(line(503, {"error": {"code": "invalid_request", "message": "no"}})).retryable
 
@@ -528,7 +528,7 @@ def test_the_request_sent_back_is_no_response(body):
     ],
 )
 def test_a_body_of_an_endpoint_without_columns_is_a_success_by_its_status(body):
-    """OCR, images, scores, ranks, transcripts, videos, and services of one's own: nothing tells that it is no answer."""
+    """OCR, images, scores, ranks, transcripts, videos, and private services: each may be an answer."""
     assert read(line(200, body)).outcome == "succeeded"
 
 
@@ -564,7 +564,7 @@ VERDICTS = {"id": "modr-1", "results": [{"flagged": False}]}
     ],
 )
 def test_a_body_that_is_no_answer_of_the_requests_url(url, body, is_one):
-    """A text is one whoever wrote it; where nothing is known of the url, nothing is called wrong."""
+    """A text is accepted from any provider; with an unknown url, every body is accepted."""
     result = outcome.as_answer_to(read(line(200, body)), url)
 
     assert result.body == body

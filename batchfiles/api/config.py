@@ -17,7 +17,7 @@ HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 """RFC 9110, section 5.1."""
 
 OURS: Final = frozenset({"host", "content-length", "content-type", "transfer-encoding", "range", "if-range"})
-"""Headers that say what a request is, and not who asks."""
+"""Headers that describe a request, not its sender."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

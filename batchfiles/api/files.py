@@ -167,7 +167,7 @@ def content_request(config: Config, file_id: str, *, start: int = 0, etag: str |
 
 
 CARRIED = frozenset({"accept", "accept-encoding", "range", "if-range"})
-"""Headers that go along to another origin: what the bytes are to be, and nothing of who asks for them."""
+"""Headers that are also sent to another origin: they describe the wanted bytes, not the sender."""
 
 
 def content_redirect(config: Config, request: Request, head: Response) -> Request | None:
@@ -187,7 +187,7 @@ def content_redirect(config: Config, request: Request, head: Response) -> Reques
         target = urljoin(request.url, location)
         origin, ours = origin_of(target), origin_of(request.url)
         if origin[0] not in ("http", "https") or not origin[1]:
-            problem = "to something else than http"
+            problem = "to an address that is not http"
         elif origin[0] == "http" and ours[0] == "https" and not config.allow_http:
             problem = "from https to plain http, where anybody can read and change them"
     except ValueError:

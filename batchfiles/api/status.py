@@ -23,7 +23,7 @@ TERMINAL: Final = frozenset({"failed", "completed", "expired", "cancelled"})
 """Nothing changes any more."""
 
 UNKNOWN: Final = "unknown"
-"""The status of a batch that doesn't say one."""
+"""The status of a batch that states none."""
 
 
 class State(NamedTuple):

@@ -180,7 +180,7 @@ def mapping(value: object, name: str) -> JSONObject:
 
 
 def required_text(value: object, name: str) -> str:
-    """Return a string that must say something.
+    """Return a string that must not be empty.
 
     Raises:
         UnreadableResponse: It is missing, empty, or not a string.

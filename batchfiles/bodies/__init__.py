@@ -1,4 +1,4 @@
-"""What a response body says, a module for each endpoint, each with a reader that makes an `Answer` of a body.
+"""Readers of response bodies, a module for each endpoint; each reader converts a body to an `Answer`.
 
 Nothing here raises, whatever a body holds, but for `embeddings.vectors`.
 """
@@ -142,7 +142,7 @@ def _kind_of_url(url: str | None) -> str | None:
 TEXT_PATHS: Final = ("/chat/completions", "/completions", "/responses")
 OTHER_KINDS: Final = {"embeddings": "embeddings", "moderations": "moderations"}
 KINDS: Final = OTHER_KINDS | {"transcriptions": "audio", "translations": "audio"}
-"""What bodies hold, by the last word of their endpoint. Of the urls of sound it is not known what else they may answer with."""
+"""The content of bodies, by the last word of their endpoint. Audio urls may also answer with other bodies."""
 
 
 def _first(items: object) -> Body:

@@ -35,7 +35,7 @@ class Answer(NamedTuple):
         carried: Whether these fields say everything that the body says, housekeeping aside. False keeps the body in the table.
         misfits: How many values did not fit their column (a float for a count, a number beyond int64) and are None here.
         noted: What to count in addition to the outcome: names of `counts.COUNTS`, with an example after a colon or without.
-        fault: What went wrong, where the body says it elsewhere than in an `error` of its own; None for an answer.
+        fault: The error, if the body has it outside its own `error` key; None for an answer.
         cache_write_tokens: The part of `input_tokens` that was written to a cache. Last, because its column is the last one.
     """
 

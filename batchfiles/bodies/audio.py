@@ -1,4 +1,4 @@
-"""The body of `/v1/audio/transcriptions` and `/v1/audio/translations`: what was said, as json, verbose_json or diarized_json.
+"""The body of `/v1/audio/transcriptions` and `/v1/audio/translations`: a transcript as json, verbose_json or diarized_json.
 
 The Batch API of OpenAI takes no such requests; vLLM's `run-batch` does, and so do services that speak the API.
 """
@@ -34,7 +34,7 @@ def is_transcript(body: Body) -> bool:
 
 
 def endpoint(body: Body) -> str:
-    """Return the endpoint that a transcript comes from, as far as its `task` says it."""
+    """Return the endpoint that a transcript comes from, if its `task` states it."""
     return TRANSLATIONS if body.get("task") == "translate" else TRANSCRIPTIONS
 
 
@@ -42,7 +42,7 @@ def read(body: Body) -> Answer:
     """Read a transcript. Times, speakers and words are in no column.
 
     Returns:
-        What it says; `carried` only where there is nothing but the text, and tokens were counted.
+        The answer; `carried` only if there is only the text, and tokens were counted.
     """
     tally = Tally()
     tally.more(body, BODY_KEYS)
@@ -61,7 +61,7 @@ def read(body: Body) -> Answer:
     carried, misfits = tally.carried, tally.misfits
     inputs, outputs, total, *_ = usage.read(counted, tally)  # the other counts are of chats
     if tally.misfits == misfits:
-        tally.carried = carried  # that the tokens are of sound goes without saying
+        tally.carried = carried  # all tokens of a transcript are audio tokens, so nothing is lost
     return Answer(
         outcome=outcome,
         model=tally.text(body.get("model")),
@@ -78,7 +78,7 @@ def read(body: Body) -> Answer:
 
 
 def _said_in_segments(body: Body) -> str | None:
-    """Join the texts of the segments, for a body that has no text of its own."""
+    """Join the texts of the segments, for a body without a text."""
     segments = body.get("segments")
     if type(segments) is not list:
         return None

@@ -203,7 +203,7 @@ def _choice(choice: object, tally: Tally) -> Choice:
 
 
 def content_of(content: object, tally: Tally) -> tuple[str | None, str | None]:
-    """Join the parts of a content that is a list: texts, and what the model thought; any other part is in no column.
+    """Join the parts of a content that is a list: texts and reasoning; any other part is in no column.
 
     Returns:
         The text and the reasoning.
@@ -223,7 +223,7 @@ def content_of(content: object, tally: Tally) -> tuple[str | None, str | None]:
             tally.more(part, PART_KEYS)
         else:
             tally.carried = False
-            if type(part) is dict and type(part.get("transcript")) is str:  # what was said in a part of sound
+            if type(part) is dict and type(part.get("transcript")) is str:  # the transcript of an audio part
                 texts.append(part["transcript"])
     return "".join(texts) if texts else None, "\n\n".join(thoughts) if thoughts else None
 

@@ -86,7 +86,7 @@ def worst(ends: list[End]) -> tuple[str, Fault | None]:
 
 
 def no_answer(key: str) -> Fault:
-    """Return what is wrong with a body in which a key should hold an answer and holds none."""
+    """Return the error of a body in which a key should hold an answer and holds none."""
     return Fault(EMPTY, message=f"the body holds no answer: `{key}` is empty or missing")
 
 

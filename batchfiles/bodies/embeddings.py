@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["Vector", "count", "in_several_types", "items", "read", "text_sizes", "vectors"]
 
 Vector: TypeAlias = tuple[int | None, bytes | None, InvalidLine | None]
-"""`(index, values, problem)`: the values are little-endian float32; where there are none, the problem says why."""
+"""`(index, values, problem)`: the values are little-endian float32; without values, the problem states why."""
 
 WHERE: Final = "$.response.body.data"
 

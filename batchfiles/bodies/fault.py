@@ -36,7 +36,7 @@ ENVELOPE: Final = frozenset({
 """Keys that a body has which is an error and nothing else."""
 
 GOOD: Final = (0, 200, "0", "200")
-"""Codes and statuses that say that nothing went wrong; so do the words."""
+"""Codes, statuses and words that mean success."""
 GOOD_WORDS: Final = frozenset({"ok", "success", "succeeded", "completed", "complete", "done"})
 
 PASSING: Final[dict[str, str]] = {
@@ -84,7 +84,7 @@ class Fault(NamedTuple):
 
 
 def said(error: object) -> bool:
-    """Return whether the value of an `error` key says that something went wrong: null, `{}`, `""` and all-null objects don't."""
+    """Return whether the value of an `error` key is an error; null, `{}`, `""` and all-null objects are not."""
     waiting = [error]
     while waiting:  # without recursion: lists may be nested more deeply than Python's stack
         error = waiting.pop()

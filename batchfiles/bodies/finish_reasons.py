@@ -12,7 +12,7 @@ __all__ = ["REASONS", "WORDS", "Meaning", "Reason", "is_passing", "meaning_of", 
 
 
 class Meaning(NamedTuple):
-    """What a finish reason says about the answer.
+    """The meaning of a finish reason.
 
     Attributes:
         finish_reason: The word of the column `finish_reason`; None where the provider's own word stays.
@@ -60,7 +60,7 @@ REASONS: Final[tuple[Reason, ...]] = (
     Reason(("endoftext", "end_of_text", "stop_sequence_reached"), STOP, "AI21, Jurassic; Aleph Alpha, completion_reason"),
     Reason(("end_id", "stop_words"), STOP, "NVIDIA TensorRT-LLM: FinishReason"),
     Reason(("normal",), STOP, "Baidu ERNIE: finish_reason"),
-    # The model waits for what a tool says.
+    # The model waits for the result of a tool.
     Reason(("tool_calls", "tool_call"), TOOL_CALLS, "OpenAI, CreateChatCompletionResponse; Cohere, Chat API v2"),
     Reason(("tool_use",), TOOL_CALLS, "Anthropic, Messages API: stop_reason; Bedrock, Converse: stopReason"),
     Reason(("function_call",), Meaning("function_call", "succeeded"), "OpenAI, CreateChatCompletionResponse, deprecated"),
@@ -130,7 +130,7 @@ WORDS: Final[dict[str, Meaning]] = {word: reason.meaning for reason in REASONS f
 """The meaning of each word."""
 
 SILENT: Final = frozenset({"", "null", "none", "unspecified", "invalid"})
-"""Words that say as little as a null: DashScope writes `"null"`, Gemini `FINISH_REASON_UNSPECIFIED`, xAI `REASON_INVALID`."""
+"""Words that mean the same as null: DashScope writes `"null"`, Gemini `FINISH_REASON_UNSPECIFIED`, xAI `REASON_INVALID`."""
 
 EXAMPLE: Final = 64
 """Characters of an unknown word that are kept as an example."""

@@ -18,7 +18,7 @@ HOLDERS: Final = ("choices", "output", "data", "results", "candidates")
 """Keys that hold the answer in bodies of every family."""
 
 PROMPTS: Final = frozenset({"messages", "input", "prompt", "contents"})
-"""Keys of a request that hold what the model shall work on."""
+"""Keys of a request that hold the input of the model."""
 
 NAMED: Final = frozenset({"model", "messages", "contents"})
 """A body without any of these may be the answer of a private service."""
@@ -39,7 +39,7 @@ def read(body: Body) -> Answer:
     """Read model, id, time and token counts, where there are any.
 
     Returns:
-        What it says, never `carried`; `failed` where it is an error object, holds one, or its `status` says so (videos do);
+        The answer, never `carried`; `failed` if it is an error object, holds one, or its `status` is a failure (videos);
         `no_response` where the place of the answer is empty, or where it is the request itself.
     """
     tally = Tally()

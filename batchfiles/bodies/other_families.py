@@ -55,10 +55,10 @@ def is_single_message(body: Body) -> bool:
 def read_message(body: Body) -> Answer:
     """Read an Anthropic message [Messages API].
 
-    `input_tokens` of it leaves out what came from the cache and what was written to it: here it is the whole.
+    Its `input_tokens` excludes tokens read from the cache and written to it; here they are included.
 
     Returns:
-        What it says. A refusal is filtered; what explains it is in `refusal`.
+        The answer. A refusal is filtered; its explanation is in `refusal`.
     """
     tally = Tally()
     blocks = body.get("content")
@@ -99,7 +99,7 @@ def read_candidates(body: Body) -> Answer:
     `candidatesTokenCount` does not include thoughts; the output tokens here do.
 
     Returns:
-        What it says. A prompt that was blocked has no candidate, and is filtered.
+        The answer. A prompt that was blocked has no candidate, and is filtered.
     """
     tally = Tally()
     found = [_candidate(candidate, tally) for candidate in tally.mappings(body.get("candidates"))]
@@ -201,7 +201,7 @@ def read_single_message(body: Body) -> Answer:
 
 
 def is_converse(body: Body) -> bool:
-    """Return whether a body is that of Bedrock's Converse: a message in `output`."""
+    """Return whether a body comes from Bedrock's Converse: a message in `output`."""
     return type(body.get("output")) is dict and type(body["output"].get("message")) is dict
 
 
@@ -289,7 +289,7 @@ def _call(call_id: object, name: object, arguments: object, tally: Tally) -> Too
 
 
 def _sum(counts: list[int | None]) -> int | None:
-    """Add counts that are parts of one; None where none is there, or the sum fits no column."""
+    """Add the parts of a count; None if there are none, or the sum fits no column."""
     total = sum(count for count in counts if count is not None)
     return None if counts.count(None) == len(counts) or total not in INT64 else total
 

@@ -44,7 +44,7 @@ COMPLETE: Final = (None, "completed")
 """The status of a message that is whole; some servers leave it out."""
 
 TEXTS: Final = ("output_text", "text")
-"""Types of a part that is a text; the second is that of other servers."""
+"""Types of a text part; other servers write the second."""
 
 COMMENTARY: Final = "commentary"
 """The phase of an intermediate message, before a call or the answer."""
@@ -100,7 +100,7 @@ def read(body: Body) -> Answer:
     words in it. Commentary is not an answer and is only in `texts`.
 
     Returns:
-        What it says; the outcome follows its `status` and `error`, and a last message that is not finished.
+        The answer; its outcome follows its `status` and `error`, and a last message that is not finished.
     """
     tally = Tally()
     tally.more(body, BODY_KEYS)
@@ -145,7 +145,7 @@ def _last_whole(messages: list[Message]) -> str | None:
 
 
 def _end(body: Body, found: Output, tally: Tally) -> choices.End:
-    """Say in the words of chat how a response ended: it has no reason of its own but for the incomplete ones."""
+    """Return the finish reason of a response in the words of chat: only incomplete responses state a reason."""
     outcome = status.outcome(body.get("status"), tally)
     details, reason = body.get("incomplete_details"), None
     if details is not None:
@@ -206,7 +206,7 @@ def _message(item: Body, messages: list[Message], refusals: list[str], tally: Ta
             tally.more(part, REFUSAL_KEYS)
         elif kind == "output_audio":
             _add(part, "transcript", texts, tally)
-            tally.carried = False  # the sound is in no column
+            tally.carried = False  # the audio is in no column
         else:
             tally.carried = False
     if texts:

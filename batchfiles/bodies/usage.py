@@ -84,7 +84,7 @@ def read(usage: object, tally: Tally) -> Counts:
 
     Returns:
         The counts, None where they are missing. Input includes cached and written tokens, output those of reasoning, wherever the
-        numbers show that the provider left them out; the total is as the provider says.
+        numbers show that the provider left them out; the total is the provider's.
     """
     if type(usage) is not dict:
         if usage is not None:

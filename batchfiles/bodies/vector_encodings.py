@@ -20,7 +20,7 @@ class Encoding(NamedTuple):
     """The type of the numbers of a vector.
 
     Attributes:
-        name: One of `DECODERS`, or a word that nobody here knows: then a text can't be read.
+        name: One of `DECODERS`, or an unknown word: then a text can't be read.
         big: Whether a number of several bytes begins with its highest byte.
         bits: Whether each number holds eight dimensions, a bit each.
     """
@@ -74,7 +74,7 @@ def named_encoding(name: object) -> Encoding | None:
 
 
 def _named(value: object) -> Encoding | None:
-    """Read the value of a key: a name, a list with one, or nothing. Of several, each vector says which it is."""
+    """Read the value of a key: a name, a list with one, or nothing. With several, each vector states its type."""
     if type(value) is list and len(value) == 1:
         value = value[0]
     if type(value) is not str:
@@ -86,7 +86,7 @@ def decoded(text: str, encoding: Encoding) -> bytes:
     """Return the values of a text as little-endian float32.
 
     Raises:
-        ValueError: The text is not base64, or can't hold numbers of this type; the message says why.
+        ValueError: The text is not base64, or can't hold numbers of this type; the message states why.
     """
     try:
         data = binascii.a2b_base64(text, strict_mode=True)

@@ -230,7 +230,7 @@ def delete(context: click.Context, ids: tuple[str, ...], *, as_json: bool, servi
 
 
 def noted(file: FileObject) -> FileObject:
-    """Return a file, and say which of its values could not be read."""
+    """Return a file, and report which of its values could not be read."""
     for note in file.notes:
         say(f"{file.id}: {note}")
     return file

@@ -74,7 +74,7 @@ def join(
     them, or - for standard input. gzip, bz2 and zstd are read too.
 
     If request files have ids in common, each result is assigned to one of them: by the manifest of a campaign, the
-    batch object next to the results (BATCH.json), their name (monday_output.jsonl), or --pair. If none of them decides, nothing is
+    batch object next to the results (BATCH.json), their name (monday_output.jsonl), or --pair. If none decides, nothing is
     written. A request line that two files contain byte for byte is one request.
 
     Every request has a row, with its outcome: succeeded, incomplete, failed, expired, cancelled, no_response, malformed or

@@ -45,7 +45,7 @@ def say(words: str) -> None:
 
 
 class _Saying(logging.Handler):
-    """Says what is logged."""
+    """Writes log records to standard error."""
 
     def emit(self, record: logging.LogRecord) -> None:
         """Say one entry."""
@@ -58,7 +58,7 @@ def speaking(*, quiet: bool, verbose: bool) -> Iterator[None]:
 
     Args:
         quiet: Show nothing, and none of the news either.
-        verbose: Show each step, and not only what goes wrong and is tried again.
+        verbose: Show each step, and not only retries and problems.
     """
     logger = logging.getLogger("batchfiles")
     handler = _Saying()

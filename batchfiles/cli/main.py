@@ -225,7 +225,7 @@ def _report(error: BaseException, arguments: Sequence[str]) -> int:
 
 
 def _without_secrets(words: str, arguments: Sequence[str]) -> str:
-    """Return a message without the credentials of URLs: click repeats what was typed."""
+    """Return a message without the credentials of URLs: click repeats its input."""
     from batchfiles.streams.urls import local_path_of, shown_path
 
     for argument in arguments:
@@ -264,11 +264,11 @@ def _raised_in(error: BaseException) -> str:
 
 
 NO_ROOM = ("can't start new thread", "can't allocate", "cannot allocate memory", "failed to map segment", "bad_alloc")
-"""What Python, the system and the loader say where a limit leaves no room."""
+"""Messages of Python, the system and the loader when a limit is reached."""
 
 
 def _is_short_of_room(error: BaseException) -> bool:
-    """Return whether an error means too little memory or too few threads: directly, or as a failed thread start or library load."""
+    """Return whether an error means too little memory or too few threads, also as a failed thread start or library load."""
     if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM):
         return True
     words = str(error).lower()
@@ -282,7 +282,7 @@ def _what_failed(error: BaseException) -> str | None:
     if isinstance(error, click.ClickException):
         return error.format_message()
     if _is_short_of_room(error):
-        return "not enough memory or threads: allow more of them (ulimit -v, ulimit -u), or use --workers 1 where there is one"
+        return "not enough memory or threads: allow more of them (ulimit -v, ulimit -u), or use --workers 1 if the command has it"
     if isinstance(error, OSError):
         words = (error.strerror or str(error)).lower()
         return f"{os.fsdecode(error.filename)}: {words}" if isinstance(error.filename, (str, bytes)) else words

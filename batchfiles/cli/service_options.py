@@ -122,7 +122,7 @@ def service_options(command: Command) -> Command:
 NAMES = tuple(Service.__dataclass_fields__)
 
 FROM_ENVIRONMENT = "env:"
-"""The prefix of a variable that holds a value which nobody else on the machine is to see."""
+"""The prefix of an environment variable that holds a secret value."""
 
 
 def pairs(form: str) -> Callable[[click.Context, click.Parameter, tuple[str, ...]], dict[str, str]]:
@@ -210,7 +210,7 @@ OPTIONS = (
         help="Add this parameter to each address; env:VARIABLE as for --header. Repeatable.",
     ),
     click.option("-q", "--quiet", is_flag=True, help="Say nothing on standard error but errors."),
-    click.option("-v", "--verbose", is_flag=True, help="Say each step on standard error, and not only what is tried again."),
+    click.option("-v", "--verbose", is_flag=True, help="Report each step on standard error, and not only retries."),
 )
 
 

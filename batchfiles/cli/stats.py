@@ -46,7 +46,7 @@ def _discount(_context: click.Context, _parameter: click.Parameter, value: str |
         raise click.BadParameter(str(error)) from None
 
 
-@click.command(cls=FilesOrPairs, short_help="Count requests, outcomes, tokens and what they cost.")
+@click.command(cls=FilesOrPairs, short_help="Count requests, outcomes, tokens and costs.")
 @files_or_pairs_argument
 @pairs_option
 @click.option(
@@ -159,7 +159,7 @@ def _known_prices(sources: tuple[str, ...], single: dict[str, Price], discount: 
 def refuse_misspelt(priced: Iterable[str], without_price: Sequence[str]) -> None:
     """Refuse a price whose model is almost one that was seen and has none.
 
-    Models of one family have names that differ by a digit or by an ending, so those are taken for two models.
+    Models of one family have names that differ by a digit or by an ending, so those count as two models.
 
     Raises:
         click.UsageError: There is one.

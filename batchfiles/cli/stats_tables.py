@@ -53,7 +53,7 @@ def notes(found: Stats, *, priced: bool) -> Iterator[str]:
         words = f"{plural(found.results.token_misfits, 'token count')} below 0, beyond 64 bits or no whole number: "
         yield words + "not in the sums" + (", nor in the cost" if priced else "")
     if found.results.no_token_counts:
-        words = f"{plural(found.results.no_token_counts, 'answer')} without token counts: what they took is not in the sums"
+        words = f"{plural(found.results.no_token_counts, 'answer')} without token counts: their tokens are not in the sums"
         yield words + (", nor in the cost" if priced else "")
     if found.results.token_sum:
         yield f"{plural(found.results.token_sum, 'answer')} with token counts that do not add up to their total: summed as stated"
@@ -67,7 +67,7 @@ def _price_notes(found: Stats) -> Iterator[str]:
     """Yield a sentence for each fact that a reader of the costs must know."""
     if found.without_price:
         names = ", ".join(_without_price(name, found) for name in found.without_price)
-        yield f"no price for {names}: what they cost is not in the sum"
+        yield f"no price for {names}: their cost is not in the sum"
     models = found.results.models
     for usage in models:
         if usage.model and usage.price_of not in (None, usage.model, f"openai/{usage.model}"):

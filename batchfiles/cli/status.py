@@ -255,7 +255,7 @@ def print_batches(
 
 
 def noted(batch: Batch) -> Batch:
-    """Return a batch, and say which of its values could not be read."""
+    """Return a batch, and report which of its values could not be read."""
     for note in batch.notes:
         say(f"{batch.id}: {note}")
     return batch

@@ -57,7 +57,7 @@ def write(path: str, content: bytes) -> None:
 
 
 LOCKLESS = frozenset({errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EINVAL})
-"""What disks without locks say, such as stores that are mounted as folders.
+"""Errors of disks without locks, such as stores that are mounted as folders.
 
 There, two simultaneous downloads are not separated: only the size and the identity of the renamed file are checked.
 """
@@ -79,7 +79,7 @@ class WorkFile:
 
     @classmethod
     def locked(cls, path: str) -> WorkFile | None:
-        """Open and lock a file, which is made if it isn't there; None where somebody else is at work on it.
+        """Open and lock a file, and create it if needed; None if another process has it locked.
 
         Raises:
             FileError: The disk refused.
@@ -174,7 +174,7 @@ class Disk:
     """Performs what flows ask of the disk, and holds the work file of one flow.
 
     Attributes:
-        work: The locked work file; None where nothing is locked.
+        work: The locked work file, or None.
     """
 
     def __init__(self) -> None:

@@ -202,7 +202,7 @@ class Join(TableJob[JoinReport]):
         return ranges, repeated.save(self._spool.new_path("repeated")) if repeated else None
 
     def _compares(self, inputs: Sequence[LocalFile]) -> bool:
-        """Return whether ids of request files are compared before the rows are made; otherwise shared ids are found at the end."""
+        """Return whether ids of request files are compared before the rows are made; if not, shared ids are found at the end."""
         self._shares_ids = self._shares_ids or (len(inputs) > 1 and (not self._quick or first_ids_meet(inputs)))
         return self._shares_ids
 

@@ -105,7 +105,7 @@ def prepare(
             the local one.
 
     Raises:
-        ValueError: The template is invalid, names no column or an unknown one, or lacks a url; or the value of an option is unknown.
+        ValueError: The template is invalid, names no column or an unknown one, or lacks a url; or an option has an unknown value.
         InvalidLine: A row has a null or a number that JSON has no word for where a value is needed, or makes a request that
             `validate` would refuse; its number is named.
         DuplicateCustomId: Two rows make the same id; both are named.

@@ -50,7 +50,7 @@ def refuse_existing(path: Path | RemotePath, *, force: bool) -> None:
 
 
 def _refuse_circle(path: Path) -> None:
-    """Raise where symbolic links lead in a circle: they have no target to replace, and Python's tests report that it does not exist."""
+    """Raise if symbolic links form a loop: there is nothing to replace, and Python's tests report a missing file."""
     try:
         path.stat()
     except OSError as error:

@@ -158,7 +158,7 @@ def _digest(text: str) -> str:
 
 
 def _start_of(process: int) -> int | None:
-    """Return when a process started, in ticks since the boot; None if the system does not report it, or the process does not exist."""
+    """Return when a process started, in ticks since the boot; None if there is no such process or the system does not report it."""
     # The second field is the program's name in brackets, which may hold spaces and brackets.
     fields = _text(f"/proc/{process}/stat").rpartition(")")[2].split()
     return int(fields[19]) if len(fields) > 19 else None

@@ -114,7 +114,7 @@ def test_what_is_said_in_a_chat_is_its_text(content, text):
 
 @pytest.mark.parametrize("sound", [None, {}, {"id": "audio_1"}, {"transcript": None}, {"transcript": ["a"]}, "UklG"])
 def test_sound_without_a_transcript_is_no_text(sound):
-    """VLLM writes `"audio": null` beside every text."""
+    """VLLM writes `"audio": null` with every text."""
     for content in (None, "Written."):
         message = {"role": "assistant", "content": content, "audio": sound}
         assert chat_completions.read({"choices": [{"message": message, "finish_reason": "stop"}]}).text == content

@@ -46,7 +46,7 @@ def test_logprobs_keep_the_body():
 
 
 def test_no_choices():
-    """There is no answer, and the body is kept."""
+    """The answer is missing, and the body is kept."""
     answer = read(completion())
 
     assert (answer.outcome, answer.fault.code, answer.model, answer.carried) == ("no_response", "empty_answer", "m", False)

@@ -128,7 +128,7 @@ def test_a_call_that_was_answered_is_not_open():
 
 
 def test_commentary_is_only_in_texts():
-    """What the model says before a call is not its answer; of nothing else, there is no text at all."""
+    """The model's words before a call are not its answer; without other messages the text is null."""
     on_the_way = message("Let me look.", phase="commentary")
     answer = read(response(on_the_way, CALL))
 
@@ -159,7 +159,7 @@ def test_messages_without_a_type_and_those_of_the_request():
 
 @pytest.mark.parametrize("output", [[], None, {}, [{}]])
 def test_a_completed_response_without_an_item_is_no_response(output):
-    """An empty object is no item; one that waits or was cut is what its status says."""
+    """An empty object does not count as an item; the status of an unfinished body decides."""
     answer = read(response(output=output))
 
     assert (answer.outcome, answer.fault.code, answer.carried) == ("no_response", "empty_answer", False)

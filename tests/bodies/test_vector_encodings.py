@@ -24,7 +24,7 @@ def read(request, data):
 @pytest.mark.parametrize(
     ("request_", "data", "values"),
     [
-        # OpenAI, and whoever takes its parameters
+        # OpenAI, and services with its parameters
         ({}, struct.pack("<4f", *HALVES), HALVES),
         ({"encoding_format": "base64"}, struct.pack("<4f", *HALVES), HALVES),
         ({"encoding_format": "float"}, struct.pack("<4f", *HALVES), HALVES),

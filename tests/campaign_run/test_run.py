@@ -475,7 +475,7 @@ def test_a_file_of_errors_that_is_gone_does_not_stop_a_run(serve: Serve, request
 def test_the_last_words_of_other_services_end_a_run(
     serve: Serve, requests: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, word: str
 ) -> None:
-    """And odd values beside them cost nothing."""
+    """Odd values next to them do no harm."""
     server, table = serve(stage_seconds=60), tmp_path / "table.parquet"
     encode = Batch.encode
 

@@ -104,7 +104,7 @@ def test_an_unknown_price_is_told_and_never_0(ask: Callable[..., Outcome]) -> No
     assert code == 0
     assert cells(out, "gpt-4o-mini-2024-07-18")[-2:] == ["no", "price"]
     assert cells(out, "all")[-2:] == ["no", "price"]
-    assert "no price for gpt-4o-mini-2024-07-18: what they cost is not in the sum" in err
+    assert "no price for gpt-4o-mini-2024-07-18: their cost is not in the sum" in err
 
 
 def test_requests_alone_are_estimated(ask: Callable[..., Outcome], prices: Path) -> None:
@@ -230,7 +230,7 @@ def test_what_makes_a_cost_too_low_is_said(ask: Callable[..., Outcome], tmp_path
     ]
     path = put(tmp_path / "out.jsonl", *lines)
     said = ask(path, "--price", "m=1/1")[2].splitlines()
-    assert "1 answer without token counts: what they took is not in the sums, nor in the cost" in said
+    assert "1 answer without token counts: their tokens are not in the sums, nor in the cost" in said
     assert "1 answer with token counts that do not add up to their total: summed as stated" in said
     assert "2 requests have more than 128,000 input tokens, 1 of them more than 272,000: prices often have a tier there" in said
     assert "5 audio input tokens without a price of their own (audio_input): they cost what the rest of the input costs" in said
@@ -249,7 +249,7 @@ def test_a_misspelt_model_of_the_file_is_named(ask: Callable[..., Outcome], tmp_
     """It would only be "no price" for a model that seems to be in the file."""
     path = put(tmp_path / "out.jsonl", chat("1", "gpt-4o-mini", 3))
     said = ask(path, "--price", "gpt-4o-mni=1/1")[2]
-    assert "no price for gpt-4o-mini (there is one for gpt-4o-mni): what they cost is not in the sum\n" in said
+    assert "no price for gpt-4o-mini (there is one for gpt-4o-mni): their cost is not in the sum\n" in said
 
 
 def test_prices_of_the_package_after_those_of_the_file(ask: Callable[..., Outcome], tmp_path: Path) -> None:

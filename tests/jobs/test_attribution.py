@@ -75,7 +75,7 @@ def wrong_answers(*files: Any, **options: Any) -> list[dict[str, Any]]:
 
 
 def test_the_batch_object_beside_the_results_says_whose_they_are(week: Path) -> None:
-    """Tuesday's answers once stood beside Monday's questions: both had been downloaded into one folder, with their batches."""
+    """Tuesday's answers were once joined to Monday's questions: both had been downloaded into one folder, with their batches."""
     for day in reversed(DAYS):
         batch = batch_object(day, metadata={"batchfiles": f"token {fingerprint(week / f'{day}.jsonl')}"})
         put(week / "results" / f"{batch['id']}_output.jsonl", *answers(day))
@@ -145,7 +145,7 @@ def test_an_uploaded_file_leads_from_the_batch_to_the_requests(week: Path) -> No
     ],
 )
 def test_a_name_says_whose_results_they_are(week: Path, name: str) -> None:
-    """Beside the requests or in a folder of their own, with the word for results before or after."""
+    """Next to the requests or in their own folder, with the word for results before or after."""
     for day in DAYS:
         path = put(week / name.format(day=day), *answers(day))
         if path.suffix == ".gz":
@@ -259,7 +259,7 @@ def test_a_name_that_is_only_similar_says_nothing(week: Path, name: str) -> None
 
 
 def test_a_batch_of_other_bytes_says_nothing(week: Path) -> None:
-    """The requests were changed since they were sent, so its name is no proof either."""
+    """The requests were changed since they were sent, so its name proves nothing either."""
     for day in DAYS:
         batch = batch_object(day, metadata={"sha256": hashlib.sha256(b"others").hexdigest()})
         put(week / f"{batch['id']}_output.jsonl", *answers(day))
@@ -283,7 +283,7 @@ def test_results_of_ids_that_one_file_has_may_belong_to_anybody(tmp_path: Path) 
 @pytest.mark.parametrize("ends", [b"\n", b"\r\n", b" \n"])
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_retry_file_beside_its_requests_doubles_no_row(tmp_path: Path, ends: bytes, workers: int) -> None:
-    """`retry . -o retry.jsonl`, sent, and its results put beside: 5,138 rows came of 5,000 requests."""
+    """`retry . -o retry.jsonl`, sent, and its results put into the folder: 5,000 requests gave 5,138 rows."""
     put(tmp_path / "requests.jsonl", *(request(name) for name in "abcd"))
     put(tmp_path / "batch_1_output.jsonl", success("a"), expired("b"), expired("c"))
     batchfiles.retry(tmp_path, output=tmp_path / "retry.jsonl")
@@ -394,7 +394,7 @@ def test_a_changed_retry_says_in_a_manifest_what_it_repeats(tmp_path: Path) -> N
 
 
 def test_a_changed_retry_elsewhere_is_another_request(tmp_path: Path) -> None:
-    """Nothing beside it says what it repeats, so a result that could be of either is refused."""
+    """No file next to it states what it repeats, so a result that could belong to either is refused."""
     requests = put(tmp_path / "requests.jsonl", request("a"))
     results = put(tmp_path / "out.jsonl", success("a", "cut", finish_reason="length"))
     (tmp_path / "elsewhere").mkdir()
@@ -417,7 +417,7 @@ def test_a_manifest_of_another_program_is_left_alone(tmp_path: Path) -> None:
 
 
 def test_a_merge_takes_the_same_request_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A retry file beside its requests adds nothing to them; a line that was changed is refused with both places."""
+    """A retry file next to its requests adds nothing to them; a line that was changed is refused with both places."""
     requests = put(tmp_path / "requests.jsonl", request("a"), request("b"), request("c"))
     retry = put(tmp_path / "retry.jsonl", request("c") + b"\r", request("b"), request("d"))
     output = tmp_path / "all.jsonl"
@@ -485,7 +485,7 @@ def campaigns(draw: st.DrawFn) -> dict[str, Any]:
 @given(campaigns())
 @settings(max_examples=60)
 def test_every_answer_is_to_its_own_request_or_the_join_refuses(campaign: dict[str, Any]) -> None:
-    """Whatever files and results are called: a row has the answer to its own line, or there is no table."""
+    """With any names of files and results, a row has the answer to its own line, or no table is written."""
     with tempfile.TemporaryDirectory() as folder:
         room = Path(folder)
         requests = [

@@ -261,7 +261,7 @@ MODELS = [
 
 @pytest.mark.parametrize(("url", "more", "key"), MODELS, ids=lambda value: str(value)[:70])
 def test_what_depends_on_the_model_is_a_warning(url, more, key):
-    """A dozen reports are of `max_tokens` with a model that reasons; models come and go, so it is no error."""
+    """A dozen reports are about `max_tokens` with a reasoning model; models change, so it is only a warning."""
     assert found(url, **more) == [("warning", "unsupported_parameter", f"$.body.{key}")]
 
 
@@ -345,7 +345,7 @@ def test_an_unknown_url_names_the_nearest():
 
 
 def test_unknown_keys_of_a_line_are_warnings():
-    """`edit --set model=…` puts the model beside the body, where nobody reads it."""
+    """`edit --set model=…` puts the model outside the body, where services ignore it."""
     lines = [line(CHAT, body_for(CHAT)), line(CHAT, body_for(CHAT), "b", model="gpt-4o"), line(CHAT, body_for(CHAT), "c", row=7)]
     model, row = report_of(lines).findings
     assert (model.severity, model.code, model.line_number, model.json_path) == ("warning", "unknown_parameter", 2, "$.model")

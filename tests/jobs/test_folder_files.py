@@ -27,7 +27,7 @@ def outcomes(*files: Any, **options: Any) -> list[str]:
 
 
 def test_results_under_other_names_are_read_and_the_rest_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Results of Fireworks, JSON lines in a `.json` file and a folder lay beside the requests, and all were missing."""
+    """Results of Fireworks, JSON lines in a `.json` file and a folder were next to the requests, and all were missing."""
     put(tmp_path / "requests.jsonl", *(request(name) for name in "abc"))
     put(tmp_path / "results.json", success("a"))
     put(tmp_path / "error-data", failure("b"))
@@ -115,7 +115,7 @@ def test_what_is_named_beside_its_folder_is_not_passed_over(tmp_path: Path) -> N
 
 
 def test_requests_without_a_single_result_are_said_loudly(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """`--fail-on no_results` makes an exit code of it; an empty error file is no result."""
+    """`--fail-on no_results` makes an exit code of it; an empty error file has no results."""
     put(tmp_path / "requests.jsonl", request("a"), request("b"))
     put(tmp_path / "batch_1_error.jsonl")
     output = ["-o", str(tmp_path / "table.parquet")]

@@ -66,9 +66,7 @@ def test_an_id_that_stands_twice_is_refused_with_both_places(tmp_path: Path, out
     """And no file appears."""
     first = put(tmp_path / "a.jsonl", request("x"), request("y"))
     second = put(tmp_path / "b.jsonl", request("z"), b"", request("y", n=2))
-    with pytest.raises(
-        DuplicateCustomId, match=r"b\.jsonl:3: the custom_id 'y' is already on line 2 of .*a\.jsonl"
-    ) as caught:
+    with pytest.raises(DuplicateCustomId, match=r"b\.jsonl:3: the custom_id 'y' is already on line 2 of .*a\.jsonl") as caught:
         batchfiles.merge(first, second, output=output)
     error = caught.value
     assert (error.custom_id, error.first_path, error.first_line_number) == ("y", str(first), 2)

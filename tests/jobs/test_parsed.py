@@ -187,7 +187,7 @@ def test_a_named_schema_is_for_all_answers_that_fit_it(tmp_path: Path) -> None:
 )
 @pytest.mark.parametrize("escaped", [False, True])
 def test_the_schema_is_found_wherever_services_take_it(tmp_path: Path, body: dict[str, Any], escaped: bool) -> None:
-    """Together and Fireworks put it into `response_format` itself, vLLM beside it; a key may be written with escapes."""
+    """Together and Fireworks put it into `response_format` itself, vLLM next to it; a key may be written with escapes."""
     line = request("a", **body)
     if escaped:
         line = line.replace(b"json", rb"\u006ason").replace(b"schema", rb"s\u0063hema")

@@ -430,7 +430,7 @@ def test_line_ends_of_windows_and_separators_in_texts_are_no_line_ends():
 
 
 def test_a_compressed_file_is_read(tmp_path):
-    """Its size is that of its content; `submit` sends it under the name that it has uncompressed, so its name is no warning."""
+    """Its size is that of its content; `submit` sends it under its uncompressed name, so its name gives no warning."""
     data = file_of(chat("1"), chat("2")).read()
     path = tmp_path / "requests.jsonl.gz"
     path.write_bytes(gzip.compress(data))

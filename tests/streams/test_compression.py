@@ -286,7 +286,7 @@ WITH_DICTIONARY = bytes.fromhex("28b52ffd21d204210000") + b"abcd"
 
 @pytest.mark.parametrize(("data", "words"), [(LARGE_WINDOW, "zstd -d --long=31"), (WITH_DICTIONARY, "zstd -d -D")])
 def test_whole_data_that_is_not_read_here_is_not_called_damaged(data, words):
-    """The user is told how to decompress it."""
+    """The error explains how to decompress it."""
     found, error = read(data)
     assert found == b""
     assert words in str(error)

@@ -190,7 +190,7 @@ def test_options_set_quirks(options: list[str], quirks: Quirks | None) -> None:
 
 
 def test_a_script_of_faults_is_read() -> None:
-    """One call, some calls, or all of a kind; beside those by chance."""
+    """One call, some calls, or all of a kind; in addition to random faults."""
     options = [
         "--fault",
         "batches.retrieve:2-4=html,status=504",

@@ -118,7 +118,7 @@ def _differs(batch: Batch, last: Batch) -> bool:
 
 
 def lacks_files(batch: Batch) -> bool:
-    """Return whether a batch says that it has results, and not where."""
+    """Return whether a batch has results but does not name their files."""
     counts = batch.request_counts
     answers = counts.completed > 0 and batch.output_file_id is None
     failures = counts.failed > 0 and batch.error_file_id is None and batch.output_file_id is None
