@@ -183,7 +183,7 @@ def retryable(outcome: str, status_code: int | None, error_code: str | None = No
         error_type: Decides with `error_code`.
 
     Returns:
-        True for what was lost on the way, for 408, 409, 429 and 5xx, for errors without an HTTP answer, and for errors inside of
+        True for lost requests, for 408, 409, 429 and 5xx, for errors without an HTTP answer, and for errors inside of
         a 200 whose code or type speaks of the moment.
     """
     if outcome != FAILED:

@@ -42,11 +42,11 @@ BATCH_IN_NAME = re.compile(rf"(?:^|{SPACE})batch[_-][A-Za-z0-9-]{{8,}}(?={SPACE}
 """The id of a batch in a name such as `monday_batch_abc12345_output`."""
 
 ELSEWHERE = -1
-"""What says that results belong to a file of other bytes than those that are read."""
+"""Evidence that results belong to a request file with other bytes than the one that is read."""
 
 
 class _Batch(NamedTuple):
-    """What a batch object says.
+    """The facts of a batch object.
 
     Attributes:
         stem: The name of the file that it is in, without its suffix.
@@ -72,7 +72,7 @@ def attributed(inputs: Sequence[LocalFile], results: Sequence[LocalFile], files:
         files: The same, with the request files that are known.
 
     Returns:
-        The result files; those of which nothing is known as they were.
+        The result files; those without evidence are unchanged.
     """
     evidence = _Evidence(inputs, [file for file, known in zip(results, files, strict=True) if known.part is None])
     found = []
@@ -83,7 +83,7 @@ def attributed(inputs: Sequence[LocalFile], results: Sequence[LocalFile], files:
 
 
 class _Evidence:
-    """What names and batch objects say of some request files."""
+    """The evidence of names and batch objects for some request files."""
 
     def __init__(self, inputs: Sequence[LocalFile], results: Sequence[LocalFile]) -> None:
         self._inputs = inputs
@@ -91,7 +91,7 @@ class _Evidence:
         self._paths = {number: file.original for number, file in enumerate(inputs) if file.original is not None}
 
     def part_of(self, file: LocalFile) -> int | None:
-        """Return the number of the request file that the results of a file belong to; None where nothing says so."""
+        """Return the number of the request file that the results of a file belong to; None without evidence."""
         if file.original is None:
             return None
         batch = self._batch_of(file.original)
@@ -200,7 +200,7 @@ class _Evidence:
         return None
 
     def _by_folder(self, path: Place) -> int | None:
-        """Return the only request file of the folder, where each folder has one and results of its own."""
+        """Return the only request file of the folder, if each folder has one and its results."""
         if len(self._paths) < len(self._inputs) or any(file.original is None for file in self._results):
             return None
         by_folder = {each.parent: number for number, each in self._paths.items()}
@@ -219,7 +219,7 @@ def _request_core(stem: str) -> str:
 
 
 def _core(pattern: re.Pattern[str], stem: str) -> str:
-    """Return what is left of a stem without the words for requests or results around it."""
+    """Return a stem without the words for requests or results around it."""
     match = pattern.fullmatch(stem)
     return match["core"] if match else stem
 

@@ -49,7 +49,7 @@ class BatchParts:
 
         Args:
             file: The file.
-            named: The request file that somebody named for it.
+            named: The request file that a pair names for it.
         """
         match = RESULT_NAME.fullmatch(Path(file.name).name)
         stem = match["stem"] if match else None

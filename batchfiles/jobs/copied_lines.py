@@ -55,7 +55,7 @@ class CopiedLines:
     Attributes:
         blank_lines: Lines that were left out.
         findings: Byte order marks that were left out, and newlines that were added.
-        wanted: What the lines are, as soon as the first file has said so.
+        wanted: The role of the lines, once the first file has shown it.
     """
 
     def __init__(self, cap: int, on_bytes: Callable[[int], None] | None = None, *, wanted: Side | None = None) -> None:

@@ -58,7 +58,7 @@ file is, nothing less tells otherwise: any key may stand in what is left of a li
 
 NOT_JSON = "holds no line that can be read as JSON, and nothing in it looks like a request or a result"
 NO_JSON_LINES = f"{NOT_JSON}: a table has to become requests first (`batchfiles prepare`)"
-TEMPLATE = "holds one request without a custom_id of its own: a template, for `batchfiles prepare --template`"
+TEMPLATE = "holds one request without its own custom_id: a template, for `batchfiles prepare --template`"
 
 LIKE_JSON = re.compile(rb"""^\s*[\[{]|(?<!["'])["']\s*:""")
 """A line that may be what is left of JSON: it begins as an object, or a key is in it. In CSV a quote in a cell is doubled."""
@@ -104,7 +104,7 @@ def classify(source: Source, *, otherwise: Side | None = None, cap: int = LINE_C
     Args:
         source: The file.
         cap: The longest line that the job reads, in bytes.
-        otherwise: What somebody has said it is. It decides where no line can be decoded, and is refused where a line or the
+        otherwise: The role that the caller gives it. It decides if no line can be decoded, and is refused if a line or the
             file as a whole clearly shows something else; None decides by the lines, or raises.
 
     Returns:

@@ -1,6 +1,6 @@
 """Files that are not JSON Lines: the mistake, recognized by their first bytes, and how to fix it.
 
-Read line by line such a file is noise: 3,000 requests that somebody pretty-printed are 42,000 broken lines. So the mistake is
+Read line by line, such a file gives only noise: 3,000 pretty-printed requests are 42,000 broken lines. So the mistake is
 reported once, for the file.
 """
 

@@ -40,9 +40,9 @@ class FileRoles:
         results: Output files and error files, in the order given.
         empty: Files without a line that says anything.
         retries: Request files that only repeat requests of the inputs: the manifest of their campaign says so.
-        not_read: The display names of files and folders in the folders that were given, which are passed over.
-        pairs: The request file that somebody named for a result file, by their places.
-        findings: Which of the request files are not what the manifest of their campaign says.
+        not_read: The display names of files and folders in the given folders that are skipped.
+        pairs: The request file that a pair names for a result file, by their indexes.
+        findings: Which of the request files differ from the manifest of their campaign.
     """
 
     inputs: tuple[LocalFile, ...]
@@ -57,8 +57,8 @@ class FileRoles:
         """Return the result files with their batch, and with the number of the input file to which they belong.
 
         `part-1_output.jsonl` belongs to `part-1.jsonl` where there are several input files: a `custom_id` is unique within its
-        batch and not in the world. In a campaign folder the manifest says to which part the results of each batch belong. What
-        somebody named as a pair goes before both.
+        batch and not in the world. In a campaign folder the manifest names the part of each batch's results. A
+        pair has priority over both.
         """
         parts = BatchParts(self.inputs)
         return [
@@ -188,7 +188,7 @@ def paired_sources(pairs: Pairs, filesystem: object = None) -> list[_Pair]:
 
 
 class PairedFiles(NamedTuple):
-    """Files that are read one after the other, with what pairs say of them.
+    """Files that are read one after the other, with their pairs.
 
     Attributes:
         sources: They, those of the pairs last unless they were named before.

@@ -18,7 +18,7 @@ from batchfiles.streams.sources import Source, read_blocks
 __all__ = ["first_request", "table_of_inputs", "table_of_results", "text_sizes_of"]
 
 SAMPLE = 100
-"""Lines of a file of results that say which size its vectors have where they are texts."""
+"""Lines of a result file that show the size of its vectors if they are texts."""
 
 
 def table_of_inputs(files: Iterable[LocalFile], *, cap: int) -> str:

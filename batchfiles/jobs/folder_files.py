@@ -34,7 +34,7 @@ class FilesToRead(NamedTuple):
 
     Attributes:
         sources: They, in order.
-        not_read: The display names of files and folders that were found in a folder and are passed over.
+        not_read: The display names of files and folders in a folder that are skipped.
     """
 
     sources: list[Source]
@@ -42,9 +42,9 @@ class FilesToRead(NamedTuple):
 
 
 def files_to_read(sources: Iterable[Source]) -> FilesToRead:
-    """Add the results that lie in folders under other names, such as Fireworks' `error-data`, and name what is passed over.
+    """Add results in folders under other names, such as Fireworks' `error-data`, and name the skipped files.
 
-    A batch object (`batch_….json`) and the manifest of a campaign say where results belong: neither lines nor passed over.
+    A batch object (`batch_….json`) and the manifest of a campaign show where results belong: they are neither lines nor skipped.
 
     Args:
         sources: What `expand` returned.
@@ -95,7 +95,7 @@ def _is_of_results(source: Source) -> bool:
 
 
 def not_read_words(names: Sequence[str]) -> str:
-    """Say which files and folders are passed over."""
+    """Return which files and folders are skipped."""
     more = f" and {len(names) - NAMES_SHOWN:,} more" if len(names) > NAMES_SHOWN else ""
     return f"not read: {', '.join(names[:NAMES_SHOWN])}{more}"
 

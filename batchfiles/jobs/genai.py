@@ -36,7 +36,7 @@ class GenaiPrices:
     """Prices of today. The package gives the full price where it knows none for batches, so that is found out first.
 
     Args:
-        provider: The provider to look at, such as `"azure"`; None takes the one that a model's name says.
+        provider: The provider to use, such as `"azure"`; None takes the one that a model's name shows.
 
     Raises:
         MissingDependency: The package is not installed.
@@ -59,7 +59,7 @@ class GenaiPrices:
             self._check(provider)
 
     def find(self, model: str) -> FoundPrice | None:
-        """Return the price of a model: for batches where one is known, else the standard price, which says so."""
+        """Return the price of a model: the batch price if known, otherwise the standard price, marked as such."""
         if model not in self._found:
             self._found[model] = self._find(model)
         return self._found[model]

@@ -31,7 +31,7 @@ class Occurrence(NamedTuple):
         byte_offset: Where the line begins, in bytes of the uncompressed file.
         role: `"request"` or `"result"`, as the line itself says; as the file's first lines say where it says nothing.
         data: The bytes of the line, without its `\n`.
-        requests: Of a result: the request file that it was paired with; None where nobody said so.
+        requests: Of a result: the request file that it was paired with, or None.
         repeats: Of a request: where the same line is in an earlier file, as `path:line`: they are one request.
     """
 
@@ -53,7 +53,7 @@ def get(
         custom_id: The id, as text: `café` finds `"caf\u00e9"` too.
         *sources: Request files, output files and error files in any mix; paths, folders, globs, open binary files, or `-` for
             standard input; plain or compressed.
-        pairs: Request files, each with the results that belong to it, as for `join`: the results say so then.
+        pairs: Request files, each with the results that belong to it, as for `join`: the results then name their file.
         cap: The longest line that is read, in bytes; longer ones are passed over.
         filesystem: The filesystem in which paths are paths, of `pyarrow.fs` or of fsspec; None takes the local one.
 

@@ -157,7 +157,7 @@ class _Preparation:
     Args:
         line: The template of a line, without its `custom_id`.
         ids: The template of the `custom_id`.
-        rules: The rules of the service: what they refuse is not written.
+        rules: The rules of the service: requests that they refuse are not written.
         single: Names in the template that have a single brace around them.
     """
 
@@ -198,7 +198,7 @@ class _Preparation:
         self.tables[name] = number
 
     def add_findings(self, table: UserTable | RowTable) -> None:
-        """Take what was noticed about the columns of a table that the template names."""
+        """Take the notes about the columns of a table that the template names."""
         cells = getattr(table, "csv", None)
         if cells is not None:
             self.findings += cells.findings(columns_needed(self._holes, cells.header, table.name))

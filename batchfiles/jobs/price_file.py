@@ -40,7 +40,7 @@ def read_prices(path: str | os.PathLike[str], *, filesystem: object = None) -> P
 
     Raises:
         FileError: The file is not there or can't be read.
-        ValueError: It is not TOML, or says something that is not a price.
+        ValueError: It is not TOML, or has a value that is not a price.
     """
     name = name_of(path, filesystem=filesystem)
     try:

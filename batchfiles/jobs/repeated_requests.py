@@ -313,7 +313,7 @@ def refuse_contested(
         contests: The contested ids.
         inputs: The request files.
         results: Where the results are, by the same digests as the contests.
-        files: The result files, attributed as far as anything says.
+        files: The result files, attributed as far as there is evidence.
         verb: What can't be done.
 
     Raises:
@@ -339,7 +339,7 @@ def _contested(contest: Contest, count: int, inputs: Sequence[LocalFile], file: 
     more = f" ({count - 1:,} more ids are in several files with different lines)" if count > 1 else ""
     return Mismatch(
         f"the custom_id {contest.custom_id[:ID_SHOWN]!r} is on {first} and, with another request, on {second}{more}, and nothing "
-        f"says which of the two this result answers: can't {verb} them. {WAYS_OUT[0].upper()}{WAYS_OUT[1:]}",
+        f"shows which of the two this result answers: can't {verb} them. {WAYS_OUT[0].upper()}{WAYS_OUT[1:]}",
         path=file.name,
         line_number=place.line_number,
     )

@@ -181,7 +181,7 @@ class RequestRules:
             yield from self._body_faults(body, request.get("url"), is_of_model=not model_faults)
 
     def _unknown_keys(self, request: dict[str, Any]) -> Iterator[Fault]:
-        """Say which keys of a line no service reads; that of a parameter was meant for the body."""
+        """Report the keys of a line that no service reads; a parameter among them was meant for the body."""
         if (len(request) <= KEYS and request.keys() <= KNOWN_KEYS) or not (self._limits.method_required or self._short):
             return
         yield from (unknown_key(key) for key in request if key not in KNOWN_KEYS)
@@ -329,7 +329,7 @@ class RequestRules:
                 body[key] = content
 
     def _rest_faults(self, body: dict[str, Any], rules: BodyRules) -> Iterator[Fault]:
-        """Say what is wrong with a body but for its content; files repeat the rest, so what was found is remembered."""
+        """Return what is wrong with a body without its content; files repeat the rest, so the findings are cached."""
         if self._limits.stream_refused and body.get("stream") not in (None, False):
             yield Fault("streaming_unsupported", "Streaming is not supported in the Batch API.", "$.body.stream")
         yield from rules.faults(body)

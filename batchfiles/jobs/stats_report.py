@@ -126,7 +126,7 @@ class ResultStats:
         input_tokens: How many tokens the prompts have.
         output_tokens: How many tokens the answers have.
         token_misfits: How many token counts are not whole numbers >= 0, or beyond 64 bits: they are in no sum and no cost.
-        no_token_counts: How many answers state neither input nor output tokens: what they took is in no sum and no cost.
+        no_token_counts: How many answers state neither input nor output tokens: their tokens are in no sum and no cost.
         token_sum: How many answers state input and output tokens that are not their total, with nothing that explains it.
     """
 
@@ -164,7 +164,7 @@ class Stats:
             their own, by kind: `cache_write`, `audio_input` and so on.
         above_tiers: How many requests have more input tokens than `"128000"` and other sizes above which prices often differ, of
             models whose prices have no tier.
-        not_read: Files and folders that were found in the folders that were given and are passed over.
+        not_read: Files and folders in the given folders that were skipped.
         examples: The first names of these, under `not_read`.
     """
 

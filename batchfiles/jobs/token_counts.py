@@ -37,10 +37,10 @@ MEDIA_KEYS: Final = frozenset({
 MEDIA_DATA: Final = frozenset({"data", "url", "b64_json", "base64"})
 MEDIA_TYPES: Final = ("image", "audio", "video", "base64")
 MEDIA_NAMES: Final = ("media_type", "mime_type", "mimeType")
-"""Keys that hold them in an object that says so by its `type`, or names a media type: Anthropic's `source`, results of tools."""
+"""Keys that hold them in an object with such a `type` or a media type: Anthropic's `source`, results of tools."""
 
 MEDIA_RESULTS: Final = {"image_generation_call": "result"}
-"""Items of Responses whose own key holds a picture, by their `type`."""
+"""Items of Responses whose own key holds an image, by their `type`."""
 
 SCHEMA_KEYS: Final = frozenset({"schema", "parameters", "input_schema", "response_schema", "responseSchema", "guided_json"})
 """Keys of JSON Schemas, whose own keys are most of what the model reads of them."""
@@ -68,7 +68,7 @@ def token_counter(name: str) -> TokenCounter:
 def estimated_tokens(body: dict[str, Any]) -> int:
     """Estimate by the rule of thumb: the UTF-8 bytes of all texts in the body by four, rounded up; a token in a list is one.
 
-    Pictures, sound and files count nothing, wherever they are in a body: what they cost depends on their size and the model. The
+    Images, audio and files count as zero anywhere in a body: their cost depends on their size and the model. The
     keys of JSON Schemas count as texts.
     """
     size = tokens = 0

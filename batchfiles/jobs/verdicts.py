@@ -54,7 +54,7 @@ def read_verdict(line: bytes) -> tuple[dict[str, Any], Result]:
 
 
 def has_parse_error(value: dict[str, Any] | None) -> bool:
-    """Return whether the text of an answer did not parse, as the table said."""
+    """Return whether the table has a parse error for an answer."""
     return value is not None and "verdict" in value and bool(value["verdict"][4])
 
 

@@ -104,7 +104,7 @@ MESSAGE_KEYS: dict[str, Check] = {
 
 
 def check_messages(messages: Any, path: str) -> Faults:  # noqa: ANN401 - any JSON value
-    """Say what is wrong with the messages of a chat."""
+    """Return what is wrong with the messages of a chat."""
     if type(messages) is not list:
         return wrong_kind(path, "an array", messages)
     # Flat on purpose: this runs for each message of a file, and nearly all have just a role and a text.
@@ -230,7 +230,7 @@ ELSEWHERE = {
 
 
 def check_model(body: dict[str, Any]) -> Faults:
-    """Say what the model of a chat is known not to take."""
+    """Return the parameters that the model of a chat is known to refuse."""
     model = body.get("model")
     found = list(fixed_parameters(body, body.get("reasoning_effort")))
     if body.get("max_tokens") is not None and isinstance(model, str) and reasons(model):

@@ -38,7 +38,7 @@ class Table(NamedTuple):
 
     Attributes:
         parameters: The check of each one but the model and the content.
-        content: The check of the key that says what the model shall work on.
+        content: The check of the key with the input of the model.
         elsewhere: What to use instead of parameters that the endpoint does not have.
         takes_any: Whether parameters that are not in the table are taken too.
     """
@@ -108,7 +108,7 @@ class BodyRules:
     """The rules of one service on the bodies of one endpoint.
 
     Attributes:
-        content_key: The key that says what the model shall work on, which differs from line to line; None where the endpoint has
+        content_key: The key with the input of the model, which differs from line to line; None if the endpoint has
             no rules.
         check_content: The check of its value.
         content_rules: The rules that look at it together with other keys.
@@ -130,7 +130,7 @@ class BodyRules:
         self._own = OF_AZURE if rule_set == "azure" else frozenset()
 
     def faults(self, body: dict[str, Any]) -> list[Fault]:
-        """Say what is wrong with a body, but for its content."""
+        """Return what is wrong with a body, without its content."""
         found: list[Fault] = []
         if self._table is None:
             return found
@@ -159,7 +159,7 @@ class BodyRules:
         return unknown(f"body.{key}", key, known, table.elsewhere.get(key))
 
     def content_faults(self, body: dict[str, Any]) -> list[Fault]:
-        """Say what is wrong with the content of a body."""
+        """Return what is wrong with the content of a body."""
         value = body.get(self.content_key) if self.content_key is not None else None
         found = list(self.check_content(value, f"body.{self.content_key}")) if value is not None else []
         for rule in self.content_rules:

@@ -194,7 +194,7 @@ def either(wanted: str, **checks: Check) -> Check:
 
 
 def are_texts(parts: Any, kind: str) -> bool:  # noqa: ANN401 - any JSON value
-    """Tell quickly whether a content is an array of nothing but texts; a KeyError or TypeError says no too."""
+    """Return quickly whether a content is an array of only texts; a KeyError or TypeError means no too."""
     if type(parts) is not list or not parts:
         return False
     for part in parts:  # noqa: SIM110 - a generator costs as much as the parts
@@ -213,7 +213,7 @@ def fields(required: Mapping[str, Check] | None = None, others: Mapping[str, Che
 
     Args:
         required: The checks of what must be there.
-        others: The checks of what may be missing or null.
+        others: The checks of keys that may be missing or null.
         hint: What to add where a key that must be there is missing.
     """
     needed, extra = required or {}, others or {}
@@ -236,12 +236,12 @@ def fields(required: Mapping[str, Check] | None = None, others: Mapping[str, Che
 
 
 def tagged(kinds: Mapping[str, Check], *, closed: bool = True, others: Mapping[str, str] | None = None) -> Check:
-    """Take objects whose `type` says what else they hold.
+    """Accept objects whose `type` decides their other keys.
 
     Args:
         kinds: The check of each type.
         closed: Whether another type is an error, and not a warning.
-        others: What to say of types that belong elsewhere.
+        others: The messages for types that belong elsewhere.
     """
     hints = others or {}
 

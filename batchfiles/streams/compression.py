@@ -1,4 +1,4 @@
-"""Compressed bytes: read by what they begin with, written with a checksum by the suffix of the name."""
+"""Compressed bytes: recognized by their first bytes, written with a checksum by the suffix of the name."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ ZSTD_ERRORS: Final = {
     "zstd -d -D DICTIONARY",
     "Unknown frame descriptor": "other bytes follow the end of the zstd data: remove them, or decompress it first",
 }
-"""What pyarrow says of zstd data that is not damaged, and what it means."""
+"""Messages of pyarrow for zstd data that is not damaged, and what they mean."""
 
 PIECE = 4096
 TAIL = 256
@@ -287,11 +287,11 @@ def decompressed(stream: BinaryIO, name: str, *, suffix_of: str | None = None, t
         stream: The open file.
         name: The display name, for errors.
         suffix_of: The file's own name, whose suffix may promise a compression. Text is read all the same: some HTTP clients
-            decompress what they save and keep the name. Anything else is damaged.
+            decompress the data and keep the name. Anything else is damaged.
         tables: Whether the reader knows Parquet and Arrow.
 
     Raises:
-        Mismatch: The bytes are those of a file that holds no lines.
+        Mismatch: The file holds no lines.
     """
     promised = None if suffix_of is None else compression_of_name(suffix_of)
     head = b""

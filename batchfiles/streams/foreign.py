@@ -1,4 +1,4 @@
-"""Bytes that hold no lines: archives, tables and databases, recognized by what they begin with, and what to do with them."""
+"""Bytes that hold no lines: archives, tables and databases, recognized by their first bytes, and what to do with them."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ IN_ZIP: Final = {
 
 
 def foreign_bytes(head: bytes, *, tables: bool) -> str | None:
-    """Say what a file is that holds no lines, and what to do with it; None for text and for compressed data that is read here."""
+    """Return the kind of a file without lines, and what to do with it; None for text and for readable compressed data."""
     signatures = FOREIGN if tables else FOREIGN | TABLES
     found = next((what for magic, what in signatures.items() if head.startswith(magic)), None)
     found = found or next((what for place, magic, what in INSIDE if head[place:].startswith(magic)), None)

@@ -1,7 +1,7 @@
 """Names of unfinished files and temporary folders, and the removal of those whose process is dead.
 
-A process that is killed can't clean up. Each of its files says by its name who made it: the machine, its start, the process and
-the start of that. The next job in the same folder removes what nobody works on any more: only what the same user made on this
+A process that is killed can't clean up. The name of each of its files identifies its owner: machine, boot, process and
+its start time. The next job in the same folder removes the files of dead processes: only those that the same user made on this
 machine, and only if the process is gone.
 """
 
@@ -55,7 +55,7 @@ def unfinished_name(target: Path, ending: str = UNFINISHED) -> Path:
 
 
 def new_temporary_folder(directory: str | os.PathLike[str] | None) -> Path:
-    """Make a folder for temporary files that nobody else may look into, and remove those that dead processes have left there.
+    """Make a private folder for temporary files, and remove those that dead processes have left there.
 
     Args:
         directory: Where; None takes the system's.
@@ -104,7 +104,7 @@ def _clear(folder: str, *, temporary: bool) -> None:
 def _remove(path: Path, target: Path | None) -> None:
     """Remove a file or folder, or put a folder back in the place from which it had stepped aside."""
     if target is not None and len(os.fsencode(target.name)) >= CUT:
-        return  # its name may have been cut, so nobody knows where it belongs
+        return  # its name may have been cut, so its owner is unknown
     if target is not None and not os.path.lexists(target):
         path.rename(target)
     elif stat.S_ISDIR(path.lstat().st_mode):
@@ -128,7 +128,7 @@ def _is_dead(mark: str) -> bool:
         os.kill(process, 0)
     except ProcessLookupError:
         return True
-    except OSError:  # somebody else's
+    except OSError:  # of another user
         pass
     now = _start_of(process)
     return start != 0 and now is not None and now != start
@@ -158,7 +158,7 @@ def _digest(text: str) -> str:
 
 
 def _start_of(process: int) -> int | None:
-    """Return when a process started, in ticks since the boot; None if there is no such process or the system does not report it."""
+    """Return when a process started, in ticks since the boot; None if the process is unknown or the system does not report it."""
     # The second field is the program's name in brackets, which may hold spaces and brackets.
     fields = _text(f"/proc/{process}/stat").rpartition(")")[2].split()
     return int(fields[19]) if len(fields) > 19 else None

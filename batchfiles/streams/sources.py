@@ -81,7 +81,7 @@ class Source:
 
         Raises:
             FileError: The file is not there or can't be read.
-            Mismatch: Its bytes are those of a file that holds no lines, such as an archive; also while reading.
+            Mismatch: It holds no lines, such as an archive; also while reading.
             TruncatedFile: While reading: the compressed bytes end too early or are damaged.
         """
         if self.remote is not None:
@@ -147,7 +147,7 @@ class Source:
 
 
 class _Watched:
-    """An open local file that must be at its end what it was when it was opened, or what was read is neither of the two."""
+    """An open local file that must not change while it is read; otherwise the content is of neither version."""
 
     def __init__(self, file: BinaryIO, name: str, status: os.stat_result) -> None:
         self._file = file
@@ -170,7 +170,7 @@ class _Watched:
 
 
 def changed(name: str) -> FileError:
-    """Return the exception for a file that is not what it was."""
+    """Return the exception for a file that changed."""
     return FileError("the file changed while it was being read", path=name)
 
 
@@ -178,7 +178,7 @@ def _watched(file: BinaryIO, name: str) -> BinaryIO:
     """Watch a file; pipes and devices have nothing to compare."""
     try:
         status = os.fstat(file.fileno())
-    except OSError:  # such as a standard input that somebody put in its place
+    except OSError:  # such as a replaced standard input
         return file
     return cast("BinaryIO", _Watched(file, name, status)) if stat.S_ISREG(status.st_mode) else file
 

@@ -134,7 +134,7 @@ def why_no_url(text: str) -> str:
 
 
 def shown_name(text: str) -> str:
-    """Return what a path or URL is called where people read it; also where its suffix is looked at.
+    """Return the display name of a path or URL; its suffix is read from it too.
 
     Only the scheme of a URL that can't be parsed is shown: anything else may be part of a secret.
     """
@@ -146,7 +146,7 @@ def shown_name(text: str) -> str:
 
 
 def shown_path(text: str) -> str:
-    """Return what a path in a filesystem of the user's own is called: it may be a URL of any kind, such as an HTTP one."""
+    """Return the display name of a path in the user's own filesystem: it may be any URL, such as an HTTP one."""
     match = URL.match(text)
     if match is None:
         return text

@@ -34,7 +34,7 @@ HAS_CHECKSUM = 0x04
 
 
 class _Flagged(KeptOpen):
-    """What pyarrow writes a zstd frame to: the frame says that a checksum follows."""
+    """The file to which pyarrow writes a zstd frame; it sets the flag for a checksum."""
 
     _at = 0
 
@@ -76,7 +76,7 @@ class ZstdWriter:
         return size
 
     def flush(self) -> None:
-        """Write what is compressed already."""
+        """Write compressed bytes."""
         self._stream.flush()
 
     def close(self) -> None:

@@ -157,7 +157,7 @@ class RequestColumns:
             asked: The request.
             wanted: How many texts it has; None if unknown.
             got: How many answers there are, each for another text.
-            beyond: How many of them are for a text beyond the last one; None where only their number says so.
+            beyond: How many of them are for a text beyond the last one; None if only their number shows it.
         """
         if wanted is None or (wanted == got and not beyond):
             return

@@ -113,7 +113,7 @@ class CsvCells:
         return [empty if text == "" else text for text, empty in zip(cells, quoted, strict=True)]
 
     def _look_at(self, column: str, text: str | None) -> None:
-        """Note what a cell says about whether a column holds numbers; one that holds a text is not looked at again."""
+        """Note whether a cell fits a column of numbers; a column with a text is not checked again."""
         if text is None or text == "":
             return
         if NUMBER.fullmatch(text):

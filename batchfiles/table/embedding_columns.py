@@ -23,7 +23,7 @@ NAMES = [name for name in REQUESTS if name not in NOT_OF_VECTORS]
 REPEATED = [name not in ONCE for name in NAMES]
 
 DIMENSIONS = ("dimensions", "output_dimension")
-"""Keys of a request that say how long a vector must be; the second is that of Voyage, Mistral and Cohere."""
+"""Keys of a request for the length of its vectors; Voyage, Mistral and Cohere use the second."""
 NO_DIMENSIONS = frozenset(DIMENSIONS).isdisjoint
 
 Place: TypeAlias = tuple[int | None, bytes | None]
@@ -79,7 +79,7 @@ class EmbeddingColumns(RequestColumns):
             self._vectors.append(vector)
 
     def _vectors_of(self, asked: Asked | None, found: Found) -> tuple[list[Place], bool]:
-        """Return what the rows of a request hold, and whether the table carries all that its body says.
+        """Return the values of the rows of a request, and whether the table has everything in its body.
 
         Returns:
             The vectors in the order of the body, and after them the texts without one; nothing where the result is not an answer
@@ -112,7 +112,7 @@ class EmbeddingColumns(RequestColumns):
         return sent, not unreadable and not embeddings.in_several_types(body)
 
     def _missing(self, asked: Asked, wanted: int, indexes: set[int]) -> list[Place]:
-        """Compare the indexes of the vectors with the texts, and return those of the texts that have none."""
+        """Compare the indexes of the vectors with the texts, and return the indexes of texts without a vector."""
         self.compare(asked, wanted, len(indexes), beyond=sum(index >= wanted for index in indexes))
         return [(index, None) for index in range(wanted) if index not in indexes]
 

@@ -1,8 +1,8 @@
-"""Columns whose bytes mean text: UUIDs, enums and JSON, as the Parquet file or the Arrow extension says.
+"""Columns whose bytes mean text: UUIDs, enums and JSON, by the schema of the Parquet file or the Arrow extension.
 
-Which of them pyarrow knows depends on its version: a UUID of DuckDB is 16 bytes for pyarrow 16 and a type of its own for later
-ones. The schema of the file says it for all of them. What has no text, such as an interval of Parquet or a geometry, is refused
-by the name of its type, for its bytes would be Base64 that nobody can read.
+pyarrow's support depends on its version: a UUID of DuckDB is 16 bytes for pyarrow 16 and a separate type for later
+ones. The schema of the file is the same for all versions. A type without text, such as an interval or a geometry, is refused
+by name, because its bytes would be unreadable Base64.
 """
 
 from __future__ import annotations

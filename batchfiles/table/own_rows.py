@@ -37,7 +37,7 @@ BOOLS: Final = {"true": True, "1": True, "1.0": True, "false": False, "0": False
 
 
 class _Unfit(Exception):
-    """A value does not fit its column; the message says what the column needs."""
+    """A value does not fit its column; the message names what the column needs."""
 
 
 def own_rows(
@@ -94,7 +94,7 @@ def _check_columns(name: str, there: Iterable[str], needed: Mapping[str, str]) -
 
 
 def _cells(table: str, column: pa.Array, name: str, before: int) -> list[Any]:
-    """Return the cells of one column; where the type is our own, they are what they should be."""
+    """Return the cells of one column; if its type is our own, they need no conversion."""
     kind = column.type
     values: list[Any] = column.to_pylist()
     if name not in READERS and kind == REQUESTS.get(name):

@@ -67,7 +67,7 @@ REQUESTS: dict[str, pa.DataType] = {
 }
 
 PARSED_PLACE = 37
-"""Where `parsed` and `parse_error` are, which version 1 had as its last columns; what came later is after them."""
+"""The position of `parsed` and `parse_error`, the last columns of version 1; later columns come after them."""
 
 # What an answer in words has and a vector has not.
 NOT_OF_VECTORS = frozenset(

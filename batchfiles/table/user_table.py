@@ -216,7 +216,7 @@ def table_sources(table: TableLike, *, filesystem: object = None) -> list[Source
 
 
 def _no_table(value: object) -> str:
-    """Say what a value is that is not a table, and how to make one of it."""
+    """Return a message about a value that is not a table, and how to convert it."""
     kind = type(value)
     origin = f"{kind.__module__.partition('.')[0]}.{kind.__name__}"
     cure = next(

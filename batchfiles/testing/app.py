@@ -77,7 +77,7 @@ class _Calls:
         self._service = service
 
     def answered(self, endpoint: Endpoint) -> Endpoint:
-        """Ask for a key and for what a gateway asks for, and say no in the service's words."""
+        """Require a key and the headers and parameters of a gateway, and refuse in the service's words."""
 
         async def called(request: Request) -> Response:
             if self._service.quirks.delay:

@@ -1,4 +1,4 @@
-"""What goes wrong, by a script: the n-th call of a kind meets its fault, and the others don't."""
+"""Faults by a script: the n-th call of a kind fails in the given way, and the others don't."""
 
 from __future__ import annotations
 

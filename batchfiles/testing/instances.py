@@ -1,4 +1,4 @@
-"""An instance of a JSON Schema: what a model writes that was asked for one."""
+"""Instances of a JSON Schema, as a model writes them."""
 
 from __future__ import annotations
 
@@ -306,7 +306,7 @@ def _names(schema: Schema) -> list[str]:
 
 
 def _member_schema(schema: Schema, name: str) -> Any:  # noqa: ANN401 - any JSON value
-    """Return what a property must fit."""
+    """Return the schema of a property."""
     found = [child for pattern, child in schema.get("patternProperties", {}).items() if searched(pattern, name)]
     if name in schema.get("properties", {}):
         found.append(schema["properties"][name])
@@ -322,7 +322,7 @@ def _prefix(schema: Schema) -> list[Any]:
 
 
 def _item_schema(schema: Schema, number: int) -> Any:  # noqa: ANN401 - any JSON value
-    """Return what an item must fit."""
+    """Return the schema of an item."""
     prefix, items = _prefix(schema), schema.get("items", True)
     if number < len(prefix):
         return prefix[number]

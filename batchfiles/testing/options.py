@@ -18,13 +18,13 @@ WIDTH: Final = 120
 """Columns of the text around the options."""
 
 DESCRIPTION: Final = """\
-A local server of the Files and Batches API. It answers with made-up words, with instances of the JSON Schema that is asked for,
-and with calls of tools; it costs nothing, and forgets everything when it ends (Ctrl-C).
+A local server of the Files and Batches API. It answers with generated text, instances of the requested JSON Schema
+and tool calls. It costs nothing and deletes everything when it ends (Ctrl-C).
 """
 
 EPILOG: Final = f"""\
-Give what it prints to the shell in which your programs run, and they talk to this server: batchfiles, the openai SDK, curl.
-With a COMMAND, that is run with the same in its environment, and the server ends with it; the exit code is the command's.
+Run the lines that it prints in the shell of your programs, and they use this server: batchfiles, the openai SDK, curl.
+A COMMAND is run with the same variables, and the server ends with it; the exit code is the command's.
 
 {fill("CALL is " + ", ".join(CALLS) + ".", WIDTH)}
 {fill("FAULT is " + ", ".join(FAULTS) + "; docs/testing.md says what each does.", WIDTH)}
@@ -57,30 +57,30 @@ def parser() -> argparse.ArgumentParser:
         metavar="SECONDS",
         help="how long a batch is validating, in progress and finalizing each (default: 1; with a COMMAND, 0)",
     )
-    odd = made.add_argument_group("an odd service")
+    odd = made.add_argument_group("quirks of the service")
     for name, words in QUIRKS.items():
         _add_quirk(odd, name, words.replace("`", "").replace("%", "%%"))
-    faults = made.add_argument_group("what goes wrong on the way")
+    faults = made.add_argument_group("faults of calls")
     faults.add_argument(
         "--fault",
         action="append",
         default=[],
         type=_fault,
         metavar="CALL[:N[-M]]=FAULT[,KEY=N]",
-        help="let a call meet a fault: the N-th of its kind, those from N to M, or all; KEY: status, after or pause; repeatable",
+        help="inject a fault into the N-th call of its kind, those from N to M, or all; KEY: status, after or pause; repeatable",
     )
     faults.add_argument(
         "--faults-by-chance",
         type=int,
         metavar="SEED",
-        help="let a third of the first calls go wrong in passing ways; the same seed makes the same ones",
+        help="inject temporary faults into a third of the first calls; the same seed gives the same faults",
     )
     made.add_argument("command", nargs=argparse.REMAINDER, metavar="COMMAND", help="what to run against the server")
     return made
 
 
 def _add_quirk(group: Any, name: str, words: str) -> None:  # noqa: ANN401 - argparse's own class is private
-    """Add the option of a quirk; its form is that of the value that it has when nobody sets it."""
+    """Add the option of a quirk; its form follows the default value."""
     option, usual = f"--{name.replace('_', '-')}", getattr(Quirks(), name)
     if isinstance(usual, bool):
         group.add_argument(option, action="store_true", help=words)

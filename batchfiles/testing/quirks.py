@@ -61,7 +61,7 @@ QUIRKS: Final = {
 
 @dataclass(slots=True, kw_only=True)
 class Quirks:
-    """What happens to the batches of a local server, as `QUIRKS` says of each; it may be changed at any time.
+    """Quirks of a local server, as described in `QUIRKS`; they may be changed at any time.
 
     Raises:
         ValueError: A share is not from 0 to 1, or a word is not one of those that there are.

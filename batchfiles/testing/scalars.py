@@ -107,7 +107,7 @@ def _patterned(pattern: str, chance: random.Random, least: int) -> Iterator[str]
 
 
 class _Pattern:
-    """Writes a text that a regular expression matches; what it looks ahead or back for is left to the check.
+    """Writes a text that a regular expression matches; lookaheads and lookbehinds are left to the check.
 
     Args:
         chance: Chooses.

@@ -24,7 +24,7 @@ MOST_STEPS: Final = 60
 
 
 class SchemaError(Exception):
-    """A schema that can't be followed, or that no value fits; its text says why."""
+    """A schema that can't be followed, or that no value fits; the message states why."""
 
 
 def holds(value: Value, schema: Any, root: Any, depth: int = 0) -> bool:  # noqa: ANN401 - any JSON value
@@ -70,7 +70,7 @@ def schemas_of(keyword: str, argument: Any, root: Any) -> list[Any]:  # noqa: AN
 
 
 def _parts_hold(value: Value, schema: Mapping[str, Any], root: Any, depth: int) -> bool:  # noqa: ANN401 - any JSON value
-    """Check what is in a value, and the keywords that work together."""
+    """Check the content of a value, and the keywords that work together."""
     if "if" in schema:
         branch = "then" if holds(value, schema["if"], root, depth + 1) else "else"
         if branch in schema and not holds(value, schema[branch], root, depth + 1):

@@ -1,4 +1,4 @@
-"""What the model of the local server says: words, an instance of a JSON Schema, or the call of a tool."""
+"""Turns of the model of the local server: text, an instance of a JSON Schema, or a tool call."""
 
 from __future__ import annotations
 
@@ -42,11 +42,11 @@ class Tool:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One thing that the model says.
+    """One turn of the model.
 
     Attributes:
         text: The words, or the arguments of the call.
-        tool: The tool that is called; None where it says words.
+        tool: The tool that is called; None for text.
         is_cut: Whether the limit of tokens ended it.
     """
 

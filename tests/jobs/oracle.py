@@ -92,7 +92,7 @@ def expected(
     asked, repeating = without_repeats(all_asked)
     wanted = Expected()
     if is_contested(all_asked, [line for line in found if line.file not in parts]):
-        wanted.refusal = "nothing says which of the two"
+        wanted.refusal = "nothing shows which of the two"
         return wanted
     asked_ids = {line.custom_id for line in asked if line.value is not None and is_request(line.value)}
     readable = [line for line in found if is_result(line.value)]

@@ -170,7 +170,7 @@ def test_each_day_may_have_a_folder(tmp_path: Path) -> None:
     folders = [tmp_path / day for day in DAYS]
     assert [row["text"] for row in batchfiles.join(*folders)] == ["answer to x of monday", "answer to x of tuesday"]
     (tmp_path / "tuesday" / "output.jsonl").rename(tmp_path / "monday" / "more.jsonl")
-    with pytest.raises(Mismatch, match="nothing says which of the two"):
+    with pytest.raises(Mismatch, match="nothing shows which of the two"):
         batchfiles.join(*folders).to_arrow()
 
 
@@ -245,7 +245,7 @@ def test_where_nothing_says_it_nothing_is_written(week: Path, capsys: pytest.Cap
     assert not output.exists()
     assert exit_code(["retry", str(week), "-o", str(week / "again.jsonl")]) == 2
     assert "--pair" in capsys.readouterr().err
-    with pytest.raises(Mismatch, match="nothing says which of the two"):
+    with pytest.raises(Mismatch, match="nothing shows which of the two"):
         next(iter(batchfiles.join(week)))
 
 
@@ -401,7 +401,7 @@ def test_a_changed_retry_elsewhere_is_another_request(tmp_path: Path) -> None:
     longer = tmp_path / "elsewhere" / "longer.jsonl"
     batchfiles.retry(requests, results, output=longer, only=["incomplete"], set={"body.max_tokens": 4000})
     assert not list(tmp_path.rglob("manifest.json"))
-    with pytest.raises(Mismatch, match="nothing says which of the two"):
+    with pytest.raises(Mismatch, match="nothing shows which of the two"):
         batchfiles.join(requests, longer, results).to_arrow()
 
 
@@ -513,7 +513,7 @@ def test_every_answer_is_to_its_own_request_or_the_join_refuses(campaign: dict[s
             refused = str(error)
         event("refused" if refused != "no" else "joined")
         if refused != "no":
-            assert "nothing says which of the two" in refused
+            assert "nothing shows which of the two" in refused
             return
         lines = {(name, each): variant for name, lines in campaign["files"] for each, variant in lines}
         for row in rows:

@@ -195,7 +195,7 @@ def upload(
 def processed(config: Config, file: FileObject, policy: RetryPolicy) -> Flow[FileObject]:
     """Wait until the service has processed a file that was uploaded: at Azure no batch can be made of one that is pending.
 
-    There is no wait if the service reports no status, or one that is not a waiting status.
+    It returns at once if the service reports no status, or one that is not a waiting status.
 
     Args:
         config: Where the service is.

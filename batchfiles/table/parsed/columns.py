@@ -28,7 +28,7 @@ class ParsedColumns(RequestColumns):
         keep: As for the requests table.
         json_schema: What answers must fit.
         parse_dates: Whether dates and times are such, or texts.
-        named: Whether somebody named the schema; else it is that of a request, and others may have asked for another one.
+        named: Whether the user named the schema; otherwise it comes from a request, and others may ask for another one.
         requests_ask: Whether any request asks for a schema.
     """
 

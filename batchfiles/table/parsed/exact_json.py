@@ -52,7 +52,7 @@ def read_answer(text: str) -> tuple[Any, bool]:
 
 
 def _fenced(text: str) -> tuple[int, int] | None:
-    """Find what is between the fences of a Markdown block that is the whole text; None where it is not one.
+    """Return the content of a fenced Markdown block that is the whole text; None for other texts.
 
     The opening fence may be followed by words, such as the name of the language, and by a new line; or the block is one line.
     """

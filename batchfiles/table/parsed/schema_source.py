@@ -31,7 +31,7 @@ SCHEMA_WORDS = frozenset(
         *("const", "enum", "format", "pattern", "maximum", "minimum"),
     )
 )
-"""Words of a JSON Schema that say that an object is one; `type` alone is in many other objects."""
+"""Keywords that identify a JSON Schema; `type` alone is in many other objects."""
 FORMATS = frozenset({"json_schema", "json_object", "text"})
 """Types of a `response_format`."""
 REQUEST_KEYS = frozenset({"custom_id", "method", "url", "body", "model", "messages", "input", "prompt"})
