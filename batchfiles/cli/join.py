@@ -47,7 +47,7 @@ COUNTED = (*OUTCOMES, "unknown", "superseded", "conflicting", "duplicate", "pars
     "with_tables",
     multiple=True,
     metavar="TABLE",
-    help="A table of your own (Parquet, Arrow, CSV, JSONL, a folder of them): its columns stand behind the others. Repeatable.",
+    help="A table of your own (Parquet, Arrow, CSV, JSONL, a folder of them): its columns come after the others. Repeatable.",
 )
 @click.option("--id", "custom_id", metavar="TEXT", help="With --with: what makes the custom_id of a row: {{doc}}-{{chunk}}.")
 @csv_null_option
@@ -78,7 +78,7 @@ def join(
     written. A request line that two files contain byte for byte is one request.
 
     Every request has a row, with its outcome: succeeded, incomplete, failed, expired, cancelled, no_response, malformed or
-    missing. What else is found (results that nobody asked for, several results for a request) is counted and told on standard
+    missing. What else is found (results that nobody asked for, several results for a request) is counted and reported on standard
     error.
 
     \b
@@ -93,7 +93,7 @@ def join(
 
     \b
     Exit codes:
-        0   the table is there; requests that failed are no failure of the join
+        0   the table is there; failed requests do not make the join fail
         1   the table is there, and something is true that --fail-on names
         2   wrong usage, files that don't go together, or a file to write that exists
         3   it could not be done: a file can't be read, the disk is full

@@ -68,7 +68,7 @@ SERVICE_COMMANDS = {
     "submit": ("batchfiles.cli.submit:submit", "Upload request files and make a batch of each, once."),
     "status": ("batchfiles.cli.status:status", "Say how batches stand."),
     "list": ("batchfiles.cli.status:list_batches", "List the batches of the service, newest first."),
-    "wait": ("batchfiles.cli.status:wait", "Wait until batches have come to their end."),
+    "wait": ("batchfiles.cli.status:wait", "Wait until batches have finished."),
     "cancel": ("batchfiles.cli.status:cancel", "Cancel batches."),
     "download": ("batchfiles.cli.download:download", "Fetch the results of batches."),
     "files": ("batchfiles.cli.files:files", "Upload, list, fetch and delete the files at the service."),

@@ -56,7 +56,7 @@ def merge(
     """Put the lines of several files into one, byte for byte, in the order of the files.
 
     FILE is a file of requests, or else all are files of results; or a folder or a glob of such files, or - for standard input;
-    gzip, bz2 and zstd are read too. A campaign folder stands for its parts: merging them gives back the file that was split.
+    gzip, bz2 and zstd are read too. A campaign folder means its parts: merging them gives back the file that was split.
 
     A custom_id may stand only once in a batch, so one that stands twice is refused, unless --on-duplicate says what to do.
 

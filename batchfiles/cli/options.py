@@ -32,7 +32,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 files_argument = click.argument("files", nargs=-1, required=True, metavar="FILE...")
 
 inputs_option = click.option(
-    "-i", "--input", "inputs", multiple=True, metavar="INPUT", help="A file of requests; FILEs must be results then. Repeatable."
+    "-i", "--input", "inputs", multiple=True, metavar="INPUT", help="A file of requests; then FILEs must be results. Repeatable."
 )
 
 csv_null_option = click.option(
@@ -91,7 +91,7 @@ force_option = click.option("--force", is_flag=True, help="Replace a file that i
 counts_option = click.option("--json", "as_json", is_flag=True, help="Print the counts, as one JSON object, on standard output.")
 
 workers_option = click.option(
-    "--workers", type=click.IntRange(min=1), metavar="N", help="How many processes decode.  [default: as many as pay]"
+    "--workers", type=click.IntRange(min=1), metavar="N", help="How many processes decode.  [default: auto]"
 )
 
 

@@ -199,7 +199,7 @@ OPTIONS = (
         multiple=True,
         callback=secret_pairs("NAME:VALUE"),
         metavar="NAME:VALUE",
-        help="Send this header along, as gateways need some; env:VARIABLE as its value hides it from others. Repeatable.",
+        help="Send this header with each call, for gateways; env:VARIABLE as its value hides it from other users. Repeatable.",
     ),
     click.option(
         "--query",
@@ -209,7 +209,7 @@ OPTIONS = (
         metavar="NAME=VALUE",
         help="Add this parameter to each address; env:VARIABLE as for --header. Repeatable.",
     ),
-    click.option("-q", "--quiet", is_flag=True, help="Say nothing on standard error but errors."),
+    click.option("-q", "--quiet", is_flag=True, help="Report only errors on standard error."),
     click.option("-v", "--verbose", is_flag=True, help="Report each step on standard error, and not only retries."),
 )
 
@@ -225,12 +225,12 @@ TERMS = (
         default="24h",
         show_default=True,
         metavar="TIME",
-        help="How long a batch may take, in the words of the service; OpenAI has 24h only, others 1h to 14d.",
+        help="How long a batch may take, in the format of the service; OpenAI accepts 24h only, others 1h to 14d.",
     ),
     click.option(
         "--output-expires-after",
         type=click.IntRange(3_600, 2_592_000),
         metavar="SECONDS",
-        help="Let the service delete the files of results after this, from an hour to 30 days.",
+        help="Make the service delete the result files after this, from an hour to 30 days.",
     ),
 )

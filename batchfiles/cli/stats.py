@@ -97,7 +97,7 @@ def stats(
     Tokens of results are those that the service counted. All result lines count, also those that a join would call superseded or
     unknown, because all are billed. Where there are only requests, their tokens are estimated: one for each 4 bytes of text.
 
-    No prices are built in: they would be old soon. --write-prices makes a file for the models seen, and you fill it in; or
+    No prices are built in: they would soon be outdated. --write-prices makes a file for the models seen, and you fill it in; or
     --prices genai takes those of the package genai-prices (pip install 'batchfiles[prices]').
 
     \b

@@ -63,7 +63,7 @@ def validate(
         requests.jsonl:17: error: Missing required parameter: 'method'. at $.method (missing_required_parameter)
         requests.jsonl: error: 300 lines (3, 7, …): Invalid 'body.n': 0 is below the minimum of 1. at $.body.n (invalid_body)
 
-    A table of the files goes to standard error. An error is a line that the service would refuse, a warning needs a check, and
+    A table of the files goes to standard error. An error would be refused by the service, a warning needs a check, and
     info is worth knowing, such as a last line without its newline.
 
     \b
