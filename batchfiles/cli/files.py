@@ -51,7 +51,7 @@ def files(context: click.Context) -> None:
     Exit codes:
         0   done
         2   wrong usage, or no key
-        3   the service refused or did not answer; there is no such file; the disk is full
+        3   the service refused or did not answer; there is no such file; a file can't be written
     """  # noqa: D301 - click wants its \b
     if context.invoked_subcommand is None:  # the releases of click don't agree on what this is
         click.echo(context.get_help(), err=True)
@@ -172,7 +172,7 @@ def download(file_id: str, *, output: str, force: bool, service: Service) -> Non
     Exit codes:
         0   done
         2   wrong usage, no key, or a file that exists
-        3   the service refused or did not answer; the disk did
+        3   the service refused or did not answer; a file can't be written
     """  # noqa: D301 - click wants its \b
     from batchfiles.streams.atomic import atomic_file, refuse_existing
     from batchfiles.streams.spool import Spool

@@ -67,9 +67,7 @@ def table_options(counted: Sequence[str]) -> Callable[[Command], Command]:
             is_flag=True,
             help="Replace files that are there already; a folder only if it holds nothing but Parquet parts.",
         ),
-        click.option(
-            "--csv-safe", is_flag=True, help="Put ' before CSV cells that a spreadsheet would run as formulas."
-        ),
+        click.option("--csv-safe", is_flag=True, help="Put ' before CSV cells that a spreadsheet would run as formulas."),
         click.option(
             "--table",
             type=click.Choice(["requests", "embeddings"]),

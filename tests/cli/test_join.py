@@ -169,7 +169,7 @@ def test_cells_that_a_spreadsheet_would_run_are_counted(ask: Callable[..., Outco
     code, out, err = ask(*files, "-o", tmp_path / "t.csv", "--json", *(["--csv-safe"] if safe else []))
     assert code == 0
     assert json.loads(out)["formula_cells"] == 4
-    assert "4 cells that a spreadsheet would take for formulas" in err
+    assert "4 cells that a spreadsheet would run as formulas" in err
     assert ("a ' was put before each" in err) is safe
     assert ("--csv-safe puts" in err) is not safe
     code, out, err = ask(*files, "-o", tmp_path / "t.parquet", "--json")
