@@ -75,10 +75,10 @@ def _price_notes(found: Stats) -> Iterator[str]:
     standard = [_model(usage.model) for usage in models if usage.is_standard_price]
     if standard:
         off = f", less {_percent(found.batch_discount)}" if found.batch_discount else ""
-        yield f"standard price{off}, because no price for batches is known: {', '.join(standard)}"
+        yield f"standard price{off}, because no batch price is known: {', '.join(standard)}"
     for kind, tokens in found.tokens_without_own_price.items():
         words = f"{plural(tokens, kind.replace('_', ' ') + ' token')} without a price of their own ({kind})"
-        yield f"{words}: they cost what the rest of the {'output' if kind.endswith('output') else 'input'} costs"
+        yield f"{words}: they cost the same as other {'output' if kind.endswith('output') else 'input'} tokens"
     if found.above_tiers:
         yield f"{_above_tiers(found.above_tiers)}: prices often have a tier there"
     if found.results.count:

@@ -69,7 +69,7 @@ class GenaiPrices:
             self._ask("", provider)
         except LookupError as error:
             if "provider_id" in str(error):
-                raise ValueError(f"genai-prices knows no provider {provider!r}") from None
+                raise ValueError(f"genai-prices has no provider {provider!r}") from None
 
     def _find(self, model: str) -> FoundPrice | None:
         for name, provider in self._places(model):

@@ -168,8 +168,7 @@ class RetryByResults:
             if accounts.glued:
                 glued = accounts.glued[0]
                 raise Mismatch(
-                    f"line {glued.line_number} is several results, which would all be sent again and paid for twice. "
-                    f"{glued.message}",
+                    f"line {glued.line_number} is several results, which would all be sent and paid for again. {glued.message}",
                     path=glued.path,
                 )
             counts = accounts.counts

@@ -161,7 +161,7 @@ class RetryTargets:
             FileError: The folder has a file of the manifest's name, which is of another program.
         """
         if (folder / MANIFEST).exists():
-            words = "is of another program, and the retry files need a manifest of this name: name one file as output instead"
+            words = "belongs to another program, and retry files need a manifest with this name: name one file as output instead"
             raise FileError(words, path=str(folder / MANIFEST), number=errno.EEXIST)
         return Manifest(parts=tuple(self._part(number, lines) for number in range(len(self._inputs))))
 

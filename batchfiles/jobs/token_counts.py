@@ -150,7 +150,7 @@ class _Tiktoken:
             try:
                 name = self._tiktoken.encoding_name_for_model(model)
             except KeyError:
-                words = f"tiktoken knows no encoding for the model {model[:100]!r}: name one, as in 'tiktoken:o200k_base'"
+                words = f"tiktoken has no encoding for the model {model[:100]!r}: name one, such as 'tiktoken:o200k_base'"
                 raise ValueError(f"{words}, or count by 'estimate'") from None
             self._encodings[model] = self._loaded(name)
         return self._encodings[model]

@@ -233,8 +233,8 @@ def test_what_makes_a_cost_too_low_is_said(ask: Callable[..., Outcome], tmp_path
     assert "1 answer without token counts: their tokens are not in the sums, nor in the cost" in said
     assert "1 answer with token counts that do not add up to their total: summed as stated" in said
     assert "2 requests have more than 128,000 input tokens, 1 of them more than 272,000: prices often have a tier there" in said
-    assert "5 audio input tokens without a price of their own (audio_input): they cost what the rest of the input costs" in said
-    assert "1 cache write token without a price of their own (cache_write): they cost what the rest of the input costs" in said
+    assert "5 audio input tokens without a price of their own (audio_input): they cost the same as other input tokens" in said
+    assert "1 cache write token without a price of their own (cache_write): they cost the same as other input tokens" in said
     assert "cost: by --price; with a batch discount of 0%; every result line counts, superseded ones too" in said
     assert "tier" not in ask(path)[2]
 
@@ -269,11 +269,11 @@ def test_prices_of_the_package_after_those_of_the_file(ask: Callable[..., Outcom
     assert costs["gpt-4o-mini-2024-07-18"] == "0.075"
     assert costs["text-embedding-3-small"] == "0.010"
     assert "gpt-4o-2024-08-06: at the price of gpt-4o\n" in said
-    assert "standard price, less 50%, because no price for batches is known: text-embedding-3-small\n" in said
+    assert "standard price, less 50%, because no batch price is known: text-embedding-3-small\n" in said
     assert f"by {file} of 2026-11-20, genai-prices " in said.replace("\n", " ") or "genai-prices" in said
     assert ask(path, "--prices", "genai:nobody")[::2] == (
         2,
-        "batchfiles: error: genai-prices knows no provider 'nobody'\n",
+        "batchfiles: error: genai-prices has no provider 'nobody'\n",
     )
 
 

@@ -299,7 +299,7 @@ def test_a_list_that_ignores_the_cursor_ends_in_ours_and_not_in_the_sdk(server: 
         for _ in range(98):
             sdk.batches.create(input_file_id=file.id, endpoint=CHAT, completion_window="24h")
     for kind in ("sync", "async"):
-        with ours(kind, server, case) as client, pytest.raises(APIError, match="gives the same page again"):
+        with ours(kind, server, case) as client, pytest.raises(APIError, match="returns the same page again"):
             client.batches.list()
 
 

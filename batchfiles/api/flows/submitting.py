@@ -268,7 +268,7 @@ def list_batches(
         policy: For each page.
         after: Only those behind this id.
         limit: How many at most; None for all.
-        partly: Whether the newest ones are enough where the service gives the same page again.
+        partly: Whether the newest ones are enough where the service returns the same page again.
 
     Raises:
         APIError: The service refused, or returns the same page again.
@@ -320,7 +320,7 @@ def _create(config: Config, request: Request, token: str, policy: RetryPolicy) -
             if not unsure and not is_passing(response, conflicts=False):
                 raise problem
         if unsure:
-            yield Log(logging.WARNING, f"{request.name}: {problem}; looking whether the batch was made all the same")
+            yield Log(logging.WARNING, f"{request.name}: {problem}; checking whether the batch was created anyway")
             found, looked = yield from search(config, token, policy)
             if found is not None:
                 return found
@@ -339,7 +339,7 @@ def _made(config: Config, response: Response, token: str, policy: RetryPolicy) -
     try:
         made = batches.create_response(response)
     except APIError as error:
-        yield Log(logging.WARNING, f"the answer to the making of a batch can't be read ({error}); looking for the batch")
+        yield Log(logging.WARNING, f"the answer to the creation of a batch can't be read ({error}); looking for the batch")
     else:
         yield Log(logging.INFO, f"{made.id} was made and is {made.status}")
         return made
