@@ -108,7 +108,7 @@ def _repair(line: JSONBytes | str, reason: str) -> Repaired:
         reason = NO_OBJECT
     except UnicodeDecodeError as error:
         reason = f"not valid UTF-8 (byte {error.start + 1})"
-    except orjson.JSONDecodeError as error:  # the first reason is the better one, but for this
+    except orjson.JSONDecodeError as error:  # the first reason is better, except for this one
         reason = "nested too deeply to be read" if TOO_DEEP.search(error.msg) else reason
         count = glued_objects(line) if EXTRA in reason else 0
         if count:

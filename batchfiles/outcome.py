@@ -184,7 +184,7 @@ def retryable(outcome: str, status_code: int | None, error_code: str | None = No
 
     Returns:
         True for lost requests, for 408, 409, 429 and 5xx, for errors without an HTTP answer, and for errors inside of
-        a 200 whose code or type speaks of the moment.
+        a 200 whose code or type is temporary.
     """
     if outcome != FAILED:
         return outcome in LOST

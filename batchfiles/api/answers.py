@@ -142,7 +142,7 @@ def _all_said(values: list[Any], depth: int) -> _Said | None:
 
 
 def _object_said(value: dict[str, Any], depth: int) -> _Said | None:
-    """Read an object: the error within it, a sentence of its own, or sentences by the names of fields."""
+    """Read an object: the error in it, its own message, or messages by the names of fields."""
     members = {key.lower().replace("_", ""): item for key, item in value.items()}
     inner = members.get("error")
     if isinstance(inner, (dict, list)) and (found := _said(inner, depth + 1)) is not None:

@@ -1,6 +1,6 @@
 """Values as they come over the wire: what is a string here is null, empty or a number elsewhere.
 
-Everything that can be read is read. An odd value of a field is read as null and kept in `odd`, so that it costs no other field;
+Everything that can be read is read. An unreadable value of a field is null and kept in `odd`, so it affects no other field;
 an answer that is not of its kind at all is an `UnreadableResponse`. Unknown keys survive.
 """
 

@@ -130,7 +130,7 @@ def is_text(url: str | None) -> bool:
 
 @lru_cache(maxsize=256)
 def _kind_of_url(url: str | None) -> str | None:
-    """Return what a url answers with, `"text"`, `"embeddings"` or `"moderations"`; None where nothing is known of it.
+    """Return the kind of answers of a url: `"text"`, `"embeddings"` or `"moderations"`; None for an unknown url.
 
     Azure leaves the version out, Zhipu has a `/v4`, gateways put paths before it, and a query may follow.
     """

@@ -1,6 +1,6 @@
 """The body of `/v1/audio/transcriptions` and `/v1/audio/translations`: a transcript as json, verbose_json or diarized_json.
 
-The Batch API of OpenAI takes no such requests; vLLM's `run-batch` does, and so do services that speak the API.
+The Batch API of OpenAI does not accept such requests; vLLM's `run-batch` and compatible services do.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ HOUSEKEEPING: Final = frozenset({"object", "task", "x_groq", "error"})
 BODY_KEYS: Final = HOUSEKEEPING | {"id", "created", "model", "text", "usage"}
 
 OF_TRANSCRIPTS: Final = frozenset({"usage", "segments", "words", "duration", "language", "languages", "task", "logprobs"})
-"""Keys of which a transcript has one, or it has nothing but `BODY_KEYS`; Cohere's old chat has a `text` too."""
+"""A transcript has one of these keys, or only `BODY_KEYS`; Cohere's old chat has a `text` too."""
 
 SECONDS: Final = ("seconds", "prompt_audio_seconds")
 """The usage keys of models that are billed by duration (OpenAI, vLLM; Mistral): no column has them, so the body is kept."""

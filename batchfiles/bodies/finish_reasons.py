@@ -49,7 +49,7 @@ REFUSED: Final = Meaning(None, "failed")
 UNKNOWN: Final = Meaning(None, "succeeded")
 
 REASONS: Final[tuple[Reason, ...]] = (
-    # The answer is whole.
+    # The answer is complete.
     Reason(("stop",), STOP, "OpenAI, OpenAPI document: CreateChatCompletionResponse; Gemini, FinishReason"),
     Reason(("end_turn", "stop_sequence"), STOP, "Anthropic, Messages API: stop_reason; Bedrock, Converse: stopReason"),
     Reason(("complete",), STOP, "Cohere, Chat API v2: finish_reason"),
@@ -124,7 +124,7 @@ REASONS: Final[tuple[Reason, ...]] = (
         ("load", "unload"), REFUSED, "Ollama, done_reason: nothing to answer, the model was only loaded (can1357/oh-my-pi#7465)"
     ),
 )
-"""Every reason that is known here."""
+"""Every known reason."""
 
 WORDS: Final[dict[str, Meaning]] = {word: reason.meaning for reason in REASONS for word in reason.words}
 """The meaning of each word."""

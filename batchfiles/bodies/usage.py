@@ -1,8 +1,8 @@
-"""The token counts, in every dialect, brought to one arithmetic: the parts lie within their whole.
+"""The token counts of all providers, normalized: each part is included in its total.
 
 Chat says prompt and completion, Responses input and output, and LiteLLM mixes them in one object. Providers have other names for
 cached tokens, and some count reasoning or cached tokens outside the total instead of inside it. The numbers themselves show which
-of the two it is, so that the provider need not be known.
+of the two it is, so the provider need not be known.
 """
 
 from __future__ import annotations

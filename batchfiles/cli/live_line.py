@@ -54,7 +54,7 @@ class _Saying(logging.Handler):
 
 @contextmanager
 def speaking(*, quiet: bool, verbose: bool) -> Iterator[None]:
-    """Show the log on standard error as long as the block lasts.
+    """Show the log on standard error inside the block.
 
     Args:
         quiet: Show nothing, and none of the news either.

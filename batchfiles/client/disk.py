@@ -67,9 +67,9 @@ RENAMED = 1000
 
 
 class WorkFile:
-    """A file that is written by one process alone: the bytes of a download until they are whole.
+    """A file that only one process writes: the bytes of a download until it is complete.
 
-    The lock is on the file and not on its name, and the system takes it back when its owner dies. What gets the final name in the
+    The lock is on the file, not on its name, and the system releases it when its owner dies. What gets the final name in the
     end is the very file that was locked and written.
     """
 

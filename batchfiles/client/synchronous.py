@@ -97,7 +97,7 @@ class Client(ServiceClient):
         Args:
             path: The file of requests.
             endpoint: Where its requests go.
-            completion_window: How long it may take, in the words of the service: `24h` at OpenAI.
+            completion_window: How long it may take, in the format of the service: `24h` for OpenAI.
             metadata: At most 15 pairs.
             output_expires_after: When the files of results are to be deleted; a number counts the seconds from their making.
             again: Whether a file that has a batch already may have another one.

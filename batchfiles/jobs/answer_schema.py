@@ -22,7 +22,7 @@ class AnswerSchema(TypedDict):
         json_schema: What answers must fit.
         parse_dates: Whether dates and times are such, or texts.
         named: Whether somebody named the schema; else it is the first one that a request asks for.
-        requests_ask: Whether any request asks for a schema, so that those that don't ask for other answers.
+        requests_ask: Whether any request asks for a schema; then requests without one expect other answers.
     """
 
     json_schema: dict[str, Any]

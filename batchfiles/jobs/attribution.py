@@ -110,7 +110,7 @@ class _Evidence:
         return [batch for folder in folders for batch in _batches_in(folder)]
 
     def _batch_of(self, path: Place) -> _Batch | None:
-        """Return the batch whose results are in a file: the one that its name speaks of, or the only one of its folder."""
+        """Return the batch whose results are in a file: the one in its name, or the only one of its folder."""
         name = path.name
         named = [batch for batch in self._batches if any(_is_in(each, name) for each in batch.ids)]
         if not named:

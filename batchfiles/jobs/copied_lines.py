@@ -102,7 +102,7 @@ class CopiedLines:
         return chain(seen, found)
 
     def _lines(self, found: Iterator[Piece], seen: list[Piece]) -> Iterator[bytes]:
-        """Yield lines and keep their pieces: no more of them than it takes to know the file."""
+        """Yield lines and keep their pieces: only as many as are needed to classify the file."""
         for piece in found:
             seen.append(piece)
             yield from _below(self._cap, piece.lines)

@@ -70,7 +70,7 @@ def first_request(
 
 
 def text_sizes_of(file: LocalFile, *, cap: int) -> dict[str, int]:
-    """Return, by model, the bytes that most of the first vectors of a file take that are texts; without a model under ""."""
+    """Return, by model, the most common size in bytes of the first text vectors of a file; without a model under ""."""
     found: dict[str, Counter[int]] = {}
     for line in islice(_lines([file], cap), SAMPLE):
         value = _object(line)

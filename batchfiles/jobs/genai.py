@@ -33,7 +33,7 @@ FIRST_PROVIDER: Final = "openai"
 
 
 class GenaiPrices:
-    """Prices of today. The package gives the full price where it knows none for batches, so that is found out first.
+    """Today's prices. The package returns the full price if it has no batch price, so this is checked first.
 
     Args:
         provider: The provider to use, such as `"azure"`; None takes the one that a model's name shows.
@@ -110,7 +110,7 @@ class GenaiPrices:
 
 
 def _price(found: Any, *, is_batch_price: bool) -> Price:  # noqa: ANN401 - its values
-    """Turn its prices into ours; those with tiers have a base and other prices from a start on."""
+    """Convert its prices to ours; tiered prices have a base and other prices from a threshold on."""
     base: dict[str, Any] = {}
     tiers: dict[int, dict[str, Any]] = {}
     for key, name in KEYS.items():

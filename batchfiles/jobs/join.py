@@ -329,7 +329,7 @@ def join(
         FileError: A file is not what it was when this was called, or changed while it was being read: call this again.
         DuplicateCustomId: With `on_duplicate="error"`: there are two results for a request.
         Mismatch: A result could be that of two different requests, because their files share its id and nothing shows to which of
-            them it belongs; or there are results, and not one belongs to a request.
+            them it belongs; or there are results, but none belongs to a request.
         InvalidLine: With `dimensions`: a vector has another length.
     """
     if on_duplicate not in ("best", "error"):

@@ -29,7 +29,7 @@ class TableReport:
         misfits: Values that did not fit their column and are null; the bodies that held them are kept.
         embeddings_in_requests: Vectors that met the requests table, which has no column for them.
         parse_errors: Answers that don't fit the JSON Schema; `parsed` is null there and `parse_error` says why.
-        formula_cells: Cells of a CSV file that a spreadsheet takes for formulas; with `csv_safe` they begin with `'`.
+        formula_cells: Cells of a CSV file that a spreadsheet reads as formulas; with `csv_safe` they begin with `'`.
         findings: What was noticed about the files, the first of each range.
         findings_not_listed: How many more there were.
         seconds: How long it took.

@@ -125,7 +125,7 @@ class Price:
         return EXACT.divide(EXACT.multiply(total, EXACT.subtract(Decimal(1), off)), MILLION)
 
     def _priced(self, inputs: int, cached: int, outputs: int, parts: Mapping[str, int]) -> Iterator[tuple[int, Decimal | None]]:
-        """Yield counts with their prices; parts that overlap are never more than their whole."""
+        """Yield counts with their prices; overlapping parts never exceed their total."""
         for all_tokens, whole, named in (
             (inputs, self.input, (("cached_input", cached), *((name, parts.get(name, 0)) for name in INPUT_PARTS))),
             (outputs, self.output, tuple((name, parts.get(name, 0)) for name in OUTPUT_PARTS)),
@@ -163,7 +163,7 @@ class FoundPrice(NamedTuple):
         price: The price.
         name: What the model is called there: the model itself, or its alias.
         source: Whose price it is, and of which date.
-        is_standard: Whether it is a price for requests outside of batches, because none for batches is known there.
+        is_standard: Whether it is the standard price, because no batch price is known.
     """
 
     price: Price
@@ -254,7 +254,7 @@ class Prices:
         parts: Mapping[str, int] = NO_PARTS,
         request_tokens: int = 0,
     ) -> Decimal | None:
-        """Return the exact cost of a model's tokens, discount taken off; None if there are tokens without a price.
+        """Return the exact cost of a model's tokens, less the discount; None if there are tokens without a price.
 
         Args:
             model: The model.

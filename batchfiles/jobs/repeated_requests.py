@@ -135,7 +135,7 @@ class RepeatedRequests:
         return len(self._repeats)
 
     def save(self, path: Path) -> Spec:
-        """Write it to a file, and return what `load` takes."""
+        """Write it to a file, and return the argument of `load`."""
         with path.open("xb") as file:
             self._repeats.tofile(file)
             self._origins.tofile(file)
@@ -155,7 +155,7 @@ class RepeatedRequests:
         """Cut a block of a request file at the lines that are repeated or repeat another one.
 
         Yields:
-            Lines, with the numbers of the other files whose results are theirs too; None for lines that repeat another one.
+            Lines, with the numbers of other files whose results also belong to them; None for lines that repeat another one.
         """
         start = file << OFFSET_BITS | block.byte_offset
         end = start + sum(map(len, block.lines)) + len(block.lines)

@@ -74,7 +74,7 @@ def sided_files(
 
 
 def paired_as(side: Side) -> str:
-    """Say that a file of a pair is of the other kind."""
+    """Return a message: a file of a pair has the other role."""
     is_of, was = ("results", "requests") if side == "results" else ("requests", "results")
     return f"holds {is_of}, and was paired as {was}: say REQUESTS=RESULTS"
 
@@ -85,7 +85,7 @@ def is_blank(line: bytes) -> bool:
 
 
 def _kept(blocks: Iterator[Block], seen: list[Block]) -> Iterator[Block]:
-    """Yield blocks and keep them: no more of them than it takes to know the file."""
+    """Yield blocks and keep them: only as many as are needed to classify the file."""
     for block in blocks:
         seen.append(block)
         yield block

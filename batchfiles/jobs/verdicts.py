@@ -135,7 +135,7 @@ def table_as_verdicts(
         table: What `joined_table` returned.
         inputs: The request files.
         spool: Where to write.
-        words: Outcomes, statuses and error codes that requests are chosen by; the table must have their columns.
+        words: Outcomes, statuses and error codes that select requests; the table must have their columns.
 
     Returns:
         The files, each with the number of the request file that its rows belong to; None where they may belong to any.

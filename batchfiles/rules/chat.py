@@ -80,7 +80,7 @@ CONTENT: dict[str, Check] = {
 }
 
 WITH_PLAIN_TEXT = frozenset({"user", "assistant", "system", "developer"})
-"""Roles whose messages need nothing but a text."""
+"""Roles whose messages need only a text."""
 
 CALL = tagged(
     {
@@ -246,7 +246,7 @@ def check_logprobs(body: dict[str, Any]) -> Faults:
 
 
 def check_stream_options(body: dict[str, Any]) -> Faults:
-    """`stream_options` need `stream`, which no batch takes."""
+    """`stream_options` need `stream`, which batches do not support."""
     if body.get("stream_options") is not None and body.get("stream") is not True:
         return refused("body.stream_options", "'stream_options' are only allowed with 'stream', which a batch does not take.")
     return ()

@@ -40,7 +40,7 @@ class Table(NamedTuple):
         parameters: The check of each one but the model and the content.
         content: The check of the key with the input of the model.
         elsewhere: What to use instead of parameters that the endpoint does not have.
-        takes_any: Whether parameters that are not in the table are taken too.
+        takes_any: Whether parameters that are not in the table are accepted.
     """
 
     parameters: Mapping[str, Check]
@@ -89,7 +89,7 @@ OF_AZURE = frozenset({"data_sources", "user_security_context"})
 NOT_NULL = frozenset(
     {"functions", "function_call", "parallel_tool_calls", "response_format", "text", "tool_choice", "tools", "user"}
 )
-"""Parameters for which the document has no null; whether the service takes one is unverified."""
+"""Parameters for which the document has no null; whether the service accepts null is unverified."""
 
 
 PARAMETERS = frozenset({"model", "messages", "input", "prompt"}).union(*(table.parameters for table in TABLES.values()))

@@ -126,7 +126,7 @@ def text(longest: int | None = None, *, shortest: int = 0) -> Check:
 
 
 def word(*words: str, closed: bool = True) -> Check:
-    """Take some words; another one is a warning only where the list has grown before."""
+    """Accept some words; another one is only a warning if the list has grown before."""
     allowed = frozenset(words)
 
     def check(value: Any, path: str) -> Faults:  # noqa: ANN401 - any JSON value
@@ -164,7 +164,7 @@ def array(item: Check = anything, *, fewest: int = 0, most: int | None = None) -
 
 
 def mapping(item: Check, *, most: int | None = None, longest_key: int | None = None) -> Check:
-    """Take objects with keys of the user's own."""
+    """Accept objects with user-defined keys."""
 
     def check(value: Any, path: str) -> Faults:  # noqa: ANN401 - any JSON value
         if type(value) is not dict:
@@ -182,7 +182,7 @@ def mapping(item: Check, *, most: int | None = None, longest_key: int | None = N
 
 
 def either(wanted: str, **checks: Check) -> Check:
-    """Take values of several types, each with its own check; the keys are `text`, `list` and `object`."""
+    """Accept values of several types, each with its own check; the keys are `text`, `list` and `object`."""
     kinds: dict[str, type] = {"text": str, "list": list, "object": dict}
     by_kind: dict[type, Check] = {kinds[name]: check for name, check in checks.items()}
 
@@ -240,7 +240,7 @@ def tagged(kinds: Mapping[str, Check], *, closed: bool = True, others: Mapping[s
 
     Args:
         kinds: The check of each type.
-        closed: Whether another type is an error, and not a warning.
+        closed: Whether another type is an error instead of a warning.
         others: The messages for types that belong elsewhere.
     """
     hints = others or {}

@@ -79,7 +79,7 @@ class _Rewound:
         return head + self._read(self._stream.read, size)
 
     def read_some(self, size: int) -> bytes:
-        """Return up to `size` bytes, fewer where a pipe has no more yet."""
+        """Return up to `size` bytes, fewer if a pipe has no more yet."""
         return self._read(getattr(self._stream, "read1", self._stream.read), size)
 
     def _read(self, read: Callable[[int], bytes | None], size: int) -> bytes:
@@ -143,7 +143,7 @@ class _GzipMember:
 class _Members:
     """Decompress gzip and bz2 with the standard library, which knows where a member ends.
 
-    pyarrow does not take the zeros that tapes and object stores put after the end, nor an empty member of bz2. gzip is as quick
+    pyarrow does not accept the zeros that tapes and object stores put after the end, nor an empty member of bz2. gzip is as quick
     here as there.
     """
 

@@ -44,7 +44,7 @@ INSIDE: Final = (
     (257, b"ustar", "a tar archive: extract its files first, with tar -x"),
     (8, b"DUCK", f"a DuckDB database: {SAVE_AS}"),
 )
-"""The same, with the place where the bytes are."""
+"""The same, with the offset of the bytes."""
 
 IN_ZIP: Final = {
     b"[Content_Types].xml": f"an Excel workbook or another Office document: {SAVE_AS}",

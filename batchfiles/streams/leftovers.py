@@ -26,7 +26,7 @@ UNFINISHED = ".batchfiles-part"
 """How the names of unfinished files and folders end."""
 
 ASIDE = ".batchfiles-old"
-"""How the name of a folder ends that is about to be replaced: it comes back if the new one did not take its place."""
+"""The suffix of a folder that is being replaced: it is restored if the new one did not take its place."""
 
 TEMPORARY = "batchfiles-"
 """How the names of temporary folders begin."""

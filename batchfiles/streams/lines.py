@@ -206,7 +206,7 @@ def blocks(
             offset += _length(lines.pop(0)) + 1
             dropping = False
         elif dropping and end is not None and position >= end:
-            return  # the range lies within one long line, whose end is for the range of its beginning to look for
+            return  # the range is inside one long line, and the range of the line's beginning finds its end
         behind = position - splitter.held
         if end is not None and not dropping and behind >= end:
             yield from _runs(path, line_number, offset, _before(lines, offset, end), cap, notice, on_long)

@@ -144,7 +144,7 @@ Place: TypeAlias = Path | RemotePath
 
 
 def real_path(path: Path) -> Path:
-    """Return where a local path leads, symbolic links followed; unlike `Path.resolve`, also where they lead in a circle."""
+    """Return where a local path leads, symbolic links followed; unlike `Path.resolve`, also if they form a loop."""
     return Path(os.path.realpath(path))
 
 

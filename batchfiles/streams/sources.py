@@ -41,7 +41,7 @@ class Source:
         path: The local file; None where the bytes come from somewhere else.
         stream: The open file; None where there is a path. It can be read once and is never closed here.
         remote: The file on an object store; None for others.
-        found: Whether it was found in a folder or by a glob, and not named itself.
+        found: Whether it was found in a folder or by a glob instead of being named itself.
         passed_over: What else is in the folder where it was found: files whose names are not those of JSONL files, and folders.
             The last file of a folder has them.
     """

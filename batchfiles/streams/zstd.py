@@ -11,7 +11,7 @@ __all__ = ["KeptOpen", "Xxh64", "ZstdWriter"]
 
 
 class KeptOpen:
-    """What pyarrow writes the compressed bytes to: closing the compressor must not close the file, which waits to be synced."""
+    """The file to which pyarrow writes the compressed bytes: closing the compressor keeps it open, because it must be synced."""
 
     closed = False
 

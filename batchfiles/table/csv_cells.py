@@ -1,4 +1,4 @@
-"""The cells of a CSV file: text, and null where the file has a word for it."""
+"""The cells of a CSV file: text, and null for the file's words for null."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ class EmbeddingColumns(RequestColumns):
         dimensions: The length that every vector must have; None takes any.
 
     Attributes:
-        text_sizes: By model, the bytes that the vectors of a result file take where they are texts. An export compares with it,
+        text_sizes: By model, the size in bytes of the text vectors of a result file. An export compares with it,
             for it has no request that says what the texts are.
     """
 
@@ -133,7 +133,7 @@ class EmbeddingColumns(RequestColumns):
         return [(index, values if index is None else known[index]) for index, values in kept]
 
     def _compare_dimensions(self, asked: Asked, request: dict[str, Any], encoding: Encoding, sent: list[Place]) -> None:
-        """Count the vectors that are not as long as the request asked for; one that is packed has eight dimensions a number."""
+        """Count the vectors with another length than the request asked for; a packed one has eight dimensions a number."""
         wanted = next((size for key in DIMENSIONS if type(size := request.get(key)) is int), None)
         if wanted is None:
             return
@@ -167,7 +167,7 @@ def _id_of(asked: Asked | None, found: Found) -> str | None:
 
 
 def _of_one_size(sent: list[Place], body: Body, sizes: Mapping[str, int]) -> list[Place]:
-    """Return the vectors, and none where a text has another size than the others of its model in the same file."""
+    """Return the vectors, without those whose text has another size than the others of its model in the same file."""
     model = body.get("model")
     wanted = sizes.get(model if type(model) is str else "")
     if wanted is None:

@@ -223,7 +223,7 @@ def _plan_map(kind: pa.DataType, leaves: Iterator[str]) -> tuple[pa.DataType, Co
 
 
 def _offsets(column: pa.Array) -> list[int | None]:
-    """Say where the list of each row begins among the values of `flatten`; None for a null."""
+    """Return where the list of each row begins in the values of `flatten`; None for a null."""
     import pyarrow.compute as pc
 
     offsets: list[int | None] = []

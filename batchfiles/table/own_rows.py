@@ -126,7 +126,7 @@ def _is_nan(value: object) -> bool:
 
 
 def _text(value: object) -> str | None:
-    """Return a text; bytes are one where a program has lost that they are (ClickHouse, Spark)."""
+    """Return a text; bytes count as text, because some programs lose the type (ClickHouse, Spark)."""
     if isinstance(value, bytes):
         try:
             return value.decode()
@@ -143,7 +143,7 @@ def _text_or_nan(value: object) -> str | None:
 
 
 def _error_code(value: object) -> str | None:
-    """Return a text; we write the numbers of vLLM as their digits, which other programs take for numbers again."""
+    """Return a text; we write vLLM's numbers as digits, which other programs read as numbers again."""
     if isinstance(value, (int, float, Decimal)) and type(value) is not bool:
         number = _integer(value)
         return None if number is None else str(number)

@@ -36,7 +36,7 @@ CREDENTIALS = ("authorization", "api-key", "openai-organization", "openai-projec
 """Headers that the storage refuses, as cloud storage does if the URL has a signature: they are for the service only."""
 
 OCTETS = frozenset({"application/octet-stream", "application/*", "*/*"})
-"""What a client may accept that takes the contents of a file."""
+"""The `Accept` values of a client that may download file contents."""
 
 
 def app_of(service: Service) -> Starlette:

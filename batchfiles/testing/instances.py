@@ -20,7 +20,7 @@ MOST_STEPS: Final = 20_000
 """Values that are tried for one instance, before the schema is refused."""
 
 DEEPEST: Final = 40
-"""Objects and arrays within each other; a schema whose smallest instance is deeper is refused."""
+"""The deepest nesting of an instance; a schema whose smallest instance is deeper is refused."""
 
 GENEROUS: Final = (3, 1, -1)
 """Depth up to which optional properties are written and arrays have two items; below, only what is required. The next
@@ -65,7 +65,7 @@ class _Maker:
         self._kept: list[Any] = []  # schemas by whose addresses heights are noted
 
     def make(self, schema: Any, depth: int) -> Any:  # noqa: ANN401 - any JSON values
-        """Return an instance of a schema within the root.
+        """Return an instance of a schema inside the root.
 
         Raises:
             SchemaError: None was found.
@@ -123,7 +123,7 @@ class _Maker:
             yield [*self._flat(child, way), {}]
 
     def _height(self, schema: Any) -> int:  # noqa: ANN401 - any JSON value
-        """Return how many levels the smallest instance of a schema has; more than `DEEPEST` where it has none."""
+        """Return how many levels the smallest instance of a schema has; more than `DEEPEST` if it has none."""
         return next((height for height in range(DEEPEST + 1) if self._fits(schema, height)), DEEPEST + 1)
 
     def _fits(self, schema: Any, height: int) -> bool:  # noqa: ANN401 - any JSON value
@@ -296,7 +296,7 @@ SPOKEN_OF: Final = {
     "string": ("pattern", "format", "minLength", "maxLength"),
     "number": ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"),
 }
-"""Keywords that speak of values of one type."""
+"""Keywords that apply to values of one type."""
 
 
 def _names(schema: Schema) -> list[str]:
@@ -330,7 +330,7 @@ def _item_schema(schema: Schema, number: int) -> Any:  # noqa: ANN401 - any JSON
 
 
 def _merged(one: Schema, other: Schema) -> Schema:
-    """Return a schema that asks for what both do; where they can't be joined, the check of the value decides."""
+    """Return a schema that combines both; if they can't be combined, the check of the value decides."""
     made = {**other, **one}
     for key in one.keys() & other.keys():
         mine, theirs = one[key], other[key]

@@ -20,7 +20,7 @@ Check = Callable[[Value, Any, Mapping[str, Any], Any], bool]
 """Gets the value, the argument of the keyword, the schema that it is in, and the root of all."""
 
 MOST_STEPS: Final = 60
-"""Schemas within schemas: a schema that refers to itself without an end is an error and not a loop."""
+"""The deepest nesting of schemas: a schema that refers to itself endlessly is an error, not a loop."""
 
 
 class SchemaError(Exception):

@@ -29,7 +29,7 @@ class Tool:
 
     Attributes:
         name: Its name.
-        parameters: The schema of its arguments; None for a custom tool, which takes any text.
+        parameters: The schema of its arguments; None for a custom tool, which accepts any text.
         place: Where it is in the request.
         is_legacy: Whether it is one of `functions`, which came before `tools`.
     """
@@ -112,7 +112,7 @@ LETTERS_A_TOKEN: Final = 4
 
 
 def _cut(turn: Turn, limit: int | None) -> Turn:
-    """End a text where the limit is."""
+    """Cut a text at the limit."""
     if limit is None or turn.tokens <= limit:
         return turn
     return Turn(turn.text[: limit * LETTERS_A_TOKEN], turn.tool, is_cut=True)

@@ -105,7 +105,7 @@ def download_file(config: Config, file_id: str, path: str, policy: RetryPolicy, 
     """Fetch one file to a path, unless it is there.
 
     What has come of it so far stands beside it, as `<path>.part`, and what is known of it as `<path>.part.json`: another process
-    goes on from there. One that is at work on it is waited for.
+    continues from there. It waits for another download that is writing it.
 
     Args:
         config: Where the service is.
@@ -222,7 +222,7 @@ def _opened(config: Config, request: Request) -> Flow[Response]:
     """Ask for the bytes of a file, wherever the service has put them; returns the answer without its body.
 
     Raises:
-        APIError: The redirects have no end, or lead where they must not.
+        APIError: The redirects never end, or lead to a forbidden address.
         TransportError: There was no answer.
     """
     for _ in range(REDIRECTS + 1):

@@ -45,7 +45,7 @@ def read_answer(text: str) -> tuple[Any, bool]:
     place = _fenced(text)
     if place is None:
         return read(text), False
-    # What is in the fence keeps its place, so that a message counts the characters of the whole text. A second block, or
+    # The content of the fence keeps its offset, so that a message counts the characters of the whole text. A second block, or
     # words after the first one, are not JSON.
     start, end = place
     return read(" " * start + text[start:end]), True
