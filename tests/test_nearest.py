@@ -24,7 +24,7 @@ SCHEMA = {"type": "object", "properties": {"a": {"type": "string"}}}
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    """A folder with requests, results, a table, prices and files that are no schemas."""
+    """A folder with requests, results, a table, prices and files that are not schemas."""
     monkeypatch.chdir(tmp_path)
     request = {"custom_id": "a", "method": "POST", "url": "/v1/chat/completions", "body": BODY}
     usage = {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15}
@@ -93,7 +93,7 @@ RIGHT = [
 
 @pytest.mark.parametrize("arguments", RIGHT, ids=" ".join)
 def test_words_that_may_be_right_are_taken(folder, capsys, arguments):
-    """Services have error codes of their own, and a file of prices has other models."""
+    """Services have their own error codes, and a price file has other models."""
     if "parse_error" in arguments[-1]:
         arguments = [*arguments[:-1], arguments[-1].removesuffix(",parse_error")]
     assert exit_code(arguments) == 0, capsys.readouterr().err

@@ -436,7 +436,7 @@ def test_a_response_that_is_no_object():
     ],
 )
 def test_an_error_inside_a_200(body, columns, again):
-    """The status says nothing: the error's own code or type tells whether it may pass. One row a provider."""
+    """The status does not decide: the error's own code or type does. One row for each provider."""
     result = read(line(200, body))
 
     assert (result.outcome, error_of(result), result.retryable) == ("failed", columns, again)
@@ -487,7 +487,7 @@ EMPTY = [
 
 @pytest.mark.parametrize("body", EMPTY)
 def test_a_200_whose_place_for_the_answer_is_empty_is_no_response(body):
-    """Not a success of 100 % without a word (vllm-project/aibrix#1802): it may be sent again, and the body is kept."""
+    """It was reported as 100 % success (vllm-project/aibrix#1802): it is retryable, and the body is kept."""
     result = read(line(200, body))
 
     assert (result.outcome, result.error_code, result.retryable, result.body) == ("no_response", "empty_answer", True, body)

@@ -342,7 +342,7 @@ def test_a_missing_file_of_answers_is_an_error_and_does_not_cost_that_of_errors(
 
 
 def test_an_id_of_a_file_that_can_not_be_read_is_an_error_and_an_empty_one_is_not() -> None:
-    """Paid answers must not be taken for missing."""
+    """Paid answers must not count as missing."""
     odd = Batch.decode({"id": "batch_1", "status": "completed", "output_file_id": "a/../b", "error_file_id": {}})
     with pytest.raises(APIError, match=r"the id of the output file of batch_1 can't be read: 'a/\.\./b'"):
         Stage().run(download(Config(), odd, "d", RetryPolicy()))

@@ -53,7 +53,7 @@ def test_no_choices():
 
 
 def test_the_worst_choice_decides():
-    """A failed one is a failure, whatever the others say; one without a text counts only alone."""
+    """A failed choice makes a failure, with any other choices; one without a text counts only alone."""
     body = completion("one", "two")
     body["choices"][1] |= {"finish_reason": "error", "error": {"code": 503, "message": "gone"}}
     answer = read(body)

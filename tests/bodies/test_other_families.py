@@ -69,7 +69,7 @@ def test_a_bare_message_is_read():
 
 
 def test_geminis_thoughts_are_output():
-    """They are no part of the tokens of the candidates; a thought is reasoning."""
+    """They are not part of the candidates' tokens; a thought is reasoning."""
     counts = {"promptTokenCount": 40, "toolUsePromptTokenCount": 5, "cachedContentTokenCount": 8, "candidatesTokenCount": 2}
     body = gemini(
         {"text": "hm", "thought": True},
@@ -159,7 +159,7 @@ def test_a_tool_call_and_an_error_of_cohere():
 
 
 def test_ollamas_message():
-    """Its reasons and its counts have names of their own; a model that was only loaded has answered nothing."""
+    """Its reasons and counts have different names; a model that was only loaded has not answered."""
     body = {
         "model": "llama3",
         "created_at": "2024-01-01T00:00:00Z",

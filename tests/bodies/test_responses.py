@@ -115,7 +115,7 @@ def test_function_calls():
 
 
 def test_a_call_beside_a_text_ends_with_tool_calls():
-    """Words on the way are no end: the model waits for what the tool says."""
+    """Intermediate text is not the end: the model waits for the tool."""
     assert read(response(message("Looking it up."), CALL)).finish_reason == "tool_calls"
 
 
@@ -167,7 +167,7 @@ def test_a_completed_response_without_an_item_is_no_response(output):
 
 
 def test_an_empty_text_is_counted_where_nothing_else_is_there():
-    """A picture or a call is an answer, a refusal too."""
+    """An image, a call or a refusal is an answer."""
     assert read(response(message(""))).noted == read(response(reasoning("hm"))).noted == ("empty_text",)
     assert read(response({"type": "image_generation_call", "result": "aGk="})).noted == read(response(CALL)).noted == ()
 

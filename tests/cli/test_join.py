@@ -161,7 +161,7 @@ def test_csv_safe_disarms_formulas(ask: Callable[..., Outcome], tmp_path: Path) 
 
 @pytest.mark.parametrize("safe", [False, True])
 def test_cells_that_a_spreadsheet_would_run_are_counted(ask: Callable[..., Outcome], tmp_path: Path, safe: bool) -> None:
-    """The file holds each text as it is unless `--csv-safe` is given, and nobody was told what is in it."""
+    """The file holds each text as it is unless `--csv-safe` is given, and formulas were not reported."""
     texts = {"a": "=1+1", "b": "@SUM(A1)", "c": "fine", "-d": "-1"}
     (tmp_path / "in.jsonl").write_bytes(b"".join(map(request, texts)))
     (tmp_path / "out.jsonl").write_bytes(b"".join(result(name, text) for name, text in texts.items()))

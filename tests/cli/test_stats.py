@@ -220,7 +220,7 @@ def chat(custom_id: str, model: str, inputs: int, outputs: int = 0, **more: obje
 
 
 def test_what_makes_a_cost_too_low_is_said(ask: Callable[..., Outcome], tmp_path: Path) -> None:
-    """A tier, sound, cache writes, answers without counts and counts that do not add up: none of them passes in silence."""
+    """Tiers, audio, cache writes, answers without counts and counts that do not add up: each is reported."""
     details = {"prompt_tokens_details": {"cache_write_tokens": 1, "audio_tokens": 5}}
     lines = [
         result("0", completion() | {"model": "m"}),
@@ -240,7 +240,7 @@ def test_what_makes_a_cost_too_low_is_said(ask: Callable[..., Outcome], tmp_path
 
 
 def test_requests_above_one_usual_tier_are_said_once(ask: Callable[..., Outcome], tmp_path: Path) -> None:
-    """The sizes below the one that all of them exceed say nothing more."""
+    """Sizes below the one that all requests exceed add no information."""
     path = put(tmp_path / "out.jsonl", chat("1", "m", 300_000))
     assert "1 request has more than 272,000 input tokens: prices often have a tier there\n" in ask(path, "--price", "m=1/1")[2]
 
@@ -278,6 +278,6 @@ def test_prices_of_the_package_after_those_of_the_file(ask: Callable[..., Outcom
 
 
 def test_two_files_of_prices_are_refused(ask: Callable[..., Outcome], prices: Path) -> None:
-    """Which of them goes first, nobody could tell."""
+    """Their priority would be ambiguous."""
     code, _, err = ask(CHAT, "--prices", prices, "--prices", prices)
     assert (code, "not two files" in err) == (2, True)

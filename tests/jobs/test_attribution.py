@@ -25,7 +25,7 @@ DAYS = ("monday", "tuesday")
 
 
 def question(custom_id: str, day: str) -> bytes:
-    """Make a request whose answer can be told from that of another day."""
+    """Make a request whose answer differs from that of another day."""
     return request(custom_id, messages=[{"role": "user", "content": f"{custom_id} of {day}"}])
 
 
@@ -163,7 +163,7 @@ def test_requests_and_results_may_share_the_rest_of_their_names(tmp_path: Path) 
 
 
 def test_each_day_may_have_a_folder(tmp_path: Path) -> None:
-    """Where every folder has one request file and results of its own, the folder says it; where one has none, nothing does."""
+    """If every folder has one request file and its results, the folder decides; if one has none, nothing does."""
     for day in DAYS:
         put(tmp_path / day / "requests.jsonl", question("x", day))
         put(tmp_path / day / "output.jsonl", answer("x", day))
@@ -269,7 +269,7 @@ def test_a_batch_of_other_bytes_says_nothing(week: Path) -> None:
 
 
 def test_results_of_ids_that_one_file_has_may_belong_to_anybody(tmp_path: Path) -> None:
-    """Only what could be taken for another's answer is refused; an id without a result is missing in both."""
+    """Only ambiguous results are refused; an id without a result is missing in both."""
     put(tmp_path / "a.jsonl", question("x", "a"), question("only a", "a"))
     put(tmp_path / "b.jsonl", question("x", "b"), question("only b", "b"))
     put(tmp_path / "out.jsonl", answer("only b", "b"), answer("only a", "a"))
@@ -373,7 +373,7 @@ def test_a_changed_line_is_another_request(tmp_path: Path) -> None:
 
 
 def test_a_changed_retry_says_in_a_manifest_what_it_repeats(tmp_path: Path) -> None:
-    """`retry --set` writes other lines, so that their bytes don't tell; its results are attempts all the same."""
+    """`retry --set` writes other lines, so their bytes prove nothing; its results are still attempts."""
     put(tmp_path / "requests.jsonl", request("a"), request("b"))
     put(tmp_path / "batch_1_output.jsonl", success("a"), success("b", "cut", finish_reason="length"))
     options: dict[str, Any] = {"only": ["incomplete"], "set": {"body.max_tokens": 4000}}

@@ -438,7 +438,7 @@ def test_the_tables_hold_the_parameters_of_the_sdk(endpoint, module, name):
 
 
 def test_no_parameter_is_named_as_one_of_another_endpoint():
-    """What belongs elsewhere is in no table of its own endpoint."""
+    """A parameter with a hint for another endpoint is not in the table of this endpoint."""
     assert not chat.PARAMETERS.keys() & chat.ELSEWHERE.keys()
     assert not responses.PARAMETERS.keys() & responses.ELSEWHERE.keys()
     assert not others.EMBEDDINGS.keys() & others.ELSEWHERE.keys()

@@ -1,4 +1,4 @@
-"""Files that are no JSON Lines: the mistake is named once, with its cure, by every command that reads files."""
+"""Files that are not JSON Lines: every command that reads files names the mistake once, with the fix."""
 
 import io
 import json

@@ -852,7 +852,7 @@ def test_the_places_that_a_report_names_are_the_first_ones(tmp_path: Path) -> No
     assert job.report.examples["duplicate"] == tuple(f"{inputs}:{n + 40} (first at {inputs}:{n})" for n in range(1, 6))
 
 
-# Bodies that are no answer
+# Bodies that are not an answer
 
 
 ECHO = {"model": "gpt-x", "messages": [{"role": "user", "content": "hi"}]}

@@ -146,7 +146,7 @@ def test_a_line_that_cannot_be_read_is_never_kept_for_one_that_can(
     tmp_path: Path, output: Path, keep: str, in_memory: int, lines: list[bytes], kept: list[bytes] | None
 ) -> None:
     """A download was cut and repeated: the torn line came last, was kept, and the good one was dropped."""
-    # A file must begin with something that can be told, so what can't be read at all comes in the first one.
+    # A file must begin with a recognizable line, so unreadable lines come in the first one.
     first = len(lines) if kept is None else 1
     files = put(tmp_path / "1.jsonl", *lines[:first]), put(tmp_path / "2.jsonl", *lines[first:])
     report = batchfiles.merge(*files, output=output, on_duplicate=keep, ids_in_memory=in_memory)

@@ -124,7 +124,7 @@ MEDIA = {
 
 @pytest.mark.parametrize("part", MEDIA.values(), ids=MEDIA)
 def test_pictures_sound_and_files_count_nothing_by_their_place(part: dict[str, Any]) -> None:
-    """0.4 MB of sound counted as 136,539 tokens, because its base64 does not begin with `data:`."""
+    """0.4 MB of audio counted as 136,539 tokens, because its base64 does not begin with `data:`."""
     count = token_counter("estimate")
     assert count({"messages": [{"role": "user", "content": [part]}]}) < 30
     assert count({"input": [{"role": "user", "content": [part]}]}) < 30

@@ -798,7 +798,7 @@ def test_a_complete_last_line_without_its_newline_is_information(end):
 
 @pytest.mark.parametrize("lost", [2, 3, 10, 60])
 def test_a_last_line_that_was_cut_is_a_warning(lost):
-    """It is broken JSON besides."""
+    """It is also broken JSON."""
     data = file_of(chat("1"), chat("2")).read()[:-lost]
     assert [(each.severity, each.code) for each in validate(io.BytesIO(data)).findings] == [
         ("warning", "missing_newline"),
@@ -833,7 +833,7 @@ def test_a_mistake_in_any_message_is_one_group():
 
 
 def test_files_codes_and_severities_have_groups_of_their_own(tmp_path):
-    """Nothing is put together that has to be mended apart."""
+    """Only findings with the same fix are grouped."""
     for name in ("a.jsonl", "b.jsonl"):
         (tmp_path / name).write_bytes(file_of(chat("1", n=0), chat("2", n=None, tools=None), chat("3", n="x")).read())
     groups = validate(tmp_path).groups

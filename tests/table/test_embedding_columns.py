@@ -205,7 +205,7 @@ HALVES = "ADgAtAAwADw="
 def test_the_encoding_is_what_the_request_asked_for(
     tmp_path: Path, asked: dict[str, Any], sent: Any, vector: list[float], request_bodies: str
 ) -> None:
-    """With `embed_dtype` vLLM writes float16, and nothing in the answer says so."""
+    """With `embed_dtype` vLLM writes float16, and the answer does not state it."""
     inputs = [ask("plain"), ask("a", **asked), ask("b", **asked)]
     lines = [vectors("b", sent), vectors("a", sent), vectors("plain", [5.0])]
     job = joined(tmp_path, inputs, lines, request_bodies=request_bodies)
@@ -316,7 +316,7 @@ def test_texts_and_vectors_are_compared_by_index(
 
 
 def test_two_vectors_for_one_text_are_none(tmp_path: Path) -> None:
-    """Which one it is, nobody knows; twice the same one is that one. Both are counted, and the key stays one."""
+    """The right one is unknown; two equal ones are one vector. Both are counted, and the key stays unique."""
     line = json.loads(vectors("a", [1.0], [2.0], [3.0]))
     data = line["response"]["body"]["data"]
     data[1]["index"] = 0
@@ -331,7 +331,7 @@ def test_two_vectors_for_one_text_are_none(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("key", ["dimensions", "output_dimension"])
 def test_a_vector_of_other_dimensions_is_counted(tmp_path: Path, key: str) -> None:
-    """It stays in the table: whether it is of use, somebody else must say."""
+    """It stays in the table: the user decides whether it is useful."""
     inputs = [ask(custom_id, **{key: 2}) for custom_id in "abc"]
     lines = [vectors("a", [1.0, 2.0]), vectors("b", [1.0]), vectors("c", packed(1.0, 2.0, 3.0))]
     job = joined(tmp_path, inputs, lines)

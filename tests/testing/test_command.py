@@ -152,7 +152,7 @@ def parsed(*options: str) -> tuple[Quirks, Faults]:
 
 
 def test_every_quirk_is_an_option_with_its_words() -> None:
-    """Of its own name, with hyphens; the help says what it does."""
+    """With its own name, in hyphens; the help describes it."""
     told = " ".join(parser().format_help().split())
     for name, words in QUIRKS.items():
         assert f"--{name.replace('_', '-')} " in told

@@ -141,7 +141,7 @@ Circle = Callable[[], Counter[str]]
 
 @pytest.fixture
 def turned(server: Server, monkeypatch: pytest.MonkeyPatch) -> Turned:
-    """Let nobody really sleep: time passes for the clients and for the server."""
+    """Replace real sleeps: time passes for the clients and for the server."""
     clock = Turned(server.service.clock.turn)
     clock.time = clock.monotonic  # type: ignore[attr-defined] - what the SDK asks for
     for module in (synchronous, asynchronous, openai._base_client):
