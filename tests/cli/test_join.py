@@ -174,7 +174,7 @@ def test_cells_that_a_spreadsheet_would_run_are_counted(ask: Callable[..., Outco
     assert ("--csv-safe puts" in err) is not safe
     code, out, err = ask(*files, "-o", tmp_path / "t.parquet", "--json")
     assert json.loads(out)["formula_cells"] == 0
-    assert "take for formulas" not in err
+    assert "run as formulas" not in err
 
 
 @pytest.mark.parametrize(("words", "code"), [("2kB", 0), ("200MB", 0), ("1_000_000", 0), ("1 MiB", 0), ("0", 2), ("many", 2)])

@@ -44,7 +44,7 @@ def test_tiktoken_counts_the_texts_of_a_body(tiktoken: Any) -> None:
 
 def test_a_model_that_tiktoken_does_not_know_is_refused(tiktoken: Any) -> None:
     """A guess would be no better than the rule of thumb."""
-    with pytest.raises(ValueError, match="no encoding for the model 'llama': name one, as in 'tiktoken:o200k_base'"):
+    with pytest.raises(ValueError, match="no encoding for the model 'llama': name one, such as 'tiktoken:o200k_base'"):
         token_counter("tiktoken")({"model": "llama", "input": "a"})
 
 
