@@ -51,7 +51,7 @@ def files(context: click.Context) -> None:
     Exit codes:
         0   done
         2   wrong usage, or no key
-        3   the service refused or did not answer; there is no such file; a file can't be written
+        3   the service refused or did not answer; unknown file id; a file can't be written
     """  # noqa: D301 - click wants its \b
     if context.invoked_subcommand is None:  # the releases of click don't agree on what this is
         click.echo(context.get_help(), err=True)
@@ -141,7 +141,7 @@ def get(ids: tuple[str, ...], *, as_json: bool, service: Service) -> None:
     Exit codes:
         0   done
         2   wrong usage, or no key
-        3   the service refused or did not answer; there is no such file
+        3   the service refused or did not answer; unknown file id
     """  # noqa: D301 - click wants its \b
     with service.connect() as client:
         for number, file_id in enumerate(ids):
@@ -212,7 +212,7 @@ def delete(context: click.Context, ids: tuple[str, ...], *, as_json: bool, servi
     Exit codes:
         0   done
         2   wrong usage, or no key
-        3   the service refused or did not answer; there is no such file
+        3   the service refused or did not answer; unknown file id
     """  # noqa: D301 - click wants its \b
     kept = 0
     with service.connect() as client:

@@ -62,7 +62,7 @@ def status(context: click.Context, names: tuple[str, ...], *, files: tuple[str, 
         0   all batches have finished
         1   the same, and one of them failed at its validation
         2   wrong usage, or no key
-        3   the service refused or did not answer; there is no such batch
+        3   the service refused or did not answer; unknown batch id
         4   not finished yet
     """  # noqa: D301 - click wants its \b
     with service.connect() as client:
@@ -145,7 +145,7 @@ def wait(
         0   all batches have finished
         1   the same, and one of them failed at its validation
         2   wrong usage, or no key
-        3   the service refused or did not answer; there is no such batch
+        3   the service refused or did not answer; unknown batch id
         4   the time is over, and a batch is not finished yet
         130 interrupted; the batches go on
     """  # noqa: D301 - click wants its \b
@@ -177,7 +177,7 @@ def cancel(context: click.Context, names: tuple[str, ...], *, as_json: bool, ser
         0   all are cancelled, or about to be
         1   one of them had come to its end already
         2   wrong usage, or no key
-        3   the service refused or did not answer; there is no such batch
+        3   the service refused or did not answer; unknown batch id
     """  # noqa: D301 - click wants its \b
     found: list[Batch | BatchFilesError] = []
     late = 0

@@ -48,7 +48,7 @@ class TableReport:
         repeated_inputs: Request lines that repeat a line of another request file, byte for byte: they have no rows of their own.
         not_read: Files and folders in the folders that were given, which hold no lines of a batch or are not looked into;
             `examples` has names.
-        no_results: The number of requests, if there is no line of results.
+        no_results: The number of requests, if no line of results was found.
     """
 
     table: str

@@ -205,7 +205,7 @@ def _note_carefully(
 
 
 def may_repeat_its_key(line: bytes) -> bool:
-    """Return whether `custom_id` may stand in a line not just once, plainly or with letters as escapes."""
+    """Return whether `custom_id` may occur in a line more than once, plainly or with letters as escapes."""
     return line.count(b'"custom_id"') != 1 or ID_LETTERS.stand_in(line)
 
 
