@@ -64,7 +64,7 @@ WRONG = [
     ([*JOIN, "--parsed", "--schema", "line.json"], "it is a request, not a JSON Schema"),
     ([*JOIN, "--parsed", "--schema", "format.json"], "the schema is in its 'json_schema.schema'"),
     ([*JOIN, "--parsed", "--schema", "text.json"], "the schema is in its 'schema'"),
-    ([*JOIN, "--parsed", "--schema", "words.json"], "none of its keys (hello) is a word of one"),
+    ([*JOIN, "--parsed", "--schema", "words.json"], "none of its keys (hello) is a keyword of one"),
     ([*JOIN, "--parsed", "--schema", "typo.json"], "did you mean 'object'?"),
     ([*JOIN, "--format", "parket"], "Did you mean 'parquet'?"),
     (["stats", "r.jsonl", "--prices", "gpt-4o-mni.toml"], "did you mean 'gpt-4o-mini'?"),

@@ -254,7 +254,7 @@ def test_a_name_that_is_only_similar_says_nothing(week: Path, name: str) -> None
     """Numbers count downloads, and a second download of one file is not the first of another."""
     put(week / "1_requests.jsonl", question("request-1", "another day"))
     put(week / name, *answers("tuesday"))
-    with pytest.raises(Mismatch, match="nothing says which"):
+    with pytest.raises(Mismatch, match="nothing shows which"):
         batchfiles.join(week).to_arrow()
 
 
@@ -264,7 +264,7 @@ def test_a_batch_of_other_bytes_says_nothing(week: Path) -> None:
         batch = batch_object(day, metadata={"sha256": hashlib.sha256(b"others").hexdigest()})
         put(week / f"{batch['id']}_output.jsonl", *answers(day))
         (week / f"{batch['id']}.json").write_text(json.dumps(batch))
-    with pytest.raises(Mismatch, match="nothing says which"):
+    with pytest.raises(Mismatch, match="nothing shows which"):
         batchfiles.join(week).to_arrow()
 
 
@@ -326,7 +326,7 @@ def test_lines_that_repeat_far_behind_are_found_however_the_table_is_taken(
         job.to_parquet(tmp_path / ("t.parquet" if target == "file" else "parts"))
     assert (job.report.inputs, job.report.repeated_inputs, job.report.used) == (5, 2, 5)
     put(tmp_path / "more.jsonl", request("e"), request("d", n=2))
-    with pytest.raises(Mismatch, match="nothing says which"):
+    with pytest.raises(Mismatch, match="nothing shows which"):
         batchfiles.join(tmp_path).to_parquet(tmp_path / "u.parquet")
     assert not (tmp_path / "u.parquet").exists()
 
@@ -411,7 +411,7 @@ def test_a_manifest_of_another_program_is_left_alone(tmp_path: Path) -> None:
     put(tmp_path / "out.jsonl", expired("a"))
     (tmp_path / "manifest.json").write_text('{"name": "mine"}')
     batchfiles.retry(tmp_path, output=tmp_path / "again.jsonl", set={"body.n": 2})
-    with pytest.raises(batchfiles.FileError, match="of another program"):
+    with pytest.raises(batchfiles.FileError, match="belongs to another program"):
         batchfiles.retry(tmp_path / "requests.jsonl", tmp_path / "out.jsonl", output=tmp_path)
     assert (tmp_path / "manifest.json").read_text() == '{"name": "mine"}'
 
