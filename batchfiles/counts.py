@@ -1,4 +1,4 @@
-"""What is counted besides the outcomes. Each has one name: in reports, in `--json`, in the summary and for `--fail-on`."""
+"""Counts in addition to the outcomes. Each has one name: in reports, in `--json`, in the summary and for `--fail-on`."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ EXAMPLES: Final = 5
 
 
 class Count(NamedTuple):
-    """One thing that is counted, and how the summary says it.
+    """One count, and its words in the summary.
 
     Attributes:
         noun: What is counted, in the singular.
-        words: What the summary says after the number and the noun.
+        words: The words of the summary after the number and the noun.
         commands: The commands whose summaries and `--fail-on` have it.
     """
 
@@ -73,11 +73,11 @@ def sentence_of(name: str, number: int) -> str:
 
 
 def counts_of(command: str) -> Iterable[str]:
-    """Return the names of what a command counts besides the outcomes."""
+    """Return the names of the counts of a command, without the outcomes."""
     return [name for name, count in COUNTS.items() if command in count.commands]
 
 
 def not_read_fields(names: Sequence[str]) -> dict[str, Any]:
-    """Return the fields of a report that say what was passed over in the folders that were given."""
+    """Return the fields of a report for what was skipped in the given folders."""
     examples = {"not_read": tuple(names[:EXAMPLES])} if names else {}
     return {"not_read": len(names), "examples": examples}

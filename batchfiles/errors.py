@@ -353,7 +353,7 @@ class IncompleteDownload(TransportError):
 
 
 def _printable(word: str) -> str:
-    """Write out what the service says, so that it can't reach into the terminal on which an error is printed."""
+    """Escape text of the service, so that it can't control the terminal on which an error is printed."""
     return word if word.isprintable() else ascii(word)[1:-1]
 
 

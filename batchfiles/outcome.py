@@ -209,8 +209,8 @@ def retryable(
         error_message: Decides where there is neither, and it is nothing but such a word: `"Too Many Requests"`.
 
     Returns:
-        True for what was lost on the way, for 408, 409, 429 and 5xx, for errors without an HTTP answer, and for errors inside of
-        a 200 whose code or type speaks of the moment.
+        True for lost requests, for 408, 409, 429 and 5xx, for errors without an HTTP answer, and for errors inside of
+        a 200 whose code or type is temporary.
     """
     if outcome != FAILED:
         return outcome in LOST

@@ -342,7 +342,7 @@ def test_a_status_that_is_written_as_a_float_is_the_same_status(status, body):
 
 
 def test_all_numbers_of_a_line_may_be_floats():
-    """The counts and the time too; beyond 2**53 a float is no integer for sure."""
+    """The counts and the time too; beyond 2**53 a float is not a certain integer."""
     details = {"prompt_tokens_details": {"cached_tokens": 2}, "completion_tokens_details": {"reasoning_tokens": 1}}
     body = CHAT | {"usage": CHAT["usage"] | details}
     as_floats = json.loads(json.dumps(body), parse_int=float)
@@ -444,7 +444,7 @@ def test_a_response_that_is_no_object():
     ],
 )
 def test_an_error_inside_a_200(body, columns, again):
-    """The status says nothing: the error's own code or type tells whether it may pass. One row a provider."""
+    """The status does not decide: the error's own code or type does. One row for each provider."""
     result = read(line(200, body))
 
     assert (result.outcome, error_of(result), result.retryable) == ("failed", columns, again)
@@ -470,7 +470,7 @@ def test_an_error_of_a_choice_inside_a_200(error, columns, again, kind):
 
 
 def test_the_status_decides_where_it_says_something():
-    """A gateway's 400 is no 429, whatever the error within is called."""
+    """A gateway's 400 is not retryable, even if the error inside is called a rate limit."""
     assert not read(line(400, {"error": {"code": 429, "message": "no"}})).retryable
     assert read(line(503, {"error": {"code": "invalid_request", "message": "no"}})).retryable
 
@@ -495,7 +495,7 @@ EMPTY = [
 
 @pytest.mark.parametrize("body", EMPTY)
 def test_a_200_whose_place_for_the_answer_is_empty_is_no_response(body):
-    """Not a success of 100 % without a word (vllm-project/aibrix#1802): it may be sent again, and the body is kept."""
+    """It was reported as 100 % success (vllm-project/aibrix#1802): it is retryable, and the body is kept."""
     result = read(line(200, body))
 
     assert (result.outcome, result.error_code, result.retryable, result.body) == ("no_response", "empty_answer", True, body)
@@ -536,7 +536,7 @@ def test_the_request_sent_back_is_no_response(body):
     ],
 )
 def test_a_body_of_an_endpoint_without_columns_is_a_success_by_its_status(body):
-    """OCR, images, scores, ranks, transcripts, videos, and services of one's own: nothing tells that it is no answer."""
+    """OCR, images, scores, ranks, transcripts, videos, and private services: each may be an answer."""
     assert read(line(200, body)).outcome == "succeeded"
 
 
@@ -572,7 +572,7 @@ VERDICTS = {"id": "modr-1", "results": [{"flagged": False}]}
     ],
 )
 def test_a_body_that_is_no_answer_of_the_requests_url(url, body, is_one):
-    """A text is one whoever wrote it; where nothing is known of the url, nothing is called wrong."""
+    """A text is accepted from any provider; with an unknown url, every body is accepted."""
     result = outcome.as_answer_to(read(line(200, body)), url)
 
     assert result.body == body

@@ -23,7 +23,7 @@ TERMINAL: Final = frozenset({"failed", "completed", "expired", "cancelled"})
 """Nothing changes any more."""
 
 UNKNOWN: Final = "unknown"
-"""The status of a batch that doesn't say one."""
+"""The status of a batch that states none."""
 
 
 class State(NamedTuple):
@@ -137,7 +137,7 @@ KNOWN: Final = {
 
 
 def status_of(word: str) -> str:
-    """Return a state in OpenAI's words: other services' words are translated; a new one stays as it is, in lower case."""
+    """Return a state in OpenAI's words: other services' words are translated; a new one is kept, in lower case."""
     lower = word.strip().lower()
     bare = PREFIX.sub("", re.sub(r"[\s.-]+", "_", HUMP.sub("_", word.strip()).lower()))
     return KNOWN.get(bare.replace("_", ""), lower)

@@ -32,7 +32,7 @@ MESSAGES: Final = (
 """
 
 INNER: Final = ("error", "errors", "fault", "base_resp")
-"""Where an error may stand within another object: OpenAI; Cloudflare and watsonx; Apigee; MiniMax."""
+"""Keys of other objects that may contain an error: OpenAI; Cloudflare and watsonx; Apigee; MiniMax."""
 
 ENVELOPE: Final = frozenset({
     *CODES, *TYPES, *MESSAGES, *INNER, "status", "title", "detail", "instance", "param", "success", "request_id", "requestId",
@@ -41,7 +41,7 @@ ENVELOPE: Final = frozenset({
 """Keys that a body has which is an error and nothing else."""
 
 GOOD: Final = (0, 200, "0", "200")
-"""Codes and statuses that say that nothing went wrong; so do the words."""
+"""Codes, statuses and words that mean success."""
 GOOD_WORDS: Final = frozenset({"ok", "success", "succeeded", "completed", "complete", "done"})
 
 PASSING: Final[dict[str, str]] = {
@@ -111,7 +111,7 @@ def _says_that_all_is_well(error: object) -> bool:
 
 
 def stated(body: dict[str, Any]) -> bool:
-    """Tell whether a body states an error, whatever else it holds."""
+    """Return whether a body contains an error."""
     if said(body.get("error")) or body.get("success") is False:
         return True
     errors = body.get("errors")
@@ -122,7 +122,7 @@ def stated(body: dict[str, Any]) -> bool:
 
 
 def is_alone(body: dict[str, Any]) -> bool:
-    """Tell whether a body is an error and nothing else: `{"detail": …}`, `{"code": …, "message": …}`, problem details."""
+    """Return whether a body consists of an error: `{"detail": …}`, `{"code": …, "message": …}`, problem details."""
     if "error" in (body.get("object"), body.get("type")) or said(body.get("fault")):
         return True
     if body.get("success") is True or not ENVELOPE.issuperset(key for key, value in body.items() if value not in HOLLOW):
@@ -140,7 +140,7 @@ HOLLOW: Final[tuple[object, ...]] = (None, "", [], {})
 
 
 def is_passing(word: str | None) -> bool:
-    """Tell whether the code or the type of an error speaks of the moment: the same request may succeed later."""
+    """Return whether the code or the type of an error is temporary: the same request may succeed later."""
     return word is not None and _stem(word.rpartition("#")[2].partition(".")[0]) in STEMS
 
 
@@ -172,7 +172,7 @@ def read(error: object) -> Fault | None:
             break
         inner = _inner(error)
         if type(inner) is str and fault is None and isinstance(error, dict) and _message(error) is not None:
-            # `{"statusCode": 429, "error": "Too Many Requests", "message": …}`: a title beside the sentence
+            # `{"statusCode": 429, "error": "Too Many Requests", "message": …}`: a title next to the sentence
             fault = merge(_flat(error), Fault(type=inner))
             break
         fault = merge(_flat(error), fault)
@@ -230,7 +230,7 @@ HTTP_ERRORS: Final = range(400, 600)
 
 
 def _message(error: dict[str, Any]) -> object:
-    """Return what stands for the message; what `_inner` opens is none."""
+    """Return the message of an error; an object that `_inner` opens is not a message."""
     message = _first(error, *MESSAGES)
     if type(message) is dict and "detail" in message:
         message = None

@@ -12,7 +12,7 @@ __all__ = ["REASONS", "WORDS", "Meaning", "Reason", "is_passing", "meaning_of", 
 
 
 class Meaning(NamedTuple):
-    """What a finish reason says about the answer.
+    """The meaning of a finish reason.
 
     Attributes:
         finish_reason: The word of the column `finish_reason`; None where the provider's own word stays.
@@ -49,7 +49,7 @@ REFUSED: Final = Meaning(None, "failed")
 UNKNOWN: Final = Meaning(None, "succeeded")
 
 REASONS: Final[tuple[Reason, ...]] = (
-    # The answer is whole.
+    # The answer is complete.
     Reason(("stop",), STOP, "OpenAI, OpenAPI document: CreateChatCompletionResponse; Gemini, FinishReason"),
     Reason(("end_turn", "stop_sequence"), STOP, "Anthropic, Messages API: stop_reason; Bedrock, Converse: stopReason"),
     Reason(("complete",), STOP, "Cohere, Chat API v2: finish_reason"),
@@ -127,13 +127,13 @@ REASONS: Final[tuple[Reason, ...]] = (
         ("load", "unload"), REFUSED, "Ollama, done_reason: nothing to answer, the model was only loaded (can1357/oh-my-pi#7465)"
     ),
 )
-"""Every reason that is known here."""
+"""Every known reason."""
 
 WORDS: Final[dict[str, Meaning]] = {word: reason.meaning for reason in REASONS for word in reason.words}
 """The meaning of each word."""
 
 SILENT: Final = frozenset({"", "null", "none", "unspecified", "invalid"})
-"""Words that say as little as a null: DashScope writes `"null"`, Gemini `FINISH_REASON_UNSPECIFIED`, xAI `REASON_INVALID`."""
+"""Words that mean the same as null: DashScope writes `"null"`, Gemini `FINISH_REASON_UNSPECIFIED`, xAI `REASON_INVALID`."""
 
 EXAMPLE: Final = 64
 """Characters of an unknown word that are kept as an example."""
@@ -174,14 +174,14 @@ def meaning_of(word: str) -> Meaning | None:
     """Return the meaning of a word in any case and any spelling: `MAX_TOKENS`, `max-tokens`, `maxTokens`.
 
     Returns:
-        The meaning; `UNKNOWN` for a word that is not in the table, None for one that says nothing.
+        The meaning; `UNKNOWN` for a word that is not in the table, None for an empty one.
     """
     plain = normalized(word)
     return None if plain in SILENT else WORDS.get(plain, UNKNOWN)
 
 
 def is_passing(word: str | None) -> bool:
-    """Tell whether a word is that of a failure after which the same request may succeed."""
+    """Return whether a word means a failure after which the same request may succeed."""
     meaning = None if word is None else meaning_of(word)
     return meaning is not None and meaning.retryable
 

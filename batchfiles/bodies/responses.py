@@ -25,7 +25,7 @@ BODY_KEYS: Final = frozenset({
 })  # fmt: skip
 
 MESSAGE_KEYS: Final = frozenset({"type", "id", "status", "role", "phase", "content"})
-"""`phase` tells commentary from the final answer."""
+"""`phase` separates commentary from the final answer."""
 
 TEXT_KEYS: Final = frozenset({"type", "text"})
 PLAIN_TEXT: Final = TEXT_KEYS | {"annotations", "logprobs"}
@@ -44,10 +44,10 @@ COMPLETE: Final = (None, "completed")
 """The status of a message that is whole; some servers leave it out."""
 
 TEXTS: Final = ("output_text", "text")
-"""Types of a part that is a text; the second is that of other servers."""
+"""Types of a text part; other servers write the second."""
 
 COMMENTARY: Final = "commentary"
-"""The phase of a message that is said on the way, before a call or the answer."""
+"""The phase of an intermediate message, before a call or the answer."""
 
 ANSWERS: Final = ("assistant", None)
 """The role of a message that is an answer; Fireworks repeats those of the request before it."""
@@ -70,7 +70,7 @@ class Message(NamedTuple):
     Attributes:
         text: The text of all its parts.
         is_whole: Whether it is finished.
-        is_commentary: Whether it is no part of the answer.
+        is_commentary: Whether it is not part of the answer.
     """
 
     text: str
@@ -90,7 +90,7 @@ class Output(NamedTuple):
         answered: The ids of calls whose answer stands in the output too.
         is_cut: Whether a call is not finished.
         others: How many items are of a kind that has no column.
-        is_empty: Whether there is no item of the model's.
+        is_empty: Whether the model wrote no item.
     """
 
     messages: list[Message]
@@ -109,10 +109,10 @@ def read(body: Body) -> Answer:
 
     The text is that of the last message that is whole: where there are several, the first is often a fragment
     (opentargets/mira#70: in all 557 of 233,124 real lines that had several). If none is whole, it is the last one with
-    words in it. Commentary is no answer, and only in `texts`.
+    words in it. Commentary is not an answer and is only in `texts`.
 
     Returns:
-        What it says; the outcome follows its `status` and `error`, and a last message that is not finished.
+        The answer; its outcome follows its `status` and `error`, and a last message that is not finished.
     """
     tally = Tally()
     tally.more(body, BODY_KEYS)
@@ -157,7 +157,7 @@ def _last_whole(messages: list[Message]) -> str | None:
 
 
 def _end(body: Body, found: Output, tally: Tally) -> choices.End:
-    """Say in the words of chat how a response ended: it has no reason of its own but for the incomplete ones."""
+    """Return the finish reason of a response in the words of chat: only incomplete responses state a reason."""
     outcome = status.outcome(body.get("status"), tally)
     details, reason = body.get("incomplete_details"), None
     if details is not None:
@@ -226,7 +226,7 @@ def _message(item: Body, messages: list[Message], refusals: list[str], tally: Ta
             tally.more(part, REFUSAL_KEYS)
         elif kind == "output_audio":
             _add(part, "transcript", texts, tally)
-            tally.carried = False  # the sound is in no column
+            tally.carried = False  # the audio is in no column
         else:
             tally.carried = False
     if texts:

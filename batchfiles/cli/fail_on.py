@@ -34,7 +34,7 @@ class Condition:
     percent: bool = False
 
     def holds(self, count: int, total: int) -> bool:
-        """Tell whether there are more than the limit, of so many in all."""
+        """Return whether there are more than the limit, of so many in all."""
         return count * 100 > self.limit * total if self.percent else count > self.limit
 
 

@@ -79,7 +79,7 @@ def notes_of_join(report: JoinReport) -> Iterator[Note]:
 def notes_of_table(report: TableReport, *, csv_safe: bool) -> Iterator[Note]:
     """Yield what a join and an export can both find."""
     if report.formula_cells:
-        words = f"{plural(report.formula_cells, 'cell')} that a spreadsheet would take for formulas and run; "
+        words = f"{plural(report.formula_cells, 'cell')} that a spreadsheet would run as formulas; "
         yield "formulas", words + ("a ' was put before each" if csv_safe else "--csv-safe puts a ' before each")
     if report.embeddings_in_requests:
         words = f"{plural(report.embeddings_in_requests, 'answer')} with vectors, for which this table has no column; "

@@ -52,7 +52,7 @@ def _discount(_context: click.Context, _parameter: click.Parameter, value: str |
         raise click.BadParameter(str(error)) from None
 
 
-@click.command(cls=FilesOrPairs, short_help="Count requests, outcomes, tokens and what they cost.")
+@click.command(cls=FilesOrPairs, short_help="Count requests, outcomes, tokens and costs.")
 @files_or_pairs_argument
 @pairs_option
 @click.option(
@@ -107,7 +107,7 @@ def stats(
     Tokens of results are those that the service counted. All result lines count, also those that a join would call superseded or
     unknown, because all are billed. Where there are only requests, their tokens are estimated: one for each 4 bytes of text.
 
-    No prices are built in: they would be old soon. --write-prices makes a file for the models seen, and you fill it in; or
+    No prices are built in: they would soon be outdated. --write-prices makes a file for the models seen, and you fill it in; or
     --prices genai takes those of the package genai-prices (pip install 'batchfiles[prices]').
 
     \b
@@ -192,7 +192,7 @@ def _known_prices(sources: tuple[str, ...], single: dict[str, Price], discount: 
 def refuse_misspelt(priced: Iterable[str], without_price: Sequence[str]) -> None:
     """Refuse a price whose model is almost one that was seen and has none.
 
-    Models of one family have names that differ by a digit or by an ending, so those are taken for two models.
+    Models of one family have names that differ by a digit or by an ending, so those count as two models.
 
     Raises:
         click.UsageError: There is one.

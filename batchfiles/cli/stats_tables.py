@@ -67,7 +67,7 @@ def notes(found: Stats, *, priced: bool) -> Iterator[str]:
 
 
 def _price_notes(found: Stats) -> Iterator[str]:
-    """Yield a sentence for whatever must be known to read costs rightly."""
+    """Yield a sentence for each fact that a reader of the costs must know."""
     if found.without_price:
         names = ", ".join(_without_price(name, found) for name in found.without_price)
         yield f"no price for {names}: what they cost is not in the sum"
@@ -85,7 +85,7 @@ def _price_notes(found: Stats) -> Iterator[str]:
         yield f"price for batches{off}: {', '.join(for_batches)}"
     for kind, tokens in found.tokens_without_own_price.items():
         words = f"{plural(tokens, kind.replace('_', ' ') + ' token')} without a price of their own ({kind})"
-        yield f"{words}: they cost what the rest of the {'output' if kind.endswith('output') else 'input'} costs"
+        yield f"{words}: they cost the same as other {'output' if kind.endswith('output') else 'input'} tokens"
     if found.above_tiers:
         yield f"{_above_tiers(found.above_tiers)}: prices often have a tier there"
     if models:
@@ -103,7 +103,7 @@ def _without_price(model: str | None, found: Stats) -> str:
 
 
 def _above_tiers(counts: Mapping[str, int]) -> str:
-    """Say how many requests are larger than which sizes; a size that all of the next one exceed too is left out."""
+    """Report how many requests exceed which sizes; a size is left out if all its requests exceed the next one too."""
     sizes = [(int(size), count) for size, count in counts.items()]
     kept = [each for each, following in zip(sizes, [*sizes[1:], (0, 0)], strict=True) if each[1] != following[1]]
     first = f"{plural(kept[0][1], 'request')} {'has' if kept[0][1] == 1 else 'have'} more than {kept[0][0]:,} input tokens"

@@ -67,9 +67,7 @@ def table_options(counted: Sequence[str]) -> Callable[[Command], Command]:
             is_flag=True,
             help="Replace files that are there already; a folder only if it holds nothing but Parquet parts.",
         ),
-        click.option(
-            "--csv-safe", is_flag=True, help="Put ' before CSV cells that a spreadsheet would take for formulas and run."
-        ),
+        click.option("--csv-safe", is_flag=True, help="Put ' before CSV cells that a spreadsheet would run as formulas."),
         click.option(
             "--table",
             type=click.Choice(["requests", "embeddings"]),
@@ -86,7 +84,7 @@ def table_options(counted: Sequence[str]) -> Callable[[Command], Command]:
             type=click.Choice(["auto", "all", "none"]),
             default="auto",
             show_default=True,
-            help="The response bodies to keep: auto keeps those that say something that no column says.",
+            help="The response bodies to keep: auto keeps those with something that no column has.",
         ),
         click.option(
             "--parsed",

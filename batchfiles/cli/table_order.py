@@ -88,7 +88,7 @@ class TableOrder:
             self._progress.close()
 
     def without_targets(self, sources: Sequence[Source]) -> list[Source]:
-        """Return the files that are read; what this call writes is not passed over in their folders, but its own."""
+        """Return the files that are read; files that this call writes are its own and not reported as skipped."""
         names = (self._options["output"], self._options["report_file"], self._rejects)
         own = {Path(name).resolve() for name in names if name is not None and name != STDOUT}
         return [

@@ -301,7 +301,7 @@ class _Offsets:
 
 
 class _Counted:
-    """A stream that tells how much was read from it, and whose first bytes can be looked at before."""
+    """A stream that counts the bytes read from it, and whose first bytes can be peeked at."""
 
     def __init__(self, stream: BinaryIO, count: Callable[[int], None]) -> None:
         self._stream = stream

@@ -86,7 +86,7 @@ def retry(
         How many requests were written and how many were left out, and why.
 
     Raises:
-        Mismatch: No file holds requests, or nothing tells what became of them; not one result, or row of the table, belongs to
+        Mismatch: No file holds requests, or none holds their outcomes; no result, or row of the table, belongs to
             a request; a value in the table does not fit its column; a file is of the wrong kind; or, with a folder, what was
             sent again before has no results yet.
         DuplicateCustomId: An id would stand twice in the file, or could mean the requests of two request files.
@@ -151,7 +151,7 @@ def _choice(only: Iterable[str] | None, but: Iterable[str], *, ids: object, ever
 
 
 def _is_folder(output: str | os.PathLike[str], target: Place) -> bool:
-    """Tell whether a target is a folder, for a file beside each request file.
+    """Return whether a target is a folder, for a file beside each request file.
 
     Raises:
         ValueError: It is a remote one.

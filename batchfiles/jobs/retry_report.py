@@ -61,8 +61,8 @@ class RetryReport:
         inputs: Request lines, blank ones aside.
         written: Lines that are sent again.
         left_out: Lines that are not.
-        not_in_table: Those of them that the joined table has no row for: nothing is known of them, as of rows that were filtered
-            out; 0 where results say what became of the requests.
+        not_in_table: Those without a row in the joined table: nothing is known of them, as of rows that were filtered
+            out; 0 if the outcomes come from results.
         changed: Lines that were written with another value.
         files: The files that were written.
         groups: Requests by what became of them and of their lines.

@@ -48,7 +48,7 @@ def stats(
     Args:
         *sources: Request files, output files and error files in any mix; paths, folders, globs, open binary files, or `-` for
             standard input; plain or compressed. A file named twice is read once, but a copy of it counts again.
-        pairs: Request files, each with its results, as for `join`; here they say what these files must hold.
+        pairs: Request files, each with its results, as for `join`; here they fix the roles of these files.
         prices: Prices per million tokens, the file that has them, `"genai"` for those of the package genai-prices (or
             `"genai:azure"` for one of its providers), or a sequence such as `["prices.toml", "genai"]`, of which the first that
             knows a model decides; None counts tokens only.
@@ -66,7 +66,7 @@ def stats(
         Mismatch: A file is in the format of another service, or nothing in it says what it is.
         TypeError: There is no source, or something is no source at all.
         MissingDependency: Prices are `"genai"`, and genai-prices is not installed.
-        ValueError: Standard input is named twice, or the file of prices says something that is not a price.
+        ValueError: Standard input is named twice, or the price file has a value that is not a price.
     """
     if not sources and not pairs:
         raise TypeError("stats needs at least one file")

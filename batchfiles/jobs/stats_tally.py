@@ -87,7 +87,7 @@ class _Tokens:
 
 @dataclass(slots=True)
 class _Model:
-    """The sums of one model, apart for each tier: the key is the number of input tokens that its requests exceed."""
+    """The sums of one model, separate for each tier: the key is the number of input tokens that its requests exceed."""
 
     tiers: dict[int, _Tokens] = field(default_factory=lambda: {0: _Tokens()})
     steps: tuple[int, ...] = ()
@@ -112,7 +112,7 @@ class _Model:
         return found
 
     def cost(self, model: str | None, prices: Prices) -> Decimal | None:
-        """Return what all tokens cost, each in its tier; None if any has no price."""
+        """Return the cost of all tokens, each in its tier; None if any has no price."""
         costs = [
             prices.cost(model, each.input, each.cached, each.output, parts=each.parts, request_tokens=above + 1 if above else 0)
             for above, each in self.tiers.items()

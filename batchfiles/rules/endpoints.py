@@ -1,7 +1,7 @@
 """What the body of a request may hold, endpoint by endpoint: every rule is registered here once.
 
 To add a rule, put a check of one value into the table of the endpoint (`rules/chat.py` and its siblings), or a `Rule` on several
-keys into `RULES`. Both run on each line, whatever reads it.
+keys into `RULES`. Both run on each line, in every job.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class Rule(NamedTuple):
     """A rule on several keys of a body.
 
     Attributes:
-        keys: It runs on bodies that have one of them; on all bodies where there is none.
+        keys: It runs on bodies that have one of them; without keys, on all bodies.
         check: What is wrong with a body.
         by_model: Whether it depends on the model, whose names other services don't share.
     """
@@ -38,9 +38,9 @@ class Table(NamedTuple):
 
     Attributes:
         parameters: The check of each one but the model and the content.
-        content: The check of the key that says what the model shall work on.
+        content: The check of the key with the input of the model.
         elsewhere: What to use instead of parameters that the endpoint does not have.
-        takes_any: Whether parameters that are not in the table are taken too.
+        takes_any: Whether parameters that are not in the table are accepted.
     """
 
     parameters: Mapping[str, Check]
@@ -89,7 +89,7 @@ OF_AZURE = frozenset({"data_sources", "user_security_context"})
 NOT_NULL = frozenset(
     {"functions", "function_call", "parallel_tool_calls", "response_format", "text", "tool_choice", "tools", "user"}
 )
-"""Parameters for which the document has no null; whether the service takes one is unverified."""
+"""Parameters for which the document has no null; whether the service accepts null is unverified."""
 
 
 PARAMETERS = frozenset({"model", "messages", "input", "prompt"}).union(*(table.parameters for table in TABLES.values()))
@@ -108,7 +108,7 @@ class BodyRules:
     """The rules of one service on the bodies of one endpoint.
 
     Attributes:
-        content_key: The key that says what the model shall work on, which differs from line to line; None where the endpoint has
+        content_key: The key with the input of the model, which differs from line to line; None if the endpoint has
             no rules.
         check_content: The check of its value.
         content_rules: The rules that look at it together with other keys.
@@ -130,7 +130,7 @@ class BodyRules:
         self._own = OF_AZURE if rule_set == "azure" else frozenset()
 
     def faults(self, body: dict[str, Any]) -> list[Fault]:
-        """Say what is wrong with a body, but for its content."""
+        """Return what is wrong with a body, without its content."""
         found: list[Fault] = []
         if self._table is None:
             return found
@@ -159,7 +159,7 @@ class BodyRules:
         return unknown(f"body.{key}", key, known, table.elsewhere.get(key))
 
     def content_faults(self, body: dict[str, Any]) -> list[Fault]:
-        """Say what is wrong with the content of a body."""
+        """Return what is wrong with the content of a body."""
         value = body.get(self.content_key) if self.content_key is not None else None
         found = list(self.check_content(value, f"body.{self.content_key}")) if value is not None else []
         for rule in self.content_rules:

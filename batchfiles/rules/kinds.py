@@ -133,7 +133,7 @@ def text(longest: int | None = None, *, shortest: int = 0) -> Check:
 
 
 def word(*words: str, closed: bool = True) -> Check:
-    """Take some words; another one is a warning only where the list has grown before."""
+    """Accept some words; another one is only a warning if the list has grown before."""
     allowed = frozenset(words)
 
     def check(value: Any, path: str) -> Faults:  # noqa: ANN401 - any JSON value
@@ -171,7 +171,7 @@ def array(item: Check = anything, *, fewest: int = 0, most: int | None = None) -
 
 
 def mapping(item: Check, *, most: int | None = None, longest_key: int | None = None) -> Check:
-    """Take objects with keys of the user's own."""
+    """Accept objects with user-defined keys."""
 
     def check(value: Any, path: str) -> Faults:  # noqa: ANN401 - any JSON value
         if type(value) is not dict:
@@ -189,7 +189,7 @@ def mapping(item: Check, *, most: int | None = None, longest_key: int | None = N
 
 
 def either(wanted: str, **checks: Check) -> Check:
-    """Take values of several types, each with its own check; the keys are `text`, `list` and `object`."""
+    """Accept values of several types, each with its own check; the keys are `text`, `list` and `object`."""
     kinds: dict[str, type] = {"text": str, "list": list, "object": dict}
     by_kind: dict[type, Check] = {kinds[name]: check for name, check in checks.items()}
 
@@ -201,7 +201,7 @@ def either(wanted: str, **checks: Check) -> Check:
 
 
 def are_texts(parts: Any, kind: str) -> bool:  # noqa: ANN401 - any JSON value
-    """Tell quickly whether a content is an array of nothing but texts; a KeyError or TypeError says no too."""
+    """Return quickly whether a content is an array of only texts; a KeyError or TypeError means no too."""
     if type(parts) is not list or not parts:
         return False
     for part in parts:  # noqa: SIM110 - a generator costs as much as the parts
@@ -220,7 +220,7 @@ def fields(required: Mapping[str, Check] | None = None, others: Mapping[str, Che
 
     Args:
         required: The checks of what must be there.
-        others: The checks of what may be missing or null.
+        others: The checks of keys that may be missing or null.
         hint: What to add where a key that must be there is missing.
     """
     needed, extra = required or {}, others or {}
@@ -243,12 +243,12 @@ def fields(required: Mapping[str, Check] | None = None, others: Mapping[str, Che
 
 
 def tagged(kinds: Mapping[str, Check], *, closed: bool = True, others: Mapping[str, str] | None = None) -> Check:
-    """Take objects whose `type` says what else they hold.
+    """Accept objects whose `type` decides their other keys.
 
     Args:
         kinds: The check of each type.
-        closed: Whether another type is an error, and not a warning.
-        others: What to say of types that belong elsewhere.
+        closed: Whether another type is an error instead of a warning.
+        others: The messages for types that belong elsewhere.
     """
     hints = others or {}
 

@@ -1,6 +1,6 @@
-"""Types of the parameters that vLLM's `run-batch` takes: a value of another type ends the whole run.
+"""Types of the parameters that vLLM's `run-batch` accepts: a value of another type stops the whole run.
 
-vLLM reads a body with pydantic, which makes numbers of strings such as "100", and takes parameters that it does not know. So only
+vLLM reads a body with pydantic, which converts strings such as "100" to numbers, and accepts unknown parameters. So only
 what pydantic can't convert is an error here (vllm/entrypoints/openai of vllm-project/vllm at 0056ae7, read 2026-11).
 """
 
@@ -16,7 +16,7 @@ __all__ = ["CHAT", "EMBEDDINGS", "check_vllm_input", "check_vllm_messages"]
 STOPS = ": vLLM then ends the whole run, and no request gets an output"
 
 TRUTHS = frozenset({"0", "1", "f", "false", "n", "no", "off", "on", "t", "true", "y", "yes"})
-"""Strings that pydantic takes for booleans, in any case."""
+"""Strings that pydantic reads as booleans, in any case."""
 
 
 def _is_integer(value: Any) -> bool:  # noqa: ANN401 - any JSON value

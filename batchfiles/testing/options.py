@@ -62,7 +62,7 @@ def parser() -> argparse.ArgumentParser:
         metavar="SECONDS",
         help="how long a batch is validating, in progress and finalizing each (default: 1; with a COMMAND, 0)",
     )
-    odd = made.add_argument_group("an odd service")
+    odd = made.add_argument_group("quirks of the service")
     for name, words in QUIRKS.items():
         more = f": {', '.join(ERROR_FORMS)}" if name == "error_form" else ""
         _add_quirk(odd, name, words.replace("`", "").replace("%", "%%") + more)
@@ -73,20 +73,20 @@ def parser() -> argparse.ArgumentParser:
         default=[],
         type=_fault,
         metavar="CALL[:N[-M]]=FAULT[,KEY=N]",
-        help="let a call meet a fault: the N-th of its kind, those from N to M, or all; KEY: status, after or pause; repeatable",
+        help="inject a fault into the N-th call of its kind, those from N to M, or all; KEY: status, after or pause; repeatable",
     )
     faults.add_argument(
         "--faults-by-chance",
         type=int,
         metavar="SEED",
-        help="let a third of the first calls go wrong in passing ways; the same seed makes the same ones",
+        help="inject temporary faults into a third of the first calls; the same seed gives the same faults",
     )
     made.add_argument("command", nargs=argparse.REMAINDER, metavar="COMMAND", help="what to run against the server")
     return made
 
 
 def _add_quirk(group: Any, name: str, words: str) -> None:  # noqa: ANN401 - argparse's own class is private
-    """Add the option of a quirk; its form is that of the value that it has when nobody sets it."""
+    """Add the option of a quirk; its form follows the default value."""
     option, usual = f"--{name.replace('_', '-')}", getattr(Quirks(), name)
     if isinstance(usual, bool):
         group.add_argument(option, action="store_true", help=words)

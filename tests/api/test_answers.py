@@ -142,7 +142,7 @@ WRONG = "Input file not found"
     ],
 )
 def test_the_words_of_a_refusal_are_found_wherever_they_stand(value: object, reason: str, code: str | None) -> None:
-    """Gateways, frameworks and proxies all have their own form; what they say is what helps."""
+    """Gateways, frameworks and proxies all have their own format; their message helps the user."""
     for kind in ("application/json", "application/problem+json", "text/plain", ""):
         error = error_of(Response(400, {"content-type": kind}, json.dumps(value).encode()))
         assert (error.reason, error.code) == (reason, code)
@@ -178,7 +178,7 @@ def test_a_refusal_with_a_status_of_success_is_a_refusal() -> None:
 
 
 def test_a_redirect_is_called_so_without_what_may_be_secret_in_it() -> None:
-    """The base url is another one, and nobody should have to guess that."""
+    """The base url is wrong, and the error says so."""
     error = error_of(Response(307, {"location": "https://user:pw@api.example.com/v1/batches?sig=secret#x"}))
     assert error.reason.startswith("the service answered with a redirect to https://api.example.com/v1/batches; ")
     assert "secret" not in str(error)
@@ -188,7 +188,7 @@ def test_a_redirect_is_called_so_without_what_may_be_secret_in_it() -> None:
 
 
 def test_a_request_that_is_too_large_for_something_in_between_is_called_so() -> None:
-    """Proxies answer 413 with a page of their own."""
+    """Proxies answer 413 with their own page."""
     assert (
         "too large for the service, or for a proxy in between"
         in error_of(Response(413, {"content-type": "text/html"}, PAGE)).reason

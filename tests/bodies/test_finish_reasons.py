@@ -114,7 +114,7 @@ def test_every_providers_words(provider, word, finish_reason, outcome, again, sp
 
 @pytest.mark.parametrize("word", [None, "", "null", "FINISH_REASON_UNSPECIFIED", "REASON_INVALID", "none"])
 def test_a_word_that_says_nothing_is_null(word):
-    """Beside a whole answer it is a success, and nothing to count."""
+    """With a complete answer it is a success, and nothing is counted."""
     tally = Tally()
 
     assert read(word, tally) == (None, "succeeded")
@@ -132,7 +132,7 @@ def test_a_word_that_nobody_knows_is_counted_with_the_word():
 
 
 def test_a_reason_that_is_an_object_is_its_type():
-    """SGLang's engine writes the number of tokens beside it."""
+    """SGLang's engine writes the number of tokens next to it."""
     tally = Tally()
 
     assert read({"type": "length", "length": 16}, tally) == ("length", "incomplete")

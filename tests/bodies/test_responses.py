@@ -115,7 +115,7 @@ def test_function_calls():
 
 
 def test_a_call_beside_a_text_ends_with_tool_calls():
-    """Words on the way are no end: the model waits for what the tool says."""
+    """Intermediate text is not the end: the model waits for the tool."""
     assert read(response(message("Looking it up."), CALL)).finish_reason == "tool_calls"
 
 
@@ -154,7 +154,7 @@ def test_a_call_that_was_cut_makes_a_completed_response_incomplete(kind):
 
 
 def test_commentary_is_only_in_texts():
-    """What the model says before a call is not its answer; of nothing else, there is no text at all."""
+    """The model's words before a call are not its answer; without other messages the text is null."""
     on_the_way = message("Let me look.", phase="commentary")
     answer = read(response(on_the_way, CALL))
 
@@ -185,7 +185,7 @@ def test_messages_without_a_type_and_those_of_the_request():
 
 @pytest.mark.parametrize("output", [[], None, {}, [{}]])
 def test_a_completed_response_without_an_item_is_no_response(output):
-    """An empty object is no item; one that waits or was cut is what its status says."""
+    """An empty object does not count as an item; the status of an unfinished body decides."""
     answer = read(response(output=output))
 
     assert (answer.outcome, answer.fault.code, answer.carried) == ("no_response", "empty_answer", False)
@@ -193,7 +193,7 @@ def test_a_completed_response_without_an_item_is_no_response(output):
 
 
 def test_an_empty_text_is_counted_where_nothing_else_is_there():
-    """A picture or a call is an answer, a refusal too."""
+    """An image, a call or a refusal is an answer."""
     assert read(response(message(""))).noted == read(response(reasoning("hm"))).noted == ("empty_text",)
     assert read(response({"type": "image_generation_call", "result": "aGk="})).noted == read(response(CALL)).noted == ()
 

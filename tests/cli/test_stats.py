@@ -104,7 +104,7 @@ def test_an_unknown_price_is_told_and_never_0(ask: Callable[..., Outcome]) -> No
     assert code == 0
     assert cells(out, "gpt-4o-mini-2024-07-18")[-2:] == ["no", "price"]
     assert cells(out, "all")[-2:] == ["no", "price"]
-    assert "no price for gpt-4o-mini-2024-07-18: what they cost is not in the sum" in err
+    assert "no price for gpt-4o-mini-2024-07-18: their cost is not in the sum" in err
 
 
 def test_requests_alone_are_estimated(ask: Callable[..., Outcome], prices: Path) -> None:
@@ -220,7 +220,7 @@ def chat(custom_id: str, model: str, inputs: int, outputs: int = 0, **more: obje
 
 
 def test_what_makes_a_cost_too_low_is_said(ask: Callable[..., Outcome], tmp_path: Path) -> None:
-    """A tier, sound, cache writes, answers without counts and counts that do not add up: none of them passes in silence."""
+    """Tiers, audio, cache writes, answers without counts and counts that do not add up: each is reported."""
     details = {"prompt_tokens_details": {"cache_write_tokens": 1, "audio_tokens": 5}}
     lines = [
         result("0", completion() | {"model": "m"}),
@@ -230,17 +230,17 @@ def test_what_makes_a_cost_too_low_is_said(ask: Callable[..., Outcome], tmp_path
     ]
     path = put(tmp_path / "out.jsonl", *lines)
     said = ask(path, "--price", "m=1/1")[2].splitlines()
-    assert "1 answer without token counts: what they took is not in the sums, nor in the cost" in said
+    assert "1 answer without token counts: their tokens are not in the sums, nor in the cost" in said
     assert "1 answer with token counts that do not add up to their total: summed as stated" in said
     assert "2 requests have more than 128,000 input tokens, 1 of them more than 272,000: prices often have a tier there" in said
-    assert "5 audio input tokens without a price of their own (audio_input): they cost what the rest of the input costs" in said
-    assert "1 cache write token without a price of their own (cache_write): they cost what the rest of the input costs" in said
+    assert "5 audio input tokens without a price of their own (audio_input): they cost the same as other input tokens" in said
+    assert "1 cache write token without a price of their own (cache_write): they cost the same as other input tokens" in said
     assert "cost: by --price; with a batch discount of 0%; every result line counts, superseded ones too" in said
     assert "tier" not in ask(path)[2]
 
 
 def test_requests_above_one_usual_tier_are_said_once(ask: Callable[..., Outcome], tmp_path: Path) -> None:
-    """The sizes below the one that all of them exceed say nothing more."""
+    """Sizes below the one that all requests exceed add no information."""
     path = put(tmp_path / "out.jsonl", chat("1", "m", 300_000))
     assert "1 request has more than 272,000 input tokens: prices often have a tier there\n" in ask(path, "--price", "m=1/1")[2]
 
@@ -272,7 +272,7 @@ def test_prices_of_the_package_after_those_of_the_file(ask: Callable[..., Outcom
     assert costs["gpt-4o-mini-2024-07-18"] == "0.075"
     assert costs["text-embedding-3-small"] == "0.010"
     assert "gpt-4o-2024-08-06: at the price of gpt-4o\n" in said
-    assert "standard price, less 50%, because no price for batches is known: text-embedding-3-small\n" in said
+    assert "standard price, less 50%, because no batch price is known: text-embedding-3-small\n" in said
     assert f"by {file} of 2026-11-20, genai-prices " in said.replace("\n", " ") or "genai-prices" in said
     assert "price for batches, no discount taken off: gpt-4o-mini-2024-07-18\n" in said
     assert "with a batch discount of 50%; every result line counts" in said.replace("\n", " ")
@@ -301,7 +301,7 @@ def test_requests_alone_say_whose_prices_they_are(ask: Callable[..., Outcome]) -
 
 
 def test_two_files_of_prices_are_refused(ask: Callable[..., Outcome], prices: Path) -> None:
-    """Which of them goes first, nobody could tell."""
+    """Their priority would be ambiguous."""
     code, _, err = ask(CHAT, "--prices", prices, "--prices", prices)
     assert (code, "not two files" in err) == (2, True)
 

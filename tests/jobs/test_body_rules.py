@@ -261,7 +261,7 @@ MODELS = [
 
 @pytest.mark.parametrize(("url", "more", "key"), MODELS, ids=lambda value: str(value)[:70])
 def test_what_depends_on_the_model_is_a_warning(url, more, key):
-    """A dozen reports are of `max_tokens` with a model that reasons; models come and go, so it is no error."""
+    """A dozen reports are about `max_tokens` with a reasoning model; models change, so it is only a warning."""
     assert found(url, **more) == [("warning", "unsupported_parameter", f"$.body.{key}")]
 
 
@@ -352,7 +352,7 @@ def test_an_unknown_url_names_the_nearest():
 
 
 def test_unknown_keys_of_a_line_are_warnings():
-    """`edit --set model=…` puts the model beside the body, where nobody reads it."""
+    """`edit --set model=…` puts the model outside the body, where services ignore it."""
     lines = [line(CHAT, body_for(CHAT)), line(CHAT, body_for(CHAT), "b", model="gpt-4o"), line(CHAT, body_for(CHAT), "c", row=7)]
     model, row = report_of(lines).findings
     assert (model.severity, model.code, model.line_number, model.json_path) == ("warning", "unknown_parameter", 2, "$.model")
@@ -452,7 +452,7 @@ def test_the_tables_hold_the_parameters_of_the_sdk(endpoint, module, name):
 
 
 def test_no_parameter_is_named_as_one_of_another_endpoint():
-    """What belongs elsewhere is in no table of its own endpoint."""
+    """A parameter with a hint for another endpoint is not in the table of this endpoint."""
     assert not chat.PARAMETERS.keys() & chat.ELSEWHERE.keys()
     assert not responses.PARAMETERS.keys() & responses.ELSEWHERE.keys()
     assert not others.EMBEDDINGS.keys() & others.ELSEWHERE.keys()

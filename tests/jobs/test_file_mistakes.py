@@ -1,4 +1,4 @@
-"""Files that are no JSON Lines: the mistake is named once, with its cure, by every command that reads files."""
+"""Files that are not JSON Lines: every command that reads files names the mistake once, with the fix."""
 
 import io
 import json
@@ -62,7 +62,7 @@ MISTAKES = {
         "multiline_json",
         lambda objects: "\r\n".join(json.dumps(each, indent="\t").replace("\n", "\r\n") for each in objects).encode(),
     ),
-    "objects broken behind a key": ("multiline_json", lambda objects: plain(objects).replace(', "', ',\n"').encode()),
+    "objects broken after a key": ("multiline_json", lambda objects: plain(objects).replace(', "', ',\n"').encode()),
     "objects without indentation": (
         "multiline_json",
         lambda objects: "\n\n".join(json.dumps(each, indent=0) for each in objects).encode(),

@@ -852,7 +852,7 @@ def test_the_places_that_a_report_names_are_the_first_ones(tmp_path: Path) -> No
     assert job.report.examples["duplicate"] == tuple(f"{inputs}:{n + 40} (first at {inputs}:{n})" for n in range(1, 6))
 
 
-# Bodies that are no answer
+# Bodies that are not an answer
 
 
 ECHO = {"model": "gpt-x", "messages": [{"role": "user", "content": "hi"}]}
@@ -875,7 +875,7 @@ VECTORS = {"object": "list", "data": [{"index": 0, "embedding": [0.5]}]}
     ],
 )
 def test_a_body_that_is_no_answer_of_its_request(tmp_path: Path, url: str, body: Any, outcome: str, code: str | None) -> None:
-    """The request's url decides; it stands on the second line, and an ordinary one before. A retry asks for the same ones."""
+    """The request's url decides; it is on the second line, after an ordinary one. A retry selects the same requests."""
     inputs = put(tmp_path / "requests.jsonl", request("a"), request("b", url))
     output = put(tmp_path / "output.jsonl", success("a"), result("b", body))
     rows = list(batchfiles.join(output, inputs=[inputs], table="requests"))

@@ -569,7 +569,7 @@ def test_a_column_in_single_braces_is_refused(text):
 
 
 def test_single_braces_around_other_words_are_text():
-    """JSON in a prompt has braces of its own, and so have names that are named rightly besides."""
+    """JSON in a prompt has braces too, and so have names that are also used correctly."""
     for text in ('Answer as {"answer": …}: {{question}}', "{answer}: {{question}}", "{question} is {{question}}"):
         body = {"model": "m", "messages": [{"role": "user", "content": text}]}
         assert len(made(QUESTIONS, body, url=CHAT_URL)) == 2

@@ -109,7 +109,7 @@ def test_a_request_without_a_row_is_left_out(
 
 
 def test_only_missing_takes_rows_that_say_missing(batch: Path, joined: pa.Table, tmp_path: Path) -> None:
-    """And no request of which the table says nothing."""
+    """But no request without a row in the table."""
     pq.write_table(joined.filter(pc.field("outcome").isin(["failed", "missing"])), tmp_path / "some.parquet")
     written, report = retried(batch, tmp_path / "some.parquet", only=["missing"])
     assert (written, report.not_in_table, report.unmatched) == (["lost"], 8, ())
@@ -150,7 +150,7 @@ def test_parts_without_rows_in_the_table_are_left_out(tmp_path: Path) -> None:
 
 
 def test_rows_without_a_request_file_are_not_passed_over(batch: Path, joined: pa.Table, tmp_path: Path) -> None:
-    """A row that another program added has no `input_source`; it was dropped without a word."""
+    """A row that another program added has no `input_source`; it was dropped silently."""
     names = pa.array([None if each == "down" else "requests.jsonl" for each in joined["custom_id"].to_pylist()], pa.string())
     pq.write_table(changed(joined, input_source=names), tmp_path / "table.parquet")
     assert retried(batch, tmp_path / "table.parquet")[0] == ["slow", "down", "late", "lost"]

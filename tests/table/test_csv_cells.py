@@ -54,7 +54,7 @@ CELLS = st.lists(QUOTED | st.sampled_from([("", False), ("NA", False)]), min_siz
 
 @given(rows=st.lists(CELLS, min_size=1, max_size=4), width=st.integers(2, 5))
 def test_quotes_tell_an_empty_text_from_a_null(rows: list[Any], width: int, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Whatever stands in the other cells of the record: quotes, commas, line ends."""
+    """With any content in the other cells of the record: quotes, commas, line ends."""
     path = tmp_path_factory.mktemp("csv") / "t.csv"
     rows = [[row[number % len(row)] for number in range(width)] for row in rows]
     lines = [",".join(f'"{text.replace(chr(34), chr(34) * 2)}"' if quoted else text for text, quoted in row) for row in rows]

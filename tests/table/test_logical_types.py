@@ -91,7 +91,7 @@ def test_ids_of_a_uuid_column_are_its_texts(tmp_path: Path) -> None:
 
 
 def test_types_without_a_text_are_refused_by_name(of_duckdb: Path, tmp_path: Path) -> None:
-    """An interval of Parquet is twelve bytes; whoever does not use the column is not bothered."""
+    """An interval of Parquet is twelve bytes; it is an error only if the column is used."""
     pq.write_table(pa.table({"x": [1]}), tmp_path / "x.parquet")
     with pytest.raises(Mismatch, match=r"d\.parquet: column 'span' is of type INTERVAL, which has no text: convert or remove"):
         rows_of(of_duckdb)
@@ -299,7 +299,7 @@ def test_narrow_floats_in_prompts(tmp_path: Path) -> None:
 
 
 def test_categories_of_polars(tmp_path: Path) -> None:
-    """A dictionary of views, which pyarrow does not cast, was refused; within lists and structs, and beside results too."""
+    """A dictionary of views, which pyarrow does not cast, was refused; within lists and structs, and in `--with` too."""
     categories = pl.DataFrame({"id": ["a", "b"], "value": ["x", None]}).with_columns(pl.col("value").cast(pl.Categorical))
     enums = categories.with_columns(pl.col("value").cast(pl.String).cast(pl.Enum(["x", "y"])))
     for frame in (categories, enums):

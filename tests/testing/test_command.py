@@ -152,7 +152,7 @@ def parsed(*options: str) -> tuple[Quirks, Faults]:
 
 
 def test_every_quirk_is_an_option_with_its_words() -> None:
-    """Of its own name, with hyphens; the help says what it does."""
+    """With its own name, in hyphens; the help describes it."""
     told = " ".join(parser().format_help().split())
     for name, words in QUIRKS.items():
         assert f"--{name.replace('_', '-')} " in told
@@ -196,7 +196,7 @@ def test_options_set_quirks(options: list[str], quirks: Quirks | None) -> None:
 
 
 def test_a_script_of_faults_is_read() -> None:
-    """One call, some calls, or all of a kind; beside those by chance."""
+    """One call, some calls, or all of a kind; in addition to random faults."""
     options = [
         "--fault",
         "batches.retrieve:2-4=html,status=504",

@@ -44,10 +44,10 @@ FRUITLESS = 6
 """Attempts in a row that brought no byte."""
 
 GONE = frozenset({400, 404, 410, 422})
-"""What services answer of a file that they don't have, or have no longer."""
+"""Statuses with which services answer for a file that they don't have, or have deleted."""
 
 REDIRECTS = 10
-"""How often an answer may point to another place; that many are followed by browsers, too."""
+"""The most redirects that are followed; browsers follow as many."""
 
 LOCK_PAUSE, LONGEST_LOCK = 0.5, 3600.0
 """Seconds between two attempts to lock a work file, and for which another download of it is waited for."""
@@ -56,15 +56,15 @@ LOCK_PAUSE, LONGEST_LOCK = 0.5, 3600.0
 def download(config: Config, batch: Batch, directory: str, policy: RetryPolicy) -> Flow[list[str]]:
     """Fetch a batch: `<batch_id>_output.jsonl`, `<batch_id>_error.jsonl`, and the batch itself as `<batch_id>.json`.
 
-    A file that is there already is left alone if it has the size that the service says; else it is fetched again. A file of
-    errors that the service has no longer costs a warning, and not the answers.
+    An existing file is kept if it has the size that the service states; otherwise it is fetched again. An error
+    file that the service has deleted gives a warning, and the answers are fetched.
 
     Returns:
         The paths of the files of results.
 
     Raises:
         IncompleteDownload: A file did not come whole, in all attempts.
-        APIError: The service said no; where it has the file of answers no longer (`GONE`), that of errors was fetched.
+        APIError: The service refused; if it has deleted the output file (`GONE`), the error file was fetched.
         FileError: The disk did.
         ValueError: The batch has an id that is none.
     """
@@ -105,7 +105,7 @@ def download_file(config: Config, file_id: str, path: str, policy: RetryPolicy, 
     """Fetch one file to a path, unless it is there.
 
     What has come of it so far stands beside it, as `<path>.part`, and what is known of it as `<path>.part.json`: another process
-    goes on from there. One that is at work on it is waited for.
+    continues from there. It waits for another download that is writing it.
 
     Args:
         config: Where the service is.
@@ -136,7 +136,7 @@ def download_file(config: Config, file_id: str, path: str, policy: RetryPolicy, 
 
 
 def _is_there(path: str, expected: int | None, *, replace: bool) -> Flow[bool]:
-    """Tell whether the file is there, with the size that the service says.
+    """Return whether the file is there, with the size that the service says.
 
     Raises:
         FileError: Another file is there, which is not to be replaced.
@@ -151,7 +151,7 @@ def _is_there(path: str, expected: int | None, *, replace: bool) -> Flow[bool]:
 
 
 def _locked(part: str, path: str) -> Flow[None]:
-    """Keep others from the work file; a download that is at work on it is waited for.
+    """Lock the work file; wait for another download that has it locked.
 
     Raises:
         FileError: That has taken an hour.
@@ -161,9 +161,9 @@ def _locked(part: str, path: str) -> Flow[None]:
     while not (yield Lock(part)):
         now: float = yield Now()
         if now - began > LONGEST_LOCK:
-            raise FileError("another download has been at work on it for an hour: end it, or wait for it", path=path)
+            raise FileError("another download has been writing it for an hour: stop it, or wait for it", path=path)
         if not waited:
-            yield Log(logging.WARNING, f"{path}: another download is at work on it; waiting for its end")
+            yield Log(logging.WARNING, f"{path}: another download is writing it; waiting for its end")
         waited = True
         yield Sleep(LOCK_PAUSE)
 
@@ -222,7 +222,7 @@ def _opened(config: Config, request: Request) -> Flow[Response]:
     """Ask for the bytes of a file, wherever the service has put them; returns the answer without its body.
 
     Raises:
-        APIError: The redirects have no end, or lead where they must not.
+        APIError: The redirects never end, or lead to a forbidden address.
         TransportError: There was no answer.
     """
     for _ in range(REDIRECTS + 1):
@@ -235,7 +235,7 @@ def _opened(config: Config, request: Request) -> Flow[Response]:
 
 
 def _marks_its_end(head: Response) -> bool:
-    """Tell whether a body of unknown length can't end early unnoticed: one that lasts until the connection is closed can."""
+    """Return whether a body of unknown length can't end early unnoticed: one that lasts until the connection is closed can."""
     return "chunked" in head.headers.get("transfer-encoding", "").lower()
 
 
@@ -245,7 +245,7 @@ def _cut(path: str, size: int, total: int | None) -> IncompleteDownload:
 
 
 def _expected_size(config: Config, file_id: str, path: str, policy: RetryPolicy) -> Flow[int | None]:
-    """Ask how long the file is; a service without that call, or one that says 0 of every file, doesn't tell.
+    """Ask for the size of the file; unknown if the service lacks that call or reports 0 for every file.
 
     Raises:
         NotFound: The service has no such file, and it is not here either.
