@@ -85,9 +85,16 @@ class Fault(NamedTuple):
 
 def said(error: object) -> bool:
     """Tell whether the value of an `error` key says that something went wrong: null, `{}`, `""` and all-null objects don't."""
-    if isinstance(error, list):
-        return any(said(each) for each in error)
-    return error is not None and not says_nothing(error, empty=True)
+    if not isinstance(error, list):
+        return error is not None and not says_nothing(error, empty=True)
+    left = list(error)  # not by recursion: lists may be nested more deeply than Python's stack
+    while left:
+        each = left.pop()
+        if isinstance(each, list):
+            left += each
+        elif said(each):
+            return True
+    return False
 
 
 def stated(body: dict[str, Any]) -> bool:
