@@ -58,7 +58,10 @@ def json_of(response: Response) -> Any:  # noqa: ANN401 - any JSON value
     except (ValueError, RecursionError):
         reason = _unreadable(response)
     else:
-        if not isinstance(value, dict) or not value.get("error") or not value.keys().isdisjoint(("id", "data", "value")):
+        if not isinstance(value, dict) or any(value.get(key) is not None for key in ("id", "data", "value")):
+            return value
+        said = _said(value)
+        if not value.get("error") and (said is None or not said.message):
             return value
         raise error_of(response)
     raise UnreadableResponse(reason, status_code=response.status_code, request_id=response.request_id)
@@ -96,13 +99,26 @@ class _Said:
     param: object = None
 
 
-MESSAGES = ("message", "msg", "errormessage", "errormsg", "faultstring", "errordescription", "detail", "description", "reason")
+MESSAGES = (
+    "message",
+    "msg",
+    "errormessage",
+    "errormsg",
+    "faultstring",
+    "errordescription",
+    "statusmessage",
+    "statusmsg",
+    "exception",
+    "detail",
+    "description",
+    "reason",
+)
 """Members that hold a sentence, the most exact first; spelled in lower case and without underscores."""
 
-INNER = ("error", "errors", "fault", "detail", "details", "message")
+INNER = ("error", "errors", "fault", "baseresp", "innererror", "detail", "details", "message")
 """Members that hold an error of their own, or several."""
 
-CODES = ("code", "errorcode", "error")
+CODES = ("code", "errorcode", "error", "statuscode")
 """Members that hold a word for the error."""
 
 DEEPEST, LISTED = 4, 3
@@ -178,7 +194,9 @@ def _in_words(response: Response) -> _Said:
     try:
         text = " ".join(response.body.decode().split())
     except UnicodeDecodeError:
-        return _Said()
+        if not kind.startswith("text/"):
+            return _Said()
+        text = " ".join(response.body.decode("latin-1").split())  # what text was before UTF-8
     if text.startswith("<"):
         message, code = (re.search(f"<{name}>([^<]+)</{name}>", text) for name in ("Message", "Code"))
         return _Said(unescape(message[1]) if message else None, code[1] if code and message else None)

@@ -254,6 +254,11 @@ class Batch:
         return [file_id for file_id in (self.output_file_id, self.error_file_id) if file_id is not None]
 
     @property
+    def unread_files(self) -> list[str]:
+        """Which of the files of results, `output` or `error`, has an id that can't be read."""
+        return [kind for kind in ("output", "error") if self.odd.get(f"{kind}_file_id")]
+
+    @property
     def notes(self) -> list[str]:
         """A sentence for each value that could not be read and counts as null."""
         return values.notes_of(self.odd)

@@ -127,9 +127,11 @@ class AzureConfig(Config):
 
 
 def _check_address(url: str, *, allow_http: bool) -> None:
+    if not url.isprintable() or " " in url:
+        raise ValueError("the base url has a space or a line break: was it read with its newline?")
     try:
         parts = urlsplit(url)
-        host = parts.hostname
+        host, _port = parts.hostname, parts.port
     except ValueError:
         raise ValueError("the base url is no address") from None
     if "@" in url or parts.query or parts.fragment:

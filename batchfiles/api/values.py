@@ -72,7 +72,10 @@ class Fields:
 
     def identifier(self, name: str) -> str | None:
         """Return the service's name for something, or None; it becomes part of addresses and of names of files."""
-        found = self.text(name)
+        value = self._found.get(name)
+        if isinstance(value, str) and value.strip().lower() in NO_ID:
+            return None
+        found = _numbered(value) or self.text(name)
         if found is None or is_id(found):
             return found
         self._null(name)
@@ -160,6 +163,9 @@ class Fields:
         self._odd[self._place + name] = self._found.get(name)
 
 
+NO_ID = frozenset({"none", "null", "nil", "undefined"})
+"""A null that a program has written as text, in the place of an id."""
+
 FLAGS: Mapping[str | None, bool] = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False, "": False}
 
 
@@ -198,10 +204,15 @@ def required_id(value: object, name: str) -> str:
     Raises:
         UnreadableResponse: It is missing, or can't be one.
     """
-    found = required_text(value, name)
+    found = _numbered(value) or required_text(value, name)
     if not is_id(found):
         raise UnreadableResponse(f"{name!r} can't be an id")
     return found
+
+
+def _numbered(value: object) -> str | None:
+    """Return the digits of an id that is a number: some gateways count their batches and files."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None
 
 
 def moment(value: object) -> int | None:

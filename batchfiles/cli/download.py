@@ -91,7 +91,8 @@ def _fetch(client: Client, named: NamedBatch, target: Path, *, as_json: bool) ->
         click.echo(visible(f"{batch.id}: failed, and {results}: 'batchfiles status' says why"), err=True)
     paths = client.download(batch, target)
     _print(batch, paths, as_json=as_json)
-    return FOUND if batch.status == "failed" or len(paths) < len(batch.result_file_ids) else 0
+    is_whole = len(paths) == len(batch.result_file_ids) and not batch.unread_files
+    return 0 if is_whole and batch.status != "failed" else FOUND
 
 
 def _finished(client: Client, named: NamedBatch) -> Batch | None:

@@ -226,11 +226,11 @@ def _report(error: BaseException, arguments: Sequence[str]) -> int:
 
 def _without_secrets(words: str, arguments: Sequence[str]) -> str:
     """Return a message without the credentials of URLs: click repeats its input."""
-    from batchfiles.streams.urls import local_path_of, shown_path
+    from batchfiles.streams.urls import is_plain_address, shown_name
 
     for argument in arguments:
         for text in (argument, argument.partition("=")[2]):
-            if local_path_of(text) is None and (shown := shown_path(text)) != text:
+            if (shown := shown_name(text)) != text and not is_plain_address(text):
                 words = words.replace(text, shown).replace(repr(text)[1:-1], shown)
     return words
 

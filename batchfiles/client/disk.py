@@ -165,7 +165,10 @@ class WorkFile:
         self.close()
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Let go of the file; one in which nothing is yet is removed."""
+        with suppress(OSError, ValueError):  # ValueError: it is closed already
+            if not os.fstat(self._file.fileno()).st_size and self._has_its_name():
+                Path(self.path).unlink()
         with suppress(OSError):  # what could not be written was reported when it was to be on the disk
             self._file.close()
 

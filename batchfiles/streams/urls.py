@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import parse_qsl, unquote
 
-__all__ = ["RemoteUrl", "local_path_of", "parse_url", "shown_name", "shown_path", "why_no_url"]
+__all__ = ["RemoteUrl", "is_plain_address", "local_path_of", "parse_url", "shown_name", "shown_path", "why_no_url"]
 
 REMOTE = re.compile(r"(s3|gs|gcs|abfss?):/{1,2}([^/].*)", re.DOTALL | re.IGNORECASE)
 """One slash is enough: `pathlib.Path("s3://bucket/key")` has lost the other one."""
@@ -21,6 +21,9 @@ FILE = "file"
 
 PORT = re.compile(r"[^:]*(:[0-9]+)?")
 """A host, with or without a port."""
+
+ADDRESS = re.compile(r"https?://(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::[0-9]+)?(?:/[a-z0-9._~/-]*)?", re.IGNORECASE)
+"""An address of a service: a host, perhaps a port and a path, and no place for a secret."""
 
 KEEP_USER = ("abfs", "abfss")
 """Where the part before the `@` names a container or an account; elsewhere it is a key."""
@@ -143,6 +146,11 @@ def shown_name(text: str) -> str:
         return url.shown
     match = URL.match(text)
     return text if match is None or local_path_of(text) is not None else f"{match[1].lower()}://…"
+
+
+def is_plain_address(text: str) -> bool:
+    """Tell whether a text is the address of a service, without credentials or parameters, which may be shown."""
+    return ADDRESS.fullmatch(text) is not None
 
 
 def shown_path(text: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from typing import Any
 
 import pytest
@@ -238,6 +239,15 @@ def test_a_pending_file_is_waited_for() -> None:
     assert stage.calls[1:] == ["POST /files", *["GET /files/file-1"] * 3, "POST /batches"]
     assert stage.sleeps == [1.0, 2.0, 4.0]
     assert "file-1 is pending: waiting until the service has processed it" in [words for _, words in stage.logged]
+
+
+@pytest.mark.parametrize("status", ["PENDING", "NotStarted", "not-running", "FILE_STATE_PROCESSING", "In Progress"])
+def test_the_word_for_a_pending_file_may_be_written_in_any_way(status: str) -> None:
+    """And a wait that lasts is seen."""
+    stage = Stage(NONE, pending(status), *[pending(status)] * 3, pending("Processed"), batch("validating"))
+    assert submitted(stage).id == "batch_1"
+    words = f"file-1 is {status}: waiting until the service has processed it"
+    assert [level for level, said in stage.logged if said == words] == [logging.INFO] * 2 + [logging.WARNING] * 2
 
 
 @pytest.mark.parametrize("status", ["uploaded", "processed", "", None, "ready"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from typing import Any
+from urllib.parse import urlsplit
 
 from batchfiles.api import files
 from batchfiles.api.answers import error_of
@@ -33,7 +34,7 @@ from batchfiles.api.ids import checked_id
 from batchfiles.api.messages import Request, Response
 from batchfiles.api.ranges import Have, Restart, Take, read_content
 from batchfiles.api.retry_policy import RetryPolicy, is_passing
-from batchfiles.errors import APIError, FileError, IncompleteDownload, NotFound, TransportError
+from batchfiles.errors import APIError, FileError, IncompleteDownload, TransportError
 
 __all__ = ["GONE", "download", "download_file"]
 
@@ -72,23 +73,17 @@ def download(config: Config, batch: Batch, directory: str, policy: RetryPolicy) 
     paths: list[str] = []
     problem: APIError | None = None
     for kind, file_id in (("output", batch.output_file_id), ("error", batch.error_file_id)):
-        if batch.odd.get(f"{kind}_file_id"):
-            raise APIError(f"the id of the {kind} file of {batch.id} can't be read: {batch.odd[f'{kind}_file_id']!r:.60}")
-        if file_id is None:
-            continue
         path = f"{directory}/{batch.id}_{kind}.jsonl"
+        if file_id is None and kind not in batch.unread_files:
+            continue
         try:
+            if file_id is None:
+                raise APIError(f"the id of the {kind} file of {batch.id} can't be read: {batch.odd[f'{kind}_file_id']!r:.60}")
             yield from download_file(config, file_id, path, policy, replace=True)
         except APIError as error:
-            if error.status_code not in GONE:
+            if file_id is not None and error.status_code not in GONE:
                 raise
-            named = type(error)(
-                f"the {kind} file {file_id} of {batch.id} is not at the service: {error.reason}",
-                status_code=error.status_code,
-                code=error.code,
-                param=error.param,
-                request_id=error.request_id,
-            )
+            named = error if file_id is None else _gone(error, kind, file_id, batch.id)
             if kind == "output" or not paths:
                 problem = problem or named
             else:
@@ -99,6 +94,17 @@ def download(config: Config, batch: Batch, directory: str, policy: RetryPolicy) 
         raise problem
     yield WriteFile(f"{directory}/{batch.id}.json", json.dumps(batch.encode(), indent=2).encode() + b"\n")
     return paths
+
+
+def _gone(error: APIError, kind: str, file_id: str, batch_id: str) -> APIError:
+    """Return the same error with the names of the file and the batch."""
+    return type(error)(
+        f"the {kind} file {file_id} of {batch_id} is not at the service: {error.reason}",
+        status_code=error.status_code,
+        code=error.code,
+        param=error.param,
+        request_id=error.request_id,
+    )
 
 
 def download_file(config: Config, file_id: str, path: str, policy: RetryPolicy, *, replace: bool = False) -> Flow[None]:
@@ -226,7 +232,13 @@ def _opened(config: Config, request: Request) -> Flow[Response]:
         TransportError: There was no answer.
     """
     for _ in range(REDIRECTS + 1):
-        head: Response = yield Open(request)
+        try:
+            head: Response = yield Open(request)
+        except TransportError as error:
+            if request.is_keyed:
+                raise
+            reason = f"{error.reason} (the service has the contents of the file at {urlsplit(request.url).hostname})"
+            raise TransportError(reason, phase="receive") from None
         target = files.content_redirect(config, request, head)
         if target is None:
             return head
@@ -245,18 +257,9 @@ def _cut(path: str, size: int, total: int | None) -> IncompleteDownload:
 
 
 def _expected_size(config: Config, file_id: str, path: str, policy: RetryPolicy) -> Flow[int | None]:
-    """Ask for the size of the file; unknown if the service lacks that call or reports 0 for every file.
-
-    Raises:
-        NotFound: The service has no such file, and it is not here either.
-    """
+    """Ask for the size of the file; unknown if the service lacks that call or reports 0 for every file."""
     try:
         found = yield from call(files.retrieve_request(config, file_id), files.retrieve_response, policy)
-    except NotFound:
-        here: int | None = yield Size(path)
-        if here is None:
-            raise
-        return None
     except APIError:
         return None
     return found.bytes or None

@@ -21,6 +21,7 @@ from batchfiles.api.flows.effects import Chance, Flow, Log, Now, Sleep, Token
 from batchfiles.api.messages import FilePart, Request, Response
 from batchfiles.api.page import Listing
 from batchfiles.api.retry_policy import RetryPolicy, is_passing
+from batchfiles.api.status import bare_word
 from batchfiles.errors import AlreadySubmitted, APIError, NotFound, SubmissionUnknown, TransportError
 
 __all__ = [
@@ -51,9 +52,21 @@ NEW_FILE_PAUSES = (1.0, 2.0, 4.0, 8.0, 15.0)
 """A file that was just uploaded is unknown for some seconds (bespokelabsai/curator#116)."""
 
 PROCESSING = frozenset(
-    {"pending", "running", "notrunning", "not_running", "processing", "queued", "validating", "uploading", "importing"}
+    {
+        "pending",
+        "running",
+        "notrunning",
+        "notstarted",
+        "inprogress",
+        "processing",
+        "queued",
+        "validating",
+        "uploading",
+        "importing",
+    }
 )
-"""States of a file that pass [Azure OpenAI REST reference, OpenAIFile and its older FileState, read 2026-11].
+"""States of a file that pass, as `bare_word` writes them [Azure OpenAI REST reference, OpenAIFile and its older FileState, read
+2026-11].
 
 `uploaded` is not among them: many services have no other status.
 """
@@ -65,8 +78,9 @@ UNPROCESSED_CODE = "file_not_processed"
 """The code of our error for such a file."""
 
 PROCESSING_PAUSES = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
+QUIET_PAUSE = 2.0
 LONGEST_PROCESSING = 3600.0
-"""Seconds between two looks at a file, and for which one is waited for."""
+"""Seconds between two looks at a file; up to which pause nothing is said of it but to a log; and for which one is waited for."""
 
 NOT_READY = re.compile(
     rb"annot find file|not? (?:yet )?(?:been )?(?:found|ready|processed)|still (?:being )?process|pending|processed\W{0,3}state",
@@ -208,18 +222,19 @@ def processed(config: Config, file: FileObject, policy: RetryPolicy) -> Flow[Fil
     """
     began: float = yield Now()
     pauses = iter(PROCESSING_PAUSES)
-    while (file.status or "").lower() in PROCESSING:
+    while bare_word(file.status or "") in PROCESSING:
         now: float = yield Now()
         if now - began > LONGEST_PROCESSING:
             raise APIError(f"the file {file.id} has been {file.status} for an hour, so it can't be used for a batch")
         pause = next(pauses, PROCESSING_PAUSES[-1])
-        yield Log(logging.INFO, f"{file.id} is {file.status}: waiting until the service has processed it")
+        level = logging.WARNING if pause > QUIET_PAUSE else logging.INFO
+        yield Log(level, f"{file.id} is {file.status}: waiting until the service has processed it")
         yield Sleep(pause)
         try:
             file = yield from call(files.retrieve_request(config, file.id), files.retrieve_response, policy)
         except NotFound:  # it is not known everywhere at once
             continue
-    if (file.status or "").lower() in UNPROCESSED:
+    if bare_word(file.status or "") in UNPROCESSED:
         why = f": {file.status_details}" if file.status_details else ""
         raise APIError(f"the service could not process the file {file.id}, which is {file.status}{why}", code=UNPROCESSED_CODE)
     return file

@@ -120,6 +120,8 @@ def _differs(batch: Batch, last: Batch) -> bool:
 def lacks_files(batch: Batch) -> bool:
     """Return whether a batch has results but does not name their files."""
     counts = batch.request_counts
+    if batch.unread_files:
+        return False  # it says where, in a way that can't be read
     answers = counts.completed > 0 and batch.output_file_id is None
     failures = counts.failed > 0 and batch.error_file_id is None and batch.output_file_id is None
     return batch.status != "failed" and (answers or failures)
