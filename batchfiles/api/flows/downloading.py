@@ -76,20 +76,22 @@ def download(config: Config, batch: Batch, directory: str, policy: RetryPolicy) 
         path = f"{directory}/{batch.id}_{kind}.jsonl"
         if file_id is None and kind not in batch.unread_files:
             continue
-        try:
-            if file_id is None:
-                raise APIError(f"the id of the {kind} file of {batch.id} can't be read: {batch.odd[f'{kind}_file_id']!r:.60}")
-            yield from download_file(config, file_id, path, policy, replace=True)
-        except APIError as error:
-            if file_id is not None and error.status_code not in GONE:
-                raise
-            named = error if file_id is None else _gone(error, kind, file_id, batch.id)
-            if kind == "output" or not paths:
-                problem = problem or named
-            else:
-                yield Log(logging.WARNING, str(named))
-            continue
-        paths.append(path)
+        missing: APIError | None = None
+        if file_id is None:
+            missing = APIError(f"the id of the {kind} file of {batch.id} can't be read: {batch.odd[f'{kind}_file_id']!r:.60}")
+        else:
+            try:
+                yield from download_file(config, file_id, path, policy, replace=True)
+            except APIError as error:
+                if error.status_code not in GONE:
+                    raise
+                missing = _gone(error, kind, file_id, batch.id)
+        if missing is None:
+            paths.append(path)
+        elif kind == "output" or not paths:
+            problem = problem or missing
+        else:
+            yield Log(logging.WARNING, str(missing))
     if problem is not None:
         raise problem
     yield WriteFile(f"{directory}/{batch.id}.json", json.dumps(batch.encode(), indent=2).encode() + b"\n")
@@ -125,7 +127,7 @@ def download_file(config: Config, file_id: str, path: str, policy: RetryPolicy, 
         APIError: The service said no.
         FileError: The disk did, or there is another file.
     """
-    expected = yield from _expected_size(config, file_id, path, policy)
+    expected = yield from _expected_size(config, file_id, policy)
     if (yield from _is_there(path, expected, replace=replace)):
         return
     part, notes = f"{path}.part", f"{path}.part.json"
@@ -256,7 +258,7 @@ def _cut(path: str, size: int, total: int | None) -> IncompleteDownload:
     return IncompleteDownload(f"{size:,} of {wanted} bytes came", path=path)
 
 
-def _expected_size(config: Config, file_id: str, path: str, policy: RetryPolicy) -> Flow[int | None]:
+def _expected_size(config: Config, file_id: str, policy: RetryPolicy) -> Flow[int | None]:
     """Ask for the size of the file; unknown if the service lacks that call or reports 0 for every file."""
     try:
         found = yield from call(files.retrieve_request(config, file_id), files.retrieve_response, policy)
