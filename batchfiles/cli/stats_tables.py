@@ -56,7 +56,7 @@ def notes(found: Stats, *, priced: bool) -> Iterator[str]:
         words = f"{plural(found.results.token_misfits, 'token count')} below 0, beyond 64 bits or no whole number: "
         yield words + "not in the sums" + (", nor in the cost" if priced else "")
     if found.results.no_token_counts:
-        words = f"{sentence_of('no_token_counts', found.results.no_token_counts)}: what they took is not in the sums"
+        words = f"{sentence_of('no_token_counts', found.results.no_token_counts)}: their tokens are not in the sums"
         yield words + (", nor in the cost" if priced else "")
     if found.results.token_sum:
         yield f"{sentence_of('token_sum', found.results.token_sum)}: summed as stated"
@@ -70,7 +70,7 @@ def _price_notes(found: Stats) -> Iterator[str]:
     """Yield a sentence for each fact that a reader of the costs must know."""
     if found.without_price:
         names = ", ".join(_without_price(name, found) for name in found.without_price)
-        yield f"no price for {names}: what they cost is not in the sum"
+        yield f"no price for {names}: their cost is not in the sum"
     models = found.results.models if found.results.count else found.requests.models
     for usage in models:
         if usage.model and usage.price_of not in (None, usage.model, f"openai/{usage.model}"):
@@ -78,7 +78,7 @@ def _price_notes(found: Stats) -> Iterator[str]:
     standard = [_model(usage.model) for usage in models if usage.is_standard_price]
     if standard:
         off = f", less {_percent(found.batch_discount)}" if found.batch_discount else ""
-        yield f"standard price{off}, because no price for batches is known: {', '.join(standard)}"
+        yield f"standard price{off}, because no batch price is known: {', '.join(standard)}"
     for_batches = [_model(usage.model) for usage in models if usage.is_batch_price]
     if for_batches:
         off = ", no discount taken off" if found.batch_discount else ""

@@ -252,7 +252,7 @@ def test_a_misspelt_model_of_the_file_is_named(ask: Callable[..., Outcome], tmp_
     assert (code, "nothing here is of this model; did you mean 'gpt-4o-mini'?" in said) == (2, True)
     code, _, said = ask(path, "--price", "gpt-5o-mini=1/1")
     assert code == 0
-    assert "no price for gpt-4o-mini (there is one for gpt-5o-mini): what they cost is not in the sum\n" in said
+    assert "no price for gpt-4o-mini (there is one for gpt-5o-mini): their cost is not in the sum\n" in said
 
 
 def test_prices_of_the_package_after_those_of_the_file(ask: Callable[..., Outcome], tmp_path: Path) -> None:
@@ -297,7 +297,7 @@ def test_requests_alone_say_whose_prices_they_are(ask: Callable[..., Outcome]) -
     assert "price for batches: gpt-4o-mini\ncost: by genai-prices " in said
     assert json.loads(ask(requests, "--prices", "genai", "--json")[1])["price_sources"][0].startswith("genai-prices ")
     assert ask(requests, "--price", "gpt-4o-mini=1/1")[2].endswith("cost: by --price; with a batch discount of 0%\n")
-    assert "no price for gpt-4o-mini: what they cost is not in the sum\n" in ask(requests, "--price", "other=1/1")[2]
+    assert "no price for gpt-4o-mini: their cost is not in the sum\n" in ask(requests, "--price", "other=1/1")[2]
 
 
 def test_two_files_of_prices_are_refused(ask: Callable[..., Outcome], prices: Path) -> None:
