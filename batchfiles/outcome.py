@@ -158,8 +158,8 @@ def _line_of(output: BatchRequestOutput) -> dict[str, Any]:
 def as_answer_to(result: Result, url: str | None, line: dict[str, Any] | None = None) -> Result:
     """Return a result as the answer to a request that named this url.
 
-    A body that can't come from there (the request echoed, a chat completion in the place of vectors) is no response. Where
-    nothing is known of the url, or there is no body, the result is what it was.
+    A body that can't come from there (the request echoed, a chat completion in place of vectors) is `no_response`. If the
+    url is unknown, or the body is missing, the result is unchanged.
 
     Args:
         result: What `read` made of the line.

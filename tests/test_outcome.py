@@ -585,7 +585,7 @@ def test_a_body_that_is_no_answer_of_the_requests_url(url, body, is_one):
 
 @pytest.mark.parametrize("error", [{"code": 0, "message": "success"}, {"code": "200", "message": "OK"}, {"code": 0}])
 def test_an_error_that_says_that_all_is_well_is_none(error):
-    """Gateways write one beside each answer; it made failures of paid answers."""
+    """Gateways write one with each answer; paid answers became failures."""
     result = read(line(200, CHAT | {"error": error}))
 
     assert (result.outcome, result.error_code) == ("succeeded", None)

@@ -129,7 +129,7 @@ def is_text(url: str | None) -> bool:
 
 
 def is_of_sound(url: str | None) -> bool:
-    """Tell whether a url is that of transcriptions or translations."""
+    """Return whether a url belongs to transcriptions or translations."""
     return url is not None and url.partition("?")[0].rstrip("/").endswith(("/audio/transcriptions", "/audio/translations"))
 
 

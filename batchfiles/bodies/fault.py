@@ -89,7 +89,7 @@ class Fault(NamedTuple):
 
 
 def said(error: object) -> bool:
-    """Tell whether the value of an `error` key says that something went wrong.
+    """Return whether the value of an `error` key is an error.
 
     Null, `{}`, `""`, all-null objects and `{"code": 0, "message": "success"}` don't.
     """

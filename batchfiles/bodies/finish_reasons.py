@@ -61,7 +61,7 @@ REASONS: Final[tuple[Reason, ...]] = (
     Reason(("end_id", "stop_words"), STOP, "NVIDIA TensorRT-LLM: FinishReason"),
     Reason(("normal",), STOP, "Baidu ERNIE: finish_reason"),
     Reason(("eos_found", "stop_string_found"), STOP, "LM Studio SDK, LLMPredictionStopReason"),
-    # The model waits for what a tool says.
+    # The model waits for the result of a tool.
     Reason(("tool_calls", "tool_call"), TOOL_CALLS, "OpenAI, CreateChatCompletionResponse; Cohere, Chat API v2"),
     Reason(("tool_use",), TOOL_CALLS, "Anthropic, Messages API: stop_reason; Bedrock, Converse: stopReason"),
     Reason(("function_call",), Meaning("function_call", "succeeded"), "OpenAI, CreateChatCompletionResponse, deprecated"),

@@ -28,7 +28,7 @@ ToolCall = dict[str, str | None]
 
 
 def is_message(body: Body) -> bool:
-    """Tell whether a body is an Anthropic message: content blocks at the top, or one key deeper, as in its own batches."""
+    """Return whether a body is an Anthropic message: content blocks at the top, or one key deeper, as in its own batches."""
     if type(body.get("message")) is dict and "stop_reason" in body["message"]:
         body = body["message"]
     if type(body.get("content")) is not list and type(body.get("content")) is not str:

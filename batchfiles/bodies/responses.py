@@ -87,7 +87,7 @@ class Output(NamedTuple):
         reasoning: The pieces of reasoning.
         calls: The tool calls.
         waiting: The ids of calls that have no column, and wait for the client as the others do.
-        answered: The ids of calls whose answer stands in the output too.
+        answered: The ids of calls whose answer is also in the output.
         is_cut: Whether a call is not finished.
         others: How many items are of a kind that has no column.
         is_empty: Whether the model wrote no item.

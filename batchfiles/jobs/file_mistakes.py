@@ -114,7 +114,7 @@ def _binary(head: bytes) -> FileMistake | None:
 
 
 def _of_structure(text: bytes, lines: list[bytes]) -> FileMistake | None:
-    """Tell what spans several lines: an array, or objects."""
+    """Return the mistake of JSON that spans several lines: an array, or objects."""
     if _has_good_line(lines):
         return None
     others = lines[1:LINES_COMPARED]
@@ -212,7 +212,7 @@ def _is_object(line: bytes) -> bool:
 
 
 def _has_id(line: bytes) -> bool:
-    """Tell whether a line is a whole request or result, which no object over several lines has within it."""
+    """Return whether a line is a complete request or result, which pretty-printed objects never contain."""
     try:
         return "custom_id" in loads(line)
     except InvalidLine:

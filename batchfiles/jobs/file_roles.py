@@ -283,7 +283,7 @@ def requests_of_results(files: PairedFiles) -> tuple[Mapping[str, str], Callable
 
 
 def _is_again(source: Source) -> bool:
-    """Tell whether a file can be read twice, as pipes can't."""
+    """Return whether a file can be read twice; pipes can't."""
     return source.remote is not None or (source.path is not None and source.path.is_file())
 
 

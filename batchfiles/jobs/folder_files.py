@@ -91,7 +91,7 @@ def requests_to_read(sources: Iterable[Source]) -> FilesToRead:
 
 
 def files_of_a_kind(sources: Iterable[Source]) -> FilesToRead:
-    """Add the results that lie in folders under other names to results; beside requests they are left out, and named.
+    """Add results in folders under other names to results; next to requests they are skipped and named.
 
     Args:
         sources: What `expand` returned: requests, or else results.

@@ -118,7 +118,7 @@ class RepeatedRequests:
 
     @classmethod
     def load(cls, spec: Spec | None) -> RepeatedRequests:
-        """Read what `save` wrote; nothing is repeated where there is no spec."""
+        """Read what `save` wrote; without a spec nothing is repeated."""
         columns = array("Q"), array("Q"), array("Q")
         if spec is not None:
             with Path(spec["path"]).open("rb") as file:

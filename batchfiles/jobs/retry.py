@@ -151,7 +151,7 @@ def _choice(only: Iterable[str] | None, but: Iterable[str], *, ids: object, ever
 
 
 def _is_folder(output: str | os.PathLike[str], target: Place) -> bool:
-    """Return whether a target is a folder, for a file beside each request file.
+    """Return whether a target is a folder, for a file next to each request file.
 
     Raises:
         ValueError: It is a remote one.

@@ -79,7 +79,7 @@ class ModelUsage:
         other_tokens: How many of the tokens are not text, by kind: `audio_input`, `image_input`, `audio_output` and so on.
         price_of: What the model is called where its price is from; None without a price.
         price_source: Whose price it is, and of which date; None without a price.
-        is_standard_price: Whether it is a price for requests outside of batches, because none for batches is known there.
+        is_standard_price: Whether it is the standard price, because no batch price is known.
         is_batch_price: Whether it is a price for batches, from which no batch discount is taken off.
     """
 

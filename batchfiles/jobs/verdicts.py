@@ -96,7 +96,7 @@ def joined_table(source: object, filesystem: object = None) -> JoinedTable | Non
 
 
 def _begins_with_a_row(source: Source) -> bool:
-    """Tell whether the first line of a file is a row of our own; pipes can't be looked into."""
+    """Return whether the first line of a file is a row of our own; pipes can't be checked."""
     if source.path is not None and not source.path.is_file():
         return False
     try:

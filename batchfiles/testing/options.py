@@ -19,13 +19,13 @@ WIDTH: Final = 79
 
 DESCRIPTION: Final = fill(
     "A local server of the Files and Batches API. It answers with made-up words, with instances of the JSON Schema that is asked "
-    "for, and with calls of tools; it costs nothing, and forgets everything when it ends (Ctrl-C).",
+    "for, and tool calls. It costs nothing and deletes everything when it ends (Ctrl-C).",
     WIDTH,
 )
 
 ADVICE: Final = (
     "Give what it prints to the shell of your programs, and they talk to this server: batchfiles, the openai SDK, curl.",
-    "With a COMMAND, that is run with the same in its environment, and the server ends with it; the exit code is the command's.",
+    "A COMMAND is run with the same variables, and the server ends with it; the exit code is the command's.",
 )
 
 EPILOG: Final = f"""\
@@ -66,7 +66,7 @@ def parser() -> argparse.ArgumentParser:
     for name, words in QUIRKS.items():
         more = f": {', '.join(ERROR_FORMS)}" if name == "error_form" else ""
         _add_quirk(odd, name, words.replace("`", "").replace("%", "%%") + more)
-    faults = made.add_argument_group("what goes wrong on the way")
+    faults = made.add_argument_group("faults of calls")
     faults.add_argument(
         "--fault",
         action="append",

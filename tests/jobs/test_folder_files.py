@@ -384,7 +384,7 @@ COPYING = {
 def test_commands_that_write_lines_name_what_they_pass_over(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], command: str
 ) -> None:
-    """`retry` paid again for answers in a subfolder, and `merge` and `edit` said nothing of the results beside the requests."""
+    """`retry` paid again for answers in a subfolder, and `merge` and `edit` did not report the results next to the requests."""
     folder = tmp_path / "data"
     put(folder / "requests.jsonl", *(request(name) for name in "abc"))
     put(folder / "error-data", failure("b"))
@@ -407,7 +407,7 @@ def test_get_names_what_it_passes_over(tmp_path: Path, capsys: pytest.CaptureFix
 
 
 def test_merge_of_a_folder_of_results_reads_those_under_other_names(tmp_path: Path) -> None:
-    """Fireworks' `error-data` lies beside its `BIJOutputSet.jsonl`, and its failures belong to the results."""
+    """Fireworks' `error-data` is next to its `BIJOutputSet.jsonl`, and its failures belong to the results."""
     put(tmp_path / "in" / "BIJOutputSet.jsonl", success("a"))
     put(tmp_path / "in" / "error-data", failure("b"))
     report = batchfiles.merge(tmp_path / "in", output=tmp_path / "out.jsonl")
