@@ -2,8 +2,8 @@
 # The `id` of an output line is not unique in files of AIBrix: it has five hexadecimal digits.
 #
 # One would guess: the id of a line ("batch_req_..." at OpenAI) names one line, and is a safe key for removing duplicates.
-# What happens: AIBrix's batch executor gives each line five random hexadecimal digits. A full batch of 50,000 lines shares them out among about
-#   48,800 ids, so more than a thousand lines carry the id of another line. custom_id is right in all of them.
+# What happens: AIBrix's batch executor gives each line five random hexadecimal digits. A full batch of 50,000 lines shares them out among
+#   about 48,800 ids, so more than a thousand lines carry the id of another line. custom_id is right in all of them.
 # Version: aibrix 0.8.0, Python 3.11, 2026-11-27.
 # Why it matters for batch files: merging parts of a download, or a table with the id as its primary key, drops good answers of other
 #   requests. Only the custom_id (or the line as a whole) tells whether two lines are the same.

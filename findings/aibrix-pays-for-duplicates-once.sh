@@ -2,11 +2,11 @@
 # AIBrix runs both requests of a duplicate custom_id and counts the tokens of one.
 #
 # One would guess: a file with the same custom_id twice is refused (duplicate_custom_id at OpenAI), or both requests are run and counted.
-# What happens: validation finds 3 good requests. The executor treats the second answer of an id as a retry and leaves its tokens
-#   out, so the batch's usage is smaller than the sum of the usage in its own output lines.
+# What happens: validation finds 3 good requests. The executor treats the second answer of an id as a retry and leaves its tokens out, so
+#   the batch's usage is smaller than the sum of the usage in its own output lines.
 # Version: aibrix 0.8.0, Python 3.11, 2026-11-27.
-# Why it matters for batch files: an output file of such a service may hold two answers of one id, both real, and `usage` of the batch object
-#   is no check of a sum over the lines. Duplicates have to be found before the upload: not every service looks.
+# Why it matters for batch files: an output file of such a service may hold two answers of one id, both real, and `usage` of the batch
+#   object is no check of a sum over the lines. Duplicates have to be found before the upload: not every service looks.
 set -euo pipefail
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

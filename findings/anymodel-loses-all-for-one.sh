@@ -2,12 +2,12 @@
 # One failed request makes anymodel lose the results of the whole OpenAI batch.
 #
 # One would guess: a batch with 2 answers and 1 failure gives 2 results and 1 error; the adapter reads the error file on purpose.
-# What happens: `get_batch_results` raises AttributeError. It asks item.get("error", {}) for a message, but a line of an HTTP error has the
-#   key with the value null, and a line of an expired request has `"response": null`. So each kind of line that OpenAI writes into an
+# What happens: `get_batch_results` raises AttributeError. It asks item.get("error", {}) for a message, but a line of an HTTP error has
+#   the key with the value null, and a line of an expired request has `"response": null`. So each kind of line that OpenAI writes into an
 #   error file stops it, after both files were downloaded.
 # Version: anymodel-py 0.7.0, Python 3.11, 2026-11-27.
-# Why it matters for batch files: both keys are always present in this format, one of them null. A default for a missing key never
-#   comes into play, and the answers that are paid for cannot be fetched through the gateway at all.
+# Why it matters for batch files: both keys are always present in this format, one of them null. A default for a missing key never comes
+#   into play, and the answers that are paid for cannot be fetched through the gateway at all.
 set -euo pipefail
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -34,7 +34,8 @@ seen = []
 for name, failure in failures.items():
     adapter = create_openai_batch_adapter("none")
     batch = {"output_file_id": "out", "error_file_id": "err" if failure else None}
-    texts = {"/batches/b": json.dumps(batch), "/files/out/content": "\n".join(map(json.dumps, good)), "/files/err/content": json.dumps(failure)}
+    texts = {"/batches/b": json.dumps(batch), "/files/out/content": "\n".join(map(json.dumps, good)),
+             "/files/err/content": json.dumps(failure)}
 
     async def answer(path, **options):
         return SimpleNamespace(text=texts[path], json=lambda: json.loads(texts[path]))

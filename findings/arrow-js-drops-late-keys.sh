@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Apache Arrow for JavaScript drops nested keys that the first object did not have, and turns a content list into "[object Object]".
 #
-# One would guess: tableFromJSON either takes in all keys or says that the rows differ. Keys of the row itself are found wherever they occur.
+# One would guess: tableFromJSON either takes in all keys or says that the rows differ. Keys of the row itself are found wherever they
+#   occur.
 # What happens: the type of a nested object is that of the first row that has one; `cached_tokens` of the second usage is gone without an
 #   error. A column that starts with a text is text: the content list of an image request becomes the words "[object Object]".
 # Version: apache-arrow 21.2.0, Node.js 20.20, 2026-11-27.

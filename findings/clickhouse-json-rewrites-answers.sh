@@ -3,8 +3,8 @@
 #
 # One would guess: a text column keeps its texts when other rows of the column hold ordinary sentences.
 # What happens: with the JSON type each value has its own type. "2026-11-27T10:00:00+02:00" is stored as a DateTime and comes back as
-#   "2026-11-27 08:00:00" (the offset is gone), "2026-1-7" comes back as "2026-01-07 00:00:00"; the sentence in the next row, and the
-#   same moment with nine digits of a second, are unchanged. A cast to String gives the rewritten text.
+#   "2026-11-27 08:00:00" (the offset is gone), "2026-1-7" comes back as "2026-01-07 00:00:00"; the sentence in the next row, and the same
+#   moment with nine digits of a second, are unchanged. A cast to String gives the rewritten text.
 # Version: chdb 4.4.0 (ClickHouse 26.9.2), Python 3.11, 2026-11-27.
 # Why it matters for batch files: "when does the contract end?" is a usual question. The stored answer is no longer what the model said,
 #   and an exact comparison with the expected text fails. `input_format_try_infer_datetimes=0, input_format_try_infer_dates=0` keeps it.

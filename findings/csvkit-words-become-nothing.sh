@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # csvkit empties answers such as "none" and "n/a", also when type inference is switched off.
 #
-# One would guess: `in2csv --no-inference` writes the strings of a JSONL file as they are; with inference, a column that holds words
-#   stays text.
+# One would guess: `in2csv --no-inference` writes the strings of a JSONL file as they are; with inference, a column that holds words stays
+#   text.
 # What happens: with --no-inference the strings "none", "null", "n/a", "na" and "." still become empty cells; with inference the ids
 #   "00123" and "0123" become one and the same 123 as well. Only `--blanks` keeps the words, and it is another option.
 # Version: csvkit 2.2.0 (agate 1.14.2), Python 3.11, 2026-11-27.
-# Why it matters for batch files: one-word answers are usual in classification batches. "none" is then the same as no answer at all,
-#   and two requests share one id, so a table made this way cannot be joined to its requests.
+# Why it matters for batch files: one-word answers are usual in classification batches. "none" is then the same as no answer at all, and
+#   two requests share one id, so a table made this way cannot be joined to its requests.
 set -euo pipefail
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

@@ -2,8 +2,9 @@
 # fastparquet reads a list of strings as None when its pages have no dictionary.
 #
 # One would guess: the encoding of a column changes its size and nothing else. pyarrow, which wrote the file, reads both forms alike.
-# What happens: with a dictionary the lists are right. Without one each list of strings is None, a map {"hate": 0.5} is the text "hate"; lists
-#   of numbers stay right. With data pages of version 2 the same file is an error (IndexError or ValueError). A list of structs is None in every form.
+# What happens: with a dictionary the lists are right. Without one each list of strings is None, a map {"hate": 0.5} is the text "hate";
+#   lists of numbers stay right. With data pages of version 2 the same file is an error (IndexError or ValueError). A list of structs is
+#   None in every form.
 # Version: fastparquet 2026.9.0, pyarrow 26.0.1, Python 3.11, 2026-11-27.
 # Why it matters for batch files: a writer drops the dictionary by itself when the texts differ too much, as texts of a model do. The
 #   table then shows requests without an answer, with the right number of rows.

@@ -5,8 +5,8 @@
 # What happens: the same call gives half the price for gpt-4o-mini today, and the full price for a request of 1 October 2026, for
 #   text-embedding-3-small, for any model of Azure or Together, and for "Batch" with a capital. Nothing in the result tells which.
 # Version: genai-prices 0.2.3, Python 3.11, 2026-11-27.
-# Why it matters for batch files: costs of older batches come out doubled, and a chart of costs falls on 14 October for no other reason. Compare
-#   the price with and without the context: equal means "not known", not "no discount".
+# Why it matters for batch files: costs of older batches come out doubled, and a chart of costs falls on 14 October for no other reason.
+#   Compare the price with and without the context: equal means "not known", not "no discount".
 set -euo pipefail
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

@@ -2,11 +2,11 @@
 # pyiceberg stores a null list of structs as an empty list, while it keeps a null list of strings.
 #
 # One would guess: append() stores the Arrow table that it is given; null and [] differ in Arrow, in Parquet and in Iceberg.
-# What happens: in the data file itself the null list<struct> is [] (the null list<string>, struct and map beside it are kept), so no engine
-#   that reads the Iceberg table can tell any more. No error, no warning.
+# What happens: in the data file itself the null list<struct> is [] (the null list<string>, struct and map beside it are kept), so no
+#   engine that reads the Iceberg table can tell any more. No error, no warning.
 # Version: pyiceberg 0.12.0 with pyarrow 26.0.1, Python 3.11, 2026-11-27.
-# Why it matters for batch files: tool calls are a list of structs. Null says "there was no answer" and [] says "the model called no tool"; the
-#   count of answers without a tool call takes in all failed requests.
+# Why it matters for batch files: tool calls are a list of structs. Null says "there was no answer" and [] says "the model called no
+#   tool"; the count of answers without a tool call takes in all failed requests.
 set -euo pipefail
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

@@ -2,12 +2,12 @@
 # instructor forgets whose answer it is when the model answers with a JSON list, and calls every other failure "Unknown error".
 #
 # One would guess: a result that cannot be used keeps its custom_id, and says what the service said.
-# What happens: `parse_results` gives a line whose answer is `[]` or `"sorry"` (valid JSON, no object) the custom_id "unknown" and the type
-#   "json_parse_error". A 429, an expired request, a refusal and an answer cut at max_tokens keep the id, but all four are
+# What happens: `parse_results` gives a line whose answer is `[]` or `"sorry"` (valid JSON, no object) the custom_id "unknown" and the
+#   type "json_parse_error". A 429, an expired request, a refusal and an answer cut at max_tokens keep the id, but all four are
 #   "extraction_error: Unknown error".
 # Version: instructor 1.17.0 with pydantic 2.14.4, Python 3.11, 2026-11-27.
-# Why it matters for batch files: a retry needs the id and the cause: a 429 is worth another try, a refusal is not. Two such lines share the
-#   id "unknown", and one of their requests looks as if it had never been answered.
+# Why it matters for batch files: a retry needs the id and the cause: a 429 is worth another try, a refusal is not. Two such lines share
+#   the id "unknown", and one of their requests looks as if it had never been answered.
 set -euo pipefail
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

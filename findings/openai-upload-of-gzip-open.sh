@@ -4,8 +4,8 @@
 # One would guess: a compressed request file, opened with gzip.open, uploads like any binary file: the client asks for an object with
 #   read(), and a GzipFile is one.
 # What happens: the size of the file on the disk (compressed) becomes the Content-Length of the decompressed bytes, and the upload stops
-#   with "Too much data for declared Content-Length". Bytes that a writer has not flushed yet fail in the same way. An ordinary file
-#   that was read already is no problem: it is sent from its first byte.
+#   with "Too much data for declared Content-Length". Bytes that a writer has not flushed yet fail in the same way. An ordinary file that
+#   was read already is no problem: it is sent from its first byte.
 # Version: openai 3.54.0 with httpx2 2.16.2, Python 3.11, 2026-11-27.
 # Why it matters for batch files: request files are kept compressed, the service takes them plain, so decompression on the way up is the
 #   natural thing to write. Decompress into a temporary file, or pass the bytes.

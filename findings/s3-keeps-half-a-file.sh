@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # A with block that fails still publishes its half of a file on S3, with pyarrow and with s3fs.
 #
-# One would guess: an object store has no half-written objects. An upload becomes visible when it is completed, so an error in the middle of
-#   the with block leaves nothing, or leaves the object of yesterday.
-# What happens: the end of the block closes the stream, and closing completes the upload: the object now holds the lines before the
-#   error and replaces the older, whole one. With s3fs a `transaction` around it leaves the old object; pyarrow has no such thing.
+# One would guess: an object store has no half-written objects. An upload becomes visible when it is completed, so an error in the middle
+#   of the with block leaves nothing, or leaves the object of yesterday.
+# What happens: the end of the block closes the stream, and closing completes the upload: the object now holds the lines before the error
+#   and replaces the older, whole one. With s3fs a `transaction` around it leaves the old object; pyarrow has no such thing.
 # Version: pyarrow 26.0.1, s3fs 2026.9.0, moto 5.2.5 as the store, Python 3.11, 2026-11-27.
 # Why it matters for batch files: a conversion that meets a bad line on the way leaves a valid, shorter JSONL file under its final name.
 #   Every line of it parses, so only a count against the requests can tell.

@@ -2,11 +2,12 @@
 # Vega's loader takes the ids "request-1" to "request-12" for the months of 2001.
 #
 # One would guess: automatic types turn "2026-11-27" into a date and leave "request-1" alone.
-# What happens: a column counts as dates when JavaScript's Date.parse reads each of its values, and V8 reads "request-1" as 1 January 2001.
-#   Twelve requests become twelve months; with a thirteenth the whole column stays text. "00123" and "0123" become the one number 123.
+# What happens: a column counts as dates when JavaScript's Date.parse reads each of its values, and V8 reads "request-1" as 1 January
+#   2001. Twelve requests become twelve months; with a thirteenth the whole column stays text. "00123" and "0123" become the one number
+#   123.
 # Version: vega-loader 5.1.3, Node.js 20.20, 2026-11-27.
-# Why it matters for batch files: such ids are what batch helpers make up, and automatic types are how charts of answers are drawn. A small trial
-#   batch shows a time axis and the full one does not. Name the type of custom_id: {"parse": {"custom_id": "string"}}.
+# Why it matters for batch files: such ids are what batch helpers make up, and automatic types are how charts of answers are drawn. A
+#   small trial batch shows a time axis and the full one does not. Name the type of custom_id: {"parse": {"custom_id": "string"}}.
 set -euo pipefail
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

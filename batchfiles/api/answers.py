@@ -48,7 +48,7 @@ def json_of(response: Response) -> Any:  # noqa: ANN401 - any JSON value
     """Return the value of a successful answer.
 
     Raises:
-        APIError: The service said no, also where it did so with a status of success.
+        APIError: The service refused, also with a status of success.
         UnreadableResponse: The answer is empty, or no JSON (a proxy's page).
     """
     if not response.is_success:
@@ -58,7 +58,10 @@ def json_of(response: Response) -> Any:  # noqa: ANN401 - any JSON value
     except (ValueError, RecursionError):
         reason = _unreadable(response)
     else:
-        if not isinstance(value, dict) or not value.get("error") or not value.keys().isdisjoint(("id", "data", "value")):
+        if not isinstance(value, dict) or any(value.get(key) is not None for key in ("id", "data", "value")):
+            return value
+        said = _said(value)
+        if not value.get("error") and (said is None or not said.message):
             return value
         raise error_of(response)
     raise UnreadableResponse(reason, status_code=response.status_code, request_id=response.request_id)
@@ -83,7 +86,7 @@ def error_of(response: Response) -> APIError:
 
 @dataclass(frozen=True, slots=True)
 class _Said:
-    """What a service says is wrong.
+    """The error that a service reports.
 
     Attributes:
         message: Its sentence; None where it says none.
@@ -96,13 +99,26 @@ class _Said:
     param: object = None
 
 
-MESSAGES = ("message", "msg", "errormessage", "errormsg", "faultstring", "errordescription", "detail", "description", "reason")
+MESSAGES = (
+    "message",
+    "msg",
+    "errormessage",
+    "errormsg",
+    "faultstring",
+    "errordescription",
+    "statusmessage",
+    "statusmsg",
+    "exception",
+    "detail",
+    "description",
+    "reason",
+)
 """Members that hold a sentence, the most exact first; spelled in lower case and without underscores."""
 
-INNER = ("error", "errors", "fault", "detail", "details", "message")
+INNER = ("error", "errors", "fault", "baseresp", "innererror", "detail", "details", "message")
 """Members that hold an error of their own, or several."""
 
-CODES = ("code", "errorcode", "error")
+CODES = ("code", "errorcode", "error", "statuscode")
 """Members that hold a word for the error."""
 
 DEEPEST, LISTED = 4, 3
@@ -123,7 +139,7 @@ def _said_in(response: Response) -> _Said:
 
 
 def _said(value: object, depth: int = 0) -> _Said | None:
-    """Return what a value says; None if it says nothing."""
+    """Return the words of a value; None if it has none."""
     if isinstance(value, str):
         return _Said(value) if value.strip() else None
     if depth > DEEPEST:
@@ -142,7 +158,7 @@ def _all_said(values: list[Any], depth: int) -> _Said | None:
 
 
 def _object_said(value: dict[str, Any], depth: int) -> _Said | None:
-    """Read an object: the error within it, a sentence of its own, or sentences by the names of fields."""
+    """Read an object: the error in it, its own message, or messages by the names of fields."""
     members = {key.lower().replace("_", ""): item for key, item in value.items()}
     inner = members.get("error")
     if isinstance(inner, (dict, list)) and (found := _said(inner, depth + 1)) is not None:
@@ -178,7 +194,9 @@ def _in_words(response: Response) -> _Said:
     try:
         text = " ".join(response.body.decode().split())
     except UnicodeDecodeError:
-        return _Said()
+        if not kind.startswith("text/"):
+            return _Said()
+        text = " ".join(response.body.decode("latin-1").split())  # what text was before UTF-8
     if text.startswith("<"):
         message, code = (re.search(f"<{name}>([^<]+)</{name}>", text) for name in ("Message", "Code"))
         return _Said(unescape(message[1]) if message else None, code[1] if code and message else None)
@@ -198,7 +216,7 @@ def _printable(text: str) -> str:
 
 
 def _without_words(response: Response) -> str:
-    """Say what a refusal means that comes without a sentence."""
+    """Return the meaning of a refusal without a message."""
     if 300 <= response.status_code < 400:
         where = _target(response.headers.get("location", ""))
         return f"the service answered with a redirect to {where}; redirects are followed for the contents of files only"
@@ -208,7 +226,7 @@ def _without_words(response: Response) -> str:
 
 
 def _target(location: str) -> str:
-    """Return the address of a redirect without what may be secret in it."""
+    """Return the address of a redirect without its secret parts."""
     try:
         parts = urlsplit(location)
         host = parts.hostname or ""

@@ -153,7 +153,7 @@ class BatchUsage:
 
     @classmethod
     def decode(cls, batch: values.Fields) -> BatchUsage | None:
-        """Read it from the fields of a batch; None where there is none."""
+        """Read it from the fields of a batch; None if it is missing."""
         inner = batch.within("usage")
         if inner is None:
             return None
@@ -254,6 +254,11 @@ class Batch:
         return [file_id for file_id in (self.output_file_id, self.error_file_id) if file_id is not None]
 
     @property
+    def unread_files(self) -> list[str]:
+        """Which of the files of results, `output` or `error`, has an id that can't be read."""
+        return [kind for kind in ("output", "error") if self.odd.get(f"{kind}_file_id")]
+
+    @property
     def notes(self) -> list[str]:
         """A sentence for each value that could not be read and counts as null."""
         return values.notes_of(self.odd)
@@ -318,7 +323,7 @@ def _status(found: dict[str, Any], odd: dict[str, Any]) -> str:
     """Return the state, from `status` or, as Fireworks and Google write it, from `state`.
 
     Raises:
-        UnreadableResponse: There is none, and nothing else says that this is a batch.
+        UnreadableResponse: There is none, and no other member shows that this is a batch.
     """
     for word in (found.get("status"), found.get("state")):
         if isinstance(word, str) and word.strip():

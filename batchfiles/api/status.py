@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final, NamedTuple
 
-__all__ = ["BATCH_STATUSES", "STATES", "TERMINAL", "UNKNOWN", "State", "status_of"]
+__all__ = ["BATCH_STATUSES", "STATES", "TERMINAL", "UNKNOWN", "State", "bare_word", "status_of"]
 
 BATCH_STATUSES: Final = (
     "validating",
@@ -23,7 +23,7 @@ TERMINAL: Final = frozenset({"failed", "completed", "expired", "cancelled"})
 """Nothing changes any more."""
 
 UNKNOWN: Final = "unknown"
-"""The status of a batch that doesn't say one."""
+"""The status of a batch that states none."""
 
 
 class State(NamedTuple):
@@ -83,9 +83,13 @@ STATES: Final[dict[str, State]] = {
     "complete": State("completed", LITELLM),
     "completed_with_errors": State("completed", QUEUES),
     "completed_with_failures": State("completed", CORTEX),
+    "completed_with_warnings": State("completed", QUEUES),
     "done": State("completed", BAIDU),
     "ended": State("completed", ANTHROPIC),
     "finished": State("completed", QUEUES),
+    "finished_with_errors": State("completed", QUEUES),
+    "partial_success": State("completed", QUEUES),
+    "partially_failed": State("completed", QUEUES),
     "partially_completed": State("completed", BEDROCK),
     "partially_succeeded": State("completed", GOOGLE),
     "succeeded": State("completed", "Maritaca (maritalk-api#177), Google, Sutro"),
@@ -96,11 +100,13 @@ STATES: Final[dict[str, State]] = {
     "timeout": State("expired", "Databricks, run result states"),
     "timeout_exceeded": State("expired", MISTRAL),
     # ended without
+    "crashed": State("failed", QUEUES),
     "error": State("failed", QUEUES),
     "errored": State("failed", ANTHROPIC),
     "failure": State("failed", "Merge, BatchObjectStatusEnum"),
     "failed_while_enqueuing": State("failed", CORTEX),
     "out_of_memory": State("failed", CORTEX),
+    "rejected": State("failed", QUEUES),
     "worker_error": State("failed", CORTEX),
     # being cancelled
     "cancel_pending": State("cancelling", "Amazon EMR, JobRunState"),
@@ -137,7 +143,10 @@ KNOWN: Final = {
 
 
 def status_of(word: str) -> str:
-    """Return a state in OpenAI's words: other services' words are translated; a new one stays as it is, in lower case."""
-    lower = word.strip().lower()
-    bare = PREFIX.sub("", re.sub(r"[\s.-]+", "_", HUMP.sub("_", word.strip()).lower()))
-    return KNOWN.get(bare.replace("_", ""), lower)
+    """Return a state in OpenAI's words: other services' words are translated; a new one is kept, in lower case."""
+    return KNOWN.get(bare_word(word), word.strip().lower())
+
+
+def bare_word(word: str) -> str:
+    """Return the word of a state in lower case, without separators and without the prefix of an enum."""
+    return PREFIX.sub("", re.sub(r"[\s.-]+", "_", HUMP.sub("_", word.strip()).lower())).replace("_", "")

@@ -122,10 +122,10 @@ def campaign_of(folder: str | os.PathLike[str] | RemotePath) -> Campaign | None:
 
 
 def changed_parts(files: Iterable[tuple[Place | None, Source]]) -> list[Finding]:
-    """Compare parts of campaigns with what their manifests say of their bytes: a disk or a copy may have damaged them.
+    """Compare the bytes of campaign parts with their manifests: a disk or a copy may have damaged them.
 
     Args:
-        files: Where each file is, and where its bytes are read; other files than parts are passed over.
+        files: Where each file is, and where its bytes are read; files that are not parts are skipped.
 
     Returns:
         A warning for each part that has other bytes than it was made with.
@@ -145,7 +145,7 @@ def changed_parts(files: Iterable[tuple[Place | None, Source]]) -> list[Finding]
         campaign = campaigns[place.parent]
         part = None if campaign is None else next((part for part in campaign.manifest.parts if part.file == place.name), None)
         if part is not None and _sha256(source) != part.sha256.lower():
-            words = "The part has other bytes than its manifest says: it was changed or damaged since it was made."
+            words = "The bytes of the part differ from its manifest: it was changed or damaged since it was made."
             found.append(Finding(code="changed_part", message=words, severity="warning", path=source.name))
     return found
 

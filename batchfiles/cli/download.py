@@ -58,7 +58,7 @@ def download(context: click.Context, names: tuple[str, ...], *, folder: str | No
         0   all results are there
         1   the same, but a batch failed at its validation and has none, or its file of errors is gone at the service
         2   wrong usage, or no key
-        3   the service said no, or nothing; the disk did
+        3   the service refused or did not answer; a file can't be written
         4   a batch is not finished yet; the results of the others are there
     """  # noqa: D301 - click wants its \b
     from batchfiles.api.flows.downloading import GONE
@@ -91,20 +91,22 @@ def _fetch(client: Client, named: NamedBatch, target: Path, *, as_json: bool) ->
         click.echo(visible(f"{batch.id}: failed, and {results}: 'batchfiles status' says why"), err=True)
     paths = client.download(batch, target)
     _print(batch, paths, as_json=as_json)
-    return FOUND if batch.status == "failed" or len(paths) < len(batch.result_file_ids) else 0
+    is_whole = len(paths) == len(batch.result_file_ids) and not batch.unread_files
+    return 0 if is_whole and batch.status != "failed" else FOUND
 
 
 def _finished(client: Client, named: NamedBatch) -> Batch | None:
     """Return a batch whose results can be fetched; None, and a word about it, where they can't yet."""
     from batchfiles.api.status import BATCH_STATUSES
 
-    batch = noted(client.batches.retrieve(named.id))
+    batch = client.batches.retrieve(named.id)
     if batch.is_terminal:
-        try:
-            return client.wait(named.id, timeout=0)  # one that is completed may not name its files yet
+        try:  # one that is completed may not name its files yet; it says what could not be read
+            return client.wait(named.id, timeout=0)
         except StillRunning:
             click.echo(visible(f"{batch.id}: {batch.status}, but its files are not named yet"), err=True)
             return None
+    noted(batch)
     if batch.status not in BATCH_STATUSES and batch.result_file_ids:
         words = f"the status {batch.status!r} is not known here: these are the files that it has now, which may not be all"
         click.echo(visible(f"{batch.id}: {words}"), err=True)

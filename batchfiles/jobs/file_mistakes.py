@@ -1,6 +1,6 @@
-"""Files that are no JSON Lines at all: what happened to them, told by their first bytes, and how to cure it.
+"""Files that are not JSON Lines: the mistake, recognized by their first bytes, and how to fix it.
 
-Read line by line such a file is noise: 3,000 requests that somebody pretty-printed are 42,000 broken lines. So the mistake is
+Read line by line, such a file gives only noise: 3,000 pretty-printed requests are 42,000 broken lines. So the mistake is
 reported once, for the file.
 """
 
@@ -23,7 +23,7 @@ LINES_COMPARED = 20
 
 
 class FileMistake(NamedTuple):
-    """What happened to a whole file.
+    """The mistake of a whole file.
 
     Attributes:
         code: A word for programs.
@@ -68,7 +68,7 @@ DECODER = json.JSONDecoder()
 
 
 def file_mistake(head: bytes) -> FileMistake | None:
-    """Tell what happened to a file as a whole; None where nothing did, or only single lines are wrong.
+    """Return the mistake of a file as a whole; None if it has none, or only single lines are wrong.
 
     Args:
         head: The first bytes of the file, uncompressed: all of them, or `HEAD`.
@@ -115,6 +115,8 @@ def _binary(head: bytes) -> FileMistake | None:
 
 def _of_structure(text: bytes, lines: list[bytes]) -> FileMistake | None:
     """Tell what spans several lines: an array, or objects."""
+    if _has_good_line(lines):
+        return None
     others = lines[1:LINES_COMPARED]
     if ARRAY.match(lines[0]) and not (_is_list(lines[0]) and any(map(_is_object, others))):
         words = f"The file is one JSON array, and not a line for each object; {JQ}: jq -c '.[]' FILE."
@@ -136,6 +138,14 @@ def _of_structure(text: bytes, lines: list[bytes]) -> FileMistake | None:
     ):
         return _several_lines()
     return None
+
+
+def _has_good_line(lines: list[bytes]) -> bool:
+    """Return whether a line holds a request or a result by itself; an item of an array is followed by a comma or a bracket."""
+    return any(
+        line.startswith(b"{") and not after.startswith((b",", b"]")) and _is_object(line) and "custom_id" in loads(line)
+        for line, after in zip(lines, [*lines[1:], b""], strict=True)
+    )
 
 
 def _several_lines() -> FileMistake:

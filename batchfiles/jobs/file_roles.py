@@ -41,9 +41,9 @@ class FileRoles:
         results: Output files and error files, in the order given.
         empty: Files without a line that says anything.
         retries: Request files that only repeat requests of the inputs: the manifest of their campaign says so.
-        not_read: The display names of files and folders in the folders that were given, which are passed over.
-        pairs: The request file that somebody named for a result file, by their places.
-        findings: Which of the request files are not what the manifest of their campaign says.
+        not_read: The display names of files and folders in the given folders that are skipped.
+        pairs: The request file that a pair names for a result file, by their indexes.
+        findings: Which of the request files differ from the manifest of their campaign.
     """
 
     inputs: tuple[LocalFile, ...]
@@ -58,8 +58,8 @@ class FileRoles:
         """Return the result files with their batch, and with the number of the input file to which they belong.
 
         `part-1_output.jsonl` belongs to `part-1.jsonl` where there are several input files: a `custom_id` is unique within its
-        batch and not in the world. In a campaign folder the manifest says to which part the results of each batch belong. What
-        somebody named as a pair goes before both.
+        batch and not in the world. In a campaign folder the manifest names the part of each batch's results. A
+        pair has priority over both.
         """
         parts = BatchParts(self.inputs)
         return [
@@ -72,7 +72,7 @@ class FileRoles:
         return BatchParts(self.inputs).own_batches
 
     def are_apart(self) -> Callable[[int, int], bool]:
-        """Return what tells of two request files whether a manifest makes different requests of equal lines in them."""
+        """Return a predicate of two request files: does a manifest make equal lines in them different requests?"""
         return BatchParts(self.inputs).are_apart
 
     def names(self) -> dict[str, list[str]]:
@@ -167,7 +167,7 @@ def paired_sources(pairs: Pairs, filesystem: object = None) -> list[_Pair]:
 
     Raises:
         FileError: A file is not there.
-        TypeError: A pair is none, or is of open files.
+        TypeError: A pair is not a pair, or has open files.
         ValueError: The requests of a pair are several files, or a file of results is in the pairs of two request files.
     """
     found: list[_Pair] = []
@@ -189,7 +189,7 @@ def paired_sources(pairs: Pairs, filesystem: object = None) -> list[_Pair]:
 
 
 class PairedFiles(NamedTuple):
-    """Files that are read one after the other, with what pairs say of them.
+    """Files that are read one after the other, with their pairs.
 
     Attributes:
         sources: They, those of the pairs last unless they were named before.
@@ -209,7 +209,7 @@ def files_and_pairs(sources: Iterable[SourceLike], pairs: Pairs, filesystem: obj
 
     Raises:
         FileError: A file is not there.
-        TypeError: A pair is none, or something is no source.
+        TypeError: A pair is not a pair, or an argument is not a source.
         ValueError: A pair contradicts another, or standard input is named twice.
     """
     paired = paired_sources(pairs, filesystem)

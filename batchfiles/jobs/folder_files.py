@@ -1,9 +1,10 @@
-"""What is read of a folder beside its JSONL files, and what is passed over and named."""
+"""Which files of a folder are read in addition to its JSONL files, and which are skipped and named."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import NamedTuple
 
 from batchfiles.campaign.manifest import FORMAT, MANIFEST
@@ -24,7 +25,7 @@ OWN = ("run.journal", "run.lock")
 """What `run` keeps in its folder."""
 
 JSON_BYTES = 4 * 1024 * 1024
-"""A JSON file of more bytes is no batch object."""
+"""A JSON file with more bytes is not read as a batch object."""
 
 NAMES_SHOWN = 3
 
@@ -34,7 +35,7 @@ class FilesToRead(NamedTuple):
 
     Attributes:
         sources: They, in order.
-        not_read: The display names of files and folders that were found in a folder and are passed over.
+        not_read: The display names of files and folders in a folder that are skipped.
     """
 
     sources: list[Source]
@@ -42,9 +43,9 @@ class FilesToRead(NamedTuple):
 
 
 def files_to_read(sources: Iterable[Source]) -> FilesToRead:
-    """Add the results that lie in folders under other names, such as Fireworks' `error-data`, and name what is passed over.
+    """Add results in folders under other names, such as Fireworks' `error-data`, and name the skipped files.
 
-    A batch object (`batch_….json`) and the manifest of a campaign say where results belong: neither lines nor passed over.
+    A batch object (`batch_….json`) and the manifest of a campaign show where results belong: they are neither lines nor skipped.
 
     Args:
         sources: What `expand` returned.
@@ -58,7 +59,9 @@ def files_to_read(sources: Iterable[Source]) -> FilesToRead:
             kept.append(replace(source, passed_over=()))
         for other in source.passed_over:
             found = replace(Source.at(other), found=True)
-            if _holds_results(found):
+            if isinstance(other, Path) and not other.is_file():  # a pipe would wait for who writes to it
+                not_read.append(found.name)
+            elif _holds_results(found):
                 kept.append(found)
             elif not _is_known(other):
                 not_read.append(found.name)
@@ -111,13 +114,13 @@ def _is_of_results(source: Source) -> bool:
 
 
 def not_read_words(names: Sequence[str]) -> str:
-    """Say which files and folders are passed over."""
+    """Return which files and folders are skipped."""
     more = f" and {len(names) - NAMES_SHOWN:,} more" if len(names) > NAMES_SHOWN else ""
     return f"not read: {', '.join(names[:NAMES_SHOWN])}{more}"
 
 
 def _holds_results(source: Source) -> bool:
-    """Tell whether the first line of a file is a result."""
+    """Return whether the first line of a file is a result."""
     try:
         with source.open() as stream:
             head = b""
@@ -137,7 +140,7 @@ def _holds_results(source: Source) -> bool:
 
 
 def _is_known(place: Place) -> bool:
-    """Tell whether a file is a batch object, or what this package keeps in a folder."""
+    """Return whether a file is a batch object, or one that this package keeps in a folder."""
     if place.name in OWN:
         return True
     if not place.name.endswith(".json"):

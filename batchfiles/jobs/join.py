@@ -203,7 +203,7 @@ class Join(TableJob[JoinReport]):
         return ranges, repeated.save(self._spool.new_path("repeated")) if repeated else None
 
     def _compares(self, inputs: Sequence[LocalFile]) -> bool:
-        """Tell whether ids of request files are compared before the rows are made; else the end shows whether any are shared."""
+        """Return whether ids of request files are compared before the rows are made; if not, shared ids are found at the end."""
         self._shares_ids = self._shares_ids or (len(inputs) > 1 and (not self._quick or first_ids_meet(inputs)))
         return self._shares_ids
 
@@ -298,7 +298,7 @@ def join(
             open binary files, `-`. Only results if `inputs` are given.
         inputs: Files that must be requests.
         pairs: Request files by name, each with the result file or files that belong to it: `{"monday.jsonl": "out-1.jsonl"}`. It
-            is needed only where ids are in several request files and neither a manifest, nor the batch object beside the
+            is needed only if ids are in several request files and neither a manifest, nor the batch object next to the
             results, nor a name says which request file a result belongs to. The files are read whether `files` names them or not.
         on_duplicate: What to do where there are several results for a request: `"best"` takes succeeded before incomplete before
             the rest, among equals the later one; `"error"` refuses.
@@ -329,8 +329,8 @@ def join(
     Later, when the table is made:
         FileError: A file is not what it was when this was called, or changed while it was being read: call this again.
         DuplicateCustomId: With `on_duplicate="error"`: there are two results for a request.
-        Mismatch: A result could be that of two different requests, because their files share its id and nothing says to which of
-            them it belongs; or there are results, and not one belongs to a request.
+        Mismatch: A result could be that of two different requests, because their files share its id and nothing shows to which of
+            them it belongs; or there are results, but none belongs to a request.
         InvalidLine: With `dimensions`: a vector has another length.
     """
     if on_duplicate not in ("best", "error"):

@@ -172,7 +172,7 @@ class _Merge:
 
         Args:
             on_duplicate: What to do where an id is there twice.
-            repeated: The places of lines that are known to repeat others; None where nobody has looked.
+            repeated: The places of lines that are known to repeat others; None if this was not checked.
 
         Raises:
             DuplicateCustomId: An id is there twice, and that is to be refused.

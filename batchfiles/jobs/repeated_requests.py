@@ -76,7 +76,7 @@ class SharedIds(Exception):
 
 
 def first_ids_meet(inputs: Sequence[LocalFile]) -> bool:
-    """Tell whether the first lines of request files have ids in common, as those do that all begin with `request-1`."""
+    """Return whether the first lines of request files have ids in common, as files that all begin with `request-1` do."""
     seen: set[str | None] = {None}
     for file in inputs:
         block = next(read_blocks(Source(file.name, path=file.path), lambda _: None, block_size=HEAD), None)
@@ -88,7 +88,7 @@ def first_ids_meet(inputs: Sequence[LocalFile]) -> bool:
 
 
 def shares_ids(index: Index) -> bool:
-    """Tell whether an index of request lines has lines of several files under one digest."""
+    """Return whether an index of request lines has lines of several files under one digest."""
     return any(len({index.place(entry).file for entry in run}) > 1 for run in index.repeated())
 
 
@@ -110,7 +110,7 @@ class RepeatedRequests:
         return len(self._repeats)
 
     def save(self, path: Path) -> Spec:
-        """Write it to a file, and return what `load` takes."""
+        """Write it to a file, and return the argument of `load`."""
         with path.open("xb") as file:
             for column in (self._repeats, self._positions, self._files):
                 column.tofile(file)
@@ -130,7 +130,7 @@ class RepeatedRequests:
         """Cut a block of a request file at the lines that are repeated or repeat another one.
 
         Yields:
-            Lines, with the numbers of the other files whose results are theirs too; None for lines that repeat another one.
+            Lines, with the numbers of other files whose results also belong to them; None for lines that repeat another one.
         """
         start = file << OFFSET_BITS | block.byte_offset
         end = start + sum(map(len, block.lines)) + len(block.lines)
@@ -196,7 +196,7 @@ def find_repeated(
         spool: Where the index goes.
         size: The bytes of a range.
         cap: The longest line that is read, in bytes.
-        apart: Tells of the numbers of two files whether a manifest makes different requests of equal lines in them.
+        apart: A predicate of the numbers of two files: does a manifest make equal lines in them different requests?
 
     Returns:
         The ranges of the files, as `survey.with_line_numbers` returns them; what is repeated; the ids that are contested.
@@ -262,7 +262,7 @@ def _repetitions(lines: list[tuple[Place, bytes]], apart: Callable[[int, int], b
     firsts: dict[bytes, list[Place]] = {}
     for place, line in lines:
         known = firsts.setdefault(line, [])
-        # A line that stands twice in one file stays two requests: the service answers both, or refuses the file.
+        # A line that occurs twice in one file is two requests: the service answers both, or refuses the file.
         origin = next((each for each in known if each.file != place.file and not apart(each.file, place.file)), None)
         if origin is not None:
             yield place, origin

@@ -171,8 +171,7 @@ class RetryByResults:
             if accounts.glued:
                 glued = accounts.glued[0]
                 raise Mismatch(
-                    f"line {glued.line_number} is several results, which would all be sent again and paid for twice. "
-                    f"{glued.message}",
+                    f"line {glued.line_number} is several results, which would all be sent and paid for again. {glued.message}",
                     path=glued.path,
                 )
             counts = accounts.counts
@@ -220,7 +219,7 @@ class RetryByResults:
         first, second = places[:2]
         paths = [self._inputs[place.file].name for place in (first, second)]
         where = f"line {first.line_number} of {paths[0]}" if paths[0] != paths[1] else f"line {first.line_number}"
-        words = f"the custom_id {custom_id[:128]!r} stands on {where} too, and one of the two is to be sent again: "
+        words = f"the custom_id {custom_id[:128]!r} is also on {where}, and one of the two must be sent again: "
         if first.file != second.file:
             words += (
                 "its result could be taken for either; name the folder of the request files as output, and each gets its own file"

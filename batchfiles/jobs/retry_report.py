@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -61,8 +61,8 @@ class RetryReport:
         inputs: Request lines, blank ones aside.
         written: Lines that are sent again.
         left_out: Lines that are not.
-        not_in_table: Those of them that the joined table has no row for: nothing is known of them, as of rows that were filtered
-            out; 0 where results say what became of the requests.
+        not_in_table: Those without a row in the joined table: nothing is known of them, as of rows that were filtered
+            out; 0 if the outcomes come from results.
         changed: Lines that were written with another value.
         files: The files that were written.
         groups: Requests by what became of them and of their lines.
@@ -90,7 +90,12 @@ class RetryReport:
     findings: tuple[Finding, ...]
     seconds: float
     not_read: int = 0
-    examples: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    examples: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @property
+    def outcomes(self) -> dict[str, int]:
+        """How many requests had which outcome, as far as it is known: the sums of `groups`."""
+        return {name: sum(group.requests for group in self.groups if group.outcome == name) for name in OUTCOMES}
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as plain values, for JSON."""

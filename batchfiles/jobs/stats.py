@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
+from decimal import Decimal
 
 from batchfiles.counts import not_read_fields
 from batchfiles.findings import Finding
@@ -15,7 +16,7 @@ from batchfiles.jobs.file_roles import PairedFiles, Pairs, files_and_pairs, read
 from batchfiles.jobs.prices import Prices, PricesLike, prices_of, total
 from batchfiles.jobs.repeated_requests import NO_FILES, RepeatedRequests, find_repeated
 from batchfiles.jobs.sided_lines import SidedFile, is_blank, sided_files
-from batchfiles.jobs.stats_report import FileStats, Stats
+from batchfiles.jobs.stats_report import FileStats, ModelEstimate, ModelUsage, Stats
 from batchfiles.jobs.stats_tally import RequestTally, ResultTally
 from batchfiles.limits import RESULT_LINE_CAP
 from batchfiles.streams.lines import Block
@@ -47,7 +48,7 @@ def stats(
     Args:
         *sources: Request files, output files and error files in any mix; paths, folders, globs, open binary files, or `-` for
             standard input; plain or compressed. A file named twice is read once, but a copy of it counts again.
-        pairs: Request files, each with its results, as for `join`; here they say what these files must hold.
+        pairs: Request files, each with its results, as for `join`; here they fix the roles of these files.
         prices: Prices per million tokens, the file that has them, `"genai"` for those of the package genai-prices (or
             `"genai:azure"` for one of its providers), or a sequence such as `["prices.toml", "genai"]`, of which the first that
             knows a model decides; None counts tokens only.
@@ -65,7 +66,7 @@ def stats(
         Mismatch: A file is in the format of another service, or nothing in it says what it is.
         TypeError: There is no source, or something is no source at all.
         MissingDependency: Prices are `"genai"`, and genai-prices is not installed.
-        ValueError: Standard input is named twice, or the file of prices says something that is not a price.
+        ValueError: Standard input is named twice, or the price file has a value that is not a price.
     """
     if not sources and not pairs:
         raise TypeError("stats needs at least one file")
@@ -173,7 +174,10 @@ class _Count:
         requests = self._requests.report(self._size("inputs"))
         results = self._results.report(self._size("results"), self._requests.model())
         paid = [usage for usage in results.models if usage.input_tokens or usage.output_tokens]
-        without_price = tuple(usage.model for usage in paid if usage.cost is None) if prices else ()
+        costs: list[tuple[ModelUsage | ModelEstimate, Decimal | None]] = [(usage, usage.cost) for usage in paid]
+        if not results.count:
+            costs = [(estimate, estimate.input_cost) for estimate in requests.models if estimate.input_tokens]
+        without_price = tuple(model.model for model, cost in costs if cost is None) if prices else ()
         near = {model: prices.similar(model) for model in without_price if model} if prices else {}
         models = (self._results if results.count else self._requests).models
         return Stats(
@@ -187,7 +191,7 @@ class _Count:
             malformed=tuple(self._malformed),
             blank_lines=self._blank,
             repeated_inputs=self._repeated,
-            price_sources=tuple(dict.fromkeys(usage.price_source for usage in paid if usage.price_source)),
+            price_sources=tuple(dict.fromkeys(model.price_source for model, _ in costs if model.price_source)),
             similar_prices={model: name for model, name in near.items() if name is not None},
             tokens_without_own_price=models.without_own_price(),
             above_tiers=models.above_tiers(),

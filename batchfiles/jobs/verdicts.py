@@ -62,7 +62,7 @@ def read_verdict(line: bytes) -> tuple[dict[str, Any], Result]:
 
 
 def has_parse_error(value: dict[str, Any] | None) -> bool:
-    """Tell whether the text of an answer did not parse, as the table said."""
+    """Return whether the table has a parse error for an answer."""
     return value is not None and "verdict" in value and bool(value["verdict"][4])
 
 
@@ -159,13 +159,13 @@ def table_as_verdicts(
         table: What `joined_table` returned.
         inputs: The request files.
         spool: Where to write.
-        words: Outcomes, statuses and error codes that requests are chosen by; the table must have their columns.
+        words: Outcomes, statuses and error codes that select requests; the table must have their columns.
 
     Returns:
         The files, each with the number of the request file that its rows belong to; None where they may belong to any.
 
     Raises:
-        Mismatch: It is no joined table, a value in it does not fit its column, or it was made of other request files.
+        Mismatch: It is not a joined table, a value in it does not fit its column, or it was made from other request files.
         TruncatedFile: It is damaged.
         FileError: It can't be read, or there is no room for the copies.
     """
@@ -188,7 +188,7 @@ def table_as_verdicts(
         with path.open("ab") as file:
             file.writelines(map(_line_of_row, group))
     if rows and not paths:
-        raise Mismatch("has no custom_id in any row: nothing tells which requests its rows belong to", path=table.name)
+        raise Mismatch("has no custom_id in any row, so its rows can't be assigned to requests", path=table.name)
     found = {source: LocalFile.of(table.name, None, path) for source, path in paths.items()}
     return _assigned(found, inputs, table.name)
 

@@ -1,4 +1,4 @@
-"""Compressed bytes: read by what they begin with, written with a checksum by the suffix of the name."""
+"""Compressed bytes: recognized by their first bytes, written with a checksum by the suffix of the name."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ CHUNK = 64 * 1024
 """Compressed bytes that are read at a time."""
 
 HEAD = 512
-"""Bytes that tell what a file is: a tar archive says so at its 258th. A slow pipe is not waited for."""
+"""Bytes that are needed to recognize a file: a tar archive has its magic at the 258th. A slow pipe is not waited for."""
 
 MAGIC_BYTES = 4
 """Bytes that must be there to tell a compression."""
@@ -36,7 +36,7 @@ ZSTD_ERRORS: Final = {
     "zstd -d -D DICTIONARY",
     "Unknown frame descriptor": "other bytes follow the end of the zstd data: remove them, or decompress it first",
 }
-"""What pyarrow says of zstd data that is not damaged, and what it means."""
+"""Messages of pyarrow for zstd data that is not damaged, and what they mean."""
 
 PIECE = 4096
 TAIL = 256
@@ -69,17 +69,21 @@ class _Rewound:
         self._stream = stream
         self._name = name
         self._head = head
+        # A pipe is not waited for where there are bytes to give out; only pipes and sockets have `read1` here.
+        self._is_pipe = hasattr(stream, "read1")
 
     def read(self, size: int = -1) -> bytes:
         """Return up to `size` bytes, all that are left where that is below 0."""
         if self._head and size >= 0:
             piece, self._head = self._head[:size], self._head[size:]
-            return piece
+            if len(piece) == size or self._is_pipe:
+                return piece
+            return piece + self._read(self._stream.read, size - len(piece))
         head, self._head = self._head, b""
         return head + self._read(self._stream.read, size)
 
     def read_some(self, size: int) -> bytes:
-        """Return up to `size` bytes, fewer where a pipe has no more yet."""
+        """Return up to `size` bytes, fewer if a pipe has no more yet."""
         return self._read(getattr(self._stream, "read1", self._stream.read), size)
 
     def _read(self, read: Callable[[int], bytes | None], size: int) -> bytes:
@@ -143,7 +147,7 @@ class _GzipMember:
 class _Members:
     """Decompress gzip and bz2 with the standard library, which knows where a member ends.
 
-    pyarrow does not take the zeros that tapes and object stores put after the end, nor an empty member of bz2. gzip is as quick
+    pyarrow does not accept the zeros that tapes and object stores put after the end, nor an empty member of bz2. gzip is as quick
     here as there.
     """
 
@@ -287,11 +291,11 @@ def decompressed(stream: BinaryIO, name: str, *, suffix_of: str | None = None, t
         stream: The open file.
         name: The display name, for errors.
         suffix_of: The file's own name, whose suffix may promise a compression. Text is read all the same: some HTTP clients
-            decompress what they save and keep the name. Anything else is damaged.
+            decompress the data and keep the name. Anything else is damaged.
         tables: Whether the reader knows Parquet and Arrow.
 
     Raises:
-        Mismatch: The bytes are those of a file that holds no lines.
+        Mismatch: The file holds no lines.
     """
     promised = None if suffix_of is None else compression_of_name(suffix_of)
     head = b""

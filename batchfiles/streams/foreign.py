@@ -1,4 +1,4 @@
-"""Bytes that hold no lines: archives, tables and databases, recognized by what they begin with, and what to do with them."""
+"""Bytes that hold no lines: archives, tables and databases, recognized by their first bytes, and what to do with them."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ INSIDE: Final = (
     (257, b"ustar", "a tar archive: extract its files first, with tar -x"),
     (8, b"DUCK", f"a DuckDB database: {SAVE_AS}"),
 )
-"""The same, with the place where the bytes are."""
+"""The same, with the offset of the bytes."""
 
 IN_ZIP: Final = {
     b"[Content_Types].xml": f"an Excel workbook or another Office document: {SAVE_AS}",
@@ -56,7 +56,7 @@ IN_ZIP: Final = {
 
 
 def foreign_bytes(head: bytes, *, tables: bool) -> str | None:
-    """Say what a file is that holds no lines, and what to do with it; None for text and for compressed data that is read here."""
+    """Return the kind of a file without lines, and what to do with it; None for text and for readable compressed data."""
     signatures = FOREIGN if tables else FOREIGN | TABLES
     found = next((what for magic, what in signatures.items() if head.startswith(magic)), None)
     found = found or next((what for place, magic, what in INSIDE if head[place:].startswith(magic)), None)
@@ -66,7 +66,7 @@ def foreign_bytes(head: bytes, *, tables: bool) -> str | None:
 
 
 def is_text(head: bytes) -> bool:
-    """Tell whether the first bytes of a file may be text: UTF-8 without control characters, or UTF-16, which others name."""
+    """Return whether the first bytes of a file may be text: UTF-8 without control characters, or UTF-16, reported elsewhere."""
     if head.startswith((BOM_UTF16_LE, BOM_UTF16_BE)):
         return True
     try:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import parse_qsl, unquote
 
-__all__ = ["RemoteUrl", "local_path_of", "parse_url", "shown_name", "shown_path", "why_no_url"]
+__all__ = ["RemoteUrl", "is_plain_address", "local_path_of", "parse_url", "shown_name", "shown_path", "why_no_url"]
 
 REMOTE = re.compile(r"(s3|gs|gcs|abfss?):/{1,2}([^/].*)", re.DOTALL | re.IGNORECASE)
 """One slash is enough: `pathlib.Path("s3://bucket/key")` has lost the other one."""
@@ -20,7 +20,10 @@ SCHEMES = ("s3", "gs", "gcs", "abfs", "abfss")
 FILE = "file"
 
 PORT = re.compile(r"[^:]*(:[0-9]+)?")
-"""A host, which has a port or none."""
+"""A host, with or without a port."""
+
+ADDRESS = re.compile(r"https?://(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::[0-9]+)?(?:/[a-z0-9._~/-]*)?", re.IGNORECASE)
+"""An address of a service: a host, perhaps a port and a path, and no place for a secret."""
 
 KEEP_USER = ("abfs", "abfss")
 """Where the part before the `@` names a container or an account; elsewhere it is a key."""
@@ -54,7 +57,7 @@ class RemoteUrl:
 
 
 def parse_url(text: str) -> RemoteUrl | None:
-    """Take a URL apart; None if the text is a local path, another kind of URL, or one whose credentials have no end.
+    """Parse a URL; None if the text is a local path, another kind of URL, or one whose credentials do not end.
 
     The options begin at the first `?`: a key that holds one can't be written as a URL.
     """
@@ -78,9 +81,9 @@ def parse_url(text: str) -> RemoteUrl | None:
 
 
 def _parts(text: str, *, has_port: bool) -> tuple[str | None, str, str, str] | None:
-    """Take apart what comes after the scheme of a URL: what stands before the `@`, the host, the path and the query.
+    """Split what follows the scheme of a URL: the part before the `@`, the host, the path and the query.
 
-    A secret may hold "/", "?" and "@", and then the host and the path would be pieces of it: None where that may be so.
+    A secret may hold "/", "?" and "@", and then the host and the path would be parts of it: None if that is possible.
     """
     location, _, query = text.partition("?")
     authority, _, path = location.partition("/")
@@ -128,15 +131,15 @@ def why_no_url(text: str) -> str:
     if REMOTE.fullmatch(text) is None:
         return f"the {scheme}:// URL names no bucket, or has a space before it"
     return (
-        f"the {scheme}:// URL can't be taken apart: write '/', '?' and '@' in a key or password as %2F, %3F and %40, or leave "
+        f"the {scheme}:// URL can't be parsed: write '/', '?' and '@' in a key or password as %2F, %3F and %40, or leave "
         "the credentials to the environment"
     )
 
 
 def shown_name(text: str) -> str:
-    """Return what a path or URL is called where people read it; also where its suffix is looked at.
+    """Return the display name of a path or URL; its suffix is read from it too.
 
-    Of a URL that can't be taken apart nothing is shown but its scheme: anything else may be a piece of a secret.
+    Only the scheme of a URL that can't be parsed is shown: anything else may be part of a secret.
     """
     url = parse_url(text)
     if url is not None:
@@ -145,8 +148,13 @@ def shown_name(text: str) -> str:
     return text if match is None or local_path_of(text) is not None else f"{match[1].lower()}://…"
 
 
+def is_plain_address(text: str) -> bool:
+    """Tell whether a text is the address of a service, without credentials or parameters, which may be shown."""
+    return ADDRESS.fullmatch(text) is not None
+
+
 def shown_path(text: str) -> str:
-    """Return what a path in a filesystem of the user's own is called: it may be a URL of any kind, such as an HTTP one."""
+    """Return the display name of a path in the user's own filesystem: it may be any URL, such as an HTTP one."""
     match = URL.match(text)
     if match is None:
         return text

@@ -11,7 +11,7 @@ __all__ = ["KeptOpen", "Xxh64", "ZstdWriter"]
 
 
 class KeptOpen:
-    """What pyarrow writes the compressed bytes to: closing the compressor must not close the file, which waits to be synced."""
+    """The file to which pyarrow writes the compressed bytes: closing the compressor keeps it open, because it must be synced."""
 
     closed = False
 
@@ -34,7 +34,7 @@ HAS_CHECKSUM = 0x04
 
 
 class _Flagged(KeptOpen):
-    """What pyarrow writes a zstd frame to: the frame says that a checksum follows."""
+    """The file to which pyarrow writes a zstd frame; it sets the flag for a checksum."""
 
     _at = 0
 
@@ -76,7 +76,7 @@ class ZstdWriter:
         return size
 
     def flush(self) -> None:
-        """Write what is compressed already."""
+        """Write compressed bytes."""
         self._stream.flush()
 
     def close(self) -> None:
@@ -91,7 +91,7 @@ PRIME_1, PRIME_2, PRIME_3 = 0x9E3779B185EBCA87, 0xC2B2AE3D27D4EB4F, 0x165667B19E
 PRIME_4, PRIME_5 = 0x85EBCA77C2B2AE63, 0x27D4EB2F165667C5
 WORD = (1 << 64) - 1
 STRIPE = 32
-"""Bytes that XXH64 takes at a time: a word for each of its four sums."""
+"""Bytes that XXH64 processes at a time: a word for each of its four sums."""
 PIECE = 64 * 1024
 """Bytes that are added up at a time."""
 SLOT = 128
@@ -101,7 +101,7 @@ LOW_WORDS = sum(WORD << at for at in SUMS)
 
 
 class Xxh64:
-    """XXH64 with seed 0, as the zstd format has it; the four sums are kept in one integer, so that one operation does for all.
+    """XXH64 with seed 0, as in the zstd format; the four sums are kept in one integer, so that one operation updates all.
 
     That makes 60 MB/s, twice as much as four integers. `xxhash` would be another dependency.
     """

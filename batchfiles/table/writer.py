@@ -33,7 +33,7 @@ class TableWriter(ABC):
     the one that made them, by one thread at a time; nearly all of their work is done without the interpreter lock.
 
     Attributes:
-        formula_cells: Cells that a spreadsheet would take for formulas; only those of CSV are opened by one.
+        formula_cells: Cells that a spreadsheet would read as formulas; only counted in CSV.
     """
 
     formula_cells = 0

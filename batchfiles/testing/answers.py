@@ -70,7 +70,7 @@ def _chat_completion(body: dict[str, Any], digest: str) -> dict[str, Any]:
 
 
 def _message(turn: Turn, call_id: str) -> dict[str, Any]:
-    """Write what was said as a message of a chat."""
+    """Write a turn as a message of a chat."""
     made: dict[str, Any] = {"role": "assistant", "content": turn.text, "refusal": None, "annotations": []}
     if turn.tool is None:
         return made
@@ -113,7 +113,7 @@ def _response(body: dict[str, Any], digest: str) -> dict[str, Any]:
 
 
 def _item(turn: Turn, digest: str) -> dict[str, Any]:
-    """Write what was said as an item of a response."""
+    """Write a turn as an item of a response."""
     if turn.tool is None:
         content = [{"type": "output_text", "text": turn.text, "annotations": []}]
         return {"type": "message", "id": f"msg_{digest}", "role": "assistant", "content": content}

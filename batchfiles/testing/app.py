@@ -33,14 +33,14 @@ STORAGE = "/storage"
 """Where the contents of files are that were redirected; it is reached at another port."""
 
 CREDENTIALS = ("authorization", "api-key", "openai-organization", "openai-project", "cookie")
-"""Headers that the storage refuses, as those of clouds do beside a signature in the address: they are another's business."""
+"""Headers that the storage refuses, as cloud storage does if the URL has a signature: they are for the service only."""
 
 OCTETS = frozenset({"application/octet-stream", "application/*", "*/*"})
-"""What a client may accept that takes the contents of a file."""
+"""The `Accept` values of a client that may download file contents."""
 
 
 def app_of(service: Service) -> Starlette:
-    """Return the application; the same calls stand under `/v1`, and under Azure's `/openai/v1` and `/openai`.
+    """Return the application; the same calls are under `/v1` and under Azure's `/openai/v1` and `/openai`.
 
     Its `state.storage` is the origin that contents are redirected to.
     """
@@ -77,7 +77,7 @@ class _Calls:
         self._service = service
 
     def answered(self, endpoint: Endpoint) -> Endpoint:
-        """Ask for a key and for what a gateway asks for, and say no in the service's words."""
+        """Require a key and the headers and parameters of a gateway, and refuse in the service's words."""
 
         async def called(request: Request) -> Response:
             if self._service.quirks.delay:

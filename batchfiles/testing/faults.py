@@ -1,4 +1,4 @@
-"""What goes wrong, by a script: the n-th call of a kind meets its fault, and the others don't."""
+"""Faults by a script: the n-th call of a kind fails in the given way, and the others don't."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ CALLS = (
 """The kinds of calls that a script speaks of; `live` are the endpoints of the models themselves."""
 
 SHORT = frozenset({"files.create", "files.retrieve", "files.delete", "batches.create", "batches.retrieve", "batches.cancel"})
-"""Calls with short answers: a long one that drips would take the time of whoever tries a thousand scripts."""
+"""Calls with short answers: a long one that drips would slow down a test with a thousand scripts."""
 
 FAULTS = {
     "status": "answers with `status` and an error in JSON, without doing anything",
@@ -42,7 +42,7 @@ FAULTS = {
     "cut_chunk": "ends the body after `after` bytes, in the middle of a chunk (`Transfer-Encoding: chunked`)",
     "drip": "sends one byte every `pause` seconds",
     "drip_head": "sends the head, one byte every `pause` seconds, and then the body",
-    "hints": "sends `after` answers 103, one every `pause` seconds, and then its own",
+    "hints": "sends `after` responses with status 103, one every `pause` seconds, and then the real one",
     "no_range": "sends the whole file to a request for a part",
     "other_range": "sends a part that begins elsewhere",
     "changed": "says that the file has another entity tag",

@@ -1,4 +1,4 @@
-"""An instance of a JSON Schema: what a model writes that was asked for one."""
+"""Instances of a JSON Schema, as a model writes them."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ MOST_STEPS: Final = 20_000
 """Values that are tried for one instance, before the schema is refused."""
 
 DEEPEST: Final = 40
-"""Objects and arrays within each other; a schema whose smallest instance is deeper is refused."""
+"""The deepest nesting of an instance; a schema whose smallest instance is deeper is refused."""
 
 GENEROUS: Final = (3, 1, -1)
-"""Depth up to which optional properties are there and arrays have two items; below, there is only what must be there. The next
-one is taken where the instance becomes too large."""
+"""Depth up to which optional properties are written and arrays have two items; below, only what is required. The next
+one is used if the instance becomes too large."""
 
 MOST_ALTERNATIVES: Final = 64
 """Ways through the unions of one schema that are tried."""
@@ -65,7 +65,7 @@ class _Maker:
         self._kept: list[Any] = []  # schemas by whose addresses heights are noted
 
     def make(self, schema: Any, depth: int) -> Any:  # noqa: ANN401 - any JSON values
-        """Return an instance of a schema within the root.
+        """Return an instance of a schema inside the root.
 
         Raises:
             SchemaError: None was found.
@@ -123,11 +123,11 @@ class _Maker:
             yield [*self._flat(child, way), {}]
 
     def _height(self, schema: Any) -> int:  # noqa: ANN401 - any JSON value
-        """Return how many levels the smallest instance of a schema has; more than `DEEPEST` where it has none."""
+        """Return how many levels the smallest instance of a schema has; more than `DEEPEST` if it has none."""
         return next((height for height in range(DEEPEST + 1) if self._fits(schema, height)), DEEPEST + 1)
 
     def _fits(self, schema: Any, height: int) -> bool:  # noqa: ANN401 - any JSON value
-        """Tell whether there may be an instance of so many levels."""
+        """Return whether there may be an instance with this many levels."""
         if not isinstance(schema, Mapping):
             return schema is not False
         key = id(schema), height
@@ -261,7 +261,7 @@ class _Maker:
         return made
 
     def _item(self, schema: Any, depth: int, others: list[Any]) -> Any:  # noqa: ANN401 - any JSON values
-        """Make an item that is none of the others."""
+        """Make an item that differs from all others."""
         taken = {"not": {"enum": others}} if others else True
         for _ in range(20):
             made = self.make(schema, depth)
@@ -271,7 +271,7 @@ class _Maker:
 
 
 def _kinds(schema: Schema) -> list[str]:
-    """Return the types that a value may have, null last; where none is said, what the keywords speak of."""
+    """Return the types that a value may have, null last; if none is given, those that the keywords apply to."""
     said = schema.get("type")
     if isinstance(said, str):
         return [said]
@@ -296,7 +296,7 @@ SPOKEN_OF: Final = {
     "string": ("pattern", "format", "minLength", "maxLength"),
     "number": ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"),
 }
-"""Keywords that speak of values of one type."""
+"""Keywords that apply to values of one type."""
 
 
 def _names(schema: Schema) -> list[str]:
@@ -306,7 +306,7 @@ def _names(schema: Schema) -> list[str]:
 
 
 def _member_schema(schema: Schema, name: str) -> Any:  # noqa: ANN401 - any JSON value
-    """Return what a property must fit."""
+    """Return the schema of a property."""
     found = [child for pattern, child in schema.get("patternProperties", {}).items() if searched(pattern, name)]
     if name in schema.get("properties", {}):
         found.append(schema["properties"][name])
@@ -322,7 +322,7 @@ def _prefix(schema: Schema) -> list[Any]:
 
 
 def _item_schema(schema: Schema, number: int) -> Any:  # noqa: ANN401 - any JSON value
-    """Return what an item must fit."""
+    """Return the schema of an item."""
     prefix, items = _prefix(schema), schema.get("items", True)
     if number < len(prefix):
         return prefix[number]
@@ -330,7 +330,7 @@ def _item_schema(schema: Schema, number: int) -> Any:  # noqa: ANN401 - any JSON
 
 
 def _merged(one: Schema, other: Schema) -> Schema:
-    """Return a schema that asks for what both do; where they can't be joined, the check of the value decides."""
+    """Return a schema that combines both; if they can't be combined, the check of the value decides."""
     made = {**other, **one}
     for key in one.keys() & other.keys():
         mine, theirs = one[key], other[key]

@@ -14,25 +14,30 @@ from batchfiles.testing.refusal import ERROR_FORMS
 
 __all__ = ["faults_of", "parser", "quirks_of"]
 
-WIDTH: Final = 120
+WIDTH: Final = 79
 """Columns of the text around the options."""
 
-DESCRIPTION: Final = """\
-A local server of the Files and Batches API. It answers with made-up words, with instances of the JSON Schema that is asked for,
-and with calls of tools; it costs nothing, and forgets everything when it ends (Ctrl-C).
-"""
+DESCRIPTION: Final = fill(
+    "A local server of the Files and Batches API. It answers with made-up words, with instances of the JSON Schema that is asked "
+    "for, and with calls of tools; it costs nothing, and forgets everything when it ends (Ctrl-C).",
+    WIDTH,
+)
+
+ADVICE: Final = (
+    "Give what it prints to the shell of your programs, and they talk to this server: batchfiles, the openai SDK, curl.",
+    "With a COMMAND, that is run with the same in its environment, and the server ends with it; the exit code is the command's.",
+)
 
 EPILOG: Final = f"""\
-Give what it prints to the shell in which your programs run, and they talk to this server: batchfiles, the openai SDK, curl.
-With a COMMAND, that is run with the same in its environment, and the server ends with it; the exit code is the command's.
+{fill(" ".join(ADVICE), WIDTH)}
 
 {fill("CALL is " + ", ".join(CALLS) + ".", WIDTH)}
 {fill("FAULT is " + ", ".join(FAULTS) + "; docs/testing.md says what each does.", WIDTH)}
 
 Examples:
   python -m batchfiles.testing --port 8000
-  python -m batchfiles.testing --fail 2% --expire 1% --drop 1% --delay 0.2 --seed 7
-  python -m batchfiles.testing --pending-files 20 --statuses completed=succeeded --odd-values
+  python -m batchfiles.testing --fail 2% --expire 1% --drop 1% --seed 7
+  python -m batchfiles.testing --pending-files 20 --statuses completed=done
   python -m batchfiles.testing --fault batches.retrieve:1-10=html,status=504
   python -m batchfiles.testing --faults-by-chance 7
   python -m batchfiles.testing batchfiles run requests.jsonl -o results.parquet
@@ -57,9 +62,10 @@ def parser() -> argparse.ArgumentParser:
         metavar="SECONDS",
         help="how long a batch is validating, in progress and finalizing each (default: 1; with a COMMAND, 0)",
     )
-    odd = made.add_argument_group("an odd service")
+    odd = made.add_argument_group("quirks of the service")
     for name, words in QUIRKS.items():
-        _add_quirk(odd, name, words.replace("`", "").replace("%", "%%"))
+        more = f": {', '.join(ERROR_FORMS)}" if name == "error_form" else ""
+        _add_quirk(odd, name, words.replace("`", "").replace("%", "%%") + more)
     faults = made.add_argument_group("what goes wrong on the way")
     faults.add_argument(
         "--fault",
@@ -67,20 +73,20 @@ def parser() -> argparse.ArgumentParser:
         default=[],
         type=_fault,
         metavar="CALL[:N[-M]]=FAULT[,KEY=N]",
-        help="let a call meet a fault: the N-th of its kind, those from N to M, or all; KEY: status, after or pause; repeatable",
+        help="inject a fault into the N-th call of its kind, those from N to M, or all; KEY: status, after or pause; repeatable",
     )
     faults.add_argument(
         "--faults-by-chance",
         type=int,
         metavar="SEED",
-        help="let a third of the first calls go wrong in passing ways; the same seed makes the same ones",
+        help="inject temporary faults into a third of the first calls; the same seed gives the same faults",
     )
     made.add_argument("command", nargs=argparse.REMAINDER, metavar="COMMAND", help="what to run against the server")
     return made
 
 
 def _add_quirk(group: Any, name: str, words: str) -> None:  # noqa: ANN401 - argparse's own class is private
-    """Add the option of a quirk; its form is that of the value that it has when nobody sets it."""
+    """Add the option of a quirk; its form follows the default value."""
     option, usual = f"--{name.replace('_', '-')}", getattr(Quirks(), name)
     if isinstance(usual, bool):
         group.add_argument(option, action="store_true", help=words)
@@ -213,7 +219,7 @@ FORMS: Final[dict[str, Form]] = {
     "unknown_status": ("WORD", str),
     "statuses": ("STATUS=WORD,...", _pairs),
     "status_key": ("KEY", str),
-    "error_form": ("|".join(ERROR_FORMS), str),
+    "error_form": ("FORM", str),
     "redirect_contents": ("|".join(map(str, REDIRECTS)), _count),
     "completion_windows": ("WINDOW,...", _words),
 }

@@ -96,7 +96,7 @@ def page_size(text: str | None, usual: int, most: int) -> int:
 
 
 def whole_number(name: str, value: object, least: int, most: int | None = None) -> int | None:
-    """Return a whole number of a request, or None where there is none.
+    """Return a whole number of a request, or None if it is missing.
 
     Raises:
         Refusal: It is something else, or out of bounds.

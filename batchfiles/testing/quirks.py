@@ -1,4 +1,4 @@
-"""What real services do to batches now and then, to see how a pipeline takes it."""
+"""What real services sometimes do to batches, to test how a pipeline handles it."""
 
 from __future__ import annotations
 
@@ -24,44 +24,44 @@ SHARES: Final = ("fail", "expire", "drop")
 
 QUIRKS: Final = {
     "fail": "this share of the requests fails, with one of the statuses 400, 429, 500 and 503",
-    "expire": "this share of the requests expires, and with them the batch",
-    "drop": "this share of the requests is in no file in the end",
-    "seed": "which requests fail, expire and are dropped; the same seed and calls hit the same ones",
-    "delay": "every call is answered so many seconds later",
-    "expire_after": "so many requests are answered, and then the batch expires",
-    "missing": "the requests of these ids are in no file in the end",
-    "duplicates": "the lines of these ids come twice",
+    "expire": "this share of the requests expires, and so does the batch",
+    "drop": "this share of the requests is in no result file",
+    "seed": "which requests fail, expire and are dropped; the same seed and calls select the same ones",
+    "delay": "every call takes this many seconds longer",
+    "expire_after": "the batch expires after this many answers",
+    "missing": "the requests of these ids are in no result file",
+    "duplicates": "the lines of these ids occur twice",
     "failing": "the requests of these ids fail, with these statuses",
     "no_response": "the lines of these ids have the status 0 and an empty body",
     "empty_ids": 'a file that is not there has the id `""` and not null',
     "empty_error_file": "a batch without failures has an error file of no bytes",
-    "one_file": "all lines are in the output file, those of failures too",
+    "one_file": "all lines are in the output file, also failures",
     "no_last_newline": "files of results end without a newline",
-    "late_files": "the files are named so many seconds after the end",
-    "gone_files": "the batch names these files, `output` or `error`, and they are not there",
-    "new_file_pause": "`/batches` does not know a file so many seconds after its upload",
-    "pending_files": "a file is `pending` so many seconds after its upload, and no batch can be made of it",
-    "broken_files": "a file has the status `error`, and no batch can be made of it",
-    "list_lag": "a batch is not in the list so many seconds after its making",
+    "late_files": "the batch names its files this many seconds after its end",
+    "gone_files": "the batch names these files, `output` or `error`, but they do not exist",
+    "new_file_pause": "`/batches` does not know a file for this many seconds after its upload",
+    "pending_files": "a file is `pending` for this many seconds after its upload and can't be used for a batch",
+    "broken_files": "a file has the status `error` and can't be used for a batch",
+    "list_lag": "a batch is not in the list for this many seconds after its creation",
     "ignore_after": "lists ignore `after`: each page is the first one",
-    "enqueued_requests": "a batch beyond so many waiting requests fails with `token_limit_exceeded`",
-    "unknown_status": "a status that nobody knows, in the place of `in_progress`",
+    "enqueued_requests": "a batch above this number of waiting requests fails with `token_limit_exceeded`",
+    "unknown_status": "an unknown status in place of `in_progress`",
     "statuses": "other words for the statuses of a batch",
-    "status_key": "the member that the status is in, such as `state`",
+    "status_key": "the key of the status, such as `state`",
     "odd_values": "counts are strings, times have fractions, a missing file is `{}`, the endpoint is a list",
-    "error_form": "what is refused is said in the form of another service",
-    "redirect_contents": "contents of files are redirected, with this status, to a storage that takes no key",
-    "strict_accept": "contents are refused with 406 unless `Accept` has `application/octet-stream` or `*/*`",
-    "completion_windows": "the windows that a batch may ask for",
+    "error_form": "errors have the format of another service",
+    "redirect_contents": "file contents are redirected, with this status, to a storage that accepts no key",
+    "strict_accept": "file contents are refused with 406 unless `Accept` has `application/octet-stream` or `*/*`",
+    "completion_windows": "the completion windows that are accepted",
     "required_headers": "a call without these headers is refused, as gateways do",
-    "required_query": "a call without these parameters in its address is refused",
+    "required_query": "a call without these URL parameters is refused",
 }
 """Every quirk, and what happens."""
 
 
 @dataclass(slots=True, kw_only=True)
 class Quirks:
-    """What happens to the batches of a local server, as `QUIRKS` says of each; it may be changed at any time.
+    """Quirks of a local server, as described in `QUIRKS`; they may be changed at any time.
 
     Raises:
         ValueError: A share is not from 0 to 1, or a word is not one of those that there are.

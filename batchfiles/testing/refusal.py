@@ -1,4 +1,4 @@
-"""How the service says no, in its own form and in those of others."""
+"""Refusals of the service, in its own form and in those of other services."""
 
 from __future__ import annotations
 

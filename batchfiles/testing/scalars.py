@@ -1,4 +1,4 @@
-"""Texts and numbers for a JSON Schema: candidates, of which the first that fits is taken."""
+"""Texts and numbers for a JSON Schema: candidates, of which the first that fits is used."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def numbers(schema: Mapping[str, Any], chance: random.Random, *, whole: bool) ->
 
 
 def _range(low: float | None, high: float | None) -> tuple[float, float]:
-    """Return both ends; where one is missing, numbers of people's size."""
+    """Return both bounds; small numbers if one is missing."""
     if low is None and high is None:
         return 0, 100
     if low is None:
@@ -107,7 +107,7 @@ def _patterned(pattern: str, chance: random.Random, least: int) -> Iterator[str]
 
 
 class _Pattern:
-    """Writes a text that a regular expression matches; what it looks ahead or back for is left to the check.
+    """Writes a text that a regular expression matches; lookaheads and lookbehinds are left to the check.
 
     Args:
         chance: Chooses.

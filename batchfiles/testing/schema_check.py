@@ -20,11 +20,11 @@ Check = Callable[[Value, Any, Mapping[str, Any], Any], bool]
 """Gets the value, the argument of the keyword, the schema that it is in, and the root of all."""
 
 MOST_STEPS: Final = 60
-"""Schemas within schemas: a schema that refers to itself without an end is an error and not a loop."""
+"""The deepest nesting of schemas: a schema that refers to itself endlessly is an error, not a loop."""
 
 
 class SchemaError(Exception):
-    """A schema that can't be followed, or that no value fits; its text says why."""
+    """A schema that can't be followed, or that no value fits; the message states why."""
 
 
 def holds(value: Value, schema: Any, root: Any, depth: int = 0) -> bool:  # noqa: ANN401 - any JSON value
@@ -70,7 +70,7 @@ def schemas_of(keyword: str, argument: Any, root: Any) -> list[Any]:  # noqa: AN
 
 
 def _parts_hold(value: Value, schema: Mapping[str, Any], root: Any, depth: int) -> bool:  # noqa: ANN401 - any JSON value
-    """Check what is in a value, and the keywords that work together."""
+    """Check the content of a value, and the keywords that work together."""
     if "if" in schema:
         branch = "then" if holds(value, schema["if"], root, depth + 1) else "else"
         if branch in schema and not holds(value, schema[branch], root, depth + 1):
@@ -169,7 +169,7 @@ def _of_sizes(kind: type[str | list[Any] | dict[str, Any]], compare: Callable[[i
 
 
 def _is_multiple(value: float, step: float) -> bool:
-    """Check a multiple as it is written, and as floats have it."""
+    """Check a multiple as decimals, and as floats."""
     return Fraction(str(value)) % Fraction(str(step)) == 0 and (isinstance(step, int) or (value / step).is_integer())
 
 

@@ -59,7 +59,7 @@ def _listener(host: str, port: int) -> socket.socket:
 
 
 class Server:
-    """The API on a port of this machine, as long as the block lasts; a second port is the storage of `redirect_contents`.
+    """The API on a port of this machine, inside the block; a second port is the storage of `redirect_contents`.
 
     Args:
         service: What it knows and does; a new one if none is given.

@@ -107,7 +107,7 @@ class Service:
             return self._shown(self._files.get(made.id, self.clock.now()))
 
     def _shown(self, stored: StoredFile) -> FileObject:
-        """Return what the service says of a file now."""
+        """Return a file object as the service shows it now."""
         if stored.object.purpose != "batch":
             return stored.object
         if self.clock.now() - stored.made < self.quirks.pending_files:

@@ -146,7 +146,7 @@ class _Connection:
         await self.write_slowly(pieces, 0.0)
 
     async def write_slowly(self, pieces: Iterable[bytes], pause: float) -> None:
-        """Write bytes with a pause after each piece, and close; stop where the other side has closed."""
+        """Write bytes with a pause after each piece, and close; stop if the other side has closed."""
         for piece in pieces:
             if self._transport.is_closing():
                 return

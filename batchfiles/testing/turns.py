@@ -1,4 +1,4 @@
-"""What the model of the local server says: words, an instance of a JSON Schema, or the call of a tool."""
+"""Turns of the model of the local server: text, an instance of a JSON Schema, or a tool call."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Tool:
 
     Attributes:
         name: Its name.
-        parameters: The schema of its arguments; None for a custom tool, which takes any text.
+        parameters: The schema of its arguments; None for a custom tool, which accepts any text.
         place: Where it is in the request.
         is_legacy: Whether it is one of `functions`, which came before `tools`.
     """
@@ -42,11 +42,11 @@ class Tool:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One thing that the model says.
+    """One turn of the model.
 
     Attributes:
         text: The words, or the arguments of the call.
-        tool: The tool that is called; None where it says words.
+        tool: The tool that is called; None for text.
         is_cut: Whether the limit of tokens ended it.
     """
 
@@ -112,7 +112,7 @@ LETTERS_A_TOKEN: Final = 4
 
 
 def _cut(turn: Turn, limit: int | None) -> Turn:
-    """End a text where the limit is."""
+    """Cut a text at the limit."""
     if limit is None or turn.tokens <= limit:
         return turn
     return Turn(turn.text[: limit * LETTERS_A_TOKEN], turn.tool, is_cut=True)
@@ -130,7 +130,7 @@ def _json(value: object) -> str:
 
 
 def _wants_json(body: dict[str, Any]) -> bool:
-    """Tell whether any JSON object is asked for."""
+    """Return whether any JSON object is asked for."""
     text = body.get("text")
     asked = (body.get("response_format"), text.get("format") if isinstance(text, dict) else None)
     return any(isinstance(each, dict) and each.get("type") == "json_object" for each in asked)
@@ -195,6 +195,6 @@ def _name_of(choice: Mapping[str, Any]) -> str | None:
 
 
 def _is_result(asked: object) -> bool:
-    """Tell whether the last thing that was said is what a tool gave back: then it is time for words."""
+    """Return whether the last message is the result of a tool: then the answer is text."""
     last = asked[-1] if isinstance(asked, list) and asked else None
     return isinstance(last, dict) and (last.get("role") in ("tool", "function") or str(last.get("type")).endswith("_output"))

@@ -72,12 +72,20 @@ class Stage:
     def run(self, flow: Flow[T]) -> T:
         """Perform what a flow asks for, until it returns."""
         running = Running(flow)
-        while (effect := running.asks()) is not None:
-            try:
-                running.answer(self._perform(effect))
-            except TransportError as error:
-                running.fail(error)
-        return running.result
+        try:
+            while (effect := running.asks()) is not None:
+                try:
+                    running.answer(self._perform(effect))
+                except TransportError as error:
+                    running.fail(error)
+            return running.result
+        finally:
+            self._let_go()
+
+    def _let_go(self) -> None:
+        """Remove a work file in which nothing is yet, as the drivers do."""
+        if self.locks and not self.files.get(self.locks[-1], b"x"):
+            del self.files[self.locks[-1]]
 
     def _perform(self, effect: effects.Effect) -> Any:  # noqa: C901 - one line for each effect
         match effect:
@@ -110,6 +118,7 @@ class Stage:
                 self.files[path] = content
                 return None
             case effects.Lock(path):
+                self._let_go()
                 self.locks.append(path)
                 self.files.setdefault(path, b"")
                 return self.busy.pop(0) if self.busy else True

@@ -138,11 +138,16 @@ WRONG = "Input file not found"
         ({"type": "about:blank", "title": "Not Found", "status": 404, "detail": WRONG}, f"Not Found: {WRONG}", None),
         ({"type": "https://x/y", "title": WRONG, "status": 404}, WRONG, None),
         ([{"error": {"code": 404, "message": WRONG, "status": "NOT_FOUND"}}], WRONG, "404"),
+        ({"base_resp": {"status_code": 1004, "status_msg": WRONG}}, WRONG, "1004"),
+        ({"error_code": 110, "error_msg": WRONG}, WRONG, "110"),
+        ({"statusCode": 400, "statusMessage": WRONG}, WRONG, "400"),
+        ({"exception": WRONG}, WRONG, None),
+        ({"error": {"code": "BadRequest", "message": None, "innererror": {"message": WRONG}}}, WRONG, "BadRequest"),
         (WRONG, WRONG, None),
     ],
 )
 def test_the_words_of_a_refusal_are_found_wherever_they_stand(value: object, reason: str, code: str | None) -> None:
-    """Gateways, frameworks and proxies all have their own form; what they say is what helps."""
+    """Gateways, frameworks and proxies all have their own format; their message helps the user."""
     for kind in ("application/json", "application/problem+json", "text/plain", ""):
         error = error_of(Response(400, {"content-type": kind}, json.dumps(value).encode()))
         assert (error.reason, error.code) == (reason, code)
@@ -151,6 +156,9 @@ def test_the_words_of_a_refusal_are_found_wherever_they_stand(value: object, rea
 def test_plain_text_and_the_xml_of_stores_are_read_as_well() -> None:
     """Without their markup and their line ends."""
     assert error_of(Response(403, {"content-type": "text/plain"}, b"RBAC: access\n denied\n")).reason == "RBAC: access denied"
+    assert (
+        error_of(Response(403, {"content-type": "text/plain"}, "gesperrt für Sie".encode("latin-1"))).reason == "gesperrt für Sie"
+    )
     assert (
         error_of(Response(403, {"content-type": "application/json"}, b"upstream connect error")).reason
         == "upstream connect error"
@@ -173,12 +181,20 @@ def test_a_refusal_with_a_status_of_success_is_a_refusal() -> None:
     """Some gateways answer 200 to everything."""
     with pytest.raises(APIError, match=WRONG) as caught:
         batches.retrieve_response(Response(200, {}, json.dumps({"error": {"message": WRONG}}).encode()))
+    for value in (
+        {"error_code": 110, "error_msg": WRONG},
+        {"base_resp": {"status_code": 1004, "status_msg": WRONG}},
+        {"success": False, "message": WRONG, "data": None},
+        {"code": 401, "msg": WRONG, "data": None},
+    ):
+        with pytest.raises(APIError, match=WRONG):
+            batches.list_response(Response(200, {}, json.dumps(value).encode()))
     assert not isinstance(caught.value, UnreadableResponse)
     assert batches.retrieve_response(Response(200, {}, b'{"id": "b", "status": "failed", "error": "x"}')).extra == {"error": "x"}
 
 
 def test_a_redirect_is_called_so_without_what_may_be_secret_in_it() -> None:
-    """The base url is another one, and nobody should have to guess that."""
+    """The base url is wrong, and the error says so."""
     error = error_of(Response(307, {"location": "https://user:pw@api.example.com/v1/batches?sig=secret#x"}))
     assert error.reason.startswith("the service answered with a redirect to https://api.example.com/v1/batches; ")
     assert "secret" not in str(error)
@@ -188,7 +204,7 @@ def test_a_redirect_is_called_so_without_what_may_be_secret_in_it() -> None:
 
 
 def test_a_request_that_is_too_large_for_something_in_between_is_called_so() -> None:
-    """Proxies answer 413 with a page of their own."""
+    """Proxies answer 413 with their own page."""
     assert (
         "too large for the service, or for a proxy in between"
         in error_of(Response(413, {"content-type": "text/html"}, PAGE)).reason

@@ -95,14 +95,14 @@ def test_another_download_of_the_same_file_is_waited_for() -> None:
             break
     assert stage.files == {PATH: OLD}
     assert (stage.locks, len(stage.requests)) == ([PART] * 3, 1)
-    assert [words for _, words in stage.logged] == ["d/f: another download is at work on it; waiting for its end"]
+    assert [words for _, words in stage.logged] == ["d/f: another download is writing it; waiting for its end"]
 
 
 def test_another_download_that_never_ends_is_given_up() -> None:
     """After an hour, with what to do."""
     stage = Stage(sized())
     stage.busy = [False] * 100_000
-    with pytest.raises(FileError, match="at work on it for an hour"):
+    with pytest.raises(FileError, match="writing it for an hour"):
         fetched(stage)
 
 
@@ -150,8 +150,8 @@ def test_the_rest_of_a_file_is_asked_for_by_way_of_the_service() -> None:
     ("location", "words"),
     [
         ("http://store.example/f", "plain http"),
-        ("file:///etc/passwd", "something else than http"),
-        ("ftp://store.example/f", "something else than http"),
+        ("file:///etc/passwd", "an address that is not http"),
+        ("ftp://store.example/f", "an address that is not http"),
         ("https://store.example:99999999/", "can't be read"),
         ("https://[::1", "can't be read"),
         ("", "a redirect to nowhere"),
@@ -226,7 +226,7 @@ def test_a_service_that_gives_nothing_is_given_up() -> None:
 
 def test_a_file_that_is_gone_is_an_error_at_once() -> None:
     """Nobody waits for it."""
-    stage = Stage(said({"error": {"message": "No such File object: file-1"}}, 404))
+    stage = Stage(said({"error": {"message": "No such File object: file-1"}}, 404), repeat=True)
     with pytest.raises(NotFound, match="file-1"):
         fetched(stage)
 
@@ -305,6 +305,20 @@ def whole_of(content: bytes) -> Response:
 BOTH = Batch(id="batch_1", status="completed", output_file_id="out", error_file_id="err")
 
 
+def test_a_store_that_does_not_answer_is_named_and_not_the_service() -> None:
+    """The hint of a connection that was refused named the service, which had answered."""
+    stage = Stage(sized(), *[moved("https://store.example/f?sig=secret"), lost("connect")] * 6)
+    with pytest.raises(TransportError, match=r"\(the service has the contents of the file at store\.example\)") as caught:
+        fetched(stage)
+    assert caught.value.phase == "receive"
+
+
+def test_a_service_that_only_has_the_contents_of_files_is_fetched_from() -> None:
+    """It answers 404 to a question about the file, as to all that it doesn't know."""
+    stage = Stage(said({"detail": "Not Found"}, 404), whole(OLD))
+    assert fetched(stage) == OLD
+
+
 @pytest.mark.parametrize("status", [400, 410, 422])
 def test_a_file_that_is_gone_is_gone_in_whatever_status_the_service_says_it(status: int) -> None:
     """Only some services say 404."""
@@ -342,10 +356,15 @@ def test_a_missing_file_of_answers_is_an_error_and_does_not_cost_that_of_errors(
 
 
 def test_an_id_of_a_file_that_can_not_be_read_is_an_error_and_an_empty_one_is_not() -> None:
-    """Paid answers must not be taken for missing."""
+    """Paid answers must not count as missing."""
     odd = Batch.decode({"id": "batch_1", "status": "completed", "output_file_id": "a/../b", "error_file_id": {}})
     with pytest.raises(APIError, match=r"the id of the output file of batch_1 can't be read: 'a/\.\./b'"):
         Stage().run(download(Config(), odd, "d", RetryPolicy()))
+    errors = Batch.decode({"id": "batch_1", "status": "completed", "output_file_id": "out", "error_file_id": {"id": "err"}})
+    stage = Stage(files_of(out=OLD), repeat=True)
+    assert stage.run(download(Config(), errors, "d", RetryPolicy())) == ["d/batch_1_output.jsonl"]
+    assert stage.logged[-1] == (logging.WARNING, "the id of the error file of batch_1 can't be read: {'id': 'err'}")
+    assert (odd.unread_files, errors.unread_files) == (["output"], ["error"])
     empty = Batch.decode({"id": "batch_1", "status": "completed", "output_file_id": "out", "error_file_id": {}})
     stage = Stage(files_of(out=OLD), repeat=True)
     assert stage.run(download(Config(), empty, "d", RetryPolicy())) == ["d/batch_1_output.jsonl"]

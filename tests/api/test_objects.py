@@ -192,6 +192,13 @@ def test_times_are_seconds_since_1970(value: object, seconds: int | None) -> Non
         assert getattr(batch_with(**{name: value}), name) == seconds
 
 
+def test_ids_may_be_numbers_and_a_null_may_be_written_as_a_word() -> None:
+    """Gateways count their batches; "None" is what Python writes of a file that is not there."""
+    batch = batch_with(id=12, input_file_id=7, output_file_id="None", error_file_id="null")
+    assert (batch.id, batch.input_file_id, batch.output_file_id, batch.error_file_id) == ("12", "7", None, None)
+    assert batch.notes == []
+
+
 @pytest.mark.parametrize("value", [[], "batch", 7, None, {}, {"id": None}, {"id": ""}, {"id": "../files"}, {"id": "x", "a": 1}])
 def test_what_is_not_a_batch_is_an_error(value: object) -> None:
     """No object, no id, or an object of something else."""
@@ -209,7 +216,8 @@ def test_what_is_not_a_batch_is_an_error(value: object) -> None:
         ({"model": {"id": "m"}}, "model"),
         ({"error_file_id": {}}, "error_file_id"),
         ({"output_file_id": "file-1/content?x=1"}, "output_file_id"),
-        ({"input_file_id": 7}, "input_file_id"),
+        ({"input_file_id": 0}, "input_file_id"),
+        ({"input_file_id": True}, "input_file_id"),
         ({"created_at": "yesterday"}, "created_at"),
         ({"created_at": True}, "created_at"),
         ({"created_at": 10**400}, "created_at"),
@@ -252,7 +260,7 @@ def test_an_odd_value_costs_no_other_field_and_is_noted(changed: dict[str, Any],
     ],
 )
 def test_numbers_in_strings_and_other_plain_forms_are_read(changed: dict[str, Any], read: object) -> None:
-    """They say what they say, whoever wrote the quotation marks."""
+    """They have the same meaning with or without quotation marks."""
     batch = batch_with(**changed)
     found = getattr(batch, next(iter(changed)))
     if isinstance(read, dict) and not isinstance(found, dict):

@@ -119,6 +119,10 @@ def test_plain_http_is_fine_on_this_machine(address: str) -> None:
         "https://h/v1?a=secret",
         "https://h/v1#x",
         "https://[::1/v1",
+        "https://host:secret/v1",
+        "https://host:99999/v1",
+        "https://ho st/v1",
+        "https://host/v1\n",
     ],
 )
 def test_what_is_no_address_is_refused_without_its_credentials(address: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from typing import Any
 
 import pytest
@@ -231,13 +232,22 @@ def pending(status: str = "pending", **more: object) -> Response:
 
 
 def test_a_pending_file_is_waited_for() -> None:
-    """Azure makes no batch of it before (openai/openai-dotnet#312); a look that finds nothing yet is no end."""
+    """Azure makes no batch of it before (openai/openai-dotnet#312); a check that finds nothing yet does not end the wait."""
     gone = said({"error": {"message": "No such File object"}}, 404)
     stage = Stage(NONE, pending(), pending("Running"), gone, pending("processed"), batch("validating"))
     assert submitted(stage).id == "batch_1"
     assert stage.calls[1:] == ["POST /files", *["GET /files/file-1"] * 3, "POST /batches"]
     assert stage.sleeps == [1.0, 2.0, 4.0]
     assert "file-1 is pending: waiting until the service has processed it" in [words for _, words in stage.logged]
+
+
+@pytest.mark.parametrize("status", ["PENDING", "NotStarted", "not-running", "FILE_STATE_PROCESSING", "In Progress"])
+def test_the_word_for_a_pending_file_may_be_written_in_any_way(status: str) -> None:
+    """And a wait that lasts is seen."""
+    stage = Stage(NONE, pending(status), *[pending(status)] * 3, pending("Processed"), batch("validating"))
+    assert submitted(stage).id == "batch_1"
+    words = f"file-1 is {status}: waiting until the service has processed it"
+    assert [level for level, said in stage.logged if said == words] == [logging.INFO] * 2 + [logging.WARNING] * 2
 
 
 @pytest.mark.parametrize("status", ["uploaded", "processed", "", None, "ready"])
@@ -250,8 +260,8 @@ def test_a_service_with_other_words_is_not_waited_for(status: str | None) -> Non
 
 def test_a_file_that_can_not_be_processed_is_an_error_with_its_reason() -> None:
     """And no batch is asked for."""
-    stage = Stage(NONE, pending(), pending("error", status_details="line 7 is no JSON"))
-    with pytest.raises(APIError, match="could not process the file file-1, which is error: line 7 is no JSON") as caught:
+    stage = Stage(NONE, pending(), pending("error", status_details="line 7 is not JSON"))
+    with pytest.raises(APIError, match="could not process the file file-1, which is error: line 7 is not JSON") as caught:
         submitted(stage)
     assert caught.value.code == UNPROCESSED_CODE
     assert creations(stage) == 0

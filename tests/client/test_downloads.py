@@ -18,7 +18,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from batchfiles import FileError, IncompleteDownload, TransportError
+from batchfiles import APIError, FileError, IncompleteDownload, TransportError
 from batchfiles.client import Client, disk
 from batchfiles.testing import Fault, Faults, Server
 from tests.client.canary import CANARY
@@ -233,6 +233,13 @@ def test_a_torn_file_of_another_program_is_fetched_again(client: Any, requests: 
     assert client.download(batch, tmp_path / "results") == [path]
     assert Path(path).read_bytes() == whole
     assert turned.monotonic() > 0
+
+
+def test_a_download_that_brought_nothing_leaves_nothing(client: Any, tmp_path: Path) -> None:
+    """An empty work file stayed beside a file that the service doesn't have."""
+    with pytest.raises(APIError):
+        client.files.content("file-0", tmp_path / "target")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_what_somebody_else_put_in_the_place_of_the_work_file_is_not_renamed(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -24,11 +25,11 @@ def outcomes(*files: Any, **options: Any) -> list[str]:
     return [row["outcome"] for row in batchfiles.join(*files, **options)]
 
 
-# What is passed over
+# Skipped files
 
 
 def test_results_under_other_names_are_read_and_the_rest_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Results of Fireworks, JSON lines in a `.json` file and a folder lay beside the requests, and all were missing."""
+    """Results of Fireworks, JSON lines in a `.json` file and a folder were next to the requests, and all were missing."""
     put(tmp_path / "requests.jsonl", *(request(name) for name in "abc"))
     put(tmp_path / "results.json", success("a"))
     put(tmp_path / "error-data", failure("b"))
@@ -47,6 +48,17 @@ def test_results_under_other_names_are_read_and_the_rest_is_named(tmp_path: Path
     assert json.loads(said.out)["not_read"] == 3  # the report of the call before
 
 
+@pytest.mark.parametrize("name", ["pipe", "batch_1.json"])
+def test_a_pipe_in_a_folder_is_named_and_not_opened(name: str, tmp_path: Path) -> None:
+    """To look at its first line, `join` waited for ever for somebody to write to it."""
+    put(tmp_path / "requests.jsonl", request("a"))
+    put(tmp_path / "out.jsonl", success("a"))
+    os.mkfifo(tmp_path / name)
+    job = batchfiles.join(tmp_path)
+    assert [row["outcome"] for row in job] == ["succeeded"]
+    assert job.report.examples["not_read"] == (str(tmp_path / name),)
+
+
 @pytest.mark.parametrize(
     "name",
     [
@@ -63,7 +75,7 @@ def test_results_under_other_names_are_read_and_the_rest_is_named(tmp_path: Path
     ],
 )
 def test_names_of_services_and_scripts_are_read(tmp_path: Path, name: str) -> None:
-    """What the first line says counts, for services call results by ids, by words of their own, or by numbers."""
+    """The first line decides, because services name results by ids, their own words, or numbers."""
     put(tmp_path / "requests.jsonl", request("a"), request("b"))
     text = success("a") + b"\n" + expired("b") + b"\n"
     (tmp_path / name).write_bytes(gzip.compress(text) if name.endswith(".gz") else text)
@@ -116,7 +128,7 @@ def test_what_is_named_beside_its_folder_is_not_passed_over(tmp_path: Path) -> N
 
 
 def test_requests_without_a_single_result_are_said_loudly(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """`--fail-on no_results` makes an exit code of it; an empty error file is no result."""
+    """`--fail-on no_results` makes an exit code of it; an empty error file has no results."""
     put(tmp_path / "requests.jsonl", request("a"), request("b"))
     put(tmp_path / "batch_1_error.jsonl")
     output = ["-o", str(tmp_path / "table.parquet")]
@@ -138,7 +150,7 @@ def test_a_folder_without_lines_names_what_it_holds(tmp_path: Path) -> None:
 
 
 def test_a_folder_with_results_is_validated_all_the_same(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Once results lay in it, 200 findings said that they are no requests."""
+    """With results in it, 200 findings said that they are not requests."""
     put(tmp_path / "requests.jsonl", request("a", messages=[{"role": "user", "content": "Hi"}]))
     put(tmp_path / "batch_1_output.jsonl", success("a"))
     put(tmp_path / "error-data", failure("a"))
@@ -267,7 +279,7 @@ def test_a_template_among_json_files_is_no_request(tmp_path: Path) -> None:
 
 
 def test_bad_lines_before_good_ones_cost_nothing(tmp_path: Path) -> None:
-    """A file that begins as another one would is what its first good line says, also where somebody said it."""
+    """The first good line decides the role of a file that begins like another one, also if the role is given."""
     for head in (b"{", b"[]", b"Dear Sir,", b"1,2", b"\xff\xfe{\x00"):
         requests = put(tmp_path / "in.jsonl", head, request("a"))
         results = put(tmp_path / "out.jsonl", head, success("a"))
@@ -294,7 +306,7 @@ def test_results_of_other_work_are_refused(tmp_path: Path, capsys: pytest.Captur
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_result_above_the_cap_keeps_its_row(tmp_path: Path, workers: int) -> None:
-    """It was missing, and was sent again, without a word of the cap; the others are as they were."""
+    """It was missing and was sent again, without a report of the cap; the others are unchanged."""
     put(tmp_path / "requests.jsonl", *(request(name) for name in "abcd"))
     long = success("b", "x" * 3000)
     lines = [success("a"), long, success("c", "x" * 3000).replace(b'"id": "batch_req_1", ', b""), success("d")]

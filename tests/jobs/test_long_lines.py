@@ -103,7 +103,7 @@ def test_show_and_prepare_pass_over_no_long_line(tmp_path: Path, monkeypatch: py
 
 
 def test_a_list_of_ids_has_no_long_lines(tmp_path: Path) -> None:
-    """Ids in one line are no list: the line was passed over, and nothing was sent again."""
+    """Ids in one line are not a list: the line was skipped, and nothing was sent again."""
     inputs = put(tmp_path / "requests.jsonl", request("a"))
     ids = put(tmp_path / "ids.txt", b"a," * (LINE_CAP // 2 + 1))
     with pytest.raises(Mismatch, match="one custom_id a line"):

@@ -134,7 +134,7 @@ def test_others_can_be_named(batch: Path, tmp_path: Path, options: dict[str, Any
 
 
 def test_a_word_that_no_request_has_is_told(batch: Path, tmp_path: Path) -> None:
-    """Services have error codes of their own, so it may be right."""
+    """Services have their own error codes, so it may be right."""
     assert batchfiles.retry(batch, output=tmp_path / "retry.jsonl", only=["my_own_code", "5xx"]).unmatched == ("my_own_code",)
 
 

@@ -285,7 +285,7 @@ def test_answers_whose_counts_are_missing_or_do_not_add_up_are_counted(tmp_path:
 
 
 def test_cache_writes_and_sound_have_prices_or_are_named(tmp_path: Path) -> None:
-    """A quarter more for what is written to a cache, twenty times as much for sound: without a word it was the price of text."""
+    """A quarter more for cache writes, twenty times as much for audio: both were silently priced as text."""
     usage = {
         "prompt_tokens": 1000,
         "completion_tokens": 100,

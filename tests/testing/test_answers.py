@@ -48,7 +48,7 @@ def test_every_endpoint_is_answered_with_success(url: str) -> None:
 
 
 def said(url: str, body: dict[str, Any]) -> Answer:
-    """Return what the answer to a request says, as our own reader of bodies has it."""
+    """Return the answer to a request, as our own reader of bodies reads it."""
     return outcome_of(record(answer(url, body)[1])).answer
 
 
@@ -74,7 +74,7 @@ def test_an_embedding_has_the_form_that_was_asked_for() -> None:
 
 
 def test_several_choices_come_when_they_are_asked_for() -> None:
-    """`n` of them, each with words of its own; the tokens of all are counted."""
+    """`n` of them, each with its own text; the tokens of all are counted."""
     body = BODIES["/v1/chat/completions"]
     one, three = answer("/v1/chat/completions", body)[1], answer("/v1/chat/completions", {**body, "n": 3})[1]
     texts = [choice["message"]["content"] for choice in three["choices"]]
@@ -250,7 +250,7 @@ def test_a_tool_is_called_where_it_must_be_or_the_question_names_it(choice: obje
 
 
 def flattened(choice: Any) -> Any:
-    """Write a choice of tools as Responses has it."""
+    """Write a choice of tools in the form of Responses."""
     if not isinstance(choice, dict):
         return choice
     if choice["type"] == "allowed_tools":
@@ -260,7 +260,7 @@ def flattened(choice: Any) -> Any:
 
 
 def test_the_finish_reason_says_that_a_tool_is_called() -> None:
-    """Or that its arguments were cut; `functions`, which came before tools, have their own."""
+    """Or that its arguments were cut; the older `functions` have their own reason."""
     url, body = (
         "/v1/chat/completions",
         {**BODIES["/v1/chat/completions"], "tools": chat_tools(FUNCTION), "tool_choice": "required"},

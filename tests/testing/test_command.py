@@ -152,12 +152,18 @@ def parsed(*options: str) -> tuple[Quirks, Faults]:
 
 
 def test_every_quirk_is_an_option_with_its_words() -> None:
-    """Of its own name, with hyphens; the help says what it does."""
+    """With its own name, in hyphens; the help describes it."""
     told = " ".join(parser().format_help().split())
     for name, words in QUIRKS.items():
         assert f"--{name.replace('_', '-')} " in told
         assert " ".join(words.replace("`", "").split()) in told
     assert parsed()[0] == Quirks()
+
+
+def test_the_help_fits_a_terminal_of_80_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The text around the options had 120 columns, and broke in the middle of words."""
+    monkeypatch.setenv("COLUMNS", "80")
+    assert max(map(len, parser().format_help().splitlines())) < 80
 
 
 @pytest.mark.parametrize(
@@ -190,7 +196,7 @@ def test_options_set_quirks(options: list[str], quirks: Quirks | None) -> None:
 
 
 def test_a_script_of_faults_is_read() -> None:
-    """One call, some calls, or all of a kind; beside those by chance."""
+    """One call, some calls, or all of a kind; in addition to random faults."""
     options = [
         "--fault",
         "batches.retrieve:2-4=html,status=504",

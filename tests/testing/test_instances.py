@@ -192,7 +192,7 @@ def test_a_format_is_kept(name: str) -> None:
 
 
 def test_a_recursive_schema_ends_though_it_may_go_on() -> None:
-    """Deep down it takes the shortest way, so that the text stays small."""
+    """At depth it uses the smallest instance, so that the text stays small."""
     assert len(json.dumps(instance_of(TREE, "a"))) < 5_000
     assert len(json.dumps(instance_of(SCHEMAS["recursive null"], "a"))) < 20_000
 

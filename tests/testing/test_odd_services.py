@@ -141,7 +141,7 @@ Circle = Callable[[], Counter[str]]
 
 @pytest.fixture
 def turned(server: Server, monkeypatch: pytest.MonkeyPatch) -> Turned:
-    """Let nobody really sleep: time passes for the clients and for the server."""
+    """Replace real sleeps: time passes for the clients and for the server."""
     clock = Turned(server.service.clock.turn)
     clock.time = clock.monotonic  # type: ignore[attr-defined] - what the SDK asks for
     for module in (synchronous, asynchronous, openai._base_client):
@@ -299,7 +299,7 @@ def test_a_list_that_ignores_the_cursor_ends_in_ours_and_not_in_the_sdk(server: 
         for _ in range(98):
             sdk.batches.create(input_file_id=file.id, endpoint=CHAT, completion_window="24h")
     for kind in ("sync", "async"):
-        with ours(kind, server, case) as client, pytest.raises(APIError, match="gives the same page again"):
+        with ours(kind, server, case) as client, pytest.raises(APIError, match="returns the same page again"):
             client.batches.list()
 
 

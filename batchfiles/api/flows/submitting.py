@@ -21,6 +21,7 @@ from batchfiles.api.flows.effects import Chance, Flow, Log, Now, Sleep, Token
 from batchfiles.api.messages import FilePart, Request, Response
 from batchfiles.api.page import Listing
 from batchfiles.api.retry_policy import RetryPolicy, is_passing
+from batchfiles.api.status import bare_word
 from batchfiles.errors import AlreadySubmitted, APIError, NotFound, SubmissionUnknown, TransportError
 
 __all__ = [
@@ -51,28 +52,41 @@ NEW_FILE_PAUSES = (1.0, 2.0, 4.0, 8.0, 15.0)
 """A file that was just uploaded is unknown for some seconds (bespokelabsai/curator#116)."""
 
 PROCESSING = frozenset(
-    {"pending", "running", "notrunning", "not_running", "processing", "queued", "validating", "uploading", "importing"}
+    {
+        "pending",
+        "running",
+        "notrunning",
+        "notstarted",
+        "inprogress",
+        "processing",
+        "queued",
+        "validating",
+        "uploading",
+        "importing",
+    }
 )
-"""States of a file that pass [Azure OpenAI REST reference, OpenAIFile and its older FileState, read 2026-11].
+"""States of a file that pass, as `bare_word` writes them [Azure OpenAI REST reference, OpenAIFile and its older FileState, read
+2026-11].
 
-`uploaded` is not among them: many services say nothing else.
+`uploaded` is not among them: many services have no other status.
 """
 
 UNPROCESSED = frozenset({"error", "failed", "deleting", "deleted", "canceled", "cancelled"})
-"""States in which no batch can be made of a file any more [the same]."""
+"""States in which a file can no longer be used for a batch [the same]."""
 
 UNPROCESSED_CODE = "file_not_processed"
 """The code of our error for such a file."""
 
 PROCESSING_PAUSES = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
+QUIET_PAUSE = 2.0
 LONGEST_PROCESSING = 3600.0
-"""Seconds between two looks at a file, and for which one is waited for."""
+"""Seconds between two looks at a file; up to which pause nothing is said of it but to a log; and for which one is waited for."""
 
 NOT_READY = re.compile(
     rb"annot find file|not? (?:yet )?(?:been )?(?:found|ready|processed)|still (?:being )?process|pending|processed\W{0,3}state",
     re.IGNORECASE,
 )
-"""What services say of a file that they have just taken."""
+"""Messages of services about a file that they have just accepted."""
 
 NOT_SENT = frozenset({"resolve", "connect", "tls"})
 """Phases in which a request has not left: nothing can have happened."""
@@ -195,7 +209,7 @@ def upload(
 def processed(config: Config, file: FileObject, policy: RetryPolicy) -> Flow[FileObject]:
     """Wait until the service has processed a file that was uploaded: at Azure no batch can be made of one that is pending.
 
-    A service that doesn't say how files are, or says another word than those of waiting, is not waited for.
+    It returns at once if the service reports no status, or one that is not a waiting status.
 
     Args:
         config: Where the service is.
@@ -203,23 +217,24 @@ def processed(config: Config, file: FileObject, policy: RetryPolicy) -> Flow[Fil
         policy: For each look.
 
     Raises:
-        APIError: The service could not process it, or has not for an hour, or said no.
+        APIError: The service could not process it, did not process it within an hour, or refused.
         TransportError: It could not be reached.
     """
     began: float = yield Now()
     pauses = iter(PROCESSING_PAUSES)
-    while (file.status or "").lower() in PROCESSING:
+    while bare_word(file.status or "") in PROCESSING:
         now: float = yield Now()
         if now - began > LONGEST_PROCESSING:
-            raise APIError(f"the file {file.id} has been {file.status} for an hour: no batch can be made of it")
+            raise APIError(f"the file {file.id} has been {file.status} for an hour, so it can't be used for a batch")
         pause = next(pauses, PROCESSING_PAUSES[-1])
-        yield Log(logging.INFO, f"{file.id} is {file.status}: waiting until the service has processed it")
+        level = logging.WARNING if pause > QUIET_PAUSE else logging.INFO
+        yield Log(level, f"{file.id} is {file.status}: waiting until the service has processed it")
         yield Sleep(pause)
         try:
             file = yield from call(files.retrieve_request(config, file.id), files.retrieve_response, policy)
         except NotFound:  # it is not known everywhere at once
             continue
-    if (file.status or "").lower() in UNPROCESSED:
+    if bare_word(file.status or "") in UNPROCESSED:
         why = f": {file.status_details}" if file.status_details else ""
         raise APIError(f"the service could not process the file {file.id}, which is {file.status}{why}", code=UNPROCESSED_CODE)
     return file
@@ -268,10 +283,10 @@ def list_batches(
         policy: For each page.
         after: Only those behind this id.
         limit: How many at most; None for all.
-        partly: Whether the newest ones are enough where the service gives the same page again.
+        partly: Whether the newest ones are enough where the service returns the same page again.
 
     Raises:
-        APIError: The service said no, or gives the same page again.
+        APIError: The service refused, or returns the same page again.
         TransportError: There was no answer.
     """
     found: list[Batch] = []
@@ -320,7 +335,7 @@ def _create(config: Config, request: Request, token: str, policy: RetryPolicy) -
             if not unsure and not is_passing(response, conflicts=False):
                 raise problem
         if unsure:
-            yield Log(logging.WARNING, f"{request.name}: {problem}; looking whether the batch was made all the same")
+            yield Log(logging.WARNING, f"{request.name}: {problem}; checking whether the batch was created anyway")
             found, looked = yield from search(config, token, policy)
             if found is not None:
                 return found
@@ -339,7 +354,7 @@ def _made(config: Config, response: Response, token: str, policy: RetryPolicy) -
     try:
         made = batches.create_response(response)
     except APIError as error:
-        yield Log(logging.WARNING, f"the answer to the making of a batch can't be read ({error}); looking for the batch")
+        yield Log(logging.WARNING, f"the answer to the creation of a batch can't be read ({error}); looking for the batch")
     else:
         yield Log(logging.INFO, f"{made.id} was made and is {made.status}")
         return made
@@ -365,7 +380,7 @@ def search(config: Config, token: str, policy: RetryPolicy) -> Flow[tuple[Batch 
 
 
 def _is_new_file(response: Response) -> bool:
-    """Tell whether the service does not know yet the file that it has just taken, or has not processed it."""
+    """Return whether the service does not know the file that it has just accepted, or has not processed it."""
     return (
         response.status_code in (400, 404, 409, 422)
         and b"file" in response.body.lower()

@@ -52,7 +52,7 @@ def read_schema(schema: Any, *, parse_dates: bool = False) -> Node:  # noqa: ANN
 
 
 def resolved(root: Any, reference: Any) -> Any:  # noqa: ANN401 - any JSON values
-    """Find what a reference within a schema names, as a JSON pointer (RFC 6901).
+    """Resolve a reference within a schema, a JSON pointer (RFC 6901).
 
     Raises:
         Mismatch: It leads out of the schema, or nowhere.
