@@ -156,7 +156,7 @@ def refuse_contested(
         unsaid = f"its row has no input_source, which says of which of the two it is: can't {verb} them. {KEEP_SOURCE}"
     else:
         ways_out = WAYS_OUT[0].upper() + WAYS_OUT[1:]
-        unsaid = f"nothing says which of the two this result answers: can't {verb} them. {ways_out}"
+        unsaid = f"nothing shows which of the two this result answers: can't {verb} them. {ways_out}"
     raise Mismatch(
         f"the custom_id {custom_id[:ID_SHOWN]!r} is on {one} and, with another request, on {other}{more}, and {unsaid}",
         path=files[place.file].name,
