@@ -93,8 +93,8 @@ def get(
         click.echo(line, err=True)
     if len(questions) > 1 and without_request:
         click.echo(
-            f"{plural(without_request, 'result')} without a sign which of {len(questions)} different requests they answer: "
-            "--pair REQUESTS=RESULTS says it",
+            f"{plural(without_request, 'result')}: nothing shows which of the {len(questions)} different requests is answered; "
+            "use --pair REQUESTS=RESULTS",
             err=True,
         )
     if not count:

@@ -173,3 +173,17 @@ def test_deep_nesting_is_no_obstacle() -> None:
     text = '{"a":' * 1000 + "{}" + "}" * 1000
     lines = list(indented_json(text))
     assert "".join(line.strip() for line in lines) == text.replace(":", ": ")
+
+
+def test_results_that_may_answer_either_request_are_pointed_out(ask: Callable[..., Outcome], tmp_path: Path) -> None:
+    """Two days have the same ids, and a result stood below both questions without a word."""
+    days = [put(tmp_path / f"{day}.jsonl", request("1", model=day)) for day in ("monday", "tuesday")]
+    results = put(tmp_path / "answers" / "a.jsonl", success("1"))
+    code, _, said = ask("--id", "1", *days, results)
+    assert (code, said.splitlines()[-1]) == (
+        0,
+        "1 result: nothing shows which of the 2 different requests is answered; use --pair REQUESTS=RESULTS",
+    )
+    code, out, said = ask("--id", "1", *days, "--pair", f"{days[1]}={results}")
+    assert f"result of {days[1]}, succeeded" in out
+    assert "nothing shows" not in said
