@@ -156,7 +156,8 @@ def test_the_words_of_a_refusal_are_found_wherever_they_stand(value: object, rea
 def test_plain_text_and_the_xml_of_stores_are_read_as_well() -> None:
     """Without their markup and their line ends."""
     assert error_of(Response(403, {"content-type": "text/plain"}, b"RBAC: access\n denied\n")).reason == "RBAC: access denied"
-    assert error_of(Response(403, {"content-type": "text/plain"}, "gesperrt für Sie".encode("latin-1"))).reason == "gesperrt für Sie"
+    words = "gesperrt für Sie"
+    assert error_of(Response(403, {"content-type": "text/plain"}, words.encode("latin-1"))).reason == words
     assert (
         error_of(Response(403, {"content-type": "application/json"}, b"upstream connect error")).reason
         == "upstream connect error"

@@ -73,38 +73,41 @@ def download(config: Config, batch: Batch, directory: str, policy: RetryPolicy) 
     paths: list[str] = []
     problem: APIError | None = None
     for kind, file_id in (("output", batch.output_file_id), ("error", batch.error_file_id)):
-        path = f"{directory}/{batch.id}_{kind}.jsonl"
-        if file_id is None and kind not in batch.unread_files:
-            continue
-        try:
-            if file_id is None:
-                raise APIError(f"the id of the {kind} file of {batch.id} can't be read: {batch.odd[f'{kind}_file_id']!r:.60}")
-            yield from download_file(config, file_id, path, policy, replace=True)
-        except APIError as error:
-            if file_id is not None and error.status_code not in GONE:
-                raise
-            named = error if file_id is None else _gone(error, kind, file_id, batch.id)
-            if kind == "output" or not paths:
-                problem = problem or named
-            else:
-                yield Log(logging.WARNING, str(named))
-            continue
-        paths.append(path)
+        lost: APIError | None = None
+        if kind in batch.unread_files:
+            lost = APIError(f"the id of the {kind} file of {batch.id} can't be read: {batch.odd[f'{kind}_file_id']!r:.60}")
+        elif file_id is not None:
+            path = f"{directory}/{batch.id}_{kind}.jsonl"
+            lost = yield from _fetched_or_gone(config, batch, kind, file_id, path, policy)
+            if lost is None:
+                paths.append(path)
+        if lost is not None and kind == "error" and paths:
+            yield Log(logging.WARNING, str(lost))
+        else:
+            problem = problem or lost
     if problem is not None:
         raise problem
     yield WriteFile(f"{directory}/{batch.id}.json", json.dumps(batch.encode(), indent=2).encode() + b"\n")
     return paths
 
 
-def _gone(error: APIError, kind: str, file_id: str, batch_id: str) -> APIError:
-    """Return the same error with the names of the file and the batch."""
-    return type(error)(
-        f"the {kind} file {file_id} of {batch_id} is not at the service: {error.reason}",
-        status_code=error.status_code,
-        code=error.code,
-        param=error.param,
-        request_id=error.request_id,
-    )
+def _fetched_or_gone(
+    config: Config, batch: Batch, kind: str, file_id: str, path: str, policy: RetryPolicy
+) -> Flow[APIError | None]:
+    """Fetch a file of a batch; returns an error that names both where the service has it no longer."""
+    try:
+        yield from download_file(config, file_id, path, policy, replace=True)
+    except APIError as error:
+        if error.status_code not in GONE:
+            raise
+        return type(error)(
+            f"the {kind} file {file_id} of {batch.id} is not at the service: {error.reason}",
+            status_code=error.status_code,
+            code=error.code,
+            param=error.param,
+            request_id=error.request_id,
+        )
+    return None
 
 
 def download_file(config: Config, file_id: str, path: str, policy: RetryPolicy, *, replace: bool = False) -> Flow[None]:
@@ -125,7 +128,7 @@ def download_file(config: Config, file_id: str, path: str, policy: RetryPolicy, 
         APIError: The service said no.
         FileError: The disk did, or there is another file.
     """
-    expected = yield from _expected_size(config, file_id, path, policy)
+    expected = yield from _expected_size(config, file_id, policy)
     if (yield from _is_there(path, expected, replace=replace)):
         return
     part, notes = f"{path}.part", f"{path}.part.json"
@@ -256,7 +259,7 @@ def _cut(path: str, size: int, total: int | None) -> IncompleteDownload:
     return IncompleteDownload(f"{size:,} of {wanted} bytes came", path=path)
 
 
-def _expected_size(config: Config, file_id: str, path: str, policy: RetryPolicy) -> Flow[int | None]:
+def _expected_size(config: Config, file_id: str, policy: RetryPolicy) -> Flow[int | None]:
     """Ask how long the file is; a service without that call, or one that says 0 of every file, doesn't tell."""
     try:
         found = yield from call(files.retrieve_request(config, file_id), files.retrieve_response, policy)

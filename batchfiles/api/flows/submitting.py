@@ -52,7 +52,18 @@ NEW_FILE_PAUSES = (1.0, 2.0, 4.0, 8.0, 15.0)
 """A file that was just uploaded is unknown for some seconds (bespokelabsai/curator#116)."""
 
 PROCESSING = frozenset(
-    {"pending", "running", "notrunning", "notstarted", "inprogress", "processing", "queued", "validating", "uploading", "importing"}
+    {
+        "pending",
+        "running",
+        "notrunning",
+        "notstarted",
+        "inprogress",
+        "processing",
+        "queued",
+        "validating",
+        "uploading",
+        "importing",
+    }
 )
 """States of a file that pass, as `bare_word` writes them [Azure OpenAI REST reference, OpenAIFile and its older FileState, read
 2026-11].
