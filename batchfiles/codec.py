@@ -1,8 +1,8 @@
 """One line of bytes <-> dict <-> record; the one door to JSON on the file side.
 
-`loads` is orjson, and behind it a slow path for what orjson refuses and real files contain: escapes of lone surrogates (cut
+`loads` is orjson, with a slow path for what orjson refuses and real files contain: escapes of lone surrogates (cut
 model output) and bare `NaN` (SGLang's batch writer). Nothing here recurses over a decoded value: orjson reads 1,024 levels, and
-Python's stack has fewer. Integers beyond 64 bits become floats, as orjson has it; whoever needs their
+Python's stack has fewer. Integers beyond 64 bits become floats, as in orjson; code that needs their
 digits takes the bytes.
 """
 
@@ -77,7 +77,7 @@ def loads(line: JSONBytes | str) -> dict[str, Any]:
         The object on the line; a `Repaired` one where the line is not quite JSON.
 
     Raises:
-        InvalidLine: `invalid_json_line`: it is no JSON, not UTF-8, too deep, or no object; `glued_lines`: it holds several
+        InvalidLine: `invalid_json_line`: it is not JSON, not UTF-8, too deep, or not an object; `glued_lines`: it holds several
             objects.
     """
     try:
@@ -108,7 +108,7 @@ def _repair(line: JSONBytes | str, reason: str) -> Repaired:
         reason = NO_OBJECT
     except UnicodeDecodeError as error:
         reason = f"not valid UTF-8 (byte {error.start + 1})"
-    except orjson.JSONDecodeError as error:  # the first reason is the better one, but for this
+    except orjson.JSONDecodeError as error:  # the first reason is better, except for this one
         reason = "nested too deeply to be read" if TOO_DEEP.search(error.msg) else reason
         count = glued_objects(line) if EXTRA in reason else 0
         if count:
@@ -171,7 +171,7 @@ def dumps(value: Any) -> bytes:  # noqa: ANN401 - any JSON value
 
 
 def same(one: Any, other: Any) -> bool:  # noqa: ANN401 - any JSON values
-    """Tell whether two decoded values are the same JSON; unlike Python, which takes 1 for true and has a limit of nesting."""
+    """Return whether two decoded values are the same JSON; unlike Python's `==`, 1 is not true, and nesting has no limit."""
     try:
         if one != other:
             return False
@@ -421,12 +421,12 @@ NO_NUMBER = "a float is infinite or no number"
 
 
 def _lost_a_number(line: bytes, value: object) -> bool:
-    """Tell whether orjson wrote null for a float that JSON has no number for; few requests have a null at all."""
+    """Return whether orjson wrote null for a float that JSON has no number for; few requests have a null at all."""
     return b"null" in line and _has_no_number(value)
 
 
 def _has_no_number(value: object) -> bool:
-    """Tell whether there is an infinity or a NaN somewhere in a value."""
+    """Return whether there is an infinity or a NaN somewhere in a value."""
     if type(value) is dict:
         return any(map(_has_no_number, value.values()))
     if type(value) is list or type(value) is tuple:

@@ -26,7 +26,7 @@ def count_embedding_inputs(value: str | Sequence[Any]) -> int:
 
 
 def is_for_embeddings(url: object) -> bool:
-    """Tell whether the requests to a url are for embeddings."""
+    """Return whether the requests to a url are for embeddings."""
     rule = content_of(url) if isinstance(url, str) else None
     return rule is not None and rule.counts_inputs
 

@@ -60,11 +60,11 @@ def content_of(url: str) -> Content | None:
 
 
 def has_default_model(url: str) -> bool:
-    """Tell whether an endpoint has a model of its own for requests that name none."""
+    """Return whether an endpoint has a default model."""
     return name_of(url) in WITH_DEFAULT_MODEL
 
 
 def name_of(url: str) -> str:
-    """Return the name of an endpoint, which is its url without the version; empty where it has none."""
+    """Return the name of an endpoint: its url without the version; empty if there is none."""
     match = NAME.fullmatch(url)
     return match[1] if match else ""

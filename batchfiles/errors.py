@@ -236,7 +236,9 @@ class OutputExists(FileError):
     """The target of a writer exists already and `force` was not given."""
 
     def __init__(self, path: str) -> None:
-        super().__init__("exists already; choose another name or say force", path=path, number=errno.EEXIST)
+        super().__init__(
+            "exists already: choose another name, or use --force (in Python force=True)", path=path, number=errno.EEXIST
+        )
 
 
 class WorkerFailed(BatchFilesError):
@@ -351,7 +353,7 @@ class IncompleteDownload(TransportError):
 
 
 def _printable(word: str) -> str:
-    """Write out what the service says, so that it can't reach into the terminal on which an error is printed."""
+    """Escape text of the service, so that it can't control the terminal on which an error is printed."""
     return word if word.isprintable() else ascii(word)[1:-1]
 
 

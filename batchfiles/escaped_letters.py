@@ -27,7 +27,7 @@ class EscapedLetters:
         self._pattern = re.compile(rf"\\u00(?:{codes})".encode(), re.IGNORECASE)
 
     def stand_in(self, text: bytes) -> bool:
-        """Tell whether one of them stands in a text."""
+        """Return whether a text contains one of them."""
         at = text.find(b"\\u00")
         for _ in range(FEW):
             if at < 0 or text[at + 4 : at + 6].lower() in self._codes:

@@ -70,7 +70,7 @@ def json_text(text: str) -> bytes:
 
 
 def _is_json(text: str) -> bool:
-    """Tell whether a text is JSON by its grammar, which also has numbers and strings that a decoder has no value for.
+    """Return whether a text is JSON by its grammar, which also has numbers and strings that a decoder has no value for.
 
     Raises:
         ValueError: It is nested too deeply to tell.

@@ -1,4 +1,4 @@
-"""What to say of a word that is not in a closed list: the nearest one that is, or the whole list."""
+"""Messages about a word that is not in a closed list: they name the nearest one, or the whole list."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ LONGEST_LIST = 60
 
 
 def nearest(word: str, words: Iterable[str], *, likeness: float = 0.6) -> str | None:
-    """Return the word of a list that was probably meant, whatever its case; None where none is near.
+    """Return the word of a list that was probably meant, in any case; None if no word is near.
 
     Args:
         word: What was written.
@@ -25,14 +25,14 @@ def nearest(word: str, words: Iterable[str], *, likeness: float = 0.6) -> str | 
     return by_case[near[0]] if near else None
 
 
-def instead_of(word: str, words: Iterable[str], *, listed_as: str = "expected") -> str:
+def instead_of(word: str, words: Iterable[str]) -> str:
     """Return the end of a message about an unknown word: `; did you mean 'expired'?` or `; expected failed, expired`."""
     known = list(words)
     near = nearest(word, known)
     if near is not None:
         return f"; did you mean {near!r}?"
     more = ", …" if len(known) > LONGEST_LIST else ""
-    return f"; {listed_as} {', '.join(known[:LONGEST_LIST])}{more}"
+    return f"; expected {', '.join(known[:LONGEST_LIST])}{more}"
 
 
 def choose_one(word: str, words: Iterable[str]) -> str:

@@ -155,13 +155,20 @@ def _line_of(output: BatchRequestOutput) -> dict[str, Any]:
     return {"response": response, "error": error}
 
 
-def as_answer_to(result: Result, url: str | None) -> Result:
+def as_answer_to(result: Result, url: str | None, line: dict[str, Any] | None = None) -> Result:
     """Return a result as the answer to a request that named this url.
 
     A body that can't come from there (the request echoed, a chat completion in the place of vectors) is no response. Where
     nothing is known of the url, or there is no body, the result is what it was.
+
+    Args:
+        result: What `read` made of the line.
+        url: Of the request.
+        line: The decoded line; a transcript in the format text, srt or vtt is a body that is a string, and only known by the url.
     """
     body = result.body
+    if body is None and line is not None and bodies.is_of_sound(url):
+        return _as_transcript(result, line)
     if body is None or result.outcome not in ANSWERED or bodies.can_answer(body, url):
         return result
     return result._replace(
@@ -173,7 +180,25 @@ def as_answer_to(result: Result, url: str | None) -> Result:
     )
 
 
-def retryable(outcome: str, status_code: int | None, error_code: str | None = None, error_type: str | None = None) -> bool:
+def _as_transcript(result: Result, line: dict[str, Any]) -> Result:
+    """Return the result whose body is the words of a transcript; a page of a proxy's is none."""
+    response, status = line.get("response"), result.status_code
+    text = response.get("body") if isinstance(response, dict) else None
+    if type(text) is not str or not text.strip() or text.lstrip().startswith("<") or line.get("error") is not None:
+        return result
+    if status is None or not 200 <= status < MULTIPLE_CHOICES:
+        return result
+    answer = Answer(text=text, carried=True)
+    return Result(SUCCEEDED, status, result.request_id, None, None, None, None, False, None, answer, result.misfits)
+
+
+def retryable(
+    outcome: str,
+    status_code: int | None,
+    error_code: str | None = None,
+    error_type: str | None = None,
+    error_message: str | None = None,
+) -> bool:
     """Tell whether the same request may succeed if it is sent again.
 
     Args:
@@ -181,10 +206,11 @@ def retryable(outcome: str, status_code: int | None, error_code: str | None = No
         status_code: The HTTP status, None or 0 where nobody answered.
         error_code: Decides only where the status doesn't: an error inside of a 200, or an error without an answer.
         error_type: Decides with `error_code`.
+        error_message: Decides where there is neither, and it is nothing but such a word: `"Too Many Requests"`.
 
     Returns:
-        True for what was lost on the way, for 408, 409, 429 and 5xx, for errors without an HTTP answer, and for errors inside of
-        a 200 whose code or type speaks of the moment.
+        True for lost requests, for 408, 409, 429 and 5xx, for errors without an HTTP answer, and for errors inside of
+        a 200 whose code or type is temporary.
     """
     if outcome != FAILED:
         return outcome in LOST
@@ -193,6 +219,8 @@ def retryable(outcome: str, status_code: int | None, error_code: str | None = No
     if not status_code:
         return True
     if status_code < MULTIPLE_CHOICES:
+        if error_code is None and error_type is None:
+            return fault.is_passing(error_message)
         return fault.is_passing(error_code) or fault.is_passing(error_type) or finish_reasons.is_passing(error_code)
     return status_code >= INTERNAL_SERVER_ERROR or status_code in TRY_AGAIN
 
@@ -230,7 +258,7 @@ def _read_any(line: dict[str, Any]) -> Result:
         error_type=error.type,
         error_param=error.param,
         error_message=error.message,
-        retryable=retryable(outcome, status, error.code, error.type),
+        retryable=retryable(outcome, status, error.code, error.type, error.message),
         body=body if isinstance(body, dict) else None,
         answer=answer._replace(outcome=FAILED, carried=False),
         misfits=tally.misfits + answer.misfits + error.misfits,

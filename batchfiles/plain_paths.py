@@ -70,7 +70,7 @@ def find(line: bytes, value: dict[str, Any], path: Path) -> Spot | Gap | None:
 
 
 def leads_somewhere(value: dict[str, Any], path: Path) -> bool:
-    """Tell whether there is a value at a path of keys in a decoded line."""
+    """Return whether there is a value at a path of keys in a decoded line."""
     at: Any = value
     for step in path:
         if type(at) is not dict or step not in at:

@@ -179,7 +179,7 @@ def body_of_output(line: bytes, value: dict[str, Any]) -> bytes | None:
 
 
 def _all_scalar(value: dict[str, Any], but: str) -> bool:
-    """Tell whether no value but one is an array or an object."""
+    """Return whether no value but one is an array or an object."""
     return all(type(item) not in CONTAINERS or key == but for key, item in value.items())
 
 

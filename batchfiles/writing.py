@@ -389,7 +389,7 @@ def _one_line(line: bytes) -> bytes:
 
 def _duplicate(custom_id: str, first: int, number: int, path: str) -> DuplicateCustomId:
     return DuplicateCustomId(
-        f"the custom_id {custom_id[:128]!r} stands on line {first} already: each request of a batch needs its own",
+        f"the custom_id {custom_id[:128]!r} is already on line {first}: each request of a batch needs its own",
         custom_id=custom_id,
         first_path=path,
         first_line_number=first,

@@ -230,13 +230,13 @@ def test_1024_levels_can_be_read_and_254_written():
 
 
 def test_a_deep_line_near_the_end_of_the_stack_is_read_as_anywhere():
-    """It was read by one pass over the file and refused by another, which stood deeper."""
+    """It was read by one pass over the file and refused by another, which was deeper in the stack."""
     line = b'{"a":' * 900 + b"NaN" + b"}" * 900
 
-    def stand(depth):
-        return stand(depth - 1) if depth else loads(line)
+    def nested(depth):
+        return nested(depth - 1) if depth else loads(line)
 
-    assert type(stand(0)) is type(stand(sys.getrecursionlimit() // 2)) is Repaired
+    assert type(nested(0)) is type(nested(sys.getrecursionlimit() // 2)) is Repaired
 
 
 @pytest.mark.parametrize("rest", [b"", b', "more": 1'])
@@ -245,12 +245,12 @@ def test_a_deep_line_near_the_end_of_the_stack_is_read_as_anywhere():
     [(b"1", False), (b'"\\ud83d\\ude00"', False), (b"NaN", True), (b"[-Infinity]", True), (b'"\\ud800"', True), (b"1e999", True)],
 )
 def test_a_record_says_whether_its_line_was_repaired(value, repaired, rest):
-    """The readers report it; who decoded single lines was not told, and wrote other lines than were read."""
+    """The readers report it; decoding single lines did not, and other lines than the original were written."""
     request = decode_input(b'{"custom_id": "a", "method": "POST", "url": "/v1/x", "body": {"x": ' + value + b"}" + rest + b"}")
     answer = b'{"status_code": 200, "request_id": "r", "body": {"x": ' + value + b"}}"
     result = decode_output(b'{"id": "x", "custom_id": "a", "response": ' + answer + b', "error": null' + rest + b"}")
     assert request.repaired is result.repaired is repaired
-    assert decode_input(encode_input(request)) == request  # it is no part of the record
+    assert decode_input(encode_input(request)) == request  # it is not part of the record
     assert "repaired" not in repr(request)
 
 

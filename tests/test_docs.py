@@ -6,6 +6,7 @@ the command `python -m batchfiles.testing` gets a local server, and its examples
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import dataclasses
 import io
@@ -32,7 +33,7 @@ from batchfiles.jobs.join_report import JoinReport
 from batchfiles.jobs.price_file import FIELDS
 from batchfiles.outcome import FAILED, OUTCOMES, read, retryable
 from batchfiles.table.embedding_columns import ONCE
-from batchfiles.testing import FAULTS, Quirks
+from batchfiles.testing import FAULTS, QUIRKS, Quirks
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -238,11 +239,15 @@ def test_the_shapes_on_the_page_of_outcomes_are_what_it_says() -> None:
 
 
 def test_the_page_of_testing_has_every_fault_and_quirk() -> None:
-    """In the order of the code, and faults in its words."""
+    """In the order of the code and in its words, each quirk with a value that it may have."""
     rows = rows_of("testing.md", 2)
-    names = [row[0].strip("`").partition("=")[0] for row in rows]
-    assert names[: -len(FAULTS)] == list(Quirks.__dataclass_fields__)
-    assert rows[-len(FAULTS) :] == [[f"`{name}`", words] for name, words in FAULTS.items()]
+    assert [row for row in rows if row[0].strip("`") in FAULTS] == [[f"`{name}`", words] for name, words in FAULTS.items()]
+    quirks = [row for row in rows if re.fullmatch(r"`\w+=.*`", row[0])]
+    assert [[row[0].strip("`").partition("=")[0], row[1]] for row in quirks] == [[*item] for item in QUIRKS.items()]
+    assert list(QUIRKS) == list(Quirks.__dataclass_fields__)
+    for row in quirks:
+        name, _, value = row[0].strip("`").partition("=")
+        Quirks(**{name: ast.literal_eval(value)})
 
 
 def test_the_page_of_states_has_every_word_with_its_source() -> None:

@@ -24,7 +24,7 @@ SCHEMA = {"type": "object", "properties": {"a": {"type": "string"}}}
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    """A folder with requests, results, a table, prices and files that are no schemas."""
+    """A folder with requests, results, a table, prices and files that are not schemas."""
     monkeypatch.chdir(tmp_path)
     request = {"custom_id": "a", "method": "POST", "url": "/v1/chat/completions", "body": BODY}
     usage = {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15}
@@ -55,16 +55,16 @@ WRONG = [
     (["retry", "q.jsonl", "r.jsonl", "-o", "x.jsonl", "--except", "no-response"], "did you mean 'no_response'?"),
     (["retry", "q.jsonl", "r.jsonl", "-o", "x.jsonl", "--only", "5XX"], "did you mean '5xx'?"),
     (["retry", "q.jsonl", "r.jsonl", "-o", "x.jsonl", "--only", "rate_limit_exeeded"], "did you mean 'rate_limit_exceeded'?"),
-    (["show", "t.parquet", "-c", "custom_id,txt"], "no column 'txt'; did you mean 'text'?"),
+    (["show", "t.parquet", "-c", "custom_id,txt"], "unknown column 'txt'; did you mean 'text'?"),
     (["show", "t.parquet", "-c", "Outcome"], "did you mean 'outcome'?"),
     ([*JOIN, "--fail-on", "mising"], "did you mean 'missing'?"),
     ([*JOIN, "--fail-on", "conflicts>1%"], "did you mean 'conflicting'?"),
     (["validate", "q.jsonl", "--limits", "opnai"], "did you mean 'openai'?"),
-    ([*JOIN, "--parsed", "--schema", "template.json"], "it is a request, and no JSON Schema"),
-    ([*JOIN, "--parsed", "--schema", "line.json"], "it is a request, and no JSON Schema"),
+    ([*JOIN, "--parsed", "--schema", "template.json"], "it is a request, not a JSON Schema"),
+    ([*JOIN, "--parsed", "--schema", "line.json"], "it is a request, not a JSON Schema"),
     ([*JOIN, "--parsed", "--schema", "format.json"], "the schema is in its 'json_schema.schema'"),
     ([*JOIN, "--parsed", "--schema", "text.json"], "the schema is in its 'schema'"),
-    ([*JOIN, "--parsed", "--schema", "words.json"], "none of its keys (hello) is a word of one"),
+    ([*JOIN, "--parsed", "--schema", "words.json"], "none of its keys (hello) is a keyword of one"),
     ([*JOIN, "--parsed", "--schema", "typo.json"], "did you mean 'object'?"),
     ([*JOIN, "--format", "parket"], "Did you mean 'parquet'?"),
     (["stats", "r.jsonl", "--prices", "gpt-4o-mni.toml"], "did you mean 'gpt-4o-mini'?"),
@@ -93,7 +93,7 @@ RIGHT = [
 
 @pytest.mark.parametrize("arguments", RIGHT, ids=" ".join)
 def test_words_that_may_be_right_are_taken(folder, capsys, arguments):
-    """Services have error codes of their own, and a file of prices has other models."""
+    """Services have their own error codes, and a price file has other models."""
     if "parse_error" in arguments[-1]:
         arguments = [*arguments[:-1], arguments[-1].removesuffix(",parse_error")]
     assert exit_code(arguments) == 0, capsys.readouterr().err

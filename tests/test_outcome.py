@@ -342,7 +342,7 @@ def test_a_status_that_is_written_as_a_float_is_the_same_status(status, body):
 
 
 def test_all_numbers_of_a_line_may_be_floats():
-    """The counts and the time too; beyond 2**53 a float is no integer for sure."""
+    """The counts and the time too; beyond 2**53 a float is not a certain integer."""
     details = {"prompt_tokens_details": {"cached_tokens": 2}, "completion_tokens_details": {"reasoning_tokens": 1}}
     body = CHAT | {"usage": CHAT["usage"] | details}
     as_floats = json.loads(json.dumps(body), parse_int=float)
@@ -431,12 +431,20 @@ def test_a_response_that_is_no_object():
         ({"type": "about:blank", "title": "t", "status": 503, "detail": "no"}, ("503", "about:blank", None, "no"), True),
         ({"statusCode": 429, "message": "no"}, ("429", None, None, "no"), True),
         ({"detail": "no"}, (None, None, None, "no"), False),
+        ({"detail": {"error": {"code": 503, "message": "no"}}}, ("503", None, None, "no"), True),
+        ({"detail": {"code": "queue_full", "message": "no"}}, ("queue_full", None, None, "no"), False),
+        ({"timestamp": "t", "status": 503, "error": "no", "path": "/x"}, ("503", None, None, "no"), True),
+        ({"error": {"message": "no", "http_code": "529", "type": "t"}}, ("529", "t", None, "no"), True),
+        ({"error": "Too Many Requests"}, (None, None, None, "Too Many Requests"), True),
+        ({"error": "Not Found"}, (None, None, None, "Not Found"), False),
+        ({"object": "response", "status": "cancelled", "output": []}, ("cancelled", None, None, None), True),
+        ({"object": "response", "status": "failed", "error": None}, ("failed", None, None, None), True),
         ({"error": "Model is overloaded", "error_type": "overloaded"}, (None, "overloaded", None, "Model is overloaded"), True),
         ({"id": "", "choices": None, "base_resp": {"status_code": 1004, "status_msg": "no"}}, ("1004", None, None, "no"), False),
     ],
 )
 def test_an_error_inside_a_200(body, columns, again):
-    """The status says nothing: the error's own code or type tells whether it may pass. One row a provider."""
+    """The status does not decide: the error's own code or type does. One row for each provider."""
     result = read(line(200, body))
 
     assert (result.outcome, error_of(result), result.retryable) == ("failed", columns, again)
@@ -462,7 +470,7 @@ def test_an_error_of_a_choice_inside_a_200(error, columns, again, kind):
 
 
 def test_the_status_decides_where_it_says_something():
-    """A gateway's 400 is no 429, whatever the error within is called."""
+    """A gateway's 400 is not retryable, even if the error inside is called a rate limit."""
     assert not read(line(400, {"error": {"code": 429, "message": "no"}})).retryable
     assert read(line(503, {"error": {"code": "invalid_request", "message": "no"}})).retryable
 
@@ -487,7 +495,7 @@ EMPTY = [
 
 @pytest.mark.parametrize("body", EMPTY)
 def test_a_200_whose_place_for_the_answer_is_empty_is_no_response(body):
-    """Not a success of 100 % without a word (vllm-project/aibrix#1802): it may be sent again, and the body is kept."""
+    """It was reported as 100 % success (vllm-project/aibrix#1802): it is retryable, and the body is kept."""
     result = read(line(200, body))
 
     assert (result.outcome, result.error_code, result.retryable, result.body) == ("no_response", "empty_answer", True, body)
@@ -528,7 +536,7 @@ def test_the_request_sent_back_is_no_response(body):
     ],
 )
 def test_a_body_of_an_endpoint_without_columns_is_a_success_by_its_status(body):
-    """OCR, images, scores, ranks, transcripts, videos, and services of one's own: nothing tells that it is no answer."""
+    """OCR, images, scores, ranks, transcripts, videos, and private services: each may be an answer."""
     assert read(line(200, body)).outcome == "succeeded"
 
 
@@ -564,7 +572,7 @@ VERDICTS = {"id": "modr-1", "results": [{"flagged": False}]}
     ],
 )
 def test_a_body_that_is_no_answer_of_the_requests_url(url, body, is_one):
-    """A text is one whoever wrote it; where nothing is known of the url, nothing is called wrong."""
+    """A text is accepted from any provider; with an unknown url, every body is accepted."""
     result = outcome.as_answer_to(read(line(200, body)), url)
 
     assert result.body == body
@@ -573,6 +581,33 @@ def test_a_body_that_is_no_answer_of_the_requests_url(url, body, is_one):
     else:
         assert (result.outcome, result.error_code, result.retryable) == ("no_response", "unrecognized_body", True)
         assert url in result.error_message
+
+
+@pytest.mark.parametrize("error", [{"code": 0, "message": "success"}, {"code": "200", "message": "OK"}, {"code": 0}])
+def test_an_error_that_says_that_all_is_well_is_none(error):
+    """Gateways write one beside each answer; it made failures of paid answers."""
+    result = read(line(200, CHAT | {"error": error}))
+
+    assert (result.outcome, result.error_code) == ("succeeded", None)
+    assert read(line(200, CHAT | {"error": {"code": 0, "message": "upstream lost"}})).outcome == "failed"
+
+
+@pytest.mark.parametrize(
+    ("url", "status", "body", "expected"),
+    [
+        ("/v1/audio/transcriptions", 200, "1\n00:00:00,000 --> 00:00:01,000\nhello\n", "succeeded"),
+        ("/openai/deployments/d/audio/translations?api-version=1", 200, "hello", "succeeded"),
+        ("/v1/audio/transcriptions", 200, "<html>Bad Gateway</html>", "failed"),
+        ("/v1/audio/transcriptions", 502, "hello", "failed"),
+        ("/v1/chat/completions", 200, "hello", "failed"),
+    ],
+)
+def test_a_transcript_as_text_or_subtitles_is_a_string(url, status, body, expected):
+    """It was a failure with the words that had been paid for as its message; only the url tells it from an error page."""
+    asked = line(status, body)
+    result = outcome.as_answer_to(read(asked), url, asked)
+
+    assert (result.outcome, result.answer.text) == (expected, body if expected == "succeeded" else None)
 
 
 def test_a_failure_stays_a_failure_whatever_the_url():

@@ -119,7 +119,7 @@ def test_a_second_custom_id_is_refused_where_it_is_written(tmp_path):
     error = caught.value
     assert (error.custom_id, error.first_line_number, error.line_number, error.path) == ("a", 1, 3, str(path))
     assert str(error) == (
-        f"{path}:3: the custom_id 'a' stands on line 1 already: each request of a batch needs its own (duplicate_custom_id)"
+        f"{path}:3: the custom_id 'a' is already on line 1: each request of a batch needs its own (duplicate_custom_id)"
     )
     assert list(tmp_path.iterdir()) == []
 

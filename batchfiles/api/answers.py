@@ -48,7 +48,7 @@ def json_of(response: Response) -> Any:  # noqa: ANN401 - any JSON value
     """Return the value of a successful answer.
 
     Raises:
-        APIError: The service said no, also where it did so with a status of success.
+        APIError: The service refused, also with a status of success.
         UnreadableResponse: The answer is empty, or no JSON (a proxy's page).
     """
     if not response.is_success:
@@ -86,7 +86,7 @@ def error_of(response: Response) -> APIError:
 
 @dataclass(frozen=True, slots=True)
 class _Said:
-    """What a service says is wrong.
+    """The error that a service reports.
 
     Attributes:
         message: Its sentence; None where it says none.
@@ -139,7 +139,7 @@ def _said_in(response: Response) -> _Said:
 
 
 def _said(value: object, depth: int = 0) -> _Said | None:
-    """Return what a value says; None if it says nothing."""
+    """Return the words of a value; None if it has none."""
     if isinstance(value, str):
         return _Said(value) if value.strip() else None
     if depth > DEEPEST:
@@ -158,7 +158,7 @@ def _all_said(values: list[Any], depth: int) -> _Said | None:
 
 
 def _object_said(value: dict[str, Any], depth: int) -> _Said | None:
-    """Read an object: the error within it, a sentence of its own, or sentences by the names of fields."""
+    """Read an object: the error in it, its own message, or messages by the names of fields."""
     members = {key.lower().replace("_", ""): item for key, item in value.items()}
     inner = members.get("error")
     if isinstance(inner, (dict, list)) and (found := _said(inner, depth + 1)) is not None:
@@ -216,7 +216,7 @@ def _printable(text: str) -> str:
 
 
 def _without_words(response: Response) -> str:
-    """Say what a refusal means that comes without a sentence."""
+    """Return the meaning of a refusal without a message."""
     if 300 <= response.status_code < 400:
         where = _target(response.headers.get("location", ""))
         return f"the service answered with a redirect to {where}; redirects are followed for the contents of files only"
@@ -226,7 +226,7 @@ def _without_words(response: Response) -> str:
 
 
 def _target(location: str) -> str:
-    """Return the address of a redirect without what may be secret in it."""
+    """Return the address of a redirect without its secret parts."""
     try:
         parts = urlsplit(location)
         host = parts.hostname or ""

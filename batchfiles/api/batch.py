@@ -153,7 +153,7 @@ class BatchUsage:
 
     @classmethod
     def decode(cls, batch: values.Fields) -> BatchUsage | None:
-        """Read it from the fields of a batch; None where there is none."""
+        """Read it from the fields of a batch; None if it is missing."""
         inner = batch.within("usage")
         if inner is None:
             return None
@@ -323,7 +323,7 @@ def _status(found: dict[str, Any], odd: dict[str, Any]) -> str:
     """Return the state, from `status` or, as Fireworks and Google write it, from `state`.
 
     Raises:
-        UnreadableResponse: There is none, and nothing else says that this is a batch.
+        UnreadableResponse: There is none, and no other member shows that this is a batch.
     """
     for word in (found.get("status"), found.get("state")):
         if isinstance(word, str) and word.strip():

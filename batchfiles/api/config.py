@@ -17,7 +17,7 @@ HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 """RFC 9110, section 5.1."""
 
 OURS: Final = frozenset({"host", "content-length", "content-type", "transfer-encoding", "range", "if-range"})
-"""Headers that say what a request is, and not who asks."""
+"""Headers that describe a request, not its sender."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +28,7 @@ class Config:
         base_url: Up to and including the version, such as `https://api.openai.com/v1`.
         organization: Sent as `OpenAI-Organization`.
         project: Sent as `OpenAI-Project`.
-        headers: More headers, as gateways need them; the key has its own place. They are not printed.
+        headers: More headers, for gateways; the key is not one of them. They are never printed.
         query: More parameters of each address; they are not printed either.
         allow_http: Whether a plain `http` address is fine; it always is on this machine itself.
 

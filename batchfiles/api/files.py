@@ -167,13 +167,13 @@ def content_request(config: Config, file_id: str, *, start: int = 0, etag: str |
 
 
 CARRIED = frozenset({"accept", "accept-encoding", "range", "if-range"})
-"""Headers that go along to another origin: what the bytes are to be, and nothing of who asks for them."""
+"""Headers that are also sent to another origin: they describe the wanted bytes, not the sender."""
 
 
 def content_redirect(config: Config, request: Request, head: Response) -> Request | None:
     """Build the request for the place that an answer to `content_request` points to; None if it points nowhere.
 
-    To another origin go neither the key nor the organization, nor other headers of ours: object stores take addresses that are
+    Another origin gets neither the key, the organization nor other headers of ours: object stores accept addresses that are
     signed, and refuse other credentials. Once away from the service, the key doesn't come back.
 
     Raises:
@@ -187,7 +187,7 @@ def content_redirect(config: Config, request: Request, head: Response) -> Reques
         target = urljoin(request.url, location)
         origin, ours = origin_of(target), origin_of(request.url)
         if origin[0] not in ("http", "https") or not origin[1]:
-            problem = "to something else than http"
+            problem = "to an address that is not http"
         elif origin[0] == "http" and ours[0] == "https" and not config.allow_http:
             problem = "from https to plain http, where anybody can read and change them"
     except ValueError:

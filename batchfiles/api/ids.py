@@ -11,7 +11,7 @@ ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,255}")
 
 
 def is_id(value: str) -> bool:
-    """Tell whether a text can be an id: nothing in it has a meaning in an address or a path."""
+    """Return whether a text can be an id: nothing in it has a meaning in an address or a path."""
     return ID.fullmatch(value) is not None and ".." not in value
 
 

@@ -139,7 +139,7 @@ class Listing(Generic[T]):
 
     Attributes:
         after: The cursor of the next page; None for the first one.
-        is_over: Whether there is no next page.
+        is_over: Whether this is the last page.
     """
 
     def __init__(self, after: str | None = None) -> None:
@@ -157,7 +157,7 @@ class Listing(Generic[T]):
         if page.data and not new:
             self.is_over = True
             raise APIError(
-                f"the service gives the same page again: it ignores after={self.after}, and only its first page can be had"
+                f"the service returns the same page again: it ignores after={self.after}, so only its first page is available"
             )
         self._seen |= {each.id for each in new}
         self.after = page.after

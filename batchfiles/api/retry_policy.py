@@ -52,7 +52,7 @@ class RetryPolicy:
 
 
 def is_passing(response: Response, *, conflicts: bool = True) -> bool:
-    """Tell whether the same request may be answered otherwise in a moment.
+    """Return whether the same request may be answered otherwise in a moment.
 
     Args:
         response: The answer.

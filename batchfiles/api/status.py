@@ -23,7 +23,7 @@ TERMINAL: Final = frozenset({"failed", "completed", "expired", "cancelled"})
 """Nothing changes any more."""
 
 UNKNOWN: Final = "unknown"
-"""The status of a batch that doesn't say one."""
+"""The status of a batch that states none."""
 
 
 class State(NamedTuple):
@@ -143,10 +143,10 @@ KNOWN: Final = {
 
 
 def status_of(word: str) -> str:
-    """Return a state in OpenAI's words: other services' words are translated; a new one stays as it is, in lower case."""
+    """Return a state in OpenAI's words: other services' words are translated; a new one is kept, in lower case."""
     return KNOWN.get(bare_word(word), word.strip().lower())
 
 
 def bare_word(word: str) -> str:
-    """Return the word of a state in lower case, without what divides it and without the prefix of an enum."""
+    """Return the word of a state in lower case, without separators and without the prefix of an enum."""
     return PREFIX.sub("", re.sub(r"[\s.-]+", "_", HUMP.sub("_", word.strip()).lower())).replace("_", "")

@@ -1,6 +1,6 @@
 """Values as they come over the wire: what is a string here is null, empty or a number elsewhere.
 
-Everything that can be read is read. An odd value of a field is read as null and kept in `odd`, so that it costs no other field;
+Everything that can be read is read. An unreadable value of a field is null and kept in `odd`, so it affects no other field;
 an answer that is not of its kind at all is an `UnreadableResponse`. Unknown keys survive.
 """
 
@@ -37,7 +37,7 @@ T = TypeVar("T")
 JSONObject = dict[str, Any]
 
 LAST_MOMENT = 253_402_300_799
-"""The last second of the year 9999: larger times are milliseconds, or none."""
+"""The last second of the year 9999: larger times are milliseconds or invalid."""
 
 SHOWN = 60
 """Characters of an odd value that a note shows."""
@@ -118,7 +118,7 @@ class Fields:
         return None
 
     def texts(self, name: str) -> dict[str, str] | None:
-        """Return a map of strings, such as metadata; None where there is none. Other values are written as JSON."""
+        """Return a map of strings, such as metadata; None if there is none. Other values are written as JSON."""
         value = self._found.get(name)
         if value is None:
             return None
@@ -130,7 +130,7 @@ class Fields:
         return {key: item if isinstance(item, str) else json.dumps(item) for key, item in value.items() if item is not None}
 
     def within(self, name: str) -> tuple[JSONObject, Fields] | None:
-        """Return an object among the members and its own fields; None where there is none."""
+        """Return an object among the members and its own fields; None if there is none."""
         value = self._found.get(name)
         if value is not None and not isinstance(value, dict):
             self._null(name)
@@ -186,7 +186,7 @@ def mapping(value: object, name: str) -> JSONObject:
 
 
 def required_text(value: object, name: str) -> str:
-    """Return a string that must say something.
+    """Return a string that must not be empty.
 
     Raises:
         UnreadableResponse: It is missing, empty, or not a string.
@@ -216,7 +216,7 @@ def _numbered(value: object) -> str | None:
 
 
 def moment(value: object) -> int | None:
-    """Return a time as seconds since 1970-01-01 UTC; None for the zeros that stand for "never".
+    """Return a time as seconds since 1970-01-01 UTC; None for the zeros that mean "never".
 
     ISO 8601 (Together, Novita), dates of HTTP and milliseconds are read too; a missing zone is UTC, and parts of a second don't
     count.
@@ -256,7 +256,7 @@ def _is_number(value: object) -> bool:
 
 
 def _number(value: object) -> float | None:
-    """Return a number, also one that is written as a string; None if it is none."""
+    """Return a number, also one that is written as a string; None for other values."""
     if isinstance(value, str) and value.strip().isascii() and len(value) <= SHOWN:
         try:
             value = float(value) if "_" not in value else None

@@ -1,4 +1,4 @@
-"""What a response body says, a module for each endpoint, each with a reader that makes an `Answer` of a body.
+"""Readers of response bodies, a module for each endpoint; each reader converts a body to an `Answer`.
 
 Nothing here raises, whatever a body holds, but for `embeddings.vectors`.
 """
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     Reader = Callable[[Body], Answer]
 
-__all__ = ["EMBEDDINGS", "UNRECOGNIZED", "can_answer", "endpoint_of", "is_text", "read"]
+__all__ = ["EMBEDDINGS", "UNRECOGNIZED", "can_answer", "endpoint_of", "is_of_sound", "is_text", "read"]
 
 EMBEDDINGS: Final = "/v1/embeddings"
 """The one endpoint whose answers are no texts, and have a table of their own."""
@@ -109,7 +109,7 @@ FAMILIES: Final = (
 
 
 def can_answer(body: Body, url: str | None) -> bool:
-    """Tell whether a body can be the answer to a request of a url.
+    """Return whether a body can be the answer to a request of a url.
 
     A text is one whichever endpoint it comes from: gateways answer a chat completion with what their provider wrote.
 
@@ -124,13 +124,18 @@ def can_answer(body: Body, url: str | None) -> bool:
 
 
 def is_text(url: str | None) -> bool:
-    """Tell whether the answers of a url are texts, or nothing is known of it."""
+    """Return whether the answers of a url are texts, or the url is unknown."""
     return _kind_of_url(url) in ("text", None)
+
+
+def is_of_sound(url: str | None) -> bool:
+    """Tell whether a url is that of transcriptions or translations."""
+    return url is not None and url.partition("?")[0].rstrip("/").endswith(("/audio/transcriptions", "/audio/translations"))
 
 
 @lru_cache(maxsize=256)
 def _kind_of_url(url: str | None) -> str | None:
-    """Return what a url answers with, `"text"`, `"embeddings"` or `"moderations"`; None where nothing is known of it.
+    """Return the kind of answers of a url: `"text"`, `"embeddings"` or `"moderations"`; None for an unknown url.
 
     Azure leaves the version out, Zhipu has a `/v4`, gateways put paths before it, and a query may follow.
     """
@@ -142,7 +147,7 @@ def _kind_of_url(url: str | None) -> str | None:
 TEXT_PATHS: Final = ("/chat/completions", "/completions", "/responses")
 OTHER_KINDS: Final = {"embeddings": "embeddings", "moderations": "moderations"}
 KINDS: Final = OTHER_KINDS | {"transcriptions": "audio", "translations": "audio"}
-"""What bodies hold, by the last word of their endpoint. Of the urls of sound it is not known what else they may answer with."""
+"""The content of bodies, by the last word of their endpoint. Audio urls may also answer with other bodies."""
 
 
 def _first(items: object) -> Body:

@@ -34,8 +34,8 @@ class Answer(NamedTuple):
         response_id: The id inside the body.
         carried: Whether these fields say everything that the body says, housekeeping aside. False keeps the body in the table.
         misfits: How many values did not fit their column (a float for a count, a number beyond int64) and are None here.
-        noted: What is worth counting besides the outcome: names of `counts.COUNTS`, with an example after a colon or without.
-        fault: What went wrong, where the body says it elsewhere than in an `error` of its own; None for an answer.
+        noted: What to count in addition to the outcome: names of `counts.COUNTS`, with an example after a colon or without.
+        fault: The error, if the body has it outside its own `error` key; None for an answer.
         cache_write_tokens: The part of `input_tokens` that was written to a cache. Last, because its column is the last one.
     """
 
@@ -65,7 +65,7 @@ class Answer(NamedTuple):
 
 
 def without_token_counts(answer: Answer) -> bool:
-    """Tell whether an answer states neither input nor output tokens, so that what it took is in no sum.
+    """Return whether an answer states neither input nor output tokens, so that its tokens are in no sum.
 
     Moderations mostly state none, and cost nothing; a count that does not fit was stated, and is a misfit.
     """

@@ -1,6 +1,6 @@
-"""The body of `/v1/audio/transcriptions` and `/v1/audio/translations`: what was said, as json, verbose_json or diarized_json.
+"""The body of `/v1/audio/transcriptions` and `/v1/audio/translations`: a transcript as json, verbose_json or diarized_json.
 
-The Batch API of OpenAI takes no such requests; vLLM's `run-batch` does, and so do services that speak the API.
+The Batch API of OpenAI does not accept such requests; vLLM's `run-batch` and compatible services do.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ HOUSEKEEPING: Final = frozenset({"object", "task", "x_groq", "error"})
 BODY_KEYS: Final = HOUSEKEEPING | {"id", "created", "model", "text", "usage"}
 
 OF_TRANSCRIPTS: Final = frozenset({"usage", "segments", "words", "duration", "language", "languages", "task", "logprobs"})
-"""Keys of which a transcript has one, or it has nothing but `BODY_KEYS`; Cohere's old chat has a `text` too."""
+"""A transcript has one of these keys, or only `BODY_KEYS`; Cohere's old chat has a `text` too."""
 
 SECONDS: Final = ("seconds", "prompt_audio_seconds")
-"""What models that are billed by duration count (OpenAI, vLLM; Mistral): no column has it, so the body is kept."""
+"""The usage keys of models that are billed by duration (OpenAI, vLLM; Mistral): no column has them, so the body is kept."""
 
 
 def is_transcript(body: Body) -> bool:
-    """Tell a transcript by its keys: it says nothing of what it is."""
+    """Return whether a body is a transcript, by its keys: it has no `object`."""
     if type(body.get("text")) is not str and not _said_in_segments(body):
         return False
     return not OF_TRANSCRIPTS.isdisjoint(body) or BODY_KEYS.issuperset(body)
 
 
 def endpoint(body: Body) -> str:
-    """Return the endpoint that a transcript comes from, as far as its `task` says it."""
+    """Return the endpoint that a transcript comes from, if its `task` states it."""
     return TRANSLATIONS if body.get("task") == "translate" else TRANSCRIPTIONS
 
 
@@ -42,7 +42,7 @@ def read(body: Body) -> Answer:
     """Read a transcript. Times, speakers and words are in no column.
 
     Returns:
-        What it says; `carried` only where there is nothing but the text, and tokens were counted.
+        The answer; `carried` only if there is only the text, and tokens were counted.
     """
     tally = Tally()
     tally.more(body, BODY_KEYS)
@@ -61,7 +61,7 @@ def read(body: Body) -> Answer:
     carried, misfits = tally.carried, tally.misfits
     inputs, outputs, total, *_ = usage.read(counted, tally)  # the other counts are of chats
     if tally.misfits == misfits:
-        tally.carried = carried  # that the tokens are of sound goes without saying
+        tally.carried = carried  # all tokens of a transcript are audio tokens, so nothing is lost
     return Answer(
         outcome=outcome,
         model=tally.text(body.get("model")),
@@ -78,7 +78,7 @@ def read(body: Body) -> Answer:
 
 
 def _said_in_segments(body: Body) -> str | None:
-    """Join the texts of the segments, for a body that has no text of its own."""
+    """Join the texts of the segments, for a body without a text."""
     segments = body.get("segments")
     if type(segments) is not list:
         return None

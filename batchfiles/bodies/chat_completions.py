@@ -6,7 +6,7 @@ from typing import Final, TypeAlias
 
 from batchfiles.bodies import choices, fault, usage
 from batchfiles.bodies.answer import Answer, Body
-from batchfiles.bodies.tally import YEAR_10000, Tally
+from batchfiles.bodies.tally import YEAR_10000, Tally, says_nothing
 
 __all__ = ["content_of", "read"]
 
@@ -45,7 +45,7 @@ PART_KEYS: Final = frozenset({"type", "text"})
 THINKING: Final = ("thinking", "reasoning")
 """Types of parts in which the model thinks: Mistral and Anthropic; Databricks."""
 THINKING_KEYS: Final = frozenset({"type", "thinking", "reasoning", "summary", "text", "closed"})
-"""`closed` is Mistral's; Anthropic's `signature` is missing on purpose: who wants to go on from here needs it."""
+"""`closed` is Mistral's; Anthropic's `signature` is missing on purpose: a continued conversation needs it."""
 
 ToolCalls: TypeAlias = list[dict[str, str | None]]
 
@@ -128,7 +128,7 @@ def read_any(body: Body) -> Answer:
     (SGLang's old batch writer).
 
     Returns:
-        What it says. The outcome is that of the worst choice; `no_response` where there is none.
+        The answer. Its outcome is that of the worst choice; `no_response` without choices.
     """
     tally = Tally()
     listed = tally.items(body.get("choices"))
@@ -166,7 +166,7 @@ NO_CHOICE: Final[Choice] = (None, None, None, None, choices.without_answer(choic
 
 
 def _shows_more(listed: list[object]) -> bool:
-    """Tell whether a message holds an answer that is no text: sound (OpenAI), images (OpenRouter)."""
+    """Return whether a message holds an answer other than text: audio (OpenAI), images (OpenRouter)."""
     messages = [choice.get("message") for choice in listed if type(choice) is dict]
     return any(type(message) is dict and (message.get("audio") or message.get("images")) for message in messages)
 
@@ -203,7 +203,7 @@ def _choice(choice: object, tally: Tally) -> Choice:
 
 
 def content_of(content: object, tally: Tally) -> tuple[str | None, str | None]:
-    """Join the parts of a content that is a list: texts, and what the model thought; any other part is in no column.
+    """Join the parts of a content that is a list: texts and reasoning; any other part is in no column.
 
     Returns:
         The text and the reasoning.
@@ -223,7 +223,7 @@ def content_of(content: object, tally: Tally) -> tuple[str | None, str | None]:
             tally.more(part, PART_KEYS)
         else:
             tally.carried = False
-            if type(part) is dict and type(part.get("transcript")) is str:  # what was said in a part of sound
+            if type(part) is dict and type(part.get("transcript")) is str:  # the transcript of an audio part
                 texts.append(part["transcript"])
     return "".join(texts) if texts else None, "\n\n".join(thoughts) if thoughts else None
 
@@ -244,7 +244,7 @@ def _add_thought(part: Body, thoughts: list[str], tally: Tally) -> None:
 
 
 def _spoken(message: Body) -> str | None:
-    """Return what is said in an answer that is sound; the sound itself keeps the body."""
+    """Return the transcript of an audio answer; the audio itself is only in the body, which is kept."""
     audio = message.get("audio")
     transcript = audio.get("transcript") if type(audio) is dict else None
     return transcript if type(transcript) is str else None
@@ -262,7 +262,7 @@ def _tool_calls(message: Body, tally: Tally) -> ToolCalls | None:
     """Read the tool calls, and the one `function_call` of the time before them."""
     calls = [_tool_call(call, tally) for call in tally.items(message.get("tool_calls"))]
     legacy = message.get("function_call")
-    if legacy is not None:
+    if not says_nothing(legacy, empty=True):
         calls.append(_call(None, tally.mapping(legacy), FUNCTION_KEYS, "arguments", tally))
     return calls or None
 

@@ -43,7 +43,7 @@ ORDINARY: Final = {
 
 
 def end(choice: Body, tally: Tally) -> End:
-    """Read how a choice ended: its `finish_reason`, and the `error` that OpenRouter writes beside it.
+    """Read how a choice ended: its `finish_reason`, and the `error` that OpenRouter writes next to it.
 
     OpenRouter also repeats the provider's own word, which counts where its own is null.
     """
@@ -56,7 +56,7 @@ def end(choice: Body, tally: Tally) -> End:
 
 
 def with_error(error: object, reason: object, tally: Tally) -> End:
-    """Read a finish reason, and an error beside it, which makes a failure of any."""
+    """Read a finish reason and the error next to it; with an error, the choice is a failure."""
     word, outcome = finish_reasons.read(reason, tally)
     found = fault.read(error)
     if found is None and outcome != "failed":
@@ -73,7 +73,7 @@ def without_answer(end: End, key: str) -> End:
 
 
 def worst(ends: list[End]) -> tuple[str, Fault | None]:
-    """Return the outcome of an answer of several choices, and what is wrong with it.
+    """Return the outcome of an answer with several choices, and its error.
 
     One that failed makes a failure, one that was cut an incomplete answer. A choice without an answer counts only where no other
     has one.
@@ -86,7 +86,7 @@ def worst(ends: list[End]) -> tuple[str, Fault | None]:
 
 
 def no_answer(key: str) -> Fault:
-    """Return what is wrong with a body in which a key should hold an answer and holds none."""
+    """Return the error of a body in which a key should hold an answer and holds none."""
     return Fault(EMPTY, message=f"the body holds no answer: `{key}` is empty or missing")
 
 

@@ -26,7 +26,7 @@ def read(body: Body) -> Answer:
     """Read a legacy completion; its choices hold a text where those of a chat hold a message.
 
     Returns:
-        What it says. The outcome is that of the worst choice; `no_response` where there is none.
+        The answer. Its outcome is that of the worst choice; `no_response` without choices.
     """
     tally = Tally()
     tally.more(body, BODY_KEYS)

@@ -14,7 +14,7 @@ LISTED: Final = frozenset({"prompt_index", "blocked", "source_type", "content_fi
 
 
 def all_safe(found: object) -> bool:
-    """Tell whether the filter looked and found nothing, as it does beside nearly every answer.
+    """Return whether the filter looked and found nothing, as it does beside nearly every answer.
 
     Args:
         found: The value of `content_filter_results`, `prompt_filter_results` or `content_filters`.

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["Vector", "count", "in_several_types", "items", "read", "text_sizes", "vectors"]
 
 Vector: TypeAlias = tuple[int | None, bytes | None, InvalidLine | None]
-"""`(index, values, problem)`: the values are little-endian float32; where there are none, the problem says why."""
+"""`(index, values, problem)`: the values are little-endian float32; without values, the problem states why."""
 
 WHERE: Final = "$.response.body.data"
 
@@ -79,7 +79,7 @@ def vectors(body: Body, encoding: Encoding = FLOAT32) -> list[Vector]:
 
 
 def count(body: Body) -> int:
-    """Return how many embeddings a body has, of whatever kind."""
+    """Return how many embeddings of any kind a body has."""
     try:
         return len(items(body))
     except InvalidLine:
@@ -107,7 +107,7 @@ def items(body: Body) -> list[Any]:
 
 
 def _has_some(body: Body) -> bool:
-    """Tell whether there is any embedding; an empty object is no item."""
+    """Return whether there is any embedding; an empty object does not count."""
     try:
         return any(items(body))
     except InvalidLine:
@@ -115,7 +115,7 @@ def _has_some(body: Body) -> bool:
 
 
 def in_several_types(body: Body) -> bool:
-    """Tell whether the same vectors stand in a body in several types, of which a table takes one."""
+    """Return whether a body has the same vectors in several types; a table has one of them."""
     by_type = body.get("embeddings")
     if type(by_type) is dict:
         return len(by_type) > 1

@@ -12,7 +12,9 @@ __all__ = ["PASSING", "Fault", "is_alone", "is_passing", "merge", "read", "said"
 NESTED: Final = 3
 """How many `{"error": {"error": …}}` are opened; vLLM's `run-batch` writes two."""
 
-CODES: Final = ("code", "error_code", "errorCode", "errorcode", "statusCode", "status_code")
+CODES: Final = (
+    "code", "error_code", "errorCode", "errorcode", "statusCode", "status_code", "http_code", "http_status", "httpStatus",
+)  # fmt: skip
 TYPES: Final = ("type", "error_type", "errorType", "__type")
 MESSAGES: Final = (
     "message",
@@ -24,10 +26,13 @@ MESSAGES: Final = (
     "status_msg",
     "faultstring",
 )
-"""Others' words for `code`, `type` and `message`: DashScope, Baidu, AWS, Azure API Management, Hugging Face, MiniMax, Apigee."""
+"""Others' words for `code`, `type` and `message`: DashScope, Baidu, AWS, Azure API Management, Hugging Face, MiniMax, Apigee.
+
+`http_code` is MiniMax's too; the others with http are words of gateways.
+"""
 
 INNER: Final = ("error", "errors", "fault", "base_resp")
-"""Where an error may stand within another object: OpenAI; Cloudflare and watsonx; Apigee; MiniMax."""
+"""Keys of other objects that may contain an error: OpenAI; Cloudflare and watsonx; Apigee; MiniMax."""
 
 ENVELOPE: Final = frozenset({
     *CODES, *TYPES, *MESSAGES, *INNER, "status", "title", "detail", "instance", "param", "success", "request_id", "requestId",
@@ -36,7 +41,7 @@ ENVELOPE: Final = frozenset({
 """Keys that a body has which is an error and nothing else."""
 
 GOOD: Final = (0, 200, "0", "200")
-"""Codes and statuses that say that nothing went wrong; so do the words."""
+"""Codes, statuses and words that mean success."""
 GOOD_WORDS: Final = frozenset({"ok", "success", "succeeded", "completed", "complete", "done"})
 
 PASSING: Final[dict[str, str]] = {
@@ -84,21 +89,29 @@ class Fault(NamedTuple):
 
 
 def said(error: object) -> bool:
-    """Tell whether the value of an `error` key says that something went wrong: null, `{}`, `""` and all-null objects don't."""
-    if not isinstance(error, list):
-        return error is not None and not says_nothing(error, empty=True)
-    left = list(error)  # not by recursion: lists may be nested more deeply than Python's stack
-    while left:
-        each = left.pop()
-        if isinstance(each, list):
-            left += each
-        elif said(each):
+    """Tell whether the value of an `error` key says that something went wrong.
+
+    Null, `{}`, `""`, all-null objects and `{"code": 0, "message": "success"}` don't.
+    """
+    waiting = [error]
+    while waiting:  # without recursion: lists may be nested more deeply than Python's stack
+        error = waiting.pop()
+        if isinstance(error, list):
+            waiting += reversed(error)
+        elif error is not None and not says_nothing(error, empty=True) and not _says_that_all_is_well(error):
             return True
     return False
 
 
+def _says_that_all_is_well(error: object) -> bool:
+    if not isinstance(error, dict) or error.get("code") not in GOOD or not set(error) <= {"code", "message"}:
+        return False
+    message = error.get("message")
+    return not message or (type(message) is str and message.lower() in GOOD_WORDS)
+
+
 def stated(body: dict[str, Any]) -> bool:
-    """Tell whether a body states an error, whatever else it holds."""
+    """Return whether a body contains an error."""
     if said(body.get("error")) or body.get("success") is False:
         return True
     errors = body.get("errors")
@@ -109,11 +122,13 @@ def stated(body: dict[str, Any]) -> bool:
 
 
 def is_alone(body: dict[str, Any]) -> bool:
-    """Tell whether a body is an error and nothing else: `{"detail": …}`, `{"code": …, "message": …}`, problem details."""
+    """Return whether a body consists of an error: `{"detail": …}`, `{"code": …, "message": …}`, problem details."""
     if "error" in (body.get("object"), body.get("type")) or said(body.get("fault")):
         return True
     if body.get("success") is True or not ENVELOPE.issuperset(key for key, value in body.items() if value not in HOLLOW):
         return False
+    if type(body.get("detail")) is dict and read(body) is not None:  # FastAPI puts whole objects there
+        return True
     verdicts = [body.get(key) for key in (*CODES, "status") if body.get(key) is not None]
     if any(each in GOOD or (type(each) is str and each.lower() in GOOD_WORDS) for each in verdicts):
         return False
@@ -125,7 +140,7 @@ HOLLOW: Final[tuple[object, ...]] = (None, "", [], {})
 
 
 def is_passing(word: str | None) -> bool:
-    """Tell whether the code or the type of an error speaks of the moment: the same request may succeed later."""
+    """Return whether the code or the type of an error is temporary: the same request may succeed later."""
     return word is not None and _stem(word.rpartition("#")[2].partition(".")[0]) in STEMS
 
 
@@ -157,7 +172,7 @@ def read(error: object) -> Fault | None:
             break
         inner = _inner(error)
         if type(inner) is str and fault is None and isinstance(error, dict) and _message(error) is not None:
-            # `{"statusCode": 429, "error": "Too Many Requests", "message": …}`: a title beside the sentence
+            # `{"statusCode": 429, "error": "Too Many Requests", "message": …}`: a title next to the sentence
             fault = merge(_flat(error), Fault(type=inner))
             break
         fault = merge(_flat(error), fault)
@@ -195,6 +210,8 @@ def _flat(error: object) -> Fault:
     if isinstance(error, dict):
         message = _message(error)
         code, type_, status = _first(error, *CODES), _first(error, *TYPES), error.get("status")
+        if code is None and whole(status) in HTTP_ERRORS:
+            code = status  # Spring: `{"status": 503, "error": "Service Unavailable"}`
         if message is not None or code is not None:  # else it is the status of a job
             if type_ is None and type(status) is str and status.isupper():
                 type_ = status  # google.rpc.Code
@@ -209,8 +226,11 @@ def _flat(error: object) -> Fault:
     return Fault(code, type_, param, message, sum(value is not None and type(value) is not str for value in found))
 
 
+HTTP_ERRORS: Final = range(400, 600)
+
+
 def _message(error: dict[str, Any]) -> object:
-    """Return what stands for the message; what `_inner` opens is none."""
+    """Return the message of an error; an object that `_inner` opens is not a message."""
     message = _first(error, *MESSAGES)
     if type(message) is dict and "detail" in message:
         message = None

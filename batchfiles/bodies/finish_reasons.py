@@ -12,7 +12,7 @@ __all__ = ["REASONS", "WORDS", "Meaning", "Reason", "is_passing", "meaning_of", 
 
 
 class Meaning(NamedTuple):
-    """What a finish reason says about the answer.
+    """The meaning of a finish reason.
 
     Attributes:
         finish_reason: The word of the column `finish_reason`; None where the provider's own word stays.
@@ -49,7 +49,7 @@ REFUSED: Final = Meaning(None, "failed")
 UNKNOWN: Final = Meaning(None, "succeeded")
 
 REASONS: Final[tuple[Reason, ...]] = (
-    # The answer is whole.
+    # The answer is complete.
     Reason(("stop",), STOP, "OpenAI, OpenAPI document: CreateChatCompletionResponse; Gemini, FinishReason"),
     Reason(("end_turn", "stop_sequence"), STOP, "Anthropic, Messages API: stop_reason; Bedrock, Converse: stopReason"),
     Reason(("complete",), STOP, "Cohere, Chat API v2: finish_reason"),
@@ -60,6 +60,7 @@ REASONS: Final[tuple[Reason, ...]] = (
     Reason(("endoftext", "end_of_text", "stop_sequence_reached"), STOP, "AI21, Jurassic; Aleph Alpha, completion_reason"),
     Reason(("end_id", "stop_words"), STOP, "NVIDIA TensorRT-LLM: FinishReason"),
     Reason(("normal",), STOP, "Baidu ERNIE: finish_reason"),
+    Reason(("eos_found", "stop_string_found"), STOP, "LM Studio SDK, LLMPredictionStopReason"),
     # The model waits for what a tool says.
     Reason(("tool_calls", "tool_call"), TOOL_CALLS, "OpenAI, CreateChatCompletionResponse; Cohere, Chat API v2"),
     Reason(("tool_use",), TOOL_CALLS, "Anthropic, Messages API: stop_reason; Bedrock, Converse: stopReason"),
@@ -79,6 +80,7 @@ REASONS: Final[tuple[Reason, ...]] = (
     Reason(("error_limit",), LENGTH, "Cohere, Chat API v1: finish_reason"),
     Reason(("token_limit",), LENGTH, "IBM watsonx, stop_reason"),
     Reason(("limit", "maximum_tokens"), LENGTH, "llama.cpp server: stop_type; Aleph Alpha, completion_reason"),
+    Reason(("max_predicted_tokens_reached", "context_length_reached"), LENGTH, "LM Studio SDK, LLMPredictionStopReason"),
     Reason(("repetition",), Meaning("repetition", "incomplete"), "vLLM: FinishReason, repetition detection"),
     # A filter took the answer, or its end.
     Reason(("content_filter", "content_filtered"), FILTERED, "OpenAI, CreateChatCompletionResponse; Bedrock, Converse"),
@@ -109,6 +111,7 @@ REASONS: Final[tuple[Reason, ...]] = (
     Reason(("insufficient_system_resource",), FAILED, "DeepSeek, chat completions: finish_reason"),
     Reason(("abort", "aborted"), FAILED, "SGLang and vLLM: the engine gave the request up"),
     Reason(("cancelled", "canceled", "user_cancel"), FAILED, "IBM watsonx; Cohere, Chat API v1"),
+    Reason(("user_stopped", "model_unloaded"), FAILED, "LM Studio SDK, LLMPredictionStopReason"),
     Reason(("timeout", "time_limit", "timed_out"), FAILED, "Cohere, Chat API v2; IBM watsonx; xAI, REASON_TIME_LIMIT"),
     Reason(("malformed_function_call", "malformed_response", "unexpected_tool_call"), FAILED, "Gemini, FinishReason"),
     Reason(("malformed_model_output", "malformed_tool_use"), FAILED, "Bedrock, Converse: stopReason"),
@@ -124,18 +127,19 @@ REASONS: Final[tuple[Reason, ...]] = (
         ("load", "unload"), REFUSED, "Ollama, done_reason: nothing to answer, the model was only loaded (can1357/oh-my-pi#7465)"
     ),
 )
-"""Every reason that is known here."""
+"""Every known reason."""
 
 WORDS: Final[dict[str, Meaning]] = {word: reason.meaning for reason in REASONS for word in reason.words}
 """The meaning of each word."""
 
 SILENT: Final = frozenset({"", "null", "none", "unspecified", "invalid"})
-"""Words that say as little as a null: DashScope writes `"null"`, Gemini `FINISH_REASON_UNSPECIFIED`, xAI `REASON_INVALID`."""
+"""Words that mean the same as null: DashScope writes `"null"`, Gemini `FINISH_REASON_UNSPECIFIED`, xAI `REASON_INVALID`."""
 
 EXAMPLE: Final = 64
 """Characters of an unknown word that are kept as an example."""
 
 HUMP: Final = re.compile("(?<=[a-z0-9])(?=[A-Z])")
+ENUMERATION: Final = re.compile(r"^\w*reason\.", re.IGNORECASE)
 PREFIXES: Final = ("finish_reason_", "stop_reason_", "reason_")
 """How the enumerations of a protocol buffer begin their words."""
 
@@ -170,21 +174,24 @@ def meaning_of(word: str) -> Meaning | None:
     """Return the meaning of a word in any case and any spelling: `MAX_TOKENS`, `max-tokens`, `maxTokens`.
 
     Returns:
-        The meaning; `UNKNOWN` for a word that is not in the table, None for one that says nothing.
+        The meaning; `UNKNOWN` for a word that is not in the table, None for an empty one.
     """
     plain = normalized(word)
     return None if plain in SILENT else WORDS.get(plain, UNKNOWN)
 
 
 def is_passing(word: str | None) -> bool:
-    """Tell whether a word is that of a failure after which the same request may succeed."""
+    """Return whether a word means a failure after which the same request may succeed."""
     meaning = None if word is None else meaning_of(word)
     return meaning is not None and meaning.retryable
 
 
 def normalized(word: str) -> str:
-    """Write a word as the table does: lower case, underscores, without the prefix of an enumeration."""
-    word = word.strip()
+    """Write a word as the table does: lower case, underscores, without the prefix of an enumeration.
+
+    `FinishReason.MAX_TOKENS` is what Python makes of the member of an enumeration, and scripts write it down.
+    """
+    word = ENUMERATION.sub("", word.strip())
     word = (word if word.isupper() else HUMP.sub("_", word)).lower().replace("-", "_").replace(" ", "_")
     for prefix in PREFIXES:
         if word.startswith(prefix) and word not in WORDS:

@@ -61,7 +61,7 @@ def read(body: Body) -> Answer:
 
 
 def _flagged(results: list[Body], tally: Tally) -> bool | None:
-    """Tell whether any result is flagged; None where none says (Mistral has only categories)."""
+    """Return whether any result is flagged; None if no result has the key (Mistral has only categories)."""
     flags = [tally.flag(result.get("flagged")) for result in results]
     return True if True in flags else False if False in flags else None
 

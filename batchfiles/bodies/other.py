@@ -1,4 +1,4 @@
-"""A body of an endpoint without columns of its own (images, videos), or no answer at all: the little that all bodies have."""
+"""Bodies of endpoints without special columns (images, videos), and bodies without an answer: the fields that all bodies have."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from batchfiles.bodies.tally import Tally
 __all__ = ["UNRECOGNIZED", "read"]
 
 UNRECOGNIZED: Final = "unrecognized_body"
-"""The error code of a body that is no answer to the request."""
+"""The error code of a body that does not answer the request."""
 
 HOLDERS: Final = ("choices", "output", "data", "results", "candidates")
 """Keys that hold the answer in bodies of every family."""
 
 PROMPTS: Final = frozenset({"messages", "input", "prompt", "contents"})
-"""Keys of a request that hold what the model shall work on."""
+"""Keys of a request that hold the input of the model."""
 
 NAMED: Final = frozenset({"model", "messages", "contents"})
-"""Without one of these it may be the answer of some service of one's own."""
+"""A body without any of these may be the answer of a private service."""
 
 PARAMETERS: Final = PROMPTS | {
     "model", "max_tokens", "max_completion_tokens", "max_output_tokens", "temperature", "top_p", "top_k", "n", "stop", "stream",
@@ -39,7 +39,7 @@ def read(body: Body) -> Answer:
     """Read model, id, time and token counts, where there are any.
 
     Returns:
-        What it says, never `carried`; `failed` where it is an error object, holds one, or its `status` says so (videos do);
+        The answer, never `carried`; `failed` if it is an error object, holds one, or its `status` is a failure (videos);
         `no_response` where the place of the answer is empty, or where it is the request itself.
     """
     tally = Tally()
@@ -47,6 +47,8 @@ def read(body: Body) -> Answer:
     wrong = None
     if fault.stated(body) or fault.is_alone(body):
         outcome = "failed"  # `{"object": "error", "message": …}` is how vLLM wrote errors
+    elif outcome == "failed":
+        wrong = status.fault(body["status"])
     elif outcome == "succeeded":
         wrong = _what_is_wrong(body)
         outcome = "no_response" if wrong else outcome
@@ -71,7 +73,7 @@ def read(body: Body) -> Answer:
 
 
 def _what_is_wrong(body: Body) -> Fault | None:
-    """Tell why a body is no answer of any endpoint; None where it may be one."""
+    """Return why a body can't be the answer of any endpoint; None if it may be one."""
     holders = [key for key in HOLDERS if key in body]
     if holders and all(body[key] in EMPTY for key in holders):
         return choices.no_answer(holders[0])
@@ -84,7 +86,7 @@ EMPTY: Final[tuple[object, ...]] = (None, [], {}, [{}], [None])
 
 
 def is_request(body: Body) -> bool:
-    """Tell whether a body is a request sent back: messages of which none answers the last, or only keys of a request."""
+    """Return whether a body is the request, sent back: messages without an answer to the last, or only keys of a request."""
     if PROMPTS.isdisjoint(body):
         return False
     messages = body.get("messages")

@@ -28,14 +28,16 @@ ToolCall = dict[str, str | None]
 
 
 def is_message(body: Body) -> bool:
-    """Tell whether a body is an Anthropic message: content blocks at the top."""
+    """Tell whether a body is an Anthropic message: content blocks at the top, or one key deeper, as in its own batches."""
+    if type(body.get("message")) is dict and "stop_reason" in body["message"]:
+        body = body["message"]
     if type(body.get("content")) is not list and type(body.get("content")) is not str:
         return False
     return body.get("type") == "message" or "stop_reason" in body or body.get("role") == "assistant"
 
 
 def is_candidates(body: Body) -> bool:
-    """Tell whether a body is Gemini's: candidates, or the block of a prompt."""
+    """Return whether a body is Gemini's: candidates, or the block of a prompt."""
     candidates = body.get("candidates")
     if type(candidates) is list and candidates and type(candidates[0]) is dict:
         return not KEYS_OF_A_CANDIDATE.isdisjoint(candidates[0])
@@ -47,7 +49,7 @@ KEYS_OF_A_CANDIDATE: Final = frozenset({"content", "finishReason", "finish_reaso
 
 
 def is_single_message(body: Body) -> bool:
-    """Tell whether a body has a message of the assistant at the top, without choices: Cohere v2, Ollama."""
+    """Return whether a body has a message of the assistant at the top, without choices: Cohere v2, Ollama."""
     message = body.get("message")
     return type(message) is dict and message.get("role") == "assistant"
 
@@ -55,12 +57,14 @@ def is_single_message(body: Body) -> bool:
 def read_message(body: Body) -> Answer:
     """Read an Anthropic message [Messages API].
 
-    `input_tokens` of it leaves out what came from the cache and what was written to it: here it is the whole.
+    Its `input_tokens` excludes tokens read from the cache and written to it; here they are included.
 
     Returns:
-        What it says. A refusal is filtered; what explains it is in `refusal`.
+        The answer. A refusal is filtered; its explanation is in `refusal`.
     """
     tally = Tally()
+    if "content" not in body:
+        body = _object(body.get("message"))
     blocks = body.get("content")
     calls: list[ToolCall] = []
     texts, others = blocks, 0
@@ -96,10 +100,10 @@ SPOKEN: Final = ("text", "thinking", "redacted_thinking")
 def read_candidates(body: Body) -> Answer:
     """Read what Gemini answers [GenerateContentResponse]; keys may be written with underscores, as its SDK for Python does.
 
-    Thoughts are no part of `candidatesTokenCount`: here they are of the output.
+    `candidatesTokenCount` does not include thoughts; the output tokens here do.
 
     Returns:
-        What it says. A prompt that was blocked has no candidate, and is filtered.
+        The answer. A prompt that was blocked has no candidate, and is filtered.
     """
     tally = Tally()
     found = [_candidate(candidate, tally) for candidate in tally.mappings(body.get("candidates"))]
@@ -160,7 +164,7 @@ def _candidate(candidate: Body, tally: Tally) -> Candidate:
     end = choices.with_error(None, _either(candidate, "finishReason", "finish_reason"), tally)
     if end.finish_reason == "stop" and calls:
         end = end._replace(finish_reason="tool_calls")
-    elif not content and end.finish_reason is None:
+    elif not content:
         end = choices.without_answer(end, "content")
     if end.outcome == "failed":
         message = _either(candidate, "finishMessage", "finish_message")
@@ -201,12 +205,12 @@ def read_single_message(body: Body) -> Answer:
 
 
 def is_converse(body: Body) -> bool:
-    """Tell whether a body is that of Bedrock's Converse: a message in `output`."""
+    """Return whether a body comes from Bedrock's Converse: a message in `output`."""
     return type(body.get("output")) is dict and type(body["output"].get("message")) is dict
 
 
 def read_converse(body: Body) -> Answer:
-    """Read an answer of Amazon Bedrock [Converse]; tokens of the cache stand beside `inputTokens`, as Anthropic has it.
+    """Read an answer of Amazon Bedrock [Converse]; `inputTokens` does not include cache tokens, as in Anthropic's API.
 
     Returns:
         What it says.
@@ -289,7 +293,7 @@ def _call(call_id: object, name: object, arguments: object, tally: Tally) -> Too
 
 
 def _sum(counts: list[int | None]) -> int | None:
-    """Add counts that are parts of one; None where none is there, or the sum fits no column."""
+    """Add the parts of a count; None if there are none, or the sum fits no column."""
     total = sum(count for count in counts if count is not None)
     return None if counts.count(None) == len(counts) or total not in INT64 else total
 

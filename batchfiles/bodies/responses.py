@@ -25,7 +25,7 @@ BODY_KEYS: Final = frozenset({
 })  # fmt: skip
 
 MESSAGE_KEYS: Final = frozenset({"type", "id", "status", "role", "phase", "content"})
-"""`phase` tells commentary from the final answer."""
+"""`phase` separates commentary from the final answer."""
 
 TEXT_KEYS: Final = frozenset({"type", "text"})
 PLAIN_TEXT: Final = TEXT_KEYS | {"annotations", "logprobs"}
@@ -44,16 +44,24 @@ COMPLETE: Final = (None, "completed")
 """The status of a message that is whole; some servers leave it out."""
 
 TEXTS: Final = ("output_text", "text")
-"""Types of a part that is a text; the second is that of other servers."""
+"""Types of a text part; other servers write the second."""
 
 COMMENTARY: Final = "commentary"
-"""The phase of a message that is said on the way, before a call or the answer."""
+"""The phase of an intermediate message, before a call or the answer."""
 
 ANSWERS: Final = ("assistant", None)
 """The role of a message that is an answer; Fireworks repeats those of the request before it."""
 
-TOOL_OUTPUTS: Final = frozenset({"function_call_output", "custom_tool_call_output"})
+TOOL_OUTPUTS: Final = frozenset({
+    "function_call_output", "custom_tool_call_output", "computer_call_output", "local_shell_call_output", "shell_call_output",
+    "apply_patch_call_output", "mcp_approval_response",
+})  # fmt: skip
 """The answer to a call, which is not open then."""
+
+CLIENT_CALLS: Final = frozenset({
+    "computer_call", "local_shell_call", "shell_call", "apply_patch_call", "mcp_approval_request"
+})  # fmt: skip
+"""Calls that have no column and wait for an answer of the client [OpenAI, OpenAPI document: OutputItem]."""
 
 
 class Message(NamedTuple):
@@ -62,7 +70,7 @@ class Message(NamedTuple):
     Attributes:
         text: The text of all its parts.
         is_whole: Whether it is finished.
-        is_commentary: Whether it is no part of the answer.
+        is_commentary: Whether it is not part of the answer.
     """
 
     text: str
@@ -78,16 +86,20 @@ class Output(NamedTuple):
         refusals: The words in which the model refused.
         reasoning: The pieces of reasoning.
         calls: The tool calls.
+        waiting: The ids of calls that have no column, and wait for the client as the others do.
         answered: The ids of calls whose answer stands in the output too.
+        is_cut: Whether a call is not finished.
         others: How many items are of a kind that has no column.
-        is_empty: Whether there is no item of the model's.
+        is_empty: Whether the model wrote no item.
     """
 
     messages: list[Message]
     refusals: list[str]
     reasoning: list[str]
     calls: list[dict[str, str | None]]
+    waiting: list[object]
     answered: list[object]
+    is_cut: bool
     others: int
     is_empty: bool
 
@@ -97,10 +109,10 @@ def read(body: Body) -> Answer:
 
     The text is that of the last message that is whole: where there are several, the first is often a fragment
     (opentargets/mira#70: in all 557 of 233,124 real lines that had several). If none is whole, it is the last one with
-    words in it. Commentary is no answer, and only in `texts`.
+    words in it. Commentary is not an answer and is only in `texts`.
 
     Returns:
-        What it says; the outcome follows its `status` and `error`, and a last message that is not finished.
+        The answer; its outcome follows its `status` and `error`, and a last message that is not finished.
     """
     tally = Tally()
     tally.more(body, BODY_KEYS)
@@ -145,7 +157,7 @@ def _last_whole(messages: list[Message]) -> str | None:
 
 
 def _end(body: Body, found: Output, tally: Tally) -> choices.End:
-    """Say in the words of chat how a response ended: it has no reason of its own but for the incomplete ones."""
+    """Return the finish reason of a response in the words of chat: only incomplete responses state a reason."""
     outcome = status.outcome(body.get("status"), tally)
     details, reason = body.get("incomplete_details"), None
     if details is not None:
@@ -154,19 +166,23 @@ def _end(body: Body, found: Output, tally: Tally) -> choices.End:
         reason, _ = finish_reasons.read(details.get("reason"), tally)
         if reason is not None and outcome == "succeeded":
             outcome = "incomplete"
+    elif outcome == "succeeded" and found.is_cut:
+        outcome = "incomplete"
     elif body.get("status") == "completed":
-        is_open = any(call["id"] is None or call["id"] not in found.answered for call in found.calls)
+        called = [*(call["id"] for call in found.calls), *found.waiting]
+        is_open = any(call_id is None or call_id not in found.answered for call_id in called)
         reason = "tool_calls" if is_open else "stop"
+    wrong = status.fault(body.get("status"))
     if fault.stated(body):
-        outcome = "failed"
-    end = choices.End(reason, outcome, None)
+        outcome, wrong = "failed", None
+    end = choices.End(reason, outcome, wrong)
     return choices.without_answer(end, "output") if found.is_empty else end
 
 
 def _output(items: object, tally: Tally) -> Output:
     """Read the output items; of a kind without a column only that there is one."""
-    found = Output([], [], [], [], [], 0, is_empty=True)
-    others = seen = 0
+    found = Output([], [], [], [], [], [], is_cut=False, others=0, is_empty=True)
+    others = seen = cut = 0
     for item in tally.mappings(items):
         kind = item.get("type")
         if kind == "message" or (kind is None and "content" in item and "role" in item):  # Fireworks leaves the type out
@@ -177,17 +193,21 @@ def _output(items: object, tally: Tally) -> Output:
         elif kind == "reasoning":
             found.reasoning.extend(_reasoning(item, tally))
         elif kind == "function_call":
+            cut += item.get("status") == "incomplete"
             found.calls.append(_call(item, "arguments", FUNCTION_KEYS, tally))
         elif kind == "custom_tool_call":
+            cut += item.get("status") == "incomplete"
             found.calls.append(_call(item, "input", CUSTOM_KEYS, tally))
         else:
             tally.carried = False
             if type(kind) is str and kind in TOOL_OUTPUTS:
-                found.answered.append(item.get("call_id"))
+                found.answered.append(item.get("call_id") or item.get("approval_request_id"))
             else:
                 others += 1
+                if type(kind) is str and kind in CLIENT_CALLS:
+                    found.waiting.append(item.get("call_id") or item.get("id"))
         seen += 1
-    return found._replace(others=others, is_empty=not seen)
+    return found._replace(is_cut=cut > 0, others=others, is_empty=not seen)
 
 
 def _message(item: Body, messages: list[Message], refusals: list[str], tally: Tally) -> None:
@@ -206,7 +226,7 @@ def _message(item: Body, messages: list[Message], refusals: list[str], tally: Ta
             tally.more(part, REFUSAL_KEYS)
         elif kind == "output_audio":
             _add(part, "transcript", texts, tally)
-            tally.carried = False  # the sound is in no column
+            tally.carried = False  # the audio is in no column
         else:
             tally.carried = False
     if texts:

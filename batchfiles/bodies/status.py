@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
+from batchfiles.bodies.fault import Fault
 from batchfiles.bodies.tally import Tally
 
-__all__ = ["outcome"]
+__all__ = ["fault", "outcome"]
 
 OUTCOMES: Final = {
     "completed": "succeeded",
@@ -30,3 +31,8 @@ def outcome(status: object, tally: Tally) -> str:
         tally.carried = tally.carried and word is None
         return "succeeded"
     return OUTCOMES[word]
+
+
+def fault(status: object) -> Fault | None:
+    """Return what is wrong with a body whose status says that it failed, for one that holds no error: the word is its code."""
+    return Fault(status) if type(status) is str and OUTCOMES.get(status) == "failed" else None

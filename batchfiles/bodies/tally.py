@@ -33,7 +33,7 @@ HOLLOW: Final = (list, dict, str)
 def whole(value: object) -> int | None:
     """Return an integer of 64 bits, also one that is written as a float, as protobuf's `Struct` does: `429.0` is 429.
 
-    Beyond 2**53 a float may be another integer that was rounded, so that it is none.
+    Beyond 2**53 a float may be a different integer after rounding, so it is not read as one.
     """
     if type(value) is int:
         return value if value in INT64 else None
@@ -41,14 +41,14 @@ def whole(value: object) -> int | None:
 
 
 def says_nothing(value: object, *, empty: bool = False) -> bool:
-    """Tell whether a value is null, or an object whose values are all null, however deep.
+    """Return whether a value is null, or an object whose values are all null, at any depth.
 
     A table has the same keys in every row: who writes results back from one (polars, DuckDB) leaves an object of nulls where
     there was a null.
 
     Args:
         value: Any JSON value.
-        empty: Whether empty texts, lists and objects, a zero and a false say nothing either.
+        empty: Whether empty texts, lists and objects, a zero and a false count as null too.
     """
     waiting = [value]
     while waiting:
@@ -133,7 +133,7 @@ class Tally:
     def items(self, value: object) -> list[Any]:
         """Return a list, a null as an empty one, and a single object as the only item: SGLang writes that.
 
-        An empty object is no item, neither alone nor in a list.
+        An empty object does not count as an item, neither alone nor in a list.
         """
         if type(value) is list:
             return value if all(value) else [item for item in value if item != {}]

@@ -1,8 +1,8 @@
-"""The token counts, in every dialect, brought to one arithmetic: the parts lie within their whole.
+"""The token counts of all providers, normalized: each part is included in its total.
 
 Chat says prompt and completion, Responses input and output, and LiteLLM mixes them in one object. Providers have other names for
-cached tokens, and some count reasoning or cached tokens beside the whole instead of within it. The numbers themselves show which
-of the two it is, so that the provider need not be known.
+cached tokens, and some count reasoning or cached tokens outside the total instead of inside it. The numbers themselves show which
+of the two it is, so the provider need not be known.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ OUTPUT_DETAILS: Final = ("completion_tokens_details", "output_tokens_details", "
 """Where the parts are listed: chat, Responses, transcriptions (`input_token_details`), and spellings seen elsewhere."""
 
 CACHED: Final = (
-    "cached_tokens",  # OpenAI and most others in the details; Moonshot beside the counts
+    "cached_tokens",  # OpenAI and most others in the details; Moonshot next to the counts
     "prompt_cache_hit_tokens",  # DeepSeek
     "cache_read_input_tokens",  # Anthropic, and LiteLLM and Databricks for it
     "cache_read_tokens",  # gateways
@@ -50,10 +50,10 @@ CACHE_WRITE: Final = (
     "cache_write_input_tokens",
 )
 REASONING: Final = (
-    "reasoning_tokens",  # in the details; SGLang and Perplexity beside the counts
+    "reasoning_tokens",  # in the details; SGLang and Perplexity next to the counts
     "thinking_tokens",
 )
-"""The names of a part, in the details or beside the counts; the first that is not 0 counts."""
+"""The names of a part, in the details or next to the counts; the first that is not 0 counts."""
 
 CACHE_BESIDE: Final = frozenset({"cache_read_input_tokens", "cache_creation_input_tokens"})
 """Anthropic's own words. Without a total they come with its arithmetic: `input_tokens` are those that were neither read from
@@ -83,8 +83,8 @@ def read(usage: object, tally: Tally) -> Counts:
         tally: Counts what does not fit; notes `token_sum`.
 
     Returns:
-        The counts, None where nothing is said. Input includes cached and written tokens, output those of reasoning, wherever the
-        numbers show that the provider left them out; the total is as the provider says.
+        The counts, None where they are missing. Input includes cached and written tokens, output those of reasoning, wherever the
+        numbers show that the provider left them out; the total is the provider's.
     """
     if type(usage) is not dict:
         if usage is not None:
@@ -131,7 +131,7 @@ def settled(stated: tuple[object, ...], tally: Tally, *, cache_beside: bool = Fa
     Args:
         stated: The six counts in the order of `Counts`, as the body has them.
         tally: Counts what does not fit; notes `token_sum`.
-        cache_beside: Whether cached and written tokens are known to be beside the input, as Anthropic has it.
+        cache_beside: Whether the input is known to exclude cached and written tokens, as in Anthropic's API.
 
     Returns:
         As `read`.
@@ -157,7 +157,7 @@ def _parts(usage: Mapping[str, Any], tally: Tally) -> list[Any]:
     """Look for cached, written and reasoning tokens wherever providers put them.
 
     Returns:
-        For each the first count that is not 0, a 0 where there are only zeros, None where there is none.
+        For each the first count that is not 0, 0 if all are 0, None without counts.
     """
     found: list[Any] = [None, None, None]
     for names, keys in ((OF_INPUT, INPUT_DETAILS), (OF_OUTPUT, OUTPUT_DETAILS)):
@@ -187,14 +187,14 @@ def _look(place: Mapping[str, Any], names: Mapping[str, int], found: list[Any]) 
 def _within(found: Counts, tally: Tally, *, beside: bool) -> Counts:
     """Bring the parts into their wholes.
 
-    Where the total is more than input and output, the difference names the part that was counted beside them: xAI's reasoning
+    If the total is more than input and output, the difference shows the part that they exclude: xAI's reasoning
     (input + completion + reasoning = total), a gateway's cached tokens. A part that is larger than its whole was counted beside
-    it, too, whatever the total says: Perplexity's reasoning, LiteLLM's old cache writes.
+    it too, for any total: Perplexity's reasoning, LiteLLM's old cache writes.
 
     Args:
         found: The counts as they are stated.
         tally: Notes `token_sum` where input and output are not the total and no part explains it.
-        beside: Whether cached and written tokens are known to stand beside the input.
+        beside: Whether the input is known to exclude cached and written tokens.
     """
     if found[0] is None or found[1] is None or any(each is not None and each < 0 for each in found):
         return found

@@ -1,7 +1,7 @@
-"""How the numbers of a vector are written, which is decided by the request and not said by the answer.
+"""How the numbers of a vector are encoded: the request decides it, and the answer does not state it.
 
-A list of numbers needs no rule. A text is base64 of the numbers in the type that the request asked for; without a word of it,
-of little-endian float32, as OpenAI writes it. Whatever it was, the values come out as little-endian float32.
+A list of numbers needs no rule. A text is base64 of the numbers in the type that the request asked for; by default,
+of little-endian float32, as OpenAI writes it. The values are always returned as little-endian float32.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ class Encoding(NamedTuple):
     """The type of the numbers of a vector.
 
     Attributes:
-        name: One of `DECODERS`, or a word that nobody here knows: then a text can't be read.
+        name: One of `DECODERS`, or an unknown word: then a text can't be read.
         big: Whether a number of several bytes begins with its highest byte.
         bits: Whether each number holds eight dimensions, a bit each.
     """
@@ -74,7 +74,7 @@ def named_encoding(name: object) -> Encoding | None:
 
 
 def _named(value: object) -> Encoding | None:
-    """Read the value of a key: a name, a list with one, or nothing. Of several, each vector says which it is."""
+    """Read the value of a key: a name, a list with one, or nothing. With several, each vector states its type."""
     if type(value) is list and len(value) == 1:
         value = value[0]
     if type(value) is not str:
@@ -86,7 +86,7 @@ def decoded(text: str, encoding: Encoding) -> bytes:
     """Return the values of a text as little-endian float32.
 
     Raises:
-        ValueError: The text is not base64, or can't hold numbers of this type; the message says why.
+        ValueError: The text is not base64, or can't hold numbers of this type; the message states why.
     """
     try:
         data = binascii.a2b_base64(text, strict_mode=True)
@@ -114,7 +114,7 @@ NO_EXPONENT: Final = (b"\0", b"\x80")
 
 
 def _is_denormal(data: bytes) -> bool:
-    """Tell whether no value is a normal number, and not all are 0: no model gives such a vector."""
+    """Return whether no value is a normal number and not all are 0: models never give such a vector."""
     if data[3::4].strip(b"\0\x80") or max(data[2::4]) >= 0x80:
         return False
     return bool(data[2::4].strip(b"\0") or data[1::4].strip(b"\0") or data[0::4].strip(b"\0"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from batchfiles.campaign.manifest import Manifest, Part, read_manifest
 from batchfiles.campaign.names import RESULT_NAME, stem_of
@@ -28,12 +28,20 @@ class CampaignFiles:
         retries: Request files that repeat requests of the parts.
         results: Output files and error files, sorted by name.
         others: Batch files that the manifest knows nothing of and whose names don't tell.
+        passed_over: Files whose names are not those of JSONL files, and folders.
     """
 
     parts: tuple[Source, ...]
     retries: tuple[Source, ...]
     results: tuple[Source, ...]
     others: tuple[Source, ...]
+    passed_over: tuple[Place, ...]
+
+    def requests(self) -> list[Source]:
+        """Return the parts, as found in a folder in which all else is passed over."""
+        besides = [source.remote or source.path for source in (*self.retries, *self.results, *self.others)]
+        passed_over = (*(place for place in besides if place is not None), *self.passed_over)
+        return [*self.parts[:-1], *(replace(part, passed_over=passed_over) for part in self.parts[-1:])]
 
 
 class Campaign:
@@ -83,7 +91,9 @@ class Campaign:
         Raises:
             FileError: A part is not there, or the system does not let us look.
         """
-        there = {source.file_name: source for source in expand([self.folder]) if source.file_name is not None}
+        found = expand([self.folder])
+        passed_over = tuple(place for source in found for place in source.passed_over)
+        there = {source.file_name: replace(source, passed_over=()) for source in found if source.file_name is not None}
         named = {part.file: there.pop(part.file) for part in self.manifest.parts if part.file in there}
         for part in self.manifest.parts:
             if part.file not in named and not part.retry_of:
@@ -95,6 +105,7 @@ class Campaign:
             retries=tuple(source for name, source in named.items() if name in repeating),
             results=tuple(source for name, source in there.items() if name in results),
             others=tuple(source for name, source in there.items() if name not in results),
+            passed_over=passed_over,
         )
 
 
@@ -111,10 +122,10 @@ def campaign_of(folder: str | os.PathLike[str] | RemotePath) -> Campaign | None:
 
 
 def changed_parts(files: Iterable[tuple[Place | None, Source]]) -> list[Finding]:
-    """Compare parts of campaigns with what their manifests say of their bytes: a disk or a copy may have damaged them.
+    """Compare the bytes of campaign parts with their manifests: a disk or a copy may have damaged them.
 
     Args:
-        files: Where each file is, and where its bytes are read; other files than parts are passed over.
+        files: Where each file is, and where its bytes are read; files that are not parts are skipped.
 
     Returns:
         A warning for each part that has other bytes than it was made with.
@@ -134,7 +145,7 @@ def changed_parts(files: Iterable[tuple[Place | None, Source]]) -> list[Finding]
         campaign = campaigns[place.parent]
         part = None if campaign is None else next((part for part in campaign.manifest.parts if part.file == place.name), None)
         if part is not None and _sha256(source) != part.sha256.lower():
-            words = "The part has other bytes than its manifest says: it was changed or damaged since it was made."
+            words = "The bytes of the part differ from its manifest: it was changed or damaged since it was made."
             found.append(Finding(code="changed_part", message=words, severity="warning", path=source.name))
     return found
 
@@ -170,4 +181,4 @@ def _requests_of(source: SourceLike, filesystem: object) -> Iterator[SourceLike]
     if campaign is None:
         yield source
     else:
-        yield from campaign.files().parts
+        yield from campaign.files().requests()

@@ -86,11 +86,11 @@ class Collector:
         return batch
 
     def _is_early(self, state: PartState, batch: Batch) -> bool:
-        """Tell whether the files that a batch promises are still to come."""
+        """Return whether the files that a batch promises are still to come."""
         return lacks_files(batch) and not self._has_lasted(state, "it names no files", LATE)
 
     def _has_lasted(self, state: PartState, why: str, patience: timedelta) -> bool:
-        """Tell whether something odd has been so for too long; by the journal, for each look may be another process's."""
+        """Return whether something odd has been so for too long; by the journal, for each look may be another process's."""
         if state.odd_since is None:
             self._ledger.note("odd", part=state.name, batch_id=state.batch_id, why=why)
             return False

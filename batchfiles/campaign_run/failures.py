@@ -20,14 +20,14 @@ LISTED = 5
 
 
 def is_queue_full(error: APIError) -> bool:
-    """Tell whether a batch could not be made for want of room: there may be some later."""
+    """Return whether a batch could not be made for want of room: there may be some later."""
     if QUEUE_CODE in (error.code or "") or QUEUE_CODE in error.reason:
         return True
     return isinstance(error, RateLimited) and error.code not in NO_MONEY
 
 
 def lacks_room(batch: Batch) -> bool:
-    """Tell whether a batch failed for want of room, and for nothing else."""
+    """Return whether a batch failed for want of room, and for nothing else."""
     errors = batch.errors.data if batch.errors is not None else []
     return batch.status == "failed" and bool(errors) and all(error.code == QUEUE_CODE for error in errors)
 

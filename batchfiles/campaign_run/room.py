@@ -45,5 +45,5 @@ class Room:
         self.refused = 0
 
     def is_open(self, now: float, *, alone: bool) -> bool:
-        """Tell whether another batch is worth an attempt."""
+        """Return whether another batch is worth an attempt."""
         return not self._full or (alone and now >= self._until)

@@ -65,7 +65,7 @@ def run(
         client: The service, or a function that connects to it, which is called when something is to be asked and not before;
             None makes a `Client()` of the environment.
         endpoint: Where the requests go; None takes the `url` of the requests.
-        completion_window: How long a batch may take, in the words of the service: `24h` at OpenAI, up to `14d` elsewhere.
+        completion_window: How long a batch may take, in the format of the service: `24h` for OpenAI, up to `14d` elsewhere.
         output_expires_after: When the service is to delete the files of results; a number counts the seconds from their making.
         limits: What one file may be: the requests are checked and split by it.
         max_parallel: Batches that may be at the service at once.

@@ -152,7 +152,7 @@ class Sender:
         """Return the id of the file of a part, which is at the service and processed.
 
         Raises:
-            APIError: The service said no, or could not process the file.
+            APIError: The service refused, or could not process the file.
             TransportError: It could not be reached.
             FileError: The part can't be read.
         """

@@ -59,7 +59,7 @@ class Target:
             raise ValueError(f"{self.output} is in the campaign folder, whose files are joined: write the table elsewhere")
 
     def is_there(self, ours: Collection[str]) -> bool:
-        """Tell whether the table is there, and is one that this campaign wrote."""
+        """Return whether the table is there, and is one that this campaign wrote."""
         return self.key is not None and self.key in ours and self._exists()
 
     def refuse_foreign(self, ours: Collection[str], *, force: bool) -> None:

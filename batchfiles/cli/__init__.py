@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-# `signal` and `typing` take longer to import than a Ctrl-C may: this is what the module of the interpreter is for.
+# `signal` and `typing` take longer to import than a Ctrl-C may: so the built-in module is used.
 import _signal  # type: ignore[import-not-found]
 import os
 
@@ -23,6 +23,6 @@ def program() -> NoReturn:
 
 
 def interrupted(_number: int, _frame: FrameType | None) -> NoReturn:
-    """End before anything has begun, and so without cleaning up; `main` does better as soon as it is there."""
+    """Exit without cleanup, because nothing has started; `main` replaces this handler once it is imported."""
     os.write(2, b"batchfiles: interrupted\n")
     os._exit(130)

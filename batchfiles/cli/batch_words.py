@@ -77,7 +77,7 @@ def _facts(batch: Batch, source: Source | None) -> Iterator[tuple[str, str]]:
     if source is not None:
         yield "file", source.name
     if batch.endpoint or batch.model:
-        yield "endpoint", ", ".join(filter(None, (batch.endpoint, batch.model)))
+        yield "endpoint" if batch.endpoint else "model", ", ".join(filter(None, (batch.endpoint, batch.model)))
     yield "requests", f"{counts.total:,}: {counts.completed:,} completed, {counts.failed:,} failed ({batch.progress:.0%} done)"
     if batch.usage is not None:
         usage = batch.usage

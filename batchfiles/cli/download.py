@@ -58,7 +58,7 @@ def download(context: click.Context, names: tuple[str, ...], *, folder: str | No
         0   all results are there
         1   the same, but a batch failed at its validation and has none, or its file of errors is gone at the service
         2   wrong usage, or no key
-        3   the service said no, or nothing; the disk did
+        3   the service refused or did not answer; a file can't be written
         4   a batch is not finished yet; the results of the others are there
     """  # noqa: D301 - click wants its \b
     from batchfiles.api.flows.downloading import GONE
@@ -101,8 +101,8 @@ def _finished(client: Client, named: NamedBatch) -> Batch | None:
 
     batch = client.batches.retrieve(named.id)
     if batch.is_terminal:
-        try:
-            return client.wait(named.id, timeout=0)  # it logs notes; one that is completed may not name its files yet
+        try:  # one that is completed may not name its files yet; it says what could not be read
+            return client.wait(named.id, timeout=0)
         except StillRunning:
             click.echo(visible(f"{batch.id}: {batch.status}, but its files are not named yet"), err=True)
             return None

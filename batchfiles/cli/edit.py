@@ -12,7 +12,7 @@ from batchfiles.cli.options import counts_option, files_argument, force_option, 
 from batchfiles.cli.progress import Progress, total_of
 from batchfiles.cli.report_json import report_json
 from batchfiles.cli.targets import check_targets, place_of, refuse_two_on_stdout
-from batchfiles.cli.validate import plural, size
+from batchfiles.cli.validate import not_read_lines, plural, size
 
 if TYPE_CHECKING:
     from batchfiles.jobs.edit import EditReport
@@ -109,6 +109,7 @@ def edit(
 def summary(report: EditReport, output: str) -> list[str]:
     """Return the words about an edit."""
     lines = [*first_findings(report.findings), *words_of_lines(report.blank_lines)]
+    lines += not_read_lines(report.not_read, report.examples)
     if report.bad_lines:
         what = "left out" if report.dropped else "copied as they are"
         lines.append(f"{plural(report.bad_lines, 'line')} that can't be changed, {what}")

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from batchfiles.nearest import instead_of
 
-__all__ = ["Condition", "FailOn", "those_that_hold"]
+__all__ = ["Condition", "FailOn", "fail_on_option", "failures"]
 
 CONDITION = re.compile(r"\s*(?P<name>\w+)\s*(?:>\s*(?P<limit>\d+(?:\.\d+)?)\s*(?P<percent>%)?\s*)?", re.ASCII)
 
@@ -34,7 +34,7 @@ class Condition:
     percent: bool = False
 
     def holds(self, count: int, total: int) -> bool:
-        """Tell whether there are more than the limit, of so many in all."""
+        """Return whether there are more than the limit, of so many in all."""
         return count * 100 > self.limit * total if self.percent else count > self.limit
 
 
@@ -73,12 +73,30 @@ class FailOn(Base):
         return Condition(text.strip(), match["name"], Fraction(match["limit"] or 0), match["percent"] is not None)
 
 
-def those_that_hold(conditions: Iterable[Condition], counts: Mapping[str, int], total: int) -> list[Condition]:
-    """Return the conditions that came true.
+def fail_on_option(counted: Sequence[str]) -> Callable[[Any], Any]:
+    """Return the option; it may be repeated, so that its value is a tuple of lists.
 
     Args:
-        conditions: What was asked for.
-        counts: What was counted, by name.
-        total: The requests that a percentage is a part of.
+        counted: The names of what the command counts.
     """
-    return [condition for condition in conditions if condition.holds(counts[condition.name], total)]
+    return click.option(
+        "--fail-on",
+        type=FailOn(counted),
+        multiple=True,
+        metavar="LIST",
+        help="Exit with 1 if there are any, or more than that: malformed, 'failed>10', 'failed>1%', with commas between. The "
+        f"names: {', '.join(counted)}.",
+    )
+
+
+def failures(lists: Iterable[Iterable[Condition]], counts: Mapping[str, int], total: int, noun: str) -> list[str]:
+    """Say which conditions came true.
+
+    Args:
+        lists: The value of the option.
+        counts: What was counted, by name.
+        total: What a percentage is a part of.
+        noun: What that is: requests, or results.
+    """
+    held = [condition for some in lists for condition in some if condition.holds(counts[condition.name], total)]
+    return [f"{condition.text}: {counts[condition.name]:,} of {total:,} {noun}" for condition in held]

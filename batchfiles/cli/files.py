@@ -51,7 +51,7 @@ def files(context: click.Context) -> None:
     Exit codes:
         0   done
         2   wrong usage, or no key
-        3   the service said no, or nothing; there is no such file; the disk said no
+        3   the service refused or did not answer; unknown file id; a file can't be written
     """  # noqa: D301 - click wants its \b
     if context.invoked_subcommand is None:  # the releases of click don't agree on what this is
         click.echo(context.get_help(), err=True)
@@ -80,7 +80,7 @@ def upload(paths: tuple[str, ...], *, purpose: str, expires_after: int | None, a
     Exit codes:
         0   done
         2   wrong usage, or no key
-        3   the service said no, or nothing; a file can't be read
+        3   the service refused or did not answer; a file can't be read
     """  # noqa: D301 - click wants its \b
     from batchfiles.api.batch_request import BatchFileExpirationAfter
 
@@ -111,7 +111,7 @@ def list_files(*, purpose: str | None, limit: int, everything: bool, as_json: bo
     Exit codes:
         0   done
         2   wrong usage, or no key
-        3   the service said no, or nothing
+        3   the service refused or did not answer
     """  # noqa: D301 - click wants its \b
     most = None if everything else limit
     with service.connect() as client:
@@ -141,7 +141,7 @@ def get(ids: tuple[str, ...], *, as_json: bool, service: Service) -> None:
     Exit codes:
         0   done
         2   wrong usage, or no key
-        3   the service said no, or nothing; there is no such file
+        3   the service refused or did not answer; unknown file id
     """  # noqa: D301 - click wants its \b
     with service.connect() as client:
         for number, file_id in enumerate(ids):
@@ -172,7 +172,7 @@ def download(file_id: str, *, output: str, force: bool, service: Service) -> Non
     Exit codes:
         0   done
         2   wrong usage, no key, or a file that exists
-        3   the service said no, or nothing; the disk did
+        3   the service refused or did not answer; a file can't be written
     """  # noqa: D301 - click wants its \b
     from batchfiles.streams.atomic import atomic_file, refuse_existing
     from batchfiles.streams.spool import Spool
@@ -212,7 +212,7 @@ def delete(context: click.Context, ids: tuple[str, ...], *, as_json: bool, servi
     Exit codes:
         0   done
         2   wrong usage, or no key
-        3   the service said no, or nothing; there is no such file
+        3   the service refused or did not answer; unknown file id
     """  # noqa: D301 - click wants its \b
     kept = 0
     with service.connect() as client:
@@ -230,7 +230,7 @@ def delete(context: click.Context, ids: tuple[str, ...], *, as_json: bool, servi
 
 
 def noted(file: FileObject) -> FileObject:
-    """Return a file, and say which of its values could not be read."""
+    """Return a file, and report which of its values could not be read."""
     for note in file.notes:
         say(f"{file.id}: {note}")
     return file

@@ -12,8 +12,11 @@ from batchfiles.cli.indented_json import ascii_json, indented_json, mended_json
 from batchfiles.cli.options import FilesOrPairs, files_or_pairs_argument, pairs_option
 from batchfiles.cli.progress import Progress, total_of
 from batchfiles.cli.terminal import visible
+from batchfiles.cli.validate import not_read_lines, plural
+from batchfiles.counts import EXAMPLES
 
 if TYPE_CHECKING:
+    from batchfiles.findings import Finding
     from batchfiles.jobs.get import Occurrence
 
 __all__ = ["get"]
@@ -65,8 +68,13 @@ def get(
         raise click.UsageError("--raw and --json can't be had together.")
     sources = expand(files)
     count = 0
+    not_read: list[str] = []
+    findings: list[Finding] = []
+    questions: set[bytes] = set()
+    without_request = 0
     with Progress("get", total_of(sources), quiet=raw or as_json) as progress:
-        for occurrence in find(custom_id, *sources, pairs=pairs, on_bytes=progress.add):
+        found = find(custom_id, *sources, pairs=pairs, on_bytes=progress.add, on_not_read=not_read.extend, notice=findings.append)
+        for occurrence in found:
             progress.close()  # the bar would stand in the same line
             if raw:
                 sys.stdout.buffer.write(occurrence.data + b"\n")
@@ -75,6 +83,20 @@ def get(
             else:
                 _print(occurrence, blank_line=count > 0)
             count += 1
+            if occurrence.role == "request" and occurrence.repeats is None:
+                questions.add(occurrence.data.strip())
+            without_request += occurrence.role == "result" and occurrence.requests is None
+    for finding in findings:
+        if finding.code == "line_too_long":
+            click.echo(visible(str(finding)), err=True)
+    for line in not_read_lines(len(not_read), {"not_read": not_read[:EXAMPLES]}):
+        click.echo(line, err=True)
+    if len(questions) > 1 and without_request:
+        click.echo(
+            f"{plural(without_request, 'result')} without a sign which of {len(questions)} different requests they answer: "
+            "--pair REQUESTS=RESULTS says it",
+            err=True,
+        )
     if not count:
         click.echo(visible(f"batchfiles: no line has the custom_id {custom_id!r}"), err=True)
         context.exit(1)

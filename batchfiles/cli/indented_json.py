@@ -106,7 +106,7 @@ def json_of_row(value: Any, *, for_people: bool = False) -> str:  # noqa: ANN401
 
     Args:
         value: The value.
-        for_people: Whether letters and NaN are written as they are, and not in ASCII and as null.
+        for_people: Whether letters and NaN are written literally instead of in ASCII and as null.
     """
     ensure_ascii = not for_people
     pieces: list[str] = []
@@ -132,6 +132,6 @@ def json_of_row(value: Any, *, for_people: bool = False) -> str:  # noqa: ANN401
 
 
 class _Piece(str):
-    """Text that is written as it is."""
+    """Text that is written unchanged."""
 
     __slots__ = ()

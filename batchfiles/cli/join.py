@@ -22,7 +22,7 @@ __all__ = ["join"]
 COUNTED = (*OUTCOMES, "unknown", "superseded", "conflicting", "duplicate", "parse_error", "unmatched", *counts_of("join"))
 
 
-@click.command(cls=FilesOrPairs, short_help="Put results beside their requests, every request accounted for.")
+@click.command(cls=FilesOrPairs, short_help="Join results to their requests, every request accounted for.")
 @files_or_pairs_argument
 @inputs_option
 @pairs_option
@@ -47,7 +47,7 @@ COUNTED = (*OUTCOMES, "unknown", "superseded", "conflicting", "duplicate", "pars
     "with_tables",
     multiple=True,
     metavar="TABLE",
-    help="A table of your own (Parquet, Arrow, CSV, JSONL, a folder of them): its columns stand behind the others. Repeatable.",
+    help="A table of your own (Parquet, Arrow, CSV, JSONL, a folder of them): its columns come after the others. Repeatable.",
 )
 @click.option("--id", "custom_id", metavar="TEXT", help="With --with: what makes the custom_id of a row: {{doc}}-{{chunk}}.")
 @csv_null_option
@@ -68,17 +68,17 @@ def join(
     with_prefix: str,
     **options: Unpack[SharedOptions],
 ) -> None:
-    """Put results beside their requests: a table with a row for each request, in the order of the requests.
+    """Join results to their requests: a table with a row for each request, in the order of the requests.
 
     FILE is a request file, an output file or an error file, in any mix, sorted by what the lines say; or a folder or a glob of
     them, or - for standard input. gzip, bz2 and zstd are read too.
 
-    Where request files have ids in common, each result belongs to one of them: the manifest of a campaign says to which, the
-    batch object beside the results (BATCH.json), their name (monday_output.jsonl), or --pair. Where nothing does, nothing is
-    written. A request line that is in two files, byte for byte, is one request.
+    If request files have ids in common, each result is assigned to one of them: by the manifest of a campaign, the
+    batch object next to the results (BATCH.json), their name (monday_output.jsonl), or --pair. If none decides, nothing is
+    written. A request line that two files contain byte for byte is one request.
 
     Every request has a row, with its outcome: succeeded, incomplete, failed, expired, cancelled, no_response, malformed or
-    missing. What else is found (results that nobody asked for, several results for a request) is counted and told on standard
+    missing. What else is found (results that nobody asked for, several results for a request) is counted and reported on standard
     error.
 
     \b
@@ -93,7 +93,7 @@ def join(
 
     \b
     Exit codes:
-        0   the table is there; requests that failed are no failure of the join
+        0   the table is there; failed requests do not make the join fail
         1   the table is there, and something is true that --fail-on names
         2   wrong usage, files that don't go together, or a file to write that exists
         3   it could not be done: a file can't be read, the disk is full

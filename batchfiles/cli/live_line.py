@@ -20,11 +20,11 @@ ERASE_LINE = "\r\x1b[K"
 
 
 class _Voice:
-    """What is said on standard error.
+    """What is written to standard error.
 
     Attributes:
         is_quiet: Whether only errors are.
-        drawn: The line that is drawn now; None where there is none.
+        drawn: The line that is drawn now, or None.
     """
 
     is_quiet: bool = False
@@ -45,7 +45,7 @@ def say(words: str) -> None:
 
 
 class _Saying(logging.Handler):
-    """Says what is logged."""
+    """Writes log records to standard error."""
 
     def emit(self, record: logging.LogRecord) -> None:
         """Say one entry."""
@@ -54,11 +54,11 @@ class _Saying(logging.Handler):
 
 @contextmanager
 def speaking(*, quiet: bool, verbose: bool) -> Iterator[None]:
-    """Show the log on standard error as long as the block lasts.
+    """Show the log on standard error inside the block.
 
     Args:
         quiet: Show nothing, and none of the news either.
-        verbose: Show each step, and not only what goes wrong and is tried again.
+        verbose: Show each step, and not only retries and problems.
     """
     logger = logging.getLogger("batchfiles")
     handler = _Saying()

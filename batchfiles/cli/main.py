@@ -48,7 +48,7 @@ COMPLETION = "_BATCHFILES_COMPLETE"
 FILE_COMMANDS = {
     "prepare": ("batchfiles.cli.prepare:prepare", "Make a request of each row of a table."),
     "validate": ("batchfiles.cli.validate:validate", "Check request files before they are sent."),
-    "join": ("batchfiles.cli.join:join", "Put results beside their requests, every request accounted for."),
+    "join": ("batchfiles.cli.join:join", "Join results to their requests, every request accounted for."),
     "export": ("batchfiles.cli.export:export", "Turn result files into a table, without their requests."),
     "retry": ("batchfiles.cli.retry:retry", "Write the requests that may succeed if they are sent again."),
     "edit": ("batchfiles.cli.edit:edit", "Change the same value in every line, and no other byte."),
@@ -68,7 +68,7 @@ SERVICE_COMMANDS = {
     "submit": ("batchfiles.cli.submit:submit", "Upload request files and make a batch of each, once."),
     "status": ("batchfiles.cli.status:status", "Say how batches stand."),
     "list": ("batchfiles.cli.status:list_batches", "List the batches of the service, newest first."),
-    "wait": ("batchfiles.cli.status:wait", "Wait until batches have come to their end."),
+    "wait": ("batchfiles.cli.status:wait", "Wait until batches have finished."),
     "cancel": ("batchfiles.cli.status:cancel", "Cancel batches."),
     "download": ("batchfiles.cli.download:download", "Fetch the results of batches."),
     "files": ("batchfiles.cli.files:files", "Upload, list, fetch and delete the files at the service."),
@@ -119,7 +119,7 @@ class Commands(click.Group):
         """Find the command that is meant, or name the one that may have been meant."""
         if args and args[0] not in COMMANDS and not args[0].startswith("-"):
             near = nearest(args[0], COMMANDS)
-            ctx.fail(f"There is no command {args[0]!r}{f', did you mean {near!r}?' if near else '.'}")
+            ctx.fail(f"No such command {args[0]!r}{f', did you mean {near!r}?' if near else '.'}")
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's signature
@@ -225,7 +225,7 @@ def _report(error: BaseException, arguments: Sequence[str]) -> int:
 
 
 def _without_secrets(words: str, arguments: Sequence[str]) -> str:
-    """Return a message without the credentials of URLs: click repeats what was typed."""
+    """Return a message without the credentials of URLs: click repeats its input."""
     from batchfiles.streams.urls import is_plain_address, shown_name
 
     for argument in arguments:
@@ -247,7 +247,7 @@ def _forget_stdout() -> None:
 
 
 def _is_wrong_usage(error: BaseException) -> bool:
-    """Tell whether another command line would help.
+    """Return whether another command line would help.
 
     Our functions say "wrong call" by a plain ValueError. One from elsewhere, or of a narrower kind, is a bug.
     """
@@ -264,11 +264,11 @@ def _raised_in(error: BaseException) -> str:
 
 
 NO_ROOM = ("can't start new thread", "can't allocate", "cannot allocate memory", "failed to map segment", "bad_alloc")
-"""What Python, the system and the loader say where a limit leaves no room."""
+"""Messages of Python, the system and the loader when a limit is reached."""
 
 
 def _is_short_of_room(error: BaseException) -> bool:
-    """Tell whether memory or threads are missing: as such, as a thread that can't start, or as a library that can't be loaded."""
+    """Return whether an error means too little memory or too few threads, also as a failed thread start or library load."""
     if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM):
         return True
     words = str(error).lower()
@@ -282,7 +282,7 @@ def _what_failed(error: BaseException) -> str | None:
     if isinstance(error, click.ClickException):
         return error.format_message()
     if _is_short_of_room(error):
-        return "not enough memory or threads: allow more of them (ulimit -v, ulimit -u), or use --workers 1 where there is one"
+        return "not enough memory or threads: allow more of them (ulimit -v, ulimit -u), or use --workers 1 if the command has it"
     if isinstance(error, OSError):
         words = (error.strerror or str(error)).lower()
         return f"{os.fsdecode(error.filename)}: {words}" if isinstance(error.filename, (str, bytes)) else words

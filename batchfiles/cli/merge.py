@@ -13,7 +13,7 @@ from batchfiles.cli.progress import Progress, total_of
 from batchfiles.cli.report_json import report_json
 from batchfiles.cli.targets import check_targets, refuse_two_on_stdout
 from batchfiles.cli.terminal import visible
-from batchfiles.cli.validate import plural, size
+from batchfiles.cli.validate import not_read_lines, plural, size
 from batchfiles.jobs.lean_import import import_pyarrow_for
 from batchfiles.limits import RESULT_LINE_CAP
 
@@ -56,7 +56,7 @@ def merge(
     """Put the lines of several files into one, byte for byte, in the order of the files.
 
     FILE is a file of requests, or else all are files of results; or a folder or a glob of such files, or - for standard input;
-    gzip, bz2 and zstd are read too. A campaign folder stands for its parts: merging them gives back the file that was split.
+    gzip, bz2 and zstd are read too. A campaign folder means its parts: merging them gives back the file that was split.
 
     A custom_id may stand only once in a batch, so one that stands twice is refused, unless --on-duplicate says what to do.
 
@@ -102,8 +102,9 @@ def summary(report: MergeReport) -> Iterator[str]:
     if report.repeated_inputs:
         yield f"{plural(report.repeated_inputs, 'line')} left out: the same request, byte for byte, is in another file"
     elif report.dropped:
-        yield f"{plural(report.dropped, 'line')} left out, whose custom_id stands in another line too"
+        yield f"{plural(report.dropped, 'line')} left out, whose custom_id is in another line too"
     if report.unreadable:
         yield f"{plural(report.unreadable, 'line')} without a custom_id that can be read: copied, and compared with nothing"
+    yield from not_read_lines(report.not_read, report.examples)
     made = f"{plural(report.lines, 'line')} of {plural(len(report.files), 'file')}, {size(report.bytes)}"
     yield f"{visible(report.output)}: {made}"

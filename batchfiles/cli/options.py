@@ -32,7 +32,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 files_argument = click.argument("files", nargs=-1, required=True, metavar="FILE...")
 
 inputs_option = click.option(
-    "-i", "--input", "inputs", multiple=True, metavar="INPUT", help="A file of requests; FILEs must be results then. Repeatable."
+    "-i", "--input", "inputs", multiple=True, metavar="INPUT", help="A file of requests; then FILEs must be results. Repeatable."
 )
 
 csv_null_option = click.option(
@@ -40,13 +40,13 @@ csv_null_option = click.option(
     "csv_nulls",
     multiple=True,
     metavar="TEXT",
-    help="What null is in CSV, as it stands in the file: a word such as NA, '' for nothing, '\"\"' for two quotes. Repeatable. "
+    help="What null is in CSV, as written in the file: a word such as NA, '' for nothing, '\"\"' for two quotes. Repeatable. "
     "[default: '' and '\"\"']",
 )
 
 
 def _pair(_context: click.Context, _parameter: click.Parameter, values: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
-    """Take pairs of names apart at the `=` before which a file is named; names may have more of them."""
+    """Split pairs of names at the `=` that follows a file name; names may contain other `=`."""
     found = []
     for value in values:
         parts = value.split("=")
@@ -91,7 +91,7 @@ force_option = click.option("--force", is_flag=True, help="Replace a file that i
 counts_option = click.option("--json", "as_json", is_flag=True, help="Print the counts, as one JSON object, on standard output.")
 
 workers_option = click.option(
-    "--workers", type=click.IntRange(min=1), metavar="N", help="How many processes decode.  [default: as many as pay]"
+    "--workers", type=click.IntRange(min=1), metavar="N", help="How many processes decode.  [default: auto]"
 )
 
 
@@ -130,7 +130,7 @@ def line_cap_option(words: str, *, default: int = LINE_CAP) -> Callable[[Command
 
     Args:
         words: What becomes of a longer one, for its help.
-        default: The cap where nothing is said, in bytes.
+        default: The default cap in bytes.
     """
     return click.option(
         "--max-line-bytes",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from batchfiles.cli.terminal import cut, visible, width_of
 from batchfiles.cli.validate import plural
-from batchfiles.counts import COUNTS
+from batchfiles.counts import counts_of, sentence_of
 
 if TYPE_CHECKING:
     from batchfiles.jobs.join_report import JoinReport, TableReport
@@ -79,7 +79,7 @@ def notes_of_join(report: JoinReport) -> Iterator[Note]:
 def notes_of_table(report: TableReport, *, csv_safe: bool) -> Iterator[Note]:
     """Yield what a join and an export can both find."""
     if report.formula_cells:
-        words = f"{plural(report.formula_cells, 'cell')} that a spreadsheet would take for formulas and run; "
+        words = f"{plural(report.formula_cells, 'cell')} that a spreadsheet would run as formulas; "
         yield "formulas", words + ("a ' was put before each" if csv_safe else "--csv-safe puts a ' before each")
     if report.embeddings_in_requests:
         words = f"{plural(report.embeddings_in_requests, 'answer')} with vectors, for which this table has no column; "
@@ -87,9 +87,9 @@ def notes_of_table(report: TableReport, *, csv_safe: bool) -> Iterator[Note]:
     if report.parse_errors:
         words = f"{plural(report.parse_errors, 'answer')} that did not fit the JSON Schema: parsed is null there, "
         yield "parse_error", words + "and parse_error says why"
-    for name, count in COUNTS.items():
+    for name in counts_of("join"):
         if number := getattr(report, name):
-            yield name, f"{plural(number, count.noun)} {count.words}{_places(report, name)}"
+            yield name, f"{sentence_of(name, number)}{_places(report, name)}"
     if report.misfits:
         words = f"{plural(report.misfits, 'value')} that did not fit the column, and null there; "
         yield "misfits", words + "the response_body is kept unless --bodies none"
@@ -123,7 +123,7 @@ def _some(names: tuple[str, ...] | list[str]) -> str:
 def told(note: Note, width: int) -> list[str]:
     """Lay out a note: the label, and beside it the sentence, broken between words only, so that a path can be copied."""
     label, sentence = note
-    lines = [f"{label:{LABEL - 1}} "]
+    lines = [f"{label:{LABEL - 2}}  "]
     for word in cut(visible(sentence), LONGEST).split(" "):
         if width_of(lines[-1]) + width_of(word) > width and lines[-1].strip() != label and lines[-1].strip():
             lines.append(" " * LABEL)

@@ -162,7 +162,8 @@ def _probed(number: int, custom_id: str, url: str, response: Response, seconds: 
     except InvalidLine:
         body = response.body.decode("utf-8", "replace") or None
     answer = {"status_code": response.status_code, "request_id": response.request_id, "body": body}
-    result = as_answer_to(outcome_of({"custom_id": custom_id, "response": answer, "error": None}), url)
+    line = {"custom_id": custom_id, "response": answer, "error": None}
+    result = as_answer_to(outcome_of(line), url, line)
     return Probed(number, custom_id, response.status_code, seconds, body, result)
 
 

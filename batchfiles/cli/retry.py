@@ -8,6 +8,7 @@ import click
 
 from batchfiles.cli.copied import first_findings
 from batchfiles.cli.edit_options import EditingCommand, edit_options, edits_of
+from batchfiles.cli.fail_on import Condition, fail_on_option, failures
 from batchfiles.cli.options import (
     FilesOrPairs,
     counts_option,
@@ -23,9 +24,11 @@ from batchfiles.cli.report_json import report_json
 from batchfiles.cli.targets import place_of, refuse_two_on_stdout
 from batchfiles.cli.terminal import cut, visible
 from batchfiles.cli.text_table import text_table
-from batchfiles.cli.validate import plural, size
+from batchfiles.cli.validate import not_read_lines, plural, size
+from batchfiles.counts import counts_of, sentence_of
 from batchfiles.jobs.lean_import import import_pyarrow, import_pyarrow_for
 from batchfiles.limits import RESULT_LINE_CAP
+from batchfiles.outcome import OUTCOMES
 
 if TYPE_CHECKING:
     from batchfiles.jobs.retry_report import RetryReport
@@ -37,6 +40,7 @@ GROUPS = 20
 CODE_WIDTH = 32
 HEADINGS = ("outcome", "status", "error", "requests", "")
 TEXTS = ("outcome", "error", "")
+COUNTED = (*OUTCOMES, "written", "unknown_results", "unknown_ids", *counts_of("retry"))
 
 
 class RetryCommand(FilesOrPairs, EditingCommand):
@@ -66,6 +70,7 @@ class RetryCommand(FilesOrPairs, EditingCommand):
 @click.option("--ids", metavar="FILE", help="Take the requests of these custom_ids, one a line, whatever became of them; or -.")
 @edit_options
 @click.option("--force", is_flag=True, help="Replace files that are there already; send again what may be on its way.")
+@fail_on_option(COUNTED)
 @counts_option
 @temp_dir_option("Where temporary files go.")
 @workers_option
@@ -86,6 +91,7 @@ def retry(
     set_string: tuple[str, ...],
     unset: tuple[str, ...],
     force: bool,
+    fail_on: tuple[tuple[Condition, ...], ...],
     as_json: bool,
     temp_dir: str | None,
     workers: int | None,
@@ -94,8 +100,8 @@ def retry(
     """Write the requests that may succeed if they are sent again as they are, byte for byte, in their order.
 
     FILE is a request file, an output file or an error file, in any mix, sorted by what the lines say; or a folder or a glob of
-    them, or - for standard input. A table that join made (.parquet, .arrow, .csv) replaces the results: then FILEs are the table
-    and the requests. It may be filtered: a request without a row in the table is left out and counted.
+    them, or - for standard input. A table that join made (.parquet, .arrow, .csv, .jsonl) replaces the results: then FILEs are
+    the table and the requests. It may be filtered: a request without a row in the table is left out and counted.
 
     That is what expired, was cancelled, has no answer or no result, and what failed with 408, 409, 429 or 5xx. --only, --all and
     --ids take others. --set changes a value in every line that is written, as edit does.
@@ -107,10 +113,12 @@ def retry(
         batchfiles retry requests.jsonl results.parquet -o longer.jsonl --only incomplete --set body.max_tokens=4000
         batchfiles retry requests.jsonl out.jsonl -o again.jsonl --only expired,5xx --except server_error
         cut -f 1 wanted.tsv | batchfiles retry requests.jsonl -o some.jsonl --ids -
+        batchfiles retry requests.jsonl results.parquet -o retry.jsonl --fail-on not_in_table
 
     \b
     Exit codes:
         0   it is done, also where there was nothing to send again: then the file is empty
+        1   it is done, and something is true that --fail-on names
         2   wrong usage, files that don't go together (no result belongs to a request), or a file to write that exists
         3   it could not be done: an id would be ambiguous, a file can't be read, the disk is full
     """  # noqa: D301 - click wants its \b
@@ -151,7 +159,11 @@ def retry(
             shown.close()
     if as_json:
         click.echo(report_json(report))
-    click.echo("\n".join((*table(report), "", *notes(report), *last_words(report))), err=True)
+    counts = {name: getattr(report, name) for name in COUNTED if name not in OUTCOMES} | report.outcomes
+    failed = [f"fail-on: {words}" for words in failures(fail_on, counts, report.inputs, "requests")]
+    click.echo("\n".join((*table(report), "", *notes(report), *failed, *last_words(report))), err=True)
+    if failed:
+        context.exit(1)
 
 
 def table(report: RetryReport) -> list[str]:
@@ -174,11 +186,9 @@ def notes(report: RetryReport) -> list[str]:
     lines = [*first_findings(report.findings)]
     if report.unmatched:
         lines.append(f"no request has: {visible(', '.join(report.unmatched))}")
+    lines += not_read_lines(report.not_read, report.examples)
     if report.not_in_table:
-        lines.append(
-            f"{plural(report.not_in_table, 'request')} not in the table, and left out: name the results, or the whole table, to "
-            "choose among all requests"
-        )
+        lines.append(sentence_of("not_in_table", report.not_in_table))
     if report.unknown_results:
         lines.append(f"{plural(report.unknown_results, 'result')} that no request asked for")
     if report.unknown_ids:

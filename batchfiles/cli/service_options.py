@@ -110,7 +110,7 @@ def service_options(command: Command) -> Command:
     def with_service(*arguments: Any, **options: Any) -> Any:  # noqa: ANN401 - a command's own
         service = Service(**{name: options.pop(name) for name in NAMES})
         if service.quiet and service.verbose:
-            raise click.UsageError("-q says nothing, and -v says more: say one of them.")
+            raise click.UsageError("-q and -v exclude each other: use one of them.")
         with speaking(quiet=service.quiet, verbose=service.verbose), advice(service):
             return command(*arguments, service=service, **options)
 
@@ -122,11 +122,11 @@ def service_options(command: Command) -> Command:
 NAMES = tuple(Service.__dataclass_fields__)
 
 FROM_ENVIRONMENT = "env:"
-"""The prefix of a variable that holds a value which nobody else on the machine is to see."""
+"""The prefix of an environment variable that holds a secret value."""
 
 
 def pairs(form: str) -> Callable[[click.Context, click.Parameter, tuple[str, ...]], dict[str, str]]:
-    """Return what takes names and values apart.
+    """Return a callback that splits names and values.
 
     Args:
         form: How they are written, such as `KEY=VALUE`.
@@ -146,7 +146,7 @@ def pairs(form: str) -> Callable[[click.Context, click.Parameter, tuple[str, ...
 
 
 def secret_pairs(form: str) -> Callable[[click.Context, click.Parameter, tuple[str, ...]], dict[str, str]]:
-    """Return what takes names and values apart, and takes a value `env:VARIABLE` from the environment."""
+    """Return a callback that splits names and values, and reads a value `env:VARIABLE` from the environment."""
     taken_apart = pairs(form)
 
     def revealed(context: click.Context, option: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
@@ -199,7 +199,7 @@ OPTIONS = (
         multiple=True,
         callback=secret_pairs("NAME:VALUE"),
         metavar="NAME:VALUE",
-        help="Send this header along, as gateways need some; env:VARIABLE as its value hides it from others. Repeatable.",
+        help="Send this header with each call, for gateways; env:VARIABLE as its value hides it from other users. Repeatable.",
     ),
     click.option(
         "--query",
@@ -209,8 +209,8 @@ OPTIONS = (
         metavar="NAME=VALUE",
         help="Add this parameter to each address; env:VARIABLE as for --header. Repeatable.",
     ),
-    click.option("-q", "--quiet", is_flag=True, help="Say nothing on standard error but errors."),
-    click.option("-v", "--verbose", is_flag=True, help="Say each step on standard error, and not only what is tried again."),
+    click.option("-q", "--quiet", is_flag=True, help="Report only errors on standard error."),
+    click.option("-v", "--verbose", is_flag=True, help="Report each step on standard error, and not only retries."),
 )
 
 
@@ -225,12 +225,12 @@ TERMS = (
         default="24h",
         show_default=True,
         metavar="TIME",
-        help="How long a batch may take, in the words of the service; OpenAI has 24h only, others 1h to 14d.",
+        help="How long a batch may take, in the format of the service; OpenAI accepts 24h only, others 1h to 14d.",
     ),
     click.option(
         "--output-expires-after",
         type=click.IntRange(3_600, 2_592_000),
         metavar="SECONDS",
-        help="Let the service delete the files of results after this, from an hour to 30 days.",
+        help="Make the service delete the result files after this, from an hour to 30 days.",
     ),
 )

@@ -60,7 +60,7 @@ def show(file: str, *, count: int, columns: str | None, as_json: bool) -> None:
     preview = first_rows(file, count, names)
     if as_json:
         for row in preview.rows:
-            # In ASCII, so that nothing in it can reach into a terminal.
+            # In ASCII, so that it can't control a terminal.
             click.echo(json_of_row({name: row.get(name) for name in preview.columns}))
         return
     for line in _page(preview, shutil.get_terminal_size((100, 24)).columns, asked=names is not None):

@@ -10,13 +10,16 @@ from typing import TYPE_CHECKING
 
 import click
 
+from batchfiles.cli.fail_on import Condition, fail_on_option, failures
 from batchfiles.cli.options import FilesOrPairs, files_or_pairs_argument, pairs_option
 from batchfiles.cli.progress import Progress, total_of
 from batchfiles.cli.report_json import report_json
 from batchfiles.cli.stats_tables import notes, tables
 from batchfiles.cli.targets import STDOUT, check_targets
 from batchfiles.cli.terminal import visible
+from batchfiles.counts import counts_of
 from batchfiles.nearest import nearest
+from batchfiles.outcome import MISSING, OUTCOMES
 from batchfiles.streams.urls import shown_name
 
 if TYPE_CHECKING:
@@ -26,6 +29,9 @@ if TYPE_CHECKING:
 __all__ = ["stats"]
 
 DIGITS = re.compile(r"\d")
+
+COUNTED = (*(outcome for outcome in OUTCOMES if outcome != MISSING), "token_misfits", *counts_of("stats"))
+"""What `--fail-on` can speak of."""
 
 
 def _price(_context: click.Context, _parameter: click.Parameter, values: tuple[str, ...]) -> dict[str, Price]:
@@ -46,7 +52,7 @@ def _discount(_context: click.Context, _parameter: click.Parameter, value: str |
         raise click.BadParameter(str(error)) from None
 
 
-@click.command(cls=FilesOrPairs, short_help="Count requests, outcomes, tokens and what they cost.")
+@click.command(cls=FilesOrPairs, short_help="Count requests, outcomes, tokens and costs.")
 @files_or_pairs_argument
 @pairs_option
 @click.option(
@@ -77,8 +83,11 @@ def _discount(_context: click.Context, _parameter: click.Parameter, value: str |
     help="Write a file for --prices with the models that were seen, to be filled in; - for standard output, without the tables.",
 )
 @click.option("--force", is_flag=True, help="Replace the file of --write-prices if it is there already.")
+@fail_on_option(COUNTED)
 @click.option("--json", "as_json", is_flag=True, help="Print everything as one JSON object instead; amounts of money are exact.")
+@click.pass_context
 def stats(
+    context: click.Context,
     files: tuple[str, ...],
     *,
     pairs: tuple[tuple[str, str], ...],
@@ -87,6 +96,7 @@ def stats(
     batch_discount: Decimal | None,
     write_prices: str | None,
     force: bool,
+    fail_on: tuple[tuple[Condition, ...], ...],
     as_json: bool,
 ) -> None:
     """Count requests, outcomes, tokens and what they cost.
@@ -97,7 +107,7 @@ def stats(
     Tokens of results are those that the service counted. All result lines count, also those that a join would call superseded or
     unknown, because all are billed. Where there are only requests, their tokens are estimated: one for each 4 bytes of text.
 
-    No prices are built in: they would be old soon. --write-prices makes a file for the models seen, and you fill it in; or
+    No prices are built in: they would soon be outdated. --write-prices makes a file for the models seen, and you fill it in; or
     --prices genai takes those of the package genai-prices (pip install 'batchfiles[prices]').
 
     \b
@@ -108,10 +118,12 @@ def stats(
         batchfiles stats campaign/ --prices prices.toml --prices genai
         batchfiles stats 'downloads/*_output.jsonl' --price gpt-4o-mini=0.15/0.60 --batch-discount 0.5
         batchfiles stats campaign/ --prices prices.toml --json | jq -r .cost
+        batchfiles stats campaign/ --prices prices.toml --fail-on no_token_counts,token_sum
 
     \b
     Exit codes:
         0   done
+        1   done, and something is true that --fail-on names
         2   wrong usage, not a file of prices, or a file to write that exists
         3   a file can't be read
     """  # noqa: D301 - click wants its \b
@@ -126,6 +138,8 @@ def stats(
     known = _known_prices(sources, prices, batch_discount)
     with Progress("stats", total_of(inputs), quiet=as_json) as progress:
         found = count(*inputs, pairs=pairs, prices=known, on_bytes=progress.add)
+    if known is not None:
+        refuse_misspelt(known.models, [model for model in found.without_price if model is not None])
     if write_prices is not None:
         _write_prices(target, known, found, force=force)
     if as_json:
@@ -136,6 +150,27 @@ def stats(
     if not as_json:
         for note in notes(found, priced=known is not None):
             click.echo(visible(note), err=True)
+    total, noun = found.results.count, "results"
+    if not total:
+        total, noun = found.requests.count + found.requests.malformed, "requests"
+    failed = failures(fail_on, _counted(found), total, noun)
+    for words in failed:
+        click.echo(f"fail-on: {words}", err=True)
+    if failed:
+        context.exit(1)
+
+
+def _counted(found: Stats) -> dict[str, int]:
+    """Return what `--fail-on` can speak of."""
+    results = found.results
+    return {
+        **{outcome: results.outcomes.get(outcome, 0) for outcome in OUTCOMES},
+        "malformed": found.requests.malformed + results.outcomes.get("malformed", 0),
+        "token_misfits": results.token_misfits,
+        "no_token_counts": results.no_token_counts,
+        "token_sum": results.token_sum,
+        "not_read": found.not_read,
+    }
 
 
 def _known_prices(sources: tuple[str, ...], single: dict[str, Price], discount: Decimal | None) -> Prices | None:
@@ -157,7 +192,7 @@ def _known_prices(sources: tuple[str, ...], single: dict[str, Price], discount: 
 def refuse_misspelt(priced: Iterable[str], without_price: Sequence[str]) -> None:
     """Refuse a price whose model is almost one that was seen and has none.
 
-    Models of one family have names that differ by a digit or by an ending, so those are taken for two models.
+    Models of one family have names that differ by a digit or by an ending, so those count as two models.
 
     Raises:
         click.UsageError: There is one.
@@ -170,7 +205,7 @@ def refuse_misspelt(priced: Iterable[str], without_price: Sequence[str]) -> None
         if meant is None or name.startswith(meant) or meant.startswith(name):
             continue
         if DIGITS.findall(name) == DIGITS.findall(meant):
-            raise click.UsageError(f"there is a price for {name!r}, and no result of this model; did you mean {meant!r}?")
+            raise click.UsageError(f"there is a price for {name!r}, and nothing here is of this model; did you mean {meant!r}?")
 
 
 def _write_prices(target: str | None, known: Prices | None, found: Stats, *, force: bool) -> None:

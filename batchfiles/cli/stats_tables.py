@@ -10,6 +10,7 @@ from batchfiles.cli.outcome_table import share
 from batchfiles.cli.terminal import cut, cut_in_front, visible
 from batchfiles.cli.text_table import text_table
 from batchfiles.cli.validate import not_read_lines, plural, size
+from batchfiles.counts import sentence_of
 
 if TYPE_CHECKING:
     from batchfiles.jobs.length_histogram import Lengths
@@ -48,15 +49,17 @@ def notes(found: Stats, *, priced: bool) -> Iterator[str]:
         yield f"{plural(malformed, 'line')} that can't be read: {', '.join(found.malformed)}{more}"
     if found.blank_lines:
         yield f"{plural(found.blank_lines, 'blank line')}, skipped"
+    if found.repeated_inputs:
+        yield f"{plural(found.repeated_inputs, 'request line')} that repeat a line of another request file: counted once"
     yield from not_read_lines(found.not_read, found.examples)
     if found.results.token_misfits:
         words = f"{plural(found.results.token_misfits, 'token count')} below 0, beyond 64 bits or no whole number: "
         yield words + "not in the sums" + (", nor in the cost" if priced else "")
     if found.results.no_token_counts:
-        words = f"{plural(found.results.no_token_counts, 'answer')} without token counts: what they took is not in the sums"
+        words = f"{sentence_of('no_token_counts', found.results.no_token_counts)}: their tokens are not in the sums"
         yield words + (", nor in the cost" if priced else "")
     if found.results.token_sum:
-        yield f"{plural(found.results.token_sum, 'answer')} with token counts that do not add up to their total: summed as stated"
+        yield f"{sentence_of('token_sum', found.results.token_sum)}: summed as stated"
     if not found.results.count and found.requests.count:
         yield "input tokens are estimated: a token for each 4 bytes of text; pictures, sound and files are not counted"
     if priced:
@@ -64,27 +67,34 @@ def notes(found: Stats, *, priced: bool) -> Iterator[str]:
 
 
 def _price_notes(found: Stats) -> Iterator[str]:
-    """Yield a sentence for whatever must be known to read costs rightly."""
+    """Yield a sentence for each fact that a reader of the costs must know."""
     if found.without_price:
         names = ", ".join(_without_price(name, found) for name in found.without_price)
-        yield f"no price for {names}: what they cost is not in the sum"
-    models = found.results.models
+        yield f"no price for {names}: their cost is not in the sum"
+    models = found.results.models if found.results.count else found.requests.models
     for usage in models:
         if usage.model and usage.price_of not in (None, usage.model, f"openai/{usage.model}"):
             yield f"{_model(usage.model)}: at the price of {_model(usage.price_of)}"
     standard = [_model(usage.model) for usage in models if usage.is_standard_price]
     if standard:
         off = f", less {_percent(found.batch_discount)}" if found.batch_discount else ""
-        yield f"standard price{off}, because no price for batches is known: {', '.join(standard)}"
+        yield f"standard price{off}, because no batch price is known: {', '.join(standard)}"
+    for_batches = [_model(usage.model) for usage in models if usage.is_batch_price]
+    if for_batches:
+        off = ", no discount taken off" if found.batch_discount else ""
+        yield f"price for batches{off}: {', '.join(for_batches)}"
     for kind, tokens in found.tokens_without_own_price.items():
         words = f"{plural(tokens, kind.replace('_', ' ') + ' token')} without a price of their own ({kind})"
-        yield f"{words}: they cost what the rest of the {'output' if kind.endswith('output') else 'input'} costs"
+        yield f"{words}: they cost the same as other {'output' if kind.endswith('output') else 'input'} tokens"
     if found.above_tiers:
         yield f"{_above_tiers(found.above_tiers)}: prices often have a tier there"
-    if found.results.count:
-        whose = f"by {', '.join(found.price_sources)}; " if found.price_sources else ""
-        discount = f"with a batch discount of {_percent(found.batch_discount)}"
-        yield f"cost: {whose}{discount}; every result line counts, superseded ones too"
+    if models:
+        parts = [f"by {', '.join(found.price_sources)}"] if found.price_sources else []
+        if any(usage.price_of and not usage.is_batch_price for usage in models) or not for_batches:
+            parts.append(f"with a batch discount of {_percent(found.batch_discount)}")
+        if found.results.count:
+            parts.append("every result line counts, superseded ones too")
+        yield f"cost: {'; '.join(parts)}"
 
 
 def _without_price(model: str | None, found: Stats) -> str:
@@ -93,7 +103,7 @@ def _without_price(model: str | None, found: Stats) -> str:
 
 
 def _above_tiers(counts: Mapping[str, int]) -> str:
-    """Say how many requests are larger than which sizes; a size that all of the next one exceed too is left out."""
+    """Report how many requests exceed which sizes; a size is left out if all its requests exceed the next one too."""
     sizes = [(int(size), count) for size, count in counts.items()]
     kept = [each for each, following in zip(sizes, [*sizes[1:], (0, 0)], strict=True) if each[1] != following[1]]
     first = f"{plural(kept[0][1], 'request')} {'has' if kept[0][1] == 1 else 'have'} more than {kept[0][0]:,} input tokens"

@@ -59,10 +59,10 @@ def status(context: click.Context, names: tuple[str, ...], *, files: tuple[str, 
 
     \b
     Exit codes:
-        0   all batches have come to their end
+        0   all batches have finished
         1   the same, and one of them failed at its validation
         2   wrong usage, or no key
-        3   the service said no, or nothing; there is no such batch
+        3   the service refused or did not answer; unknown batch id
         4   not finished yet
     """  # noqa: D301 - click wants its \b
     with service.connect() as client:
@@ -93,7 +93,7 @@ def list_batches(*, limit: int, everything: bool, as_json: bool, service: Servic
     Exit codes:
         0   done
         2   wrong usage, or no key
-        3   the service said no, or nothing
+        3   the service refused or did not answer
     """  # noqa: D301 - click wants its \b
     most = None if everything else limit
     with service.connect() as client:
@@ -107,7 +107,7 @@ def list_batches(*, limit: int, everything: bool, as_json: bool, service: Servic
     say_where_it_ends(len(batches), most, "batches")
 
 
-@click.command(short_help="Wait until batches have come to their end.")
+@click.command(short_help="Wait until batches have finished.")
 @names_argument
 @click.option("--timeout", type=click.FloatRange(min=0), metavar="SECONDS", help="Stop waiting after this; the batches go on.")
 @click.option(
@@ -130,7 +130,7 @@ def wait(
     as_json: bool,
     service: Service,
 ) -> None:
-    """Wait until batches have come to their end.
+    """Wait until batches have finished.
 
     BATCH is an id, a request file that batchfiles has submitted, a campaign folder, or - for ids on standard input. News go to
     standard error; how the batches stand in the end, to standard output. Interrupted, it can be started again.
@@ -142,10 +142,10 @@ def wait(
 
     \b
     Exit codes:
-        0   all batches have come to their end
+        0   all batches have finished
         1   the same, and one of them failed at its validation
         2   wrong usage, or no key
-        3   the service said no, or nothing; there is no such batch
+        3   the service refused or did not answer; unknown batch id
         4   the time is over, and a batch is not finished yet
         130 interrupted; the batches go on
     """  # noqa: D301 - click wants its \b
@@ -177,7 +177,7 @@ def cancel(context: click.Context, names: tuple[str, ...], *, as_json: bool, ser
         0   all are cancelled, or about to be
         1   one of them had come to its end already
         2   wrong usage, or no key
-        3   the service said no, or nothing; there is no such batch
+        3   the service refused or did not answer; unknown batch id
     """  # noqa: D301 - click wants its \b
     found: list[Batch | BatchFilesError] = []
     late = 0
@@ -255,7 +255,7 @@ def print_batches(
 
 
 def noted(batch: Batch) -> Batch:
-    """Return a batch, and say which of its values could not be read."""
+    """Return a batch, and report which of its values could not be read."""
     for note in batch.notes:
         say(f"{batch.id}: {note}")
     return batch

@@ -44,7 +44,7 @@ FOUND, REFUSED = 1, 2
     help="Write this on the batches. Repeatable, up to 15.",
 )
 @terms_options
-@click.option("--wait", "waits", is_flag=True, help="Wait until the batches have come to their end, as 'batchfiles wait' does.")
+@click.option("--wait", "waits", is_flag=True, help="Wait until the batches have finished, as 'batchfiles wait' does.")
 @click.option("--again", is_flag=True, help="Submit a file even if it has a live or finished batch; it is paid for twice.")
 @temp_dir_option("Where plain copies wait of what is compressed, remote, or on standard input.")
 @click.option("--no-validate", is_flag=True, help="Send the files without looking into them first.")
@@ -74,7 +74,7 @@ def submit(
     for its parts. What is compressed or remote is sent plain. All files are validated before the first one is sent.
 
     The id of each batch goes to standard output; in a campaign the manifest notes it, too. A file whose very bytes have a live or
-    finished batch at the service is refused; in a campaign, such a part is passed over, so that an interrupted 'submit' is simply
+    finished batch at the service is refused; in a campaign, such a part is skipped, so that an interrupted 'submit' is simply
     repeated. If the answer to the making of a batch is lost, the service's list is searched for it before anything is sent again.
 
     \b
@@ -86,10 +86,10 @@ def submit(
 
     \b
     Exit codes:
-        0   each file has its batch (--wait: and all have come to their end)
+        0   each file has its batch (--wait: and all have finished)
         1   a file has errors and nothing was sent; or, with --wait, a batch failed at its validation
         2   wrong usage, no key, or a file that has a batch already
-        3   the service said no, or nothing
+        3   the service refused or did not answer
         130 interrupted; batches that were made go on
     """  # noqa: D301 - click wants its \b
     from batchfiles.streams.spool import Spool

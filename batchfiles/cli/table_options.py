@@ -7,7 +7,7 @@ from typing import Any, TypedDict, TypeVar
 
 import click
 
-from batchfiles.cli.fail_on import Condition, FailOn
+from batchfiles.cli.fail_on import Condition, fail_on_option
 from batchfiles.cli.options import counts_option, line_cap_option, temp_dir_option, with_options, workers_option
 from batchfiles.limits import RESULT_LINE_CAP
 
@@ -67,9 +67,7 @@ def table_options(counted: Sequence[str]) -> Callable[[Command], Command]:
             is_flag=True,
             help="Replace files that are there already; a folder only if it holds nothing but Parquet parts.",
         ),
-        click.option(
-            "--csv-safe", is_flag=True, help="Put ' before CSV cells that a spreadsheet would take for formulas and run."
-        ),
+        click.option("--csv-safe", is_flag=True, help="Put ' before CSV cells that a spreadsheet would run as formulas."),
         click.option(
             "--table",
             type=click.Choice(["requests", "embeddings"]),
@@ -86,7 +84,7 @@ def table_options(counted: Sequence[str]) -> Callable[[Command], Command]:
             type=click.Choice(["auto", "all", "none"]),
             default="auto",
             show_default=True,
-            help="The response bodies to keep: auto keeps those that say something that no column says.",
+            help="The response bodies to keep: auto keeps those with something that no column has.",
         ),
         click.option(
             "--parsed",
@@ -104,14 +102,7 @@ def table_options(counted: Sequence[str]) -> Callable[[Command], Command]:
             is_flag=True,
             help="With --parsed: make dates and times of texts whose format is date or date-time.",
         ),
-        click.option(
-            "--fail-on",
-            type=FailOn(counted),
-            multiple=True,
-            metavar="LIST",
-            help="Exit with 1 if there are any, or more than that: missing, 'failed>10', 'failed>1%', with commas between. The "
-            f"names: {', '.join(counted)}.",
-        ),
+        fail_on_option(counted),
         click.option("--report", "report_file", metavar="FILE", help="Write the counts, as one JSON object, to a file."),
         counts_option,
         temp_dir_option("Where temporary files go: copies of compressed files and of standard input, and an index of the ids."),

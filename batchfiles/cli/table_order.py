@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Self, TypeVar
 
 import click
 
-from batchfiles.cli.fail_on import those_that_hold
+from batchfiles.cli.fail_on import failures
 from batchfiles.cli.outcome_table import Note, notes_of_table, outcome_table, told
 from batchfiles.cli.progress import Progress
 from batchfiles.cli.report_json import report_json
@@ -88,7 +88,7 @@ class TableOrder:
             self._progress.close()
 
     def without_targets(self, sources: Sequence[Source]) -> list[Source]:
-        """Return the files that are read; what this call writes is not passed over in their folders, but its own."""
+        """Return the files that are read; files that this call writes are its own and not reported as skipped."""
         names = (self._options["output"], self._options["report_file"], self._rejects)
         own = {Path(name).resolve() for name in names if name is not None and name != STDOUT}
         return [
@@ -137,15 +137,13 @@ class TableOrder:
             _write_report(located(options["report_file"]), report, force=options["force"])
         if options["as_json"]:
             click.echo(report_json(report))
-        total = sum(report.outcomes.values())
-        held = those_that_hold([condition for some in options["fail_on"] for condition in some], counts, total)
-        failed = [("fail-on", f"{condition.text}: {counts[condition.name]:,} of {total:,} {noun}") for condition in held]
+        failed = [("fail-on", words) for words in failures(options["fail_on"], counts, sum(report.outcomes.values()), noun)]
         width = min(shutil.get_terminal_size((WIDEST, 24)).columns, WIDEST)
         all_notes = (*notes, *notes_of_table(report, csv_safe=options["csv_safe"]), *failed)
         said = [line for note in all_notes for line in told(note, width)]
         lines = [*outcome_table(report, noun), "", *said, *([""] if said else []), self._last_words(report)]
         click.echo("\n".join(lines), err=True)
-        if held:
+        if failed:
             context.exit(1)
 
     def _show_progress(self, done: int, total: int) -> None:

@@ -103,7 +103,7 @@ def _check_folder(path: Path | RemotePath, sources: Sequence[Source], *, force: 
 
 
 def _is_in(source: Source, folder: Path | RemotePath) -> bool:
-    """Tell whether a file is in a folder, or somewhere below it."""
+    """Return whether a file is in a folder, or somewhere below it."""
     if isinstance(folder, RemotePath):
         remote = source.remote
         return remote is not None and remote.filesystem is folder.filesystem and remote.path.startswith(f"{folder.path}/")

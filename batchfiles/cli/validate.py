@@ -35,9 +35,9 @@ CELL_WIDTH = 40
     default=100,
     show_default=True,
     metavar="N",
-    help="Print the first N findings, those of one code at one path as one; all are counted.",
+    help="Print the first N findings, grouped by code and path; all are counted.",
 )
-@click.option("--strict", is_flag=True, help="Take warnings for errors; information stays what it is.")
+@click.option("--strict", is_flag=True, help="Treat warnings as errors; info does not change.")
 @click.option("--json", "as_json", is_flag=True, help="Print the whole report as one JSON object instead.")
 @temp_dir_option("Where ids wait to be compared that are too many for memory.")
 @click.pass_context
@@ -55,7 +55,7 @@ def validate(
     """Check request files before they are sent.
 
     FILE is a JSONL file, a folder or a glob of such files, or - for standard input; gzip, bz2 and zstd are read too. Each file is
-    taken for one batch. Results in a folder are passed over and named.
+    counted as one batch. Results in a folder are skipped and named.
 
     Findings go to standard output, one a line, with the service's own codes. Those of one code at one path are one line:
 
@@ -63,8 +63,8 @@ def validate(
         requests.jsonl:17: error: Missing required parameter: 'method'. at $.method (missing_required_parameter)
         requests.jsonl: error: 300 lines (3, 7, …): Invalid 'body.n': 0 is below the minimum of 1. at $.body.n (invalid_body)
 
-    A table of the files goes to standard error. An error is what the service would refuse, a warning what deserves a look, and
-    information what is worth knowing, such as a last line without its newline.
+    A table of the files goes to standard error. An error would be refused by the service, a warning needs a check, and
+    info is worth knowing, such as a last line without its newline.
 
     \b
     Examples:
@@ -123,7 +123,7 @@ def summary(report: Report, *, listed: int) -> list[str]:
 
 
 def not_read_lines(count: int, examples: Mapping[str, Sequence[str]]) -> list[str]:
-    """Name what was passed over in folders, in one line; nothing where nothing was."""
+    """Name what was skipped in folders, in one line; nothing if nothing was skipped."""
     names = list(examples.get("not_read", ()))
     more = f" and {count - len(names):,} more" if count > len(names) else ""
     return [visible(f"not read: {', '.join(names)}{more}")] if count else []

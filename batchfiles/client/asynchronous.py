@@ -45,7 +45,7 @@ class AsyncClient(ServiceClient):
         key: The key, or a function that returns one and is asked again after a 401; else `OPENAI_API_KEY`.
         config: Where the service is; else what `base_url` and the variables of the environment say.
         base_url: The address of an OpenAI-compatible service.
-        headers: More headers of each request, beside those of the configuration: gateways need some.
+        headers: More headers for each request, in addition to those of the configuration: some gateways need them.
         query: More parameters of each address.
         timeout: Seconds for a whole request; for uploads and downloads ten times as many.
         policy: How often a call is tried.
@@ -100,7 +100,7 @@ class AsyncClient(ServiceClient):
         Args:
             path: The file of requests.
             endpoint: Where its requests go.
-            completion_window: How long it may take, in the words of the service: `24h` at OpenAI.
+            completion_window: How long it may take, in the format of the service: `24h` for OpenAI.
             metadata: At most 15 pairs.
             output_expires_after: When the files of results are to be deleted; a number counts the seconds from their making.
             again: Whether a file that has a batch already may have another one.

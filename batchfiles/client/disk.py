@@ -57,9 +57,9 @@ def write(path: str, content: bytes) -> None:
 
 
 LOCKLESS = frozenset({errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EINVAL})
-"""What disks without locks say, such as stores that are mounted as folders.
+"""Errors of disks without locks, such as stores that are mounted as folders.
 
-There, two downloads at once are not kept apart: only the size and the identity of what is renamed are checked.
+There, two simultaneous downloads are not separated: only the size and the identity of the renamed file are checked.
 """
 
 RENAMED = 1000
@@ -67,9 +67,9 @@ RENAMED = 1000
 
 
 class WorkFile:
-    """A file that is written by one process alone: the bytes of a download until they are whole.
+    """A file that only one process writes: the bytes of a download until it is complete.
 
-    The lock is on the file and not on its name, and the system takes it back when its owner dies. What gets the final name in the
+    The lock is on the file, not on its name, and the system releases it when its owner dies. What gets the final name in the
     end is the very file that was locked and written.
     """
 
@@ -79,14 +79,14 @@ class WorkFile:
 
     @classmethod
     def locked(cls, path: str) -> WorkFile | None:
-        """Open and lock a file, which is made if it isn't there; None where somebody else is at work on it.
+        """Open and lock a file, and create it if needed; None if another process has it locked.
 
         Raises:
             FileError: The disk refused.
         """
         for _ in range(RENAMED):
             try:
-                # Buffered: a full disk takes a part of an unbuffered write without a word.
+                # Buffered: an unbuffered write to a full disk may write only a part, without an error.
                 file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600), "r+b")
             except OSError as error:
                 raise file_error(error, Path(path)) from None
@@ -107,7 +107,7 @@ class WorkFile:
         raise FileError("can't be locked: the disk shows another file under its name each time", path=path)
 
     def _has_its_name(self) -> bool:
-        """Tell whether the name still leads to this file."""
+        """Return whether the name still leads to this file."""
         try:
             return os.path.samestat(Path(self.path).stat(), os.fstat(self._file.fileno()))
         except FileNotFoundError:
@@ -115,7 +115,7 @@ class WorkFile:
 
     @contextmanager
     def appended(self, offset: int) -> Iterator[BinaryIO]:
-        """Write on from a place; what stood after it is cut off. The bytes are on the disk in the end.
+        """Write from a position on; the old bytes after it are cut off. At the end all bytes are on the disk.
 
         Raises:
             FileError: The disk refused.
@@ -133,7 +133,7 @@ class WorkFile:
             raise file_error(error, Path(self.path)) from None
 
     def move(self, target: str, size: int) -> None:
-        """Give the file its final name, and let go of it.
+        """Give the file its final name and release it.
 
         Raises:
             FileError: The disk refused, or the file is not the one that was written, or not of this size.
@@ -158,7 +158,7 @@ class WorkFile:
             raise FileError("another process has changed it while it was fetched: fetch it again", path=self.path)
 
     def discard(self) -> None:
-        """Remove the file, and let go of it."""
+        """Remove the file and release it."""
         with suppress(OSError):
             if self._has_its_name():
                 Path(self.path).unlink()
@@ -177,7 +177,7 @@ class Disk:
     """Performs what flows ask of the disk, and holds the work file of one flow.
 
     Attributes:
-        work: The locked work file; None where nothing is locked.
+        work: The locked work file, or None.
     """
 
     def __init__(self) -> None:

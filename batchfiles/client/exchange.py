@@ -72,7 +72,7 @@ class Exchange(Generic[Http]):
         return problem_of(error)
 
     def _shown(self, body: bytes) -> bytes:
-        """Return a body as the flow may see it: what a refusal says is repeated in messages and logs."""
+        """Return a body as the flow may see it: messages and logs repeat the text of a refusal."""
         return body if self._opened_status < 300 else self._auth.hidden(body)
 
     def _auth_of(self, request: Request) -> KeyAuth | None:

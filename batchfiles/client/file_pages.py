@@ -39,7 +39,7 @@ class FilePages:
         """Return the new files of the next page.
 
         Raises:
-            APIError: The service said no, or gives the same page again.
+            APIError: The service refused, or returns the same page again.
             TransportError: There was no answer.
         """
         size = None if self._left is None else min(self._left, MAX_PAGE)

@@ -12,7 +12,7 @@ from batchfiles.client.calls import Calls
 __all__ = ["LOGGER", "ServiceClient"]
 
 LOGGER = logging.getLogger("batchfiles")
-"""Where both clients write: steps as INFO, what is tried again as WARNING; the key is in none of it."""
+"""The logger of both clients: steps as INFO, retries as WARNING; never the key."""
 
 
 class ServiceClient:

@@ -112,7 +112,7 @@ def limit_stream(_event: str, info: dict[str, Any]) -> None:
     """Keep a new connection from outlasting the request: httpx2 calls it with each connection that it has made.
 
     Its own timeouts are for single reads. A server that sends its headers byte by byte, or one 103 after the other, keeps each of
-    them short, and httpx2 says nothing before the headers are over.
+    them short, and httpx2 reports nothing before the end of the headers.
     """
     stream: Any = info.get("return_value")
     if (
@@ -134,7 +134,7 @@ def limit_stream(_event: str, info: dict[str, Any]) -> None:
 
 
 def _left(timeout: float | None) -> float | None:
-    """Return the time for an operation, as far as the request has it.
+    """Return the time for an operation, limited to what the request has left.
 
     Raises:
         Deadline: It has none.

@@ -315,7 +315,7 @@ class Index:
                 yield run
 
     def is_disjoint(self, other: Index) -> bool:
-        """Tell whether there are entries in both indexes, and no digest is in both."""
+        """Return whether there are entries in both indexes, and no digest is in both."""
         import pyarrow as pa
         import pyarrow.compute as pc
 

@@ -22,7 +22,7 @@ class AnswerSchema(TypedDict):
         json_schema: What answers must fit.
         parse_dates: Whether dates and times are such, or texts.
         named: Whether somebody named the schema; else it is the first one that a request asks for.
-        requests_ask: Whether any request asks for a schema, so that those that don't ask for other answers.
+        requests_ask: Whether any request asks for a schema; then requests without one expect other answers.
     """
 
     json_schema: dict[str, Any]
@@ -55,7 +55,7 @@ def requested_schema(inputs: Sequence[LocalFile], *, parse_dates: bool, cap: int
     """Take the schema from the first request that asks for one.
 
     Raises:
-        Mismatch: There is none, or no type can be made of its schema.
+        Mismatch: There is none, or its schema can't be converted to a type.
     """
     found = first_request(inputs, _asks, cap=cap)
     if found is None:
@@ -76,5 +76,5 @@ def requested_schema(inputs: Sequence[LocalFile], *, parse_dates: bool, cap: int
 
 
 def _asks(line: bytes, request: dict[str, Any] | None) -> bool:
-    """Tell whether a request asks for a schema; before it is decoded, whether it may."""
+    """Return whether a request asks for a schema; before it is decoded, whether it may."""
     return may_ask(line) if request is None else schema_of_request(request.get("body")) is not None

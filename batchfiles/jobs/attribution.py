@@ -1,6 +1,6 @@
-"""Which request file results belong to, where ids repeat over request files: what the batch objects beside them and names say.
+"""Find the request file of results if request files share ids: by batch objects next to the results and by file names.
 
-Nothing here guesses: a file whose name or batch object fits two request files, or none, stays as it is.
+Nothing is guessed: a file whose name or batch object fits two request files, or none, is not attributed.
 """
 
 from __future__ import annotations
@@ -42,11 +42,11 @@ BATCH_IN_NAME = re.compile(rf"(?:^|{SPACE})batch[_-][A-Za-z0-9-]{{8,}}(?={SPACE}
 """The id of a batch in a name such as `monday_batch_abc12345_output`."""
 
 ELSEWHERE = -1
-"""What says that results belong to a file of other bytes than those that are read."""
+"""Evidence that results belong to a request file with other bytes than the one that is read."""
 
 
 class _Batch(NamedTuple):
-    """What a batch object says.
+    """The facts of a batch object.
 
     Attributes:
         stem: The name of the file that it is in, without its suffix.
@@ -72,7 +72,7 @@ def attributed(inputs: Sequence[LocalFile], results: Sequence[LocalFile], files:
         files: The same, with the request files that are known.
 
     Returns:
-        The result files; those of which nothing is known as they were.
+        The result files; those without evidence are unchanged.
     """
     evidence = _Evidence(inputs, [file for file, known in zip(results, files, strict=True) if known.part is None])
     found = []
@@ -83,7 +83,7 @@ def attributed(inputs: Sequence[LocalFile], results: Sequence[LocalFile], files:
 
 
 class _Evidence:
-    """What names and batch objects say of some request files."""
+    """The evidence of names and batch objects for some request files."""
 
     def __init__(self, inputs: Sequence[LocalFile], results: Sequence[LocalFile]) -> None:
         self._inputs = inputs
@@ -91,7 +91,7 @@ class _Evidence:
         self._paths = {number: file.original for number, file in enumerate(inputs) if file.original is not None}
 
     def part_of(self, file: LocalFile) -> int | None:
-        """Return the number of the request file that the results of a file belong to; None where nothing says so."""
+        """Return the number of the request file that the results of a file belong to; None without evidence."""
         if file.original is None:
             return None
         batch = self._batch_of(file.original)
@@ -110,7 +110,7 @@ class _Evidence:
         return [batch for folder in folders for batch in _batches_in(folder)]
 
     def _batch_of(self, path: Place) -> _Batch | None:
-        """Return the batch whose results are in a file: the one that its name speaks of, or the only one of its folder."""
+        """Return the batch whose results are in a file: the one in its name, or the only one of its folder."""
         name = path.name
         named = [batch for batch in self._batches if any(_is_in(each, name) for each in batch.ids)]
         if not named:
@@ -122,10 +122,13 @@ class _Evidence:
         return named[0] if len(ids) == 1 else None
 
     def _is_alone(self, path: Place) -> bool:
-        """Tell whether the results of a folder can be those of one batch: one output file, and one error file."""
+        """Return whether the results of a folder can be those of one batch: one output file and one error file."""
         names = [
             file.original.name for file in self._results if file.original is not None and file.original.parent == path.parent
         ]
+        cores = {_core(AROUND_RESULT, stem_of(name)) for name in names}
+        if len(cores) > 1 and not all(map(ROLE_WORD.fullmatch, cores)):
+            return False  # `monday_output` and `tuesday_error` are of two batches
         errors = sum("err" in name.lower() for name in names)
         return errors <= 1 and len(names) - errors <= 1
 
@@ -167,7 +170,7 @@ class _Evidence:
 
     @cached_property
     def _uploads(self) -> list[tuple[str, str]]:
-        """The ids of uploaded files and their names, from the file objects that lie beside the others."""
+        """The ids of uploaded files and their names, from the file objects in the folder."""
         folders = dict.fromkeys(file.original.parent for file in (*self._results, *self._inputs) if file.original is not None)
         return [
             (value["id"], value["filename"])
@@ -182,7 +185,7 @@ class _Evidence:
         """Return the request file that a result file is called after."""
         stem = BATCH_IN_NAME.sub("", stem_of(path.name)).strip(" ._-")
         core = _core(AROUND_RESULT, stem)
-        # Numbers alone say nothing: results are often counted in the order in which they were fetched.
+        # Numbers alone prove nothing: results are often numbered in the order in which they were fetched.
         if not core or (core.isdigit() and not RESULT_NAME.fullmatch(path.name)):
             return None
         for name_of in (_exactly, _request_core):
@@ -200,7 +203,7 @@ class _Evidence:
         return None
 
     def _by_folder(self, path: Place) -> int | None:
-        """Return the only request file of the folder, where each folder has one and results of its own."""
+        """Return the only request file of the folder, if each folder has one and its results."""
         if len(self._paths) < len(self._inputs) or any(file.original is None for file in self._results):
             return None
         by_folder = {each.parent: number for number, each in self._paths.items()}
@@ -219,13 +222,13 @@ def _request_core(stem: str) -> str:
 
 
 def _core(pattern: re.Pattern[str], stem: str) -> str:
-    """Return what is left of a stem without the words for requests or results around it."""
+    """Return a stem without the words for requests or results around it."""
     match = pattern.fullmatch(stem)
     return match["core"] if match else stem
 
 
 def _is_in(identifier: str, name: str) -> bool:
-    """Tell whether an id is in a name, and not only as a part of a longer one."""
+    """Return whether an id is in a name, and not only as part of a longer one."""
     return re.search(rf"(?<![A-Za-z0-9]){re.escape(identifier)}(?![A-Za-z0-9])", name) is not None
 
 
@@ -245,7 +248,7 @@ def _batches_in(folder: Place) -> Iterator[_Batch]:
 
 
 def is_batch_object(value: dict[str, Any]) -> bool:
-    """Tell whether a JSON object is a batch, as the service returns it."""
+    """Return whether a JSON object is a batch, as the service returns it."""
     if value.get("object") == "batch":
         return True
     return isinstance(value.get("id"), str) and "status" in value and ("input_file_id" in value or "input_files" in value)

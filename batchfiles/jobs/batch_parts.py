@@ -40,7 +40,7 @@ class BatchParts:
         self._folders = {path.parent for path, number in self._by_path.items() if number in self.own_batches}
 
     def are_apart(self, one: int, other: int) -> bool:
-        """Tell whether one manifest names two request files, so that their lines are different requests whatever they say."""
+        """Return whether one manifest names two request files, so that even equal lines in them are different requests."""
         folders = {self._paths[number].parent for number in (one, other) if number in self.own_batches}
         return one in self.own_batches and other in self.own_batches and len(folders) == 1
 
@@ -49,7 +49,7 @@ class BatchParts:
 
         Args:
             file: The file.
-            named: The request file that somebody named for it.
+            named: The request file that a pair names for it.
         """
         match = RESULT_NAME.fullmatch(Path(file.name).name)
         stem = match["stem"] if match else None

@@ -19,13 +19,13 @@ from batchfiles.findings import Finding
 from batchfiles.jobs.local_file import OpenFiles, changed
 from batchfiles.jobs.stray import UNTIL_NEWLINE
 from batchfiles.jobs.survey import HEAD, Misindexed, id_of_malformed, noted_digest, why_unreadable
-from batchfiles.outcome import INCOMPLETE, MALFORMED, SUCCEEDED, Result, as_answer_to, read, retryable
+from batchfiles.outcome import FAILED, INCOMPLETE, MALFORMED, SUCCEEDED, Result, as_answer_to, read, retryable
 from batchfiles.table.columns import MISSING, Found
 
 __all__ = ["TOO_LONG", "Candidates", "ResultFile", "fetch", "glued_finding", "id_of_line", "read_result"]
 
 FETCHED = 1 << 30
-"""Bytes of a line of which the system is told that they are read next, at most."""
+"""The largest part of a line, in bytes, that is announced to the system as read next."""
 
 OFFSET_MASK = (1 << OFFSET_BITS) - 1
 RANKS = {SUCCEEDED: 2, INCOMPLETE: 1, MALFORMED: -1}
@@ -206,13 +206,16 @@ class Candidates:
             self._marks.malformed[entry] = 1
         elif type(value) is not dict:
             self._marks.repaired[entry] = 1
-        if (result.answer.text is None or (asked not in ORDINARY_URLS and _asks_no_text(asked))) and result.body is not None:
-            result = as_answer_to(result, _url_in(asked) if isinstance(asked, bytes) else asked)
+        answer = result.answer
+        is_text = answer.text is not None and answer.finish_reason is not None  # then no other endpoint can have written it
+        may_answer = result.body is not None or (result.outcome == FAILED and result.error_code is None)
+        if may_answer and (not is_text or (asked not in ORDINARY_URLS and _asks_no_text(asked))):
+            result = as_answer_to(result, _url_in(asked) if isinstance(asked, bytes) else asked, value)
         # Past the constructor, which takes twice as long.
         return tuple.__new__(Found, (result, line, value, file.name, self._line_numbers[entry], file.batch_id, 1))
 
     def _overlong(self, entry: int, custom_id: str) -> Found | None:
-        """Return what stands for a line above the cap; None if it belongs to another id of the same digest."""
+        """Return the placeholder of a line above the cap; None if it belongs to another id of the same digest."""
         place = self._index.place(entry)
         file = self._files[place.file]
         if id_of_malformed(fetch(self._open[place.file], place, file.name)) != custom_id:
@@ -250,7 +253,7 @@ class Candidates:
 
 
 def _asks_no_text(asked: str | bytes | None) -> bool:
-    """Tell whether a request may want something else than a text, of a line by what may stand in it."""
+    """Return whether a request may ask for something other than text, by the bytes of its line."""
     return OTHER_URLS.search(asked) is not None if isinstance(asked, bytes) else not bodies.is_text(asked)
 
 
@@ -279,5 +282,5 @@ def id_of_line(line: bytes) -> str | None:
 
 
 def _differ(best: Result, other: Result) -> bool:
-    """Tell whether two results are different successes; the same answer in two files is none."""
+    """Return whether two results are different successes; the same answer in two files is none."""
     return best.outcome == SUCCEEDED and other.outcome == SUCCEEDED and not same(best.body, other.body)

@@ -55,7 +55,7 @@ class CopiedLines:
     Attributes:
         blank_lines: Lines that were left out.
         findings: Byte order marks that were left out, and newlines that were added.
-        wanted: What the lines are, as soon as the first file has said so.
+        wanted: The role of the lines, once the first file has shown it.
     """
 
     def __init__(self, cap: int, on_bytes: Callable[[int], None] | None = None, *, wanted: Side | None = None) -> None:
@@ -66,7 +66,7 @@ class CopiedLines:
         self._on_bytes = on_bytes
 
     def is_readable(self, line: bytes) -> bool:
-        """Tell whether a line says what a request or a result must say, whichever of the two the lines that were read are."""
+        """Return whether a line has what a request or a result must have, depending on the role of the lines that are read."""
         if self.wanted == "results":
             return read_result(line)[0] is not None
         try:
@@ -102,7 +102,7 @@ class CopiedLines:
         return chain(seen, found)
 
     def _lines(self, found: Iterator[Piece], seen: list[Piece]) -> Iterator[bytes]:
-        """Yield lines and keep their pieces: no more of them than it takes to know the file."""
+        """Yield lines and keep their pieces: only as many as are needed to classify the file."""
         for piece in found:
             seen.append(piece)
             yield from _below(self._cap, piece.lines)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from batchfiles.counts import not_read_fields
 from batchfiles.edits import Edit, edited
 from batchfiles.errors import InvalidLine
 from batchfiles.findings import Finding
 from batchfiles.jobs.copied_lines import CopiedLines, Run
+from batchfiles.jobs.folder_files import files_of_a_kind
 from batchfiles.key_rules import LINE_KEYS
 from batchfiles.limits import LINE_CAP
 from batchfiles.rules.endpoints import unknown_key
@@ -39,6 +41,8 @@ class EditReport:
         bad_lines: Lines that can't be changed: copied or dropped, as was asked for.
         bytes: What was written, uncompressed.
         findings: What was noticed, the first hundred.
+        not_read: Files and folders that were found in the folders that were given and are passed over.
+        examples: The first names of these, under `not_read`.
     """
 
     lines: int
@@ -49,6 +53,8 @@ class EditReport:
     bad_lines: int
     bytes: int
     findings: tuple[Finding, ...] = ()
+    not_read: int = 0
+    examples: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as plain values, for JSON."""
@@ -128,9 +134,9 @@ def edit(
     chosen = [*checked_edits(edits, set, unset), *(made_full(full) if full is not None else ()), *(made_short() if short else ())]
     if not chosen:
         raise ValueError("there is nothing to change: say what to set or to unset")
-    files = expand(sources, filesystem=filesystem)
-    if not files:
+    if not sources:
         raise TypeError("edit needs at least one file")
+    files, not_read = files_of_a_kind(expand(sources, filesystem=filesystem))
     lines = CopiedLines(cap, on_bytes, wanted="inputs")
     with CopyWriter(output, force=force, temp_dir=temp_dir, filesystem=filesystem) as writer:
         work = _Work(chosen, bad_lines, writer)
@@ -146,6 +152,7 @@ def edit(
         bad_lines=work.bad_lines,
         bytes=writer.bytes_written,
         findings=(*beside_the_body(chosen), *lines.findings, *work.findings),
+        **not_read_fields(not_read),
     )
 
 

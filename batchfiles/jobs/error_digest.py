@@ -76,7 +76,7 @@ class ErrorDigest:
         other: How many errors are in no group, because there were too many different ones.
         ids_dropped: How many ids were asked for and are not listed, because there were too many.
         skipped: The files of requests, which have no errors.
-        not_read: Files and folders that were found in the folders that were given and are passed over.
+        not_read: Files and folders in the given folders that were skipped.
         examples: The first names of these, under `not_read`.
     """
 
@@ -111,7 +111,7 @@ def error_digest(
     Args:
         *sources: Output files and error files: paths, folders, globs, open binary files, or `-` for standard input; plain or
             compressed. Files of requests, such as a campaign's folder holds too, are passed over: what is missing, `join` tells.
-        pairs: Request files, each with its results, as for `join`; here they say what these files must hold.
+        pairs: Request files, each with its results, as for `join`; here they fix the roles of these files.
         ids: How many ids to list of each error; None lists all, a million at most.
         on_bytes: Gets the number of uncompressed bytes that were read, again and again, for a progress bar.
         cap: The longest line that is read, in bytes; longer ones are malformed.

@@ -58,7 +58,7 @@ file is, nothing less tells otherwise: any key may stand in what is left of a li
 
 NOT_JSON = "holds no line that can be read as JSON, and nothing in it looks like a request or a result"
 NO_JSON_LINES = f"{NOT_JSON}: a table has to become requests first (`batchfiles prepare`)"
-TEMPLATE = "holds one request without a custom_id of its own: a template, for `batchfiles prepare --template`"
+TEMPLATE = "holds one request without its own custom_id: a template, for `batchfiles prepare --template`"
 
 LIKE_JSON = re.compile(rb"""^\s*[\[{]|(?<!["'])["']\s*:""")
 """A line that may be what is left of JSON: it begins as an object, or a key is in it. In CSV a quote in a cell is doubled."""
@@ -99,13 +99,13 @@ def describe(family: Family) -> str:
 
 
 def classify(source: Source, *, otherwise: Side | None = None, cap: int = LINE_CAP) -> Side:
-    """Tell whether a file holds requests or results, by its first line that says so; a line above the cap says so too.
+    """Return whether a file holds requests or results, by its first line that shows it, also a line above the cap.
 
     Args:
         source: The file.
         cap: The longest line that the job reads, in bytes.
-        otherwise: What somebody has said it is. It decides where no line can be decoded, and is refused where a line or the
-            file as a whole says clearly that it is something else; None takes what the lines look like, or raises.
+        otherwise: The role that the caller gives it. It decides if no line can be decoded, and is refused if a line or the
+            file as a whole clearly shows something else; None decides by the lines, or raises.
 
     Returns:
         `"inputs"`, `"results"`, or `"empty"` for a file of no bytes, or of blank lines only.
@@ -116,7 +116,7 @@ def classify(source: Source, *, otherwise: Side | None = None, cap: int = LINE_C
         TruncatedFile: Its compressed bytes are damaged.
         ValueError: The source is an open stream, which could not be read again: spool it first.
     """
-    if source.path is None:
+    if source.path is None and source.remote is None:
         raise ValueError(f"{source.name} can be read once only: spool it before it is classified")
     heads: list[bytes] = []
     found = read_blocks(source, lambda _: None, cap=cap, on_long=heads.append)
@@ -124,7 +124,7 @@ def classify(source: Source, *, otherwise: Side | None = None, cap: int = LINE_C
 
 
 def first_lines(blocks: Iterable[Block], heads: MutableSequence[bytes]) -> Iterator[bytes]:
-    """Yield the lines of blocks, and of lines above the cap their beginnings, which is enough to tell what they are.
+    """Yield the lines of blocks, and the beginnings of lines above the cap, which are enough to classify them.
 
     Args:
         blocks: What `read_blocks` yields.
@@ -155,6 +155,7 @@ def classify_lines(lines: Iterable[bytes], name: str | None = None, *, otherwise
     seen: list[bytes] = []
     size = 0
     decoded = has_id = False
+    lines = iter(lines)
     for line in lines:
         if not line.strip():
             continue
@@ -168,9 +169,10 @@ def classify_lines(lines: Iterable[bytes], name: str | None = None, *, otherwise
         except InvalidLine:
             unreadable.append(line)
         if family != "unknown":
-            if unreadable:
+            if unreadable:  # what follows tells an item of an array from a line
+                seen.append(next((each for each in lines if each.strip()), b""))
                 _refuse_mistake(seen, name)
-            if family == "input" and len(seen) == 1 and _is_template(value, name):
+            if family == "input" and not unreadable and len(seen) == 1 and _is_template(value, name):
                 raise Mismatch(TEMPLATE, path=name)
             return _side(family, name)
         size += len(line)
@@ -186,7 +188,7 @@ def classify_lines(lines: Iterable[bytes], name: str | None = None, *, otherwise
 
 
 def _refuse_mistake(lines: list[bytes], name: str | None) -> None:
-    """Refuse a file that is no JSON Lines at all: read line by line, its results would be lost without a word."""
+    """Refuse a file that is not JSON Lines: read line by line, its results would be lost silently."""
     mistake = file_mistake(b"\n".join(lines)[:HEAD])
     if mistake is not None and not mistake.is_of_lines:
         raise Mismatch(mistake.message.removeprefix("The file ").rstrip("."), path=name)
@@ -201,7 +203,7 @@ def _side(family: Family, name: str | None) -> Side:
 
 
 def _is_template(value: dict[str, Any], name: str | None) -> bool:
-    """Tell whether a request in a `.json` file is a template: it has no id, or one with a placeholder."""
+    """Return whether a request in a `.json` file is a template: it has no id, or one with a placeholder."""
     custom_id = value.get("custom_id", "{{")
     return name is not None and name.endswith(".json") and isinstance(custom_id, str) and "{{" in custom_id
 

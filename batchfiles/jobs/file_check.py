@@ -88,7 +88,7 @@ class FileCheck:
                 counted = _Counted(stream, self._count_bytes)
                 mistake = file_mistake(counted.peek(HEAD))
                 if mistake is not None:
-                    self._say(mistake.code, mistake.message)
+                    self._holds_no_lines(mistake.code, mistake.message)
                     return
                 for block in blocks(cast("BinaryIO", counted), self._source.name, self._reading_notice, cap=self._cap):
                     self._check_block(block)
@@ -97,9 +97,15 @@ class FileCheck:
             if not self.requests:  # what else it holds is not known
                 return
         except Mismatch as error:
-            self._say(error.code, f"{error.reason[:1].upper()}{error.reason[1:]}.")
+            self._holds_no_lines(error.code, f"{error.reason[:1].upper()}{error.reason[1:]}.")
             return
         self._check_whole()
+
+    def _holds_no_lines(self, code: str, words: str) -> None:
+        """Say what the file is; its size is known without reading it, unless it is compressed or remote."""
+        self._say(code, words)
+        if self._source.is_seekable_text():
+            self.bytes = self._source.size() or 0
 
     def _count_bytes(self, count: int) -> None:
         self.bytes += count
@@ -295,7 +301,7 @@ class _Offsets:
 
 
 class _Counted:
-    """A stream that tells how much was read from it, and whose first bytes can be looked at before."""
+    """A stream that counts the bytes read from it, and whose first bytes can be peeked at."""
 
     def __init__(self, stream: BinaryIO, count: Callable[[int], None]) -> None:
         self._stream = stream

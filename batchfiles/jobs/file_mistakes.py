@@ -1,6 +1,6 @@
-"""Files that are no JSON Lines at all: what happened to them, told by their first bytes, and how to cure it.
+"""Files that are not JSON Lines: the mistake, recognized by their first bytes, and how to fix it.
 
-Read line by line such a file is noise: 3,000 requests that somebody pretty-printed are 42,000 broken lines. So the mistake is
+Read line by line, such a file gives only noise: 3,000 pretty-printed requests are 42,000 broken lines. So the mistake is
 reported once, for the file.
 """
 
@@ -23,7 +23,7 @@ LINES_COMPARED = 20
 
 
 class FileMistake(NamedTuple):
-    """What happened to a whole file.
+    """The mistake of a whole file.
 
     Attributes:
         code: A word for programs.
@@ -55,6 +55,8 @@ BINARY = (
 )
 """Files whose first bytes are text; others are recognized as they are opened (`streams/compression.py`)."""
 
+CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1f]")
+"""Bytes that are in no text; a file with more than a tenth of them, and no object in its first lines, is binary."""
 MARKUP = re.compile(rb"\s*<(?:!doctype|html|\?xml|head|body|error)\b", re.IGNORECASE)
 BYTES_TEXT = re.compile(rb"""b(?:'\s*\{.*\}\s*(?:\\n)?'|"\s*\{.*\}\s*(?:\\n)?")""", re.DOTALL)
 PYTHON_DICT = re.compile(rb"\{\s*'[^'\\]*'\s*:.*\}")
@@ -66,7 +68,7 @@ DECODER = json.JSONDecoder()
 
 
 def file_mistake(head: bytes) -> FileMistake | None:
-    """Tell what happened to a file as a whole; None where nothing did, or only single lines are wrong.
+    """Return the mistake of a file as a whole; None if it has none, or only single lines are wrong.
 
     Args:
         head: The first bytes of the file, uncompressed: all of them, or `HEAD`.
@@ -102,7 +104,9 @@ def _binary(head: bytes) -> FileMistake | None:
     for magic, words in BINARY:
         if head.startswith(magic):
             return FileMistake("not_text", f"The file is {words}.")
-    if b"\x00" in head[:1024] and not any(map(_is_object, head.split(b"\n")[:LINES_COMPARED])):
+    start = head[:1024]
+    lines = head.split(b"\n", LINES_COMPARED)[:LINES_COMPARED]
+    if len(CONTROL.findall(start)) * 10 > len(start) and not any(map(_is_object, lines)):
         return FileMistake("not_text", "The file is binary, and not text in JSON Lines.")
     if MARKUP.match(head):
         return FileMistake("not_text", "The file is an HTML or XML page, perhaps the answer of a server that refused a download.")
@@ -111,7 +115,10 @@ def _binary(head: bytes) -> FileMistake | None:
 
 def _of_structure(text: bytes, lines: list[bytes]) -> FileMistake | None:
     """Tell what spans several lines: an array, or objects."""
-    if ARRAY.match(lines[0]) and not (len(lines) > 1 and _is_list(lines[0]) and _is_object(lines[1])):
+    if _has_good_line(lines):
+        return None
+    others = lines[1:LINES_COMPARED]
+    if ARRAY.match(lines[0]) and not (_is_list(lines[0]) and any(map(_is_object, others))):
         words = f"The file is one JSON array, and not a line for each object; {JQ}: jq -c '.[]' FILE."
         return FileMistake("json_array", words)
     if not lines[0].startswith(b"{"):
@@ -127,9 +134,18 @@ def _of_structure(text: bytes, lines: list[bytes]) -> FileMistake | None:
         and re.match(rb'["}\]{\[]', lines[1])
         and not _is_object(lines[1])
         and not _ends_with_comma(lines[0])
+        and not any(map(_has_id, others))
     ):
         return _several_lines()
     return None
+
+
+def _has_good_line(lines: list[bytes]) -> bool:
+    """Return whether a line holds a request or a result by itself; an item of an array is followed by a comma or a bracket."""
+    return any(
+        line.startswith(b"{") and not after.startswith((b",", b"]")) and _is_object(line) and "custom_id" in loads(line)
+        for line, after in zip(lines, [*lines[1:], b""], strict=True)
+    )
 
 
 def _several_lines() -> FileMistake:
@@ -193,6 +209,14 @@ def _is_object(line: bytes) -> bool:
     except InvalidLine:
         return False
     return True
+
+
+def _has_id(line: bytes) -> bool:
+    """Tell whether a line is a whole request or result, which no object over several lines has within it."""
+    try:
+        return "custom_id" in loads(line)
+    except InvalidLine:
+        return False
 
 
 def _is_list(line: bytes) -> bool:

@@ -10,8 +10,9 @@ from typing import Any, NamedTuple, TypeAlias
 
 from batchfiles.campaign.folder import changed_parts
 from batchfiles.campaign.names import RESULT_NAME
-from batchfiles.errors import Mismatch
+from batchfiles.errors import BatchFilesError, Mismatch, TruncatedFile
 from batchfiles.findings import Finding
+from batchfiles.jobs.attribution import attributed
 from batchfiles.jobs.batch_parts import BatchParts, without_repeats
 from batchfiles.jobs.candidates import ResultFile
 from batchfiles.jobs.families import Side, classify
@@ -24,7 +25,7 @@ from batchfiles.streams.sources import Source, SourceLike, expand
 from batchfiles.streams.spool import Spool
 from batchfiles.streams.urls import shown_name
 
-__all__ = ["FileRoles", "Pairs", "files_and_pairs", "paired_sources", "sort_files"]
+__all__ = ["FileRoles", "Pairs", "files_and_pairs", "paired_sources", "read_again", "requests_of_results", "sort_files"]
 
 PathLike: TypeAlias = "str | os.PathLike[str] | Source | RemotePath"
 Pairs: TypeAlias = "Mapping[Any, PathLike | Iterable[PathLike]] | Iterable[tuple[PathLike, PathLike | Iterable[PathLike]]]"
@@ -40,9 +41,9 @@ class FileRoles:
         results: Output files and error files, in the order given.
         empty: Files without a line that says anything.
         retries: Request files that only repeat requests of the inputs: the manifest of their campaign says so.
-        not_read: The display names of files and folders in the folders that were given, which are passed over.
-        pairs: The request file that somebody named for a result file, by their places.
-        findings: Which of the request files are not what the manifest of their campaign says.
+        not_read: The display names of files and folders in the given folders that are skipped.
+        pairs: The request file that a pair names for a result file, by their indexes.
+        findings: Which of the request files differ from the manifest of their campaign.
     """
 
     inputs: tuple[LocalFile, ...]
@@ -57,8 +58,8 @@ class FileRoles:
         """Return the result files with their batch, and with the number of the input file to which they belong.
 
         `part-1_output.jsonl` belongs to `part-1.jsonl` where there are several input files: a `custom_id` is unique within its
-        batch and not in the world. In a campaign folder the manifest says to which part the results of each batch belong. What
-        somebody named as a pair goes before both.
+        batch and not in the world. In a campaign folder the manifest names the part of each batch's results. A
+        pair has priority over both.
         """
         parts = BatchParts(self.inputs)
         return [
@@ -71,7 +72,7 @@ class FileRoles:
         return BatchParts(self.inputs).own_batches
 
     def are_apart(self) -> Callable[[int, int], bool]:
-        """Return what tells of two request files whether a manifest makes different requests of equal lines in them."""
+        """Return a predicate of two request files: does a manifest make equal lines in them different requests?"""
         return BatchParts(self.inputs).are_apart
 
     def names(self) -> dict[str, list[str]]:
@@ -166,7 +167,7 @@ def paired_sources(pairs: Pairs, filesystem: object = None) -> list[_Pair]:
 
     Raises:
         FileError: A file is not there.
-        TypeError: A pair is none, or is of open files.
+        TypeError: A pair is not a pair, or has open files.
         ValueError: The requests of a pair are several files, or a file of results is in the pairs of two request files.
     """
     found: list[_Pair] = []
@@ -188,7 +189,7 @@ def paired_sources(pairs: Pairs, filesystem: object = None) -> list[_Pair]:
 
 
 class PairedFiles(NamedTuple):
-    """Files that are read one after the other, with what pairs say of them.
+    """Files that are read one after the other, with their pairs.
 
     Attributes:
         sources: They, those of the pairs last unless they were named before.
@@ -208,7 +209,7 @@ def files_and_pairs(sources: Iterable[SourceLike], pairs: Pairs, filesystem: obj
 
     Raises:
         FileError: A file is not there.
-        TypeError: A pair is none, or something is no source.
+        TypeError: A pair is not a pair, or an argument is not a source.
         ValueError: A pair contradicts another, or standard input is named twice.
     """
     paired = paired_sources(pairs, filesystem)
@@ -218,6 +219,82 @@ def files_and_pairs(sources: Iterable[SourceLike], pairs: Pairs, filesystem: obj
     sides |= {source.key: "results" for pair in paired for source in pair.results}
     requests = {source.key: pair.requests.name for pair in paired for source in pair.results}
     return PairedFiles(files, not_read, sides, requests)
+
+
+class ReadAgain(NamedTuple):
+    """Files that can be read twice, unlike standard input and pipes, by what they hold.
+
+    Attributes:
+        requests: Request files, but for those that only repeat requests of these.
+        retries: These.
+        results: Output files and error files.
+    """
+
+    requests: tuple[LocalFile, ...]
+    retries: tuple[LocalFile, ...]
+    results: tuple[LocalFile, ...]
+
+
+def read_again(files: PairedFiles, spool: Spool) -> ReadAgain | None:
+    """Look what files hold that are read one after the other.
+
+    Returns:
+        The request files as plain copies, if there are several; else None. Only the places of the other files are known.
+    """
+    sides = [(source, _side(source, files.sides.get(source.key))) for source in files.sources if _is_again(source)]
+    by_name = {source.name: source for source, _ in sides}
+    requests, results = (
+        [LocalFile(source.name, _place(source), Path(source.name), 0, 0) for source, each in sides if each == side]
+        for side in ("inputs", "results")
+    )
+    kept, retries = without_repeats(requests)
+    if not requests[1:]:
+        return None
+    try:
+        copies = tuple(LocalFile.of(file.name, file.original, spool.local(by_name[file.name])) for file in kept)
+    except TruncatedFile:  # who reads it says so, after the good lines
+        return None
+    return ReadAgain(copies, retries, tuple(results))
+
+
+def requests_of_results(files: PairedFiles) -> tuple[Mapping[str, str], Callable[[str, str], bool]]:
+    """Find the request files of result files among files that are read one after the other.
+
+    Returns:
+        The display names of request files, by those of their results; and what tells of two request files whether a manifest
+        makes different requests of equal lines in them. Standard input and open files belong to nothing, and nothing to them.
+    """
+    known = {source.name: name for source in files.sources if (name := files.requests.get(source.key)) is not None}
+    with Spool() as spool:
+        found = read_again(files, spool)
+        if found is None:
+            return known, lambda _one, _other: False
+        results = [file for file in found.results if file.name not in known]
+        parts = BatchParts(found.requests)
+        for file in attributed(found.requests, results, list(map(parts.result_file, results))):
+            if file.part is not None and file.part >= 0:
+                known[file.name] = found.requests[file.part].name
+    numbers = {file.name: number for number, file in enumerate(found.requests)}
+
+    def are_apart(one: str, other: str) -> bool:
+        return one in numbers and other in numbers and parts.are_apart(numbers[one], numbers[other])
+
+    return known, are_apart
+
+
+def _is_again(source: Source) -> bool:
+    """Tell whether a file can be read twice, as pipes can't."""
+    return source.remote is not None or (source.path is not None and source.path.is_file())
+
+
+def _side(source: Source, said: Side | None) -> Side | None:
+    """Tell what a file is; None where reading it will say what is wrong with it."""
+    if said is not None:
+        return said
+    try:
+        return classify(source, otherwise=_by_name(source))
+    except BatchFilesError:
+        return None
 
 
 def _place(source: Source) -> Place:

@@ -18,7 +18,7 @@ from batchfiles.streams.sources import Source, read_blocks
 __all__ = ["first_request", "table_of_inputs", "table_of_results", "text_sizes_of"]
 
 SAMPLE = 100
-"""Lines of a file of results that say which size its vectors have where they are texts."""
+"""Lines of a result file that show the size of its vectors if they are texts."""
 
 
 def table_of_inputs(files: Iterable[LocalFile], *, cap: int) -> str:
@@ -53,11 +53,11 @@ def table_of_results(files: Iterable[LocalFile], *, cap: int) -> str:
 def first_request(
     files: Iterable[LocalFile], is_wanted: Callable[[bytes, dict[str, Any] | None], bool], *, cap: int
 ) -> tuple[str, int, dict[str, Any]] | None:
-    """Return the first request that is wanted and can be read, with its file's name and its line number; None if there is none.
+    """Return the first wanted request that can be read, with its file's name and its line number; None if there is none.
 
     Args:
         files: The request files.
-        is_wanted: Takes a line and None, and tells whether it is worth decoding; then the line and the request.
+        is_wanted: Gets a line and None and returns whether to decode it; then gets the line and the request.
         cap: The longest line that the job reads, in bytes.
     """
     for file in files:
@@ -70,7 +70,7 @@ def first_request(
 
 
 def text_sizes_of(file: LocalFile, *, cap: int) -> dict[str, int]:
-    """Return, by model, the bytes that most of the first vectors of a file take that are texts; without a model under ""."""
+    """Return, by model, the most common size in bytes of the first text vectors of a file; without a model under ""."""
     found: dict[str, Counter[int]] = {}
     for line in islice(_lines([file], cap), SAMPLE):
         value = _object(line)

@@ -1,9 +1,10 @@
-"""What is read of a folder beside its JSONL files, and what is passed over and named."""
+"""Which files of a folder are read in addition to its JSONL files, and which are skipped and named."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import NamedTuple
 
 from batchfiles.campaign.manifest import FORMAT, MANIFEST
@@ -15,7 +16,7 @@ from batchfiles.streams.remote import Place
 from batchfiles.streams.small_files import small_file
 from batchfiles.streams.sources import Source
 
-__all__ = ["FilesToRead", "files_to_read", "not_read_words", "requests_to_read"]
+__all__ = ["FilesToRead", "files_of_a_kind", "files_to_read", "not_read_words", "requests_to_read"]
 
 HEAD = 1024 * 1024
 """Bytes of a file that are looked at to see whether its first line is a result."""
@@ -24,7 +25,7 @@ OWN = ("run.journal", "run.lock")
 """What `run` keeps in its folder."""
 
 JSON_BYTES = 4 * 1024 * 1024
-"""A JSON file of more bytes is no batch object."""
+"""A JSON file with more bytes is not read as a batch object."""
 
 NAMES_SHOWN = 3
 
@@ -34,7 +35,7 @@ class FilesToRead(NamedTuple):
 
     Attributes:
         sources: They, in order.
-        not_read: The display names of files and folders that were found in a folder and are passed over.
+        not_read: The display names of files and folders in a folder that are skipped.
     """
 
     sources: list[Source]
@@ -42,9 +43,9 @@ class FilesToRead(NamedTuple):
 
 
 def files_to_read(sources: Iterable[Source]) -> FilesToRead:
-    """Add the results that lie in folders under other names, such as Fireworks' `error-data`, and name what is passed over.
+    """Add results in folders under other names, such as Fireworks' `error-data`, and name the skipped files.
 
-    A batch object (`batch_….json`) and the manifest of a campaign say where results belong: neither lines nor passed over.
+    A batch object (`batch_….json`) and the manifest of a campaign show where results belong: they are neither lines nor skipped.
 
     Args:
         sources: What `expand` returned.
@@ -58,7 +59,9 @@ def files_to_read(sources: Iterable[Source]) -> FilesToRead:
             kept.append(replace(source, passed_over=()))
         for other in source.passed_over:
             found = replace(Source.at(other), found=True)
-            if _holds_results(found):
+            if isinstance(other, Path) and not other.is_file():  # a pipe would wait for who writes to it
+                not_read.append(found.name)
+            elif _holds_results(found):
                 kept.append(found)
             elif not _is_known(other):
                 not_read.append(found.name)
@@ -87,6 +90,22 @@ def requests_to_read(sources: Iterable[Source]) -> FilesToRead:
     return FilesToRead(kept, tuple(not_read))
 
 
+def files_of_a_kind(sources: Iterable[Source]) -> FilesToRead:
+    """Add the results that lie in folders under other names to results; beside requests they are left out, and named.
+
+    Args:
+        sources: What `expand` returned: requests, or else results.
+    """
+    given = list(sources)
+    found = files_to_read(given)
+    known = {source.key for source in given}
+    others = [source for source in found.sources if source.key not in known]
+    if not others or all(_is_of_results(source) for source in given if source.key is not None):
+        return found
+    kept = [source for source in found.sources if source.key in known]
+    return FilesToRead(kept, (*found.not_read, *(source.name for source in others)))
+
+
 def _is_of_results(source: Source) -> bool:
     try:
         return classify(source) == "results"
@@ -95,13 +114,13 @@ def _is_of_results(source: Source) -> bool:
 
 
 def not_read_words(names: Sequence[str]) -> str:
-    """Say which files and folders are passed over."""
+    """Return which files and folders are skipped."""
     more = f" and {len(names) - NAMES_SHOWN:,} more" if len(names) > NAMES_SHOWN else ""
     return f"not read: {', '.join(names[:NAMES_SHOWN])}{more}"
 
 
 def _holds_results(source: Source) -> bool:
-    """Tell whether the first line of a file is a result."""
+    """Return whether the first line of a file is a result."""
     try:
         with source.open() as stream:
             head = b""
@@ -121,7 +140,7 @@ def _holds_results(source: Source) -> bool:
 
 
 def _is_known(place: Place) -> bool:
-    """Tell whether a file is a batch object, or what this package keeps in a folder."""
+    """Return whether a file is a batch object, or one that this package keeps in a folder."""
     if place.name in OWN:
         return True
     if not place.name.endswith(".json"):

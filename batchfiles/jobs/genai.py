@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from batchfiles.errors import MissingDependency
 from batchfiles.jobs.prices import FoundPrice, Price, Tier
+from batchfiles.nearest import instead_of
 
 __all__ = ["GenaiPrices"]
 
@@ -33,10 +34,10 @@ FIRST_PROVIDER: Final = "openai"
 
 
 class GenaiPrices:
-    """Prices of today. The package gives the full price where it knows none for batches, so that is found out first.
+    """Today's prices. The package returns the full price if it has no batch price, so this is checked first.
 
     Args:
-        provider: The provider to look at, such as `"azure"`; None takes the one that a model's name says.
+        provider: The provider to use, such as `"azure"`; None takes the one that a model's name shows.
 
     Raises:
         MissingDependency: The package is not installed.
@@ -59,7 +60,7 @@ class GenaiPrices:
             self._check(provider)
 
     def find(self, model: str) -> FoundPrice | None:
-        """Return the price of a model: for batches where one is known, else the standard price, which says so."""
+        """Return the price of a model: the batch price if known, otherwise the standard price, marked as such."""
         if model not in self._found:
             self._found[model] = self._find(model)
         return self._found[model]
@@ -69,7 +70,9 @@ class GenaiPrices:
             self._ask("", provider)
         except LookupError as error:
             if "provider_id" in str(error):
-                raise ValueError(f"genai-prices knows no provider {provider!r}") from None
+                known = [each.id for each in self._package.data_snapshot.get_snapshot().providers]
+                words = f"genai-prices knows no provider {provider!r}{instead_of(provider, known)}"
+                raise ValueError(words) from None
 
     def _find(self, model: str) -> FoundPrice | None:
         for name, provider in self._places(model):
@@ -102,7 +105,7 @@ class GenaiPrices:
         )
 
     def _has_batch_price(self, found: Any) -> bool:  # noqa: ANN401 - its values
-        """Tell whether there is a price for batches today, of this provider: a model that it borrows from another has none."""
+        """Return whether this provider has a batch price today; a model that it borrows from another provider has none."""
         return any(found.model is model for model in found.provider.models) and any(
             variant.when == BATCH and (variant.constraint is None or variant.constraint.active(self._now))
             for variant in found.model.price_variants or ()
@@ -110,7 +113,7 @@ class GenaiPrices:
 
 
 def _price(found: Any, *, is_batch_price: bool) -> Price:  # noqa: ANN401 - its values
-    """Turn its prices into ours; those with tiers have a base and other prices from a start on."""
+    """Convert its prices to ours; tiered prices have a base and other prices from a threshold on."""
     base: dict[str, Any] = {}
     tiers: dict[int, dict[str, Any]] = {}
     for key, name in KEYS.items():

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from typing import Literal, NamedTuple
 
 from batchfiles.errors import Mismatch
+from batchfiles.findings import Finding
 from batchfiles.jobs.candidates import id_of_line
 from batchfiles.jobs.families import Side, classify_lines
-from batchfiles.jobs.file_roles import Pairs, files_and_pairs
+from batchfiles.jobs.file_roles import Pairs, files_and_pairs, requests_of_results
 from batchfiles.jobs.sided_lines import sided_files
 from batchfiles.jobs.survey import ID_LETTERS
 from batchfiles.limits import RESULT_LINE_CAP
@@ -31,7 +32,8 @@ class Occurrence(NamedTuple):
         byte_offset: Where the line begins, in bytes of the uncompressed file.
         role: `"request"` or `"result"`, as the line itself says; as the file's first lines say where it says nothing.
         data: The bytes of the line, without its `\n`.
-        requests: Of a result: the request file that it was paired with; None where nobody said so.
+        requests: Of a result: the request file that it belongs to, where there are several and a pair, a manifest, a batch
+            object, a name or a folder says so, as for `join`; None where nothing does.
         repeats: Of a request: where the same line is in an earlier file, as `path:line`: they are one request.
     """
 
@@ -53,7 +55,7 @@ def get(
         custom_id: The id, as text: `café` finds `"caf\u00e9"` too.
         *sources: Request files, output files and error files in any mix; paths, folders, globs, open binary files, or `-` for
             standard input; plain or compressed.
-        pairs: Request files, each with the results that belong to it, as for `join`: the results say so then.
+        pairs: Request files, each with the results that belong to it, as for `join`.
         cap: The longest line that is read, in bytes; longer ones are passed over.
         filesystem: The filesystem in which paths are paths, of `pyarrow.fs` or of fsspec; None takes the local one.
 
@@ -80,6 +82,8 @@ def find(
     cap: int = RESULT_LINE_CAP,
     filesystem: object = None,
     on_bytes: Callable[[int], None] | None = None,
+    on_not_read: Callable[[Sequence[str]], None] = lambda _: None,
+    notice: Callable[[Finding], None] = lambda _: None,
 ) -> Iterator[Occurrence]:
     """Do what `get` does, and yield each line as it is found.
 
@@ -90,12 +94,15 @@ def find(
         cap: As for `get`.
         filesystem: As for `get`.
         on_bytes: Gets the number of uncompressed bytes that were read, again and again, for a progress bar.
+        on_not_read: Gets the names of files and folders that were found in the folders that were given and are passed over.
+        notice: Gets findings, such as lines above the cap, which are not looked at.
     """
     literal = custom_id.encode("utf-8", "replace")
     files = files_and_pairs(sources, pairs, filesystem)
-    requests = {source.name: files.requests.get(source.key) for source in files.sources}
-    seen: dict[bytes, tuple[str, int]] = {}
-    for file in sided_files(files.sources, lambda _: None, cap=cap, on_bytes=on_bytes, sides=files.sides):
+    on_not_read(files.not_read)
+    requests, are_apart = requests_of_results(files)
+    seen: dict[bytes, list[tuple[str, int]]] = {}
+    for file in sided_files(files.sources, notice, cap=cap, on_bytes=on_bytes, sides=files.sides):
         for path, first, start, lines in file.blocks:
             offset = start
             for number, line in enumerate(lines, first):
@@ -103,10 +110,13 @@ def find(
                 if (literal in line or (b"\\" in line and _may_hide_it(line))) and id_of_line(line) == custom_id:
                     role = _role_of(line, file.side)
                     if role == "result":
-                        yield Occurrence(path, number, offset, role, line, requests[file.name])
+                        yield Occurrence(path, number, offset, role, line, requests.get(file.name))
                     else:
-                        first_path, first_number = seen.setdefault(line.strip(), (path, number))
-                        repeats = None if first_path == path else f"{first_path}:{first_number}"
+                        firsts = seen.setdefault(line.strip(), [])
+                        same = (each for each in firsts if each[0] != path and not are_apart(each[0], path))
+                        repeats = next((f"{each_path}:{each_number}" for each_path, each_number in same), None)
+                        if repeats is None:
+                            firsts.append((path, number))
                         yield Occurrence(path, number, offset, role, line, None, repeats)
                 offset += len(line) + 1
 

@@ -17,6 +17,7 @@ from batchfiles.errors import Mismatch
 from batchfiles.jobs.accounts import Accounts, duplicate_inputs
 from batchfiles.jobs.attribution import attributed
 from batchfiles.jobs.beside import BesideSpec, put_beside, with_own_columns
+from batchfiles.jobs.contests import refuse_contested
 from batchfiles.jobs.crew import Crew, Product, Spec
 from batchfiles.jobs.file_roles import FileRoles, Pairs, sort_files
 from batchfiles.jobs.first_line import table_of_inputs
@@ -24,7 +25,7 @@ from batchfiles.jobs.join_report import JoinReport, Tally
 from batchfiles.jobs.join_rows import JoinRows
 from batchfiles.jobs.local_file import LocalFile, changed, check_unchanged
 from batchfiles.jobs.rejects import write_rejects
-from batchfiles.jobs.repeated_requests import SharedIds, find_repeated, first_ids_meet, refuse_contested, shares_ids
+from batchfiles.jobs.repeated_requests import SharedIds, find_repeated, first_ids_meet, shares_ids
 from batchfiles.jobs.survey import Misindexed, Survey, survey_results, with_line_numbers
 from batchfiles.jobs.table_job import PART_BYTES, TASK_BYTES, TableJob, TableKeywords, TableOptions
 from batchfiles.streams.remote import RemotePath, located
@@ -202,7 +203,7 @@ class Join(TableJob[JoinReport]):
         return ranges, repeated.save(self._spool.new_path("repeated")) if repeated else None
 
     def _compares(self, inputs: Sequence[LocalFile]) -> bool:
-        """Tell whether ids of request files are compared before the rows are made; else the end shows whether any are shared."""
+        """Return whether ids of request files are compared before the rows are made; if not, shared ids are found at the end."""
         self._shares_ids = self._shares_ids or (len(inputs) > 1 and (not self._quick or first_ids_meet(inputs)))
         return self._shares_ids
 
@@ -297,7 +298,7 @@ def join(
             open binary files, `-`. Only results if `inputs` are given.
         inputs: Files that must be requests.
         pairs: Request files by name, each with the result file or files that belong to it: `{"monday.jsonl": "out-1.jsonl"}`. It
-            is needed only where ids are in several request files and neither a manifest, nor the batch object beside the
+            is needed only if ids are in several request files and neither a manifest, nor the batch object next to the
             results, nor a name says which request file a result belongs to. The files are read whether `files` names them or not.
         on_duplicate: What to do where there are several results for a request: `"best"` takes succeeded before incomplete before
             the rest, among equals the later one; `"error"` refuses.
@@ -328,8 +329,8 @@ def join(
     Later, when the table is made:
         FileError: A file is not what it was when this was called, or changed while it was being read: call this again.
         DuplicateCustomId: With `on_duplicate="error"`: there are two results for a request.
-        Mismatch: A result could be that of two different requests, because their files share its id and nothing says to which of
-            them it belongs; or there are results, and not one belongs to a request.
+        Mismatch: A result could be that of two different requests, because their files share its id and nothing shows to which of
+            them it belongs; or there are results, but none belongs to a request.
         InvalidLine: With `dimensions`: a vector has another length.
     """
     if on_duplicate not in ("best", "error"):

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from batchfiles.counts import COUNTS, add_example
+from batchfiles.counts import add_example, counts_of
 from batchfiles.findings import Finding
 from batchfiles.outcome import OUTCOMES
 
@@ -29,11 +29,11 @@ class TableReport:
         misfits: Values that did not fit their column and are null; the bodies that held them are kept.
         embeddings_in_requests: Vectors that met the requests table, which has no column for them.
         parse_errors: Answers that don't fit the JSON Schema; `parsed` is null there and `parse_error` says why.
-        formula_cells: Cells of a CSV file that a spreadsheet takes for formulas; with `csv_safe` they begin with `'`.
+        formula_cells: Cells of a CSV file that a spreadsheet reads as formulas; with `csv_safe` they begin with `'`.
         findings: What was noticed about the files, the first of each range.
         findings_not_listed: How many more there were.
         seconds: How long it took.
-        examples: The first words, places or files by what is counted.
+        examples: The first words, places or files of each count.
         empty_text: Successes with an empty text, and with no refusal and no tool call.
         unknown_finish_reason: Answers whose reason to end is a word not known here; `examples` has the words.
         short: Texts without a vector or a result, in answers that have fewer than their requests have texts; only in a join.
@@ -48,7 +48,7 @@ class TableReport:
         repeated_inputs: Request lines that repeat a line of another request file, byte for byte: they have no rows of their own.
         not_read: Files and folders in the folders that were given, which hold no lines of a batch or are not looked into;
             `examples` has names.
-        no_results: The requests, where there is not one line of results.
+        no_results: The number of requests, if no line of results was found.
     """
 
     table: str
@@ -163,5 +163,5 @@ class Tally:
             "findings": tuple(self.findings),
             "findings_not_listed": self.counts["findings"] - len(self.findings),
             "examples": {name: tuple(found) for name, found in self.examples.items()},
-            **{name: self.counts[name] for name in COUNTS},
+            **{name: self.counts[name] for name in counts_of("join")},
         }

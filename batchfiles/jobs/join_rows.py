@@ -87,7 +87,7 @@ class JoinRows(RowJob):
             yield found
 
     def _add_block(self, block: Block, file: int) -> None:
-        """Add the rows of a block, but for lines that repeat one of another file."""
+        """Add the rows of a block, except lines that repeat one of another file."""
         if not self._repeated:
             self._add_lines(block, file)
             return

@@ -73,7 +73,7 @@ class Named(Protocol):
 
 
 MOST_OPEN = 256
-"""Files that are open at a time, where the system lets a process have many."""
+"""Files that are open at a time, if the system allows many."""
 
 
 def most_open() -> int:

@@ -6,16 +6,18 @@ import hashlib
 import os
 from array import array
 from bisect import bisect_left
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from batchfiles.campaign.folder import changed_parts, request_sources
+from batchfiles.counts import not_read_fields
 from batchfiles.custom_ids.unique import UniqueIds
 from batchfiles.errors import DuplicateCustomId
 from batchfiles.findings import Finding
 from batchfiles.jobs.copied_lines import CopiedLines, Run
 from batchfiles.jobs.file_check import PLACE_BITS
+from batchfiles.jobs.folder_files import files_of_a_kind
 from batchfiles.jobs.repeated_ids import RepeatedIds
 from batchfiles.limits import RESULT_LINE_CAP
 from batchfiles.streams.remote import Place
@@ -45,6 +47,9 @@ class MergeReport:
         unreadable: Lines that are no JSON or have no id: they were copied, and compared with nothing. 0 where nobody looked.
         blank_lines: Lines that were left out because nothing is on them.
         findings: Byte order marks that were left out, and newlines that were added.
+        not_read: Files and folders that were found in the folders that were given and are passed over, such as the results in a
+            campaign folder.
+        examples: The first names of these, under `not_read`.
     """
 
     output: str
@@ -56,6 +61,8 @@ class MergeReport:
     blank_lines: int
     findings: tuple[Finding, ...]
     repeated_inputs: int = 0
+    not_read: int = 0
+    examples: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as plain values that JSON can hold."""
@@ -69,6 +76,8 @@ class MergeReport:
             "unreadable": self.unreadable,
             "blank_lines": self.blank_lines,
             "findings": [{"code": each.code, "path": each.path, "line_number": each.line_number} for each in self.findings],
+            "not_read": self.not_read,
+            "examples": {name: list(found) for name, found in self.examples.items()},
         }
 
 
@@ -122,15 +131,16 @@ def merge(
         raise TypeError("merge needs at least one file")
     if on_duplicate not in ON_DUPLICATE:
         raise ValueError(f"on_duplicate is {', '.join(map(repr, ON_DUPLICATE[:-1]))} or 'keep', not {on_duplicate!r}")
-    files = request_sources(sources, filesystem=filesystem)
+    files, not_read = files_of_a_kind(request_sources(sources, filesystem=filesystem))
     job = _Merge(files, output, cap, ids_in_memory, on_bytes, force=force, temp_dir=temp_dir, filesystem=filesystem)
     try:
-        return job.run(on_duplicate)
+        report = job.run(on_duplicate)
     except DuplicateCustomId:
         repeated = job.repeated() if on_duplicate == "error" and len(files) > 1 else None
         if repeated is None:
             raise
-        return job.run(on_duplicate, repeated)
+        report = job.run(on_duplicate, repeated)
+    return replace(report, **not_read_fields(not_read))
 
 
 class _Merge:
@@ -162,7 +172,7 @@ class _Merge:
 
         Args:
             on_duplicate: What to do where an id is there twice.
-            repeated: The places of lines that are known to repeat others; None where nobody has looked.
+            repeated: The places of lines that are known to repeat others; None if this was not checked.
 
         Raises:
             DuplicateCustomId: An id is there twice, and that is to be refused.

@@ -11,7 +11,7 @@ from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from batchfiles.codec import dumps, loads
+from batchfiles.codec import GLUED, dumps, loads
 from batchfiles.errors import DuplicateCustomId, FileTooLarge, InvalidLine, TooManyEmbeddingInputs, TooManyRequests
 from batchfiles.findings import Finding
 from batchfiles.jobs.request_rules import RequestRules
@@ -93,7 +93,7 @@ def prepare(
         id: The template of the `custom_id`, such as `"{{doc}}-{{chunk}}"`.
         url: The endpoint, where the template has none.
         null: What a null becomes: `"error"`, `"null"`, or `"drop"` for leaving its key out. In an id it is always an error.
-        csv_nulls: What null is in CSV, as it stands in the file: `""` for nothing between two commas, `'""'` for two quotes, and
+        csv_nulls: What null is in CSV, as written in the file: `""` for nothing between two commas, `'""'` for two quotes, and
             words such as `"NA"`; None takes `""` and `'""'`.
         sample: How many rows to take, from the first on; None takes all.
         limits: Whose limits the file keeps to.
@@ -105,7 +105,7 @@ def prepare(
             the local one.
 
     Raises:
-        ValueError: The template is none, names no column or one that isn't there, or misses a url; an option has no such value.
+        ValueError: The template is invalid, names no column or an unknown one, or lacks a url; or an option has an unknown value.
         InvalidLine: A row has a null or a number that JSON has no word for where a value is needed, or makes a request that
             `validate` would refuse; its number is named.
         DuplicateCustomId: Two rows make the same id; both are named.
@@ -157,7 +157,7 @@ class _Preparation:
     Args:
         line: The template of a line, without its `custom_id`.
         ids: The template of the `custom_id`.
-        rules: The rules of the service: what they refuse is not written.
+        rules: The rules of the service: requests that they refuse are not written.
         single: Names in the template that have a single brace around them.
     """
 
@@ -198,7 +198,7 @@ class _Preparation:
         self.tables[name] = number
 
     def add_findings(self, table: UserTable | RowTable) -> None:
-        """Take what was noticed about the columns of a table that the template names."""
+        """Take the notes about the columns of a table that the template names."""
         cells = getattr(table, "csv", None)
         if cells is not None:
             self.findings += cells.findings(columns_needed(self._holes, cells.header, table.name))
@@ -292,7 +292,8 @@ def read_template(path: str | os.PathLike[str], *, filesystem: object = None) ->
     try:
         return loads_exactly(text.removeprefix(b"\xef\xbb\xbf"))
     except InvalidLine as error:
-        reason = error.reason.replace("the line", "the template")
+        several = "holds several JSON objects, and a template is one" if error.code == GLUED else None
+        reason = several or error.reason.replace("the line", "the template")
     raise ValueError(f"{name_of(path, filesystem=filesystem)}: {reason}")
 
 

@@ -28,7 +28,7 @@ ABOVE: Final = "above"
 TOP: Final = ("currency", "date", "batch_discount", "models")
 
 HEAD: Final = """\
-# Prices per million tokens. An empty one is not known: it is reported, and never taken for 0.
+# Prices per million tokens. An empty one is unknown: it is reported, and never counted as 0.
 # A dated snapshot such as gpt-4o-mini-2024-07-18 has the prices of gpt-4o-mini unless it is listed itself.
 # cached_input may stay empty: then cached tokens cost what the others cost.
 # Others, where they differ: cache_write, audio_input, image_input, audio_output, image_output, and a tier.
@@ -40,7 +40,7 @@ def read_prices(path: str | os.PathLike[str], *, filesystem: object = None) -> P
 
     Raises:
         FileError: The file is not there or can't be read.
-        ValueError: It is not TOML, or says something that is not a price.
+        ValueError: It is not TOML, or has a value that is not a price.
     """
     name = name_of(path, filesystem=filesystem)
     try:

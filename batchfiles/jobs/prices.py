@@ -44,12 +44,12 @@ SNAPSHOT: Final = re.compile(rf"(?P<alias>.+?)[-@](?:{DATE})(?:-v\d+(?::\d+)?)?"
 INPUT_PARTS: Final = ("cache_write", "audio_input", "image_input", "video_input")
 OUTPUT_PARTS: Final = ("audio_output", "image_output", "video_output")
 PARTS: Final = (*INPUT_PARTS, *OUTPUT_PARTS)
-"""Tokens that may have a price of their own. Where they have none, they cost what the rest of the input or output costs."""
+"""Tokens that may have their own price. Without it, they cost the same as the other input or output tokens."""
 
 NO_PARTS: Final[Mapping[str, int]] = MappingProxyType({})
 
 GENAI: Final = "genai"
-"""What stands for the prices of the package genai-prices."""
+"""The name for the prices of the package genai-prices."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ class Price:
         audio_input: Tokens of sound in prompts.
         image_input: Tokens of pictures in prompts.
         video_input: Tokens of videos in prompts.
-        audio_output: Tokens of sound in answers. None takes the price of `output`, as with the next two.
+        audio_output: Audio tokens in answers. None takes the price of `output`, as with the next two.
         image_output: Tokens of pictures in answers.
         video_output: Tokens of videos in answers.
         tiers: Other prices for requests with many input tokens, in ascending order.
@@ -85,7 +85,7 @@ class Price:
     is_batch_price: bool = False
 
     def at(self, input_tokens: int) -> Price:
-        """Return the price of a request with so many input tokens: that of its tier, which takes from below what it lacks."""
+        """Return the price of a request with this many input tokens: that of its tier, completed by the lower tiers."""
         found = self
         for tier in self.tiers:
             if input_tokens > tier.above:
@@ -125,7 +125,7 @@ class Price:
         return EXACT.divide(EXACT.multiply(total, EXACT.subtract(Decimal(1), off)), MILLION)
 
     def _priced(self, inputs: int, cached: int, outputs: int, parts: Mapping[str, int]) -> Iterator[tuple[int, Decimal | None]]:
-        """Yield counts with their prices; parts that overlap are never more than their whole."""
+        """Yield counts with their prices; overlapping parts never exceed their total."""
         for all_tokens, whole, named in (
             (inputs, self.input, (("cached_input", cached), *((name, parts.get(name, 0)) for name in INPUT_PARTS))),
             (outputs, self.output, tuple((name, parts.get(name, 0)) for name in OUTPUT_PARTS)),
@@ -149,7 +149,7 @@ class Tier:
 
     Attributes:
         above: A request with more input tokens than these costs `price`, all its tokens.
-        price: What is None in it costs what it costs in the tier below.
+        price: A price that is None is that of the tier below.
     """
 
     above: int
@@ -163,7 +163,7 @@ class FoundPrice(NamedTuple):
         price: The price.
         name: What the model is called there: the model itself, or its alias.
         source: Whose price it is, and of which date.
-        is_standard: Whether it is a price for requests outside of batches, because none for batches is known there.
+        is_standard: Whether it is the standard price, because no batch price is known.
     """
 
     price: Price
@@ -209,7 +209,7 @@ class Prices:
 
         Raises:
             FileError: The file is not there or can't be read.
-            ValueError: It is not TOML, or says something that is not a price.
+            ValueError: It is not TOML, or has a value that is not a price.
         """
         from batchfiles.jobs.price_file import read_prices
 
@@ -228,7 +228,7 @@ class Prices:
         return replace(self, currency=currency, others=(*self.others, *others))
 
     def find(self, model: str) -> FoundPrice | None:
-        """Return the price of a model and where it is from: its own, that of its alias, or that of another source."""
+        """Return the price of a model and its source: its own, that of its alias, or that of another source."""
         for name in dict.fromkeys((model, alias_of(model))):
             if (price := self.models.get(name)) is not None:
                 return FoundPrice(price, name, self.source)
@@ -240,7 +240,7 @@ class Prices:
         return None if found is None else found.price
 
     def similar(self, model: str) -> str | None:
-        """Return the name that is most like that of a model which has no price; None if none is."""
+        """Return the name with a price that is most like the name of a model without one; None if none is similar."""
         near = get_close_matches(model, self.models, 1, 0.8) or get_close_matches(alias_of(model), self.models, 1, 0.8)
         return near[0] if near else None
 
@@ -254,7 +254,7 @@ class Prices:
         parts: Mapping[str, int] = NO_PARTS,
         request_tokens: int = 0,
     ) -> Decimal | None:
-        """Return the exact cost of a model's tokens, discount taken off; None if there are tokens without a price.
+        """Return the exact cost of a model's tokens, less the discount; None if there are tokens without a price.
 
         Args:
             model: The model.
@@ -284,7 +284,7 @@ def prices_of(given: PricesLike | Iterable[PricesLike], *, filesystem: object = 
     Raises:
         FileError: A file is not there or can't be read.
         MissingDependency: genai-prices is not installed.
-        ValueError: There are two files, or one says something that is not a price.
+        ValueError: There are two files, or one has a value that is not a price.
     """
     several = [given] if isinstance(given, str | os.PathLike | Prices) else list(given)
     own: list[Prices] = []
@@ -304,7 +304,7 @@ def prices_of(given: PricesLike | Iterable[PricesLike], *, filesystem: object = 
 
 
 def alias_of(model: str) -> str:
-    """Return the name of a model without the date of its snapshot; a fine-tuned model has prices of its own."""
+    """Return the name of a model without the date of its snapshot; a fine-tuned model has its own prices."""
     match = SNAPSHOT.fullmatch(model)
     return match["alias"] if match else model
 

@@ -97,7 +97,7 @@ class RepeatedIds:
         first_file, first_line = self._place(first)
         file, line = self._place(place)
         return DuplicateCustomId(
-            f"the custom_id {custom_id[:128]!r} stands on line {first_line} of {first_file} already: "
+            f"the custom_id {custom_id[:128]!r} is already on line {first_line} of {first_file}: "
             "say which line to keep, or to keep both",
             custom_id=custom_id,
             first_path=first_file,

@@ -12,41 +12,31 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import closing
 from pathlib import Path
-from typing import NamedTuple
 
-from batchfiles.codec import loads
 from batchfiles.custom_ids.index import OFFSET_BITS, Entries, Index, IndexBuilder, Place, digest
-from batchfiles.errors import InvalidLine, Mismatch
 from batchfiles.findings import Finding
 from batchfiles.jobs import survey
-from batchfiles.jobs.candidates import ResultFile, fetch, id_of_line
+from batchfiles.jobs.candidates import fetch
+from batchfiles.jobs.contests import Contests, id_of_request
 from batchfiles.jobs.crew import Crew, Job, Product, Spec
 from batchfiles.jobs.line_ids import ids_of
 from batchfiles.jobs.local_file import LocalFile, OpenFiles
-from batchfiles.jobs.stray import UNTIL_NEWLINE
-from batchfiles.jobs.survey import HEAD, id_of_malformed
+from batchfiles.jobs.survey import HEAD
 from batchfiles.streams.lines import Block
 from batchfiles.streams.sources import Source, read_blocks
 from batchfiles.streams.spool import Spool
 
 __all__ = [
-    "Contest",
+    "NO_FILES",
     "NoteRequests",
     "RepeatedRequests",
     "SharedIds",
     "find_repeated",
     "first_ids_meet",
-    "refuse_contested",
     "shares_ids",
 ]
 
 OFFSET_MASK = (1 << OFFSET_BITS) - 1
-ID_SHOWN = 128
-WAYS_OUT = (
-    "name the results after their request file (monday_output.jsonl for monday.jsonl), keep the batch object (BATCH.json, as "
-    "`batchfiles download` writes it) beside them, join each request file with its own results, or say it: "
-    "--pair REQUESTS=RESULTS (in Python pairs={requests: results})"
-)
 
 
 class NoteRequests(Job):
@@ -86,7 +76,7 @@ class SharedIds(Exception):
 
 
 def first_ids_meet(inputs: Sequence[LocalFile]) -> bool:
-    """Tell whether the first lines of request files have ids in common, as those do that all begin with `request-1`."""
+    """Return whether the first lines of request files have ids in common, as files that all begin with `request-1` do."""
     seen: set[str | None] = {None}
     for file in inputs:
         block = next(read_blocks(Source(file.name, path=file.path), lambda _: None, block_size=HEAD), None)
@@ -98,24 +88,8 @@ def first_ids_meet(inputs: Sequence[LocalFile]) -> bool:
 
 
 def shares_ids(index: Index) -> bool:
-    """Tell whether an index of request lines has lines of several files under one digest."""
+    """Return whether an index of request lines has lines of several files under one digest."""
     return any(len({index.place(entry).file for entry in run}) > 1 for run in index.repeated())
-
-
-class Contest(NamedTuple):
-    """An id that means different requests in different files.
-
-    Attributes:
-        digest: Of the id, as the index of the requests has it.
-        custom_id: The id.
-        first: Where it is first.
-        second: Where another line with it is, in another file.
-    """
-
-    digest: int
-    custom_id: str
-    first: Place
-    second: Place
 
 
 class RepeatedRequests:
@@ -123,39 +97,40 @@ class RepeatedRequests:
 
     Args:
         repeats: The positions of the lines that repeat one, in order.
-        origins: For each line that is repeated: its position, and the number of a file that repeats it; pairs in order.
+        positions: Those of lines that are repeated, in order; one for each file that repeats them.
+        files: The numbers of these files.
     """
 
-    def __init__(self, repeats: array[int], origins: array[int]) -> None:
+    def __init__(self, repeats: array[int], positions: array[int], files: array[int]) -> None:
         self._repeats = repeats
-        self._origins = origins
-        self._positions = origins[::2]
+        self._positions = positions
+        self._files = files
 
     def __len__(self) -> int:
         return len(self._repeats)
 
     def save(self, path: Path) -> Spec:
-        """Write it to a file, and return what `load` takes."""
+        """Write it to a file, and return the argument of `load`."""
         with path.open("xb") as file:
-            self._repeats.tofile(file)
-            self._origins.tofile(file)
-        return {"path": str(path), "repeats": len(self._repeats), "origins": len(self._origins)}
+            for column in (self._repeats, self._positions, self._files):
+                column.tofile(file)
+        return {"path": str(path), "counts": [len(self._repeats), len(self._positions), len(self._files)]}
 
     @classmethod
     def load(cls, spec: Spec | None) -> RepeatedRequests:
         """Read what `save` wrote; nothing is repeated where there is no spec."""
-        repeats, origins = array("Q"), array("Q")
+        columns = array("Q"), array("Q"), array("Q")
         if spec is not None:
             with Path(spec["path"]).open("rb") as file:
-                repeats.fromfile(file, spec["repeats"])
-                origins.fromfile(file, spec["origins"])
-        return cls(repeats, origins)
+                for column, count in zip(columns, spec["counts"], strict=True):
+                    column.fromfile(file, count)
+        return cls(*columns)
 
     def cut(self, block: Block, file: int) -> Iterator[tuple[Block, AbstractSet[int] | None]]:
         """Cut a block of a request file at the lines that are repeated or repeat another one.
 
         Yields:
-            Lines, with the numbers of the other files whose results are theirs too; None for lines that repeat another one.
+            Lines, with the numbers of other files whose results also belong to them; None for lines that repeat another one.
         """
         start = file << OFFSET_BITS | block.byte_offset
         end = start + sum(map(len, block.lines)) + len(block.lines)
@@ -185,7 +160,7 @@ class RepeatedRequests:
         at = bisect_left(self._positions, position)
         found = set()
         while at < len(self._positions) and self._positions[at] == position:
-            found.add(self._origins[2 * at + 1])
+            found.add(self._files[at])
             at += 1
         return found
 
@@ -212,7 +187,7 @@ def find_repeated(
     size: int,
     cap: int,
     apart: Callable[[int, int], bool],
-) -> tuple[list[Spec], RepeatedRequests, list[Contest]]:
+) -> tuple[list[Spec], RepeatedRequests, Contests]:
     """Look for ids that are in several request files.
 
     Args:
@@ -221,7 +196,7 @@ def find_repeated(
         spool: Where the index goes.
         size: The bytes of a range.
         cap: The longest line that is read, in bytes.
-        apart: Tells of the numbers of two files whether a manifest makes different requests of equal lines in them.
+        apart: A predicate of the numbers of two files: does a manifest make equal lines in them different requests?
 
     Returns:
         The ranges of the files, as `survey.with_line_numbers` returns them; what is repeated; the ids that are contested.
@@ -231,21 +206,21 @@ def find_repeated(
     with closing(builder):
         ranges = survey.with_line_numbers(crew, inputs, size, noting=(NoteRequests, spec, builder))
         index = builder.finish()
+    contests = Contests(spool.new_path("contests"))
     try:
-        repeats, origins, contests = _compare(index, inputs, apart)
+        repeated = _compare(index, inputs, apart, contests)
     finally:
+        contests.close()
         index.close()
         index.path.unlink(missing_ok=True)
-    return ranges, RepeatedRequests(repeats, origins), contests
+    return ranges, repeated, contests
 
 
 def _compare(
-    index: Index, inputs: Sequence[LocalFile], apart: Callable[[int, int], bool]
-) -> tuple[array[int], array[int], list[Contest]]:
-    """Compare the lines of each id that is in several files."""
-    repeats: list[int] = []
-    origins: set[tuple[int, int]] = set()
-    contests: list[Contest] = []
+    index: Index, inputs: Sequence[LocalFile], apart: Callable[[int, int], bool], contests: Contests
+) -> RepeatedRequests:
+    """Compare the lines of each id that is in several files, and add those ids to the contests that mean different requests."""
+    repeats, positions, files = array("Q"), array("Q"), array("Q")
     with OpenFiles(inputs) as descriptors:
         for run in index.repeated():
             places = sorted(map(index.place, run))
@@ -254,25 +229,28 @@ def _compare(
             by_id: dict[str | None, list[tuple[Place, bytes]]] = {}
             for place in places:
                 line = fetch(descriptors[place.file], place, inputs[place.file].name)
-                by_id.setdefault(_id_of(line), []).append((place, line.strip()))
+                by_id.setdefault(id_of_request(line), []).append((place, line.strip()))
             by_id.pop(None, None)  # lines that can't be read
-            for custom_id, lines in by_id.items():
+            for lines in by_id.values():
                 for place, origin in _repetitions(lines, apart):
                     repeats.append(_position(place))
-                    origins.add((_position(origin), place.file))
+                    positions.append(_position(origin))
+                    files.append(place.file)
                 if (other := _other(lines)) is not None:
-                    contests.append(Contest(index.digests[run.start], str(custom_id), lines[0][0], other))
-    return array("Q", sorted(repeats)), array("Q", [number for pair in sorted(origins) for number in pair]), contests
+                    contests.add(index.digests[run.start], lines[0][0], other)
+    return RepeatedRequests(*_sorted(repeats), *_sorted(positions, files))
 
 
-def _id_of(line: bytes) -> str | None:
-    """Return the id of a request; None where a line is none."""
-    try:
-        value = loads(line)
-    except InvalidLine:
-        return None
-    custom_id = value.get("custom_id")
-    return custom_id if isinstance(custom_id, str) and isinstance(value.get("body"), dict) else None
+def _sorted(*columns: array[int]) -> list[array[int]]:
+    """Sort columns by the first one, without an object for each number."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if not columns[0]:
+        return list(columns)
+    found = [pa.Array.from_buffers(pa.uint64(), len(column), [None, pa.py_buffer(column)]) for column in columns]
+    order = pc.array_sort_indices(found[0])
+    return [array("Q", column.take(order).buffers()[1].to_pybytes()[: 8 * len(column)]) for column in found]
 
 
 def _position(place: Place) -> int:
@@ -284,7 +262,7 @@ def _repetitions(lines: list[tuple[Place, bytes]], apart: Callable[[int, int], b
     firsts: dict[bytes, list[Place]] = {}
     for place, line in lines:
         known = firsts.setdefault(line, [])
-        # A line that stands twice in one file stays two requests: the service answers both, or refuses the file.
+        # A line that occurs twice in one file is two requests: the service answers both, or refuses the file.
         origin = next((each for each in known if each.file != place.file and not apart(each.file, place.file)), None)
         if origin is not None:
             yield place, origin
@@ -302,44 +280,3 @@ def _other(lines: list[tuple[Place, bytes]]) -> Place | None:
     first, text = lines[0]
     differing = [place for place, line in lines if line != text]
     return next((place for place in differing if place.file != first.file), differing[0])
-
-
-def refuse_contested(
-    contests: Sequence[Contest], inputs: Sequence[LocalFile], results: Index, files: Sequence[ResultFile], verb: str = "join"
-) -> None:
-    """Make sure that each result of a contested id belongs to one request file.
-
-    Args:
-        contests: The contested ids.
-        inputs: The request files.
-        results: Where the results are, by the same digests as the contests.
-        files: The result files, attributed as far as anything says.
-        verb: What can't be done.
-
-    Raises:
-        Mismatch: A result could be that of either.
-    """
-    open_files = {number for number, file in enumerate(files) if file.part is None}
-    if not open_files or not contests:
-        return
-    with OpenFiles(files) as descriptors:
-        for contest in contests:
-            for entry in results.run(contest.digest):
-                place = results.place(entry)
-                if place.file not in open_files:
-                    continue
-                line = fetch(descriptors[place.file], place, files[place.file].name)
-                read = id_of_malformed if place.length == UNTIL_NEWLINE else id_of_line
-                if read(line) == contest.custom_id:
-                    raise _contested(contest, len(contests), inputs, files[place.file], place, verb)
-
-
-def _contested(contest: Contest, count: int, inputs: Sequence[LocalFile], file: ResultFile, place: Place, verb: str) -> Mismatch:
-    first, second = (f"line {at.line_number} of {inputs[at.file].name}" for at in (contest.first, contest.second))
-    more = f" ({count - 1:,} more ids are in several files with different lines)" if count > 1 else ""
-    return Mismatch(
-        f"the custom_id {contest.custom_id[:ID_SHOWN]!r} is on {first} and, with another request, on {second}{more}, and nothing "
-        f"says which of the two this result answers: can't {verb} them. {WAYS_OUT[0].upper()}{WAYS_OUT[1:]}",
-        path=file.name,
-        line_number=place.line_number,
-    )

@@ -24,7 +24,7 @@ MOST_GROUPS = 1000
 """Groups that are kept while a file is read; what would need another one is only counted."""
 
 PLACE = re.compile(r"\[\d+\]")
-"""The place of an item in an array: a mistake in the third message is that of the fifth."""
+"""The index of an item in an array: mistakes in the third and fifth message are one group."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +46,7 @@ class FindingGroup:
     same_message: bool
 
     def __str__(self) -> str:
-        """Return a finding alone as it is, and several as `path: severity: 300 lines (3, 7, …): message at json_path (code)`."""
+        """Return a single finding as it is, and several as `path: severity: 300 lines (3, 7, …): message at json_path (code)`."""
         if self.count == 1 or not self.line_numbers:
             return str(self.first)
         first = "" if self.same_message else ", the first of them"
@@ -108,9 +108,9 @@ class Report:
         findings: The first ones, as many as were asked for.
         errors: How many errors there are of each code, those that are not listed included.
         warnings: The same for warnings.
-        not_read: Files and folders that were found in the folders that were given and are passed over, such as results.
+        not_read: Files and folders in the given folders that were skipped, such as results.
         examples: The first names of these, under `not_read`.
-        info: The same for what is worth knowing, but neither.
+        info: The same for findings that are neither.
         groups: The findings of one code at one path of a file together, the first groups, as many as were asked for.
     """
 
@@ -126,7 +126,7 @@ class Report:
 
     @property
     def ok(self) -> bool:
-        """Whether there is no error; there may be warnings."""
+        """Whether there are no errors; there may be warnings."""
         return not self.errors
 
     @property

@@ -40,7 +40,7 @@ def measure(body: Any) -> Measure:  # noqa: ANN401 - any JSON value
 
 
 def _characters(body: dict[str, Any]) -> int:
-    """Count the letters of the texts; pictures and files are under other keys."""
+    """Count the letters of the texts; images and files are under other keys."""
     count = 0
     waiting: list[Any] = [body.get(key) for key in CONTENT_KEYS]
     while waiting:

@@ -100,7 +100,7 @@ class RequestRules:
     def passes(self, request: dict[str, Any]) -> bool:
         """Tell quickly whether a request is like the ones before it and right; on False, ask `faults`.
 
-        It takes what `codec.parse` returns, of whatever type; a line that is not quite JSON is none for it.
+        It takes what `codec.parse` returns, of any type; a line that is not strict JSON is not good.
         """
         # One try and no `get`: this runs once a line, and a key that is missing is as good as a wrong one.
         try:
@@ -113,7 +113,7 @@ class RequestRules:
             good = self._good_request
             good["custom_id"] = custom_id
             self._good_body[key] = content
-            if request == good:  # which takes 1 for true and for 1.0
+            if request == good:  # 1 also equals true and 1.0
                 for name, kind in self._good_kinds:
                     if type(body[name]) is not kind:
                         return False
@@ -136,7 +136,7 @@ class RequestRules:
             return False
 
     def _is_good(self, body: dict[str, Any]) -> bool:
-        """Tell whether the rest of a body is one in which no rule found anything; expect one that comes again and again."""
+        """Return whether the rest of a body is one in which no rule found anything; expects a body that occurs often."""
         text = self._rest_text(body) if type(body) is dict else b""
         if text != self._good_texts.get(len(text)) and text not in self._good_rests:  # a long text takes long to be hashed
             return False
@@ -156,7 +156,7 @@ class RequestRules:
         self._good_request = {"custom_id": None, "method": "POST", "url": self._expected_url, "body": self._good_body}
 
     def plain_requests_embed(self) -> bool:
-        """Tell whether the requests that `passes` lets through are embeddings, each of one text."""
+        """Return whether the requests that `passes` lets through are embeddings, each of one text."""
         return self._content is not None and self._content.counts_inputs and bool(self._content_kinds)
 
     def faults(self, request: dict[str, Any], line_number: int) -> Iterator[Fault]:
@@ -181,7 +181,7 @@ class RequestRules:
             yield from self._body_faults(body, request.get("url"), is_of_model=not model_faults)
 
     def _unknown_keys(self, request: dict[str, Any]) -> Iterator[Fault]:
-        """Say which keys of a line no service reads; that of a parameter was meant for the body."""
+        """Report the keys of a line that no service reads; a parameter among them was meant for the body."""
         if (len(request) <= KEYS and request.keys() <= KNOWN_KEYS) or not (self._limits.method_required or self._short):
             return
         yield from (unknown_key(key) for key in request if key not in KNOWN_KEYS)
@@ -329,7 +329,7 @@ class RequestRules:
                 body[key] = content
 
     def _rest_faults(self, body: dict[str, Any], rules: BodyRules) -> Iterator[Fault]:
-        """Say what is wrong with a body but for its content; files repeat the rest, so what was found is remembered."""
+        """Return what is wrong with a body without its content; files repeat the rest, so the findings are cached."""
         if self._limits.stream_refused and body.get("stream") not in (None, False):
             yield Fault("streaming_unsupported", "Streaming is not supported in the Batch API.", "$.body.stream")
         yield from rules.faults(body)
@@ -365,7 +365,7 @@ class RequestRules:
 
 
 def _may_equal_others(value: Any) -> bool:  # noqa: ANN401 - any JSON value
-    """Tell whether Python takes a value for equal to one that is not the same JSON: 1 to 1.0 and to true."""
+    """Return whether a value equals, in Python, one that is not the same JSON: 1 equals 1.0 and true."""
     if isinstance(value, dict):
         return any(map(_may_equal_others, value.values()))
     if isinstance(value, list):

@@ -52,7 +52,7 @@ class Scales:
         self._tokens = tokens
 
     def must_decode(self, text: bytes) -> bool:
-        """Tell whether any of these lines has to be decoded to be weighed.
+        """Return whether any of these lines has to be decoded to be weighed.
 
         Args:
             text: Any number of whole lines.

@@ -6,9 +6,11 @@ import os
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from batchfiles.counts import not_read_fields
 from batchfiles.edits import Edit
 from batchfiles.errors import Mismatch
 from batchfiles.jobs.candidates import ResultFile
@@ -57,8 +59,8 @@ def retry(
 
     Args:
         *files: Request files, output files and error files in any mix, as for `join`; or request files and one joined table
-            instead of results: a Parquet, Arrow or CSV file, or a folder of them. It may be filtered: a request without a row in
-            it is left out and counted. A campaign folder means all files in it.
+            instead of results: a Parquet, Arrow, CSV or JSONL file, or a folder of the first three. It may be filtered: a request
+            without a row in it is left out and counted. A campaign folder means all files in it.
         output: The file to write; `-` for standard output. A folder gets one file for each request file, `part-1-retry-1.jsonl`
             for `part-1.jsonl`; a name without a suffix means one. It must be the folder of the request files, whose manifest
             then names them, so that `join` knows what they repeat. A remote folder is refused: name a file in it.
@@ -84,7 +86,7 @@ def retry(
         How many requests were written and how many were left out, and why.
 
     Raises:
-        Mismatch: No file holds requests, or nothing tells what became of them; not one result, or row of the table, belongs to
+        Mismatch: No file holds requests, or none holds their outcomes; no result, or row of the table, belongs to
             a request; a value in the table does not fit its column; a file is of the wrong kind; or, with a folder, what was
             sent again before has no results yet.
         DuplicateCustomId: An id would stand twice in the file, or could mean the requests of two request files.
@@ -107,6 +109,7 @@ def retry(
         choice.by_table = bool(tables) and ids is None
         plain = [each for each, table in found if table is None]
         roles = sort_files(plain, inputs, spool, pairs=pairs, filesystem=filesystem, cap=cap)
+        not_read = not_read_fields(roles.not_read)
         target = None if os.fspath(output) == STDIN else located(output, filesystem)
         _refuse_read(target, [*roles.inputs, *roles.results, *roles.empty, *roles.retries], tables)
         if not roles.inputs:
@@ -118,17 +121,17 @@ def retry(
             if lists:
                 report = _retry_listed(lists, roles, changes, targets, options)
                 if report is not None:
-                    return report
+                    return replace(report, **not_read)
                 targets.clear()
             known = _known(roles, tables, lists, spool, choice)
             job = RetryByResults(roles.inputs, known, choice, changes, options, spool, verdicts=bool(tables) or bool(lists))
             job.findings = roles.findings
             try:
-                return job.run(targets, by_part=by_part, careful=False)
+                return replace(job.run(targets, by_part=by_part, careful=False), **not_read)
             except Misindexed:
                 targets.clear()
             try:
-                return job.run(targets, by_part=by_part, careful=True)
+                return replace(job.run(targets, by_part=by_part, careful=True), **not_read)
             except Misindexed:
                 raise changed("a result file") from None
 
@@ -148,7 +151,7 @@ def _choice(only: Iterable[str] | None, but: Iterable[str], *, ids: object, ever
 
 
 def _is_folder(output: str | os.PathLike[str], target: Place) -> bool:
-    """Tell whether a target is a folder, for a file beside each request file.
+    """Return whether a target is a folder, for a file beside each request file.
 
     Raises:
         ValueError: It is a remote one.

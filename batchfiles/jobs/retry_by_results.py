@@ -17,10 +17,11 @@ from batchfiles.jobs.accounts import Accounts
 from batchfiles.jobs.attribution import attributed
 from batchfiles.jobs.batch_parts import BatchParts
 from batchfiles.jobs.candidates import ResultFile, fetch
+from batchfiles.jobs.contests import refuse_contested
 from batchfiles.jobs.crew import Crew, Spec
 from batchfiles.jobs.line_ids import ids_of
 from batchfiles.jobs.local_file import LocalFile, OpenFiles, check_unchanged
-from batchfiles.jobs.repeated_requests import find_repeated, refuse_contested
+from batchfiles.jobs.repeated_requests import find_repeated
 from batchfiles.jobs.retry_choice import RetryChoice
 from batchfiles.jobs.retry_lines import RetryLines
 from batchfiles.jobs.retry_report import RetryReport, RetryTally
@@ -135,9 +136,11 @@ class RetryByResults:
             return with_line_numbers(crew, self._inputs, TASK_BYTES), None
         apart, cap = BatchParts(self._inputs).are_apart, self._options.cap
         ranges, repeated, contests = find_repeated(crew, self._inputs, self._spool, size=TASK_BYTES, cap=cap, apart=apart)
-        if contests and not self._verdicts:
-            self._result_files = attributed(self._inputs, self._results, self._result_files)
-            refuse_contested(contests, self._inputs, survey.index, self._result_files, "retry")
+        if contests and not self._choice.listed:
+            by_table = self._choice.by_table
+            if not by_table:
+                self._result_files = attributed(self._inputs, self._results, self._result_files)
+            refuse_contested(contests, self._inputs, survey.index, self._result_files, "retry", by_table=by_table)
         return ranges, repeated.save(self._spool.new_path("repeated")) if repeated else None
 
     def _spec(self, survey: Survey, marks: Marks, *, note_all: bool) -> dict[str, Any]:
@@ -168,8 +171,7 @@ class RetryByResults:
             if accounts.glued:
                 glued = accounts.glued[0]
                 raise Mismatch(
-                    f"line {glued.line_number} is several results, which would all be sent again and paid for twice. "
-                    f"{glued.message}",
+                    f"line {glued.line_number} is several results, which would all be sent and paid for again. {glued.message}",
                     path=glued.path,
                 )
             counts = accounts.counts
@@ -217,7 +219,7 @@ class RetryByResults:
         first, second = places[:2]
         paths = [self._inputs[place.file].name for place in (first, second)]
         where = f"line {first.line_number} of {paths[0]}" if paths[0] != paths[1] else f"line {first.line_number}"
-        words = f"the custom_id {custom_id[:128]!r} stands on {where} too, and one of the two is to be sent again: "
+        words = f"the custom_id {custom_id[:128]!r} is also on {where}, and one of the two must be sent again: "
         if first.file != second.file:
             words += (
                 "its result could be taken for either; name the folder of the request files as output, and each gets its own file"

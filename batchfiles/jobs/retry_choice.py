@@ -15,7 +15,7 @@ NOT_LISTED = "not in the list of ids"
 """Why a request is left out where ids are listed."""
 
 NOT_IN_TABLE = "not in the table"
-"""Why a request is left out where a table says what became of the others: somebody may have filtered its rows."""
+"""Why a request is left out if a table has the outcomes of the others: its rows may have been filtered."""
 
 STATUS = re.compile("[0-9]{3}|[1-9]xx", re.ASCII)
 """Words that mean a status or a hundred of them."""
@@ -33,7 +33,7 @@ ERROR_CODES = ("batch_expired", "batch_cancelled", "rate_limit_exceeded", "serve
 STATUS = re.compile(r"[1-5](?:\d\d|xx)")
 STATUSES = ("4xx", "5xx", "400", "401", "403", "404", "408", "409", "422", "429", "500", "502", "503", "504")
 ALMOST = 0.75
-"""How much a word must have in common with a known one to be taken for a misspelling of it."""
+"""How much a word must have in common with a known one to count as a misspelling of it."""
 
 
 def words_of(texts: Iterable[str]) -> list[str]:
@@ -72,7 +72,7 @@ class RetryChoice:
         but: The same: never these.
         everything: Whether all that did not succeed is wanted.
         listed: Whether those are wanted that are found at all, as ids in a list are.
-        by_table: Whether a joined table says what became of the requests; those that it has no row for are never wanted.
+        by_table: Whether a joined table has the outcomes of the requests; those without a row are never selected.
 
     Attributes:
         listed: As given.

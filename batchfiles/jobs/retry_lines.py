@@ -36,7 +36,7 @@ FINDINGS_KEPT = 100
 """Findings of a range that are told in words; all are counted."""
 
 Group = tuple[str | None, int | None, str | None, str | None]
-"""Outcome, status, error code, and why it was left out; None if it was written. Where nothing was asked, no outcome is known."""
+"""Outcome, status, error code, and why it was left out; None if it was written. Without a lookup the outcome is unknown."""
 
 
 class RetryLines(Job):

@@ -110,7 +110,7 @@ class ListedLines:
         return found
 
     def _checked(self, line: bytes) -> bytes:
-        r"""Return a line that makes a request, with its `\n`, and as it is wanted."""
+        r"""Return a valid request line, with its `\n` and with the edits applied."""
         request_of(line)
         return edited(line[:-1], self._edits) + b"\n" if self._edits else line
 

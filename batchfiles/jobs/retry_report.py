@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from batchfiles.findings import Finding
@@ -61,8 +61,8 @@ class RetryReport:
         inputs: Request lines, blank ones aside.
         written: Lines that are sent again.
         left_out: Lines that are not.
-        not_in_table: Those of them that the joined table has no row for: nothing is known of them, as of rows that were filtered
-            out; 0 where results say what became of the requests.
+        not_in_table: Those without a row in the joined table: nothing is known of them, as of rows that were filtered
+            out; 0 if the outcomes come from results.
         changed: Lines that were written with another value.
         files: The files that were written.
         groups: Requests by what became of them and of their lines.
@@ -72,6 +72,8 @@ class RetryReport:
         blank_lines: Blank lines among the requests.
         findings: What was noticed about the request files and the result files, the first of each range.
         seconds: How long it took.
+        not_read: Files and folders that were found in the folders that were given and are passed over.
+        examples: The first names of these, under `not_read`.
     """
 
     inputs: int
@@ -87,6 +89,13 @@ class RetryReport:
     blank_lines: int
     findings: tuple[Finding, ...]
     seconds: float
+    not_read: int = 0
+    examples: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @property
+    def outcomes(self) -> dict[str, int]:
+        """How many requests had which outcome, as far as it is known: the sums of `groups`."""
+        return {name: sum(group.requests for group in self.groups if group.outcome == name) for name in OUTCOMES}
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as plain values, for JSON."""

@@ -87,7 +87,7 @@ class RetryTargets:
 
         Args:
             lines: How many requests each request file has.
-            changed: Whether lines were written with another value: only a manifest tells then what they repeat.
+            changed: Whether lines were written with another value: then only a manifest records what they repeat.
 
         Raises:
             OutputExists: A file is there and `force` was not given.
@@ -115,7 +115,7 @@ class RetryTargets:
     def _register_file(
         self, written: Sequence[RetryFile], origins: Sequence[LocalFile], lines: Mapping[int, int], *, changed: bool
     ) -> None:
-        """Name the one file in the manifest, if it stands in the campaign whose parts it repeats, or if only that can tell it.
+        """Name the one file in the manifest, if it is in the campaign whose parts it repeats, or if nothing else records it.
 
         Lines that are as they were are known by their bytes. Those that were changed are not, so the folder gets a manifest.
         """
@@ -161,7 +161,7 @@ class RetryTargets:
             FileError: The folder has a file of the manifest's name, which is of another program.
         """
         if (folder / MANIFEST).exists():
-            words = "is of another program, and the retry files need a manifest of this name: name one file as output instead"
+            words = "belongs to another program, and retry files need a manifest with this name: name one file as output instead"
             raise FileError(words, path=str(folder / MANIFEST), number=errno.EEXIST)
         return Manifest(parts=tuple(self._part(number, lines) for number in range(len(self._inputs))))
 
@@ -196,13 +196,13 @@ class RetryTargets:
             if wanted.intersection(part.retry_of) and not stems.intersection({stem_of(part.file), *part.batches}):
                 raise Mismatch(
                     f"{part.file} repeats requests of {', '.join(part.retry_of)}, and none of its results is among the files: "
-                    "they may be on their way, and would be paid for twice; name them too, or force it",
+                    "they may be on their way, and would be paid for twice; name them too, or use --force (in Python force=True)",
                     path=str(self._output),
                 )
 
 
 def _sha256(path: Path | None) -> str:
-    """Return the digest of a file; that of nothing where there is none."""
+    """Return the digest of a file; that of empty content if it does not exist."""
     if path is None:
         return hashlib.sha256().hexdigest()
     with path.open("rb") as file:

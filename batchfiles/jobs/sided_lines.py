@@ -49,13 +49,13 @@ def sided_files(
         notice: Gets a finding for a line above the cap, and warnings.
         cap: The longest line that is read, in bytes.
         on_bytes: Gets the number of uncompressed bytes that were read, block by block.
-        sides: What somebody has said of files, by their keys.
+        sides: The given roles of files, by their keys.
 
     Yields:
         Each file with its lines.
 
     Raises:
-        Mismatch: A file is in the format of another service, or nothing in it says what it is, or it is not what somebody said.
+        Mismatch: A file is in the format of another service, or nothing in it shows its role, or it differs from the given role.
         FileError: A file is not there or can't be read.
         TruncatedFile: While reading: compressed bytes end too early or are damaged; after the good lines.
     """
@@ -74,18 +74,18 @@ def sided_files(
 
 
 def paired_as(side: Side) -> str:
-    """Say that a file of a pair is of the other kind."""
+    """Return a message: a file of a pair has the other role."""
     is_of, was = ("results", "requests") if side == "results" else ("requests", "results")
     return f"holds {is_of}, and was paired as {was}: say REQUESTS=RESULTS"
 
 
 def is_blank(line: bytes) -> bool:
-    """Tell whether a line holds nothing but what is white space to JSON."""
+    """Return whether a line holds only JSON white space."""
     return not line.strip(JSON_SPACE)
 
 
 def _kept(blocks: Iterator[Block], seen: list[Block]) -> Iterator[Block]:
-    """Yield blocks and keep them: no more of them than it takes to know the file."""
+    """Yield blocks and keep them: only as many as are needed to classify the file."""
     for block in blocks:
         seen.append(block)
         yield block

@@ -38,7 +38,7 @@ class SplitReport:
         blank_lines: Lines that were left out because nothing is on them.
         unreadable: Lines that had to be decoded and are no JSON; they were copied.
         findings: What else was noticed about the bytes: byte order marks that were left out, newlines that were added.
-        not_read: Files and folders that were found in the folders that were given and are passed over, such as results.
+        not_read: Files and folders in the given folders that were skipped, such as results.
         examples: The first names of these, under `not_read`.
     """
 

@@ -44,6 +44,10 @@ class ModelEstimate:
         without_limit: How many requests set no limit; their answers are not in that sum.
         input_cost: The cost of `input_tokens`; None without a price.
         cost_at_most: The cost with `output_tokens_at_most`; None without a price, and where any request sets no limit.
+        price_of: As in `ModelUsage`, like the next three.
+        price_source: As there.
+        is_standard_price: As there.
+        is_batch_price: As there.
     """
 
     model: str | None
@@ -53,6 +57,10 @@ class ModelEstimate:
     without_limit: int
     input_cost: Decimal | None
     cost_at_most: Decimal | None
+    price_of: str | None = None
+    price_source: str | None = None
+    is_standard_price: bool = False
+    is_batch_price: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,10 +76,11 @@ class ModelUsage:
         reasoning_tokens: How many of them went into reasoning.
         cost: None where there are tokens without a price.
         cache_write_tokens: How many input tokens were written to a cache.
-        other_tokens: How many of the tokens are no text, by kind: `audio_input`, `image_input`, `audio_output` and so on.
+        other_tokens: How many of the tokens are not text, by kind: `audio_input`, `image_input`, `audio_output` and so on.
         price_of: What the model is called where its price is from; None without a price.
         price_source: Whose price it is, and of which date; None without a price.
         is_standard_price: Whether it is a price for requests outside of batches, because none for batches is known there.
+        is_batch_price: Whether it is a price for batches, from which no batch discount is taken off.
     """
 
     model: str | None
@@ -86,6 +95,7 @@ class ModelUsage:
     price_of: str | None = None
     price_source: str | None = None
     is_standard_price: bool = False
+    is_batch_price: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,7 +136,7 @@ class ResultStats:
         input_tokens: How many tokens the prompts have.
         output_tokens: How many tokens the answers have.
         token_misfits: How many token counts are not whole numbers >= 0, or beyond 64 bits: they are in no sum and no cost.
-        no_token_counts: How many answers state neither input nor output tokens: what they took is in no sum and no cost.
+        no_token_counts: How many answers state neither input nor output tokens: their tokens are in no sum and no cost.
         token_sum: How many answers state input and output tokens that are not their total, with nothing that explains it.
     """
 
@@ -159,13 +169,14 @@ class Stats:
         malformed: The first places of lines that can't be read.
         blank_lines: How many lines were skipped because they are blank.
         price_sources: Whose prices were used, and of which date.
-        similar_prices: For models of `without_price`, a model with a price that is called much like it.
-        tokens_without_own_price: Tokens that cost what the rest of the input or output costs, because there is no price of
+        similar_prices: For models of `without_price`, a model with a price and a similar name.
+        tokens_without_own_price: Tokens that cost the same as the other input or output tokens, because they have no price of
             their own, by kind: `cache_write`, `audio_input` and so on.
         above_tiers: How many requests have more input tokens than `"128000"` and other sizes above which prices often differ, of
             models whose prices have no tier.
-        not_read: Files and folders that were found in the folders that were given and are passed over.
+        not_read: Files and folders in the given folders that were skipped.
         examples: The first names of these, under `not_read`.
+        repeated_inputs: Request lines that repeat a line of another request file: lines of `files`, and not of `requests`.
     """
 
     files: tuple[FileStats, ...]
@@ -183,6 +194,7 @@ class Stats:
     above_tiers: Mapping[str, int] = field(default_factory=dict)
     not_read: int = 0
     examples: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    repeated_inputs: int = 0
 
     def models(self) -> list[str]:
         """Name the models of requests and results that files of prices need."""

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from typing import Final, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from batchfiles import bodies
 from batchfiles.bodies.answer import without_token_counts
@@ -87,7 +87,7 @@ class _Tokens:
 
 @dataclass(slots=True)
 class _Model:
-    """The sums of one model, apart for each tier: the key is the number of input tokens that its requests exceed."""
+    """The sums of one model, separate for each tier: the key is the number of input tokens that its requests exceed."""
 
     tiers: dict[int, _Tokens] = field(default_factory=lambda: {0: _Tokens()})
     steps: tuple[int, ...] = ()
@@ -112,7 +112,7 @@ class _Model:
         return found
 
     def cost(self, model: str | None, prices: Prices) -> Decimal | None:
-        """Return what all tokens cost, each in its tier; None if any has no price."""
+        """Return the cost of all tokens, each in its tier; None if any has no price."""
         costs = [
             prices.cost(model, each.input, each.cached, each.output, parts=each.parts, request_tokens=above + 1 if above else 0)
             for above, each in self.tiers.items()
@@ -233,7 +233,21 @@ def _estimate(model: str | None, sums: _Model, prices: Prices | None) -> ModelEs
         without_limit=sums.without_limit,
         input_cost=input_cost,
         cost_at_most=at_most,
+        **_price_fields(model, prices),
     )
+
+
+def _price_fields(model: str | None, prices: Prices | None) -> dict[str, Any]:
+    """Return the fields of a report that say whose price a model has."""
+    found = prices.find(model) if prices is not None and model is not None else None
+    if found is None:
+        return {}
+    return {
+        "price_of": found.name,
+        "price_source": found.source,
+        "is_standard_price": found.is_standard,
+        "is_batch_price": found.price.is_batch_price,
+    }
 
 
 class ResultTally:
@@ -339,7 +353,6 @@ def _misfits_of(usage: object) -> int:
 
 
 def _usage(name: str | None, sums: _Model, prices: Prices | None) -> ModelUsage:
-    found = prices.find(name) if prices is not None and name is not None else None
     tokens = sums.total()
     return ModelUsage(
         model=name,
@@ -351,7 +364,5 @@ def _usage(name: str | None, sums: _Model, prices: Prices | None) -> ModelUsage:
         cost=None if prices is None else sums.cost(name, prices),
         cache_write_tokens=tokens.parts["cache_write"],
         other_tokens={part: tokens.parts[part] for part in PARTS if part != "cache_write" and tokens.parts[part]},
-        price_of=found.name if found else None,
-        price_source=found.source if found else None,
-        is_standard_price=found.is_standard if found else False,
+        **_price_fields(name, prices),
     )

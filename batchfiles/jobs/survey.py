@@ -205,7 +205,7 @@ def _note_carefully(
 
 
 def may_repeat_its_key(line: bytes) -> bool:
-    """Tell whether `custom_id` may stand in a line not just once, plainly or with letters as escapes."""
+    """Return whether `custom_id` may occur in a line more than once, plainly or with letters as escapes."""
     return line.count(b'"custom_id"') != 1 or ID_LETTERS.stand_in(line)
 
 
@@ -248,7 +248,7 @@ def why_unreadable(value: dict[str, Any]) -> InvalidLine | None:
 
 
 def is_misindexed(line: bytes, custom_id: object) -> bool:
-    """Tell whether a quick survey took another string for the id of a line than decoding does."""
+    """Return whether a quick survey took another string for the id of a line than decoding does."""
     found = ID.match(line)
     return found is not None and type(custom_id) is str and found[1] != custom_id.encode()
 

@@ -363,7 +363,7 @@ def in_steps(progress: Progress | None, total: int) -> Callable[[int], None]:
 
 
 def is_folder(path: str | os.PathLike[str] | RemotePath) -> bool:
-    """Tell whether a target means a folder of parts; a remote one by its name alone."""
+    """Return whether a target means a folder of parts; a remote one by its name alone."""
     if isinstance(path, RemotePath):
         return not PurePosixPath(path.path).suffix
     text = os.fspath(path)

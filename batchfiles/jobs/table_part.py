@@ -15,5 +15,5 @@ def part_name(number: int) -> str:
 
 
 def is_part_name(name: str) -> bool:
-    """Tell whether a file in a folder of parts is called like one of them, so that `force` may replace the folder."""
+    """Return whether a file in a folder of parts has the name of a part, so that `force` may replace the folder."""
     return PART_NAME.fullmatch(name) is not None

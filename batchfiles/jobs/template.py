@@ -279,7 +279,7 @@ def no_column(name: str, there: Sequence[str]) -> str:
 
 
 SINGLE = re.compile(r"(?<!{){(\w[\w. -]*)}(?!})")
-"""A name in single braces, as Python's `str.format` has it."""
+"""A name in single braces, as in Python's `str.format`."""
 
 
 def single_braces(value: Any) -> set[str]:  # noqa: ANN401 - any JSON value

@@ -32,15 +32,15 @@ MEDIA_KEYS: Final = frozenset({
     "image_base64", "video_base64", "image_embeds", "audio_embeds", "prompt_embeds",  # Voyage, vLLM
     "inline_data", "inlineData", "fileData",  # Gemini
 })  # fmt: skip
-"""Keys of pictures, sound and files: whatever strings are in them, none is text that the model reads."""
+"""Keys of images, audio and files: strings in them are never text that the model reads."""
 
 MEDIA_DATA: Final = frozenset({"data", "url", "b64_json", "base64"})
 MEDIA_TYPES: Final = ("image", "audio", "video", "base64")
 MEDIA_NAMES: Final = ("media_type", "mime_type", "mimeType")
-"""Keys that hold them in an object that says so by its `type`, or names a media type: Anthropic's `source`, results of tools."""
+"""Keys that hold them in an object with such a `type` or a media type: Anthropic's `source`, results of tools."""
 
 MEDIA_RESULTS: Final = {"image_generation_call": "result"}
-"""Items of Responses whose own key holds a picture, by their `type`."""
+"""Items of Responses whose own key holds an image, by their `type`."""
 
 SCHEMA_KEYS: Final = frozenset({"schema", "parameters", "input_schema", "response_schema", "responseSchema", "guided_json"})
 """Keys of JSON Schemas, whose own keys are most of what the model reads of them."""
@@ -51,11 +51,11 @@ def token_counter(name: str) -> TokenCounter:
 
     Args:
         name: `"estimate"`, `"tiktoken"` for the encoding of each body's model, or `"tiktoken:ENCODING"` for the same encoding
-            whatever the models are called, such as `"tiktoken:o200k_base"`.
+            for every model name, such as `"tiktoken:o200k_base"`.
 
     Raises:
         MissingDependency: `tiktoken` is not installed, or the encoding is not on this machine.
-        ValueError: There is no counter of that name, or no such encoding.
+        ValueError: The counter or the encoding is unknown.
     """
     kind, colon, encoding = name.partition(":")
     if name == "estimate":
@@ -68,7 +68,7 @@ def token_counter(name: str) -> TokenCounter:
 def estimated_tokens(body: dict[str, Any]) -> int:
     """Estimate by the rule of thumb: the UTF-8 bytes of all texts in the body by four, rounded up; a token in a list is one.
 
-    Pictures, sound and files count nothing, wherever they are in a body: what they cost depends on their size and the model. The
+    Images, audio and files count as zero anywhere in a body: their cost depends on their size and the model. The
     keys of JSON Schemas count as texts.
     """
     size = tokens = 0
@@ -81,7 +81,7 @@ def estimated_tokens(body: dict[str, Any]) -> int:
 
 
 def is_media(holder: dict[str, Any], key: str) -> bool:
-    """Tell whether what is under a key of an object is a picture, sound or a file, by its place and never by how it begins."""
+    """Return whether the value of a key is an image, audio or a file, by its place and never by its first bytes."""
     if key in MEDIA_KEYS:
         return True
     kind = holder.get("type")
@@ -111,7 +111,7 @@ def _read_by_the_model(body: dict[str, Any]) -> Iterator[str | int]:
 
 
 def _schema(schema: dict[str, Any]) -> Iterator[str]:
-    """Yield the keys and the texts of a JSON Schema; none of them is media, whatever a property is called."""
+    """Yield the keys and the texts of a JSON Schema; none of them is media, under any property name."""
     waiting: list[Any] = [schema]
     while waiting:
         value = waiting.pop()
@@ -125,7 +125,7 @@ def _schema(schema: dict[str, Any]) -> Iterator[str]:
 
 
 class _Tiktoken:
-    """Counts with one encoding, or that of each body's model, as far as it is on this machine already: nothing is downloaded."""
+    """Counts with one encoding, or that of each body's model. It must be on this machine: nothing is downloaded."""
 
     def __init__(self, encoding: str | None = None) -> None:
         try:
@@ -150,7 +150,7 @@ class _Tiktoken:
             try:
                 name = self._tiktoken.encoding_name_for_model(model)
             except KeyError:
-                words = f"tiktoken knows no encoding for the model {model[:100]!r}: name one, as in 'tiktoken:o200k_base'"
+                words = f"tiktoken has no encoding for the model {model[:100]!r}: name one, such as 'tiktoken:o200k_base'"
                 raise ValueError(f"{words}, or count by 'estimate'") from None
             self._encodings[model] = self._loaded(name)
         return self._encodings[model]

@@ -38,11 +38,11 @@ def validate(
 
     Args:
         *sources: Paths, folders, globs, open binary files, or `-` for standard input; plain or compressed. Results that are found
-            in a folder or by a glob are passed over, and reported as not read.
+            in a folder or by a glob are skipped, and reported as not read.
         limits: The rules of a service: `OPENAI`, `AZURE`, `VLLM`, or `NONE` for what every reader needs.
         across: Whether a `custom_id` must be unique in all files together, not only in its own.
         max_findings: How many findings, and groups of findings, the report lists; all are counted.
-        strict: Whether warnings count as errors; what is only information does not.
+        strict: Whether warnings count as errors; info does not.
         on_finding: Gets each finding as it is found, those that are not listed included.
         on_bytes: Gets the number of uncompressed bytes that were read, again and again, for a progress bar.
         cap: The longest line that is read, in bytes; longer ones are one finding each.
@@ -129,7 +129,7 @@ class _Repetitions:
         self._tally.add(
             Finding(
                 code="duplicate_custom_id",
-                message=f"The custom_id for this request is a duplicate of another request: '{shown}' stands on {where} already.",
+                message=f"The custom_id for this request is a duplicate of another request: '{shown}' is already on {where}.",
                 path=self._files[file].name,
                 line_number=line,
                 byte_offset=byte_offset,

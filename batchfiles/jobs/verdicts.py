@@ -14,21 +14,29 @@ from typing import Any, NamedTuple
 
 from batchfiles.bodies.answer import EMPTY
 from batchfiles.codec import dumps, loads
-from batchfiles.errors import Mismatch
+from batchfiles.errors import BatchFilesError, Mismatch
 from batchfiles.findings import Finding
 from batchfiles.jobs.local_file import LocalFile
 from batchfiles.jobs.retry_choice import PARSE_ERROR, STATUS
+from batchfiles.limits import RESULT_LINE_CAP
 from batchfiles.outcome import OUTCOMES, SUCCEEDED, Result
 from batchfiles.streams.remote import Place, RemotePath, located
-from batchfiles.streams.sources import STDIN, Source, read_blocks
+from batchfiles.streams.sources import COMPRESSED, STDIN, Source, read_blocks
+from batchfiles.streams.sources import SUFFIXES as SUFFIXES_OF_LINES
 from batchfiles.streams.spool import Spool
 
 __all__ = ["JoinedTable", "has_parse_error", "ids_as_verdicts", "ids_in", "joined_table", "read_verdict", "table_as_verdicts"]
 
 SUFFIXES = (".parquet", ".arrow", ".arrows", ".feather", ".csv", ".csv.gz", ".csv.bz2", ".csv.zst", ".csv.zstd")
-"""What a table is called; JSONL could as well be results, and so is none."""
+"""What a table is called. JSONL could as well be results: its first line tells."""
+
+JSONL = tuple(suffix + end for suffix in SUFFIXES_OF_LINES for end in COMPRESSED)
 
 NEEDED = dict.fromkeys(("custom_id", "outcome", "retryable"), "it is not a table of `join`, or a column was left out")
+OF_LINES = ("body", "response", "error", "method")
+"""Keys of requests and results, which no row has."""
+
+HEAD = 64 * 1024
 COLUMNS = (*NEEDED, "status_code", "error_code", PARSE_ERROR, "input_source")
 CODE_LENGTH = 64
 """Characters of an error code that matter."""
@@ -54,7 +62,7 @@ def read_verdict(line: bytes) -> tuple[dict[str, Any], Result]:
 
 
 def has_parse_error(value: dict[str, Any] | None) -> bool:
-    """Tell whether the text of an answer did not parse, as the table said."""
+    """Return whether the table has a parse error for an answer."""
     return value is not None and "verdict" in value and bool(value["verdict"][4])
 
 
@@ -77,11 +85,27 @@ def joined_table(source: object, filesystem: object = None) -> JoinedTable | Non
     place = located(source, filesystem)
     is_folder = place.is_folder() if isinstance(place, RemotePath) else place.is_dir()
     if not is_folder:
-        return JoinedTable(str(place), (Source.at(place),)) if place.name.lower().endswith(SUFFIXES) else None
+        name = place.name.lower()
+        source_of_table = Source.at(place)
+        is_one = name.endswith(SUFFIXES) or (name.endswith(JSONL) and _begins_with_a_row(source_of_table))
+        return JoinedTable(str(place), (source_of_table,)) if is_one else None
     found = _files_in(place)
     parts = tuple(Source.at(path) for path in found if path.name.lower().endswith(SUFFIXES))
     is_table = bool(parts) and not any(".jsonl" in path.name for path in found)
     return JoinedTable(str(place), parts) if is_table else None
+
+
+def _begins_with_a_row(source: Source) -> bool:
+    """Tell whether the first line of a file is a row of our own; pipes can't be looked into."""
+    if source.path is not None and not source.path.is_file():
+        return False
+    try:
+        blocks = read_blocks(source, lambda _: None, block_size=HEAD, cap=RESULT_LINE_CAP)
+        first = next((line for block in blocks for line in block.lines if line.strip()), b"{}")
+        row = loads(first)
+    except (BatchFilesError, OSError):  # who reads it says what is wrong
+        return False
+    return row.keys() >= NEEDED.keys() and row.keys().isdisjoint(OF_LINES)
 
 
 def _files_in(folder: Place) -> list[Place]:
@@ -135,13 +159,13 @@ def table_as_verdicts(
         table: What `joined_table` returned.
         inputs: The request files.
         spool: Where to write.
-        words: Outcomes, statuses and error codes that requests are chosen by; the table must have their columns.
+        words: Outcomes, statuses and error codes that select requests; the table must have their columns.
 
     Returns:
         The files, each with the number of the request file that its rows belong to; None where they may belong to any.
 
     Raises:
-        Mismatch: It is no joined table, a value in it does not fit its column, or it was made of other request files.
+        Mismatch: It is not a joined table, a value in it does not fit its column, or it was made from other request files.
         TruncatedFile: It is damaged.
         FileError: It can't be read, or there is no room for the copies.
     """
@@ -153,7 +177,7 @@ def table_as_verdicts(
 
     def counted() -> Iterator[dict[str, Any]]:
         nonlocal rows
-        for row in chain.from_iterable(own_rows(part, COLUMNS, needed=needed) for part in table.parts):
+        for row in chain.from_iterable(own_rows(part, COLUMNS, needed=needed, cap=RESULT_LINE_CAP) for part in table.parts):
             rows += 1
             if row["custom_id"] is not None:  # a request line that can't be read has none
                 yield row
@@ -164,7 +188,7 @@ def table_as_verdicts(
         with path.open("ab") as file:
             file.writelines(map(_line_of_row, group))
     if rows and not paths:
-        raise Mismatch("has no custom_id in any row: nothing tells which requests its rows belong to", path=table.name)
+        raise Mismatch("has no custom_id in any row, so its rows can't be assigned to requests", path=table.name)
     found = {source: LocalFile.of(table.name, None, path) for source, path in paths.items()}
     return _assigned(found, inputs, table.name)
 

@@ -86,7 +86,7 @@ class Limits:
     sources: Mapping[str, str] = field(default_factory=dict, hash=False, compare=False, repr=False)
 
     def knows_url(self, url: str) -> bool:
-        """Tell whether the service documents this endpoint; with no list of endpoints, every url is known."""
+        """Return whether the service documents this endpoint; with no list of endpoints, every url is known."""
         if not self.known_urls and not self.known_url_endings:
             return True
         return url in self.known_urls or url.endswith(self.known_url_endings)

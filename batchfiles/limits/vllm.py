@@ -11,7 +11,7 @@ RUN_BATCH = "vllm/entrypoints/openai/run_batch.py of vllm-project/vllm at 0056ae
 STOPS = "the checks of its pydantic models end the whole run, seen with vLLM 0.32.0: no request of the file gets an output"
 
 SCORING = ("/v1/rerank", "/v1/score", "/v2/rerank")
-"""They are known by their endings too, whatever stands before those."""
+"""They are also recognized by their endings, after any prefix."""
 
 VLLM = Limits(
     name="vllm",

@@ -80,7 +80,7 @@ CONTENT: dict[str, Check] = {
 }
 
 WITH_PLAIN_TEXT = frozenset({"user", "assistant", "system", "developer"})
-"""Roles whose messages need nothing but a text."""
+"""Roles whose messages need only a text."""
 
 CALL = tagged(
     {
@@ -104,7 +104,7 @@ MESSAGE_KEYS: dict[str, Check] = {
 
 
 def check_messages(messages: Any, path: str) -> Faults:  # noqa: ANN401 - any JSON value
-    """Say what is wrong with the messages of a chat."""
+    """Return what is wrong with the messages of a chat."""
     if type(messages) is not list:
         return wrong_kind(path, "an array", messages)
     # Flat on purpose: this runs for each message of a file, and nearly all have just a role and a text.
@@ -230,7 +230,7 @@ ELSEWHERE = {
 
 
 def check_model(body: dict[str, Any]) -> Faults:
-    """Say what the model of a chat is known not to take."""
+    """Return the parameters that the model of a chat is known to refuse."""
     model = body.get("model")
     found = list(fixed_parameters(body, body.get("reasoning_effort")))
     if body.get("max_tokens") is not None and isinstance(model, str) and reasons(model):
@@ -246,7 +246,7 @@ def check_logprobs(body: dict[str, Any]) -> Faults:
 
 
 def check_stream_options(body: dict[str, Any]) -> Faults:
-    """`stream_options` need `stream`, which no batch takes."""
+    """`stream_options` need `stream`, which batches do not support."""
     if body.get("stream_options") is not None and body.get("stream") is not True:
         return refused("body.stream_options", "'stream_options' are only allowed with 'stream', which a batch does not take.")
     return ()

@@ -1,7 +1,7 @@
 """What the body of a request may hold, endpoint by endpoint: every rule is registered here once.
 
 To add a rule, put a check of one value into the table of the endpoint (`rules/chat.py` and its siblings), or a `Rule` on several
-keys into `RULES`. Both run on each line, whatever reads it.
+keys into `RULES`. Both run on each line, in every job.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from batchfiles.key_rules import LINE_KEYS, Fault, cut
 from batchfiles.limits import Limits
 from batchfiles.nearest import instead_of
 from batchfiles.rules import chat, others, responses, vllm
-from batchfiles.rules.kinds import Check, Faults, anything, refused, unknown
+from batchfiles.rules.kinds import Check, Faults, anything, ended, refused, unknown
 
 __all__ = ["RULES", "TABLES", "BodyRules", "Rule", "Table", "unknown_key"]
 
@@ -23,7 +23,7 @@ class Rule(NamedTuple):
     """A rule on several keys of a body.
 
     Attributes:
-        keys: It runs on bodies that have one of them; on all bodies where there is none.
+        keys: It runs on bodies that have one of them; without keys, on all bodies.
         check: What is wrong with a body.
         by_model: Whether it depends on the model, whose names other services don't share.
     """
@@ -38,9 +38,9 @@ class Table(NamedTuple):
 
     Attributes:
         parameters: The check of each one but the model and the content.
-        content: The check of the key that says what the model shall work on.
+        content: The check of the key with the input of the model.
         elsewhere: What to use instead of parameters that the endpoint does not have.
-        takes_any: Whether parameters that are not in the table are taken too.
+        takes_any: Whether parameters that are not in the table are accepted.
     """
 
     parameters: Mapping[str, Check]
@@ -62,7 +62,7 @@ TABLES: dict[str, Table] = {
 
 VLLM_TABLES: dict[str, Table] = {
     "chat/completions": Table(vllm.CHAT, vllm.check_vllm_messages, takes_any=True),
-    "embeddings": Table(vllm.EMBEDDINGS, takes_any=True),
+    "embeddings": Table(vllm.EMBEDDINGS, vllm.check_vllm_input, takes_any=True),
 }
 
 SAMPLED = frozenset({"temperature", "top_p", "presence_penalty", "frequency_penalty", "logprobs", "top_logprobs", "logit_bias"})
@@ -89,7 +89,7 @@ OF_AZURE = frozenset({"data_sources", "user_security_context"})
 NOT_NULL = frozenset(
     {"functions", "function_call", "parallel_tool_calls", "response_format", "text", "tool_choice", "tools", "user"}
 )
-"""Parameters for which the document has no null; whether the service takes one is unverified."""
+"""Parameters for which the document has no null; whether the service accepts null is unverified."""
 
 
 PARAMETERS = frozenset({"model", "messages", "input", "prompt"}).union(*(table.parameters for table in TABLES.values()))
@@ -101,14 +101,14 @@ def unknown_key(key: str) -> Fault:
     if key in PARAMETERS:
         end = f": the parameters of a request are in its body; did you mean 'body.{key}'?"
     words = f"Unknown key of a request line: '{cut(key)}'{end}"
-    return Fault("unknown_parameter", words, cut(f"$.{key}", 300), "warning")
+    return Fault("unknown_parameter", ended(words), cut(f"$.{key}", 300), "warning")
 
 
 class BodyRules:
     """The rules of one service on the bodies of one endpoint.
 
     Attributes:
-        content_key: The key that says what the model shall work on, which differs from line to line; None where the endpoint has
+        content_key: The key with the input of the model, which differs from line to line; None if the endpoint has
             no rules.
         check_content: The check of its value.
         content_rules: The rules that look at it together with other keys.
@@ -130,7 +130,7 @@ class BodyRules:
         self._own = OF_AZURE if rule_set == "azure" else frozenset()
 
     def faults(self, body: dict[str, Any]) -> list[Fault]:
-        """Say what is wrong with a body, but for its content."""
+        """Return what is wrong with a body, without its content."""
         found: list[Fault] = []
         if self._table is None:
             return found
@@ -159,7 +159,7 @@ class BodyRules:
         return unknown(f"body.{key}", key, known, table.elsewhere.get(key))
 
     def content_faults(self, body: dict[str, Any]) -> list[Fault]:
-        """Say what is wrong with the content of a body."""
+        """Return what is wrong with the content of a body."""
         value = body.get(self.content_key) if self.content_key is not None else None
         found = list(self.check_content(value, f"body.{self.content_key}")) if value is not None else []
         for rule in self.content_rules:

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 
 from batchfiles.findings import Severity
 from batchfiles.key_rules import JSON_KINDS, Fault, cut
-from batchfiles.nearest import instead_of
+from batchfiles.nearest import instead_of, nearest
 
 __all__ = [
     "Check",
@@ -20,6 +20,7 @@ __all__ = [
     "array",
     "boolean",
     "either",
+    "ended",
     "fields",
     "integer",
     "mapping",
@@ -44,7 +45,12 @@ MOST_OF_ONE_ARRAY = 20
 
 def refused(path: str, message: str, severity: Severity = "error") -> list[Fault]:
     """Return the one fault of a value."""
-    return [Fault("invalid_body", message, f"$.{path}", severity)]
+    return [Fault("invalid_body", ended(message), f"$.{path}", severity)]
+
+
+def ended(message: str) -> str:
+    """Return a message with a full stop, because the path follows: `expected none, auto, required at` would read on."""
+    return message if message.endswith((".", "?")) else f"{message}."
 
 
 def wrong_kind(path: str, wanted: str, value: Any, hint: str = "") -> list[Fault]:  # noqa: ANN401 - any JSON value
@@ -61,8 +67,9 @@ def missing(path: str, hint: str = "") -> list[Fault]:
 
 def unknown(path: str, name: str, known: Mapping[str, Any] | Sequence[str], hint: str | None = None) -> list[Fault]:
     """Return the warning about a parameter that the endpoint is not known to have."""
-    end = f": {hint}." if hint else instead_of(name, known)
-    return [Fault("unknown_parameter", f"Unknown parameter: '{cut(name)}'{end}", cut(f"$.{path}", 300), "warning")]
+    near = None if hint else nearest(name, known)
+    end = f": {hint}" if hint else f"; did you mean {near!r}?" if near else ""
+    return [Fault("unknown_parameter", ended(f"Unknown parameter: '{cut(name)}'{end}"), cut(f"$.{path}", 300), "warning")]
 
 
 def anything(value: Any, path: str) -> Faults:  # noqa: ANN401, ARG001 - any JSON value
@@ -126,7 +133,7 @@ def text(longest: int | None = None, *, shortest: int = 0) -> Check:
 
 
 def word(*words: str, closed: bool = True) -> Check:
-    """Take some words; another one is a warning only where the list has grown before."""
+    """Accept some words; another one is only a warning if the list has grown before."""
     allowed = frozenset(words)
 
     def check(value: Any, path: str) -> Faults:  # noqa: ANN401 - any JSON value
@@ -164,7 +171,7 @@ def array(item: Check = anything, *, fewest: int = 0, most: int | None = None) -
 
 
 def mapping(item: Check, *, most: int | None = None, longest_key: int | None = None) -> Check:
-    """Take objects with keys of the user's own."""
+    """Accept objects with user-defined keys."""
 
     def check(value: Any, path: str) -> Faults:  # noqa: ANN401 - any JSON value
         if type(value) is not dict:
@@ -182,7 +189,7 @@ def mapping(item: Check, *, most: int | None = None, longest_key: int | None = N
 
 
 def either(wanted: str, **checks: Check) -> Check:
-    """Take values of several types, each with its own check; the keys are `text`, `list` and `object`."""
+    """Accept values of several types, each with its own check; the keys are `text`, `list` and `object`."""
     kinds: dict[str, type] = {"text": str, "list": list, "object": dict}
     by_kind: dict[type, Check] = {kinds[name]: check for name, check in checks.items()}
 
@@ -194,7 +201,7 @@ def either(wanted: str, **checks: Check) -> Check:
 
 
 def are_texts(parts: Any, kind: str) -> bool:  # noqa: ANN401 - any JSON value
-    """Tell quickly whether a content is an array of nothing but texts; a KeyError or TypeError says no too."""
+    """Return quickly whether a content is an array of only texts; a KeyError or TypeError means no too."""
     if type(parts) is not list or not parts:
         return False
     for part in parts:  # noqa: SIM110 - a generator costs as much as the parts
@@ -213,7 +220,7 @@ def fields(required: Mapping[str, Check] | None = None, others: Mapping[str, Che
 
     Args:
         required: The checks of what must be there.
-        others: The checks of what may be missing or null.
+        others: The checks of keys that may be missing or null.
         hint: What to add where a key that must be there is missing.
     """
     needed, extra = required or {}, others or {}
@@ -236,12 +243,12 @@ def fields(required: Mapping[str, Check] | None = None, others: Mapping[str, Che
 
 
 def tagged(kinds: Mapping[str, Check], *, closed: bool = True, others: Mapping[str, str] | None = None) -> Check:
-    """Take objects whose `type` says what else they hold.
+    """Accept objects whose `type` decides their other keys.
 
     Args:
         kinds: The check of each type.
-        closed: Whether another type is an error, and not a warning.
-        others: What to say of types that belong elsewhere.
+        closed: Whether another type is an error instead of a warning.
+        others: The messages for types that belong elsewhere.
     """
     hints = others or {}
 

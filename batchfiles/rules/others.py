@@ -1,4 +1,4 @@
-"""The parameters of the endpoints that take a text or a picture: completions, embeddings, moderations, images and videos."""
+"""The parameters of the endpoints that take a text or an image: completions, embeddings, moderations, images and videos."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ MODERATED = tagged({"text": fields({"text": text()}), "image_url": fields({"imag
 
 
 def check_moderation_input(value: Any, path: str) -> Faults:  # noqa: ANN401 - any JSON value
-    """Take a text, texts, or an array of texts and pictures."""
+    """Accept a text, texts, or an array of texts and images."""
     if type(value) is str:
         return ()
     if type(value) is not list:
@@ -150,14 +150,14 @@ VIDEOS: dict[str, Check] = {
 
 
 def check_edited_image(body: dict[str, Any]) -> Faults:
-    """There is nothing to edit without a picture."""
+    """An edit needs an image."""
     if body.get("image") is None and body.get("images") is None:
         return missing("body.images")
     return ()
 
 
 def check_image_count(body: dict[str, Any]) -> Faults:
-    """One model makes one picture at a time."""
+    """One model makes only one image at a time."""
     n, model = body.get("n"), body.get("model")
     if model == "dall-e-3" and type(n) is int and n > 1:
         return [unsupported("n", model, "it makes one image for each request")]

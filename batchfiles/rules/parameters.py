@@ -86,11 +86,11 @@ schema = mapping(anything)
 
 FIXED_SAMPLING = ("temperature", "top_p", "presence_penalty", "frequency_penalty", "logprobs", "top_logprobs", "logit_bias")
 DEFAULTS = {"temperature": 1, "top_p": 1, "presence_penalty": 0, "frequency_penalty": 0, "logprobs": False}
-"""What models that reason take, which is the default."""
+"""The value that reasoning models accept, which is the default."""
 
 REASONING = re.compile(r"(?:o[1-9](?:-|$)|gpt-(?:[5-9]|\d\d))")
 ALWAYS_REASONING = re.compile(r"(?:o[1-9](?:-|$)|gpt-5(?:-|$))")
-"""From gpt-5.1 on the effort may be `none`, and a model that does not reason takes all parameters."""
+"""From gpt-5.1 on the effort may be `none`, and without reasoning a model accepts all parameters."""
 
 
 def reasons(model: object) -> bool:
@@ -103,7 +103,7 @@ def _base(model: str) -> str:
 
 
 def fixed_parameters(body: dict[str, Any], effort: object) -> Faults:
-    """Say which parameters a model that reasons does not take, or only with their default."""
+    """Return warnings about parameters that a reasoning model does not accept, or only with their default."""
     model = body.get("model")
     if not reasons(model) or not isinstance(model, str):
         return ()
@@ -118,6 +118,6 @@ def fixed_parameters(body: dict[str, Any], effort: object) -> Faults:
 
 
 def unsupported(key: str, model: str, instead: str) -> Fault:
-    """Return the warning about a parameter that a model is known not to take."""
+    """Return the warning about a parameter that a model is known to refuse."""
     words = f"'{key}' is not supported with the model '{cut(model)}': {instead}."
     return Fault("unsupported_parameter", words, f"$.body.{key}", "warning")

@@ -93,7 +93,7 @@ ITEM = tagged(ITEMS, closed=False, others=PARTS_ELSEWHERE)
 
 
 def check_input(value: Any, path: str) -> Faults:  # noqa: ANN401 - any JSON value
-    """Say what is wrong with the input: a text, or items of which messages are the most."""
+    """Return what is wrong with the input: a text, or items, most of them messages."""
     if type(value) is str:
         return ()
     if type(value) is not list:
@@ -234,7 +234,7 @@ ELSEWHERE = {
 
 
 def check_model(body: dict[str, Any]) -> Faults:
-    """Say what the model is known not to take."""
+    """Return the parameters that the model is known to refuse."""
     reasoning = body.get("reasoning")
     return fixed_parameters(body, reasoning.get("effort") if isinstance(reasoning, dict) else None)
 

@@ -1,6 +1,6 @@
-"""Types of the parameters that vLLM's `run-batch` takes: a value of another type ends the whole run.
+"""Types of the parameters that vLLM's `run-batch` accepts: a value of another type stops the whole run.
 
-vLLM reads a body with pydantic, which makes numbers of strings such as "100", and takes parameters that it does not know. So only
+vLLM reads a body with pydantic, which converts strings such as "100" to numbers, and accepts unknown parameters. So only
 what pydantic can't convert is an error here (vllm/entrypoints/openai of vllm-project/vllm at 0056ae7, read 2026-11).
 """
 
@@ -11,12 +11,12 @@ from typing import Any
 
 from batchfiles.rules.kinds import Check, Faults, wrong_kind
 
-__all__ = ["CHAT", "EMBEDDINGS", "check_vllm_messages"]
+__all__ = ["CHAT", "EMBEDDINGS", "check_vllm_input", "check_vllm_messages"]
 
 STOPS = ": vLLM then ends the whole run, and no request gets an output"
 
 TRUTHS = frozenset({"0", "1", "f", "false", "n", "no", "off", "on", "t", "true", "y", "yes"})
-"""Strings that pydantic takes for booleans, in any case."""
+"""Strings that pydantic reads as booleans, in any case."""
 
 
 def _is_integer(value: Any) -> bool:  # noqa: ANN401 - any JSON value
@@ -99,6 +99,24 @@ CHAT: dict[str, Check] = {
 }
 
 EMBEDDINGS: dict[str, Check] = {**SHARED, "dimensions": INTEGER, "user": TEXT}
+
+
+def _is_tokens(value: Any) -> bool:  # noqa: ANN401 - any JSON value
+    return type(value) is list and all(map(_is_integer, value))
+
+
+def check_vllm_input(value: Any, path: str) -> Faults:  # noqa: ANN401 - any JSON value
+    """Take texts to embed, as strings or as tokens; objects are left to vLLM."""
+    if type(value) is not list or set(map(type, value)) <= {str} or _is_tokens(value):
+        return ()
+    fits: Callable[[Any], bool] = _is_integer
+    wanted = "a string or an integer"
+    if type(value[0]) is list:
+        fits, wanted = _is_tokens, "an array of tokens"
+    elif type(value[0]) in (str, dict):
+        fits, wanted = _is(str, dict), "a string"
+    wrong = next(((place, each) for place, each in enumerate(value) if not fits(each)), None)
+    return wrong_kind(f"{path}[{wrong[0]}]", wanted, wrong[1], STOPS) if wrong else ()
 
 
 def check_vllm_messages(messages: Any, path: str) -> Faults:  # noqa: ANN401 - any JSON value

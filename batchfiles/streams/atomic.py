@@ -1,7 +1,7 @@
 """A file, or a folder of files, that appears whole or not at all.
 
 The bytes go to a temporary name beside the target, are synced to the disk, and take the final name in one step. A process that is
-killed leaves the old file as it was and a temporary one whose name says whose it is: `.NAME.MARK.batchfiles-part`. The next job
+killed leaves the old file unchanged and a temporary one with its owner in the name: `.NAME.MARK.batchfiles-part`. The next job
 in that folder removes it.
 """
 
@@ -50,7 +50,7 @@ def refuse_existing(path: Path | RemotePath, *, force: bool) -> None:
 
 
 def _refuse_circle(path: Path) -> None:
-    """Raise where symbolic links lead in a circle: there is no target to replace, and Python's tests take it for not there."""
+    """Raise if symbolic links form a loop: there is nothing to replace, and Python's tests report a missing file."""
     try:
         path.stat()
     except OSError as error:
@@ -190,7 +190,7 @@ def _is_device(path: Path) -> bool:
 
 
 def _is_foreign(error: OSError, *ours: Path) -> bool:
-    """Tell whether an error in the block is about something else: another file, or a connection, or said already."""
+    """Return whether an error in the block is about something else: another file, a connection, or one already reported."""
     if isinstance(error, FileError | ConnectionError | TimeoutError):
         return True
     return error.filename is not None and not str(error.filename).startswith(tuple(map(str, ours)))

@@ -1,21 +1,19 @@
-"""Compressed bytes: read by what they begin with, written with a checksum; and bytes that are not lines at all."""
+"""Compressed bytes: recognized by their first bytes, written with a checksum by the suffix of the name."""
 
 from __future__ import annotations
 
 import bz2
-import struct
-import sys
 import zlib
-from array import array
-from codecs import BOM_UTF16_BE, BOM_UTF16_LE, getincrementaldecoder
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from typing import Any, BinaryIO, Final, cast
 
 from batchfiles.errors import FileError, Mismatch, TruncatedFile
+from batchfiles.streams.foreign import TABLES, foreign_bytes, is_text
 from batchfiles.streams.urls import shown_name
+from batchfiles.streams.zstd import KeptOpen, ZstdWriter
 
-__all__ = ["Xxh64", "ZstdWriter", "compressed", "compression_of", "compression_of_name", "decompressed"]
+__all__ = ["compressed", "compression_of", "compression_of_name", "decompressed"]
 
 MAGIC = {b"\x1f\x8b": "gzip", b"BZh": "bz2", b"\x28\xb5\x2f\xfd": "zstd"}
 SKIPPABLE = b"\x2a\x4d\x18"
@@ -27,57 +25,10 @@ CHUNK = 64 * 1024
 """Compressed bytes that are read at a time."""
 
 HEAD = 512
-"""Bytes that tell what a file is: a tar archive says so at its 258th. A slow pipe is not waited for."""
+"""Bytes that are needed to recognize a file: a tar archive has its magic at the 258th. A slow pipe is not waited for."""
 
 MAGIC_BYTES = 4
 """Bytes that must be there to tell a compression."""
-
-ROWS_OF_TABLE = "JSONL is expected here; `batchfiles show` prints it, and `batchfiles prepare` makes requests of its rows"
-TABLES: Final = {
-    b"PAR1": f"a Parquet file, and {ROWS_OF_TABLE}",
-    b"ARROW1": f"an Arrow file, and {ROWS_OF_TABLE}",
-    b"\xff\xff\xff\xff": f"an Arrow stream, and {ROWS_OF_TABLE}",
-}
-"""Bytes that only readers of tables know."""
-
-SAVE_AS = "save it as CSV or Parquet first"
-FOREIGN: Final = {
-    b"PK\x03\x04": "a ZIP archive: extract its files first, as with unzip",
-    b"PK\x05\x06": "an empty ZIP archive",
-    b"\xfd7zXZ\x00": "xz data: decompress it first, with xz -d",
-    b"\x5d\x00\x00": "LZMA data: decompress it first, with xz -d --format=lzma",
-    b"LZIP": "lzip data: decompress it first, with lzip -d",
-    b"\x04\x22\x4d\x18": "LZ4 data: decompress it first, with lz4 -d",
-    b"\x02\x21\x4c\x18": "LZ4 data: decompress it first, with lz4 -d",
-    b"\xff\x06\x00\x00sNaPpY": "Snappy data: decompress it first",
-    b"\x1f\x9d": "data of compress: decompress it first, with gzip -d",
-    b"7z\xbc\xaf\x27\x1c": "a 7z archive: extract its files first, with 7z x",
-    b"Rar!\x1a\x07": "a RAR archive: extract its files first",
-    b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1": f"an Excel workbook (.xls) or another file of old Office: {SAVE_AS}",
-    b"PARE": "an encrypted Parquet file: decrypt it first",
-    b"FEA1": f"a Feather file of version 1: {SAVE_AS}",
-    b"ORC": f"an ORC file: {SAVE_AS}",
-    b"Obj\x01": f"an Avro file: {SAVE_AS}",
-    b"\x89HDF\r\n": f"an HDF5 file: {SAVE_AS}",
-    b"\x93NUMPY": f"a NumPy array: {SAVE_AS}",
-    b"SQLite format 3\x00": f"an SQLite database: {SAVE_AS}",
-    b"%PDF-": "a PDF document",
-}
-"""What files begin with that hold no lines, and what to do."""
-
-INSIDE: Final = (
-    (257, b"ustar", "a tar archive: extract its files first, with tar -x"),
-    (8, b"DUCK", f"a DuckDB database: {SAVE_AS}"),
-)
-"""The same, with the place where the bytes are."""
-
-IN_ZIP: Final = {
-    b"[Content_Types].xml": f"an Excel workbook or another Office document: {SAVE_AS}",
-    b"_rels/.rels": f"an Excel workbook or another Office document: {SAVE_AS}",
-    b"docProps/": f"an Excel workbook or another Office document: {SAVE_AS}",
-    b"xl/": f"an Excel workbook: {SAVE_AS}",
-    b"mimetypeapplication/vnd.oasis": f"an OpenDocument file: {SAVE_AS}",
-}
 
 ZSTD_ERRORS: Final = {
     "too much memory": "the zstd data needs a larger window than is allowed here: decompress it first, with zstd -d --long=31",
@@ -85,7 +36,7 @@ ZSTD_ERRORS: Final = {
     "zstd -d -D DICTIONARY",
     "Unknown frame descriptor": "other bytes follow the end of the zstd data: remove them, or decompress it first",
 }
-"""What pyarrow says of zstd data that is not damaged, and what it means."""
+"""Messages of pyarrow for zstd data that is not damaged, and what they mean."""
 
 PIECE = 4096
 TAIL = 256
@@ -98,27 +49,6 @@ def compression_of(head: bytes) -> str | None:
         if head.startswith(magic):
             return name
     return "zstd" if head[1:4] == SKIPPABLE and head[0] >> 4 == 5 else None
-
-
-def _foreign(head: bytes, *, tables: bool) -> str | None:
-    """Say what a file is that holds no lines, and what to do with it; None for text and for compressed data that is read here."""
-    signatures = FOREIGN if tables else FOREIGN | TABLES
-    found = next((what for magic, what in signatures.items() if head.startswith(magic)), None)
-    found = found or next((what for place, magic, what in INSIDE if head[place:].startswith(magic)), None)
-    if found is not None and head.startswith(b"PK"):
-        found = next((what for part, what in IN_ZIP.items() if part in head), found)
-    return None if found is None or _is_text(head) else found
-
-
-def _is_text(head: bytes) -> bool:
-    """Tell whether the first bytes of a file may be text: UTF-8 without control characters, or UTF-16, which others name."""
-    if head.startswith((BOM_UTF16_LE, BOM_UTF16_BE)):
-        return True
-    try:
-        text = getincrementaldecoder("utf-8-sig")().decode(head)
-    except UnicodeDecodeError:
-        return False
-    return not any(letter < "\t" or "\r" < letter < " " for letter in text)
 
 
 def compression_of_name(name: str) -> str | None:
@@ -139,17 +69,21 @@ class _Rewound:
         self._stream = stream
         self._name = name
         self._head = head
+        # A pipe is not waited for where there are bytes to give out; only pipes and sockets have `read1` here.
+        self._is_pipe = hasattr(stream, "read1")
 
     def read(self, size: int = -1) -> bytes:
         """Return up to `size` bytes, all that are left where that is below 0."""
         if self._head and size >= 0:
             piece, self._head = self._head[:size], self._head[size:]
-            return piece
+            if len(piece) == size or self._is_pipe:
+                return piece
+            return piece + self._read(self._stream.read, size - len(piece))
         head, self._head = self._head, b""
         return head + self._read(self._stream.read, size)
 
     def read_some(self, size: int) -> bytes:
-        """Return up to `size` bytes, fewer where a pipe has no more yet."""
+        """Return up to `size` bytes, fewer if a pipe has no more yet."""
         return self._read(getattr(self._stream, "read1", self._stream.read), size)
 
     def _read(self, read: Callable[[int], bytes | None], size: int) -> bytes:
@@ -213,7 +147,7 @@ class _GzipMember:
 class _Members:
     """Decompress gzip and bz2 with the standard library, which knows where a member ends.
 
-    pyarrow does not take the zeros that tapes and object stores put after the end, nor an empty member of bz2. gzip is as quick
+    pyarrow does not accept the zeros that tapes and object stores put after the end, nor an empty member of bz2. gzip is as quick
     here as there.
     """
 
@@ -299,7 +233,7 @@ class _Decompressed:
 
     def _check_inside(self, head: bytes) -> None:
         inner = compression_of(head)
-        what = f"{inner} data once more: decompress it twice" if inner else _foreign(head, tables=self._tables)
+        what = f"{inner} data once more: decompress it twice" if inner else foreign_bytes(head, tables=self._tables)
         if what is None and self._tables and head.startswith((b"PAR1", b"ARROW1")):
             what = "a table: decompress it first, for its end is read before its beginning"
         if what is not None:
@@ -357,11 +291,11 @@ def decompressed(stream: BinaryIO, name: str, *, suffix_of: str | None = None, t
         stream: The open file.
         name: The display name, for errors.
         suffix_of: The file's own name, whose suffix may promise a compression. Text is read all the same: some HTTP clients
-            decompress what they save and keep the name. Anything else is damaged.
+            decompress the data and keep the name. Anything else is damaged.
         tables: Whether the reader knows Parquet and Arrow.
 
     Raises:
-        Mismatch: The bytes are those of a file that holds no lines.
+        Mismatch: The file holds no lines.
     """
     promised = None if suffix_of is None else compression_of_name(suffix_of)
     head = b""
@@ -372,7 +306,7 @@ def decompressed(stream: BinaryIO, name: str, *, suffix_of: str | None = None, t
     compression = compression_of(head)
     if compression is not None:
         yield cast("BinaryIO", _Decompressed(raw, name, compression, tables=tables))
-    elif (what := _foreign(head, tables=tables)) is not None:
+    elif (what := foreign_bytes(head, tables=tables)) is not None:
         raise Mismatch(f"the file is {what}", path=name)
     elif promised is not None and not (tables and head.startswith(tuple(TABLES))) and (words := _why_damaged(head, promised)):
         yield cast("BinaryIO", _Damaged(words, name))
@@ -385,25 +319,9 @@ def _why_damaged(head: bytes, promised: str) -> str | None:
     if not head:
         return f"the {promised} data is cut short: the file has 0 bytes"
     is_cut = any(magic.startswith(head) for magic in MAGIC)
-    if is_cut or head[4:10] in BZ2_BLOCK or not _is_text(head):
+    if is_cut or head[4:10] in BZ2_BLOCK or not is_text(head):
         return f"the {promised} data is damaged or cut short: its first bytes are neither that nor text"
     return None
-
-
-class _KeptOpen:
-    """What pyarrow writes the compressed bytes to: closing the compressor must not close the file, which waits to be synced."""
-
-    closed = False
-
-    def __init__(self, stream: BinaryIO) -> None:
-        self._stream = stream
-
-    def write(self, data: bytes) -> int:
-        """Write bytes."""
-        return self._stream.write(data)
-
-    def close(self) -> None:
-        """Do nothing: who opened the file closes it."""
 
 
 @contextmanager
@@ -418,143 +336,5 @@ def compressed(stream: BinaryIO, compression: str | None) -> Iterator[BinaryIO]:
         with closing(ZstdWriter(stream)) as checked:
             yield cast("BinaryIO", checked)
         return
-    with pa.CompressedOutputStream(pa.PythonFile(_KeptOpen(stream), mode="w"), compression) as writer:
+    with pa.CompressedOutputStream(pa.PythonFile(KeptOpen(stream), mode="w"), compression) as writer:
         yield cast("BinaryIO", writer)
-
-
-FLAGS_AT = 4
-"""Where the flags of a zstd frame are: after its four magic bytes (RFC 8878, section 3.1.1.1)."""
-
-HAS_CHECKSUM = 0x04
-"""The flag of a frame that ends with the last four bytes of the XXH64 of its content. Every zstd reader checks them."""
-
-
-class _Flagged(_KeptOpen):
-    """What pyarrow writes a zstd frame to: the frame says that a checksum follows."""
-
-    _at = 0
-
-    def write(self, data: bytes) -> int:
-        """Write bytes; the flag is set as its byte passes."""
-        place = FLAGS_AT - self._at
-        self._at += len(data)
-        if 0 <= place < len(data):
-            flagged = bytearray(data)
-            flagged[place] |= HAS_CHECKSUM
-            data = bytes(flagged)
-        return super().write(data)
-
-
-class ZstdWriter:
-    """Write one zstd frame with a checksum of its content.
-
-    pyarrow's compressor writes none, and then nearly every damaged bit is read as other text. The checksum is made in Python and
-    takes 17 s per GB on a slow core, the compression itself 10 s. Closing it completes the frame and leaves the file open.
-
-    Args:
-        stream: The open file.
-    """
-
-    closed = False
-
-    def __init__(self, stream: BinaryIO) -> None:
-        import pyarrow as pa
-
-        self._file = stream
-        self._stream = pa.CompressedOutputStream(pa.PythonFile(_Flagged(stream), mode="w"), "zstd")
-        self._checksum = Xxh64()
-
-    def write(self, data: bytes | bytearray | memoryview) -> int:
-        """Write bytes."""
-        size = memoryview(data).nbytes
-        self._stream.write(data)
-        self._checksum.update(bytes(data))
-        return size
-
-    def flush(self) -> None:
-        """Write what is compressed already."""
-        self._stream.flush()
-
-    def close(self) -> None:
-        """Complete the frame."""
-        if not self.closed:
-            self.closed = True
-            self._stream.close()
-            self._file.write(self._checksum.digest().to_bytes(8, "little")[:4])
-
-
-PRIME_1, PRIME_2, PRIME_3 = 0x9E3779B185EBCA87, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9
-PRIME_4, PRIME_5 = 0x85EBCA77C2B2AE63, 0x27D4EB2F165667C5
-WORD = (1 << 64) - 1
-STRIPE = 32
-"""Bytes that XXH64 takes at a time: a word for each of its four sums."""
-SLOT = 128
-"""Bits from one of the four sums to the next one: the product of two words fits in between."""
-SUMS = tuple(range(0, 4 * SLOT, SLOT))
-LOW_WORDS = sum(WORD << at for at in SUMS)
-
-
-class Xxh64:
-    """XXH64 with seed 0, as the zstd format has it; the four sums are kept in one integer, so that one operation does for all.
-
-    That makes 60 MB/s, twice as much as four integers. `xxhash` would be another dependency.
-    """
-
-    def __init__(self) -> None:
-        start = (PRIME_1 + PRIME_2, PRIME_2, 0, -PRIME_1)
-        self._sums = sum((word & WORD) << at for word, at in zip(start, SUMS, strict=True))
-        self._rest = b""
-        self._length = 0
-
-    def update(self, data: bytes) -> None:
-        """Take the next bytes."""
-        self._length += len(data)
-        data = self._rest + data
-        end = len(data) - len(data) % STRIPE
-        for start in range(0, end, CHUNK):
-            self._add(data[start : min(start + CHUNK, end)])
-        self._rest = data[end:]
-
-    def _add(self, stripes: bytes) -> None:
-        words = array("Q", stripes)
-        if sys.byteorder == "big":  # pragma: no cover - such machines are rare, and none is at hand
-            words.byteswap()
-        spread = array("Q", bytes(16 * len(words)))
-        spread[::2] = words
-        number, mask, first, second = int.from_bytes, LOW_WORDS, PRIME_1, PRIME_2
-        sums = self._sums
-        for (stripe,) in struct.iter_unpack("64s", spread):
-            sums = (sums + (number(stripe, "little") * second & mask)) & mask
-            sums = ((sums << 31 | sums >> 33) & mask) * first & mask
-        self._sums = sums
-
-    def digest(self) -> int:
-        """Return the hash of all bytes so far."""
-        found = PRIME_5
-        if self._length >= STRIPE:
-            sums = [self._sums >> at & WORD for at in SUMS]
-            found = sum(_turned(each, bits) for each, bits in zip(sums, (1, 7, 12, 18), strict=True)) & WORD
-            for each in sums:
-                found = ((found ^ _mixed(each)) * PRIME_1 + PRIME_4) & WORD
-        found = (found + self._length) & WORD
-        rest = self._rest
-        while len(rest) >= 8:
-            found = (_turned(found ^ _mixed(int.from_bytes(rest[:8], "little")), 27) * PRIME_1 + PRIME_4) & WORD
-            rest = rest[8:]
-        if len(rest) >= 4:
-            half = int.from_bytes(rest[:4], "little")
-            found = (_turned(found ^ half * PRIME_1 & WORD, 23) * PRIME_2 + PRIME_3) & WORD
-            rest = rest[4:]
-        for byte in rest:
-            found = _turned(found ^ byte * PRIME_5 & WORD, 11) * PRIME_1 & WORD
-        found = (found ^ found >> 33) * PRIME_2 & WORD
-        found = (found ^ found >> 29) * PRIME_3 & WORD
-        return found ^ found >> 32
-
-
-def _turned(word: int, bits: int) -> int:
-    return (word << bits | word >> (64 - bits)) & WORD
-
-
-def _mixed(word: int) -> int:
-    return _turned(word * PRIME_2 & WORD, 31) * PRIME_1 & WORD

@@ -1,7 +1,7 @@
 """Names of unfinished files and temporary folders, and the removal of those whose process is dead.
 
-A process that is killed can't clean up. Each of its files says by its name who made it: the machine, its start, the process and
-the start of that. The next job in the same folder removes what nobody works on any more: only what the same user made on this
+A process that is killed can't clean up. The name of each of its files identifies its owner: machine, boot, process and
+its start time. The next job in the same folder removes the files of dead processes: only those that the same user made on this
 machine, and only if the process is gone.
 """
 
@@ -26,7 +26,7 @@ UNFINISHED = ".batchfiles-part"
 """How the names of unfinished files and folders end."""
 
 ASIDE = ".batchfiles-old"
-"""How the name of a folder ends that is about to be replaced: it comes back if the new one did not take its place."""
+"""The suffix of a folder that is being replaced: it is restored if the new one did not take its place."""
 
 TEMPORARY = "batchfiles-"
 """How the names of temporary folders begin."""
@@ -42,20 +42,20 @@ CUT = 150
 
 
 def _new_mark() -> str:
-    """Return what tells this process in a name, with some letters that make it a new one."""
+    """Return the part of a name that identifies this process, with some letters that make it unique."""
     machine, boot = _machine()
     process = os.getpid()
     return f"{machine}{boot}-{process:x}-{_start_of(process) or 0:x}-{secrets.token_hex(2)}"
 
 
 def unfinished_name(target: Path, ending: str = UNFINISHED) -> Path:
-    """Return a new name beside a target, hidden, that says whose it is."""
+    """Return a new hidden name next to a target that identifies its owner."""
     name = target.name.encode(errors="surrogateescape")[:CUT].decode(errors="ignore")
     return target.with_name(f".{name}.{_new_mark()}{ending}")
 
 
 def new_temporary_folder(directory: str | os.PathLike[str] | None) -> Path:
-    """Make a folder for temporary files that nobody else may look into, and remove those that dead processes have left there.
+    """Make a private folder for temporary files, and remove those that dead processes have left there.
 
     Args:
         directory: Where; None takes the system's.
@@ -104,7 +104,7 @@ def _clear(folder: str, *, temporary: bool) -> None:
 def _remove(path: Path, target: Path | None) -> None:
     """Remove a file or folder, or put a folder back in the place from which it had stepped aside."""
     if target is not None and len(os.fsencode(target.name)) >= CUT:
-        return  # its name may have been cut, so nobody knows where it belongs
+        return  # its name may have been cut, so its owner is unknown
     if target is not None and not os.path.lexists(target):
         path.rename(target)
     elif stat.S_ISDIR(path.lstat().st_mode):
@@ -114,7 +114,7 @@ def _remove(path: Path, target: Path | None) -> None:
 
 
 def _is_dead(mark: str) -> bool:
-    """Tell whether a process of this machine is surely gone."""
+    """Return whether a process of this machine has certainly ended."""
     match = MARK.fullmatch(mark)
     machine, boot = _machine()
     if match is None or match[1] != machine:
@@ -128,7 +128,7 @@ def _is_dead(mark: str) -> bool:
         os.kill(process, 0)
     except ProcessLookupError:
         return True
-    except OSError:  # somebody else's
+    except OSError:  # of another user
         pass
     now = _start_of(process)
     return start != 0 and now is not None and now != start
@@ -136,9 +136,9 @@ def _is_dead(mark: str) -> bool:
 
 @lru_cache(maxsize=1)
 def _machine() -> tuple[str, str]:
-    """Return what tells this machine from others, and this start of it from earlier ones.
+    """Return the identity of this machine, and that of its current boot.
 
-    Processes of another namespace can't be asked for, so a container is a machine of its own.
+    Processes of another namespace can't be looked up, so a container counts as a separate machine.
     """
     boot = _text("/proc/sys/kernel/random/boot_id")
     namespace = ""
@@ -158,7 +158,7 @@ def _digest(text: str) -> str:
 
 
 def _start_of(process: int) -> int | None:
-    """Return when a process began, in ticks since the machine did; None where the system does not say, or there is no process."""
+    """Return when a process started, in ticks since the boot; None if the process is unknown or the system does not report it."""
     # The second field is the program's name in brackets, which may hold spaces and brackets.
     fields = _text(f"/proc/{process}/stat").rpartition(")")[2].split()
     return int(fields[19]) if len(fields) > 19 else None

@@ -40,7 +40,7 @@ HEAD = 4096
 
 
 class Overlong(NamedTuple):
-    """Takes the place of a line above the cap, whose bytes were let go, but for the first."""
+    """Takes the place of a line above the cap, of which only the first bytes were kept."""
 
     length: int
     head: bytes = b""
@@ -173,7 +173,7 @@ def blocks(
         line_number: The number of the first line that is read.
         cap: The longest line that is kept, in bytes.
         block_size: Bytes to read at a time.
-        on_long: Gets the first bytes of each line above the cap, behind the block before it.
+        on_long: Gets the first bytes of each line above the cap, after the block before it.
 
     Yields:
         Blocks of at least one line, in order.
@@ -206,7 +206,7 @@ def blocks(
             offset += _length(lines.pop(0)) + 1
             dropping = False
         elif dropping and end is not None and position >= end:
-            return  # the range lies within one long line, whose end is for the range of its beginning to look for
+            return  # the range is inside one long line, and the range of the line's beginning finds its end
         behind = position - splitter.held
         if end is not None and not dropping and behind >= end:
             yield from _runs(path, line_number, offset, _before(lines, offset, end), cap, notice, on_long)
@@ -289,8 +289,8 @@ def byte_order_mark(path: str) -> Finding:
 def missing_newline(path: str, line_number: int, offset: int, line: bytes) -> Finding:
     """Return the finding of a file that ends without a newline: a warning if its last line may have been cut short.
 
-    Some services and scripts write whole files without one. A JSON object that ends with its own brace is complete, whatever
-    became of the newline; only decoding tells.
+    Some services and scripts write whole files without one. A JSON object that ends with its own brace is complete, with
+    or without the newline; only decoding shows it.
     """
     is_whole = _is_whole(line)
     return Finding(
@@ -304,7 +304,7 @@ def missing_newline(path: str, line_number: int, offset: int, line: bytes) -> Fi
 
 
 def _is_whole(line: bytes) -> bool:
-    """Tell whether a last line is a whole JSON object."""
+    """Return whether a last line is a complete JSON object."""
     import json
 
     if not line.rstrip().endswith(b"}"):

@@ -94,7 +94,7 @@ class RemotePath:
             return self.filesystem.get_file_info(self.path)
 
     def is_folder(self) -> bool:
-        """Tell whether there is a folder: of an object store, whether there are names below it."""
+        """Return whether there is a folder: of an object store, whether there are names below it."""
         from pyarrow.fs import FileType
 
         return bool(self.look().type == FileType.Directory)
@@ -144,7 +144,7 @@ Place: TypeAlias = Path | RemotePath
 
 
 def real_path(path: Path) -> Path:
-    """Return where a local path leads, symbolic links followed; unlike `Path.resolve`, also where they lead in a circle."""
+    """Return where a local path leads, symbolic links followed; unlike `Path.resolve`, also if they form a loop."""
     return Path(os.path.realpath(path))
 
 

@@ -39,7 +39,7 @@ def matches(pattern: RemotePath) -> list[tuple[RemotePath, Any]]:
 
 
 def _fits(names: list[str], parts: list[str]) -> bool:
-    """Tell whether the names of a path are those that the parts of a pattern ask for."""
+    """Return whether the names of a path are those that the parts of a pattern ask for."""
     if not parts or not names:
         return not parts and not names
     if parts[0] != "**":

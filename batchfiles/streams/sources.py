@@ -41,7 +41,7 @@ class Source:
         path: The local file; None where the bytes come from somewhere else.
         stream: The open file; None where there is a path. It can be read once and is never closed here.
         remote: The file on an object store; None for others.
-        found: Whether it was found in a folder or by a glob, and not named itself.
+        found: Whether it was found in a folder or by a glob instead of being named itself.
         passed_over: What else is in the folder where it was found: files whose names are not those of JSONL files, and folders.
             The last file of a folder has them.
     """
@@ -81,7 +81,7 @@ class Source:
 
         Raises:
             FileError: The file is not there or can't be read.
-            Mismatch: Its bytes are those of a file that holds no lines, such as an archive; also while reading.
+            Mismatch: It holds no lines, such as an archive; also while reading.
             TruncatedFile: While reading: the compressed bytes end too early or are damaged.
         """
         if self.remote is not None:
@@ -108,7 +108,7 @@ class Source:
             yield stream
 
     def is_seekable_text(self) -> bool:
-        """Tell whether lines can be fetched by offset from the file itself: local, regular and not compressed."""
+        """Return whether lines can be fetched by offset from the file itself: local, regular and not compressed."""
         if self.path is None or not self.path.is_file():
             return False
         with self.open_raw() as file:
@@ -147,7 +147,7 @@ class Source:
 
 
 class _Watched:
-    """An open local file that must be at its end what it was when it was opened, or what was read is neither of the two."""
+    """An open local file that must not change while it is read; otherwise the content is of neither version."""
 
     def __init__(self, file: BinaryIO, name: str, status: os.stat_result) -> None:
         self._file = file
@@ -170,7 +170,7 @@ class _Watched:
 
 
 def changed(name: str) -> FileError:
-    """Return the exception for a file that is not what it was."""
+    """Return the exception for a file that changed."""
     return FileError("the file changed while it was being read", path=name)
 
 
@@ -178,7 +178,7 @@ def _watched(file: BinaryIO, name: str) -> BinaryIO:
     """Watch a file; pipes and devices have nothing to compare."""
     try:
         status = os.fstat(file.fileno())
-    except OSError:  # such as a standard input that somebody put in its place
+    except OSError:  # such as a replaced standard input
         return file
     return cast("BinaryIO", _Watched(file, name, status)) if stat.S_ISREG(status.st_mode) else file
 
@@ -225,7 +225,7 @@ def _without_repeats(sources: list[Source]) -> list[Source]:
 
 
 def _never_named(passed_over: Iterable[Place], sources: list[Source]) -> tuple[Place, ...]:
-    """Return what is passed over in a folder and not named beside it."""
+    """Return what is skipped in a folder and not named separately."""
     places = [source.remote or source.path for source in sources]
     named = {_resolved(each) for place in places if place is not None for each in (place, place.parent)}
     return tuple(place for place in passed_over if _resolved(place) not in named)

@@ -93,7 +93,7 @@ class Spool:
                 while needed <= free and (chunk := stream.read(CHUNK)):
                     needed += len(chunk)
         if needed > free:
-            words = f"there is no room for a plain copy of it in {self.path.parent}, where {max(free, 0):,} bytes may be used"
+            words = f"no room for a plain copy of it in {self.path.parent}, where {max(free, 0):,} bytes may be used"
             raise FileError(f"{words}: name another place for temporary files (--temp-dir)", path=source.name, number=28)
 
     def _check_room(self, size: int) -> None:

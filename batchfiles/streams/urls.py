@@ -20,7 +20,7 @@ SCHEMES = ("s3", "gs", "gcs", "abfs", "abfss")
 FILE = "file"
 
 PORT = re.compile(r"[^:]*(:[0-9]+)?")
-"""A host, which has a port or none."""
+"""A host, with or without a port."""
 
 ADDRESS = re.compile(r"https?://(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::[0-9]+)?(?:/[a-z0-9._~/-]*)?", re.IGNORECASE)
 """An address of a service: a host, perhaps a port and a path, and no place for a secret."""
@@ -57,7 +57,7 @@ class RemoteUrl:
 
 
 def parse_url(text: str) -> RemoteUrl | None:
-    """Take a URL apart; None if the text is a local path, another kind of URL, or one whose credentials have no end.
+    """Parse a URL; None if the text is a local path, another kind of URL, or one whose credentials do not end.
 
     The options begin at the first `?`: a key that holds one can't be written as a URL.
     """
@@ -81,9 +81,9 @@ def parse_url(text: str) -> RemoteUrl | None:
 
 
 def _parts(text: str, *, has_port: bool) -> tuple[str | None, str, str, str] | None:
-    """Take apart what comes after the scheme of a URL: what stands before the `@`, the host, the path and the query.
+    """Split what follows the scheme of a URL: the part before the `@`, the host, the path and the query.
 
-    A secret may hold "/", "?" and "@", and then the host and the path would be pieces of it: None where that may be so.
+    A secret may hold "/", "?" and "@", and then the host and the path would be parts of it: None if that is possible.
     """
     location, _, query = text.partition("?")
     authority, _, path = location.partition("/")
@@ -131,15 +131,15 @@ def why_no_url(text: str) -> str:
     if REMOTE.fullmatch(text) is None:
         return f"the {scheme}:// URL names no bucket, or has a space before it"
     return (
-        f"the {scheme}:// URL can't be taken apart: write '/', '?' and '@' in a key or password as %2F, %3F and %40, or leave "
+        f"the {scheme}:// URL can't be parsed: write '/', '?' and '@' in a key or password as %2F, %3F and %40, or leave "
         "the credentials to the environment"
     )
 
 
 def shown_name(text: str) -> str:
-    """Return what a path or URL is called where people read it; also where its suffix is looked at.
+    """Return the display name of a path or URL; its suffix is read from it too.
 
-    Of a URL that can't be taken apart nothing is shown but its scheme: anything else may be a piece of a secret.
+    Only the scheme of a URL that can't be parsed is shown: anything else may be part of a secret.
     """
     url = parse_url(text)
     if url is not None:
@@ -154,7 +154,7 @@ def is_plain_address(text: str) -> bool:
 
 
 def shown_path(text: str) -> str:
-    """Return what a path in a filesystem of the user's own is called: it may be a URL of any kind, such as an HTTP one."""
+    """Return the display name of a path in the user's own filesystem: it may be any URL, such as an HTTP one."""
     match = URL.match(text)
     if match is None:
         return text

@@ -46,7 +46,7 @@ class TimeOutOfRange(InvalidLine):
 
 
 def is_bytes(kind: pa.DataType) -> bool:
-    """Tell whether a column's cells are bytes, which need be no text."""
+    """Return whether a column's cells are bytes, which need be no text."""
     is_binary = pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_fixed_size_binary(kind)
     return bool(is_binary) or str(kind) == "binary_view"
 
@@ -65,12 +65,12 @@ OFFSET = re.compile(r"([+-][0-9]{2})([0-9]{2})$")
 
 
 def is_nested(kind: pa.DataType) -> bool:
-    """Tell whether a column's cells hold values within values."""
+    """Return whether a column's cells hold nested values."""
     return bool(pa.types.is_nested(kind))
 
 
 def is_vector(kind: pa.DataType) -> bool:
-    """Tell whether a column's cells are lists of single-precision numbers."""
+    """Return whether a column's cells are lists of single-precision numbers."""
     is_list = pa.types.is_list(kind) or pa.types.is_fixed_size_list(kind)
     return bool(is_list and pa.types.is_float32(kind.value_type))
 
@@ -96,7 +96,7 @@ def iso_times(column: pa.Array, *, strict: bool = True) -> pa.Array:
 
 
 def check_times(column: pa.Array) -> None:
-    """Make sure that each time, also within lists and the like, has a date.
+    """Check that each time, also in nested values, has a date.
 
     Raises:
         TimeOutOfRange: One has none; its row is named.
@@ -127,7 +127,7 @@ def _has_wrong_time(column: pa.Array) -> bool:
 
 
 def _bounds(kind: pa.DataType) -> tuple[int, int] | None:
-    """Return the least value of a type of times, and what lies above the greatest; None for other types."""
+    """Return the least value of a type of times, and the first value above the greatest; None for other types."""
     if pa.types.is_date32(kind):
         return SECONDS[0] // DAY, SECONDS[1] // DAY
     if pa.types.is_date64(kind):

@@ -21,7 +21,7 @@ __all__ = ["MISSING", "Asked", "Found", "RequestColumns", "Row", "embedding_answ
 Row = tuple[Any, ...]
 
 ANSWERED = (SUCCEEDED, INCOMPLETE)
-"""Outcomes of which it is counted what the answer notes; a failure says what it is in columns of its own."""
+"""Outcomes whose answers' notes are counted; a failure has its own columns."""
 
 INPUT_TOKENS = 8
 RESPONSE_ID = 17
@@ -155,9 +155,9 @@ class RequestColumns:
 
         Args:
             asked: The request.
-            wanted: How many texts it gives; None where that can't be told.
+            wanted: How many texts it has; None if unknown.
             got: How many answers there are, each for another text.
-            beyond: How many of them are for a text beyond the last one; None where only their number says so.
+            beyond: How many of them are for a text beyond the last one; None if only their number shows it.
         """
         if wanted is None or (wanted == got and not beyond):
             return
@@ -236,7 +236,7 @@ BODIES = frozenset({"request_body", "response_body"})
 
 
 def embedding_answers(request: dict[str, Any] | None) -> int | None:
-    """Return how many vectors a request asks for; None where that can't be told, as of a conversation (vLLM takes `messages`)."""
+    """Return how many vectors a request asks for; None if unknown, as for a conversation (vLLM accepts `messages`)."""
     given = request.get("input") if request is not None else None
     return count_embedding_inputs(given) if isinstance(given, (str, list)) else None
 

@@ -1,4 +1,4 @@
-"""The cells of a CSV file: text, and null where the file has a word for it."""
+"""The cells of a CSV file: text, and null for the file's words for null."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ CHUNK = 1024 * 1024
 QUOTED_EMPTY: Final = '""'
 
 CSV_NULLS: Final = ("", QUOTED_EMPTY)
-"""What null is where nothing is said: many programs quote all cells, so that an empty one in quotes is no sign of a text."""
+"""What null is by default: many programs quote all cells, so an empty one in quotes need not be a text."""
 
 WORDS: Final = frozenset(
     {"NA", "N/A", "n/a", "#N/A", "<NA>", "NULL", "Null", "null", "None", "none", "nil", "NaN", "NAN", "nan", r"\N", "-", ".", "?"}
@@ -38,7 +38,7 @@ class CsvCells:
     Args:
         name: What errors call it.
         stream: Its bytes.
-        nulls: What null is, as it stands in the file: `""` (the empty string) for nothing between two commas, `'""'` for two
+        nulls: What null is, as written in the file: `""` (the empty string) for nothing between two commas, `'""'` for two
             quotes, and words such as `NA`, quoted or not.
 
     Attributes:
@@ -113,7 +113,7 @@ class CsvCells:
         return [empty if text == "" else text for text, empty in zip(cells, quoted, strict=True)]
 
     def _look_at(self, column: str, text: str | None) -> None:
-        """Note what a cell says about whether a column holds numbers; one that holds a text is not looked at again."""
+        """Note whether a cell fits a column of numbers; a column with a text is not checked again."""
         if text is None or text == "":
             return
         if NUMBER.fullmatch(text):
@@ -161,7 +161,7 @@ class CsvCells:
 
 
 def _quoted(raw: str, count: int) -> list[bool]:
-    """Tell which cells of a record stand in quotes; `csv` has read it, so that it is well formed."""
+    """Return which cells of a record are quoted; `csv` has read it, so it is well formed."""
     found = []
     place = 0
     for _ in range(count):

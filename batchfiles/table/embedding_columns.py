@@ -23,7 +23,7 @@ NAMES = [name for name in REQUESTS if name not in NOT_OF_VECTORS]
 REPEATED = [name not in ONCE for name in NAMES]
 
 DIMENSIONS = ("dimensions", "output_dimension")
-"""Keys of a request that say how long a vector must be; the second is that of Voyage, Mistral and Cohere."""
+"""Keys of a request for the length of its vectors; Voyage, Mistral and Cohere use the second."""
 NO_DIMENSIONS = frozenset(DIMENSIONS).isdisjoint
 
 Place: TypeAlias = tuple[int | None, bytes | None]
@@ -39,7 +39,7 @@ class EmbeddingColumns(RequestColumns):
         dimensions: The length that every vector must have; None takes any.
 
     Attributes:
-        text_sizes: By model, the bytes that the vectors of a result file take where they are texts. An export compares with it,
+        text_sizes: By model, the size in bytes of the text vectors of a result file. An export compares with it,
             for it has no request that says what the texts are.
     """
 
@@ -79,7 +79,7 @@ class EmbeddingColumns(RequestColumns):
             self._vectors.append(vector)
 
     def _vectors_of(self, asked: Asked | None, found: Found) -> tuple[list[Place], bool]:
-        """Return what the rows of a request hold, and whether the table carries all that its body says.
+        """Return the values of the rows of a request, and whether the table has everything in its body.
 
         Returns:
             The vectors in the order of the body, and after them the texts without one; nothing where the result is not an answer
@@ -112,12 +112,12 @@ class EmbeddingColumns(RequestColumns):
         return sent, not unreadable and not embeddings.in_several_types(body)
 
     def _missing(self, asked: Asked, wanted: int, indexes: set[int]) -> list[Place]:
-        """Compare the indexes of the vectors with the texts, and return those of the texts that have none."""
+        """Compare the indexes of the vectors with the texts, and return the indexes of texts without a vector."""
         self.compare(asked, wanted, len(indexes), beyond=sum(index >= wanted for index in indexes))
         return [(index, None) for index in range(wanted) if index not in indexes]
 
     def _without_repeats(self, sent: list[Place], custom_id: str | None) -> list[Place]:
-        """Return one vector for each index: where two differ, nobody knows which it is, and there is none."""
+        """Return one vector for each index; if two differ, there is none, because the right one is unknown."""
         known: dict[int, bytes | None] = {}
         kept: list[Place] = []
         for index, values in sent:
@@ -133,7 +133,7 @@ class EmbeddingColumns(RequestColumns):
         return [(index, values if index is None else known[index]) for index, values in kept]
 
     def _compare_dimensions(self, asked: Asked, request: dict[str, Any], encoding: Encoding, sent: list[Place]) -> None:
-        """Count the vectors that are not as long as the request asked for; one that is packed has eight dimensions a number."""
+        """Count the vectors with another length than the request asked for; a packed one has eight dimensions a number."""
         wanted = next((size for key in DIMENSIONS if type(size := request.get(key)) is int), None)
         if wanted is None:
             return
@@ -167,7 +167,7 @@ def _id_of(asked: Asked | None, found: Found) -> str | None:
 
 
 def _of_one_size(sent: list[Place], body: Body, sizes: Mapping[str, int]) -> list[Place]:
-    """Return the vectors, and none where a text has another size than the others of its model in the same file."""
+    """Return the vectors, without those whose text has another size than the others of its model in the same file."""
     model = body.get("model")
     wanted = sizes.get(model if type(model) is str else "")
     if wanted is None:

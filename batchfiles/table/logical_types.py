@@ -1,8 +1,8 @@
-"""Columns whose bytes mean text: UUIDs, enums and JSON, as the Parquet file or the Arrow extension says.
+"""Columns whose bytes mean text: UUIDs, enums and JSON, by the schema of the Parquet file or the Arrow extension.
 
-Which of them pyarrow knows depends on its version: a UUID of DuckDB is 16 bytes for pyarrow 16 and a type of its own for later
-ones. The schema of the file says it for all of them. What has no text, such as an interval of Parquet or a geometry, is refused
-by the name of its type, for its bytes would be Base64 that nobody can read.
+pyarrow's support depends on its version: a UUID of DuckDB is 16 bytes for pyarrow 16 and a separate type for later
+ones. The schema of the file is the same for all versions. A type without text, such as an interval or a geometry, is refused
+by name, because its bytes would be unreadable Base64.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ TEXT_IN_PARQUET: Final = frozenset({"ENUM", "JSON", "STRING", "UTF8"})
 NO_TEXT_IN_PARQUET: Final = frozenset({"BSON", "INTERVAL", "GEOMETRY", "GEOGRAPHY", "VARIANT"})
 
 PLAIN_EXTENSIONS: Final = frozenset({"arrow.fixed_shape_tensor", "arrow.variable_shape_tensor"})
-"""Extensions of Arrow whose values are those of their storage, as they stand."""
+"""Extensions of Arrow whose values equal those of their storage."""
 
 EXTENSION_NAME: Final = b"ARROW:extension:name"
 """Where a field names the extension that its type is, if this pyarrow doesn't know it."""
@@ -54,7 +54,7 @@ class LogicalTypes:
     def __init__(self, name: str, schema: pa.Schema, parquet: pq.ParquetSchema | None = None, *, strict: bool = True) -> None:
         leaves = _leaves_of(parquet) if parquet is not None else []
         if len(leaves) != sum(map(_count_leaves, schema.types)):
-            leaves = []  # dictionaries of structs, and whatever else is not a column for a column
+            leaves = []  # dictionaries of structs, and other types whose leaves do not match the columns
         self._name = name
         self._plans: dict[str, Convert | None] = {}
         self._fields: dict[str, pa.Field] = {}
@@ -104,7 +104,7 @@ class LogicalTypes:
 
 
 class _NoText:
-    """What stands for the conversion of a column that has none."""
+    """The mark for a column that can't be converted."""
 
     def __init__(self, kind: str) -> None:
         self.kind = kind
@@ -114,7 +114,7 @@ class _NoText:
 
 
 def _leaves_of(parquet: pq.ParquetSchema) -> list[str]:
-    """Return the logical type of each column of a Parquet file, the converted type of old files where there is no other."""
+    """Return the logical type of each column of a Parquet file, or the converted type in old files."""
     found = []
     for number in range(len(parquet)):
         column = parquet.column(number)
@@ -134,7 +134,7 @@ def _count_leaves(kind: pa.DataType) -> int:
 
 
 def _plan(field: pa.Field, leaves: Iterator[str]) -> tuple[pa.DataType, Convert | None]:
-    """Return the type that a column gets, and what converts it; None where it stays as it is."""
+    """Return the type that a column gets, and its conversion; None if it is not converted."""
     kind = field.type
     extension = (field.metadata or {}).get(EXTENSION_NAME, b"").decode(errors="replace")
     storage: Convert | None = None
@@ -223,7 +223,7 @@ def _plan_map(kind: pa.DataType, leaves: Iterator[str]) -> tuple[pa.DataType, Co
 
 
 def _offsets(column: pa.Array) -> list[int | None]:
-    """Say where the list of each row begins among the values of `flatten`; None for a null."""
+    """Return where the list of each row begins in the values of `flatten`; None for a null."""
     import pyarrow.compute as pc
 
     offsets: list[int | None] = []

@@ -1,7 +1,7 @@
 """Rows of our own tables, which may come back rewritten: another program filtered them, changed types or wrote another format.
 
 pandas makes a float of a count with nulls, SQLite has no bools, CSV has only text, and most engines drop the metadata. So each
-column is read by what it means, whatever its type: `200.0` is the status 200, and `"true"` and `1` are true. Other values are
+column accepts all types that hold its values: `200.0` is the status 200, and `"true"` and `1` are true. Other values are
 refused with file, column and type; no cell is guessed.
 """
 
@@ -37,7 +37,7 @@ BOOLS: Final = {"true": True, "1": True, "1.0": True, "false": False, "0": False
 
 
 class _Unfit(Exception):
-    """A value does not fit its column; the message says what the column needs."""
+    """A value does not fit its column; the message names what the column needs."""
 
 
 def own_rows(
@@ -94,7 +94,7 @@ def _check_columns(name: str, there: Iterable[str], needed: Mapping[str, str]) -
 
 
 def _cells(table: str, column: pa.Array, name: str, before: int) -> list[Any]:
-    """Return the cells of one column; where the type is our own, they are what they should be."""
+    """Return the cells of one column; if its type is our own, they need no conversion."""
     kind = column.type
     values: list[Any] = column.to_pylist()
     if name not in READERS and kind == REQUESTS.get(name):
@@ -121,12 +121,12 @@ def _reader_of(name: str) -> Callable[[object], Any]:
 
 
 def _is_nan(value: object) -> bool:
-    """Tell whether a value is NaN, which is how pandas writes a null among numbers."""
+    """Return whether a value is NaN, which is how pandas writes a null among numbers."""
     return isinstance(value, (float, Decimal)) and value != value
 
 
 def _text(value: object) -> str | None:
-    """Return a text; bytes are one where a program has lost that they are (ClickHouse, Spark)."""
+    """Return a text; bytes count as text, because some programs lose the type (ClickHouse, Spark)."""
     if isinstance(value, bytes):
         try:
             return value.decode()
@@ -138,12 +138,12 @@ def _text(value: object) -> str | None:
 
 
 def _text_or_nan(value: object) -> str | None:
-    """Return a text; a column that has none at all becomes one of numbers in pandas."""
+    """Return a text; pandas changes a column without any text to one of numbers."""
     return None if _is_nan(value) else _text(value)
 
 
 def _error_code(value: object) -> str | None:
-    """Return a text; we write the numbers of vLLM as their digits, which other programs take for numbers again."""
+    """Return a text; we write vLLM's numbers as digits, which other programs read as numbers again."""
     if isinstance(value, (int, float, Decimal)) and type(value) is not bool:
         number = _integer(value)
         return None if number is None else str(number)

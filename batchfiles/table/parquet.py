@@ -53,7 +53,7 @@ DICTIONARY = frozenset(
 )
 """Columns of few different values. For all the others a dictionary is work thrown away: ids and texts don't repeat.
 
-`texts` is here for fastparquet, which reads each list of texts as None if the column has no dictionary, and says nothing (tried
+`texts` is here for fastparquet, which silently reads each list of texts as None if the column has no dictionary (tried
 with 2026.9). The column is null but where there are several answers, so that it costs little.
 """
 

@@ -197,12 +197,12 @@ def _all_of(rows: list[dict[str, Any]], count: int) -> int | None:
 
 
 def _chosen(wanted: list[str] | None, there: list[str]) -> list[str]:
-    """Check the names that were asked for against those there are."""
+    """Check the requested names against those of the table."""
     if wanted is None:
         return there
     for name in wanted:
         if name not in there:
-            raise ValueError(f"there is no column {name!r}{instead_of(name, there, listed_as='there are')}")
+            raise ValueError(f"unknown column {name!r}{instead_of(name, there)}")
     return wanted
 
 

@@ -97,7 +97,7 @@ def told_as_damage(source: Source) -> Iterator[None]:
 
 
 def _bytes_after_parquet(source: Source) -> int:
-    """Count the bytes behind a whole Parquet file: a newline of a transfer as text, zeros of a tape. 0 where it has no end."""
+    """Count the bytes after a complete Parquet file: a newline of a text transfer, zeros of a tape. 0 if it has no end."""
     with source.open_for_arrow() as file:
         size = file.seek(0, 2) if not isinstance(file, pa.NativeFile) else file.size()
         start = max(size - AFTER_PARQUET, 0)

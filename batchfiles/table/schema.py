@@ -67,7 +67,7 @@ REQUESTS: dict[str, pa.DataType] = {
 }
 
 PARSED_PLACE = 37
-"""Where `parsed` and `parse_error` are, which version 1 had as its last columns; what came later is after them."""
+"""The position of `parsed` and `parse_error`, the last columns of version 1; later columns come after them."""
 
 # What an answer in words has and a vector has not.
 NOT_OF_VECTORS = frozenset(
@@ -116,7 +116,7 @@ def schema(
         MissingDependency: A model was given and pydantic is not installed.
     """
     if table not in TABLES:
-        raise ValueError(f"there is no table {table!r}{choose_one(table, TABLES)}")
+        raise ValueError(f"unknown table {table!r}{choose_one(table, TABLES)}")
     if dimensions is not None and table != "embeddings":
         raise ValueError(f"dimensions are for the embeddings table; the {table} table has no vectors")
     if dimensions is not None and dimensions < 1:

@@ -46,7 +46,7 @@ CURES = {
     ".to_pandas": "call .to_pandas() first",
     ".compute": "call .compute() first",  # Dask
 }
-"""How to make a table of what is none: by its type, or by a method that it has."""
+"""How to convert other objects to a table: by their type, or by a method."""
 
 Row: TypeAlias = dict[str, Any]
 
@@ -216,7 +216,7 @@ def table_sources(table: TableLike, *, filesystem: object = None) -> list[Source
 
 
 def _no_table(value: object) -> str:
-    """Say what a value is that is not a table, and how to make one of it."""
+    """Return a message about a value that is not a table, and how to convert it."""
     kind = type(value)
     origin = f"{kind.__module__.partition('.')[0]}.{kind.__name__}"
     cure = next(

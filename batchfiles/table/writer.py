@@ -12,7 +12,7 @@ from typing import BinaryIO, Self, TypeAlias
 
 import pyarrow as pa
 
-from batchfiles.streams.compression import ZstdWriter
+from batchfiles.streams.zstd import ZstdWriter
 from batchfiles.table.schema import SCHEMA_VERSION
 
 __all__ = ["Sink", "TableWriter", "native_file", "with_provenance"]
@@ -33,7 +33,7 @@ class TableWriter(ABC):
     the one that made them, by one thread at a time; nearly all of their work is done without the interpreter lock.
 
     Attributes:
-        formula_cells: Cells that a spreadsheet would take for formulas; only those of CSV are opened by one.
+        formula_cells: Cells that a spreadsheet would read as formulas; only counted in CSV.
     """
 
     formula_cells = 0

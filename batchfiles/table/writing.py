@@ -107,7 +107,7 @@ def open_table(
         raise ValueError(f"standard output has no suffix: say the format, one of {', '.join(FORMATS)}")
     chosen = agreed_format(str(path), format)
     if chosen not in FORMATS:
-        raise ValueError(f"there is no format {chosen!r}{choose_one(chosen, FORMATS)}")
+        raise ValueError(f"unknown format {chosen!r}{choose_one(chosen, FORMATS)}")
     options: dict[str, Any] = {"metadata": metadata}
     if csv_safe and chosen != "csv":
         raise ValueError(f"csv_safe is for CSV, not for {chosen}")

@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any
 from batchfiles.testing.answers import Answerer, answer
 from batchfiles.testing.clock import Clock
 from batchfiles.testing.faults import CALLS, FAULTS, Fault, Faults
-from batchfiles.testing.quirks import Quirks
+from batchfiles.testing.quirks import QUIRKS, Quirks
 from batchfiles.testing.service import Service
 
 if TYPE_CHECKING:
     from batchfiles.testing.server import Server
 
-__all__ = ["CALLS", "FAULTS", "Answerer", "Clock", "Fault", "Faults", "Quirks", "Server", "Service", "answer"]
+__all__ = ["CALLS", "FAULTS", "QUIRKS", "Answerer", "Clock", "Fault", "Faults", "Quirks", "Server", "Service", "answer"]
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - a name may be anything

@@ -9,7 +9,9 @@ import struct
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
-from batchfiles.testing.refusal import error_body, missing_parameter
+from batchfiles.testing.parameters import whole_number
+from batchfiles.testing.refusal import Refusal, error_body, missing_parameter
+from batchfiles.testing.turns import MOST_CHOICES, Turn, tokens_of, turns
 
 __all__ = ["Answerer", "answer"]
 
@@ -22,9 +24,12 @@ DIMENSIONS = 8
 def answer(url: str, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
     """Answer a request as a model might, in words that depend on the request alone.
 
+    Where a JSON Schema is asked for, the text is an instance of it; where a tool must be called, or the question names one, it is
+    called with an instance of its parameters. `n` and the limits of tokens are kept.
+
     Returns:
-        The status and the body: 200 and an answer; 400 and an error for a request that lacks what each must have, 404 for an
-        endpoint that there is not.
+        The status and the body: 200 and an answer; 400 and an error for a request that lacks what each must have, or has a
+        parameter that can't be met; 404 for an endpoint that there is not.
     """
     found = BY_ENDPOINT.get(url.removeprefix("/v1"))
     if found is None:
@@ -33,11 +38,14 @@ def answer(url: str, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
     for name in required:
         if body.get(name) is None:
             return 400, missing_parameter(name).body
-    return 200, make(body, hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest())
+    try:
+        return 200, make(body, hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest())
+    except Refusal as refusal:
+        return refusal.status, refusal.body
 
 
 def _chat_completion(body: dict[str, Any], digest: str) -> dict[str, Any]:
-    words = f"An answer to {_last_words(body.get('messages'))!r}."
+    said = turns(body, body.get("messages"), digest, limits=("max_completion_tokens", "max_tokens"))
     return {
         "id": f"chatcmpl-{digest[:24]}",
         "object": "chat.completion",
@@ -46,14 +54,14 @@ def _chat_completion(body: dict[str, Any], digest: str) -> dict[str, Any]:
         "choices": [
             {
                 "index": number,
-                "message": {"role": "assistant", "content": words, "refusal": None, "annotations": []},
+                "message": _message(turn, f"call_{digest[:20]}{number:04}"),
                 "logprobs": None,
-                "finish_reason": "stop",
+                "finish_reason": "length" if turn.is_cut else _finish_reason(turn),
             }
-            for number in range(_count(body))
+            for number, turn in enumerate(said)
         ],
         "usage": {
-            **_usage(body, words, "prompt_tokens", "completion_tokens"),
+            **_usage(body, said, "prompt_tokens", "completion_tokens"),
             "prompt_tokens_details": {"cached_tokens": 0},
             "completion_tokens_details": {"reasoning_tokens": 0},
         },
@@ -61,37 +69,74 @@ def _chat_completion(body: dict[str, Any], digest: str) -> dict[str, Any]:
     }
 
 
+def _message(turn: Turn, call_id: str) -> dict[str, Any]:
+    """Write a turn as a message of a chat."""
+    made: dict[str, Any] = {"role": "assistant", "content": turn.text, "refusal": None, "annotations": []}
+    if turn.tool is None:
+        return made
+    made["content"] = None
+    if turn.tool.is_legacy:
+        made["function_call"] = {"name": turn.tool.name, "arguments": turn.text}
+    elif turn.tool.parameters is None:
+        made["tool_calls"] = [{"id": call_id, "type": "custom", "custom": {"name": turn.tool.name, "input": turn.text}}]
+    else:
+        made["tool_calls"] = [{"id": call_id, "type": "function", "function": {"name": turn.tool.name, "arguments": turn.text}}]
+    return made
+
+
+def _finish_reason(turn: Turn) -> str:
+    """Return why an answer ended that was not cut."""
+    if turn.tool is None:
+        return "stop"
+    return "function_call" if turn.tool.is_legacy else "tool_calls"
+
+
 def _response(body: dict[str, Any], digest: str) -> dict[str, Any]:
-    words = f"An answer to {_last_words(body.get('input'))!r}."
-    content = [{"type": "output_text", "text": words, "annotations": []}]
+    (turn,) = said = turns({**body, "n": None}, body.get("input"), digest, limits=("max_output_tokens",))
+    status = "incomplete" if turn.is_cut else "completed"
     return {
         "id": f"resp_{digest[:24]}",
         "object": "response",
         "created_at": CREATED,
-        "status": "completed",
+        "status": status,
         "error": None,
-        "incomplete_details": None,
+        "incomplete_details": {"reason": "max_output_tokens"} if turn.is_cut else None,
+        "max_output_tokens": body.get("max_output_tokens"),
         "model": body.get("model"),
-        "output": [
-            {"type": "message", "id": f"msg_{digest[:24]}", "status": "completed", "role": "assistant", "content": content}
-        ],
+        "output": [{**_item(turn, digest[:24]), "status": status}],
         "usage": {
-            **_usage(body, words, "input_tokens", "output_tokens"),
+            **_usage(body, said, "input_tokens", "output_tokens"),
             "input_tokens_details": {"cached_tokens": 0},
             "output_tokens_details": {"reasoning_tokens": 0},
         },
     }
 
 
+def _item(turn: Turn, digest: str) -> dict[str, Any]:
+    """Write a turn as an item of a response."""
+    if turn.tool is None:
+        content = [{"type": "output_text", "text": turn.text, "annotations": []}]
+        return {"type": "message", "id": f"msg_{digest}", "role": "assistant", "content": content}
+    call = {"call_id": f"call_{digest}", "name": turn.tool.name}
+    if turn.tool.parameters is None:
+        return {"type": "custom_tool_call", "id": f"ctc_{digest}", **call, "input": turn.text}
+    return {"type": "function_call", "id": f"fc_{digest}", **call, "arguments": turn.text}
+
+
 def _completion(body: dict[str, Any], digest: str) -> dict[str, Any]:
-    words = f" and so on, after {_last_words(body.get('prompt'))!r}"
+    asked = body.get("prompt")
+    prompts = asked if isinstance(asked, list) and asked and isinstance(asked[0], (str, list)) else [asked]
+    said = [turn for prompt in prompts for turn in turns(body, prompt, digest, limits=("max_tokens",))]
     return {
         "id": f"cmpl-{digest[:24]}",
         "object": "text_completion",
         "created": CREATED,
         "model": body.get("model"),
-        "choices": [{"text": words, "index": 0, "logprobs": None, "finish_reason": "stop"}],
-        "usage": _usage(body, words, "prompt_tokens", "completion_tokens"),
+        "choices": [
+            {"text": turn.text, "index": number, "logprobs": None, "finish_reason": "length" if turn.is_cut else "stop"}
+            for number, turn in enumerate(said)
+        ],
+        "usage": _usage(body, said, "prompt_tokens", "completion_tokens"),
     }
 
 
@@ -100,7 +145,7 @@ def _embeddings(body: dict[str, Any], _digest: str) -> dict[str, Any]:
     several = isinstance(asked, list) and bool(asked) and not isinstance(asked[0], int)
     texts = asked if several and isinstance(asked, list) else [asked]
     size = body["dimensions"] if isinstance(body.get("dimensions"), int) else DIMENSIONS
-    tokens = _tokens(json.dumps(asked))
+    tokens = tokens_of(json.dumps(asked))
     return {
         "object": "list",
         "data": [
@@ -143,7 +188,7 @@ def _moderation(body: dict[str, Any], digest: str) -> dict[str, Any]:
 
 
 def _image(body: dict[str, Any], digest: str) -> dict[str, Any]:
-    asked, images = _tokens(json.dumps(body)), _count(body)
+    asked, images = tokens_of(json.dumps(body)), whole_number("n", body.get("n"), 1, MOST_CHOICES) or 1
     data = [{"b64_json": base64.b64encode(f"{digest}-{number}".encode()).decode()} for number in range(images)]
     usage = {
         "input_tokens": asked,
@@ -214,25 +259,6 @@ CATEGORIES = (
 """Of moderations [OpenAI's OpenAPI document, CreateModerationResponse]."""
 
 
-def _count(body: dict[str, Any]) -> int:
-    """Return how many answers are asked for."""
-    asked = body.get("n")
-    return asked if isinstance(asked, int) and 1 <= asked <= 128 else 1
-
-
-def _last_words(asked: object) -> str:
-    """Return the last text that was asked, shortened."""
-    if isinstance(asked, list):
-        return _last_words(asked[-1]) if asked else ""
-    if isinstance(asked, dict):
-        return _last_words(asked.get("content", asked.get("text", "")))
-    return str(asked or "")[:40]
-
-
-def _usage(body: dict[str, Any], words: str, inputs: str, outputs: str) -> dict[str, int]:
-    asked, said = _tokens(json.dumps(body)), _tokens(words)
-    return {inputs: asked, outputs: said, "total_tokens": asked + said}
-
-
-def _tokens(text: str) -> int:
-    return max(len(text) // 4, 1)
+def _usage(body: dict[str, Any], said: list[Turn], inputs: str, outputs: str) -> dict[str, int]:
+    asked, answered = tokens_of(json.dumps(body)), sum(turn.tokens for turn in said)
+    return {inputs: asked, outputs: answered, "total_tokens": asked + answered}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -10,57 +11,59 @@ from starlette.applications import Starlette
 from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 
 from batchfiles.api.batch import Batch
 from batchfiles.api.file import FileObject
 from batchfiles.testing.content import content_of
 from batchfiles.testing.parameters import page_size, sort_order
+from batchfiles.testing.quirks import odd_batch, odd_file, odd_page
 from batchfiles.testing.refusal import Refusal
 from batchfiles.testing.service import Service
 
-__all__ = ["app_of"]
+__all__ = ["STORAGE", "app_of"]
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 MOST_FILES, MOST_BATCHES, USUAL_BATCHES = 10_000, 100, 20
 """Objects of a page: at most, and where nothing is asked for [OpenAI's OpenAPI document, listFiles and listBatches]."""
 
+STORAGE = "/storage"
+"""Where the contents of files are that were redirected; it is reached at another port."""
+
+CREDENTIALS = ("authorization", "api-key", "openai-organization", "openai-project", "cookie")
+"""Headers that the storage refuses, as cloud storage does if the URL has a signature: they are for the service only."""
+
+OCTETS = frozenset({"application/octet-stream", "application/*", "*/*"})
+"""The `Accept` values of a client that may download file contents."""
+
 
 def app_of(service: Service) -> Starlette:
-    """Return the application; the same calls stand under `/v1`, and under Azure's `/openai/v1` and `/openai`."""
+    """Return the application; the same calls are under `/v1` and under Azure's `/openai/v1` and `/openai`.
+
+    Its `state.storage` is the origin that contents are redirected to.
+    """
     calls = _Calls(service)
-    routes: list[BaseRoute] = [
-        Route("/files", _call(calls.create_file), methods=["POST"]),
-        Route("/files", _call(calls.list_files), methods=["GET"]),
-        Route("/files/{file_id}", _call(calls.retrieve_file), methods=["GET"]),
-        Route("/files/{file_id}", _call(calls.delete_file), methods=["DELETE"]),
-        Route("/files/{file_id}/content", _call(calls.content), methods=["GET"]),
-        Route("/batches", _call(calls.create_batch), methods=["POST"]),
-        Route("/batches", _call(calls.list_batches), methods=["GET"]),
-        Route("/batches/{batch_id}", _call(calls.retrieve_batch), methods=["GET"]),
-        Route("/batches/{batch_id}/cancel", _call(calls.cancel_batch), methods=["POST"]),
-        Route("/deployments/{deployment}/{endpoint:path}", _call(calls.live), methods=["POST"]),
-        Route("/{endpoint:path}", _call(calls.live), methods=["POST"]),
+    api: list[tuple[str, Endpoint, str]] = [
+        ("/files", calls.create_file, "POST"),
+        ("/files", calls.list_files, "GET"),
+        ("/files/{file_id}", calls.retrieve_file, "GET"),
+        ("/files/{file_id}", calls.delete_file, "DELETE"),
+        ("/files/{file_id}/content", calls.content, "GET"),
+        ("/batches", calls.create_batch, "POST"),
+        ("/batches", calls.list_batches, "GET"),
+        ("/batches/{batch_id}", calls.retrieve_batch, "GET"),
+        ("/batches/{batch_id}/cancel", calls.cancel_batch, "POST"),
+        ("/deployments/{deployment}/{endpoint:path}", calls.live, "POST"),
+        ("/{endpoint:path}", calls.live, "POST"),
     ]
+    routes = [Route(path, calls.answered(endpoint), methods=[method]) for path, endpoint, method in api]
+    mounts: list[BaseRoute] = [Mount(prefix, routes=routes) for prefix in ("/v1", "/openai/v1", "/openai")]
     return Starlette(
-        routes=[Mount(prefix, routes=routes) for prefix in ("/v1", "/openai/v1", "/openai")],
-        exception_handlers={HTTPException: _refused_before},
+        routes=[Route(f"{STORAGE}/{{file_id}}", calls.stored, methods=["GET"]), *mounts],
+        exception_handlers={HTTPException: calls.refused_before},
     )
-
-
-def _call(endpoint: Endpoint) -> Endpoint:
-    """Ask for a key, and say no in the service's words."""
-
-    async def called(request: Request) -> Response:
-        try:
-            _check_key(request)
-            return await endpoint(request)
-        except Refusal as refusal:
-            return JSONResponse(refusal.body, refusal.status)
-
-    return called
 
 
 def _check_key(request: Request) -> None:
@@ -69,17 +72,45 @@ def _check_key(request: Request) -> None:
         raise Refusal(401, "You didn't provide an API key.", code="invalid_api_key")
 
 
-def _refused_before(request: Request, error: Exception) -> Response:
-    """Answer what Starlette itself refuses: a call that there is not, or a form that can't be read."""
-    assert isinstance(error, HTTPException)  # noqa: S101 - what it is registered for
-    no_such_call = error.status_code in (404, 405)
-    message = f"Invalid URL ({request.method} {request.url.path})" if no_such_call else error.detail
-    return JSONResponse(Refusal(error.status_code, message).body, error.status_code)
-
-
 class _Calls:
     def __init__(self, service: Service) -> None:
         self._service = service
+
+    def answered(self, endpoint: Endpoint) -> Endpoint:
+        """Require a key and the headers and parameters of a gateway, and refuse in the service's words."""
+
+        async def called(request: Request) -> Response:
+            if self._service.quirks.delay:
+                await asyncio.sleep(self._service.quirks.delay)
+            try:
+                _check_key(request)
+                self._check_gateway(request)
+                return await endpoint(request)
+            except Refusal as refusal:
+                return self._refused(refusal)
+
+        return called
+
+    def _check_gateway(self, request: Request) -> None:
+        quirks = self._service.quirks
+        for what, found, needed in (
+            ("header", request.headers, quirks.required_headers),
+            ("query parameter", request.query_params, quirks.required_query),
+        ):
+            for name, value in needed.items():
+                if found.get(name) != value:
+                    raise Refusal(403, f"The {what} '{name}' is missing or wrong.", code="forbidden", param=name)
+
+    def _refused(self, refusal: Refusal) -> Response:
+        said = refusal.said(self._service.quirks.error_form)
+        return PlainTextResponse(said, refusal.status) if isinstance(said, str) else JSONResponse(said, refusal.status)
+
+    def refused_before(self, request: Request, error: Exception) -> Response:
+        """Answer what Starlette itself refuses: a call that there is not, or a form that can't be read."""
+        assert isinstance(error, HTTPException)  # noqa: S101 - what it is registered for
+        no_such_call = error.status_code in (404, 405)
+        message = f"Invalid URL ({request.method} {request.url.path})" if no_such_call else error.detail
+        return self._refused(Refusal(error.status_code, message))
 
     async def create_file(self, request: Request) -> Response:
         try:
@@ -87,7 +118,7 @@ class _Calls:
         except ValueError:  # what old releases of python-multipart raise of a form that is none
             raise Refusal(400, "There was an error parsing the body.") from None
         try:
-            return JSONResponse(self._created_file(form).encode())
+            return self._file(self._created_file(form))
         finally:
             await form.close()
 
@@ -109,25 +140,41 @@ class _Calls:
         query = request.query_params
         limit = page_size(query.get("limit"), MOST_FILES, MOST_FILES)
         order = sort_order(query.get("order"))
-        return JSONResponse(self._service.list_files(query.get("purpose"), query.get("after"), limit, order).encode())
+        page = self._service.list_files(query.get("purpose"), query.get("after"), limit, order)
+        return JSONResponse(odd_page(page.encode(), self._service.quirks))
 
     async def retrieve_file(self, request: Request) -> Response:
-        return JSONResponse(self._service.file(request.path_params["file_id"]).object.encode())
+        return self._file(self._service.file(request.path_params["file_id"]).object)
 
     async def delete_file(self, request: Request) -> Response:
         return JSONResponse(self._service.delete_file(request.path_params["file_id"]).encode())
 
     async def content(self, request: Request) -> Response:
-        return content_of(self._service.file(request.path_params["file_id"]), request)
+        stored, quirks = self._service.file(request.path_params["file_id"]), self._service.quirks
+        accepted = {kind.partition(";")[0].strip() for kind in request.headers.get("accept", "*/*").split(",")}
+        if quirks.strict_accept and not accepted & OCTETS:
+            raise Refusal(406, "The contents of a file are 'application/octet-stream'.", code="not_acceptable")
+        if quirks.redirect_contents is not None:
+            place = f"{request.app.state.storage}{STORAGE}/{stored.object.id}?signature=local"
+            return Response(status_code=quirks.redirect_contents, headers={"Location": place})
+        return content_of(stored, request)
+
+    async def stored(self, request: Request) -> Response:
+        """Answer with the contents of a file that a redirect led to; without a key, and to no one who sends one."""
+        if any(name in request.headers for name in CREDENTIALS):
+            return PlainTextResponse("Only one way to authenticate is allowed: the signature is there.", 400)
+        try:
+            return content_of(self._service.file(request.path_params["file_id"]), request)
+        except Refusal as refusal:
+            return self._refused(refusal)
 
     async def create_batch(self, request: Request) -> Response:
         return self._batch(self._service.create_batch(await _json(request)))
 
     async def list_batches(self, request: Request) -> Response:
         query = request.query_params
-        page = self._service.list_batches(query.get("after"), page_size(query.get("limit"), USUAL_BATCHES, MOST_BATCHES)).encode()
-        page["data"] = [self._quirky(batch) for batch in page["data"]]
-        return JSONResponse(page)
+        page = self._service.list_batches(query.get("after"), page_size(query.get("limit"), USUAL_BATCHES, MOST_BATCHES))
+        return JSONResponse(odd_page(page.encode(), self._service.quirks))
 
     async def retrieve_batch(self, request: Request) -> Response:
         return self._batch(self._service.batch(request.path_params["batch_id"]))
@@ -140,13 +187,10 @@ class _Calls:
         return JSONResponse(body, status)
 
     def _batch(self, batch: Batch) -> Response:
-        return JSONResponse(self._quirky(batch.encode()))
+        return JSONResponse(odd_batch(batch.encode(), self._service.quirks))
 
-    def _quirky(self, batch: dict[str, Any]) -> dict[str, Any]:
-        if self._service.quirks.empty_ids:
-            batch["output_file_id"] = batch["output_file_id"] or ""
-            batch["error_file_id"] = batch["error_file_id"] or ""
-        return batch
+    def _file(self, file: FileObject) -> Response:
+        return JSONResponse(odd_file(file.encode(), self._service.quirks))
 
 
 def _text(value: object) -> str | None:

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
-from typing import IO, Final
+from typing import IO
 
 from batchfiles.api.batch import Batch, BatchErrors, BatchRequestCounts, BatchUsage
 from batchfiles.testing.answers import Answerer
 from batchfiles.testing.execution import CANCELLED, EXPIRED, Results, execute
+from batchfiles.testing.parameters import seconds_of
 from batchfiles.testing.quirks import Quirks
 from batchfiles.testing.refusal import Refusal
 from batchfiles.testing.validation import Validation
 
 __all__ = ["BatchJob"]
 
-WINDOW: Final = 24 * 60 * 60
-"""Seconds that a batch may take."""
-
 Store = Callable[[IO[bytes], str, float], str]
-"""Makes a file of results, of its bytes, its name and the time; returns its id."""
+"""Makes a file of results, of its bytes, its kind (`output` or `error`) and the time; returns its id."""
 
 
 class BatchJob:
@@ -55,6 +54,7 @@ class BatchJob:
         self.batch = batch
         self.made = made
         self.requests = validation.requests
+        self._window = seconds_of(batch.completion_window)
         self._path = path
         self._validation = validation
         self._stage_seconds = stage_seconds
@@ -77,8 +77,7 @@ class BatchJob:
             end = self._cancelled_at + self._stage_seconds
             if now >= end:
                 self._end("cancelled", end, now, self._answered_by(self._cancelled_at), CANCELLED)
-        elif done > self.made + WINDOW and now >= self.made + WINDOW:
-            end = self.made + WINDOW
+        elif done > (end := self.made + self._window) and now >= end:
             self._end("expired", end, now, self._answered_by(end), EXPIRED)
         elif now >= done:
             expires = self._quirks.expire_after is not None
@@ -108,7 +107,7 @@ class BatchJob:
         age = now - self.made
         if age < stage:
             return
-        batch.status = self._quirks.unknown_status or "in_progress"
+        batch.status = "in_progress"
         batch.in_progress_at = int(self.made + stage)
         batch.model = self._validation.model
         batch.request_counts = BatchRequestCounts(total=self.requests, completed=self._answered_by(now))
@@ -136,6 +135,8 @@ class BatchJob:
                 total_tokens=results.input_tokens + results.output_tokens,
             )
             self._unnamed = self._files_of(results, end)
+            if results.expired and status == "completed":
+                status = "expired"
         batch.status, self._ended_at = status, end
         batch.model = self._validation.model
         batch.in_progress_at = batch.in_progress_at or int(min(self.made + self._stage_seconds, end))
@@ -150,7 +151,10 @@ class BatchJob:
         for kind, lines in (("output", results.outputs), ("error", results.errors)):
             if lines or (kind == "error" and self._quirks.empty_error_file):
                 with closing(lines.shuffled(results.chance)) as content:
-                    made.append((f"{kind}_file_id", self._store(content, f"{self.batch.id}_{kind}.jsonl", end)))
+                    if lines and self._quirks.no_last_newline:
+                        content.truncate(content.seek(-1, os.SEEK_END))
+                        content.seek(0)
+                    made.append((f"{kind}_file_id", self._store(content, kind, end)))
         return made
 
     def _name_files(self, now: float) -> None:

@@ -35,6 +35,7 @@ class Results:
         errors: The lines of the error file.
         completed: How many requests were answered well.
         failed: How many were answered otherwise; those that were not answered at all are in neither number.
+        expired: How many were not answered because their time was over.
         input_tokens: Tokens that went in.
         output_tokens: Tokens that came out.
         chance: Makes the order of the lines.
@@ -45,6 +46,7 @@ class Results:
     chance: random.Random
     completed: int = 0
     failed: int = 0
+    expired: int = 0
     input_tokens: int = 0
     output_tokens: int = 0
 
@@ -67,7 +69,8 @@ def execute(
         results = Results(outputs, errors, random.Random(batch.id))  # noqa: S311 - no secret
         for number, (_, request) in enumerate(requests_of(path)):
             custom_id = request["custom_id"]
-            if custom_id in quirks.missing:
+            fate = _fate(custom_id, batch.id, quirks)
+            if custom_id in quirks.missing or fate == "drop":
                 continue
             request.setdefault("url", batch.endpoint)
             line: dict[str, Any] = {
@@ -78,23 +81,43 @@ def execute(
             }
             if stop_after is not None and number >= stop_after:
                 line["error"], good = ended_by, False
+            elif fate == "expire":
+                line["error"], good = EXPIRED, False
+                results.expired += 1
             else:
-                line["response"], good = _response(request, answer, quirks, results, line["id"])
+                line["response"], good = _response(request, answer, quirks, results, line["id"], fate)
             written = json.dumps(line, ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n"  # \udXXX is JSON
             for _ in range(2 if custom_id in quirks.duplicates else 1):
-                (outputs if good else errors).add(written)
+                (outputs if good or quirks.one_file else errors).add(written)
         yield results
 
 
+def _fate(custom_id: str, batch_id: str, quirks: Quirks) -> int | str | None:
+    """Draw what happens to a request: the status that it fails with, `expire`, `drop`, or nothing."""
+    if not (quirks.fail or quirks.expire or quirks.drop):
+        return None
+    chance = random.Random(f"{quirks.seed} {batch_id} {custom_id}")  # noqa: S311 - no secret
+    drawn = chance.random()
+    for share, fate in ((quirks.fail, chance.choice(STATUSES)), (quirks.expire, "expire"), (quirks.drop, "drop")):
+        if drawn < share:
+            return fate
+        drawn -= share
+    return None
+
+
+STATUSES: Final = (400, 429, 500, 503)
+"""What requests fail with: one that fails again if it is sent again, and three that pass."""
+
+
 def _response(
-    request: dict[str, Any], answer: Answerer, quirks: Quirks, results: Results, line_id: str
+    request: dict[str, Any], answer: Answerer, quirks: Quirks, results: Results, line_id: str, fate: int | str | None
 ) -> tuple[dict[str, Any], bool]:
     """Answer a request, and count it; also tells whether it went well."""
     custom_id = request["custom_id"]
     if custom_id in quirks.no_response:  # ten such lines were counted as completed
         results.completed += 1
         return {"status_code": 0, "request_id": "", "body": {}}, False
-    failing = quirks.failing.get(custom_id)
+    failing = quirks.failing.get(custom_id, fate if isinstance(fate, int) else None)
     status, body = answered(request["url"], request["body"], answer) if failing is None else (failing, _failure(failing))
     good = 200 <= status < 300
     if good:

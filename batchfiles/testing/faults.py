@@ -1,4 +1,4 @@
-"""What goes wrong, by a script: the n-th call of a kind meets its fault, and the others don't."""
+"""Faults by a script: the n-th call of a kind fails in the given way, and the others don't."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ CALLS = (
 """The kinds of calls that a script speaks of; `live` are the endpoints of the models themselves."""
 
 SHORT = frozenset({"files.create", "files.retrieve", "files.delete", "batches.create", "batches.retrieve", "batches.cancel"})
-"""Calls with short answers: a long one that drips would take the time of whoever tries a thousand scripts."""
+"""Calls with short answers: a long one that drips would slow down a test with a thousand scripts."""
 
 FAULTS = {
     "status": "answers with `status` and an error in JSON, without doing anything",
@@ -41,6 +41,8 @@ FAULTS = {
     "no_length": "ends the body after `after` bytes, without a length, by closing the connection",
     "cut_chunk": "ends the body after `after` bytes, in the middle of a chunk (`Transfer-Encoding: chunked`)",
     "drip": "sends one byte every `pause` seconds",
+    "drip_head": "sends the head, one byte every `pause` seconds, and then the body",
+    "hints": "sends `after` responses with status 103, one every `pause` seconds, and then the real one",
     "no_range": "sends the whole file to a request for a part",
     "other_range": "sends a part that begins elsewhere",
     "changed": "says that the file has another entity tag",
@@ -55,8 +57,8 @@ class Fault:
     Args:
         kind: One of `FAULTS`.
         status: For the kinds that answer with one.
-        after: Bytes, for the kinds that end a body.
-        pause: Seconds, for `drip` and `stall`.
+        after: Bytes, for the kinds that end a body; answers, for `hints`.
+        pause: Seconds, for `drip`, `drip_head`, `hints` and `stall`.
         headers: More headers of the answer, such as `retry-after`.
 
     Raises:
@@ -71,7 +73,7 @@ class Fault:
 
     def __post_init__(self) -> None:
         if self.kind not in FAULTS:
-            raise ValueError(f"there is no fault {self.kind!r}, but {', '.join(FAULTS)}")
+            raise ValueError(f"unknown fault {self.kind!r}; expected {', '.join(FAULTS)}")
 
 
 class Faults:
@@ -151,5 +153,5 @@ def _some_fault(call: str, chance: random.Random) -> Fault:
 
 def _known(call: str) -> str:
     if call not in CALLS:
-        raise ValueError(f"there is no call {call!r}, but {', '.join(CALLS)}")
+        raise ValueError(f"unknown call {call!r}; expected {', '.join(CALLS)}")
     return call

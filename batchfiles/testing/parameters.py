@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any, Final
 
-from batchfiles.api.batch_request import BATCH_ENDPOINTS, COMPLETION_WINDOW, EXPIRY, MAX_KEY, MAX_PAIRS, MAX_VALUE
+from batchfiles.api.batch_request import BATCH_ENDPOINTS, EXPIRY, MAX_KEY, MAX_PAIRS, MAX_VALUE
 from batchfiles.limits import Limits
 from batchfiles.testing.refusal import Refusal, missing_parameter
 
-__all__ = ["check_batch", "check_purpose", "life_of", "page_size", "sort_order"]
+__all__ = ["check_batch", "check_purpose", "life_of", "page_size", "seconds_of", "sort_order", "whole_number"]
 
 PURPOSES: Final = ("assistants", "batch", "fine-tune", "vision", "user_data", "evals")
 """OpenAI's OpenAPI document, CreateFileRequest."""
@@ -17,8 +18,13 @@ KINDS: Final = {type(None): "null", bool: "a boolean", int: "an integer", float:
 """What the service calls the values of JSON."""
 
 
-def check_batch(asked: dict[str, Any], limits: Limits) -> None:
+def check_batch(asked: dict[str, Any], limits: Limits, windows: Collection[str]) -> None:
     """Check what a batch is to be made of.
+
+    Args:
+        asked: The body of the call.
+        limits: The rules, with the endpoints there are.
+        windows: The completion windows there are.
 
     Raises:
         Refusal: A parameter is missing or wrong.
@@ -29,7 +35,7 @@ def check_batch(asked: dict[str, Any], limits: Limits) -> None:
         _check_text(name, asked[name])
     endpoints = [*BATCH_ENDPOINTS, *sorted(limits.known_urls.difference(BATCH_ENDPOINTS))]
     _check_word("endpoint", asked["endpoint"], endpoints)
-    _check_word("completion_window", asked["completion_window"], [COMPLETION_WINDOW])
+    _check_word("completion_window", asked["completion_window"], sorted(windows))
     if asked.get("metadata") is not None:
         _check_metadata(asked["metadata"])
     if asked.get("output_expires_after") is not None:
@@ -37,6 +43,17 @@ def check_batch(asked: dict[str, Any], limits: Limits) -> None:
         if not isinstance(expires, dict):
             raise _wrong_type("output_expires_after", "an object", expires)
         life_of("output_expires_after", expires.get("anchor"), expires.get("seconds"))
+
+
+def seconds_of(window: str | None) -> int:
+    """Return how long a completion window is, such as `24h`, `7d` or `30m`; another word is a day."""
+    number, unit = (window or "")[:-1], (window or "")[-1:]
+    known = number.isascii() and number.isdigit() and len(number) < 6 and unit in UNITS
+    return int(number) * UNITS[unit] if known else UNITS["d"]
+
+
+UNITS: Final = {"m": 60, "h": 60 * 60, "d": 24 * 60 * 60}
+"""Seconds of what windows are counted in."""
 
 
 def check_purpose(purpose: str) -> None:
@@ -76,6 +93,23 @@ def page_size(text: str | None, usual: int, most: int) -> int:
     if not text.isascii() or not text.isdigit() or len(text) > 9 or not 1 <= int(text) <= most:
         raise Refusal(400, f"Invalid 'limit': it must be from 1 to {most}.", code="invalid_value", param="limit")
     return int(text)
+
+
+def whole_number(name: str, value: object, least: int, most: int | None = None) -> int | None:
+    """Return a whole number of a request, or None if it is missing.
+
+    Raises:
+        Refusal: It is something else, or out of bounds.
+    """
+    if value is None:
+        return None
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise _wrong_type(name, "an integer", value)
+    if value < least or (most is not None and value > most):
+        which, sign, bound = ("below min", ">=", least) if value < least else ("above max", "<=", most)
+        message = f"Invalid '{name}': integer {which}imum value. Expected a value {sign} {bound}, but got {value} instead."
+        raise Refusal(400, message, code=f"integer_{which.replace(' ', '_')}_value", param=name)
+    return value
 
 
 def sort_order(text: str | None) -> str:

@@ -1,45 +1,153 @@
-"""What real services do to batches now and then, for whoever wants to see how a pipeline takes it."""
+"""What real services sometimes do to batches, to test how a pipeline handles it."""
 
 from __future__ import annotations
 
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Final
 
-__all__ = ["Quirks"]
+from batchfiles.api.batch_request import COMPLETION_WINDOW
+from batchfiles.api.status import BATCH_STATUSES
+from batchfiles.testing.refusal import ERROR_FORMS
+
+__all__ = ["GONE", "QUIRKS", "REDIRECTS", "SHARES", "Quirks", "odd_batch", "odd_file", "odd_page"]
+
+GONE: Final = ("output", "error")
+"""Files of results that may be gone."""
+
+REDIRECTS: Final = (301, 302, 303, 307, 308)
+"""Statuses that lead elsewhere."""
+
+SHARES: Final = ("fail", "expire", "drop")
+"""Quirks that are shares of all requests."""
+
+QUIRKS: Final = {
+    "fail": "this share of the requests fails, with one of the statuses 400, 429, 500 and 503",
+    "expire": "this share of the requests expires, and so does the batch",
+    "drop": "this share of the requests is in no result file",
+    "seed": "which requests fail, expire and are dropped; the same seed and calls select the same ones",
+    "delay": "every call takes this many seconds longer",
+    "expire_after": "the batch expires after this many answers",
+    "missing": "the requests of these ids are in no result file",
+    "duplicates": "the lines of these ids occur twice",
+    "failing": "the requests of these ids fail, with these statuses",
+    "no_response": "the lines of these ids have the status 0 and an empty body",
+    "empty_ids": 'a file that is not there has the id `""` and not null',
+    "empty_error_file": "a batch without failures has an error file of no bytes",
+    "one_file": "all lines are in the output file, also failures",
+    "no_last_newline": "files of results end without a newline",
+    "late_files": "the batch names its files this many seconds after its end",
+    "gone_files": "the batch names these files, `output` or `error`, but they do not exist",
+    "new_file_pause": "`/batches` does not know a file for this many seconds after its upload",
+    "pending_files": "a file is `pending` for this many seconds after its upload and can't be used for a batch",
+    "broken_files": "a file has the status `error` and can't be used for a batch",
+    "list_lag": "a batch is not in the list for this many seconds after its creation",
+    "ignore_after": "lists ignore `after`: each page is the first one",
+    "enqueued_requests": "a batch above this number of waiting requests fails with `token_limit_exceeded`",
+    "unknown_status": "an unknown status in place of `in_progress`",
+    "statuses": "other words for the statuses of a batch",
+    "status_key": "the key of the status, such as `state`",
+    "odd_values": "counts are strings, times have fractions, a missing file is `{}`, the endpoint is a list",
+    "error_form": "errors have the format of another service",
+    "redirect_contents": "file contents are redirected, with this status, to a storage that accepts no key",
+    "strict_accept": "file contents are refused with 406 unless `Accept` has `application/octet-stream` or `*/*`",
+    "completion_windows": "the completion windows that are accepted",
+    "required_headers": "a call without these headers is refused, as gateways do",
+    "required_query": "a call without these URL parameters is refused",
+}
+"""Every quirk, and what happens."""
 
 
 @dataclass(slots=True, kw_only=True)
 class Quirks:
-    """What happens to the batches of a local server. It may be changed at any time.
+    """Quirks of a local server, as described in `QUIRKS`; they may be changed at any time.
 
-    Attributes:
-        expire_after: Requests that are answered before the batch expires; None for all.
-        missing: Ids of requests that are in no file in the end.
-        duplicates: Ids of requests whose line comes twice.
-        failing: Ids of requests that fail, with the status they get.
-        no_response: Ids of requests whose line has the status 0, an empty body and no error (tidyverse/ellmer#830).
-        empty_ids: Whether a file that is not there has the id `""` and not null (OpenAI and Azure, tobert/kaibo#93).
-        empty_error_file: Whether a batch without failures has an error file of no bytes (Azure).
-        late_files: Seconds after the end at which the files are named (567-labs/instructor#1745).
-        new_file_pause: Seconds for which a file that was just uploaded is unknown to `/batches` (bespokelabsai/curator#116).
-        pending_files: Seconds for which a file that was just uploaded is `pending`, and no batch can be made of it (Azure,
-            openai/openai-dotnet#312).
-        list_lag: Seconds after which a new batch is in the list.
-        enqueued_requests: Requests that may wait in the queue, all batches together; a batch beyond it fails with
-            `token_limit_exceeded`. None for any number.
-        unknown_status: A status that nobody knows, in the place of `in_progress`.
+    Raises:
+        ValueError: A share is not from 0 to 1, or a word is not one of those that there are.
     """
 
+    fail: float = 0.0
+    expire: float = 0.0
+    drop: float = 0.0
+    seed: int = 0
+    delay: float = 0.0
     expire_after: int | None = None
     missing: AbstractSet[str] = frozenset()
     duplicates: AbstractSet[str] = frozenset()
     failing: dict[str, int] = field(default_factory=dict)
-    no_response: AbstractSet[str] = frozenset()
-    empty_ids: bool = False
-    empty_error_file: bool = False
-    late_files: float = 0.0
-    new_file_pause: float = 0.0
-    pending_files: float = 0.0
+    no_response: AbstractSet[str] = frozenset()  # tidyverse/ellmer#830
+    empty_ids: bool = False  # OpenAI and Azure, tobert/kaibo#93
+    empty_error_file: bool = False  # Azure
+    one_file: bool = False  # vLLM's run_batch
+    no_last_newline: bool = False  # mistralai, relay-llm, steadybatch
+    late_files: float = 0.0  # 567-labs/instructor#1745
+    gone_files: AbstractSet[str] = frozenset()
+    new_file_pause: float = 0.0  # bespokelabsai/curator#116
+    pending_files: float = 0.0  # Azure, openai/openai-dotnet#312
+    broken_files: bool = False
     list_lag: float = 0.0
+    ignore_after: bool = False
     enqueued_requests: int | None = None
     unknown_status: str | None = None
+    statuses: dict[str, str] = field(default_factory=dict)  # maritaca-ai/maritalk-api#177
+    status_key: str = "status"  # Fireworks, Google
+    odd_values: bool = False
+    error_form: str = "openai"
+    redirect_contents: int | None = None
+    strict_accept: bool = False
+    completion_windows: AbstractSet[str] = frozenset({COMPLETION_WINDOW})
+    required_headers: dict[str, str] = field(default_factory=dict)
+    required_query: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name in SHARES:
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name} is not a share from 0 to 1")
+        if self.fail + self.expire + self.drop > 1:
+            raise ValueError("fail, expire and drop are more than all requests together")
+        for name, found, known in (
+            ("statuses", self.statuses, BATCH_STATUSES),
+            ("gone_files", self.gone_files, GONE),
+            ("error_form", (self.error_form,), ERROR_FORMS),
+            ("redirect_contents", (self.redirect_contents,), (None, *REDIRECTS)),
+        ):
+            for word in found:
+                if word not in known:
+                    raise ValueError(f"unknown value {word!r} of {name}; expected {', '.join(map(str, filter(None, known)))}")
+
+
+def odd_batch(batch: dict[str, Any], quirks: Quirks) -> dict[str, Any]:
+    """Write a batch as an odd service does; it is changed in place."""
+    if quirks.empty_ids:
+        batch["output_file_id"] = batch["output_file_id"] or ""
+        batch["error_file_id"] = batch["error_file_id"] or ""
+    status = batch.pop("status")
+    word = quirks.unknown_status if status == "in_progress" else None
+    batch[quirks.status_key] = quirks.statuses.get(status) or word or status
+    if quirks.odd_values:
+        batch["request_counts"] = {name: str(count) for name, count in batch["request_counts"].items()}
+        batch["created_at"] += 0.5
+        batch["expires_at"] = datetime.fromtimestamp(batch["expires_at"], UTC).isoformat()
+        batch["error_file_id"] = batch["error_file_id"] or {}
+        batch["completion_window"] = 86_400
+        batch["endpoint"] = [batch["endpoint"]]
+    return batch
+
+
+def odd_file(file: dict[str, Any], quirks: Quirks) -> dict[str, Any]:
+    """Write a file as an odd service does; it is changed in place."""
+    if quirks.odd_values:
+        file["bytes"] = str(file["bytes"])
+        file["created_at"] += 0.5
+        file["expires_at"] = ""
+    return file
+
+
+def odd_page(page: dict[str, Any], quirks: Quirks) -> dict[str, Any]:
+    """Write a page of a list, its objects too, as an odd service does; it is changed in place."""
+    for value in page["data"]:
+        (odd_batch if value.get("object") == "batch" else odd_file)(value, quirks)
+    if quirks.odd_values:
+        page["has_more"] = str(page["has_more"]).lower()
+    return page

@@ -1,10 +1,11 @@
-"""How the service says no."""
+"""Refusals of the service, in its own form and in those of other services."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Final
 
-__all__ = ["Refusal", "error_body", "missing_parameter"]
+__all__ = ["ERROR_FORMS", "Refusal", "error_body", "missing_parameter"]
 
 
 def error_body(
@@ -22,7 +23,28 @@ class Refusal(Exception):
         self.status = status
         self.body = error_body(message, param=param, code=code)
 
+    def said(self, form: str) -> object:
+        """Return the body in one of `ERROR_FORMS`: JSON, or a string for a text."""
+        if form == "openai":
+            return self.body
+        error: dict[str, Any] = self.body["error"]
+        return ERROR_FORMS[form](error["message"], error["code"] or "invalid_request", error["param"])
+
 
 def missing_parameter(name: str) -> Refusal:
     """Return the refusal of a call that lacks what it must have."""
     return Refusal(400, f"Missing required parameter: '{name}'.", code="missing_required_parameter", param=name)
+
+
+ERROR_FORMS: Final[dict[str, Callable[[str, str, str | None], object]]] = {
+    "openai": lambda message, code, param: error_body(message, param=param, code=code),
+    "detail": lambda message, *_: {"detail": message},
+    "detail_list": lambda message, _, param: {"detail": [{"loc": ["body", param or ""], "msg": message, "type": "value_error"}]},
+    "message": lambda message, *_: {"message": message},
+    "error_text": lambda message, *_: {"error": message},
+    "errors": lambda message, code, _: {"success": False, "errors": [{"code": code, "message": message}]},
+    "fault": lambda message, code, _: {"fault": {"faultstring": message, "detail": {"errorcode": code}}},
+    "problem": lambda message, code, _: {"type": "about:blank", "title": code, "detail": message},
+    "text": lambda message, *_: message,
+}
+"""Forms of an error: OpenAI, FastAPI (a sentence, a list), AWS gateways, Flask, Cloudflare, Apigee, RFC 9457, plain text."""

@@ -41,8 +41,25 @@ class _Protocol(H11Protocol):
         super().connection_made(transport)
 
 
+def _listener(host: str, port: int) -> socket.socket:
+    """Take a port.
+
+    Raises:
+        OSError: It is taken.
+    """
+    # asyncio sends small answers at once (TCP_NODELAY) only where the socket names its protocol; else each takes 40 ms.
+    found = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        found.bind((host, port))
+    except OSError:
+        found.close()
+        raise
+    return found
+
+
 class Server:
-    """The API on a port of this machine, as long as the block lasts.
+    """The API on a port of this machine, inside the block; a second port is the storage of `redirect_contents`.
 
     Args:
         service: What it knows and does; a new one if none is given.
@@ -62,17 +79,20 @@ class Server:
         self, service: Service | None = None, *, faults: Faults | None = None, host: str = "127.0.0.1", port: int = 0
     ) -> None:
         self.service = service or Service()
-        self._spoiler = Spoiler(app_of(self.service), faults or Faults())
-        # asyncio sends small answers at once (TCP_NODELAY) only where the socket names its protocol; else each takes 40 ms.
-        self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        app = app_of(self.service)
+        self._spoiler = Spoiler(app, faults or Faults())
+        self._sockets: list[socket.socket] = []
         try:
-            self._socket.bind((host, port))
+            self._sockets += [_listener(host, port)]
+            self._sockets += [_listener(host, 0)]
         except OSError:
-            self._socket.close()
+            for listener in self._sockets:
+                listener.close()
             self.service.close()
             raise
-        self.base_url = f"http://{host}:{self._socket.getsockname()[1]}/v1"
+        own, storage = (f"http://{host}:{listener.getsockname()[1]}" for listener in self._sockets)
+        app.state.storage = storage
+        self.base_url = f"{own}/v1"
         self._loop: asyncio.AbstractEventLoop
         self._stop = asyncio.Event()
         self._listening = threading.Event()
@@ -107,10 +127,14 @@ class Server:
         config = uvicorn.Config(self._spoiler, ws="none", lifespan="off", log_config=None, log_level="critical")
         config.load()
         state = ServerState()
-        listener = await self._loop.create_server(lambda: _Protocol(config, state, {}), sock=self._socket, backlog=BACKLOG)
+        listeners = [
+            await self._loop.create_server(lambda: _Protocol(config, state, {}), sock=sock, backlog=BACKLOG)
+            for sock in self._sockets
+        ]
         self._listening.set()
         await self._stop.wait()
-        listener.close()
+        for listener in listeners:
+            listener.close()
         for connection in list(state.connections):
             connection.transport.abort()
         for task in list(state.tasks):

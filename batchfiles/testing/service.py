@@ -14,11 +14,11 @@ from batchfiles.api.file import FileDeleted, FileObject
 from batchfiles.api.page import ListBatchesResponse, ListFilesResponse
 from batchfiles.limits import OPENAI, Limits
 from batchfiles.testing.answers import Answerer, answer
-from batchfiles.testing.batch_job import WINDOW, BatchJob
+from batchfiles.testing.batch_job import BatchJob
 from batchfiles.testing.clock import Clock
 from batchfiles.testing.execution import answered
 from batchfiles.testing.file_store import FileStore, StoredFile
-from batchfiles.testing.parameters import check_batch, check_purpose, life_of
+from batchfiles.testing.parameters import check_batch, check_purpose, life_of, seconds_of
 from batchfiles.testing.quirks import Quirks
 from batchfiles.testing.refusal import Refusal
 from batchfiles.testing.validation import Validation, validated
@@ -107,9 +107,14 @@ class Service:
             return self._shown(self._files.get(made.id, self.clock.now()))
 
     def _shown(self, stored: StoredFile) -> FileObject:
-        """Return what the service says of a file now."""
-        pending = stored.object.purpose == "batch" and self.clock.now() - stored.made < self.quirks.pending_files
-        return replace(stored.object, status="pending") if pending else stored.object
+        """Return a file object as the service shows it now."""
+        if stored.object.purpose != "batch":
+            return stored.object
+        if self.clock.now() - stored.made < self.quirks.pending_files:
+            return replace(stored.object, status="pending")
+        if self.quirks.broken_files:
+            return replace(stored.object, status="error", status_details="The file could not be processed.")
+        return stored.object
 
     def _check_upload(self, content: BinaryIO, filename: str) -> None:
         if not filename.lower().endswith(".jsonl"):
@@ -142,7 +147,7 @@ class Service:
         found = [file for file in self.files if purpose in (None, file.purpose)]
         if order == "desc":
             found.reverse()
-        page, has_more = _page(found, after, limit)
+        page, has_more = _page(found, None if self.quirks.ignore_after else after, limit)
         return ListFilesResponse(data=page, has_more=has_more, **_ends(page))
 
     def delete_file(self, file_id: str) -> FileDeleted:
@@ -165,7 +170,7 @@ class Service:
         Raises:
             Refusal: A parameter is wrong, or there is no such file.
         """
-        check_batch(asked, self.limits)
+        check_batch(asked, self.limits, self.quirks.completion_windows)
         with self._lock:
             now = self.clock.now()
             file_id, endpoint = asked["input_file_id"], asked["endpoint"]
@@ -173,10 +178,9 @@ class Service:
             if stored is None or now - stored.made < self.quirks.new_file_pause:
                 message = f"Cannot find file {file_id}, or project does not have access to it."
                 raise Refusal(400, message, param="file_id")
-            if self._shown(stored).status == "pending":
-                raise Refusal(
-                    400, f"The file {file_id} must be in the 'processed' state.", code="invalidPayload", param="file_id"
-                )
+            if self._shown(stored).status != "processed":
+                message = f"The file {file_id} must be in the 'processed' state."
+                raise Refusal(400, message, code="invalidPayload", param="file_id")
             validation = validated(stored.path, endpoint, self.limits, self.models)
             self._check_queue(validation, now)
             batch = Batch(
@@ -185,7 +189,7 @@ class Service:
                 input_file_id=file_id,
                 completion_window=asked["completion_window"],
                 created_at=int(now),
-                expires_at=int(now) + WINDOW,
+                expires_at=int(now) + seconds_of(asked["completion_window"]),
                 metadata=asked.get("metadata"),
             )
             expires = asked.get("output_expires_after")
@@ -197,7 +201,7 @@ class Service:
                 stage_seconds=self.stage_seconds,
                 quirks=self.quirks,
                 answer=self.answer,
-                store=partial(self._store_results, None if expires is None else expires["seconds"]),
+                store=partial(self._store_results, batch.id, None if expires is None else expires["seconds"]),
             )
             return job.look(now)
 
@@ -214,9 +218,12 @@ class Service:
             )
             validation.errors.append(BatchError(code="token_limit_exceeded", message=message))
 
-    def _store_results(self, life: int | None, content: IO[bytes], filename: str, now: float) -> str:
+    def _store_results(self, batch_id: str, life: int | None, content: IO[bytes], kind: str, now: float) -> str:
+        """Keep a file of results, unless it is one that is gone; return its id."""
         file_id = self._new_id("file-")
-        return self._files.add(file_id, cast("BinaryIO", content), filename, "batch_output", now, life).id
+        if kind not in self.quirks.gone_files:
+            self._files.add(file_id, cast("BinaryIO", content), f"{batch_id}_{kind}.jsonl", "batch_output", now, life)
+        return file_id
 
     def batch(self, batch_id: str) -> Batch:
         """Return a batch as it stands now.
@@ -236,7 +243,7 @@ class Service:
         with self._lock:
             now = self.clock.now()
             listed = [job.look(now) for job in self._jobs.values() if now - job.made >= self.quirks.list_lag]
-        page, has_more = _page(listed[::-1], after, limit)
+        page, has_more = _page(listed[::-1], None if self.quirks.ignore_after else after, limit)
         return ListBatchesResponse(data=page, has_more=has_more, **_ends(page))
 
     def cancel_batch(self, batch_id: str) -> Batch:

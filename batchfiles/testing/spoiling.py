@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import MutableMapping
+from collections.abc import Iterable, Iterator, MutableMapping
 from contextlib import suppress
+from itertools import repeat
 from typing import Any
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from batchfiles.testing.app import STORAGE
 from batchfiles.testing.faults import Fault, Faults
 
 __all__ = ["Spoiler", "call_of"]
@@ -23,6 +25,8 @@ PAGE = b"<html><head><title>520</title></head><body><h1>Web server is returning 
 
 WORDS = b'{"error": {"message": "A fault of the script.", "type": "server_error", "param": null, "code": null}}'
 
+HINT = b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>; rel=preload\r\n\r\n"
+
 UNDONE = frozenset({"status", "early", "html", "empty", "reset", "stall"})
 """Faults before which nothing is done of what was asked."""
 
@@ -34,6 +38,8 @@ Message = MutableMapping[str, Any]
 
 def call_of(method: str, path: str) -> str:
     """Tell the kind of a call, in the words of `faults.CALLS`."""
+    if path.startswith(STORAGE):
+        return "files.content"
     if match := FILES.fullmatch(path):
         return _kind("files", method, one=match[1] is not None, more=match[2])
     if match := BATCHES.fullmatch(path):
@@ -135,8 +141,12 @@ class _Connection:
         await self._send({"type": "http.response.start", "status": status, "headers": list(headers.items())})
         await self._send({"type": "http.response.body", "body": body})
 
-    async def write(self, *pieces: bytes, pause: float = 0.0) -> None:
+    async def write(self, *pieces: bytes) -> None:
         """Write bytes that no server would, and close."""
+        await self.write_slowly(pieces, 0.0)
+
+    async def write_slowly(self, pieces: Iterable[bytes], pause: float) -> None:
+        """Write bytes with a pause after each piece, and close; stop if the other side has closed."""
         for piece in pieces:
             if self._transport.is_closing():
                 return
@@ -203,8 +213,8 @@ async def _spoil(fault: Fault, answer: _Answer, connection: _Connection) -> None
     elif fault.kind == "cut_chunk":
         chunked = {**head, b"transfer-encoding": b"chunked"}
         await connection.write(_head(answer.status, chunked, None), b"%x\r\n" % (len(body) + 1), body)
-    elif fault.kind == "drip":
-        await connection.write(_head(answer.status, head, size), *(body[at : at + 1] for at in range(size)), pause=fault.pause)
+    elif fault.kind in ("drip", "drip_head", "hints"):
+        await connection.write_slowly(_slow_pieces(fault, _head(answer.status, head, size), body), fault.pause)
     elif fault.kind == "other_range" and answer.status == 206:
         span = re.sub(rb"bytes \d+-", b"bytes 1-", answer.headers[b"content-range"])
         await connection.answer(206, {**head, b"content-range": span, b"content-length": str(size).encode()}, body)
@@ -212,6 +222,20 @@ async def _spoil(fault: Fault, answer: _Answer, connection: _Connection) -> None
         await connection.answer(answer.status, {**head, b"etag": b'"another"', b"content-length": str(size).encode()}, body)
     else:
         await connection.answer(answer.status, {**head, b"content-length": str(size).encode()}, body)
+
+
+def _slow_pieces(fault: Fault, head: bytes, body: bytes) -> Iterator[bytes]:
+    """Yield an answer in the pieces after each of which there is a pause."""
+    if fault.kind == "hints":
+        yield from repeat(HINT, fault.after)
+        yield head + body
+        return
+    slow, rest = (head, body) if fault.kind == "drip_head" else (body, b"")
+    if fault.kind == "drip":
+        yield head
+    for at in range(len(slow)):
+        yield slow[at : at + 1]
+    yield rest
 
 
 def _described(kind: bytes, size: int) -> dict[bytes, bytes]:

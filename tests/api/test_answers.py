@@ -147,7 +147,7 @@ WRONG = "Input file not found"
     ],
 )
 def test_the_words_of_a_refusal_are_found_wherever_they_stand(value: object, reason: str, code: str | None) -> None:
-    """Gateways, frameworks and proxies all have their own form; what they say is what helps."""
+    """Gateways, frameworks and proxies all have their own format; their message helps the user."""
     for kind in ("application/json", "application/problem+json", "text/plain", ""):
         error = error_of(Response(400, {"content-type": kind}, json.dumps(value).encode()))
         assert (error.reason, error.code) == (reason, code)
@@ -156,8 +156,9 @@ def test_the_words_of_a_refusal_are_found_wherever_they_stand(value: object, rea
 def test_plain_text_and_the_xml_of_stores_are_read_as_well() -> None:
     """Without their markup and their line ends."""
     assert error_of(Response(403, {"content-type": "text/plain"}, b"RBAC: access\n denied\n")).reason == "RBAC: access denied"
-    words = "gesperrt für Sie"
-    assert error_of(Response(403, {"content-type": "text/plain"}, words.encode("latin-1"))).reason == words
+    assert (
+        error_of(Response(403, {"content-type": "text/plain"}, "gesperrt für Sie".encode("latin-1"))).reason == "gesperrt für Sie"
+    )
     assert (
         error_of(Response(403, {"content-type": "application/json"}, b"upstream connect error")).reason
         == "upstream connect error"
@@ -193,7 +194,7 @@ def test_a_refusal_with_a_status_of_success_is_a_refusal() -> None:
 
 
 def test_a_redirect_is_called_so_without_what_may_be_secret_in_it() -> None:
-    """The base url is another one, and nobody should have to guess that."""
+    """The base url is wrong, and the error says so."""
     error = error_of(Response(307, {"location": "https://user:pw@api.example.com/v1/batches?sig=secret#x"}))
     assert error.reason.startswith("the service answered with a redirect to https://api.example.com/v1/batches; ")
     assert "secret" not in str(error)
@@ -203,7 +204,7 @@ def test_a_redirect_is_called_so_without_what_may_be_secret_in_it() -> None:
 
 
 def test_a_request_that_is_too_large_for_something_in_between_is_called_so() -> None:
-    """Proxies answer 413 with a page of their own."""
+    """Proxies answer 413 with their own page."""
     assert (
         "too large for the service, or for a proxy in between"
         in error_of(Response(413, {"content-type": "text/html"}, PAGE)).reason

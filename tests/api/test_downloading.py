@@ -95,14 +95,14 @@ def test_another_download_of_the_same_file_is_waited_for() -> None:
             break
     assert stage.files == {PATH: OLD}
     assert (stage.locks, len(stage.requests)) == ([PART] * 3, 1)
-    assert [words for _, words in stage.logged] == ["d/f: another download is at work on it; waiting for its end"]
+    assert [words for _, words in stage.logged] == ["d/f: another download is writing it; waiting for its end"]
 
 
 def test_another_download_that_never_ends_is_given_up() -> None:
     """After an hour, with what to do."""
     stage = Stage(sized())
     stage.busy = [False] * 100_000
-    with pytest.raises(FileError, match="at work on it for an hour"):
+    with pytest.raises(FileError, match="writing it for an hour"):
         fetched(stage)
 
 
@@ -150,8 +150,8 @@ def test_the_rest_of_a_file_is_asked_for_by_way_of_the_service() -> None:
     ("location", "words"),
     [
         ("http://store.example/f", "plain http"),
-        ("file:///etc/passwd", "something else than http"),
-        ("ftp://store.example/f", "something else than http"),
+        ("file:///etc/passwd", "an address that is not http"),
+        ("ftp://store.example/f", "an address that is not http"),
         ("https://store.example:99999999/", "can't be read"),
         ("https://[::1", "can't be read"),
         ("", "a redirect to nowhere"),
@@ -356,7 +356,7 @@ def test_a_missing_file_of_answers_is_an_error_and_does_not_cost_that_of_errors(
 
 
 def test_an_id_of_a_file_that_can_not_be_read_is_an_error_and_an_empty_one_is_not() -> None:
-    """Paid answers must not be taken for missing."""
+    """Paid answers must not count as missing."""
     odd = Batch.decode({"id": "batch_1", "status": "completed", "output_file_id": "a/../b", "error_file_id": {}})
     with pytest.raises(APIError, match=r"the id of the output file of batch_1 can't be read: 'a/\.\./b'"):
         Stage().run(download(Config(), odd, "d", RetryPolicy()))

@@ -16,7 +16,7 @@ from tests.api.stage import Stage, page, said
 
 
 def batches(*numbers: int) -> list[dict[str, Any]]:
-    """Make batches as they stand in a list."""
+    """Make batches as in a list."""
     return [{"id": f"batch_{number}", "status": "completed"} for number in numbers]
 
 

@@ -260,7 +260,7 @@ def test_an_odd_value_costs_no_other_field_and_is_noted(changed: dict[str, Any],
     ],
 )
 def test_numbers_in_strings_and_other_plain_forms_are_read(changed: dict[str, Any], read: object) -> None:
-    """They say what they say, whoever wrote the quotation marks."""
+    """They have the same meaning with or without quotation marks."""
     batch = batch_with(**changed)
     found = getattr(batch, next(iter(changed)))
     if isinstance(read, dict) and not isinstance(found, dict):

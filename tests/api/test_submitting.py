@@ -232,7 +232,7 @@ def pending(status: str = "pending", **more: object) -> Response:
 
 
 def test_a_pending_file_is_waited_for() -> None:
-    """Azure makes no batch of it before (openai/openai-dotnet#312); a look that finds nothing yet is no end."""
+    """Azure makes no batch of it before (openai/openai-dotnet#312); a check that finds nothing yet does not end the wait."""
     gone = said({"error": {"message": "No such File object"}}, 404)
     stage = Stage(NONE, pending(), pending("Running"), gone, pending("processed"), batch("validating"))
     assert submitted(stage).id == "batch_1"
@@ -260,8 +260,8 @@ def test_a_service_with_other_words_is_not_waited_for(status: str | None) -> Non
 
 def test_a_file_that_can_not_be_processed_is_an_error_with_its_reason() -> None:
     """And no batch is asked for."""
-    stage = Stage(NONE, pending(), pending("error", status_details="line 7 is no JSON"))
-    with pytest.raises(APIError, match="could not process the file file-1, which is error: line 7 is no JSON") as caught:
+    stage = Stage(NONE, pending(), pending("error", status_details="line 7 is not JSON"))
+    with pytest.raises(APIError, match="could not process the file file-1, which is error: line 7 is not JSON") as caught:
         submitted(stage)
     assert caught.value.code == UNPROCESSED_CODE
     assert creations(stage) == 0

@@ -180,7 +180,7 @@ def test_no_look_that_fails_is_silent() -> None:
 
 
 def test_an_unknown_status_and_an_odd_value_are_warned_of_once() -> None:
-    """An unknown word may be the last one: waiting says so, and goes on."""
+    """An unknown status may be final: the wait reports it and continues."""
     odd = batch("pondering", created_at={}, output_file_id="file-1")
     stage = Stage(odd, odd, odd, DONE)
     waited(stage)

@@ -1,4 +1,4 @@
-"""Transcripts and translations, and answers that are sound."""
+"""Transcripts and translations, and audio answers."""
 
 import pytest
 
@@ -103,7 +103,7 @@ def test_other_bodies_with_a_text_are_no_transcripts(body):
     ("content", "text"), [(None, "Good morning."), ("", "Good morning."), ("Written.", "Written.")], ids=["null", "empty", "both"]
 )
 def test_what_is_said_in_a_chat_is_its_text(content, text):
-    """The sound is in no column, so the body is kept; what is written comes before what is said."""
+    """The audio is in no column, so the body is kept; written text comes before the transcript."""
     message = {"role": "assistant", "content": content, "audio": {"id": "audio_1", "data": "UklG", "transcript": "Good morning."}}
     answer = chat_completions.read(
         {"object": "chat.completion", "choices": [{"index": 0, "finish_reason": "stop", "message": message}]}
@@ -114,7 +114,7 @@ def test_what_is_said_in_a_chat_is_its_text(content, text):
 
 @pytest.mark.parametrize("sound", [None, {}, {"id": "audio_1"}, {"transcript": None}, {"transcript": ["a"]}, "UklG"])
 def test_sound_without_a_transcript_is_no_text(sound):
-    """VLLM writes `"audio": null` beside every text."""
+    """VLLM writes `"audio": null` with every text."""
     for content in (None, "Written."):
         message = {"role": "assistant", "content": content, "audio": sound}
         assert chat_completions.read({"choices": [{"message": message, "finish_reason": "stop"}]}).text == content
@@ -132,7 +132,7 @@ def test_what_is_said_in_parts_is_text():
 
 
 def test_transcripts_among_other_answers(tmp_path):
-    """The whole way: the url is the request's, and where there is none, the kind of the body."""
+    """End to end: the url comes from the request, or else from the kind of the body."""
     requests = [
         request("w"),
         *[request(name, f"/v1/audio/{name}", file_url="https://x.example") for name in ("transcriptions", "translations")],

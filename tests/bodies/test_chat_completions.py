@@ -90,7 +90,7 @@ def test_mistrals_word_for_length():
 
 
 def test_a_reason_that_nobody_knows_stays_as_it_is():
-    """An open vocabulary: a new word is no failure. It is counted, and keeps the body."""
+    """An open vocabulary: a new word is not a failure. It is counted, and keeps the body."""
     answer = read(chat({"content": "hi"}, finish_reason="tired"))
 
     assert (answer.outcome, answer.finish_reason, answer.carried) == ("succeeded", "tired", False)
@@ -121,7 +121,7 @@ def test_one_cut_choice_makes_the_answer_incomplete():
 
 @pytest.mark.parametrize("choices", [[], None, {}, [{}], [{"index": 0, "finish_reason": "stop"}], [{"index": 0, "message": {}}]])
 def test_no_choice_is_no_response(choices):
-    """An empty object is no item, and a choice without a message no answer. The body is kept."""
+    """An empty object does not count as an item, nor a choice without a message as an answer. The body is kept."""
     answer = read(chat(choices=choices))
 
     assert (answer.outcome, answer.fault.code, answer.carried) == ("no_response", "empty_answer", False)
@@ -147,7 +147,7 @@ def test_a_choice_that_was_filtered_may_have_no_message():
     ],
 )
 def test_an_error_of_a_choice_is_a_failure(error, reason, code, message):
-    """OpenRouter writes it beside the words that had come; the reason is its code where it has none of its own."""
+    """OpenRouter writes it next to the text so far; the reason is its code if it has none."""
     body = chat({"content": "half"}, finish_reason=reason)
     body["choices"][0]["error"] = error
     answer = read(body)
@@ -170,7 +170,7 @@ def test_a_failed_choice_among_several_makes_a_failure():
     [("length", "MAX_TOKENS", "length", True), (None, "MAX_TOKENS", "length", True), ("stop", "SAFETY", "stop", False)],
 )
 def test_the_providers_own_word_beside_a_reason(reason, native, said, carried):
-    """OpenRouter repeats it: it counts where there is no other, and keeps the body where it says something else."""
+    """OpenRouter repeats it: it counts if it is the only one, and keeps the body if it differs."""
     body = chat({"content": "hi"}, finish_reason=reason)
     body["choices"][0]["native_finish_reason"] = native
 
@@ -377,3 +377,11 @@ def test_a_value_that_does_not_fit_is_null_counted_and_kept(body):
     answer = read(body)
 
     assert (answer.misfits, answer.carried) == (1, False)
+
+
+@pytest.mark.parametrize("legacy", [{}, {"name": None, "arguments": None}, {"name": "", "arguments": ""}])
+def test_a_function_call_that_says_nothing_is_none(legacy):
+    """Servers and tables that were written back fill the old key in; it made a call of nulls."""
+    body = {"object": "chat.completion", "choices": [{"message": {"content": "hi", "function_call": legacy}}]}
+
+    assert read(body).tool_calls is None

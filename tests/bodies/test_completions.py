@@ -46,14 +46,14 @@ def test_logprobs_keep_the_body():
 
 
 def test_no_choices():
-    """There is no answer, and the body is kept."""
+    """The answer is missing, and the body is kept."""
     answer = read(completion())
 
     assert (answer.outcome, answer.fault.code, answer.model, answer.carried) == ("no_response", "empty_answer", "m", False)
 
 
 def test_the_worst_choice_decides():
-    """A failed one is a failure, whatever the others say; one without a text counts only alone."""
+    """A failed choice makes a failure, with any other choices; one without a text counts only alone."""
     body = completion("one", "two")
     body["choices"][1] |= {"finish_reason": "error", "error": {"code": 503, "message": "gone"}}
     answer = read(body)

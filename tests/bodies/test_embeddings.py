@@ -115,7 +115,7 @@ def test_what_is_no_vector_is_a_problem_with_its_place(body, place, reason):
     "body", [{}, {"data": {"embedding": [0.5]}}, {"embeddings": {"float": 5}}, {"embeddings": {"other": []}}]
 )
 def test_a_body_without_a_list_of_embeddings_is_an_error(body):
-    """There is no place where a vector could be."""
+    """No key could hold a vector."""
     with pytest.raises(InvalidLine, match="the body has no list of embeddings") as caught:
         vectors(body)
 

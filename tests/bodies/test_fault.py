@@ -157,7 +157,7 @@ def test_a_body_that_is_an_error_and_nothing_else(body):
     ],
 )
 def test_a_body_that_may_be_an_answer(body):
-    """Services of one's own answer in many ways."""
+    """Private services answer in many ways."""
     assert not is_alone(body)
 
 

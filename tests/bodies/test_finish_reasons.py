@@ -73,6 +73,16 @@ PROVIDERS = {
     "OpenRouter": {"error": FAILED},
     "genkit-ai/genkit#6259": {"aborted": FAILED, "engine_error": FAILED},
     "protocol buffers": {"FINISH_REASON_MAX_TOKENS": LENGTH},
+    "enumerations of Python": {"FinishReason.MAX_TOKENS": LENGTH, "FinishReason.STOP": STOP, "StopReason.REFUSAL": FILTER},
+    "LM Studio SDK": {
+        "eosFound": STOP,
+        "stopStringFound": STOP,
+        "toolCalls": TOOLS,
+        "maxPredictedTokensReached": LENGTH,
+        "contextLengthReached": LENGTH,
+        "userStopped": FAILED,
+        "modelUnloaded": FAILED,
+    },
     "Vercel AI SDK": {"content-filter": FILTER, "tool-calls": TOOLS},
     "Strands Agents": {"endTurn": STOP, "maxTokens": LENGTH, "guardrailIntervened": FILTER},
 }
@@ -104,7 +114,7 @@ def test_every_providers_words(provider, word, finish_reason, outcome, again, sp
 
 @pytest.mark.parametrize("word", [None, "", "null", "FINISH_REASON_UNSPECIFIED", "REASON_INVALID", "none"])
 def test_a_word_that_says_nothing_is_null(word):
-    """Beside a whole answer it is a success, and nothing to count."""
+    """With a complete answer it is a success, and nothing is counted."""
     tally = Tally()
 
     assert read(word, tally) == (None, "succeeded")
@@ -122,7 +132,7 @@ def test_a_word_that_nobody_knows_is_counted_with_the_word():
 
 
 def test_a_reason_that_is_an_object_is_its_type():
-    """SGLang's engine writes the number of tokens beside it."""
+    """SGLang's engine writes the number of tokens next to it."""
     tally = Tally()
 
     assert read({"type": "length", "length": 16}, tally) == ("length", "incomplete")

@@ -25,13 +25,22 @@ def cohere(*parts, reason="COMPLETE", **message):
 
 
 def test_an_anthropic_message_that_was_cut():
-    """The cached tokens stand beside `input_tokens` there: the whole is what was sent."""
+    """Its `input_tokens` excludes the cached tokens: the total is everything that was sent."""
     usage = {"input_tokens": 100, "cache_read_input_tokens": 900, "cache_creation_input_tokens": 30, "output_tokens": 50}
     answer = bodies.read(anthropic(TEXT, stop_reason="max_tokens", usage=usage))
 
     assert (answer.outcome, answer.finish_reason, answer.text) == ("incomplete", "length", "cut o")
     assert (answer.input_tokens, answer.cached_tokens, answer.output_tokens, answer.total_tokens) == (1030, 900, 50, None)
     assert (answer.model, answer.response_id, answer.carried, answer.misfits) == ("claude", "msg_1", False, 0)
+
+
+def test_an_anthropic_message_within_another_object():
+    """As its own batches have it; it was taken for Cohere's, and a cut answer for a whole one."""
+    message = {"type": "message", "role": "assistant", "content": [{"type": "text", "text": "cut o"}]}
+    usage = {"input_tokens": 100, "cache_read_input_tokens": 900, "output_tokens": 50}
+    answer = bodies.read({"message": message | {"stop_reason": "max_tokens", "usage": usage}})
+
+    assert (answer.outcome, answer.finish_reason, answer.text, answer.input_tokens) == ("incomplete", "length", "cut o", 1000)
 
 
 def test_thinking_and_a_tool_call_of_anthropic():
@@ -57,7 +66,7 @@ def test_a_refusal_of_anthropic_is_filtered():
 
 
 def test_an_anthropic_message_without_content():
-    """The model may end its turn without a word, which is an empty text; where it did not even end, there is no answer."""
+    """The model may end its turn without text, which is an empty text; if it did not end its turn, the answer is missing."""
     assert (bodies.read(anthropic()).outcome, bodies.read(anthropic()).noted) == ("succeeded", ("empty_text",))
     assert bodies.read(anthropic(stop_reason=None)).outcome == "no_response"
     assert bodies.read(anthropic({"type": "server_tool_use", "id": "s"})).noted == ()
@@ -69,7 +78,7 @@ def test_a_bare_message_is_read():
 
 
 def test_geminis_thoughts_are_output():
-    """They are no part of the tokens of the candidates; a thought is reasoning."""
+    """They are not part of the candidates' tokens; a thought is reasoning."""
     counts = {"promptTokenCount": 40, "toolUsePromptTokenCount": 5, "cachedContentTokenCount": 8, "candidatesTokenCount": 2}
     body = gemini(
         {"text": "hm", "thought": True},
@@ -101,18 +110,19 @@ def test_why_gemini_stopped(reason, outcome, said):
 
 
 def test_a_candidate_without_content():
-    """A reason says why; without one there is no answer. The words beside a failure are its message."""
+    """A reason states why; without one the answer is missing. The text of a failure is its message."""
     filtered = {"candidates": [{"finishReason": "SAFETY", "safetyRatings": []}]}
     failed = {"candidates": [{"finishReason": "MALFORMED_FUNCTION_CALL", "finishMessage": "bad call"}]}
 
     assert bodies.read(filtered).outcome == "incomplete"
     assert bodies.read(failed).fault[:4] == ("MALFORMED_FUNCTION_CALL", None, None, "bad call")
     assert bodies.read({"candidates": [{"content": {}}]}).outcome == "no_response"
+    assert bodies.read({"candidates": [{"finishReason": "STOP", "index": 0}]}).outcome == "no_response"
     assert bodies.read({"candidates": [], "usageMetadata": {"promptTokenCount": 1}}).outcome == "no_response"
 
 
 def test_a_prompt_that_gemini_blocked():
-    """There is no candidate, and no other answer would come."""
+    """No candidate is present, and a retry would give the same answer."""
     body = {"promptFeedback": {"blockReason": "PROHIBITED_CONTENT", "blockReasonMessage": "Not this."}}
     answer = bodies.read(body)
 
@@ -159,7 +169,7 @@ def test_a_tool_call_and_an_error_of_cohere():
 
 
 def test_ollamas_message():
-    """Its reasons and its counts have names of their own; a model that was only loaded has answered nothing."""
+    """Its reasons and counts have different names; a model that was only loaded has not answered."""
     body = {
         "model": "llama3",
         "created_at": "2024-01-01T00:00:00Z",
@@ -177,7 +187,7 @@ def test_ollamas_message():
 
 
 def test_bedrocks_converse():
-    """Blocks have their kind as a key; tokens of the cache stand beside the others."""
+    """Blocks have their kind as a key; cache tokens are counted separately."""
     blocks = [
         {"reasoningContent": {"reasoningText": {"text": "hm"}}},
         {"text": "Looking."},
@@ -195,7 +205,7 @@ def test_bedrocks_converse():
 
 
 def test_what_was_written_to_a_cache_is_of_the_input():
-    """Anthropic and Converse count it beside their input; Gemini's total shows whether its parts are whole."""
+    """Anthropic and Converse count it outside their input; Gemini's total shows whether its parts are complete."""
     usage = {"input_tokens": 100, "cache_read_input_tokens": 900, "cache_creation_input_tokens": 50, "output_tokens": 5}
     message = bodies.read({"type": "message", "role": "assistant", "content": [{"type": "text", "text": "Hi"}], "usage": usage})
     converse = bodies.read({

@@ -115,7 +115,7 @@ def test_function_calls():
 
 
 def test_a_call_beside_a_text_ends_with_tool_calls():
-    """Words on the way are no end: the model waits for what the tool says."""
+    """Intermediate text is not the end: the model waits for the tool."""
     assert read(response(message("Looking it up."), CALL)).finish_reason == "tool_calls"
 
 
@@ -127,8 +127,34 @@ def test_a_call_that_was_answered_is_not_open():
     assert read(response(CALL, answered, CALL | {"call_id": "call_2"})).finish_reason == "tool_calls"
 
 
+@pytest.mark.parametrize("kind", ["computer_call", "local_shell_call", "shell_call", "apply_patch_call"])
+def test_a_call_without_a_column_is_open_too(kind):
+    """The model waits for the client, as with a function; the reason was stop."""
+    call = {"type": kind, "id": "c_1", "call_id": "call_1", "status": "completed"}
+
+    assert read(response(call)).finish_reason == "tool_calls"
+    assert read(response(call, {"type": f"{kind}_output", "call_id": "call_1"}, message("hi"))).finish_reason == "stop"
+
+
+def test_a_request_for_approval_is_open_until_it_is_answered():
+    """The call of a server's tool that somebody must allow."""
+    asked = {"type": "mcp_approval_request", "id": "mcpr_1", "name": "f", "arguments": "{}"}
+    answered = {"type": "mcp_approval_response", "approval_request_id": "mcpr_1", "approve": False}
+
+    assert read(response(asked)).finish_reason == "tool_calls"
+    assert read(response(asked, answered, message("hi"))).finish_reason == "stop"
+
+
+@pytest.mark.parametrize("kind", ["function_call", "custom_tool_call"])
+def test_a_call_that_was_cut_makes_a_completed_response_incomplete(kind):
+    """Half of its arguments is nothing to call a function with."""
+    answer = read(response(message("hi"), CALL | {"type": kind, "status": "incomplete"}))
+
+    assert (answer.outcome, answer.finish_reason) == ("incomplete", None)
+
+
 def test_commentary_is_only_in_texts():
-    """What the model says before a call is not its answer; of nothing else, there is no text at all."""
+    """The model's words before a call are not its answer; without other messages the text is null."""
     on_the_way = message("Let me look.", phase="commentary")
     answer = read(response(on_the_way, CALL))
 
@@ -159,7 +185,7 @@ def test_messages_without_a_type_and_those_of_the_request():
 
 @pytest.mark.parametrize("output", [[], None, {}, [{}]])
 def test_a_completed_response_without_an_item_is_no_response(output):
-    """An empty object is no item; one that waits or was cut is what its status says."""
+    """An empty object does not count as an item; the status of an unfinished body decides."""
     answer = read(response(output=output))
 
     assert (answer.outcome, answer.fault.code, answer.carried) == ("no_response", "empty_answer", False)
@@ -167,7 +193,7 @@ def test_a_completed_response_without_an_item_is_no_response(output):
 
 
 def test_an_empty_text_is_counted_where_nothing_else_is_there():
-    """A picture or a call is an answer, a refusal too."""
+    """An image, a call or a refusal is an answer."""
     assert read(response(message(""))).noted == read(response(reasoning("hm"))).noted == ("empty_text",)
     assert read(response({"type": "image_generation_call", "result": "aGk="})).noted == read(response(CALL)).noted == ()
 

@@ -155,7 +155,7 @@ SHAPES = [
     ),
     Shape(
         "xAI",
-        "Wei-Shaw/sub2api#5771: reasoning is beside completion",
+        "Wei-Shaw/sub2api#5771: reasoning is outside completion",
         chat(
             10120,
             1499,
@@ -288,7 +288,7 @@ SHAPES = [
     ),
     Shape(
         "SGLang",
-        "sglang, srt/entrypoints/openai/protocol.py: reasoning beside the counts",
+        "sglang, srt/entrypoints/openai/protocol.py: reasoning next to the counts",
         chat(17, 400, 417, prompt_tokens_details={"cached_tokens": 3}, reasoning_tokens=380),
         (17, 400, 417, 3, 380, None),
     ),
@@ -341,13 +341,13 @@ SHAPES = [
         (1000, 100, 1100, 0, 0, 600),
     ),
     Shape(
-        "a gateway with the cache beside the prompt",
+        "a gateway with the cache outside the prompt",
         "the arithmetic alone: 100 + 900 + 300 + 50 = 1350",
         chat(100, 50, 1350, cache_read_input_tokens=900, cache_creation_input_tokens=300),
         (1300, 50, 1350, 900, None, 300),
     ),
     Shape(
-        "a gateway with cache and reasoning beside",
+        "a gateway with cache and reasoning outside",
         "the arithmetic alone: 100 + 900 + 50 + 20 = 1070",
         chat(100, 50, 1070, cache_read_tokens=900, completion_tokens_details={"reasoning_tokens": 20}),
         (1000, 70, 1070, 900, 20, None),
@@ -383,7 +383,7 @@ def test_every_reader_of_bodies_has_these_counts(shape: Shape) -> None:
 
 
 def test_reasoning_within_completion_stays_there() -> None:
-    """`100 + 50 = 150` and `500 + 500 = 1000` leave no room for reasoning beside them (promptfoo/promptfoo#9507)."""
+    """`100 + 50 = 150` and `500 + 500 = 1000` leave no room for more reasoning (promptfoo/promptfoo#9507)."""
     for prompt, completion, reasoning in ((100, 50, 40), (500, 500, 200)):
         usage = chat(prompt, completion, prompt + completion, completion_tokens_details={"reasoning_tokens": reasoning})
         assert read(usage, Tally())[:2] == (prompt, completion)
@@ -502,7 +502,7 @@ USAGES = st.fixed_dictionaries(
 
 @given(USAGES)
 def test_the_short_way_of_chat_agrees_on_any_usage(usage: dict[str, Any]) -> None:
-    """Whatever stands there; and no count leaves int64."""
+    """For any value; and no count exceeds int64."""
     message = {"role": "assistant", "content": "Hi", "refusal": None}
     choice = {"index": 0, "message": message, "finish_reason": "stop", "logprobs": None}
     body = {"id": "c", "object": "chat.completion", "created": 1, "model": "m", "choices": [choice], "usage": usage}

@@ -24,7 +24,7 @@ def read(request, data):
 @pytest.mark.parametrize(
     ("request_", "data", "values"),
     [
-        # OpenAI, and whoever takes its parameters
+        # OpenAI, and services with its parameters
         ({}, struct.pack("<4f", *HALVES), HALVES),
         ({"encoding_format": "base64"}, struct.pack("<4f", *HALVES), HALVES),
         ({"encoding_format": "float"}, struct.pack("<4f", *HALVES), HALVES),
@@ -99,7 +99,7 @@ def test_every_byte_of_the_small_types_is_a_number():
     ],
 )
 def test_a_text_that_can_not_be_it_says_why(request_, text, reason):
-    """Nothing is guessed: numbers of a type that nobody asked for are noise."""
+    """Nothing is guessed: numbers in the wrong type are noise."""
     with pytest.raises(ValueError, match="^" + reason.replace("(", r"\(")):
         decoded(text, encoding_of(request_))
 

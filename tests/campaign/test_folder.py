@@ -179,7 +179,7 @@ def test_a_damaged_manifest_stops_a_join(tmp_path: Path) -> None:
 @pytest.mark.parametrize("compress", [None, "gz", "zst"])
 @pytest.mark.parametrize("job", ["join", "retry", "retry by ids", "merge"])
 def test_a_part_that_is_not_what_it_was_made_as_is_reported(tmp_path, job, compress):
-    """The manifest has the digest of each part, and nobody compared it: a damaged disk changed requests in silence."""
+    """The manifest has the digest of each part, but it was never compared: a damaged disk changed requests silently."""
     source = tmp_path / "requests.jsonl"
     lines = [
         f'{{"custom_id": "r-{number}", "method": "POST", "url": "/v1/responses", "body": {{"model": "m", "input": "x"}}}}\n'

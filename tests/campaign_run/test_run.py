@@ -427,7 +427,7 @@ def test_a_pending_file_is_waited_for_and_not_uploaded_twice(serve: Serve, reque
 
 
 def test_an_upload_that_is_gone_is_made_again(serve: Serve, requests: Path, tmp_path: Path) -> None:
-    """Files expire, and somebody may have deleted it while the queue was full."""
+    """Files expire, or are deleted while the queue is full."""
     server, table = serve(), tmp_path / "table.parquet"
     with client_of(server) as client:
         server.faults = Faults().always("batches.create", Fault("status", status=429))
@@ -475,7 +475,7 @@ def test_a_file_of_errors_that_is_gone_does_not_stop_a_run(serve: Serve, request
 def test_the_last_words_of_other_services_end_a_run(
     serve: Serve, requests: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, word: str
 ) -> None:
-    """And odd values beside them cost nothing."""
+    """Odd values next to them do no harm."""
     server, table = serve(stage_seconds=60), tmp_path / "table.parquet"
     encode = Batch.encode
 

@@ -24,6 +24,7 @@ import pytest
 import batchfiles
 from batchfiles.cli import table_order
 from batchfiles.cli.main import exit_code
+from batchfiles.cli.outcome_table import told
 from batchfiles.cli.terminal import width_of
 from batchfiles.outcome import OUTCOMES
 
@@ -161,7 +162,7 @@ def test_csv_safe_disarms_formulas(ask: Callable[..., Outcome], tmp_path: Path) 
 
 @pytest.mark.parametrize("safe", [False, True])
 def test_cells_that_a_spreadsheet_would_run_are_counted(ask: Callable[..., Outcome], tmp_path: Path, safe: bool) -> None:
-    """The file holds each text as it is unless `--csv-safe` is given, and nobody was told what is in it."""
+    """The file holds each text as it is unless `--csv-safe` is given, and formulas were not reported."""
     texts = {"a": "=1+1", "b": "@SUM(A1)", "c": "fine", "-d": "-1"}
     (tmp_path / "in.jsonl").write_bytes(b"".join(map(request, texts)))
     (tmp_path / "out.jsonl").write_bytes(b"".join(result(name, text) for name, text in texts.items()))
@@ -169,12 +170,12 @@ def test_cells_that_a_spreadsheet_would_run_are_counted(ask: Callable[..., Outco
     code, out, err = ask(*files, "-o", tmp_path / "t.csv", "--json", *(["--csv-safe"] if safe else []))
     assert code == 0
     assert json.loads(out)["formula_cells"] == 4
-    assert "4 cells that a spreadsheet would take for formulas" in err
+    assert "4 cells that a spreadsheet would run as formulas" in err
     assert ("a ' was put before each" in err) is safe
     assert ("--csv-safe puts" in err) is not safe
     code, out, err = ask(*files, "-o", tmp_path / "t.parquet", "--json")
     assert json.loads(out)["formula_cells"] == 0
-    assert "take for formulas" not in err
+    assert "run as formulas" not in err
 
 
 @pytest.mark.parametrize(("words", "code"), [("2kB", 0), ("200MB", 0), ("1_000_000", 0), ("1 MiB", 0), ("0", 2), ("many", 2)])
@@ -730,3 +731,9 @@ def test_successes_without_a_word_are_counted(tmp_path: Path, ask: Callable[...,
     assert "fail-on      empty_text>1: 2 of 3 requests\n" in said
     report = batchfiles.join(tmp_path / "requests.jsonl", tmp_path / "output.jsonl").report
     assert (report.empty_text, report.outcomes["succeeded"]) == (2, 3)
+
+
+def test_a_long_label_keeps_its_distance_from_its_sentence() -> None:
+    """`unknown_finish_reason 1 answer ended` read as one sentence."""
+    note = ("unknown_finish_reason", "1 answer ended for a reason not known here: weird")
+    assert told(note, 60) == ["unknown_finish_reason  1 answer ended for a reason not known", " " * 13 + "here: weird"]

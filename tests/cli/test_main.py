@@ -181,7 +181,7 @@ def test_a_wrong_call_of_ours_is_wrong_usage(ask: Callable[..., Outcome], monkey
     monkeypatch.setattr(main, "get_command", lambda *_: click.Command("show", callback=lambda: schema("nope")))
     code, _, err = ask("show")
     assert code == 2
-    assert err.startswith("batchfiles: error: there is no table 'nope'")
+    assert err.startswith("batchfiles: error: unknown table 'nope'")
 
 
 @pytest.mark.parametrize(

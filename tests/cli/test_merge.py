@@ -49,7 +49,7 @@ def test_a_repeated_id_is_named_with_both_places(ask: Callable[..., Outcome], pl
     """It could not be done, and there is no file."""
     code, _, err = ask("a.jsonl", "b.jsonl", "-o", "all.jsonl")
     assert code == 3
-    assert "b.jsonl:2: the custom_id 'y' stands on line 2 of a.jsonl already" in err
+    assert "b.jsonl:2: the custom_id 'y' is already on line 2 of a.jsonl" in err
     assert "(duplicate_custom_id)" in err
     assert not (place / "all.jsonl").exists()
 
@@ -77,7 +77,7 @@ def test_what_was_changed_is_said(ask: Callable[..., Outcome], place: Path) -> N
     _, _, err = ask("a.jsonl", "d.jsonl", "-o", "all.jsonl", "--on-duplicate", "first")
     assert err.splitlines()[:3] == [
         "1 blank line left out",
-        "1 line left out, whose custom_id stands in another line too",
+        "1 line left out, whose custom_id is in another line too",
         "1 line without a custom_id that can be read: copied, and compared with nothing",
     ]
 

@@ -86,7 +86,7 @@ def test_a_file_without_lines_is_named(command: list[str], kind: str, tmp_path: 
 
 @pytest.mark.parametrize("kind", OTHERS)
 def test_validate_finds_it(kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """As one finding, and the good files beside it are checked."""
+    """As one finding, and the good files next to it are checked."""
     data, words = OTHERS[kind]
     (tmp_path / "a.jsonl.gz").write_bytes(data)
     put(tmp_path / "b.jsonl", request("b"), request("b"))

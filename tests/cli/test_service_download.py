@@ -175,3 +175,12 @@ def test_a_batch_with_an_unknown_word_and_files_can_be_downloaded(
         server.service, "batch", lambda batch_id: replace(look(batch_id), status="odd", output_file_id=None, error_file_id=None)
     )
     assert ask("download", batch, "-o", "other")[0] == 4
+
+
+def test_what_can_not_be_read_is_said_once(server: Server, ask: Ask, batch: str) -> None:
+    """Two looks at the batch said each note twice; and the model was shown as the endpoint that could not be read."""
+    server.service.quirks.odd_values = True
+    code, _, err = ask("download", batch, "-o", "results")
+    assert (code, err.count("'endpoint' is a list: read as null")) == (0, 1)
+    record = ask("status", batch)[1].splitlines()
+    assert [line.split()[0] for line in record if "gpt-4o" in line] == ["model"]

@@ -261,7 +261,7 @@ def test_headers_and_parameters_go_along_with_every_call(
         (("--header", f"Authorization: {KEY}"), "the key's place"),
         (("--header", "Content-Length: 5"), "set for each request"),
         (("--header", "X y: 5"), "no header may have"),
-        (("-q", "-v"), "say one of them"),
+        (("-q", "-v"), "use one of them"),
     ],
 )
 def test_headers_that_can_not_be_are_refused_before_anything_is_sent(
@@ -275,7 +275,7 @@ def test_headers_that_can_not_be_are_refused_before_anything_is_sent(
 
 
 def test_what_is_tried_again_is_said(server: Server, ask: Ask, failing: Callable[..., None]) -> None:
-    """At once, with the reason and the pause; `-q` says nothing of it, `-v` each step besides."""
+    """At once, with the reason and the pause; `-q` hides it, `-v` also reports each step."""
     failing("status", at=1, status=504)
     code, _, err = ask("list")
     assert (code, err.count("\n")) == (0, 2)
@@ -330,7 +330,7 @@ def test_a_list_that_has_no_end_is_an_error(server: Server, ask: Ask, requests_f
 def test_odd_values_are_shown_with_a_note(
     server: Server, ask: Ask, requests_file: RequestsFile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """They cost neither the list nor the results, and nobody is asked whether the address is right."""
+    """They cost neither the list nor the results, and the error does not blame the address."""
     from batchfiles.api.batch import Batch
 
     batch = ask("submit", requests_file())[1].strip()

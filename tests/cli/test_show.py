@@ -131,7 +131,7 @@ def test_a_column_that_is_not_there_is_wrong_usage(ask: Callable[..., Outcome], 
     """The sentence says which there are."""
     code, out, err = ask(table_in(tmp_path / f"t.{suffix}", rows_of(1)), "-c", "nope")
     assert (code, out) == (2, "")
-    assert "no column 'nope'; there are custom_id, outcome" in err
+    assert "unknown column 'nope'; expected custom_id, outcome" in err
 
 
 def test_json_is_whole_rows_and_nothing_else(ask: Callable[..., Outcome], tmp_path: Path) -> None:

@@ -104,7 +104,7 @@ def test_an_unknown_price_is_told_and_never_0(ask: Callable[..., Outcome]) -> No
     assert code == 0
     assert cells(out, "gpt-4o-mini-2024-07-18")[-2:] == ["no", "price"]
     assert cells(out, "all")[-2:] == ["no", "price"]
-    assert "no price for gpt-4o-mini-2024-07-18: what they cost is not in the sum" in err
+    assert "no price for gpt-4o-mini-2024-07-18: their cost is not in the sum" in err
 
 
 def test_requests_alone_are_estimated(ask: Callable[..., Outcome], prices: Path) -> None:
@@ -220,7 +220,7 @@ def chat(custom_id: str, model: str, inputs: int, outputs: int = 0, **more: obje
 
 
 def test_what_makes_a_cost_too_low_is_said(ask: Callable[..., Outcome], tmp_path: Path) -> None:
-    """A tier, sound, cache writes, answers without counts and counts that do not add up: none of them passes in silence."""
+    """Tiers, audio, cache writes, answers without counts and counts that do not add up: each is reported."""
     details = {"prompt_tokens_details": {"cache_write_tokens": 1, "audio_tokens": 5}}
     lines = [
         result("0", completion() | {"model": "m"}),
@@ -230,26 +230,29 @@ def test_what_makes_a_cost_too_low_is_said(ask: Callable[..., Outcome], tmp_path
     ]
     path = put(tmp_path / "out.jsonl", *lines)
     said = ask(path, "--price", "m=1/1")[2].splitlines()
-    assert "1 answer without token counts: what they took is not in the sums, nor in the cost" in said
+    assert "1 answer without token counts: their tokens are not in the sums, nor in the cost" in said
     assert "1 answer with token counts that do not add up to their total: summed as stated" in said
     assert "2 requests have more than 128,000 input tokens, 1 of them more than 272,000: prices often have a tier there" in said
-    assert "5 audio input tokens without a price of their own (audio_input): they cost what the rest of the input costs" in said
-    assert "1 cache write token without a price of their own (cache_write): they cost what the rest of the input costs" in said
+    assert "5 audio input tokens without a price of their own (audio_input): they cost the same as other input tokens" in said
+    assert "1 cache write token without a price of their own (cache_write): they cost the same as other input tokens" in said
     assert "cost: by --price; with a batch discount of 0%; every result line counts, superseded ones too" in said
     assert "tier" not in ask(path)[2]
 
 
 def test_requests_above_one_usual_tier_are_said_once(ask: Callable[..., Outcome], tmp_path: Path) -> None:
-    """The sizes below the one that all of them exceed say nothing more."""
+    """Sizes below the one that all requests exceed add no information."""
     path = put(tmp_path / "out.jsonl", chat("1", "m", 300_000))
     assert "1 request has more than 272,000 input tokens: prices often have a tier there\n" in ask(path, "--price", "m=1/1")[2]
 
 
 def test_a_misspelt_model_of_the_file_is_named(ask: Callable[..., Outcome], tmp_path: Path) -> None:
-    """It would only be "no price" for a model that seems to be in the file."""
+    """It would only be "no price" for a model that seems to be in the file; names that differ by a digit may be two models."""
     path = put(tmp_path / "out.jsonl", chat("1", "gpt-4o-mini", 3))
-    said = ask(path, "--price", "gpt-4o-mni=1/1")[2]
-    assert "no price for gpt-4o-mini (there is one for gpt-4o-mni): what they cost is not in the sum\n" in said
+    code, _, said = ask(path, "--price", "gpt-4o-mni=1/1")
+    assert (code, "nothing here is of this model; did you mean 'gpt-4o-mini'?" in said) == (2, True)
+    code, _, said = ask(path, "--price", "gpt-5o-mini=1/1")
+    assert code == 0
+    assert "no price for gpt-4o-mini (there is one for gpt-5o-mini): their cost is not in the sum\n" in said
 
 
 def test_prices_of_the_package_after_those_of_the_file(ask: Callable[..., Outcome], tmp_path: Path) -> None:
@@ -269,15 +272,66 @@ def test_prices_of_the_package_after_those_of_the_file(ask: Callable[..., Outcom
     assert costs["gpt-4o-mini-2024-07-18"] == "0.075"
     assert costs["text-embedding-3-small"] == "0.010"
     assert "gpt-4o-2024-08-06: at the price of gpt-4o\n" in said
-    assert "standard price, less 50%, because no price for batches is known: text-embedding-3-small\n" in said
+    assert "standard price, less 50%, because no batch price is known: text-embedding-3-small\n" in said
     assert f"by {file} of 2026-11-20, genai-prices " in said.replace("\n", " ") or "genai-prices" in said
-    assert ask(path, "--prices", "genai:nobody")[::2] == (
-        2,
-        "batchfiles: error: genai-prices knows no provider 'nobody'\n",
-    )
+    assert "price for batches, no discount taken off: gpt-4o-mini-2024-07-18\n" in said
+    assert "with a batch discount of 50%; every result line counts" in said.replace("\n", " ")
+    code, _, said = ask(path, "--prices", "genai:azur")
+    assert (code, said) == (2, "batchfiles: error: genai-prices knows no provider 'azur'; did you mean 'azure'?\n")
+
+
+def test_a_discount_is_not_said_of_prices_that_have_it_in_them(ask: Callable[..., Outcome], tmp_path: Path) -> None:
+    """`--prices genai --batch-discount 0.5` said "with a batch discount of 50%" of costs from which nothing was taken off."""
+    path = put(tmp_path / "out.jsonl", chat("1", "gpt-4o-mini", 1_000_000))
+    code, out, said = ask(path, "--prices", "genai", "--batch-discount", "0.5")
+    assert (code, "0.075" in out) == (0, True)
+    assert "price for batches, no discount taken off: gpt-4o-mini\n" in said
+    assert "discount of" not in said
+    assert "price for batches: gpt-4o-mini\n" in ask(path, "--prices", "genai")[2]
+
+
+def test_requests_alone_say_whose_prices_they_are(ask: Callable[..., Outcome]) -> None:
+    """The costs of requests had no source, and a model without a price was a dash without a word."""
+    requests = f"{CHAT}/requests.jsonl"
+    said = ask(requests, "--prices", "genai")[2]
+    assert "price for batches: gpt-4o-mini\ncost: by genai-prices " in said
+    assert json.loads(ask(requests, "--prices", "genai", "--json")[1])["price_sources"][0].startswith("genai-prices ")
+    assert ask(requests, "--price", "gpt-4o-mini=1/1")[2].endswith("cost: by --price; with a batch discount of 0%\n")
+    assert "no price for gpt-4o-mini: their cost is not in the sum\n" in ask(requests, "--price", "other=1/1")[2]
 
 
 def test_two_files_of_prices_are_refused(ask: Callable[..., Outcome], prices: Path) -> None:
-    """Which of them goes first, nobody could tell."""
+    """Their priority would be ambiguous."""
     code, _, err = ask(CHAT, "--prices", prices, "--prices", prices)
     assert (code, "not two files" in err) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("conditions", "code"),
+    [("no_token_counts", 1), ("token_sum", 1), ("no_token_counts>2,token_sum>50%", 0), ("failed,missing_", 2), ("failed", 0)],
+)
+def test_fail_on_makes_an_exit_code_of_what_is_counted(
+    ask: Callable[..., Outcome], tmp_path: Path, conditions: str, code: int
+) -> None:
+    """A nightly cost report must not pass over answers whose tokens are in no sum; the tables are there all the same."""
+    usage = {"prompt_tokens": 5, "completion_tokens": 5, "total_tokens": 99}
+    lines = [
+        result("1", completion("a")),
+        result("2", completion("b") | {"usage": None}),
+        result("3", completion("c") | {"usage": usage}),
+    ]
+    path = put(tmp_path / "out.jsonl", *lines)
+    found, out, err = ask(path, "--fail-on", conditions)
+    assert found == code
+    assert ("fail-on: " in err) == (code == 1)
+    assert ("succeeded" in out) == (code != 2)
+
+
+def test_fail_on_speaks_of_the_numbers_of_the_json(ask: Callable[..., Outcome], tmp_path: Path) -> None:
+    """Broken request lines without results are a share of the requests."""
+    (tmp_path / "requests.jsonl").write_bytes(Path(REQUESTS).read_bytes() + b"{broken\n")
+    (tmp_path / "notes.txt").write_text("not for us")
+    code, out, err = ask(tmp_path, "--json", "--fail-on", "malformed>5%,not_read")
+    assert (code, json.loads(out)["not_read"], json.loads(out)["requests"]["malformed"]) == (1, 1, 1)
+    assert "fail-on: malformed>5%: 1 of 17 requests\n" in err
+    assert "fail-on: not_read: 1 of 17 requests\n" in err

@@ -68,7 +68,7 @@ def test_errors_exit_with_1_and_stand_one_a_line_on_standard_output(requests):
     path = requests("a", "b", "a")
     result = run(path)
     assert result.exit_code == 1
-    words = "The custom_id for this request is a duplicate of another request: 'a' stands on line 1 already."
+    words = "The custom_id for this request is a duplicate of another request: 'a' is already on line 1."
     assert result.stdout.splitlines() == [f"{path}:3: error: {words} at $.custom_id (duplicate_custom_id)"]
     assert "errors: duplicate_custom_id 1" in result.stderr.splitlines()
     assert result.stderr.endswith("1 error, 0 warnings (limits: openai)\n")

@@ -72,7 +72,7 @@ def test_it_is_in_nothing_that_a_client_shows(open_client: Opener, server: Serve
 
 @pytest.mark.parametrize("form", ['{{"error": {{"message": "Incorrect key {}"}}}}', '{{"detail": "{}"}}', "no such key: {}"])
 def test_a_key_that_the_service_repeats_is_not_repeated_here(open_client: Opener, form: str) -> None:
-    """Neither in the error nor in the log, in whatever form the service says it."""
+    """Neither in the error nor in the log, in any form that the service repeats it."""
     body = form.format(CANARY).encode()
     with (
         RawServer(answered_with(response("503 Busy", body, Content_Type="text/plain"))) as server,

@@ -110,7 +110,7 @@ def test_the_terms_of_a_batch_are_the_caller_s(client: Any, server: Server, requ
 
 
 def test_headers_and_parameters_of_a_client_go_along(open_client: Opener) -> None:
-    """Beside those of its configuration."""
+    """In addition to those of its configuration."""
     seen: list[tuple[str, bool, bool]] = []
 
     def serve(connection: socket.socket) -> None:

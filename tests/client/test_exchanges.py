@@ -177,7 +177,7 @@ def test_no_way_of_being_slow_outlasts_the_deadline(
 def test_contents_are_followed_elsewhere_and_nothing_of_us_goes_along(
     open_client: Opener, driver: str, tmp_path: Path, status: str, *, own: bool
 ) -> None:
-    """Neither the key nor the organization, cookies, or headers of a client of one's own that follows redirects itself."""
+    """Neither the key nor the organization, cookies, or headers of a custom client that follows redirects itself."""
     content = b"the bytes of a store"
     heads: list[bytes] = []
 

@@ -67,7 +67,7 @@ def without_repeats(asked: list[Line]) -> tuple[list[Line], dict[Line, set[int]]
 
 
 def is_contested(asked: list[Line], unattributed: list[Line]) -> bool:
-    """Tell whether a result that belongs to no file in particular has the id of different lines in several files."""
+    """Return whether a result without a known file has the id of different lines in several files."""
     for custom_id in {line.custom_id for line in unattributed} - {None}:
         lines = [line for line in asked if line.custom_id == custom_id and line.value is not None and is_request(line.value)]
         if len({line.file for line in lines}) > 1 and len({line.bytes.strip() for line in lines}) > 1:
@@ -92,7 +92,7 @@ def expected(
     asked, repeating = without_repeats(all_asked)
     wanted = Expected()
     if is_contested(all_asked, [line for line in found if line.file not in parts]):
-        wanted.refusal = "nothing says which of the two"
+        wanted.refusal = "nothing shows which of the two"
         return wanted
     asked_ids = {line.custom_id for line in asked if line.value is not None and is_request(line.value)}
     readable = [line for line in found if is_result(line.value)]
@@ -244,7 +244,7 @@ def is_result(value: dict[str, Any] | None) -> bool:
 
 
 def id_before_damage(line: bytes) -> str | None:
-    """Read the id of a line that is no JSON, where it is the first member, or the second behind a plain `id`."""
+    """Read the id of a line that is not JSON, if it is the first member, or the second after a plain `id`."""
     text = line.decode("utf-8", "surrogateescape")
     at = _skip(text, 0)
     if text[at : at + 1] != "{":

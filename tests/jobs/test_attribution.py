@@ -25,7 +25,7 @@ DAYS = ("monday", "tuesday")
 
 
 def question(custom_id: str, day: str) -> bytes:
-    """Make a request whose answer can be told from that of another day."""
+    """Make a request whose answer differs from that of another day."""
     return request(custom_id, messages=[{"role": "user", "content": f"{custom_id} of {day}"}])
 
 
@@ -75,7 +75,7 @@ def wrong_answers(*files: Any, **options: Any) -> list[dict[str, Any]]:
 
 
 def test_the_batch_object_beside_the_results_says_whose_they_are(week: Path) -> None:
-    """Tuesday's answers once stood beside Monday's questions: both had been downloaded into one folder, with their batches."""
+    """Tuesday's answers were once joined to Monday's questions: both had been downloaded into one folder, with their batches."""
     for day in reversed(DAYS):
         batch = batch_object(day, metadata={"batchfiles": f"token {fingerprint(week / f'{day}.jsonl')}"})
         put(week / "results" / f"{batch['id']}_output.jsonl", *answers(day))
@@ -145,7 +145,7 @@ def test_an_uploaded_file_leads_from_the_batch_to_the_requests(week: Path) -> No
     ],
 )
 def test_a_name_says_whose_results_they_are(week: Path, name: str) -> None:
-    """Beside the requests or in a folder of their own, with the word for results before or after."""
+    """Next to the requests or in their own folder, with the word for results before or after."""
     for day in DAYS:
         path = put(week / name.format(day=day), *answers(day))
         if path.suffix == ".gz":
@@ -163,14 +163,14 @@ def test_requests_and_results_may_share_the_rest_of_their_names(tmp_path: Path) 
 
 
 def test_each_day_may_have_a_folder(tmp_path: Path) -> None:
-    """Where every folder has one request file and results of its own, the folder says it; where one has none, nothing does."""
+    """If every folder has one request file and its results, the folder decides; if one has none, nothing does."""
     for day in DAYS:
         put(tmp_path / day / "requests.jsonl", question("x", day))
         put(tmp_path / day / "output.jsonl", answer("x", day))
     folders = [tmp_path / day for day in DAYS]
     assert [row["text"] for row in batchfiles.join(*folders)] == ["answer to x of monday", "answer to x of tuesday"]
     (tmp_path / "tuesday" / "output.jsonl").rename(tmp_path / "monday" / "more.jsonl")
-    with pytest.raises(Mismatch, match="nothing says which of the two"):
+    with pytest.raises(Mismatch, match="nothing shows which of the two"):
         batchfiles.join(*folders).to_arrow()
 
 
@@ -245,7 +245,7 @@ def test_where_nothing_says_it_nothing_is_written(week: Path, capsys: pytest.Cap
     assert not output.exists()
     assert exit_code(["retry", str(week), "-o", str(week / "again.jsonl")]) == 2
     assert "--pair" in capsys.readouterr().err
-    with pytest.raises(Mismatch, match="nothing says which of the two"):
+    with pytest.raises(Mismatch, match="nothing shows which of the two"):
         next(iter(batchfiles.join(week)))
 
 
@@ -254,22 +254,22 @@ def test_a_name_that_is_only_similar_says_nothing(week: Path, name: str) -> None
     """Numbers count downloads, and a second download of one file is not the first of another."""
     put(week / "1_requests.jsonl", question("request-1", "another day"))
     put(week / name, *answers("tuesday"))
-    with pytest.raises(Mismatch, match="nothing says which"):
+    with pytest.raises(Mismatch, match="nothing shows which"):
         batchfiles.join(week).to_arrow()
 
 
 def test_a_batch_of_other_bytes_says_nothing(week: Path) -> None:
-    """The requests were changed since they were sent, so its name is no proof either."""
+    """The requests were changed since they were sent, so its name proves nothing either."""
     for day in DAYS:
         batch = batch_object(day, metadata={"sha256": hashlib.sha256(b"others").hexdigest()})
         put(week / f"{batch['id']}_output.jsonl", *answers(day))
         (week / f"{batch['id']}.json").write_text(json.dumps(batch))
-    with pytest.raises(Mismatch, match="nothing says which"):
+    with pytest.raises(Mismatch, match="nothing shows which"):
         batchfiles.join(week).to_arrow()
 
 
 def test_results_of_ids_that_one_file_has_may_belong_to_anybody(tmp_path: Path) -> None:
-    """Only what could be taken for another's answer is refused; an id without a result is missing in both."""
+    """Only ambiguous results are refused; an id without a result is missing in both."""
     put(tmp_path / "a.jsonl", question("x", "a"), question("only a", "a"))
     put(tmp_path / "b.jsonl", question("x", "b"), question("only b", "b"))
     put(tmp_path / "out.jsonl", answer("only b", "b"), answer("only a", "a"))
@@ -283,7 +283,7 @@ def test_results_of_ids_that_one_file_has_may_belong_to_anybody(tmp_path: Path) 
 @pytest.mark.parametrize("ends", [b"\n", b"\r\n", b" \n"])
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_retry_file_beside_its_requests_doubles_no_row(tmp_path: Path, ends: bytes, workers: int) -> None:
-    """`retry . -o retry.jsonl`, sent, and its results put beside: 5,138 rows came of 5,000 requests."""
+    """`retry . -o retry.jsonl`, sent, and its results put into the folder: 5,000 requests gave 5,138 rows."""
     put(tmp_path / "requests.jsonl", *(request(name) for name in "abcd"))
     put(tmp_path / "batch_1_output.jsonl", success("a"), expired("b"), expired("c"))
     batchfiles.retry(tmp_path, output=tmp_path / "retry.jsonl")
@@ -326,7 +326,7 @@ def test_lines_that_repeat_far_behind_are_found_however_the_table_is_taken(
         job.to_parquet(tmp_path / ("t.parquet" if target == "file" else "parts"))
     assert (job.report.inputs, job.report.repeated_inputs, job.report.used) == (5, 2, 5)
     put(tmp_path / "more.jsonl", request("e"), request("d", n=2))
-    with pytest.raises(Mismatch, match="nothing says which"):
+    with pytest.raises(Mismatch, match="nothing shows which"):
         batchfiles.join(tmp_path).to_parquet(tmp_path / "u.parquet")
     assert not (tmp_path / "u.parquet").exists()
 
@@ -373,7 +373,7 @@ def test_a_changed_line_is_another_request(tmp_path: Path) -> None:
 
 
 def test_a_changed_retry_says_in_a_manifest_what_it_repeats(tmp_path: Path) -> None:
-    """`retry --set` writes other lines, so that their bytes don't tell; its results are attempts all the same."""
+    """`retry --set` writes other lines, so their bytes prove nothing; its results are still attempts."""
     put(tmp_path / "requests.jsonl", request("a"), request("b"))
     put(tmp_path / "batch_1_output.jsonl", success("a"), success("b", "cut", finish_reason="length"))
     options: dict[str, Any] = {"only": ["incomplete"], "set": {"body.max_tokens": 4000}}
@@ -394,14 +394,14 @@ def test_a_changed_retry_says_in_a_manifest_what_it_repeats(tmp_path: Path) -> N
 
 
 def test_a_changed_retry_elsewhere_is_another_request(tmp_path: Path) -> None:
-    """Nothing beside it says what it repeats, so a result that could be of either is refused."""
+    """No file next to it states what it repeats, so a result that could belong to either is refused."""
     requests = put(tmp_path / "requests.jsonl", request("a"))
     results = put(tmp_path / "out.jsonl", success("a", "cut", finish_reason="length"))
     (tmp_path / "elsewhere").mkdir()
     longer = tmp_path / "elsewhere" / "longer.jsonl"
     batchfiles.retry(requests, results, output=longer, only=["incomplete"], set={"body.max_tokens": 4000})
     assert not list(tmp_path.rglob("manifest.json"))
-    with pytest.raises(Mismatch, match="nothing says which of the two"):
+    with pytest.raises(Mismatch, match="nothing shows which of the two"):
         batchfiles.join(requests, longer, results).to_arrow()
 
 
@@ -411,13 +411,13 @@ def test_a_manifest_of_another_program_is_left_alone(tmp_path: Path) -> None:
     put(tmp_path / "out.jsonl", expired("a"))
     (tmp_path / "manifest.json").write_text('{"name": "mine"}')
     batchfiles.retry(tmp_path, output=tmp_path / "again.jsonl", set={"body.n": 2})
-    with pytest.raises(batchfiles.FileError, match="of another program"):
+    with pytest.raises(batchfiles.FileError, match="belongs to another program"):
         batchfiles.retry(tmp_path / "requests.jsonl", tmp_path / "out.jsonl", output=tmp_path)
     assert (tmp_path / "manifest.json").read_text() == '{"name": "mine"}'
 
 
 def test_a_merge_takes_the_same_request_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A retry file beside its requests adds nothing to them; a line that was changed is refused with both places."""
+    """A retry file next to its requests adds nothing to them; a line that was changed is refused with both places."""
     requests = put(tmp_path / "requests.jsonl", request("a"), request("b"), request("c"))
     retry = put(tmp_path / "retry.jsonl", request("c") + b"\r", request("b"), request("d"))
     output = tmp_path / "all.jsonl"
@@ -485,7 +485,7 @@ def campaigns(draw: st.DrawFn) -> dict[str, Any]:
 @given(campaigns())
 @settings(max_examples=60)
 def test_every_answer_is_to_its_own_request_or_the_join_refuses(campaign: dict[str, Any]) -> None:
-    """Whatever files and results are called: a row has the answer to its own line, or there is no table."""
+    """With any names of files and results, a row has the answer to its own line, or no table is written."""
     with tempfile.TemporaryDirectory() as folder:
         room = Path(folder)
         requests = [
@@ -513,7 +513,7 @@ def test_every_answer_is_to_its_own_request_or_the_join_refuses(campaign: dict[s
             refused = str(error)
         event("refused" if refused != "no" else "joined")
         if refused != "no":
-            assert "nothing says which of the two" in refused
+            assert "nothing shows which of the two" in refused
             return
         lines = {(name, each): variant for name, lines in campaign["files"] for each, variant in lines}
         for row in rows:
@@ -522,3 +522,25 @@ def test_every_answer_is_to_its_own_request_or_the_join_refuses(campaign: dict[s
                 assert row["text"] == f"answer to {row['custom_id']} of {variant}"
         distinct = {(each, variant if variant == "all" else name) for name, found in campaign["files"] for each, variant in found}
         assert len(rows) == len(distinct)
+
+
+def test_the_first_result_that_may_be_of_either_is_named_each_time(tmp_path: Path) -> None:
+    """Ids were compared in an order that another process had otherwise, and all of them were held in memory."""
+    ids = [f"request-{number}" for number in range(300)]
+    for day in ("monday", "tuesday"):
+        put(tmp_path / f"{day}.jsonl", *(request(each, model=day) for each in ids))
+    put(tmp_path / "answers" / "a.jsonl", *map(success, reversed(ids)))
+    words = r"a\.jsonl:1: the custom_id 'request-299' is on line 300 of .*monday\.jsonl .* \(299 more ids"
+    with pytest.raises(Mismatch, match=words):
+        batchfiles.join(tmp_path / "monday.jsonl", tmp_path / "tuesday.jsonl", tmp_path / "answers").to_arrow()
+
+
+def test_a_batch_object_speaks_for_the_results_of_its_own_batch_only(tmp_path: Path) -> None:
+    """One object, one output file and one error file in a folder were taken for one batch, although their names said two."""
+    monday, tuesday = put(tmp_path / "monday.jsonl", question("a", "1")), put(tmp_path / "tuesday.jsonl", question("a", "2"))
+    put(tmp_path / "results" / "monday_error.jsonl", answer("a", "1"))
+    put(tmp_path / "results" / "output_tuesday.jsonl", answer("a", "2"))
+    value = batch_object("batch_10abcdef01", input_file_id=None, output_file_id=None, metadata={"sha": fingerprint(monday)})
+    (tmp_path / "results" / "batch_10abcdef01.json").write_text(json.dumps(value))
+    rows = list(batchfiles.join(monday, tuesday, tmp_path / "results"))
+    assert [row["text"] for row in rows] == ["answer to a of 1", "answer to a of 2"]

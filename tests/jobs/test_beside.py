@@ -213,7 +213,11 @@ def test_every_request_has_the_row_that_makes_its_id_or_none(tmp_path_factory, n
     folder = tmp_path_factory.mktemp("beside")
     requests = folder / "requests.jsonl"
     prepare(
-        pa.table({"n": list(range(30))}), requests, template=TEMPLATE["body"] | {"input": "x"}, url="/v1/responses", id="{{n}}"
+        pa.table({"n": list(range(30))}),
+        requests,
+        template=TEMPLATE["body"] | {"input": "{{n}}!"},
+        url="/v1/responses",
+        id="{{n}}",
     )
     table = pa.table({"n": pa.array(numbers, pa.int64()), "twice": pa.array([2 * number for number in numbers], pa.int64())})
     mine = pa.Table.from_batches(table.to_batches(max_chunksize=per_batch), table.schema)

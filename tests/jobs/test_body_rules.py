@@ -261,7 +261,7 @@ MODELS = [
 
 @pytest.mark.parametrize(("url", "more", "key"), MODELS, ids=lambda value: str(value)[:70])
 def test_what_depends_on_the_model_is_a_warning(url, more, key):
-    """A dozen reports are of `max_tokens` with a model that reasons; models come and go, so it is no error."""
+    """A dozen reports are about `max_tokens` with a reasoning model; models change, so it is only a warning."""
     assert found(url, **more) == [("warning", "unsupported_parameter", f"$.body.{key}")]
 
 
@@ -337,6 +337,13 @@ def test_a_url_is_a_path(url, right):
     assert second.line_number == 2
 
 
+def test_a_message_ends_before_its_path():
+    """`expected none, auto, required at $.body.tool_choice` read on, and an unknown parameter listed all that there are."""
+    (word, parameter) = report_of([line(CHAT, body_for(CHAT, tool_choice="must", zzzz=1))]).findings
+    assert "expected none, auto, required. at $.body.tool_choice" in str(word)
+    assert "Unknown parameter: 'zzzz'. at $.body.zzzz" in str(parameter)
+
+
 def test_an_unknown_url_names_the_nearest():
     """A slash at the end is enough to miss the endpoint."""
     (finding,) = report_of([line("/v1/chat/completions/", body_for(CHAT))]).findings
@@ -345,7 +352,7 @@ def test_an_unknown_url_names_the_nearest():
 
 
 def test_unknown_keys_of_a_line_are_warnings():
-    """`edit --set model=…` puts the model beside the body, where nobody reads it."""
+    """`edit --set model=…` puts the model outside the body, where services ignore it."""
     lines = [line(CHAT, body_for(CHAT)), line(CHAT, body_for(CHAT), "b", model="gpt-4o"), line(CHAT, body_for(CHAT), "c", row=7)]
     model, row = report_of(lines).findings
     assert (model.severity, model.code, model.line_number, model.json_path) == ("warning", "unknown_parameter", 2, "$.model")
@@ -379,6 +386,10 @@ STOPPED = [
     (CHAT, {"messages": HI, "stop": 5}, "invalid_body"),
     (CHAT, {"messages": [{"content": "Hi"}]}, "invalid_body"),
     (EMBEDDINGS, {"input": "a", "dimensions": "many"}, "invalid_body"),
+    (EMBEDDINGS, {"input": ["a", None]}, "invalid_body"),
+    (EMBEDDINGS, {"input": ["a", 1]}, "invalid_body"),
+    (EMBEDDINGS, {"input": [1.5]}, "invalid_body"),
+    (EMBEDDINGS, {"input": [[1], [None]]}, "invalid_body"),
 ]
 
 
@@ -395,6 +406,9 @@ VLLM_TAKES = [
     (CHAT, {"messages": HI, "top_k": 5, "guided_json": {}, "anything": 1, "temperature": 5}),
     (CHAT, {"messages": HI, "max_tokens": "100", "n": 1.0, "logprobs": "yes"}),
     (CHAT, {"messages": [{"role": "usr", "content": "Hi"}]}),
+    (EMBEDDINGS, {"input": ["a", ""]}),
+    (EMBEDDINGS, {"input": [1, "2", 3.0]}),
+    (EMBEDDINGS, {"input": [[1, 2], [3]]}),
     ("/v1/audio/transcriptions", {"file_url": "https://example.org/a.mp3"}),
     ("/v1/audio/translations", {"file_url": "https://example.org/a.mp3"}),
     ("/v1/score", {"text_1": "a", "text_2": "b"}),
@@ -438,7 +452,7 @@ def test_the_tables_hold_the_parameters_of_the_sdk(endpoint, module, name):
 
 
 def test_no_parameter_is_named_as_one_of_another_endpoint():
-    """What belongs elsewhere is in no table of its own endpoint."""
+    """A parameter with a hint for another endpoint is not in the table of this endpoint."""
     assert not chat.PARAMETERS.keys() & chat.ELSEWHERE.keys()
     assert not responses.PARAMETERS.keys() & responses.ELSEWHERE.keys()
     assert not others.EMBEDDINGS.keys() & others.ELSEWHERE.keys()

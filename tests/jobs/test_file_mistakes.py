@@ -1,4 +1,4 @@
-"""Files that are no JSON Lines: the mistake is named once, with its cure, by every command that reads files."""
+"""Files that are not JSON Lines: every command that reads files names the mistake once, with the fix."""
 
 import io
 import json
@@ -62,7 +62,7 @@ MISTAKES = {
         "multiline_json",
         lambda objects: "\r\n".join(json.dumps(each, indent="\t").replace("\n", "\r\n") for each in objects).encode(),
     ),
-    "objects broken behind a key": ("multiline_json", lambda objects: plain(objects).replace(', "', ',\n"').encode()),
+    "objects broken after a key": ("multiline_json", lambda objects: plain(objects).replace(', "', ',\n"').encode()),
     "objects without indentation": (
         "multiline_json",
         lambda objects: "\n\n".join(json.dumps(each, indent=0) for each in objects).encode(),
@@ -96,6 +96,14 @@ def test_validate_names_the_mistake_once(name):
     report = validate(io.BytesIO(make([request(n) for n in range(500)])))
     assert [(each.code, each.severity, each.line_number) for each in report.findings] == [(code, "error", None)]
     assert report.error_count == 1
+
+
+def test_a_file_without_lines_has_its_size(tmp_path):
+    """It was shown with 0 bytes, since none was counted."""
+    for name in ("array.jsonl", "table.parquet"):
+        (tmp_path / name).write_bytes(b"[" + b"{}," * 9 + b"{}]" if name == "array.jsonl" else b"PAR1" + bytes(40) + b"PAR1")
+        (file,) = validate(tmp_path / name).files
+        assert (file.bytes, file.errors) == ((tmp_path / name).stat().st_size, 1)
 
 
 @pytest.mark.parametrize("count", [1, 2, 3])

@@ -59,7 +59,7 @@ def test_compressed_batches_belong_together_too(campaign: Path) -> None:
 
 
 def test_results_of_the_same_name_elsewhere_belong_to_that_file_where_ids_repeat(tmp_path: Path) -> None:
-    """Results are often kept in a folder of their own. Where each id is in one file only, the name says nothing."""
+    """Results are often kept in a separate folder. If each id is in only one file, the name does not matter."""
     inputs = [put(tmp_path / f"{name}.jsonl", request("x", part=name)) for name in "ab"]
     results = put(tmp_path / "elsewhere" / "a_output.jsonl", success("x", "one of a"))
     assert texts(*inputs, results) == ["one of a", None]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from pyarrow.fs import LocalFileSystem, SubTreeFileSystem
 
 import batchfiles
 from batchfiles import Mismatch
@@ -23,11 +25,11 @@ def outcomes(*files: Any, **options: Any) -> list[str]:
     return [row["outcome"] for row in batchfiles.join(*files, **options)]
 
 
-# What is passed over
+# Skipped files
 
 
 def test_results_under_other_names_are_read_and_the_rest_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Results of Fireworks, JSON lines in a `.json` file and a folder lay beside the requests, and all were missing."""
+    """Results of Fireworks, JSON lines in a `.json` file and a folder were next to the requests, and all were missing."""
     put(tmp_path / "requests.jsonl", *(request(name) for name in "abc"))
     put(tmp_path / "results.json", success("a"))
     put(tmp_path / "error-data", failure("b"))
@@ -46,6 +48,17 @@ def test_results_under_other_names_are_read_and_the_rest_is_named(tmp_path: Path
     assert json.loads(said.out)["not_read"] == 3  # the report of the call before
 
 
+@pytest.mark.parametrize("name", ["pipe", "batch_1.json"])
+def test_a_pipe_in_a_folder_is_named_and_not_opened(name: str, tmp_path: Path) -> None:
+    """To look at its first line, `join` waited for ever for somebody to write to it."""
+    put(tmp_path / "requests.jsonl", request("a"))
+    put(tmp_path / "out.jsonl", success("a"))
+    os.mkfifo(tmp_path / name)
+    job = batchfiles.join(tmp_path)
+    assert [row["outcome"] for row in job] == ["succeeded"]
+    assert job.report.examples["not_read"] == (str(tmp_path / name),)
+
+
 @pytest.mark.parametrize(
     "name",
     [
@@ -62,7 +75,7 @@ def test_results_under_other_names_are_read_and_the_rest_is_named(tmp_path: Path
     ],
 )
 def test_names_of_services_and_scripts_are_read(tmp_path: Path, name: str) -> None:
-    """What the first line says counts, for services call results by ids, by words of their own, or by numbers."""
+    """The first line decides, because services name results by ids, their own words, or numbers."""
     put(tmp_path / "requests.jsonl", request("a"), request("b"))
     text = success("a") + b"\n" + expired("b") + b"\n"
     (tmp_path / name).write_bytes(gzip.compress(text) if name.endswith(".gz") else text)
@@ -84,7 +97,7 @@ def test_names_of_services_and_scripts_are_read(tmp_path: Path, name: str) -> No
         ("archive.zip", b"PK\x03\x04"),
         ("batch_1_output.jsonl.part", success("a")[:40]),
         ("empty", b""),
-        ("damaged.json.gz", gzip.compress(success("a"))[:30]),
+        ("damaged.json.gz", gzip.compress(success("a"), mtime=0)[:30]),
     ],
 )
 def test_what_holds_no_results_is_named(tmp_path: Path, name: str, text: bytes) -> None:
@@ -115,7 +128,7 @@ def test_what_is_named_beside_its_folder_is_not_passed_over(tmp_path: Path) -> N
 
 
 def test_requests_without_a_single_result_are_said_loudly(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """`--fail-on no_results` makes an exit code of it; an empty error file is no result."""
+    """`--fail-on no_results` makes an exit code of it; an empty error file has no results."""
     put(tmp_path / "requests.jsonl", request("a"), request("b"))
     put(tmp_path / "batch_1_error.jsonl")
     output = ["-o", str(tmp_path / "table.parquet")]
@@ -137,7 +150,7 @@ def test_a_folder_without_lines_names_what_it_holds(tmp_path: Path) -> None:
 
 
 def test_a_folder_with_results_is_validated_all_the_same(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Once results lay in it, 200 findings said that they are no requests."""
+    """With results in it, 200 findings said that they are not requests."""
     put(tmp_path / "requests.jsonl", request("a", messages=[{"role": "user", "content": "Hi"}]))
     put(tmp_path / "batch_1_output.jsonl", success("a"))
     put(tmp_path / "error-data", failure("a"))
@@ -266,7 +279,7 @@ def test_a_template_among_json_files_is_no_request(tmp_path: Path) -> None:
 
 
 def test_bad_lines_before_good_ones_cost_nothing(tmp_path: Path) -> None:
-    """A file that begins as another one would is what its first good line says, also where somebody said it."""
+    """The first good line decides the role of a file that begins like another one, also if the role is given."""
     for head in (b"{", b"[]", b"Dear Sir,", b"1,2", b"\xff\xfe{\x00"):
         requests = put(tmp_path / "in.jsonl", head, request("a"))
         results = put(tmp_path / "out.jsonl", head, success("a"))
@@ -293,7 +306,7 @@ def test_results_of_other_work_are_refused(tmp_path: Path, capsys: pytest.Captur
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_result_above_the_cap_keeps_its_row(tmp_path: Path, workers: int) -> None:
-    """It was missing, and was sent again, without a word of the cap; the others are as they were."""
+    """It was missing and was sent again, without a report of the cap; the others are unchanged."""
     put(tmp_path / "requests.jsonl", *(request(name) for name in "abcd"))
     long = success("b", "x" * 3000)
     lines = [success("a"), long, success("c", "x" * 3000).replace(b'"id": "batch_req_1", ', b""), success("d")]
@@ -358,3 +371,84 @@ def test_answers_as_large_as_services_write_are_below_the_cap() -> None:
     from batchfiles.limits import RESULT_LINE_CAP
 
     assert max(10 * 5_000_000 * 4 // 3, 2048 * 3072 * 21) < RESULT_LINE_CAP
+
+
+COPYING = {
+    "retry": lambda folder, to: batchfiles.retry(folder, output=to),
+    "merge": lambda folder, to: batchfiles.merge(folder, output=to),
+    "edit": lambda folder, to: batchfiles.edit(folder, output=to, set={"body.n": 1}),
+}
+
+
+@pytest.mark.parametrize("command", COPYING)
+def test_commands_that_write_lines_name_what_they_pass_over(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    """`retry` paid again for answers in a subfolder, and `merge` and `edit` said nothing of the results beside the requests."""
+    folder = tmp_path / "data"
+    put(folder / "requests.jsonl", *(request(name) for name in "abc"))
+    put(folder / "error-data", failure("b"))
+    put(folder / "results" / "out.jsonl", success("c"))
+    report = COPYING[command](folder, tmp_path / "out.jsonl")
+    named = {str(folder / "results")} if command == "retry" else {str(folder / "results"), str(folder / "error-data")}
+    assert (report.not_read, set(report.examples["not_read"])) == (len(named), named)
+    assert report.to_dict()["not_read"] == len(named)
+    more = ["--set", "body.n=1"] if command == "edit" else []
+    assert exit_code([command, str(folder), "-o", str(tmp_path / "again.jsonl"), *more]) == 0
+    assert f"not read: {folder / 'results'}" in capsys.readouterr().err
+
+
+def test_get_names_what_it_passes_over(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The result that somebody looks for may lie in a folder that nobody looked into."""
+    put(tmp_path / "requests.jsonl", request("a"))
+    put(tmp_path / "results" / "out.jsonl", success("a"))
+    assert exit_code(["get", "--id", "a", str(tmp_path)]) == 0
+    assert f"not read: {tmp_path / 'results'}" in capsys.readouterr().err
+
+
+def test_merge_of_a_folder_of_results_reads_those_under_other_names(tmp_path: Path) -> None:
+    """Fireworks' `error-data` lies beside its `BIJOutputSet.jsonl`, and its failures belong to the results."""
+    put(tmp_path / "in" / "BIJOutputSet.jsonl", success("a"))
+    put(tmp_path / "in" / "error-data", failure("b"))
+    report = batchfiles.merge(tmp_path / "in", output=tmp_path / "out.jsonl")
+    assert (report.lines, report.not_read) == (2, 0)
+
+
+@pytest.mark.parametrize("command", ["merge", "split"])
+def test_a_campaign_folder_stands_for_its_parts_and_the_rest_is_named(tmp_path: Path, command: str) -> None:
+    """Results, retry files and foreign files in it were passed over without a word."""
+    path = put(tmp_path / "requests.jsonl", request("a"), request("b"))
+    folder = tmp_path / "campaign"
+    batchfiles.split(path, folder=folder, max_requests=1)
+    put(folder / "requests-00001_output.jsonl", success("a"))
+    put(folder / "error-data", failure("b"))
+    (folder / "notes.txt").write_text("to do\n")
+    report: Any
+    if command == "merge":
+        report = batchfiles.merge(folder, output=tmp_path / "merged.jsonl")
+        assert (tmp_path / "merged.jsonl").read_bytes() == path.read_bytes()
+    else:
+        report = batchfiles.split(folder, folder=tmp_path / "again")
+        assert report.requests == 2
+    names = {Path(name).name for name in report.examples["not_read"]}
+    assert (report.not_read, names) == (3, {"requests-00001_output.jsonl", "error-data", "notes.txt"})
+
+
+@pytest.mark.parametrize("command", ["validate", "split", "merge", "edit", "get"])
+def test_remote_folders_are_looked_into_as_local_ones(tmp_path: Path, command: str) -> None:
+    """What a file holds was asked of local files only, and `validate` of a remote folder raised a ValueError about a spool."""
+    put(tmp_path / "data" / "requests.jsonl", request("a"), request("b"))
+    put(tmp_path / "data" / "error-data", failure("b"))
+    there = SubTreeFileSystem(str(tmp_path), LocalFileSystem())
+    calls: dict[str, Any] = {
+        "validate": lambda: batchfiles.validate("data", filesystem=there),
+        "split": lambda: batchfiles.split("data", folder="parts", filesystem=there),
+        "merge": lambda: batchfiles.merge("data", output="/merged.jsonl", filesystem=there),
+        "edit": lambda: batchfiles.edit("data", output="/edited.jsonl", set={"body.n": 1}, filesystem=there),
+        "get": lambda: batchfiles.get("b", "data", filesystem=there),
+    }
+    found = calls[command]()
+    if command == "get":
+        assert [each.role for each in found] == ["request", "result"]
+    else:
+        assert (found.not_read, found.examples["not_read"]) == (1, ("data/error-data",))

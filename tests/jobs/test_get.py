@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import io
 import json
 from pathlib import Path
@@ -12,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pyarrow.fs import LocalFileSystem, SubTreeFileSystem
 
-from batchfiles import Mismatch, error_digest, get, stats
+from batchfiles import Mismatch, error_digest, get, split, stats
 from tests.jobs.wire import expired, failure, put, request, success
 
 
@@ -117,3 +118,29 @@ def test_paths_may_be_those_of_another_filesystem(tmp_path: Path) -> None:
     assert [each.role for each in get("1", "campaign", filesystem=elsewhere)] == ["request", "result"]
     assert stats("campaign", filesystem=elsewhere).results.outcomes == {"failed": 1}
     assert error_digest("campaign", filesystem=elsewhere).errors == 1
+
+
+@pytest.mark.parametrize("evidence", ["name", "batch object"])
+def test_a_result_names_the_request_file_that_evidence_gives_it(tmp_path: Path, evidence: str) -> None:
+    """Two days of one script have the same ids: the answers of Tuesday are not those of Monday, and `get` says which is which."""
+    folder = tmp_path / "results"
+    folder.mkdir()
+    for day in ("monday", "tuesday"):
+        asked = put(tmp_path / f"{day}.jsonl", request("1", model=day), request("2", model=day))
+        if evidence == "name":
+            put(folder / f"{day}_output.jsonl", success("1"), success("2"))
+        else:
+            batch = f"batch_{day}00000001"
+            metadata = {"sha256": hashlib.sha256(asked.read_bytes()).hexdigest()}
+            put(folder / f"{batch}.json", json.dumps({"id": batch, "object": "batch", "metadata": metadata}).encode())
+            put(folder / f"{batch}_output.jsonl", success("1"), success("2"))
+    found = get("2", tmp_path / "tuesday.jsonl", tmp_path / "monday.jsonl", folder)
+    named = [Path(each.requests).name for each in found if each.requests is not None]
+    assert named == ["monday.jsonl", "tuesday.jsonl"]
+
+
+def test_equal_lines_in_parts_of_a_campaign_are_different_requests(tmp_path: Path) -> None:
+    """As for `join`: each part is a batch of its own, so neither line repeats the other."""
+    path = put(tmp_path / "requests.jsonl", request("1"), request("1"))
+    split(path, folder=tmp_path / "campaign", max_requests=1)
+    assert [each.repeats for each in get("1", tmp_path / "campaign")] == [None, None]

@@ -852,7 +852,7 @@ def test_the_places_that_a_report_names_are_the_first_ones(tmp_path: Path) -> No
     assert job.report.examples["duplicate"] == tuple(f"{inputs}:{n + 40} (first at {inputs}:{n})" for n in range(1, 6))
 
 
-# Bodies that are no answer
+# Bodies that are not an answer
 
 
 ECHO = {"model": "gpt-x", "messages": [{"role": "user", "content": "hi"}]}
@@ -866,6 +866,7 @@ VECTORS = {"object": "list", "data": [{"index": 0, "embedding": [0.5]}]}
         ("/v1/chat/completions", {"object": "chat.completion", "choices": []}, "no_response", "empty_answer"),
         ("/v1/chat/completions", {"hello": "world"}, "no_response", "unrecognized_body"),
         ("/v1/chat/completions", VECTORS, "no_response", "unrecognized_body"),
+        ("/v1/chat/completions", {"text": "hi", "usage": {"seconds": 1}}, "no_response", "unrecognized_body"),
         ("/v1/embeddings", completion(), "no_response", "unrecognized_body"),
         ("/v1/moderations", completion(), "no_response", "unrecognized_body"),
         ("/v1/responses", {"type": "message", "content": [{"type": "text", "text": "Hi"}]}, "succeeded", None),
@@ -874,7 +875,7 @@ VECTORS = {"object": "list", "data": [{"index": 0, "embedding": [0.5]}]}
     ],
 )
 def test_a_body_that_is_no_answer_of_its_request(tmp_path: Path, url: str, body: Any, outcome: str, code: str | None) -> None:
-    """The request's url decides; it stands on the second line, and an ordinary one before. A retry asks for the same ones."""
+    """The request's url decides; it is on the second line, after an ordinary one. A retry selects the same requests."""
     inputs = put(tmp_path / "requests.jsonl", request("a"), request("b", url))
     output = put(tmp_path / "output.jsonl", success("a"), result("b", body))
     rows = list(batchfiles.join(output, inputs=[inputs], table="requests"))
@@ -883,6 +884,16 @@ def test_a_body_that_is_no_answer_of_its_request(tmp_path: Path, url: str, body:
     assert json.loads(rows[1]["response_body"]) == body
     report = batchfiles.retry(inputs, output, output=tmp_path / "retry.jsonl")
     assert report.written == (code is not None)
+
+
+def test_a_transcript_that_is_a_string_is_its_text(tmp_path: Path) -> None:
+    """A request for text or subtitles is answered so; it failed, and a retry of all failures paid for it again."""
+    words = "WEBVTT\n\n00:00.000 --> 00:01.000\nhello"
+    inputs = put(tmp_path / "requests.jsonl", request("a"), request("b", "/v1/audio/transcriptions"))
+    output = put(tmp_path / "output.jsonl", success("a"), result("b", words))
+    row = list(batchfiles.join(output, inputs=[inputs]))[1]
+    assert (row["outcome"], row["text"], row["error_message"], row["retryable"]) == ("succeeded", words, None, False)
+    assert batchfiles.retry(inputs, output, output=tmp_path / "retry.jsonl", all=True).written == 0
 
 
 def test_a_real_answer_is_better_than_the_request_sent_back(tmp_path: Path) -> None:

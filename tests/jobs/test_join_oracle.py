@@ -134,7 +134,7 @@ class Maker:
         if self.chance(0.05):
             return b"" if self.chance(0.5) else b" \n\r\n"
         lines = [self.blank() if self.chance(0.06) else line(self.chance(0.2)) for _ in range(self.random.randint(1, 14))]
-        lines.insert(self.random.randint(0, len(lines)), line(False))  # from which its kind can be told
+        lines.insert(self.random.randint(0, len(lines)), line(False))  # which shows its kind
         crlf = self.chance(0.15)
         data = b"".join(text + (b"\r\n" if crlf and self.chance(0.8) else b"\n") for text in lines)
         return (BOM if self.chance(0.15) else b"") + (data[:-1] if self.chance(0.2) else data)

@@ -45,7 +45,7 @@ def folder(tmp_path_factory):
 
 
 def run(folder, allowed, *arguments):
-    """Run a command that may have so many files open."""
+    """Run a command with a limit on open files."""
     code = "import sys; from batchfiles.cli.main import run; sys.argv[0] = 'batchfiles'; run()"
     limits = (allowed, resource.getrlimit(resource.RLIMIT_NOFILE)[1])
     found = subprocess.run(
@@ -91,7 +91,7 @@ def test_few_descriptors_give_the_same_as_many(folder, name):
 
 
 def test_a_retry_beside_each_of_many_parts_keeps_no_file_open(folder, tmp_path):
-    """A line of each part waits in a file of its own, and a joined table is divided by parts."""
+    """A line of each part waits in its own file, and a joined table is divided by parts."""
     for number in range(FILES):
         part = tmp_path / f"part-{number:05}.jsonl"
         part.write_text(request(2 * number) + request(2 * number + 1))
@@ -109,7 +109,7 @@ def test_a_retry_beside_each_of_many_parts_keeps_no_file_open(folder, tmp_path):
 
 
 def test_files_are_closed_in_the_order_in_which_they_were_opened(tmp_path, monkeypatch):
-    """And opened again when somebody asks for them; a file that is gone is an error of that file."""
+    """They are reopened on demand; a missing file is an error of that file."""
     files = []
     for number in range(5):
         path = tmp_path / str(number)

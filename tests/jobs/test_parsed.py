@@ -130,7 +130,7 @@ OTHER = {"type": "object", "properties": {"title": {"type": "string"}, "copies":
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_answers_that_were_asked_for_something_else_are_no_errors(tmp_path: Path, workers: int) -> None:
-    """A batch may mix schemas, prose and tools: other answers are null and counted, and nobody pays for them again."""
+    """A batch may mix schemas, prose and tools: other answers are null and counted, and are not paid for again."""
     turned = dict(reversed(BOOK.items()))
     requests = put(
         tmp_path / "requests.jsonl",
@@ -187,7 +187,7 @@ def test_a_named_schema_is_for_all_answers_that_fit_it(tmp_path: Path) -> None:
 )
 @pytest.mark.parametrize("escaped", [False, True])
 def test_the_schema_is_found_wherever_services_take_it(tmp_path: Path, body: dict[str, Any], escaped: bool) -> None:
-    """Together and Fireworks put it into `response_format` itself, vLLM beside it; a key may be written with escapes."""
+    """Together and Fireworks put it into `response_format` itself, vLLM next to it; a key may be written with escapes."""
     line = request("a", **body)
     if escaped:
         line = line.replace(b"json", rb"\u006ason").replace(b"schema", rb"s\u0063hema")
@@ -228,7 +228,7 @@ FENCED = {
 @pytest.mark.parametrize("name", FENCED)
 @pytest.mark.parametrize("value", ['{"title": "Map", "copies": 1}', '{\n "title": "A ``` b\\n```\\n",\n "copies": null\n}'])
 def test_one_fenced_block_is_read(tmp_path: Path, name: str, value: str) -> None:
-    """Models wrap JSON in Markdown whatever one asks; `text` keeps it as it came, and how often is counted."""
+    """Models wrap JSON in Markdown against the instructions; `text` keeps it unchanged, and it is counted."""
     form, is_fenced = FENCED[name]
     text = form.replace("{}", value)
     requests = put(tmp_path / "requests.jsonl", asking("a"), asking("b"))

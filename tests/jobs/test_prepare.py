@@ -349,6 +349,9 @@ def test_a_template_file_that_is_none_is_named(tmp_path):
     (tmp_path / "list.json").write_text("[]")
     with pytest.raises(ValueError, match=r"list\.json: the template is JSON, but no object"):
         made(NULLS, tmp_path / "list.json")
+    (tmp_path / "lines.jsonl").write_text('{"url": "/u"}\n{"url": "/u"}\n')  # it was told that its newlines are missing
+    with pytest.raises(ValueError, match=r"lines\.jsonl: holds several JSON objects, and a template is one"):
+        made(NULLS, tmp_path / "lines.jsonl")
 
 
 @pytest.mark.parametrize("value", ["NaN", '"\\ud83d"', "1e999"])
@@ -566,7 +569,7 @@ def test_a_column_in_single_braces_is_refused(text):
 
 
 def test_single_braces_around_other_words_are_text():
-    """JSON in a prompt has braces of its own, and so have names that are named rightly besides."""
+    """JSON in a prompt has braces too, and so have names that are also used correctly."""
     for text in ('Answer as {"answer": …}: {{question}}', "{answer}: {{question}}", "{question} is {{question}}"):
         body = {"model": "m", "messages": [{"role": "user", "content": text}]}
         assert len(made(QUESTIONS, body, url=CHAT_URL)) == 2

@@ -179,7 +179,7 @@ def test_a_price_that_is_none(text: str) -> None:
 
 
 def test_parts_with_a_price_of_their_own() -> None:
-    """Cache writes cost more than other input, sound more than text; without a price of their own they cost the same."""
+    """Cache writes cost more than other input, audio more than text; without their own price they cost the same."""
     price = Price(
         Decimal(2), Decimal(8), Decimal("0.5"), cache_write=Decimal("2.5"), audio_input=Decimal(40), audio_output=Decimal(80)
     )
@@ -280,7 +280,7 @@ def test_tiers_and_cache_writes_of_the_package() -> None:
     [("azure", "gpt-4o-mini"), ("together", "meta-llama/Llama-3.3-70B-Instruct-Turbo"), (None, "text-embedding-3-small")],
 )
 def test_where_the_package_knows_no_price_for_batches_it_is_the_standard_price(provider: str | None, model: str) -> None:
-    """It would give the full price without a word; here that is said, and a discount of the user's is taken off."""
+    """It silently returns the full price; here this is reported, and the user's discount is subtracted."""
     found = GenaiPrices(provider).find(model)
     assert found is not None
     assert (found.is_standard, found.price.is_batch_price) == (True, False)
@@ -292,7 +292,7 @@ def test_a_prefix_names_the_provider_and_an_unknown_model_has_no_price() -> None
     prices = GenaiPrices()
     assert prices.find("openai/gpt-5").name == "openai/gpt-5"
     assert prices.find("no-such-model") is None
-    with pytest.raises(ValueError, match="genai-prices knows no provider 'nobody'"):
+    with pytest.raises(ValueError, match="genai-prices has no provider 'nobody'"):
         GenaiPrices("nobody")
 
 

@@ -109,7 +109,7 @@ def test_a_request_without_a_row_is_left_out(
 
 
 def test_only_missing_takes_rows_that_say_missing(batch: Path, joined: pa.Table, tmp_path: Path) -> None:
-    """And no request of which the table says nothing."""
+    """But no request without a row in the table."""
     pq.write_table(joined.filter(pc.field("outcome").isin(["failed", "missing"])), tmp_path / "some.parquet")
     written, report = retried(batch, tmp_path / "some.parquet", only=["missing"])
     assert (written, report.not_in_table, report.unmatched) == (["lost"], 8, ())
@@ -139,7 +139,7 @@ def test_a_table_without_rows_writes_nothing(batch: Path, joined: pa.Table, tmp_
 def test_parts_without_rows_in_the_table_are_left_out(tmp_path: Path) -> None:
     """Only part a had a failure, so that the filtered table names no other part; that was an error."""
     for part, lines in (("a", [success("1"), failure("2", 500)]), ("b", [success("1"), success("2")])):
-        put(tmp_path / "parts" / f"{part}.jsonl", request("1"), request("2"))
+        put(tmp_path / "parts" / f"{part}.jsonl", request("1", seed=ord(part)), request("2", seed=ord(part)))
         put(tmp_path / "parts" / f"{part}_output.jsonl", *lines)
     table = batchfiles.join(tmp_path / "parts").to_arrow()
     pq.write_table(table.filter(pc.field("outcome") == "failed"), tmp_path / "failed.parquet")
@@ -150,7 +150,7 @@ def test_parts_without_rows_in_the_table_are_left_out(tmp_path: Path) -> None:
 
 
 def test_rows_without_a_request_file_are_not_passed_over(batch: Path, joined: pa.Table, tmp_path: Path) -> None:
-    """A row that another program added has no `input_source`; it was dropped without a word."""
+    """A row that another program added has no `input_source`; it was dropped silently."""
     names = pa.array([None if each == "down" else "requests.jsonl" for each in joined["custom_id"].to_pylist()], pa.string())
     pq.write_table(changed(joined, input_source=names), tmp_path / "table.parquet")
     assert retried(batch, tmp_path / "table.parquet")[0] == ["slow", "down", "late", "lost"]
@@ -337,6 +337,38 @@ def test_the_command_says_what_is_not_in_the_table(batch: Path, joined: pa.Table
     assert "8 requests not in the table, and left out" in err
 
 
+@pytest.mark.parametrize(
+    ("conditions", "code"),
+    [
+        ("not_in_table", 1),
+        ("not_in_table>8", 0),
+        ("not_in_table>50%,written>4", 1),
+        ("malformed,unknown_results", 0),
+        ("notes", 2),
+    ],
+)
+def test_fail_on_makes_an_exit_code_of_what_is_counted(
+    batch: Path, joined: pa.Table, tmp_path: Path, capsys: Any, conditions: str, code: int
+) -> None:
+    """A filtered table hides requests from a nightly retry: the file is written, and the scheduler hears of it."""
+    filter_with_pyarrow(joined, tmp_path / "failed.parquet")
+    output = tmp_path / "again.jsonl"
+    arguments = [str(batch / "requests.jsonl"), str(tmp_path / "failed.parquet"), "-o", str(output), "--fail-on", conditions]
+    assert exit_code(["retry", *arguments]) == code
+    assert output.exists() == (code != 2)
+    assert ("fail-on: not_in_table" in capsys.readouterr().err) == (code == 1)
+
+
+def test_what_a_folder_holds_besides_is_named(batch: Path, tmp_path: Path, capsys: Any) -> None:
+    """As by join: a file that is passed over may hold the results that everybody waits for."""
+    (batch / "notes.txt").write_text("not for us")
+    arguments = ["retry", str(batch), "-o", str(tmp_path / "again.jsonl"), "--json", "--fail-on", "not_read"]
+    assert exit_code(arguments) == 1
+    out, err = capsys.readouterr()
+    assert (json.loads(out)["not_read"], json.loads(out)["examples"]) == (1, {"not_read": [str(batch / "notes.txt")]})
+    assert f"not read: {batch / 'notes.txt'}" in err
+
+
 def rewrite_with_pandas(table: pa.Table, path: Path) -> None:
     """Through a frame of default types."""
     table.drop_columns(["category_scores"]).to_pandas().to_parquet(path)
@@ -411,3 +443,40 @@ def test_a_rewritten_table_never_sends_more_than_the_results_would(
     there = [custom_id for custom_id, keep in zip(ids, kept, strict=False) if keep]
     assert ids_in(folder / "by_table.jsonl") == [each for each in ids_in(folder / "by_results.jsonl") if each in there]
     assert report.not_in_table == len(ids) - len(there)
+
+
+@pytest.mark.parametrize("writer", ["join", "polars", "pandas", "DuckDB"])
+def test_a_table_in_jsonl_is_told_by_its_first_row(batch: Path, joined: pa.Table, tmp_path: Path, writer: str) -> None:
+    """`join -o table.jsonl` and other programs write JSONL, and `retry` said of it that no such lines are known."""
+    table = tmp_path / "table.jsonl"
+    if writer == "join":
+        batchfiles.join(batch).write(table)
+    elif writer == "polars":
+        pl.DataFrame(joined).write_ndjson(table)
+    elif writer == "pandas":
+        joined.to_pandas().to_json(table, orient="records", lines=True, date_format="iso")
+    else:
+        duckdb.sql(f"COPY joined TO '{table}'")
+    found, report = retried(batch, table)
+    assert (found, report.not_in_table) == (["slow", "down", "late", "lost"], 0)
+    lines = table.read_bytes().splitlines(keepends=True)
+    table.write_bytes(b"".join(line for line in lines if b'"expired"' in line))
+    found, report = retried(batch, table)
+    assert (found, report.not_in_table) == (["late"], 11)
+
+
+def test_rows_of_ids_that_two_request_files_have_need_their_source(tmp_path: Path) -> None:
+    """Without the column nothing says whose failure it was, and the success of Tuesday hid the failure of Monday."""
+    days = [put(tmp_path / f"{day}.jsonl", request("1", model=day), request("2", model=day)) for day in ("monday", "tuesday")]
+    put(tmp_path / "monday_output.jsonl", success("1"), failure("2", 500))
+    put(tmp_path / "tuesday_output.jsonl", success("1"), success("2"))
+    table = batchfiles.join(tmp_path).to_arrow()
+    pq.write_table(table, tmp_path / "whole.parquet")
+    report = batchfiles.retry(*days, tmp_path / "whole.parquet", output=tmp_path, only=["500"])
+    assert (report.written, [Path(file.path).name for file in report.files]) == (1, ["monday-retry-1.jsonl"])
+    pq.write_table(table.drop_columns(["input_source"]), tmp_path / "without.parquet")
+    with pytest.raises(Mismatch, match=r"the custom_id '1' is on line 1 of .*monday\.jsonl and.*has no input_source"):
+        batchfiles.retry(*days, tmp_path / "without.parquet", output=tmp_path / "retry.jsonl")
+    assert not (tmp_path / "retry.jsonl").exists()
+    report = batchfiles.retry(days[1], tmp_path / "whole.parquet", output=tmp_path / "retry.jsonl")
+    assert (report.written, report.left_out) == (0, 2)

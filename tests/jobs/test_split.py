@@ -120,7 +120,7 @@ def test_a_part_is_full_by_its_tokens(tmp_path: Path, folder: Path) -> None:
     ],
 )
 def test_tokens_are_estimated_by_a_rule_of_thumb(body: dict[str, Any], tokens: int) -> None:
-    """Texts that the model reads, by their UTF-8 bytes; lists of tokens by their length; pictures are no text."""
+    """Texts that the model reads, by their UTF-8 bytes; lists of tokens by their length; images are not text."""
     assert estimated_tokens(body) == tokens
 
 

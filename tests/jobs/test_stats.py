@@ -285,7 +285,7 @@ def test_answers_whose_counts_are_missing_or_do_not_add_up_are_counted(tmp_path:
 
 
 def test_cache_writes_and_sound_have_prices_or_are_named(tmp_path: Path) -> None:
-    """A quarter more for what is written to a cache, twenty times as much for sound: without a word it was the price of text."""
+    """A quarter more for cache writes, twenty times as much for audio: both were silently priced as text."""
     usage = {
         "prompt_tokens": 1000,
         "completion_tokens": 100,
@@ -356,3 +356,33 @@ def test_whose_prices_they_are(tmp_path: Path) -> None:
     assert found.price_sources[1].startswith("genai-prices ")
     assert found.without_price == ("x",)
     json.dumps(found.to_dict())
+
+
+@pytest.mark.parametrize("ends", [b"\n", b" \r\n"])
+def test_a_retry_file_beside_its_requests_counts_nothing_twice(tmp_path: Path, ends: bytes) -> None:
+    """It repeats lines of the requests, but for white space at their ends, which `stats` counted once more and `join` did not."""
+    lines = [request(str(number), messages=[{"role": "user", "content": "x" * 40}]) for number in range(5)]
+    put(tmp_path / "requests.jsonl", *lines)
+    alone = batchfiles.stats(tmp_path / "requests.jsonl")
+    (tmp_path / "retry.jsonl").write_bytes(ends.join([lines[3], lines[1], request("9"), b""]))
+    put(tmp_path / "retry_output.jsonl", success("3"))
+    found = batchfiles.stats(tmp_path)
+    assert (found.requests.count, found.repeated_inputs) == (6, 2)
+    assert found.requests.models[0].input_tokens == alone.requests.models[0].input_tokens
+    assert [file.lines for file in found.files] == [5, 3, 1]
+    assert found.requests.count + found.repeated_inputs == sum(file.lines for file in found.files if file.role == "inputs")
+    assert found.to_dict()["repeated_inputs"] == 2
+    assert batchfiles.join(tmp_path).report.repeated_inputs == 2
+
+
+def test_parts_of_a_campaign_are_batches_of_their_own_and_its_retries_are_not(tmp_path: Path) -> None:
+    """Equal lines in two parts are two requests; a retry file repeats requests even where its lines were changed."""
+    campaign = tmp_path / "campaign"
+    batchfiles.split(put(tmp_path / "requests.jsonl", request("1"), request("1")), folder=campaign, max_requests=1)
+    assert batchfiles.stats(campaign).requests.count == 2
+    put(campaign / "requests-00001_output.jsonl", failure("1", 500))
+    put(campaign / "requests-00002_output.jsonl", success("1"))
+    report = batchfiles.retry(campaign, output=campaign, set={"body.seed": 1})
+    assert report.written == 1
+    found = batchfiles.stats(campaign)
+    assert (found.requests.count, found.repeated_inputs) == (2, 1)

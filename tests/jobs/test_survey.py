@@ -12,7 +12,7 @@ from batchfiles.custom_ids.index import digest
 from batchfiles.jobs import survey
 from batchfiles.jobs.crew import Crew
 from batchfiles.jobs.local_file import LocalFile
-from batchfiles.jobs.stray import Stray
+from batchfiles.jobs.stray import UNTIL_NEWLINE, Stray
 from batchfiles.jobs.survey import Survey, survey_results, tasks, with_line_numbers
 from tests.jobs.wire import failure, put, success
 
@@ -61,19 +61,22 @@ def test_each_range_knows_the_number_of_its_first_line(tmp_path: Path, data: byt
 def test_lines_are_noted_once_whatever_the_ranges(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int, careful: bool
 ) -> None:
-    """With their numbers, offsets and lengths; blank lines are counted, and lines above the cap are stray."""
+    """With their numbers, offsets and lengths; blank lines are counted, and a line above the cap has the id of its beginning."""
     monkeypatch.setattr(survey, "tasks", lambda sizes, *_: tasks(sizes, size))
     lines = [success("a"), b"", failure("b"), success("x", "y" * 3_000), b"\r", success(None), b"{broken", success("a", "é")]
     path = put(tmp_path / "out.jsonl", *lines)
     found = surveyed(path, tmp_path, careful=careful, cap=1_000)
     data = path.read_bytes()
-    assert (found.lines, found.blank_lines, len(found.index)) == (8, 2, 3)
-    assert (noted(found, "a"), noted(found, "b")) == ([1, 8], [3])
-    for entry in range(3):
+    assert (found.lines, found.blank_lines, len(found.index)) == (8, 2, 4)
+    assert (noted(found, "a"), noted(found, "b"), noted(found, "x")) == ([1, 8], [3], [4])
+    for entry in range(4):
         place = found.index.place(entry)
+        if place.length == UNTIL_NEWLINE:
+            assert place.line_number == 4
+            continue
         assert data[place.offset : place.offset + place.length] == lines[place.line_number - 1]
-    assert [(place.line_number, malformed) for place, malformed in found.stray] == [(4, True), (6, False), (7, True)]
-    assert found.stray.malformed == 2
+    assert [(place.line_number, malformed) for place, malformed in found.stray] == [(6, False), (7, True)]
+    assert found.stray.malformed == 1
     assert [(finding.code, finding.line_number) for finding in found.findings] == [("line_too_long", 4)]
 
 

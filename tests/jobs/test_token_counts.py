@@ -44,7 +44,7 @@ def test_tiktoken_counts_the_texts_of_a_body(tiktoken: Any) -> None:
 
 def test_a_model_that_tiktoken_does_not_know_is_refused(tiktoken: Any) -> None:
     """A guess would be no better than the rule of thumb."""
-    with pytest.raises(ValueError, match="no encoding for the model 'llama': name one, as in 'tiktoken:o200k_base'"):
+    with pytest.raises(ValueError, match="no encoding for the model 'llama': name one, such as 'tiktoken:o200k_base'"):
         token_counter("tiktoken")({"model": "llama", "input": "a"})
 
 
@@ -124,7 +124,7 @@ MEDIA = {
 
 @pytest.mark.parametrize("part", MEDIA.values(), ids=MEDIA)
 def test_pictures_sound_and_files_count_nothing_by_their_place(part: dict[str, Any]) -> None:
-    """0.4 MB of sound counted as 136,539 tokens, because its base64 does not begin with `data:`."""
+    """0.4 MB of audio counted as 136,539 tokens, because its base64 does not begin with `data:`."""
     count = token_counter("estimate")
     assert count({"messages": [{"role": "user", "content": [part]}]}) < 30
     assert count({"input": [{"role": "user", "content": [part]}]}) < 30

@@ -234,7 +234,7 @@ def test_a_repeated_id_is_named_with_both_places():
         (5, 1, "a"),
     ]
     assert repeated[0].first_path == repeated[0].path == "<stream>"
-    assert "'a' stands on line 1 already" in repeated[0].message
+    assert "'a' is already on line 1" in repeated[0].message
 
 
 def test_ids_are_compared_decoded():
@@ -430,7 +430,7 @@ def test_line_ends_of_windows_and_separators_in_texts_are_no_line_ends():
 
 
 def test_a_compressed_file_is_read(tmp_path):
-    """Its size is that of its content; `submit` sends it under the name that it has uncompressed, so its name is no warning."""
+    """Its size is that of its content; `submit` sends it under its uncompressed name, so its name gives no warning."""
     data = file_of(chat("1"), chat("2")).read()
     path = tmp_path / "requests.jsonl.gz"
     path.write_bytes(gzip.compress(data))
@@ -798,7 +798,7 @@ def test_a_complete_last_line_without_its_newline_is_information(end):
 
 @pytest.mark.parametrize("lost", [2, 3, 10, 60])
 def test_a_last_line_that_was_cut_is_a_warning(lost):
-    """It is broken JSON besides."""
+    """It is also broken JSON."""
     data = file_of(chat("1"), chat("2")).read()[:-lost]
     assert [(each.severity, each.code) for each in validate(io.BytesIO(data)).findings] == [
         ("warning", "missing_newline"),
@@ -833,7 +833,7 @@ def test_a_mistake_in_any_message_is_one_group():
 
 
 def test_files_codes_and_severities_have_groups_of_their_own(tmp_path):
-    """Nothing is put together that has to be mended apart."""
+    """Only findings with the same fix are grouped."""
     for name in ("a.jsonl", "b.jsonl"):
         (tmp_path / name).write_bytes(file_of(chat("1", n=0), chat("2", n=None, tools=None), chat("3", n="x")).read())
     groups = validate(tmp_path).groups

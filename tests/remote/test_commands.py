@@ -166,7 +166,7 @@ def test_who_is_not_allowed_is_told_so(tmp_path: Path, run: Run) -> None:
     ],
 )
 def test_names_hold_neither_keys_nor_options(url: str, shown: str) -> None:
-    """But for what names a container or an account of Azure's. What is no URL of ours is a path, or named by its scheme."""
+    """Except for the names of Azure's containers and accounts. Other text is a path, or named by its scheme."""
     assert shown_name(url) == shown
     assert "secret" not in repr(parse_url(url))
 

@@ -217,7 +217,7 @@ def test_an_existing_file_is_refused_before_the_block(tmp_path):
     """Hours of work must not end in a refusal."""
     path = tmp_path / "f"
     path.write_bytes(OLD)
-    with pytest.raises(OutputExists, match="exists already; choose another name or say force"), atomic_file(path):
+    with pytest.raises(OutputExists, match="exists already: choose another name, or use --force"), atomic_file(path):
         pytest.fail("the block must not begin")
     assert path.read_bytes() == OLD
 
@@ -329,7 +329,7 @@ def test_a_named_pipe_is_written_not_replaced(tmp_path):
 @pytest.mark.parametrize("force", [False, True])
 @pytest.mark.parametrize("make", [atomic_file, atomic_folder])
 def test_links_in_a_circle_are_an_error_of_the_file(tmp_path, make, force):
-    """It was a RuntimeError of pathlib's, and so a bug to whoever saw it."""
+    """It was a RuntimeError of pathlib, which looked like a bug."""
     (tmp_path / "a").symlink_to("b")
     (tmp_path / "b").symlink_to("a")
     for target in (tmp_path / "a", tmp_path / "a" / "inside"):

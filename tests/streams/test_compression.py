@@ -11,7 +11,8 @@ import pyarrow as pa
 import pytest
 
 from batchfiles.errors import BatchFilesError, Mismatch, TruncatedFile
-from batchfiles.streams.compression import Xxh64, compressed, compression_of, compression_of_name, decompressed
+from batchfiles.streams.compression import compressed, compression_of, compression_of_name, decompressed
+from batchfiles.streams.zstd import Xxh64
 
 
 def zstd(data):
@@ -101,7 +102,7 @@ FLIPS = int(os.environ.get("BATCHFILES_TEST_FLIPS", "2000"))
 
 @pytest.mark.parametrize("name", COMPRESS)
 def test_a_flipped_bit_in_a_file_of_ours_is_an_error_or_harmless(name):
-    """Written by pyarrow alone, zstd has no checksum: 1,336 of 1,436 flipped bits were read as other text, and nobody noticed.
+    """Written by pyarrow alone, zstd has no checksum: 1,336 of 1,436 flipped bits were read as other text without an error.
 
     The magic bytes count too: without them the file would be text, if its name did not say otherwise.
     """
@@ -285,7 +286,7 @@ WITH_DICTIONARY = bytes.fromhex("28b52ffd21d204210000") + b"abcd"
 
 @pytest.mark.parametrize(("data", "words"), [(LARGE_WINDOW, "zstd -d --long=31"), (WITH_DICTIONARY, "zstd -d -D")])
 def test_whole_data_that_is_not_read_here_is_not_called_damaged(data, words):
-    """The user is told how to decompress it."""
+    """The error explains how to decompress it."""
     found, error = read(data)
     assert found == b""
     assert words in str(error)
@@ -336,7 +337,7 @@ def test_text_that_begins_like_another_kind_is_text(text):
 @pytest.mark.parametrize("outer", COMPRESS)
 @pytest.mark.parametrize("inner", COMPRESS)
 def test_what_was_compressed_twice_is_called_so(outer, inner):
-    """The inner bytes were taken for lines."""
+    """The inner bytes were read as lines."""
     with pytest.raises(Mismatch, match=f"the {outer} data holds {inner} data once more"):
         read(COMPRESS[outer](COMPRESS[inner](DATA)))
 

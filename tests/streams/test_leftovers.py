@@ -86,7 +86,7 @@ def mark(machine: str, boot: str, process: int, start: int) -> str:
 
 
 def test_only_what_is_surely_dead_is_removed(tmp_path: Path) -> None:
-    """Another machine's, a container's and a live process's files stay, and so does whatever has another name."""
+    """Another machine's, a container's and a live process's files stay, and so do files with other names."""
     machine, boot = leftovers._machine()
     other = "000000" if machine != "000000" else "000001"
     own = leftovers._start_of(os.getpid()) or 0

@@ -83,7 +83,7 @@ def test_room_for_a_copy_is_asked_for_before_it_is_begun(tmp_path, monkeypatch, 
     monkeypatch.setattr(spool.shutil, "disk_usage", lambda _: room)
     (tmp_path / "temporary").mkdir()
     with Spool(tmp_path / "temporary") as temporary:
-        with pytest.raises(FileError, match=r"f: there is no room for a plain copy of it in .*temporary, .*--temp-dir") as caught:
+        with pytest.raises(FileError, match=r"f: no room for a plain copy of it in .*temporary, .*--temp-dir") as caught:
             temporary.local(Source("f", path=path))
         assert caught.value.errno == 28
         assert list(temporary.path.iterdir()) == []

@@ -34,7 +34,7 @@ def generated(chance):
     scheme = chance.choice(SCHEMES)
     host = chance.choice(["bucket", "my-bucket", "account.dfs.core.windows.net", "host:9000", "[::1]", ""])
     path = chance.choice(["x.jsonl", "a/b/x.jsonl.gz", "t.parquet", "", "user@example.com/x.jsonl", "a b.jsonl", "t.csv"])
-    if scheme == "file":  # behind three slashes stands a path, and no secret
+    if scheme == "file":  # after three slashes comes a path, not a secret
         slashes = chance.choice(["://", ":/"])
     user = chance.choice(["AKIA12345", "user", "", "user%40home"])
     if chance.random() < 0.2 and scheme != "file":

@@ -241,7 +241,7 @@ def test_a_result_and_the_missing_one_have_a_cell_for_every_column() -> None:
 def test_a_moderation_with_fewer_results_than_texts_is_counted(
     tmp_path: Path, texts: Any, results: int, short: int, surplus: int
 ) -> None:
-    """One result for two texts says nothing about the second; the parts of one message have one result."""
+    """One result for two texts does not cover the second; the parts of one message have one result."""
     verdict = {"flagged": False, "categories": {"hate": False}, "category_scores": {"hate": 0.1}}
     body = {"id": "m", "model": "mod-1", "results": [verdict] * results}
     without_scores = {**body, "results": [{"flagged": True}] * results}

@@ -54,7 +54,7 @@ CELLS = st.lists(QUOTED | st.sampled_from([("", False), ("NA", False)]), min_siz
 
 @given(rows=st.lists(CELLS, min_size=1, max_size=4), width=st.integers(2, 5))
 def test_quotes_tell_an_empty_text_from_a_null(rows: list[Any], width: int, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Whatever stands in the other cells of the record: quotes, commas, line ends."""
+    """With any content in the other cells of the record: quotes, commas, line ends."""
     path = tmp_path_factory.mktemp("csv") / "t.csv"
     rows = [[row[number % len(row)] for number in range(width)] for row in rows]
     lines = [",".join(f'"{text.replace(chr(34), chr(34) * 2)}"' if quoted else text for text, quoted in row) for row in rows]
@@ -70,6 +70,7 @@ def test_words_for_null_among_numbers_are_a_warning(tmp_path: Path, capsys: pyte
     template = {"model": "m", "max_tokens": "{{budget}}", "input": "{{note}}"}
     output = tmp_path / "r.jsonl"
     options: dict[str, Any] = {"template": template, "url": "/v1/responses", "id": "{{id}}", "force": True}
+    options["limits"] = batchfiles.NONE
     report = batchfiles.prepare(tmp_path / "t.csv", output, null="null", **options)
     [finding] = report.findings
     assert (finding.code, finding.severity, finding.path) == ("null_word", "warning", str(tmp_path / "t.csv"))
@@ -89,7 +90,7 @@ def test_words_for_null_among_numbers_are_a_warning(tmp_path: Path, capsys: pyte
         "{{id}}",
         "--force",
     ]
-    arguments += ["--url", "/v1/responses", "--null", "null"]
+    arguments += ["--url", "/v1/responses", "--null", "null", "--limits", "none"]
     assert exit_code(["prepare", *arguments]) == 0
     assert "--csv-null NA" in capsys.readouterr().err
     assert exit_code(["prepare", *arguments, "--csv-null", "NA"]) == 0

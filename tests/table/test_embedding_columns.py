@@ -98,7 +98,7 @@ def test_base64_and_floats_are_the_same_vector(tmp_path: Path) -> None:
 @pytest.mark.parametrize("dimensions", [None, 2])
 @pytest.mark.parametrize("order", ["vectors first", "vectors last"])
 def test_a_request_without_a_vector_has_a_row(tmp_path: Path, dimensions: int | None, order: str) -> None:
-    """Missing, failed, expired, malformed, or answered with words, which is no response: its vector is null."""
+    """Missing, failed, expired, malformed, or answered with text, which is `no_response`: its vector is null."""
     inputs = [ask(name) for name in ("missing", "failed", "expired", "malformed", "words")]
     inputs.insert(0 if order == "vectors first" else 5, ask("vector"))
     lines = [
@@ -160,7 +160,7 @@ def test_a_vector_that_can_not_be_read_keeps_its_body(tmp_path: Path, value: Any
 
 
 def test_an_answer_without_vectors_is_a_row_without_a_vector(tmp_path: Path) -> None:
-    """An empty list of them is no response, and no reason to drop the request."""
+    """An empty list of them is `no_response`, and the request keeps its row."""
     (row,) = joined(tmp_path, [ask("a", [])], [vectors("a")])
     assert (row["custom_id"], row["outcome"], row["embedding"], row["total_tokens"]) == ("a", "no_response", None, 4)
 
@@ -205,7 +205,7 @@ HALVES = "ADgAtAAwADw="
 def test_the_encoding_is_what_the_request_asked_for(
     tmp_path: Path, asked: dict[str, Any], sent: Any, vector: list[float], request_bodies: str
 ) -> None:
-    """With `embed_dtype` vLLM writes float16, and nothing in the answer says so."""
+    """With `embed_dtype` vLLM writes float16, and the answer does not state it."""
     inputs = [ask("plain"), ask("a", **asked), ask("b", **asked)]
     lines = [vectors("b", sent), vectors("a", sent), vectors("plain", [5.0])]
     job = joined(tmp_path, inputs, lines, request_bodies=request_bodies)
@@ -316,7 +316,7 @@ def test_texts_and_vectors_are_compared_by_index(
 
 
 def test_two_vectors_for_one_text_are_none(tmp_path: Path) -> None:
-    """Which one it is, nobody knows; twice the same one is that one. Both are counted, and the key stays one."""
+    """The right one is unknown; two equal ones are one vector. Both are counted, and the key stays unique."""
     line = json.loads(vectors("a", [1.0], [2.0], [3.0]))
     data = line["response"]["body"]["data"]
     data[1]["index"] = 0
@@ -331,7 +331,7 @@ def test_two_vectors_for_one_text_are_none(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("key", ["dimensions", "output_dimension"])
 def test_a_vector_of_other_dimensions_is_counted(tmp_path: Path, key: str) -> None:
-    """It stays in the table: whether it is of use, somebody else must say."""
+    """It stays in the table: the user decides whether it is useful."""
     inputs = [ask(custom_id, **{key: 2}) for custom_id in "abc"]
     lines = [vectors("a", [1.0, 2.0]), vectors("b", [1.0]), vectors("c", packed(1.0, 2.0, 3.0))]
     job = joined(tmp_path, inputs, lines)
@@ -341,7 +341,7 @@ def test_a_vector_of_other_dimensions_is_counted(tmp_path: Path, key: str) -> No
 
 
 def test_a_failed_request_is_one_row_whatever_it_asked_for(tmp_path: Path) -> None:
-    """There is no answer that could be short."""
+    """Without an answer nothing can be short."""
     job = joined(tmp_path, [ask("a", ["one", "two"]), ask("b", ["one", "two"])], [failure("a")])
     assert [(row["custom_id"], row["embedding_index"]) for row in job] == [("a", None), ("b", None)]
     assert job.report.short == 0

@@ -1,4 +1,4 @@
-"""What the page of engines says of those that can be installed quickly: each reads all columns of a table of ours."""
+"""The engines of the page that can be installed quickly: each reads all columns of our tables."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def plain(value: Any) -> Any:
 
 
 def pairs(value: Any) -> Any:
-    """Return a map as a list of pairs, whatever an engine makes of one."""
+    """Return a map as a list of pairs, from any engine's form."""
     if isinstance(value, dict):
         return [list(each) for each in value.items()]
     if value and isinstance(value[0], dict):
@@ -120,7 +120,7 @@ def test_an_engine_reads_every_column_as_the_page_says(table: Path, engine: str)
 
 
 def test_pandas_cannot_write_the_map_column(table: Path, tmp_path: Path) -> None:
-    """It reads lists of pairs, which are no Arrow type; without the column it writes the table."""
+    """It reads lists of pairs, which are not an Arrow type; without the column it writes the table."""
     frame = pd.read_parquet(table)
     with pytest.raises((pa.ArrowException, TypeError, ValueError)):
         frame.to_parquet(tmp_path / "back.parquet")
@@ -172,6 +172,6 @@ def test_the_page_names_each_column_that_retry_reads() -> None:
     """So that a program may keep these and drop the others."""
     from batchfiles.jobs.verdicts import COLUMNS
 
-    sentence = re.search(r"It reads the columns(.*?), each by what it means", PAGE.read_text(), re.DOTALL)
+    sentence = re.search(r"It reads the columns(.*?), in any type", PAGE.read_text(), re.DOTALL)
     assert sentence is not None
     assert set(re.findall(r"`(\w+)`", sentence[1])) == set(COLUMNS)

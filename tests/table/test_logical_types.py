@@ -43,7 +43,8 @@ def cells_of(table: pa.Table) -> list[Any]:
 
 def prepared(table: Any, tmp_path: Path, custom_id: str = "{{id}}") -> list[tuple[str, Any]]:
     """Return the id and the text of each request that is made of a table."""
-    batchfiles.prepare(table, tmp_path / "made.jsonl", template=BODY, url="/v1/chat/completions", id=custom_id, force=True)
+    made = tmp_path / "made.jsonl"
+    batchfiles.prepare(table, made, template=BODY, url="/v1/chat/completions", id=custom_id, force=True, limits=batchfiles.NONE)
     lines = map(json.loads, (tmp_path / "made.jsonl").read_bytes().splitlines())
     return [(line["custom_id"], line["body"]["messages"][0]["content"]) for line in lines]
 
@@ -90,7 +91,7 @@ def test_ids_of_a_uuid_column_are_its_texts(tmp_path: Path) -> None:
 
 
 def test_types_without_a_text_are_refused_by_name(of_duckdb: Path, tmp_path: Path) -> None:
-    """An interval of Parquet is twelve bytes; whoever does not use the column is not bothered."""
+    """An interval of Parquet is twelve bytes; it is an error only if the column is used."""
     pq.write_table(pa.table({"x": [1]}), tmp_path / "x.parquet")
     with pytest.raises(Mismatch, match=r"d\.parquet: column 'span' is of type INTERVAL, which has no text: convert or remove"):
         rows_of(of_duckdb)
@@ -298,12 +299,19 @@ def test_narrow_floats_in_prompts(tmp_path: Path) -> None:
 
 
 def test_categories_of_polars(tmp_path: Path) -> None:
-    """A dictionary of views, which pyarrow does not cast, was refused; within lists and structs, and beside results too."""
+    """A dictionary of views, which pyarrow does not cast, was refused; within lists and structs, and in `--with` too."""
     categories = pl.DataFrame({"id": ["a", "b"], "value": ["x", None]}).with_columns(pl.col("value").cast(pl.Categorical))
     enums = categories.with_columns(pl.col("value").cast(pl.String).cast(pl.Enum(["x", "y"])))
     for frame in (categories, enums):
         batchfiles.prepare(
-            frame, tmp_path / "r.jsonl", template=BODY, url="/v1/chat/completions", id="{{id}}", force=True, null="null"
+            frame,
+            tmp_path / "r.jsonl",
+            template=BODY,
+            url="/v1/chat/completions",
+            id="{{id}}",
+            force=True,
+            null="null",
+            limits=batchfiles.NONE,
         )
         assert [row["value"] for row in rows_of(frame)] == ["x", None]
         nested = frame.select(pl.col("value").implode().alias("list"), pl.struct("value").implode().alias("structs"))

@@ -48,7 +48,7 @@ def expected(text: str) -> list[str]:
 
 @pytest.mark.parametrize(("table", "text"), [("requests", f"{REQUESTS}, {SINCE_2}"), ("embeddings", EMBEDDINGS)])
 def test_the_columns_are_pinned(table: str, text: str) -> None:
-    """Names, types and order of version 1, and behind them what later versions appended."""
+    """Names, types and order of version 1, followed by the columns of later versions."""
     assert described(schema(table)) == expected(text)
     assert SCHEMA_VERSION == 2
 

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
 import socket
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import httpx2
 import pytest
+
+from batchfiles.testing import QUIRKS, Fault, Faults, Quirks
+from batchfiles.testing.__main__ import main
+from batchfiles.testing.options import faults_of, parser, quirks_of
 
 COMMAND = [sys.executable, "-m", "batchfiles.testing"]
 WITHOUT = (
@@ -110,12 +116,134 @@ def test_a_busy_port_is_one_sentence() -> None:
     assert (done.returncode, done.stdout, done.stderr) == (3, "", f"batchfiles.testing: {words}\n")
 
 
-@pytest.mark.parametrize("option", [("--port", "65536"), ("--port", "http"), ("--stage-seconds", "-1")])
-def test_wrong_usage_is_said_and_ends_with_2(option: tuple[str, str]) -> None:
-    """As in every command."""
-    done = subprocess.run([*COMMAND, *option], capture_output=True, text=True, check=False)
-    assert done.returncode == 2
-    assert option[0] in done.stderr.splitlines()[-1]
+def test_it_plays_an_odd_service_with_failures(tmp_path: Path) -> None:
+    """A whole run against it accounts for every request; the same seed hits the same ones, another one others."""
+    pytest.importorskip("httpx2")
+    body = {"model": "m", "messages": [{"role": "user", "content": "Why?"}]}
+    lines = [{"custom_id": f"r{n}", "method": "POST", "url": "/v1/chat/completions", "body": body} for n in range(200)]
+    text = "".join(json.dumps(line) + "\n" for line in lines)
+    odd = ["--statuses", "expired=EARLY_STOPPED", "--odd-values", "--no-last-newline", "--redirect-contents", "307"]
+    shares = ["--fail", "10%", "--expire", "0.05", "--drop", "5%", "--delay", "0.01"]
+    faults = ["--fault", "batches.retrieve:1=html,status=504", "--fault", "files.content:1=cut,after=100"]
+    run = [sys.executable, "-c", "from batchfiles.cli.main import run; run()", "run", "requests.jsonl", "--retries", "0"]
+
+    def outcomes(seed: str) -> list[str]:
+        folder = tmp_path / f"{seed}-{len(list(tmp_path.iterdir()))}"
+        folder.mkdir()
+        (folder / "requests.jsonl").write_text(text)
+        table = folder / "table.jsonl"
+        command = [*COMMAND, *odd, *shares, *faults, "--seed", seed, *run, "-o", table.name]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder)
+        assert table.exists(), done.stderr
+        return [json.loads(line)["outcome"] for line in table.read_text().splitlines()]
+
+    first = outcomes("1")
+    counts = Counter(first)
+    assert counts.keys() == {"succeeded", "failed", "expired", "missing"}
+    assert 8 <= counts["failed"] <= 35
+    assert first == outcomes("1")
+    assert first != outcomes("2")
+
+
+def parsed(*options: str) -> tuple[Quirks, Faults]:
+    """Read options as the command does."""
+    found = parser().parse_args(options)
+    return quirks_of(found), faults_of(found)
+
+
+def test_every_quirk_is_an_option_with_its_words() -> None:
+    """With its own name, in hyphens; the help describes it."""
+    told = " ".join(parser().format_help().split())
+    for name, words in QUIRKS.items():
+        assert f"--{name.replace('_', '-')} " in told
+        assert " ".join(words.replace("`", "").split()) in told
+    assert parsed()[0] == Quirks()
+
+
+def test_the_help_fits_a_terminal_of_80_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The text around the options had 120 columns, and broke in the middle of words."""
+    monkeypatch.setenv("COLUMNS", "80")
+    assert max(map(len, parser().format_help().splitlines())) < 80
+
+
+@pytest.mark.parametrize(
+    ("options", "quirks"),
+    [
+        (["--fail", "2%", "--expire", "0.01", "--drop", "100%", "--seed", "7"], None),
+        (["--fail", "2%", "--expire", "0.01", "--drop", ".5%"], Quirks(fail=0.02, expire=0.01, drop=0.005)),
+        (["--seed", "7", "--delay", "0.2"], Quirks(seed=7, delay=0.2)),
+        (["--pending-files", "5", "--broken-files"], Quirks(pending_files=5.0, broken_files=True)),
+        (["--missing", "a,b", "--failing", "c=429,d=400"], Quirks(missing={"a", "b"}, failing={"c": 429, "d": 400})),
+        (
+            ["--statuses", "completed=succeeded,failed=JOB_STATE_FAILED", "--status-key", "state"],
+            Quirks(statuses={"completed": "succeeded", "failed": "JOB_STATE_FAILED"}, status_key="state"),
+        ),
+        (["--gone-files", "error", "--error-form", "detail"], Quirks(gone_files={"error"}, error_form="detail")),
+        (["--redirect-contents", "302", "--ignore-after"], Quirks(redirect_contents=302, ignore_after=True)),
+        (["--completion-windows", "24h,7d"], Quirks(completion_windows={"24h", "7d"})),
+        (["--required-headers", "X-Team=atlas"], Quirks(required_headers={"X-Team": "atlas"})),
+        (["--required-query", "api-version=2024=1"], Quirks(required_query={"api-version": "2024=1"})),
+        (["--expire-after", "0", "--enqueued-requests", "0"], Quirks(expire_after=0, enqueued_requests=0)),
+    ],
+)
+def test_options_set_quirks(options: list[str], quirks: Quirks | None) -> None:
+    """Shares as per cent or as parts of one; lists with commas; pairs with an equals sign."""
+    if quirks is None:
+        with pytest.raises(ValueError, match="more than all requests"):
+            parsed(*options)
+        return
+    assert parsed(*options)[0] == quirks
+
+
+def test_a_script_of_faults_is_read() -> None:
+    """One call, some calls, or all of a kind; in addition to random faults."""
+    options = [
+        "--fault",
+        "batches.retrieve:2-4=html,status=504",
+        "--fault",
+        "files.create=drip,pause=0.5",
+        "--fault",
+        "live:1=lost",
+    ]
+    _, faults = parsed(*options)
+    assert [faults.next("batches.retrieve") for _ in range(5)] == [None, *[Fault("html", status=504)] * 3, None]
+    assert [faults.next("files.create") for _ in range(2)] == [Fault("drip", pause=0.5)] * 2
+    assert [faults.next("live") for _ in range(2)] == [Fault("lost"), None]
+    _, by_chance = parsed("--faults-by-chance", "3", "--fault", "live:2=lost")
+    alone = Faults.by_chance(3)
+    assert [by_chance.next("files.list") for _ in range(40)] == [alone.next("files.list") for _ in range(40)]
+    assert [by_chance.next("live") for _ in range(2)][1] == Fault("lost")
+
+
+@pytest.mark.parametrize(
+    ("option", "reason"),
+    [
+        (("--port", "65536"), "65536 is not a port: they go from 0 to 65535"),
+        (("--port", "http"), "'http' is not a number >= 0"),
+        (("--stage-seconds", "-1"), "'-1' is not a number >= 0"),
+        (("--delay", "nan"), "'nan' is not a number >= 0"),
+        (("--fail", "101%"), "'101%' is more than all: write a share such as 2% or 0.02"),
+        (("--fail", "2"), "'2' is more than all: write a share such as 2% or 0.02"),
+        (("--statuses", "completed"), "'completed' is not of the form NAME=VALUE,NAME=VALUE"),
+        (("--statuses", "over=done"), "unknown value 'over' of statuses; expected validating, failed, in_progress"),
+        (("--gone-files", "input"), "unknown value 'input' of gone_files; expected output, error"),
+        (("--error-form", "xml"), "unknown value 'xml' of error_form; expected openai, detail"),
+        (("--redirect-contents", "200"), "unknown value 200 of redirect_contents; expected 301, 302, 303, 307, 308"),
+        (("--fault", "html"), "'html' is not of the form CALL=FAULT, CALL:N=FAULT or CALL:N-M=FAULT"),
+        (("--fault", "batches.make=html"), "unknown call 'batches.make'; expected files.create"),
+        (("--fault", "live=explode"), "unknown fault 'explode'; expected status"),
+        (("--fault", "live=html,code=3"), "unknown key 'code'; expected status, after, pause"),
+        (("--fault", "live:0=html"), "'live:0=html': calls are counted from 1"),
+        (("--fault", "live:4-3=html"), "'live:4-3=html': calls are counted from 1"),
+        (("--expir", "2%"), "unrecognized arguments: --expir"),
+    ],
+)
+def test_wrong_usage_is_said_and_ends_with_2(option: tuple[str, str], reason: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """As in every command, with what is expected; an option is written out."""
+    with pytest.raises(SystemExit) as end:
+        main(option)
+    assert end.value.code == 2
+    assert reason in capsys.readouterr().err.splitlines()[-1]
 
 
 @pytest.mark.parametrize("package", ["starlette", "uvicorn"])

@@ -197,6 +197,24 @@ def test_drip_sends_a_byte_at_a_time(server: Server) -> None:
     assert time.monotonic() - began >= 0.003 * len(answer.body)
 
 
+def test_drip_head_sends_the_head_a_byte_at_a_time(server: Server) -> None:
+    """The body comes at once after it."""
+    server.faults.at("files.retrieve", 1, Fault("drip_head", pause=0.003))
+    began = time.monotonic()
+    answer = ask(server, "GET", "/files/file-none")
+    assert json.loads(answer.body)["error"]["param"] == "id"
+    assert time.monotonic() - began >= 0.003 * len("HTTP/1.1 404 OK\r\ncontent-type: application/json\r\n")
+
+
+def test_hints_come_before_the_answer(server: Server) -> None:
+    """So many answers 103, and then the one that was asked for."""
+    server.faults.at("files.retrieve", 1, Fault("hints", after=3, pause=0.0))
+    found = ask(server, "GET", "/files/file-none").raw
+    assert found.count(b"HTTP/1.1 103 ") == 3
+    assert found.index(b"HTTP/1.1 404 ") > found.rindex(b"HTTP/1.1 103 ")
+    assert json.loads(found.rpartition(b"\r\n\r\n")[2])["error"]["param"] == "id"
+
+
 def test_no_range_sends_the_whole_file(server: Server, stored: str) -> None:
     """To who asked for a part."""
     server.faults.at("files.content", 1, Fault("no_range"))
@@ -262,9 +280,9 @@ def test_a_seed_makes_the_same_script_again() -> None:
 
 def test_what_there_is_not_is_an_error() -> None:
     """Faults and calls have names."""
-    with pytest.raises(ValueError, match="there is no fault 'explode'"):
+    with pytest.raises(ValueError, match="unknown fault 'explode'; expected status"):
         Fault("explode")
-    with pytest.raises(ValueError, match=r"there is no call 'files\.put'"):
+    with pytest.raises(ValueError, match=r"unknown call 'files\.put'"):
         Faults().at("files.put", 1, Fault("reset"))
 
 

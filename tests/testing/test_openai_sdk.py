@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import enum
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -208,3 +210,36 @@ def test_the_objects_of_the_sdk_and_ours_agree_field_by_field(sdk: openai.OpenAI
         for name in type(file).model_fields:
             if name != "object":
                 assert getattr(mine, name) == getattr(file, name), name
+
+
+def test_the_sdk_parses_what_a_model_of_pydantic_asks_for(server: Server, sdk: openai.OpenAI) -> None:
+    """Its own schemas, with references, unions, enums and dates, in chat completions and Responses; and a tool's arguments."""
+    pydantic = pytest.importorskip("pydantic")
+
+    class Kind(enum.StrEnum):
+        NOVEL = "novel"
+        ATLAS = "atlas"
+
+    class Author(pydantic.BaseModel):
+        name: str
+        born: dt.date | None
+
+    class Book(pydantic.BaseModel):
+        title: str
+        kind: Kind
+        pages: int = pydantic.Field(ge=1, le=2000)
+        price: float
+        authors: list[Author] = pydantic.Field(min_length=1)
+        sequel: Book | None
+        lent: dt.datetime
+
+    Book.model_rebuild(_types_namespace=locals())
+    messages = [{"role": "user", "content": "Which book?"}]
+    chat = sdk.chat.completions.parse(model="m", messages=messages, response_format=Book, n=2)  # type: ignore[arg-type]
+    assert [type(choice.message.parsed) for choice in chat.choices] == [Book, Book]
+    assert isinstance(sdk.responses.parse(model="m", input="Which book?", text_format=Book).output_parsed, Book)
+    tool = openai.pydantic_function_tool(Author)
+    called = sdk.chat.completions.parse(model="m", messages=messages, tools=[tool], tool_choice="required")  # type: ignore[arg-type]
+    assert isinstance(called.choices[0].message.tool_calls[0].function.parsed_arguments, Author)
+    with pytest.raises(openai.LengthFinishReasonError):
+        sdk.chat.completions.parse(model="m", messages=messages, response_format=Book, max_tokens=3)  # type: ignore[arg-type]

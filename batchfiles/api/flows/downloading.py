@@ -45,10 +45,10 @@ FRUITLESS = 6
 """Attempts in a row that brought no byte."""
 
 GONE = frozenset({400, 404, 410, 422})
-"""What services answer of a file that they don't have, or have no longer."""
+"""Statuses with which services answer for a file that they don't have, or have deleted."""
 
 REDIRECTS = 10
-"""How often an answer may point to another place; that many are followed by browsers, too."""
+"""The most redirects that are followed; browsers follow as many."""
 
 LOCK_PAUSE, LONGEST_LOCK = 0.5, 3600.0
 """Seconds between two attempts to lock a work file, and for which another download of it is waited for."""
@@ -57,15 +57,15 @@ LOCK_PAUSE, LONGEST_LOCK = 0.5, 3600.0
 def download(config: Config, batch: Batch, directory: str, policy: RetryPolicy) -> Flow[list[str]]:
     """Fetch a batch: `<batch_id>_output.jsonl`, `<batch_id>_error.jsonl`, and the batch itself as `<batch_id>.json`.
 
-    A file that is there already is left alone if it has the size that the service says; else it is fetched again. A file of
-    errors that the service has no longer costs a warning, and not the answers.
+    An existing file is kept if it has the size that the service states; otherwise it is fetched again. An error
+    file that the service has deleted gives a warning, and the answers are fetched.
 
     Returns:
         The paths of the files of results.
 
     Raises:
         IncompleteDownload: A file did not come whole, in all attempts.
-        APIError: The service said no; where it has the file of answers no longer (`GONE`), that of errors was fetched.
+        APIError: The service refused; if it has deleted the output file (`GONE`), the error file was fetched.
         FileError: The disk did.
         ValueError: The batch has an id that is none.
     """
@@ -73,48 +73,47 @@ def download(config: Config, batch: Batch, directory: str, policy: RetryPolicy) 
     paths: list[str] = []
     problem: APIError | None = None
     for kind, file_id in (("output", batch.output_file_id), ("error", batch.error_file_id)):
-        lost: APIError | None = None
-        if kind in batch.unread_files:
-            lost = APIError(f"the id of the {kind} file of {batch.id} can't be read: {batch.odd[f'{kind}_file_id']!r:.60}")
-        elif file_id is not None:
-            path = f"{directory}/{batch.id}_{kind}.jsonl"
-            lost = yield from _fetched_or_gone(config, batch, kind, file_id, path, policy)
-            if lost is None:
-                paths.append(path)
-        if lost is not None and kind == "error" and paths:
-            yield Log(logging.WARNING, str(lost))
+        path = f"{directory}/{batch.id}_{kind}.jsonl"
+        if file_id is None and kind not in batch.unread_files:
+            continue
+        missing: APIError | None = None
+        if file_id is None:
+            missing = APIError(f"the id of the {kind} file of {batch.id} can't be read: {batch.odd[f'{kind}_file_id']!r:.60}")
         else:
-            problem = problem or lost
+            try:
+                yield from download_file(config, file_id, path, policy, replace=True)
+            except APIError as error:
+                if error.status_code not in GONE:
+                    raise
+                missing = _gone(error, kind, file_id, batch.id)
+        if missing is None:
+            paths.append(path)
+        elif kind == "output" or not paths:
+            problem = problem or missing
+        else:
+            yield Log(logging.WARNING, str(missing))
     if problem is not None:
         raise problem
     yield WriteFile(f"{directory}/{batch.id}.json", json.dumps(batch.encode(), indent=2).encode() + b"\n")
     return paths
 
 
-def _fetched_or_gone(
-    config: Config, batch: Batch, kind: str, file_id: str, path: str, policy: RetryPolicy
-) -> Flow[APIError | None]:
-    """Fetch a file of a batch; returns an error that names both where the service has it no longer."""
-    try:
-        yield from download_file(config, file_id, path, policy, replace=True)
-    except APIError as error:
-        if error.status_code not in GONE:
-            raise
-        return type(error)(
-            f"the {kind} file {file_id} of {batch.id} is not at the service: {error.reason}",
-            status_code=error.status_code,
-            code=error.code,
-            param=error.param,
-            request_id=error.request_id,
-        )
-    return None
+def _gone(error: APIError, kind: str, file_id: str, batch_id: str) -> APIError:
+    """Return the same error with the names of the file and the batch."""
+    return type(error)(
+        f"the {kind} file {file_id} of {batch_id} is not at the service: {error.reason}",
+        status_code=error.status_code,
+        code=error.code,
+        param=error.param,
+        request_id=error.request_id,
+    )
 
 
 def download_file(config: Config, file_id: str, path: str, policy: RetryPolicy, *, replace: bool = False) -> Flow[None]:
     """Fetch one file to a path, unless it is there.
 
     What has come of it so far stands beside it, as `<path>.part`, and what is known of it as `<path>.part.json`: another process
-    goes on from there. One that is at work on it is waited for.
+    continues from there. It waits for another download that is writing it.
 
     Args:
         config: Where the service is.
@@ -145,7 +144,7 @@ def download_file(config: Config, file_id: str, path: str, policy: RetryPolicy, 
 
 
 def _is_there(path: str, expected: int | None, *, replace: bool) -> Flow[bool]:
-    """Tell whether the file is there, with the size that the service says.
+    """Return whether the file is there, with the size that the service says.
 
     Raises:
         FileError: Another file is there, which is not to be replaced.
@@ -160,7 +159,7 @@ def _is_there(path: str, expected: int | None, *, replace: bool) -> Flow[bool]:
 
 
 def _locked(part: str, path: str) -> Flow[None]:
-    """Keep others from the work file; a download that is at work on it is waited for.
+    """Lock the work file; wait for another download that has it locked.
 
     Raises:
         FileError: That has taken an hour.
@@ -170,9 +169,9 @@ def _locked(part: str, path: str) -> Flow[None]:
     while not (yield Lock(part)):
         now: float = yield Now()
         if now - began > LONGEST_LOCK:
-            raise FileError("another download has been at work on it for an hour: end it, or wait for it", path=path)
+            raise FileError("another download has been writing it for an hour: stop it, or wait for it", path=path)
         if not waited:
-            yield Log(logging.WARNING, f"{path}: another download is at work on it; waiting for its end")
+            yield Log(logging.WARNING, f"{path}: another download is writing it; waiting for its end")
         waited = True
         yield Sleep(LOCK_PAUSE)
 
@@ -231,7 +230,7 @@ def _opened(config: Config, request: Request) -> Flow[Response]:
     """Ask for the bytes of a file, wherever the service has put them; returns the answer without its body.
 
     Raises:
-        APIError: The redirects have no end, or lead where they must not.
+        APIError: The redirects never end, or lead to a forbidden address.
         TransportError: There was no answer.
     """
     for _ in range(REDIRECTS + 1):
@@ -250,7 +249,7 @@ def _opened(config: Config, request: Request) -> Flow[Response]:
 
 
 def _marks_its_end(head: Response) -> bool:
-    """Tell whether a body of unknown length can't end early unnoticed: one that lasts until the connection is closed can."""
+    """Return whether a body of unknown length can't end early unnoticed: one that lasts until the connection is closed can."""
     return "chunked" in head.headers.get("transfer-encoding", "").lower()
 
 
@@ -260,7 +259,7 @@ def _cut(path: str, size: int, total: int | None) -> IncompleteDownload:
 
 
 def _expected_size(config: Config, file_id: str, policy: RetryPolicy) -> Flow[int | None]:
-    """Ask how long the file is; a service without that call, or one that says 0 of every file, doesn't tell."""
+    """Ask for the size of the file; unknown if the service lacks that call or reports 0 for every file."""
     try:
         found = yield from call(files.retrieve_request(config, file_id), files.retrieve_response, policy)
     except APIError:

@@ -132,7 +132,7 @@ class Lock:
 
 @dataclass(frozen=True, slots=True)
 class Truncate:
-    """Make the locked file empty; it is on the disk as such when the flow goes on."""
+    """Empty the locked file; this is synced to the disk when the flow continues."""
 
     path: str
 

@@ -68,11 +68,11 @@ PROCESSING = frozenset(
 """States of a file that pass, as `bare_word` writes them [Azure OpenAI REST reference, OpenAIFile and its older FileState, read
 2026-11].
 
-`uploaded` is not among them: many services say nothing else.
+`uploaded` is not among them: many services have no other status.
 """
 
 UNPROCESSED = frozenset({"error", "failed", "deleting", "deleted", "canceled", "cancelled"})
-"""States in which no batch can be made of a file any more [the same]."""
+"""States in which a file can no longer be used for a batch [the same]."""
 
 UNPROCESSED_CODE = "file_not_processed"
 """The code of our error for such a file."""
@@ -86,7 +86,7 @@ NOT_READY = re.compile(
     rb"annot find file|not? (?:yet )?(?:been )?(?:found|ready|processed)|still (?:being )?process|pending|processed\W{0,3}state",
     re.IGNORECASE,
 )
-"""What services say of a file that they have just taken."""
+"""Messages of services about a file that they have just accepted."""
 
 NOT_SENT = frozenset({"resolve", "connect", "tls"})
 """Phases in which a request has not left: nothing can have happened."""
@@ -209,7 +209,7 @@ def upload(
 def processed(config: Config, file: FileObject, policy: RetryPolicy) -> Flow[FileObject]:
     """Wait until the service has processed a file that was uploaded: at Azure no batch can be made of one that is pending.
 
-    A service that doesn't say how files are, or says another word than those of waiting, is not waited for.
+    It returns at once if the service reports no status, or one that is not a waiting status.
 
     Args:
         config: Where the service is.
@@ -217,7 +217,7 @@ def processed(config: Config, file: FileObject, policy: RetryPolicy) -> Flow[Fil
         policy: For each look.
 
     Raises:
-        APIError: The service could not process it, or has not for an hour, or said no.
+        APIError: The service could not process it, did not process it within an hour, or refused.
         TransportError: It could not be reached.
     """
     began: float = yield Now()
@@ -225,7 +225,7 @@ def processed(config: Config, file: FileObject, policy: RetryPolicy) -> Flow[Fil
     while bare_word(file.status or "") in PROCESSING:
         now: float = yield Now()
         if now - began > LONGEST_PROCESSING:
-            raise APIError(f"the file {file.id} has been {file.status} for an hour: no batch can be made of it")
+            raise APIError(f"the file {file.id} has been {file.status} for an hour, so it can't be used for a batch")
         pause = next(pauses, PROCESSING_PAUSES[-1])
         level = logging.WARNING if pause > QUIET_PAUSE else logging.INFO
         yield Log(level, f"{file.id} is {file.status}: waiting until the service has processed it")
@@ -283,10 +283,10 @@ def list_batches(
         policy: For each page.
         after: Only those behind this id.
         limit: How many at most; None for all.
-        partly: Whether the newest ones are enough where the service gives the same page again.
+        partly: Whether the newest ones are enough where the service returns the same page again.
 
     Raises:
-        APIError: The service said no, or gives the same page again.
+        APIError: The service refused, or returns the same page again.
         TransportError: There was no answer.
     """
     found: list[Batch] = []
@@ -335,7 +335,7 @@ def _create(config: Config, request: Request, token: str, policy: RetryPolicy) -
             if not unsure and not is_passing(response, conflicts=False):
                 raise problem
         if unsure:
-            yield Log(logging.WARNING, f"{request.name}: {problem}; looking whether the batch was made all the same")
+            yield Log(logging.WARNING, f"{request.name}: {problem}; checking whether the batch was created anyway")
             found, looked = yield from search(config, token, policy)
             if found is not None:
                 return found
@@ -354,7 +354,7 @@ def _made(config: Config, response: Response, token: str, policy: RetryPolicy) -
     try:
         made = batches.create_response(response)
     except APIError as error:
-        yield Log(logging.WARNING, f"the answer to the making of a batch can't be read ({error}); looking for the batch")
+        yield Log(logging.WARNING, f"the answer to the creation of a batch can't be read ({error}); looking for the batch")
     else:
         yield Log(logging.INFO, f"{made.id} was made and is {made.status}")
         return made
@@ -380,7 +380,7 @@ def search(config: Config, token: str, policy: RetryPolicy) -> Flow[tuple[Batch 
 
 
 def _is_new_file(response: Response) -> bool:
-    """Tell whether the service does not know yet the file that it has just taken, or has not processed it."""
+    """Return whether the service does not know the file that it has just accepted, or has not processed it."""
     return (
         response.status_code in (400, 404, 409, 422)
         and b"file" in response.body.lower()

@@ -96,7 +96,7 @@ def _pause(look: int) -> float:
 
 
 def _tell(batch: Batch, last: Batch | None) -> Flow[None]:
-    """Tell of a change, and once of what can't be read and of a status that may be the end and is not known here."""
+    """Report a change, and once what can't be read and an unknown status that may be final."""
     for note in batch.notes if last is None or last.notes != batch.notes else ():
         yield Log(logging.WARNING, f"{batch.id}: {note}")
     if last is None or _differs(batch, last):
@@ -118,7 +118,7 @@ def _differs(batch: Batch, last: Batch) -> bool:
 
 
 def lacks_files(batch: Batch) -> bool:
-    """Tell whether a batch says that it has results, and not where."""
+    """Return whether a batch has results but does not name their files."""
     counts = batch.request_counts
     if batch.unread_files:
         return False  # it says where, in a way that can't be read

@@ -28,7 +28,7 @@ class ParsedColumns(RequestColumns):
         keep: As for the requests table.
         json_schema: What answers must fit.
         parse_dates: Whether dates and times are such, or texts.
-        named: Whether somebody named the schema; else it is that of a request, and others may have asked for another one.
+        named: Whether the user named the schema; otherwise it comes from a request, and others may ask for another one.
         requests_ask: Whether any request asks for a schema.
     """
 
@@ -54,7 +54,7 @@ class ParsedColumns(RequestColumns):
         return row[:PARSED_PLACE] + self._parsed(asked, row) + row[PARSED_PLACE:]
 
     def _parsed(self, asked: Asked | None, row: Row) -> Row:
-        """Return the answer as its schema types it, and why there is none."""
+        """Return the answer in the types of its schema, or the reason why there is none."""
         text = row[TEXT]
         # A refusal says that the text is no answer, and some services write "" beside a tool call.
         if text is None or row[REFUSAL] is not None or (row[TOOL_CALLS] and not text.strip()):

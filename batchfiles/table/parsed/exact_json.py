@@ -45,14 +45,14 @@ def read_answer(text: str) -> tuple[Any, bool]:
     place = _fenced(text)
     if place is None:
         return read(text), False
-    # What is in the fence keeps its place, so that a message counts the characters of the whole text. A second block, or
+    # The content of the fence keeps its offset, so that a message counts the characters of the whole text. A second block, or
     # words after the first one, are not JSON.
     start, end = place
     return read(" " * start + text[start:end]), True
 
 
 def _fenced(text: str) -> tuple[int, int] | None:
-    """Find what is between the fences of a Markdown block that is the whole text; None where it is not one.
+    """Return the content of a fenced Markdown block that is the whole text; None for other texts.
 
     The opening fence may be followed by words, such as the name of the language, and by a new line; or the block is one line.
     """

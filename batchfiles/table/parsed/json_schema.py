@@ -14,7 +14,7 @@ from urllib.parse import unquote
 from batchfiles.errors import Mismatch
 from batchfiles.table.parsed.nodes import Array, Field, JsonText, Kind, Node, Object, Scalar
 
-__all__ = ["read_schema"]
+__all__ = ["read_schema", "resolved"]
 
 MOST_NODES = 10_000
 """Types within types that a schema may unfold to. OpenAI takes 5,000 properties in all (guide "Structured model outputs"); a few
@@ -51,6 +51,26 @@ def read_schema(schema: Any, *, parse_dates: bool = False) -> Node:  # noqa: ANN
     return _Reader(schema, parse_dates).node(schema, 0, frozenset())
 
 
+def resolved(root: Any, reference: Any) -> Any:  # noqa: ANN401 - any JSON values
+    """Resolve a reference within a schema, a JSON pointer (RFC 6901).
+
+    Raises:
+        Mismatch: It leads out of the schema, or nowhere.
+    """
+    if not isinstance(reference, str) or (reference != "#" and not reference.startswith("#/")):
+        raise Mismatch(f"the JSON Schema has the reference {_short(reference)}, and only those within it, '#/…', can be followed")
+    found = root
+    for step in reference.split("/")[1:]:
+        key = unquote(step).replace("~1", "/").replace("~0", "~")
+        if isinstance(found, Mapping) and key in found:
+            found = found[key]
+        elif isinstance(found, list) and key.isdecimal() and int(key[:9]) < len(found):
+            found = found[int(key[:9])]
+        else:
+            raise Mismatch(f"the JSON Schema has the reference {_short(reference)}, which leads nowhere")
+    return found
+
+
 class _Reader:
     """Walks one schema."""
 
@@ -75,29 +95,12 @@ class _Reader:
         way |= {id(schema)}
         typing = TYPING & schema.keys()
         if "$ref" in typing:
-            target = self._resolve(schema["$ref"])
+            target = resolved(self._root, schema["$ref"])
             return self.node(target, depth, way) if len(typing) == 1 else JsonText()
         for word in (*UNIONS, "allOf"):
             if word in typing:
                 return self._combined(word, schema[word], depth, way) if len(typing) == 1 else JsonText()
         return self._typed(schema, depth, way)
-
-    def _resolve(self, reference: Any) -> Any:  # noqa: ANN401 - any JSON values
-        """Find what a reference within the schema names, as a JSON pointer (RFC 6901)."""
-        if not isinstance(reference, str) or (reference != "#" and not reference.startswith("#/")):
-            raise Mismatch(
-                f"the JSON Schema has the reference {_short(reference)}, and only those within it, '#/…', can be followed"
-            )
-        found = self._root
-        for step in reference.split("/")[1:]:
-            key = unquote(step).replace("~1", "/").replace("~0", "~")
-            if isinstance(found, Mapping) and key in found:
-                found = found[key]
-            elif isinstance(found, list) and key.isdecimal() and int(key[:9]) < len(found):
-                found = found[int(key[:9])]
-            else:
-                raise Mismatch(f"the JSON Schema has the reference {_short(reference)}, which leads nowhere")
-        return found
 
     def _combined(self, word: str, members: Any, depth: int, way: frozenset[int]) -> Node:  # noqa: ANN401 - any JSON value
         """Make the node of a union, whose members may be null beside one type, or of an `allOf` with one member."""

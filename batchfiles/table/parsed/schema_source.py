@@ -31,7 +31,7 @@ SCHEMA_WORDS = frozenset(
         *("const", "enum", "format", "pattern", "maximum", "minimum"),
     )
 )
-"""Words of a JSON Schema that say that an object is one; `type` alone is in many other objects."""
+"""Keywords that identify a JSON Schema; `type` alone is in many other objects."""
 FORMATS = frozenset({"json_schema", "json_object", "text"})
 """Types of a `response_format`."""
 REQUEST_KEYS = frozenset({"custom_id", "method", "url", "body", "model", "messages", "input", "prompt"})
@@ -77,26 +77,26 @@ def _plain(schema: Any, name: str) -> dict[str, Any]:  # noqa: ANN401 - any valu
 
 
 def _why_no_schema(value: dict[str, Any]) -> str:
-    """Say what an object is that is no JSON Schema; an empty text if it is one.
+    """Return why an object is not a JSON Schema; an empty text if it is one.
 
-    Every object is a JSON Schema to the letter, and one without a word of it takes everything. So what asks for an answer was
-    taken for its schema.
+    Strictly, every object is a JSON Schema, and one without its keywords accepts everything. So a request was
+    used as a schema.
     """
     for path in (("json_schema", "schema"), ("schema",), ("response_format",), ("text", "format"), ("format", "schema")):
         inner: Any = value
         for step in path:
             inner = inner.get(step) if isinstance(inner, dict) else None
         if isinstance(inner, dict) and SCHEMA_WORDS.isdisjoint(value):
-            return f"it is no JSON Schema itself; the schema is in its '{'.'.join(path)}'"
+            return f"it is not a JSON Schema itself; the schema is in its '{'.'.join(path)}'"
     kinds = value.get("type")
     names = [kind for kind in (kinds if isinstance(kinds, list) else [kinds]) if isinstance(kind, str) and kind not in TYPES]
     if value and SCHEMA_WORDS.isdisjoint(value) and (not kinds or not FORMATS.isdisjoint(names)):
         if not value.keys().isdisjoint(REQUEST_KEYS):
-            return "it is a request, and no JSON Schema of answers"
-        return f"it is no JSON Schema: none of its keys ({', '.join(list(value)[:5])}) is a word of one"
+            return "it is a request, not a JSON Schema of answers"
+        return f"it is not a JSON Schema: none of its keys ({', '.join(list(value)[:5])}) is a keyword of one"
     near = next((found for name in names if (found := nearest(name, TYPES, likeness=0.75))), None)
     if near is not None:
-        return f"there is no type {names[0][:50]!r} in a JSON Schema; did you mean {near!r}?"
+        return f"unknown type {names[0][:50]!r} in a JSON Schema; did you mean {near!r}?"
     return ""
 
 

@@ -1,0 +1,226 @@
+"""The options of `python -m batchfiles.testing`: one for each quirk, and a script of faults."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Callable
+from textwrap import fill
+from typing import Any, Final
+
+from batchfiles.testing.faults import CALLS, FAULTS, Fault, Faults
+from batchfiles.testing.quirks import GONE, QUIRKS, REDIRECTS, Quirks
+from batchfiles.testing.refusal import ERROR_FORMS
+
+__all__ = ["faults_of", "parser", "quirks_of"]
+
+WIDTH: Final = 79
+"""Columns of the text around the options."""
+
+DESCRIPTION: Final = fill(
+    "A local server of the Files and Batches API. It answers with made-up words, with instances of the JSON Schema that is asked "
+    "for, and with calls of tools; it costs nothing, and forgets everything when it ends (Ctrl-C).",
+    WIDTH,
+)
+
+ADVICE: Final = (
+    "Give what it prints to the shell of your programs, and they talk to this server: batchfiles, the openai SDK, curl.",
+    "With a COMMAND, that is run with the same in its environment, and the server ends with it; the exit code is the command's.",
+)
+
+EPILOG: Final = f"""\
+{fill(" ".join(ADVICE), WIDTH)}
+
+{fill("CALL is " + ", ".join(CALLS) + ".", WIDTH)}
+{fill("FAULT is " + ", ".join(FAULTS) + "; docs/testing.md says what each does.", WIDTH)}
+
+Examples:
+  python -m batchfiles.testing --port 8000
+  python -m batchfiles.testing --fail 2% --expire 1% --drop 1% --seed 7
+  python -m batchfiles.testing --pending-files 20 --statuses completed=done
+  python -m batchfiles.testing --fault batches.retrieve:1-10=html,status=504
+  python -m batchfiles.testing --faults-by-chance 7
+  python -m batchfiles.testing batchfiles run requests.jsonl -o results.parquet
+"""
+
+
+def parser() -> argparse.ArgumentParser:
+    """Make the parser of the command line."""
+    made = argparse.ArgumentParser(
+        prog="python -m batchfiles.testing",
+        usage="python -m batchfiles.testing [OPTION]... [COMMAND]",
+        allow_abbrev=False,
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    made.add_argument("--host", default="127.0.0.1", help="the address to listen on (default: 127.0.0.1)")
+    made.add_argument("--port", type=_port, help="0 for any that is free (default: 8000; with a COMMAND, 0)")
+    made.add_argument(
+        "--stage-seconds",
+        type=_seconds,
+        metavar="SECONDS",
+        help="how long a batch is validating, in progress and finalizing each (default: 1; with a COMMAND, 0)",
+    )
+    odd = made.add_argument_group("quirks of the service")
+    for name, words in QUIRKS.items():
+        more = f": {', '.join(ERROR_FORMS)}" if name == "error_form" else ""
+        _add_quirk(odd, name, words.replace("`", "").replace("%", "%%") + more)
+    faults = made.add_argument_group("what goes wrong on the way")
+    faults.add_argument(
+        "--fault",
+        action="append",
+        default=[],
+        type=_fault,
+        metavar="CALL[:N[-M]]=FAULT[,KEY=N]",
+        help="inject a fault into the N-th call of its kind, those from N to M, or all; KEY: status, after or pause; repeatable",
+    )
+    faults.add_argument(
+        "--faults-by-chance",
+        type=int,
+        metavar="SEED",
+        help="inject temporary faults into a third of the first calls; the same seed gives the same faults",
+    )
+    made.add_argument("command", nargs=argparse.REMAINDER, metavar="COMMAND", help="what to run against the server")
+    return made
+
+
+def _add_quirk(group: Any, name: str, words: str) -> None:  # noqa: ANN401 - argparse's own class is private
+    """Add the option of a quirk; its form follows the default value."""
+    option, usual = f"--{name.replace('_', '-')}", getattr(Quirks(), name)
+    if isinstance(usual, bool):
+        group.add_argument(option, action="store_true", help=words)
+        return
+    metavar, read = FORMS.get(name) or BY_TYPE[type(usual)]
+    group.add_argument(option, type=read, metavar=metavar, help=words)
+
+
+def quirks_of(options: argparse.Namespace) -> Quirks:
+    """Return the quirks that the options set.
+
+    Raises:
+        ValueError: They don't go together.
+    """
+    found = {name: getattr(options, name) for name in QUIRKS}
+    return Quirks(**{name: value for name, value in found.items() if value is not None and value is not False})
+
+
+def faults_of(options: argparse.Namespace) -> Faults:
+    """Return the script of faults that the options ask for."""
+    faults = Faults() if options.faults_by_chance is None else Faults.by_chance(options.faults_by_chance)
+    for call, numbers, fault in options.fault:
+        if numbers is None:
+            faults.always(call, fault)
+        for number in numbers or ():
+            faults.at(call, number, fault)
+    return faults
+
+
+FAULT: Final = re.compile(
+    r"(?P<call>[\w.]+)(?::(?P<first>\d{1,6})(?:-(?P<last>\d{1,6}))?)?=(?P<kind>\w+)(?P<more>(?:,\w+=[^,]+)*)"
+)
+PARTS: Final[dict[str, Callable[[str], Any]]] = {"status": int, "after": int, "pause": float}
+
+
+def _fault(text: str) -> tuple[str, range | None, Fault]:
+    """Read `batches.retrieve:1-10=html,status=504`."""
+    found = FAULT.fullmatch(text)
+    if found is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is not of the form CALL=FAULT, CALL:N=FAULT or CALL:N-M=FAULT")
+    if found["call"] not in CALLS:
+        raise argparse.ArgumentTypeError(f"unknown call {found['call']!r}; expected {', '.join(CALLS)}")
+    parts = {}
+    for part in found["more"].split(",")[1:]:
+        name, _, value = part.partition("=")
+        if name not in PARTS:
+            raise argparse.ArgumentTypeError(f"unknown key {name!r}; expected {', '.join(PARTS)}")
+        parts[name] = _number(value, PARTS[name])
+    try:
+        fault = Fault(found["kind"], **parts)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    if found["first"] is None:
+        return found["call"], None, fault
+    first, last = int(found["first"]), int(found["last"] or found["first"])
+    if not 1 <= first <= last:
+        raise argparse.ArgumentTypeError(f"{text!r}: calls are counted from 1, and the last is not before the first")
+    return found["call"], range(first, last + 1), fault
+
+
+def _number(text: str, read: Callable[[str], Any]) -> Any:  # noqa: ANN401 - int or float
+    try:
+        number = read(text)
+    except ValueError:
+        number = -1
+    if not 0 <= number < 10**10:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number >= 0")
+    return number
+
+
+def _port(text: str) -> int:
+    port = _number(text, int)
+    if port > 65_535:
+        raise argparse.ArgumentTypeError(f"{port} is not a port: they go from 0 to 65535")
+    return int(port)
+
+
+def _seconds(text: str) -> float:
+    seconds = _number(text, float)
+    if seconds > 86_400:
+        raise argparse.ArgumentTypeError(f"{text} is not from 0 to 86400 seconds")
+    return float(seconds)
+
+
+def _count(text: str) -> int:
+    return int(_number(text, int))
+
+
+def _share(text: str) -> float:
+    """Read `2%` or `0.02`."""
+    share = _number(text.removesuffix("%"), float) / (100 if text.endswith("%") else 1)
+    if share > 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is more than all: write a share such as 2% or 0.02")
+    return float(share)
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(word.strip() for word in text.split(",") if word.strip())
+
+
+def _pairs(text: str) -> dict[str, str]:
+    """Read `completed=succeeded,failed=broken`."""
+    pairs = [pair.partition("=") for pair in text.split(",")]
+    if not all(name.strip() and sign for name, sign, _ in pairs):
+        raise argparse.ArgumentTypeError(f"{text!r} is not of the form NAME=VALUE,NAME=VALUE")
+    return {name.strip(): value.strip() for name, _, value in pairs}
+
+
+def _statuses(text: str) -> dict[str, int]:
+    return {custom_id: int(_number(status, int)) for custom_id, status in _pairs(text).items()}
+
+
+Form = tuple[str, Callable[[str], Any]]
+
+BY_TYPE: Final[dict[type, Form]] = {
+    float: ("SECONDS", _seconds),
+    int: ("N", _count),
+    frozenset: ("ID,...", _words),
+    dict: ("NAME=VALUE,...", _pairs),
+}
+
+FORMS: Final[dict[str, Form]] = {
+    "fail": ("SHARE", _share),
+    "expire": ("SHARE", _share),
+    "drop": ("SHARE", _share),
+    "expire_after": ("N", _count),
+    "enqueued_requests": ("N", _count),
+    "failing": ("ID=STATUS,...", _statuses),
+    "gone_files": ("|".join(GONE), _words),
+    "unknown_status": ("WORD", str),
+    "statuses": ("STATUS=WORD,...", _pairs),
+    "status_key": ("KEY", str),
+    "error_form": ("FORM", str),
+    "redirect_contents": ("|".join(map(str, REDIRECTS)), _count),
+    "completion_windows": ("WINDOW,...", _words),
+}
+"""Quirks whose values have a form of their own."""
