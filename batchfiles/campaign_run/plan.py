@@ -13,6 +13,7 @@ from batchfiles.campaign_run.ledger import Ledger
 from batchfiles.campaign_run.parts import checked_divisions, endpoint_of, fingerprints, lay_parts, tokens_of
 from batchfiles.campaign_run.report import PlannedPart, RunPlan
 from batchfiles.campaign_run.run import campaign_folder, refuse_changed, run_sources
+from batchfiles.counts import not_read_fields
 from batchfiles.limits import OPENAI, Limits
 from batchfiles.streams.sources import SourceLike
 from batchfiles.streams.spool import Spool
@@ -44,7 +45,7 @@ def plan_run(
         DataError: The journal is damaged.
         ValueError: An option has no such value.
     """
-    sources = run_sources(files)
+    sources, not_read = run_sources(files)
     folder = campaign_folder(campaign, sources)
     ledger = Ledger(read_journal(folder), folder)
     if ledger.begun is None:
@@ -60,7 +61,8 @@ def plan_run(
             manifest = lay_parts(sources, place, limits, by)
         sent = {state.name for state in ledger.parts.values() if state.status != "waiting"}
         parts = (part for part in manifest.parts if part.file not in sent)
-        return RunPlan(folder=str(folder), parts=tuple(_planned(place, parts, endpoint)))
+        planned = tuple(_planned(place, parts, endpoint))
+        return RunPlan(folder=str(folder), parts=planned, **not_read_fields(not_read))
 
 
 def _planned(folder: Path, parts: Iterable[Part], endpoint: str | None) -> Iterable[PlannedPart]:

@@ -46,6 +46,8 @@ class RunReport:
         done: Those whose results are here.
         rounds: Rounds of retries.
         outcomes: How many requests ended how, in the table; empty where this call wrote none.
+        not_read: Files and folders in the given folders that were skipped, such as results.
+        examples: The first names of these, under `not_read`.
     """
 
     folder: str
@@ -57,6 +59,8 @@ class RunReport:
     done: int
     rounds: int
     outcomes: Mapping[str, int] = field(default_factory=dict)
+    not_read: int = 0
+    examples: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as plain values, for JSON."""
@@ -89,12 +93,17 @@ class RunPlan:
     Attributes:
         folder: The campaign folder.
         parts: What would be sent; what is at the service or done is not among them.
+        not_read: Files and folders in the given folders that were skipped, such as results.
+        examples: The first names of these, under `not_read`.
     """
 
     folder: str
     parts: tuple[PlannedPart, ...]
+    not_read: int = 0
+    examples: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the plan as plain values, with its sums, for JSON."""
         sums = {name: sum(getattr(part, name) for part in self.parts) for name in ("requests", "bytes", "tokens")}
-        return {"folder": self.folder, **sums, "parts": [asdict(part) for part in self.parts]}
+        skipped = {"not_read": self.not_read, "examples": dict(self.examples)}
+        return {"folder": self.folder, **sums, "parts": [asdict(part) for part in self.parts], **skipped}

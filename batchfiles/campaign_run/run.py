@@ -23,7 +23,9 @@ from batchfiles.campaign_run.rounds import add_round, write_table
 from batchfiles.campaign_run.sending import Sender, Terms, register
 from batchfiles.campaign_run.target import Target
 from batchfiles.client import Client
+from batchfiles.counts import not_read_fields
 from batchfiles.errors import Mismatch
+from batchfiles.jobs.folder_files import FilesToRead, requests_to_read
 from batchfiles.jobs.join_report import JoinReport
 from batchfiles.limits import OPENAI, Limits
 from batchfiles.streams.atomic import file_error
@@ -98,7 +100,7 @@ def run(
     if max_parallel < 1 or retries < 0:
         raise ValueError("max_parallel is 1 or more, and retries 0 or more")
     terms = Terms(endpoint, completion_window, BatchFileExpirationAfter.of(output_expires_after))
-    sources = run_sources(files)
+    sources, not_read = run_sources(files)
     target = Target(output, format)
     folder = campaign_folder(campaign, sources)
     target.refuse_inside(folder)
@@ -131,12 +133,12 @@ def run(
                 settled = _rounds(passes, folder, ledger, retries, workers)
                 sent = sender.sent
             if settled is None:
-                return _report(folder, target, ledger, sent, None, finished=False)
+                return _report(folder, target, ledger, sent, None, not_read, finished=False)
             joined = _table(folder, sources, target, ledger, force=force, workers=workers)
             ledger.note("finished", retries=retries, settled=settled)
         elif force or not target.is_there(ledger.tables):
             joined = _table(folder, sources, target, ledger, force=force, workers=workers)
-        return _report(folder, target, ledger, sent, joined, finished=True)
+        return _report(folder, target, ledger, sent, joined, not_read, finished=True)
 
 
 def _first_status(ledger: Ledger, limits: Limits) -> RunStatus:
@@ -156,8 +158,8 @@ def _connected(client: Client | Callable[[], Client] | None) -> AbstractContextM
     return Client() if client is None else client()
 
 
-def run_sources(files: Sequence[SourceLike]) -> list[Source]:
-    """Return the request files of a run.
+def run_sources(files: Sequence[SourceLike]) -> FilesToRead:
+    """Return the request files of a run, and what it does not read in folders.
 
     Raises:
         TypeError: There are none.
@@ -166,10 +168,10 @@ def run_sources(files: Sequence[SourceLike]) -> list[Source]:
     """
     if not files:
         raise TypeError("run needs at least one file")
-    sources = request_sources(files)
-    if any(source.path is None and source.remote is None for source in sources):
+    found = requests_to_read(request_sources(files))
+    if any(source.path is None and source.remote is None for source in found.sources):
         raise ValueError("a run reads its requests again when it is started again, which standard input can't: name a file")
-    return sources
+    return found
 
 
 def campaign_folder(campaign: str | os.PathLike[str] | None, sources: Sequence[Source]) -> Path:
@@ -272,7 +274,16 @@ def _table(
     return write_table(folder, ledger, sources, target.output, target.format, force=force or ours, workers=workers)
 
 
-def _report(folder: Path, target: Target, ledger: Ledger, sent: int, joined: JoinReport | None, *, finished: bool) -> RunReport:
+def _report(
+    folder: Path,
+    target: Target,
+    ledger: Ledger,
+    sent: int,
+    joined: JoinReport | None,
+    not_read: Sequence[str],
+    *,
+    finished: bool,
+) -> RunReport:
     return RunReport(
         folder=str(folder),
         output=target.output,
@@ -283,4 +294,5 @@ def _report(folder: Path, target: Target, ledger: Ledger, sent: int, joined: Joi
         done=len(ledger.of_status("done")),
         rounds=ledger.rounds,
         outcomes={} if joined is None else {outcome: count for outcome, count in joined.outcomes.items() if count},
+        **not_read_fields(not_read),
     )

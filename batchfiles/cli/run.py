@@ -149,7 +149,7 @@ def run(
         as_parts = format_name in (None, "parquet") and is_folder(output)
         folder, file = (output, None) if as_parts else (None, output)
         # What is there already is the run's own matter: it may be this campaign's table, which stays as it is.
-        check_targets(folder, [("-o", file)], run_sources(files), force=True, ours=lambda _: True)
+        check_targets(folder, [("-o", file)], run_sources(files).sources, force=True, ours=lambda _: True)
     try:
         with RunNews(quiet=as_json) as news:
             report = run_files(

@@ -10,7 +10,7 @@ from batchfiles.cli.outcome_table import share
 from batchfiles.cli.targets import place_of
 from batchfiles.cli.terminal import visible
 from batchfiles.cli.text_table import text_table
-from batchfiles.cli.validate import plural, size
+from batchfiles.cli.validate import not_read_lines, plural, size
 
 if TYPE_CHECKING:
     from batchfiles.campaign_run.report import PlannedPart, RunPlan, RunReport, RunStatus
@@ -58,6 +58,7 @@ def _words(status: RunStatus) -> str:
 
 def words_of_plan(plan: RunPlan) -> Iterator[str]:
     """Yield the lines that say what would be sent."""
+    yield from not_read_lines(plan.not_read, plan.examples)
     if not plan.parts:
         yield f"{visible(plan.folder)}: nothing would be sent now"
         return
@@ -75,6 +76,7 @@ def _row(part: PlannedPart) -> tuple[str, ...]:
 
 def words_of_report(report: RunReport) -> Iterator[str]:
     """Yield the lines that say how far a run came."""
+    yield from not_read_lines(report.not_read, report.examples)
     batches = plural(report.batches, "batch", "batches")
     retried = f", {plural(report.rounds, 'round')} of retries" if report.rounds else ""
     if not report.finished:

@@ -512,3 +512,17 @@ def test_a_batch_that_failed_with_results_is_not_paid_for_twice(
     with client_of(server) as client:
         assert run(requests, output=table, client=client, retries=0).outcomes == {"succeeded": 19, "missing": 1}
     assert server.faults.seen["batches.create"] == 1
+
+
+def test_what_a_folder_of_requests_holds_besides_them_is_named(serve: Serve, tmp_path: Path) -> None:
+    """Results among the requests were a reason to stop, and other files were passed over in silence."""
+    folder = tmp_path / "campaigns"
+    folder.mkdir()
+    write_requests(folder / "requests.jsonl", 3)
+    (folder / "batch_1_output.jsonl").write_bytes(b'{"id": "1", "custom_id": "r0", "response": null, "error": null}\n')
+    (folder / "notes.txt").write_text("Dear Sir,\n")
+    with client_of(serve()) as client:
+        assert plan_run(folder, campaign=tmp_path / "c").not_read == 2
+        report = run(folder, output=tmp_path / "table.parquet", campaign=tmp_path / "c", client=client)
+    assert (report.outcomes, report.not_read) == ({"succeeded": 3}, 2)
+    assert {Path(name).name for name in report.examples["not_read"]} == {"batch_1_output.jsonl", "notes.txt"}
