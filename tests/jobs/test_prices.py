@@ -292,7 +292,7 @@ def test_a_prefix_names_the_provider_and_an_unknown_model_has_no_price() -> None
     prices = GenaiPrices()
     assert prices.find("openai/gpt-5").name == "openai/gpt-5"
     assert prices.find("no-such-model") is None
-    with pytest.raises(ValueError, match="genai-prices has no provider 'nobody'"):
+    with pytest.raises(ValueError, match="genai-prices knows no provider 'nobody'"):
         GenaiPrices("nobody")
 
 
