@@ -67,6 +67,16 @@ def test_a_file_that_is_there_is_left_alone(answer: Response) -> None:
     assert fetched(stage) == b"whole"
 
 
+@pytest.mark.parametrize("is_busy", [False, True])
+def test_the_notes_of_a_download_that_was_killed_after_its_renaming_are_removed(*, is_busy: bool) -> None:
+    """They stayed for ever beside 9 of 1,000 files; another download's are left to it."""
+    stage = Stage(sized(5))
+    stage.files |= {PATH: b"whole", NOTES: b"{}"}
+    stage.busy = [not is_busy]
+    stage.run(download_file(Config(), "file-1", PATH, RetryPolicy()))
+    assert (NOTES in stage.files) == is_busy
+
+
 def test_a_file_of_another_size_is_not_believed() -> None:
     """A final name alone proves nothing: another program may have left half a file there."""
     stage = Stage(sized())

@@ -128,9 +128,12 @@ def download_file(config: Config, file_id: str, path: str, policy: RetryPolicy, 
         FileError: The disk did, or there is another file.
     """
     expected = yield from _expected_size(config, file_id, policy)
-    if (yield from _is_there(path, expected, replace=replace)):
-        return
     part, notes = f"{path}.part", f"{path}.part.json"
+    if (yield from _is_there(path, expected, replace=replace)):
+        # A process that was killed right after the renaming leaves its notes.
+        if (yield ReadFile(notes)) is not None and (yield Lock(part)):
+            yield Discard(part, notes)
+        return
     yield from _locked(part, path)
     if (yield from _is_there(path, expected, replace=replace)):  # the download that was waited for has fetched it
         yield Discard(part, notes)
