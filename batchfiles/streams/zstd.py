@@ -11,19 +11,29 @@ __all__ = ["KeptOpen", "Xxh64", "ZstdWriter"]
 
 
 class KeptOpen:
-    """The file to which pyarrow writes the compressed bytes: closing the compressor keeps it open, because it must be synced."""
+    """An open file that Arrow can write to and can't close: who opened it syncs and closes it.
 
-    closed = False
+    Args:
+        stream: The open file.
+    """
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
+        self.closed = False
 
     def write(self, data: bytes) -> int:
-        """Write bytes."""
-        return self._stream.write(data)
+        """Write all of the bytes: an unbuffered file may take fewer than it is given."""
+        rest = memoryview(data)
+        while rest:
+            rest = rest[self._stream.write(rest) :]
+        return len(data)
+
+    def flush(self) -> None:
+        """Do nothing: who opened the file flushes it."""
 
     def close(self) -> None:
-        """Do nothing: who opened the file closes it."""
+        """Do nothing but remember that Arrow is done."""
+        self.closed = True
 
 
 FLAGS_AT = 4
@@ -84,7 +94,7 @@ class ZstdWriter:
         if not self.closed:
             self.closed = True
             self._stream.close()
-            self._file.write(self._checksum.digest().to_bytes(8, "little")[:4])
+            KeptOpen(self._file).write(self._checksum.digest().to_bytes(8, "little")[:4])
 
 
 PRIME_1, PRIME_2, PRIME_3 = 0x9E3779B185EBCA87, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9

@@ -12,7 +12,7 @@ from typing import BinaryIO, Self, TypeAlias
 
 import pyarrow as pa
 
-from batchfiles.streams.zstd import ZstdWriter
+from batchfiles.streams.zstd import KeptOpen, ZstdWriter
 from batchfiles.table.schema import SCHEMA_VERSION
 
 __all__ = ["Sink", "TableWriter", "native_file", "with_provenance"]
@@ -87,28 +87,6 @@ class TableWriter(ABC):
             raise
 
 
-class _KeptOpen:
-    """An open file that Arrow can write to and can't close."""
-
-    def __init__(self, sink: BinaryIO) -> None:
-        self._sink = sink
-        self.closed = False
-
-    def write(self, piece: bytes) -> int:
-        """Write all of a piece: an unbuffered file may take less than it is given."""
-        rest = memoryview(piece)
-        while rest:
-            rest = rest[self._sink.write(rest) :]
-        return len(piece)
-
-    def flush(self) -> None:
-        """Do nothing: whoever opened the file flushes it."""
-
-    def close(self) -> None:
-        """Do nothing but remember that Arrow is done."""
-        self.closed = True
-
-
 def native_file(sink: Sink, compression: str | None = None) -> pa.NativeFile:
     """Open a file for Arrow, or give Arrow a way into an open one; closing the result leaves an open file open.
 
@@ -118,7 +96,7 @@ def native_file(sink: Sink, compression: str | None = None) -> pa.NativeFile:
     if isinstance(sink, Path):
         native = pa.OSFile(os.fsencode(sink), "wb")  # bytes: a name need not be UTF-8
     else:
-        native = pa.BufferedOutputStream(pa.PythonFile(_KeptOpen(sink), mode="w"), BUFFER)
+        native = pa.BufferedOutputStream(pa.PythonFile(KeptOpen(sink), mode="w"), BUFFER)
     if compression == "zstd":
         return pa.PythonFile(_Zstd(native), mode="w")
     return native if compression is None else pa.CompressedOutputStream(native, compression)
