@@ -14,10 +14,10 @@ from batchfiles.spans import end_of_value
 
 __all__ = ["Gap", "Spot", "find", "leads_somewhere"]
 
-PLAIN = re.compile(r"[A-Za-z0-9_-]+")
+PLAIN_PATH = re.compile(r"[A-Za-z0-9_-]+")
 """Keys that can be disguised only by escapes such as `\\u0065`."""
 COLON = re.compile(rb"[ \t\r\n]*:[ \t\r\n]*")
-SPACES = b" \t\r\n"
+PATH_SPACES = b" \t\r\n"
 
 
 class Spot(NamedTuple):
@@ -62,7 +62,7 @@ def find(line: bytes, value: dict[str, Any], path: Path) -> Spot | Gap | None:
             return None
         if step not in at:
             return Gap(_end_of_last_member(line, depth) if is_last else -1, depth, not at)
-        if line.count(b'"%b"' % step.encode()) != 1 or not PLAIN.fullmatch(step):
+        if line.count(b'"%b"' % step.encode()) != 1 or not PLAIN_PATH.fullmatch(step):
             return None
         is_last = is_last and next(reversed(at)) == step
         at = at[step]
@@ -90,6 +90,6 @@ def _end_of_last_member(line: bytes, depth: int) -> int:
     end = len(line)
     for _ in range(depth + 1):
         end = line.rindex(b"}", 0, end)
-    while line[end - 1] in SPACES:
+    while line[end - 1] in PATH_SPACES:
         end -= 1
     return end

@@ -82,7 +82,7 @@ class Page(Generic[T]):
             first_id=fields.text("first_id"),
             last_id=fields.text("last_id"),
             has_more=fields.flag("has_more"),
-            extra=values.others(found, KEYS),
+            extra=values.others(found, PAGE_KEYS),
             odd=odd,
         )
 
@@ -103,7 +103,7 @@ class Page(Generic[T]):
         return values.with_others(own, self.extra)
 
 
-KEYS: Final = values.keys_of(Page, "object", "value")
+PAGE_KEYS: Final = values.keys_of(Page, "object", "value")
 
 
 @dataclass(slots=True, kw_only=True)

@@ -41,7 +41,7 @@ ENDPOINTS: Final[dict[Reader, str]] = {
     other_families.read_candidates: ":generateContent",
     other_families.read_single_message: "/v2/chat",
     other_families.read_converse: "/converse",
-    audio.read: audio.TRANSCRIPTIONS,
+    audio.read_audio: audio.TRANSCRIPTIONS,
 }
 
 BY_OBJECT: Final[dict[object, Reader]] = {
@@ -71,7 +71,7 @@ def endpoint_of(body: Body) -> str | None:
     """
     name = body.get("object")
     reader = (BY_OBJECT.get(name) if type(name) is str else None) or _by_shape(body)
-    if reader is audio.read:
+    if reader is audio.read_audio:
         return audio.endpoint(body)
     return None if reader is None else ENDPOINTS[reader]
 
@@ -97,7 +97,7 @@ def _by_shape(body: Body) -> Reader | None:
     for is_one, reader in FAMILIES:
         if is_one(body):
             return reader
-    return audio.read if audio.is_transcript(body) else None
+    return audio.read_audio if audio.is_transcript(body) else None
 
 
 FAMILIES: Final = (

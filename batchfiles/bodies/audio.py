@@ -11,7 +11,7 @@ from batchfiles.bodies import fault, usage
 from batchfiles.bodies.answer import Answer, Body
 from batchfiles.bodies.tally import Tally
 
-__all__ = ["TRANSCRIPTIONS", "endpoint", "is_transcript", "read"]
+__all__ = ["TRANSCRIPTIONS", "endpoint", "is_transcript", "read_audio"]
 
 TRANSCRIPTIONS: Final = "/v1/audio/transcriptions"
 TRANSLATIONS: Final = "/v1/audio/translations"
@@ -38,7 +38,7 @@ def endpoint(body: Body) -> str:
     return TRANSLATIONS if body.get("task") == "translate" else TRANSCRIPTIONS
 
 
-def read(body: Body) -> Answer:
+def read_audio(body: Body) -> Answer:
     """Read a transcript. Times, speakers and words are in no column.
 
     Returns:
@@ -59,7 +59,7 @@ def read(body: Body) -> Answer:
     if type(counted) is dict and any(counted.get(key) is not None for key in SECONDS):
         tally.carried = False
     carried, misfits = tally.carried, tally.misfits
-    inputs, outputs, total, *_ = usage.read(counted, tally)  # the other counts are of chats
+    inputs, outputs, total, *_ = usage.read_usage(counted, tally)  # the other counts are of chats
     if tally.misfits == misfits:
         tally.carried = carried  # all tokens of a transcript are audio tokens, so nothing is lost
     return Answer(

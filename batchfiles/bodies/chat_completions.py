@@ -23,7 +23,7 @@ BODY_KEYS: Final = frozenset({
 
 PLAIN_BODY: Final = BODY_KEYS - {"error", "errors"}
 
-CHOICE_KEYS: Final = choices.CHOICE_KEYS | {"message"}
+CHOICE_KEYS: Final = choices.SHARED_CHOICE_KEYS | {"message"}
 PLAIN_CHOICE: Final = frozenset({"index", "finish_reason", "seed", "message", "logprobs"})
 """A choice with other keys is looked at more closely."""
 
@@ -138,7 +138,7 @@ def read_any(body: Body) -> Answer:
     else:
         found = [_choice(choice, tally) for choice in listed]
         text, refusal, reasoning, tool_calls, (finish_reason, _, _) = found[0] if found else NO_CHOICE
-        texts = choices.texts([each[0] for each in found], tally)
+        texts = choices.all_texts([each[0] for each in found], tally)
         outcome, wrong = choices.worst([each[4] for each in found])
     if not PLAIN_BODY.issuperset(body):
         tally.more(body, BODY_KEYS)
@@ -151,7 +151,7 @@ def read_any(body: Body) -> Answer:
         model, response_id = tally.text(model), tally.text(response_id)
     # The comparison saves a call for every line of every file.
     created_at = created_at * 1_000_000 if type(created_at) is int and 0 <= created_at < YEAR_10000 else tally.moment(created_at)
-    inputs, outputs, total, cached, reasoned, written = usage.read(body.get("usage"), tally)
+    inputs, outputs, total, cached, reasoned, written = usage.read_usage(body.get("usage"), tally)
     # Past the constructor of Answer, which takes twice as long; the order is that of its fields.
     return tuple.__new__(Answer, (
         outcome, model, finish_reason, text, texts, refusal, reasoning, tool_calls, inputs, outputs, total, cached, reasoned,

@@ -9,9 +9,20 @@ from batchfiles.bodies.answer import Body
 from batchfiles.bodies.fault import Fault
 from batchfiles.bodies.tally import Tally
 
-__all__ = ["CHOICE_KEYS", "EMPTY", "ORDINARY", "End", "end", "no_answer", "texts", "with_error", "without_answer", "worst"]
+__all__ = [
+    "EMPTY",
+    "ORDINARY",
+    "SHARED_CHOICE_KEYS",
+    "End",
+    "all_texts",
+    "end",
+    "no_answer",
+    "with_error",
+    "without_answer",
+    "worst",
+]
 
-CHOICE_KEYS: Final = frozenset({"index", "finish_reason", "native_finish_reason", "error", "seed"})
+SHARED_CHOICE_KEYS: Final = frozenset({"index", "finish_reason", "native_finish_reason", "error", "seed"})
 """`seed` is Together's echo of the request. `logprobs` is missing on purpose: a value there is in no column."""
 
 OUTCOMES: Final = ("succeeded", "incomplete", "no_response", "failed")
@@ -90,7 +101,7 @@ def no_answer(key: str) -> Fault:
     return Fault(EMPTY, message=f"the body holds no answer: `{key}` is empty or missing")
 
 
-def texts(found: list[str | None], tally: Tally) -> list[str] | None:
+def all_texts(found: list[str | None], tally: Tally) -> list[str] | None:
     """Return the texts of all choices where there is more than one choice; no choice, or a second one, keeps the body."""
     if len(found) == 1:
         return None

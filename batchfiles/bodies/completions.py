@@ -19,7 +19,7 @@ BODY_KEYS: Final = frozenset({
     "error", "errors",
 })  # fmt: skip
 
-CHOICE_KEYS: Final = choices.CHOICE_KEYS | {"text"}
+CHOICE_KEYS: Final = choices.SHARED_CHOICE_KEYS | {"text"}
 
 
 def read(body: Body) -> Answer:
@@ -31,7 +31,7 @@ def read(body: Body) -> Answer:
     tally = Tally()
     tally.more(body, BODY_KEYS)
     found = [_choice(choice, tally) for choice in tally.mappings(body.get("choices"))]
-    texts = choices.texts([text for text, _ in found], tally)
+    texts = choices.all_texts([text for text, _ in found], tally)
     text, finish_reason = (found[0][0], found[0][1].finish_reason) if found else (None, None)
     outcome, wrong = choices.worst([end for _, end in found])
     if fault.stated(body):
@@ -40,7 +40,7 @@ def read(body: Body) -> Answer:
         tally.note("empty_text")
     model, response_id = tally.text(body.get("model")), tally.text(body.get("id"))
     created_at = tally.moment(body.get("created"))
-    inputs, outputs, total, cached, reasoned, written = usage.read(body.get("usage"), tally)
+    inputs, outputs, total, cached, reasoned, written = usage.read_usage(body.get("usage"), tally)
     return Answer(
         outcome=outcome,
         model=model,

@@ -38,7 +38,7 @@ def read(body: Body) -> Answer:
         them from `vectors`.
     """
     tally = Tally()
-    inputs, outputs, total, cached, reasoned, written = usage.read(body.get("usage"), tally)
+    inputs, outputs, total, cached, reasoned, written = usage.read_usage(body.get("usage"), tally)
     is_empty = not _has_some(body)
     return Answer(
         outcome="failed" if fault.stated(body) else "no_response" if is_empty else "succeeded",

@@ -38,7 +38,7 @@ def read(body: Body) -> Answer:
     if fault.stated(body):
         outcome = "failed"
         tally.carried = False
-    inputs, outputs, total, cached, reasoned, written = usage.read(body.get("usage"), tally)
+    inputs, outputs, total, cached, reasoned, written = usage.read_usage(body.get("usage"), tally)
     return Answer(
         outcome=outcome,
         model=tally.text(body.get("model")),

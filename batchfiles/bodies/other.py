@@ -43,7 +43,7 @@ def read(body: Body) -> Answer:
         `no_response` where the place of the answer is empty, or where it is the request itself.
     """
     tally = Tally()
-    outcome = status.outcome(body.get("status"), tally) if type(body.get("status")) is str else "succeeded"
+    outcome = status.outcome_of_status(body.get("status"), tally) if type(body.get("status")) is str else "succeeded"
     wrong = None
     if fault.stated(body) or fault.is_alone(body):
         outcome = "failed"  # `{"object": "error", "message": …}` is how vLLM wrote errors
@@ -53,7 +53,7 @@ def read(body: Body) -> Answer:
         wrong = _what_is_wrong(body)
         outcome = "no_response" if wrong else outcome
     created_at = body.get("created")
-    inputs, outputs, total, cached, reasoned, written = usage.read(body.get("usage"), tally)
+    inputs, outputs, total, cached, reasoned, written = usage.read_usage(body.get("usage"), tally)
     return Answer(
         outcome=outcome,
         model=tally.text(body.get("model")),

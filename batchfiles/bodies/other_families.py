@@ -90,7 +90,7 @@ def read_message(body: Body) -> Answer:
         refusal=refusal,
         calls=calls,
         others=others,
-        counts=usage.read(body.get("usage"), tally),
+        counts=usage.read_usage(body.get("usage"), tally),
     )
 
 
@@ -109,7 +109,7 @@ def read_candidates(body: Body) -> Answer:
     found = [_candidate(candidate, tally) for candidate in tally.mappings(body.get("candidates"))]
     feedback = _object(_either(body, "promptFeedback", "prompt_feedback"))
     text, reasoning, calls, others, end = found[0] if found else (None, None, [], 0, choices.End(None, "succeeded", None))
-    texts = choices.texts([each[0] for each in found], tally)
+    texts = choices.all_texts([each[0] for each in found], tally)
     outcome, wrong = choices.worst([each[4] for each in found])
     refusal = None
     if not found and _either(feedback, "blockReason", "block_reason"):

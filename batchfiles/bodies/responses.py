@@ -132,7 +132,7 @@ def read(body: Body) -> Answer:
     model, response_id, created_at = body.get("model"), body.get("id"), tally.moment(body.get("created_at"))
     if type(model) is not str or type(response_id) is not str:
         model, response_id = tally.text(model), tally.text(response_id)
-    inputs, outputs, total, cached, reasoned, written = usage.read(body.get("usage"), tally)
+    inputs, outputs, total, cached, reasoned, written = usage.read_usage(body.get("usage"), tally)
     # Past the constructor of Answer, as in chat_completions; the order is that of its fields.
     return tuple.__new__(Answer, (
         outcome, model, finish_reason, text, texts, _joined(found.refusals), _joined(found.reasoning), found.calls or None,
@@ -158,7 +158,7 @@ def _last_whole(messages: list[Message]) -> str | None:
 
 def _end(body: Body, found: Output, tally: Tally) -> choices.End:
     """Return the finish reason of a response in the words of chat: only incomplete responses state a reason."""
-    outcome = status.outcome(body.get("status"), tally)
+    outcome = status.outcome_of_status(body.get("status"), tally)
     details, reason = body.get("incomplete_details"), None
     if details is not None:
         details = tally.mapping(details)

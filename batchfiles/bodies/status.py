@@ -7,7 +7,7 @@ from typing import Final
 from batchfiles.bodies.fault import Fault
 from batchfiles.bodies.tally import Tally
 
-__all__ = ["fault", "outcome"]
+__all__ = ["fault", "outcome_of_status"]
 
 OUTCOMES: Final = {
     "completed": "succeeded",
@@ -21,7 +21,7 @@ OUTCOMES: Final = {
 }
 
 
-def outcome(status: object, tally: Tally) -> str:
+def outcome_of_status(status: object, tally: Tally) -> str:
     """Return the outcome that a body's own status means.
 
     An absent one is a success, and so is an unknown one, but that keeps its body.

@@ -12,12 +12,12 @@ from typing import Any, Final, TypeAlias
 
 from batchfiles.bodies.tally import Tally
 
-__all__ = ["NONE", "PLAIN_INPUT", "PLAIN_OUTPUT", "Counts", "modalities", "read", "settled"]
+__all__ = ["NO_USAGE", "PLAIN_INPUT", "PLAIN_OUTPUT", "Counts", "modalities", "read_usage", "settled"]
 
 Counts: TypeAlias = tuple[int | None, int | None, int | None, int | None, int | None, int | None]
 """`(input, output, total, cached, reasoning, cache_write)`, called as `Answer`'s fields."""
 
-NONE: Final[Counts] = (None, None, None, None, None, None)
+NO_USAGE: Final[Counts] = (None, None, None, None, None, None)
 
 LIMIT: Final = 2**63
 
@@ -72,7 +72,7 @@ COUNT: Final = (int, type(None))
 """The types of what is stated as a count, or not stated."""
 
 
-def read(usage: object, tally: Tally) -> Counts:
+def read_usage(usage: object, tally: Tally) -> Counts:
     """Read the `usage` object of any endpoint.
 
     Audio, image and video tokens are in no column: they keep the body. Other keys of it (Groq's times, OpenRouter's cost) are
@@ -89,7 +89,7 @@ def read(usage: object, tally: Tally) -> Counts:
     if type(usage) is not dict:
         if usage is not None:
             tally.reject()
-        return NONE
+        return NO_USAGE
     # Flat and a little repetitive: this runs for every line of every file.
     inputs = usage.get("prompt_tokens")
     if not inputs and "input_tokens" in usage:  # in a mixed object the unused dialect stands at 0

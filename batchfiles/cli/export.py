@@ -15,12 +15,12 @@ from batchfiles.outcome import MISSING, OUTCOMES
 
 __all__ = ["export"]
 
-COUNTED = (*(outcome for outcome in OUTCOMES if outcome != MISSING), "parse_error", *counts_of("export"))
+EXPORT_COUNTED = (*(outcome for outcome in OUTCOMES if outcome != MISSING), "parse_error", *counts_of("export"))
 
 
 @click.command(short_help="Turn result files into a table, without their requests.")
 @click.argument("results", nargs=-1, required=True, metavar="RESULT...")
-@table_options(COUNTED)
+@table_options(EXPORT_COUNTED)
 @click.pass_context
 def export(context: click.Context, results: tuple[str, ...], **options: Unpack[SharedOptions]) -> None:
     """Turn result files into a table, for results whose requests are not at hand.

@@ -36,7 +36,7 @@ class News:
         """Show that a batch has changed."""
         self._batches[batch.id] = batch
         if batch.is_terminal or not self._line.on_terminal:
-            self._line.leave(_words(batch))
+            self._line.leave(_state_words(batch))
         self._line.draw(self._summary())
 
     def close(self) -> None:
@@ -54,7 +54,7 @@ class News:
         return f"{plural(self._expected, 'batch', 'batches')}: {words}{requests}"
 
 
-def _words(batch: Batch) -> str:
+def _state_words(batch: Batch) -> str:
     counts = batch.request_counts
     done = counts.completed + counts.failed
     # While it is validated, the service doesn't know how many requests there are.

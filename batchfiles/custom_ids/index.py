@@ -19,7 +19,7 @@ from typing import Any, Literal, NamedTuple, Self
 
 from batchfiles.streams.atomic import file_error
 
-__all__ = ["OFFSET_BITS", "Entries", "Index", "IndexBuilder", "Place", "digest", "digest_of_bytes", "digests_of_bytes"]
+__all__ = ["OFFSET_BITS", "Entries", "Index", "IndexBuilder", "LineRef", "digest", "digest_of_bytes", "digests_of_bytes"]
 
 OFFSET_BITS = 48
 """A position packs the file's number above this many bits of byte offset: 65,536 files of up to 256 TiB."""
@@ -61,7 +61,7 @@ def _refusals(path: Path) -> Iterator[None]:
         raise file_error(error, path) from None
 
 
-class Place(NamedTuple):
+class LineRef(NamedTuple):
     """Where a line stands: the file's number, and offset, length (without its newline) and number of the line."""
 
     file: int
@@ -286,10 +286,10 @@ class Index:
     def __len__(self) -> int:
         return self.count
 
-    def place(self, entry: int) -> Place:
+    def place(self, entry: int) -> LineRef:
         """Return where the line of an entry stands."""
         position = self.positions[entry]
-        return Place(
+        return LineRef(
             position >> OFFSET_BITS,
             position & (1 << OFFSET_BITS) - 1,
             self.lengths[entry],

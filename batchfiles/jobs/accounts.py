@@ -8,7 +8,7 @@ from collections.abc import Set as AbstractSet
 from typing import Any
 
 from batchfiles.codec import Repaired, glued_objects, glued_words, loads
-from batchfiles.custom_ids.index import Index, Place
+from batchfiles.custom_ids.index import Index, LineRef
 from batchfiles.custom_ids.marks import Marks
 from batchfiles.findings import Finding
 from batchfiles.jobs.candidates import ResultFile, fetch, glued_finding, id_of_line, read_result
@@ -53,13 +53,13 @@ class Accounts:
         self.counts: Counter[str] = Counter()
         self.examples: dict[str, list[str]] = defaultdict(list)
         self.glued: list[Finding] = []
-        self._unclaimed: list[Place] = []
+        self._unclaimed: list[LineRef] = []
         self._count_marks()
         self._count_unclaimed()
         if self.counts["malformed_results"]:
             self._find_glued()
 
-    def rejected(self) -> Iterator[Place]:
+    def rejected(self) -> Iterator[LineRef]:
         """Yield the places of malformed, unknown, superseded and conflicting lines, in the order of the files."""
         import pyarrow.compute as pc
 
@@ -127,7 +127,7 @@ class Accounts:
         finally:
             descriptors.close()
 
-    def _count_unclaimed_line(self, place: Place, *, malformed: bool) -> None:
+    def _count_unclaimed_line(self, place: LineRef, *, malformed: bool) -> None:
         if malformed:
             self.counts["malformed_results"] += 1
             self.counts["malformed_unmatched"] += 1
@@ -147,7 +147,7 @@ class Accounts:
                 if count := glued_objects(fetch(descriptors[place.file], place, name)):
                     self.glued.append(glued_finding(glued_words(count), name, place.line_number, place.offset))
 
-    def _name(self, kind: str, place: Place) -> None:
+    def _name(self, kind: str, place: LineRef) -> None:
         if len(self.examples[kind]) < EXAMPLES:
             self.examples[kind].append(f"{self._files[place.file].name}:{place.line_number}")
 
@@ -181,10 +181,10 @@ def duplicate_inputs(
     parts = own_batches | {file.part for file in files if file.part is not None}
     descriptors = OpenFiles(inputs)
     count = 0
-    pairs: list[tuple[Place, Place]] = []
+    pairs: list[tuple[LineRef, LineRef]] = []
     try:
         for run in index.repeated():
-            seen: dict[tuple[str | None, int | None], Place] = {}
+            seen: dict[tuple[str | None, int | None], LineRef] = {}
             for place in sorted(map(index.place, run)):
                 line = fetch(descriptors[place.file], place, inputs[place.file].name)
                 key = loads(line).get("custom_id"), place.file if place.file in parts else None

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from batchfiles import bodies
 from batchfiles.bodies.answer import EMPTY
 from batchfiles.codec import GLUED, loads, same
-from batchfiles.custom_ids.index import OFFSET_BITS, Index, Place, digest
+from batchfiles.custom_ids.index import OFFSET_BITS, Index, LineRef, digest
 from batchfiles.custom_ids.marks import Marks
 from batchfiles.errors import DuplicateCustomId, InvalidLine
 from batchfiles.findings import Finding
@@ -85,7 +85,7 @@ TOO_LONG = _malformed("line_too_long", "the line is above the cap and was not re
 """What a result is whose line is above the cap. It may be an answer that was paid for, so it is not sent again."""
 
 
-def fetch(descriptor: int, place: Place, name: str) -> bytes:
+def fetch(descriptor: int, place: LineRef, name: str) -> bytes:
     """Read the bytes of one line; of a line above the cap its beginning.
 
     Raises:

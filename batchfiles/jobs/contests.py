@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from batchfiles.codec import loads
-from batchfiles.custom_ids.index import Index, Place
+from batchfiles.custom_ids.index import Index, LineRef
 from batchfiles.errors import InvalidLine, Mismatch
 from batchfiles.jobs.candidates import ResultFile, fetch, id_of_line
 from batchfiles.jobs.local_file import LocalFile, OpenFiles
@@ -40,8 +40,8 @@ class Contest(NamedTuple):
     """
 
     digest: int
-    first: Place
-    second: Place
+    first: LineRef
+    second: LineRef
 
 
 class Contests:
@@ -69,9 +69,9 @@ class Contests:
         with self._path.open("rb") as file:
             while packed := file.read(self._format.size * CONTESTS_AT_ONCE):
                 for digest_, *places in self._format.iter_unpack(packed):
-                    yield Contest(digest_, Place(*places[:4]), Place(*places[4:]))
+                    yield Contest(digest_, LineRef(*places[:4]), LineRef(*places[4:]))
 
-    def add(self, digest_: int, first: Place, second: Place) -> None:
+    def add(self, digest_: int, first: LineRef, second: LineRef) -> None:
         """Add one.
 
         Raises:
@@ -134,7 +134,7 @@ def refuse_contested(
     open_files = {number for number, file in enumerate(files) if file.part is None}
     if not open_files or not contests:
         return
-    found: tuple[Place, Contest, str] | None = None
+    found: tuple[LineRef, Contest, str] | None = None
     with OpenFiles(files) as descriptors, OpenFiles(inputs) as asking:
         for contest in contests:
             for entry in results.run(contest.digest):

@@ -81,9 +81,9 @@ class GenaiPrices:
             except LookupError:
                 continue
             if self._has_batch_price(standard):
-                price = _price(self._ask(name, standard.provider.id, BATCH).model_price, is_batch_price=True)
+                price = _genai_price(self._ask(name, standard.provider.id, BATCH).model_price, is_batch_price=True)
             else:
-                price = _price(standard.model_price, is_batch_price=False)
+                price = _genai_price(standard.model_price, is_batch_price=False)
             where = f"{standard.provider.id}/{standard.model.id}"
             return FoundPrice(price, where, self._source, is_standard=not price.is_batch_price)
         return None
@@ -112,7 +112,7 @@ class GenaiPrices:
         )
 
 
-def _price(found: Any, *, is_batch_price: bool) -> Price:  # noqa: ANN401 - its values
+def _genai_price(found: Any, *, is_batch_price: bool) -> Price:  # noqa: ANN401 - its values
     """Convert its prices to ours; tiered prices have a base and other prices from a threshold on."""
     base: dict[str, Any] = {}
     tiers: dict[int, dict[str, Any]] = {}

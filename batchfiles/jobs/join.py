@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
 from batchfiles.counts import not_read_fields
-from batchfiles.custom_ids.index import Entries, IndexBuilder, Place
+from batchfiles.custom_ids.index import Entries, IndexBuilder, LineRef
 from batchfiles.custom_ids.marks import Marks
 from batchfiles.errors import Mismatch
 from batchfiles.jobs.accounts import Accounts, duplicate_inputs
@@ -95,7 +95,7 @@ class Join(TableJob[JoinReport]):
         target = located(path, filesystem)
         write_rejects(target, self._rejected(self._accounts), self._files, force=force, temp_dir=self._options.temp_dir)
 
-    def _rejected(self, accounts: Accounts) -> Iterator[Place]:
+    def _rejected(self, accounts: Accounts) -> Iterator[LineRef]:
         """Yield the places of the lines to copy, from files that are still what they were."""
         check_unchanged(self._roles.results)
         yield from accounts.rejected()

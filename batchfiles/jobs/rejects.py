@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
-from batchfiles.custom_ids.index import Place
+from batchfiles.custom_ids.index import LineRef
 from batchfiles.jobs.candidates import ResultFile, fetch
 from batchfiles.jobs.local_file import OpenFiles
 from batchfiles.jobs.stray import UNTIL_NEWLINE
@@ -22,7 +22,7 @@ CHUNK = 1024 * 1024
 
 def write_rejects(
     path: Path | RemotePath,
-    places: Iterable[Place],
+    places: Iterable[LineRef],
     files: Sequence[ResultFile],
     *,
     force: bool = False,

@@ -13,7 +13,7 @@ from collections.abc import Set as AbstractSet
 from contextlib import closing
 from pathlib import Path
 
-from batchfiles.custom_ids.index import OFFSET_BITS, Entries, Index, IndexBuilder, Place, digest
+from batchfiles.custom_ids.index import OFFSET_BITS, Entries, Index, IndexBuilder, LineRef, digest
 from batchfiles.findings import Finding
 from batchfiles.jobs import survey
 from batchfiles.jobs.candidates import fetch
@@ -226,7 +226,7 @@ def _compare(
             places = sorted(map(index.place, run))
             if places[0].file == places[-1].file:
                 continue
-            by_id: dict[str | None, list[tuple[Place, bytes]]] = {}
+            by_id: dict[str | None, list[tuple[LineRef, bytes]]] = {}
             for place in places:
                 line = fetch(descriptors[place.file], place, inputs[place.file].name)
                 by_id.setdefault(id_of_request(line), []).append((place, line.strip()))
@@ -253,13 +253,13 @@ def _sorted(*columns: array[int]) -> list[array[int]]:
     return [array("Q", column.take(order).buffers()[1].to_pybytes()[: 8 * len(column)]) for column in found]
 
 
-def _position(place: Place) -> int:
+def _position(place: LineRef) -> int:
     return place.file << OFFSET_BITS | place.offset
 
 
-def _repetitions(lines: list[tuple[Place, bytes]], apart: Callable[[int, int], bool]) -> Iterator[tuple[Place, Place]]:
+def _repetitions(lines: list[tuple[LineRef, bytes]], apart: Callable[[int, int], bool]) -> Iterator[tuple[LineRef, LineRef]]:
     """Yield the place of each line that repeats one of an earlier file, and the place of that one."""
-    firsts: dict[bytes, list[Place]] = {}
+    firsts: dict[bytes, list[LineRef]] = {}
     for place, line in lines:
         known = firsts.setdefault(line, [])
         # A line that occurs twice in one file is two requests: the service answers both, or refuses the file.
@@ -270,7 +270,7 @@ def _repetitions(lines: list[tuple[Place, bytes]], apart: Callable[[int, int], b
             known.append(place)
 
 
-def _other(lines: list[tuple[Place, bytes]]) -> Place | None:
+def _other(lines: list[tuple[LineRef, bytes]]) -> LineRef | None:
     """Return the place of a line that is not the first one, in another file than this; None where all are alike."""
     texts: dict[bytes, set[int]] = {}
     for place, line in lines:

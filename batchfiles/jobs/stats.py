@@ -72,7 +72,7 @@ def stats(
         raise TypeError("stats needs at least one file")
     files = files_and_pairs(sources, pairs, filesystem)
     known = None if prices is None else prices_of(prices, filesystem=filesystem)
-    count = _Count(known, _Repeats.among(files, cap))
+    count = _BytesDone(known, _Repeats.among(files, cap))
     for file in sided_files(files.sources, count.notice, cap=cap, on_bytes=on_bytes, sides=files.sides):
         count.take(file)
     return replace(count.report(), **not_read_fields(files.not_read))
@@ -117,7 +117,7 @@ class _Repeats:
             yield block, NO_FILES
 
 
-class _Count:
+class _BytesDone:
     """Takes the files one by one."""
 
     def __init__(self, prices: Prices | None, repeats: _Repeats | None) -> None:

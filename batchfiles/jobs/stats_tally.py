@@ -11,8 +11,7 @@ from typing import Any, Final, Generic, TypeVar
 from batchfiles import bodies
 from batchfiles.bodies.answer import without_token_counts
 from batchfiles.bodies.tally import Tally
-from batchfiles.bodies.usage import modalities
-from batchfiles.bodies.usage import read as read_usage
+from batchfiles.bodies.usage import modalities, read_usage
 from batchfiles.counts import count_name
 from batchfiles.errors import InvalidLine
 from batchfiles.jobs.candidates import read_result

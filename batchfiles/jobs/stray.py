@@ -5,7 +5,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterator
 
-from batchfiles.custom_ids.index import OFFSET_BITS, Place
+from batchfiles.custom_ids.index import OFFSET_BITS, LineRef
 
 __all__ = ["UNTIL_NEWLINE", "Stray"]
 
@@ -42,12 +42,12 @@ class Stray:
         """Pack the list."""
         return self._numbers.tobytes()
 
-    def __iter__(self) -> Iterator[tuple[Place, bool]]:
+    def __iter__(self) -> Iterator[tuple[LineRef, bool]]:
         """Yield each line's place, and whether it is malformed."""
         numbers = self._numbers
         for at in range(0, len(numbers), 4):
             position, length, line_number, malformed = numbers[at : at + 4]
-            yield Place(position >> OFFSET_BITS, position & (1 << OFFSET_BITS) - 1, length, line_number), bool(malformed)
+            yield LineRef(position >> OFFSET_BITS, position & (1 << OFFSET_BITS) - 1, length, line_number), bool(malformed)
 
     @property
     def malformed(self) -> int:

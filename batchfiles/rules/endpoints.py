@@ -61,8 +61,8 @@ TABLES: dict[str, Table] = {
 }
 
 VLLM_TABLES: dict[str, Table] = {
-    "chat/completions": Table(vllm.CHAT, vllm.check_vllm_messages, takes_any=True),
-    "embeddings": Table(vllm.EMBEDDINGS, vllm.check_vllm_input, takes_any=True),
+    "chat/completions": Table(vllm.VLLM_CHAT, vllm.check_vllm_messages, takes_any=True),
+    "embeddings": Table(vllm.VLLM_EMBEDDINGS, vllm.check_vllm_input, takes_any=True),
 }
 
 SAMPLED = frozenset({"temperature", "top_p", "presence_penalty", "frequency_penalty", "logprobs", "top_logprobs", "logit_bias"})

@@ -11,7 +11,7 @@ from typing import Any
 
 from batchfiles.rules.kinds import Check, Faults, wrong_kind
 
-__all__ = ["CHAT", "EMBEDDINGS", "check_vllm_input", "check_vllm_messages"]
+__all__ = ["VLLM_CHAT", "VLLM_EMBEDDINGS", "check_vllm_input", "check_vllm_messages"]
 
 STOPS = ": vLLM then ends the whole run, and no request gets an output"
 
@@ -62,7 +62,7 @@ TEXT_OR_OBJECT = _typed("a string or an object", _is(str, dict))
 
 SHARED: dict[str, Check] = {"encoding_format": TEXT, "truncate_prompt_tokens": INTEGER, "priority": INTEGER}
 
-CHAT: dict[str, Check] = {
+VLLM_CHAT: dict[str, Check] = {
     **SHARED,
     **dict.fromkeys(
         ("frequency_penalty", "presence_penalty", "temperature", "top_p", "min_p", "repetition_penalty", "length_penalty"), NUMBER
@@ -98,7 +98,7 @@ CHAT: dict[str, Check] = {
     "user": TEXT,
 }
 
-EMBEDDINGS: dict[str, Check] = {**SHARED, "dimensions": INTEGER, "user": TEXT}
+VLLM_EMBEDDINGS: dict[str, Check] = {**SHARED, "dimensions": INTEGER, "user": TEXT}
 
 
 def _is_tokens(value: Any) -> bool:  # noqa: ANN401 - any JSON value

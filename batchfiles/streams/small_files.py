@@ -14,7 +14,7 @@ __all__ = ["MOST_BYTES", "name_of", "small_file"]
 MOST_BYTES = 16 * 1024 * 1024
 """A larger file is named by mistake."""
 
-CHUNK = 1024 * 1024
+COPIED_BYTES = 1024 * 1024
 
 
 def small_file(path: str | os.PathLike[str] | RemotePath, *, filesystem: object = None) -> bytes:
@@ -34,7 +34,7 @@ def small_file(path: str | os.PathLike[str] | RemotePath, *, filesystem: object 
 
         text = bytearray()
         with read_in_order(place) as stream:
-            while len(text) <= MOST_BYTES and (chunk := stream.read(CHUNK)):
+            while len(text) <= MOST_BYTES and (chunk := stream.read(COPIED_BYTES)):
                 text += chunk
         found = bytes(text)
     else:

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 __all__ = ["insist", "written"]
 
-WAITING = 6
+WAITING_BATCHES = 6
 """Batches that may wait for the writer: some megabytes."""
 
 
@@ -28,7 +28,7 @@ def written(products: Iterable[Any], table: _Table) -> Iterator[Any]:
     """
     import pyarrow as pa
 
-    waiting: queue.Queue[Any] = queue.Queue(WAITING)
+    waiting: queue.Queue[Any] = queue.Queue(WAITING_BATCHES)
     failures: list[BaseException] = []
     given_up = False
 

@@ -20,15 +20,10 @@ from batchfiles.limits import LINE_CAP
 from batchfiles.outcome import OUTCOMES
 from batchfiles.streams.sources import Source
 from batchfiles.table.schema import REQUESTS
-from batchfiles.table.user_table import RowTable, UserTable, user_tables
+from batchfiles.table.typed_rows import EXACT
+from batchfiles.table.user_table import ROWS, RowTable, UserTable, user_tables
 
 __all__ = ["own_rows"]
-
-ROWS: Final = 4096
-"""Rows whose Python objects exist at one time."""
-
-EXACT: Final = 2**53
-"""Up to here a float holds every integer."""
 
 INTEGER: Final = re.compile(r"([+-]?[0-9]{1,19})(?:\.0*)?", re.ASCII)
 """How other programs write an integer as text: pandas writes `429.0` for a column that has nulls."""

@@ -8,7 +8,7 @@ from batchfiles.table.parsed.nodes import Array, Node, Object, Scalar
 
 __all__ = ["arrow_type"]
 
-SCALARS = {
+ARROW_SCALARS = {
     "string": pa.string(),
     "integer": pa.int64(),
     "number": pa.float64(),
@@ -21,7 +21,7 @@ SCALARS = {
 def arrow_type(node: Node) -> pa.DataType:
     """Return the type of a column, or of what stands in it."""
     if isinstance(node, Scalar):
-        return SCALARS[node.kind]
+        return ARROW_SCALARS[node.kind]
     if isinstance(node, Array):
         return pa.list_(arrow_type(node.items))
     if isinstance(node, Object):
