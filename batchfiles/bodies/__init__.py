@@ -33,10 +33,10 @@ EMBEDDINGS: Final = "/v1/embeddings"
 
 ENDPOINTS: Final[dict[Reader, str]] = {
     chat_completions.read: "/v1/chat/completions",
-    completions.read: "/v1/completions",
+    completions.read_completion: "/v1/completions",
     responses.read: "/v1/responses",
     embeddings.read: "/v1/embeddings",
-    moderations.read: "/v1/moderations",
+    moderations.read_moderation: "/v1/moderations",
     other_families.read_message: "/v1/messages",
     other_families.read_candidates: ":generateContent",
     other_families.read_single_message: "/v2/chat",
@@ -46,7 +46,7 @@ ENDPOINTS: Final[dict[Reader, str]] = {
 
 BY_OBJECT: Final[dict[object, Reader]] = {
     "chat.completion": chat_completions.read,
-    "text_completion": completions.read,
+    "text_completion": completions.read_completion,
     "response": responses.read,
 }
 """`list` is missing on purpose: vLLM's scores are lists too, so the items are looked at."""
@@ -82,7 +82,7 @@ def _by_shape(body: Body) -> Reader | None:
     if "message" in choice:
         return chat_completions.read
     if "text" in choice:  # Together calls these bodies `text.completion`
-        return completions.read
+        return completions.read_completion
     if type(body.get("output")) is list:
         return responses.read
     data = body.get("data")
@@ -93,7 +93,7 @@ def _by_shape(body: Body) -> Reader | None:
         return embeddings.read
     result = _first(body.get("results"))
     if "flagged" in result or "category_scores" in result:  # Mistral has no `flagged`
-        return moderations.read
+        return moderations.read_moderation
     for is_one, reader in FAMILIES:
         if is_one(body):
             return reader

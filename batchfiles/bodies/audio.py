@@ -17,7 +17,7 @@ TRANSCRIPTIONS: Final = "/v1/audio/transcriptions"
 TRANSLATIONS: Final = "/v1/audio/translations"
 
 HOUSEKEEPING: Final = frozenset({"object", "task", "x_groq", "error"})
-BODY_KEYS: Final = HOUSEKEEPING | {"id", "created", "model", "text", "usage"}
+AUDIO_KEYS: Final = HOUSEKEEPING | {"id", "created", "model", "text", "usage"}
 
 OF_TRANSCRIPTS: Final = frozenset({"usage", "segments", "words", "duration", "language", "languages", "task", "logprobs"})
 """A transcript has one of these keys, or only `BODY_KEYS`; Cohere's old chat has a `text` too."""
@@ -30,7 +30,7 @@ def is_transcript(body: Body) -> bool:
     """Return whether a body is a transcript, by its keys: it has no `object`."""
     if type(body.get("text")) is not str and not _said_in_segments(body):
         return False
-    return not OF_TRANSCRIPTS.isdisjoint(body) or BODY_KEYS.issuperset(body)
+    return not OF_TRANSCRIPTS.isdisjoint(body) or AUDIO_KEYS.issuperset(body)
 
 
 def endpoint(body: Body) -> str:
@@ -45,7 +45,7 @@ def read_audio(body: Body) -> Answer:
         The answer; `carried` only if there is only the text, and tokens were counted.
     """
     tally = Tally()
-    tally.more(body, BODY_KEYS)
+    tally.more(body, AUDIO_KEYS)
     outcome = "succeeded"
     if fault.said(body.get("error")):
         outcome = "failed"

@@ -182,7 +182,7 @@ def _choice(choice: object, tally: Tally) -> Choice:
     reason = choice.get("finish_reason")
     end = choices.ORDINARY.get(reason) if is_plain and type(reason) is str else None
     if end is None:
-        end = choices.end(choice, tally)
+        end = choices.choice_end(choice, tally)
     message = choice.get("message")
     if type(message) is not dict:
         message = tally.mapping(message)

@@ -15,7 +15,7 @@ __all__ = [
     "SHARED_CHOICE_KEYS",
     "End",
     "all_texts",
-    "end",
+    "choice_end",
     "no_answer",
     "with_error",
     "without_answer",
@@ -53,7 +53,7 @@ ORDINARY: Final = {
 """The words of OpenAI, for choices that hold nothing else that could matter: looking them up here saves three calls a line."""
 
 
-def end(choice: Body, tally: Tally) -> End:
+def choice_end(choice: Body, tally: Tally) -> End:
     """Read how a choice ended: its `finish_reason`, and the `error` that OpenRouter writes next to it.
 
     OpenRouter also repeats the provider's own word, which counts where its own is null.

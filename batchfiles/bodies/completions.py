@@ -8,9 +8,9 @@ from batchfiles.bodies import choices, fault, usage
 from batchfiles.bodies.answer import Answer, Body
 from batchfiles.bodies.tally import Tally
 
-__all__ = ["read"]
+__all__ = ["read_completion"]
 
-BODY_KEYS: Final = frozenset({
+COMPLETION_KEYS: Final = frozenset({
     # in columns
     "id", "created", "model", "choices", "usage",
     # housekeeping
@@ -22,14 +22,14 @@ BODY_KEYS: Final = frozenset({
 CHOICE_KEYS: Final = choices.SHARED_CHOICE_KEYS | {"text"}
 
 
-def read(body: Body) -> Answer:
+def read_completion(body: Body) -> Answer:
     """Read a legacy completion; its choices hold a text where those of a chat hold a message.
 
     Returns:
         The answer. Its outcome is that of the worst choice; `no_response` without choices.
     """
     tally = Tally()
-    tally.more(body, BODY_KEYS)
+    tally.more(body, COMPLETION_KEYS)
     found = [_choice(choice, tally) for choice in tally.mappings(body.get("choices"))]
     texts = choices.all_texts([text for text, _ in found], tally)
     text, finish_reason = (found[0][0], found[0][1].finish_reason) if found else (None, None)
@@ -65,7 +65,7 @@ def read(body: Body) -> Answer:
 def _choice(choice: Body, tally: Tally) -> tuple[str | None, choices.End]:
     """Return the text of one choice and how it ended."""
     tally.more(choice, CHOICE_KEYS)
-    text, end = choice.get("text"), choices.end(choice, tally)
+    text, end = choice.get("text"), choices.choice_end(choice, tally)
     if text is None:
         end, tally.carried = choices.without_answer(end, "text"), False
     return tally.text(text), end

@@ -8,9 +8,9 @@ from batchfiles.bodies import choices, fault, usage
 from batchfiles.bodies.answer import Answer, Body
 from batchfiles.bodies.tally import Tally
 
-__all__ = ["read"]
+__all__ = ["read_moderation"]
 
-BODY_KEYS: Final = frozenset({"id", "model", "results", "object", "error", "created", "usage"})
+MODERATION_KEYS: Final = frozenset({"id", "model", "results", "object", "error", "created", "usage"})
 """OpenAI writes the first three; Mistral adds `usage`."""
 
 RESULT_KEYS: Final = frozenset({"flagged", "categories", "category_scores", "category_applied_input_types"})
@@ -19,14 +19,14 @@ ONLY_TEXT: Final[tuple[list[str] | None, ...]] = ([], ["text"], None)
 """What `category_applied_input_types` says of a text without images: nothing that one would not know."""
 
 
-def read(body: Body) -> Answer:
+def read_moderation(body: Body) -> Answer:
     """Read moderation results, all of them together: flagged if any is, each category's highest score.
 
     Returns:
         What it says; `carried` only where there is exactly one result, and it is of a text.
     """
     tally = Tally()
-    tally.more(body, BODY_KEYS)
+    tally.more(body, MODERATION_KEYS)
     results = tally.mappings(body.get("results"))
     if len(results) != 1:
         tally.carried = False

@@ -12,7 +12,7 @@ from typing import Any, Literal, TypeAlias
 
 from batchfiles.codec import loads
 from batchfiles.errors import InvalidLine, Mismatch
-from batchfiles.jobs.file_mistakes import SHOWN_BYTES, file_mistake
+from batchfiles.jobs.file_mistakes import HEAD, file_mistake
 from batchfiles.limits import LINE_CAP
 from batchfiles.streams.lines import Block
 from batchfiles.streams.sources import Source, read_blocks
@@ -189,7 +189,7 @@ def classify_lines(lines: Iterable[bytes], name: str | None = None, *, otherwise
 
 def _refuse_mistake(lines: list[bytes], name: str | None) -> None:
     """Refuse a file that is not JSON Lines: read line by line, its results would be lost silently."""
-    mistake = file_mistake(b"\n".join(lines)[:SHOWN_BYTES])
+    mistake = file_mistake(b"\n".join(lines)[:HEAD])
     if mistake is not None and not mistake.is_of_lines:
         raise Mismatch(mistake.message.removeprefix("The file ").rstrip("."), path=name)
 

@@ -11,7 +11,7 @@ from batchfiles.custom_ids.unique import UniqueIds
 from batchfiles.errors import InvalidLine, Mismatch, TruncatedFile
 from batchfiles.findings import Finding, Severity
 from batchfiles.jobs.families import Family, describe, family_of
-from batchfiles.jobs.file_mistakes import SHOWN_BYTES, file_mistake
+from batchfiles.jobs.file_mistakes import HEAD, file_mistake
 from batchfiles.jobs.request_rules import RequestRules
 from batchfiles.limits import Limits
 from batchfiles.streams.lines import Block, blocks
@@ -86,7 +86,7 @@ class FileCheck:
         try:
             with self._source.open() as stream:
                 counted = _Counted(stream, self._count_bytes)
-                mistake = file_mistake(counted.peek(SHOWN_BYTES))
+                mistake = file_mistake(counted.peek(HEAD))
                 if mistake is not None:
                     self._holds_no_lines(mistake.code, mistake.message)
                     return

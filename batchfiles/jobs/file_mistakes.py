@@ -13,9 +13,9 @@ from typing import Any, NamedTuple
 from batchfiles.codec import GLUED, glued_objects, glued_words, loads
 from batchfiles.errors import InvalidLine
 
-__all__ = ["SHOWN_BYTES", "FileMistake", "file_mistake"]
+__all__ = ["HEAD", "FileMistake", "file_mistake"]
 
-SHOWN_BYTES = 256 * 1024
+HEAD = 256 * 1024
 """Bytes of a file that are enough to tell."""
 
 LINES_COMPARED = 20
@@ -84,7 +84,7 @@ def file_mistake(head: bytes) -> FileMistake | None:
     lines = [line.strip() for line in text.split(b"\n") if line.strip()]
     if not lines:
         return None
-    if len(lines) > 1 and len(head) >= SHOWN_BYTES:
+    if len(lines) > 1 and len(head) >= HEAD:
         lines.pop()  # it may go on
     return _of_structure(text, lines) or _of_lines(lines)
 

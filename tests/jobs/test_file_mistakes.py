@@ -7,7 +7,7 @@ import pytest
 
 from batchfiles.errors import Mismatch
 from batchfiles.jobs.export import export
-from batchfiles.jobs.file_mistakes import SHOWN_BYTES, file_mistake
+from batchfiles.jobs.file_mistakes import HEAD, file_mistake
 from batchfiles.jobs.join import join
 from batchfiles.jobs.merge import merge
 from batchfiles.jobs.retry import retry
@@ -161,10 +161,10 @@ def test_single_broken_lines_are_no_mistake_of_the_file(name):
 def test_an_object_that_is_longer_than_what_is_looked_at():
     """The first bytes of a long pretty object don't show its end."""
     long = request(1)
-    long["body"]["messages"][0]["content"] = "x" * (2 * SHOWN_BYTES)
-    assert file_mistake(json.dumps(long, indent=2).encode()[:SHOWN_BYTES]).code == "multiline_json"
-    assert file_mistake(json.dumps([long]).encode()[:SHOWN_BYTES]).code == "json_array"
-    assert file_mistake(json.dumps(long).encode()[:SHOWN_BYTES]) is None
+    long["body"]["messages"][0]["content"] = "x" * (2 * HEAD)
+    assert file_mistake(json.dumps(long, indent=2).encode()[:HEAD]).code == "multiline_json"
+    assert file_mistake(json.dumps([long]).encode()[:HEAD]).code == "json_array"
+    assert file_mistake(json.dumps(long).encode()[:HEAD]) is None
 
 
 def test_a_table_in_csv_is_named():
