@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 __all__ = ["Content", "content_of", "has_default_model", "name_of"]
 
@@ -59,9 +60,10 @@ def content_of(url: str) -> Content | None:
     return CONTENTS.get(name_of(url))
 
 
-def has_default_model(url: str) -> bool:
-    """Return whether an endpoint has a default model."""
-    return name_of(url) in WITH_DEFAULT_MODEL
+def has_default_model(url: str, body: Mapping[str, Any]) -> bool:
+    """Return whether a request may leave out the model: its endpoint has a default, or its stored prompt names one."""
+    name = name_of(url)
+    return name in WITH_DEFAULT_MODEL or (name == "responses" and body.get("prompt") is not None)
 
 
 def name_of(url: str) -> str:
