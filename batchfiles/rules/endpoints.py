@@ -92,7 +92,7 @@ NOT_NULL: dict[str, frozenset[str]] = {
     ),
     "responses": frozenset({"text", "tool_choice", "tools", "user"}),
 }
-"""Parameters for which the document has no null; at other endpoints that is `user`. Whether a service accepts it is unverified."""
+"""Parameters for which the document has no null; elsewhere that is `user`. Whether a service accepts null is unverified."""
 
 NULL_IN_AZURE = frozenset({"parallel_tool_calls"})
 """Parameters for which only the document of Azure has null."""
