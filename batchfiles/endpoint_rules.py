@@ -41,7 +41,8 @@ PROMPT = Content("prompt", TEXT, "a string", TEXT)
 
 CONTENTS = {
     "chat/completions": Content("messages", LIST, "an array", LIST),
-    "completions": Content("prompt", EITHER, EITHER_IN_WORDS, EITHER),
+    # The prompt may be null, which is the beginning of a new document.
+    "completions": Content("prompt", EITHER, EITHER_IN_WORDS, EITHER, frozenset({"prompt"})),
     # A stored prompt, an earlier response or a conversation may stand for the input.
     "responses": Content("input", EITHER, EITHER_IN_WORDS, EITHER, frozenset({"prompt", "previous_response_id", "conversation"})),
     "embeddings": Content("input", EITHER, EITHER_IN_WORDS, TEXT, counts_inputs=True),

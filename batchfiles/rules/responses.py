@@ -50,7 +50,7 @@ PARTS_ELSEWHERE = {
 }
 CONTENT = either("a string or an array of parts", text=anything, list=array(tagged(PARTS, closed=False, others=PARTS_ELSEWHERE)))
 ROLES = ("user", "assistant", "system", "developer")
-FUNCTION_OUTPUT = fields({"call_id": text(), "output": either("a string or an array of parts", text=anything, list=array())})
+FUNCTION_OUTPUT = fields({"output": either("a string or an array of parts", text=anything, list=array())}, {"call_id": text()})
 
 ITEMS: dict[str, Check] = {
     **dict.fromkeys(

@@ -85,6 +85,19 @@ def test_a_tool_may_have_a_name_of_128_characters():
     assert findings(RESPONSES, {**LOOK, "text": answer})[0] == ("error", "invalid_body", "$.body.text.format.name")
 
 
+def test_null_is_a_prompt_of_completions():
+    """The document lets a model begin a new document; the prompt was reported as missing."""
+    assert findings("/v1/completions", {"model": "gpt-3.5-turbo-instruct", "prompt": None}) == []
+    assert findings("/v1/completions", {"model": "gpt-3.5-turbo-instruct"})[0] == ("error", "invalid_request", "$.body.prompt")
+
+
+def test_the_output_of_a_function_may_come_without_the_id_of_its_call():
+    """The types of the SDK have it as optional and nullable, and a missing one was an error."""
+    output = {"type": "function_call_output", "name": "stops", "output": "harbour"}
+    assert findings(RESPONSES, {**LOOK, "input": [output, {**output, "call_id": None}]}) == []
+    assert findings(RESPONSES, {**LOOK, "input": [{**output, "call_id": 5}]})[0][2] == "$.body.input[0].call_id"
+
+
 def test_every_tool_that_can_be_chosen_is_known():
     """The choice of a tool has a name for the computer that the list of tools does not have."""
     assert findings(RESPONSES, {**LOOK, "tool_choice": {"type": "computer_use"}}) == []
