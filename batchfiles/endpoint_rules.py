@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 __all__ = ["Content", "content_of", "has_default_model", "name_of"]
 
@@ -40,7 +41,8 @@ PROMPT = Content("prompt", TEXT, "a string", TEXT)
 
 CONTENTS = {
     "chat/completions": Content("messages", LIST, "an array", LIST),
-    "completions": Content("prompt", EITHER, EITHER_IN_WORDS, EITHER),
+    # The prompt may be null, which is the beginning of a new document.
+    "completions": Content("prompt", EITHER, EITHER_IN_WORDS, EITHER, frozenset({"prompt"})),
     # A stored prompt, an earlier response or a conversation may stand for the input.
     "responses": Content("input", EITHER, EITHER_IN_WORDS, EITHER, frozenset({"prompt", "previous_response_id", "conversation"})),
     "embeddings": Content("input", EITHER, EITHER_IN_WORDS, TEXT, counts_inputs=True),
@@ -59,9 +61,10 @@ def content_of(url: str) -> Content | None:
     return CONTENTS.get(name_of(url))
 
 
-def has_default_model(url: str) -> bool:
-    """Return whether an endpoint has a default model."""
-    return name_of(url) in WITH_DEFAULT_MODEL
+def has_default_model(url: str, body: Mapping[str, Any]) -> bool:
+    """Return whether a request may leave out the model: its endpoint has a default, or its stored prompt names one."""
+    name = name_of(url)
+    return name in WITH_DEFAULT_MODEL or (name == "responses" and body.get("prompt") is not None)
 
 
 def name_of(url: str) -> str:

@@ -245,10 +245,11 @@ class RequestRules:
         model = body.get("model")
         if model is None or model == "":
             if self._limits.one_model:
-                has_default = self.url is not None and has_default_model(self.url)
-                yield Fault(
-                    "invalid_request", "Model parameter is required.", "$.body.model", "warning" if has_default else "error"
-                )
+                if self.url is not None and has_default_model(self.url, body):
+                    words = "No model: the request has a default one, but whether a batch accepts that is unverified."
+                    yield Fault("invalid_request", words, "$.body.model", "warning")
+                else:
+                    yield Fault("invalid_request", "Model parameter is required.", "$.body.model")
             else:
                 self._expected_model = model
         elif not isinstance(model, str):

@@ -31,9 +31,10 @@ from batchfiles.rules.parameters import (
     SDK_ARGUMENTS,
     STOP,
     fixed_parameters,
-    function_name,
     reasons,
     schema,
+    schema_name,
+    tool_name,
     unsupported,
 )
 
@@ -158,15 +159,15 @@ def _check_content(message: dict[str, Any], role: str, path: str) -> list[Fault]
     return wrong_kind(path, "a string or an array of parts", None) if "content" in message else missing(path)
 
 
-FUNCTION = fields({"name": function_name}, {"description": text(), "parameters": schema, "strict": boolean})
+FUNCTION = fields({"name": tool_name}, {"description": text(), "parameters": schema, "strict": boolean})
 NOT_OF_RESPONSES = ': in a chat a tool is {"type": "function", "function": {"name": …}}'
 TOOL = tagged(
     {
         "function": fields({"function": FUNCTION}, hint=NOT_OF_RESPONSES),
-        "custom": fields({"custom": fields({"name": function_name}, {"description": text()})}),
+        "custom": fields({"custom": fields({"name": tool_name}, {"description": text()})}),
     }
 )
-SCHEMA_FORMAT = fields({"name": function_name}, {"schema": schema, "description": text(), "strict": boolean})
+SCHEMA_FORMAT = fields({"name": schema_name}, {"schema": schema, "description": text(), "strict": boolean})
 
 RESPONSE_FORMAT = tagged(
     {

@@ -83,13 +83,19 @@ RULES: dict[str, list[Rule]] = {
     ],
 }
 
-OF_AZURE = frozenset({"data_sources", "user_security_context"})
-"""Parameters that Azure adds (Azure OpenAI in Foundry Models REST API reference, 2025-04: documented)."""
+OF_AZURE = frozenset({"data_sources", "input_type", "user_security_context"})
+"""Parameters that Azure adds (its OpenAPI documents 2024-10-21 and 2025-04-01-preview: documented)."""
 
-NOT_NULL = frozenset(
-    {"functions", "function_call", "parallel_tool_calls", "response_format", "text", "tool_choice", "tools", "user"}
-)
-"""Parameters for which the document has no null; whether the service accepts null is unverified."""
+NOT_NULL: dict[str, frozenset[str]] = {
+    "chat/completions": frozenset(
+        {"function_call", "functions", "parallel_tool_calls", "response_format", "tool_choice", "tools", "user"}
+    ),
+    "responses": frozenset({"text", "tool_choice", "tools", "user"}),
+}
+"""Parameters for which the document has no null; elsewhere that is `user`. Whether a service accepts null is unverified."""
+
+NULL_IN_AZURE = frozenset({"parallel_tool_calls"})
+"""Parameters for which only the document of Azure has null."""
 
 
 PARAMETERS = frozenset({"model", "messages", "input", "prompt"}).union(*(table.parameters for table in TABLES.values()))
@@ -128,6 +134,7 @@ class BodyRules:
         self._rules = [rule for rule in rules if self.content_key not in rule.keys]
         self._table = table
         self._own = OF_AZURE if rule_set == "azure" else frozenset()
+        self._not_null = NOT_NULL.get(name, frozenset({"user"})) - (NULL_IN_AZURE if rule_set == "azure" else frozenset())
 
     def faults(self, body: dict[str, Any]) -> list[Fault]:
         """Return what is wrong with a body, without its content."""
@@ -143,7 +150,7 @@ class BodyRules:
                 found += self._unknown(key)
             elif value is not None:
                 found += check(value, f"body.{key}")
-            elif key in NOT_NULL and not self._table.takes_any:
+            elif key in self._not_null and not self._table.takes_any:
                 words = f"'{key}' is null, for which the service is not known to have a meaning: leave it out."
                 found += refused(f"body.{key}", words, "warning")
         for rule in self._rules:

@@ -25,7 +25,7 @@ from batchfiles.rules.kinds import (
     word,
     wrong_kind,
 )
-from batchfiles.rules.parameters import BOOKKEEPING, SAMPLING, SDK_ARGUMENTS, fixed_parameters, function_name, schema
+from batchfiles.rules.parameters import BOOKKEEPING, SAMPLING, SDK_ARGUMENTS, fixed_parameters, schema, schema_name, tool_name
 
 __all__ = ["ELSEWHERE", "PARAMETERS", "check_background", "check_conversation", "check_input", "check_model"]
 
@@ -50,7 +50,7 @@ PARTS_ELSEWHERE = {
 }
 CONTENT = either("a string or an array of parts", text=anything, list=array(tagged(PARTS, closed=False, others=PARTS_ELSEWHERE)))
 ROLES = ("user", "assistant", "system", "developer")
-FUNCTION_OUTPUT = fields({"call_id": text(), "output": either("a string or an array of parts", text=anything, list=array())})
+FUNCTION_OUTPUT = fields({"output": either("a string or an array of parts", text=anything, list=array())}, {"call_id": text()})
 
 ITEMS: dict[str, Check] = {
     **dict.fromkeys(
@@ -158,9 +158,7 @@ TOOLS: dict[str, Check] = {
     ),
     "custom": fields({"name": text()}, {"description": text()}),
     "file_search": fields({"vector_store_ids": array(text())}),
-    "function": fields(
-        {"name": function_name}, {"parameters": schema, "strict": boolean, "description": text()}, hint=NOT_OF_CHAT
-    ),
+    "function": fields({"name": tool_name}, {"parameters": schema, "strict": boolean, "description": text()}, hint=NOT_OF_CHAT),
     "mcp": fields({"server_label": text()}),
 }
 
@@ -169,7 +167,7 @@ FORMAT = tagged(
         "text": anything,
         "json_object": anything,
         "json_schema": fields(
-            {"name": function_name, "schema": schema},
+            {"name": schema_name, "schema": schema},
             {"description": text(), "strict": boolean},
             hint=': in /v1/responses the format is {"type": "json_schema", "name": …, "schema": …}',
         ),
@@ -177,7 +175,9 @@ FORMAT = tagged(
 )
 
 NAMED = fields({"name": text()}, hint=': in /v1/responses it is {"type": "function", "name": …}')
-CHOICE = tagged(dict.fromkeys((*TOOLS, "allowed_tools"), anything) | {"function": NAMED, "custom": NAMED}, closed=False)
+CHOICE = tagged(
+    dict.fromkeys((*TOOLS, "allowed_tools", "computer_use"), anything) | {"function": NAMED, "custom": NAMED}, closed=False
+)
 
 PARAMETERS: dict[str, Check] = {
     **BOOKKEEPING,

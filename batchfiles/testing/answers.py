@@ -232,7 +232,7 @@ CREATED = 1_760_000_000
 BY_ENDPOINT: dict[str, tuple[Callable[[dict[str, Any], str], dict[str, Any]], tuple[str, ...]]] = {
     "/chat/completions": (_chat_completion, ("model", "messages")),
     "/responses": (_response, ("model",)),
-    "/completions": (_completion, ("model", "prompt")),
+    "/completions": (_completion, ("model",)),
     "/embeddings": (_embeddings, ("model", "input")),
     "/moderations": (_moderation, ("input",)),
     "/images/generations": (_image, ("prompt",)),
