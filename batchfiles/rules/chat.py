@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from batchfiles.key_rules import Fault, cut
-from batchfiles.nearest import instead_of
+from batchfiles.findings import instead_of
+from batchfiles.rules.keys import Fault, cut
 from batchfiles.rules.kinds import (
+    BOOKKEEPING,
+    PENALTIES,
+    SAMPLING,
+    SDK_ARGUMENTS,
+    STOP,
     Check,
     Faults,
     anything,
@@ -15,27 +20,20 @@ from batchfiles.rules.kinds import (
     boolean,
     either,
     fields,
+    fixed_parameters,
     integer,
     missing,
-    refused,
-    tagged,
-    text,
-    unknown,
-    word,
-    wrong_kind,
-)
-from batchfiles.rules.parameters import (
-    BOOKKEEPING,
-    PENALTIES,
-    SAMPLING,
-    SDK_ARGUMENTS,
-    STOP,
-    fixed_parameters,
     reasons,
+    refused,
     schema,
     schema_name,
+    tagged,
+    text,
     tool_name,
+    unknown,
     unsupported,
+    word,
+    wrong_kind,
 )
 
 __all__ = ["ELSEWHERE", "PARAMETERS", "check_logprobs", "check_messages", "check_model", "check_stream_options"]

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from batchfiles.key_rules import Fault, cut
-from batchfiles.nearest import instead_of
+from batchfiles.findings import instead_of
 from batchfiles.rules.chat import EFFORTS
+from batchfiles.rules.keys import Fault, cut
 from batchfiles.rules.kinds import (
+    BOOKKEEPING,
+    SAMPLING,
+    SDK_ARGUMENTS,
     Check,
     Faults,
     anything,
@@ -16,16 +19,19 @@ from batchfiles.rules.kinds import (
     boolean,
     either,
     fields,
+    fixed_parameters,
     integer,
     mapping,
     missing,
     refused,
+    schema,
+    schema_name,
     tagged,
     text,
+    tool_name,
     word,
     wrong_kind,
 )
-from batchfiles.rules.parameters import BOOKKEEPING, SAMPLING, SDK_ARGUMENTS, fixed_parameters, schema, schema_name, tool_name
 
 __all__ = ["ELSEWHERE", "PARAMETERS", "check_background", "check_conversation", "check_input", "check_model"]
 

@@ -9,8 +9,7 @@ import struct
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
-from batchfiles.testing.parameters import whole_number
-from batchfiles.testing.refusal import Refusal, error_body, missing_parameter
+from batchfiles.testing.parameters import Refusal, error_body, missing_parameter, whole_number
 from batchfiles.testing.turns import MOST_CHOICES, Turn, tokens_of, turns
 
 __all__ = ["Answerer", "answer"]

@@ -1,7 +1,7 @@
 """The body of the legacy /v1/completions."""
 
 from batchfiles.bodies.answer import Answer
-from batchfiles.bodies.completions import read_completion
+from batchfiles.bodies.other import read_completion
 
 
 def completion(*texts, finish_reason="stop", **more):

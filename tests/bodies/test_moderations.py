@@ -3,7 +3,7 @@
 import pytest
 
 from batchfiles.bodies.answer import Answer
-from batchfiles.bodies.moderations import read_moderation
+from batchfiles.bodies.other import read_moderation
 
 
 def result(flagged=False, kinds=("text",), **scores):

@@ -8,10 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchfiles.bodies import chat_completions, embeddings, moderations, responses
+from batchfiles.bodies import chat_completions, embeddings, other, responses
 from batchfiles.bodies.answer import without_token_counts
-from batchfiles.bodies.tally import Tally
-from batchfiles.bodies.usage import modalities, read_usage
+from batchfiles.bodies.fields import Tally, modalities, read_usage
 
 CHAT = {
     "prompt_tokens": 5,
@@ -376,7 +375,7 @@ def test_every_reader_of_bodies_has_these_counts(shape: Shape) -> None:
     body = {"id": "c", "object": "chat.completion", "created": 1, "model": "m", "choices": [choice], "usage": shape.usage}
     answer = chat_completions.read(body)
     assert answer == chat_completions.read_any(body)
-    for each in (answer, responses.read(body | {"output": []}), embeddings.read(body), moderations.read_moderation(body)):
+    for each in (answer, responses.read(body | {"output": []}), embeddings.read(body), other.read_moderation(body)):
         counts = (each.input_tokens, each.output_tokens, each.total_tokens, each.cached_tokens, each.reasoning_tokens)
         assert (*counts, each.cache_write_tokens) == shape.counts
         assert set(shape.noted) <= set(each.noted)
@@ -452,7 +451,7 @@ def test_an_answer_without_token_counts_is_told_from_one_that_states_them():
         assert without_token_counts(chat_completions.read(body | {"usage": nothing}))
     for something in ({"prompt_tokens": 0}, {"completion_tokens": 1}, {"prompt_tokens": "5"}):
         assert not without_token_counts(chat_completions.read(body | {"usage": something}))
-    assert not without_token_counts(moderations.read_moderation({"results": [{"flagged": False}]}))
+    assert not without_token_counts(other.read_moderation({"results": [{"flagged": False}]}))
 
 
 def test_other_keys_are_housekeeping():

@@ -13,9 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchfiles.custom_ids.index import Entries, Index, IndexBuilder, LineRef, digest, digest_of_bytes
-from batchfiles.custom_ids.marks import KINDS, Marks
 from batchfiles.errors import FileError
+from batchfiles.ids.index import KINDS, Entries, Index, IndexBuilder, LineRef, Marks, digest, digest_of_bytes
 
 Line = tuple[str, LineRef]
 
@@ -134,7 +133,7 @@ def test_a_digest_is_that_of_the_decoded_id() -> None:
 
 def test_nobody_can_make_ids_that_collide() -> None:
     """The hash has a key of its own in every process that was given none."""
-    command = [sys.executable, "-c", "from batchfiles.custom_ids.index import digest; print(digest('a'))"]
+    command = [sys.executable, "-c", "from batchfiles.ids.index import digest; print(digest('a'))"]
     plain = {name: value for name, value in os.environ.items() if name != "PYTHONHASHSEED"}
     assert len({subprocess.run(command, capture_output=True, check=True, env=plain).stdout for _ in range(2)}) == 2
 
