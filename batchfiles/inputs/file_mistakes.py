@@ -53,7 +53,7 @@ BINARY = (
     (b"ARROW1", "an Arrow table: write its rows as lines, for example with 'batchfiles prepare'"),
     (b"%PDF-", "a PDF document"),
 )
-"""Files whose first bytes are text; others are recognized as they are opened (`streams/compression.py`)."""
+"""Files whose first bytes are text; others are recognized as they are opened (`io/compression.py`)."""
 
 CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1f]")
 """Bytes that are in no text; a file with more than a tenth of them, and no object in its first lines, is binary."""

@@ -214,7 +214,7 @@ class Measure(NamedTuple):
     """What one request asks.
 
     Attributes:
-        input_tokens: An estimate, by the rule of thumb of `jobs/token_counts.py`.
+        input_tokens: An estimate, by the rule of thumb of `jobs/tokens.py`.
         output_tokens_at_most: The request's own limit, once for each answer that it asks for; None where it names none.
         characters: The length of its texts together, without the JSON around them.
     """
