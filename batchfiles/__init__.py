@@ -240,29 +240,11 @@ _HOMES = {
         "ListFilesResponse",
         "RetryPolicy",
     ),
-    "api.batches": (
-        "BatchEvent",
-        "read_event",
-    ),
-    "runner.run": (
-        "plan_run",
-        "run",
-    ),
-    "runner.report": (
-        "RunPlan",
-        "RunReport",
-        "RunStatus",
-    ),
-    "client": (
-        "AsyncClient",
-        "Client",
-    ),
-    "codec": (
-        "decode_input",
-        "decode_output",
-        "encode_input",
-        "encode_output",
-    ),
+    "api.batches": ("BatchEvent", "read_event"),
+    "runner.run": ("plan_run", "run"),
+    "runner.report": ("RunPlan", "RunReport", "RunStatus"),
+    "client": ("AsyncClient", "Client"),
+    "codec": ("decode_input", "decode_output", "encode_input", "encode_output"),
     "errors": (
         "APIError",
         "AlreadySubmitted",
@@ -296,56 +278,21 @@ _HOMES = {
     ),
     "findings": ("Finding",),
     "jsontext.edits": ("Edit",),
-    "jobs.edit": (
-        "EditReport",
-        "edit",
-    ),
-    "jobs.stats.error_digest": (
-        "ErrorDigest",
-        "ErrorGroup",
-        "error_digest",
-    ),
-    "jobs.join.export": (
-        "Export",
-        "export",
-    ),
-    "jobs.get": (
-        "Occurrence",
-        "get",
-    ),
-    "jobs.join.join": (
-        "Join",
-        "join",
-    ),
-    "jobs.join.report": (
-        "ExportReport",
-        "JoinReport",
-    ),
-    "jobs.merge": (
-        "MergeReport",
-        "merge",
-    ),
-    "jobs.prepare": (
-        "PrepareReport",
-        "prepare",
-    ),
-    "jobs.stats.prices": (
-        "Price",
-        "Prices",
-        "Tier",
-    ),
-    "jobs.split": (
-        "SplitReport",
-        "split",
-    ),
+    "jobs.edit": ("EditReport", "edit"),
+    "jobs.stats.error_digest": ("ErrorDigest", "ErrorGroup", "error_digest"),
+    "jobs.join.export": ("Export", "export"),
+    "jobs.get": ("Occurrence", "get"),
+    "jobs.join.join": ("Join", "join"),
+    "jobs.join.report": ("ExportReport", "JoinReport"),
+    "jobs.merge": ("MergeReport", "merge"),
+    "jobs.prepare": ("PrepareReport", "prepare"),
+    "jobs.stats.prices": ("Price", "Prices", "Tier"),
+    "jobs.split": ("SplitReport", "split"),
     "jobs.stats.stats": ("stats",),
     "jobs.stats.report": ("Stats",),
     "jobs.retry.retry": ("retry",),
     "jobs.retry.report": ("RetryReport",),
-    "jobs.validate": (
-        "Report",
-        "validate",
-    ),
+    "jobs.validate": ("Report", "validate"),
     "limits": (
         "AZURE",
         "DASHSCOPE",
@@ -360,28 +307,11 @@ _HOMES = {
         "VLLM",
         "Limits",
     ),
-    "outcome": (
-        "OUTCOMES",
-        "Result",
-        "outcome_of",
-    ),
-    "reading": (
-        "Line",
-        "read_inputs",
-        "read_lines",
-        "read_outputs",
-    ),
-    "records": (
-        "BatchRequestInput",
-        "BatchRequestOutput",
-        "BatchRequestOutputError",
-        "BatchRequestOutputResponse",
-    ),
+    "outcome": ("OUTCOMES", "Result", "outcome_of"),
+    "reading": ("Line", "read_inputs", "read_lines", "read_outputs"),
+    "records": ("BatchRequestInput", "BatchRequestOutput", "BatchRequestOutputError", "BatchRequestOutputResponse"),
     "table.schema": ("schema",),
-    "writing": (
-        "InputWriter",
-        "OutputWriter",
-    ),
+    "writing": ("InputWriter", "OutputWriter"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
