@@ -53,7 +53,7 @@ def test_an_ordinary_success():
         total_tokens=9,
         created_at=1741570283_000000,
         response_id="chatcmpl-1",
-        carried=True,
+        fully_mapped=True,
     )
 
     assert read(line(body=CHAT)) == Result("succeeded", 200, "req-1", None, None, None, None, False, CHAT, answer, 0)
@@ -91,7 +91,7 @@ def test_an_answer_that_was_cut_is_incomplete_and_sending_it_again_would_not_hel
     cut = CHAT | {"choices": [CHAT["choices"][0] | {"finish_reason": "length"}]}
     result = read(line(body=cut))
 
-    assert (result.outcome, result.retryable, result.answer.text, result.answer.carried) == ("incomplete", False, "hi", True)
+    assert (result.outcome, result.retryable, result.answer.text, result.answer.fully_mapped) == ("incomplete", False, "hi", True)
 
 
 @pytest.mark.parametrize("status", [200, 201, 299])
@@ -104,7 +104,7 @@ def test_a_body_of_an_unknown_endpoint_is_a_success_by_its_status():
     """Nothing of it is carried."""
     result = read(line(body={"pages": [{"markdown": "# Hi"}]}))
 
-    assert (result.outcome, result.answer.carried) == ("succeeded", False)
+    assert (result.outcome, result.answer.fully_mapped) == ("succeeded", False)
 
 
 def test_an_empty_request_id_is_none():
@@ -194,7 +194,7 @@ def test_an_error_is_a_failure_even_with_a_200_and_a_body():
     result = read(line(200, CHAT, {"code": "post_processing", "message": "no"}))
 
     assert (result.outcome, result.error_code, result.answer.text, result.body) == ("failed", "post_processing", "hi", CHAT)
-    assert (result.answer.outcome, result.answer.carried) == ("failed", False)
+    assert (result.answer.outcome, result.answer.fully_mapped) == ("failed", False)
 
 
 def test_the_lines_error_comes_first_and_the_bodys_fills_its_gaps():
@@ -210,7 +210,7 @@ def test_a_response_that_failed_inside_a_200(code, again):
     result = read(line(body=FAILED_RESPONSE | {"error": {"code": code, "message": "Sorry."}}))
 
     assert (result.outcome, result.status_code, result.error_code, result.error_message) == ("failed", 200, code, "Sorry.")
-    assert (result.retryable, result.answer.model, result.answer.carried) == (again, "m", False)
+    assert (result.retryable, result.answer.model, result.answer.fully_mapped) == (again, "m", False)
 
 
 @pytest.mark.parametrize("status", [100, 302, 400, 401, 404, 500, 529, -1])
@@ -499,7 +499,7 @@ def test_a_200_whose_place_for_the_answer_is_empty_is_no_response(body):
     result = read(line(200, body))
 
     assert (result.outcome, result.error_code, result.retryable, result.body) == ("no_response", "empty_answer", True, body)
-    assert result.answer.carried is False
+    assert result.answer.fully_mapped is False
     assert read(line(200, json.dumps(body)))[:9] == result[:9]
 
 
@@ -679,7 +679,7 @@ def test_any_line_has_an_outcome_and_values_that_fit(found):
         assert result.answer.outcome == result.outcome
         assert result.body
     else:
-        assert not result.answer.carried
+        assert not result.answer.fully_mapped
 
 
 @given(LINES)

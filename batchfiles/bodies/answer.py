@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from batchfiles.bodies.errors import Fault
+from batchfiles.bodies.errors import ErrorInfo
 
 __all__ = ["EMPTY", "Answer", "without_token_counts"]
 
@@ -32,7 +32,7 @@ class Answer(NamedTuple):
         category_scores: Moderations: `[(category, score), …]`, the highest score over the results.
         created_at: Microseconds since 1970-01-01 UTC.
         response_id: The id inside the body.
-        carried: Whether these fields say everything that the body says, housekeeping aside. False keeps the body in the table.
+        fully_mapped: Whether these fields say everything that the body says, without housekeeping. False keeps the body.
         misfits: How many values did not fit their column (a float for a count, a number beyond int64) and are None here.
         noted: What to count in addition to the outcome: names of `counts.COUNTS`, with an example after a colon or without.
         fault: The error, if the body has it outside its own `error` key; None for an answer.
@@ -57,10 +57,10 @@ class Answer(NamedTuple):
     category_scores: list[tuple[str, float]] | None = None
     created_at: int | None = None
     response_id: str | None = None
-    carried: bool = False
+    fully_mapped: bool = False
     misfits: int = 0
     noted: tuple[str, ...] = ()
-    fault: Fault | None = None
+    fault: ErrorInfo | None = None
     cache_write_tokens: int | None = None
 
 

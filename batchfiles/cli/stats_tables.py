@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from batchfiles.jobs.join.report import JoinReport, TableReport
     from batchfiles.jobs.stats.report import Lengths, ModelEstimate, Stats
 
-__all__ = ["money", "notes", "notes_of_join", "notes_of_table", "outcome_table", "share", "tables", "told"]
+__all__ = ["format_note", "money", "notes", "notes_of_join", "notes_of_table", "outcome_table", "share", "tables"]
 
 
 EXAMPLES = 3
@@ -126,7 +126,7 @@ def _some(names: tuple[str, ...] | list[str]) -> str:
     return ", ".join(names[:EXAMPLES]) + (", …" if len(names) > EXAMPLES else "")
 
 
-def told(note: Note, width: int) -> list[str]:
+def format_note(note: Note, width: int) -> list[str]:
     """Lay out a note: the label, and beside it the sentence, broken between words only, so that a path can be copied."""
     label, sentence = note
     lines = [f"{label:{LABEL - 2}}  "]

@@ -14,7 +14,7 @@ def test_images_have_a_time_and_tokens():
         "usage": {"input_tokens": 1, "output_tokens": 2, "total_tokens": 3},
     }
 
-    assert read(body) == Answer(created_at=1713833628_000000, input_tokens=1, output_tokens=2, total_tokens=3, carried=False)
+    assert read(body) == Answer(created_at=1713833628_000000, input_tokens=1, output_tokens=2, total_tokens=3, fully_mapped=False)
 
 
 @pytest.mark.parametrize(

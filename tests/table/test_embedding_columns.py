@@ -203,10 +203,10 @@ HALVES = "ADgAtAAwADw="
 )
 @pytest.mark.parametrize("request_bodies", ["all", "none"])
 def test_the_encoding_is_what_the_request_asked_for(
-    tmp_path: Path, asked: dict[str, Any], sent: Any, vector: list[float], request_bodies: str
+    tmp_path: Path, request_ref: dict[str, Any], sent: Any, vector: list[float], request_bodies: str
 ) -> None:
     """With `embed_dtype` vLLM writes float16, and the answer does not state it."""
-    inputs = [ask("plain"), ask("a", **asked), ask("b", **asked)]
+    inputs = [ask("plain"), ask("a", **request_ref), ask("b", **request_ref)]
     lines = [vectors("b", sent), vectors("a", sent), vectors("plain", [5.0])]
     job = joined(tmp_path, inputs, lines, request_bodies=request_bodies)
     assert [(row["custom_id"], row["embedding"]) for row in job] == [("plain", [5.0]), ("a", vector), ("b", vector)]
@@ -264,8 +264,8 @@ def test_an_export_compares_the_lengths_within_a_file_and_a_model(tmp_path: Path
 def test_a_vector_in_several_types_is_taken_in_one_and_its_body_kept(tmp_path: Path) -> None:
     """Cohere answers in as many types as were asked for; the table has one column."""
     body = {"embeddings": {"int8": [[5, 6], [7, 8]], "float": [[0.5, 0.75], [1.0, 2.0]]}, "model": "vec-1"}
-    asked = ask("a", ["one", "two"], embedding_types=["int8", "float"])
-    first, second = joined(tmp_path, [asked], [result("a", body)])
+    request_ref = ask("a", ["one", "two"], embedding_types=["int8", "float"])
+    first, second = joined(tmp_path, [request_ref], [result("a", body)])
     assert (first["embedding"], second["embedding"], second["input_text"]) == ([0.5, 0.75], [1.0, 2.0], "two")
     assert json.loads(first["response_body"]) == body
 

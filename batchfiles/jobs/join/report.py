@@ -11,7 +11,7 @@ from batchfiles.counts import add_example, counts_of
 from batchfiles.findings import Finding
 from batchfiles.outcome import OUTCOMES
 
-__all__ = ["ExportReport", "JoinReport", "TableReport", "Tally"]
+__all__ = ["ExportReport", "JoinReport", "TableCounts", "TableReport"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,7 +133,7 @@ class JoinReport(TableReport):
     unmatched: int = 0
 
 
-class Tally:
+class TableCounts:
     """Adds up the summaries of the ranges."""
 
     def __init__(self) -> None:

@@ -10,7 +10,7 @@ from typing import Any, Final, Generic, TypeVar
 
 from batchfiles import bodies
 from batchfiles.bodies.answer import without_token_counts
-from batchfiles.bodies.fields import Tally, modalities, read_usage
+from batchfiles.bodies.fields import FieldReader, modalities, read_usage
 from batchfiles.counts import count_name
 from batchfiles.errors import InvalidLine
 from batchfiles.jobs.join.rows import RequestLines
@@ -21,7 +21,7 @@ from batchfiles.outcome import MALFORMED, OUTCOMES
 from batchfiles.result_lines import read_result
 from batchfiles.table.rows import ANSWERED
 
-__all__ = ["RequestTally", "ResultTally"]
+__all__ = ["RequestTotals", "ResultCounts"]
 
 MOST_NAMES: Final = 1000
 """Different models, and endpoints, that are counted one by one; all behind them are counted as `OTHER`."""
@@ -157,7 +157,7 @@ class _Models(_ByName[_Model]):
                 yield price, sums
 
 
-class RequestTally:
+class RequestTotals:
     """Counts requests.
 
     Args:
@@ -247,7 +247,7 @@ def _price_fields(model: str | None, prices: Prices | None) -> dict[str, Any]:
     }
 
 
-class ResultTally:
+class ResultCounts:
     """Counts results.
 
     Args:
@@ -344,9 +344,9 @@ class ResultTally:
 
 def _misfits_of(usage: object) -> int:
     """Count the token counts that could not be read; the total is not among them, for it is not summed."""
-    tally = Tally()
-    read_usage(usage | {"total_tokens": None} if isinstance(usage, dict) else usage, tally)
-    return tally.misfits
+    totals = FieldReader()
+    read_usage(usage | {"total_tokens": None} if isinstance(usage, dict) else usage, totals)
+    return totals.misfits
 
 
 def _usage(name: str | None, sums: _Model, prices: Prices | None) -> ModelUsage:

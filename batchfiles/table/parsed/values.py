@@ -27,7 +27,7 @@ from batchfiles.codec import SURROGATE
 from batchfiles.jsontext.paths import shown
 from batchfiles.table.parsed.source import schema_of_request
 from batchfiles.table.parsed.types import Array, Node, Object, Scalar, read_schema
-from batchfiles.table.rows import Asked, Found, RequestColumns, Row
+from batchfiles.table.rows import RequestRef, RequestRows, ResultRef, Row
 from batchfiles.table.schema import PARSED_PLACE, REQUESTS
 
 __all__ = ["Fit", "Misfit", "ParsedColumns", "fit_for", "read", "read_answer", "read_date", "read_date_time", "written"]
@@ -340,7 +340,7 @@ REFUSAL = NAMES.index("refusal")
 TOOL_CALLS = NAMES.index("tool_calls")
 
 
-class ParsedColumns(RequestColumns):
+class ParsedColumns(RequestRows):
     """Builds the requests table with `parsed` and `parse_error` batch by batch.
 
     Args:
@@ -368,23 +368,23 @@ class ParsedColumns(RequestColumns):
         self._named = named
         self._requests_ask = requests_ask
 
-    def row(self, asked: Asked | None, found: Found, keep_body: bool) -> Row:
+    def row(self, request_ref: RequestRef | None, result_ref: ResultRef, keep_body: bool) -> Row:
         """Return the row of one request, with `parsed` and `parse_error` in their places."""
-        row = super().row(asked, found, keep_body)
-        return row[:PARSED_PLACE] + self._parsed(asked, row) + row[PARSED_PLACE:]
+        row = super().row(request_ref, result_ref, keep_body)
+        return row[:PARSED_PLACE] + self._parsed(request_ref, row) + row[PARSED_PLACE:]
 
-    def _parsed(self, asked: Asked | None, row: Row) -> Row:
+    def _parsed(self, request_ref: RequestRef | None, row: Row) -> Row:
         """Return the answer in the types of its schema, or the reason why there is none."""
         text = row[TEXT]
         # A refusal says that the text is no answer, and some services write "" beside a tool call.
         if text is None or row[REFUSAL] is not None or (row[TOOL_CALLS] and not text.strip()):
             return None, None
         without_schema = False
-        if self._requests_ask and asked is not None:
-            schema = schema_of_request(asked.decoded)
+        if self._requests_ask and request_ref is not None:
+            schema = schema_of_request(request_ref.decoded)
             without_schema = schema is None
             if not self._named and schema != self._json_schema:
-                self.count("no_schema" if without_schema else f"other_schema:{asked.custom_id}")
+                self.count("no_schema" if without_schema else f"other_schema:{request_ref.custom_id}")
                 return None, None
         try:
             value, is_fenced = read_answer(text)
