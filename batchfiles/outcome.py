@@ -87,7 +87,7 @@ class Result(NamedTuple):
         retryable: Whether the same line may succeed if it is sent again.
         body: The response body, decoded, where it is an object and not an empty one.
         answer: What the body says. Where the outcome is no answer, its own `outcome` is `"failed"` and it is not `fully_mapped`.
-        misfits: How many values of the line did not fit their column, those of `answer` included.
+        conversion_errors: How many values of the line did not fit their column, those of `answer` included.
     """
 
     outcome: str
@@ -100,7 +100,7 @@ class Result(NamedTuple):
     retryable: bool
     body: Body | None
     answer: Answer
-    misfits: int
+    conversion_errors: int
 
 
 def read(line: dict[str, Any]) -> Result:
@@ -121,7 +121,7 @@ def read(line: dict[str, Any]) -> Result:
             outcome = answer.outcome
             if outcome in ANSWERED and (answer.model is not None or not says_nothing(body)):
                 return tuple.__new__(Result, (  # past the constructor, which takes twice as long
-                    outcome, status, request_id, None, None, None, None, False, body, answer, answer.misfits,
+                    outcome, status, request_id, None, None, None, None, False, body, answer, answer.conversion_errors,
                 ))  # fmt: skip
     return _read_any(line)
 
@@ -189,7 +189,7 @@ def _as_transcript(result: Result, line: dict[str, Any]) -> Result:
     if status is None or not 200 <= status < MULTIPLE_CHOICES:
         return result
     answer = Answer(text=text, fully_mapped=True)
-    return Result(SUCCEEDED, status, result.request_id, None, None, None, None, False, None, answer, result.misfits)
+    return Result(SUCCEEDED, status, result.request_id, None, None, None, None, False, None, answer, result.conversion_errors)
 
 
 def retryable(
@@ -241,8 +241,8 @@ def _read_any(line: dict[str, Any]) -> Result:
     if silent and isinstance(body, dict):
         answer = bodies.read(body)
         if error is None and answer.outcome in ANSWERED and (status or bodies.endpoint_of(body)):
-            misfits = reader.misfits + answer.misfits
-            return Result(answer.outcome, status, request_id, None, None, None, None, False, body, answer, misfits)
+            conversion_errors = reader.conversion_errors + answer.conversion_errors
+            return Result(answer.outcome, status, request_id, None, None, None, None, False, body, answer, conversion_errors)
     if error is None and silent and (body is None or answer.outcome == NO_RESPONSE):
         error, outcome = answer.fault or ErrorInfo(), NO_RESPONSE
     else:
@@ -261,7 +261,7 @@ def _read_any(line: dict[str, Any]) -> Result:
         retryable=retryable(outcome, status, error.code, error.type, error.message),
         body=body if isinstance(body, dict) else None,
         answer=answer._replace(outcome=FAILED, fully_mapped=False),
-        misfits=reader.misfits + answer.misfits + error.misfits,
+        conversion_errors=reader.conversion_errors + answer.conversion_errors + error.conversion_errors,
     )
 
 

@@ -33,7 +33,7 @@ class Answer(NamedTuple):
         created_at: Microseconds since 1970-01-01 UTC.
         response_id: The id inside the body.
         fully_mapped: Whether these fields say everything that the body says, without housekeeping. False keeps the body.
-        misfits: How many values did not fit their column (a float for a count, a number beyond int64) and are None here.
+        conversion_errors: How many values did not fit their column (a float for a count, a number beyond int64) and are None here.
         noted: What to count in addition to the outcome: names of `counts.COUNTS`, with an example after a colon or without.
         fault: The error, if the body has it outside its own `error` key; None for an answer.
         cache_write_tokens: The part of `input_tokens` that was written to a cache. Last, because its column is the last one.
@@ -58,7 +58,7 @@ class Answer(NamedTuple):
     created_at: int | None = None
     response_id: str | None = None
     fully_mapped: bool = False
-    misfits: int = 0
+    conversion_errors: int = 0
     noted: tuple[str, ...] = ()
     fault: ErrorInfo | None = None
     cache_write_tokens: int | None = None
@@ -67,9 +67,9 @@ class Answer(NamedTuple):
 def without_token_counts(answer: Answer) -> bool:
     """Return whether an answer states neither input nor output tokens, so that its tokens are in no sum.
 
-    Moderations mostly state none, and cost nothing; a count that does not fit was stated, and is a misfit.
+    Moderations mostly state none, and cost nothing; a count that does not fit was stated, and is a conversion error.
     """
-    if answer.input_tokens is not None or answer.output_tokens is not None or answer.misfits:
+    if answer.input_tokens is not None or answer.output_tokens is not None or answer.conversion_errors:
         return False
     return answer.flagged is None and answer.category_scores is None
 

@@ -80,7 +80,7 @@ def with_error(error: object, reason: object, reader: FieldReader) -> End:
         return End(word, outcome, None)
     reader.fully_mapped = False
     if found is not None:
-        reader.misfits += found.misfits
+        reader.conversion_errors += found.conversion_errors
     return End(word, "failed", errors.merge(found, ErrorInfo(code=word) if outcome == "failed" else None))
 
 
@@ -261,7 +261,7 @@ def read_any(body: Body) -> Answer:
     # Past the constructor of Answer, which takes twice as long; the order is that of its fields.
     return tuple.__new__(Answer, (
         outcome, model, finish_reason, text, texts, refusal, reasoning, tool_calls, inputs, outputs, total, cached, reasoned,
-        None, None, None, created_at, response_id, reader.fully_mapped, reader.misfits, reader.noted, wrong, written,
+        None, None, None, created_at, response_id, reader.fully_mapped, reader.conversion_errors, reader.noted, wrong, written,
     ))  # fmt: skip
 
 

@@ -51,7 +51,7 @@ def read(body: Body) -> Answer:
         created_at=reader.moment(body.get("created")),
         response_id=reader.text(body.get("id")),
         fully_mapped=False,
-        misfits=reader.misfits,
+        conversion_errors=reader.conversion_errors,
         noted=reader.noted,
         fault=chat_completions.no_answer("data") if is_empty else None,
         cache_write_tokens=written,

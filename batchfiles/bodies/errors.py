@@ -92,14 +92,14 @@ class ErrorInfo(NamedTuple):
         type: The family of errors that it belongs to.
         param: The parameter that is to blame.
         message: The sentence for a person.
-        misfits: How many of the values could not be read and are None here.
+        conversion_errors: How many of the values could not be read and are None here.
     """
 
     code: str | None = None
     type: str | None = None
     param: str | None = None
     message: str | None = None
-    misfits: int = 0
+    conversion_errors: int = 0
 
 
 def said(error: object) -> bool:
@@ -201,7 +201,7 @@ def merge(first: ErrorInfo | None, second: ErrorInfo | None) -> ErrorInfo | None
     code, type_, param, message = (
         mine if mine is not None else theirs for mine, theirs in zip(first[:4], second[:4], strict=True)
     )
-    return ErrorInfo(code, type_, param, message, first.misfits + second.misfits)
+    return ErrorInfo(code, type_, param, message, first.conversion_errors + second.conversion_errors)
 
 
 def _inner(error: object) -> object:

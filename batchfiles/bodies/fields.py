@@ -132,19 +132,19 @@ class FieldReader:
     """What did not fit, for one body. The methods take any JSON value and give what the column can hold, or None.
 
     Attributes:
-        misfits: How many values did not fit; None and an absent value fit every column.
+        conversion_errors: How many values did not fit; None and an absent value fit every column.
         fully_mapped: Whether the columns say everything so far.
         noted: What is worth counting: see `note`.
     """
 
     # Defaults of the class and no __init__: one is made for every line of every file, and this is the cheapest way.
-    misfits: int = 0
+    conversion_errors: int = 0
     fully_mapped: bool = True
     noted: tuple[str, ...] = ()
 
     def reject(self) -> None:
         """Note one value that fits no column."""
-        self.misfits += 1
+        self.conversion_errors += 1
         self.fully_mapped = False
 
     def note(self, name: str, example: str | None = None) -> None:
@@ -152,7 +152,7 @@ class FieldReader:
         self.noted += (name if example is None else f"{name}:{example}",)
 
     def text(self, value: object) -> str | None:
-        """Return a string as it is; anything else is None and, but for null, a misfit."""
+        """Return a string as it is; anything else is None and, but for null, a conversion error."""
         if type(value) is str:
             return value
         if value is not None:
@@ -160,7 +160,7 @@ class FieldReader:
         return None
 
     def count(self, value: object) -> int | None:
-        """Return an integer that fits int64, `200.0` as 200; a fraction, a bool or a longer one is None and a misfit."""
+        """Return an integer that fits int64, `200.0` as 200; a fraction, a bool or a longer one is None and a conversion error."""
         if type(value) is int and value in INT64:
             return value
         found = whole(value)
@@ -177,7 +177,7 @@ class FieldReader:
         return None
 
     def number(self, value: object) -> float | None:
-        """Return a number as a float; an integer that a float can't hold exactly is None and a misfit."""
+        """Return a number as a float; an integer that a float can't hold exactly is None and a conversion error."""
         if type(value) is float:
             return value
         if type(value) is int and -EXACT <= value <= EXACT:

@@ -83,7 +83,7 @@ def read(body: Body) -> Answer:
         created_at=reader.moment(body.get("created_at") if created_at is None else created_at),
         response_id=reader.text(body.get("id")),
         fully_mapped=False,
-        misfits=reader.misfits,
+        conversion_errors=reader.conversion_errors,
         noted=reader.noted,
         fault=wrong,
         cache_write_tokens=written,
@@ -161,9 +161,9 @@ def read_audio(body: Body) -> Answer:
     counted = body.get("usage")
     if type(counted) is dict and any(counted.get(key) is not None for key in SECONDS):
         reader.fully_mapped = False
-    fully_mapped, misfits = reader.fully_mapped, reader.misfits
+    fully_mapped, conversion_errors = reader.fully_mapped, reader.conversion_errors
     inputs, outputs, total, *_ = fields.read_usage(counted, reader)  # the other counts are of chats
-    if reader.misfits == misfits:
+    if reader.conversion_errors == conversion_errors:
         reader.fully_mapped = fully_mapped  # all tokens of a transcript are audio tokens, so nothing is lost
     return Answer(
         outcome=outcome,
@@ -175,7 +175,7 @@ def read_audio(body: Body) -> Answer:
         created_at=reader.moment(body.get("created")),
         response_id=reader.text(body.get("id")),
         fully_mapped=reader.fully_mapped,
-        misfits=reader.misfits,
+        conversion_errors=reader.conversion_errors,
         noted=reader.noted,
     )
 
@@ -234,7 +234,7 @@ def read_completion(body: Body) -> Answer:
         created_at=created_at,
         response_id=response_id,
         fully_mapped=reader.fully_mapped,
-        misfits=reader.misfits,
+        conversion_errors=reader.conversion_errors,
         noted=reader.noted,
         fault=wrong,
         cache_write_tokens=written,
@@ -293,7 +293,7 @@ def read_moderation(body: Body) -> Answer:
         created_at=reader.moment(body.get("created")),
         response_id=reader.text(body.get("id")),
         fully_mapped=reader.fully_mapped,
-        misfits=reader.misfits,
+        conversion_errors=reader.conversion_errors,
         noted=reader.noted,
         fault=None if results else chat_completions.no_answer("results"),
         cache_write_tokens=written,

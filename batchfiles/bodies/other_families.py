@@ -279,7 +279,7 @@ def _answer(
         reasoning_tokens=counts[4],
         response_id=reader.text(_either(body, "id", "responseId", "response_id")),
         fully_mapped=False,
-        misfits=reader.misfits,
+        conversion_errors=reader.conversion_errors,
         noted=reader.noted,
         fault=end.fault,
         cache_write_tokens=counts[5],

@@ -96,9 +96,9 @@ def notes_of_table(report: TableReport, *, csv_safe: bool) -> Iterator[Note]:
     for name in counts_of("join"):
         if number := getattr(report, name):
             yield name, f"{sentence_of(name, number)}{_places(report, name)}"
-    if report.misfits:
-        words = f"{plural(report.misfits, 'value')} that did not fit the column, and null there; "
-        yield "misfits", words + "the response_body is kept unless --bodies none"
+    if report.conversion_errors:
+        words = f"{plural(report.conversion_errors, 'value')} that did not fit the column, and null there; "
+        yield "conversion_errors", words + "the response_body is kept unless --bodies none"
     if report.repaired_lines:
         yield (
             "repaired",
@@ -171,8 +171,8 @@ def notes(found: Stats, *, priced: bool) -> Iterator[str]:
     if found.repeated_inputs:
         yield f"{plural(found.repeated_inputs, 'request line')} that repeat a line of another request file: counted once"
     yield from not_read_lines(found.not_read, found.examples)
-    if found.results.token_misfits:
-        words = f"{plural(found.results.token_misfits, 'token count')} below 0, beyond 64 bits or no whole number: "
+    if found.results.token_conversion_errors:
+        words = f"{plural(found.results.token_conversion_errors, 'token count')} below 0, beyond 64 bits or no whole number: "
         yield words + "not in the sums" + (", nor in the cost" if priced else "")
     if found.results.no_token_counts:
         words = f"{sentence_of('no_token_counts', found.results.no_token_counts)}: their tokens are not in the sums"

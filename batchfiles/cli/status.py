@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TextIO
 
 import click
 
-from batchfiles.cli.batch_words import batch_json, batch_record, batch_table, failure_words
+from batchfiles.cli.batch_format import batch_json, batch_record, batch_table, failure_words
 from batchfiles.cli.named_batches import (
     NamedBatch,
     all_option,

@@ -93,7 +93,7 @@ class EmbeddingRows(RequestRows):
         try:
             sent: list[Place] = [(index, values) for index, values, _ in embeddings.vectors(body, encoding)]
         except InvalidLine:
-            self.misfits += 1
+            self.conversion_errors += 1
             return [], False
         if request is None and self.text_sizes:
             sent = _of_one_size(sent, body, self.text_sizes)
@@ -102,7 +102,7 @@ class EmbeddingRows(RequestRows):
         unreadable = 0
         for _, values in sent:
             unreadable += values is None
-        self.misfits += unreadable
+        self.conversion_errors += unreadable
         if request_ref is not None and request is not None:
             wanted = embedding_answers(request)
             if wanted is not None and (wanted != 1 or len(sent) != 1 or sent[0][0] != 0):  # not one vector for one text

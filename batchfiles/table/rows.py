@@ -101,7 +101,7 @@ class RequestRows:
         keep: Which response bodies are kept: `"auto"` keeps what says more than the columns do, `"all"` every one, `"none"` none.
 
     Attributes:
-        misfits: How many values did not fit their column and are null.
+        conversion_errors: How many values did not fit their column and are null.
         embeddings: How many answers are vectors, for which this table has no column.
         parse_errors: How many answers have a `parse_error`, in a table that has this column.
         counts: What else is counted, by the names of `counts.COUNTS`.
@@ -113,7 +113,7 @@ class RequestRows:
         self._keep_all = keep == "all"
         self._keep_some = keep != "none"
         self._rows: list[Row] = []
-        self.misfits = 0
+        self.conversion_errors = 0
         self.embeddings = 0
         self.parse_errors = 0
         self.counts: Counter[str] = Counter()
@@ -133,7 +133,7 @@ class RequestRows:
             and result.body is not None
         ):
             self.compare(request_ref, _moderation_answers(request_ref.decoded), len(_list(result.body.get("results"))))
-        if result.misfits or not result.answer.fully_mapped or result.outcome != SUCCEEDED:
+        if result.conversion_errors or not result.answer.fully_mapped or result.outcome != SUCCEEDED:
             if result.body and bodies.endpoint_of(result.body) == bodies.EMBEDDINGS:
                 self.embeddings += 1
                 if request_ref is not None and result.outcome == SUCCEEDED:
@@ -175,9 +175,9 @@ class RequestRows:
     def row(self, request_ref: RequestRef | None, result_ref: ResultRef, keep_body: bool) -> Row:
         """Return the row of one request in the order of the requests table."""
         result, line, value, source, line_number, batch_id, attempts = result_ref
-        outcome, status_code, request_id, code, kind, param, message, again, body, answer, misfits = result
-        if misfits:
-            self.misfits += misfits
+        outcome, status_code, request_id, code, kind, param, message, again, body, answer, conversion_errors = result
+        if conversion_errors:
+            self.conversion_errors += conversion_errors
         custom_id = batch_request_id = response_body = None
         if value is not None:
             batch_request_id = value.get("id")

@@ -137,8 +137,8 @@ def check(answer):
     assert all(type(name) is str for name in answer.flagged_categories or [])
     assert all(type(name) is str and type(score) is float for name, score in answer.category_scores or [])
     assert answer.created_at is None or -62135596800_000000 <= answer.created_at < 253402300800_000000
-    assert answer.misfits >= 0
-    assert not (answer.fully_mapped and (answer.misfits or answer.outcome == "failed"))
+    assert answer.conversion_errors >= 0
+    assert not (answer.fully_mapped and (answer.conversion_errors or answer.outcome == "failed"))
 
 
 @given(st.dictionaries(words | st.text(max_size=5), values, max_size=5))

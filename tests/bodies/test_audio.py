@@ -55,7 +55,7 @@ def test_a_transcript_has_its_text(body, text, endpoint, fully_mapped):
     """OpenAI, vLLM, Groq and Mistral write no `object`; what no column says keeps the body."""
     answer = bodies.read(body)
 
-    assert (answer.outcome, answer.text, answer.fully_mapped, answer.misfits) == ("succeeded", text, fully_mapped, 0)
+    assert (answer.outcome, answer.text, answer.fully_mapped, answer.conversion_errors) == ("succeeded", text, fully_mapped, 0)
     assert bodies.endpoint_of(body) == endpoint
 
 

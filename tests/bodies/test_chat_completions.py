@@ -125,7 +125,7 @@ def test_no_choice_is_no_response(choices):
     answer = read(chat(choices=choices))
 
     assert (answer.outcome, answer.fault.code, answer.fully_mapped) == ("no_response", "empty_answer", False)
-    assert (answer.text, answer.texts, answer.misfits, answer.noted) == (None, None, 0, ())
+    assert (answer.text, answer.texts, answer.conversion_errors, answer.noted) == (None, None, 0, ())
 
 
 def test_a_choice_that_was_filtered_may_have_no_message():
@@ -237,7 +237,7 @@ def test_arguments_that_are_no_text_do_not_fit():
     answer = read(chat({"content": None, "tool_calls": [call({"x": 1})]}))
 
     assert answer.tool_calls == [{"id": "call_1", "name": "f", "arguments": None}]
-    assert (answer.misfits, answer.fully_mapped) == (1, False)
+    assert (answer.conversion_errors, answer.fully_mapped) == (1, False)
 
 
 @pytest.mark.parametrize("name", ["reasoning_content", "reasoning"])
@@ -267,7 +267,7 @@ def test_a_part_that_is_no_text_keeps_the_body():
     """Images, for one."""
     answer = read(chat({"content": [{"type": "image_url"}, {"type": "text", "text": "4"}]}))
 
-    assert (answer.text, answer.fully_mapped, answer.misfits) == ("4", False, 0)
+    assert (answer.text, answer.fully_mapped, answer.conversion_errors) == ("4", False, 0)
 
 
 @pytest.mark.parametrize(
@@ -291,7 +291,7 @@ def test_an_empty_object_is_no_tool_call():
     """Nor is one in a list."""
     for nothing in ({}, [{}], [], None):
         answer = read(chat({"content": "hi", "tool_calls": nothing}))
-        assert (answer.tool_calls, answer.fully_mapped, answer.misfits) == (None, True, 0)
+        assert (answer.tool_calls, answer.fully_mapped, answer.conversion_errors) == (None, True, 0)
 
 
 def test_only_such_parts_are_no_text_at_all():
@@ -376,7 +376,7 @@ def test_a_value_that_does_not_fit_is_null_counted_and_kept(body):
     """Nothing is coerced silently: milliseconds for seconds are a time beyond the year 9999."""
     answer = read(body)
 
-    assert (answer.misfits, answer.fully_mapped) == (1, False)
+    assert (answer.conversion_errors, answer.fully_mapped) == (1, False)
 
 
 @pytest.mark.parametrize("legacy", [{}, {"name": None, "arguments": None}, {"name": "", "arguments": ""}])

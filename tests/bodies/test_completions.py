@@ -79,4 +79,4 @@ def test_a_text_that_is_none_does_not_fit():
     """It is null and counted."""
     answer = read_completion(completion(7))
 
-    assert (answer.text, answer.misfits, answer.fully_mapped) == (None, 1, False)
+    assert (answer.text, answer.conversion_errors, answer.fully_mapped) == (None, 1, False)

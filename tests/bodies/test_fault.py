@@ -93,7 +93,7 @@ def test_an_error_that_says_nothing(error):
 )
 def test_a_value_that_does_not_fit_is_null_and_counted(error):
     """But the error is one."""
-    assert read(error) == ErrorInfo(misfits=1)
+    assert read(error) == ErrorInfo(conversion_errors=1)
 
 
 def test_the_inner_error_comes_first_and_the_outer_fills_its_gaps():

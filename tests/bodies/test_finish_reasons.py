@@ -118,7 +118,7 @@ def test_a_word_that_says_nothing_is_null(word):
     reader = FieldReader()
 
     assert read(word, reader) == (None, "succeeded")
-    assert (reader.noted, reader.misfits, reader.fully_mapped) == ((), 0, True)
+    assert (reader.noted, reader.conversion_errors, reader.fully_mapped) == ((), 0, True)
 
 
 def test_a_word_that_nobody_knows_is_counted_with_the_word():
@@ -136,7 +136,7 @@ def test_a_reason_that_is_an_object_is_its_type():
     reader = FieldReader()
 
     assert read({"type": "length", "length": 16}, reader) == ("length", "incomplete")
-    assert (reader.misfits, reader.fully_mapped) == (0, False)
+    assert (reader.conversion_errors, reader.fully_mapped) == (0, False)
 
 
 @pytest.mark.parametrize("value", [1, True, [], {}, {"type": 1}])
@@ -145,7 +145,7 @@ def test_a_reason_that_is_no_word_does_not_fit(value):
     reader = FieldReader()
 
     assert read(value, reader) == (None, "succeeded")
-    assert (reader.misfits, reader.fully_mapped) == (1, False)
+    assert (reader.conversion_errors, reader.fully_mapped) == (1, False)
 
 
 def test_the_table_has_each_word_once_as_it_is_looked_up():

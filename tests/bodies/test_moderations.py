@@ -110,4 +110,4 @@ def test_a_value_that_does_not_fit_is_null_counted_and_kept(results):
     """A bool is no score, and a 1 is no bool."""
     answer = read_moderation(moderation(results=results))
 
-    assert (answer.misfits, answer.fully_mapped) == (1, False)
+    assert (answer.conversion_errors, answer.fully_mapped) == (1, False)

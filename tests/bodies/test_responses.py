@@ -322,4 +322,4 @@ def test_a_value_that_does_not_fit_is_null_counted_and_kept(body):
     """Nothing is coerced silently."""
     answer = read(body)
 
-    assert (answer.misfits, answer.fully_mapped) == (1, False)
+    assert (answer.conversion_errors, answer.fully_mapped) == (1, False)

@@ -27,7 +27,7 @@ def test_moments(seconds, microseconds):
     reader = FieldReader()
 
     assert reader.moment(seconds) == microseconds
-    assert reader.misfits == 0
+    assert reader.conversion_errors == 0
 
 
 @pytest.mark.parametrize(
@@ -38,7 +38,7 @@ def test_what_is_no_moment(value):
     reader = FieldReader()
 
     assert reader.moment(value) is None
-    assert (reader.misfits, reader.fully_mapped) == (1, False)
+    assert (reader.conversion_errors, reader.fully_mapped) == (1, False)
 
 
 def test_null_fits_every_column():
@@ -47,7 +47,7 @@ def test_null_fits_every_column():
 
     assert [read(None) for read in (reader.text, reader.count, reader.flag, reader.number, reader.moment)] == [None] * 5
     assert (reader.items(None), reader.mapping(None), reader.mappings(None)) == ([], {}, [])
-    assert (reader.misfits, reader.fully_mapped) == (0, True)
+    assert (reader.conversion_errors, reader.fully_mapped) == (0, True)
 
 
 def test_numbers():
@@ -55,9 +55,9 @@ def test_numbers():
     reader = FieldReader()
 
     assert [reader.number(value) for value in (0.5, 1, 2**53)] == [0.5, 1.0, 2.0**53]
-    assert reader.misfits == 0
+    assert reader.conversion_errors == 0
     assert [reader.number(value) for value in (2**53 + 1, True, "1")] == [None] * 3
-    assert reader.misfits == 3
+    assert reader.conversion_errors == 3
 
 
 @pytest.mark.parametrize("value", [None, [], {}, ""])
@@ -75,7 +75,7 @@ def test_any_other_value_keeps_the_body(value):
     reader = FieldReader()
     reader.more({"known": 1, "unknown": value}, frozenset({"known"}))
 
-    assert (reader.fully_mapped, reader.misfits) == (False, 0)
+    assert (reader.fully_mapped, reader.conversion_errors) == (False, 0)
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ def test_an_integer_may_be_written_as_a_float(value, count):
     found = reader.count(value)
 
     assert (found, type(found)) == (count, int)
-    assert (reader.misfits, reader.fully_mapped) == (0, True)
+    assert (reader.conversion_errors, reader.fully_mapped) == (0, True)
 
 
 @pytest.mark.parametrize("value", [7.5, 9.007199254741e15, 2.0**63, math.nan, math.inf, -math.inf, True, "7", 2**63])
@@ -96,7 +96,7 @@ def test_what_is_no_count(value):
     reader = FieldReader()
 
     assert reader.count(value) is None
-    assert (reader.misfits, reader.fully_mapped) == (1, False)
+    assert (reader.conversion_errors, reader.fully_mapped) == (1, False)
 
 
 @pytest.mark.parametrize("key", ["stop_reason", "matched_stop"])

@@ -361,7 +361,7 @@ def test_what_each_provider_writes_has_one_arithmetic(shape: Shape) -> None:
     found = read_usage(shape.usage, reader)
     assert found == shape.counts
     assert reader.noted == shape.noted
-    assert reader.misfits == 0
+    assert reader.conversion_errors == 0
     inputs, outputs, _, cached, reasoning, written = (each or 0 for each in found)
     assert cached + written <= inputs
     assert reasoning <= outputs
@@ -459,17 +459,17 @@ def test_other_keys_are_housekeeping():
     reader = FieldReader()
 
     assert read_usage(CHAT | {"queue_time": 0.02, "a": 1, "prompt_tokens_details": {"b": 3}}, reader) == (5, 4, 9, None, 1, None)
-    assert (reader.misfits, reader.fully_mapped) == (0, True)
+    assert (reader.conversion_errors, reader.fully_mapped) == (0, True)
 
 
 @pytest.mark.parametrize("value", [1.5, 2.0**53 + 2, float("inf"), True, "5", 2**63, -(2**63) - 1, [], {}])
 @pytest.mark.parametrize("key", ["prompt_tokens", "completion_tokens", "total_tokens"])
 def test_a_count_is_an_int64_or_null(key, value):
-    """One misfit each; a fraction is not rounded."""
+    """One conversion error each; a fraction is not rounded."""
     reader = FieldReader()
 
     assert read_usage(CHAT | {key: value}, reader).count(None) == 2
-    assert (reader.misfits, reader.fully_mapped) == (1, False)
+    assert (reader.conversion_errors, reader.fully_mapped) == (1, False)
 
 
 @pytest.mark.parametrize("value", [2**63 - 1, -(2**63), -1])
@@ -479,7 +479,7 @@ def test_the_edges_of_int64(value):
 
 
 def test_details_that_are_no_object():
-    """One misfit for all counts that could have been there."""
+    """One conversion error for all counts that could have been there."""
     reader = FieldReader()
 
     assert read_usage(CHAT | {"prompt_tokens_details": 7, "completion_tokens_details": None}, reader) == (
@@ -490,7 +490,7 @@ def test_details_that_are_no_object():
         None,
         None,
     )
-    assert reader.misfits == 1
+    assert reader.conversion_errors == 1
 
 
 NUMBER = st.integers(-3, 12) | st.sampled_from([None, 2**63 - 1, 2**63, 1.0, True])

@@ -162,7 +162,7 @@ def test_values_that_do_not_fit_are_null_and_counted() -> None:
     columns.add(request_ref(), found(success("a")))
     row = columns.flush().to_pylist()[0]
     assert [row[name] for name in ("created_at", "input_tokens", "output_tokens", "total_tokens")] == [None] * 4
-    assert columns.misfits == 4
+    assert columns.conversion_errors == 4
     assert '"prompt_tokens": 18446744073709551616' in row["response_body"]
 
 

@@ -83,7 +83,7 @@ class RowWork(Job):
             yield from self._write(batches, task)
         else:
             yield from batches
-        self._counts["misfits"] = self._columns.misfits
+        self._counts["conversion_errors"] = self._columns.conversion_errors
         self._counts["embeddings"] = self._columns.embeddings
         self._counts["parse_errors"] = self._columns.parse_errors
         self._counts.update(self._columns.counts)

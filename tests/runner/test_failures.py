@@ -9,7 +9,7 @@ import pytest
 from batchfiles.api.batch import Batch, BatchError, BatchErrors
 from batchfiles.errors import APIError, RateLimited
 from batchfiles.runner.collect import failure_of, is_queue_full, lacks_room
-from tests.campaign_run.questions import write_requests
+from tests.runner.questions import write_requests
 
 
 @pytest.mark.parametrize(
