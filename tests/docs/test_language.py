@@ -1,7 +1,7 @@
 """The language of the pages: plain technical English, without turns that sound translated.
 
-The check is a list of patterns, so it finds only the common ones. Pages (`.md`) are checked without code blocks and code spans, Python
-files by their comments, docstrings and other strings. To check more, add a file or folder to `PATHS`.
+The check is a list of patterns, so it finds only the common ones. Pages (`.md`) are checked without code blocks and code spans,
+Python files by their comments, docstrings and other strings. To check more, add a file or folder to `PATHS`.
 """
 
 from __future__ import annotations
