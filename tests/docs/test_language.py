@@ -70,12 +70,12 @@ CHECK = re.compile(
 
 
 def files_of(path: str) -> Iterator[Path]:
-    """Yield the files that a path of the list means."""
+    """Yield the file, or the pages and modules in the folder, except this one."""
     full = ROOT / path
     if full.is_file():
         yield full
     else:
-        yield from sorted(file for ending in ("*.md", "*.py") for file in full.rglob(ending))
+        yield from sorted(file for ending in ("*.md", "*.py") for file in full.rglob(ending) if file != Path(__file__))
 
 
 def prose_of_page(text: str) -> str:
