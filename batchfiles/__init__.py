@@ -26,13 +26,9 @@ if TYPE_CHECKING:
         ListFilesResponse,
         RetryPolicy,
     )
-    from batchfiles.api.webhooks import BatchEvent, read_event
-    from batchfiles.campaign_run.plan import plan_run
-    from batchfiles.campaign_run.report import RunPlan, RunReport, RunStatus
-    from batchfiles.campaign_run.run import run
+    from batchfiles.api.batches import BatchEvent, read_event
     from batchfiles.client import AsyncClient, Client
     from batchfiles.codec import decode_input, decode_output, encode_input, encode_output
-    from batchfiles.edits import Edit
     from batchfiles.errors import (
         AlreadySubmitted,
         APIError,
@@ -66,21 +62,21 @@ if TYPE_CHECKING:
     )
     from batchfiles.findings import Finding
     from batchfiles.jobs.edit import EditReport, edit
-    from batchfiles.jobs.error_digest import ErrorDigest, ErrorGroup, error_digest
-    from batchfiles.jobs.export import Export, export
     from batchfiles.jobs.get import Occurrence, get
-    from batchfiles.jobs.join import Join, join
-    from batchfiles.jobs.join_report import ExportReport, JoinReport
+    from batchfiles.jobs.join.export import Export, export
+    from batchfiles.jobs.join.join import Join, join
+    from batchfiles.jobs.join.report import ExportReport, JoinReport
     from batchfiles.jobs.merge import MergeReport, merge
     from batchfiles.jobs.prepare import PrepareReport, prepare
-    from batchfiles.jobs.prices import Price, Prices, Tier
-    from batchfiles.jobs.report import Report
-    from batchfiles.jobs.retry import retry
-    from batchfiles.jobs.retry_report import RetryReport
+    from batchfiles.jobs.retry.report import RetryReport
+    from batchfiles.jobs.retry.retry import retry
     from batchfiles.jobs.split import SplitReport, split
-    from batchfiles.jobs.stats import stats
-    from batchfiles.jobs.stats_report import Stats
-    from batchfiles.jobs.validate import validate
+    from batchfiles.jobs.stats.error_digest import ErrorDigest, ErrorGroup, error_digest
+    from batchfiles.jobs.stats.prices import Price, Prices, Tier
+    from batchfiles.jobs.stats.report import Stats
+    from batchfiles.jobs.stats.stats import stats
+    from batchfiles.jobs.validate import Report, validate
+    from batchfiles.jsontext.edits import Edit
     from batchfiles.limits import (
         AZURE,
         DASHSCOPE,
@@ -103,6 +99,8 @@ if TYPE_CHECKING:
         BatchRequestOutputError,
         BatchRequestOutputResponse,
     )
+    from batchfiles.runner.report import RunPlan, RunReport, RunStatus
+    from batchfiles.runner.run import plan_run, run
     from batchfiles.table.schema import schema
     from batchfiles.writing import InputWriter, OutputWriter
 
@@ -242,10 +240,9 @@ _HOMES = {
         "ListFilesResponse",
         "RetryPolicy",
     ),
-    "api.webhooks": ("BatchEvent", "read_event"),
-    "campaign_run.plan": ("plan_run",),
-    "campaign_run.report": ("RunPlan", "RunReport", "RunStatus"),
-    "campaign_run.run": ("run",),
+    "api.batches": ("BatchEvent", "read_event"),
+    "runner.run": ("plan_run", "run"),
+    "runner.report": ("RunPlan", "RunReport", "RunStatus"),
     "client": ("AsyncClient", "Client"),
     "codec": ("decode_input", "decode_output", "encode_input", "encode_output"),
     "errors": (
@@ -280,23 +277,22 @@ _HOMES = {
         "WorkerFailed",
     ),
     "findings": ("Finding",),
-    "edits": ("Edit",),
+    "jsontext.edits": ("Edit",),
     "jobs.edit": ("EditReport", "edit"),
-    "jobs.error_digest": ("ErrorDigest", "ErrorGroup", "error_digest"),
-    "jobs.export": ("Export", "export"),
+    "jobs.stats.error_digest": ("ErrorDigest", "ErrorGroup", "error_digest"),
+    "jobs.join.export": ("Export", "export"),
     "jobs.get": ("Occurrence", "get"),
-    "jobs.join": ("Join", "join"),
-    "jobs.join_report": ("ExportReport", "JoinReport"),
+    "jobs.join.join": ("Join", "join"),
+    "jobs.join.report": ("ExportReport", "JoinReport"),
     "jobs.merge": ("MergeReport", "merge"),
     "jobs.prepare": ("PrepareReport", "prepare"),
-    "jobs.prices": ("Price", "Prices", "Tier"),
-    "jobs.report": ("Report",),
+    "jobs.stats.prices": ("Price", "Prices", "Tier"),
     "jobs.split": ("SplitReport", "split"),
-    "jobs.stats": ("stats",),
-    "jobs.stats_report": ("Stats",),
-    "jobs.retry": ("retry",),
-    "jobs.retry_report": ("RetryReport",),
-    "jobs.validate": ("validate",),
+    "jobs.stats.stats": ("stats",),
+    "jobs.stats.report": ("Stats",),
+    "jobs.retry.retry": ("retry",),
+    "jobs.retry.report": ("RetryReport",),
+    "jobs.validate": ("Report", "validate"),
     "limits": (
         "AZURE",
         "DASHSCOPE",

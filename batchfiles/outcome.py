@@ -6,10 +6,10 @@ import re
 from typing import Any, Final, NamedTuple
 
 from batchfiles import bodies, codec
-from batchfiles.bodies import fault, finish_reasons
+from batchfiles.bodies import errors, finish_reasons
 from batchfiles.bodies.answer import EMPTY, Answer, Body
-from batchfiles.bodies.fault import Fault
-from batchfiles.bodies.tally import Tally, says_nothing
+from batchfiles.bodies.errors import Fault
+from batchfiles.bodies.fields import Tally, says_nothing
 from batchfiles.errors import InvalidLine
 from batchfiles.records import BatchRequestOutput, BatchRequestOutputError
 
@@ -220,8 +220,8 @@ def retryable(
         return True
     if status_code < MULTIPLE_CHOICES:
         if error_code is None and error_type is None:
-            return fault.is_passing(error_message)
-        return fault.is_passing(error_code) or fault.is_passing(error_type) or finish_reasons.is_passing(error_code)
+            return errors.is_passing(error_message)
+        return errors.is_passing(error_code) or errors.is_passing(error_type) or finish_reasons.is_passing(error_code)
     return status_code >= INTERNAL_SERVER_ERROR or status_code in TRY_AGAIN
 
 
@@ -236,7 +236,7 @@ def _read_any(line: dict[str, Any]) -> Result:
         response = {"body": response}  # the completion itself: old vLLM
     status = _status(response.get("status_code"), tally)
     body = _body(response.get("body"))
-    answer, error = EMPTY, fault.read(line.get("error"))
+    answer, error = EMPTY, errors.read(line.get("error"))
     silent = not status or 200 <= status < 300  # the status says nothing bad
     if silent and isinstance(body, dict):
         answer = bodies.read(body)
@@ -246,10 +246,10 @@ def _read_any(line: dict[str, Any]) -> Result:
     if error is None and silent and (body is None or answer.outcome == NO_RESPONSE):
         error, outcome = answer.fault or Fault(), NO_RESPONSE
     else:
-        if answer.fault is None or (isinstance(body, dict) and fault.stated(body)):
-            error = fault.merge(error, _fault_in(body))
+        if answer.fault is None or (isinstance(body, dict) and errors.stated(body)):
+            error = errors.merge(error, _fault_in(body))
         outcome = _outcome_of(error or Fault(), silent=silent)
-        error = fault.merge(error, answer.fault) or Fault()
+        error = errors.merge(error, answer.fault) or Fault()
     return Result(
         outcome=outcome,
         status_code=status,
@@ -288,7 +288,7 @@ def _body(value: object) -> object:
 
 def _fault_in(body: object) -> Fault | None:
     """Find the error in a body: under `error` (OpenAI), as the body itself (old vLLM, FastAPI), or some page of a proxy's."""
-    return Fault(message=body[:QUOTED]) if type(body) is str else fault.read(body)
+    return Fault(message=body[:QUOTED]) if type(body) is str else errors.read(body)
 
 
 def _outcome_of(error: Fault, *, silent: bool) -> str:

@@ -13,10 +13,10 @@ from typing import Any, NamedTuple, TypeVar
 from batchfiles.codec import JSON_WHITESPACE, input_of, loads, output_of, parse
 from batchfiles.errors import InvalidLine, LineTooLong, Mismatch, TruncatedFile
 from batchfiles.findings import Finding, OnError
+from batchfiles.io.lines import Block
+from batchfiles.io.sources import Source, SourceLike, expand, read_blocks
 from batchfiles.limits import LINE_CAP, RESULT_LINE_CAP
 from batchfiles.records import BatchRequestInput, BatchRequestOutput
-from batchfiles.streams.lines import Block
-from batchfiles.streams.sources import Source, SourceLike, expand, read_blocks
 
 __all__ = ["Line", "read_inputs", "read_lines", "read_outputs"]
 

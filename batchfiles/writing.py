@@ -13,8 +13,6 @@ from types import TracebackType
 from typing import BinaryIO, NoReturn, Self, TypeAlias, cast
 
 from batchfiles.codec import encode_input, encode_output
-from batchfiles.custom_ids.unique import UniqueIds
-from batchfiles.embedding_inputs import embedding_inputs_of, embedding_inputs_of_line, is_for_embeddings
 from batchfiles.errors import (
     DuplicateCustomId,
     FileTooLarge,
@@ -23,13 +21,15 @@ from batchfiles.errors import (
     TooManyEmbeddingInputs,
     TooManyRequests,
 )
-from batchfiles.key_rules import Fault, KeyRules
+from batchfiles.ids.unique import UniqueIds
+from batchfiles.io.atomic import atomic_file, file_error
+from batchfiles.io.compression import compressed, compression_of_name
+from batchfiles.io.remote.path import RemotePath, located
+from batchfiles.io.threads import PIECE, FileBehind, write_all
 from batchfiles.limits import OPENAI, Limits
 from batchfiles.records import BatchRequestInput, BatchRequestOutput
-from batchfiles.streams.atomic import atomic_file, file_error
-from batchfiles.streams.behind import PIECE, FileBehind, write_all
-from batchfiles.streams.compression import compressed, compression_of_name
-from batchfiles.streams.remote import RemotePath, located
+from batchfiles.rules.endpoints import embedding_inputs_of, embedding_inputs_of_line, is_for_embeddings
+from batchfiles.rules.keys import Fault, KeyRules
 
 __all__ = ["CopyWriter", "InputWriter", "OutputWriter", "Target"]
 

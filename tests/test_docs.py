@@ -23,16 +23,16 @@ import pytest
 
 import batchfiles
 from batchfiles.api.status import BATCH_STATUSES, STATES
-from batchfiles.bodies import usage
-from batchfiles.bodies.fault import PASSING
+from batchfiles.bodies import fields
+from batchfiles.bodies.errors import PASSING
 from batchfiles.bodies.finish_reasons import REASONS
 from batchfiles.cli.main import COMMANDS
 from batchfiles.codec import loads
 from batchfiles.counts import COUNTS
-from batchfiles.jobs.join_report import JoinReport
-from batchfiles.jobs.price_file import FIELDS
+from batchfiles.jobs.join.report import JoinReport
+from batchfiles.jobs.stats.price_file import FIELDS
 from batchfiles.outcome import FAILED, OUTCOMES, read, retryable
-from batchfiles.table.embedding_columns import ONCE
+from batchfiles.table.embedding_rows import ONCE
 from batchfiles.testing import FAULTS, QUIRKS, Quirks
 
 ROOT = Path(__file__).parents[1]
@@ -189,7 +189,7 @@ def test_the_page_of_columns_has_the_columns_of_the_schema() -> None:
 
 def test_the_page_of_columns_has_every_other_name_of_a_count() -> None:
     """The first name is that of the column itself."""
-    names = {"cached_tokens": usage.CACHED, "cache_write_tokens": usage.CACHE_WRITE, "reasoning_tokens": usage.REASONING}
+    names = {"cached_tokens": fields.CACHED, "cache_write_tokens": fields.CACHE_WRITE, "reasoning_tokens": fields.REASONING}
     rows = [row for row in rows_of("columns.md", 2) if row[0].strip("`") in names]
     assert rows == [[f"`{name}`", ", ".join(f"`{other}`" for other in others[1:])] for name, others in names.items()]
 

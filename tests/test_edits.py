@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from batchfiles.edits import Edit, _quickly, _replaced, _walked, edited
 from batchfiles.errors import InvalidLine
-from batchfiles.json_paths import parse_path, shown
-from batchfiles.json_texts import json_text
+from batchfiles.jsontext.edits import Edit, _quickly, _replaced, _walked, edited
+from batchfiles.jsontext.exact import json_text
+from batchfiles.jsontext.paths import parse_path, shown
 
 STRANGE = (
     b'{ "custom_id" : "a-1",\t"method":"POST", "url": "/v1/chat/completions", "body": {"model":"old", "seed": '

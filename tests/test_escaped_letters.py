@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchfiles.escaped_letters import FEW, EscapedLetters
+from batchfiles.jsontext.paths import FEW, EscapedLetters
 
 WORD = EscapedLetters("custom_id")
 

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from batchfiles.cli.main import exit_code
-from batchfiles.nearest import choose_one, instead_of, nearest
+from batchfiles.findings import choose_one, instead_of, nearest
 
 
 def test_the_nearest_word_whatever_its_case():

@@ -6,10 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchfiles.jobs.parts import PartLimits
+from batchfiles.jobs.split_parts import PartLimits
 from batchfiles.limits import NONE, OPENAI, PROFILES
-from batchfiles.limits.own import own_limits
-from batchfiles.limits.size import bytes_of
+from batchfiles.limits.profile import bytes_of, own_limits
 
 
 @pytest.fixture

@@ -14,12 +14,12 @@ import pyarrow.parquet as pq
 import pytest
 
 import batchfiles
-from batchfiles.jobs import survey
-from batchfiles.jobs.join import Join
+from batchfiles.jobs.join import scan
+from batchfiles.jobs.join.join import Join
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"
 FOLDERS = ["chat_completions", "responses", "completions", "embeddings", "moderations", "images", "azure", "all_failed", "empty"]
-TASKS = survey.tasks
+TASKS = scan.tasks
 
 
 def table_of(folder: str) -> str:
@@ -146,7 +146,7 @@ def test_a_folder_of_parts_is_one_table(
     tables: dict[str, Path], folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """To all readers, and the same one as the single file: parts whose columns are all null have the same types."""
-    monkeypatch.setattr(survey, "tasks", lambda sizes, *_: TASKS(sizes, 250))
+    monkeypatch.setattr(scan, "tasks", lambda sizes, *_: TASKS(sizes, 250))
     join(folder).to_parquet(tmp_path / "parts")
     parts = sorted((tmp_path / "parts").iterdir())
     assert len(parts) > 1 or folder == "empty"

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from batchfiles import codec, spans
+from batchfiles import codec
+from batchfiles.jsontext import spans
 from tests.jobs.oracle import raw_value, response_body_of
 
 WHITE = st.sampled_from(["", "", "", " ", "\t", "  ", "\r", " \r "])

@@ -7,12 +7,9 @@ from __future__ import annotations
 
 from batchfiles.api.batch import Batch, BatchError, BatchErrors, BatchRequestCounts, BatchUsage
 from batchfiles.api.batch_request import BatchFileExpirationAfter, BatchRequest
-from batchfiles.api.config import AzureConfig, Config
-from batchfiles.api.file import FileDeleted, FileObject
-from batchfiles.api.key import Key
+from batchfiles.api.config import AzureConfig, Config, Key, RetryPolicy
+from batchfiles.api.file import FileDeleted, FileObject, ListBatchesResponse, ListFilesResponse
 from batchfiles.api.messages import FilePart, Request, Response
-from batchfiles.api.page import ListBatchesResponse, ListFilesResponse
-from batchfiles.api.retry_policy import RetryPolicy
 
 __all__ = [
     "AzureConfig",

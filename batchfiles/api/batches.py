@@ -1,30 +1,51 @@
 """The calls of `/batches`: for each a function that builds the request and one that reads the response. Nothing is sent here.
 
 https://platform.openai.com/docs/api-reference/batch
+
+One request of a batch file, sent to the live endpoint itself: what it costs to be wrong there shows at once.
+
+The service's own news of a batch, for those who wait by webhook: parsed, and proved to come from the service.
+
+The signature is that of standardwebhooks.com, which OpenAI uses (https://platform.openai.com/docs/guides/webhooks, read 2026-11).
 """
 
 from __future__ import annotations
 
+import base64
+import binascii
+import hashlib
+import hmac
 import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+from urllib.parse import urlsplit
 
-from batchfiles.api.answers import json_of
+from batchfiles.api import values
 from batchfiles.api.batch import Batch
 from batchfiles.api.batch_request import BatchRequest
-from batchfiles.api.config import Config
-from batchfiles.api.ids import checked_id
+from batchfiles.api.config import AzureConfig, Config, checked_id
+from batchfiles.api.file import ListBatchesResponse
 from batchfiles.api.messages import Request, Response
-from batchfiles.api.page import ListBatchesResponse
+from batchfiles.api.responses import json_of
+from batchfiles.errors import InvalidWebhook, UnreadableResponse
 
 __all__ = [
+    "BATCH_EVENTS",
     "MAX_PAGE",
+    "TOLERANCE",
+    "BatchEvent",
     "cancel_request",
     "cancel_response",
     "create_request",
     "create_response",
     "list_request",
     "list_response",
+    "live_request",
+    "read_event",
     "retrieve_request",
     "retrieve_response",
+    "verify",
 ]
 
 MAX_PAGE = 100
@@ -92,3 +113,126 @@ def cancel_request(config: Config, batch_id: str) -> Request:
         ValueError: That is no id.
     """
     return Request("POST", config.url("batches", checked_id(batch_id, "batch"), "cancel"), config.all_headers())
+
+
+def live_request(config: Config, url: str, body: bytes, *, model: str | None = None) -> Request:
+    """Build the call that a line of a batch file stands for.
+
+    Args:
+        config: Where the service is.
+        url: As it stands in the line, such as `/v1/chat/completions`.
+        body: The bytes of its body.
+        model: The deployment; in Azure's dated API it is part of the address.
+
+    Raises:
+        ValueError: The url is no path.
+    """
+    path = urlsplit(url).path
+    if not path.startswith("/") or path != url:
+        raise ValueError(f"the url of a request is a path such as /v1/chat/completions, not {url[:60]!r}")
+    parts = path.strip("/").split("/")
+    # The base url holds the version already.
+    parts = parts[1:] if parts[0] == "v1" else parts
+    if isinstance(config, AzureConfig) and config.api_version and model:
+        parts = ["deployments", model, *parts]
+    return Request("POST", config.url(*parts), config.all_headers(Content_Type="application/json"), (body,))
+
+
+BATCH_EVENTS: Final = ("batch.completed", "batch.failed", "batch.expired", "batch.cancelled")
+"""The events of batches [OpenAI's OpenAPI document, WebhookBatch…, f85dbe2]."""
+
+TOLERANCE: Final = 300
+"""Seconds by which the sender's clock and ours may differ [standardwebhooks.com: five minutes]."""
+
+PREFIX = "whsec_"
+ADDRESSES = str.maketrans("-_", "+/")
+
+
+@dataclass(slots=True, kw_only=True)
+class BatchEvent:
+    """A batch has come to its end.
+
+    Attributes:
+        id: The event's own name; the same event may come twice.
+        type: One of `BATCH_EVENTS`, or a word that we don't know yet.
+        created_at: Seconds since 1970-01-01 UTC.
+        batch_id: The batch.
+        extra: Keys that the specification doesn't name.
+    """
+
+    id: str
+    type: str
+    created_at: int | None
+    batch_id: str
+    extra: dict[str, Any] = field(default_factory=dict)
+
+
+def read_event(body: bytes, headers: Mapping[str, str], secret: str, *, now: float, tolerance: float = TOLERANCE) -> BatchEvent:
+    """Prove and read what was posted.
+
+    Args:
+        body: The bytes as they came; JSON that was read and written again has another signature.
+        headers: `webhook-id`, `webhook-timestamp` and `webhook-signature`, in any case.
+        secret: What the service gave out for the endpoint; `whsec_` and base64.
+        now: The time, in seconds since 1970-01-01 UTC.
+        tolerance: Seconds by which the message may be old, or ahead.
+
+    Raises:
+        InvalidWebhook: It does not come from the service, is too old, or is no event of a batch.
+        ValueError: The secret is none.
+    """
+    verify(body, headers, secret, now=now, tolerance=tolerance)
+    try:
+        event = values.mapping(json.loads(body), "event")
+        kind = values.required_text(event.get("type"), "type")
+        if not kind.startswith("batch."):
+            raise InvalidWebhook(f"an event of another kind: {kind[:60]!r}")
+        return BatchEvent(
+            id=values.required_text(event.get("id"), "id"),
+            type=kind,
+            created_at=values.Fields(event, {}).moment("created_at"),
+            batch_id=values.required_text(values.mapping(event.get("data"), "data").get("id"), "data.id"),
+            extra=values.others(event, frozenset({"id", "type", "created_at", "data", "object"})),
+        )
+    except (ValueError, RecursionError):
+        problem = "the event is no JSON"
+    except UnreadableResponse as error:
+        problem = f"no event of a batch: {error.reason}"
+    raise InvalidWebhook(problem)
+
+
+def verify(body: bytes, headers: Mapping[str, str], secret: str, *, now: float, tolerance: float = TOLERANCE) -> None:
+    """Prove that a message comes from whoever has the secret, and is not an old one that somebody repeats.
+
+    Raises:
+        InvalidWebhook: It does not, or is.
+        ValueError: The secret is none.
+    """
+    found = {name.lower(): value for name, value in headers.items()}
+    message_id, stamp = found.get("webhook-id", ""), found.get("webhook-timestamp", "")
+    if not message_id or not stamp.isascii() or not stamp.isdigit() or len(stamp) > 12:
+        raise InvalidWebhook("the message has no webhook-id or no webhook-timestamp")
+    if abs(now - int(stamp)) > tolerance:
+        raise InvalidWebhook("the message is too old, or from the future")
+    wanted = hmac.new(_secret_bytes(secret), f"{message_id}.{stamp}.".encode() + body, hashlib.sha256).digest()
+    for signature in found.get("webhook-signature", "").split():
+        version, _, text = signature.partition(",")
+        if version == "v1" and hmac.compare_digest(_decoded(text), wanted):
+            return
+    raise InvalidWebhook("no signature fits: the message does not come from the service, or was changed on its way")
+
+
+def _secret_bytes(secret: str) -> bytes:
+    found = _decoded(secret.strip().removeprefix(PREFIX))
+    if not found:
+        raise ValueError("a webhook's secret is whsec_ and base64")
+    return found
+
+
+def _decoded(text: str) -> bytes:
+    """Read base64, also of the alphabet for addresses, and without the `=` at its end: secrets lose it on their way."""
+    digits = text.rstrip("=").translate(ADDRESSES)
+    try:
+        return base64.b64decode(digits + "=" * (-len(digits) % 4), validate=True)
+    except (binascii.Error, ValueError):
+        return b""

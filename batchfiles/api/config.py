@@ -1,15 +1,29 @@
-"""Where the service is and what every request to it carries, but for the key."""
+"""Where the service is and what every request to it carries, but for the key.
+
+The names that the service gives to batches and files: what is none must not become part of an address.
+
+The key: a text, or something that makes one whenever it is asked. It is printed as `***`, wherever that may be.
+
+When an answer, or none, is worth another attempt, and after how long.
+
+The rules and figures are openai-python's (e43b422, `_base_client.py`, `_constants.py`): 0.5 s doubling to 8 s, a quarter of it
+left to chance, `retry-after` obeyed up to 120 s and taken as a no above.
+"""
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from email.utils import parsedate_to_datetime
 from ipaddress import ip_address
-from typing import Final, Self
+from typing import Any, Final, NoReturn, Self
 from urllib.parse import quote, urlencode, urlsplit
 
-__all__ = ["OPENAI_BASE_URL", "AzureConfig", "Config"]
+from batchfiles.api.messages import Response
+
+__all__ = ["OPENAI_BASE_URL", "AzureConfig", "Config", "Key", "RetryPolicy", "asked_pause", "checked_id", "is_id", "is_passing"]
 
 OPENAI_BASE_URL = "https://api.openai.com/v1"
 
@@ -164,3 +178,176 @@ def _segment(part: str) -> str:
 
 def _is_header(text: str) -> bool:
     return text.isascii() and text.isprintable()
+
+
+ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,255}")
+"""OpenAI's `batch_…` and `file-…`, Azure's with a UUID, Mistral's bare UUIDs, DashScope's `file-batch_output-…`."""
+
+
+def is_id(value: str) -> bool:
+    """Return whether a text can be an id: nothing in it has a meaning in an address or a path."""
+    return ID.fullmatch(value) is not None and ".." not in value
+
+
+def checked_id(value: str, what: str) -> str:
+    """Return an id.
+
+    Raises:
+        ValueError: It can't be one: it is empty, has signs that have a meaning in an address, or is too long.
+    """
+    if not isinstance(value, str) or not is_id(value):
+        raise ValueError(f"{str(value)[:40]!r} is no id of a {what}")
+    return value
+
+
+class Key:
+    """A credential.
+
+    Args:
+        value: The key, or a function that returns one (tokens that expire after an hour).
+
+    Raises:
+        ValueError: It is no key; the message doesn't show it.
+    """
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str | Callable[[], str]) -> None:
+        problem = None if callable(value) else _problem(value)
+        if problem is not None:
+            # Nothing of the key may stand in a frame of the traceback: reporters of errors print the locals of each.
+            value = ""
+            raise ValueError(problem)
+        self._value = value
+
+    @property
+    def is_renewable(self) -> bool:
+        """Whether asking again may give another one, as after a 401."""
+        return callable(self._value)
+
+    def reveal(self) -> str:
+        """Return the key, for the header of a request that is about to leave.
+
+        Raises:
+            ValueError: The function returned something that is no key.
+        """
+        value = self._value() if callable(self._value) else self._value
+        problem = _problem(value)
+        if problem is not None:
+            value = ""
+            raise ValueError(problem)
+        return value
+
+    def renew(self) -> None:
+        """Hear that the service refused the key. A function is asked for each request anyhow; who keeps its answer forgets it."""
+
+    def __repr__(self) -> str:
+        return "Key(***)"
+
+    def __str__(self) -> str:
+        return "***"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a key is not pickled")
+
+    def __copy__(self) -> Key:
+        return self
+
+    def __deepcopy__(self, _memo: Any) -> Key:  # noqa: ANN401 - copy's signature
+        return self
+
+
+def _problem(value: object) -> str | None:
+    if not isinstance(value, str):
+        return "the key is no text"
+    if not value:
+        return "the key is empty"
+    if not value.isascii():
+        return "the key has characters beyond ASCII: was it copied from a formatted page?"
+    if any(char.isspace() or not char.isprintable() for char in value):
+        return "the key has a space or a line end in it: was it read from a file with its newline?"
+    if value[0] in "\"'" or value[-1] in "\"'":
+        return "the key has quotes around it"
+    return None
+
+
+FIRST, LONGEST, ASKED_AT_MOST = 0.5, 8.0, 120.0
+
+PASSING: Final = frozenset({408, 409, 429})
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """How often and how long one call is tried.
+
+    Attributes:
+        max_retries: Attempts after the first.
+        max_seconds: From the first attempt on; no attempt begins after it.
+    """
+
+    max_retries: int = 5
+    max_seconds: float = 600.0
+
+    def pause(self, attempt: int, headers: Mapping[str, str], chance: float) -> float | None:
+        """Return the seconds until the next attempt; None if there is none to be.
+
+        Args:
+            attempt: How many attempts there were.
+            headers: Of the answer; empty if there was none.
+            chance: From 0.0 to 1.0.
+        """
+        if attempt > self.max_retries:
+            return None
+        asked = asked_pause(headers)
+        if asked is not None:
+            return asked if asked <= ASKED_AT_MOST else None
+        # Above ten doublings nothing changes, and 2.0 ** attempt would overflow one day.
+        return min(FIRST * 2.0 ** min(attempt - 1, 10), LONGEST) * (1.0 - 0.25 * chance)
+
+
+def is_passing(response: Response, *, conflicts: bool = True) -> bool:
+    """Return whether the same request may be answered otherwise in a moment.
+
+    Args:
+        response: The answer.
+        conflicts: Whether a 409 passes; the one of a cancellation doesn't.
+    """
+    said = response.headers.get("x-should-retry", "").lower()
+    if said in ("true", "false"):
+        return said == "true"
+    if response.status_code == 409 and not conflicts:
+        return False
+    return response.status_code in PASSING or response.status_code >= 500
+
+
+def asked_pause(headers: Mapping[str, str]) -> float | None:
+    """Return the seconds that the service asked for, in milliseconds, seconds or a date; None if it asked for none."""
+    seconds = _number(headers.get("retry-after-ms"), in_a_second=1000)
+    if seconds is not None:
+        return seconds
+    wanted = headers.get("retry-after")
+    seconds = _number(wanted)
+    return seconds if seconds is not None else _until(wanted, headers.get("date"))
+
+
+def _number(text: str | None, *, in_a_second: int = 1) -> float | None:
+    # Python's own numbers may be "1_000", "nan" or of other scripts' digits.
+    if text is None or NUMBER.fullmatch(text.strip(" \t")) is None:
+        return None
+    value = float(text) / in_a_second
+    return value if math.isfinite(value) and value > 0 else None
+
+
+NUMBER = re.compile(r"[0-9]+(?:\.[0-9]*)?")
+"""Seconds, or milliseconds: RFC 9110 has digits only, and some services a fraction."""
+
+
+def _until(wanted: str | None, now: str | None) -> float | None:
+    """Return the seconds from the answer's own date to the wanted one, so that our clock need not be right."""
+    if not wanted or not now:
+        return None
+    try:
+        seconds = (parsedate_to_datetime(wanted) - parsedate_to_datetime(now)).total_seconds()
+    except (ValueError, TypeError, OverflowError):  # no date, one without a zone, the year 10^20
+        return None
+    return seconds if seconds > 0 else None

@@ -1,13 +1,19 @@
-"""The file object, and what the service says of one that is deleted."""
+"""The file object, and what the service says of one that is deleted.
+
+A page of a list, and the two lists there are: of batches and of files.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, Generic, Protocol, Self, TypeVar
 
 from batchfiles.api import values
+from batchfiles.api.batch import Batch
+from batchfiles.errors import APIError, UnreadableResponse
 
-__all__ = ["FileDeleted", "FileObject"]
+__all__ = ["FileDeleted", "FileObject", "ListBatchesResponse", "ListFilesResponse", "Listing", "Page"]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -108,3 +114,154 @@ class FileDeleted:
     def encode(self) -> dict[str, Any]:
         """Return the JSON value."""
         return {"id": self.id, "object": "file", "deleted": self.deleted}
+
+
+class Listed(Protocol):
+    """What stands in a list."""
+
+    id: str
+
+    def encode(self) -> dict[str, Any]:
+        """Return the JSON value."""
+
+
+T = TypeVar("T", bound=Listed)
+
+
+@dataclass(slots=True, kw_only=True)
+class Page(Generic[T]):
+    """One page of a list.
+
+    Attributes:
+        data: What is listed.
+        first_id: The id of the first.
+        last_id: The id of the last.
+        has_more: Whether there is another page, behind the last one's id.
+        extra: Keys that the specification doesn't name.
+        odd: Values that could not be read, by their place.
+    """
+
+    data: list[T] = field(default_factory=list)
+    first_id: str | None = None
+    last_id: str | None = None
+    has_more: bool = False
+    extra: dict[str, Any] = field(default_factory=dict)
+    odd: dict[str, Any] = field(default_factory=dict, compare=False)
+
+    @property
+    def after(self) -> str | None:
+        """The cursor of the next page: the id of the last one on this; None where there is no next page."""
+        return self.data[-1].id if self.has_more and self.data else None
+
+    @classmethod
+    def _read(cls, value: object, decode: Callable[[object], T]) -> Self:
+        """Read the JSON value; Azure's older pages have `value` in the place of `data`.
+
+        Raises:
+            UnreadableResponse: It is not a list, or nothing on it can be read.
+        """
+        found = values.mapping(value, "list")
+        odd: dict[str, Any] = {}
+        fields = values.Fields(found, odd)
+        name = "data" if "data" in found else "value"
+        problem: UnreadableResponse | None = None
+
+        def readable(item: object, _odd: dict[str, Any], _place: str) -> T | None:
+            nonlocal problem
+            try:
+                return decode(item)
+            except UnreadableResponse as error:
+                problem = error
+                return None
+
+        data = fields.items(name, readable)
+        if name in odd:
+            raise UnreadableResponse(f"{name!r} is not a list")
+        if problem is not None and not data:
+            raise problem
+        return cls(
+            data=data,
+            first_id=fields.text("first_id"),
+            last_id=fields.text("last_id"),
+            has_more=fields.flag("has_more"),
+            extra=values.others(found, PAGE_KEYS),
+            odd=odd,
+        )
+
+    @property
+    def notes(self) -> list[str]:
+        """A sentence for each value that could not be read: what is listed there is left out, other values count as null."""
+        return values.notes_of(self.odd)
+
+    def encode(self) -> dict[str, Any]:
+        """Return the JSON value."""
+        own = {
+            "object": "list",
+            "data": [each.encode() for each in self.data],
+            "first_id": self.first_id,
+            "last_id": self.last_id,
+            "has_more": self.has_more,
+        }
+        return values.with_others(own, self.extra)
+
+
+PAGE_KEYS: Final = values.keys_of(Page, "object", "value")
+
+
+@dataclass(slots=True, kw_only=True)
+class ListBatchesResponse(Page[Batch]):
+    """One page of batches, newest first at OpenAI."""
+
+    @classmethod
+    def decode(cls, value: object) -> Self:
+        """Read the JSON value.
+
+        Raises:
+            UnreadableResponse: It is no list of batches.
+        """
+        return cls._read(value, Batch.decode)
+
+
+@dataclass(slots=True, kw_only=True)
+class ListFilesResponse(Page[FileObject]):
+    """One page of files."""
+
+    @classmethod
+    def decode(cls, value: object) -> Self:
+        """Read the JSON value.
+
+        Raises:
+            UnreadableResponse: It is no list of files.
+        """
+        return cls._read(value, FileObject.decode)
+
+
+class Listing(Generic[T]):
+    """A list over its pages, each object once; it ends on a service that gives the same page again and again.
+
+    Attributes:
+        after: The cursor of the next page; None for the first one.
+        is_over: Whether this is the last page.
+    """
+
+    def __init__(self, after: str | None = None) -> None:
+        self.after = after
+        self.is_over = False
+        self._seen: set[str] = set()
+
+    def add(self, page: Page[T]) -> list[T]:
+        """Return what is new on a page, and go on to the next one.
+
+        Raises:
+            APIError: Nothing is: the service ignores the cursor, and its list would never end.
+        """
+        new = [each for each in page.data if each.id not in self._seen]
+        if page.data and not new:
+            self.is_over = True
+            raise APIError(
+                f"the service returns the same page again: it ignores after={self.after}, so only its first page is available"
+            )
+        self._seen |= {each.id for each in new}
+        self.after = page.after
+        self.is_over = page.after is None
+        return new

@@ -1,37 +1,82 @@
 """The calls of `/files`: for each a function that builds the request and one that reads the response. Nothing is sent here.
 
 https://platform.openai.com/docs/api-reference/files
+
+A body of `multipart/form-data` (RFC 7578) whose file is read only as it leaves.
 """
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
 from urllib.parse import urljoin, urlsplit
 
-from batchfiles.api import multipart
-from batchfiles.api.answers import json_of
 from batchfiles.api.batch_request import BatchFileExpirationAfter
-from batchfiles.api.config import Config
-from batchfiles.api.file import FileDeleted, FileObject
-from batchfiles.api.ids import checked_id
-from batchfiles.api.messages import FilePart, Request, Response
-from batchfiles.api.page import ListFilesResponse
+from batchfiles.api.config import Config, checked_id
+from batchfiles.api.file import FileDeleted, FileObject, ListFilesResponse
+from batchfiles.api.messages import Body, FilePart, Request, Response
+from batchfiles.api.responses import json_of
 from batchfiles.errors import APIError
 
 __all__ = [
     "PURPOSE",
     "content_redirect",
     "content_request",
+    "content_type",
     "create_request",
     "create_response",
     "delete_request",
     "delete_response",
+    "form",
     "list_request",
     "list_response",
     "retrieve_request",
     "retrieve_response",
 ]
+
+
+BOUNDARY = re.compile(r"[A-Za-z0-9'()+_,./:=?-]{1,70}")
+"""RFC 2046, section 5.1.1, without the space."""
+
+
+def content_type(boundary: str) -> str:
+    """Return the header of a form.
+
+    Raises:
+        ValueError: The boundary is none.
+    """
+    if not BOUNDARY.fullmatch(boundary):
+        raise ValueError(f"{boundary!r} is no boundary")
+    return f'multipart/form-data; boundary="{boundary}"'
+
+
+def form(fields: Mapping[str, str], name: str, filename: str, file: FilePart, boundary: str) -> Body:
+    """Build the body: the fields, then the file.
+
+    Args:
+        fields: Names and values.
+        name: The name of the file's field.
+        filename: What the file is called there.
+        file: What is sent.
+        boundary: A line that stands nowhere in the file; a random one of 32 characters never does.
+    """
+    head = "".join(
+        f'--{boundary}\r\nContent-Disposition: form-data; name="{_quoted(key)}"\r\n\r\n{value}\r\n'
+        for key, value in fields.items()
+    )
+    head += (
+        f'--{boundary}\r\nContent-Disposition: form-data; name="{_quoted(name)}"; filename="{_quoted(filename)}"\r\n'
+        "Content-Type: application/jsonl\r\n\r\n"
+    )
+    return head.encode(), file, f"\r\n--{boundary}--\r\n".encode()
+
+
+def _quoted(text: str) -> str:
+    """Write a name as browsers do (WHATWG, multipart/form-data encoding algorithm)."""
+    return text.replace("\r", "%0D").replace("\n", "%0A").replace('"', "%22")
+
 
 PURPOSE: Final = "batch"
 """What a file of requests is uploaded for."""
@@ -69,8 +114,8 @@ def create_request(
     if expires_after is not None:
         fields["expires_after[anchor]"] = expires_after.anchor
         fields["expires_after[seconds]"] = str(expires_after.seconds)
-    headers = config.all_headers(Content_Type=multipart.content_type(boundary))
-    return Request("POST", config.url("files"), headers, multipart.form(fields, "file", filename, file, boundary), PATIENCE)
+    headers = config.all_headers(Content_Type=content_type(boundary))
+    return Request("POST", config.url("files"), headers, form(fields, "file", filename, file, boundary), PATIENCE)
 
 
 def file_of(response: Response) -> FileObject:

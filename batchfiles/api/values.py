@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from batchfiles.api.ids import is_id
+from batchfiles.api.config import is_id
 from batchfiles.errors import UnreadableResponse
 
 if TYPE_CHECKING:

@@ -8,16 +8,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
-from batchfiles.bodies import (
-    audio,
-    chat_completions,
-    completions,
-    embeddings,
-    moderations,
-    other,
-    other_families,
-    responses,
-)
+from batchfiles.bodies import chat_completions, embeddings, other, other_families, responses
 from batchfiles.bodies.answer import Answer, Body
 from batchfiles.bodies.other import UNRECOGNIZED
 
@@ -33,20 +24,20 @@ EMBEDDINGS: Final = "/v1/embeddings"
 
 ENDPOINTS: Final[dict[Reader, str]] = {
     chat_completions.read: "/v1/chat/completions",
-    completions.read: "/v1/completions",
+    other.read_completion: "/v1/completions",
     responses.read: "/v1/responses",
     embeddings.read: "/v1/embeddings",
-    moderations.read: "/v1/moderations",
+    other.read_moderation: "/v1/moderations",
     other_families.read_message: "/v1/messages",
     other_families.read_candidates: ":generateContent",
     other_families.read_single_message: "/v2/chat",
     other_families.read_converse: "/converse",
-    audio.read: audio.TRANSCRIPTIONS,
+    other.read_audio: other.TRANSCRIPTIONS,
 }
 
 BY_OBJECT: Final[dict[object, Reader]] = {
     "chat.completion": chat_completions.read,
-    "text_completion": completions.read,
+    "text_completion": other.read_completion,
     "response": responses.read,
 }
 """`list` is missing on purpose: vLLM's scores are lists too, so the items are looked at."""
@@ -71,8 +62,8 @@ def endpoint_of(body: Body) -> str | None:
     """
     name = body.get("object")
     reader = (BY_OBJECT.get(name) if type(name) is str else None) or _by_shape(body)
-    if reader is audio.read:
-        return audio.endpoint(body)
+    if reader is other.read_audio:
+        return other.endpoint(body)
     return None if reader is None else ENDPOINTS[reader]
 
 
@@ -82,7 +73,7 @@ def _by_shape(body: Body) -> Reader | None:
     if "message" in choice:
         return chat_completions.read
     if "text" in choice:  # Together calls these bodies `text.completion`
-        return completions.read
+        return other.read_completion
     if type(body.get("output")) is list:
         return responses.read
     data = body.get("data")
@@ -93,11 +84,11 @@ def _by_shape(body: Body) -> Reader | None:
         return embeddings.read
     result = _first(body.get("results"))
     if "flagged" in result or "category_scores" in result:  # Mistral has no `flagged`
-        return moderations.read
+        return other.read_moderation
     for is_one, reader in FAMILIES:
         if is_one(body):
             return reader
-    return audio.read if audio.is_transcript(body) else None
+    return other.read_audio if other.is_transcript(body) else None
 
 
 FAMILIES: Final = (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from batchfiles.bodies.fault import Fault
+from batchfiles.bodies.errors import Fault
 
 __all__ = ["EMPTY", "Answer", "without_token_counts"]
 

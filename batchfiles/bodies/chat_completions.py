@@ -1,14 +1,120 @@
-"""The body of `/v1/chat/completions`."""
+"""The body of `/v1/chat/completions`.
+
+What chat and legacy completions share: a list of choices, each with a reason why it ended, and maybe an error.
+"""
 
 from __future__ import annotations
 
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
-from batchfiles.bodies import choices, fault, usage
+from batchfiles.bodies import errors, fields, finish_reasons
 from batchfiles.bodies.answer import Answer, Body
-from batchfiles.bodies.tally import YEAR_10000, Tally, says_nothing
+from batchfiles.bodies.errors import Fault
+from batchfiles.bodies.fields import YEAR_10000, Tally, says_nothing
 
-__all__ = ["content_of", "read"]
+__all__ = [
+    "EMPTY",
+    "ORDINARY",
+    "SHARED_CHOICE_KEYS",
+    "End",
+    "all_texts",
+    "choice_end",
+    "content_of",
+    "no_answer",
+    "read",
+    "with_error",
+    "without_answer",
+    "worst",
+]
+
+
+SHARED_CHOICE_KEYS: Final = frozenset({"index", "finish_reason", "native_finish_reason", "error", "seed"})
+"""`seed` is Together's echo of the request. `logprobs` is missing on purpose: a value there is in no column."""
+
+OUTCOMES: Final = ("succeeded", "incomplete", "no_response", "failed")
+"""From good to bad."""
+
+EMPTY: Final = "empty_answer"
+"""The error code of a body that should hold an answer and holds none."""
+
+
+class End(NamedTuple):
+    """How one choice ended.
+
+    Attributes:
+        finish_reason: In the one vocabulary, or the provider's own word.
+        outcome: `"succeeded"`, `"incomplete"` or `"failed"`.
+        fault: What went wrong with a failed one.
+    """
+
+    finish_reason: str | None
+    outcome: str
+    fault: Fault | None
+
+
+ORDINARY: Final = {
+    word: End(word, finish_reasons.WORDS[word].outcome, None)
+    for word in ("stop", "length", "tool_calls", "content_filter", "function_call")
+}
+"""The words of OpenAI, for choices that hold nothing else that could matter: looking them up here saves three calls a line."""
+
+
+def choice_end(choice: Body, tally: Tally) -> End:
+    """Read how a choice ended: its `finish_reason`, and the `error` that OpenRouter writes next to it.
+
+    OpenRouter also repeats the provider's own word, which counts where its own is null.
+    """
+    reason, native = choice.get("finish_reason"), choice.get("native_finish_reason")
+    if reason is None and type(native) is str:
+        reason = native
+    elif type(native) is str and finish_reasons.meaning_of(native) != finish_reasons.meaning_of(str(reason)):
+        tally.carried = False
+    return with_error(choice.get("error"), reason, tally)
+
+
+def with_error(error: object, reason: object, tally: Tally) -> End:
+    """Read a finish reason and the error next to it; with an error, the choice is a failure."""
+    word, outcome = finish_reasons.read(reason, tally)
+    found = errors.read(error)
+    if found is None and outcome != "failed":
+        return End(word, outcome, None)
+    tally.carried = False
+    if found is not None:
+        tally.misfits += found.misfits
+    return End(word, "failed", errors.merge(found, Fault(code=word) if outcome == "failed" else None))
+
+
+def without_answer(end: End, key: str) -> End:
+    """Return how a choice ended in which a key holds no answer: one that was cut or failed has said so itself."""
+    return End(end.finish_reason, "no_response", no_answer(key)) if end.outcome == "succeeded" else end
+
+
+def worst(ends: list[End]) -> tuple[str, Fault | None]:
+    """Return the outcome of an answer with several choices, and its error.
+
+    One that failed makes a failure, one that was cut an incomplete answer. A choice without an answer counts only where no other
+    has one.
+    """
+    kept = [end for end in ends if end.outcome != "no_response"] or ends
+    if not kept:
+        return "no_response", no_answer("choices")
+    found = max(kept, key=lambda end: OUTCOMES.index(end.outcome))
+    return found.outcome, found.fault
+
+
+def no_answer(key: str) -> Fault:
+    """Return the error of a body in which a key should hold an answer and holds none."""
+    return Fault(EMPTY, message=f"the body holds no answer: `{key}` is empty or missing")
+
+
+def all_texts(found: list[str | None], tally: Tally) -> list[str] | None:
+    """Return the texts of all choices where there is more than one choice; no choice, or a second one, keeps the body."""
+    if len(found) == 1:
+        return None
+    tally.carried = False
+    listed = [text for text in found if text is not None]
+    return listed if len(listed) > 1 else None
+
 
 BODY_KEYS: Final = frozenset({
     # in columns
@@ -23,7 +129,7 @@ BODY_KEYS: Final = frozenset({
 
 PLAIN_BODY: Final = BODY_KEYS - {"error", "errors"}
 
-CHOICE_KEYS: Final = choices.CHOICE_KEYS | {"message"}
+CHOICE_KEYS: Final = SHARED_CHOICE_KEYS | {"message"}
 PLAIN_CHOICE: Final = frozenset({"index", "finish_reason", "seed", "message", "logprobs"})
 """A choice with other keys is looked at more closely."""
 
@@ -116,8 +222,8 @@ PLAIN_NUMBERS: Final = range(2**63)
 USAGE_KEYS: Final = 5
 """The keys of a plain usage: three counts and two objects of details."""
 
-IS_PLAIN_INPUT: Final = usage.PLAIN_INPUT.issuperset
-IS_PLAIN_OUTPUT: Final = usage.PLAIN_OUTPUT.issuperset
+IS_PLAIN_INPUT: Final = fields.PLAIN_INPUT.issuperset
+IS_PLAIN_OUTPUT: Final = fields.PLAIN_OUTPUT.issuperset
 """Bound once: the look-ups cost as much as the calls."""
 
 
@@ -138,11 +244,11 @@ def read_any(body: Body) -> Answer:
     else:
         found = [_choice(choice, tally) for choice in listed]
         text, refusal, reasoning, tool_calls, (finish_reason, _, _) = found[0] if found else NO_CHOICE
-        texts = choices.texts([each[0] for each in found], tally)
-        outcome, wrong = choices.worst([each[4] for each in found])
+        texts = all_texts([each[0] for each in found], tally)
+        outcome, wrong = worst([each[4] for each in found])
     if not PLAIN_BODY.issuperset(body):
         tally.more(body, BODY_KEYS)
-        if fault.stated(body):
+        if errors.stated(body):
             outcome, tally.carried = "failed", False
     if not text and outcome == "succeeded" and not refusal and not tool_calls and not texts and not _shows_more(listed):
         tally.note("empty_text")
@@ -151,7 +257,7 @@ def read_any(body: Body) -> Answer:
         model, response_id = tally.text(model), tally.text(response_id)
     # The comparison saves a call for every line of every file.
     created_at = created_at * 1_000_000 if type(created_at) is int and 0 <= created_at < YEAR_10000 else tally.moment(created_at)
-    inputs, outputs, total, cached, reasoned, written = usage.read(body.get("usage"), tally)
+    inputs, outputs, total, cached, reasoned, written = fields.read_usage(body.get("usage"), tally)
     # Past the constructor of Answer, which takes twice as long; the order is that of its fields.
     return tuple.__new__(Answer, (
         outcome, model, finish_reason, text, texts, refusal, reasoning, tool_calls, inputs, outputs, total, cached, reasoned,
@@ -159,10 +265,10 @@ def read_any(body: Body) -> Answer:
     ))  # fmt: skip
 
 
-Choice: TypeAlias = tuple[str | None, str | None, str | None, ToolCalls | None, choices.End]
+Choice: TypeAlias = tuple[str | None, str | None, str | None, ToolCalls | None, End]
 """`(text, refusal, reasoning, tool_calls, how it ended)`."""
 
-NO_CHOICE: Final[Choice] = (None, None, None, None, choices.without_answer(choices.End(None, "succeeded", None), "choices"))
+NO_CHOICE: Final[Choice] = (None, None, None, None, without_answer(End(None, "succeeded", None), "choices"))
 
 
 def _shows_more(listed: list[object]) -> bool:
@@ -180,14 +286,14 @@ def _choice(choice: object, tally: Tally) -> Choice:
     if not is_plain or choice.get("logprobs") is not None:
         tally.more(choice, CHOICE_KEYS)
     reason = choice.get("finish_reason")
-    end = choices.ORDINARY.get(reason) if is_plain and type(reason) is str else None
+    end = ORDINARY.get(reason) if is_plain and type(reason) is str else None
     if end is None:
-        end = choices.end(choice, tally)
+        end = choice_end(choice, tally)
     message = choice.get("message")
     if type(message) is not dict:
         message = tally.mapping(message)
     if not message:
-        end, tally.carried = choices.without_answer(end, "message"), False
+        end, tally.carried = without_answer(end, "message"), False
     text, thinking = message.get("content"), None
     if type(text) is not str and text is not None:
         text, thinking = content_of(text, tally)

@@ -6,9 +6,9 @@ import struct
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from batchfiles.bodies import choices, fault, usage
+from batchfiles.bodies import chat_completions, errors, fields
 from batchfiles.bodies.answer import Answer, Body
-from batchfiles.bodies.tally import Tally, whole
+from batchfiles.bodies.fields import Tally, whole
 from batchfiles.bodies.vector_encodings import FLOAT32, NAMES, Encoding, decoded, named_encoding
 from batchfiles.errors import InvalidLine
 
@@ -38,10 +38,10 @@ def read(body: Body) -> Answer:
         them from `vectors`.
     """
     tally = Tally()
-    inputs, outputs, total, cached, reasoned, written = usage.read(body.get("usage"), tally)
+    inputs, outputs, total, cached, reasoned, written = fields.read_usage(body.get("usage"), tally)
     is_empty = not _has_some(body)
     return Answer(
-        outcome="failed" if fault.stated(body) else "no_response" if is_empty else "succeeded",
+        outcome="failed" if errors.stated(body) else "no_response" if is_empty else "succeeded",
         model=tally.text(body.get("model")),
         input_tokens=inputs,
         output_tokens=outputs,
@@ -53,7 +53,7 @@ def read(body: Body) -> Answer:
         carried=False,
         misfits=tally.misfits,
         noted=tally.noted,
-        fault=choices.no_answer("data") if is_empty else None,
+        fault=chat_completions.no_answer("data") if is_empty else None,
         cache_write_tokens=written,
     )
 

@@ -6,7 +6,7 @@ import re
 from functools import lru_cache
 from typing import Final, NamedTuple
 
-from batchfiles.bodies.tally import Tally
+from batchfiles.bodies.fields import Tally
 
 __all__ = ["REASONS", "WORDS", "Meaning", "Reason", "is_passing", "meaning_of", "read"]
 

@@ -1,15 +1,33 @@
-"""Bodies of endpoints without special columns (images, videos), and bodies without an answer: the fields that all bodies have."""
+"""Bodies of endpoints without special columns (images, videos), and bodies without an answer: the fields that all bodies have.
+
+The body of `/v1/audio/transcriptions` and `/v1/audio/translations`: a transcript as json, verbose_json or diarized_json.
+
+The Batch API of OpenAI does not accept such requests; vLLM's `run-batch` and compatible services do.
+
+The body of the legacy `/v1/completions`.
+
+The body of `/v1/moderations`: no `object`, no `usage`, and a list of results, one for each input.
+"""
 
 from __future__ import annotations
 
 from typing import Final
 
-from batchfiles.bodies import choices, fault, status, usage
+from batchfiles.bodies import chat_completions, errors, fields
 from batchfiles.bodies.answer import Answer, Body
-from batchfiles.bodies.fault import Fault
-from batchfiles.bodies.tally import Tally
+from batchfiles.bodies.errors import Fault
+from batchfiles.bodies.fields import Tally
 
-__all__ = ["UNRECOGNIZED", "read"]
+__all__ = [
+    "TRANSCRIPTIONS",
+    "UNRECOGNIZED",
+    "endpoint",
+    "is_transcript",
+    "read",
+    "read_audio",
+    "read_completion",
+    "read_moderation",
+]
 
 UNRECOGNIZED: Final = "unrecognized_body"
 """The error code of a body that does not answer the request."""
@@ -43,17 +61,17 @@ def read(body: Body) -> Answer:
         `no_response` where the place of the answer is empty, or where it is the request itself.
     """
     tally = Tally()
-    outcome = status.outcome(body.get("status"), tally) if type(body.get("status")) is str else "succeeded"
+    outcome = errors.outcome_of_status(body.get("status"), tally) if type(body.get("status")) is str else "succeeded"
     wrong = None
-    if fault.stated(body) or fault.is_alone(body):
+    if errors.stated(body) or errors.is_alone(body):
         outcome = "failed"  # `{"object": "error", "message": …}` is how vLLM wrote errors
     elif outcome == "failed":
-        wrong = status.fault(body["status"])
+        wrong = errors.fault(body["status"])
     elif outcome == "succeeded":
         wrong = _what_is_wrong(body)
         outcome = "no_response" if wrong else outcome
     created_at = body.get("created")
-    inputs, outputs, total, cached, reasoned, written = usage.read(body.get("usage"), tally)
+    inputs, outputs, total, cached, reasoned, written = fields.read_usage(body.get("usage"), tally)
     return Answer(
         outcome=outcome,
         model=tally.text(body.get("model")),
@@ -76,7 +94,7 @@ def _what_is_wrong(body: Body) -> Fault | None:
     """Return why a body can't be the answer of any endpoint; None if it may be one."""
     holders = [key for key in HOLDERS if key in body]
     if holders and all(body[key] in EMPTY for key in holders):
-        return choices.no_answer(holders[0])
+        return chat_completions.no_answer(holders[0])
     if holders or not is_request(body):
         return None
     return Fault(UNRECOGNIZED, message="the body is the request and not an answer")
@@ -97,3 +115,211 @@ def is_request(body: Body) -> bool:
 
 
 REQUEST_ROLES: Final = ("user", "system", "developer", "tool")
+
+TRANSCRIPTIONS: Final = "/v1/audio/transcriptions"
+TRANSLATIONS: Final = "/v1/audio/translations"
+
+HOUSEKEEPING: Final = frozenset({"object", "task", "x_groq", "error"})
+AUDIO_KEYS: Final = HOUSEKEEPING | {"id", "created", "model", "text", "usage"}
+
+OF_TRANSCRIPTS: Final = frozenset({"usage", "segments", "words", "duration", "language", "languages", "task", "logprobs"})
+"""A transcript has one of these keys, or only `BODY_KEYS`; Cohere's old chat has a `text` too."""
+
+SECONDS: Final = ("seconds", "prompt_audio_seconds")
+"""The usage keys of models that are billed by duration (OpenAI, vLLM; Mistral): no column has them, so the body is kept."""
+
+
+def is_transcript(body: Body) -> bool:
+    """Return whether a body is a transcript, by its keys: it has no `object`."""
+    if type(body.get("text")) is not str and not _said_in_segments(body):
+        return False
+    return not OF_TRANSCRIPTS.isdisjoint(body) or AUDIO_KEYS.issuperset(body)
+
+
+def endpoint(body: Body) -> str:
+    """Return the endpoint that a transcript comes from, if its `task` states it."""
+    return TRANSLATIONS if body.get("task") == "translate" else TRANSCRIPTIONS
+
+
+def read_audio(body: Body) -> Answer:
+    """Read a transcript. Times, speakers and words are in no column.
+
+    Returns:
+        The answer; `carried` only if there is only the text, and tokens were counted.
+    """
+    tally = Tally()
+    tally.more(body, AUDIO_KEYS)
+    outcome = "succeeded"
+    if errors.said(body.get("error")):
+        outcome = "failed"
+        tally.carried = False
+    text = tally.text(body.get("text"))
+    if text is None:
+        text = _said_in_segments(body)
+    if not text and outcome == "succeeded":
+        tally.note("empty_text")
+    counted = body.get("usage")
+    if type(counted) is dict and any(counted.get(key) is not None for key in SECONDS):
+        tally.carried = False
+    carried, misfits = tally.carried, tally.misfits
+    inputs, outputs, total, *_ = fields.read_usage(counted, tally)  # the other counts are of chats
+    if tally.misfits == misfits:
+        tally.carried = carried  # all tokens of a transcript are audio tokens, so nothing is lost
+    return Answer(
+        outcome=outcome,
+        model=tally.text(body.get("model")),
+        text=text,
+        input_tokens=inputs,
+        output_tokens=outputs,
+        total_tokens=total,
+        created_at=tally.moment(body.get("created")),
+        response_id=tally.text(body.get("id")),
+        carried=tally.carried,
+        misfits=tally.misfits,
+        noted=tally.noted,
+    )
+
+
+def _said_in_segments(body: Body) -> str | None:
+    """Join the texts of the segments, for a body without a text."""
+    segments = body.get("segments")
+    if type(segments) is not list:
+        return None
+    texts = [segment["text"].strip() for segment in segments if type(segment) is dict and type(segment.get("text")) is str]
+    return " ".join(texts) if texts else None
+
+
+COMPLETION_KEYS: Final = frozenset({
+    # in columns
+    "id", "created", "model", "choices", "usage",
+    # housekeeping
+    "object", "system_fingerprint", "service_tier", "x_groq",
+    # read on their own
+    "error", "errors",
+})  # fmt: skip
+
+CHOICE_KEYS: Final = chat_completions.SHARED_CHOICE_KEYS | {"text"}
+
+
+def read_completion(body: Body) -> Answer:
+    """Read a legacy completion; its choices hold a text where those of a chat hold a message.
+
+    Returns:
+        The answer. Its outcome is that of the worst choice; `no_response` without choices.
+    """
+    tally = Tally()
+    tally.more(body, COMPLETION_KEYS)
+    found = [_choice(choice, tally) for choice in tally.mappings(body.get("choices"))]
+    texts = chat_completions.all_texts([text for text, _ in found], tally)
+    text, finish_reason = (found[0][0], found[0][1].finish_reason) if found else (None, None)
+    outcome, wrong = chat_completions.worst([end for _, end in found])
+    if errors.stated(body):
+        outcome, tally.carried = "failed", False
+    if not text and not texts and outcome == "succeeded":
+        tally.note("empty_text")
+    model, response_id = tally.text(body.get("model")), tally.text(body.get("id"))
+    created_at = tally.moment(body.get("created"))
+    inputs, outputs, total, cached, reasoned, written = fields.read_usage(body.get("usage"), tally)
+    return Answer(
+        outcome=outcome,
+        model=model,
+        finish_reason=finish_reason,
+        text=text,
+        texts=texts,
+        input_tokens=inputs,
+        output_tokens=outputs,
+        total_tokens=total,
+        cached_tokens=cached,
+        reasoning_tokens=reasoned,
+        created_at=created_at,
+        response_id=response_id,
+        carried=tally.carried,
+        misfits=tally.misfits,
+        noted=tally.noted,
+        fault=wrong,
+        cache_write_tokens=written,
+    )
+
+
+def _choice(choice: Body, tally: Tally) -> tuple[str | None, chat_completions.End]:
+    """Return the text of one choice and how it ended."""
+    tally.more(choice, CHOICE_KEYS)
+    text, end = choice.get("text"), chat_completions.choice_end(choice, tally)
+    if text is None:
+        end, tally.carried = chat_completions.without_answer(end, "text"), False
+    return tally.text(text), end
+
+
+MODERATION_KEYS: Final = frozenset({"id", "model", "results", "object", "error", "created", "usage"})
+"""OpenAI writes the first three; Mistral adds `usage`."""
+
+RESULT_KEYS: Final = frozenset({"flagged", "categories", "category_scores", "category_applied_input_types"})
+
+ONLY_TEXT: Final[tuple[list[str] | None, ...]] = ([], ["text"], None)
+"""What `category_applied_input_types` says of a text without images: nothing that one would not know."""
+
+
+def read_moderation(body: Body) -> Answer:
+    """Read moderation results, all of them together: flagged if any is, each category's highest score.
+
+    Returns:
+        What it says; `carried` only where there is exactly one result, and it is of a text.
+    """
+    tally = Tally()
+    tally.more(body, MODERATION_KEYS)
+    results = tally.mappings(body.get("results"))
+    if len(results) != 1:
+        tally.carried = False
+    for result in results:
+        tally.more(result, RESULT_KEYS)
+        if not all(kinds in ONLY_TEXT for kinds in tally.mapping(result.get("category_applied_input_types")).values()):
+            tally.carried = False
+    outcome = "succeeded" if results else "no_response"
+    if errors.stated(body):
+        outcome = "failed"
+        tally.carried = False
+    inputs, outputs, total, cached, reasoned, written = fields.read_usage(body.get("usage"), tally)
+    return Answer(
+        outcome=outcome,
+        model=tally.text(body.get("model")),
+        input_tokens=inputs,
+        output_tokens=outputs,
+        total_tokens=total,
+        cached_tokens=cached,
+        reasoning_tokens=reasoned,
+        flagged=_flagged(results, tally),
+        flagged_categories=_flagged_categories(results, tally),
+        category_scores=_category_scores(results, tally),
+        created_at=tally.moment(body.get("created")),
+        response_id=tally.text(body.get("id")),
+        carried=tally.carried,
+        misfits=tally.misfits,
+        noted=tally.noted,
+        fault=None if results else chat_completions.no_answer("results"),
+        cache_write_tokens=written,
+    )
+
+
+def _flagged(results: list[Body], tally: Tally) -> bool | None:
+    """Return whether any result is flagged; None if no result has the key (Mistral has only categories)."""
+    flags = [tally.flag(result.get("flagged")) for result in results]
+    return True if True in flags else False if False in flags else None
+
+
+def _flagged_categories(results: list[Body], tally: Tally) -> list[str] | None:
+    """Return the names of the categories that are true in any result, sorted; `illicit` may be null and counts as not."""
+    known = [tally.mapping(result["categories"]) for result in results if result.get("categories") is not None]
+    names = {name for categories in known for name, value in categories.items() if value is not False and tally.flag(value)}
+    return sorted(names) if known else None
+
+
+def _category_scores(results: list[Body], tally: Tally) -> list[tuple[str, float]] | None:
+    """Return each category with its highest score, in the order of the wire."""
+    known = [tally.mapping(result["category_scores"]) for result in results if result.get("category_scores") is not None]
+    highest: dict[str, float] = {}
+    for scores in known:
+        for name, value in scores.items():
+            score = value if type(value) is float else tally.number(value)
+            if score is not None and score >= highest.get(name, score):
+                highest[name] = score
+    return list(highest.items()) if known else None

@@ -6,11 +6,11 @@ from contextlib import suppress
 from typing import Any, Final
 
 from batchfiles import codec
-from batchfiles.bodies import choices, fault, usage
+from batchfiles.bodies import chat_completions, errors, fields
 from batchfiles.bodies.answer import Answer, Body
 from batchfiles.bodies.chat_completions import content_of
-from batchfiles.bodies.fault import Fault
-from batchfiles.bodies.tally import INT64, Tally
+from batchfiles.bodies.errors import Fault
+from batchfiles.bodies.fields import INT64, Tally
 from batchfiles.errors import InvalidLine
 
 __all__ = [
@@ -73,9 +73,9 @@ def read_message(body: Body) -> Answer:
         calls = [_call(block.get("id"), block.get("name"), block.get("input"), tally) for block in blocks if block not in texts]
         others = sum(type(block) is dict and block.get("type") not in SPOKEN for block in texts)
     text, reasoning = content_of(texts, tally)
-    end = choices.with_error(body.get("error"), body.get("stop_reason"), tally)
+    end = chat_completions.with_error(body.get("error"), body.get("stop_reason"), tally)
     if not blocks and end.finish_reason is None:
-        end = choices.without_answer(end, "content")
+        end = chat_completions.without_answer(end, "content")
     refusal = None
     if end.finish_reason == "content_filter":
         details = body.get("stop_details")
@@ -90,7 +90,7 @@ def read_message(body: Body) -> Answer:
         refusal=refusal,
         calls=calls,
         others=others,
-        counts=usage.read(body.get("usage"), tally),
+        counts=fields.read_usage(body.get("usage"), tally),
     )
 
 
@@ -108,14 +108,16 @@ def read_candidates(body: Body) -> Answer:
     tally = Tally()
     found = [_candidate(candidate, tally) for candidate in tally.mappings(body.get("candidates"))]
     feedback = _object(_either(body, "promptFeedback", "prompt_feedback"))
-    text, reasoning, calls, others, end = found[0] if found else (None, None, [], 0, choices.End(None, "succeeded", None))
-    texts = choices.texts([each[0] for each in found], tally)
-    outcome, wrong = choices.worst([each[4] for each in found])
+    text, reasoning, calls, others, end = (
+        found[0] if found else (None, None, [], 0, chat_completions.End(None, "succeeded", None))
+    )
+    texts = chat_completions.all_texts([each[0] for each in found], tally)
+    outcome, wrong = chat_completions.worst([each[4] for each in found])
     refusal = None
     if not found and _either(feedback, "blockReason", "block_reason"):
-        end, outcome, wrong = choices.End("content_filter", "incomplete", None), "incomplete", None
+        end, outcome, wrong = chat_completions.End("content_filter", "incomplete", None), "incomplete", None
         refusal = tally.text(_either(feedback, "blockReasonMessage", "block_reason_message"))
-    if fault.stated(body):
+    if errors.stated(body):
         outcome, wrong = "failed", None
     metadata = _object(_either(body, "usageMetadata", "usage_metadata"))
     prompt, tools, spoken, thoughts, cached, total = (
@@ -132,18 +134,18 @@ def read_candidates(body: Body) -> Answer:
     return _answer(
         body,
         tally,
-        choices.End(end.finish_reason, outcome, wrong),
+        chat_completions.End(end.finish_reason, outcome, wrong),
         text=text,
         texts=texts,
         reasoning=reasoning,
         refusal=refusal,
         calls=calls,
         others=others,
-        counts=usage.settled((_sum([prompt, tools]), _sum([spoken, thoughts]), total, cached, thoughts, None), tally),
+        counts=fields.settled((_sum([prompt, tools]), _sum([spoken, thoughts]), total, cached, thoughts, None), tally),
     )
 
 
-Candidate = tuple[str | None, str | None, list[ToolCall], int, choices.End]
+Candidate = tuple[str | None, str | None, list[ToolCall], int, chat_completions.End]
 """`(text, reasoning, calls, parts of other kinds, how it ended)`."""
 
 
@@ -161,14 +163,14 @@ def _candidate(candidate: Body, tally: Tally) -> Candidate:
             calls.append(_call(called.get("id"), called.get("name"), called.get("args"), tally))
         else:
             others += 1
-    end = choices.with_error(None, _either(candidate, "finishReason", "finish_reason"), tally)
+    end = chat_completions.with_error(None, _either(candidate, "finishReason", "finish_reason"), tally)
     if end.finish_reason == "stop" and calls:
         end = end._replace(finish_reason="tool_calls")
     elif not content:
-        end = choices.without_answer(end, "content")
+        end = chat_completions.without_answer(end, "content")
     if end.outcome == "failed":
         message = _either(candidate, "finishMessage", "finish_message")
-        end = end._replace(fault=fault.merge(end.fault, Fault(message=message if type(message) is str else None)))
+        end = end._replace(fault=errors.merge(end.fault, Fault(message=message if type(message) is str else None)))
     return "".join(texts) if texts else None, "\n\n".join(thoughts) if thoughts else None, calls, others, end
 
 
@@ -186,7 +188,7 @@ def read_single_message(body: Body) -> Answer:
     for call in tally.mappings(message.get("tool_calls")):
         called = _object(call.get("function"))
         calls.append(_call(call.get("id"), called.get("name"), called.get("arguments"), tally))
-    end = choices.with_error(body.get("error"), _either(body, "finish_reason", "done_reason"), tally)
+    end = chat_completions.with_error(body.get("error"), _either(body, "finish_reason", "done_reason"), tally)
     if end.finish_reason == "stop" and calls:
         end = end._replace(finish_reason="tool_calls")
     counted = _object(body.get("usage"))
@@ -200,7 +202,7 @@ def read_single_message(body: Body) -> Answer:
         text=text,
         reasoning=reasoning or "\n\n".join(thought for thought in thoughts if thought) or None,
         calls=calls,
-        counts=usage.settled((inputs, outputs, None, counted.get("cached_tokens"), None, None), tally),
+        counts=fields.settled((inputs, outputs, None, counted.get("cached_tokens"), None, None), tally),
     )
 
 
@@ -236,22 +238,22 @@ def read_converse(body: Body) -> Answer:
     return _answer(
         body,
         tally,
-        choices.with_error(body.get("error"), body.get("stopReason"), tally),
+        chat_completions.with_error(body.get("error"), body.get("stopReason"), tally),
         text="".join(texts) if texts else None,
         reasoning="\n\n".join(thoughts) if thoughts else None,
         calls=calls,
         others=others,
-        counts=usage.settled(stated, tally, cache_beside=True),
+        counts=fields.settled(stated, tally, cache_beside=True),
     )
 
 
 def _answer(
     body: Body,
     tally: Tally,
-    end: choices.End,
+    end: chat_completions.End,
     *,
     text: str | None,
-    counts: usage.Counts,
+    counts: fields.Counts,
     calls: list[ToolCall],
     texts: list[str] | None = None,
     reasoning: str | None = None,

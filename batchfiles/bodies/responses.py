@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from batchfiles.bodies import choices, fault, finish_reasons, status, usage
+from batchfiles.bodies import chat_completions, errors, fields, finish_reasons
 from batchfiles.bodies.answer import Answer, Body
-from batchfiles.bodies.tally import Tally
+from batchfiles.bodies.fields import Tally
 
 __all__ = ["read"]
 
@@ -132,7 +132,7 @@ def read(body: Body) -> Answer:
     model, response_id, created_at = body.get("model"), body.get("id"), tally.moment(body.get("created_at"))
     if type(model) is not str or type(response_id) is not str:
         model, response_id = tally.text(model), tally.text(response_id)
-    inputs, outputs, total, cached, reasoned, written = usage.read(body.get("usage"), tally)
+    inputs, outputs, total, cached, reasoned, written = fields.read_usage(body.get("usage"), tally)
     # Past the constructor of Answer, as in chat_completions; the order is that of its fields.
     return tuple.__new__(Answer, (
         outcome, model, finish_reason, text, texts, _joined(found.refusals), _joined(found.reasoning), found.calls or None,
@@ -156,9 +156,9 @@ def _last_whole(messages: list[Message]) -> str | None:
     return "" if messages else None
 
 
-def _end(body: Body, found: Output, tally: Tally) -> choices.End:
+def _end(body: Body, found: Output, tally: Tally) -> chat_completions.End:
     """Return the finish reason of a response in the words of chat: only incomplete responses state a reason."""
-    outcome = status.outcome(body.get("status"), tally)
+    outcome = errors.outcome_of_status(body.get("status"), tally)
     details, reason = body.get("incomplete_details"), None
     if details is not None:
         details = tally.mapping(details)
@@ -172,11 +172,11 @@ def _end(body: Body, found: Output, tally: Tally) -> choices.End:
         called = [*(call["id"] for call in found.calls), *found.waiting]
         is_open = any(call_id is None or call_id not in found.answered for call_id in called)
         reason = "tool_calls" if is_open else "stop"
-    wrong = status.fault(body.get("status"))
-    if fault.stated(body):
+    wrong = errors.fault(body.get("status"))
+    if errors.stated(body):
         outcome, wrong = "failed", None
-    end = choices.End(reason, outcome, wrong)
-    return choices.without_answer(end, "output") if found.is_empty else end
+    end = chat_completions.End(reason, outcome, wrong)
+    return chat_completions.without_answer(end, "output") if found.is_empty else end
 
 
 def _output(items: object, tally: Tally) -> Output:

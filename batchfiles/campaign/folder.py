@@ -7,12 +7,11 @@ import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from batchfiles.campaign.manifest import Manifest, Part, read_manifest
-from batchfiles.campaign.names import RESULT_NAME, stem_of
+from batchfiles.campaign.manifest import RESULT_NAME, Manifest, Part, read_manifest, stem_of
 from batchfiles.errors import FileError
 from batchfiles.findings import Finding
-from batchfiles.streams.remote import Place, RemotePath, located
-from batchfiles.streams.sources import STDIN, Source, SourceLike, expand
+from batchfiles.io.remote.path import Place, RemotePath, located
+from batchfiles.io.sources import STDIN, Source, SourceLike, expand
 
 __all__ = ["Campaign", "CampaignFiles", "campaign_of", "changed_parts", "request_sources"]
 

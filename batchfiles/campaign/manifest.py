@@ -1,19 +1,38 @@
-"""The manifest of a campaign folder: `manifest.json`, which says what each part is and where it came from."""
+"""The manifest of a campaign folder: `manifest.json`, which says what each part is and where it came from.
+
+How the files of a batch are called: a request file, and beside it what came back.
+
+The files that `split` puts into a campaign folder; whatever else lies there came later, and may have been paid for.
+"""
 
 from __future__ import annotations
 
+import errno
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
 from batchfiles.errors import DataError, FileError
-from batchfiles.streams.atomic import atomic_file, file_error
-from batchfiles.streams.remote import Place
-from batchfiles.streams.sources import Source
+from batchfiles.io.atomic import atomic_file, file_error
+from batchfiles.io.overwrite import Ours
+from batchfiles.io.remote.path import Place
+from batchfiles.io.sources import COMPRESSED, SUFFIXES, Source
 
-__all__ = ["MANIFEST", "Manifest", "Part", "read_manifest", "write_manifest"]
+__all__ = [
+    "BATCH_ID",
+    "MANIFEST",
+    "RESULT_NAME",
+    "Manifest",
+    "Part",
+    "made_by_split",
+    "read_manifest",
+    "stem_of",
+    "write_manifest",
+]
 
 MANIFEST = "manifest.json"
 """The file's name. It is no batch file, so that a folder's files are the same with and without it."""
@@ -211,3 +230,45 @@ def _checked(kind: type[KindT], value: dict[str, Any], keys: Mapping[str, Callab
     except TypeError:
         missing = ", ".join(each for each in ("file", "requests", "bytes", "sha256") if each not in known)
         raise DataError(f"holds a part without {missing}", path=path) from None
+
+
+RESULT_NAME = re.compile(
+    r"(?P<stem>.+)_(?:output|error)(?:" + "|".join(map(re.escape, SUFFIXES)) + ")(?:" + "|".join(map(re.escape, COMPRESSED)) + ")"
+)
+"""Downloads are named `<batch_id>_output.jsonl` and `<batch_id>_error.jsonl`, or with the stem of their request file."""
+
+BATCH_ID = re.compile(r"batch[_-][A-Za-z0-9_-]+")
+"""OpenAI's `batch_…`; Azure's and Groq's have the same beginning."""
+
+
+def stem_of(name: str) -> str:
+    """Return a file's name without the suffixes of a batch file: `part-1` of `part-1.jsonl.gz`."""
+    for end in (suffix + compression for suffix in SUFFIXES for compression in COMPRESSED):
+        if name.endswith(end):
+            return name.removesuffix(end) or name
+    return name
+
+
+def made_by_split(folder: Place) -> Ours:
+    """Return what tells whether a file of a folder is its manifest or one of the parts in it that `split` cut.
+
+    Results are none of these, and retry files neither. The manifest is read once, when the first name is asked for. Then these
+    errors are raised:
+
+    Raises:
+        FileError: The manifest can't be read, or it names batches: without it nobody knows whose results they will have.
+        DataError: The manifest is damaged, or of a later version.
+    """
+
+    @cache
+    def names() -> frozenset[str]:
+        manifest = read_manifest(folder)
+        if manifest is None:
+            return frozenset()
+        sent = next((batch for part in manifest.parts for batch in part.batches), None)
+        if sent is not None:
+            words = f"holds parts that were sent, in batch {sent} for one: choose another folder, or remove this one yourself"
+            raise FileError(words, path=str(folder), number=errno.ENOTEMPTY)
+        return frozenset({MANIFEST, *(part.file for part in manifest.parts if not part.retry_of)})
+
+    return lambda name: name in names()

@@ -7,15 +7,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from batchfiles.cli.local_lines import ids_of_lines
-from batchfiles.cli.terminal import cut, visible
-from batchfiles.cli.text_table import text_table
-from batchfiles.cli.times import age, local_time
+from batchfiles.cli.named_batches import ids_of_lines
+from batchfiles.cli.text import age, cut, local_time, text_table, visible
 from batchfiles.errors import DataError, FileError
 
 if TYPE_CHECKING:
     from batchfiles.api.batch import Batch
-    from batchfiles.streams.sources import Source
+    from batchfiles.io.sources import Source
 
 __all__ = ["batch_json", "batch_record", "batch_table", "failure_words", "finished_at"]
 

@@ -8,13 +8,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from batchfiles.cli.live_line import say
 from batchfiles.cli.named_batches import NamedBatch, named_batches, names_argument
-from batchfiles.cli.service_errors import what_to_do
-from batchfiles.cli.service_options import Service, service_options
+from batchfiles.cli.progress import say
+from batchfiles.cli.service_options import Service, service_options, what_to_do
 from batchfiles.cli.status import noted
-from batchfiles.cli.terminal import visible
-from batchfiles.cli.validate import size
+from batchfiles.cli.text import size, visible
 from batchfiles.errors import APIError, StillRunning
 
 if TYPE_CHECKING:

@@ -6,13 +6,20 @@ from typing import TYPE_CHECKING
 
 import click
 
-from batchfiles.cli.copied import first_findings, words_of_lines
-from batchfiles.cli.edit_options import EditingCommand, edit_options, edits_of
-from batchfiles.cli.options import counts_option, files_argument, force_option, line_cap_option, temp_dir_option
+from batchfiles.cli.options import (
+    EditingCommand,
+    counts_option,
+    edit_options,
+    edits_of,
+    files_argument,
+    force_option,
+    line_cap_option,
+    temp_dir_option,
+)
+from batchfiles.cli.outputs import check_targets, first_findings, place_of, refuse_two_on_stdout, report_json, words_of_lines
 from batchfiles.cli.progress import Progress, total_of
-from batchfiles.cli.report_json import report_json
-from batchfiles.cli.targets import check_targets, place_of, refuse_two_on_stdout
-from batchfiles.cli.validate import not_read_lines, plural, size
+from batchfiles.cli.text import plural, size
+from batchfiles.cli.validate import not_read_lines
 
 if TYPE_CHECKING:
     from batchfiles.jobs.edit import EditReport
@@ -79,8 +86,8 @@ def edit(
         2   wrong usage, a file of results, or a file to write that exists
         3   it could not be done: a line can't be changed, a file can't be read, the disk is full
     """  # noqa: D301 - click wants its \b
+    from batchfiles.io.sources import expand
     from batchfiles.jobs.edit import edit as edit_files
-    from batchfiles.streams.sources import expand
 
     refuse_two_on_stdout(output, as_json=as_json)
     edits = edits_of(context, {"set_": set_, "set_string": set_string, "unset": unset})

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 import click
 
 from batchfiles.cli.options import FilesOrPairs, pairs_option
-from batchfiles.cli.outcome_table import share
+from batchfiles.cli.outputs import report_json
 from batchfiles.cli.progress import Progress, total_of
-from batchfiles.cli.report_json import report_json
-from batchfiles.cli.terminal import cut, visible, wrapped
-from batchfiles.cli.validate import not_read_lines, plural
+from batchfiles.cli.stats_tables import share
+from batchfiles.cli.text import cut, plural, visible, wrapped
+from batchfiles.cli.validate import not_read_lines
 
 if TYPE_CHECKING:
-    from batchfiles.jobs.error_digest import ErrorDigest, ErrorGroup
+    from batchfiles.jobs.stats.error_digest import ErrorDigest, ErrorGroup
 
 __all__ = ["errors"]
 
@@ -64,8 +64,8 @@ def errors(results: tuple[str, ...], *, pairs: tuple[tuple[str, str], ...], most
         2   wrong usage, or there are no results among the files
         3   a file can't be read
     """  # noqa: D301 - click wants its \b
-    from batchfiles.jobs.error_digest import error_digest
-    from batchfiles.streams.sources import expand
+    from batchfiles.io.sources import expand
+    from batchfiles.jobs.stats.error_digest import error_digest
 
     sources = expand(results)
     with Progress("errors", total_of(sources), quiet=as_json) as progress:

@@ -12,15 +12,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from batchfiles.cli.live_line import say
-from batchfiles.cli.newest import all_option, limit_option, say_where_it_ends
+from batchfiles.cli.named_batches import all_option, limit_option, say_where_it_ends
 from batchfiles.cli.options import force_option
+from batchfiles.cli.outputs import STDOUT
+from batchfiles.cli.progress import say
 from batchfiles.cli.service_options import Service, service_options
-from batchfiles.cli.targets import STDOUT
-from batchfiles.cli.terminal import cut, visible
-from batchfiles.cli.text_table import text_table
-from batchfiles.cli.times import age, local_time
-from batchfiles.cli.validate import size
+from batchfiles.cli.text import age, cut, local_time, size, text_table, visible
 
 if TYPE_CHECKING:
     from batchfiles.api.file import FileObject
@@ -174,8 +171,8 @@ def download(file_id: str, *, output: str, force: bool, service: Service) -> Non
         2   wrong usage, no key, or a file that exists
         3   the service refused or did not answer; a file can't be written
     """  # noqa: D301 - click wants its \b
-    from batchfiles.streams.atomic import atomic_file, refuse_existing
-    from batchfiles.streams.spool import Spool
+    from batchfiles.io.atomic import atomic_file, refuse_existing
+    from batchfiles.io.spool import Spool
 
     target = Path(output)
     if output != STDOUT:

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from batchfiles.cli.indented_json import ascii_json, indented_json, mended_json
 from batchfiles.cli.options import FilesOrPairs, files_or_pairs_argument, pairs_option
 from batchfiles.cli.progress import Progress, total_of
-from batchfiles.cli.terminal import visible
-from batchfiles.cli.validate import not_read_lines, plural
+from batchfiles.cli.text import ascii_json, indented_json, mended_json, plural, visible
+from batchfiles.cli.validate import not_read_lines
 from batchfiles.counts import EXAMPLES
 
 if TYPE_CHECKING:
@@ -61,8 +60,8 @@ def get(
         2   wrong usage, or a file of another format
         3   a file can't be read
     """  # noqa: D301 - click wants its \b
+    from batchfiles.io.sources import expand
     from batchfiles.jobs.get import find
-    from batchfiles.streams.sources import expand
 
     if raw and as_json:
         raise click.UsageError("--raw and --json can't be had together.")
@@ -117,7 +116,7 @@ def _described(occurrence: Occurrence) -> tuple[object, str]:
     """Decode a line and say what it is; None for one that can't be read."""
     from batchfiles.codec import loads
     from batchfiles.errors import InvalidLine
-    from batchfiles.jobs.candidates import read_result
+    from batchfiles.result_lines import read_result
 
     if occurrence.role == "result":
         value, result = read_result(occurrence.data)
@@ -133,7 +132,7 @@ def _described(occurrence: Occurrence) -> tuple[object, str]:
 def _record(occurrence: Occurrence) -> str:
     """Return what was found as one JSON object; the line in it keeps its digits."""
     from batchfiles.codec import Repaired
-    from batchfiles.jobs.candidates import read_result
+    from batchfiles.result_lines import read_result
 
     value, _ = _described(occurrence)
     outcome = read_result(occurrence.data)[1].outcome if occurrence.role == "result" else None

@@ -1,23 +1,27 @@
-"""`batchfiles join`: put results beside their requests."""
+"""`batchfiles join`: put results beside their requests.
+
+`batchfiles export`: a table of results alone.
+"""
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Unpack
 
 import click
 
 from batchfiles.cli.options import FilesOrPairs, csv_null_option, files_or_pairs_argument, inputs_option, pairs_option
-from batchfiles.cli.outcome_table import notes_of_join
-from batchfiles.cli.table_options import SharedOptions, table_options
-from batchfiles.cli.table_order import TableOrder
+from batchfiles.cli.stats_tables import notes_of_join
+from batchfiles.cli.table_command import SharedOptions, TableOrder, table_options
 from batchfiles.counts import counts_of
-from batchfiles.jobs.lean_import import import_pyarrow
-from batchfiles.outcome import OUTCOMES
+from batchfiles.outcome import MISSING, OUTCOMES
+from batchfiles.workers.worker import import_pyarrow
 
 if TYPE_CHECKING:
-    from batchfiles.jobs.join_report import JoinReport
+    from batchfiles.jobs.join.report import JoinReport
 
-__all__ = ["join"]
+
+__all__ = ["export", "join"]
 
 COUNTED = (*OUTCOMES, "unknown", "superseded", "conflicting", "duplicate", "parse_error", "unmatched", *counts_of("join"))
 
@@ -105,9 +109,9 @@ def join(
     if csv_nulls and not with_tables:
         raise click.UsageError("--csv-null goes with --with.")
     import_pyarrow()  # before anything else does
-    from batchfiles.jobs.join import join as join_files
-    from batchfiles.streams.sources import expand
-    from batchfiles.table.user_table import table_sources
+    from batchfiles.io.sources import expand
+    from batchfiles.jobs.join.join import join as join_files
+    from batchfiles.table.read import table_sources
 
     sources, requests = expand(files), expand(inputs)
     own = table_sources(with_tables) if with_tables else []
@@ -145,3 +149,44 @@ def counted(report: JoinReport) -> dict[str, int]:
         "unmatched": report.unmatched,
         **{name: getattr(report, name) for name in counts_of("join")},
     }
+
+
+EXPORT_COUNTED = (*(outcome for outcome in OUTCOMES if outcome != MISSING), "parse_error", *counts_of("export"))
+
+
+@click.command(short_help="Turn result files into a table, without their requests.")
+@click.argument("results", nargs=-1, required=True, metavar="RESULT...")
+@table_options(EXPORT_COUNTED)
+@click.pass_context
+def export(context: click.Context, results: tuple[str, ...], **options: Unpack[SharedOptions]) -> None:
+    """Turn result files into a table, for results whose requests are not at hand.
+
+    RESULT is an output file or an error file, a folder or a glob of them, or - for standard input; gzip, bz2 and zstd are read
+    too. Each line has a row, in the order of the files. The columns are those of 'batchfiles join'; what only requests can tell
+    is null. Whether a result is missing, nobody can know here: that takes a join.
+
+    \b
+    Examples:
+        batchfiles export batch_output.jsonl batch_error.jsonl -o results.parquet
+        batchfiles export downloads/ -o results.csv --csv-safe --bodies none
+        batchfiles export downloads/ -o results.parquet --parsed --schema answer.schema.json
+        zcat batch_output.jsonl.gz | batchfiles export - -o - --format jsonl | jq .text
+
+    \b
+    Exit codes:
+        0   the table is there; requests that failed are no failure of the export
+        1   the table is there, and something is true that --fail-on names
+        2   wrong usage, a file of requests, or a file to write that exists
+        3   it could not be done: a file can't be read, the disk is full
+    """  # noqa: D301 - click wants its \b
+    import_pyarrow()  # before anything else does
+    # This process decodes too: threads that write and that read from workers would wait 5 ms for each turn (4.2 s for 3.7 s).
+    sys.setswitchinterval(0.0005)
+    from batchfiles.io.sources import expand
+    from batchfiles.jobs.join.export import export as export_results
+
+    sources = expand(results)
+    with TableOrder("export", sources, options) as order:
+        report = order.write(export_results(*order.without_targets(sources), **order.keywords()))
+    counts = {name: getattr(report, name) for name in counts_of("export")}
+    order.finish(context, report, "results", iter(()), {**report.outcomes, "parse_error": report.parse_errors, **counts})

@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from batchfiles.cli.indented_json import json_of_row
-from batchfiles.cli.terminal import cut, padded, visible, width_of, wrapped
+from batchfiles.cli.text import cut, json_of_row, padded, visible, width_of, wrapped
 
 __all__ = ["Layout", "lay_out"]
 

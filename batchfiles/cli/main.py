@@ -31,9 +31,9 @@ from typing import Any, NoReturn
 import click
 
 from batchfiles.cli import interrupted
-from batchfiles.cli.terminal import cut, visible
+from batchfiles.cli.text import cut, visible
 from batchfiles.errors import BatchFilesError, Mismatch, OutputExists, StillRunning
-from batchfiles.nearest import nearest
+from batchfiles.findings import nearest
 
 __all__ = ["Commands", "main", "run"]
 
@@ -49,7 +49,7 @@ FILE_COMMANDS = {
     "prepare": ("batchfiles.cli.prepare:prepare", "Make a request of each row of a table."),
     "validate": ("batchfiles.cli.validate:validate", "Check request files before they are sent."),
     "join": ("batchfiles.cli.join:join", "Join results to their requests, every request accounted for."),
-    "export": ("batchfiles.cli.export:export", "Turn result files into a table, without their requests."),
+    "export": ("batchfiles.cli.join:export", "Turn result files into a table, without their requests."),
     "retry": ("batchfiles.cli.retry:retry", "Write the requests that may succeed if they are sent again."),
     "edit": ("batchfiles.cli.edit:edit", "Change the same value in every line, and no other byte."),
     "split": ("batchfiles.cli.split:split", "Cut request files into parts that a service takes."),
@@ -226,7 +226,7 @@ def _report(error: BaseException, arguments: Sequence[str]) -> int:
 
 def _without_secrets(words: str, arguments: Sequence[str]) -> str:
     """Return a message without the credentials of URLs: click repeats its input."""
-    from batchfiles.streams.urls import is_plain_address, shown_name
+    from batchfiles.io.urls import is_plain_address, shown_name
 
     for argument in arguments:
         for text in (argument, argument.partition("=")[2]):

@@ -7,15 +7,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from batchfiles.cli.copied import words_of_lines
 from batchfiles.cli.options import files_argument, force_option, line_cap_option, temp_dir_option
+from batchfiles.cli.outputs import check_targets, refuse_two_on_stdout, report_json, words_of_lines
 from batchfiles.cli.progress import Progress, total_of
-from batchfiles.cli.report_json import report_json
-from batchfiles.cli.targets import check_targets, refuse_two_on_stdout
-from batchfiles.cli.terminal import visible
-from batchfiles.cli.validate import not_read_lines, plural, size
-from batchfiles.jobs.lean_import import import_pyarrow_for
+from batchfiles.cli.text import plural, size, visible
+from batchfiles.cli.validate import not_read_lines
 from batchfiles.limits import RESULT_LINE_CAP
+from batchfiles.workers.worker import import_pyarrow_for
 
 if TYPE_CHECKING:
     from batchfiles.jobs.merge import MergeReport

@@ -1,26 +1,42 @@
-"""Which batches a command line means: by their ids, by their request files, or by the campaign that they are part of."""
+"""Which batches a command line means: by their ids, by their request files, or by the campaign that they are part of.
+
+The lines of a local file that the service complains about.
+
+What the commands have in common that list what the service has, the newest first.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from batchfiles.api.ids import is_id
-from batchfiles.cli.live_line import say
+from batchfiles.api.config import is_id
+from batchfiles.cli.progress import say
 
 if TYPE_CHECKING:
     from batchfiles.campaign.folder import Campaign
     from batchfiles.client.synchronous import Client
-    from batchfiles.streams.sources import Source
+    from batchfiles.io.sources import Source
 
-__all__ = ["NamedBatch", "campaign_named", "fingerprint", "named_batches", "names_argument"]
+
+__all__ = [
+    "NamedBatch",
+    "all_option",
+    "campaign_named",
+    "fingerprint",
+    "ids_of_lines",
+    "limit_option",
+    "named_batches",
+    "names_argument",
+    "say_where_it_ends",
+]
 
 CHUNK = 1024 * 1024
 ID_SIGNS = ("*", "?", "[", os.sep)
@@ -96,7 +112,7 @@ def _batches_of(client: Client, name: str, *, every: bool) -> Iterator[NamedBatc
 
 
 def _can_be_id(name: str) -> bool:
-    from batchfiles.streams.sources import SUFFIXES
+    from batchfiles.io.sources import SUFFIXES
 
     if Path(name).exists() or any(sign in name for sign in ID_SIGNS) or any(suffix in name for suffix in SUFFIXES):
         return False
@@ -104,7 +120,7 @@ def _can_be_id(name: str) -> bool:
 
 
 def _of_campaign(campaign: Campaign, *, every: bool) -> Iterator[NamedBatch]:
-    from batchfiles.streams.sources import Source
+    from batchfiles.io.sources import Source
 
     folder = Path(os.fspath(campaign.folder)) if isinstance(campaign.folder, Path) else None
     parts = campaign.manifest.parts
@@ -121,9 +137,9 @@ def _of_campaign(campaign: Campaign, *, every: bool) -> Iterator[NamedBatch]:
 
 
 def _of_files(client: Client, name: str) -> Iterator[NamedBatch]:
+    from batchfiles.api.config import RetryPolicy
     from batchfiles.api.flows import find
-    from batchfiles.api.retry_policy import RetryPolicy
-    from batchfiles.streams.sources import expand
+    from batchfiles.io.sources import expand
 
     for source in expand([name]):
         batch = client.run(find(client.config, RetryPolicy(), sha256=fingerprint(source), even_ended=True))
@@ -132,3 +148,54 @@ def _of_files(client: Client, name: str) -> Iterator[NamedBatch]:
                 f"{source.name}: the service has no batch of these bytes that was submitted by batchfiles: name its id"
             )
         yield NamedBatch(batch.id, source)
+
+
+def ids_of_lines(source: Source, numbers: Iterable[int]) -> dict[int, str]:
+    """Return the `custom_id` of some lines; lines that have none, and that are no JSON, are left out.
+
+    Args:
+        source: A request file.
+        numbers: Lines, counted from 1.
+
+    Raises:
+        FileError: The file can't be read.
+        TruncatedFile: It is compressed and damaged.
+    """
+    from batchfiles.codec import loads
+    from batchfiles.errors import InvalidLine
+    from batchfiles.io.sources import read_blocks
+
+    wanted = set(numbers)
+    found: dict[int, str] = {}
+    last = max(wanted, default=0)
+    for block in read_blocks(source, lambda _: None) if wanted else ():
+        if block.line_number > last:
+            break
+        for number, line in enumerate(block.lines, block.line_number):
+            if number in wanted:
+                try:
+                    custom_id = loads(line).get("custom_id")
+                except InvalidLine:
+                    continue
+                if isinstance(custom_id, str):
+                    found[number] = custom_id
+    return found
+
+
+limit_option = click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, metavar="N", help="How many.")
+
+all_option = click.option("--all", "everything", is_flag=True, help="All there are, however many.")
+
+
+def say_where_it_ends(count: int, limit: int | None, noun: str) -> None:
+    """Say on standard error that a list is empty, or that there may be more.
+
+    Args:
+        count: How many are listed.
+        limit: How many were asked for; None for all.
+        noun: What is listed, as one calls several of them.
+    """
+    if not count:
+        say(f"no {noun}")
+    elif count == limit:
+        say(f"the newest {limit:,}: --limit and --all show more")

@@ -1,21 +1,38 @@
-"""The options that several commands have; where their help differs, the command says it."""
+"""The options that several commands have; where their help differs, the command says it.
+
+The options that say what to change in every line, in whatever order they come.
+
+`--fail-on`: what must not have happened, if the exit code is to be 0.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from batchfiles.findings import instead_of
+from batchfiles.jsontext.edits import Edit
 from batchfiles.limits import LINE_CAP
-from batchfiles.limits.size import bytes_of
+from batchfiles.limits.profile import bytes_of
 
 __all__ = [
+    "Condition",
+    "EditingCommand",
+    "FailOn",
     "FilesOrPairs",
     "Size",
     "counts_option",
     "csv_null_option",
+    "edit_options",
+    "edits_of",
+    "fail_on_option",
+    "failures",
     "files_argument",
     "files_or_pairs_argument",
     "force_option",
@@ -147,3 +164,150 @@ def with_options(command: Command, options: Sequence[Callable[[Any], Any]]) -> C
     for option in reversed(options):
         command = option(command)
     return command
+
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+NAMES = ("set_", "set_string", "unset")
+ORDER = "batchfiles.jsontext.edits.order"
+"""Where a context keeps the names of these options as they came: click sorts the values by option."""
+
+
+class EditingCommand(click.Command):
+    """A command that knows in which order `--set`, `--set-string` and `--unset` came."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Note the order, and parse as always."""
+        _, _, order = self.make_parser(ctx).parse_args(args=list(args))
+        ctx.meta[ORDER] = [parameter.name for parameter in order if parameter.name in NAMES]
+        return super().parse_args(ctx, args)
+
+
+def edit_options(command: Function) -> Function:
+    """Give a command the options; it must be an `EditingCommand`."""
+    options = (
+        click.option(
+            "--set",
+            "set_",
+            multiple=True,
+            metavar="PATH=VALUE",
+            help="Set a value, such as body.max_tokens=4000: JSON, or a string if it is none. Repeatable.",
+        ),
+        click.option(
+            "--set-string",
+            multiple=True,
+            metavar="PATH=VALUE",
+            help="Set a string, whatever it looks like, such as body.user=42. Repeatable.",
+        ),
+        click.option("--unset", multiple=True, metavar="PATH", help="Take a value away, where there is one. Repeatable."),
+    )
+    return with_options(command, options)
+
+
+def edits_of(context: click.Context, values: dict[str, tuple[str, ...]]) -> list[Edit]:
+    """Return the edits in the order of the command line.
+
+    Args:
+        context: Of the command.
+        values: What was given to each of the three options, by their names in Python.
+
+    Raises:
+        click.UsageError: A path or a value is none.
+    """
+    waiting = {name: iter(given) for name, given in values.items()}
+    found = []
+    for name in context.meta[ORDER]:
+        text = next(waiting[name])
+        try:
+            found.append(Edit.unset(text) if name == "unset" else Edit.parse(text, as_string=name == "set_string"))
+        except ValueError as error:
+            raise click.UsageError(f"--{name.strip('_').replace('_', '-')}: {error}.") from None
+    return found
+
+
+CONDITION = re.compile(r"\s*(?P<name>\w+)\s*(?:>\s*(?P<limit>\d+(?:\.\d+)?)\s*(?P<percent>%)?\s*)?", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """One thing that must not have happened, or not so often.
+
+    Attributes:
+        text: As it was written.
+        name: What is counted.
+        limit: How many are still fine; a fraction, so that 0.1% of 1,000 is 1 and not a little more.
+        percent: Whether the limit is a share of all.
+    """
+
+    text: str
+    name: str
+    limit: Fraction = Fraction(0)
+    percent: bool = False
+
+    def holds(self, count: int, total: int) -> bool:
+        """Return whether there are more than the limit, of so many in all."""
+        return count * 100 > self.limit * total if self.percent else count > self.limit
+
+
+if TYPE_CHECKING:
+    Base = click.ParamType[tuple[Condition, ...]]
+else:  # old releases of click have no brackets here
+    Base = click.ParamType
+
+
+class FailOn(Base):
+    """A list of conditions: `missing,unknown,'failed>1%'`.
+
+    Args:
+        names: What can be counted.
+    """
+
+    name = "conditions"
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self._names = names
+
+    def convert(
+        self, value: str | tuple[Condition, ...], param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[Condition, ...]:
+        """Read the list, or say what is wrong with it."""
+        if not isinstance(value, str):
+            return value
+        return tuple(self._condition(part, param, ctx) for part in value.split(","))
+
+    def _condition(self, text: str, param: click.Parameter | None, ctx: click.Context | None) -> Condition:
+        match = CONDITION.fullmatch(text)
+        if match is None:
+            self.fail(f"{text.strip()!r} is no condition: write NAME, 'NAME>COUNT' or 'NAME>PERCENT%'.", param, ctx)
+        if match["name"] not in self._names:
+            self.fail(f"{match['name']!r} is not counted here{instead_of(match['name'], self._names)}", param, ctx)
+        return Condition(text.strip(), match["name"], Fraction(match["limit"] or 0), match["percent"] is not None)
+
+
+def fail_on_option(counted: Sequence[str]) -> Callable[[Any], Any]:
+    """Return the option; it may be repeated, so that its value is a tuple of lists.
+
+    Args:
+        counted: The names of what the command counts.
+    """
+    return click.option(
+        "--fail-on",
+        type=FailOn(counted),
+        multiple=True,
+        metavar="LIST",
+        help="Exit with 1 if there are any, or more than that: malformed, 'failed>10', 'failed>1%', with commas between. The "
+        f"names: {', '.join(counted)}.",
+    )
+
+
+def failures(lists: Iterable[Iterable[Condition]], counts: Mapping[str, int], total: int, noun: str) -> list[str]:
+    """Say which conditions came true.
+
+    Args:
+        lists: The value of the option.
+        counts: What was counted, by name.
+        total: What a percentage is a part of.
+        noun: What that is: requests, or results.
+    """
+    held = [condition for some in lists for condition in some if condition.holds(counts[condition.name], total)]
+    return [f"{condition.text}: {counts[condition.name]:,} of {total:,} {noun}" for condition in held]

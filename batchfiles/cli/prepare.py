@@ -6,14 +6,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from batchfiles.cli.copied import first_findings
-from batchfiles.cli.limits_options import limits_options
+from batchfiles.cli.limits import limits_options
 from batchfiles.cli.options import counts_option, csv_null_option, force_option, temp_dir_option
-from batchfiles.cli.report_json import report_json
-from batchfiles.cli.targets import STDOUT, check_targets, refuse_two_on_stdout
-from batchfiles.cli.terminal import visible
-from batchfiles.cli.validate import plural, size
-from batchfiles.jobs.lean_import import import_pyarrow
+from batchfiles.cli.outputs import STDOUT, check_targets, first_findings, refuse_two_on_stdout, report_json
+from batchfiles.cli.text import plural, size, visible
+from batchfiles.workers.worker import import_pyarrow
 
 if TYPE_CHECKING:
     from batchfiles.jobs.template import NullPolicy
@@ -91,10 +88,10 @@ def prepare(
     """  # noqa: D301 - click wants its \b
     refuse_two_on_stdout(output, as_json=as_json)
     import_pyarrow()
+    from batchfiles.io.remote.path import located
+    from batchfiles.io.sources import Source
     from batchfiles.jobs.prepare import prepare as prepare_requests
-    from batchfiles.streams.remote import located
-    from batchfiles.streams.sources import Source
-    from batchfiles.table.user_table import table_sources
+    from batchfiles.table.read import table_sources
 
     sources = table_sources(tables)
     check_targets(None, [("-o", output)], [*sources, Source.at(located(template))], force=force)

@@ -11,18 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from batchfiles.cli.live_line import say
+from batchfiles.cli.progress import say
 from batchfiles.cli.service_options import Service, service_options
-from batchfiles.cli.terminal import cut, visible
-from batchfiles.cli.text_table import text_table
-from batchfiles.cli.validate import plural
+from batchfiles.cli.text import cut, plural, text_table, visible
 
 if TYPE_CHECKING:
     from batchfiles.api.messages import Response
     from batchfiles.client.synchronous import Client
     from batchfiles.findings import Finding
+    from batchfiles.io.sources import Source
     from batchfiles.outcome import Result
-    from batchfiles.streams.sources import Source
 
 __all__ = ["probe"]
 
@@ -80,7 +78,7 @@ def probe(context: click.Context, file: str, *, count: int, as_json: bool, servi
         2   wrong usage, or no key
         3   the service said no to the key, or there was no answer; the file can't be read
     """  # noqa: D301 - click wants its \b
-    from batchfiles.streams.sources import expand
+    from batchfiles.io.sources import expand
 
     rows = []
     bad = total = 0
@@ -109,9 +107,9 @@ def _answers(client: Client, sources: list[Source], count: int) -> Iterator[Prob
         AuthenticationError: The key is refused; so would all be.
         TransportError: There was no answer.
     """
-    from batchfiles.api.answers import error_of
+    from batchfiles.api.batches import live_request
     from batchfiles.api.flows import exchange
-    from batchfiles.api.live import live_request
+    from batchfiles.api.responses import error_of
 
     for number, custom_id, url, model, body in _requests(sources, count):
         request = live_request(client.config, url, body, model=model)
@@ -130,8 +128,8 @@ def _requests(sources: list[Source], count: int) -> Iterator[tuple[int, str, str
     """
     from batchfiles.codec import input_of, loads
     from batchfiles.errors import InvalidLine
+    from batchfiles.jsontext.spans import body_of_input
     from batchfiles.reading import read_lines
-    from batchfiles.spans import body_of_input
 
     for line in islice(read_lines(*sources, on_error=_say), count):
         place: dict[str, Any] = {"path": line.path, "line_number": line.line_number, "role": "input"}

@@ -6,12 +6,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from batchfiles.cli.copied import first_findings
-from batchfiles.cli.edit_options import EditingCommand, edit_options, edits_of
-from batchfiles.cli.fail_on import Condition, fail_on_option, failures
 from batchfiles.cli.options import (
+    Condition,
+    EditingCommand,
     FilesOrPairs,
     counts_option,
+    edit_options,
+    edits_of,
+    fail_on_option,
+    failures,
     files_or_pairs_argument,
     inputs_option,
     line_cap_option,
@@ -19,19 +22,17 @@ from batchfiles.cli.options import (
     temp_dir_option,
     workers_option,
 )
+from batchfiles.cli.outputs import first_findings, place_of, refuse_two_on_stdout, report_json
 from batchfiles.cli.progress import Progress
-from batchfiles.cli.report_json import report_json
-from batchfiles.cli.targets import place_of, refuse_two_on_stdout
-from batchfiles.cli.terminal import cut, visible
-from batchfiles.cli.text_table import text_table
-from batchfiles.cli.validate import not_read_lines, plural, size
+from batchfiles.cli.text import cut, plural, size, text_table, visible
+from batchfiles.cli.validate import not_read_lines
 from batchfiles.counts import counts_of, sentence_of
-from batchfiles.jobs.lean_import import import_pyarrow, import_pyarrow_for
 from batchfiles.limits import RESULT_LINE_CAP
 from batchfiles.outcome import OUTCOMES
+from batchfiles.workers.worker import import_pyarrow, import_pyarrow_for
 
 if TYPE_CHECKING:
-    from batchfiles.jobs.retry_report import RetryReport
+    from batchfiles.jobs.retry.report import RetryReport
 
 __all__ = ["retry"]
 
@@ -126,7 +127,7 @@ def retry(
         import_pyarrow()  # before anything else does
     else:
         import_pyarrow_for((*files, *inputs, output, ids))  # a list of ids seldom needs it
-    from batchfiles.jobs.retry import retry as retry_files
+    from batchfiles.jobs.retry.retry import retry as retry_files
 
     refuse_two_on_stdout(output, as_json=as_json)
     edits = edits_of(context, {"set_": set_, "set_string": set_string, "unset": unset})

@@ -1,26 +1,105 @@
-"""`batchfiles run`: from requests to a table in one command that may be killed at any moment and started again."""
+"""`batchfiles run`: from requests to a table in one command that may be killed at any moment and started again.
+
+What a run says to people: while it goes on, when it ends, and what it would do.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Self, TextIO
 
 import click
 
-from batchfiles.cli.limits_options import limits_options
-from batchfiles.cli.live_line import say
+from batchfiles.cli.limits import limits_options
 from batchfiles.cli.options import files_argument
-from batchfiles.cli.report_json import report_json
-from batchfiles.cli.run_news import RunNews, words_of_plan, words_of_report
+from batchfiles.cli.outputs import STDOUT, check_targets, place_of, refuse_two_on_stdout, report_json
+from batchfiles.cli.progress import LiveLine, say
 from batchfiles.cli.service_options import Service, service_options, terms_options
-from batchfiles.cli.table_options import FORMATS, format_option
-from batchfiles.cli.targets import STDOUT, check_targets, refuse_two_on_stdout
+from batchfiles.cli.stats_tables import share
+from batchfiles.cli.table_command import FORMATS, format_option
+from batchfiles.cli.text import plural, size, text_table, visible
+from batchfiles.cli.validate import not_read_lines
 from batchfiles.errors import AlreadySubmitted
-from batchfiles.jobs.lean_import import import_pyarrow
+from batchfiles.workers.worker import import_pyarrow
 
 if TYPE_CHECKING:
     from batchfiles.limits import Limits
+    from batchfiles.runner.report import PlannedPart, RunPlan, RunReport, RunStatus
 
-__all__ = ["run"]
+__all__ = ["RunNews", "run", "words_of_plan", "words_of_report"]
+
+
+PLAN_HEADINGS = ("part", "requests", "size", "tokens", "endpoint")
+
+LISTED = 20
+"""Parts that a plan lists; `--json` has them all."""
+
+
+class RunNews:
+    """On a terminal a line that is drawn anew, below the lines of what happened; elsewhere these lines only.
+
+    Args:
+        quiet: Say nothing.
+        stream: Where to write; None is standard error.
+    """
+
+    def __init__(self, *, quiet: bool = False, stream: TextIO | None = None) -> None:
+        self._line = LiveLine(stream, quiet=quiet)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._line.erase()
+
+    def tell(self, status: RunStatus) -> None:
+        """Show how the run stands."""
+        if status.news is not None:
+            self._line.leave(visible(status.news))
+        self._line.draw(_words(status))
+
+
+def _words(status: RunStatus) -> str:
+    if not status.parts:
+        return "checking the requests"
+    parts = f"{plural(status.parts, 'part')}: {status.done:,} done, {status.live:,} at the service, {status.waiting:,} to send"
+    if not status.requests:
+        return parts
+    return f"{parts}; {status.answered:,} of {status.requests:,} requests ({share(status.answered, status.requests)})"
+
+
+def words_of_plan(plan: RunPlan) -> Iterator[str]:
+    """Yield the lines that say what would be sent."""
+    yield from not_read_lines(plan.not_read, plan.examples)
+    if not plan.parts:
+        yield f"{visible(plan.folder)}: nothing would be sent now"
+        return
+    yield from text_table(PLAN_HEADINGS, map(_row, plan.parts[:LISTED]), texts=("part", "endpoint"))
+    if len(plan.parts) > LISTED:
+        yield f"… and {plural(len(plan.parts) - LISTED, 'part')} more: --json lists them"
+    sums = plan.to_dict()
+    words = f"{plural(len(plan.parts), 'part')} with {plural(sums['requests'], 'request')}, {size(sums['bytes'])}"
+    yield f"{words}, about {sums['tokens']:,} tokens to read; nothing was sent"
+
+
+def _row(part: PlannedPart) -> tuple[str, ...]:
+    return visible(part.file), f"{part.requests:,}", size(part.bytes), f"{part.tokens:,}", visible(part.endpoint)
+
+
+def words_of_report(report: RunReport) -> Iterator[str]:
+    """Yield the lines that say how far a run came."""
+    yield from not_read_lines(report.not_read, report.examples)
+    batches = plural(report.batches, "batch", "batches")
+    retried = f", {plural(report.rounds, 'round')} of retries" if report.rounds else ""
+    if not report.finished:
+        yield f"not finished: {report.done:,} of {plural(report.parts, 'part')} done, {batches} so far; start it again later"
+        return
+    if report.outcomes:
+        outcomes = ", ".join(f"{count:,} {outcome}" for outcome, count in report.outcomes.items())
+        yield f"{place_of(report.output)}: {outcomes}; {batches}{retried}"
+    else:
+        yield f"{visible(report.output)}: finished before, nothing was sent; {batches}{retried}"
+
 
 UNFINISHED = 4
 """The exit code of what is not finished yet."""
@@ -132,7 +211,7 @@ def run(
     if recover and again:
         raise click.UsageError("--recover takes batches over, and --again makes others: say one of them.")
     import_pyarrow()  # before anything else does
-    from batchfiles.campaign_run.plan import plan_run
+    from batchfiles.runner.run import plan_run
 
     if dry_run:
         plan = plan_run(*files, campaign=campaign, endpoint=endpoint, limits=limits)
@@ -141,9 +220,9 @@ def run(
         for line in words_of_plan(plan):
             click.echo(line, err=True)
         return
-    from batchfiles.campaign_run.run import run as run_files
-    from batchfiles.campaign_run.run import run_sources
-    from batchfiles.jobs.table_job import is_folder
+    from batchfiles.io.overwrite import is_folder
+    from batchfiles.runner.run import run as run_files
+    from batchfiles.runner.run import run_sources
 
     if output != STDOUT:
         as_parts = format_name in (None, "parquet") and is_folder(output)

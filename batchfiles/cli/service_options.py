@@ -1,24 +1,157 @@
-"""The options that say where the service is and what the key is; the key itself is never an argument."""
+"""The options that say where the service is and what the key is; the key itself is never an argument.
+
+The key from a command: a password manager, a vault, the login of a cloud.
+
+What to do when the service says no, or nothing.
+"""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import wraps
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from batchfiles.cli.live_line import speaking
+from batchfiles.api.config import Key
 from batchfiles.cli.options import with_options
-from batchfiles.cli.service_errors import advice
+from batchfiles.cli.progress import speaking
+from batchfiles.errors import (
+    APIError,
+    AuthenticationError,
+    NotFound,
+    PermissionDenied,
+    RateLimited,
+    ServerFault,
+    SubmissionUnknown,
+    TransportError,
+    UnreadableResponse,
+)
 
 if TYPE_CHECKING:
     from batchfiles.api.config import Config
     from batchfiles.client.synchronous import Client
 
-__all__ = ["Service", "pairs", "service_options", "terms_options"]
+__all__ = ["CommandKey", "Service", "advice", "pairs", "service_options", "terms_options", "what_to_do"]
+
+
+PATIENCE = 300
+"""Seconds for the command: it may ask for a fingerprint."""
+
+
+class CommandKey(Key):
+    """The output of a shell command. It is run when the key is needed first, and again after the service has refused the key.
+
+    Args:
+        command: For the shell. What it says on standard error, and asks, reaches the terminal.
+    """
+
+    __slots__ = ("_command", "_kept")
+
+    def __init__(self, command: str) -> None:
+        self._command = command
+        self._kept: Key | None = None
+        super().__init__(self._printed)
+
+    def renew(self) -> None:
+        """Forget what the command printed."""
+        self._kept = None
+
+    def reveal(self) -> str:
+        """Return what the command printed, without the line end.
+
+        Raises:
+            ClickException: It failed, or took too long; what it printed is not shown.
+            ValueError: It printed something that is no key.
+        """
+        if self._kept is None:
+            self._kept = Key(self._printed())
+        return self._kept.reveal()
+
+    def _printed(self) -> str:
+        problem, printed = _output_of(self._command)
+        if problem is not None:
+            raise click.ClickException(problem)
+        return printed
+
+
+def _output_of(command: str) -> tuple[str | None, str]:
+    """Run a command; returns what went wrong and, if nothing did, its output.
+
+    Nothing is raised here, where the output of a command that failed is at hand: a traceback shows the values of its frames.
+    """
+    try:
+        # The command is the user's own, as in GIT_ASKPASS.
+        done = subprocess.run(command, shell=True, stdout=subprocess.PIPE, timeout=PATIENCE, check=False)  # noqa: S602
+    except subprocess.TimeoutExpired:
+        return f"the key command took longer than {PATIENCE} seconds", ""
+    except OSError as error:
+        return f"the key command can't be run: {error.strerror}", ""
+    if done.returncode != 0:
+        return f"the key command ended with exit code {done.returncode}", ""
+    return None, done.stdout.decode("utf-8", "replace").rstrip("\r\n")
+
+
+@contextmanager
+def advice(service: Service) -> Iterator[None]:
+    """Add to a refusal of the service what its reader can do about it.
+
+    Raises:
+        ClickException: The service said no, or there was no answer; `main` makes the exit code 3 of it.
+    """
+    try:
+        yield
+    except (APIError, TransportError) as error:
+        hint = what_to_do(error, service)
+        words = f"{error}: {hint}" if hint else str(error)
+        raise click.ClickException(words) from error
+
+
+def what_to_do(error: APIError | TransportError, service: Service) -> str | None:
+    """Return a hint; None where the error says enough."""
+    address = service.config().base_url
+    if isinstance(error, TransportError):
+        if isinstance(error, SubmissionUnknown) or error.phase not in PHASES:
+            return None
+        return PHASES[error.phase].format(address=address)
+    if isinstance(error, AuthenticationError):
+        return _about_the_key(service)
+    if isinstance(error, UnreadableResponse):
+        return f"is {address} the address of the API, version included?"
+    if error.status_code is not None and 300 <= error.status_code < 400:
+        return "where that is another address of the same API, name it with --base-url"
+    if error.status_code == 413:
+        return "'batchfiles split --max-bytes' makes smaller files"
+    return next((words for kind, words in BY_KIND.items() if isinstance(error, kind)), None)
+
+
+def _about_the_key(service: Service) -> str:
+    from batchfiles.client.calls import key_variable
+
+    if service.key_command is not None:
+        return "--key-command must print a key of this service"
+    return f"set {key_variable(service.config())} to a key of this service, or say --key-command"
+
+
+PHASES = {
+    "resolve": "is {address} right, and is there a network?",
+    "connect": "does {address} listen, and is there a network?",
+    "tls": "the certificate of {address} is not one that this machine trusts",
+}
+"""Hints by the phase in which an exchange broke, before anything was sent."""
+
+BY_KIND: dict[type[APIError], str] = {
+    PermissionDenied: "the key may not do this; its project or its owner's role decides",
+    NotFound: "ids are known in the project of their key only",
+    RateLimited: "wait, or look at the limits and the balance of the account",
+    ServerFault: "the trouble is at the service; try again later",
+}
+"""Hints by what the service said."""
+
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -64,7 +197,7 @@ class Service:
         from dataclasses import replace
 
         from batchfiles.api.config import AzureConfig
-        from batchfiles.client.environment import config_of
+        from batchfiles.client.calls import config_of
 
         if self.base_url and self.azure_endpoint:
             raise click.UsageError("--base-url and --azure-endpoint name two services: say one of them.")
@@ -87,9 +220,8 @@ class Service:
             ValueError: An address or a key is none.
             MissingDependency: The extra `client` is not installed.
         """
-        from batchfiles.cli.key_command import CommandKey
         from batchfiles.client import Client
-        from batchfiles.client.environment import key_variable
+        from batchfiles.client.calls import key_variable
 
         config = self.config()
         if self.key_command is not None:

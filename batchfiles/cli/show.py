@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from batchfiles.cli.indented_json import json_of_row
-from batchfiles.cli.terminal import cut_in_front, visible, wrapped
-from batchfiles.jobs.lean_import import import_pyarrow
+from batchfiles.cli.text import cut_in_front, json_of_row, visible, wrapped
+from batchfiles.workers.worker import import_pyarrow
 
 if TYPE_CHECKING:
     from batchfiles.table.preview import Preview

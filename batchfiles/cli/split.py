@@ -7,16 +7,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from batchfiles.cli.copied import words_of_lines
-from batchfiles.cli.limits_options import limits_options
+from batchfiles.cli.limits import limits_options
 from batchfiles.cli.options import files_argument, temp_dir_option
+from batchfiles.cli.outputs import check_targets, report_json, words_of_lines
 from batchfiles.cli.progress import Progress, total_of
-from batchfiles.cli.report_json import report_json
-from batchfiles.cli.targets import check_targets
-from batchfiles.cli.terminal import visible
-from batchfiles.cli.text_table import text_table
-from batchfiles.cli.validate import not_read_lines, plural, size
-from batchfiles.jobs.lean_import import import_pyarrow, import_pyarrow_for
+from batchfiles.cli.text import plural, size, text_table, visible
+from batchfiles.cli.validate import not_read_lines
+from batchfiles.workers.worker import import_pyarrow, import_pyarrow_for
 
 if TYPE_CHECKING:
     from batchfiles.campaign.manifest import Part
@@ -30,7 +27,7 @@ LISTED = 20
 
 
 def _counter(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
-    from batchfiles.jobs.token_counts import token_counter
+    from batchfiles.jobs.tokens import token_counter
 
     try:
         token_counter(value)
@@ -106,9 +103,9 @@ def split(
         import_pyarrow()
     import_pyarrow_for(files)
     from batchfiles.campaign.folder import request_sources
-    from batchfiles.campaign.split_files import made_by_split
+    from batchfiles.campaign.manifest import made_by_split
+    from batchfiles.io.remote.path import located
     from batchfiles.jobs.split import split as split_files
-    from batchfiles.streams.remote import located
 
     sources = request_sources(files)
     check_targets(folder, [], sources, force=force, ours=made_by_split(located(folder)))

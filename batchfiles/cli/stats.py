@@ -10,21 +10,19 @@ from typing import TYPE_CHECKING
 
 import click
 
-from batchfiles.cli.fail_on import Condition, fail_on_option, failures
-from batchfiles.cli.options import FilesOrPairs, files_or_pairs_argument, pairs_option
+from batchfiles.cli.options import Condition, FilesOrPairs, fail_on_option, failures, files_or_pairs_argument, pairs_option
+from batchfiles.cli.outputs import STDOUT, check_targets, report_json
 from batchfiles.cli.progress import Progress, total_of
-from batchfiles.cli.report_json import report_json
 from batchfiles.cli.stats_tables import notes, tables
-from batchfiles.cli.targets import STDOUT, check_targets
-from batchfiles.cli.terminal import visible
+from batchfiles.cli.text import visible
 from batchfiles.counts import counts_of
-from batchfiles.nearest import nearest
+from batchfiles.findings import nearest
+from batchfiles.io.urls import shown_name
 from batchfiles.outcome import MISSING, OUTCOMES
-from batchfiles.streams.urls import shown_name
 
 if TYPE_CHECKING:
-    from batchfiles.jobs.prices import Price, Prices
-    from batchfiles.jobs.stats_report import Stats
+    from batchfiles.jobs.stats.prices import Price, Prices
+    from batchfiles.jobs.stats.report import Stats
 
 __all__ = ["stats"]
 
@@ -35,7 +33,7 @@ COUNTED = (*(outcome for outcome in OUTCOMES if outcome != MISSING), "token_misf
 
 
 def _price(_context: click.Context, _parameter: click.Parameter, values: tuple[str, ...]) -> dict[str, Price]:
-    from batchfiles.jobs.price_file import price_of
+    from batchfiles.jobs.stats.price_file import price_of
 
     try:
         return dict(map(price_of, values))
@@ -44,7 +42,7 @@ def _price(_context: click.Context, _parameter: click.Parameter, values: tuple[s
 
 
 def _discount(_context: click.Context, _parameter: click.Parameter, value: str | None) -> Decimal | None:
-    from batchfiles.jobs.price_file import discount_of
+    from batchfiles.jobs.stats.price_file import discount_of
 
     try:
         return None if value is None else discount_of(value)
@@ -127,8 +125,8 @@ def stats(
         2   wrong usage, not a file of prices, or a file to write that exists
         3   a file can't be read
     """  # noqa: D301 - click wants its \b
-    from batchfiles.jobs.stats import stats as count
-    from batchfiles.streams.sources import expand
+    from batchfiles.io.sources import expand
+    from batchfiles.jobs.stats.stats import stats as count
 
     if write_prices == STDOUT and as_json:
         raise click.UsageError("--json and --write-prices - can't both have standard output.")
@@ -177,7 +175,7 @@ def _known_prices(sources: tuple[str, ...], single: dict[str, Price], discount: 
     """Put together what the options say; None if they say nothing of prices."""
     if not sources and not single and discount is None:
         return None
-    from batchfiles.jobs.prices import prices_of
+    from batchfiles.jobs.stats.prices import prices_of
 
     known = prices_of(sources)
     source = known.source if known.models else ""
@@ -197,7 +195,7 @@ def refuse_misspelt(priced: Iterable[str], without_price: Sequence[str]) -> None
     Raises:
         click.UsageError: There is one.
     """
-    from batchfiles.jobs.prices import alias_of
+    from batchfiles.jobs.stats.prices import alias_of
 
     seen = {alias_of(model) for model in without_price}
     for name in priced:
@@ -210,10 +208,10 @@ def refuse_misspelt(priced: Iterable[str], without_price: Sequence[str]) -> None
 
 def _write_prices(target: str | None, known: Prices | None, found: Stats, *, force: bool) -> None:
     """Write the prices that are known, and places for those that are not."""
-    from batchfiles.jobs.price_file import to_toml
-    from batchfiles.jobs.prices import Prices
-    from batchfiles.streams.atomic import atomic_file
-    from batchfiles.streams.remote import located
+    from batchfiles.io.atomic import atomic_file
+    from batchfiles.io.remote.path import located
+    from batchfiles.jobs.stats.price_file import to_toml
+    from batchfiles.jobs.stats.prices import Prices
 
     text = to_toml(known or Prices(), found.models())
     if target is None:

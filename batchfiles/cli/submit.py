@@ -1,34 +1,135 @@
-"""`batchfiles submit`: request files become batches, each one once."""
+"""`batchfiles submit`: request files become batches, each one once.
+
+The request files that are to be submitted: found, made plain, checked, and with the endpoint they ask for.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from batchfiles.cli.batch_words import batch_json
-from batchfiles.cli.limits_options import limits_options
-from batchfiles.cli.live_line import say
+from batchfiles.cli.limits import limits_options
 from batchfiles.cli.named_batches import campaign_named
 from batchfiles.cli.options import files_argument, temp_dir_option
-from batchfiles.cli.requests_to_send import RequestFile, check, endpoint_of, request_files
+from batchfiles.cli.progress import Progress, say, total_of
 from batchfiles.cli.service_options import Service, pairs, service_options, terms_options
-from batchfiles.cli.status import json_option, print_batches
-from batchfiles.cli.terminal import visible
-from batchfiles.cli.waiting import wait_for
-from batchfiles.errors import AlreadySubmitted, NotFound
-from batchfiles.streams.remote import real_path
+from batchfiles.cli.status import json_option, print_batches, wait_for
+from batchfiles.cli.text import plural, visible
+from batchfiles.errors import AlreadySubmitted, DataError, NotFound
+from batchfiles.io.remote.path import real_path
 
 if TYPE_CHECKING:
     from batchfiles.api.batch import Batch
+    from batchfiles.campaign.manifest import Part
     from batchfiles.client.synchronous import Client
+    from batchfiles.io.sources import Source
+    from batchfiles.io.spool import Spool
     from batchfiles.limits import Limits
 
-__all__ = ["submit"]
+__all__ = ["RequestFile", "check", "endpoint_of", "request_files", "submit"]
+
+
+LISTED = 20
+"""Findings that are printed; `batchfiles validate` has them all."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestFile:
+    """A file that is to become a batch.
+
+    Attributes:
+        source: What can be read again: the file itself, or the copy of a stream under the name that people know.
+        filename: What it is called at the service.
+        folder: The campaign that it is part of; None for none.
+        part: What the manifest says of it.
+    """
+
+    source: Source
+    filename: str
+    folder: Path | None = None
+    part: Part | None = None
+
+
+def request_files(names: Sequence[str], spool: Spool) -> list[RequestFile]:
+    """Return the files that are meant, campaign folders taken apart.
+
+    Args:
+        names: Files, folders, globs, campaign folders, or `-` for standard input.
+        spool: Where copies are made of what can be read only once.
+
+    Raises:
+        FileError: A file is not there or can't be read.
+        DataError: A manifest is damaged.
+    """
+    return [file for name in names for file in _files_of(name, spool)]
+
+
+def _files_of(name: str, spool: Spool) -> list[RequestFile]:
+    from batchfiles.io.sources import Source, expand
+
+    campaign = campaign_named(name) if name != "-" else None
+    if campaign is None:
+        return [_file(source, spool) for source in expand([name])]
+    folder = Path(str(campaign.folder))
+    parts = [(part, Source(str(folder / part.file), path=folder / part.file)) for part in campaign.manifest.parts]
+    return [_file(source, spool, folder, part) for part, source in parts]
+
+
+def _file(source: Source, spool: Spool, folder: Path | None = None, part: Part | None = None) -> RequestFile:
+    from batchfiles.campaign.manifest import stem_of
+    from batchfiles.io.sources import Source
+
+    # Services take names that end in .jsonl.
+    filename = f"{stem_of(source.file_name or 'requests')}.jsonl"
+    if source.remote is None and (source.path is None or not source.path.is_file()):
+        source = Source(source.name, path=spool.local(source))
+    return RequestFile(source=source, filename=filename, folder=folder, part=part)
+
+
+def check(files: Sequence[RequestFile], limits: Limits, *, quiet: bool) -> bool:
+    """Validate files, each as a batch of its own; what is wrong goes to standard error. Returns whether nothing is."""
+    from batchfiles.jobs.validate import validate
+
+    sources = [file.source for file in files]
+    with Progress("validate", total_of(sources), quiet=quiet) as progress:
+        report = validate(*sources, limits=limits, on_bytes=progress.add)
+    groups = [group for group in report.groups if group.first.severity == "error"][:LISTED]
+    for group in groups:
+        click.echo(visible(str(group)), err=True)
+    if (rest := report.error_count - sum(group.count for group in groups)) > 0:
+        click.echo(f"{rest:,} more errors are not listed: 'batchfiles validate' shows them", err=True)
+    if not report.ok:
+        errors = plural(report.error_count, "error")
+        click.echo(f"{errors} (limits: {report.limits}): nothing was sent; --no-validate sends it all the same", err=True)
+    return report.ok
+
+
+def endpoint_of(source: Source) -> str:
+    """Return the url of a file's first request.
+
+    Raises:
+        DataError: No line has one.
+    """
+    from batchfiles.codec import loads
+    from batchfiles.errors import InvalidLine
+    from batchfiles.io.sources import read_blocks
+
+    for block in read_blocks(source, lambda _: None):
+        for line in block.lines:
+            try:
+                url = loads(line).get("url")
+            except InvalidLine:
+                continue
+            if isinstance(url, str):
+                return url
+    raise DataError("no line says by its url which endpoint it is for: name it with --endpoint", path=source.name, role="input")
+
 
 FOUND, REFUSED = 1, 2
 
@@ -92,7 +193,7 @@ def submit(
         3   the service refused or did not answer
         130 interrupted; batches that were made go on
     """  # noqa: D301 - click wants its \b
-    from batchfiles.streams.spool import Spool
+    from batchfiles.io.spool import Spool
 
     with service.connect() as client, Spool(temp_dir) as spool:
         terms = {"metadata": metadata, "completion_window": completion_window, "output_expires_after": output_expires_after}
@@ -116,7 +217,7 @@ def _alone_in(names: Sequence[str]) -> Iterator[None]:
     Raises:
         FileError: Another run is at work there.
     """
-    from batchfiles.campaign_run.lock import locked
+    from batchfiles.runner.journal import locked
 
     with ExitStack() as locks:
         for folder in {real_path(Path(name)) for name in names if campaign_named(name) is not None}:
@@ -192,10 +293,10 @@ class _Sending:
         return batch
 
     def _make(self, file: RequestFile) -> Batch:
+        from batchfiles.api.config import RetryPolicy
         from batchfiles.api.flows import submit as submit_file
-        from batchfiles.api.retry_policy import RetryPolicy
         from batchfiles.client.calls import submission_of
-        from batchfiles.streams.spool import Spool
+        from batchfiles.io.spool import Spool
 
         endpoint = self._endpoint or endpoint_of(file.source)
         with Spool(self._temp_dir) as spool:  # for each file anew: a campaign may be larger than the room there is

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from batchfiles.cli.limits_options import limits_options
+from batchfiles.cli.limits import limits_options
 from batchfiles.cli.options import files_argument, temp_dir_option
+from batchfiles.cli.outputs import report_json
 from batchfiles.cli.progress import Progress, total_of
-from batchfiles.cli.report_json import report_json
-from batchfiles.cli.terminal import cut, visible
-from batchfiles.cli.text_table import text_table
+from batchfiles.cli.text import cut, plural, size, text_table, visible
 
 if TYPE_CHECKING:
-    from batchfiles.jobs.report import FileReport, Report
+    from batchfiles.jobs.validate import FileReport, Report
     from batchfiles.limits import Limits
+
 
 __all__ = ["validate"]
 
@@ -81,8 +81,8 @@ def validate(
         2   wrong usage, or results only
         3   a file can't be read
     """  # noqa: D301 - click wants its \b
+    from batchfiles.io.sources import expand
     from batchfiles.jobs.validate import validate as check
-    from batchfiles.streams.sources import expand
 
     sources = expand(files)
     with Progress("validate", total_of(sources), quiet=as_json) as progress:
@@ -145,15 +145,3 @@ def row(file: FileReport) -> tuple[str, ...]:
 def cell_of(text: str | None) -> str:
     """Return what fits into a cell; a dash for None."""
     return "-" if text is None else cut(visible(text), CELL_WIDTH)
-
-
-def size(count: int) -> str:
-    """Return bytes in the unit in which the services state their limits: powers of ten."""
-    if count < 1000:
-        return f"{count} B"
-    return f"{count / 1e3:,.1f} kB" if count < 1e6 else f"{count / 1e6:,.1f} MB"
-
-
-def plural(count: int, noun: str, many: str | None = None) -> str:
-    """Return a count with its noun: `1 error`, `2 errors`."""
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {many or f'{noun}s'}"

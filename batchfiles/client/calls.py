@@ -1,25 +1,44 @@
-"""Every call of the clients as a flow, with their configuration filled in: what `Client` runs and `AsyncClient` awaits."""
+"""Every call of the clients as a flow, with their configuration filled in: what `Client` runs and `AsyncClient` awaits.
+
+Where the service is and what the key is, from arguments and the environment.
+
+The list of files, page by page.
+
+What a client knows of the service, however it waits.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from batchfiles.api import batches, files
 from batchfiles.api.batch import Batch
 from batchfiles.api.batch_request import COMPLETION_WINDOW, BatchFileExpirationAfter, BatchRequest
-from batchfiles.api.config import Config
-from batchfiles.api.file import FileDeleted, FileObject
+from batchfiles.api.config import OPENAI_BASE_URL, AzureConfig, Config, Key, RetryPolicy
+from batchfiles.api.file import FileDeleted, FileObject, ListFilesResponse, Listing
+from batchfiles.api.files import MAX_PAGE
 from batchfiles.api.flows import Submission, call, create, download, download_file, list_batches, submit, upload, wait
-from batchfiles.api.flows.effects import Flow
+from batchfiles.api.flows.effects import Flow, Log
 from batchfiles.api.messages import FilePart
-from batchfiles.api.page import ListFilesResponse
-from batchfiles.api.retry_policy import RetryPolicy
-from batchfiles.streams.atomic import file_error
+from batchfiles.io.atomic import file_error
 
-__all__ = ["Calls", "Expiry", "submission_of"]
+__all__ = [
+    "LOGGER",
+    "Calls",
+    "Expiry",
+    "FilePages",
+    "ServiceClient",
+    "access_of",
+    "config_of",
+    "key_of",
+    "key_variable",
+    "submission_of",
+]
 
 
 Expiry = BatchFileExpirationAfter | int | None
@@ -165,3 +184,143 @@ class Calls:
         except OSError as error:
             raise file_error(error, Path(folder)) from None
         return download(self.config, batch, folder, self.policy)
+
+
+def config_of(
+    base_url: str | None = None, organization: str | None = None, project: str | None = None, *, allow_http: bool = False
+) -> Config:
+    """Return the configuration that arguments and, where they are silent, the variables of the official SDK describe.
+
+    `OPENAI_BASE_URL`, `OPENAI_ORG_ID` and `OPENAI_PROJECT_ID`; with `AZURE_OPENAI_ENDPOINT`, and no base url, it is Azure, in the
+    dialect that `OPENAI_API_VERSION` names.
+
+    Raises:
+        ValueError: An address is none.
+    """
+    found = base_url or os.environ.get("OPENAI_BASE_URL")
+    azure = os.environ.get("AZURE_OPENAI_ENDPOINT")
+    if azure and not found:
+        return AzureConfig(base_url=azure, api_version=os.environ.get("OPENAI_API_VERSION") or None, allow_http=allow_http)
+    return Config(
+        base_url=found or OPENAI_BASE_URL,
+        organization=organization or os.environ.get("OPENAI_ORG_ID") or None,
+        project=project or os.environ.get("OPENAI_PROJECT_ID") or None,
+        allow_http=allow_http,
+    )
+
+
+def key_variable(config: Config) -> str:
+    """Name the variable that the key is read from: that of the official SDK for the service, or for a token of Entra ID."""
+    if isinstance(config, AzureConfig):
+        return "AZURE_OPENAI_AD_TOKEN" if config.entra else "AZURE_OPENAI_API_KEY"
+    return "OPENAI_API_KEY"
+
+
+def key_of(key: str | Key | Callable[[], str] | None, config: Config) -> Key:
+    """Return the key: the one that was given, or that of the variable that `key_variable` names.
+
+    Raises:
+        ValueError: There is none, or it can't be one; it is not shown.
+    """
+    if isinstance(key, Key):
+        return key
+    if key is not None:
+        return Key(key)
+    name = key_variable(config)
+    if not os.environ.get(name):
+        raise ValueError(f"there is no key: set {name}, or give one")
+    return Key(os.environ[name])
+
+
+def access_of(
+    key: str | Key | Callable[[], str] | None,
+    config: Config | None,
+    base_url: str | None,
+    headers: Mapping[str, str] | None = None,
+    query: Mapping[str, str] | None = None,
+) -> tuple[Config, Key] | ValueError:
+    """Return where the service is and the key, or what is wrong with them.
+
+    It is returned and not raised: the traceback would lead through frames whose locals hold the key.
+    """
+    try:
+        found = (config or config_of(base_url)).with_more(headers, query)
+        return found, key_of(key, found)
+    except ValueError as error:
+        problem = str(error)
+    return ValueError(problem)
+
+
+class FilePages:
+    """The pages of a list of files, each to be asked for when the one before was read.
+
+    Args:
+        calls: The calls of the client.
+        purpose: Only files of this purpose.
+        limit: How many files at most; None for all.
+        order: `asc` or `desc`.
+    """
+
+    def __init__(self, calls: Calls, purpose: str | None, limit: int | None, order: str | None) -> None:
+        self._calls = calls
+        self._purpose = purpose
+        self._left = limit
+        self._order = order
+        self._listing: Listing[FileObject] = Listing()
+
+    @property
+    def are_over(self) -> bool:
+        """Whether there is no page to ask for."""
+        return self._listing.is_over or (self._left is not None and self._left <= 0)
+
+    def read(self) -> Flow[list[FileObject]]:
+        """Return the new files of the next page.
+
+        Raises:
+            APIError: The service refused, or returns the same page again.
+            TransportError: There was no answer.
+        """
+        size = None if self._left is None else min(self._left, MAX_PAGE)
+        page = yield from self._calls.list_files(self._purpose, self._listing.after, size, self._order)
+        for note in page.notes:
+            yield Log(logging.WARNING, f"the list of files: {note}")
+        found = self._listing.add(page)
+        if self._left is not None:
+            found = found[: self._left]
+            self._left -= len(found)
+        return found
+
+
+LOGGER = logging.getLogger("batchfiles")
+"""The logger of both clients: steps as INFO, retries as WARNING; never the key."""
+
+
+class ServiceClient:
+    """What both clients are: where the service is, the key, and the calls that they run.
+
+    Args:
+        access: What `access_of` returned. The key itself is no argument: a traceback would show it.
+        timeout: Seconds for a whole request.
+        policy: How often a call is tried.
+
+    Raises:
+        ValueError: What `access_of` returned.
+
+    Attributes:
+        config: Where the service is.
+        policy: How often a call is tried.
+    """
+
+    def __init__(self, access: tuple[Config, Key] | ValueError, timeout: float, policy: RetryPolicy | None) -> None:
+        if isinstance(access, ValueError):
+            raise access
+        self.config, self._key = access
+        self._timeout = timeout
+        self.policy = policy or RetryPolicy()
+        self._calls = Calls(self.config, self.policy)
+
+    def __repr__(self) -> str:
+        name = type(self).__name__
+        if not hasattr(self, "config"):
+            return f"{name}()"  # a traceback may show one whose making failed
+        return f"{name}({self.config.base_url!r}, key={self._key})"

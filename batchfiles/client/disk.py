@@ -13,7 +13,7 @@ from typing import BinaryIO
 from batchfiles.api.flows import effects
 from batchfiles.api.messages import FilePart
 from batchfiles.errors import FileError
-from batchfiles.streams.atomic import atomic_file, file_error
+from batchfiles.io.atomic import atomic_file, file_error
 
 __all__ = ["Disk", "WorkFile", "pieces", "read", "size", "write"]
 

@@ -11,22 +11,15 @@ from typing import Any, Self, TypeVar
 
 from batchfiles.api.batch import Batch
 from batchfiles.api.batch_request import COMPLETION_WINDOW
-from batchfiles.api.config import Config
+from batchfiles.api.config import Config, Key, RetryPolicy
 from batchfiles.api.file import FileDeleted, FileObject
 from batchfiles.api.files import PURPOSE
 from batchfiles.api.flows import effects
-from batchfiles.api.flows.effects import Flow, Saved
-from batchfiles.api.flows.running import FAILURES, Running
-from batchfiles.api.key import Key
+from batchfiles.api.flows.effects import FAILURES, Flow, Running, Saved
 from batchfiles.api.messages import TIMEOUT, Request, Response
-from batchfiles.api.retry_policy import RetryPolicy
 from batchfiles.client import disk
-from batchfiles.client.calls import Calls, Expiry
-from batchfiles.client.environment import access_of
-from batchfiles.client.exchange import Exchange
-from batchfiles.client.file_pages import FilePages
-from batchfiles.client.service import LOGGER, ServiceClient
-from batchfiles.client.transport import CHUNK, CUT, NOT_SENT, KeyAuth, head_of, httpx2, limit_stream, until
+from batchfiles.client.calls import LOGGER, Calls, Expiry, FilePages, ServiceClient, access_of
+from batchfiles.client.transport import CHUNK, CUT, NOT_SENT, Exchange, KeyAuth, head_of, httpx2, limit_stream, until
 from batchfiles.errors import FileError, TransportError
 
 __all__ = ["Batches", "Client", "Files"]

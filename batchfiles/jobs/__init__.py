@@ -1,1 +1,1 @@
-"""The jobs that are done with batch files, one module each."""
+"""The jobs that are done with batch files: a module or a package each."""

@@ -8,15 +8,15 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from batchfiles.counts import not_read_fields
-from batchfiles.edits import Edit, edited
 from batchfiles.errors import InvalidLine
 from batchfiles.findings import Finding
-from batchfiles.jobs.copied_lines import CopiedLines, Run
-from batchfiles.jobs.folder_files import files_of_a_kind
-from batchfiles.key_rules import LINE_KEYS
+from batchfiles.inputs.copied_lines import CopiedLines, Run
+from batchfiles.inputs.folder_files import files_of_a_kind
+from batchfiles.io.sources import SourceLike, expand
+from batchfiles.jsontext.edits import Edit, edited
 from batchfiles.limits import LINE_CAP
-from batchfiles.rules.endpoints import unknown_key
-from batchfiles.streams.sources import SourceLike, expand
+from batchfiles.rules.bodies import unknown_key
+from batchfiles.rules.keys import LINE_KEYS
 from batchfiles.writing import CopyWriter, Target
 
 __all__ = ["BAD_LINES", "EditReport", "checked_edits", "edit", "made_full", "made_short"]

@@ -9,13 +9,11 @@ from typing import Literal, NamedTuple
 
 from batchfiles.errors import Mismatch
 from batchfiles.findings import Finding
-from batchfiles.jobs.candidates import id_of_line
-from batchfiles.jobs.families import Side, classify_lines
-from batchfiles.jobs.file_roles import Pairs, files_and_pairs, requests_of_results
-from batchfiles.jobs.sided_lines import sided_files
-from batchfiles.jobs.survey import ID_LETTERS
+from batchfiles.inputs.kinds import Side, classify_lines, sided_files
+from batchfiles.inputs.roles import Pairs, files_and_pairs, requests_of_results
+from batchfiles.io.sources import SourceLike
 from batchfiles.limits import RESULT_LINE_CAP
-from batchfiles.streams.sources import SourceLike
+from batchfiles.result_lines import ID_LETTERS, id_of_line
 
 __all__ = ["Occurrence", "find", "get"]
 

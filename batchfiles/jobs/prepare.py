@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from batchfiles.codec import GLUED, dumps, loads
 from batchfiles.errors import DuplicateCustomId, FileTooLarge, InvalidLine, TooManyEmbeddingInputs, TooManyRequests
 from batchfiles.findings import Finding
-from batchfiles.jobs.request_rules import RequestRules
+from batchfiles.io.spool import name_of, small_file
 from batchfiles.jobs.template import (
     IdTemplate,
     IntegerTooLarge,
@@ -26,14 +26,14 @@ from batchfiles.jobs.template import (
     no_column,
     single_braces,
 )
-from batchfiles.json_paths import shown
+from batchfiles.jsontext.exact import AS_TEXT, BEYOND, beyond_64_bits, loads_exactly
+from batchfiles.jsontext.paths import shown
 from batchfiles.limits import LINE_CAP, OPENAI, Limits
-from batchfiles.streams.small_files import name_of, small_file
-from batchfiles.table.exact_integers import AS_TEXT, BEYOND, beyond_64_bits, loads_exactly
+from batchfiles.rules.requests import RequestRules
 from batchfiles.writing import InputWriter, Target
 
 if TYPE_CHECKING:
-    from batchfiles.table.user_table import RowTable, TableLike, UserTable
+    from batchfiles.table.read import RowTable, TableLike, UserTable
 
 __all__ = ["PrepareReport", "bad_row", "prepare", "read_template"]
 
@@ -114,8 +114,8 @@ def prepare(
         OutputExists: The file is there and `force` was not given.
         FileError: A file can't be read or written.
     """
-    from batchfiles.table.csv_cells import CSV_NULLS
-    from batchfiles.table.user_table import user_tables
+    from batchfiles.table.csv import CSV_NULLS
+    from batchfiles.table.read import user_tables
 
     started = time.perf_counter()
     if sample is not None and sample < 1:

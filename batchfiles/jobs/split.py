@@ -8,22 +8,19 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from batchfiles.campaign.folder import request_sources
-from batchfiles.campaign.manifest import Manifest, Part, write_manifest
-from batchfiles.campaign.split_files import made_by_split
+from batchfiles.campaign.manifest import Manifest, Part, made_by_split, write_manifest
 from batchfiles.counts import not_read_fields
 from batchfiles.errors import Mismatch
 from batchfiles.findings import Finding
-from batchfiles.jobs.copied_lines import CopiedLines
-from batchfiles.jobs.folder_files import requests_to_read
-from batchfiles.jobs.part_files import PartWriter
-from batchfiles.jobs.parts import COMPRESSIONS, PartLimits, Parts
-from batchfiles.jobs.request_weight import DIVISIONS, Scales
-from batchfiles.jobs.token_counts import token_counter
+from batchfiles.inputs.copied_lines import CopiedLines
+from batchfiles.inputs.folder_files import requests_to_read
+from batchfiles.io.atomic import atomic_folder
+from batchfiles.io.remote.path import located
+from batchfiles.io.sources import SourceLike
+from batchfiles.io.spool import name_of
+from batchfiles.jobs.split_parts import COMPRESSIONS, PartLimits, Parts, PartWriter
+from batchfiles.jobs.tokens import DIVISIONS, Scales, token_counter
 from batchfiles.limits import LINE_CAP, OPENAI, Limits
-from batchfiles.streams.atomic import atomic_folder
-from batchfiles.streams.remote import located
-from batchfiles.streams.small_files import name_of
-from batchfiles.streams.sources import SourceLike
 
 __all__ = ["SplitReport", "split"]
 

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 from batchfiles.codec import dumps
-from batchfiles.nearest import nearest
-from batchfiles.table.exact_integers import beyond_64_bits, leaves
+from batchfiles.findings import nearest
+from batchfiles.jsontext.exact import beyond_64_bits, leaves
 
 __all__ = [
     "NULLS",

@@ -1,21 +1,245 @@
-"""Check request files before they are sent, by the rules of the service that shall get them."""
+"""Check request files before they are sent, by the rules of the service that shall get them.
+
+What `validate` found: the report, and the tally that it is made from.
+"""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+import re
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
+from typing import Any
 
 from batchfiles.counts import not_read_fields
-from batchfiles.custom_ids.unique import UniqueIds
-from batchfiles.findings import Finding
-from batchfiles.jobs.file_check import PLACE_BITS, FileCheck
-from batchfiles.jobs.folder_files import requests_to_read
-from batchfiles.jobs.report import FileReport, Report, Tally
+from batchfiles.findings import Finding, Severity
+from batchfiles.ids.unique import PLACE_BITS, UniqueIds
+from batchfiles.inputs.folder_files import requests_to_read
+from batchfiles.io.sources import Source, SourceLike, expand
+from batchfiles.jobs.validate_file import FileCheck
 from batchfiles.limits import LINE_CAP, OPENAI, Limits
-from batchfiles.streams.sources import Source, SourceLike, expand
 
-__all__ = ["validate"]
+__all__ = ["FileReport", "FindingGroup", "Report", "Tally", "validate"]
+
+
+ID_LENGTH = 128
+"""Characters of a `custom_id` that a finding keeps."""
+
+
+LINES_OF_GROUP = 10
+"""Line numbers that a group keeps."""
+
+MOST_GROUPS = 1000
+"""Groups that are kept while a file is read; what would need another one is only counted."""
+
+PLACE = re.compile(r"\[\d+\]")
+"""The index of an item in an array: mistakes in the third and fifth message are one group."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FindingGroup:
+    """Findings of one code at one path of one file.
+
+    Attributes:
+        first: The first of them.
+        count: How many there are.
+        lines: On how many lines they are.
+        line_numbers: The numbers of their lines, the first ten.
+        same_message: Whether all say the same as the first.
+    """
+
+    first: Finding
+    count: int
+    lines: int
+    line_numbers: tuple[int, ...]
+    same_message: bool
+
+    def __str__(self) -> str:
+        """Return a single finding as it is, and several as `path: severity: 300 lines (3, 7, …): message at json_path (code)`."""
+        if self.count == 1 or not self.line_numbers:
+            return str(self.first)
+        first = "" if self.same_message else ", the first of them"
+        if self.lines == 1:
+            return str(replace(self.first, message=f"{self.count:,} times{first}: {self.first.message}"))
+        numbers = ", ".join(map(str, self.line_numbers)) + (", …" if self.lines > len(self.line_numbers) else "")
+        times = f"{self.count:,} times on " if self.count > self.lines else ""
+        words = f"{times}{self.lines:,} lines ({numbers}){first}"
+        return str(replace(self.first, line_number=None, message=f"{words}: {self.first.message}"))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the group as plain values that JSON can hold."""
+        first = self.first
+        return {
+            "code": first.code,
+            "severity": first.severity,
+            "message": first.message,
+            "same_message": self.same_message,
+            "path": first.path,
+            "json_path": first.json_path,
+            "count": self.count,
+            "lines": self.lines,
+            "line_numbers": list(self.line_numbers),
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileReport:
+    """What one file holds.
+
+    Attributes:
+        name: The file's display name.
+        requests: Its lines, without blank ones and those of another format.
+        bytes: Its size, uncompressed.
+        endpoint: The url of its first request that has one.
+        model: The model of its first request that names one.
+        embedding_inputs: Texts to embed; 0 for other endpoints.
+        errors: How many errors were found in it.
+        warnings: How many warnings.
+    """
+
+    name: str
+    requests: int
+    bytes: int
+    endpoint: str | None
+    model: str | None
+    embedding_inputs: int
+    errors: int
+    warnings: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """What `validate` found.
+
+    Attributes:
+        limits: The name of the profile that was applied.
+        files: A report of each file, in the order of reading.
+        findings: The first ones, as many as were asked for.
+        errors: How many errors there are of each code, those that are not listed included.
+        warnings: The same for warnings.
+        not_read: Files and folders in the given folders that were skipped, such as results.
+        examples: The first names of these, under `not_read`.
+        info: The same for findings that are neither.
+        groups: The findings of one code at one path of a file together, the first groups, as many as were asked for.
+    """
+
+    limits: str
+    files: tuple[FileReport, ...]
+    findings: tuple[Finding, ...]
+    errors: Mapping[str, int] = field(default_factory=dict)
+    warnings: Mapping[str, int] = field(default_factory=dict)
+    not_read: int = 0
+    examples: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    info: Mapping[str, int] = field(default_factory=dict)
+    groups: tuple[FindingGroup, ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        """Whether there are no errors; there may be warnings."""
+        return not self.errors
+
+    @property
+    def error_count(self) -> int:
+        """How many errors there are in all files."""
+        return sum(self.errors.values())
+
+    @property
+    def warning_count(self) -> int:
+        """How many warnings there are in all files."""
+        return sum(self.warnings.values())
+
+    @property
+    def info_count(self) -> int:
+        """How many findings there are in all files that are neither errors nor warnings."""
+        return sum(self.info.values())
+
+    @property
+    def not_listed(self) -> int:
+        """How many findings were counted, but are not among `findings`."""
+        return self.error_count + self.warning_count + self.info_count - len(self.findings)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the report as plain values that JSON can hold."""
+        return {
+            "ok": self.ok,
+            "limits": self.limits,
+            "files": [asdict(file) for file in self.files],
+            "errors": dict(self.errors),
+            "warnings": dict(self.warnings),
+            "info": dict(self.info),
+            "groups": [group.to_dict() for group in self.groups],
+            "findings": [asdict(finding) for finding in self.findings],
+            "findings_not_listed": self.not_listed,
+            "not_read": self.not_read,
+            "examples": {name: list(found) for name, found in self.examples.items()},
+        }
+
+
+class Tally:
+    """Counts every finding, keeps the first ones, and passes each on.
+
+    Args:
+        limits: Whose words for a code are noted beside ours.
+        keep: How many findings to keep.
+        strict: Whether warnings become errors.
+        on_finding: Gets each finding at once.
+    """
+
+    def __init__(self, limits: Limits, *, keep: int, strict: bool, on_finding: Callable[[Finding], None] | None) -> None:
+        self.findings: list[Finding] = []
+        self.by_code: dict[Severity, Counter[str]] = {"error": Counter(), "warning": Counter(), "info": Counter()}
+        self.by_file: Counter[tuple[int, Severity]] = Counter()
+        self._groups: dict[tuple[int, Severity, str, str | None], list[Any]] = {}
+        self._service_codes = limits.service_codes
+        self._keep = keep
+        self._strict = strict
+        self._on_finding = on_finding
+
+    def add(self, finding: Finding, file: int) -> None:
+        """Take a finding in the file of this number."""
+        if self._strict:
+            finding = finding.as_error()
+        severity = finding.severity
+        self.by_code[severity][finding.code] += 1
+        self.by_file[file, severity] += 1
+        self._group(finding, file)
+        if len(self.findings) >= self._keep and self._on_finding is None:
+            return
+        finding = self._noted(finding)
+        if len(self.findings) < self._keep:
+            self.findings.append(finding)
+        if self._on_finding is not None:
+            self._on_finding(finding)
+
+    def groups(self) -> tuple[FindingGroup, ...]:
+        """Return the first groups, as many as are kept, in the order of their first findings."""
+        return tuple(
+            FindingGroup(first=first, count=count, lines=lines, line_numbers=tuple(numbers), same_message=same)
+            for first, count, lines, numbers, same, _ in list(self._groups.values())[: self._keep]
+        )
+
+    def _group(self, finding: Finding, file: int) -> None:
+        key = file, finding.severity, finding.code, finding.json_path and PLACE.sub("[*]", finding.json_path)
+        group = self._groups.get(key)
+        if group is None:
+            if len(self._groups) >= MOST_GROUPS:
+                return
+            group = self._groups[key] = [self._noted(finding), 0, 0, [], True, None]
+        first, _, _, numbers, same, last = group
+        group[1] += 1
+        group[4] = same and first.message == finding.message
+        if finding.line_number is not None and finding.line_number != last:
+            group[2] += 1
+            group[5] = finding.line_number
+            if len(numbers) < LINES_OF_GROUP:
+                numbers.append(finding.line_number)
+
+    def _noted(self, finding: Finding) -> Finding:
+        custom_id = finding.custom_id[:ID_LENGTH] if finding.custom_id is not None else None
+        return replace(finding, custom_id=custom_id, service_code=self._service_codes.get(finding.code))
+
 
 IDS_IN_MEMORY = 200_000
 """About 32 MB; the ids behind them wait on the disk, and their repetitions are found at the end."""

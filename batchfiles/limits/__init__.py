@@ -8,12 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from batchfiles.limits.full_lines import DASHSCOPE, GROQ, NEBIUS, PARASAIL
+from batchfiles.findings import choose_one
+from batchfiles.limits.compatible import DASHSCOPE, FIREWORKS, GROQ, MISTRAL, NEBIUS, PARASAIL, TOGETHER, VLLM
 from batchfiles.limits.openai import AZURE, OPENAI
-from batchfiles.limits.rules import LINE_CAP, NONE, RESULT_LINE_CAP, Limits
-from batchfiles.limits.short_lines import FIREWORKS, MISTRAL, TOGETHER
-from batchfiles.limits.vllm import VLLM
-from batchfiles.nearest import choose_one
+from batchfiles.limits.profile import LINE_CAP, NONE, RESULT_LINE_CAP, Limits
 
 __all__ = [
     "AZURE",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from batchfiles.limits.rules import Limits
+from batchfiles.limits.profile import Limits
 
 __all__ = ["AZURE", "ENDPOINTS", "OPENAI"]
 

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from batchfiles.key_rules import Fault, cut
-from batchfiles.nearest import instead_of
+from batchfiles.findings import instead_of
+from batchfiles.rules.keys import Fault, cut
 from batchfiles.rules.kinds import (
+    BOOKKEEPING,
+    PENALTIES,
+    SAMPLING,
+    SDK_ARGUMENTS,
+    STOP,
     Check,
     Faults,
     anything,
@@ -15,26 +20,20 @@ from batchfiles.rules.kinds import (
     boolean,
     either,
     fields,
+    fixed_parameters,
     integer,
     missing,
+    reasons,
     refused,
+    schema,
+    schema_name,
     tagged,
     text,
+    tool_name,
     unknown,
+    unsupported,
     word,
     wrong_kind,
-)
-from batchfiles.rules.parameters import (
-    BOOKKEEPING,
-    PENALTIES,
-    SAMPLING,
-    SDK_ARGUMENTS,
-    STOP,
-    fixed_parameters,
-    function_name,
-    reasons,
-    schema,
-    unsupported,
 )
 
 __all__ = ["ELSEWHERE", "PARAMETERS", "check_logprobs", "check_messages", "check_model", "check_stream_options"]
@@ -158,15 +157,15 @@ def _check_content(message: dict[str, Any], role: str, path: str) -> list[Fault]
     return wrong_kind(path, "a string or an array of parts", None) if "content" in message else missing(path)
 
 
-FUNCTION = fields({"name": function_name}, {"description": text(), "parameters": schema, "strict": boolean})
+FUNCTION = fields({"name": tool_name}, {"description": text(), "parameters": schema, "strict": boolean})
 NOT_OF_RESPONSES = ': in a chat a tool is {"type": "function", "function": {"name": …}}'
 TOOL = tagged(
     {
         "function": fields({"function": FUNCTION}, hint=NOT_OF_RESPONSES),
-        "custom": fields({"custom": fields({"name": function_name}, {"description": text()})}),
+        "custom": fields({"custom": fields({"name": tool_name}, {"description": text()})}),
     }
 )
-SCHEMA_FORMAT = fields({"name": function_name}, {"schema": schema, "description": text(), "strict": boolean})
+SCHEMA_FORMAT = fields({"name": schema_name}, {"schema": schema, "description": text(), "strict": boolean})
 
 RESPONSE_FORMAT = tagged(
     {

@@ -1,168 +1,140 @@
-"""What the body of a request may hold, endpoint by endpoint: every rule is registered here once.
+"""What the body of a request must hold, endpoint by endpoint (OpenAI's OpenAPI document at f85dbe2, 2026-08-21).
 
-To add a rule, put a check of one value into the table of the endpoint (`rules/chat.py` and its siblings), or a `Rule` on several
-keys into `RULES`. Both run on each line, in every job.
+How many texts a request gives to be embedded: of those a service may limit how many stand in one file.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from batchfiles.endpoint_rules import content_of, name_of
-from batchfiles.key_rules import LINE_KEYS, Fault, cut
-from batchfiles.limits import Limits
-from batchfiles.nearest import instead_of
-from batchfiles.rules import chat, others, responses, vllm
-from batchfiles.rules.kinds import Check, Faults, anything, ended, refused, unknown
+from batchfiles.codec import loads
+from batchfiles.errors import InvalidLine
+from batchfiles.jsontext.paths import EscapedLetters
 
-__all__ = ["RULES", "TABLES", "BodyRules", "Rule", "Table", "unknown_key"]
+__all__ = [
+    "Content",
+    "content_of",
+    "count_embedding_inputs",
+    "embedding_inputs_of",
+    "embedding_inputs_of_line",
+    "has_default_model",
+    "is_for_embeddings",
+    "may_embed",
+    "name_of",
+]
 
-
-class Rule(NamedTuple):
-    """A rule on several keys of a body.
-
-    Attributes:
-        keys: It runs on bodies that have one of them; without keys, on all bodies.
-        check: What is wrong with a body.
-        by_model: Whether it depends on the model, whose names other services don't share.
-    """
-
-    keys: frozenset[str]
-    check: Callable[[dict[str, Any]], Faults]
-    by_model: bool = False
+NAME = re.compile(r"/(?:v\d+/)?(.+)")
+"""Azure leaves the version out of its urls, and Zhipu has a `/v4`."""
 
 
-class Table(NamedTuple):
-    """The parameters of one endpoint.
+class Content(NamedTuple):
+    """The key of a body that says what the model shall work on.
 
     Attributes:
-        parameters: The check of each one but the model and the content.
-        content: The check of the key with the input of the model.
-        elsewhere: What to use instead of parameters that the endpoint does not have.
-        takes_any: Whether parameters that are not in the table are accepted.
+        key: `messages`, `input` or `prompt`.
+        kinds: The types that its value may have.
+        kinds_in_words: The same for a sentence.
+        plain_kinds: Those of them of which nothing more has to be known.
+        instead: Keys that can take its place.
+        counts_inputs: Whether its items count against the limit on texts to embed.
     """
 
-    parameters: Mapping[str, Check]
-    content: Check = anything
-    elsewhere: Mapping[str, str] = others.ELSEWHERE
-    takes_any: bool = False
+    key: str
+    kinds: frozenset[type]
+    kinds_in_words: str
+    plain_kinds: frozenset[type]
+    instead: frozenset[str] = frozenset()
+    counts_inputs: bool = False
 
 
-TABLES: dict[str, Table] = {
-    "chat/completions": Table(chat.PARAMETERS, chat.check_messages, chat.ELSEWHERE),
-    "completions": Table(others.COMPLETIONS, others.check_prompt),
-    "embeddings": Table(others.EMBEDDINGS, others.check_embedding_input),
-    "images/edits": Table(others.EDITS, others.check_picture_prompt),
-    "images/generations": Table(others.IMAGES, others.check_picture_prompt),
-    "moderations": Table(others.MODERATIONS, others.check_moderation_input),
-    "responses": Table(responses.PARAMETERS, responses.check_input, responses.ELSEWHERE),
-    "videos": Table(others.VIDEOS, others.check_picture_prompt),
+TEXT = frozenset({str})
+LIST = frozenset({list})
+EITHER = TEXT | LIST
+EITHER_IN_WORDS = "a string or an array"
+
+PROMPT = Content("prompt", TEXT, "a string", TEXT)
+
+CONTENTS = {
+    "chat/completions": Content("messages", LIST, "an array", LIST),
+    # The prompt may be null, which is the beginning of a new document.
+    "completions": Content("prompt", EITHER, EITHER_IN_WORDS, EITHER, frozenset({"prompt"})),
+    # A stored prompt, an earlier response or a conversation may stand for the input.
+    "responses": Content("input", EITHER, EITHER_IN_WORDS, EITHER, frozenset({"prompt", "previous_response_id", "conversation"})),
+    "embeddings": Content("input", EITHER, EITHER_IN_WORDS, TEXT, counts_inputs=True),
+    "moderations": Content("input", EITHER, EITHER_IN_WORDS, EITHER),
+    "images/generations": PROMPT,
+    "images/edits": PROMPT,
+    "videos": PROMPT,
 }
 
-VLLM_TABLES: dict[str, Table] = {
-    "chat/completions": Table(vllm.CHAT, vllm.check_vllm_messages, takes_any=True),
-    "embeddings": Table(vllm.EMBEDDINGS, vllm.check_vllm_input, takes_any=True),
-}
-
-SAMPLED = frozenset({"temperature", "top_p", "presence_penalty", "frequency_penalty", "logprobs", "top_logprobs", "logit_bias"})
-
-RULES: dict[str, list[Rule]] = {
-    "chat/completions": [
-        Rule(SAMPLED | {"max_tokens"}, chat.check_model, by_model=True),
-        Rule(frozenset({"top_logprobs"}), chat.check_logprobs),
-        Rule(frozenset({"stream_options"}), chat.check_stream_options),
-    ],
-    "embeddings": [Rule(frozenset({"dimensions"}), others.check_dimensions, by_model=True)],
-    "images/edits": [Rule(frozenset(), others.check_edited_image)],
-    "images/generations": [Rule(frozenset({"n"}), others.check_image_count, by_model=True)],
-    "responses": [
-        Rule(SAMPLED, responses.check_model, by_model=True),
-        Rule(frozenset({"background"}), responses.check_background),
-        Rule(frozenset({"conversation"}), responses.check_conversation),
-    ],
-}
-
-OF_AZURE = frozenset({"data_sources", "user_security_context"})
-"""Parameters that Azure adds (Azure OpenAI in Foundry Models REST API reference, 2025-04: documented)."""
-
-NOT_NULL = frozenset(
-    {"functions", "function_call", "parallel_tool_calls", "response_format", "text", "tool_choice", "tools", "user"}
-)
-"""Parameters for which the document has no null; whether the service accepts null is unverified."""
+WITH_DEFAULT_MODEL = frozenset({"moderations", "images/generations", "images/edits", "videos"})
+"""Endpoints that don't require `model`. That a batch of theirs does is unverified."""
 
 
-PARAMETERS = frozenset({"model", "messages", "input", "prompt"}).union(*(table.parameters for table in TABLES.values()))
+def content_of(url: str) -> Content | None:
+    """Return the rule for an endpoint; None where none is known."""
+    return CONTENTS.get(name_of(url))
 
 
-def unknown_key(key: str) -> Fault:
-    """Return the warning about a key of a request line that no service reads; a parameter was meant for the body."""
-    end = instead_of(key, LINE_KEYS)
-    if key in PARAMETERS:
-        end = f": the parameters of a request are in its body; did you mean 'body.{key}'?"
-    words = f"Unknown key of a request line: '{cut(key)}'{end}"
-    return Fault("unknown_parameter", ended(words), cut(f"$.{key}", 300), "warning")
+def has_default_model(url: str, body: Mapping[str, Any]) -> bool:
+    """Return whether a request may leave out the model: its endpoint has a default, or its stored prompt names one."""
+    name = name_of(url)
+    return name in WITH_DEFAULT_MODEL or (name == "responses" and body.get("prompt") is not None)
 
 
-class BodyRules:
-    """The rules of one service on the bodies of one endpoint.
+def name_of(url: str) -> str:
+    """Return the name of an endpoint: its url without the version; empty if there is none."""
+    match = NAME.fullmatch(url)
+    return match[1] if match else ""
 
-    Attributes:
-        content_key: The key with the input of the model, which differs from line to line; None if the endpoint has
-            no rules.
-        check_content: The check of its value.
-        content_rules: The rules that look at it together with other keys.
+
+ENDPOINT = "embeddings"
+LETTERS = ENDPOINT.encode()
+ESCAPED_LETTERS = EscapedLetters(ENDPOINT)
+r"""The url may be `/v1/embedding\u0073`."""
+
+
+def count_embedding_inputs(value: str | Sequence[Any]) -> int:
+    """Count the texts of one embeddings request: a string or one list of tokens is one, other lists have as many as items."""
+    if isinstance(value, str):
+        return 1
+    return 1 if value and isinstance(value[0], (int, float)) else len(value)
+
+
+def is_for_embeddings(url: object) -> bool:
+    """Return whether the requests to a url are for embeddings."""
+    rule = content_of(url) if isinstance(url, str) else None
+    return rule is not None and rule.counts_inputs
+
+
+def embedding_inputs_of(url: object, body: object) -> int:
+    """Count the texts that a request gives to be embedded, of whatever types it is; 0 where it is none for embeddings."""
+    rule = content_of(url) if isinstance(url, str) else None
+    if rule is None or not rule.counts_inputs or not isinstance(body, dict):
+        return 0
+    content = body.get(rule.key)
+    # A tuple is in no decoded line, but in a record it is written as a list.
+    return count_embedding_inputs(content) if isinstance(content, (str, list, tuple)) else 0
+
+
+def embedding_inputs_of_line(line: bytes) -> int:
+    """Count them in a line, which is decoded only where it may be a request for embeddings; 0 where it is no JSON."""
+    if not may_embed(line):
+        return 0
+    try:
+        request = loads(line)
+    except InvalidLine:
+        return 0
+    return embedding_inputs_of(request.get("url"), request.get("body"))
+
+
+def may_embed(text: bytes) -> bool:
+    """Tell quickly whether any line of a text may be a request for embeddings.
+
+    Args:
+        text: Any number of whole lines.
     """
-
-    def __init__(self, url: object, limits: Limits) -> None:
-        rule_set = limits.body_rules
-        name = name_of(url) if isinstance(url, str) and rule_set != "none" else ""
-        table = (VLLM_TABLES if rule_set == "vllm" else TABLES).get(name)
-        content = content_of(url) if isinstance(url, str) and table is not None else None
-        rules = [
-            rule for rule in (() if rule_set == "vllm" else RULES.get(name, ())) if not rule.by_model or rule_set == "openai"
-        ]
-        self.content_key = content.key if content is not None else None
-        self.check_content: Check = table.content if table is not None else anything
-        self.content_rules = [rule for rule in rules if self.content_key in rule.keys]
-        self._rules = [rule for rule in rules if self.content_key not in rule.keys]
-        self._table = table
-        self._own = OF_AZURE if rule_set == "azure" else frozenset()
-
-    def faults(self, body: dict[str, Any]) -> list[Fault]:
-        """Return what is wrong with a body, without its content."""
-        found: list[Fault] = []
-        if self._table is None:
-            return found
-        parameters = self._table.parameters
-        for key, value in body.items():
-            if key == "model" or key == self.content_key:
-                continue
-            check = parameters.get(key)
-            if check is None:
-                found += self._unknown(key)
-            elif value is not None:
-                found += check(value, f"body.{key}")
-            elif key in NOT_NULL and not self._table.takes_any:
-                words = f"'{key}' is null, for which the service is not known to have a meaning: leave it out."
-                found += refused(f"body.{key}", words, "warning")
-        for rule in self._rules:
-            if not rule.keys or not rule.keys.isdisjoint(body):
-                found += rule.check(body)
-        return found
-
-    def _unknown(self, key: str) -> Faults:
-        table = self._table
-        if table is None or table.takes_any or key in self._own:
-            return ()
-        known = [*table.parameters, "model", *([self.content_key] if self.content_key else ())]
-        return unknown(f"body.{key}", key, known, table.elsewhere.get(key))
-
-    def content_faults(self, body: dict[str, Any]) -> list[Fault]:
-        """Return what is wrong with the content of a body."""
-        value = body.get(self.content_key) if self.content_key is not None else None
-        found = list(self.check_content(value, f"body.{self.content_key}")) if value is not None else []
-        for rule in self.content_rules:
-            if not rule.keys.isdisjoint(body):
-                found += rule.check(body)
-        return found
+    # Most lines have no escapes at all, which a look for one byte tells soonest.
+    return LETTERS in text or (b"\\" in text and ESCAPED_LETTERS.stand_in(text))

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from batchfiles.key_rules import Fault, cut
-from batchfiles.nearest import instead_of
+from batchfiles.findings import instead_of
 from batchfiles.rules.chat import EFFORTS
+from batchfiles.rules.keys import Fault, cut
 from batchfiles.rules.kinds import (
+    BOOKKEEPING,
+    SAMPLING,
+    SDK_ARGUMENTS,
     Check,
     Faults,
     anything,
@@ -16,16 +19,19 @@ from batchfiles.rules.kinds import (
     boolean,
     either,
     fields,
+    fixed_parameters,
     integer,
     mapping,
     missing,
     refused,
+    schema,
+    schema_name,
     tagged,
     text,
+    tool_name,
     word,
     wrong_kind,
 )
-from batchfiles.rules.parameters import BOOKKEEPING, SAMPLING, SDK_ARGUMENTS, fixed_parameters, function_name, schema
 
 __all__ = ["ELSEWHERE", "PARAMETERS", "check_background", "check_conversation", "check_input", "check_model"]
 
@@ -50,7 +56,7 @@ PARTS_ELSEWHERE = {
 }
 CONTENT = either("a string or an array of parts", text=anything, list=array(tagged(PARTS, closed=False, others=PARTS_ELSEWHERE)))
 ROLES = ("user", "assistant", "system", "developer")
-FUNCTION_OUTPUT = fields({"call_id": text(), "output": either("a string or an array of parts", text=anything, list=array())})
+FUNCTION_OUTPUT = fields({"output": either("a string or an array of parts", text=anything, list=array())}, {"call_id": text()})
 
 ITEMS: dict[str, Check] = {
     **dict.fromkeys(
@@ -158,9 +164,7 @@ TOOLS: dict[str, Check] = {
     ),
     "custom": fields({"name": text()}, {"description": text()}),
     "file_search": fields({"vector_store_ids": array(text())}),
-    "function": fields(
-        {"name": function_name}, {"parameters": schema, "strict": boolean, "description": text()}, hint=NOT_OF_CHAT
-    ),
+    "function": fields({"name": tool_name}, {"parameters": schema, "strict": boolean, "description": text()}, hint=NOT_OF_CHAT),
     "mcp": fields({"server_label": text()}),
 }
 
@@ -169,7 +173,7 @@ FORMAT = tagged(
         "text": anything,
         "json_object": anything,
         "json_schema": fields(
-            {"name": function_name, "schema": schema},
+            {"name": schema_name, "schema": schema},
             {"description": text(), "strict": boolean},
             hint=': in /v1/responses the format is {"type": "json_schema", "name": …, "schema": …}',
         ),
@@ -177,7 +181,9 @@ FORMAT = tagged(
 )
 
 NAMED = fields({"name": text()}, hint=': in /v1/responses it is {"type": "function", "name": …}')
-CHOICE = tagged(dict.fromkeys((*TOOLS, "allowed_tools"), anything) | {"function": NAMED, "custom": NAMED}, closed=False)
+CHOICE = tagged(
+    dict.fromkeys((*TOOLS, "allowed_tools", "computer_use"), anything) | {"function": NAMED, "custom": NAMED}, closed=False
+)
 
 PARAMETERS: dict[str, Check] = {
     **BOOKKEEPING,

@@ -1,17 +1,43 @@
-"""Tables as CSV: RFC 4180 quoting, nested cells as JSON text, bytes as Base64, times in ISO 8601."""
+"""Tables as CSV: RFC 4180 quoting, nested cells as JSON text, bytes as Base64, times in ISO 8601.
+
+What kind of table a file is: told by its first bytes, and by its name where they don't tell.
+
+The cells of a CSV file: text, and null for the file's words for null.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import csv
+import re
+from codecs import getincrementaldecoder
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, BinaryIO, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 
+from batchfiles.errors import FileError, Mismatch, TruncatedFile
+from batchfiles.findings import Finding
+from batchfiles.io.atomic import file_error
+from batchfiles.io.sources import Source
+from batchfiles.limits import LINE_CAP
 from batchfiles.table.cells import base64_texts, check_times, is_bytes, is_nested, iso_times, json_texts
 from batchfiles.table.writer import Sink, TableWriter, native_file
 
-__all__ = ["CsvTable"]
+__all__ = [
+    "CSV_NULLS",
+    "FILE_MAGIC",
+    "PARQUET_MAGIC",
+    "STREAM_MAGIC",
+    "CsvCells",
+    "CsvTable",
+    "Peeked",
+    "is_csv",
+    "told_as_damage",
+]
 
 FORMULA = r"^[=+\-@\t\r]"
 """What spreadsheets take for the beginning of a formula (CWE-1236)."""
@@ -86,3 +112,255 @@ def _written_type(kind: pa.DataType) -> pa.DataType:
 def _harmless(column: pa.Array, formulas: pa.Array) -> pa.Array:
     quote, nothing = (pa.scalar(text, column.type) for text in ("'", ""))
     return pc.if_else(formulas, pc.binary_join_element_wise(quote, column, nothing), column)
+
+
+PARQUET_MAGIC = b"PAR1"
+FILE_MAGIC = b"ARROW1"
+STREAM_MAGIC = b"\xff\xff\xff\xff"
+
+AFTER_PARQUET = 64 * 1024
+"""Bytes in which the end of a Parquet file is looked for."""
+
+HEAD = 512
+"""Bytes that tell the format; looked at again by the reader, since a pipe can't be rewound."""
+
+
+class Peeked:
+    """A stream whose beginning was looked at and is read again."""
+
+    closed = False
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self._rest = b""
+        self.head = self._rest = self.read(HEAD)
+
+    def read(self, size: int) -> bytes:
+        """Return `size` bytes, fewer only at the end: a pipe gives what it has, and Arrow takes that for the end."""
+        pieces = [self._rest[:size]]
+        self._rest = self._rest[size:]
+        missing = size - len(pieces[0])
+        while missing and (piece := self._stream.read(missing)):
+            pieces.append(piece)
+            missing -= len(piece)
+        return b"".join(pieces)
+
+    def close(self) -> None:
+        """Do nothing: whoever opened the stream closes it."""
+
+
+def is_csv(name: str, head: bytes) -> bool:
+    """Tell CSV from JSONL: by the name where it says, else a batch file's first line begins with a brace.
+
+    Raises:
+        Mismatch: It is no text.
+    """
+    if ".csv" in name.lower():
+        return True
+    if any(suffix in name.lower() for suffix in (".jsonl", ".ndjson", ".json")):
+        return False
+    try:
+        text = getincrementaldecoder("utf-8-sig")().decode(head)
+    except UnicodeDecodeError:
+        text = "\0"
+    if "\0" in text:
+        raise Mismatch("this is no table: neither Parquet, Arrow, CSV nor JSONL", path=name)
+    return bool(text) and not text.lstrip().startswith("{")
+
+
+@contextmanager
+def told_as_damage(source: Source) -> Iterator[None]:
+    """Turn what pyarrow says about files that it can't read into our error; not all of them are damaged."""
+    try:
+        yield
+    except (pa.ArrowException, OSError) as error:
+        if isinstance(error, FileError):
+            raise
+        if isinstance(error, OSError) and error.errno:
+            raise file_error(error, source.name) from None
+        reason = str(error).partition("\n")[0]
+        is_unknown = isinstance(error, (pa.ArrowNotImplementedError, pa.ArrowTypeError))
+    else:
+        return
+    if is_unknown:
+        raise Mismatch(
+            f"pyarrow {pa.__version__} can't read this file: {reason}; write it with other types, or without such columns",
+            path=source.name,
+        )
+    if "magic bytes" in reason and (length := _bytes_after_parquet(source)):
+        raise Mismatch(
+            f"other bytes follow the end of the Parquet data ({length:,} B), which is read from its end: remove them",
+            path=source.name,
+        )
+    raise TruncatedFile(f"the file is damaged or cut short: {reason}", path=source.name)
+
+
+def _bytes_after_parquet(source: Source) -> int:
+    """Count the bytes after a complete Parquet file: a newline of a text transfer, zeros of a tape. 0 if it has no end."""
+    with source.open_for_arrow() as file:
+        size = file.seek(0, 2) if not isinstance(file, pa.NativeFile) else file.size()
+        start = max(size - AFTER_PARQUET, 0)
+        file.seek(start)
+        tail = file.read(size - start)
+    end = tail.rfind(PARQUET_MAGIC)
+    footer = int.from_bytes(tail[end - 4 : end], "little") if end >= 4 else 0
+    return len(tail) - end - 4 if 0 < footer <= start + end else 0
+
+
+CHUNK = 1024 * 1024
+"""Bytes of CSV that are decoded at a time."""
+
+QUOTED_EMPTY: Final = '""'
+
+CSV_NULLS: Final = ("", QUOTED_EMPTY)
+"""What null is by default: many programs quote all cells, so an empty one in quotes need not be a text."""
+
+WORDS: Final = frozenset(
+    {"NA", "N/A", "n/a", "#N/A", "<NA>", "NULL", "Null", "null", "None", "none", "nil", "NaN", "NAN", "nan", r"\N", "-", ".", "?"}
+)
+"""What programs write for a null: R, Excel, pandas, SQL, PostgreSQL, Stata."""
+
+NUMBER: Final = re.compile(r"\s*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?\s*", re.ASCII)
+
+
+class CsvCells:
+    """Reads a CSV file.
+
+    Args:
+        name: What errors call it.
+        stream: Its bytes.
+        nulls: What null is, as written in the file: `""` (the empty string) for nothing between two commas, `'""'` for two
+            quotes, and words such as `NA`, quoted or not.
+
+    Attributes:
+        header: The names of the columns.
+
+    Raises:
+        TruncatedFile: The CSV can't be read.
+        Mismatch: It is not UTF-8.
+    """
+
+    def __init__(self, name: str, stream: Peeked, nulls: Sequence[str] = CSV_NULLS) -> None:
+        csv.field_size_limit(LINE_CAP)  # of the whole process; the library's own is 128 KiB, less than many a text
+        self._name = name
+        self._stream = stream
+        self._words = frozenset(nulls) - {"", QUOTED_EMPTY}
+        self._empty = None if "" in nulls else ""
+        self._quoted_empty = None if QUOTED_EMPTY in nulls else ""
+        self._raw: list[str] = []
+        self._reader = csv.reader(self._lines(), strict=True)
+        self.header: list[str] = next(self._records(), [])
+        self._numbers = dict.fromkeys(self.header, False)  # the columns that may yet hold numbers only: whether one was seen
+        self._null_words: dict[str, Counter[str]] = {column: Counter() for column in self.header}
+
+    def rows(self) -> Iterator[dict[str, Any]]:
+        """Yield the rows.
+
+        Raises:
+            TruncatedFile: The CSV can't be read.
+            Mismatch: It is not UTF-8, or a row has more or fewer cells than the header.
+        """
+        header = self.header
+        number = 0
+        for record in self._records():
+            if not record:  # a blank line
+                continue
+            number += 1
+            if len(record) != len(header):
+                raise Mismatch(f"row {number} has {len(record)} cells, and the header has {len(header)}", path=self._name)
+            row = dict(zip(header, self._with_nulls(record), strict=True))
+            for column in tuple(self._numbers):
+                self._look_at(column, row[column])
+            yield row
+
+    def findings(self, columns: Sequence[str]) -> list[Finding]:
+        """Return a warning for each column that held numbers so far, and words that mean null elsewhere.
+
+        Args:
+            columns: Those that are used.
+        """
+        found = []
+        for column in columns:
+            words = self._null_words.get(column)
+            if words and self._numbers.get(column):
+                word, count = words.most_common(1)[0]
+                message = (
+                    f"The column {column!r} holds numbers, and {word!r} in {count:,} rows, which is text here. If it means null, "
+                    f"name it (--csv-null {word})."
+                )
+                found.append(Finding(code="null_word", message=message, severity="warning", path=self._name))
+        return found
+
+    def _with_nulls(self, record: list[str]) -> Sequence[str | None]:
+        words = self._words
+        if words and not words.isdisjoint(record):
+            return self._without_empty([None if text in words else text for text in record], record)
+        return self._without_empty(record, record) if "" in record else record
+
+    def _without_empty(self, cells: Sequence[str | None], record: list[str]) -> Sequence[str | None]:
+        if self._empty is self._quoted_empty or QUOTED_EMPTY not in (raw := "".join(self._raw)):
+            return [self._empty if text == "" else text for text in cells]
+        quoted = [self._quoted_empty if is_quoted else self._empty for is_quoted in _quoted(raw, len(record))]
+        return [empty if text == "" else text for text, empty in zip(cells, quoted, strict=True)]
+
+    def _look_at(self, column: str, text: str | None) -> None:
+        """Note whether a cell fits a column of numbers; a column with a text is not checked again."""
+        if text is None or text == "":
+            return
+        if NUMBER.fullmatch(text):
+            self._numbers[column] = True
+        elif text.strip() in WORDS:
+            self._null_words[column][text] += 1
+        else:
+            del self._numbers[column]
+
+    def _records(self) -> Iterator[list[str]]:
+        while True:
+            self._raw.clear()
+            try:
+                record = next(self._reader)
+            except StopIteration:
+                return
+            except csv.Error as error:
+                reason = str(error)
+            else:
+                yield record
+                continue
+            raise TruncatedFile(f"the CSV can't be read: {reason}", path=self._name)
+
+    def _lines(self) -> Iterator[str]:
+        r"""Yield lines with their ends as they are: a cell in quotes may hold `\r\n`."""
+        decoder = getincrementaldecoder("utf-8-sig")()
+        rest = ""
+        while True:
+            chunk = self._stream.read(CHUNK)
+            try:
+                text = rest + decoder.decode(chunk, final=not chunk)
+            except UnicodeDecodeError:
+                break
+            lines = text.split("\n")
+            rest = lines.pop()
+            for line in lines:
+                self._raw.append(line)
+                yield f"{line}\n"
+            if not chunk:
+                if rest:
+                    self._raw.append(rest)
+                    yield rest
+                return
+        raise Mismatch("the CSV is not UTF-8: convert it first, as with iconv -t utf-8", path=self._name)
+
+
+def _quoted(raw: str, count: int) -> list[bool]:
+    """Return which cells of a record are quoted; `csv` has read it, so it is well formed."""
+    found = []
+    place = 0
+    for _ in range(count):
+        found.append(raw.startswith('"', place))
+        if found[-1]:
+            place = raw.find('"', place + 1)
+            while raw.startswith('"', place + 1):
+                place = raw.find('"', place + 2)
+        comma = raw.find(",", place)
+        place = len(raw) if comma < 0 else comma + 1
+    return found

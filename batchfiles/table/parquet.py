@@ -10,8 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from batchfiles.table.cells import any_length
-from batchfiles.table.groups import Groups
-from batchfiles.table.writer import Sink, TableWriter, native_file, with_provenance
+from batchfiles.table.writer import Groups, Sink, TableWriter, native_file, with_provenance
 
 __all__ = ["ParquetTable"]
 

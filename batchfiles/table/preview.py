@@ -14,15 +14,14 @@ import pyarrow.parquet as pq
 
 from batchfiles.codec import loads
 from batchfiles.errors import FileError, InvalidLine, TruncatedFile
-from batchfiles.findings import Finding
+from batchfiles.findings import Finding, instead_of
+from batchfiles.io.lines import blocks
+from batchfiles.io.remote.path import RemotePath, located
+from batchfiles.io.sources import STDIN, Source, expand
 from batchfiles.limits import LINE_CAP
-from batchfiles.nearest import instead_of
-from batchfiles.streams.lines import blocks
-from batchfiles.streams.remote import RemotePath, located
-from batchfiles.streams.sources import STDIN, Source, expand
 from batchfiles.table.cells import plain_values
+from batchfiles.table.csv import FILE_MAGIC, PARQUET_MAGIC, STREAM_MAGIC, Peeked, is_csv, told_as_damage
 from batchfiles.table.logical_types import LogicalTypes
-from batchfiles.table.recognition import FILE_MAGIC, PARQUET_MAGIC, STREAM_MAGIC, Peeked, is_csv, told_as_damage
 
 __all__ = ["MALFORMED", "Preview", "first_rows"]
 

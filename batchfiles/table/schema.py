@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from batchfiles.nearest import choose_one
+from batchfiles.findings import choose_one
 
 if TYPE_CHECKING:
-    from batchfiles.table.parsed.schema_source import SchemaLike
+    from batchfiles.table.parsed.source import SchemaLike
 
 __all__ = ["SCHEMA_VERSION", "TABLES", "schema"]
 
@@ -137,8 +137,7 @@ def schema(
 
 def _typed(parsed: SchemaLike, parse_dates: bool) -> list[tuple[str, pa.DataType]]:
     """Return the columns of typed answers."""
-    from batchfiles.table.parsed.arrow_type import arrow_type
-    from batchfiles.table.parsed.json_schema import read_schema
-    from batchfiles.table.parsed.schema_source import load_schema
+    from batchfiles.table.parsed.source import load_schema
+    from batchfiles.table.parsed.types import arrow_type, read_schema
 
     return [("parsed", arrow_type(read_schema(load_schema(parsed), parse_dates=parse_dates))), ("parse_error", TEXT)]

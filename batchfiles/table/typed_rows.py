@@ -2,27 +2,38 @@
 
 CSV is text. A key of JSONL is bool, int64, float64 or string where all of its values are, and JSON text elsewhere: what reads
 as a date or a number in a string stays a string.
+
+Rows of our own tables, which may come back rewritten: another program filtered them, changed types or wrote another format.
+
+pandas makes a float of a count with nulls, SQLite has no bools, CSV has only text, and most engines drop the metadata. So each
+column accepts all types that hold its values: `200.0` is the status 200, and `"true"` and `1` are true. Other values are
+refused with file, column and type; no cell is guessed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
+from decimal import Decimal
 from itertools import islice
-from typing import Any
+from typing import Any, Final
 
 import pyarrow as pa
 
 from batchfiles.codec import dumps, loads
-from batchfiles.errors import FileError, InvalidLine
+from batchfiles.errors import FileError, InvalidLine, Mismatch
+from batchfiles.io.atomic import file_error
+from batchfiles.io.sources import Source
+from batchfiles.io.spool import Spool
+from batchfiles.jsontext.exact import AS_TEXT, BEYOND, beyond_64_bits
 from batchfiles.limits import LINE_CAP
-from batchfiles.streams.atomic import file_error
-from batchfiles.streams.spool import Spool
-from batchfiles.table.csv_cells import CSV_NULLS
-from batchfiles.table.exact_integers import AS_TEXT, BEYOND, beyond_64_bits
-from batchfiles.table.user_table import ROWS, RowTable, TableLike, user_tables
+from batchfiles.outcome import OUTCOMES
+from batchfiles.table.csv import CSV_NULLS
+from batchfiles.table.read import ROWS, RowTable, TableLike, UserTable, user_tables
+from batchfiles.table.schema import REQUESTS
 
-__all__ = ["typed_tables"]
+__all__ = ["own_rows", "typed_tables"]
 
 INT64 = range(-(2**63), 2**63)
 EXACT = 2**53
@@ -134,3 +145,171 @@ def _batches(rows: Iterable[Row], schema: pa.Schema) -> Iterator[pa.RecordBatch]
         yield pa.RecordBatch.from_arrays(
             [pa.array([row.get(field.name) for row in some], field.type) for field in schema], schema=schema
         )
+
+
+INTEGER: Final = re.compile(r"([+-]?[0-9]{1,19})(?:\.0*)?", re.ASCII)
+"""How other programs write an integer as text: pandas writes `429.0` for a column that has nulls."""
+
+BOOLS: Final = {"true": True, "1": True, "1.0": True, "false": False, "0": False, "0.0": False}
+
+
+class _Unfit(Exception):
+    """A value does not fit its column; the message names what the column needs."""
+
+
+def own_rows(
+    source: Source, columns: Iterable[str], *, needed: Mapping[str, str], cap: int = LINE_CAP
+) -> Iterator[dict[str, Any]]:
+    """Yield the rows of a table that `join` or `export` made, as values of the types that its columns have.
+
+    Args:
+        source: A Parquet, Arrow, CSV or JSONL file.
+        columns: The columns to read; those that the file doesn't have are null.
+        needed: Columns that must be there, each with the reason, which errors give.
+        cap: The longest line of a JSONL file.
+
+    Raises:
+        Mismatch: A column is missing, or holds a value of another type than it should: file, column, row and type are named.
+        TruncatedFile: The file is damaged.
+        FileError: It can't be read.
+    """
+    wanted = list(columns)
+    with closing(user_tables(source, cap=cap)) as tables:
+        for table in tables:
+            if isinstance(table, UserTable):
+                yield from _of_batches(table, wanted, needed)
+            else:
+                yield from _of_rows(table, wanted, needed)
+
+
+def _of_batches(table: UserTable, wanted: list[str], needed: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+    _check_columns(table.name, table.schema.names, needed)
+    names = [name for name in wanted if name in table.schema.names]
+    number = 0
+    for whole in table.batches(names):
+        for start in range(0, whole.num_rows, ROWS):
+            batch = whole.slice(start, ROWS)
+            cells = [_cells(table.name, batch.column(name), name, number) for name in names]
+            for row in zip(*cells, strict=True):
+                yield dict(zip(names, row, strict=True))
+            number += batch.num_rows
+
+
+def _of_rows(table: RowTable, wanted: list[str], needed: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+    if table.columns is not None:
+        _check_columns(table.name, table.columns, needed)
+    for number, row in enumerate(table.rows(lambda there: there), 1):
+        if table.columns is None:
+            _check_columns(table.name, row, needed)
+        yield {name: _cell(table.name, row[name], name, number, None) for name in wanted if name in row}
+
+
+def _check_columns(name: str, there: Iterable[str], needed: Mapping[str, str]) -> None:
+    missing = next((column for column in needed if column not in there), None)
+    if missing is not None:
+        raise Mismatch(f"has no column {missing}: {needed[missing]}", path=name)
+
+
+def _cells(table: str, column: pa.Array, name: str, before: int) -> list[Any]:
+    """Return the cells of one column; if its type is our own, they need no conversion."""
+    kind = column.type
+    values: list[Any] = column.to_pylist()
+    if name not in READERS and kind == REQUESTS.get(name):
+        return values
+    return [_cell(table, value, name, number, kind) for number, value in enumerate(values, before + 1)]
+
+
+def _cell(table: str, value: object, name: str, number: int, kind: pa.DataType | None) -> Any:  # noqa: ANN401 - by column
+    try:
+        return _reader_of(name)(value)
+    except _Unfit as unfit:
+        needs = str(unfit)
+    of_type = "" if kind is None else f" of type {kind}"
+    shown = repr(value)
+    raise Mismatch(
+        f"column {name!r}{of_type} has {shown if len(shown) <= 60 else f'{shown[:60]}…'} in row {number:,}, and {needs} is "
+        "needed: write the table with the column types that `join` writes",
+        path=table,
+    )
+
+
+def _reader_of(name: str) -> Callable[[object], Any]:
+    return READERS.get(name) or BY_TYPE[REQUESTS.get(name, pa.string())]  # parse_error is a column of typed answers only
+
+
+def _is_nan(value: object) -> bool:
+    """Return whether a value is NaN, which is how pandas writes a null among numbers."""
+    return isinstance(value, (float, Decimal)) and value != value
+
+
+def _text(value: object) -> str | None:
+    """Return a text; bytes count as text, because some programs lose the type (ClickHouse, Spark)."""
+    if isinstance(value, bytes):
+        try:
+            return value.decode()
+        except UnicodeDecodeError:
+            raise _Unfit("text") from None
+    if type(value) is str or value is None:
+        return value
+    raise _Unfit("text")
+
+
+def _text_or_nan(value: object) -> str | None:
+    """Return a text; pandas changes a column without any text to one of numbers."""
+    return None if _is_nan(value) else _text(value)
+
+
+def _error_code(value: object) -> str | None:
+    """Return a text; we write vLLM's numbers as digits, which other programs read as numbers again."""
+    if isinstance(value, (int, float, Decimal)) and type(value) is not bool:
+        number = _integer(value)
+        return None if number is None else str(number)
+    return _text(value)
+
+
+def _outcome(value: object) -> str:
+    found = _text(value)
+    if found not in OUTCOMES:
+        raise _Unfit(f"one of {', '.join(OUTCOMES)}")
+    return found
+
+
+def _integer(value: object, bits: int = 64) -> int | None:
+    found: int | None = None
+    if value is None or value == "" or _is_nan(value):
+        return None
+    if type(value) is int:
+        found = value
+    elif isinstance(value, (float, Decimal)) and -EXACT <= value <= EXACT and value == int(value):
+        found = int(value)
+    elif type(value) is str and (match := INTEGER.fullmatch(value.strip())):
+        found = int(match[1])
+    limit = 1 << (bits - 1)
+    if found is None or not -limit <= found < limit:
+        raise _Unfit(f"an integer of {bits} bits")
+    return found
+
+
+def _bool(value: object) -> bool:
+    if type(value) is bool:
+        return value
+    if isinstance(value, (int, float, Decimal)) and value in (0, 1):
+        return bool(value)
+    if type(value) is str and (text := value.strip().lower()) in BOOLS:
+        return BOOLS[text]
+    raise _Unfit("true or false")
+
+
+BY_TYPE: Final[dict[pa.DataType, Callable[[object], Any]]] = {
+    pa.string(): _text_or_nan,
+    pa.int32(): lambda value: _integer(value, 32),
+    pa.int64(): _integer,
+}
+
+READERS: Final[dict[str, Callable[[object], Any]]] = {
+    "custom_id": _text,  # null for a malformed request
+    "outcome": _outcome,
+    "retryable": _bool,
+    "error_code": _error_code,
+}
+"""Columns that are stricter, or less strict, than their type."""

@@ -13,9 +13,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from batchfiles.testing.answers import Answerer, answer
-from batchfiles.testing.clock import Clock
-from batchfiles.testing.faults import CALLS, FAULTS, Fault, Faults
-from batchfiles.testing.quirks import QUIRKS, Quirks
+from batchfiles.testing.fault_middleware import CALLS, FAULTS, Fault, Faults
+from batchfiles.testing.quirks import QUIRKS, Clock, Quirks
 from batchfiles.testing.service import Service
 
 if TYPE_CHECKING:

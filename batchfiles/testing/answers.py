@@ -9,8 +9,7 @@ import struct
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
-from batchfiles.testing.parameters import whole_number
-from batchfiles.testing.refusal import Refusal, error_body, missing_parameter
+from batchfiles.testing.parameters import Refusal, error_body, missing_parameter, whole_number
 from batchfiles.testing.turns import MOST_CHOICES, Turn, tokens_of, turns
 
 __all__ = ["Answerer", "answer"]
@@ -232,7 +231,7 @@ CREATED = 1_760_000_000
 BY_ENDPOINT: dict[str, tuple[Callable[[dict[str, Any], str], dict[str, Any]], tuple[str, ...]]] = {
     "/chat/completions": (_chat_completion, ("model", "messages")),
     "/responses": (_response, ("model",)),
-    "/completions": (_completion, ("model", "prompt")),
+    "/completions": (_completion, ("model",)),
     "/embeddings": (_embeddings, ("model", "input")),
     "/moderations": (_moderation, ("input",)),
     "/images/generations": (_image, ("prompt",)),

@@ -1,28 +1,65 @@
-"""The API over HTTP: routes, parameters, and the words of refusals."""
+"""The API over HTTP: routes, parameters, and the words of refusals.
+
+The bytes of a file as an answer, or the part of them that was asked for (RFC 9110, section 14).
+"""
 
 from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 from starlette.applications import Starlette
 from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Mount, Route
 
 from batchfiles.api.batch import Batch
 from batchfiles.api.file import FileObject
-from batchfiles.testing.content import content_of
-from batchfiles.testing.parameters import page_size, sort_order
+from batchfiles.testing.files import CHUNK, StoredFile
+from batchfiles.testing.parameters import Refusal, page_size, sort_order
 from batchfiles.testing.quirks import odd_batch, odd_file, odd_page
-from batchfiles.testing.refusal import Refusal
 from batchfiles.testing.service import Service
 
-__all__ = ["STORAGE", "app_of"]
+__all__ = ["STORAGE", "app_of", "content_of"]
+
+
+def content_of(stored: StoredFile, request: Request) -> Response:
+    """Answer with a file; never more of it in memory than a piece."""
+    size = stored.object.bytes or 0
+    headers = {"ETag": stored.etag, "Accept-Ranges": "bytes"}
+    start = _start_of_range(request.headers.get("range", ""))
+    if_range = request.headers.get("if-range")
+    if start is None or (if_range is not None and if_range != stored.etag):
+        return _streamed(stored.path, 0, size, 200, headers)
+    if start >= size:
+        return Response(status_code=416, headers={**headers, "Content-Range": f"bytes */{size}"})
+    return _streamed(stored.path, start, size, 206, {**headers, "Content-Range": f"bytes {start}-{size - 1}/{size}"})
+
+
+def _streamed(path: Path, start: int, size: int, status: int, headers: dict[str, str]) -> Response:
+    async def pieces() -> AsyncIterator[bytes]:
+        with path.open("rb") as file:
+            file.seek(start)
+            while piece := file.read(CHUNK):
+                yield piece
+
+    return StreamingResponse(
+        pieces(), status, {**headers, "Content-Length": str(size - start)}, media_type="application/octet-stream"
+    )
+
+
+def _start_of_range(header: str) -> int | None:
+    """Return where a range of the form `bytes=N-` begins; others are as if none was asked for, as servers may have it."""
+    unit, _, span = header.partition("=")
+    start = span.removesuffix("-")
+    known = unit == "bytes" and span.endswith("-") and start.isascii() and start.isdigit() and len(start) <= 18
+    return int(start) if known else None
+
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 

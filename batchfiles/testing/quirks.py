@@ -1,7 +1,11 @@
-"""What real services sometimes do to batches, to test how a pipeline handles it."""
+"""What real services sometimes do to batches, to test how a pipeline handles it.
+
+The clock of the local server: real, or one that tests turn.
+"""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -9,9 +13,9 @@ from typing import Any, Final
 
 from batchfiles.api.batch_request import COMPLETION_WINDOW
 from batchfiles.api.status import BATCH_STATUSES
-from batchfiles.testing.refusal import ERROR_FORMS
+from batchfiles.testing.parameters import ERROR_FORMS
 
-__all__ = ["GONE", "QUIRKS", "REDIRECTS", "SHARES", "Quirks", "odd_batch", "odd_file", "odd_page"]
+__all__ = ["GONE", "QUIRKS", "REDIRECTS", "SHARES", "Clock", "Quirks", "odd_batch", "odd_file", "odd_page"]
 
 GONE: Final = ("output", "error")
 """Files of results that may be gone."""
@@ -151,3 +155,23 @@ def odd_page(page: dict[str, Any], quirks: Quirks) -> dict[str, Any]:
     if quirks.odd_values:
         page["has_more"] = str(page["has_more"]).lower()
     return page
+
+
+class Clock:
+    """A clock.
+
+    Args:
+        start: Seconds since 1970-01-01 UTC at which it stands until it is turned; None for the real time.
+    """
+
+    def __init__(self, start: float | None = None) -> None:
+        self._stands_at = start
+        self._turned = 0.0
+
+    def now(self) -> float:
+        """Return seconds since 1970-01-01 UTC."""
+        return (time.time() if self._stands_at is None else self._stands_at) + self._turned
+
+    def turn(self, seconds: float) -> None:
+        """Let time pass, or, with a negative number, let the clock be set back."""
+        self._turned += seconds

@@ -11,7 +11,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from batchfiles.errors import Mismatch
-from batchfiles.table.parsed.json_schema import resolved
+from batchfiles.table.parsed.types import resolved
 
 __all__ = ["FORMATS", "SchemaError", "equal", "holds", "in_python", "schemas_of", "searched"]
 

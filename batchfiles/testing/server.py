@@ -10,6 +10,9 @@ from typing import Any, Self
 
 from batchfiles.errors import MissingDependency
 
+__all__ = ["Server"]
+
+
 try:
     import uvicorn
     from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -22,12 +25,8 @@ except ImportError as error:
 if find_spec("python_multipart") is None and find_spec("multipart") is None:  # its name until 0.0.12
     raise MissingDependency("the local server needs python-multipart: pip install 'batchfiles[testing]'")
 
-from batchfiles.testing.faults import Faults
+from batchfiles.testing.fault_middleware import Faults, Spoiler
 from batchfiles.testing.service import Service
-from batchfiles.testing.spoiling import Spoiler
-
-__all__ = ["Server"]
-
 
 BACKLOG = 2048
 """Connections that may wait to be accepted."""

@@ -10,18 +10,13 @@ from functools import partial
 from typing import IO, Any, BinaryIO, TypeVar, cast
 
 from batchfiles.api.batch import Batch, BatchError
-from batchfiles.api.file import FileDeleted, FileObject
-from batchfiles.api.page import ListBatchesResponse, ListFilesResponse
+from batchfiles.api.file import FileDeleted, FileObject, ListBatchesResponse, ListFilesResponse
 from batchfiles.limits import OPENAI, Limits
 from batchfiles.testing.answers import Answerer, answer
-from batchfiles.testing.batch_job import BatchJob
-from batchfiles.testing.clock import Clock
-from batchfiles.testing.execution import answered
-from batchfiles.testing.file_store import FileStore, StoredFile
-from batchfiles.testing.parameters import check_batch, check_purpose, life_of, seconds_of
-from batchfiles.testing.quirks import Quirks
-from batchfiles.testing.refusal import Refusal
-from batchfiles.testing.validation import Validation, validated
+from batchfiles.testing.batch_job import BatchJob, answered
+from batchfiles.testing.files import FileStore, StoredFile
+from batchfiles.testing.parameters import Refusal, Validation, check_batch, check_purpose, life_of, seconds_of, validated
+from batchfiles.testing.quirks import Clock, Quirks
 
 __all__ = ["Service"]
 

@@ -9,8 +9,7 @@ from typing import Any, TypeVar
 from batchfiles import Batch, TransportError
 from batchfiles.api import Request, Response
 from batchfiles.api.flows import effects
-from batchfiles.api.flows.effects import Flow
-from batchfiles.api.flows.running import Running
+from batchfiles.api.flows.effects import Flow, Running
 
 __all__ = ["Stage", "batch", "lost", "page", "said"]
 

@@ -20,7 +20,7 @@ from batchfiles import (
     UnreadableResponse,
 )
 from batchfiles.api import Response, batches, files
-from batchfiles.api.answers import error_of, json_of
+from batchfiles.api.responses import error_of, json_of
 
 PAGE = b"<!DOCTYPE html><html><body>Error 520, your IP: 203.0.113.7</body></html>"
 READERS = [

@@ -7,8 +7,7 @@ import pytest
 from batchfiles import AuthenticationError, Conflict, RateLimited, RetryPolicy, ServerFault, TransportError, UnreadableResponse
 from batchfiles.api import Batch, Config, Response, batches
 from batchfiles.api.flows import call
-from batchfiles.api.flows.calling import ANSWER_LIMIT, ERROR_LIMIT
-from batchfiles.api.flows.effects import Flow
+from batchfiles.api.flows.effects import ANSWER_LIMIT, ERROR_LIMIT, Flow
 from tests.api.stage import Stage, batch, lost, said
 
 

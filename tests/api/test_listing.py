@@ -10,8 +10,7 @@ from batchfiles import APIError, RetryPolicy
 from batchfiles.api import Config
 from batchfiles.api.flows import find, list_batches
 from batchfiles.api.flows.effects import Flow
-from batchfiles.client.calls import Calls
-from batchfiles.client.file_pages import FilePages
+from batchfiles.client.calls import Calls, FilePages
 from tests.api.stage import Stage, page, said
 
 

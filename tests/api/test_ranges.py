@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchfiles.api import Response
-from batchfiles.api.ranges import Have, Restart, Take, Whole, read_content, strong_etag
+from batchfiles.api.flows.downloading import Have, Restart, Take, Whole, read_content, strong_etag
 
 TAG = '"abc"'
 HAVE = Have(40, TAG)

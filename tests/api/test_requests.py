@@ -17,7 +17,7 @@ except ImportError:  # its name before 0.0.13
 
 from batchfiles import AzureConfig, BatchFileExpirationAfter, BatchRequest, Config
 from batchfiles.api import FilePart, Request, batches, files
-from batchfiles.api.multipart import content_type
+from batchfiles.api.files import content_type
 
 OPENAI = Config()
 DATED = AzureConfig(base_url="https://name.openai.azure.com", api_version="2024-10-21")

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from batchfiles import RetryPolicy
 from batchfiles.api import Response
-from batchfiles.api.retry_policy import is_passing
+from batchfiles.api.config import is_passing
 
 MANY = RetryPolicy(max_retries=10**7)
 DATE = "Fri, 29 Sep 2023 16:26:{:02d} GMT"

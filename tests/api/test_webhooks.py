@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchfiles import BatchEvent, InvalidWebhook, read_event
-from batchfiles.api.webhooks import BATCH_EVENTS, verify
+from batchfiles.api.batches import BATCH_EVENTS, verify
 
 SECRET = "whsec_" + base64.b64encode(b"a secret of twenty-four").decode()
 NOW = 1_750_000_000

@@ -7,13 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchfiles import bodies
-from batchfiles.bodies import audio, chat_completions, completions, embeddings, moderations, other, responses
+from batchfiles.bodies import chat_completions, embeddings, other, responses
+from batchfiles.bodies.other import read_audio, read_completion, read_moderation
 from batchfiles.errors import InvalidLine
 
 FAMILIES = [reader for _, reader in bodies.FAMILIES]
 READERS = [
-    *(bodies, audio, chat_completions, completions, embeddings, moderations, other, responses),
-    *(SimpleNamespace(read=reader) for reader in FAMILIES),
+    *(bodies, chat_completions, embeddings, other, responses),
+    *(SimpleNamespace(read=reader) for reader in [*FAMILIES, read_audio, read_completion, read_moderation]),
 ]
 
 FILTER = {"hate": {"filtered": False, "severity": "safe"}}

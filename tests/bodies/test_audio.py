@@ -4,7 +4,7 @@ import pytest
 
 import batchfiles
 from batchfiles import bodies
-from batchfiles.bodies import audio, chat_completions, responses
+from batchfiles.bodies import chat_completions, other, responses
 from tests.jobs.wire import put, request, result
 
 TAPE = {"text": "hello from the tape", "usage": {"type": "duration", "seconds": 4}}
@@ -14,17 +14,17 @@ SEGMENT = {"id": 0, "start": 0.0, "end": 1.5, "text": " hello from"}
 @pytest.mark.parametrize(
     ("body", "text", "endpoint", "carried"),
     [
-        (TAPE, "hello from the tape", audio.TRANSCRIPTIONS, False),
-        ({"text": "hello"}, "hello", audio.TRANSCRIPTIONS, True),
-        ({"text": "hello", "x_groq": {"id": "req_1"}}, "hello", audio.TRANSCRIPTIONS, True),
-        ({"text": "hello", "logprobs": [{"token": "hello", "logprob": -0.1}]}, "hello", audio.TRANSCRIPTIONS, False),
+        (TAPE, "hello from the tape", other.TRANSCRIPTIONS, False),
+        ({"text": "hello"}, "hello", other.TRANSCRIPTIONS, True),
+        ({"text": "hello", "x_groq": {"id": "req_1"}}, "hello", other.TRANSCRIPTIONS, True),
+        ({"text": "hello", "logprobs": [{"token": "hello", "logprob": -0.1}]}, "hello", other.TRANSCRIPTIONS, False),
         (
             {"task": "transcribe", "language": "en", "duration": 2.5, "text": "hello", "segments": [SEGMENT], "words": []},
             "hello",
-            audio.TRANSCRIPTIONS,
+            other.TRANSCRIPTIONS,
             False,
         ),
-        ({"duration": "2.5", "language": "en", "text": "hello", "segments": None}, "hello", audio.TRANSCRIPTIONS, False),
+        ({"duration": "2.5", "language": "en", "text": "hello", "segments": None}, "hello", other.TRANSCRIPTIONS, False),
         (
             {"task": "translate", "language": "german", "duration": 2.5, "text": "hello"},
             "hello",
@@ -34,19 +34,19 @@ SEGMENT = {"id": 0, "start": 0.0, "end": 1.5, "text": " hello from"}
         (
             {"task": "transcribe", "text": "hello", "segments": [{**SEGMENT, "speaker": "A", "type": "transcript.text.segment"}]},
             "hello",
-            audio.TRANSCRIPTIONS,
+            other.TRANSCRIPTIONS,
             False,
         ),
         (
             {"segments": [SEGMENT, {**SEGMENT, "text": " the tape"}], "language": "en"},
             "hello from the tape",
-            audio.TRANSCRIPTIONS,
+            other.TRANSCRIPTIONS,
             False,
         ),
         (
             {"model": "voxtral-mini", "text": "hello", "language": None, "segments": [], "usage": {"prompt_audio_seconds": 4}},
             "hello",
-            audio.TRANSCRIPTIONS,
+            other.TRANSCRIPTIONS,
             False,
         ),
     ],
@@ -142,7 +142,7 @@ def test_transcripts_among_other_answers(tmp_path):
 
     assert [(row["custom_id"], row["outcome"], row["endpoint"], row["text"]) for row in job] == [
         ("w", "missing", "/v1/chat/completions", None),
-        ("transcriptions", "succeeded", audio.TRANSCRIPTIONS, "hello from the tape"),
+        ("transcriptions", "succeeded", other.TRANSCRIPTIONS, "hello from the tape"),
         ("translations", "succeeded", "/v1/audio/translations", "Good morning."),
     ]
-    assert [row["endpoint"] for row in batchfiles.export(results)] == [audio.TRANSCRIPTIONS] * 2
+    assert [row["endpoint"] for row in batchfiles.export(results)] == [other.TRANSCRIPTIONS] * 2

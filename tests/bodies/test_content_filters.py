@@ -2,7 +2,7 @@
 
 import pytest
 
-from batchfiles.bodies.content_filters import all_safe
+from batchfiles.bodies.fields import all_safe
 
 SAFE = {
     "hate": {"filtered": False, "severity": "safe"},

@@ -2,7 +2,7 @@
 
 import pytest
 
-from batchfiles.bodies.fault import PASSING, Fault, is_alone, is_passing, merge, read, said, stated
+from batchfiles.bodies.errors import PASSING, Fault, is_alone, is_passing, merge, read, said, stated
 
 OPENAI = {"message": "Invalid value.", "type": "invalid_request_error", "param": "n", "code": "invalid_value"}
 READ = Fault("invalid_value", "invalid_request_error", "n", "Invalid value.")

@@ -2,8 +2,8 @@
 
 import pytest
 
+from batchfiles.bodies.fields import Tally
 from batchfiles.bodies.finish_reasons import REASONS, WORDS, read
-from batchfiles.bodies.tally import Tally
 from batchfiles.outcome import read as read_line
 
 STOP, TOOLS = ("stop", "succeeded", False), ("tool_calls", "succeeded", False)

@@ -3,7 +3,7 @@
 import pytest
 
 from batchfiles.bodies.answer import Answer
-from batchfiles.bodies.moderations import read
+from batchfiles.bodies.other import read_moderation
 
 
 def result(flagged=False, kinds=("text",), **scores):
@@ -25,7 +25,7 @@ def test_one_flagged_text():
     """The names keep their `/` and `-`; the flagged ones are sorted, the scores stand as on the wire."""
     body = moderation(result(flagged=True, **{"violence": 0.9, "self-harm/intent": 0.6, "hate": 0.1}))
 
-    assert read(body) == Answer(
+    assert read_moderation(body) == Answer(
         model="omni-moderation-latest",
         flagged=True,
         flagged_categories=["self-harm/intent", "violence"],
@@ -37,14 +37,14 @@ def test_one_flagged_text():
 
 def test_one_text_that_is_not_flagged():
     """An empty list of categories is an answer too."""
-    answer = read(moderation(result(hate=0.1)))
+    answer = read_moderation(moderation(result(hate=0.1)))
 
     assert (answer.flagged, answer.flagged_categories, answer.carried) == (False, [], True)
 
 
 def test_several_results_are_taken_together_and_keep_the_body():
     """Flagged if any is, each category's highest score."""
-    answer = read(moderation(result(hate=0.1, violence=0.2), result(flagged=True, hate=0.7), result(hate=0.3)))
+    answer = read_moderation(moderation(result(hate=0.1, violence=0.2), result(flagged=True, hate=0.7), result(hate=0.3)))
 
     assert (answer.flagged, answer.flagged_categories) == (True, ["hate"])
     assert answer.category_scores == [("hate", 0.7), ("violence", 0.2)]
@@ -53,14 +53,14 @@ def test_several_results_are_taken_together_and_keep_the_body():
 
 def test_no_results():
     """Nothing is said, and the body is kept."""
-    answer = read(moderation())
+    answer = read_moderation(moderation())
 
     assert (answer.flagged, answer.flagged_categories, answer.category_scores, answer.carried) == (None, None, None, False)
 
 
 def test_an_image_keeps_the_body():
     """Which of the inputs a score is about has no column."""
-    assert not read(moderation(result(hate=0.1, kinds=("text", "image")))).carried
+    assert not read_moderation(moderation(result(hate=0.1, kinds=("text", "image")))).carried
 
 
 def test_a_category_may_be_null():
@@ -68,27 +68,27 @@ def test_a_category_may_be_null():
     body = moderation(result(hate=0.1))
     body["results"][0]["categories"]["illicit"] = None
 
-    assert read(body).flagged_categories == []
-    assert read(body).carried
+    assert read_moderation(body).flagged_categories == []
+    assert read_moderation(body).carried
 
 
 def test_mistral_has_no_flag_but_tokens():
     """Whether it is flagged is not for us to say."""
     body = moderation(result(hate=0.9), usage={"prompt_tokens": 7, "total_tokens": 7})
     del body["results"][0]["flagged"]
-    answer = read(body)
+    answer = read_moderation(body)
 
     assert (answer.flagged, answer.flagged_categories, answer.input_tokens, answer.carried) == (None, ["hate"], 7, True)
 
 
 def test_whole_numbers_are_scores():
     """A score of 0 is often written without a point."""
-    assert read(moderation(result(hate=0, violence=1))).category_scores == [("hate", 0.0), ("violence", 1.0)]
+    assert read_moderation(moderation(result(hate=0, violence=1))).category_scores == [("hate", 0.0), ("violence", 1.0)]
 
 
 def test_an_error_in_the_body_is_a_failure():
     """As everywhere."""
-    answer = read(moderation(result(hate=0.1), error={"message": "no"}))
+    answer = read_moderation(moderation(result(hate=0.1), error={"message": "no"}))
 
     assert (answer.outcome, answer.carried) == ("failed", False)
 
@@ -108,6 +108,6 @@ def test_an_error_in_the_body_is_a_failure():
 )
 def test_a_value_that_does_not_fit_is_null_counted_and_kept(results):
     """A bool is no score, and a 1 is no bool."""
-    answer = read(moderation(results=results))
+    answer = read_moderation(moderation(results=results))
 
     assert (answer.misfits, answer.carried) == (1, False)

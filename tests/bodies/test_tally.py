@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from batchfiles.bodies.tally import Tally
+from batchfiles.bodies.fields import Tally
 
 
 @pytest.mark.parametrize(

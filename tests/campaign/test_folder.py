@@ -11,7 +11,7 @@ import batchfiles
 from batchfiles.campaign.folder import Campaign, campaign_of, request_sources
 from batchfiles.campaign.manifest import MANIFEST, Manifest, Part, write_manifest
 from batchfiles.errors import FileError
-from batchfiles.streams.compression import compressed
+from batchfiles.io.compression import compressed
 from tests.jobs.wire import failure, put, request, success
 
 

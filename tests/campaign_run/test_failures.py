@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from batchfiles.api.batch import Batch, BatchError, BatchErrors
-from batchfiles.campaign_run.failures import failure_of, is_queue_full, lacks_room
 from batchfiles.errors import APIError, RateLimited
+from batchfiles.runner.collect import failure_of, is_queue_full, lacks_room
 from tests.campaign_run.questions import write_requests
 
 

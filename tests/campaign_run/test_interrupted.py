@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from batchfiles import run
-from batchfiles.campaign_run.journal import Journal
+from batchfiles.runner.journal import Journal
 from batchfiles.testing import Quirks, Server
 from tests.campaign_run.questions import SIX, batches_per_part, client_of, outcomes_of, write_requests
 

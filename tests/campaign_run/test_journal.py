@@ -8,9 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from batchfiles.campaign_run.journal import JOURNAL, Journal, read_journal
-from batchfiles.campaign_run.ledger import Ledger
 from batchfiles.errors import DataError
+from batchfiles.runner.journal import JOURNAL, Journal, Ledger, read_journal
 
 
 def test_records_are_lines_of_json_with_their_time(tmp_path: Path) -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from batchfiles.campaign_run.lock import locked
 from batchfiles.errors import FileError
+from batchfiles.runner.journal import locked
 
 HOLDER = """
 import sys

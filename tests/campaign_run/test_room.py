@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from batchfiles.campaign_run.room import ATTEMPTS, Room
+from batchfiles.runner.passes import ATTEMPTS, Room
 
 
 def test_a_full_queue_has_room_when_one_of_ours_has_ended() -> None:

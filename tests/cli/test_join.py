@@ -22,10 +22,10 @@ import pyarrow.parquet as pq
 import pytest
 
 import batchfiles
-from batchfiles.cli import table_order
+from batchfiles.cli import table_command
 from batchfiles.cli.main import exit_code
-from batchfiles.cli.outcome_table import told
-from batchfiles.cli.terminal import width_of
+from batchfiles.cli.stats_tables import told
+from batchfiles.cli.text import width_of
 from batchfiles.outcome import OUTCOMES
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
@@ -344,7 +344,7 @@ def test_a_folder_with_files_of_others_is_kept_even_by_force(
     parts = tmp_path / "df"
     assert ask(CHAT, "-o", parts)[0] == 0
     (parts / name).write_text("precious")
-    monkeypatch.setattr(table_order.TableOrder, "write", None)
+    monkeypatch.setattr(table_command.TableOrder, "write", None)
     code, out, err = ask(CHAT, "-o", parts, "--force", width=300)
     assert (code, out) == (3, "")
     assert (
@@ -575,7 +575,7 @@ def test_a_file_name_can_not_play_with_the_terminal(ask: Callable[..., Outcome],
 )
 def test_a_share_is_0_or_100_only_of_none_and_all(count: int, total: int, words: str) -> None:
     """One failure in 50,000 must not read as 100 % success."""
-    from batchfiles.cli.outcome_table import share
+    from batchfiles.cli.stats_tables import share
 
     assert share(count, total) == words
 
@@ -606,7 +606,7 @@ def test_the_progress_bar_reaches_the_end(
 ) -> None:
     """All bytes of all files; programs see none of it."""
     Bar.made = []
-    monkeypatch.setattr(table_order, "Progress", Bar)
+    monkeypatch.setattr(table_command, "Progress", Bar)
     ask(CHAT, "-o", tmp_path / "t.csv", *(["--json"] if as_json else []))
     (bar,) = Bar.made
     total = sum(path.stat().st_size for path in CHAT.iterdir())

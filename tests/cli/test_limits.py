@@ -6,8 +6,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from batchfiles.cli.limits import limits
-from batchfiles.cli.limits_options import limits_options
+from batchfiles.cli.limits import limits, limits_options
 from batchfiles.limits import OPENAI, PROFILES, TOGETHER
 
 

@@ -7,7 +7,7 @@ import logging
 
 import pytest
 
-from batchfiles.cli.live_line import LiveLine, say, speaking
+from batchfiles.cli.progress import LiveLine, say, speaking
 
 ERASE = "\r\x1b[K"
 

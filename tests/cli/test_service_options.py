@@ -14,8 +14,7 @@ import click
 import pytest
 
 from batchfiles.api.config import AzureConfig
-from batchfiles.cli.key_command import CommandKey
-from batchfiles.cli.service_options import Service
+from batchfiles.cli.service_options import CommandKey, Service
 
 from .conftest import KEY, Outcome
 

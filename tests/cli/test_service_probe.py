@@ -6,8 +6,8 @@ import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from batchfiles.api.batches import live_request
 from batchfiles.api.config import AzureConfig, Config
-from batchfiles.api.live import live_request
 
 from .conftest import Outcome, request
 

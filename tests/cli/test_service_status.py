@@ -253,7 +253,7 @@ def test_cancel_cancels_what_can_be_cancelled(server: Server, ask: Ask, submitte
 def test_on_a_terminal_one_line_is_drawn_anew() -> None:
     """What has ended stays as a line of its own; the rest is summed up."""
     from batchfiles.api.batch import Batch, BatchRequestCounts
-    from batchfiles.cli.waiting import News
+    from batchfiles.cli.status import News
 
     class Terminal(io.StringIO):
         def isatty(self) -> bool:

@@ -192,7 +192,7 @@ def test_a_part_whose_batch_was_cancelled_is_sent_again(server: Server, ask: Ask
 
 def test_two_do_not_send_the_same_campaign_at_once(server: Server, ask: Ask, objects: Objects, campaign: str) -> None:
     """The second one, or a `run`, is told who is at work there."""
-    from batchfiles.campaign_run.lock import locked
+    from batchfiles.runner.journal import locked
 
     with locked(Path(campaign)):
         code, out, err = ask("submit", campaign)

@@ -15,11 +15,11 @@ import pytest
 
 from batchfiles.cli.layout import lay_out
 from batchfiles.cli.main import exit_code
-from batchfiles.cli.terminal import width_of
+from batchfiles.cli.text import width_of
 from batchfiles.errors import FileError
-from batchfiles.streams.sources import Source
+from batchfiles.io.sources import Source
+from batchfiles.table.open import open_table
 from batchfiles.table.schema import schema
-from batchfiles.table.writing import open_table
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
 

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from batchfiles.cli.times import age, local_time
+from batchfiles.cli.text import age, local_time
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from batchfiles.cli.validate import size, total_of, validate
+from batchfiles.cli.text import size
+from batchfiles.cli.validate import total_of, validate
+from batchfiles.io.sources import expand
 from batchfiles.jobs import validate as validate_module
-from batchfiles.streams.sources import expand
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
 GOOD = FIXTURES / "chat_completions" / "requests.jsonl"

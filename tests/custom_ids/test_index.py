@@ -13,11 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchfiles.custom_ids.index import Entries, Index, IndexBuilder, Place, digest, digest_of_bytes
-from batchfiles.custom_ids.marks import KINDS, Marks
 from batchfiles.errors import FileError
+from batchfiles.ids.index import KINDS, Entries, Index, IndexBuilder, LineRef, Marks, digest, digest_of_bytes
 
-Line = tuple[str, Place]
+Line = tuple[str, LineRef]
 
 
 def four_bits(custom_id: str) -> int:
@@ -32,7 +31,7 @@ def low_bits(custom_id: str) -> int:
 
 def lines_of(custom_ids: list[str]) -> list[Line]:
     """Let ids stand one behind the other in three files."""
-    return [(custom_id, Place(at * 3 // len(custom_ids), at * 10, 9, at + 1)) for at, custom_id in enumerate(custom_ids)]
+    return [(custom_id, LineRef(at * 3 // len(custom_ids), at * 10, 9, at + 1)) for at, custom_id in enumerate(custom_ids)]
 
 
 def entries_of(lines: list[Line], hashed: Callable[[str], int]) -> Entries:
@@ -114,14 +113,14 @@ def test_a_line_costs_24_bytes(tmp_path: Path) -> None:
 
 def test_places_may_be_far_apart(tmp_path: Path) -> None:
     """File numbers up to 65,535, offsets up to 256 TiB, and lines as long as the cap can be."""
-    far = Place(65_535, 2**48 - 1, 2**32 - 1, 2**32 - 1)
-    with index_of(tmp_path / "index", [("a", far), ("b", Place(0, 0, 0, 1))], digest, in_memory=0) as index:
+    far = LineRef(65_535, 2**48 - 1, 2**32 - 1, 2**32 - 1)
+    with index_of(tmp_path / "index", [("a", far), ("b", LineRef(0, 0, 0, 1))], digest, in_memory=0) as index:
         assert [index.place(entry) for entry in index.run(digest("a"))] == [far]
 
 
 def test_line_numbers_are_shifted_by_what_stood_before_the_range() -> None:
     """A range counts from 1; whoever puts the ranges together knows how many lines came before."""
-    packed = entries_of([("a", Place(0, 0, 5, 1)), ("b", Place(0, 6, 5, 2))], digest).to_bytes()
+    packed = entries_of([("a", LineRef(0, 0, 5, 1)), ("b", LineRef(0, 6, 5, 2))], digest).to_bytes()
     assert list(Entries.from_bytes(packed, 100).line_numbers) == [101, 102]
     assert Entries.from_bytes(packed).to_bytes() == packed
 
@@ -134,7 +133,7 @@ def test_a_digest_is_that_of_the_decoded_id() -> None:
 
 def test_nobody_can_make_ids_that_collide() -> None:
     """The hash has a key of its own in every process that was given none."""
-    command = [sys.executable, "-c", "from batchfiles.custom_ids.index import digest; print(digest('a'))"]
+    command = [sys.executable, "-c", "from batchfiles.ids.index import digest; print(digest('a'))"]
     plain = {name: value for name, value in os.environ.items() if name != "PYTHONHASHSEED"}
     assert len({subprocess.run(command, capture_output=True, check=True, env=plain).stdout for _ in range(2)}) == 2
 

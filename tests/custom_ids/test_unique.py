@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchfiles.custom_ids import unique
-from batchfiles.custom_ids.unique import UniqueIds
 from batchfiles.errors import FileError
+from batchfiles.ids import unique
+from batchfiles.ids.unique import UniqueIds
 
 
 def four_bits(custom_id):
@@ -168,7 +168,7 @@ def test_memory_is_bounded_by_the_buffer_not_by_the_ids():
 def test_python_seeds_do_not_matter():
     """Python's own hash differs between processes; the answer does not."""
     code = (
-        "from batchfiles.custom_ids.unique import UniqueIds\n"
+        "from batchfiles.ids.unique import UniqueIds\n"
         "ids = UniqueIds(0)\n"
         "for place, name in enumerate(['a', 'b', 'a', 'c', 'b']): ids.add(name, place)\n"
         "print(sorted(ids.duplicates()))"

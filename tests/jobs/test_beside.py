@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from batchfiles import join, prepare, schema
 from batchfiles.errors import DuplicateCustomId, InvalidLine, Mismatch
-from batchfiles.jobs import beside as module
+from batchfiles.jobs.join import user_columns as module
 
 CHAT = Path(__file__).parents[2] / "fixtures" / "chat_completions"
 EMBEDDINGS = Path(__file__).parents[2] / "fixtures" / "embeddings"

@@ -7,10 +7,10 @@ import typing
 import pytest
 
 from batchfiles.jobs.validate import validate
-from batchfiles.key_rules import Fault
 from batchfiles.limits import AZURE, GROQ, MISTRAL, NONE, OPENAI, TOGETHER, VLLM
-from batchfiles.rules import chat, endpoints, others, responses
-from batchfiles.rules.endpoints import RULES, TABLES, Rule
+from batchfiles.rules import bodies, chat, others, responses
+from batchfiles.rules.bodies import RULES, TABLES, Rule
+from batchfiles.rules.keys import Fault
 
 HI = [{"role": "user", "content": "Hi"}]
 CHAT, RESPONSES, EMBEDDINGS = "/v1/chat/completions", "/v1/responses", "/v1/embeddings"
@@ -447,7 +447,7 @@ def sdk_parameters(module, name):
 )
 def test_the_tables_hold_the_parameters_of_the_sdk(endpoint, module, name):
     """A parameter that the SDK has is never reported as unknown."""
-    known = {*TABLES[endpoint].parameters, "model", endpoints.content_of(f"/v1/{endpoint}").key}
+    known = {*TABLES[endpoint].parameters, "model", bodies.content_of(f"/v1/{endpoint}").key}
     assert sdk_parameters(module, name) <= known
 
 

@@ -20,9 +20,9 @@ import pytest
 
 import batchfiles
 from batchfiles import BatchFilesError, DuplicateCustomId, FileError, InvalidLine, WorkerFailed
-from batchfiles.custom_ids.index import digest
-from batchfiles.jobs import processes
-from batchfiles.jobs.crew import Crew, Job, Product, Spec, cores
+from batchfiles.ids.index import digest
+from batchfiles.workers import pool
+from batchfiles.workers.pool import Crew, Job, Product, Spec, cores
 from tests.jobs.wire import put, request, success
 
 SCHEMA = pa.schema([("number", pa.int64())])
@@ -196,7 +196,7 @@ def test_no_worker_runs_far_ahead(tmp_path: Path) -> None:
         next(found)
         until(lambda: len(list(tmp_path.iterdir())) >= 4)
         time.sleep(0.2)
-        assert len(list(tmp_path.iterdir())) <= 2 * processes.AHEAD + 1
+        assert len(list(tmp_path.iterdir())) <= 2 * pool.AHEAD + 1
         assert len(list(found)) == 29
     assert len(list(tmp_path.iterdir())) == 30
 
@@ -278,7 +278,7 @@ def test_without_processes_one_does_it_all(monkeypatch: pytest.MonkeyPatch, tmp_
         return made[-1]
 
     inputs, results = put(tmp_path / "in.jsonl", request("a")), put(tmp_path / "out.jsonl", success("a"))
-    monkeypatch.setattr(processes.subprocess, "Popen", scarce)
+    monkeypatch.setattr(pool.subprocess, "Popen", scarce)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         job = batchfiles.join(inputs, results, workers=3)
@@ -297,7 +297,7 @@ def test_what_others_have_indexed_is_of_no_use_to_one_alone(monkeypatch: pytest.
         raise BlockingIOError(11, "Resource temporarily unavailable")
 
     with monkeypatch.context() as patched:
-        patched.setattr(processes.subprocess, "Popen", refuse)
+        patched.setattr(pool.subprocess, "Popen", refuse)
         assert [row["outcome"] for row in job] == ["succeeded"]
     assert [row["outcome"] for row in job] == ["succeeded"]
 
@@ -466,7 +466,7 @@ def test_workers_go_when_their_leader_is_killed(tmp_path: Path) -> None:
     """Their orders end, and so do they."""
     script = (
         "import time\n"
-        "from batchfiles.jobs.crew import Crew\n"
+        "from batchfiles.workers.pool import Crew\n"
         "with Crew(2) as crew:\n"
         "    print(*[worker._process.pid for worker in crew._workers._workers], flush=True)\n"
         "    time.sleep(60)\n"

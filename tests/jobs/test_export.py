@@ -10,13 +10,13 @@ import pytest
 
 import batchfiles
 from batchfiles import FileError, Mismatch
-from batchfiles.jobs import survey
+from batchfiles.jobs.join import scan
 from tests.jobs.wire import completion, expired, failure, put, request, result, success
 
 SHAPES = Path(__file__).parents[2] / "fixtures" / "shapes"
 ROWS = dict(re.findall(r"^\| `(\w+)\.jsonl` \|.*\| ([\w, -]+) \|$", (SHAPES / "README.md").read_text("utf-8"), re.MULTILINE))
 RESULT_SHAPES = [SHAPES / f"{name}.jsonl" for name in ROWS if not name.startswith("input_")]
-TASKS = survey.tasks
+TASKS = scan.tasks
 
 
 def test_each_result_is_a_row_in_the_order_of_the_files(tmp_path: Path) -> None:
@@ -57,7 +57,7 @@ def test_every_line_of_a_shape_has_the_outcome_of_its_row(path: Path) -> None:
 @pytest.mark.parametrize("workers", [1, 2])
 def test_all_shapes_at_once_lose_no_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workers: int) -> None:
     """In ranges of a few lines, by one process or by two, as rows and as parts."""
-    monkeypatch.setattr(survey, "tasks", lambda sizes, *_: TASKS(sizes, 700))
+    monkeypatch.setattr(scan, "tasks", lambda sizes, *_: TASKS(sizes, 700))
     job = batchfiles.export(*RESULT_SHAPES, table="requests", workers=workers)
     rows = list(job)
     places = [
@@ -172,7 +172,7 @@ def test_findings_have_the_line_numbers_of_the_whole_file(tmp_path: Path, monkey
     numbers = [finding.line_number for finding in whole.report.findings]
     assert sorted(numbers) == sorted([1, 4, 6, 8, 10] * 2 + [10])
     for size in (1, 30, 300, 1000):
-        monkeypatch.setattr(survey, "tasks", lambda sizes, *_, size=size: TASKS(sizes, size))
+        monkeypatch.setattr(scan, "tasks", lambda sizes, *_, size=size: TASKS(sizes, size))
         job = batchfiles.export(*files, cap=800, workers=workers)
         assert list(job) == rows
         assert job.report.findings == whole.report.findings
@@ -181,7 +181,7 @@ def test_findings_have_the_line_numbers_of_the_whole_file(tmp_path: Path, monkey
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_vector_of_another_length_is_named_by_its_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workers: int) -> None:
     """Also where its range does not begin the file."""
-    monkeypatch.setattr(survey, "tasks", lambda sizes, *_: TASKS(sizes, 300))
+    monkeypatch.setattr(scan, "tasks", lambda sizes, *_: TASKS(sizes, 300))
     vector = (
         b'{"custom_id": "%d", "response": {"status_code": 200, "request_id": "r", "body": {"object": "list", "data": ['
         b'{"object": "embedding", "index": 0, "embedding": [%s]}], "model": "m"}}, "error": null}'

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from batchfiles.errors import FileError, Mismatch
-from batchfiles.jobs.families import classify, classify_lines, describe, family_of
-from batchfiles.streams.sources import Source
+from batchfiles.inputs.kinds import classify, classify_lines, describe, family_of
+from batchfiles.io.sources import Source
 
 REQUEST = b'{"custom_id": "a", "method": "POST", "url": "/v1/chat/completions", "body": {"model": "m"}}'
 RESULT = b'{"id": "batch_req_1", "custom_id": "a", "response": {"status_code": 200, "body": {}}, "error": null}'

@@ -6,12 +6,12 @@ import json
 import pytest
 
 from batchfiles.errors import Mismatch
-from batchfiles.jobs.export import export
-from batchfiles.jobs.file_mistakes import HEAD, file_mistake
-from batchfiles.jobs.join import join
+from batchfiles.inputs.file_mistakes import HEAD, file_mistake
+from batchfiles.jobs.join.export import export
+from batchfiles.jobs.join.join import join
 from batchfiles.jobs.merge import merge
-from batchfiles.jobs.retry import retry
-from batchfiles.jobs.stats import stats
+from batchfiles.jobs.retry.retry import retry
+from batchfiles.jobs.stats.stats import stats
 from batchfiles.jobs.validate import validate
 
 CHAT = "/v1/chat/completions"

@@ -356,7 +356,7 @@ def test_a_line_above_the_cap_whose_id_is_far_away_belongs_to_nobody(tmp_path: P
 
 def test_a_file_of_one_line_above_the_cap_is_known_by_its_beginning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its kind was unknown, and the file counted as empty."""
-    from batchfiles.streams import lines
+    from batchfiles.io import lines
 
     put(tmp_path / "requests.jsonl", request("a"))
     put(tmp_path / "out.jsonl", success("a", "x" * 5000))

@@ -21,21 +21,21 @@ import pytest
 
 import batchfiles
 from batchfiles import DuplicateCustomId, FileError, Mismatch
-from batchfiles.jobs import accounts, survey
-from batchfiles.jobs.join import Join
+from batchfiles.jobs.join import accounting, scan
+from batchfiles.jobs.join.join import Join
 from tests.jobs.oracle import raw_value, response_body_of
 from tests.jobs.wire import completion, expired, failure, put, request, result, success
 
 SHAPES = Path(__file__).parents[2] / "fixtures" / "shapes"
 ROWS = dict(re.findall(r"^\| `(\w+)\.jsonl` \|.*\| ([\w, -]+) \|$", (SHAPES / "README.md").read_text("utf-8"), re.MULTILINE))
 RESULT_SHAPES = [SHAPES / f"{name}.jsonl" for name in ROWS if not name.startswith("input_")]
-TASKS = survey.tasks
+TASKS = scan.tasks
 
 
 @pytest.fixture
 def small_ranges(monkeypatch: pytest.MonkeyPatch) -> None:
     """Cut files into ranges of a few lines, as large files are."""
-    monkeypatch.setattr(survey, "tasks", lambda sizes, *_: TASKS(sizes, 2_000))
+    monkeypatch.setattr(scan, "tasks", lambda sizes, *_: TASKS(sizes, 2_000))
 
 
 def outcomes(job: Join) -> dict[str | None, str]:
@@ -738,13 +738,13 @@ def test_a_file_that_changes_while_its_ids_are_compared_is_said_to_have_changed(
 ) -> None:
     """The index of the requests is closed without a word of its own, though its passage is given up in the middle."""
     inputs = put(tmp_path / "in.jsonl", request("a"), request("a"), request("b"), request("b"))
-    real = accounts.fetch
+    real = accounting.fetch
 
     def cut(descriptor: int, place: Any, name: str) -> bytes:
         os.truncate(inputs, 10)
         return real(descriptor, place, name)
 
-    monkeypatch.setattr(accounts, "fetch", cut)
+    monkeypatch.setattr(accounting, "fetch", cut)
     with pytest.raises(FileError, match=r"in\.jsonl: the file changed while"):
         list(batchfiles.join(put(tmp_path / "out.jsonl", success("a")), inputs))
 

@@ -24,11 +24,11 @@ import pyarrow.parquet as pq
 import pytest
 
 import batchfiles
-from batchfiles.jobs import row_job, survey
-from batchfiles.jobs.crew import Crew
-from batchfiles.jobs.join import Join
-from batchfiles.jobs.table_job import PART_BYTES, TableJob
+from batchfiles.jobs.join import rows, scan
+from batchfiles.jobs.join.join import Join
+from batchfiles.jobs.join.lazy_table import PART_BYTES, TableJob
 from batchfiles.outcome import OUTCOMES
+from batchfiles.workers.pool import Crew
 from tests.jobs.oracle import BOM, COLUMNS, Expected, expected
 
 FIRST_SEED = int(os.environ.get("ORACLE_SEED", "0"))
@@ -365,17 +365,17 @@ def check(
     temporary.mkdir(exist_ok=True)
     with files_of(case, folder) as (named, forced, wanted), monkeypatch.context() as patched:
         patched.setattr(os, "fsync", lambda _: None)  # a disk's own pace is not what is asked about here
-        patched.setattr(survey, "tasks", lambda sizes, size=0: TASKS(sizes, max(case.range_size, 700 * (size == PART_BYTES))))
+        patched.setattr(scan, "tasks", lambda sizes, size=0: TASKS(sizes, max(case.range_size, 700 * (size == PART_BYTES))))
         if not case.forced and not any(says_something(file) for file in case.inputs):
             with pytest.raises(batchfiles.Mismatch) if any(map(says_something, case.results)) else nullcontext():
                 batchfiles.join(*named)
             return
         if wanted.refusal == "not one result" and not knows_strangers:
             return
-        patched.setattr(row_job, "ROWS", case.rows)
-        patched.setattr(row_job.RowJob, "_block_size", case.block_size)
+        patched.setattr(rows, "ROWS", case.rows)
+        patched.setattr(rows.RowJob, "_block_size", case.block_size)
         if case.announced:
-            patched.setattr("batchfiles.jobs.join.cached_bytes", lambda: 0)
+            patched.setattr("batchfiles.jobs.join.join.cached_bytes", lambda: 0)
         job = batchfiles.join(*named, inputs=forced, table="requests", bodies="all", cap=CAP, workers=workers, temp_dir=temporary)
         for way in maker.random.choices(ways, k=2):
             with named_in_failures(seed, way):
@@ -390,7 +390,7 @@ def check(
         assert not any(temporary.iterdir())
 
 
-TASKS = survey.tasks
+TASKS = scan.tasks
 
 
 @contextmanager
@@ -436,7 +436,7 @@ def test_a_bad_hash_makes_no_difference(tmp_path: Path, monkeypatch: pytest.Monk
         if hasattr(module, "digest_of_bytes"):
             monkeypatch.setattr(module, "digest_of_bytes", four_bits)
             monkeypatch.setattr(module, "digests_of_bytes", lambda custom_ids: list(map(four_bits, custom_ids)))
-    assert survey in quick
+    assert scan in quick
     for seed in range(FIRST_SEED, FIRST_SEED + 60):
         check(seed, tmp_path, monkeypatch, ways=WAYS, knows_strangers=False)
 

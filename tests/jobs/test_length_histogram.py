@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchfiles.jobs.length_histogram import LengthHistogram, Lengths
+from batchfiles.jobs.stats.report import LengthHistogram, Lengths
 
 
 def histogram(lengths: list[int]) -> LengthHistogram:

@@ -11,10 +11,10 @@ import pytest
 
 import batchfiles
 from batchfiles import Mismatch, stats
-from batchfiles.jobs.families import classify
+from batchfiles.inputs.kinds import classify
+from batchfiles.io.lines import blocks
+from batchfiles.io.sources import Source
 from batchfiles.limits import LINE_CAP
-from batchfiles.streams.lines import blocks
-from batchfiles.streams.sources import Source
 from batchfiles.table.preview import first_rows
 from tests.jobs.wire import failure, put, request, success
 

@@ -10,7 +10,7 @@ import sys
 import pyarrow.parquet as pq
 import pytest
 
-from batchfiles.jobs.local_file import LocalFile, OpenFiles, most_open
+from batchfiles.inputs.local import LocalFile, OpenFiles, most_open
 
 FILES = int(os.environ.get("BATCHFILES_TEST_FILES", "150"))
 """Result files, more than a process may open here; 2000 is the whole test."""
@@ -115,7 +115,7 @@ def test_files_are_closed_in_the_order_in_which_they_were_opened(tmp_path, monke
         path = tmp_path / str(number)
         path.write_text(f"file {number}")
         files.append(LocalFile.of(path.name, path, path))
-    monkeypatch.setattr("batchfiles.jobs.local_file.most_open", lambda: 2)
+    monkeypatch.setattr("batchfiles.inputs.local.most_open", lambda: 2)
     with OpenFiles(files) as opened:
         for number in (0, 1, 2, 0, 4, 3, 1):
             assert os.pread(opened[number], 100, 0) == f"file {number}".encode()

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 import batchfiles
 from batchfiles import DuplicateCustomId, FileError, LineTooLong, Mismatch, OutputExists
-from batchfiles.jobs.line_ids import ids_of
+from batchfiles.result_lines import ids_of
 from tests.jobs.odd_lines import ODD
 from tests.jobs.wire import put, request, success
 

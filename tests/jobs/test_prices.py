@@ -13,9 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchfiles import FileError, MissingDependency
-from batchfiles.jobs.genai import GenaiPrices
-from batchfiles.jobs.price_file import price_of, read_prices, to_toml
-from batchfiles.jobs.prices import Price, Prices, Tier, alias_of, prices_of, total
+from batchfiles.jobs.stats.price_file import GenaiPrices, price_of, read_prices, to_toml
+from batchfiles.jobs.stats.prices import Price, Prices, Tier, alias_of, prices_of, total
 
 AMOUNTS = st.decimals(0, 1000, places=6)
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20)

@@ -9,7 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from batchfiles.errors import InvalidLine
-from batchfiles.jobs.request_lines import RequestLines
+from batchfiles.jobs.join.rows import RequestLines
 from tests.jobs.oracle import decode, raw_value
 
 BODIES = st.sampled_from(

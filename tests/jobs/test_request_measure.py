@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchfiles.jobs.request_measure import Measure, measure
-from batchfiles.jobs.token_counts import estimated_tokens
+from batchfiles.jobs.tokens import Measure, estimated_tokens, measure
 
 JSON = st.recursive(st.none() | st.booleans() | st.integers() | st.text(), lambda inner: st.lists(inner) | st.dictionaries(
     st.sampled_from(["messages", "content", "input", "text", "n", "max_tokens"]) | st.text(), inner))  # fmt: skip

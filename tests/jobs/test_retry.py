@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 import batchfiles
 from batchfiles.errors import DuplicateCustomId, FileError, InvalidLine, Mismatch, OutputExists
-from batchfiles.jobs import retry_listed
+from batchfiles.jobs.retry import retry
 from batchfiles.outcome import SUCCEEDED
 from tests.jobs.wire import completion, expired, failure, put, request, result, success
 
@@ -175,7 +175,7 @@ def test_the_short_way_and_the_long_way_write_and_say_the_same(
 ) -> None:
     """A list of ids is taken in one pass where nothing is out of the ordinary; where something is, nobody may notice."""
     said = []
-    for most in (retry_listed.LISTED_IN_MEMORY, -1):
+    for most in (retry.LISTED_IN_MEMORY, -1):
         folder = tmp_path_factory.mktemp("retry")
         inputs = [folder / f"part-{number}.jsonl" for number in range(len(files))]
         for path, lines in zip(inputs, files, strict=True):
@@ -183,7 +183,7 @@ def test_the_short_way_and_the_long_way_write_and_say_the_same(
         (folder / "ids").write_text("\n".join(ids))
         output = folder if by_part else folder / "retry.jsonl"
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(retry_listed, "LISTED_IN_MEMORY", most)
+            patch.setattr(retry, "LISTED_IN_MEMORY", most)
             try:
                 found: Any = batchfiles.retry(inputs=inputs, output=output, ids=folder / "ids", **options).to_dict()
             except batchfiles.BatchFilesError as error:

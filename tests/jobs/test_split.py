@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 import batchfiles
 from batchfiles import DataError, FileError, InvalidLine, Limits, LineTooLong, Mismatch, OutputExists
 from batchfiles.campaign.manifest import MANIFEST, read_manifest, write_manifest
-from batchfiles.jobs.parts import MOST_OPEN
-from batchfiles.jobs.token_counts import estimated_tokens
+from batchfiles.jobs.split_parts import MOST_OPEN
+from batchfiles.jobs.tokens import estimated_tokens
 from tests.jobs.odd_lines import ODD
 from tests.jobs.wire import put, request, success
 
@@ -371,7 +371,7 @@ def test_an_option_without_sense_is_refused(tmp_path: Path, folder: Path, option
 
 def test_names_get_more_digits_where_there_are_more_parts(tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """So that the order of the names is that of the parts."""
-    monkeypatch.setattr("batchfiles.jobs.parts.DIGITS", 1)
+    monkeypatch.setattr("batchfiles.jobs.split_parts.DIGITS", 1)
     source = put(tmp_path / "in.jsonl", *[request(f"r{number:02d}") for number in range(12)])
     report = batchfiles.split(source, folder=folder, max_requests=1)
     names = [part.file for part in report.parts]

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 import batchfiles
 from batchfiles import Mismatch, Price, Prices, TruncatedFile, stats
-from batchfiles.jobs.prices import Tier
+from batchfiles.jobs.stats.prices import Tier
 from tests.jobs.wire import completion, expired, failure, put, request, result, success
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from batchfiles.jobs.strict_schemas import faults_of_schema, strict_schemas
+from batchfiles.rules.strict_schemas import faults_of_schema, strict_schemas
 
 OPEN = "'additionalProperties' is required to be supplied and to be false."
 REQUIRED = "'required' is required to be supplied and to be an array including every key in properties."

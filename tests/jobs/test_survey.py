@@ -8,12 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from batchfiles.custom_ids.index import digest
-from batchfiles.jobs import survey
-from batchfiles.jobs.crew import Crew
-from batchfiles.jobs.local_file import LocalFile
-from batchfiles.jobs.stray import UNTIL_NEWLINE, Stray
-from batchfiles.jobs.survey import Survey, survey_results, tasks, with_line_numbers
+from batchfiles.ids.index import digest
+from batchfiles.inputs.local import LocalFile
+from batchfiles.jobs.join import scan
+from batchfiles.jobs.join.scan import UNTIL_NEWLINE, Stray, Survey, survey_results, tasks, with_line_numbers
+from batchfiles.workers.pool import Crew
 from tests.jobs.wire import failure, put, success
 
 
@@ -62,7 +61,7 @@ def test_lines_are_noted_once_whatever_the_ranges(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int, careful: bool
 ) -> None:
     """With their numbers, offsets and lengths; blank lines are counted, and a line above the cap has the id of its beginning."""
-    monkeypatch.setattr(survey, "tasks", lambda sizes, *_: tasks(sizes, size))
+    monkeypatch.setattr(scan, "tasks", lambda sizes, *_: tasks(sizes, size))
     lines = [success("a"), b"", failure("b"), success("x", "y" * 3_000), b"\r", success(None), b"{broken", success("a", "é")]
     path = put(tmp_path / "out.jsonl", *lines)
     found = surveyed(path, tmp_path, careful=careful, cap=1_000)
@@ -124,14 +123,14 @@ def test_what_a_quick_survey_takes_for_an_id_is_found_out(tmp_path: Path, line: 
     """Once the line is decoded, it shows that it stands under another id than its own."""
     found = surveyed(put(tmp_path / "out.jsonl", line), tmp_path, careful=False)
     assert noted(found, "z") == [1]
-    assert survey.is_misindexed(line, "a")
+    assert scan.is_misindexed(line, "a")
 
 
 @pytest.mark.parametrize("line", ORDINARY + ODD)
 def test_an_ordinary_line_is_not_taken_for_misindexed(line: bytes) -> None:
     """Nor is one that can't be read."""
-    assert not survey.is_misindexed(line, "a")
-    assert not survey.is_misindexed(line, None)
+    assert not scan.is_misindexed(line, "a")
+    assert not scan.is_misindexed(line, None)
 
 
 @pytest.mark.parametrize(
@@ -153,7 +152,7 @@ def test_an_ordinary_line_is_not_taken_for_misindexed(line: bytes) -> None:
 )
 def test_the_id_of_a_broken_line_is_what_stands_before_the_damage(line: bytes, custom_id: str | None) -> None:
     """As the first key, or the second behind `id`; what might be guessed from the rest is not."""
-    assert survey.id_of_malformed(line) == custom_id
+    assert scan.id_of_malformed(line) == custom_id
 
 
 def test_quick_and_careful_surveys_agree_on_ordinary_files(tmp_path: Path) -> None:
@@ -181,7 +180,7 @@ def test_stray_lines_travel_as_bytes() -> None:
 
 def test_entries_of_ranges_are_put_together_with_their_line_numbers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each file counts from 1, however many ranges it has."""
-    monkeypatch.setattr(survey, "tasks", lambda sizes, *_: tasks(sizes, 200))
+    monkeypatch.setattr(scan, "tasks", lambda sizes, *_: tasks(sizes, 200))
     paths = [put(tmp_path / f"{name}.jsonl", *[success(f"{name}{number}") for number in range(20)]) for name in "ab"]
     found = survey_results(
         Crew(), [local(path) for path in paths], tmp_path / "index", cap=10**6, careful=False, progress=lambda _: None

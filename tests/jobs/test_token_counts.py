@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from batchfiles import MissingDependency
-from batchfiles.jobs.token_counts import token_counter
+from batchfiles.jobs.tokens import token_counter
 
 
 def test_without_tiktoken_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

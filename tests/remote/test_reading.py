@@ -11,8 +11,8 @@ import pytest
 
 import batchfiles
 from batchfiles import FileError, TruncatedFile
-from batchfiles.streams import read_ahead
-from batchfiles.streams.sources import expand
+from batchfiles.io.remote import transfer
+from batchfiles.io.sources import expand
 from tests.remote.bucket import Bucket
 from tests.remote.wire import Wire
 
@@ -90,7 +90,7 @@ def test_lines_come_as_from_a_local_file(bucket: Bucket, pack: object) -> None:
 
 def test_a_file_of_several_requests_comes_whole(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
     """The requests follow each other without a gap, wherever lines end."""
-    monkeypatch.setattr(read_ahead, "REQUEST", 1000)
+    monkeypatch.setattr(transfer, "REQUEST", 1000)
     data = b"".join(LINE % number for number in range(1000))
     url = bucket.put("in.jsonl", data)
     assert b"".join(line.data + b"\n" for line in batchfiles.read_lines(url)) == data
@@ -100,7 +100,7 @@ def test_a_file_of_several_requests_comes_whole(bucket: Bucket, monkeypatch: pyt
 
 def test_a_file_that_changes_between_requests_is_an_error(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
     """Half of one version and half of another make no file."""
-    monkeypatch.setattr(read_ahead, "REQUEST", 100_000)
+    monkeypatch.setattr(transfer, "REQUEST", 100_000)
     url = bucket.put("in.jsonl", LINE % 1 * 5000)
     lines = iter(batchfiles.read_lines(url))
     next(lines)
@@ -119,7 +119,7 @@ def test_a_damaged_file_is_named(bucket: Bucket) -> None:
 
 def test_a_reader_that_stops_early_does_not_fetch_the_rest(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of ten megabytes, the request that was asked for and the one ahead."""
-    monkeypatch.setattr(read_ahead, "REQUEST", 1_000_000)
+    monkeypatch.setattr(transfer, "REQUEST", 1_000_000)
     bucket.put("in.jsonl", LINE % 1 * 100_000)
     with Wire(bucket.server) as wire:
         assert next(batchfiles.read_lines(bucket.url_through(wire.address, "in.jsonl"))).line_number == 1

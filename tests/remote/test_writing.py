@@ -20,10 +20,10 @@ import pytest
 
 import batchfiles
 from batchfiles import BatchRequestInput, FileError, InputWriter, OutputExists, OutputWriter
-from batchfiles.streams import filesystems, upload
-from batchfiles.streams.atomic import atomic_file, atomic_folder
-from batchfiles.streams.remote import located
-from batchfiles.table.writing import open_table
+from batchfiles.io.atomic import atomic_file, atomic_folder
+from batchfiles.io.remote import filesystems, transfer
+from batchfiles.io.remote.path import located
+from batchfiles.table.open import open_table
 from tests.remote.bucket import Bucket
 from tests.remote.wire import Wire
 
@@ -201,8 +201,8 @@ def test_what_a_killed_process_left_of_our_files_is_ours(tmp_path: Path) -> None
 def test_a_folder_s_manifest_comes_last(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where it is, all the others are."""
     copied = []
-    really = upload._upload
-    monkeypatch.setattr(upload, "_upload", lambda file, target: (copied.append(target.name), really(file, target)))
+    really = transfer._upload
+    monkeypatch.setattr(transfer, "_upload", lambda file, target: (copied.append(target.name), really(file, target)))
     with atomic_folder(located(bucket.url("f"))) as folder:
         fill(folder, "manifest.json", "part-1.jsonl", "a.jsonl", "z.jsonl")
     assert copied == ["a.jsonl", "part-1.jsonl", "z.jsonl", "manifest.json"]
@@ -258,7 +258,7 @@ def test_an_exception_in_the_middle_of_the_copy_leaves_no_object(
     bucket: Bucket, temporary: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Somebody interrupts; the stream that is given up is never closed, which would complete the object."""
-    monkeypatch.setattr(upload, "WAITING", 1)
+    monkeypatch.setattr(transfer, "WAITING", 1)
 
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt

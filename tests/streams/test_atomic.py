@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from batchfiles.errors import FileError, OutputExists
-from batchfiles.streams.atomic import UNFINISHED, atomic_file, atomic_folder
+from batchfiles.io.atomic import atomic_file, atomic_folder
+from batchfiles.io.overwrite import UNFINISHED
 from batchfiles.writing import OutputWriter
 
 OLD = b"old\n"
@@ -196,7 +197,7 @@ def test_a_killed_process_leaves_the_old_file_or_the_new_one(tmp_path):
     path = tmp_path / "f.jsonl"
     path.write_bytes(OLD)
     code = (
-        "import sys; from pathlib import Path; from batchfiles.streams.atomic import atomic_file\n"
+        "import sys; from pathlib import Path; from batchfiles.io.atomic import atomic_file\n"
         'new = b\'{"custom_id": "a"}\\n\' * 1000\n'
         "while True:\n"
         "    with atomic_file(Path(sys.argv[1]), force=True) as file:\n"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from batchfiles.streams.behind import Behind, FileBehind, write_all
+from batchfiles.io.threads import Behind, FileBehind, write_all
 
 
 class Full(io.BytesIO):

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from batchfiles.streams import leftovers
-from batchfiles.streams.atomic import atomic_file, atomic_folder
-from batchfiles.streams.leftovers import ASIDE, UNFINISHED, clear_leftovers, unfinished_name
-from batchfiles.streams.spool import Spool
+from batchfiles.io import overwrite
+from batchfiles.io.atomic import atomic_file, atomic_folder
+from batchfiles.io.overwrite import ASIDE, UNFINISHED, clear_leftovers, unfinished_name
+from batchfiles.io.spool import Spool
 
 KILLED = """
 import os, signal, sys
@@ -38,7 +38,7 @@ with atomic_file(folder / "a.jsonl") as file, atomic_folder(folder / "parts") as
 @pytest.fixture(autouse=True)
 def look_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let each job look, also within a minute."""
-    monkeypatch.setattr(leftovers, "AGAIN", 0.0)
+    monkeypatch.setattr(overwrite, "AGAIN", 0.0)
 
 
 @pytest.fixture
@@ -87,10 +87,10 @@ def mark(machine: str, boot: str, process: int, start: int) -> str:
 
 def test_only_what_is_surely_dead_is_removed(tmp_path: Path) -> None:
     """Another machine's, a container's and a live process's files stay, and so do files with other names."""
-    machine, boot = leftovers._machine()
+    machine, boot = overwrite._machine()
     other = "000000" if machine != "000000" else "000001"
-    own = leftovers._start_of(os.getpid()) or 0
-    parent = leftovers._start_of(os.getppid()) or 0
+    own = overwrite._start_of(os.getpid()) or 0
+    parent = overwrite._start_of(os.getppid()) or 0
     gone = 2**22 + 1  # above the largest number of a process
     stay = [
         mark(machine, boot, os.getpid(), own),
@@ -128,8 +128,8 @@ def test_names_fit_into_a_folder(tmp_path: Path) -> None:
 
 def test_one_look_a_minute_is_enough(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The manifest of a campaign is written again and again."""
-    monkeypatch.setattr(leftovers, "AGAIN", 60.0)
-    machine, boot = leftovers._machine()
+    monkeypatch.setattr(overwrite, "AGAIN", 60.0)
+    machine, boot = overwrite._machine()
     clear_leftovers(tmp_path)
     path = tmp_path / f".a.{mark(machine, boot, 2**22 + 1, 1)}{UNFINISHED}"
     path.write_bytes(b"")

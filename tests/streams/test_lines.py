@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchfiles.streams.lines import BOM, HEAD, Block, LineSplitter, Overlong, blocks
+from batchfiles.io.lines import BOM, HEAD, Block, LineSplitter, Overlong, blocks
 
 PIECES = st.sampled_from(
     [b"\n", b"\r\n", b"\r", b"a", b"bc", b"", b"d" * 40, BOM, "\u2028".encode(), "\x85".encode(), b"\v\f\x1c"]

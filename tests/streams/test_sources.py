@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from batchfiles.errors import FileError, TruncatedFile
-from batchfiles.streams.sources import Source, expand, read_blocks
+from batchfiles.io.sources import Source, expand, read_blocks
 
 
 @pytest.fixture

@@ -9,9 +9,9 @@ from types import SimpleNamespace
 import pytest
 
 from batchfiles.errors import FileError, TruncatedFile
-from batchfiles.streams import spool
-from batchfiles.streams.sources import Source
-from batchfiles.streams.spool import Spool
+from batchfiles.io import spool
+from batchfiles.io.sources import Source
+from batchfiles.io.spool import Spool
 
 DATA = b'{"custom_id": "a"}\n' * 1000
 

@@ -10,12 +10,12 @@ import pytest
 
 import batchfiles
 from batchfiles.cli.main import exit_code
-from batchfiles.streams.remote import located
-from batchfiles.streams.small_files import small_file
-from batchfiles.streams.sources import expand
-from batchfiles.streams.urls import local_path_of, parse_url, shown_name, shown_path
-from batchfiles.table.user_table import user_tables
-from batchfiles.table.writing import format_of
+from batchfiles.io.remote.path import located
+from batchfiles.io.sources import expand
+from batchfiles.io.spool import small_file
+from batchfiles.io.urls import local_path_of, parse_url, shown_name, shown_path
+from batchfiles.table.open import format_of
+from batchfiles.table.read import user_tables
 
 URLS = int(os.environ.get("BATCHFILES_TEST_URLS", "1000"))
 """Generated URLs; 10000 is the whole test."""

@@ -9,8 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchfiles.findings import Finding
-from batchfiles.streams.lines import blocks
-from batchfiles.streams.whole_lines import pieces
+from batchfiles.io.lines import blocks, pieces
 
 texts = st.lists(
     st.sampled_from([b"a", b"bb", b"\n", b"\r\n", b"\n\n", b" ", b"\r", b"\x0b", b"\x1c", b"\xc2\x85", b"\xe2\x80\xa8"]),

@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from batchfiles.table.background import written
+from batchfiles.table.writer import written
 
 BATCH = pa.record_batch([pa.array([1])], names=["number"])
 

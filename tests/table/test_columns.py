@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 import batchfiles
 from batchfiles import codec
 from batchfiles.outcome import read
-from batchfiles.table.columns import MISSING, Asked, Found, RequestColumns, malformed_input, record_batch
+from batchfiles.table.rows import MISSING, Asked, Found, RequestColumns, malformed_input, record_batch
 from batchfiles.table.schema import REQUESTS, schema
 from tests.jobs.wire import completion, expired, failure, put, request, result, success
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 import batchfiles
 from batchfiles.cli.main import exit_code
-from batchfiles.table.csv_cells import CSV_NULLS
-from batchfiles.table.user_table import user_tables
+from batchfiles.table.csv import CSV_NULLS
+from batchfiles.table.read import user_tables
 from tests.jobs.wire import put, request, success
 
 OF_R = b'"id","note","budget"\n"a","NA",1\n"b","",NA\n"c",NA,2.5\n'

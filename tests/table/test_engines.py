@@ -170,7 +170,7 @@ def test_arrow_files_and_streams(tmp_path: Path) -> None:
 
 def test_the_page_names_each_column_that_retry_reads() -> None:
     """So that a program may keep these and drop the others."""
-    from batchfiles.jobs.verdicts import COLUMNS
+    from batchfiles.jobs.retry.joined_table import COLUMNS
 
     sentence = re.search(r"It reads the\s+columns(.*?), in any type", PAGE.read_text(), re.DOTALL)
     assert sentence is not None

@@ -6,7 +6,7 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchfiles.table.groups import Groups
+from batchfiles.table.writer import Groups
 
 COLUMNS = pa.schema([("text", pa.string())])
 

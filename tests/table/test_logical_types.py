@@ -23,7 +23,7 @@ from batchfiles.cli.main import exit_code
 from batchfiles.errors import InvalidLine, Mismatch, TruncatedFile
 from batchfiles.table.cells import plain_values
 from batchfiles.table.logical_types import LogicalTypes
-from batchfiles.table.user_table import user_tables
+from batchfiles.table.read import user_tables
 from tests.jobs.wire import put, request, success
 
 ID = "0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0"

@@ -24,12 +24,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from batchfiles.errors import FileError, OutputExists
-from batchfiles.table.arrow import ArrowStream, ArrowTable
 from batchfiles.table.csv import CsvTable
-from batchfiles.table.jsonl import JsonlTable
+from batchfiles.table.open import FORMATS, format_of, open_table
 from batchfiles.table.parquet import ParquetTable
 from batchfiles.table.schema import schema
-from batchfiles.table.writing import FORMATS, format_of, open_table
+from batchfiles.table.writer import ArrowStream, ArrowTable, JsonlTable
 from tests.table.sample_tables import FULL, NORMAL, SAMPLES, batches, table_of
 
 SUFFIXES = ["parquet", "arrow", "arrows", "jsonl", "csv", "jsonl.gz", "jsonl.zst", "csv.gz", "csv.zst"]

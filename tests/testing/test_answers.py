@@ -47,6 +47,11 @@ def test_every_endpoint_is_answered_with_success(url: str) -> None:
         assert usage["total_tokens"] == sum(usage.get(key, 0) for key in TOKENS) > 0
 
 
+def test_a_null_prompt_is_answered() -> None:
+    """The check lets it pass, and the server refused it."""
+    assert answer("/v1/completions", {"model": "m", "prompt": None})[0] == 200
+
+
 def said(url: str, body: dict[str, Any]) -> Answer:
     """Return the answer to a request, as our own reader of bodies reads it."""
     return outcome_of(record(answer(url, body)[1])).answer

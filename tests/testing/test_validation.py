@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from batchfiles.limits import AZURE, NONE, OPENAI, Limits
-from batchfiles.testing.validation import validated
+from batchfiles.testing.parameters import validated
 from tests.testing.conftest import CHAT, chat_line
 
 OTHER_URL = "The URL provided for this request does not match the batch endpoint."

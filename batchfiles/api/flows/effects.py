@@ -3,18 +3,29 @@
 There is no socket, no clock and no file in a flow, so that each can be tested with a list of answers; a driver performs the
 effects and holds no rule. What an effect can't do is thrown into the flow: a `TransportError` by the network, a `FileError` by
 the disk.
+
+One call, tried again where that can't do harm.
+
+A flow on its way through a driver.
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator
+import logging
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, Generic, TypeAlias, TypeVar
 
 from batchfiles.api.batch import Batch
-from batchfiles.api.messages import Request
+from batchfiles.api.config import RetryPolicy, is_passing
+from batchfiles.api.messages import Request, Response
+from batchfiles.api.responses import error_of
+from batchfiles.errors import APIError, FileError, TransportError, UnreadableResponse
 
 __all__ = [
+    "ANSWER_LIMIT",
+    "ERROR_LIMIT",
+    "FAILURES",
     "Chance",
     "Discard",
     "DiskEffect",
@@ -27,6 +38,7 @@ __all__ = [
     "Open",
     "ReadBody",
     "ReadFile",
+    "Running",
     "SaveBody",
     "Saved",
     "Size",
@@ -35,6 +47,9 @@ __all__ = [
     "Token",
     "Truncate",
     "WriteFile",
+    "again_in",
+    "call",
+    "exchange",
 ]
 
 T = TypeVar("T")
@@ -185,3 +200,125 @@ Effect: TypeAlias = "Open | ReadBody | SaveBody | Sleep | Now | Chance | Token |
 
 Flow: TypeAlias = Generator[Effect, Any, T]
 """A flow that returns a `T` in the end."""
+
+ANSWER_LIMIT = 64 * 1024 * 1024
+"""Bytes of an answer that are read; ours. A page of 10,000 files has some 3 MB."""
+
+ERROR_LIMIT = 64 * 1024
+"""Bytes of an error that are read; ours. A gigabyte of error page must not fill the memory."""
+
+
+def exchange(request: Request) -> Flow[Response]:
+    """Send a request once and read its answer.
+
+    Raises:
+        TransportError: There was no whole answer.
+        UnreadableResponse: It is longer than any answer of this API.
+    """
+    head: Response = yield Open(request)
+    limit = ANSWER_LIMIT if head.is_success else ERROR_LIMIT
+    body: bytes = yield ReadBody(limit + 1)
+    if len(body) > limit and head.is_success:
+        raise UnreadableResponse(
+            f"the answer is longer than {limit:,} bytes", status_code=head.status_code, request_id=head.request_id
+        )
+    return Response(head.status_code, head.headers, body[:limit])
+
+
+def call(request: Request, read: Callable[[Response], T], policy: RetryPolicy, *, conflicts: bool = True) -> Flow[T]:
+    """Make a call whose repetition does no harm, and read its answer.
+
+    Args:
+        request: What is sent.
+        read: What makes a value of the answer.
+        policy: How often it is tried.
+        conflicts: Whether a conflict (409) is worth another attempt.
+
+    Raises:
+        APIError: The service said no, to the last attempt.
+        TransportError: There was no answer to the last attempt.
+    """
+    began: float = yield Now()
+    attempt = 0
+    while True:
+        attempt += 1
+        problem: APIError | TransportError
+        headers: dict[str, str] = {}
+        try:
+            response = yield from exchange(request)
+        except TransportError as error:
+            problem = error
+        else:
+            headers = dict(response.headers)
+            if is_passing(response, conflicts=conflicts) and not response.is_success:
+                problem = error_of(response)
+            else:
+                try:
+                    return read(response)
+                except UnreadableResponse as error:  # a proxy's page with a good status, or half an answer
+                    problem = error
+        chance: float = yield Chance()
+        pause = policy.pause(attempt, headers, chance)
+        now: float = yield Now()
+        if pause is None or now - began + pause > policy.max_seconds:
+            raise problem
+        yield again_in(pause, request.name, problem)
+        yield Sleep(pause)
+
+
+def again_in(pause: float, what: str, why: Exception) -> Log:
+    """Say that something went wrong and is tried again: no wait is silent."""
+    return Log(logging.WARNING, f"{what}: {why}; tried again in {pause:.1f} s")
+
+
+FAILURES = (TransportError, FileError)
+"""What is thrown into a flow where an effect can't be done; every other exception ends the driver."""
+
+
+class Running(Generic[T]):
+    """A flow, and what it was told last.
+
+    A driver performs each effect that `asks` returns, says what came of it with `answer` or `fail`, and asks again:
+
+        while (effect := running.asks()) is not None:
+            try:
+                running.answer(perform(effect))
+            except FAILURES as error:
+                running.fail(error)
+        return running.result
+
+    Args:
+        flow: One that was not begun yet, or that sleeps.
+
+    Attributes:
+        result: What the flow has returned; there is none while it still asks.
+    """
+
+    result: T
+
+    def __init__(self, flow: Flow[T]) -> None:
+        self._flow = flow
+        self._answer: Any = None
+        self._problem: TransportError | FileError | None = None
+
+    def asks(self) -> Effect | None:
+        """Let the flow go on to its next effect; None if it has returned.
+
+        Raises:
+            BatchFilesError: What the flow raises.
+        """
+        answer, problem = self._answer, self._problem
+        self._answer = self._problem = None
+        try:
+            return self._flow.send(answer) if problem is None else self._flow.throw(problem)
+        except StopIteration as end:
+            self.result = end.value
+        return None
+
+    def answer(self, answer: object) -> None:
+        """Note what came of the effect."""
+        self._answer = answer
+
+    def fail(self, problem: TransportError | FileError) -> None:
+        """Note why the effect could not be done."""
+        self._problem = problem

@@ -11,16 +11,13 @@ import re
 from dataclasses import dataclass, field, replace
 
 from batchfiles.api import batches, files
-from batchfiles.api.answers import error_of
 from batchfiles.api.batch import Batch
 from batchfiles.api.batch_request import COMPLETION_WINDOW, BatchFileExpirationAfter, BatchRequest, checked_metadata
-from batchfiles.api.config import Config
-from batchfiles.api.file import FileObject
-from batchfiles.api.flows.calling import again_in, call, exchange
-from batchfiles.api.flows.effects import Chance, Flow, Log, Now, Sleep, Token
+from batchfiles.api.config import Config, RetryPolicy, is_passing
+from batchfiles.api.file import FileObject, Listing
+from batchfiles.api.flows.effects import Chance, Flow, Log, Now, Sleep, Token, again_in, call, exchange
 from batchfiles.api.messages import FilePart, Request, Response
-from batchfiles.api.page import Listing
-from batchfiles.api.retry_policy import RetryPolicy, is_passing
+from batchfiles.api.responses import error_of
 from batchfiles.api.status import bare_word
 from batchfiles.errors import AlreadySubmitted, APIError, NotFound, SubmissionUnknown, TransportError
 

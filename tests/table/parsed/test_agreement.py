@@ -10,11 +10,8 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchfiles.table.parsed.arrow_type import arrow_type
-from batchfiles.table.parsed.exact_json import read
-from batchfiles.table.parsed.fit import fit_for
-from batchfiles.table.parsed.json_schema import read_schema
-from batchfiles.table.parsed.misfit import Misfit
+from batchfiles.table.parsed.types import arrow_type, read_schema
+from batchfiles.table.parsed.values import Misfit, fit_for, read
 
 Json = Any
 

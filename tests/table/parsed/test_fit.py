@@ -8,10 +8,8 @@ from typing import Any
 
 import pytest
 
-from batchfiles.table.parsed.exact_json import read
-from batchfiles.table.parsed.fit import fit_for
-from batchfiles.table.parsed.json_schema import read_schema
-from batchfiles.table.parsed.misfit import Misfit
+from batchfiles.table.parsed.types import read_schema
+from batchfiles.table.parsed.values import Misfit, fit_for, read
 
 CLOSED = {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"], "additionalProperties": False}
 

@@ -1,0 +1,328 @@
+"""One call of `join` or `export`: refused if it can't be done, carried out, and told of.
+
+The options that `join` and `export` share.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self, TypedDict, TypeVar
+
+import click
+
+from batchfiles.cli.options import (
+    Condition,
+    counts_option,
+    fail_on_option,
+    failures,
+    line_cap_option,
+    temp_dir_option,
+    with_options,
+    workers_option,
+)
+from batchfiles.cli.outputs import STDOUT, check_targets, place_of, report_json
+from batchfiles.cli.progress import Progress
+from batchfiles.cli.stats_tables import Note, notes_of_table, outcome_table, told
+from batchfiles.cli.text import plural, size
+from batchfiles.io.remote.path import RemotePath, located
+from batchfiles.jobs.join.lazy_table import is_part_name
+from batchfiles.limits import RESULT_LINE_CAP
+
+if TYPE_CHECKING:
+    from batchfiles.io.sources import Source
+    from batchfiles.jobs.join.lazy_table import TableJob, TableKeywords
+    from batchfiles.jobs.join.report import TableReport
+
+__all__ = ["FORMATS", "SharedOptions", "TableOrder", "format_option", "table_options"]
+
+
+FORMATS = ("parquet", "arrow", "arrows", "jsonl", "csv")
+
+format_option = click.option(
+    "--format",
+    "format_name",
+    type=click.Choice(FORMATS),
+    help="The format, where the name doesn't say it, as for standard output.",
+)
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+class SharedOptions(TypedDict):
+    """The options that both commands have."""
+
+    output: str
+    format_name: str | None
+    force: bool
+    csv_safe: bool
+    table: str | None
+    dimensions: int | None
+    bodies: str
+    parsed: bool
+    schema: str | None
+    parse_dates: bool
+    fail_on: tuple[tuple[Condition, ...], ...]
+    report_file: str | None
+    as_json: bool
+    temp_dir: str | None
+    workers: int | None
+    max_line_bytes: int
+
+
+def table_options(counted: Sequence[str]) -> Callable[[Command], Command]:
+    """Give a command the shared options.
+
+    Args:
+        counted: What its `--fail-on` can speak of.
+    """
+    options = (
+        click.option(
+            "-o",
+            "--output",
+            required=True,
+            metavar="FILE",
+            help="Where the table goes: .parquet, .arrow, .arrows, .jsonl or .csv (these two also .gz or .zst); a folder, or a "
+            "name without a suffix, for Parquet parts; - for standard output.",
+        ),
+        format_option,
+        click.option(
+            "--force",
+            is_flag=True,
+            help="Replace files that are there already; a folder only if it holds nothing but Parquet parts.",
+        ),
+        click.option("--csv-safe", is_flag=True, help="Put ' before CSV cells that a spreadsheet would run as formulas."),
+        click.option(
+            "--table",
+            type=click.Choice(["requests", "embeddings"]),
+            help="A row for each request, or for each vector.  [default: what the files ask for]",
+        ),
+        click.option(
+            "--dimensions",
+            type=click.IntRange(min=1),
+            metavar="N",
+            help="The length of every vector: another one is an error, and Arrow gets a fixed-size list.",
+        ),
+        click.option(
+            "--bodies",
+            type=click.Choice(["auto", "all", "none"]),
+            default="auto",
+            show_default=True,
+            help="The response bodies to keep: auto keeps those with something that no column has.",
+        ),
+        click.option(
+            "--parsed",
+            is_flag=True,
+            help="Add the columns parsed, the answer typed by its JSON Schema, and parse_error, why it does not fit.",
+        ),
+        click.option(
+            "--schema",
+            metavar="FILE",
+            help="The JSON Schema for --parsed: a file, or module:Class for a pydantic model.  [default: the first one that "
+            "a request asks for]",
+        ),
+        click.option(
+            "--parse-dates",
+            is_flag=True,
+            help="With --parsed: make dates and times of texts whose format is date or date-time.",
+        ),
+        fail_on_option(counted),
+        click.option("--report", "report_file", metavar="FILE", help="Write the counts, as one JSON object, to a file."),
+        counts_option,
+        temp_dir_option("Where temporary files go: copies of compressed files and of standard input, and an index of the ids."),
+        workers_option,
+        line_cap_option("A longer line counts as one that can't be read.", default=RESULT_LINE_CAP),
+    )
+
+    def decorate(command: Command) -> Command:
+        return with_options(command, options)
+
+    return decorate
+
+
+BINARY = ("parquet", "arrow", "arrows")
+FOLDER = "folder"
+"""The format of Parquet parts, as we call it here."""
+
+WIDEST = 100
+"""Columns of a summary: longer lines are hard to read."""
+
+ReportT = TypeVar("ReportT", bound="TableReport")
+
+
+class TableOrder:
+    """One call of a command: what is to be made, and where it goes. What can't be done is refused here.
+
+    Args:
+        label: The command's name.
+        sources: The files that are read.
+        options: The shared options.
+        rejects: The file for the lines that are not in the table.
+
+    Raises:
+        click.UsageError: The options don't go together.
+        ValueError: The output's name says no format.
+        OutputExists: A file to write is there already.
+        FileError: A file can't be written where it is to go.
+    """
+
+    def __init__(self, label: str, sources: Sequence[Source], options: SharedOptions, *, rejects: str | None = None) -> None:
+        self._started = time.perf_counter()
+        self._options = options
+        self._progress: Progress | None = None
+        self._label = label
+        self._rejects = rejects
+        output = options["output"]
+        self._format = _format(output, options["format_name"])
+        _check_options(options, self._format)
+        for option, name in (("--rejects", rejects), ("--report", options["report_file"])):
+            if name == STDOUT:
+                raise click.UsageError(f"{option} takes a file: standard output is for the table, or for --json.")
+        check_targets(
+            output if self._format == FOLDER else None,
+            [
+                ("-o", output if self._format != FOLDER else None),
+                ("--rejects", rejects),
+                ("--report", options["report_file"]),
+            ],
+            sources,
+            force=options["force"],
+            ours=is_part_name,
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._progress is not None:
+            self._progress.close()
+
+    def without_targets(self, sources: Sequence[Source]) -> list[Source]:
+        """Return the files that are read; files that this call writes are its own and not reported as skipped."""
+        names = (self._options["output"], self._options["report_file"], self._rejects)
+        own = {Path(name).resolve() for name in names if name is not None and name != STDOUT}
+        return [
+            replace(
+                each,
+                passed_over=tuple(path for path in each.passed_over if not isinstance(path, Path) or path.resolve() not in own),
+            )
+            for each in sources
+        ]
+
+    def keywords(self) -> TableKeywords:
+        """Return the options of the job."""
+        options = self._options
+        return {
+            "table": options["table"],
+            "dimensions": options["dimensions"],
+            "bodies": options["bodies"],
+            "parsed": options["parsed"],
+            "schema": options["schema"],
+            "parse_dates": options["parse_dates"],
+            "cap": options["max_line_bytes"],
+            "temp_dir": options["temp_dir"],
+            "workers": options["workers"],
+            "progress": self._show_progress,
+        }
+
+    def write(self, job: TableJob[ReportT]) -> ReportT:
+        """Make the table."""
+        options = self._options
+        return job.write(options["output"], format=options["format_name"], force=options["force"], csv_safe=options["csv_safe"])
+
+    def finish(
+        self, context: click.Context, report: TableReport, noun: str, notes: Iterator[Note], counts: Mapping[str, int]
+    ) -> None:
+        """Say what was done, and exit with 1 if that is what `--fail-on` is for.
+
+        Args:
+            context: Of the command.
+            report: What was done.
+            noun: What the outcomes are of: requests, or results.
+            notes: What is worth knowing beside the outcomes.
+            counts: What `--fail-on` may speak of.
+        """
+        options = self._options
+        if options["report_file"] is not None:
+            _write_report(located(options["report_file"]), report, force=options["force"])
+        if options["as_json"]:
+            click.echo(report_json(report))
+        failed = [("fail-on", words) for words in failures(options["fail_on"], counts, sum(report.outcomes.values()), noun)]
+        width = min(shutil.get_terminal_size((WIDEST, 24)).columns, WIDEST)
+        all_notes = (*notes, *notes_of_table(report, csv_safe=options["csv_safe"]), *failed)
+        said = [line for note in all_notes for line in told(note, width)]
+        lines = [*outcome_table(report, noun), "", *said, *([""] if said else []), self._last_words(report)]
+        click.echo("\n".join(lines), err=True)
+        if failed:
+            context.exit(1)
+
+    def _show_progress(self, done: int, total: int) -> None:
+        if self._progress is None:
+            self._progress = Progress(self._label, total, quiet=self._options["as_json"])
+        self._progress.update(done)
+
+    def _last_words(self, report: TableReport) -> str:
+        """Say where the table is."""
+        path = self._options["output"]
+        parts = [plural(report.rows, "row")]
+        if path != STDOUT:
+            sizes = _sizes(located(path), is_folder=self._format == FOLDER)
+            if self._format == FOLDER:
+                parts.append(plural(len(sizes), "Parquet file"))
+            parts.append(size(sum(sizes)))
+        return f"{place_of(path)}: {', '.join(parts)}, in {time.perf_counter() - self._started:,.1f} s"
+
+
+def _sizes(path: Path | RemotePath, *, is_folder: bool) -> list[int]:
+    """Return the sizes of the files that were written."""
+    if isinstance(path, RemotePath):
+        found = [info for _, info in path.listing()] if is_folder else [path.look()]
+        return [info.size for info in found if info.is_file]
+    return [file.stat().st_size for file in (path.iterdir() if is_folder else [path])]
+
+
+def _format(output: str, named: str | None) -> str:
+    """Return the format of the table, `FOLDER` for Parquet parts."""
+    from batchfiles.io.overwrite import is_folder
+    from batchfiles.table.open import agreed_format
+
+    if output == STDOUT and named is None:
+        raise click.UsageError(f"-o - needs a --format: {', '.join(FORMATS)}.")
+    if named in (None, "parquet") and is_folder(output):
+        return FOLDER
+    return agreed_format(output, named)
+
+
+def _check_options(options: SharedOptions, chosen: str) -> None:
+    """Refuse what doesn't go together.
+
+    Raises:
+        click.UsageError: Something doesn't.
+    """
+    if options["output"] == STDOUT:
+        if options["as_json"]:
+            raise click.UsageError("-o - and --json both want standard output: --report FILE writes the counts to a file.")
+        if chosen in BINARY and sys.stdout.isatty():
+            raise click.UsageError(f"a terminal can't show {chosen}: send it into a file or a pipe, or say --format jsonl.")
+    if options["csv_safe"] and chosen != "csv":
+        raise click.UsageError("--csv-safe is for CSV.")
+    if options["dimensions"] is not None and options["table"] == "requests":
+        raise click.UsageError("--dimensions is for --table embeddings.")
+    if options["parsed"] and options["table"] == "embeddings":
+        raise click.UsageError("--parsed is for --table requests: vectors are no texts.")
+    for option, given in (("--schema", options["schema"] is not None), ("--parse-dates", options["parse_dates"])):
+        if given and not options["parsed"]:
+            raise click.UsageError(f"{option} goes with --parsed.")
+    if not options["parsed"] and any(condition.name == "parse_error" for some in options["fail_on"] for condition in some):
+        raise click.UsageError("--fail-on parse_error goes with --parsed.")
+
+
+def _write_report(path: Path | RemotePath, report: TableReport, *, force: bool) -> None:
+    from batchfiles.io.atomic import atomic_file
+
+    with atomic_file(path, force=force) as file:
+        file.write(f"{report_json(report)}\n".encode())

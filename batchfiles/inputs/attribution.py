@@ -1,0 +1,281 @@
+"""Find the request file of results if request files share ids: by batch objects next to the results and by file names.
+
+Nothing is guessed: a file whose name or batch object fits two request files, or none, is not attributed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from batchfiles.campaign.manifest import RESULT_NAME, stem_of
+from batchfiles.errors import BatchFilesError
+from batchfiles.inputs.local import LocalFile, ResultFile
+from batchfiles.io.remote.path import Place, RemotePath
+from batchfiles.io.spool import small_file
+
+__all__ = ["attributed", "is_batch_object", "json_objects"]
+
+MOST_BYTES = 4 * 1024 * 1024
+"""A JSON file of more bytes is not read: a batch object has about one kilobyte."""
+
+CHUNK = 1024 * 1024
+
+SHA256 = re.compile(r"(?<![0-9A-Za-z])[0-9a-fA-F]{64}(?![0-9A-Za-z])")
+
+RESULT_WORDS = r"(?:outputs?|errors?|results?|responses?|answers?|out|err)"
+REQUEST_WORDS = r"(?:requests?|inputs?|batch[_-]?inputs?|batch[_-]?requests?|in)"
+SPACE = r"[ ._-]+"
+AROUND_RESULT = re.compile(rf"(?:{RESULT_WORDS}{SPACE})?(?P<core>.+?)(?:{SPACE}{RESULT_WORDS}){{0,2}}", re.IGNORECASE)
+AROUND_REQUEST = re.compile(rf"(?:{REQUEST_WORDS}{SPACE})?(?P<core>.+?)(?:{SPACE}{REQUEST_WORDS})?", re.IGNORECASE)
+ROLE_WORD = re.compile(rf"(?:{RESULT_WORDS}|{REQUEST_WORDS}|batch)", re.IGNORECASE)
+
+BATCH_IN_NAME = re.compile(rf"(?:^|{SPACE})batch[_-][A-Za-z0-9-]{{8,}}(?={SPACE}|$)")
+"""The id of a batch in a name such as `monday_batch_abc12345_output`."""
+
+ELSEWHERE = -1
+"""Evidence that results belong to a request file with other bytes than the one that is read."""
+
+
+class _Batch(NamedTuple):
+    """The facts of a batch object.
+
+    Attributes:
+        stem: The name of the file that it is in, without its suffix.
+        folder: The folder of this file.
+        ids: The ids of the batch and of its result files.
+        input_id: The id of its request file at the service.
+        words: The values of its metadata.
+    """
+
+    stem: str
+    folder: Place
+    ids: tuple[str, ...]
+    input_id: str | None
+    words: tuple[str, ...]
+
+
+def attributed(inputs: Sequence[LocalFile], results: Sequence[LocalFile], files: Sequence[ResultFile]) -> list[ResultFile]:
+    """Attribute the result files that belong to no request file yet.
+
+    Args:
+        inputs: The request files.
+        results: The result files.
+        files: The same, with the request files that are known.
+
+    Returns:
+        The result files; those without evidence are unchanged.
+    """
+    evidence = _Evidence(inputs, [file for file, known in zip(results, files, strict=True) if known.part is None])
+    found = []
+    for file, known in zip(results, files, strict=True):
+        number = known.part if known.part is not None else evidence.part_of(file)
+        found.append(known if number is None else known._replace(part=number))
+    return found
+
+
+class _Evidence:
+    """The evidence of names and batch objects for some request files."""
+
+    def __init__(self, inputs: Sequence[LocalFile], results: Sequence[LocalFile]) -> None:
+        self._inputs = inputs
+        self._results = results
+        self._paths = {number: file.original for number, file in enumerate(inputs) if file.original is not None}
+
+    def part_of(self, file: LocalFile) -> int | None:
+        """Return the number of the request file that the results of a file belong to; None without evidence."""
+        if file.original is None:
+            return None
+        batch = self._batch_of(file.original)
+        if batch is not None:
+            number = self._part_of_batch(batch)
+            if number is not None:
+                return None if number == ELSEWHERE else number
+        number = self._by_name(file.original)
+        return self._by_folder(file.original) if number is None else number
+
+    # The batch object
+
+    @cached_property
+    def _batches(self) -> list[_Batch]:
+        folders = dict.fromkeys(file.original.parent for file in (*self._results, *self._inputs) if file.original is not None)
+        return [batch for folder in folders for batch in _batches_in(folder)]
+
+    def _batch_of(self, path: Place) -> _Batch | None:
+        """Return the batch whose results are in a file: the one in its name, or the only one of its folder."""
+        name = path.name
+        named = [batch for batch in self._batches if any(_is_in(each, name) for each in batch.ids)]
+        if not named:
+            stem = _core(AROUND_RESULT, stem_of(name))
+            named = [batch for batch in self._batches if batch.folder == path.parent and batch.stem in (stem, f"{stem}_batch")]
+        if not named and not BATCH_IN_NAME.search(stem_of(name)) and self._is_alone(path):
+            named = [batch for batch in self._batches if batch.folder == path.parent]
+        ids = {batch.ids[:1] for batch in named}
+        return named[0] if len(ids) == 1 else None
+
+    def _is_alone(self, path: Place) -> bool:
+        """Return whether the results of a folder can be those of one batch: one output file and one error file."""
+        names = [
+            file.original.name for file in self._results if file.original is not None and file.original.parent == path.parent
+        ]
+        cores = {_core(AROUND_RESULT, stem_of(name)) for name in names}
+        if len(cores) > 1 and not all(map(ROLE_WORD.fullmatch, cores)):
+            return False  # `monday_output` and `tuesday_error` are of two batches
+        errors = sum("err" in name.lower() for name in names)
+        return errors <= 1 and len(names) - errors <= 1
+
+    def _part_of_batch(self, batch: _Batch) -> int | None:
+        prints = [text.lower() for word in batch.words for text in SHA256.findall(word)]
+        if prints:
+            found = [number for number, print_ in self._prints.items() if print_ in prints]
+            # Two copies of a file have the same requests: their lines are one request each, and the first has the rows.
+            return found[0] if found else ELSEWHERE
+        if batch.input_id is not None:
+            names = {name for file_id, name in self._uploads if file_id == batch.input_id}
+            found = [
+                number
+                for number, path in self._paths.items()
+                if _is_in(batch.input_id, path.name) or (len(names) == 1 and path.name in names)
+            ]
+            if len(found) == 1:
+                return found[0]
+        words = {Path(word.strip()).name for word in batch.words}
+        found = [number for number, path in self._paths.items() if path.name in words]
+        if not found:
+            found = [number for number, path in self._paths.items() if stem_of(path.name) in words]
+        if not found:
+            stems = {batch.stem, batch.stem.removesuffix("_batch").removesuffix("-batch").removesuffix(".batch")}
+            found = [number for number, path in self._paths.items() if stem_of(path.name) in stems]
+        return found[0] if len(found) == 1 else None
+
+    @cached_property
+    def _prints(self) -> dict[int, str]:
+        """The fingerprints of the request files, uncompressed."""
+        found = {}
+        for number, file in enumerate(self._inputs):
+            digest = hashlib.sha256()
+            with file.path.open("rb") as stream:
+                while chunk := stream.read(CHUNK):
+                    digest.update(chunk)
+            found[number] = digest.hexdigest()
+        return found
+
+    @cached_property
+    def _uploads(self) -> list[tuple[str, str]]:
+        """The ids of uploaded files and their names, from the file objects in the folder."""
+        folders = dict.fromkeys(file.original.parent for file in (*self._results, *self._inputs) if file.original is not None)
+        return [
+            (value["id"], value["filename"])
+            for folder in folders
+            for _, value in _objects_in(folder)
+            if value.get("object") == "file" and isinstance(value.get("id"), str) and isinstance(value.get("filename"), str)
+        ]
+
+    # Names
+
+    def _by_name(self, path: Place) -> int | None:
+        """Return the request file that a result file is called after."""
+        stem = BATCH_IN_NAME.sub("", stem_of(path.name)).strip(" ._-")
+        core = _core(AROUND_RESULT, stem)
+        # Numbers alone prove nothing: results are often numbered in the order in which they were fetched.
+        if not core or (core.isdigit() and not RESULT_NAME.fullmatch(path.name)):
+            return None
+        for name_of in (_exactly, _request_core):
+            if name_of is _request_core and (core.isdigit() or ROLE_WORD.fullmatch(core)):
+                return None
+            by_name: dict[str, list[int]] = defaultdict(list)
+            for number, each in self._paths.items():
+                by_name[name_of(stem_of(each.name))].append(number)
+            found = by_name.get(core, [])
+            beside = [number for number in found if self._paths[number].parent == path.parent]
+            if len(found) > 1 and len(beside) == 1:
+                found = beside
+            if found:
+                return found[0] if len(found) == 1 else None
+        return None
+
+    def _by_folder(self, path: Place) -> int | None:
+        """Return the only request file of the folder, if each folder has one and its results."""
+        if len(self._paths) < len(self._inputs) or any(file.original is None for file in self._results):
+            return None
+        by_folder = {each.parent: number for number, each in self._paths.items()}
+        folders = {file.original.parent for file in self._results if file.original is not None}
+        if len(by_folder) < len(self._inputs) or folders != set(by_folder):
+            return None
+        return by_folder[path.parent]
+
+
+def _exactly(stem: str) -> str:
+    return stem
+
+
+def _request_core(stem: str) -> str:
+    return _core(AROUND_REQUEST, stem)
+
+
+def _core(pattern: re.Pattern[str], stem: str) -> str:
+    """Return a stem without the words for requests or results around it."""
+    match = pattern.fullmatch(stem)
+    return match["core"] if match else stem
+
+
+def _is_in(identifier: str, name: str) -> bool:
+    """Return whether an id is in a name, and not only as part of a longer one."""
+    return re.search(rf"(?<![A-Za-z0-9]){re.escape(identifier)}(?![A-Za-z0-9])", name) is not None
+
+
+def _batches_in(folder: Place) -> Iterator[_Batch]:
+    for stem, value in _objects_in(folder):
+        if is_batch_object(value):
+            ids = [value.get(key) for key in ("id", "output_file_id", "error_file_id", "output_file", "error_file")]
+            metadata = value.get("metadata")
+            inputs = value.get("input_file_id") or next(iter(value.get("input_files") or ()), None)
+            yield _Batch(
+                stem,
+                folder,
+                tuple(each for each in ids if isinstance(each, str) and each),
+                inputs if isinstance(inputs, str) else None,
+                tuple(word for word in metadata.values() if isinstance(word, str)) if isinstance(metadata, dict) else (),
+            )
+
+
+def is_batch_object(value: dict[str, Any]) -> bool:
+    """Return whether a JSON object is a batch, as the service returns it."""
+    if value.get("object") == "batch":
+        return True
+    return isinstance(value.get("id"), str) and "status" in value and ("input_file_id" in value or "input_files" in value)
+
+
+def _objects_in(folder: Place) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield the JSON objects of a folder's small JSON files, each with the stem of its file."""
+    with suppress(OSError, BatchFilesError):
+        for path, size in _json_files(folder):
+            if size <= MOST_BYTES:
+                yield from ((path.name.removesuffix(".json"), value) for value in json_objects(small_file(path)))
+
+
+def _json_files(folder: Place) -> Iterable[tuple[Place, int]]:
+    if isinstance(folder, RemotePath):
+        return [(path, info.size) for path, info in folder.listing() if info.is_file and path.name.endswith(".json")]
+    return [(path, path.stat().st_size) for path in sorted(folder.glob("*.json")) if path.is_file()]
+
+
+def json_objects(text: bytes) -> list[dict[str, Any]]:
+    """Return the objects in a JSON text: itself, the items of a list or of a page of a list, or one a line."""
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        try:
+            value = [json.loads(line) for line in text.splitlines() if line.strip()]
+        except (ValueError, RecursionError):
+            return []
+    if isinstance(value, dict) and isinstance(value.get("data"), list):
+        value = value["data"]
+    return [each for each in (value if isinstance(value, list) else [value]) if isinstance(each, dict)]

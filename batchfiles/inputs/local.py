@@ -1,0 +1,150 @@
+"""A file that can be read by offset, as long as it stays what it was."""
+
+from __future__ import annotations
+
+import os
+import resource
+from collections import deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple, Protocol, Self
+
+from batchfiles.io.atomic import file_error
+from batchfiles.io.remote.path import Place, changed
+
+__all__ = ["LocalFile", "OpenFiles", "ResultFile", "changed", "check_unchanged", "most_open"]
+
+
+class ResultFile(NamedTuple):
+    """A result file as the join sees it.
+
+    Attributes:
+        name: Its display name.
+        path: The local file that holds its plain bytes.
+        batch_id: The batch that its name gives; None where it gives none.
+        part: The number of the input file that its results belong to; None where they may belong to any.
+    """
+
+    name: str
+    path: str
+    batch_id: str | None
+    part: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class LocalFile:
+    """A file and where its plain bytes lie.
+
+    Attributes:
+        name: Its display name.
+        original: The file's own resolved path, or its remote place; None where the bytes came from an open file.
+        path: The file itself, or its decompressed copy.
+        size: Bytes of `path`.
+        modified: When `path` was last written to, in nanoseconds.
+    """
+
+    name: str
+    original: Place | None
+    path: Path
+    size: int
+    modified: int
+
+    @classmethod
+    def of(cls, name: str, original: Place | None, path: Path) -> Self:
+        """Take down what a file is now.
+
+        Raises:
+            FileError: It is not there any more.
+        """
+        try:
+            status = path.stat()
+        except OSError as error:
+            raise file_error(error, name) from None
+        return cls(name, original, path, status.st_size, status.st_mtime_ns)
+
+
+def check_unchanged(files: Iterable[LocalFile]) -> None:
+    """Make sure that files are what they were when they were first looked at.
+
+    Raises:
+        FileError: One of them is longer or shorter, was written to, or is gone.
+    """
+    for file in files:
+        if LocalFile.of(file.name, file.original, file.path) != file:
+            raise changed(file.name)
+
+
+class Named(Protocol):
+    """A file that has a display name and a path."""
+
+    @property
+    def name(self) -> str:
+        """The display name."""
+
+    @property
+    def path(self) -> str | Path:
+        """The local path."""
+
+
+MOST_OPEN = 256
+"""Files that are open at a time, if the system allows many."""
+
+
+def most_open() -> int:
+    """Return how many files may be open at a time: a quarter of what the system allows, 64 of the 256 on macOS."""
+    allowed = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return MOST_OPEN if allowed == resource.RLIM_INFINITY else max(1, min(MOST_OPEN, allowed // 4))
+
+
+class OpenFiles:
+    """Files that are read by offset: each is opened when its turn comes, and those that were opened first are closed again.
+
+    Args:
+        files: The files, by number.
+
+    Attributes:
+        held: The descriptor of each file, -1 where it is not open; for loops in which a call for each line is too much.
+    """
+
+    def __init__(self, files: Sequence[Named]) -> None:
+        self.held = [-1] * len(files)
+        self._files = files
+        self._most = most_open()
+        self._open: deque[int] = deque()
+
+    def __getitem__(self, number: int) -> int:
+        """Return the descriptor of a file, good until another one is asked for.
+
+        Raises:
+            FileError: It can't be opened, such as one that was removed since it was first looked at.
+        """
+        descriptor = self.held[number]
+        if descriptor >= 0:
+            return descriptor
+        while len(self._open) >= self._most:
+            self._close_first()
+        file = self._files[number]
+        try:
+            descriptor = os.open(file.path, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError as error:
+            raise file_error(error, file.name) from None
+        self.held[number] = descriptor
+        self._open.append(number)
+        return descriptor
+
+    def _close_first(self) -> None:
+        number = self._open.popleft()
+        descriptor, self.held[number] = self.held[number], -1
+        os.close(descriptor)
+
+    def close(self) -> None:
+        """Close all of them."""
+        while self._open:
+            self._close_first()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

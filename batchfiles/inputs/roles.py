@@ -1,0 +1,436 @@
+"""Which files are requests and which are results, where their plain bytes lie, and which results belong to which requests.
+
+Which request file the results in a file belong to: said by their names, and by the manifest of their campaign.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, NamedTuple, TypeAlias
+
+from batchfiles.campaign.folder import Campaign, campaign_of, changed_parts
+from batchfiles.campaign.manifest import BATCH_ID, RESULT_NAME, Part, stem_of
+from batchfiles.errors import BatchFilesError, Mismatch, TruncatedFile
+from batchfiles.findings import Finding
+from batchfiles.inputs.attribution import attributed
+from batchfiles.inputs.folder_files import files_to_read
+from batchfiles.inputs.kinds import Side, classify, paired_as
+from batchfiles.inputs.local import LocalFile, ResultFile
+from batchfiles.io.remote.path import Place, RemotePath, real_path
+from batchfiles.io.sources import Source, SourceLike, expand
+from batchfiles.io.spool import Spool
+from batchfiles.io.urls import shown_name
+from batchfiles.limits import LINE_CAP
+
+__all__ = [
+    "BatchParts",
+    "FileRoles",
+    "Pairs",
+    "files_and_pairs",
+    "paired_sources",
+    "read_again",
+    "requests_of_results",
+    "sort_files",
+    "without_repeats",
+]
+
+
+ELSEWHERE = -1
+"""The number of a request file that is not among those that are read."""
+
+
+class BatchParts:
+    """Knows the request files that are joined, and tells to which of them results belong.
+
+    Args:
+        inputs: The request files, by number.
+
+    Raises:
+        DataError: A manifest is damaged.
+        FileError: A manifest can't be read.
+    """
+
+    def __init__(self, inputs: Sequence[LocalFile]) -> None:
+        self._campaigns: dict[Place, Campaign | None] = {}
+        self._several = len(inputs) > 1
+        self._paths = paths = {number: file.original for number, file in enumerate(inputs) if file.original is not None}
+        self._by_path = {path: number for number, path in paths.items()}
+        self._by_stem = {path.with_name(stem_of(path.name)): number for number, path in paths.items()}
+        self.own_batches = frozenset(number for number, path in paths.items() if self._part(path) is not None)
+        """The numbers of those that a manifest names: each is a batch of its own, whatever the ids of the others are."""
+        self._folders = {path.parent for path, number in self._by_path.items() if number in self.own_batches}
+
+    def are_apart(self, one: int, other: int) -> bool:
+        """Return whether one manifest names two request files, so that even equal lines in them are different requests."""
+        folders = {self._paths[number].parent for number in (one, other) if number in self.own_batches}
+        return one in self.own_batches and other in self.own_batches and len(folders) == 1
+
+    def result_file(self, file: LocalFile, *, named: Place | None = None) -> ResultFile:
+        """Return a file of results with its batch and the number of its request file.
+
+        Args:
+            file: The file.
+            named: The request file that a pair names for it.
+        """
+        match = RESULT_NAME.fullmatch(Path(file.name).name)
+        stem = match["stem"] if match else None
+        if named is not None and (number := self._number_of(named)) is not None:
+            return ResultFile(file.name, str(file.path), stem if stem and BATCH_ID.fullmatch(stem) else None, number)
+        part = self._part(file.original) if file.original is not None else None
+        if part is not None and file.original is not None:
+            number = self._number_in_campaign(file.original.parent, part)
+            return ResultFile(file.name, str(file.path), _batch_of(part, stem), number)
+        number = None
+        if stem is not None and file.original is not None and self._several:
+            number = self._by_stem.get(file.original.with_name(stem))
+        batch_id = stem if stem is not None and BATCH_ID.fullmatch(stem) else None
+        return ResultFile(file.name, str(file.path), batch_id, number)
+
+    def _number_of(self, path: Place) -> int | None:
+        """Return the number of a request file, or of the one that it repeats."""
+        found = {self._by_path[each] for each in (path, *self.origins(path)) if each in self._by_path}
+        return found.pop() if len(found) == 1 else None
+
+    def _part(self, path: Place) -> Part | None:
+        campaign = self._campaign(path.parent)
+        return campaign.part_of(path.name) if campaign is not None else None
+
+    def _campaign(self, folder: Place) -> Campaign | None:
+        if folder not in self._campaigns:
+            self._campaigns[folder] = campaign_of(folder)
+        return self._campaigns[folder]
+
+    def origins(self, path: Place) -> tuple[Place, ...]:
+        """Return the request files that a part of a campaign repeats; nothing where it repeats none."""
+        part, campaign = self._part(path), self._campaign(path.parent)
+        if part is None or campaign is None or not part.retry_of:
+            return ()
+        return tuple(path.parent / name for name in campaign.origins(part))
+
+    def _number_in_campaign(self, folder: Place, part: Part) -> int | None:
+        """Return the number of the request file whose requests a part holds; None where any may be meant."""
+        campaign = self._campaign(folder)
+        names = campaign.origins(part) if campaign is not None else ()
+        numbers = [self._by_path[folder / name] for name in names if folder / name in self._by_path]
+        if folder / part.file in self._by_path and not numbers:
+            return self._by_path[folder / part.file]  # a retry that is joined without what it repeats
+        if len(names) == 1 and numbers:
+            return numbers[0]
+        # Where nothing of the campaign is read, the file that was split may be, or what was merged of the parts.
+        return None if numbers or folder not in self._folders else ELSEWHERE
+
+
+def _batch_of(part: Part, stem: str | None) -> str | None:
+    """Return the batch of a part's results: the one that the file is called by, or the only one that the part was sent in."""
+    if stem in part.batches:
+        return stem
+    return part.batches[0] if len(part.batches) == 1 else None
+
+
+def without_repeats(inputs: Iterable[LocalFile]) -> tuple[tuple[LocalFile, ...], tuple[LocalFile, ...]]:
+    """Separate request files from those that only repeat requests of theirs, as the manifest of their campaign says.
+
+    Raises:
+        DataError: A manifest is damaged.
+        FileError: A manifest can't be read.
+    """
+    files = tuple(inputs)
+    known = BatchParts(files)
+    paths = {file.original for file in files}
+    kept: list[LocalFile] = []
+    repeating: list[LocalFile] = []
+    for file in files:
+        origins = known.origins(file.original) if file.original is not None else ()
+        (repeating if origins and paths.issuperset(origins) else kept).append(file)
+    return tuple(kept), tuple(repeating)
+
+
+PathLike: TypeAlias = "str | os.PathLike[str] | Source | RemotePath"
+Pairs: TypeAlias = "Mapping[Any, PathLike | Iterable[PathLike]] | Iterable[tuple[PathLike, PathLike | Iterable[PathLike]]]"
+"""Request files, each with the results that belong to it."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileRoles:
+    """Files by what they hold.
+
+    Attributes:
+        inputs: Request files, in the order given.
+        results: Output files and error files, in the order given.
+        empty: Files without a line that says anything.
+        retries: Request files that only repeat requests of the inputs: the manifest of their campaign says so.
+        not_read: The display names of files and folders in the given folders that are skipped.
+        pairs: The request file that a pair names for a result file, by their indexes.
+        findings: Which of the request files differ from the manifest of their campaign.
+    """
+
+    inputs: tuple[LocalFile, ...]
+    results: tuple[LocalFile, ...]
+    empty: tuple[LocalFile, ...]
+    retries: tuple[LocalFile, ...] = ()
+    not_read: tuple[str, ...] = ()
+    pairs: Mapping[Place, Place] = field(default_factory=dict)
+    findings: tuple[Finding, ...] = ()
+
+    def result_files(self) -> list[ResultFile]:
+        """Return the result files with their batch, and with the number of the input file to which they belong.
+
+        `part-1_output.jsonl` belongs to `part-1.jsonl` where there are several input files: a `custom_id` is unique within its
+        batch and not in the world. In a campaign folder the manifest names the part of each batch's results. A
+        pair has priority over both.
+        """
+        parts = BatchParts(self.inputs)
+        return [
+            parts.result_file(file, named=self.pairs.get(file.original) if file.original is not None else None)
+            for file in self.results
+        ]
+
+    def own_batches(self) -> frozenset[int]:
+        """Return the numbers of the input files that are a batch of their own, as a manifest says."""
+        return BatchParts(self.inputs).own_batches
+
+    def are_apart(self) -> Callable[[int, int], bool]:
+        """Return a predicate of two request files: does a manifest make equal lines in them different requests?"""
+        return BatchParts(self.inputs).are_apart
+
+    def names(self) -> dict[str, list[str]]:
+        """Return the display names by role, for a table's metadata."""
+        return {"inputs": [file.name for file in self.inputs], "results": [file.name for file in self.results]}
+
+    def described(self) -> tuple[dict[str, Any], ...]:
+        """Return the files for a report."""
+        roles = (("inputs", self.inputs), ("results", self.results), ("empty", self.empty), ("retries", self.retries))
+        return tuple({"path": file.name, "role": role, "bytes": file.size} for role, files in roles for file in files)
+
+
+def sort_files(
+    files: Iterable[SourceLike],
+    inputs: Iterable[SourceLike],
+    spool: Spool,
+    *,
+    results_only: bool = False,
+    pairs: Pairs = (),
+    filesystem: object = None,
+    cap: int = LINE_CAP,
+) -> FileRoles:
+    """Sort files by what their lines are.
+
+    Args:
+        files: Files, folders and globs of either kind; only results if `inputs` are given.
+        inputs: Files that must be requests.
+        spool: Where copies of compressed files and streams go.
+        results_only: Whether requests are out of place, as in an export.
+        pairs: Request files, each with the results that belong to it; they are read whether `files` names them or not.
+        filesystem: The filesystem in which paths are paths; None takes the local one.
+        cap: The longest line that the job reads, in bytes.
+
+    Raises:
+        Mismatch: A file is of the other kind than it must be, or of another service's format; nothing was read but first lines.
+        FileError: A file can't be read, or the disk has no room for a copy.
+        TruncatedFile: A compressed file is damaged.
+        TypeError: `inputs` is a single path.
+        ValueError: Standard input is named twice, or a file of results is paired with two request files.
+    """
+    if isinstance(inputs, (str, os.PathLike)):
+        raise TypeError(f"inputs are a list of files, and this is a single one: [{shown_name(os.fspath(inputs))!r}]")
+    paired = paired_sources(pairs, filesystem)
+    given = [*files, *(source for pair in paired for source in (pair.requests, *pair.results))]
+    (forced, unread), (found, passed_over) = (
+        files_to_read(expand(sources, filesystem=filesystem)) for sources in (inputs, given)
+    )
+    named = {source.key for source in forced} - {None}
+    asking = {pair.requests.key for pair in paired}
+    answering = {source.key: pair.requests.key for pair in paired for source in pair.results}
+    sorted_: dict[str, list[LocalFile]] = {"inputs": [], "results": [], "empty": []}
+    for source in forced:
+        file, kind = _local(source, spool, "inputs", cap)
+        if kind == "results":
+            raise Mismatch("holds results, and was given as requests", path=source.name, role="input")
+        sorted_["inputs"].append(file)
+    for source in found:
+        if source.key in named:
+            continue  # a folder may hold the input that was named
+        is_asking, is_answering = source.key in asking, source.key in answering
+        said: Side | None = "inputs" if is_asking else "results" if results_only or forced or is_answering else _by_name(source)
+        file, kind = _local(source, spool, said, cap)
+        if kind == "results" and is_asking:
+            raise Mismatch(paired_as("results"), path=source.name, role="input")
+        if kind == "inputs" and is_answering:
+            raise Mismatch(paired_as("inputs"), path=source.name, role="output")
+        if kind == "inputs" and results_only:
+            raise Mismatch("holds requests, and results were expected: `join` takes both", path=source.name, role="output")
+        if kind == "inputs" and forced and not is_asking:
+            raise Mismatch("holds requests, and was given as results: name it as an input too", path=source.name, role="output")
+        sorted_[kind].append(file)
+    requests, retries = without_repeats(sorted_["inputs"])
+    changed = changed_parts((file.original, Source(file.name, path=file.path)) for file in (*requests, *retries))
+    return FileRoles(
+        requests,
+        tuple(sorted_["results"]),
+        tuple(sorted_["empty"]),
+        retries,
+        not_read=(*unread, *passed_over),
+        pairs={_place(source): _place(pair.requests) for pair in paired for source in pair.results},
+        findings=tuple(changed),
+    )
+
+
+class _Pair(NamedTuple):
+    requests: Source
+    results: list[Source]
+
+
+def paired_sources(pairs: Pairs, filesystem: object = None) -> list[_Pair]:
+    """Expand the files of pairs.
+
+    Raises:
+        FileError: A file is not there.
+        TypeError: A pair is not a pair, or has open files.
+        ValueError: The requests of a pair are several files, or a file of results is in the pairs of two request files.
+    """
+    found: list[_Pair] = []
+    known: dict[Hashable, Source] = {}
+    for requests, results in pairs.items() if isinstance(pairs, Mapping) else pairs:
+        asking = expand([requests], filesystem=filesystem)
+        listed = [results] if isinstance(results, (str, os.PathLike, Source, RemotePath)) else list(results)
+        answering = [replace(each, passed_over=()) for each in expand(listed, filesystem=filesystem)]
+        if any(each.key is None for each in (*asking, *answering)):
+            raise TypeError("a pair is of files with names: standard input and open files have none")
+        if len(asking) != 1:
+            raise ValueError(f"the requests of a pair are one file, and {requests} means {len(asking)}")
+        answering = [each for each in answering if each.key != asking[0].key]
+        for each in answering:
+            if known.setdefault(each.key, asking[0]).key != asking[0].key:
+                raise ValueError(f"{each.name} is paired with {known[each.key].name} and with {asking[0].name}")
+        found.append(_Pair(replace(asking[0], passed_over=()), answering))
+    return found
+
+
+class PairedFiles(NamedTuple):
+    """Files that are read one after the other, with their pairs.
+
+    Attributes:
+        sources: They, those of the pairs last unless they were named before.
+        not_read: What is passed over in folders.
+        sides: What the files of the pairs must be, by their keys.
+        requests: The display names of the request files, by the keys of their results.
+    """
+
+    sources: list[Source]
+    not_read: tuple[str, ...]
+    sides: Mapping[Hashable, Side]
+    requests: Mapping[Hashable, str]
+
+
+def files_and_pairs(sources: Iterable[SourceLike], pairs: Pairs, filesystem: object = None) -> PairedFiles:
+    """Expand the files of a command that reads each once.
+
+    Raises:
+        FileError: A file is not there.
+        TypeError: A pair is not a pair, or an argument is not a source.
+        ValueError: A pair contradicts another, or standard input is named twice.
+    """
+    paired = paired_sources(pairs, filesystem)
+    given = [*sources, *(source for pair in paired for source in (pair.requests, *pair.results))]
+    files, not_read = files_to_read(expand(given, filesystem=filesystem))
+    sides: dict[Hashable, Side] = {pair.requests.key: "inputs" for pair in paired}
+    sides |= {source.key: "results" for pair in paired for source in pair.results}
+    requests = {source.key: pair.requests.name for pair in paired for source in pair.results}
+    return PairedFiles(files, not_read, sides, requests)
+
+
+class ReadAgain(NamedTuple):
+    """Files that can be read twice, unlike standard input and pipes, by what they hold.
+
+    Attributes:
+        requests: Request files, but for those that only repeat requests of these.
+        retries: These.
+        results: Output files and error files.
+    """
+
+    requests: tuple[LocalFile, ...]
+    retries: tuple[LocalFile, ...]
+    results: tuple[LocalFile, ...]
+
+
+def read_again(files: PairedFiles, spool: Spool) -> ReadAgain | None:
+    """Look what files hold that are read one after the other.
+
+    Returns:
+        The request files as plain copies, if there are several; else None. Only the places of the other files are known.
+    """
+    sides = [(source, _side(source, files.sides.get(source.key))) for source in files.sources if _is_again(source)]
+    by_name = {source.name: source for source, _ in sides}
+    requests, results = (
+        [LocalFile(source.name, _place(source), Path(source.name), 0, 0) for source, each in sides if each == side]
+        for side in ("inputs", "results")
+    )
+    kept, retries = without_repeats(requests)
+    if not requests[1:]:
+        return None
+    try:
+        copies = tuple(LocalFile.of(file.name, file.original, spool.local(by_name[file.name])) for file in kept)
+    except TruncatedFile:  # who reads it says so, after the good lines
+        return None
+    return ReadAgain(copies, retries, tuple(results))
+
+
+def requests_of_results(files: PairedFiles) -> tuple[Mapping[str, str], Callable[[str, str], bool]]:
+    """Find the request files of result files among files that are read one after the other.
+
+    Returns:
+        The display names of request files, by those of their results; and what tells of two request files whether a manifest
+        makes different requests of equal lines in them. Standard input and open files belong to nothing, and nothing to them.
+    """
+    known = {source.name: name for source in files.sources if (name := files.requests.get(source.key)) is not None}
+    with Spool() as spool:
+        found = read_again(files, spool)
+        if found is None:
+            return known, lambda _one, _other: False
+        results = [file for file in found.results if file.name not in known]
+        parts = BatchParts(found.requests)
+        for file in attributed(found.requests, results, list(map(parts.result_file, results))):
+            if file.part is not None and file.part >= 0:
+                known[file.name] = found.requests[file.part].name
+    numbers = {file.name: number for number, file in enumerate(found.requests)}
+
+    def are_apart(one: str, other: str) -> bool:
+        return one in numbers and other in numbers and parts.are_apart(numbers[one], numbers[other])
+
+    return known, are_apart
+
+
+def _is_again(source: Source) -> bool:
+    """Return whether a file can be read twice; pipes can't."""
+    return source.remote is not None or (source.path is not None and source.path.is_file())
+
+
+def _side(source: Source, said: Side | None) -> Side | None:
+    """Tell what a file is; None where reading it will say what is wrong with it."""
+    if said is not None:
+        return said
+    try:
+        return classify(source, otherwise=_by_name(source))
+    except BatchFilesError:
+        return None
+
+
+def _place(source: Source) -> Place:
+    place = source.remote or (real_path(source.path) if source.path is not None else None)
+    assert place is not None  # noqa: S101 - pairs are of files with names
+    return place
+
+
+def _by_name(source: Source) -> Side | None:
+    """Tell results by a download's name, where nothing in the file says what it is."""
+    return "results" if RESULT_NAME.fullmatch(Path(source.name).name) else None
+
+
+def _local(source: Source, spool: Spool, otherwise: Side | None, cap: int) -> tuple[LocalFile, Side]:
+    path = spool.local(source)
+    original = source.remote or (real_path(source.path) if source.path is not None else None)
+    file = LocalFile.of(source.name, original, path)
+    return file, classify(Source(source.name, path=path), otherwise=otherwise, cap=cap)

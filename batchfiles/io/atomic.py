@@ -1,0 +1,249 @@
+"""A file, or a folder of files, that appears whole or not at all.
+
+The bytes go to a temporary name beside the target, are synced to the disk, and take the final name in one step. A process that is
+killed leaves the old file unchanged and a temporary one with its owner in the name: `.NAME.MARK.batchfiles-part`. The next job
+in that folder removes it.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO, cast
+
+from batchfiles.errors import FileError, OutputExists
+from batchfiles.io.overwrite import ASIDE, UNFINISHED, Ours, clear_leftovers, nothing, refuse_others_files, unfinished_name
+from batchfiles.io.remote.path import RemotePath, located, real_path
+from batchfiles.io.remote.transfer import refuse_remote_file, refuse_remote_folder, uploaded_file, uploaded_folder
+
+__all__ = ["UNFINISHED", "atomic_file", "atomic_folder", "refuse_existing", "refuse_existing_folder", "sync"]
+
+
+def refuse_existing(path: Path | RemotePath, *, force: bool) -> None:
+    """Say before any work that the target is there already.
+
+    Args:
+        path: A local path, or a URL, or what `located` makes of them.
+        force: Whether it may be replaced.
+
+    Raises:
+        OutputExists: It is, and `force` was not given. A device or a pipe is there to be written to.
+        FileError: The system does not let us look; a remote file has a folder's name, or no bucket.
+    """
+    path = located(path)
+    if isinstance(path, RemotePath):
+        refuse_remote_file(path, force=force)
+        return
+    try:
+        if path.is_symlink():
+            _refuse_circle(path)
+        refused = not force and (path.exists() or path.is_symlink()) and not _is_device(path)
+    except OSError as error:
+        raise file_error(error, path) from None
+    if refused:
+        raise OutputExists(str(path))
+
+
+def _refuse_circle(path: Path) -> None:
+    """Raise if symbolic links form a loop: there is nothing to replace, and Python's tests report a missing file."""
+    try:
+        path.stat()
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise
+
+
+def refuse_existing_folder(path: Path | RemotePath, *, force: bool, ours: Ours = nothing) -> None:
+    """Say before any work that a folder can't be made, or not be replaced.
+
+    Args:
+        path: A local path, or a URL, or what `located` makes of them.
+        force: Whether a folder that is there may be replaced.
+        ours: Which names in it are those of files that may go then; by default none.
+
+    Raises:
+        OutputExists: It is there and `force` was not given. An empty folder counts as not there.
+        FileError: It is a file, holds what is not ours, or the system does not let us look.
+    """
+    path = located(path)
+    if isinstance(path, RemotePath):
+        refuse_remote_folder(path, force=force, ours=ours)
+        return
+    try:
+        is_folder = path.is_dir()
+        entries = [(entry.name, entry.is_dir()) for entry in path.iterdir()] if is_folder else []
+    except OSError as error:
+        raise file_error(error, path) from None
+    refuse_existing(path, force=force or (is_folder and not entries))
+    if path.exists() and not is_folder:
+        raise FileError("is a file, and a folder was asked for", path=str(path), number=errno.ENOTDIR)
+    refuse_others_files(path, entries, ours)
+
+
+@contextmanager
+def atomic_file(
+    path: Path | RemotePath, *, force: bool = False, temp_dir: str | os.PathLike[str] | None = None
+) -> Iterator[BinaryIO]:
+    """Write a file that takes its name only when the block ends without an exception.
+
+    A symbolic link is followed: its target is replaced, the link stays. A device or a pipe (`/dev/null`, `/dev/stdout`) is
+    written as it is: replacing it by a file would harm the system, and there is nothing that could appear whole. A remote file is
+    a local one until it is whole, and then copied: see `upload`.
+
+    Args:
+        path: A local path, or a URL, or what `located` makes of them.
+        force: Whether a file that is there may be replaced.
+        temp_dir: Where a remote file waits until it is whole; a local one waits beside its target.
+
+    Raises:
+        OutputExists: The target is there and `force` was not given, at the beginning or at the end.
+        FileError: The disk, the system or the service refused.
+    """
+    path = located(path)
+    if isinstance(path, RemotePath):
+        with uploaded_file(path, force=force, temp_dir=temp_dir) as file:
+            yield file
+        return
+    refuse_existing(path, force=force)
+    target = real_path(path)
+    clear_leftovers(target.parent)
+    temporary = unfinished_name(target)
+    try:
+        if _is_device(path):
+            with path.open("wb") as device:
+                yield cast("BinaryIO", device)
+            return
+        try:
+            file = temporary.open("xb")
+            with file:
+                yield cast("BinaryIO", file)
+                file.flush()
+                os.fsync(file.fileno())
+            _take_name(temporary, target, path, force=force)
+        except BaseException:
+            with suppress(OSError):
+                temporary.unlink()
+            raise
+        _sync_folder(target.parent)
+    except OSError as error:
+        if _is_foreign(error, temporary, target):
+            raise
+        raise file_error(error, path) from None
+
+
+@contextmanager
+def atomic_folder(
+    path: Path | RemotePath, *, force: bool = False, ours: Ours = nothing, temp_dir: str | os.PathLike[str] | None = None
+) -> Iterator[Path]:
+    """Give a temporary folder to fill; it takes its name only when the block ends without an exception.
+
+    With `force`, an existing folder steps aside first and is removed once the new one has its name; but only one in which every
+    file is ours, and no folder is, for what we write holds none: `--force -o ~` must not empty a home. A remote folder is a local
+    one until it is whole, and then copied: see `upload`.
+
+    Args:
+        path: A local path, or a URL, or what `located` makes of them.
+        force: Whether a folder that is there may be replaced.
+        ours: Which names in it are those of files that may go then, because the same command writes such files; by default none.
+        temp_dir: Where a remote folder waits until it is whole; a local one waits beside its target.
+
+    Raises:
+        OutputExists: The target is there and `force` was not given, at the beginning or at the end. An empty folder counts as not
+            there.
+        FileError: The disk, the system or the service refused, or the target is no folder that we could have written.
+    """
+    path = located(path)
+    if isinstance(path, RemotePath):
+        with uploaded_folder(path, force=force, ours=ours, temp_dir=temp_dir) as folder:
+            yield folder
+        return
+    refuse_existing_folder(path, force=force, ours=ours)
+    target = real_path(path)
+    clear_leftovers(target.parent)
+    temporary = unfinished_name(target)
+    try:
+        try:
+            temporary.mkdir()
+            yield temporary
+            for file in temporary.iterdir():
+                sync(file)
+            _sync_folder(temporary)
+            refuse_existing_folder(path, force=force, ours=ours)  # results may have come while we were at work
+            _take_folder_name(temporary, target)
+        except BaseException:
+            shutil.rmtree(temporary, ignore_errors=True)
+            raise
+        _sync_folder(target.parent)
+    except OSError as error:
+        if _is_foreign(error, temporary, target):
+            raise
+        raise file_error(error, path) from None
+
+
+def _is_device(path: Path) -> bool:
+    return path.exists() and not path.is_file() and not path.is_dir()
+
+
+def _is_foreign(error: OSError, *ours: Path) -> bool:
+    """Return whether an error in the block is about something else: another file, a connection, or one already reported."""
+    if isinstance(error, FileError | ConnectionError | TimeoutError):
+        return True
+    return error.filename is not None and not str(error.filename).startswith(tuple(map(str, ours)))
+
+
+def file_error(error: OSError, path: Path | str) -> FileError:
+    """Turn an error of the operating system into ours, with the name of the file that was asked for."""
+    return FileError((error.strerror or str(error)).lower(), path=str(path), number=error.errno)
+
+
+def _take_name(temporary: Path, target: Path, shown: Path, *, force: bool) -> None:
+    """Give the finished file its name; without `force` by a link, which fails if somebody took the name meanwhile."""
+    if force:
+        temporary.replace(target)
+        return
+    try:
+        os.link(temporary, target)
+    except FileExistsError:
+        raise OutputExists(str(shown)) from None
+    except OSError:  # a filesystem without links
+        refuse_existing(target, force=False)
+        temporary.replace(target)
+        return
+    temporary.unlink()
+
+
+def _take_folder_name(temporary: Path, target: Path) -> None:
+    if not target.exists():
+        temporary.rename(target)
+        return
+    aside = unfinished_name(target, ASIDE)
+    target.rename(aside)
+    try:
+        temporary.rename(target)
+    except OSError:
+        aside.rename(target)
+        raise
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+def sync(file: Path) -> None:
+    """Wait until a file, or the entries of a folder, are on the disk.
+
+    Raises:
+        OSError: They can't be brought there.
+    """
+    descriptor = os.open(file, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the new name itself survive a power cut."""
+    with suppress(OSError):  # some network filesystems can't sync a folder; the file itself is synced
+        sync(folder)

@@ -1,0 +1,236 @@
+"""Which `pyarrow.fs` filesystem a URL, or the user's own object, stands for.
+
+What went wrong with a remote file, in plain words that hold no keys.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from batchfiles.errors import BatchFilesError, FileError, MissingDependency
+from batchfiles.io.urls import RemoteUrl
+
+__all__ = ["filesystem_of", "told_as_file_error", "wrapped"]
+
+
+STATUS = re.compile(r"AWS Error (\w+)|google::cloud::Status\((\w+)|Azure Error: \[?(\w+)|error \((\w+)\) occurred")
+"""How pyarrow, and botocore behind s3fs, say what the service answered."""
+
+ACCESS = "access denied: check the credentials and what they are allowed to do"
+CREDENTIALS = "the service does not accept the credentials"
+NONE_FOUND = "the service wants credentials, and none were found"
+NETWORK = "the service can't be reached: check the network and the endpoint"
+BUCKET = "there is no such bucket"
+MISSING = "no such file"
+BUSY = "the service is too busy: try again later"
+
+WORDS = {
+    "ACCESS_DENIED": (ACCESS, errno.EACCES),
+    "AccessDenied": (ACCESS, errno.EACCES),
+    "PERMISSION_DENIED": (ACCESS, errno.EACCES),
+    "AuthorizationFailure": (ACCESS, errno.EACCES),
+    "AuthorizationPermissionMismatch": (ACCESS, errno.EACCES),
+    "INVALID_ACCESS_KEY_ID": (CREDENTIALS, errno.EACCES),
+    "INVALID_CLIENT_TOKEN_ID": (CREDENTIALS, errno.EACCES),
+    "SIGNATURE_DOES_NOT_MATCH": (CREDENTIALS, errno.EACCES),
+    "UNRECOGNIZED_CLIENT": (CREDENTIALS, errno.EACCES),
+    "ExpiredToken": (CREDENTIALS, errno.EACCES),
+    "UNAUTHENTICATED": (CREDENTIALS, errno.EACCES),
+    "AuthenticationFailed": (CREDENTIALS, errno.EACCES),
+    "NETWORK_CONNECTION": (NETWORK, errno.EHOSTUNREACH),
+    "UNAVAILABLE": (NETWORK, errno.EHOSTUNREACH),
+    "REQUEST_TIMEOUT": (NETWORK, errno.ETIMEDOUT),
+    "DEADLINE_EXCEEDED": (NETWORK, errno.ETIMEDOUT),
+    "NO_SUCH_BUCKET": (BUCKET, errno.ENOENT),
+    "NoSuchBucket": (BUCKET, errno.ENOENT),
+    "ContainerNotFound": (BUCKET, errno.ENOENT),
+    "NO_SUCH_KEY": (MISSING, errno.ENOENT),
+    "RESOURCE_NOT_FOUND": (MISSING, errno.ENOENT),
+    "NOT_FOUND": (MISSING, errno.ENOENT),
+    "BlobNotFound": (MISSING, errno.ENOENT),
+    "SLOW_DOWN": (BUSY, errno.EAGAIN),
+    "RESOURCE_EXHAUSTED": (BUSY, errno.EAGAIN),
+    "THROTTLING": (BUSY, errno.EAGAIN),
+}
+
+NO_CREDENTIALS = re.compile(r"Failed to get token|DefaultAzureCredential|Unable to locate credentials|DefaultCredentials")
+"""What the libraries say that looked for credentials in all their places."""
+
+SECRETS = re.compile(r"\?\S*|(?<=//)[^\s'\"]+@")
+"""What may hold keys in a URL that a library repeats: the options, and what stands before an `@`."""
+
+LONGEST = 300
+"""Characters of somebody else's message."""
+
+
+@contextmanager
+def told_as_file_error(shown: str) -> Iterator[None]:
+    """Turn whatever a filesystem raises into a `FileError` with the file's name.
+
+    Args:
+        shown: The display name, free of credentials.
+
+    Raises:
+        FileError: The filesystem refused, of whatever kind its exception was: those of fsspec raise the exceptions of their
+            services' libraries, which have no root in common.
+    """
+    try:
+        yield
+    except (BatchFilesError, MemoryError):
+        raise
+    except Exception as error:  # noqa: BLE001 - see above; the block holds calls of the filesystem only
+        words, number = _words(error)
+        told = FileError(words, path=shown, number=number)
+    else:
+        return
+    raise told from None  # outside, so that nothing holds what the library said: it may repeat a URL
+
+
+def _words(error: Exception) -> tuple[str, int]:
+    said = str(error)
+    match = STATUS.search(said)
+    status = next(filter(None, match.groups()), "") if match else ""
+    if status in WORDS:
+        return WORDS[status]
+    if NO_CREDENTIALS.search(said):
+        return NONE_FOUND, errno.EACCES
+    if isinstance(error, FileNotFoundError):
+        return MISSING, errno.ENOENT
+    if isinstance(error, PermissionError):
+        return ACCESS, errno.EACCES
+    number = error.errno if isinstance(error, OSError) else None
+    words = SECRETS.sub("", said.partition("\n")[0])[:LONGEST]
+    return words or type(error).__name__, number or errno.EIO
+
+
+CONNECT_SECONDS = 10
+SILENT_SECONDS = 30
+"""How long a connection may take, and how long it may carry nothing, before it is tried again."""
+ATTEMPTS = 5
+GCS_RETRY_SECONDS = "60"
+"""How long Google's client tries again; its own limit is a quarter of an hour."""
+
+S3_OPTIONS = ("region", "scheme", "endpoint_override", "anonymous", "force_virtual_addressing", "tls_ca_file_path")
+FLAGS = ("anonymous", "force_virtual_addressing")
+
+ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
+"""Where Amazon's tools look for another service than Amazon's; pyarrow does for some of its filesystems."""
+REGIONS = ("AWS_REGION", "AWS_DEFAULT_REGION")
+
+
+@lru_cache(maxsize=16)
+def filesystem_of(url: RemoteUrl) -> tuple[Any, str]:
+    """Connect to the service of a URL; the same URL gives the same object.
+
+    Args:
+        url: Without its path, so that the files of a bucket share a connection.
+
+    Returns:
+        The filesystem, and the path in it for which the URL stands.
+
+    Raises:
+        MissingDependency: The pyarrow at hand can't speak to this service.
+        ValueError: The URL has an option that there is not, or a value that can't be.
+        FileError: The service can't be reached, or wants credentials.
+    """
+    if not url.host:
+        raise ValueError(f"the URL {url.shown} names no bucket")
+    return (_s3(url), url.host) if url.scheme == "s3" else _by_pyarrow(url)
+
+
+def _s3(url: RemoteUrl) -> Any:  # noqa: ANN401 - pyarrow has no types
+    # Not by `FileSystem.from_uri`, which takes no timeouts and whose sentences repeat the URL.
+    try:
+        from pyarrow.fs import AwsStandardS3RetryStrategy, S3FileSystem
+    except ImportError:
+        raise MissingDependency("this pyarrow was built without S3: install the one from PyPI") from None
+    options: dict[str, Any] = {}
+    for name, value in url.query:
+        if name not in S3_OPTIONS:
+            raise ValueError(f"there is no option {name!r} for {url.shown}: choose from {', '.join(S3_OPTIONS)}")
+        if name in FLAGS and value not in ("true", "false"):
+            raise ValueError(f"the option {name!r} of {url.shown} is 'true' or 'false'")
+        options[name] = value == "true" if name in FLAGS else value
+    if url.user:
+        options |= {"access_key": url.user, "secret_key": url.password or ""}
+    if "endpoint_override" not in options:
+        options |= _endpoint()
+    if "region" not in options and (region := _region(url, options)):
+        options["region"] = region
+    with told_as_file_error(url.shown):
+        return S3FileSystem(
+            **options,
+            connect_timeout=CONNECT_SECONDS,
+            request_timeout=SILENT_SECONDS,
+            retry_strategy=AwsStandardS3RetryStrategy(max_attempts=ATTEMPTS),
+        )
+
+
+def _endpoint() -> dict[str, str]:
+    """Return the options for the service that the environment names, such as `http://localhost:9000`."""
+    if os.environ.get("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "").lower() == "true":
+        return {}
+    named = next(filter(None, map(os.environ.get, ENDPOINTS)), "")
+    scheme, _, host = named.rpartition("://")
+    return {"endpoint_override": host.rstrip("/"), **({"scheme": scheme} if scheme else {})} if host else {}
+
+
+def _region(url: RemoteUrl, options: dict[str, Any]) -> str | None:
+    """Ask where a bucket is, where nothing says so and it can only be Amazon's."""
+    from pyarrow.fs import resolve_s3_region
+
+    if "endpoint_override" in options or any(map(os.environ.get, REGIONS)):
+        return None
+    try:
+        region: str = resolve_s3_region(url.host)
+    except OSError:  # whatever it is, the first request says it better
+        return None
+    return region
+
+
+def _by_pyarrow(url: RemoteUrl) -> tuple[Any, str]:
+    import pyarrow as pa
+    from pyarrow.fs import FileSystem
+
+    query = dict(url.query)
+    if url.scheme in ("gs", "gcs"):
+        query.setdefault("retry_limit_seconds", GCS_RETRY_SECONDS)
+    password = "" if url.password is None else f":{quote(url.password, safe='')}"
+    user = "" if url.user is None else f"{quote(url.user, safe='')}{password}@"
+    # From a path with a slash at its end pyarrow takes the container; what stands behind it is ours to add.
+    text = f"{url.scheme}://{user}{url.host}/{f'?{urlencode(query)}' if query else ''}"
+    wrong = missing = False
+    with told_as_file_error(url.shown):
+        try:
+            filesystem, path = FileSystem.from_uri(text)
+        except pa.ArrowNotImplementedError:
+            missing = True
+        except pa.ArrowInvalid as error:  # pyarrow before 17 has no abfs
+            missing, wrong = "nrecognized filesystem" in str(error), True
+    if missing:
+        raise MissingDependency(f"this pyarrow can't read {url.scheme}:// files: install a newer one, from PyPI")
+    if wrong:
+        raise ValueError(f"the URL of {url.shown} is wrong: look at the part before the @ and at the options behind the ?")
+    return filesystem, path.strip("/")
+
+
+def wrapped(filesystem: Any) -> Any:  # noqa: ANN401 - pyarrow and fsspec have no types
+    """Return a `pyarrow.fs.FileSystem` for the one that a user gives, of pyarrow or of fsspec.
+
+    Raises:
+        TypeError: It is neither.
+    """
+    from pyarrow.fs import FileSystem, FSSpecHandler, PyFileSystem
+
+    if isinstance(filesystem, FileSystem):
+        return filesystem
+    if any(kind.__module__.partition(".")[0] == "fsspec" for kind in type(filesystem).__mro__):
+        return PyFileSystem(FSSpecHandler(filesystem))
+    raise TypeError(f"a filesystem is one of pyarrow.fs or of fsspec, not {type(filesystem).__name__}")

@@ -1,0 +1,369 @@
+"""Where lines come from: paths, folders, globs and URLs, open binary files and standard input; plain, gzip, bz2 or zstd."""
+
+from __future__ import annotations
+
+import glob
+import os
+import stat
+import sys
+from collections.abc import Callable, Hashable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import IO, Any, BinaryIO, TypeAlias, cast
+
+from batchfiles.errors import FileError
+from batchfiles.findings import Finding
+from batchfiles.io.compression import compression_of, decompressed
+from batchfiles.io.lines import BLOCK_SIZE, Block, blocks
+from batchfiles.io.remote.path import Place, RemotePath, changed, located, real_path
+from batchfiles.limits import LINE_CAP
+
+__all__ = ["STDIN", "Source", "SourceLike", "expand", "plain_name", "read_blocks"]
+
+STDIN = "-"
+
+SUFFIXES = (".jsonl", ".ndjson", ".jsonlines")
+COMPRESSED = ("", ".gz", ".bz2", ".zst", ".zstd")
+
+NAMES_SHOWN = 3
+
+SourceLike: TypeAlias = "str | os.PathLike[str] | BinaryIO | Source | RemotePath"
+"""A path, folder or glob, or a URL of one, `-` for standard input, or an open binary file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One file to read.
+
+    Attributes:
+        name: What findings and columns call it.
+        path: The local file; None where the bytes come from somewhere else.
+        stream: The open file; None where there is a path. It can be read once and is never closed here.
+        remote: The file on an object store; None for others.
+        found: Whether it was found in a folder or by a glob instead of being named itself.
+        passed_over: What else is in the folder where it was found: files whose names are not those of JSONL files, and folders.
+            The last file of a folder has them.
+    """
+
+    name: str
+    path: Path | None = None
+    stream: BinaryIO | None = None
+    remote: RemotePath | None = None
+    found: bool = field(default=False, compare=False)
+    passed_over: tuple[Place, ...] = field(default=(), compare=False)
+
+    @classmethod
+    def at(cls, place: Place) -> Source:
+        """Return the one file at a place, whatever it holds; nobody looks whether it is there."""
+        return cls(str(place), path=place) if isinstance(place, Path) else cls(place.shown, remote=place)
+
+    @property
+    def key(self) -> Hashable:
+        """What two sources have in common if they are the same file; None where there is no telling."""
+        if self.remote is not None:
+            return self.remote.key
+        return real_path(self.path) if self.path is not None else None
+
+    @property
+    def file_name(self) -> str | None:
+        """The last part of the file's path; None for an open file and standard input."""
+        if self.remote is not None:
+            return self.remote.name
+        return self.path.name if self.path is not None else None
+
+    @contextmanager
+    def open(self, *, tables: bool = False) -> Iterator[BinaryIO]:
+        """Open the file for reading, decompressed by its magic bytes.
+
+        Args:
+            tables: Whether the reader knows Parquet and Arrow; others get an error that says what the file is.
+
+        Raises:
+            FileError: The file is not there or can't be read.
+            Mismatch: It holds no lines, such as an archive; also while reading.
+            TruncatedFile: While reading: the compressed bytes end too early or are damaged.
+        """
+        if self.remote is not None:
+            from batchfiles.io.remote.transfer import read_in_order
+
+            with (
+                read_in_order(self.remote) as raw,
+                decompressed(raw, self.name, suffix_of=self.remote.name, tables=tables) as stream,
+            ):
+                yield stream
+            return
+        if self.path is None:
+            raw = cast("BinaryIO", self.stream)
+            watched = _watched(raw, self.name) if raw is sys.stdin.buffer else raw
+            with decompressed(watched, self.name, tables=tables) as stream:
+                yield stream
+            return
+        try:
+            file = self.path.open("rb", buffering=0)
+        except OSError as error:
+            raise FileError(_why(error), path=self.name, number=error.errno) from None
+        watched = _watched(cast("BinaryIO", file), self.name)
+        with file, decompressed(watched, self.name, suffix_of=self.path.name, tables=tables) as stream:
+            yield stream
+
+    def is_seekable_text(self) -> bool:
+        """Return whether lines can be fetched by offset from the file itself: local, regular and not compressed."""
+        if self.path is None or not self.path.is_file():
+            return False
+        with self.open_raw() as file:
+            return compression_of(file.read(8)) is None
+
+    def open_raw(self) -> BinaryIO:
+        """Open the local file as it is.
+
+        Raises:
+            FileError: The file is not there or can't be read.
+        """
+        try:
+            return cast("BinaryIO", cast("Path", self.path).open("rb", buffering=0))
+        except OSError as error:
+            raise FileError(_why(error), path=self.name, number=error.errno) from None
+
+    def open_for_arrow(self) -> Any:  # noqa: ANN401 - pyarrow has no types
+        """Open the file as it is for somebody who reads here and there, such as the footer of a Parquet file.
+
+        Raises:
+            FileError: The file is not there or can't be read.
+        """
+        if self.remote is None:
+            return self.open_raw()
+        from batchfiles.io.remote.filesystems import told_as_file_error
+
+        with told_as_file_error(self.name):
+            return self.remote.filesystem.open_input_file(self.remote.path)
+
+    def size(self) -> int | None:
+        """Return the bytes of the file as it is stored; None where that can't be known before reading."""
+        if self.remote is not None:
+            found: int | None = self.remote.look().size
+            return found
+        return self.path.stat().st_size if self.path is not None and self.path.is_file() else None
+
+
+class _Watched:
+    """An open local file that must not change while it is read; otherwise the content is of neither version."""
+
+    def __init__(self, file: BinaryIO, name: str, status: os.stat_result) -> None:
+        self._file = file
+        self._name = name
+        self._before = status.st_size, status.st_mtime_ns
+        self.seek = file.seek
+
+    def read(self, size: int = -1) -> bytes:
+        """Return up to `size` bytes.
+
+        Raises:
+            FileError: At the end: the file was cut, written to, or went on growing.
+        """
+        piece = self._file.read(size)
+        if not piece and size:
+            now = os.fstat(self._file.fileno())
+            if (now.st_size, now.st_mtime_ns) != self._before:
+                raise changed(self._name)
+        return piece
+
+
+def _watched(file: BinaryIO, name: str) -> BinaryIO:
+    """Watch a file; pipes and devices have nothing to compare."""
+    try:
+        status = os.fstat(file.fileno())
+    except OSError:  # such as a replaced standard input
+        return file
+    return cast("BinaryIO", _Watched(file, name, status)) if stat.S_ISREG(status.st_mode) else file
+
+
+def expand(sources: Iterable[SourceLike], *, filesystem: object = None) -> list[Source]:
+    """Turn paths, folders, globs, URLs of them, open files and `-` into single files.
+
+    They come in the order given, those of a folder or a glob sorted by name.
+
+    Args:
+        sources: What stands for the files.
+        filesystem: The filesystem in which paths are paths, of `pyarrow.fs` or of fsspec; None takes the local one.
+
+    Raises:
+        FileError: A path is not there, or a folder or glob holds no batch file.
+        ValueError: Standard input is named twice, or a URL is wrong.
+        TypeError: Something is no source at all, or no filesystem.
+        MissingDependency: The pyarrow at hand can't speak to a URL's service.
+    """
+    found: list[Source] = []
+    for source in sources:
+        found.extend(_expand_one(source, filesystem))
+    if sum(source.name == "<stdin>" for source in found) > 1:
+        raise ValueError("standard input (-) can be read once only")
+    return _without_repeats(found)
+
+
+def _without_repeats(sources: list[Source]) -> list[Source]:
+    """Keep each file once: a folder and a file in it may both be named."""
+    kept: list[Source] = []
+    by_key: dict[Hashable, int] = {}
+    passed_over: dict[Place, None] = {}
+    for source in sources:
+        passed_over.update(dict.fromkeys(source.passed_over))
+        key = source.key
+        if key is not None and (number := by_key.setdefault(key, len(kept))) < len(kept):
+            kept[number] = replace(kept[number], found=kept[number].found and source.found)
+            continue
+        kept.append(source)
+    if passed_over:
+        others = _never_named(passed_over, kept)
+        kept = [replace(each, passed_over=()) for each in kept[:-1]] + [replace(kept[-1], passed_over=others)]
+    return kept
+
+
+def _never_named(passed_over: Iterable[Place], sources: list[Source]) -> tuple[Place, ...]:
+    """Return what is skipped in a folder and not named separately."""
+    places = [source.remote or source.path for source in sources]
+    named = {_resolved(each) for place in places if place is not None for each in (place, place.parent)}
+    return tuple(place for place in passed_over if _resolved(place) not in named)
+
+
+def _resolved(place: Place) -> Place:
+    return place.resolve() if isinstance(place, Path) else place
+
+
+def _expand_one(source: SourceLike, filesystem: object) -> list[Source]:
+    if isinstance(source, Source):
+        return [source]
+    if isinstance(source, RemotePath):
+        return _expand_remote(source)
+    if isinstance(source, (str, os.PathLike)):
+        text = os.fspath(source)
+        if text == STDIN:
+            return [Source("<stdin>", stream=sys.stdin.buffer)]
+        place = located(text, filesystem)
+        if isinstance(place, RemotePath):
+            return _expand_remote(place)
+        try:
+            return _expand_path(str(place) if text.lower().startswith("file:") else text)
+        except OSError as error:  # such as a name that is too long, or a folder that we may not look into
+            if isinstance(error, FileError):
+                raise
+            raise FileError(_why(error), path=text, number=error.errno) from None
+    if hasattr(source, "read"):
+        name = getattr(source, "name", None)
+        return [Source(_shown(name) if isinstance(name, str) else "<stream>", stream=_binary(source))]
+    raise TypeError(f"a source is a path, an open binary file or '-', not {type(source).__name__}")
+
+
+def _shown(path: str) -> str:
+    """Return what a file is called in findings and columns, which are text: bytes that are no UTF-8 are written out."""
+    return path.encode(errors="backslashreplace").decode()
+
+
+def _binary(stream: IO[bytes]) -> BinaryIO:
+    if isinstance(stream.read(0), str):
+        raise TypeError("the file is open in text mode, which splits and changes lines: open it with 'rb'")
+    return cast("BinaryIO", stream)
+
+
+def _expand_path(text: str) -> list[Source]:
+    path = Path(text)
+    if path.is_dir():
+        names = sorted(file for file in path.iterdir() if not file.name.startswith("."))
+        files = [file for file in names if _is_batch_file(file.name) and file.is_file()]
+        others = tuple(file for file in names if not _is_batch_file(file.name) or not file.is_file())
+        if not files:
+            raise FileError(_no_batch_file(others), path=text)
+        return _of_folder([Source(_shown(str(file)), path=file, found=True) for file in files], others)
+    if path.exists():
+        return [Source(_shown(text), path=path)]
+    if glob.has_magic(text):
+        matches = sorted(glob.glob(text, recursive=True))
+        if not matches:
+            raise FileError("no file matches", path=text)
+        return [replace(source, found=True) for match in matches for source in _expand_path(match)]
+    raise FileError("no such file", path=text, number=2)
+
+
+def _expand_remote(place: RemotePath) -> list[Source]:
+    from pyarrow.fs import FileType
+
+    found = place.look()
+    if found.type == FileType.NotFound and glob.has_magic(place.path):
+        from batchfiles.io.remote.path import matches
+
+        return [replace(source, found=True) for match, info in matches(place) for source in _expand_found(match, info)]
+    if found.type == FileType.NotFound:
+        place.check_bucket()
+        raise FileError("no such file", path=place.shown, number=2)
+    return _expand_found(place, found)
+
+
+def _expand_found(place: RemotePath, found: Any) -> list[Source]:  # noqa: ANN401 - pyarrow has no types
+    """Return the file, or the batch files of the folder, that was found at a place."""
+    if found.is_file:
+        return [Source(place.shown, remote=place)]
+    listing = [(path, info) for path, info in place.listing() if not path.name.startswith(".")]
+    files = [path for path, info in listing if info.is_file and _is_batch_file(path.name)]
+    others = tuple(path for path, info in listing if not info.is_file or not _is_batch_file(path.name))
+    if not files:
+        raise FileError(_no_batch_file(others), path=place.shown)
+    return _of_folder([Source(file.shown, remote=file, found=True) for file in files], others)
+
+
+def _of_folder(sources: list[Source], others: tuple[Place, ...]) -> list[Source]:
+    sources[-1] = replace(sources[-1], passed_over=others)
+    return sources
+
+
+def _no_batch_file(others: tuple[Place, ...]) -> str:
+    words = "the folder holds no .jsonl file (compressed ones count)"
+    if not others:
+        return words
+    more = ", …" if len(others) > NAMES_SHOWN else ""
+    return f"{words}; it holds {', '.join(_shown(each.name) for each in others[:NAMES_SHOWN])}{more}: name the files to read"
+
+
+def plain_name(name: str) -> str:
+    """Return the name that a file has when it is not compressed."""
+    return next((name.removesuffix(end) for end in COMPRESSED[1:] if name.endswith(end)), name)
+
+
+def _is_batch_file(name: str) -> bool:
+    """Tell by its name whether a file in a folder is a JSONL file; hidden files, our unfinished ones among them, are not."""
+    lowered = name.lower()
+    return not name.startswith(".") and lowered.endswith(tuple(text + end for text in SUFFIXES for end in COMPRESSED))
+
+
+def _why(error: OSError) -> str:
+    return (error.strerror or type(error).__name__).lower()
+
+
+def read_blocks(
+    source: Source,
+    notice: Callable[[Finding], None],
+    *,
+    start: int = 0,
+    end: int | None = None,
+    line_number: int = 1,
+    cap: int = LINE_CAP,
+    block_size: int = BLOCK_SIZE,
+    on_long: Callable[[bytes], None] | None = None,
+) -> Iterator[Block]:
+    """Open one source and read it, or a byte range of it, as `lines.blocks` does.
+
+    Raises:
+        FileError: The file is not there or can't be read.
+        TruncatedFile: The compressed bytes end too early or are damaged.
+    """
+    with source.open() as stream:
+        yield from blocks(
+            stream,
+            source.name,
+            notice,
+            start=start,
+            end=end,
+            line_number=line_number,
+            cap=cap,
+            block_size=block_size,
+            on_long=on_long,
+        )

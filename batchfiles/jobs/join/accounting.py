@@ -1,0 +1,248 @@
+"""The join's books: what became of every result line, and which inputs share an id.
+
+The exact bytes of the result lines that did not make it into the table.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from batchfiles.codec import Repaired, glued_objects, glued_words, loads
+from batchfiles.findings import Finding
+from batchfiles.ids.index import Index, LineRef, Marks
+from batchfiles.inputs.local import LocalFile, OpenFiles, ResultFile
+from batchfiles.io.atomic import atomic_file
+from batchfiles.io.compression import compressed, compression_of_name
+from batchfiles.io.remote.path import RemotePath
+from batchfiles.jobs.join.lookup import fetch, glued_finding
+from batchfiles.jobs.join.scan import UNTIL_NEWLINE, Misindexed, Survey, is_misindexed
+from batchfiles.result_lines import id_of_line, read_result
+
+__all__ = ["Accounts", "duplicate_inputs", "write_rejects"]
+
+EXAMPLES = 5
+"""Places of each kind that a report names."""
+
+LINES_LOOKED_AT = 1000
+LONGEST_LOOKED_AT = 64 * 1024 * 1024
+"""Malformed lines that are looked at more closely, and the longest of them in bytes."""
+
+
+class Accounts:
+    """Counts what the second pass marked in the index.
+
+    Args:
+        survey: What the first pass left.
+        marks: What the second pass noted.
+        files: The result files.
+
+    Attributes:
+        counts: `used`, `superseded`, `conflicting`, `unknown`, `malformed_results`, `malformed_unmatched`, `repaired`.
+        examples: The first places by kind.
+        glued: Findings about lines that hold several results, of which at most one was found.
+
+    Raises:
+        Misindexed: A quick survey took another string for an id than the line's own.
+        FileError: A result file changed while it was being read.
+    """
+
+    def __init__(self, survey: Survey, marks: Marks, files: Sequence[ResultFile]) -> None:
+        self._index = survey.index
+        self._quick = not survey.careful
+        self._marks = marks
+        self._stray = survey.stray
+        self._files = files
+        self.counts: Counter[str] = Counter()
+        self.examples: dict[str, list[str]] = defaultdict(list)
+        self.glued: list[Finding] = []
+        self._unclaimed: list[LineRef] = []
+        self._count_marks()
+        self._count_unclaimed()
+        if self.counts["malformed_results"]:
+            self._find_glued()
+
+    def rejected(self) -> Iterator[LineRef]:
+        """Yield the places of malformed, unknown, superseded and conflicting lines, in the order of the files."""
+        import pyarrow.compute as pc
+
+        index, marks = self._index, self._marks
+        stray = iter(sorted(place for place, _ in self._stray))
+        waiting = next(stray, None)
+        entries: list[int] = []
+        if index.count:
+            entries = _in_order_of_files(index, pc.or_(marks.mask("malformed"), pc.invert(marks.mask("used"))))
+        for entry in entries:
+            place = index.place(entry.as_py())  # type: ignore[attr-defined]
+            while waiting is not None and waiting < place:
+                yield waiting
+                waiting = next(stray, None)
+            yield place
+        if waiting is not None:
+            yield waiting
+        yield from stray
+
+    def _count_marks(self) -> None:
+        import pyarrow.compute as pc
+
+        index = self._index
+        if not index.count:
+            return
+        used, superseded = self._marks.mask("used"), self._marks.mask("superseded")
+        # A line may be the best for one part's request and second best for another's: then it is used.
+        beaten = pc.and_(superseded, pc.invert(used))
+        fought = pc.and_(self._marks.mask("conflicting"), pc.invert(used))
+        self.counts["used"] = pc.sum(used).as_py() or 0
+        self.counts["superseded"] = pc.sum(beaten).as_py() or 0
+        self.counts["conflicting"] = pc.sum(fought).as_py() or 0
+        self.counts["malformed_results"] = pc.sum(self._marks.mask("malformed")).as_py() or 0
+        self.counts["repaired"] = pc.sum(self._marks.mask("repaired")).as_py() or 0
+        for entry in _in_order_of_files(index, fought)[:EXAMPLES].to_pylist():
+            self._name("conflicting", index.place(entry))
+
+    def _count_unclaimed(self) -> None:
+        """Tell results that nobody asked for from lines that can't be read; only reading them tells."""
+        import pyarrow.compute as pc
+
+        index = self._index
+        for place, malformed in self._stray:
+            self._count_unclaimed_line(place, malformed=malformed)
+        if not index.count:
+            return
+        unclaimed = pc.invert(pc.or_(self._marks.mask("used"), self._marks.mask("superseded")))
+        if not pc.any(unclaimed).as_py():
+            return
+        descriptors = OpenFiles(self._files)
+        try:
+            for scalar in _in_order_of_files(index, unclaimed):
+                place = index.place(scalar.as_py())
+                if place.length == UNTIL_NEWLINE:
+                    self._count_unclaimed_line(place, malformed=True)
+                    continue
+                line = fetch(descriptors[place.file], place, self._files[place.file].name)
+                value, _ = read_result(line)
+                if self._quick and is_misindexed(line, id_of_line(line) if value is None else value.get("custom_id")):
+                    raise Misindexed
+                self.counts["repaired"] += type(value) is Repaired
+                self._count_unclaimed_line(place, malformed=value is None)
+                if value is None and len(self._unclaimed) < LINES_LOOKED_AT:
+                    self._unclaimed.append(place)
+        finally:
+            descriptors.close()
+
+    def _count_unclaimed_line(self, place: LineRef, *, malformed: bool) -> None:
+        if malformed:
+            self.counts["malformed_results"] += 1
+            self.counts["malformed_unmatched"] += 1
+        else:
+            self.counts["unknown"] += 1
+        self._name("malformed" if malformed else "unknown", place)
+
+    def _find_glued(self) -> None:
+        """Name the malformed lines that are several results without a newline between them."""
+        places = [place for place, malformed in self._stray if malformed and place.length <= LONGEST_LOOKED_AT]
+        if self._index.count:
+            entries = _in_order_of_files(self._index, self._marks.mask("malformed"))[:LINES_LOOKED_AT].to_pylist()
+            places += [self._index.place(entry) for entry in entries]
+        with OpenFiles(self._files) as descriptors:
+            for place in sorted({*places, *self._unclaimed})[:LINES_LOOKED_AT]:
+                name = self._files[place.file].name
+                if count := glued_objects(fetch(descriptors[place.file], place, name)):
+                    self.glued.append(glued_finding(glued_words(count), name, place.line_number, place.offset))
+
+    def _name(self, kind: str, place: LineRef) -> None:
+        if len(self.examples[kind]) < EXAMPLES:
+            self.examples[kind].append(f"{self._files[place.file].name}:{place.line_number}")
+
+
+def _in_order_of_files(index: Index, mask: Any) -> Any:  # noqa: ANN401 - pyarrow has no types
+    """Return the marked entries as they stand in the files: the index has them in the order of their digests."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    marked = pc.indices_nonzero(mask)
+    positions = pa.Array.from_buffers(pa.uint64(), index.count, [None, pa.py_buffer(index.positions)])
+    return marked.take(pc.array_sort_indices(positions.take(marked)))
+
+
+def duplicate_inputs(
+    index: Index, inputs: Sequence[LocalFile], files: Sequence[ResultFile], own_batches: AbstractSet[int] = frozenset()
+) -> tuple[int, list[str]]:
+    """Count the requests whose id stood in an earlier request of the same batch.
+
+    Input files that have results of their own are batches of their own, and so are the parts of a campaign; all others are one.
+
+    Args:
+        index: Where the requests stand, by the digests of their ids.
+        inputs: The input files.
+        files: The result files.
+        own_batches: The numbers of the input files that are known to be a batch of their own.
+
+    Returns:
+        How many there are, and the first places.
+    """
+    parts = own_batches | {file.part for file in files if file.part is not None}
+    descriptors = OpenFiles(inputs)
+    count = 0
+    pairs: list[tuple[LineRef, LineRef]] = []
+    try:
+        for run in index.repeated():
+            seen: dict[tuple[str | None, int | None], LineRef] = {}
+            for place in sorted(map(index.place, run)):
+                line = fetch(descriptors[place.file], place, inputs[place.file].name)
+                key = loads(line).get("custom_id"), place.file if place.file in parts else None
+                if key in seen:
+                    count += 1
+                    # The first places in the order of the files: the index goes by digests, which differ from day to day.
+                    pairs = sorted([*pairs, (place, seen[key])])[:EXAMPLES]
+                seen.setdefault(key, place)
+    finally:
+        descriptors.close()
+    return count, [
+        f"{inputs[place.file].name}:{place.line_number} (first at {inputs[first.file].name}:{first.line_number})"
+        for place, first in pairs
+    ]
+
+
+CHUNK = 1024 * 1024
+
+
+def write_rejects(
+    path: Path | RemotePath,
+    places: Iterable[LineRef],
+    files: Sequence[ResultFile],
+    *,
+    force: bool = False,
+    temp_dir: str | os.PathLike[str] | None = None,
+) -> None:
+    r"""Copy lines byte for byte, each with a `\n`; compressed if the name's suffix says so.
+
+    Raises:
+        OutputExists: The file is there and `force` was not given.
+        FileError: The disk refused, or a result file changed meanwhile.
+    """
+    descriptors = OpenFiles(files)
+    try:
+        with atomic_file(path, force=force, temp_dir=temp_dir) as file, compressed(file, compression_of_name(path.name)) as sink:
+            for place in places:
+                if place.length == UNTIL_NEWLINE:
+                    _copy_until_newline(descriptors[place.file], place.offset, sink)
+                else:
+                    sink.write(fetch(descriptors[place.file], place, files[place.file].name))
+                sink.write(b"\n")
+    finally:
+        descriptors.close()
+
+
+def _copy_until_newline(descriptor: int, offset: int, sink: BinaryIO) -> None:
+    """Copy a line above the cap, piece by piece."""
+    while chunk := os.pread(descriptor, CHUNK, offset):
+        end = chunk.find(b"\n")
+        sink.write(chunk if end < 0 else chunk[:end])
+        if end >= 0:
+            return
+        offset += len(chunk)

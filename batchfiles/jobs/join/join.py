@@ -1,0 +1,354 @@
+"""`join`: every request with what became of it, in the order of the requests, and every line of every file accounted for."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Unpack
+
+from batchfiles.counts import not_read_fields
+from batchfiles.errors import Mismatch
+from batchfiles.ids.index import Entries, IndexBuilder, LineRef, Marks
+from batchfiles.inputs.attribution import attributed
+from batchfiles.inputs.kinds import table_of_inputs
+from batchfiles.inputs.local import LocalFile, check_unchanged
+from batchfiles.inputs.roles import FileRoles, Pairs, sort_files
+from batchfiles.io.remote.path import RemotePath, changed, located
+from batchfiles.io.sources import SourceLike
+from batchfiles.io.spool import Spool
+from batchfiles.jobs.join.accounting import Accounts, duplicate_inputs, write_rejects
+from batchfiles.jobs.join.lazy_table import PART_BYTES, TASK_BYTES, TableJob, TableKeywords, TableOptions
+from batchfiles.jobs.join.lookup import refuse_contested
+from batchfiles.jobs.join.repeated_requests import SharedIds, find_repeated, first_ids_meet, shares_ids
+from batchfiles.jobs.join.report import JoinReport, Tally
+from batchfiles.jobs.join.rows import JoinRows
+from batchfiles.jobs.join.scan import Misindexed, Survey, survey_results, with_line_numbers
+from batchfiles.jobs.join.user_columns import BesideSpec, put_beside, with_own_columns
+from batchfiles.workers.pool import Crew, Product, Spec
+
+if TYPE_CHECKING:
+    from batchfiles.table.read import TableLike
+
+
+__all__ = ["Join", "join"]
+
+
+class Join(TableJob[JoinReport]):
+    """Requests joined with their results: what `join` returns.
+
+    Nothing but first lines is read before the table, its rows or its report are asked for.
+    """
+
+    def __init__(self, roles: FileRoles, spool: Spool, options: TableOptions, *, refuse_duplicates: bool) -> None:
+        self._beside: BesideSpec | None = None
+        self._roles = roles
+        super().__init__(options, spool)
+        self._files = roles.result_files()
+        self._refuse_duplicates = refuse_duplicates
+        self._surveys: dict[bool, Survey] = {}  # by whether other processes made it: see Crew.is_apart
+        self._quick = False
+        self._shares_ids = False
+        self._accounts: Accounts | None = None
+
+    @property
+    def schema(self) -> Any:  # noqa: ANN401 - pyarrow has no types
+        """The `pyarrow.Schema` of the table: the columns of the results, and behind them those of `with_table`."""
+        own = super().schema
+        return own if self._beside is None else with_own_columns(own, self._beside)
+
+    def put_beside(
+        self,
+        table: TableLike,
+        id: str,  # noqa: A002 - as in `join`
+        prefix: str,
+        filesystem: object,
+        csv_nulls: Sequence[str] | None,
+    ) -> None:
+        """Take a table of the user's own, whose columns stand behind the others from now on: see `join`."""
+        taken, cap = super().schema.names, self._options.cap
+        self._beside = put_beside(
+            table, id, self._spool, taken, prefix=prefix, cap=cap, filesystem=filesystem, csv_nulls=csv_nulls
+        )
+
+    def write_rejects(self, path: str | os.PathLike[str] | RemotePath, *, force: bool = False, filesystem: object = None) -> None:
+        r"""Copy the result lines that are not in the table, byte for byte, each with a `\n`, in the order of the files.
+
+        They are the malformed, unknown, superseded and conflicting ones.
+
+        Args:
+            path: A new file, or the URL of one; compressed if its suffix says so.
+            force: Replace what is there.
+            filesystem: The filesystem in which `path` is a path; None takes the local one.
+
+        Raises:
+            OutputExists: Something is there and `force` was not given.
+            FileError: The disk refused, or a result file has changed.
+        """
+        if self._accounts is None:
+            _ = self.report
+        assert self._accounts is not None  # noqa: S101 - the report needs them
+        target = located(path, filesystem)
+        write_rejects(target, self._rejected(self._accounts), self._files, force=force, temp_dir=self._options.temp_dir)
+
+    def _rejected(self, accounts: Accounts) -> Iterator[LineRef]:
+        """Yield the places of the lines to copy, from files that are still what they were."""
+        check_unchanged(self._roles.results)
+        yield from accounts.rejected()
+        check_unchanged(self._roles.results)
+
+    def write(
+        self,
+        path: str | os.PathLike[str] | RemotePath,
+        *,
+        format: str | None = None,  # noqa: A002 - the command line's word
+        force: bool = False,
+        csv_safe: bool = False,
+        filesystem: object = None,
+    ) -> JoinReport:
+        """Write the table: see `TableJob.write`."""
+        # What is written to a file can be begun again: a quick survey will do, and ids are mostly in one request file only. Rows
+        # that were given out can't be taken back.
+        self._quick = str(path) != "-"
+        try:
+            while True:
+                try:
+                    return super().write(path, format=format, force=force, csv_safe=csv_safe, filesystem=filesystem)
+                except Misindexed:
+                    self._quick = False
+                except SharedIds:
+                    self._shares_ids = True
+        finally:
+            self._quick = False
+
+    def _table(self) -> str:
+        return self._options.table or table_of_inputs(self._roles.inputs, cap=self._options.cap)
+
+    def _requests(self) -> Sequence[LocalFile]:
+        return self._roles.inputs
+
+    def _sources(self) -> Mapping[str, list[str]]:
+        return self._roles.names()
+
+    def _files_read(self) -> Sequence[LocalFile]:
+        return self._roles.inputs + self._roles.results
+
+    def _run(self, crew: Crew, folder: Path | None, metadata: Mapping[str, str]) -> Generator[Product, None, None]:
+        started = time.perf_counter()
+        self._check_files()
+        progress = self._progress()
+        apart = crew.is_apart
+        known = self._surveys.get(apart)
+        survey = known or self._surveyed(crew, progress)
+        marks = Marks(self._spool.new_path("marks"), survey.index.count)
+        ranges, repeated = self._ranges(crew, survey, TASK_BYTES if folder is None else PART_BYTES)
+        spec = {
+            **self._spec(folder, metadata),
+            "inputs": [[file.name, str(file.path)] for file in self._roles.inputs],
+            "results": [list(file) for file in self._files],
+            "index": str(survey.index.path),
+            "marks": str(marks.path),
+            "count": survey.index.count,
+            "refuse_duplicates": self._refuse_duplicates,
+            "repeated": repeated,
+            "beside": self._beside,
+            "announce": sum(file.size for file in self._roles.results) > cached_bytes(),
+        }
+        tally = Tally()
+        asked = IndexBuilder(self._spool.new_path("inputs.index"))
+        try:
+            with closing(crew.run(JoinRows, spec, ranges)) as products:
+                for _, product in products:
+                    if isinstance(product, bytes):
+                        asked.add(Entries.from_bytes(product))
+                    elif isinstance(product, dict):
+                        tally.add(product)
+                        progress(product["bytes"])
+                    else:
+                        yield product
+            self._close_books(survey, marks, asked, tally, started)
+            # Every line has been looked at under its id by now, so that a quick survey is as good as a careful one.
+            self._surveys[apart] = survey
+        except Misindexed:
+            if survey.careful:
+                self._check_files()
+                raise changed("a result file") from None
+            raise
+        finally:
+            # Maps outlive their names. The index goes with a pass that didn't come to its end, unless another one made it.
+            asked.close()
+            marks.path.unlink(missing_ok=True)
+            if known is None and self._surveys.get(apart) is not survey:
+                survey.index.close()
+                survey.index.path.unlink(missing_ok=True)
+
+    def _ranges(self, crew: Crew, survey: Survey, size: int) -> tuple[list[Spec], Spec | None]:
+        """Divide the request files, and compare those of their lines that have the same id in several files.
+
+        Raises:
+            Mismatch: A result could be that of two different requests.
+        """
+        inputs = self._roles.inputs
+        if not self._compares(inputs):
+            return with_line_numbers(crew, inputs, size), None
+        apart = self._roles.are_apart()
+        ranges, repeated, contests = find_repeated(crew, inputs, self._spool, size=size, cap=self._options.cap, apart=apart)
+        if contests:
+            self._files = attributed(inputs, self._roles.results, self._files)
+            refuse_contested(contests, inputs, survey.index, self._files)
+        return ranges, repeated.save(self._spool.new_path("repeated")) if repeated else None
+
+    def _compares(self, inputs: Sequence[LocalFile]) -> bool:
+        """Return whether ids of request files are compared before the rows are made; if not, shared ids are found at the end."""
+        self._shares_ids = self._shares_ids or (len(inputs) > 1 and (not self._quick or first_ids_meet(inputs)))
+        return self._shares_ids
+
+    def _surveyed(self, crew: Crew, progress: Callable[[int], None]) -> Survey:
+        """Look the results through."""
+        path = self._spool.new_path("results.index")
+        careful = not self._quick
+        return survey_results(crew, self._roles.results, path, cap=self._options.cap, careful=careful, progress=progress)
+
+    def _close_books(self, survey: Survey, marks: Marks, asked: IndexBuilder, tally: Tally, started: float) -> None:
+        """Count what became of every line, and make the report."""
+        accounts = Accounts(survey, marks, self._files)
+        with asked.finish() as index:
+            index.path.unlink()
+            if not self._shares_ids and len(self._roles.inputs) > 1 and shares_ids(index):
+                raise SharedIds
+            duplicates, places = duplicate_inputs(index, self._roles.inputs, self._files, self._roles.own_batches())
+            if accounts.counts["unknown"] and not accounts.counts["used"] and survey.index.is_disjoint(index):
+                self._refuse_strangers(accounts)
+        examples = {**accounts.examples, "duplicate": places} if places else accounts.examples
+        self._check_files()  # who has read them has read one and the same
+        fields = tally.fields()
+        fields["blank_lines"] += survey.blank_lines
+        fields["repaired_lines"] += survey.repaired_lines + accounts.counts["repaired"]
+        fields["findings"] = (*self._roles.findings, *accounts.glued, *survey.findings, *fields["findings"])
+        fields["findings_not_listed"] += survey.findings_not_listed
+        passed_over = not_read_fields(self._roles.not_read)
+        fields |= passed_over | {"examples": fields["examples"] | passed_over["examples"]}
+        if not survey.lines > survey.blank_lines:
+            fields["no_results"] = sum(tally.outcomes.values())
+        fields["examples"] |= {kind: tuple(found) for kind, found in examples.items()}
+        self._report = JoinReport(
+            table=self._table(),
+            files=self._roles.described(),
+            result_lines=survey.lines - survey.blank_lines,
+            seconds=round(time.perf_counter() - started, 3),
+            inputs=sum(tally.outcomes.values()),
+            malformed_inputs=tally.counts["malformed_inputs"],
+            duplicate_inputs=duplicates,
+            missing=tally.outcomes["missing"],
+            with_rows=0 if self._beside is None else self._beside["rows"],
+            unmatched=tally.counts["unmatched"],
+            used=accounts.counts["used"],
+            unknown=accounts.counts["unknown"],
+            superseded=accounts.counts["superseded"],
+            conflicting=accounts.counts["conflicting"],
+            malformed_results=accounts.counts["malformed_results"],
+            malformed_unmatched=accounts.counts["malformed_unmatched"],
+            **fields,
+        )
+        self._accounts = accounts
+
+    def _refuse_strangers(self, accounts: Accounts) -> None:
+        """Refuse results of other work.
+
+        Raises:
+            Mismatch: There are results with ids, and no request has one of these.
+        """
+        results, inputs = (
+            ", ".join(list(dict.fromkeys(each.name for each in of))[:3]) for of in (self._files, self._roles.inputs)
+        )
+        raise Mismatch(
+            f"not one result of {accounts.counts['unknown']:,} belongs to a request of {inputs}: name the results of these "
+            "requests, or export the results alone",
+            path=results,
+        )
+
+
+def cached_bytes() -> int:
+    """Return the bytes of results that the system will keep in memory from one pass to the next: half of what it has."""
+    if not hasattr(os, "posix_fadvise"):  # nobody to tell
+        return sys.maxsize
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
+
+
+def join(
+    *files: SourceLike,
+    inputs: Iterable[SourceLike] = (),
+    pairs: Pairs = (),
+    on_duplicate: str = "best",
+    with_table: TableLike | None = None,
+    id: str | None = None,  # noqa: A002 - the command line's word
+    with_prefix: str = "",
+    csv_nulls: Sequence[str] | None = None,
+    filesystem: object = None,
+    **options: Unpack[TableKeywords],
+) -> Join:
+    """Join results to their requests: one row for each request, in the order of the requests.
+
+    Args:
+        *files: Request files, output files and error files in any mix, sorted by what their lines are: paths, folders, globs,
+            open binary files, `-`. Only results if `inputs` are given.
+        inputs: Files that must be requests.
+        pairs: Request files by name, each with the result file or files that belong to it: `{"monday.jsonl": "out-1.jsonl"}`. It
+            is needed only if ids are in several request files and neither a manifest, nor the batch object next to the
+            results, nor a name says which request file a result belongs to. The files are read whether `files` names them or not.
+        on_duplicate: What to do where there are several results for a request: `"best"` takes succeeded before incomplete before
+            the rest, among equals the later one; `"error"` refuses.
+        with_table: A table of your own, such as the one that the requests were made of (see `prepare`): its columns stand behind
+            those of the results, in the rows whose `custom_id` the rows of your table make. It is read, and copied to a
+            temporary file, when this is called.
+        id: The template of the `custom_id`, such as `"{{doc}}-{{chunk}}"`; needed with `with_table`.
+        csv_nulls: What null is in a CSV table of yours, as for `prepare`.
+        with_prefix: What is put before the names of your columns: one that is called as a column of the results is refused.
+        filesystem: The filesystem in which paths are paths, those of `with_table` and `schema` too, of `pyarrow.fs` or of fsspec;
+            None takes the local one.
+        **options: The fields of `TableOptions`: `table`, `dimensions`, `bodies`, `request_bodies`, `cap`, `temp_dir`, `workers`,
+            `progress`, `parsed`, `schema`, `parse_dates`.
+
+    Returns:
+        A `Join`: iterate it, or call `to_arrow()`, `to_parquet(path)`, `write(path)`, `report`.
+
+    Raises:
+        Mismatch: No file holds requests, a file is of the other kind than it must be, or of another service's format, or there is
+            no JSON Schema for `parsed`.
+        DuplicateCustomId, InvalidLine: Two rows of `with_table` make the same id, or one makes none.
+        FileError: A file can't be read, or there is no room for temporary files.
+        TruncatedFile: A compressed file is damaged.
+        MissingDependency: `schema` is a pydantic model and pydantic is not installed.
+        TypeError: There is no file, or `inputs` is a single path.
+        ValueError: An option has no such value, or they don't go together.
+
+    Later, when the table is made:
+        FileError: A file is not what it was when this was called, or changed while it was being read: call this again.
+        DuplicateCustomId: With `on_duplicate="error"`: there are two results for a request.
+        Mismatch: A result could be that of two different requests, because their files share its id and nothing shows to which of
+            them it belongs; or there are results, but none belongs to a request.
+        InvalidLine: With `dimensions`: a vector has another length.
+    """
+    if on_duplicate not in ("best", "error"):
+        raise ValueError(f"on_duplicate is 'best' or 'error', not {on_duplicate!r}")
+    if (with_table is None) != (id is None):
+        raise ValueError("with_table and id go together: the id (--id) says which row belongs to which request")
+    if with_prefix and with_table is None:
+        raise ValueError("with_prefix goes with with_table")
+    if csv_nulls is not None and with_table is None:
+        raise ValueError("csv_nulls goes with with_table")
+    if not files and not inputs and not pairs:
+        raise TypeError("join needs at least one file")
+    chosen = TableOptions(**options).with_schema_of(filesystem)
+    spool = Spool(chosen.temp_dir)
+    roles = sort_files(files, inputs, spool, pairs=pairs, filesystem=filesystem, cap=chosen.cap)
+    if not roles.inputs and roles.results:
+        names = ", ".join(file.name for file in roles.results[:3])
+        raise Mismatch(f"no file holds requests, only results ({names}): name the request file too, or export the results alone")
+    job = Join(roles, spool, chosen, refuse_duplicates=on_duplicate == "error")
+    if with_table is not None and id is not None:
+        job.put_beside(with_table, id, with_prefix, filesystem, csv_nulls)
+    return job

@@ -1,0 +1,392 @@
+"""The results of one `custom_id`: fetched from their files when its turn comes, and the best of them chosen.
+
+Ids that mean different requests in different files: their results must be attributed, or nothing is written.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import struct
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple
+
+from batchfiles import bodies
+from batchfiles.codec import GLUED, loads, same
+from batchfiles.errors import DuplicateCustomId, InvalidLine, Mismatch
+from batchfiles.findings import Finding
+from batchfiles.ids.index import OFFSET_BITS, Index, LineRef, Marks, digest
+from batchfiles.inputs.local import LocalFile, OpenFiles, ResultFile
+from batchfiles.io.atomic import file_error
+from batchfiles.io.remote.path import changed
+from batchfiles.jobs.join.scan import HEAD, UNTIL_NEWLINE, Misindexed, noted_digest
+from batchfiles.outcome import FAILED, INCOMPLETE, MALFORMED, SUCCEEDED, Result, as_answer_to
+from batchfiles.result_lines import _malformed, id_of_line, id_of_malformed, read_result
+from batchfiles.table.rows import MISSING, Found
+
+__all__ = ["TOO_LONG", "Candidates", "Contests", "fetch", "glued_finding", "id_of_request", "refuse_contested"]
+
+FETCHED = 1 << 30
+"""The largest part of a line, in bytes, that is announced to the system as read next."""
+
+OFFSET_MASK = (1 << OFFSET_BITS) - 1
+RANKS = {SUCCEEDED: 2, INCOMPLETE: 1, MALFORMED: -1}
+"""Of outcomes, 0 for the others: a line that can't be read is never better than one that can."""
+
+
+def glued_finding(words: str, path: str, line_number: int, byte_offset: int) -> Finding:
+    """Return the finding about a line that holds several results, of which at most one was found."""
+    return Finding(
+        code=GLUED,
+        message=f"The line holds {words}. Until then its results are lost.",
+        path=path,
+        line_number=line_number,
+        byte_offset=byte_offset,
+    )
+
+
+TOO_LONG = _malformed("line_too_long", "the line is above the cap and was not read: raise the cap (--max-line-bytes)")._replace(
+    retryable=False
+)
+"""What a result is whose line is above the cap. It may be an answer that was paid for, so it is not sent again."""
+
+
+def fetch(descriptor: int, place: LineRef, name: str) -> bytes:
+    """Read the bytes of one line; of a line above the cap its beginning.
+
+    Raises:
+        FileError: The file is shorter than it was.
+    """
+    if place.length == UNTIL_NEWLINE:
+        return os.pread(descriptor, HEAD, place.offset).partition(b"\n")[0]
+    line = os.pread(descriptor, place.length, place.offset)
+    if len(line) < place.length:
+        raise changed(name)
+    return line
+
+
+class Candidates:
+    """Finds the best result of an id, and marks in the index what became of the others.
+
+    Args:
+        index: Where the results stand.
+        marks: Where to note what became of them.
+        files: The result files, by number.
+        refuse_duplicates: Whether a second result for an id is an error.
+        reader: Says what a line means; `read_result`, where the files hold what came from a service.
+    """
+
+    def __init__(
+        self,
+        index: Index,
+        marks: Marks,
+        files: Sequence[ResultFile],
+        *,
+        refuse_duplicates: bool = False,
+        reader: Callable[[bytes], tuple[dict[str, Any] | None, Result]] = read_result,
+    ) -> None:
+        self._index = index
+        self._marks = marks
+        self._digests, self._positions = index.digests, index.positions
+        self._shift, self._directory = index.directory()
+        self._lengths, self._line_numbers = index.lengths, index.line_numbers
+        self._files = files
+        self._refuse_duplicates = refuse_duplicates
+        self._read = reader
+        self._open = OpenFiles(files)
+        self._descriptors = self._open.held
+        self.also: AbstractSet[int] = frozenset()
+        """The numbers of other request files that repeat the line whose result is looked for."""
+
+    def close(self) -> None:
+        """Close the result files."""
+        self._open.close()
+
+    def announce(self, keys: Iterable[int]) -> None:
+        """Tell the system which lines are read next, in the order of the disk, so that it fetches them side by side.
+
+        Results that don't fit into memory would else cost one wait for the disk a line.
+        """
+        positions, lengths = self._positions, self._lengths
+        found = sorted((positions[entry], min(lengths[entry], FETCHED)) for key in keys for entry in self._index.run(key))
+        for position, length in found:
+            os.posix_fadvise(self._open[position >> OFFSET_BITS], position & OFFSET_MASK, length, os.POSIX_FADV_WILLNEED)
+
+    def best(self, custom_id: str, key: int, input_file: int, asked: str | bytes | None = None) -> Found:
+        """Return the best result for an id in an input file; what stands for a missing one if there is none.
+
+        Args:
+            custom_id: The id.
+            key: Its digest.
+            input_file: The number of the file that asks.
+            asked: The url that the request names, or the bytes of its line, of which the url is read where it matters.
+
+        Raises:
+            DuplicateCustomId: There are several, and duplicates are refused.
+            FileError: A result file changed while it was being read.
+            Misindexed: A line stands in the index under another id than its own.
+        """
+        digests = self._digests
+        bucket = key >> self._shift
+        entry = bisect_left(digests, key, self._directory[bucket], self._directory[bucket + 1])  # as Index.find, without the call
+        end, count = entry + 1, len(digests)
+        if entry == count or digests[entry] != key:
+            return MISSING
+        if end == count or digests[end] != key:  # one result, as mostly
+            candidate = self._candidate(entry, custom_id, input_file, asked)
+            if candidate is None:
+                return MISSING
+            self._marks.used[entry] = 1
+            return candidate
+        while end < count and digests[end] == key:
+            end += 1
+        candidates = []
+        for each in range(entry, end):
+            candidate = self._candidate(each, custom_id, input_file, asked)
+            if candidate is not None:
+                candidates.append((each, candidate))
+        return self._best_of(candidates, custom_id) if candidates else MISSING
+
+    def _candidate(self, entry: int, custom_id: str, input_file: int, asked: str | bytes | None) -> Found | None:
+        """Fetch the line of an entry; None if it belongs to another id of the same digest, or to another part."""
+        position = self._positions[entry]
+        number = position >> OFFSET_BITS
+        file = self._files[number]
+        if file.part is not None and file.part != input_file and file.part not in self.also:
+            return None
+        length = self._lengths[entry]
+        if length == UNTIL_NEWLINE:
+            return self._overlong(entry, custom_id)
+        descriptor = self._descriptors[number]
+        line = os.pread(self._open[number] if descriptor < 0 else descriptor, length, position & OFFSET_MASK)
+        if len(line) != length:
+            raise changed(file.name)
+        value, result = self._read(line)
+        own_id = value.get("custom_id") if value is not None else id_of_line(line)
+        if own_id != custom_id:
+            # An id that can't be decoded, being no UTF-8, has a digest all the same, and so may share it.
+            if (noted_digest(line) if own_id is None else digest(own_id)) != self._digests[entry]:
+                raise Misindexed
+            return None
+        if value is None:
+            self._marks.malformed[entry] = 1
+        elif type(value) is not dict:
+            self._marks.repaired[entry] = 1
+        answer = result.answer
+        is_text = answer.text is not None and answer.finish_reason is not None  # then no other endpoint can have written it
+        may_answer = result.body is not None or (result.outcome == FAILED and result.error_code is None)
+        if may_answer and (not is_text or (asked not in ORDINARY_URLS and _asks_no_text(asked))):
+            result = as_answer_to(result, _url_in(asked) if isinstance(asked, bytes) else asked, value)
+        # Past the constructor, which takes twice as long.
+        return tuple.__new__(Found, (result, line, value, file.name, self._line_numbers[entry], file.batch_id, 1))
+
+    def _overlong(self, entry: int, custom_id: str) -> Found | None:
+        """Return the placeholder of a line above the cap; None if it belongs to another id of the same digest."""
+        place = self._index.place(entry)
+        file = self._files[place.file]
+        if id_of_malformed(fetch(self._open[place.file], place, file.name)) != custom_id:
+            return None
+        self._marks.malformed[entry] = 1
+        return Found(TOO_LONG, b"", None, file.name, place.line_number, file.batch_id, 1)
+
+    def _best_of(self, candidates: list[tuple[int, Found]], custom_id: str) -> Found:
+        if self._refuse_duplicates and len(candidates) > 1:
+            raise self._duplicate(candidates, custom_id)
+        best_entry, best = max(candidates, key=self._rank)
+        self._marks.used[best_entry] = 1
+        for entry, other in candidates:
+            if entry != best_entry:
+                self._marks.superseded[entry] = 1
+                if _differ(best.result, other.result):
+                    self._marks.conflicting[entry] = 1
+        return best._replace(attempts=len(candidates))
+
+    def _rank(self, candidate: tuple[int, Found]) -> tuple[int, int, int]:
+        """Order by success, then time, then place: the greatest is the best."""
+        entry, found = candidate
+        return RANKS.get(found.result.outcome, 0), found.result.answer.created_at or -1, self._positions[entry]
+
+    def _duplicate(self, candidates: list[tuple[int, Found]], custom_id: str) -> DuplicateCustomId:
+        (_, first), (_, second) = sorted(candidates, key=lambda candidate: self._positions[candidate[0]])[:2]
+        return DuplicateCustomId(
+            f"there are {len(candidates)} results for one request",
+            custom_id=custom_id,
+            first_path=first.source,
+            first_line_number=first.line_number,
+            path=second.source,
+            line_number=second.line_number,
+        )
+
+
+def _asks_no_text(asked: str | bytes | None) -> bool:
+    """Return whether a request may ask for something other than text, by the bytes of its line."""
+    return OTHER_URLS.search(asked) is not None if isinstance(asked, bytes) else not bodies.is_text(asked)
+
+
+ORDINARY_URLS = frozenset({"/v1/chat/completions", "/v1/responses", "/chat/completions"})
+"""Urls whose answers are texts, as mostly: a text needs no closer look there."""
+
+OTHER_URLS = re.compile(rb"/(?:embeddings|moderations)\b")
+
+
+def _url_in(line: bytes) -> str | None:
+    """Read the url of a request line."""
+    try:
+        url = loads(line).get("url")
+    except InvalidLine:
+        return None
+    return url if type(url) is str else None
+
+
+def _differ(best: Result, other: Result) -> bool:
+    """Return whether two results are different successes; the same answer in two files is none."""
+    return best.outcome == SUCCEEDED and other.outcome == SUCCEEDED and not same(best.body, other.body)
+
+
+CONTESTS_AT_ONCE = 1024
+ID_SHOWN = 128
+WAYS_OUT = (
+    "name the results after their request file (monday_output.jsonl for monday.jsonl), keep the batch object (BATCH.json, as "
+    "`batchfiles download` writes it) next to them, join each request file with its own results, or use "
+    "--pair REQUESTS=RESULTS (in Python pairs={requests: results})"
+)
+
+
+KEEP_SOURCE = "Keep this column of the joined table, or name the requests and the rows of one file at a time"
+
+
+class Contest(NamedTuple):
+    """An id that means different requests in different files.
+
+    Attributes:
+        digest: Of the id, as the index of the requests has it.
+        first: Where it is first.
+        second: Where another line with it is, in another file.
+    """
+
+    digest: int
+    first: LineRef
+    second: LineRef
+
+
+class Contests:
+    """All contested ids, in a temporary file: there may be as many as requests.
+
+    Args:
+        path: A file that is not there yet.
+    """
+
+    _format = struct.Struct("=Q" + 2 * "HQII")
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._count = 0
+        self._file: BinaryIO | None = None
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __iter__(self) -> Iterator[Contest]:
+        """Yield them in no order."""
+        self.close()
+        if not self._count:
+            return
+        with self._path.open("rb") as file:
+            while packed := file.read(self._format.size * CONTESTS_AT_ONCE):
+                for digest_, *places in self._format.iter_unpack(packed):
+                    yield Contest(digest_, LineRef(*places[:4]), LineRef(*places[4:]))
+
+    def add(self, digest_: int, first: LineRef, second: LineRef) -> None:
+        """Add one.
+
+        Raises:
+            FileError: The disk refused.
+        """
+        try:
+            if self._file is None:
+                self._file = self._path.open("xb")
+            self._file.write(self._format.pack(digest_, *first, *second))
+        except OSError as error:
+            raise file_error(error, self._path) from None
+        self._count += 1
+
+    def close(self) -> None:
+        """End writing.
+
+        Raises:
+            FileError: The disk refused.
+        """
+        if self._file is not None:
+            try:
+                self._file.close()
+            except OSError as error:
+                raise file_error(error, self._path) from None
+            self._file = None
+
+
+def id_of_request(line: bytes) -> str | None:
+    """Return the id of a request; None where a line is none."""
+    try:
+        value = loads(line)
+    except InvalidLine:
+        return None
+    custom_id = value.get("custom_id")
+    return custom_id if isinstance(custom_id, str) and isinstance(value.get("body"), dict) else None
+
+
+def refuse_contested(
+    contests: Contests,
+    inputs: Sequence[LocalFile],
+    results: Index,
+    files: Sequence[ResultFile],
+    verb: str = "join",
+    *,
+    by_table: bool = False,
+) -> None:
+    """Make sure that each result of a contested id belongs to one request file.
+
+    Args:
+        contests: The contested ids.
+        inputs: The request files.
+        results: Where the results are, by the same digests as the contests.
+        files: The result files, attributed as far as anything says.
+        verb: What can't be done.
+        by_table: Whether the results are rows of a joined table.
+
+    Raises:
+        Mismatch: A result could be that of either; the first of these is named.
+    """
+    open_files = {number for number, file in enumerate(files) if file.part is None}
+    if not open_files or not contests:
+        return
+    found: tuple[LineRef, Contest, str] | None = None
+    with OpenFiles(files) as descriptors, OpenFiles(inputs) as asking:
+        for contest in contests:
+            for entry in results.run(contest.digest):
+                place = results.place(entry)
+                if place.file not in open_files or (found is not None and found[0] < place):
+                    continue
+                line = fetch(descriptors[place.file], place, files[place.file].name)
+                read = id_of_malformed if place.length == UNTIL_NEWLINE else id_of_line
+                first = contest.first
+                custom_id = id_of_request(fetch(asking[first.file], first, inputs[first.file].name))
+                if custom_id is not None and read(line) == custom_id:
+                    found = place, contest, custom_id
+    if found is None:
+        return
+    place, contest, custom_id = found
+    one, other = (f"line {at.line_number} of {inputs[at.file].name}" for at in (contest.first, contest.second))
+    more = f" ({len(contests) - 1:,} more ids are in several files with different lines)" if len(contests) > 1 else ""
+    if by_table:
+        unsaid = f"its row has no input_source, which shows which of the two it is: can't {verb} them. {KEEP_SOURCE}"
+    else:
+        ways_out = WAYS_OUT[0].upper() + WAYS_OUT[1:]
+        unsaid = f"nothing shows which of the two this result answers: can't {verb} them. {ways_out}"
+    raise Mismatch(
+        f"the custom_id {custom_id[:ID_SHOWN]!r} is on {one} and, with another request, on {other}{more}, and {unsaid}",
+        path=files[place.file].name,
+        line_number=None if by_table else place.line_number,
+    )

@@ -1,0 +1,273 @@
+"""Requests whose ids are in several request files: which lines are one request, and which ids are contested.
+
+A request line that is in another file too, byte for byte, is the same request: it has one row, and the results of all its files
+are its attempts. Two different lines with one id are two requests. A result of this id must be attributed to one of the files.
+"""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_left
+from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Set as AbstractSet
+from contextlib import closing
+from pathlib import Path
+
+from batchfiles.findings import Finding
+from batchfiles.ids.index import OFFSET_BITS, Entries, Index, IndexBuilder, LineRef, digest
+from batchfiles.inputs.local import LocalFile, OpenFiles
+from batchfiles.io.lines import Block
+from batchfiles.io.sources import Source, read_blocks
+from batchfiles.io.spool import Spool
+from batchfiles.jobs.join import scan
+from batchfiles.jobs.join.lookup import Contests, fetch, id_of_request
+from batchfiles.jobs.join.scan import HEAD
+from batchfiles.result_lines import ids_of
+from batchfiles.workers.pool import Crew, Job, Product, Spec
+
+__all__ = ["NO_FILES", "NoteRequests", "RepeatedRequests", "SharedIds", "find_repeated", "first_ids_meet", "shares_ids"]
+
+OFFSET_MASK = (1 << OFFSET_BITS) - 1
+
+
+class NoteRequests(Job):
+    """Notes the lines of a range of a request file under the digests of their ids.
+
+    Args:
+        spec: `files`: `[[name, path], …]`; `cap`: the longest line in bytes.
+    """
+
+    def __init__(self, spec: Spec) -> None:
+        self._files = spec["files"]
+        self._cap = spec["cap"]
+
+    def run(self, task: Spec) -> Generator[Product, None, None]:
+        """Yield the packed entries, and how many lines there are; line numbers count from the beginning of the range."""
+        entries = Entries()
+        lines = 0
+
+        def notice(finding: Finding) -> None:
+            nonlocal lines
+            if finding.code == "line_too_long":
+                lines = finding.line_number or 0
+
+        name, path = self._files[task["file"]]
+        where = {"start": task["start"], "end": task["end"], "cap": self._cap}
+        for block in read_blocks(Source(name, path=Path(path)), notice, **where):
+            ids = ids_of(block.lines, b"\n".join(block.lines))
+            keys = [None if custom_id is None else digest(custom_id) for custom_id in ids]
+            entries.add_lines(keys, task["file"], block.byte_offset, list(map(len, block.lines)), block.line_number)
+            lines = block.line_number + len(block.lines) - 1
+        yield entries.to_bytes()
+        yield {"lines": lines}
+
+
+class SharedIds(Exception):
+    """Request files turned out to have ids in common, and their lines have to be compared before the rows are made."""
+
+
+def first_ids_meet(inputs: Sequence[LocalFile]) -> bool:
+    """Return whether the first lines of request files have ids in common, as files that all begin with `request-1` do."""
+    seen: set[str | None] = {None}
+    for file in inputs:
+        block = next(read_blocks(Source(file.name, path=file.path), lambda _: None, block_size=HEAD), None)
+        ids = set(ids_of(block.lines, b"\n".join(block.lines))) - {None} if block is not None else set()
+        if not ids.isdisjoint(seen):
+            return True
+        seen |= ids
+    return False
+
+
+def shares_ids(index: Index) -> bool:
+    """Return whether an index of request lines has lines of several files under one digest."""
+    return any(len({index.place(entry).file for entry in run}) > 1 for run in index.repeated())
+
+
+class RepeatedRequests:
+    """Which lines of the request files repeat a line of another file.
+
+    Args:
+        repeats: The positions of the lines that repeat one, in order.
+        positions: Those of lines that are repeated, in order; one for each file that repeats them.
+        files: The numbers of these files.
+    """
+
+    def __init__(self, repeats: array[int], positions: array[int], files: array[int]) -> None:
+        self._repeats = repeats
+        self._positions = positions
+        self._files = files
+
+    def __len__(self) -> int:
+        return len(self._repeats)
+
+    def save(self, path: Path) -> Spec:
+        """Write it to a file, and return the argument of `load`."""
+        with path.open("xb") as file:
+            for column in (self._repeats, self._positions, self._files):
+                column.tofile(file)
+        return {"path": str(path), "counts": [len(self._repeats), len(self._positions), len(self._files)]}
+
+    @classmethod
+    def load(cls, spec: Spec | None) -> RepeatedRequests:
+        """Read what `save` wrote; without a spec nothing is repeated."""
+        columns = array("Q"), array("Q"), array("Q")
+        if spec is not None:
+            with Path(spec["path"]).open("rb") as file:
+                for column, count in zip(columns, spec["counts"], strict=True):
+                    column.fromfile(file, count)
+        return cls(*columns)
+
+    def cut(self, block: Block, file: int) -> Iterator[tuple[Block, AbstractSet[int] | None]]:
+        """Cut a block of a request file at the lines that are repeated or repeat another one.
+
+        Yields:
+            Lines, with the numbers of other files whose results also belong to them; None for lines that repeat another one.
+        """
+        start = file << OFFSET_BITS | block.byte_offset
+        end = start + sum(map(len, block.lines)) + len(block.lines)
+        if not self._between(self._repeats, start, end) and not self._between(self._positions, start, end):
+            yield block, NO_FILES
+            return
+        plain: list[bytes] = []
+        position, number = start, block.line_number
+        for line in block.lines:
+            others = self._others(position)
+            if others is not None and not others:
+                plain.append(line)
+            else:
+                if plain:
+                    yield _before(block.path, plain, position, number), NO_FILES
+                    plain = []
+                yield Block(block.path, number, position & OFFSET_MASK, [line]), others
+            position += len(line) + 1
+            number += 1
+        if plain:
+            yield _before(block.path, plain, position, number), NO_FILES
+
+    def _others(self, position: int) -> AbstractSet[int] | None:
+        """Return the files that repeat a line; None if it repeats another one itself."""
+        if self._between(self._repeats, position, position + 1):
+            return None
+        at = bisect_left(self._positions, position)
+        found = set()
+        while at < len(self._positions) and self._positions[at] == position:
+            found.add(self._files[at])
+            at += 1
+        return found
+
+    @staticmethod
+    def _between(positions: array[int], start: int, end: int) -> bool:
+        at = bisect_left(positions, start)
+        return at < len(positions) and positions[at] < end
+
+
+NO_FILES: AbstractSet[int] = frozenset()
+
+
+def _before(path: str, lines: list[bytes], position: int, number: int) -> Block:
+    """Return the block of lines that end right before a position."""
+    offset = position - sum(map(len, lines)) - len(lines)
+    return Block(path, number - len(lines), offset & OFFSET_MASK, lines)
+
+
+def find_repeated(
+    crew: Crew,
+    inputs: Sequence[LocalFile],
+    spool: Spool,
+    *,
+    size: int,
+    cap: int,
+    apart: Callable[[int, int], bool],
+) -> tuple[list[Spec], RepeatedRequests, Contests]:
+    """Look for ids that are in several request files.
+
+    Args:
+        crew: Who reads them.
+        inputs: The request files.
+        spool: Where the index goes.
+        size: The bytes of a range.
+        cap: The longest line that is read, in bytes.
+        apart: A predicate of the numbers of two files: does a manifest make equal lines in them different requests?
+
+    Returns:
+        The ranges of the files, as `survey.with_line_numbers` returns them; what is repeated; the ids that are contested.
+    """
+    builder = IndexBuilder(spool.new_path("requests.index"))
+    spec = {"files": [[file.name, str(file.path)] for file in inputs], "cap": cap}
+    with closing(builder):
+        ranges = scan.with_line_numbers(crew, inputs, size, noting=(NoteRequests, spec, builder))
+        index = builder.finish()
+    contests = Contests(spool.new_path("contests"))
+    try:
+        repeated = _compare(index, inputs, apart, contests)
+    finally:
+        contests.close()
+        index.close()
+        index.path.unlink(missing_ok=True)
+    return ranges, repeated, contests
+
+
+def _compare(
+    index: Index, inputs: Sequence[LocalFile], apart: Callable[[int, int], bool], contests: Contests
+) -> RepeatedRequests:
+    """Compare the lines of each id that is in several files, and add those ids to the contests that mean different requests."""
+    repeats, positions, files = array("Q"), array("Q"), array("Q")
+    with OpenFiles(inputs) as descriptors:
+        for run in index.repeated():
+            places = sorted(map(index.place, run))
+            if places[0].file == places[-1].file:
+                continue
+            by_id: dict[str | None, list[tuple[LineRef, bytes]]] = {}
+            for place in places:
+                line = fetch(descriptors[place.file], place, inputs[place.file].name)
+                by_id.setdefault(id_of_request(line), []).append((place, line.strip()))
+            by_id.pop(None, None)  # lines that can't be read
+            for lines in by_id.values():
+                for place, origin in _repetitions(lines, apart):
+                    repeats.append(_position(place))
+                    positions.append(_position(origin))
+                    files.append(place.file)
+                if (other := _other(lines)) is not None:
+                    contests.add(index.digests[run.start], lines[0][0], other)
+    return RepeatedRequests(*_sorted(repeats), *_sorted(positions, files))
+
+
+def _sorted(*columns: array[int]) -> list[array[int]]:
+    """Sort columns by the first one, without an object for each number."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if not columns[0]:
+        return list(columns)
+    found = [pa.Array.from_buffers(pa.uint64(), len(column), [None, pa.py_buffer(column)]) for column in columns]
+    order = pc.array_sort_indices(found[0])
+    return [array("Q", column.take(order).buffers()[1].to_pybytes()[: 8 * len(column)]) for column in found]
+
+
+def _position(place: LineRef) -> int:
+    return place.file << OFFSET_BITS | place.offset
+
+
+def _repetitions(lines: list[tuple[LineRef, bytes]], apart: Callable[[int, int], bool]) -> Iterator[tuple[LineRef, LineRef]]:
+    """Yield the place of each line that repeats one of an earlier file, and the place of that one."""
+    firsts: dict[bytes, list[LineRef]] = {}
+    for place, line in lines:
+        known = firsts.setdefault(line, [])
+        # A line that occurs twice in one file is two requests: the service answers both, or refuses the file.
+        origin = next((each for each in known if each.file != place.file and not apart(each.file, place.file)), None)
+        if origin is not None:
+            yield place, origin
+        else:
+            known.append(place)
+
+
+def _other(lines: list[tuple[LineRef, bytes]]) -> LineRef | None:
+    """Return the place of a line that is not the first one, in another file than this; None where all are alike."""
+    texts: dict[bytes, set[int]] = {}
+    for place, line in lines:
+        texts.setdefault(line, set()).add(place.file)
+    if len(texts) == 1 or len(set().union(*texts.values())) == 1:
+        return None
+    first, text = lines[0]
+    differing = [place for place, line in lines if line != text]
+    return next((place for place in differing if place.file != first.file), differing[0])

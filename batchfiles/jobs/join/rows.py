@@ -1,0 +1,379 @@
+"""What the join's second pass and the export share: a range of a file goes in, rows and a summary come out.
+
+The rows come as record batches. Given a folder, each range is written to a Parquet file of its own there instead.
+
+Request lines taken apart: the id, the url, and the body as a value and as its own bytes.
+
+The join's second pass over a range of an input file: each request gets the best of its results.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Generator, Iterator
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from batchfiles import codec
+from batchfiles.counts import add_example
+from batchfiles.errors import InvalidLine
+from batchfiles.findings import Finding
+from batchfiles.ids.index import Entries, Index, Marks, digest
+from batchfiles.inputs.local import ResultFile
+from batchfiles.io.lines import BLOCK_SIZE, Block
+from batchfiles.io.sources import Source, read_blocks
+from batchfiles.jobs.join.lazy_table import part_name
+from batchfiles.jobs.join.lookup import Candidates
+from batchfiles.jobs.join.repeated_requests import RepeatedRequests
+from batchfiles.jobs.join.scan import head_of_line
+from batchfiles.jobs.join.user_columns import Beside, with_own_columns
+from batchfiles.jsontext import spans
+from batchfiles.table.embedding_rows import EmbeddingColumns
+from batchfiles.table.rows import Asked, RequestColumns, malformed_input
+from batchfiles.table.schema import schema
+from batchfiles.workers.pool import Job, Product, Spec
+
+__all__ = ["JoinRows", "RequestLines", "RowJob", "Taken"]
+
+ROWS = 1000
+"""Rows of a batch: with 300, Arrow's cost for each of 38 columns is half as much again."""
+
+BLOCKS = 20
+"""Blocks of long lines, such as vectors, that make a batch where there are fewer rows: 5 MiB of lines, so that a range of 4 MiB
+is one batch. With 16, the last few lines of every range were one too, and each batch costs 0.2 ms whatever is in it."""
+
+LONG = 1024 * 1024
+"""Bytes of a line of which sixteen are too many to keep waiting."""
+
+FINDINGS_KEPT = 100
+"""Findings of a range that are told in words; all are counted."""
+
+
+class RowJob(Job):
+    """Builds the rows of a range, counts what becomes of them, and writes them down where they are to be a part.
+
+    Args:
+        spec: `table`, `dimensions`, `bodies`, `request_bodies`, `cap`; `folder` and `metadata` for parts; `parsed` for typed
+            answers: see `answer_schema.AnswerSchema`.
+    """
+
+    _block_size = BLOCK_SIZE
+
+    def __init__(self, spec: Spec) -> None:
+        self._spec = spec
+        self.schema = RowJob.schema_of(spec)  # of the rows that are made here; a job may put more behind
+
+    @classmethod
+    def schema_of(cls, spec: Spec) -> Any:  # noqa: ANN401 - pyarrow has no types
+        """Return the schema of the table."""
+        parsed = spec.get("parsed")
+        if parsed is None:
+            return schema(spec["table"], dimensions=spec["dimensions"])
+        return schema(spec["table"], parsed=parsed["json_schema"], parse_dates=parsed["parse_dates"])
+
+    def run(self, task: Spec) -> Generator[Product, None, None]:
+        """Do one range."""
+        self._counts: Counter[str] = Counter()
+        self._outcomes: Counter[str] = Counter()
+        self._findings: list[Finding] = []
+        self._lines_read = 0
+        self._columns = self._new_columns()
+        batches = self._batches(task)
+        if self._spec.get("folder"):
+            yield from self._write(batches, task)
+        else:
+            yield from batches
+        self._counts["misfits"] = self._columns.misfits
+        self._counts["embeddings"] = self._columns.embeddings
+        self._counts["parse_errors"] = self._columns.parse_errors
+        self._counts.update(self._columns.counts)
+        yield {
+            "bytes": task["end"] - task["start"],
+            "counts": dict(self._counts),
+            "lines": self._lines_read,
+            "outcomes": dict(self._outcomes),
+            "findings": self._findings,
+            "examples": self._columns.examples,
+        }
+
+    def _batches(self, task: Spec) -> Iterator[Product]:
+        """Yield the rows of a range, batch by batch."""
+        name, path = self._file(task["file"])
+        last = task["line_number"] - 1
+
+        def notice(finding: Finding) -> None:
+            nonlocal last
+            self._notice(finding)
+            if finding.code == "line_too_long":
+                last = finding.line_number or 0
+                error = InvalidLine(finding.message, code=finding.code)
+                head = head_of_line(path, finding.byte_offset or 0)
+                self._add_malformed(task["file"], head, error, finding.line_number or 0)
+
+        where = {
+            "start": task["start"],
+            "end": task["end"],
+            "line_number": task["line_number"],
+            "cap": self._spec["cap"],
+            "block_size": self._block_size,
+        }
+        waiting = 0
+        for block in read_blocks(Source(name, path=Path(path)), notice, **where):
+            self._add_block(block, task["file"])
+            last = block.line_number + len(block.lines) - 1
+            waiting += 1
+            if len(self._columns) >= ROWS or waiting >= BLOCKS or len(block.lines[0]) > LONG:
+                yield from self._flush()
+                waiting = 0
+        self._lines_read = last - task["line_number"] + 1
+        yield from self._flush()
+
+    def _flush(self) -> Iterator[Product]:
+        if (batch := self._columns.flush()) is not None:
+            self._counts["rows"] += batch.num_rows
+            yield batch
+
+    def _file(self, number: int) -> tuple[str, str]:
+        """Return the display name and the path of a file."""
+        raise NotImplementedError
+
+    def _add_block(self, block: Block, file: int) -> None:
+        """Add the rows of a block."""
+        raise NotImplementedError
+
+    def _add_malformed(self, file: int, line: bytes, error: InvalidLine, number: int) -> None:
+        """Add the row of a line that can't be read."""
+        raise NotImplementedError
+
+    def _refuse(self, file: int, line: bytes, error: InvalidLine, number: int, offset: int) -> None:
+        """Report a line that can't be read and give it a row that says so; a blank line has none."""
+        if not line.strip():
+            self._counts["blank_line"] += 1
+            return
+        self._notice(Finding.of(error, path=self._file(file)[0], line_number=number, byte_offset=offset))
+        self._add_malformed(file, line, error, number)
+
+    def _new_columns(self) -> RequestColumns:
+        keep = self._spec["bodies"]
+        if self._spec["table"] == "embeddings":
+            return EmbeddingColumns(self.schema, dimensions=self._spec["dimensions"], keep=keep)
+        if parsed := self._spec.get("parsed"):
+            from batchfiles.table.parsed.values import ParsedColumns
+
+            return ParsedColumns(self.schema, keep=keep, **parsed)
+        return RequestColumns(self.schema, keep=keep)
+
+    def _write(self, batches: Iterator[Product], task: Spec) -> Iterator[Product]:
+        """Write the batches of a range to its part, and pass on everything else.
+
+        In this thread: every core has a worker, and a second thread would take the interpreter lock at each line that is fetched.
+        """
+        import pyarrow as pa
+
+        from batchfiles.table.parquet import ParquetTable
+
+        path = Path(self._spec["folder"]) / part_name(task["part"])
+        with ParquetTable(path, self.schema_of(self._spec), metadata=self._spec["metadata"]) as table:
+            for product in batches:
+                if isinstance(product, pa.RecordBatch):
+                    table.write(product)
+                else:
+                    yield product
+
+    def _notice(self, finding: Finding) -> None:
+        self._counts[finding.code] += 1
+        self._counts["findings"] += 1
+        if len(self._findings) < FINDINGS_KEPT:
+            self._findings.append(finding)
+
+
+Taken: TypeAlias = tuple[str, str | None, dict[str, Any], bytes | None]
+"""`(custom_id, url, decoded body, bytes of the body)`."""
+
+
+class RequestLines:
+    r"""Takes request lines apart, in little more than the time of decoding their bodies.
+
+    The lines of a file mostly differ in the id and the body only: what stands before the id, and between the id and the body, is
+    learned from one ordinary line and compared in the next. Then only the body is decoded. If what stands between the known
+    beginning and the last brace is one JSON value, then the line as a whole is JSON, has no other keys, and these are the body's
+    own bytes. All other lines take the long way.
+
+    Args:
+        cut_bodies: Whether the bytes of the bodies are wanted.
+
+    Attributes:
+        repaired: How many of the lines that were taken are not quite JSON.
+    """
+
+    def __init__(self, *, cut_bodies: bool) -> None:
+        self._cut_bodies = cut_bodies
+        self._head = b"\n"  # stands in no line
+        self._head_length = 1
+        self._middle = b""
+        self._middle_length = 0
+        self._url = ""
+        self.repaired = 0
+
+    def take(self, line: bytes) -> Taken:
+        """Take one line apart.
+
+        Raises:
+            InvalidLine: It is no JSON object, or has no `custom_id` that is a string or no `body` that is an object. A result
+                that got among the requests is none: its row would be a request that nobody made.
+        """
+        # Slices are compared because `startswith` and its kin spend most of their time on their arguments.
+        length = self._head_length
+        if line[:length] == self._head and line[-2:] == b"}}":
+            end = line.find(b'"', length)
+            body_start = end + self._middle_length
+            if line[end:body_start] == self._middle:
+                try:
+                    custom_id = line[length:end].decode()
+                    cut = line[body_start - 1 : -1]  # with the first brace of the body, which ends the middle
+                    body = codec.parse(cut)
+                except ValueError:
+                    return self._take_any(line)
+                if custom_id.isprintable() and "\\" not in custom_id:
+                    return custom_id, self._url, body, cut if self._cut_bodies else None
+        return self._take_any(line)
+
+    def _take_any(self, line: bytes) -> Taken:
+        value = codec.request_of(line)
+        custom_id, body, url = value["custom_id"], value["body"], value.get("url")
+        if type(value) is not dict:
+            self.repaired += 1
+        self._learn(line)
+        cut = spans.body_of_input(line, value) if self._cut_bodies else None
+        return custom_id, url if type(url) is str else None, body, cut
+
+    def _learn(self, line: bytes) -> None:
+        """Remember how an ordinary line begins and how it goes on behind its id."""
+        match = spans.ORDINARY_INPUT.match(line)
+        if match is not None:
+            self._head = line[: match.start("custom_id")]
+            self._middle = line[match.end("custom_id") : match.end() + 1]
+            self._head_length, self._middle_length = len(self._head), len(self._middle)
+            self._url = match["url"].decode()
+
+
+ANNOUNCED_BYTES = 4 * 1024 * 1024
+"""Bytes of requests whose results are announced together: some thousand lines, in the order of the disk."""
+
+
+class JoinRows(RowJob):
+    """Yields a row for each line of a range of an input file.
+
+    Args:
+        spec: As for `RowJob`, and `inputs`: `[[name, path], …]`; `results`: the fields of each `ResultFile`; `index` and `count`:
+            the index that the survey made; `marks`: the file of this pass's marks; `refuse_duplicates`;
+            `repeated`: what `RepeatedRequests` saved, or None; `beside`: the user's table, or None;
+            `announce`: whether the results are too large for the system's memory, so that it should know what is read next.
+    """
+
+    def __init__(self, spec: Spec) -> None:
+        super().__init__(spec)
+        self._index = Index(Path(spec["index"]), spec["count"])
+        self._marks = Marks(Path(spec["marks"]), spec["count"])
+        files = [ResultFile(*fields) for fields in spec["results"]]
+        self._candidates = Candidates(self._index, self._marks, files, refuse_duplicates=spec["refuse_duplicates"])
+        self._repeated = RepeatedRequests.load(spec["repeated"])
+        self._beside = None if spec["beside"] is None else Beside(spec["beside"])
+        self._whole_schema = self.schema_of(spec)
+        self._announce = spec["announce"]
+        if self._announce:
+            self._block_size = ANNOUNCED_BYTES
+
+    @classmethod
+    def schema_of(cls, spec: Spec) -> Any:  # noqa: ANN401 - pyarrow has no types
+        """Return the schema of the table, the user's own columns behind."""
+        schema = super().schema_of(spec)
+        return schema if spec["beside"] is None else with_own_columns(schema, spec["beside"])
+
+    def close(self) -> None:
+        """Close the result files, and then let go of the index and the marks, which nobody looks into any more."""
+        if self._beside is not None:
+            self._beside.close()
+        self._candidates.close()
+        self._marks.close()
+        self._index.close()
+
+    def _file(self, number: int) -> tuple[str, str]:
+        name, path = self._spec["inputs"][number]
+        return name, path
+
+    def _batches(self, task: Spec) -> Iterator[Product]:
+        """Yield the rows of a range, and then the packed entries of its ids."""
+        self._entries = Entries()
+        self._lines = RequestLines(cut_bodies=self._spec["request_bodies"])
+        yield from super()._batches(task)
+        self._counts["repaired_json"] += self._lines.repaired
+        yield self._entries.to_bytes()
+
+    def _flush(self) -> Iterator[Product]:
+        """Yield the rows that wait, the user's own columns behind."""
+        if self._beside is None:
+            yield from super()._flush()
+            return
+        for batch in super()._flush():
+            found = self._beside.put(batch, self._whole_schema)
+            self._counts["unmatched"] += self._beside.unmatched
+            self._beside.unmatched = 0
+            yield found
+
+    def _add_block(self, block: Block, file: int) -> None:
+        """Add the rows of a block, except lines that repeat one of another file."""
+        if not self._repeated:
+            self._add_lines(block, file)
+            return
+        for lines, others in self._repeated.cut(block, file):
+            if others is None:
+                self._counts["repeated_inputs"] += 1
+                add_example(self._columns.examples, "repeated_inputs", f"{lines.path}:{lines.line_number}")
+                continue
+            self._candidates.also = others
+            self._add_lines(lines, file)
+
+    def _add_lines(self, block: Block, file: int) -> None:
+        """Add the rows of lines. Flat on purpose: it runs once a line of every input."""
+        add, best, take = self._columns.add, self._candidates.best, self._lines.take
+        if self._announce:
+            self._candidates.announce(_keys(block.lines))
+        outcomes = self._outcomes
+        new: Any = tuple.__new__  # past the constructor, which takes twice as long
+        name, number, offset = block.path, block.line_number, block.byte_offset
+        keys: list[int | None] = []
+        for line in block.lines:
+            try:
+                custom_id, url, decoded, body = take(line)
+            except InvalidLine as error:
+                keys.append(None)
+                self._refuse(file, line, error, number, offset)
+            else:
+                key = digest(custom_id)
+                keys.append(key)
+                found = best(custom_id, key, file, url)
+                outcomes[found.result.outcome] += 1
+                model = decoded.get("model")
+                if type(model) is not str:
+                    model = None
+                add(new(Asked, (custom_id, name, number, url, model, body, decoded)), found)
+            number += 1
+            offset += len(line) + 1
+        self._entries.add_lines(keys, file, block.byte_offset, list(map(len, block.lines)), block.line_number)
+
+    def _add_malformed(self, file: int, line: bytes, error: InvalidLine, number: int) -> None:  # noqa: ARG002 - the export's
+        self._counts["malformed_inputs"] += 1
+        found = malformed_input(error.code, error.reason)
+        self._outcomes[found.result.outcome] += 1
+        self._columns.add(Asked(None, self._file(file)[0], number, None, None, None, None), found)
+
+
+def _keys(lines: list[bytes]) -> Iterator[int]:
+    """Yield the digests of the lines that have an id."""
+    take = RequestLines(cut_bodies=False).take
+    for line in lines:
+        try:
+            yield digest(take(line)[0])
+        except InvalidLine:
+            continue

@@ -1,0 +1,399 @@
+r"""The join's first pass: where the result of each `custom_id` stands, and how many lines each range of an input file has.
+
+An ordinary result line is not decoded here: its id is the string behind the first key, or the second after `id`. The id would be
+another one if the same key came again behind it. A careful survey looks for that, plainly and with letters as escapes
+(`"custom_i\u0064"`), and decodes the lines where it may be. A quick survey leaves it to the second pass, which decodes every
+line: `Misindexed` says that it must all be done again, carefully. Whether a line is JSON at all shows when it is fetched.
+
+Result lines that no `custom_id` leads to: malformed ones, and ones that have no id.
+"""
+
+from __future__ import annotations
+
+import os
+from array import array
+from collections import Counter
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
+from pathlib import Path
+
+from batchfiles.codec import loads
+from batchfiles.errors import InvalidLine
+from batchfiles.findings import Finding
+from batchfiles.ids.index import OFFSET_BITS, Entries, Index, IndexBuilder, LineRef, digest, digest_of_bytes, digests_of_bytes
+from batchfiles.inputs.local import LocalFile
+from batchfiles.io.atomic import file_error
+from batchfiles.io.lines import count_newlines
+from batchfiles.io.sources import Source, read_blocks
+from batchfiles.result_lines import ID, id_of_malformed, may_repeat_its_key, why_unreadable
+from batchfiles.workers.pool import Crew, Job, Product, Spec
+
+__all__ = [
+    "HEAD",
+    "UNTIL_NEWLINE",
+    "CountLines",
+    "Misindexed",
+    "NoteResults",
+    "Stray",
+    "Survey",
+    "head_of_line",
+    "is_misindexed",
+    "noted_digest",
+    "survey_results",
+    "tasks",
+    "with_line_numbers",
+]
+
+
+UNTIL_NEWLINE = 0xFFFFFFFF
+"""Stands for the length of a line above the cap: its bytes were not kept, and its end is found again when it is copied."""
+
+
+class Stray:
+    """A compact list of such lines, in the order of their files."""
+
+    def __init__(self) -> None:
+        self._numbers = array("Q")
+
+    def __len__(self) -> int:
+        return len(self._numbers) // 4
+
+    def add_malformed(self, file: int, offset: int, line_number: int, length: int = UNTIL_NEWLINE) -> None:
+        """Note a line that can't be read, not even its id."""
+        self._numbers.extend((file << OFFSET_BITS | offset, length, line_number, 1))
+
+    def add_unidentified(self, file: int, offset: int, line_number: int, length: int) -> None:
+        """Note a good line whose `custom_id` is null or absent."""
+        self._numbers.extend((file << OFFSET_BITS | offset, length, line_number, 0))
+
+    def extend(self, packed: bytes, line_number_base: int) -> None:
+        """Append what `to_bytes` packed, and shift the line numbers by what stood before the range that was read."""
+        more = array("Q")
+        more.frombytes(packed)
+        for at in range(2, len(more), 4):
+            more[at] += line_number_base
+        self._numbers.extend(more)
+
+    def to_bytes(self) -> bytes:
+        """Pack the list."""
+        return self._numbers.tobytes()
+
+    def __iter__(self) -> Iterator[tuple[LineRef, bool]]:
+        """Yield each line's place, and whether it is malformed."""
+        numbers = self._numbers
+        for at in range(0, len(numbers), 4):
+            position, length, line_number, malformed = numbers[at : at + 4]
+            yield LineRef(position >> OFFSET_BITS, position & (1 << OFFSET_BITS) - 1, length, line_number), bool(malformed)
+
+    @property
+    def malformed(self) -> int:
+        """How many of them can't be read."""
+        return sum(self._numbers[3::4])
+
+
+r"""The key may hide in `"custom_i\u0064"`."""
+
+FINDINGS_KEPT = 100
+"""Findings of a range that are told in words."""
+
+HEAD = 64 * 1024
+"""Bytes of a line above the cap that are read all the same: its id is mostly there."""
+
+RANGE = 16 * 1024 * 1024
+"""Bytes of a task: small enough that workers end together, large enough that nobody waits for orders."""
+
+
+def tasks(sizes: list[int], size: int = RANGE) -> list[Spec]:
+    """Divide files into ranges of about the same size.
+
+    Args:
+        sizes: The bytes of each file.
+        size: The bytes of a range.
+
+    Returns:
+        `{"file": number, "start": …, "end": …}` for each range, in order; nothing for an empty file.
+    """
+    found = []
+    for file, total in enumerate(sizes):
+        count = -(-total // size)
+        edges = [total * number // count for number in range(count + 1)] if count else []
+        found += [{"file": file, "start": start, "end": end} for start, end in pairwise(edges)]
+    return found
+
+
+class Misindexed(Exception):
+    """A line fetched under one id turned out to have another: a key is repeated, and the survey must be a careful one."""
+
+
+class CountLines(Job):
+    """Counts the lines that begin in a range of a file, so that each range knows the number of its first line.
+
+    Args:
+        spec: `files`: the local paths.
+    """
+
+    def __init__(self, spec: Spec) -> None:
+        self._files = spec["files"]
+
+    def run(self, task: Spec) -> Generator[Product, None, None]:
+        r"""Count the `\n` before each of the range's lines: the first line of a file has none."""
+        start, end = task["start"], task["end"]
+        count = 1 if start == 0 else 0
+        # A line begins behind each newline from start - 1 to end - 2.
+        at = max(start - 1, 0)
+        path = self._files[task["file"]]
+        try:
+            with Path(path).open("rb", buffering=0) as file:
+                file.seek(at)
+                while at < end - 1 and (chunk := file.read(min(256 * 1024, end - 1 - at))):
+                    count += count_newlines(chunk)
+                    at += len(chunk)
+        except OSError as error:
+            raise file_error(error, path) from None
+        yield {"lines": count}
+
+
+class NoteResults(Job):
+    """Notes the lines of a range of a result file, under the digests of their ids.
+
+    Args:
+        spec: `files`: `[[name, path], …]`; `cap`: the longest line in bytes; `careful`: whether repeated keys are looked for.
+    """
+
+    def __init__(self, spec: Spec) -> None:
+        self._files = spec["files"]
+        self._cap = spec["cap"]
+        self._careful = spec["careful"]
+
+    def run(self, task: Spec) -> Generator[Product, None, None]:
+        """Yield the packed entries, the packed stray lines (see `stray`), and the counts and findings.
+
+        Line numbers count from the beginning of the range.
+        """
+        file = task["file"]
+        entries = Entries()
+        stray = Stray()
+        counts: Counter[str] = Counter()
+        findings: list[Finding] = []
+        lines = 0
+
+        def notice(finding: Finding) -> None:
+            nonlocal lines
+            findings.append(finding)
+            if finding.code == "line_too_long":
+                lines, offset = finding.line_number or 0, finding.byte_offset or 0
+                custom_id = id_of_malformed(head_of_line(path, offset))
+                if custom_id is None:
+                    stray.add_malformed(file, offset, lines)
+                else:
+                    entries.add(digest(custom_id), file, offset, UNTIL_NEWLINE, lines)
+
+        name, path = self._files[file]
+        note = _note_carefully if self._careful else _note_quickly
+        for block in read_blocks(Source(name, path=Path(path)), notice, start=task["start"], end=task["end"], cap=self._cap):
+            note(block.lines, block.line_number, file, block.byte_offset, entries, stray, counts)
+            lines = block.line_number + len(block.lines) - 1
+        yield entries.to_bytes()
+        yield stray.to_bytes()
+        yield {
+            "lines": lines,
+            "blank": counts["blank_line"],
+            "repaired": counts["repaired"],
+            "findings": findings[:FINDINGS_KEPT],
+            "findings_not_listed": len(findings[FINDINGS_KEPT:]),
+        }
+
+
+def _note_quickly(
+    lines: list[bytes], number: int, file: int, offset: int, entries: Entries, stray: Stray, counts: Counter[str]
+) -> None:
+    """Note the lines of a block. Flat on purpose: it runs once a line of every result."""
+    find = bytes.find
+    custom_ids = []
+    for line in lines:
+        # What ID.match finds in an ordinary line, without a look at each character of the two strings. Slices are compared
+        # because `startswith` and its kin spend most of their time on their arguments.
+        start = find(line, b'"', 8)
+        key_end = start + 17
+        if line[:8] != b'{"id": "' or line[start:key_end] != b'", "custom_id": "':
+            break
+        end = find(line, b'"', key_end)
+        if end < 0 or b"\\" in line[:end]:
+            break
+        custom_ids.append(line[key_end:end])
+    else:
+        entries.add_lines(digests_of_bytes(custom_ids), file, offset, list(map(len, lines)), number)
+        return
+    for line in lines:
+        _note_line(line, number, file, offset, entries, stray, counts)
+        number += 1
+        offset += len(line) + 1
+
+
+def _note_carefully(
+    lines: list[bytes], number: int, file: int, offset: int, entries: Entries, stray: Stray, counts: Counter[str]
+) -> None:
+    """Note the lines of a block, and decode those in which the key may come again."""
+    if not any(map(may_repeat_its_key, lines)):
+        _note_quickly(lines, number, file, offset, entries, stray, counts)
+        return
+    for line in lines:
+        note = _note_decoded if may_repeat_its_key(line) else _note_line
+        note(line, number, file, offset, entries, stray, counts)
+        number += 1
+        offset += len(line) + 1
+
+
+def _note_line(line: bytes, number: int, file: int, offset: int, entries: Entries, stray: Stray, counts: Counter[str]) -> None:
+    """Note a line by its beginning, if that says the id."""
+    if found := ID.match(line):
+        entries.add(digest_of_bytes(found[1]), file, offset, len(line), number)
+    else:
+        _note_decoded(line, number, file, offset, entries, stray, counts)
+
+
+def _note_decoded(line: bytes, number: int, file: int, offset: int, entries: Entries, stray: Stray, counts: Counter[str]) -> None:
+    """Note a line whose id does not stand where it mostly does."""
+    if not line.strip():
+        counts["blank_line"] += 1
+        return
+    try:
+        value = loads(line)
+    except InvalidLine:
+        custom_id, malformed = id_of_malformed(line), True
+    else:
+        custom_id, malformed = value.get("custom_id"), why_unreadable(value) is not None
+    if type(custom_id) is str:
+        entries.add(digest(custom_id), file, offset, len(line), number)
+    elif malformed:
+        stray.add_malformed(file, offset, number, len(line))
+    else:
+        stray.add_unidentified(file, offset, number, len(line))
+        counts["repaired"] += type(value) is not dict
+
+
+def is_misindexed(line: bytes, custom_id: object) -> bool:
+    """Return whether a quick survey took another string for the id of a line than decoding does."""
+    found = ID.match(line)
+    return found is not None and type(custom_id) is str and found[1] != custom_id.encode()
+
+
+def noted_digest(line: bytes) -> int | None:
+    """Return the digest under which a careful survey notes a line; None if no id leads to it."""
+    entries = Entries()
+    _note_carefully([line], 0, 0, 0, entries, Stray(), Counter())
+    return entries.digests[0] if entries else None
+
+
+def head_of_line(path: str | Path, offset: int) -> bytes:
+    """Read the beginning of a line above the cap.
+
+    Raises:
+        FileError: The file can't be read.
+    """
+    try:
+        with Path(path).open("rb", buffering=0) as file:
+            return os.pread(file.fileno(), HEAD, offset).partition(b"\n")[0]
+    except OSError as error:
+        raise file_error(error, path) from None
+
+
+@dataclass(slots=True)
+class Survey:
+    """What the first pass over the results leaves.
+
+    Attributes:
+        index: Where the results stand, by the digests of their ids.
+        stray: Result lines that no id leads to.
+        careful: Whether repeated keys were looked for.
+        lines: How many lines all result files have.
+        blank_lines: How many of them are blank.
+        repaired_lines: How many stray ones are not quite JSON; whether others are shows when they are fetched.
+        findings: What was noticed about the files, the first of each range.
+        findings_not_listed: How many more there were.
+    """
+
+    index: Index
+    stray: Stray
+    careful: bool
+    lines: int = 0
+    blank_lines: int = 0
+    repaired_lines: int = 0
+    findings: list[Finding] = field(default_factory=list)
+    findings_not_listed: int = 0
+
+
+def survey_results(
+    crew: Crew, files: Sequence[LocalFile], path: Path, *, cap: int, careful: bool, progress: Callable[[int], None]
+) -> Survey:
+    """Note where the results stand.
+
+    Args:
+        crew: Who does it.
+        files: The result files.
+        path: The index to make.
+        cap: The longest line that is read, in bytes.
+        careful: Whether repeated keys are looked for.
+        progress: Gets the bytes of each range that is done.
+
+    Raises:
+        FileError: A file can't be read, or the index can't be written.
+    """
+    builder = IndexBuilder(path)
+    stray = Stray()
+    lines = blank = repaired = not_listed = 0
+    findings: list[Finding] = []
+    ranges = tasks([file.size for file in files])
+    base = [0] * len(files)
+    packed: list[bytes] = []
+    spec = {"files": [[file.name, str(file.path)] for file in files], "cap": cap, "careful": careful}
+    with closing(builder), closing(crew.run(NoteResults, spec, ranges)) as products:
+        for number, product in products:
+            if isinstance(product, bytes):
+                packed.append(product)
+                continue
+            file = ranges[number]["file"]
+            builder.add(Entries.from_bytes(packed[0], base[file]))
+            stray.extend(packed[1], base[file])
+            packed.clear()
+            noticed = map(Finding.revived, product["findings"])
+            findings += [replace(finding, line_number=(finding.line_number or 0) + base[file]) for finding in noticed]
+            base[file] += product["lines"]
+            lines += product["lines"]
+            blank += product["blank"]
+            repaired += product["repaired"]
+            not_listed += product["findings_not_listed"]
+            progress(ranges[number]["end"] - ranges[number]["start"])
+        return Survey(builder.finish(), stray, careful, lines, blank, repaired, findings, not_listed)
+
+
+def with_line_numbers(
+    crew: Crew,
+    files: Sequence[LocalFile],
+    size: int,
+    *,
+    noting: tuple[type[Job], Spec, IndexBuilder] | None = None,
+) -> list[Spec]:
+    """Divide files into ranges that know the number of their first line and their own number among all.
+
+    Args:
+        crew: Who counts.
+        files: The files.
+        size: The bytes of a range.
+        noting: A job that counts the lines of each range and notes them, its spec, and where its packed entries go; None only
+            counts.
+    """
+    ranges = tasks([file.size for file in files], size)
+    line_numbers = [1] * len(files)
+    job, spec, builder = noting or (CountLines, {"files": [str(file.path) for file in files]}, None)
+    for number, product in crew.run(job, spec, ranges):
+        task = ranges[number]
+        if builder is not None and isinstance(product, bytes):
+            builder.add(Entries.from_bytes(product, line_numbers[task["file"]] - 1))
+            continue
+        task["line_number"] = line_numbers[task["file"]]
+        task["part"] = number
+        line_numbers[task["file"]] += product["lines"]
+    return ranges

@@ -1,0 +1,1 @@
+"""Choose the requests to send again, and write them."""

@@ -1,0 +1,219 @@
+"""Where the lines of a retry go: one file, or one for each part of a campaign, which its manifest then names."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from batchfiles.campaign.manifest import MANIFEST, RESULT_NAME, Manifest, Part, read_manifest, stem_of, write_manifest
+from batchfiles.errors import FileError, Mismatch
+from batchfiles.inputs.local import LocalFile
+from batchfiles.io.atomic import refuse_existing
+from batchfiles.io.remote.path import Place, real_path
+from batchfiles.io.spool import Spool
+from batchfiles.jobs.retry.report import RetryFile
+from batchfiles.writing import STDOUT, CopyWriter
+
+__all__ = ["RetryTargets"]
+
+CHUNK = 1024 * 1024
+
+
+class RetryTargets:
+    """Takes lines, and writes them when all of them are known to be right.
+
+    Args:
+        output: A file, or the local folder of the request files; None for standard output.
+        by_part: Whether it is the folder.
+        inputs: The request files, by number.
+        results: The result files.
+        spool: Where lines wait.
+        force: Replace what is there, and send again what may be on its way.
+    """
+
+    def __init__(
+        self,
+        output: Place | None,
+        inputs: Sequence[LocalFile],
+        results: Sequence[LocalFile],
+        spool: Spool,
+        *,
+        by_part: bool,
+        force: bool,
+    ) -> None:
+        self._output = output
+        self._by_part = by_part
+        self._inputs = inputs
+        self._results = results
+        self._spool = spool
+        self._force = force
+        self._waiting: dict[int, Path] = {}  # none of them is open: there may be thousands
+        self._requests: dict[int, int] = {}
+        if by_part and isinstance(output, Path):
+            folder = real_path(output)
+            for file in inputs:
+                if file.original is None or file.original.parent != folder:
+                    raise Mismatch(_not_in(output), path=file.name)
+        elif output is not None:
+            refuse_existing(output, force=force)
+
+    def close(self) -> None:
+        """Remove the files in which lines wait."""
+        while self._waiting:
+            self._waiting.popitem()[1].unlink(missing_ok=True)
+
+    def clear(self) -> None:
+        """Forget all lines, to begin again."""
+        self.close()
+        self._requests.clear()
+
+    def add(self, file: int, text: bytes, requests: int) -> None:
+        """Take lines of a request file."""
+        if not requests:
+            return
+        key = file if self._by_part else 0
+        if key not in self._waiting:
+            self._waiting[key] = self._spool.new_path("retry.jsonl")
+        with self._waiting[key].open("ab") as waiting:
+            waiting.write(text)
+        self._requests[file] = self._requests.get(file, 0) + requests
+
+    def write(self, lines: Mapping[int, int], *, changed: bool) -> list[RetryFile]:
+        """Write the files, and name them in the manifest of their campaign.
+
+        Args:
+            lines: How many requests each request file has.
+            changed: Whether lines were written with another value: then only a manifest records what they repeat.
+
+        Raises:
+            OutputExists: A file is there and `force` was not given.
+            Mismatch: Requests of a part were sent again before, and no result of that is among the files.
+            FileError: The disk refused.
+        """
+        if not self._by_part or not isinstance(self._output, Path):
+            origins = [self._inputs[number] for number in sorted(self._requests)]
+            written = [self._write(0, self._output, sum(self._requests.values()), origins)]
+            self._register_file(written, origins, lines, changed=changed)
+            return written
+        folder = self._output
+        manifest = read_manifest(folder) or self._new_manifest(lines, folder)
+        if not self._force:
+            self._refuse_while_on_its_way(manifest)
+        written = []
+        for number in sorted(self._waiting):
+            input_file = self._inputs[number]
+            path = folder / self._name(Path(input_file.name).name, manifest, folder)
+            written.append(self._write(number, path, self._requests[number], [input_file]))
+        if written:
+            self._register(folder, manifest, written)
+        return written
+
+    def _register_file(
+        self, written: Sequence[RetryFile], origins: Sequence[LocalFile], lines: Mapping[int, int], *, changed: bool
+    ) -> None:
+        """Name the one file in the manifest, if it is in the campaign whose parts it repeats, or if nothing else records it.
+
+        Lines that are as they were are known by their bytes. Those that were changed are not, so the folder gets a manifest.
+        """
+        if self._output is None or not origins:
+            return
+        folder = real_path(self._output).parent if isinstance(self._output, Path) else self._output.parent
+        manifest = read_manifest(folder)
+        are_beside = isinstance(folder, Path) and all(file.original == folder / Path(file.name).name for file in self._inputs)
+        if manifest is None:
+            if not changed or not are_beside or (folder / MANIFEST).exists():  # type: ignore[union-attr]  # it is a local one
+                return
+            manifest = Manifest()
+        known = {folder / part.file for part in manifest.parts}
+        if changed and are_beside:
+            missing = [number for number, file in enumerate(self._inputs) if file.original not in known]
+            manifest = replace(manifest, parts=(*manifest.parts, *(self._part(number, lines) for number in missing)))
+        elif not known.issuperset(file.original for file in origins):
+            return
+        self._register(folder, manifest, written)
+
+    def _write(self, key: int, path: Place | None, requests: int, origins: Sequence[LocalFile]) -> RetryFile:
+        with CopyWriter(path or STDOUT, force=self._force, temp_dir=self._spool.path) as writer:
+            if key in self._waiting:
+                with self._waiting[key].open("rb") as file:
+                    while text := file.read(CHUNK):
+                        writer.write_lines(text, text.count(b"\n"))
+            size = writer.bytes_written
+        return RetryFile(path=str(path or STDOUT), requests=requests, bytes=size, retry_of=tuple(file.name for file in origins))
+
+    def _name(self, part: str, manifest: Manifest, folder: Path) -> str:
+        """Number the retries of a part."""
+        stem = stem_of(part)
+        before = sum(part in each.retry_of for each in manifest.parts)
+        number = 1 + before
+        while before and (folder / f"{stem}-retry-{number}.jsonl").exists():
+            number += 1
+        return f"{stem}-retry-{number}.jsonl"
+
+    def _new_manifest(self, lines: Mapping[int, int], folder: Path) -> Manifest:
+        """Describe the request files as the parts of a campaign.
+
+        Raises:
+            FileError: The folder has a file of the manifest's name, which is of another program.
+        """
+        if (folder / MANIFEST).exists():
+            words = "belongs to another program, and retry files need a manifest with this name: name one file as output instead"
+            raise FileError(words, path=str(folder / MANIFEST), number=errno.EEXIST)
+        return Manifest(parts=tuple(self._part(number, lines) for number in range(len(self._inputs))))
+
+    def _part(self, number: int, lines: Mapping[int, int]) -> Part:
+        """Describe a request file as a part of a campaign."""
+        file = self._inputs[number]
+        digest = _sha256(file.path)
+        return Part(file=Path(file.name).name, requests=lines.get(number, 0), bytes=file.size, sha256=digest)
+
+    def _register(self, folder: Place, manifest: Manifest, written: Sequence[RetryFile]) -> None:
+        """Name the new files in the manifest, as what repeats their parts."""
+        names = {Path(file.path).name for file in written}
+        parts = [part for part in manifest.parts if part.file not in names]
+        for file in written:
+            key = 0 if not self._by_part else next(n for n, each in enumerate(self._inputs) if each.name == file.retry_of[0])
+            parts.append(
+                Part(
+                    file=Path(file.path).name,
+                    requests=file.requests,
+                    bytes=file.bytes,
+                    sha256=_sha256(self._waiting.get(key)),
+                    retry_of=tuple(Path(name).name for name in file.retry_of),
+                )
+            )
+        write_manifest(folder, replace(manifest, parts=tuple(parts)))
+
+    def _refuse_while_on_its_way(self, manifest: Manifest) -> None:
+        """Make sure that what was sent again before has come back."""
+        stems = {match["stem"] for file in self._results if (match := RESULT_NAME.fullmatch(Path(file.name).name))}
+        wanted = {Path(self._inputs[number].name).name for number in self._waiting}
+        for part in manifest.parts:
+            if wanted.intersection(part.retry_of) and not stems.intersection({stem_of(part.file), *part.batches}):
+                raise Mismatch(
+                    f"{part.file} repeats requests of {', '.join(part.retry_of)}, and none of its results is among the files: "
+                    "they may be on their way, and would be paid for twice; name them too, or use --force (in Python force=True)",
+                    path=str(self._output),
+                )
+
+
+def _sha256(path: Path | None) -> str:
+    """Return the digest of a file; that of empty content if it does not exist."""
+    if path is None:
+        return hashlib.sha256().hexdigest()
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _not_in(folder: Path) -> str:
+    """Say that a request file is not in the folder; somebody may have meant a file by its name."""
+    is_named_so = not folder.is_dir() and not folder.suffix
+    meaning = ", which is a folder, for a name without a suffix means one" if is_named_so else ""
+    example = f" such as {folder}.jsonl" if is_named_so else ""
+    return (
+        f"is not in {folder}{meaning}: the retry file of a request file goes where that is, so that their results find each "
+        f"other; name that folder, or a file{example}"
+    )

@@ -1,0 +1,172 @@
+"""What a retry wrote and what it left out, in numbers that add up."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from batchfiles.findings import Finding
+from batchfiles.jobs.retry.choice import NOT_IN_TABLE
+from batchfiles.outcome import OUTCOMES
+
+__all__ = ["GROUPS_KEPT", "RetryFile", "RetryGroup", "RetryReport", "RetryTally"]
+
+
+GROUPS_KEPT = 200
+
+
+ORDER: dict[str | None, int] = {outcome: number for number, outcome in enumerate(OUTCOMES)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetryGroup:
+    """Requests that ended alike.
+
+    Attributes:
+        outcome: What became of them; None where only a list of ids was given, or a table that has no row for them.
+        status_code: Their HTTP status.
+        error_code: The machine's word for what went wrong.
+        requests: How many there are.
+        left_out: Why they were not written; None if they were.
+    """
+
+    outcome: str | None
+    status_code: int | None
+    error_code: str | None
+    requests: int
+    left_out: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetryFile:
+    """A file of requests that are sent again.
+
+    Attributes:
+        path: Where it is.
+        requests: Its lines.
+        bytes: Its size, uncompressed.
+        retry_of: The request files whose lines it repeats.
+    """
+
+    path: str
+    requests: int
+    bytes: int
+    retry_of: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetryReport:
+    """What a retry did. `inputs == written + left_out`, and both are the sums of their groups.
+
+    Attributes:
+        inputs: Request lines, blank ones aside.
+        written: Lines that are sent again.
+        left_out: Lines that are not.
+        not_in_table: Those without a row in the joined table: nothing is known of them, as of rows that were filtered
+            out; 0 if the outcomes come from results.
+        changed: Lines that were written with another value.
+        files: The files that were written.
+        groups: Requests by what became of them and of their lines.
+        unmatched: Outcomes, statuses and error codes that were named and that no request has.
+        unknown_ids: Listed ids that no request has; in a list of more than 200,000, one that is listed twice counts twice.
+        unknown_results: Results that no request asked for; of a joined table, rows.
+        blank_lines: Blank lines among the requests.
+        findings: What was noticed about the request files and the result files, the first of each range.
+        seconds: How long it took.
+        not_read: Files and folders that were found in the folders that were given and are passed over.
+        examples: The first names of these, under `not_read`.
+    """
+
+    inputs: int
+    written: int
+    left_out: int
+    not_in_table: int
+    changed: int
+    files: tuple[RetryFile, ...]
+    groups: tuple[RetryGroup, ...]
+    unmatched: tuple[str, ...]
+    unknown_ids: int
+    unknown_results: int
+    blank_lines: int
+    findings: tuple[Finding, ...]
+    seconds: float
+    not_read: int = 0
+    examples: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @property
+    def outcomes(self) -> dict[str, int]:
+        """How many requests had which outcome, as far as it is known: the sums of `groups`."""
+        return {name: sum(group.requests for group in self.groups if group.outcome == name) for name in OUTCOMES}
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the report as plain values, for JSON."""
+        return asdict(self)
+
+
+class RetryTally:
+    """Adds up the summaries of the ranges."""
+
+    def __init__(self) -> None:
+        self.counts: Counter[str] = Counter()
+        self.matched: set[str] = set()
+        self.findings: list[Finding] = []
+        self._groups: Counter[tuple[str | None, int | None, str | None, str | None]] = Counter()
+
+    def add(self, summary: Mapping[str, Any]) -> None:
+        """Add the summary that ended a task."""
+        self.counts.update(summary["counts"])
+        self.matched.update(summary["matched"])
+        self.findings += map(Finding.revived, summary["findings"])
+        for outcome, status, code, why, count in summary["groups"]:
+            group = (outcome, status, code, why)
+            if len(self._groups) >= GROUPS_KEPT and group not in self._groups:
+                group = (outcome, status, None, why)
+            self._groups[group] += count
+
+    def report(
+        self,
+        files: Iterable[RetryFile],
+        *,
+        words: Iterable[str],
+        unknown_ids: int,
+        seconds: float,
+        unknown_results: int = 0,
+    ) -> RetryReport:
+        """Return the sums.
+
+        Args:
+            files: What was written.
+            words: What was named to choose by.
+            unknown_ids: Listed ids that no request has.
+            seconds: How long it took.
+            unknown_results: Results that no request asked for.
+        """
+        groups = [
+            RetryGroup(outcome=outcome, status_code=status, error_code=code, requests=count, left_out=why)
+            for (outcome, status, code, why), count in self._groups.items()
+        ]
+        groups.sort(key=_order)
+        inputs = sum(group.requests for group in groups)
+        return RetryReport(
+            inputs=inputs,
+            written=self.counts["written"],
+            left_out=inputs - self.counts["written"],
+            not_in_table=sum(group.requests for group in groups if group.left_out == NOT_IN_TABLE),
+            changed=self.counts["changed"],
+            files=tuple(files),
+            groups=tuple(groups),
+            unmatched=tuple(sorted(set(words) - self.matched)),
+            unknown_ids=unknown_ids,
+            unknown_results=unknown_results,
+            blank_lines=self.counts["blank_line"],
+            findings=tuple(self.findings),
+            seconds=seconds,
+        )
+
+
+def _order(group: RetryGroup) -> tuple[int, int, int, str, str]:
+    """Put outcomes in their order, and in each the most frequent first; of two alike, what was written."""
+    place = ORDER.get(group.outcome, -1)
+    return place, -group.requests, group.status_code or 0, group.error_code or "", group.left_out or ""

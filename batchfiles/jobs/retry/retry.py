@@ -1,0 +1,337 @@
+"""`retry`: the requests that may succeed if they are sent again, byte for byte as they stand.
+
+A retry by a list of ids: nothing is looked up in results, and only the lines that are written are decoded.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import replace
+from itertools import chain, islice
+from operator import ne
+from pathlib import Path
+from typing import Any
+
+from batchfiles.codec import request_of
+from batchfiles.counts import not_read_fields
+from batchfiles.errors import InvalidLine, LineTooLong, Mismatch
+from batchfiles.inputs.copied_lines import CopiedLines
+from batchfiles.inputs.local import LocalFile, ResultFile, check_unchanged
+from batchfiles.inputs.roles import FileRoles, Pairs, sort_files
+from batchfiles.io.overwrite import is_folder
+from batchfiles.io.remote.path import Place, changed, located, real_path
+from batchfiles.io.sources import STDIN, Source, SourceLike, expand
+from batchfiles.io.spool import Spool
+from batchfiles.jobs.edit import checked_edits
+from batchfiles.jobs.join.lazy_table import TableOptions
+from batchfiles.jobs.join.scan import Misindexed
+from batchfiles.jobs.retry.by_results import RetryByResults
+from batchfiles.jobs.retry.choice import NOT_LISTED, PARSE_ERROR, RetryChoice, check_word, words_of
+from batchfiles.jobs.retry.joined_table import JoinedTable, ids_as_verdicts, ids_in, joined_table, table_as_verdicts
+from batchfiles.jobs.retry.output import RetryTargets
+from batchfiles.jobs.retry.report import RetryReport, RetryTally
+from batchfiles.jsontext.edits import Edit, edited
+from batchfiles.limits import RESULT_LINE_CAP
+from batchfiles.result_lines import ids_of
+from batchfiles.workers.pool import Progress, in_steps
+
+__all__ = ["ListedLines", "retry"]
+
+
+LISTED_IN_MEMORY = 200_000
+"""About 32 MB of ids; a longer list takes the long way, with an index on the disk."""
+
+
+class ListedLines:
+    """Takes the lines of listed ids out of request files in which nothing is out of the ordinary.
+
+    Args:
+        inputs: The request files.
+        edits: What is changed in the lines.
+        cap: The longest line that is read, in bytes.
+        progress: Gets the bytes of each step.
+
+    Attributes:
+        tally: What was written and what was left out.
+        lines: Requests by the number of their file.
+        unknown_ids: Listed ids that no request has.
+    """
+
+    def __init__(self, inputs: Sequence[LocalFile], edits: Sequence[Edit], *, cap: int, progress: Callable[[int], None]) -> None:
+        self.tally = RetryTally()
+        self.lines: Counter[int] = Counter()
+        self.unknown_ids = 0
+        self._inputs = inputs
+        self._edits = edits
+        self._cap = cap
+        self._progress = progress
+
+    def take(self, lists: Sequence[Source], targets: RetryTargets) -> bool:
+        """Give the lines to the targets.
+
+        Returns:
+            Whether that was all. If not, the list is long, or something must be told that only the long way can tell: a line that
+            can't be read, an id that stands twice, a value that can't be set. Then all must be done again.
+
+        Raises:
+            FileError: A file can't be read, or is not what it was.
+            Mismatch: A line of the list is no UTF-8.
+        """
+        listed = set(islice(chain.from_iterable(map(ids_in, lists)), LISTED_IN_MEMORY + 1))
+        if len(listed) > LISTED_IN_MEMORY:
+            return False
+        check_unchanged(self._inputs)
+        found: set[str] = set()
+        try:
+            for number in range(len(self._inputs)):
+                here = self._take_file(number, listed, targets)
+                if not found.isdisjoint(here):
+                    return False
+                found |= here
+        except (_Unusual, InvalidLine, LineTooLong, Mismatch):
+            return False
+        check_unchanged(self._inputs)
+        self.unknown_ids = len(listed) - len(found)
+        return True
+
+    def _take_file(self, number: int, listed: set[str], targets: RetryTargets) -> set[str]:
+        """Take the lines of one file, and return their ids.
+
+        Raises:
+            _Unusual: A line has no id that can be read, or the same as another one.
+            InvalidLine: A line can't be decoded, or an edit can't be made in it.
+            LineTooLong: A line is above the cap.
+            Mismatch: The first line is no request.
+        """
+        file = self._inputs[number]
+        copied = CopiedLines(self._cap, self._progress, wanted="inputs")
+        found: set[str] = set()
+        all_lines = changed = 0
+        for run in copied.of(Source(file.name, path=file.path)):
+            ids = ids_of(run.whole_lines, run.text)
+            chosen = [place for place, custom_id in enumerate(ids) if custom_id in listed]
+            before = len(found)
+            found.update([str(ids[place]) for place in chosen])
+            if None in ids or len(found) < before + len(chosen):
+                raise _Unusual
+            old = [run.whole_lines[place] for place in chosen]
+            new = [self._checked(line) for line in old]
+            targets.add(number, b"".join(new), len(new))
+            changed += sum(map(ne, old, new))
+            all_lines += len(ids)
+        self.lines[number] = all_lines
+        counts = {"written": len(found), "changed": changed, "blank_line": copied.blank_lines}
+        groups = [(None, None, None, None, len(found)), (None, None, None, NOT_LISTED, all_lines - len(found))]
+        groups = [group for group in groups if group[-1]]
+        self.tally.add({"counts": counts, "matched": (), "findings": copied.findings, "groups": groups})
+        return found
+
+    def _checked(self, line: bytes) -> bytes:
+        r"""Return a valid request line, with its `\n` and with the edits applied."""
+        request_of(line)
+        return edited(line[:-1], self._edits) + b"\n" if self._edits else line
+
+
+class _Unusual(Exception):
+    """Something is out of the ordinary."""
+
+
+def retry(
+    *files: SourceLike,
+    output: str | os.PathLike[str],
+    inputs: Iterable[SourceLike] = (),
+    pairs: Pairs = (),
+    only: Iterable[str] | None = None,
+    except_: Iterable[str] = (),
+    ids: SourceLike | None = None,
+    all: bool = False,  # noqa: A002 - the command line's word
+    set: Mapping[str, Any] | None = None,  # noqa: A002 - the command line's word
+    unset: Iterable[str] = (),
+    edits: Iterable[Edit] = (),
+    force: bool = False,
+    cap: int = RESULT_LINE_CAP,
+    temp_dir: str | os.PathLike[str] | None = None,
+    filesystem: object = None,
+    workers: int | None = 1,
+    progress: Progress | None = None,
+) -> RetryReport:
+    """Write the requests that may succeed if they are sent again, byte for byte, in the order of the request files.
+
+    That is the column `retryable` of a joined table: what expired, was cancelled, got no answer or has no result, and what failed
+    with 408, 409, 429 or 5xx.
+
+    Args:
+        *files: Request files, output files and error files in any mix, as for `join`; or request files and one joined table
+            instead of results: a Parquet, Arrow, CSV or JSONL file, or a folder of the first three. It may be filtered: a request
+            without a row in it is left out and counted. A campaign folder means all files in it.
+        output: The file to write; `-` for standard output. A folder gets one file for each request file, `part-1-retry-1.jsonl`
+            for `part-1.jsonl`; a name without a suffix means one. It must be the folder of the request files, whose manifest
+            then names them, so that `join` knows what they repeat. A remote folder is refused: name a file in it.
+        inputs: Files that must be requests.
+        pairs: Request files, each with the results that belong to it, as for `join`.
+        only: Take the requests of these outcomes, statuses (`"429"`, `"5xx"`), error codes, or with `"parse_error"` instead;
+            retryable or not.
+        except_: Leave these out.
+        ids: A list of ids, one a line: take these, whatever became of them. No results are needed.
+        all: Take all requests without a success.
+        set: Values by their paths, as for `edit`, such as `{"body.max_tokens": 4000}`; other bytes stay.
+        unset: Paths of values to take away.
+        edits: Changes whose order matters; they are made first.
+        force: Replace what is there; with a folder also send again what was sent again and has no results yet.
+        cap: The longest line that is read, in bytes.
+        temp_dir: Where temporary files go.
+        filesystem: The filesystem in which paths are paths, those of `output` and `ids` too, of `pyarrow.fs` or of fsspec; None
+            takes the local one.
+        workers: Processes that decode; None takes as many as pay.
+        progress: Told how far the work is.
+
+    Returns:
+        How many requests were written and how many were left out, and why.
+
+    Raises:
+        Mismatch: No file holds requests, or none holds their outcomes; no result, or row of the table, belongs to
+            a request; a value in the table does not fit its column; a file is of the wrong kind; or, with a folder, what was
+            sent again before has no results yet.
+        DuplicateCustomId: An id would stand twice in the file, or could mean the requests of two request files.
+        InvalidLine: A value can't be set in a line.
+        OutputExists: A file is there and `force` was not given.
+        FileError: A file can't be read, or the disk refused.
+        TruncatedFile: A compressed file is damaged.
+        ValueError: Options don't go together, a path or a value is none, or the output is a remote folder.
+    """
+    if not files and not inputs and not pairs:
+        raise TypeError("retry needs at least one file")
+    choice = _choice(only, except_, ids=ids, everything=all)
+    changes = checked_edits(edits, set, unset)
+    if ids is not None and workers is None:
+        workers = 1  # finding ids is little more than reading: other processes would only take memory
+    options = TableOptions(cap=cap, temp_dir=temp_dir, workers=workers, progress=progress)
+    with Spool(temp_dir) as spool:
+        found = [(each, joined_table(each, filesystem)) for each in files]
+        tables = [table for _, table in found if table is not None]
+        choice.by_table = bool(tables) and ids is None
+        plain = [each for each, table in found if table is None]
+        roles = sort_files(plain, inputs, spool, pairs=pairs, filesystem=filesystem, cap=cap)
+        not_read = not_read_fields(roles.not_read)
+        target = None if os.fspath(output) == STDIN else located(output, filesystem)
+        _refuse_read(target, [*roles.inputs, *roles.results, *roles.empty, *roles.retries], tables)
+        if not roles.inputs:
+            raise Mismatch("no file holds requests: name the request files too, or there is nothing to send again")
+        by_part = target is not None and _is_folder(output, target)
+        targets = RetryTargets(target, roles.inputs, roles.results, spool, by_part=by_part, force=force)
+        with closing(targets):
+            lists = [] if ids is None else _local(expand([ids], filesystem=filesystem), spool)
+            if lists:
+                report = _retry_listed(lists, roles, changes, targets, options)
+                if report is not None:
+                    return replace(report, **not_read)
+                targets.clear()
+            known = _known(roles, tables, lists, spool, choice)
+            job = RetryByResults(roles.inputs, known, choice, changes, options, spool, verdicts=bool(tables) or bool(lists))
+            job.findings = roles.findings
+            try:
+                return replace(job.run(targets, by_part=by_part, careful=False), **not_read)
+            except Misindexed:
+                targets.clear()
+            try:
+                return replace(job.run(targets, by_part=by_part, careful=True), **not_read)
+            except Misindexed:
+                raise changed("a result file") from None
+
+
+def _choice(only: Iterable[str] | None, but: Iterable[str], *, ids: object, everything: bool) -> RetryChoice:
+    only = None if only is None else words_of(only)
+    but = words_of(but)
+    if ids is not None and (only is not None or but or everything):
+        raise ValueError("a list of ids says all: it goes with none of only, except and all")
+    if only is not None and everything:
+        raise ValueError("only and all exclude each other")
+    if only is not None and not only:
+        raise ValueError("only names nothing: say outcomes, statuses or error codes")
+    for word in (*(only or ()), *but):
+        check_word(word)
+    return RetryChoice(only, but, everything=everything, listed=ids is not None)
+
+
+def _is_folder(output: str | os.PathLike[str], target: Place) -> bool:
+    """Return whether a target is a folder, for a file next to each request file.
+
+    Raises:
+        ValueError: It is a remote one.
+    """
+    if isinstance(target, Path):
+        return is_folder(target) or is_folder(output)
+    if os.fspath(output).partition("?")[0].endswith("/") or is_folder(target) or target.is_folder():
+        raise ValueError(
+            f"{target} means a folder, and a retry file for each part can't be put into a remote one, for they and its manifest "
+            f"would not change together: name one file, such as {target}/retry.jsonl"
+        )
+    return False
+
+
+def _refuse_read(target: Place | None, files: Iterable[LocalFile], tables: Iterable[JoinedTable]) -> None:
+    """Make sure that no file is read and written.
+
+    Raises:
+        ValueError: The output is one of the files.
+    """
+    read = {file.original for file in files} | {part.remote or part.key for table in tables for part in table.parts}
+    if target is not None and (real_path(target) if isinstance(target, Path) else target) in read:
+        raise ValueError(f"{target} is a file that is read: choose another name for the output")
+
+
+def _known(
+    roles: FileRoles, tables: Sequence[JoinedTable], ids: Sequence[Source], spool: Spool, choice: RetryChoice
+) -> list[tuple[LocalFile, ResultFile]]:
+    """Return the files that tell what became of the requests.
+
+    Raises:
+        Mismatch: There are none, or too many kinds of them.
+        ValueError: `parse_error` is asked for, and only a table could tell.
+    """
+    if ids:
+        listed = [ids_as_verdicts(source, spool) for source in ids]
+        return [(file, ResultFile(file.name, str(file.path), None, None)) for file in listed]
+    if tables:
+        if roles.results or len(tables) > 1:
+            raise Mismatch("a joined table says what became of all requests: name one table, and no results beside it")
+        found = table_as_verdicts(tables[0], roles.inputs, spool, choice.words)
+        return [(file, ResultFile(file.name, str(file.path), None, part)) for file, part in found]
+    if PARSE_ERROR in choice.words:
+        raise ValueError(
+            "parse_error is known from a joined table only: make one with `join --parsed`, and name it for the results"
+        )
+    if not roles.results and not roles.empty:
+        names = ", ".join(file.name for file in roles.inputs[:3])
+        raise Mismatch(
+            f"no file holds results, only requests ({names}): name the output file and the error file, or a list of ids"
+        )
+    return list(zip(roles.results, roles.result_files(), strict=True))
+
+
+def _local(sources: Iterable[Source], spool: Spool) -> list[Source]:
+    """Copy what can't be read twice."""
+    return [Source(source.name, path=spool.local(source)) for source in sources]
+
+
+def _retry_listed(
+    lists: Sequence[Source],
+    roles: FileRoles,
+    edits: Sequence[Edit],
+    targets: RetryTargets,
+    options: TableOptions,
+) -> RetryReport | None:
+    """Write the lines of listed ids; None if that takes the long way."""
+    started = time.perf_counter()
+    progress = in_steps(options.progress, sum(file.size for file in roles.inputs))
+    listed = ListedLines(roles.inputs, edits, cap=options.cap, progress=progress)
+    if not listed.take(lists, targets):
+        return None
+    listed.tally.findings[:0] = roles.findings
+    files = targets.write(listed.lines, changed=listed.tally.counts["changed"] > 0)
+    seconds = round(time.perf_counter() - started, 3)
+    return listed.tally.report(files, words=(), unknown_ids=listed.unknown_ids, seconds=seconds)

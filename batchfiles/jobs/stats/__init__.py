@@ -1,0 +1,1 @@
+"""Count outcomes, tokens and costs, and group the errors."""

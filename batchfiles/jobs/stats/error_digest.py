@@ -1,0 +1,304 @@
+"""Which errors there are in result files, how often, and where: the same ones counted together.
+
+What error messages have in common: the same words with other ids, numbers and quotations are the same error.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Final, NamedTuple
+
+from batchfiles.counts import not_read_fields
+from batchfiles.errors import Mismatch
+from batchfiles.findings import Finding
+from batchfiles.inputs.kinds import SidedFile, is_blank, sided_files
+from batchfiles.inputs.roles import Pairs, files_and_pairs
+from batchfiles.io.sources import SourceLike
+from batchfiles.limits import RESULT_LINE_CAP
+from batchfiles.outcome import MALFORMED, SUCCEEDED, Result, retryable
+from batchfiles.result_lines import id_of_line, read_result
+
+__all__ = ["ErrorDigest", "ErrorGroup", "error_digest", "folded"]
+
+
+LOOKED_AT: Final = 1000
+"""Letters of a message that count: what follows, such as a page of HTML or a whole request, tells errors apart too well."""
+
+# Numbers take all they can and give nothing back (`++`): else a thousand digits before a letter would be tried for ever.
+VARYING: Final = re.compile(
+    r"""
+    (?P<quoted> (?<!\w)'[^'\n]*'(?!\w) | "[^"\n]*" | `[^`\n]*` | “[^”\n]*” )
+  | (?P<url>    https?://[^\s'"<>]+ )
+  | (?P<id>     \b[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}\b                       # a UUID
+              | \b(?:req|batch|resp|msg|chatcmpl|cmpl|org|proj|user|file|run|call|key|sk|ft|id)[-_](?=[\w-]*\d)[\w-]{6,}
+              | \b(?=[A-Za-z_]*\d)(?=\d*[A-Za-z])\w{16,}\b )                                   # hex, base62
+  | (?P<number> (?<![\w.-])[+-]?(?:\d++(?:[.,:]\d++)*+(?:ms|[smhd%])?)++(?!\w) )   # 29,000 and 1m3s
+    """,
+    re.VERBOSE,
+)
+
+
+def folded(message: str, param: str | None = None) -> str:
+    """Return a message with placeholders for what differs from one request to the next.
+
+    Args:
+        message: What the service said.
+        param: The parameter that it blames: its name is kept where it is quoted, because it tells errors apart.
+
+    Returns:
+        The message with `'…'` for quotations, `<url>`, `<id>` for UUIDs, request ids and other long ids, and `<n>` for numbers
+        and durations; white space becomes single spaces.
+    """
+    cut = " ".join(message[:LOOKED_AT].split())
+    text = VARYING.sub(lambda match: _placeholder(match, param), cut)
+    return text if len(message) <= LOOKED_AT else f"{text}…"
+
+
+def _placeholder(match: re.Match[str], param: str | None) -> str:
+    if match["quoted"] is None:
+        return {"url": "<url>", "id": "<id>"}.get(str(match.lastgroup), "<n>")
+    quotation = match[0]
+    if param is not None and quotation[1:-1] == param:
+        return quotation[0] + INDEX.sub("[<n>]", param) + quotation[-1]
+    return f"{quotation[0]}…{quotation[-1]}"
+
+
+INDEX: Final = re.compile(r"\[\d+\]")
+"""The number of a message in `messages[17].content`."""
+
+
+MOST_GROUPS: Final = 1000
+"""Different errors that are told apart; all behind them are counted as others."""
+
+MOST_IDS: Final = 1_000_000
+"""Ids that are kept in all, however many are asked for of each error; about 100 MB."""
+
+MESSAGE_KEPT: Final = 10_000
+"""Letters of an example's message that are kept."""
+
+ID_KEPT: Final = 512
+"""Letters of an example's id that are kept; those that are listed are kept whole."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ErrorGroup:
+    """Results with the same error.
+
+    Attributes:
+        outcome: Anything but `succeeded`.
+        status_code: The HTTP status; None where there is none.
+        code: The error's code; for an answer that stopped early its `finish_reason`.
+        message: What the messages have in common: placeholders stand for ids, numbers and quotations. None where there is none.
+        count: How many results there are.
+        share: The part of all results, from 0 to 1.
+        retryable: Whether the same requests may succeed if they are sent again.
+        path: The file of the first one.
+        line_number: Its line, counted from 1.
+        custom_id: Its id; None where it has none, or none that can be read.
+        example: Its message as it stands there.
+        custom_ids: The ids of the first ones, as many as were asked for.
+    """
+
+    outcome: str
+    status_code: int | None
+    code: str | None
+    message: str | None
+    count: int
+    share: float
+    retryable: bool
+    path: str
+    line_number: int
+    custom_id: str | None
+    example: str | None
+    custom_ids: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ErrorDigest:
+    """The errors in result files.
+
+    Attributes:
+        results: How many result lines there are, successes included.
+        errors: How many of them are no success.
+        groups: The different errors, the most frequent first.
+        other: How many errors are in no group, because there were too many different ones.
+        ids_dropped: How many ids were asked for and are not listed, because there were too many.
+        skipped: The files of requests, which have no errors.
+        not_read: Files and folders in the given folders that were skipped.
+        examples: The first names of these, under `not_read`.
+    """
+
+    results: int
+    errors: int
+    groups: tuple[ErrorGroup, ...]
+    other: int
+    ids_dropped: int
+    skipped: tuple[str, ...]
+    not_read: int = 0
+    examples: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the digest as plain values that JSON can hold."""
+        return asdict(self)
+
+
+def error_digest(
+    *sources: SourceLike,
+    pairs: Pairs = (),
+    ids: int | None = 0,
+    on_bytes: Callable[[int], None] | None = None,
+    cap: int = RESULT_LINE_CAP,
+    filesystem: object = None,
+) -> ErrorDigest:
+    """Count the results that are no success, the same errors together.
+
+    Two errors are the same if they have the same outcome, status and code, and messages that differ only in ids, numbers and
+    quotations. Every result line counts, whether a join would use it or not. Memory does not grow with the files, but for the
+    ids that are asked for.
+
+    Args:
+        *sources: Output files and error files: paths, folders, globs, open binary files, or `-` for standard input; plain or
+            compressed. Files of requests, such as a campaign's folder holds too, are passed over: what is missing, `join` tells.
+        pairs: Request files, each with its results, as for `join`; here they fix the roles of these files.
+        ids: How many ids to list of each error; None lists all, a million at most.
+        on_bytes: Gets the number of uncompressed bytes that were read, again and again, for a progress bar.
+        cap: The longest line that is read, in bytes; longer ones are malformed.
+        filesystem: The filesystem in which paths are paths, of `pyarrow.fs` or of fsspec; None takes the local one.
+
+    Returns:
+        What was counted.
+
+    Raises:
+        Mismatch: There is no file of results, or a file is in the format of another service.
+        FileError: A file is not there or can't be read.
+        TruncatedFile: Compressed bytes end too early or are damaged.
+        TypeError: There is no source, or something is no source at all.
+        ValueError: Standard input is named twice.
+    """
+    if not sources and not pairs:
+        raise TypeError("error_digest needs at least one file")
+    tally = _Tally(MOST_IDS if ids is None else ids)
+    skipped = []
+    found = False
+    files = files_and_pairs(sources, pairs, filesystem)
+    for file in sided_files(files.sources, tally.notice, cap=cap, on_bytes=on_bytes, sides=files.sides):
+        if file.side == "inputs":
+            skipped.append(file.name)
+            tally.overlong.clear()
+        else:
+            found = True
+            tally.take(file)
+    if not found:
+        raise Mismatch("holds requests, and errors stand in output files and error files", path=skipped[0], role="output")
+    return replace(tally.digest(tuple(skipped)), **not_read_fields(files.not_read))
+
+
+class _Key(NamedTuple):
+    outcome: str
+    status_code: int | None
+    code: str | None
+    message: str | None
+    retryable: bool
+
+
+@dataclass(slots=True)
+class _Group:
+    path: str
+    line_number: int
+    custom_id: str | None
+    example: str | None
+    custom_ids: list[str]
+    count: int = 0
+
+
+class _Tally:
+    """Sorts results into groups.
+
+    Attributes:
+        overlong: The numbers of lines above the cap in the file that is being read.
+    """
+
+    def __init__(self, ids: int) -> None:
+        self.overlong: list[int] = []
+        self._ids = ids
+        self._ids_left = MOST_IDS
+        self._ids_dropped = 0
+        self._groups: dict[_Key, _Group] = {}
+        self._results = self._errors = self._other = 0
+
+    def notice(self, finding: Finding) -> None:
+        """Take what is noticed about the file that is being read."""
+        if finding.code == "line_too_long":
+            self.overlong.append(finding.line_number or 0)
+
+    def take(self, file: SidedFile) -> None:
+        """Take the lines of a file."""
+        for path, number, _, lines in file.blocks:
+            for at, line in enumerate(lines):
+                if not is_blank(line):
+                    self._take_line(line, path, number + at)
+        for number in self.overlong:
+            self._results += 1
+            key = _Key(MALFORMED, None, "line_too_long", "the line is above the cap", retryable(MALFORMED, None))
+            self._add(key, file.name, number, None, None)
+        self.overlong.clear()
+
+    def _take_line(self, line: bytes, path: str, line_number: int) -> None:
+        self._results += 1
+        value, result = read_result(line)
+        if result.outcome == SUCCEEDED:
+            return
+        custom_id = id_of_line(line) if value is None else value.get("custom_id")
+        self._add(_key_of(result), path, line_number, custom_id, result.error_message)
+
+    def _add(self, key: _Key, path: str, line_number: int, custom_id: str | None, message: str | None) -> None:
+        self._errors += 1
+        group = self._groups.get(key)
+        if group is None:
+            if len(self._groups) >= MOST_GROUPS:
+                self._other += 1
+                return
+            shown = custom_id[:ID_KEPT] if custom_id is not None else None
+            example = message[:MESSAGE_KEPT] if message is not None else None
+            group = self._groups[key] = _Group(path, line_number, shown, example, [])
+        group.count += 1
+        if custom_id is not None and len(group.custom_ids) < self._ids:
+            if self._ids_left:
+                self._ids_left -= 1
+                group.custom_ids.append(custom_id)
+            else:
+                self._ids_dropped += 1
+
+    def digest(self, skipped: tuple[str, ...]) -> ErrorDigest:
+        """Return what was counted."""
+        # Stable: among equals the one that came first stays first.
+        groups = sorted(self._groups.items(), key=lambda item: -item[1].count)
+        return ErrorDigest(
+            results=self._results,
+            errors=self._errors,
+            groups=tuple(
+                ErrorGroup(
+                    **key._asdict(),
+                    count=group.count,
+                    share=group.count / self._results,
+                    path=group.path,
+                    line_number=group.line_number,
+                    custom_id=group.custom_id,
+                    example=group.example,
+                    custom_ids=tuple(group.custom_ids),
+                )
+                for key, group in groups
+            ),
+            other=self._other,
+            ids_dropped=self._ids_dropped,
+            skipped=skipped,
+        )
+
+
+def _key_of(result: Result) -> _Key:
+    """Return what makes two errors the same."""
+    code = result.error_code or result.answer.finish_reason
+    message = folded(result.error_message, result.error_param) if result.error_message is not None else None
+    return _Key(result.outcome, result.status_code, code[:ID_KEPT] if code else None, message, result.retryable)

@@ -1,0 +1,295 @@
+"""What `stats` says about files: plain values.
+
+Percentiles of lengths in bounded memory.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, is_dataclass
+from decimal import Decimal
+from typing import Any, Final
+
+__all__ = [
+    "OTHER",
+    "FileStats",
+    "LengthHistogram",
+    "Lengths",
+    "ModelEstimate",
+    "ModelUsage",
+    "RequestStats",
+    "ResultStats",
+    "Stats",
+]
+
+
+KEPT_BITS: Final = 8
+"""The leading binary digits by which lengths are told apart: 128 buckets for each power of two, 0.8 % wide."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lengths:
+    """How long things are.
+
+    Attributes:
+        count: How many were measured.
+        total: The sum of their lengths, exact like the count, the minimum and the maximum.
+        minimum: The shortest.
+        p50: Half of them are no longer. Up to 255 this is exact, above it may be up to 0.8 % too high, like the next two.
+        p90: Nine tenths of them are no longer.
+        p99: Of a hundred, 99 are no longer.
+        maximum: The longest.
+    """
+
+    count: int
+    total: int
+    minimum: int
+    p50: int
+    p90: int
+    p99: int
+    maximum: int
+
+
+class LengthHistogram:
+    """Counts lengths in buckets that grow with the length: 7,000 at most, whatever is counted."""
+
+    def __init__(self) -> None:
+        self._buckets: Counter[int] = Counter()
+        self._total = 0
+        self._minimum = 0
+        self._maximum = 0
+
+    def add(self, length: int) -> None:
+        """Count one length, which is not negative."""
+        if not self._buckets or length < self._minimum:
+            self._minimum = length
+        if length > self._maximum:
+            self._maximum = length
+        self._total += length
+        shift = length.bit_length() - KEPT_BITS
+        # The greatest length of its bucket.
+        self._buckets[length if shift <= 0 else (((length >> shift) + 1) << shift) - 1] += 1
+
+    def lengths(self) -> Lengths | None:
+        """Return what was counted; None if nothing was."""
+        if not self._buckets:
+            return None
+        p50, p90, p99 = (self._percentile(share) for share in (50, 90, 99))
+        return Lengths(self._buckets.total(), self._total, self._minimum, p50, p90, p99, self._maximum)
+
+    def _percentile(self, share: int) -> int:
+        """Return the smallest length that so many percent don't exceed."""
+        rank = -(-self._buckets.total() * share // 100)
+        seen = 0
+        for length in sorted(self._buckets):
+            seen += self._buckets[length]
+            if seen >= rank:
+                return min(length, self._maximum)
+        return self._maximum
+
+
+OTHER: Final = "(other)"
+"""Stands for the models, and for the endpoints, behind the first thousand."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileStats:
+    """One file.
+
+    Attributes:
+        name: Its display name.
+        role: `"inputs"`, `"results"` or `"empty"`.
+        lines: Its lines, without blank ones.
+        bytes: Its size, uncompressed.
+    """
+
+    name: str
+    role: str
+    lines: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelEstimate:
+    """What the requests for one model may take, by the rule of thumb of `jobs/tokens.py`.
+
+    Attributes:
+        model: As the requests name it; None for requests that name none.
+        requests: How many name it.
+        input_tokens: An estimate.
+        output_tokens_at_most: The sum of the limits that requests set themselves.
+        without_limit: How many requests set no limit; their answers are not in that sum.
+        input_cost: The cost of `input_tokens`; None without a price.
+        cost_at_most: The cost with `output_tokens_at_most`; None without a price, and where any request sets no limit.
+        price_of: As in `ModelUsage`, like the next three.
+        price_source: As there.
+        is_standard_price: As there.
+        is_batch_price: As there.
+    """
+
+    model: str | None
+    requests: int
+    input_tokens: int
+    output_tokens_at_most: int
+    without_limit: int
+    input_cost: Decimal | None
+    cost_at_most: Decimal | None
+    price_of: str | None = None
+    price_source: str | None = None
+    is_standard_price: bool = False
+    is_batch_price: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelUsage:
+    """What the results of one model took: the sums of what the service counted, and bills.
+
+    Attributes:
+        model: As the results name it; None where they name none, as most failures do.
+        results: How many there are.
+        input_tokens: Tokens of prompts, cached ones included.
+        cached_tokens: How many of them came from a cache.
+        output_tokens: Tokens of answers, those of reasoning included.
+        reasoning_tokens: How many of them went into reasoning.
+        cost: None where there are tokens without a price.
+        cache_write_tokens: How many input tokens were written to a cache.
+        other_tokens: How many of the tokens are not text, by kind: `audio_input`, `image_input`, `audio_output` and so on.
+        price_of: What the model is called where its price is from; None without a price.
+        price_source: Whose price it is, and of which date; None without a price.
+        is_standard_price: Whether it is the standard price, because no batch price is known.
+        is_batch_price: Whether it is a price for batches, from which no batch discount is taken off.
+    """
+
+    model: str | None
+    results: int
+    input_tokens: int
+    cached_tokens: int
+    output_tokens: int
+    reasoning_tokens: int
+    cost: Decimal | None
+    cache_write_tokens: int = 0
+    other_tokens: Mapping[str, int] = field(default_factory=dict)
+    price_of: str | None = None
+    price_source: str | None = None
+    is_standard_price: bool = False
+    is_batch_price: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestStats:
+    """The request files together.
+
+    Attributes:
+        count: Requests, without lines that can't be read.
+        malformed: Lines that can't be read.
+        bytes: The bytes of all lines.
+        endpoints: How many requests there are for each `url`; None counts those without one.
+        models: What they may take, by model.
+        line_bytes: How long the lines are, in bytes; None if there are none.
+        text_characters: How long the texts of a request are together, in characters.
+    """
+
+    count: int
+    malformed: int
+    bytes: int
+    endpoints: Mapping[str | None, int]
+    models: tuple[ModelEstimate, ...]
+    line_bytes: Lengths | None
+    text_characters: Lengths | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResultStats:
+    """The result files together: every line counts, superseded ones and those that nobody asked for too, for all are billed.
+
+    Attributes:
+        count: Result lines, with those that can't be read.
+        bytes: The bytes of all lines.
+        outcomes: How many lines there are of each outcome; `missing` is not among them, because only a join can know.
+        endpoints: How many answers come from each endpoint; None counts failures, and answers of endpoints that are not known.
+        models: What they took, by model.
+        line_bytes: How long the lines are, in bytes; None if there are none.
+        text_characters: How long the texts of answers are, in characters; None if none has a text.
+        input_tokens: How many tokens the prompts have.
+        output_tokens: How many tokens the answers have.
+        token_misfits: How many token counts are not whole numbers >= 0, or beyond 64 bits: they are in no sum and no cost.
+        no_token_counts: How many answers state neither input nor output tokens: their tokens are in no sum and no cost.
+        token_sum: How many answers state input and output tokens that are not their total, with nothing that explains it.
+    """
+
+    count: int
+    bytes: int
+    outcomes: Mapping[str, int]
+    endpoints: Mapping[str | None, int]
+    models: tuple[ModelUsage, ...]
+    line_bytes: Lengths | None
+    text_characters: Lengths | None
+    input_tokens: Lengths | None
+    output_tokens: Lengths | None
+    token_misfits: int
+    no_token_counts: int = 0
+    token_sum: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stats:
+    """What `stats` says about files.
+
+    Attributes:
+        files: Each file, in the order of reading.
+        requests: The request files together.
+        results: The result files together.
+        currency: What costs are in, as the prices say.
+        batch_discount: The share that was taken off; None where there were no prices.
+        cost: What the results cost, as far as there are prices; None if there is none for any tokens.
+        without_price: Models of results with tokens that have no price: they are not in `cost`.
+        malformed: The first places of lines that can't be read.
+        blank_lines: How many lines were skipped because they are blank.
+        price_sources: Whose prices were used, and of which date.
+        similar_prices: For models of `without_price`, a model with a price and a similar name.
+        tokens_without_own_price: Tokens that cost the same as the other input or output tokens, because they have no price of
+            their own, by kind: `cache_write`, `audio_input` and so on.
+        above_tiers: How many requests have more input tokens than `"128000"` and other sizes above which prices often differ, of
+            models whose prices have no tier.
+        not_read: Files and folders in the given folders that were skipped.
+        examples: The first names of these, under `not_read`.
+        repeated_inputs: Request lines that repeat a line of another request file: lines of `files`, and not of `requests`.
+    """
+
+    files: tuple[FileStats, ...]
+    requests: RequestStats
+    results: ResultStats
+    currency: str | None
+    batch_discount: Decimal | None
+    cost: Decimal | None
+    without_price: tuple[str | None, ...]
+    malformed: tuple[str, ...]
+    blank_lines: int
+    price_sources: tuple[str, ...] = ()
+    similar_prices: Mapping[str, str] = field(default_factory=dict)
+    tokens_without_own_price: Mapping[str, int] = field(default_factory=dict)
+    above_tiers: Mapping[str, int] = field(default_factory=dict)
+    not_read: int = 0
+    examples: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    repeated_inputs: int = 0
+
+    def models(self) -> list[str]:
+        """Name the models of requests and results that files of prices need."""
+        parts: tuple[ModelEstimate | ModelUsage, ...] = (*self.requests.models, *self.results.models)
+        return sorted({part.model for part in parts if part.model is not None and part.model != OTHER})
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values that JSON can hold: amounts of money as strings, every digit of them; `""` for None as a key."""
+        plain: dict[str, Any] = _plain(self)
+        return plain
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401 - any value of a field
+    if is_dataclass(value):
+        return {each.name: _plain(getattr(value, each.name)) for each in fields(value)}
+    if isinstance(value, Mapping):
+        return {"" if key is None else key: _plain(item) for key, item in value.items()}
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    return f"{value.normalize():f}" if isinstance(value, Decimal) else value

@@ -1,0 +1,203 @@
+"""How much there is in batch files, what it took, and what it costs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import replace
+from decimal import Decimal
+
+from batchfiles.counts import not_read_fields
+from batchfiles.findings import Finding
+from batchfiles.inputs.kinds import Side, SidedFile, is_blank, sided_files
+from batchfiles.inputs.roles import BatchParts, PairedFiles, Pairs, files_and_pairs, read_again
+from batchfiles.io.lines import Block
+from batchfiles.io.sources import SourceLike
+from batchfiles.io.spool import Spool
+from batchfiles.jobs.join.repeated_requests import NO_FILES, RepeatedRequests, find_repeated
+from batchfiles.jobs.stats.counts import RequestTally, ResultTally
+from batchfiles.jobs.stats.prices import Prices, PricesLike, prices_of, total
+from batchfiles.jobs.stats.report import FileStats, ModelEstimate, ModelUsage, Stats
+from batchfiles.limits import RESULT_LINE_CAP
+from batchfiles.workers.pool import Crew
+
+__all__ = ["stats"]
+
+RANGE_BYTES = 3 * 1024 * 1024
+
+PLACES_KEPT = 5
+"""Places of malformed lines that are named."""
+
+
+def stats(
+    *sources: SourceLike,
+    pairs: Pairs = (),
+    prices: PricesLike | Sequence[PricesLike] | None = None,
+    on_bytes: Callable[[int], None] | None = None,
+    cap: int = RESULT_LINE_CAP,
+    filesystem: object = None,
+) -> Stats:
+    """Count requests and results, their outcomes, sizes and tokens, and say what they cost.
+
+    What requests will take is estimated; what results took is the sum of what the service counted in each line. Memory does not
+    grow with the files. A request line that repeats a line of another request file, byte for byte, is one request with it, as for
+    `join`: it is counted in `repeated_inputs` alone. Standard input, pipes and open files are compared with nothing.
+
+    Args:
+        *sources: Request files, output files and error files in any mix; paths, folders, globs, open binary files, or `-` for
+            standard input; plain or compressed. A file named twice is read once, but a copy of it counts again.
+        pairs: Request files, each with its results, as for `join`; here they fix the roles of these files.
+        prices: Prices per million tokens, the file that has them, `"genai"` for those of the package genai-prices (or
+            `"genai:azure"` for one of its providers), or a sequence such as `["prices.toml", "genai"]`, of which the first that
+            knows a model decides; None counts tokens only.
+        on_bytes: Gets the number of uncompressed bytes that were read, again and again, for a progress bar.
+        cap: The longest line that is read, in bytes; longer ones count as malformed.
+        filesystem: The filesystem in which paths are paths, that of `prices` too, of `pyarrow.fs` or of fsspec; None takes the
+            local one.
+
+    Returns:
+        What was counted.
+
+    Raises:
+        FileError: A file is not there or can't be read.
+        TruncatedFile: Compressed bytes end too early or are damaged.
+        Mismatch: A file is in the format of another service, or nothing in it says what it is.
+        TypeError: There is no source, or something is no source at all.
+        MissingDependency: Prices are `"genai"`, and genai-prices is not installed.
+        ValueError: Standard input is named twice, or the price file has a value that is not a price.
+    """
+    if not sources and not pairs:
+        raise TypeError("stats needs at least one file")
+    files = files_and_pairs(sources, pairs, filesystem)
+    known = None if prices is None else prices_of(prices, filesystem=filesystem)
+    count = _BytesDone(known, _Repeats.among(files, cap))
+    for file in sided_files(files.sources, count.notice, cap=cap, on_bytes=on_bytes, sides=files.sides):
+        count.take(file)
+    return replace(count.report(), **not_read_fields(files.not_read))
+
+
+class _Repeats:
+    """Which request lines repeat others.
+
+    Args:
+        numbers: The numbers of request files, by their names.
+        repeated: Which of their lines repeat a line of another one.
+        retries: The files all of whose requests are repeated, as a manifest says.
+    """
+
+    def __init__(self, numbers: dict[str, int], repeated: RepeatedRequests, retries: frozenset[str]) -> None:
+        self._numbers = numbers
+        self._repeated = repeated
+        self._retries = retries
+
+    @classmethod
+    def among(cls, files: PairedFiles, cap: int) -> _Repeats | None:
+        """Compare the request files; None where there is nothing to compare."""
+        with Spool() as spool:
+            found = read_again(files, spool)
+            if found is None:
+                return None
+            apart = BatchParts(found.requests).are_apart
+            retries = frozenset(file.name for file in found.retries)
+            repeated = RepeatedRequests.load(None)
+            if not all(apart(0, number) for number in range(1, len(found.requests))):
+                with Crew() as crew:
+                    _, repeated, _ = find_repeated(crew, found.requests, spool, size=RANGE_BYTES, cap=cap, apart=apart)
+        return cls({file.name: number for number, file in enumerate(found.requests)}, repeated, retries)
+
+    def cut(self, file: str, block: Block) -> Iterator[tuple[Block, AbstractSet[int] | None]]:
+        """Cut a block of a file, as `RepeatedRequests.cut` does."""
+        if file in self._retries:
+            yield block, None
+        elif file in self._numbers:
+            yield from self._repeated.cut(block, self._numbers[file])
+        else:
+            yield block, NO_FILES
+
+
+class _BytesDone:
+    """Takes the files one by one."""
+
+    def __init__(self, prices: Prices | None, repeats: _Repeats | None) -> None:
+        self._prices = prices
+        self._repeats = repeats
+        self._repeated = 0
+        self._files: list[FileStats] = []
+        self._requests = RequestTally(prices)
+        self._results = ResultTally(prices)
+        self._malformed: list[str] = []
+        self._blank = 0
+        self._overlong = 0
+        self._has_last_newline = True
+
+    def notice(self, finding: Finding) -> None:
+        """Take what is noticed about the file that is being read."""
+        if finding.code == "line_too_long":
+            self._overlong += 1
+            self._name(finding.path, finding.line_number)
+        elif finding.code == "missing_newline":
+            self._has_last_newline = False
+
+    def take(self, file: SidedFile) -> None:
+        """Count the lines of a file."""
+        add = self._results.add if file.side == "results" else self._requests.add
+        lines = end = 0
+        for whole in file.blocks:
+            for (path, number, _, block), repeating in self._cut(file.name, whole):
+                for at, line in enumerate(block):
+                    if is_blank(line):
+                        self._blank += 1
+                        continue
+                    lines += 1
+                    if repeating is None:
+                        self._repeated += 1
+                    elif not add(line):
+                        self._name(path, number + at)
+            end = whole.byte_offset + sum(map(len, whole.lines)) + len(whole.lines)
+        if file.side == "results":
+            self._results.add_overlong(self._overlong)
+        else:
+            self._requests.malformed += self._overlong
+        size = end if self._has_last_newline else end - 1
+        self._files.append(FileStats(name=file.name, role=file.side, lines=lines + self._overlong, bytes=size))
+        self._overlong, self._has_last_newline = 0, True
+
+    def _cut(self, file: str, block: Block) -> Iterator[tuple[Block, AbstractSet[int] | None]]:
+        """Cut a block at the request lines that repeat others; they come with None."""
+        return iter([(block, NO_FILES)]) if self._repeats is None else self._repeats.cut(file, block)
+
+    def report(self) -> Stats:
+        """Return what was counted."""
+        prices = self._prices
+        requests = self._requests.report(self._size("inputs"))
+        results = self._results.report(self._size("results"), self._requests.model())
+        paid = [usage for usage in results.models if usage.input_tokens or usage.output_tokens]
+        costs: list[tuple[ModelUsage | ModelEstimate, Decimal | None]] = [(usage, usage.cost) for usage in paid]
+        if not results.count:
+            costs = [(estimate, estimate.input_cost) for estimate in requests.models if estimate.input_tokens]
+        without_price = tuple(model.model for model, cost in costs if cost is None) if prices else ()
+        near = {model: prices.similar(model) for model in without_price if model} if prices else {}
+        models = (self._results if results.count else self._requests).models
+        return Stats(
+            files=tuple(self._files),
+            requests=requests,
+            results=results,
+            currency=prices.currency if prices else None,
+            batch_discount=prices.batch_discount if prices else None,
+            cost=total(usage.cost for usage in paid) if prices else None,
+            without_price=without_price,
+            malformed=tuple(self._malformed),
+            blank_lines=self._blank,
+            repeated_inputs=self._repeated,
+            price_sources=tuple(dict.fromkeys(model.price_source for model, _ in costs if model.price_source)),
+            similar_prices={model: name for model, name in near.items() if name is not None},
+            tokens_without_own_price=models.without_own_price(),
+            above_tiers=models.above_tiers(),
+        )
+
+    def _size(self, side: Side) -> int:
+        return sum(file.bytes for file in self._files if file.role == side)
+
+    def _name(self, path: str | None, line_number: int | None) -> None:
+        if len(self._malformed) < PLACES_KEPT:
+            self._malformed.append(f"{path}:{line_number}")

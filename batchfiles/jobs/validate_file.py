@@ -1,0 +1,326 @@
+"""One request file, read once from its first byte to its last, with everything that is wrong said as it is met."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, BinaryIO, TypeAlias, cast
+
+from batchfiles.codec import loads, parse
+from batchfiles.errors import InvalidLine, Mismatch, TruncatedFile
+from batchfiles.findings import Finding, Severity
+from batchfiles.ids.unique import PLACE_BITS, UniqueIds
+from batchfiles.inputs.file_mistakes import HEAD, file_mistake
+from batchfiles.inputs.kinds import Family, describe, family_of
+from batchfiles.io.lines import Block, blocks
+from batchfiles.io.sources import Source, plain_name
+from batchfiles.limits import Limits
+from batchfiles.rules.requests import RequestRules
+
+__all__ = ["FileCheck"]
+
+STRANGERS_THAT_TELL = 1000
+"""Lines of another format that begin a file: after so many the file is of that format, and it is said once instead of on each."""
+"""A place is one number: that of the file, then so many bits for that of the line."""
+
+Notice: TypeAlias = Callable[[Finding], None]
+Repeated: TypeAlias = Callable[[str, int, int, int], None]
+
+
+class FileCheck:
+    """The state of one file that is being checked.
+
+    Args:
+        source: The file.
+        number: Its place among the files that are checked together.
+        limits: The service's rules.
+        ids: Where its ids go; shared by all files when they must differ across files.
+        notice: Gets each finding.
+        repeated: Gets each id that is met again, the place where it stood first, this place, and the offset of this line.
+        cap: The longest line that is read, in bytes.
+        on_bytes: Hears of every piece that was read, in uncompressed bytes.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        number: int,
+        limits: Limits,
+        ids: UniqueIds,
+        notice: Notice,
+        repeated: Repeated,
+        *,
+        cap: int,
+        on_bytes: Callable[[int], None] | None = None,
+    ) -> None:
+        self.rules = RequestRules(limits)
+        self.requests = 0
+        self.bytes = 0
+        self._source = source
+        self._limits = limits
+        self._ids = ids
+        self._notice = notice
+        self._repeated = repeated
+        self._cap = cap
+        self._on_bytes = on_bytes
+        self._base = number << PLACE_BITS
+        self._requests_seen = False
+        self._strangers: list[tuple[int, int, Family]] = []
+        self._is_strange = False
+        self._plain_embeddings = 0
+
+    @property
+    def embedding_inputs(self) -> int:
+        """Texts to embed so far."""
+        return self._plain_embeddings + self.rules.embedding_inputs
+
+    def run(self) -> None:
+        """Read the file.
+
+        Raises:
+            FileError: It is not there or can't be read, or the ids don't fit on the disk.
+        """
+        self._check_name()
+        try:
+            with self._source.open() as stream:
+                counted = _Counted(stream, self._count_bytes)
+                mistake = file_mistake(counted.peek(HEAD))
+                if mistake is not None:
+                    self._holds_no_lines(mistake.code, mistake.message)
+                    return
+                for block in blocks(cast("BinaryIO", counted), self._source.name, self._reading_notice, cap=self._cap):
+                    self._check_block(block)
+        except TruncatedFile as error:
+            self._say(error.code, f"The file can't be read to its end: {error.reason}.")
+            if not self.requests:  # what else it holds is not known
+                return
+        except Mismatch as error:
+            self._holds_no_lines(error.code, f"{error.reason[:1].upper()}{error.reason[1:]}.")
+            return
+        self._check_whole()
+
+    def _holds_no_lines(self, code: str, words: str) -> None:
+        """Say what the file is; its size is known without reading it, unless it is compressed or remote."""
+        self._say(code, words)
+        if self._source.is_seekable_text():
+            self.bytes = self._source.size() or 0
+
+    def _count_bytes(self, count: int) -> None:
+        self.bytes += count
+        if self._on_bytes is not None:
+            self._on_bytes(count)
+
+    def _reading_notice(self, finding: Finding) -> None:
+        """Take what was noticed about the bytes; how bad that is, the service decides."""
+        if finding.code == "byte_order_mark":
+            finding = replace(finding, severity=self._limits.byte_order_mark)
+        elif finding.code == "line_too_long":
+            self.requests += 1
+        self._notice(finding)
+
+    def _check_block(self, block: Block) -> None:
+        # Flat on purpose: this runs once a line. An ordinary request costs one decode and one look; ids are added together.
+        passes = self.rules.passes
+        offsets = _Offsets(block)
+        self._check_lengths(block)
+        special = 0
+        ids: list[str] = []
+        number = block.line_number  # of the first line in `ids`
+        for line in block.lines:
+            try:
+                request = parse(line)
+            except ValueError:
+                request = None
+            if passes(request):
+                ids.append(request["custom_id"])
+                continue
+            special += 1
+            self._add_ids(ids, number, offsets)
+            number += len(ids)
+            ids.clear()
+            self._take_special(request, line, number, offsets)
+            number += 1
+        self._add_ids(ids, number, offsets)
+        plain = len(block.lines) - special
+        self.requests += plain
+        if self.rules.plain_requests_embed():
+            self._plain_embeddings += plain
+
+    def _add_ids(self, ids: list[str], number: int, offsets: _Offsets) -> None:
+        """Add the ids of neighbouring lines, of which the first has this number."""
+        place = self._base + number
+        if self._ids.add_all(ids, place):
+            return
+        for each, custom_id in enumerate(ids):
+            first = self._ids.add(custom_id, place + each)
+            if first is not None:
+                self._repeated(custom_id, first, place + each, offsets.of(number + each))
+
+    def _take_special(self, request: object, line: bytes, number: int, offsets: _Offsets) -> None:
+        try:
+            value = request if type(request) is dict else loads(line)
+        except InvalidLine as error:
+            self._unreadable(error, line, number, offsets)
+        else:
+            self._look_closer(value, number, offsets)
+
+    def _unreadable(self, error: InvalidLine, line: bytes, number: int, offsets: _Offsets) -> None:
+        if not line.strip():
+            self._say("blank_line", "The line is blank.", number, offsets.of(number), severity=self._limits.blank_lines)
+            return
+        self.requests += 1
+        self._say(error.code, f"{error.reason[:1].upper()}{error.reason[1:]}.", number, offsets.of(number), error.json_path)
+
+    def _look_closer(self, request: dict[str, Any], number: int, offsets: _Offsets) -> None:
+        """Say what is wrong with a line that is not as expected; the first request of a file is one of them."""
+        family = family_of(request)
+        if family not in ("input", "unknown"):
+            self._strange(family, number, offsets.of(number))
+            return
+        self._requests_seen = True
+        self._say_strangers()
+        self.requests += 1
+        custom_id = request.get("custom_id")
+        if not isinstance(custom_id, str):
+            custom_id = None
+        for fault in self.rules.faults(request, number):
+            place = (number, offsets.of(number), fault.json_path)
+            self._say(fault.code, fault.message, *place, custom_id=custom_id, severity=fault.severity)
+        if custom_id:
+            first = self._ids.add(custom_id, self._base + number)
+            if first is not None:
+                self._repeated(custom_id, first, self._base + number, offsets.of(number))
+
+    def _strange(self, family: Family, number: int, offset: int) -> None:
+        """Take a line of another format: one among requests is said at once, a file that begins with them may be all such."""
+        if self._is_strange:
+            return
+        if self._requests_seen:
+            self._say("wrong_family", f"A request is expected, and here stand {describe(family)}.", number, offset)
+            return
+        self._strangers.append((number, offset, family))
+        if len(self._strangers) >= STRANGERS_THAT_TELL:
+            self._say_whole_is_strange()
+
+    def _say_strangers(self) -> None:
+        """A request came after lines of another format: they are single mistakes."""
+        strangers, self._strangers = self._strangers, []
+        for number, offset, family in strangers:
+            self._strange(family, number, offset)
+
+    def _say_whole_is_strange(self) -> None:
+        self._is_strange = True
+        number, offset, family = self._strangers[0]
+        self._say("wrong_family", f"Requests are expected, and the file holds {describe(family)}.", number, offset)
+        self._strangers.clear()
+
+    def _check_lengths(self, block: Block) -> None:
+        most = self._limits.max_line_bytes
+        if most is None or max(map(len, block.lines)) <= most:
+            return
+        offsets = _Offsets(block)
+        for number, line in enumerate(block.lines, block.line_number):
+            if len(line) > most:
+                words = f"The line has {len(line):,} bytes, and {most:,} are allowed."
+                self._say("line_too_long", words, number, offsets.of(number))
+
+    def _check_name(self) -> None:
+        """A service with a limit on the size takes uploads, and those must be called `.jsonl` (seen in BerriAI/litellm#37527).
+
+        `submit` and `run` send a compressed file uncompressed, and under the name that it has then.
+        """
+        name = self._source.file_name
+        if self._limits.max_bytes is not None and name is not None and not plain_name(name.lower()).endswith(".jsonl"):
+            words = "The file's name does not end in .jsonl: the service refuses it under this name."
+            self._say("invalid_file_name", words, severity="warning")
+
+    def _check_whole(self) -> None:
+        """Say what can only be known at the end of the file."""
+        limits = self._limits
+        if self._strangers:
+            self._say_whole_is_strange()
+        if self.requests == 0 and not self._is_strange:
+            words = "The input file is empty. Please ensure that the batch contains at least one request."
+            self._say("empty_file", words)
+        if limits.max_requests is not None and self.requests > limits.max_requests:
+            words = f"The file holds {self.requests:,} requests, and {limits.max_requests:,} are allowed: split it."
+            self._say("too_many_requests", words)
+        inputs, most = self.embedding_inputs, limits.max_embedding_inputs
+        if most is not None and inputs > most:
+            words = f"The file holds {inputs:,} texts to embed, and {most:,} are allowed: split it."
+            self._say("too_many_embedding_inputs", words)
+        if limits.max_bytes is not None and self.bytes > limits.max_bytes:
+            words = f"The file has {self.bytes:,} bytes, and {limits.max_bytes:,} are allowed: split it."
+            self._say("file_too_large", words)
+        elif limits.warn_bytes is not None and self.bytes > limits.warn_bytes:
+            words = f"The file has {self.bytes:,} bytes, above the documented {limits.warn_bytes:,}; it may be refused."
+            self._say("file_too_large", words, severity="warning")
+
+    def _say(
+        self,
+        code: str,
+        message: str,
+        number: int | None = None,
+        offset: int | None = None,
+        json_path: str | None = None,
+        *,
+        custom_id: str | None = None,
+        severity: Severity = "error",
+    ) -> None:
+        self._notice(
+            Finding(
+                code=code,
+                message=message,
+                severity=severity,
+                path=self._source.name,
+                line_number=number,
+                byte_offset=offset,
+                json_path=json_path,
+                custom_id=custom_id,
+            )
+        )
+
+
+class _Offsets:
+    """Where the lines of a block begin; asked for in order, and only where something is wrong."""
+
+    def __init__(self, block: Block) -> None:
+        self._first = block.line_number
+        self._lines = block.lines
+        self._number = block.line_number
+        self._offset = block.byte_offset
+
+    def of(self, number: int) -> int:
+        """Return the offset of a line; no number may be smaller than the one before it."""
+        between = self._lines[self._number - self._first : number - self._first]
+        self._offset += sum(map(len, between)) + len(between)
+        self._number = number
+        return self._offset
+
+
+class _Counted:
+    """A stream that counts the bytes read from it, and whose first bytes can be peeked at."""
+
+    def __init__(self, stream: BinaryIO, count: Callable[[int], None]) -> None:
+        self._stream = stream
+        self._count = count
+        self._head = b""
+
+    def peek(self, size: int) -> bytes:
+        """Return the first bytes, which `read` returns again."""
+        pieces: list[bytes] = []
+        missing = size
+        while missing > 0 and (piece := self._stream.read(missing)):
+            pieces.append(piece)
+            missing -= len(piece)
+        self._head = b"".join(pieces)
+        return self._head
+
+    def read(self, size: int) -> bytes:
+        """Return up to `size` bytes."""
+        if self._head:
+            piece, self._head = self._head[:size], self._head[size:]
+        else:
+            piece = self._stream.read(size)
+        self._count(len(piece))
+        return piece

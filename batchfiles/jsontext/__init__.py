@@ -1,0 +1,1 @@
+"""JSON as text: where the parts of a line are, how one is changed, and values that keep every digit."""

@@ -1,0 +1,271 @@
+"""Changing a value in a line without touching what stands beside it.
+
+A line is never encoded anew: digits, spaces, the order of keys and keys that come twice stay as they are. What is set is the
+only thing that changes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Self, TypeAlias
+
+from batchfiles import codec
+from batchfiles.errors import InvalidLine
+from batchfiles.jsontext.exact import json_of, json_text
+from batchfiles.jsontext.paths import HOW, Path, parse_path, path_and_rest, shown
+from batchfiles.jsontext.spans import Gap, elements, find, leads_somewhere, members
+
+__all__ = ["Edit", "edited"]
+
+Action: TypeAlias = Literal["set", "default", "unset"]
+Replacement: TypeAlias = tuple[int, int, bytes]
+"""What stands from here to there, and what shall stand there instead."""
+
+COMMA = re.compile(rb"[ \t\r\n]*,[ \t\r\n]*")
+KINDS = {b"{": "an object", b"[": "an array", b'"': "a string", b"t": "true", b"f": "false", b"n": "null"}
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """One change to every line.
+
+    Attributes:
+        action: `"set"` gives a value, `"default"` gives it where there is none, `"unset"` takes it away.
+        path: Where.
+        value: The JSON text of the value; empty for `unset`.
+    """
+
+    action: Action
+    path: Path
+    value: bytes = b""
+
+    @classmethod
+    def set(cls, path: str, value: Any) -> Self:  # noqa: ANN401 - any JSON value
+        """Give the value at `path`, such as `"body.max_tokens"`, to be set; integers beyond 64 bits keep all their digits.
+
+        Raises:
+            ValueError: It is no path, or no JSON value, as `nan` and infinity are none.
+        """
+        return cls("set", parse_path(path), json_of(value))
+
+    @classmethod
+    def default(cls, path: str, value: Any) -> Self:  # noqa: ANN401 - any JSON value
+        """Give the value that `path` gets where nothing stands there.
+
+        Raises:
+            ValueError: It is no path, or no JSON value.
+        """
+        return cls("default", parse_path(path), json_of(value))
+
+    @classmethod
+    def unset(cls, path: str) -> Self:
+        """Name what is to be taken away; where it leads nowhere, there is nothing to take.
+
+        Raises:
+            ValueError: It is no path.
+        """
+        return cls("unset", parse_path(path))
+
+    @classmethod
+    def parse(cls, text: str, *, as_string: bool = False) -> Self:
+        """Read `PATH=VALUE`, as on a command line.
+
+        Args:
+            text: VALUE is JSON if it parses, and is kept as it was typed, also where no decoder has a value for it, such as
+                `1e400`; else it is a string.
+            as_string: Whether VALUE is a string in any case, such as a `"1"` that is no number.
+
+        Raises:
+            ValueError: It is not of that form, or VALUE is nested too deeply to find out whether it is JSON.
+        """
+        path, rest = path_and_rest(text)
+        if rest and not rest.startswith("="):
+            raise ValueError(f"{text!r} begins with no path: it breaks off before {rest!r}; {HOW}")
+        if not rest:
+            raise ValueError(f"{text!r} has no value: write PATH=VALUE, such as body.max_tokens=4000")
+        return cls("set", path, json_of(rest[1:]) if as_string else json_text(rest[1:]))
+
+    @classmethod
+    def from_spec(cls, spec: Sequence[Any]) -> Self:
+        """Return the edit that `to_spec` described."""
+        action, path, value = spec
+        return cls(action, tuple(path), value.encode())
+
+    def to_spec(self) -> list[Any]:
+        """Describe the edit in values that JSON can hold, for another process."""
+        return [self.action, list(self.path), self.value.decode()]
+
+
+def edited(line: bytes, edits: Iterable[Edit]) -> bytes:
+    r"""Change a line.
+
+    Args:
+        line: Without its `\n`.
+        edits: What to change, one after the other.
+
+    Returns:
+        The changed line; `line` itself if there was nothing to change.
+
+    Raises:
+        InvalidLine: `invalid_json_line`: it is no JSON object. `path_not_found`: a value can't be set, because its path
+            leads through something that is no object, or no array that is long enough.
+    """
+    value: dict[str, Any] | None = codec.loads(line)
+    for edit in edits:
+        replacements = _quickly(line, codec.loads(line) if value is None else value, edit)
+        changed = _replaced(line, _walked(line, edit) if replacements is None else replacements)
+        if changed is not line:
+            line, value = changed, None
+    return line
+
+
+def _quickly(line: bytes, value: dict[str, Any], edit: Edit) -> list[Replacement] | None:
+    """Return what makes an edit in an ordinary line; None if the line must be walked."""
+    place = find(line, value, edit.path)
+    if isinstance(place, Gap):
+        if edit.action == "unset":
+            return []
+        if place.at < 0:
+            return None
+        text = codec.dumps(edit.path[place.depth]) + b":" + _with_parents(edit, place.depth + 1)
+        at = line.rindex(b"{", 0, place.at + 1) + 1 if place.is_empty else place.at
+        replacements = [(at, at, text if place.is_empty else b"," + text)]
+        # A key that comes twice may have hidden which object is the last one: then there is nothing at the path now.
+        return replacements if _is_there(_replaced(line, replacements), edit.path) else None
+    if place is None or edit.action == "default":
+        return None if place is None else []
+    if edit.action == "set":
+        return [] if line[place.start : place.end] == edit.value else [(place.start, place.end, edit.value)]
+    before = place.key_start
+    while line[before - 1] in b" \t\r\n":
+        before -= 1
+    if line[before - 1] == ord(","):
+        return [(before - 1, place.end, b"")]
+    behind = COMMA.match(line, place.end)
+    return [(place.key_start, behind.end() if behind else place.end, b"")]
+
+
+def _is_there(line: bytes, path: Path) -> bool:
+    try:
+        return leads_somewhere(codec.loads(line), path)
+    except InvalidLine:
+        return False
+
+
+def _walked(line: bytes, edit: Edit) -> list[Replacement]:
+    """Return what makes an edit in any line."""
+    start = line.index(b"{")
+    return list(_removals(line, start, edit.path) if edit.action == "unset" else _settings(line, start, edit, 0))
+
+
+def _replaced(line: bytes, replacements: list[Replacement]) -> bytes:
+    if not replacements:
+        return line
+    pieces: list[bytes] = []
+    at = 0
+    for start, end, text in replacements:  # in the order of the line, for it is walked once
+        pieces += (line[at:start], text)
+        at = end
+    return b"".join((*pieces, line[at:]))
+
+
+def _settings(line: bytes, start: int, edit: Edit, depth: int) -> Iterator[Replacement]:
+    """Yield what sets a value in the object or array at `start`."""
+    step = edit.path[depth]
+    if isinstance(step, int):
+        place = _element(line, start, step) if line[start : start + 1] == b"[" else None
+        if place is None:
+            raise _not_found(line, start, edit.path, depth)
+        yield from _settings_in(line, *place, edit, depth + 1)
+        return
+    if line[start : start + 1] != b"{":
+        raise _not_found(line, start, edit.path, depth)
+    end = 0
+    found = False
+    for member in members(line, start):
+        end = member.end
+        if member.key == step:
+            found = True
+            yield from _settings_in(line, member.start, member.end, edit, depth + 1)
+    if not found:
+        text = codec.dumps(step) + b":" + _with_parents(edit, depth + 1)
+        if end:
+            yield end, end, b"," + text
+        else:
+            at = line.index(b"{", start) + 1
+            yield at, at, text
+
+
+def _settings_in(line: bytes, start: int, end: int, edit: Edit, depth: int) -> Iterator[Replacement]:
+    """Yield what sets a value, the path being walked as far as `line[start:end]`."""
+    if depth < len(edit.path):
+        yield from _settings(line, start, edit, depth)
+    elif edit.action == "set" and line[start:end] != edit.value:
+        yield start, end, edit.value
+
+
+def _with_parents(edit: Edit, depth: int) -> bytes:
+    """Return the value within the objects that its path names and that are not there."""
+    text = edit.value
+    for at in range(len(edit.path) - 1, depth - 1, -1):
+        step = edit.path[at]
+        if isinstance(step, int):
+            where = shown(edit.path[:at])
+            raise InvalidLine(f"there is no array {where}, so it has no element {step}", code="path_not_found", json_path=where)
+        text = b"{" + codec.dumps(step) + b":" + text + b"}"
+    return text
+
+
+def _not_found(line: bytes, start: int, path: Path, depth: int) -> InvalidLine:
+    """Say why a path can't be walked on from `start`."""
+    step, where = path[depth], shown(path[:depth])
+    if isinstance(step, int) and line[start : start + 1] == b"[":
+        count = sum(1 for _ in elements(line, start))
+        reason = f"the array has {count} element{'' if count == 1 else 's'}, and element {step} was to be set; the first is 0"
+    else:
+        kind = KINDS.get(line[start : start + 1], "a number")
+        reason = f"the value is {kind}, so nothing can be set at {shown(path)}"
+    return InvalidLine(reason, code="path_not_found", json_path=where)
+
+
+def _element(line: bytes, start: int, index: int) -> tuple[int, int] | None:
+    for number, place in enumerate(elements(line, start)):
+        if number == index:
+            return place
+    return None
+
+
+def _removals(line: bytes, start: int, path: Path) -> Iterator[Replacement]:
+    """Yield what takes a value out of the object or array at `start`; nothing where there is none."""
+    step = path[0]
+    if line[start : start + 1] != (b"[" if isinstance(step, int) else b"{"):
+        return
+    if isinstance(step, int):
+        places = [(at, at, end) for at, end in elements(line, start)]
+        chosen = [number == step for number in range(len(places))]
+    else:
+        walked = list(members(line, start))
+        places = [(member.key_start, member.start, member.end) for member in walked]
+        chosen = [member.key == step for member in walked]
+    if len(path) == 1:
+        yield from _without(line, [(begin, end) for begin, _, end in places], chosen)
+        return
+    for (_, value, _), is_chosen in zip(places, chosen, strict=True):
+        if is_chosen:
+            yield from _removals(line, value, path[1:])
+
+
+def _without(line: bytes, places: list[tuple[int, int]], removed: list[bool]) -> Iterator[Replacement]:
+    """Yield what removes members or elements, each with a comma: the one before, or the one behind if nothing stays before."""
+    kept_before = False
+    for number, (start, end) in enumerate(places):
+        if not removed[number]:
+            kept_before = True
+        elif kept_before:
+            yield line.index(b",", places[number - 1][1]), end, b""
+        elif number + 1 < len(places):
+            yield start, places[number + 1][0], b""
+        else:
+            yield start, end, b""

@@ -1,0 +1,175 @@
+"""What the body of a request may hold, endpoint by endpoint: every rule is registered here once.
+
+To add a rule, put a check of one value into the table of the endpoint (`rules/chat.py` and its siblings), or a `Rule` on several
+keys into `RULES`. Both run on each line, in every job.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from batchfiles.findings import instead_of
+from batchfiles.limits import Limits
+from batchfiles.rules import chat, others, responses
+from batchfiles.rules.endpoints import content_of, name_of
+from batchfiles.rules.keys import LINE_KEYS, Fault, cut
+from batchfiles.rules.kinds import Check, Faults, anything, ended, refused, unknown
+
+__all__ = ["RULES", "TABLES", "BodyRules", "Rule", "Table", "unknown_key"]
+
+
+class Rule(NamedTuple):
+    """A rule on several keys of a body.
+
+    Attributes:
+        keys: It runs on bodies that have one of them; without keys, on all bodies.
+        check: What is wrong with a body.
+        by_model: Whether it depends on the model, whose names other services don't share.
+    """
+
+    keys: frozenset[str]
+    check: Callable[[dict[str, Any]], Faults]
+    by_model: bool = False
+
+
+class Table(NamedTuple):
+    """The parameters of one endpoint.
+
+    Attributes:
+        parameters: The check of each one but the model and the content.
+        content: The check of the key with the input of the model.
+        elsewhere: What to use instead of parameters that the endpoint does not have.
+        takes_any: Whether parameters that are not in the table are accepted.
+    """
+
+    parameters: Mapping[str, Check]
+    content: Check = anything
+    elsewhere: Mapping[str, str] = others.ELSEWHERE
+    takes_any: bool = False
+
+
+TABLES: dict[str, Table] = {
+    "chat/completions": Table(chat.PARAMETERS, chat.check_messages, chat.ELSEWHERE),
+    "completions": Table(others.COMPLETIONS, others.check_prompt),
+    "embeddings": Table(others.EMBEDDINGS, others.check_embedding_input),
+    "images/edits": Table(others.EDITS, others.check_picture_prompt),
+    "images/generations": Table(others.IMAGES, others.check_picture_prompt),
+    "moderations": Table(others.MODERATIONS, others.check_moderation_input),
+    "responses": Table(responses.PARAMETERS, responses.check_input, responses.ELSEWHERE),
+    "videos": Table(others.VIDEOS, others.check_picture_prompt),
+}
+
+VLLM_TABLES: dict[str, Table] = {
+    "chat/completions": Table(others.VLLM_CHAT, others.check_vllm_messages, takes_any=True),
+    "embeddings": Table(others.VLLM_EMBEDDINGS, others.check_vllm_input, takes_any=True),
+}
+
+SAMPLED = frozenset({"temperature", "top_p", "presence_penalty", "frequency_penalty", "logprobs", "top_logprobs", "logit_bias"})
+
+RULES: dict[str, list[Rule]] = {
+    "chat/completions": [
+        Rule(SAMPLED | {"max_tokens"}, chat.check_model, by_model=True),
+        Rule(frozenset({"top_logprobs"}), chat.check_logprobs),
+        Rule(frozenset({"stream_options"}), chat.check_stream_options),
+    ],
+    "embeddings": [Rule(frozenset({"dimensions"}), others.check_dimensions, by_model=True)],
+    "images/edits": [Rule(frozenset(), others.check_edited_image)],
+    "images/generations": [Rule(frozenset({"n"}), others.check_image_count, by_model=True)],
+    "responses": [
+        Rule(SAMPLED, responses.check_model, by_model=True),
+        Rule(frozenset({"background"}), responses.check_background),
+        Rule(frozenset({"conversation"}), responses.check_conversation),
+    ],
+}
+
+OF_AZURE = frozenset({"data_sources", "input_type", "user_security_context"})
+"""Parameters that Azure adds (its OpenAPI documents 2024-10-21 and 2025-04-01-preview: documented)."""
+
+NOT_NULL: dict[str, frozenset[str]] = {
+    "chat/completions": frozenset(
+        {"function_call", "functions", "parallel_tool_calls", "response_format", "tool_choice", "tools", "user"}
+    ),
+    "responses": frozenset({"text", "tool_choice", "tools", "user"}),
+}
+"""Parameters for which the document has no null; elsewhere that is `user`. Whether a service accepts null is unverified."""
+
+NULL_IN_AZURE = frozenset({"parallel_tool_calls"})
+"""Parameters for which only the document of Azure has null."""
+
+
+PARAMETERS = frozenset({"model", "messages", "input", "prompt"}).union(*(table.parameters for table in TABLES.values()))
+
+
+def unknown_key(key: str) -> Fault:
+    """Return the warning about a key of a request line that no service reads; a parameter was meant for the body."""
+    end = instead_of(key, LINE_KEYS)
+    if key in PARAMETERS:
+        end = f": the parameters of a request are in its body; did you mean 'body.{key}'?"
+    words = f"Unknown key of a request line: '{cut(key)}'{end}"
+    return Fault("unknown_parameter", ended(words), cut(f"$.{key}", 300), "warning")
+
+
+class BodyRules:
+    """The rules of one service on the bodies of one endpoint.
+
+    Attributes:
+        content_key: The key with the input of the model, which differs from line to line; None if the endpoint has
+            no rules.
+        check_content: The check of its value.
+        content_rules: The rules that look at it together with other keys.
+    """
+
+    def __init__(self, url: object, limits: Limits) -> None:
+        rule_set = limits.body_rules
+        name = name_of(url) if isinstance(url, str) and rule_set != "none" else ""
+        table = (VLLM_TABLES if rule_set == "vllm" else TABLES).get(name)
+        content = content_of(url) if isinstance(url, str) and table is not None else None
+        rules = [
+            rule for rule in (() if rule_set == "vllm" else RULES.get(name, ())) if not rule.by_model or rule_set == "openai"
+        ]
+        self.content_key = content.key if content is not None else None
+        self.check_content: Check = table.content if table is not None else anything
+        self.content_rules = [rule for rule in rules if self.content_key in rule.keys]
+        self._rules = [rule for rule in rules if self.content_key not in rule.keys]
+        self._table = table
+        self._own = OF_AZURE if rule_set == "azure" else frozenset()
+        self._not_null = NOT_NULL.get(name, frozenset({"user"})) - (NULL_IN_AZURE if rule_set == "azure" else frozenset())
+
+    def faults(self, body: dict[str, Any]) -> list[Fault]:
+        """Return what is wrong with a body, without its content."""
+        found: list[Fault] = []
+        if self._table is None:
+            return found
+        parameters = self._table.parameters
+        for key, value in body.items():
+            if key == "model" or key == self.content_key:
+                continue
+            check = parameters.get(key)
+            if check is None:
+                found += self._unknown(key)
+            elif value is not None:
+                found += check(value, f"body.{key}")
+            elif key in self._not_null and not self._table.takes_any:
+                words = f"'{key}' is null, for which the service is not known to have a meaning: leave it out."
+                found += refused(f"body.{key}", words, "warning")
+        for rule in self._rules:
+            if not rule.keys or not rule.keys.isdisjoint(body):
+                found += rule.check(body)
+        return found
+
+    def _unknown(self, key: str) -> Faults:
+        table = self._table
+        if table is None or table.takes_any or key in self._own:
+            return ()
+        known = [*table.parameters, "model", *([self.content_key] if self.content_key else ())]
+        return unknown(f"body.{key}", key, known, table.elsewhere.get(key))
+
+    def content_faults(self, body: dict[str, Any]) -> list[Fault]:
+        """Return what is wrong with the content of a body."""
+        value = body.get(self.content_key) if self.content_key is not None else None
+        found = list(self.check_content(value, f"body.{self.content_key}")) if value is not None else []
+        for rule in self.content_rules:
+            if not rule.keys.isdisjoint(body):
+                found += rule.check(body)
+        return found

@@ -1,0 +1,161 @@
+"""The rounds of retries, and the table in the end: what the campaign's files say, put together.
+
+Where the table of a run goes.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Collection, Sequence
+from pathlib import Path
+
+from batchfiles.campaign.manifest import read_manifest
+from batchfiles.errors import OutputExists
+from batchfiles.io.atomic import refuse_existing, refuse_existing_folder
+from batchfiles.io.overwrite import is_folder
+from batchfiles.io.remote.path import RemotePath, located, real_path
+from batchfiles.io.remote.transfer import refuse_remote_folder
+from batchfiles.io.sources import Source
+from batchfiles.jobs.join.join import join
+from batchfiles.jobs.join.lazy_table import is_part_name
+from batchfiles.jobs.join.report import JoinReport
+from batchfiles.jobs.retry.retry import retry
+from batchfiles.runner.journal import Ledger
+from batchfiles.table.open import format_of
+
+__all__ = ["Target", "add_round", "write_table"]
+
+RETRY_NAME = re.compile(r".+-retry-[0-9]+\.jsonl")
+
+
+def add_round(folder: Path, ledger: Ledger, *, workers: int | None) -> list[str]:
+    """Make a part of the requests of each part that may succeed if they are sent again.
+
+    Returns:
+        The names of the new parts; none if there is nothing to send again.
+
+    Raises:
+        FileError: The disk refused.
+    """
+    found = _unknown_parts(folder, ledger)
+    if not found:
+        # A killed run may have left files that the manifest doesn't name: it takes all of them at once, behind the last.
+        _remove_unnamed(folder)
+        files = [folder / name for name in (*_first_parts(folder), *ledger.results)]
+        retry(*files, output=folder, force=True, workers=workers)
+        found = _unknown_parts(folder, ledger)
+    if found:
+        ledger.note("retried", parts=found)
+    return found
+
+
+def _first_parts(folder: Path) -> list[str]:
+    """Return the parts that hold each request once."""
+    manifest = read_manifest(folder)
+    return [part.file for part in manifest.parts if not part.retry_of] if manifest is not None else []
+
+
+def _unknown_parts(folder: Path, ledger: Ledger) -> list[str]:
+    """Return the parts that stand in the manifest and not in the journal."""
+    manifest = read_manifest(folder)
+    return [part.file for part in manifest.parts if part.file not in ledger.parts] if manifest is not None else []
+
+
+def _remove_unnamed(folder: Path) -> None:
+    manifest = read_manifest(folder)
+    named = {part.file for part in manifest.parts} if manifest is not None else set()
+    for path in folder.iterdir():
+        if RETRY_NAME.fullmatch(path.name) and path.name not in named:
+            path.unlink()
+
+
+def write_table(
+    folder: Path,
+    ledger: Ledger,
+    sources: Sequence[Source],
+    output: str,
+    format_name: str | None,
+    *,
+    force: bool,
+    workers: int | None,
+) -> JoinReport:
+    """Join all results to the requests, in their order, and write the table.
+
+    Raises:
+        OutputExists: The table is there and `force` was not given.
+        FileError: The disk refused.
+    """
+    with join(*(folder / name for name in ledger.results), inputs=sources, workers=workers) as joined:
+        return joined.write(output, format=format_name, force=force)
+
+
+STDOUT = "-"
+
+
+class Target:
+    """A table to write.
+
+    Args:
+        output: Its file or folder; `-` for standard output.
+        format_name: Its format, where the name doesn't say it.
+
+    Attributes:
+        output: As given, as text.
+        format: As given.
+        key: What the journal calls it; None for standard output.
+
+    Raises:
+        ValueError: Nothing says the format.
+    """
+
+    def __init__(self, output: str | os.PathLike[str], format_name: str | None) -> None:
+        self.output = os.fspath(output)
+        self.format = format_name
+        self.key: str | None = None
+        if self.output == STDOUT:
+            if format_name is None:
+                raise ValueError("a table on standard output needs a format")
+            return
+        self._is_folder = format_name in (None, "parquet") and is_folder(self.output)
+        if format_name is None and not self._is_folder:
+            format_of(self.output)
+        self._place = located(self.output)
+        self.key = self._place.shown if isinstance(self._place, RemotePath) else os.path.realpath(self._place)
+
+    def refuse_inside(self, folder: Path) -> None:
+        """Make sure that the table doesn't go among the files that it is made of.
+
+        Raises:
+            ValueError: It does.
+        """
+        if self.key is not None and isinstance(self._place, Path) and Path(self.key).is_relative_to(real_path(folder)):
+            raise ValueError(f"{self.output} is in the campaign folder, whose files are joined: write the table elsewhere")
+
+    def is_there(self, ours: Collection[str]) -> bool:
+        """Return whether the table is there, and is one that this campaign wrote."""
+        return self.key is not None and self.key in ours and self._exists()
+
+    def refuse_foreign(self, ours: Collection[str], *, force: bool) -> None:
+        """Make sure that nothing is overwritten that the campaign did not write.
+
+        Raises:
+            OutputExists: Something else is there, and `force` was not given.
+            FileError: A folder is there that holds more than parts of a table, which `force` does not replace.
+        """
+        if self.key is not None and self.key not in ours and not force and self._exists():
+            raise OutputExists(self.output)
+        if self.key is not None and self._is_folder and (force or self.key not in ours):
+            refuse_existing_folder(self._place, force=True, ours=is_part_name)
+
+    def _exists(self) -> bool:
+        try:
+            if isinstance(self._place, RemotePath) and self._is_folder:
+                refuse_remote_folder(self._place, force=False)
+            elif isinstance(self._place, Path) and self._place.is_dir():
+                return any(self._place.iterdir())
+            else:
+                refuse_existing(self._place, force=False)
+        except OutputExists:
+            return True
+        return False

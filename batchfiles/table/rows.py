@@ -1,0 +1,258 @@
+"""Rows of the requests table, from decoded lines to Arrow batches.
+
+This is the hot loop's second half. A row is one tuple, put together from slices of the tuples that `outcome` and `bodies` return;
+`zip` turns some hundred of them into columns, and Arrow converts a column at a time.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any, NamedTuple
+
+from batchfiles import bodies
+from batchfiles.bodies.answer import EMPTY, without_token_counts
+from batchfiles.counts import add_example, count_name
+from batchfiles.jsontext import spans
+from batchfiles.outcome import INCOMPLETE, MALFORMED, SUCCEEDED, Result, retryable
+from batchfiles.outcome import MISSING as MISSING_OUTCOME
+from batchfiles.rules.endpoints import count_embedding_inputs
+
+__all__ = ["MISSING", "Asked", "Found", "RequestColumns", "Row", "embedding_answers", "malformed_input", "record_batch"]
+
+Row = tuple[Any, ...]
+
+ANSWERED = (SUCCEEDED, INCOMPLETE)
+"""Outcomes whose answers' notes are counted; a failure has its own columns."""
+
+INPUT_TOKENS = 8
+RESPONSE_ID = 17
+CACHE_WRITE = 22
+"""The places of some fields in an `Answer`: by name they cost three times as much."""
+
+
+class Asked(NamedTuple):
+    """A request line: what the table takes from the inputs.
+
+    Attributes:
+        custom_id: None where the line can't be read.
+        source: The input file's display name.
+        line_number: Counted from 1.
+        url: The endpoint that the line names.
+        model: The model that the line names.
+        body: The bytes of the request's body; None where there is none, or where the table has no use for them.
+        decoded: What they decode to; None where they don't, or are no object.
+    """
+
+    custom_id: str | None
+    source: str | None
+    line_number: int | None
+    url: str | None
+    model: str | None
+    body: bytes | None
+    decoded: dict[str, Any] | None
+
+
+class Found(NamedTuple):
+    """A result line, chosen for a request or standing for itself.
+
+    Attributes:
+        result: What became of the request.
+        line: The bytes of the line.
+        value: What the line decodes to; None where it doesn't.
+        source: The result file's display name.
+        line_number: Counted from 1.
+        batch_id: The batch that the file's name gives; None where it gives none.
+        attempts: How many results there are for the request; None where nobody counted.
+    """
+
+    result: Result
+    line: bytes
+    value: dict[str, Any] | None
+    source: str | None
+    line_number: int | None
+    batch_id: str | None
+    attempts: int | None
+
+
+def malformed_input(code: str, message: str) -> Found:
+    """Return what stands for a request line that can't be read: the same line can't succeed, so it is not retryable."""
+    return Found(Result(MALFORMED, None, None, code, None, None, message, False, None, EMPTY, 0), b"", None, None, None, None, 0)
+
+
+MISSING = Found(
+    Result(MISSING_OUTCOME, None, None, None, None, None, None, retryable(MISSING_OUTCOME, None), None, EMPTY, 0),
+    b"",
+    None,
+    None,
+    None,
+    None,
+    0,
+)
+"""What stands for a request that no result names."""
+
+
+class RequestColumns:
+    """Builds the requests table batch by batch.
+
+    Args:
+        schema: What `table.schema.schema` says.
+        keep: Which response bodies are kept: `"auto"` keeps what says more than the columns do, `"all"` every one, `"none"` none.
+
+    Attributes:
+        misfits: How many values did not fit their column and are null.
+        embeddings: How many answers are vectors, for which this table has no column.
+        parse_errors: How many answers have a `parse_error`, in a table that has this column.
+        counts: What else is counted, by the names of `counts.COUNTS`.
+        examples: The first different examples by name.
+    """
+
+    def __init__(self, schema: Any, *, keep: str = "auto") -> None:  # noqa: ANN401 - pyarrow
+        self._schema = schema
+        self._keep_all = keep == "all"
+        self._keep_some = keep != "none"
+        self._rows: list[Row] = []
+        self.misfits = 0
+        self.embeddings = 0
+        self.parse_errors = 0
+        self.counts: Counter[str] = Counter()
+        self.examples: dict[str, list[str]] = {}
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def add(self, asked: Asked | None, found: Found) -> None:
+        """Add the row of one request, or of one result that stands for itself."""
+        result = found.result
+        self._count_noted(result)
+        answer = result.answer
+        if (answer.flagged is not None or answer.category_scores is not None) and asked is not None and result.body is not None:
+            self.compare(asked, _moderation_answers(asked.decoded), len(_list(result.body.get("results"))))
+        if result.misfits or not result.answer.carried or result.outcome != SUCCEEDED:
+            if result.body and bodies.endpoint_of(result.body) == bodies.EMBEDDINGS:
+                self.embeddings += 1
+                if asked is not None and result.outcome == SUCCEEDED:
+                    self.compare(asked, embedding_answers(asked.decoded), bodies.embeddings.count(result.body))
+            self._rows.append(self.row(asked, found, self._keep_some))
+        else:
+            self._rows.append(self.row(asked, found, self._keep_all))
+
+    def _count_noted(self, result: Result) -> None:
+        answer = result.answer
+        if (answer.noted or answer[INPUT_TOKENS] is None) and result.outcome in ANSWERED:
+            self.count(*answer.noted)
+            if without_token_counts(answer):
+                self.count("no_token_counts")
+
+    def count(self, *noted: str) -> None:
+        """Count what an answer notes: a name of `counts.COUNTS`, with an example after a colon or without."""
+        for each in noted:
+            name = count_name(each)
+            self.counts[name] += 1
+            if name != each:
+                add_example(self.examples, name, each[len(name) + 1 :])
+
+    def compare(self, asked: Asked, wanted: int | None, got: int, *, beyond: int | None = None) -> None:
+        """Count the texts of a request that have no answer, and the answers that have no text.
+
+        Args:
+            asked: The request.
+            wanted: How many texts it has; None if unknown.
+            got: How many answers there are, each for another text.
+            beyond: How many of them are for a text beyond the last one; None if only their number shows it.
+        """
+        if wanted is None or (wanted == got and not beyond):
+            return
+        if beyond is None:
+            beyond = max(0, got - wanted)
+        self.count(*[f"short:{asked.custom_id}"] * (wanted - got + beyond), *[f"surplus:{asked.custom_id}"] * beyond)
+
+    def row(self, asked: Asked | None, found: Found, keep_body: bool) -> Row:
+        """Return the row of one request in the order of the requests table."""
+        result, line, value, source, line_number, batch_id, attempts = found
+        outcome, status_code, request_id, code, kind, param, message, again, body, answer, misfits = result
+        if misfits:
+            self.misfits += misfits
+        custom_id = batch_request_id = response_body = None
+        if value is not None:
+            batch_request_id = value.get("id")
+            if type(batch_request_id) is not str:
+                batch_request_id = None
+            if keep_body:
+                response_body = spans.body_of_output(line, value)
+        if asked is None:
+            custom_id = _string(value.get("custom_id")) if value else None
+            endpoint = bodies.endpoint_of(body) if body else None
+            input_source = input_line_number = model = request_body = None
+        else:
+            custom_id, input_source, input_line_number, endpoint, model, request_body, _ = asked
+            if endpoint is None and body:
+                endpoint = bodies.endpoint_of(body)
+        asked_for: Row = (custom_id, outcome, status_code, code, kind, param, message, again, endpoint)
+        where: Row = (
+            batch_id, batch_request_id, answer[RESPONSE_ID], request_id, attempts, source, line_number,
+            input_source, input_line_number, model, request_body, response_body,
+            answer[CACHE_WRITE],
+        )  # fmt: skip
+        # Fields 1 to 16 of an answer are columns in the order of the table: `model` to `created_at`.
+        return asked_for + answer[1:17] + where
+
+    def flush(self) -> Any:  # noqa: ANN401 - pyarrow has no types
+        """Return the rows added so far as one Arrow record batch, and forget them; None if there are none."""
+        if not self._rows:
+            return None
+        rows, self._rows = self._rows, []
+        return record_batch(self._schema, list(zip(*rows, strict=True)))
+
+
+def record_batch(schema: Any, columns: list[Any]) -> Any:  # noqa: ANN401 - pyarrow has no types
+    """Turn columns of Python values, or finished Arrow arrays, into a record batch."""
+    import pyarrow as pa
+
+    length = len(columns[0])
+    arrays = [
+        _array(column, length, field.type, as_bytes=field.name in BODIES) for column, field in zip(columns, schema, strict=True)
+    ]
+    return pa.RecordBatch.from_arrays(arrays, schema=schema)
+
+
+def _array(column: Any, length: int, kind: Any, *, as_bytes: bool) -> Any:  # noqa: ANN401 - pyarrow has no types
+    """Convert one column. Half the columns of a batch are empty and some hold one value: those are not walked by Arrow."""
+    import pyarrow as pa
+
+    if type(column) is not tuple:
+        return column
+    first = column[0]
+    if first is None and column.count(None) == length:
+        return pa.nulls(length, kind)
+    if type(first) is str and column[-1] is first and column.count(first) == length:
+        return pa.repeat(pa.scalar(first, kind), length)
+    if as_bytes:
+        # JSON text, cut from lines that are UTF-8: a view spares Arrow the proof.
+        return pa.array(column, pa.binary()).view(kind)
+    return pa.array(column, kind)
+
+
+BODIES = frozenset({"request_body", "response_body"})
+"""Columns of JSON text that come as bytes."""
+
+
+def embedding_answers(request: dict[str, Any] | None) -> int | None:
+    """Return how many vectors a request asks for; None if unknown, as for a conversation (vLLM accepts `messages`)."""
+    given = request.get("input") if request is not None else None
+    return count_embedding_inputs(given) if isinstance(given, (str, list)) else None
+
+
+def _moderation_answers(request: dict[str, Any] | None) -> int | None:
+    """Return how many results a moderation asks for; None where its parts are judged together, as texts with images are."""
+    given = request.get("input") if request is not None else None
+    if isinstance(given, str):
+        return 1
+    return len(given) if isinstance(given, list) and all(isinstance(each, str) for each in given) else None
+
+
+def _list(value: object) -> list[Any]:
+    return value if type(value) is list else []
+
+
+def _string(value: object) -> str | None:
+    return value if type(value) is str else None
