@@ -20,7 +20,7 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 from batchfiles.bodies import EMBEDDINGS, embeddings, endpoint_of
 from batchfiles.campaign.manifest import RESULT_NAME
 from batchfiles.codec import loads
-from batchfiles.errors import InvalidLine, Mismatch
+from batchfiles.errors import InvalidLineError, MismatchError
 from batchfiles.findings import Finding
 from batchfiles.inputs.file_mistakes import HEAD, file_mistake
 from batchfiles.inputs.local import LocalFile
@@ -140,9 +140,9 @@ def classify(source: Source, *, otherwise: Side | None = None, cap: int = LINE_C
         `"inputs"`, `"results"`, or `"empty"` for a file of no bytes, or of blank lines only.
 
     Raises:
-        Mismatch: The file is in the format of another service, or nothing in it says what it is.
+        MismatchError: The file is in the format of another service, or nothing in it says what it is.
         FileError: The file is not there or can't be read.
-        TruncatedFile: Its compressed bytes are damaged.
+        TruncatedFileError: Its compressed bytes are damaged.
         ValueError: The source is an open stream, which could not be read again: spool it first.
     """
     if source.path is None and source.remote is None:
@@ -178,7 +178,7 @@ def classify_lines(lines: Iterable[bytes], name: str | None = None, *, otherwise
         `"inputs"`, `"results"`, or `"empty"` if there is no line, or blank ones only.
 
     Raises:
-        Mismatch: As `classify`.
+        MismatchError: As `classify`.
     """
     unreadable: list[bytes] = []
     seen: list[bytes] = []
@@ -195,14 +195,14 @@ def classify_lines(lines: Iterable[bytes], name: str | None = None, *, otherwise
             family = family_of(value)
             decoded = True
             has_id = has_id or "custom_id" in value
-        except InvalidLine:
+        except InvalidLineError:
             unreadable.append(line)
         if family != "unknown":
             if unreadable:  # what follows tells an item of an array from a line
                 seen.append(next((each for each in lines if each.strip()), b""))
                 _refuse_mistake(seen, name)
             if family == "input" and not unreadable and len(seen) == 1 and _is_template(value, name):
-                raise Mismatch(TEMPLATE, path=name)
+                raise MismatchError(TEMPLATE, path=name)
             return _side(family, name)
         size += len(line)
         if size > BYTES_LOOKED_AT or len(unreadable) >= LINES_LOOKED_AT:
@@ -220,7 +220,7 @@ def _refuse_mistake(lines: list[bytes], name: str | None) -> None:
     """Refuse a file that is not JSON Lines: read line by line, its results would be lost silently."""
     mistake = file_mistake(b"\n".join(lines)[:HEAD])
     if mistake is not None and not mistake.is_of_lines:
-        raise Mismatch(mistake.message.removeprefix("The file ").rstrip("."), path=name)
+        raise MismatchError(mistake.message.removeprefix("The file ").rstrip("."), path=name)
 
 
 def _side(family: Family, name: str | None) -> Side:
@@ -228,7 +228,7 @@ def _side(family: Family, name: str | None) -> Side:
         return "inputs"
     if family == "output":
         return "results"
-    raise Mismatch(f"holds {describe(family)}", path=name)
+    raise MismatchError(f"holds {describe(family)}", path=name)
 
 
 def _is_template(value: dict[str, Any], name: str | None) -> bool:
@@ -239,16 +239,16 @@ def _is_template(value: dict[str, Any], name: str | None) -> bool:
 
 def _side_of_unreadable(lines: list[bytes], name: str | None, *, decoded: bool, otherwise: Side | None) -> Side:
     if decoded:
-        raise Mismatch(f"holds {describe('unknown')}", path=name)
+        raise MismatchError(f"holds {describe('unknown')}", path=name)
     if lines and not any(LIKE_JSON.search(line) for line in lines):
-        raise Mismatch(NO_JSON_LINES, path=name)
+        raise MismatchError(NO_JSON_LINES, path=name)
     tell = TELLING_KEY.search if otherwise is None else TELLING_BEGINNING.match
     for line in lines:
         if found := tell(line):
             return "inputs" if found[1] else "results"
     if otherwise is not None:
         return otherwise
-    raise Mismatch(NOT_JSON, path=name)
+    raise MismatchError(NOT_JSON, path=name)
 
 
 SAMPLE = 100
@@ -331,7 +331,7 @@ def _lines(files: Iterable[LocalFile], cap: int) -> Iterator[bytes]:
 def _object(line: bytes) -> dict[str, Any] | None:
     try:
         return loads(line)
-    except InvalidLine:
+    except InvalidLineError:
         return None
 
 
@@ -373,9 +373,10 @@ def sided_files(
         Each file with its lines.
 
     Raises:
-        Mismatch: A file is in the format of another service, or nothing in it shows its role, or it differs from the given role.
+        MismatchError: A file is in the format of another service, or nothing in it shows its role, or it differs from the given
+            role.
         FileError: A file is not there or can't be read.
-        TruncatedFile: While reading: compressed bytes end too early or are damaged; after the good lines.
+        TruncatedFileError: While reading: compressed bytes end too early or are damaged; after the good lines.
     """
     for source in sources:
         heads: deque[bytes] = deque(maxlen=LINES_LOOKED_AT)
@@ -387,7 +388,7 @@ def sided_files(
         lines = first_lines(_kept(counted, seen), heads)
         side = classify_lines(lines, source.name, otherwise=said or ("results" if named else None))
         if said is not None and side not in (said, "empty"):
-            raise Mismatch(paired_as(side), path=source.name)
+            raise MismatchError(paired_as(side), path=source.name)
         yield SidedFile(source.name, side, chain(seen, counted))
 
 

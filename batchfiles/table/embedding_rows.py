@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 from batchfiles.bodies import EMBEDDINGS, embeddings, endpoint_of
 from batchfiles.bodies.answer import Body
 from batchfiles.bodies.vector_encodings import FLOAT32, Encoding, encoding_of
-from batchfiles.errors import InvalidLine
+from batchfiles.errors import InvalidLineError
 from batchfiles.outcome import SUCCEEDED
 from batchfiles.table.rows import Asked, Found, RequestColumns, embedding_answers, record_batch
 from batchfiles.table.schema import NOT_OF_VECTORS, REQUESTS
@@ -59,7 +59,7 @@ class EmbeddingColumns(RequestColumns):
         """Add the rows of one request: one for each vector, and one for each text without a vector.
 
         Raises:
-            InvalidLine: A vector has another length than `dimensions`; it names the result line.
+            InvalidLineError: A vector has another length than `dimensions`; it names the result line.
         """
         self._count_noted(found.result)
         vectors, readable = self._vectors_of(asked, found)
@@ -92,7 +92,7 @@ class EmbeddingColumns(RequestColumns):
         encoding = encoding_of(request) if request is not None else FLOAT32
         try:
             sent: list[Place] = [(index, values) for index, values, _ in embeddings.vectors(body, encoding)]
-        except InvalidLine:
+        except InvalidLineError:
             self.misfits += 1
             return [], False
         if request is None and self.text_sizes:
@@ -179,8 +179,8 @@ def _of_one_size(sent: list[Place], body: Body, sizes: Mapping[str, int]) -> lis
     ]
 
 
-def _wrong_length(found: Found, length: int, wanted: int) -> InvalidLine:
-    return InvalidLine(
+def _wrong_length(found: Found, length: int, wanted: int) -> InvalidLineError:
+    return InvalidLineError(
         f"the vector has {length} dimensions and not {wanted}: say --dimensions {length}, or leave it out for any length",
         code="invalid_embedding",
         path=found.source,
