@@ -23,6 +23,7 @@
     │  ├─ InternalServerError             5xx
     │  └─ APIResponseValidationError      a response that is not of the documented shape
     ├─ APIConnectionError                 there was no complete response; .phase
+    │  ├─ APITimeoutError                 the time for the request was over
     │  ├─ SubmissionUnknownError          a batch may have been created: look before repeating; .marker
     │  └─ IncompleteDownloadError         a file was not downloaded completely; .path
     ├─ StillRunningError (TimeoutError)   the wait for a batch timed out; .batch_id .batch
@@ -43,6 +44,7 @@ __all__ = [
     "APIConnectionError",
     "APIError",
     "APIResponseValidationError",
+    "APITimeoutError",
     "AlreadySubmittedError",
     "AuthenticationError",
     "BatchFailedError",
@@ -327,6 +329,10 @@ class APIConnectionError(BatchFilesError):
         super().__init__(reason)
         self.reason = reason
         self.phase = phase
+
+
+class APITimeoutError(APIConnectionError):
+    """The time for a request, a connection or a single read was over."""
 
 
 class SubmissionUnknownError(APIConnectionError):
