@@ -38,9 +38,9 @@ def is_message(body: Body) -> bool:
 
 def is_candidates(body: Body) -> bool:
     """Return whether a body is Gemini's: candidates, or the block of a prompt."""
-    candidates = body.get("candidates")
-    if type(candidates) is list and candidates and type(candidates[0]) is dict:
-        return not KEYS_OF_A_CANDIDATE.isdisjoint(candidates[0])
+    lookup = body.get("candidates")
+    if type(lookup) is list and lookup and type(lookup[0]) is dict:
+        return not KEYS_OF_A_CANDIDATE.isdisjoint(lookup[0])
     feedback = _either(body, "promptFeedback", "prompt_feedback")
     return type(feedback) is dict and bool(_either(feedback, "blockReason", "block_reason"))
 
