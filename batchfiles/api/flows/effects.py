@@ -1,8 +1,8 @@
 """What a flow may ask its driver for. A flow is a generator: it yields one of these and is sent the answer.
 
 There is no socket, no clock and no file in a flow, so that each can be tested with a list of answers; a driver performs the
-effects and holds no rule. What an effect can't do is thrown into the flow: a `APIConnectionError` by the network, a `FileError` by
-the disk.
+effects and holds no rule. What an effect can't do is thrown into the flow: a `APIConnectionError` by the network, a `FileError`
+by the disk.
 
 One call, tried again where that can't do harm.
 

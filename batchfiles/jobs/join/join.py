@@ -318,8 +318,8 @@ def join(
         A `Join`: iterate it, or call `to_arrow()`, `to_parquet(path)`, `write(path)`, `report`.
 
     Raises:
-        MismatchError: No file holds requests, a file is of the other kind than it must be, or of another service's format, or there is
-            no JSON Schema for `parsed`.
+        MismatchError: No file holds requests, a file is of the other kind than it must be, or of another service's format, or
+            there is no JSON Schema for `parsed`.
         DuplicateCustomIdError, InvalidLineError: Two rows of `with_table` make the same id, or one makes none.
         FileError: A file can't be read, or there is no room for temporary files.
         TruncatedFileError: A compressed file is damaged.
@@ -330,8 +330,8 @@ def join(
     Later, when the table is made:
         FileError: A file is not what it was when this was called, or changed while it was being read: call this again.
         DuplicateCustomIdError: With `on_duplicate="error"`: there are two results for a request.
-        MismatchError: A result could be that of two different requests, because their files share its id and nothing shows to which of
-            them it belongs; or there are results, but none belongs to a request.
+        MismatchError: A result could be that of two different requests, because their files share its id and nothing shows to
+            which of them it belongs; or there are results, but none belongs to a request.
         InvalidLineError: With `dimensions`: a vector has another length.
     """
     if on_duplicate not in ("best", "error"):
