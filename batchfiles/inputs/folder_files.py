@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from batchfiles.campaign.manifest import FORMAT, MANIFEST
 from batchfiles.codec import loads
+from batchfiles.counts import EXAMPLES
 from batchfiles.errors import BatchFilesError, DataError, InvalidLineError, MismatchError
 from batchfiles.inputs.attribution import is_batch_object, json_objects
 from batchfiles.inputs.kinds import TELLING_BEGINNING, classify, line_format_of
@@ -16,7 +17,7 @@ from batchfiles.io.remote.path import Place
 from batchfiles.io.sources import Source
 from batchfiles.io.spool import small_file
 
-__all__ = ["FilesToRead", "files_of_a_kind", "files_to_read", "not_read_words", "requests_to_read"]
+__all__ = ["FilesToRead", "files_of_a_kind", "files_to_read", "not_read_fields", "not_read_words", "requests_to_read"]
 
 HEAD = 1024 * 1024
 """Bytes of a file that are looked at to see whether its first line is a result."""
@@ -153,3 +154,9 @@ def _is_known(place: Place) -> bool:
     if place.name == MANIFEST:
         return len(objects) == 1 and objects[0].get("format") == FORMAT
     return bool(objects) and all(is_batch_object(each) or each.get("object") == "file" for each in objects)
+
+
+def not_read_fields(names: Sequence[str]) -> dict[str, Any]:
+    """Return the fields of a report for what was skipped in the given folders."""
+    examples = {"not_read": tuple(names[:EXAMPLES])} if names else {}
+    return {"not_read": len(names), "examples": examples}

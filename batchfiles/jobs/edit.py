@@ -7,11 +7,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from batchfiles.counts import not_read_fields
 from batchfiles.errors import InvalidLineError
 from batchfiles.findings import Finding
 from batchfiles.inputs.copied_lines import CopiedLines, Run
-from batchfiles.inputs.folder_files import files_of_a_kind
+from batchfiles.inputs.folder_files import files_of_a_kind, not_read_fields
 from batchfiles.io.sources import SourceLike, expand
 from batchfiles.jsontext.edits import Edit, edited
 from batchfiles.limits import LINE_CAP

@@ -14,12 +14,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from batchfiles.campaign.folder import changed_parts, request_sources
-from batchfiles.counts import not_read_fields
 from batchfiles.errors import DuplicateCustomIdError
 from batchfiles.findings import Finding
 from batchfiles.ids.unique import PLACE_BITS, UniqueIds
 from batchfiles.inputs.copied_lines import CopiedLines, Run
-from batchfiles.inputs.folder_files import files_of_a_kind
+from batchfiles.inputs.folder_files import files_of_a_kind, not_read_fields
 from batchfiles.io.remote.path import Place
 from batchfiles.io.sources import Source, SourceLike
 from batchfiles.io.spool import Spool

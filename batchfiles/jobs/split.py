@@ -9,11 +9,10 @@ from typing import Any
 
 from batchfiles.campaign.folder import request_sources
 from batchfiles.campaign.manifest import Manifest, Part, made_by_split, write_manifest
-from batchfiles.counts import not_read_fields
 from batchfiles.errors import MismatchError
 from batchfiles.findings import Finding
 from batchfiles.inputs.copied_lines import CopiedLines
-from batchfiles.inputs.folder_files import requests_to_read
+from batchfiles.inputs.folder_files import not_read_fields, requests_to_read
 from batchfiles.io.atomic import atomic_folder
 from batchfiles.io.remote.path import located
 from batchfiles.io.sources import SourceLike

@@ -16,9 +16,8 @@ from batchfiles.api.batch_request import COMPLETION_WINDOW, BatchFileExpirationA
 from batchfiles.campaign.folder import request_sources
 from batchfiles.campaign.manifest import Part, read_manifest, stem_of
 from batchfiles.client import Client
-from batchfiles.counts import not_read_fields
 from batchfiles.errors import MismatchError
-from batchfiles.inputs.folder_files import FilesToRead, requests_to_read
+from batchfiles.inputs.folder_files import FilesToRead, not_read_fields, requests_to_read
 from batchfiles.io.atomic import file_error
 from batchfiles.io.sources import Source, SourceLike
 from batchfiles.io.spool import Spool

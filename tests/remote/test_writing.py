@@ -32,7 +32,7 @@ LINE = b'{"custom_id":"%d","method":"POST","url":"/v1/chat/completions","body":{
 
 WRITE = """
 import sys
-from batchfiles.streams.atomic import atomic_file
+from batchfiles.io.atomic import atomic_file
 
 with atomic_file(sys.argv[1], force=True) as file:
     for _ in range(int(sys.argv[2])):

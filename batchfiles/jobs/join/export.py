@@ -19,9 +19,9 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, Unpack
 
-from batchfiles.counts import not_read_fields
 from batchfiles.errors import InvalidLineError
 from batchfiles.findings import Finding
+from batchfiles.inputs.folder_files import not_read_fields
 from batchfiles.inputs.kinds import table_of_results, text_sizes_of
 from batchfiles.inputs.local import LocalFile, ResultFile
 from batchfiles.inputs.roles import FileRoles, sort_files

@@ -10,10 +10,10 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
-from batchfiles.counts import not_read_fields
 from batchfiles.errors import MismatchError
 from batchfiles.ids.index import IndexBuilder, IndexEntries, LineRef, ResultFlags
 from batchfiles.inputs.attribution import attributed
+from batchfiles.inputs.folder_files import not_read_fields
 from batchfiles.inputs.kinds import table_of_inputs
 from batchfiles.inputs.local import LocalFile, check_unchanged
 from batchfiles.inputs.roles import FileRoles, Pairs, sort_files

@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from batchfiles.codec import request_of
-from batchfiles.counts import not_read_fields
 from batchfiles.errors import InvalidLineError, LineTooLongError, MismatchError
 from batchfiles.inputs.copied_lines import CopiedLines
+from batchfiles.inputs.folder_files import not_read_fields
 from batchfiles.inputs.local import LocalFile, ResultFile, check_unchanged
 from batchfiles.inputs.roles import FileRoles, Pairs, sort_files
 from batchfiles.io.overwrite import is_folder
