@@ -5,7 +5,6 @@ Nothing is guessed: a file whose name or batch object fits two request files, or
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections import defaultdict
@@ -26,7 +25,6 @@ __all__ = ["attributed", "is_batch_object", "json_objects"]
 MOST_BYTES = 4 * 1024 * 1024
 """A JSON file of more bytes is not read: a batch object has about one kilobyte."""
 
-CHUNK = 1024 * 1024
 
 SHA256 = re.compile(r"(?<![0-9A-Za-z])[0-9a-fA-F]{64}(?![0-9A-Za-z])")
 
@@ -158,14 +156,7 @@ class _Evidence:
     @cached_property
     def _prints(self) -> dict[int, str]:
         """The fingerprints of the request files, uncompressed."""
-        found = {}
-        for number, file in enumerate(self._inputs):
-            digest = hashlib.sha256()
-            with file.path.open("rb") as stream:
-                while chunk := stream.read(CHUNK):
-                    digest.update(chunk)
-            found[number] = digest.hexdigest()
-        return found
+        return {number: file.source.sha256().hex for number, file in enumerate(self._inputs)}
 
     @cached_property
     def _uploads(self) -> list[tuple[str, str]]:

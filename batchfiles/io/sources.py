@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import hashlib
 import os
 import stat
 import sys
@@ -10,7 +11,7 @@ from collections.abc import Callable, Hashable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import IO, Any, BinaryIO, TypeAlias, cast
+from typing import IO, Any, BinaryIO, NamedTuple, TypeAlias, cast
 
 from batchfiles.errors import FileError
 from batchfiles.findings import Finding
@@ -30,6 +31,21 @@ NAMES_SHOWN = 3
 
 SourceLike: TypeAlias = "str | os.PathLike[str] | BinaryIO | Source | RemotePath"
 """A path, folder or glob, or a URL of one, `-` for standard input, or an open binary file."""
+
+
+HASHED_BYTES = 1024 * 1024
+
+
+class Digest(NamedTuple):
+    """The SHA-256 of bytes.
+
+    Attributes:
+        hex: In hexadecimal digits.
+        bytes: How many bytes there are.
+    """
+
+    hex: str
+    bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +153,20 @@ class Source:
 
         with told_as_file_error(self.name):
             return self.remote.filesystem.open_input_file(self.remote.path)
+
+    def sha256(self) -> Digest:
+        """Return the digest of the file's uncompressed bytes.
+
+        Raises:
+            FileError: The file can't be read.
+            TruncatedFile: It is compressed and damaged.
+        """
+        digest, size = hashlib.sha256(), 0
+        with self.open() as file:
+            while chunk := file.read(HASHED_BYTES):
+                digest.update(chunk)
+                size += len(chunk)
+        return Digest(digest.hexdigest(), size)
 
     def size(self) -> int | None:
         """Return the bytes of the file as it is stored; None where that can't be known before reading."""

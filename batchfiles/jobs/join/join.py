@@ -124,8 +124,8 @@ class Join(TableJob[JoinReport]):
         finally:
             self._quick = False
 
-    def _table(self) -> str:
-        return self._options.table or table_of_inputs(self._roles.inputs, cap=self._options.cap)
+    def _table_of_files(self) -> str:
+        return table_of_inputs(self._roles.inputs, cap=self._options.cap)
 
     def _requests(self) -> Sequence[LocalFile]:
         return self._roles.inputs
@@ -194,7 +194,7 @@ class Join(TableJob[JoinReport]):
         inputs = self._roles.inputs
         if not self._compares(inputs):
             return with_line_numbers(crew, inputs, size), None
-        apart = self._roles.are_apart()
+        apart = self._roles.parts.are_apart
         ranges, repeated, contests = find_repeated(crew, inputs, self._spool, size=size, cap=self._options.cap, apart=apart)
         if contests:
             self._files = attributed(inputs, self._roles.results, self._files)
@@ -219,7 +219,7 @@ class Join(TableJob[JoinReport]):
             index.path.unlink()
             if not self._shares_ids and len(self._roles.inputs) > 1 and shares_ids(index):
                 raise SharedIds
-            duplicates, places = duplicate_inputs(index, self._roles.inputs, self._files, self._roles.own_batches())
+            duplicates, places = duplicate_inputs(index, self._roles.inputs, self._files, self._roles.parts.own_batches)
             if accounts.counts["unknown"] and not accounts.counts["used"] and survey.index.is_disjoint(index):
                 self._refuse_strangers(accounts)
         examples = {**accounts.examples, "duplicate": places} if places else accounts.examples
@@ -235,7 +235,7 @@ class Join(TableJob[JoinReport]):
             fields["no_results"] = sum(tally.outcomes.values())
         fields["examples"] |= {kind: tuple(found) for kind, found in examples.items()}
         self._report = JoinReport(
-            table=self._table(),
+            table=self._table,
             files=self._roles.described(),
             result_lines=survey.lines - survey.blank_lines,
             seconds=round(time.perf_counter() - started, 3),

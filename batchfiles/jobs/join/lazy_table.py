@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Self, TypedDict, TypeVar
 
@@ -181,8 +182,8 @@ class TableJob(Generic[ReportT]):
         from batchfiles.table.schema import schema
 
         if self._parsed is None:
-            return schema(self._table(), dimensions=self._options.dimensions)
-        return schema(self._table(), parsed=self._parsed["json_schema"], parse_dates=self._parsed["parse_dates"])
+            return schema(self._table, dimensions=self._options.dimensions)
+        return schema(self._table, parsed=self._parsed["json_schema"], parse_dates=self._parsed["parse_dates"])
 
     @property
     def report(self) -> ReportT:
@@ -293,8 +294,13 @@ class TableJob(Generic[ReportT]):
                 ParquetTable(folder / part_name(0), self.schema, metadata=self._metadata()).close()
         return self.report
 
+    @cached_property
     def _table(self) -> str:
-        """Return the name of the table."""
+        """The name of the table, found once: whether a file makes vectors may take all of its lines."""
+        return self._options.table or self._table_of_files()
+
+    def _table_of_files(self) -> str:
+        """Choose the table by what the files hold."""
         raise NotImplementedError
 
     def _sources(self) -> Mapping[str, list[str]]:
@@ -320,7 +326,7 @@ class TableJob(Generic[ReportT]):
         """
         from batchfiles.jobs.join.user_columns import named_schema, requested_schema
 
-        if self._table() == "embeddings":
+        if self._table == "embeddings":
             raise ValueError(NOT_OF_VECTORS)
         if self._options.schema is not None:
             return named_schema(
@@ -353,7 +359,7 @@ class TableJob(Generic[ReportT]):
 
     def _spec(self, folder: Path | None, metadata: Mapping[str, str]) -> Spec:
         """Return what every `RowJob` needs to know."""
-        spec = {**self._options.spec(), "table": self._table(), "parsed": self._parsed}
+        spec = {**self._options.spec(), "table": self._table, "parsed": self._parsed}
         return spec if folder is None else {**spec, "folder": str(folder), "metadata": dict(metadata)}
 
     def _progress(self) -> Callable[[int], None]:

@@ -13,6 +13,7 @@ from batchfiles.errors import FileError, Mismatch
 from batchfiles.inputs.local import LocalFile
 from batchfiles.io.atomic import refuse_existing
 from batchfiles.io.remote.path import Place, real_path
+from batchfiles.io.sources import Source
 from batchfiles.io.spool import Spool
 from batchfiles.jobs.retry.report import RetryFile
 from batchfiles.writing import STDOUT, CopyWriter
@@ -20,6 +21,9 @@ from batchfiles.writing import STDOUT, CopyWriter
 __all__ = ["RetryTargets"]
 
 CHUNK = 1024 * 1024
+
+NOTHING = hashlib.sha256().hexdigest()
+"""The digest of a file without lines."""
 
 
 class RetryTargets:
@@ -167,7 +171,7 @@ class RetryTargets:
     def _part(self, number: int, lines: Mapping[int, int]) -> Part:
         """Describe a request file as a part of a campaign."""
         file = self._inputs[number]
-        digest = _sha256(file.path)
+        digest = file.source.sha256().hex
         return Part(file=Path(file.name).name, requests=lines.get(number, 0), bytes=file.size, sha256=digest)
 
     def _register(self, folder: Place, manifest: Manifest, written: Sequence[RetryFile]) -> None:
@@ -181,7 +185,7 @@ class RetryTargets:
                     file=Path(file.path).name,
                     requests=file.requests,
                     bytes=file.bytes,
-                    sha256=_sha256(self._waiting.get(key)),
+                    sha256=Source.at(self._waiting[key]).sha256().hex if key in self._waiting else NOTHING,
                     retry_of=tuple(Path(name).name for name in file.retry_of),
                 )
             )
@@ -198,14 +202,6 @@ class RetryTargets:
                     "they may be on their way, and would be paid for twice; name them too, or use --force (in Python force=True)",
                     path=str(self._output),
                 )
-
-
-def _sha256(path: Path | None) -> str:
-    """Return the digest of a file; that of empty content if it does not exist."""
-    if path is None:
-        return hashlib.sha256().hexdigest()
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _not_in(folder: Path) -> str:

@@ -111,7 +111,7 @@ class ListedLines:
         copied = CopiedLines(self._cap, self._progress, wanted="inputs")
         found: set[str] = set()
         all_lines = changed = 0
-        for run in copied.of(Source(file.name, path=file.path)):
+        for run in copied.of(file.source):
             ids = ids_of(run.whole_lines, run.text)
             chosen = [place for place, custom_id in enumerate(ids) if custom_id in listed]
             before = len(found)
