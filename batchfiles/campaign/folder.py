@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from batchfiles.campaign.manifest import RESULT_NAME, Manifest, Part, read_manifest, stem_of
 from batchfiles.errors import FileError
 from batchfiles.findings import Finding
-from batchfiles.io.remote.path import Place, RemotePath, located
-from batchfiles.io.sources import STDIN, Source, SourceLike, expand
+from batchfiles.io.remote.path import Place
+from batchfiles.io.sources import Source, SourceLike, expand
 
 __all__ = ["Campaign", "CampaignFiles", "Campaigns", "campaign_of", "changed_parts", "request_sources"]
 
@@ -35,7 +34,7 @@ class CampaignFiles:
 
     def requests(self) -> list[Source]:
         """Return the parts, as found in a folder in which all else is passed over."""
-        besides = [source.remote or source.path for source in (*self.retries, *self.results, *self.others)]
+        besides = [source.place for source in (*self.retries, *self.results, *self.others)]
         passed_over = (*(place for place in besides if place is not None), *self.passed_over)
         return [*self.parts[:-1], *(replace(part, passed_over=passed_over) for part in self.parts[-1:])]
 
@@ -105,16 +104,15 @@ class Campaign:
         )
 
 
-def campaign_of(folder: str | os.PathLike[str] | RemotePath) -> Campaign | None:
+def campaign_of(folder: Place) -> Campaign | None:
     """Return the campaign in a folder; None where the folder has no manifest of ours, or is none.
 
     Raises:
         DataError: The manifest is damaged, or of a later version.
         FileError: The system refused to read it.
     """
-    path = located(folder)
-    manifest = read_manifest(path)
-    return None if manifest is None else Campaign(path, manifest)
+    manifest = read_manifest(folder)
+    return None if manifest is None else Campaign(folder, manifest)
 
 
 class Campaigns:
@@ -175,14 +173,9 @@ def request_sources(sources: Iterable[SourceLike], *, filesystem: object = None)
         ValueError: Standard input is named twice.
         TypeError: Something is no source at all.
     """
-    return expand((each for source in sources for each in _requests_of(source, filesystem)), filesystem=filesystem)
+    return expand(sources, filesystem=filesystem, files_of=_parts_of)
 
 
-def _requests_of(source: SourceLike, filesystem: object) -> Iterator[SourceLike]:
-    place = located(source, filesystem) if isinstance(source, (str, os.PathLike, RemotePath)) and source != STDIN else None
-    is_folder = place is not None and (place.is_folder() if isinstance(place, RemotePath) else place.is_dir())
-    campaign = campaign_of(place) if place is not None and is_folder else None
-    if campaign is None:
-        yield source
-    else:
-        yield from campaign.files().requests()
+def _parts_of(folder: Place) -> list[Source] | None:
+    campaign = campaign_of(folder)
+    return None if campaign is None else campaign.files().requests()

@@ -54,7 +54,7 @@ def files_to_read(sources: Iterable[Source]) -> FilesToRead:
     kept: list[Source] = []
     not_read: list[str] = []
     for source in given:
-        place = source.remote or source.path
+        place = source.place
         if len(given) == 1 or place is None or not _is_known(place):
             kept.append(replace(source, passed_over=()))
         for other in source.passed_over:

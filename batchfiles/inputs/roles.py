@@ -20,7 +20,7 @@ from batchfiles.inputs.attribution import attributed
 from batchfiles.inputs.folder_files import files_to_read
 from batchfiles.inputs.kinds import Side, classify, paired_as
 from batchfiles.inputs.local import LocalFile, ResultFile
-from batchfiles.io.remote.path import Place, RemotePath, real_path
+from batchfiles.io.remote.path import Place, RemotePath
 from batchfiles.io.sources import Source, SourceLike, expand
 from batchfiles.io.spool import Spool
 from batchfiles.io.urls import shown_name
@@ -333,7 +333,7 @@ def files_and_pairs(sources: Iterable[SourceLike], pairs: Pairs, filesystem: obj
     files, not_read = files_to_read(expand(given, filesystem=filesystem))
     sides: dict[Hashable, Side] = {pair.requests.key: "inputs" for pair in paired}
     sides |= {source.key: "results" for pair in paired for source in pair.results}
-    requests = {source.key: pair.requests.name for pair in paired for source in pair.results}
+    requests: dict[Hashable, str] = {source.key: pair.requests.name for pair in paired for source in pair.results}
     return PairedFiles(files, not_read, sides, requests)
 
 
@@ -357,7 +357,7 @@ def read_again(files: PairedFiles, spool: Spool) -> ReadAgain | None:
     Returns:
         The request files as plain copies, if there are several; else None. Only the places of the other files are known.
     """
-    sides = [(source, _side(source, files.sides.get(source.key))) for source in files.sources if _is_again(source)]
+    sides = [(source, _side(source, files.sides.get(source.key))) for source in files.sources if source.is_again]
     by_name = {source.name: source for source, _ in sides}
     requests, results = (
         [LocalFile(source.name, _place(source), Path(source.name), 0, 0) for source, each in sides if each == side]
@@ -398,11 +398,6 @@ def requests_of_results(files: PairedFiles) -> tuple[Mapping[str, str], Callable
     return known, are_apart
 
 
-def _is_again(source: Source) -> bool:
-    """Return whether a file can be read twice; pipes can't."""
-    return source.remote is not None or (source.path is not None and source.path.is_file())
-
-
 def _side(source: Source, said: Side | None) -> Side | None:
     """Tell what a file is; None where reading it will say what is wrong with it."""
     if said is not None:
@@ -414,7 +409,7 @@ def _side(source: Source, said: Side | None) -> Side | None:
 
 
 def _place(source: Source) -> Place:
-    place = source.remote or (real_path(source.path) if source.path is not None else None)
+    place = source.key
     assert place is not None  # noqa: S101 - pairs are of files with names
     return place
 
@@ -426,6 +421,5 @@ def _by_name(source: Source) -> Side | None:
 
 def _local(source: Source, spool: Spool, otherwise: Side | None, cap: int) -> tuple[LocalFile, Side]:
     path = spool.local(source)
-    original = source.remote or (real_path(source.path) if source.path is not None else None)
-    file = LocalFile.of(source.name, original, path)
+    file = LocalFile.of(source.name, source.key, path)
     return file, classify(Source(source.name, path=path), otherwise=otherwise, cap=cap)

@@ -75,18 +75,24 @@ class Source:
         return cls(str(place), path=place) if isinstance(place, Path) else cls(place.shown, remote=place)
 
     @property
-    def key(self) -> Hashable:
-        """What two sources have in common if they are the same file; None where there is no telling."""
-        if self.remote is not None:
-            return self.remote.key
-        return real_path(self.path) if self.path is not None else None
+    def place(self) -> Place | None:
+        """Where the file is, as it was named; None for an open file and standard input."""
+        return self.remote or self.path
+
+    @property
+    def key(self) -> Place | None:
+        """Where the file is, symbolic links followed: the same for two sources of one file; None where there is no telling."""
+        return None if self.place is None else real_path(self.place)
 
     @property
     def file_name(self) -> str | None:
         """The last part of the file's path; None for an open file and standard input."""
-        if self.remote is not None:
-            return self.remote.name
-        return self.path.name if self.path is not None else None
+        return None if self.place is None else self.place.name
+
+    @property
+    def is_again(self) -> bool:
+        """Whether the file can be read twice; open files, standard input and pipes can't."""
+        return self.remote is not None or (self.path is not None and self.path.is_file())
 
     @contextmanager
     def open(self, *, tables: bool = False) -> Iterator[BinaryIO]:
@@ -208,7 +214,11 @@ def _watched(file: BinaryIO, name: str) -> BinaryIO:
     return cast("BinaryIO", _Watched(file, name, status)) if stat.S_ISREG(status.st_mode) else file
 
 
-def expand(sources: Iterable[SourceLike], *, filesystem: object = None) -> list[Source]:
+FilesOf: TypeAlias = Callable[[Place], "list[Source] | None"]
+"""Gets a folder, and returns the files that it stands for; None for its batch files."""
+
+
+def expand(sources: Iterable[SourceLike], *, filesystem: object = None, files_of: FilesOf = lambda _folder: None) -> list[Source]:
     """Turn paths, folders, globs, URLs of them, open files and `-` into single files.
 
     They come in the order given, those of a folder or a glob sorted by name.
@@ -216,6 +226,7 @@ def expand(sources: Iterable[SourceLike], *, filesystem: object = None) -> list[
     Args:
         sources: What stands for the files.
         filesystem: The filesystem in which paths are paths, of `pyarrow.fs` or of fsspec; None takes the local one.
+        files_of: Says which files a folder stands for that is named itself.
 
     Raises:
         FileError: A path is not there, or a folder or glob holds no batch file.
@@ -225,7 +236,7 @@ def expand(sources: Iterable[SourceLike], *, filesystem: object = None) -> list[
     """
     found: list[Source] = []
     for source in sources:
-        found.extend(_expand_one(source, filesystem))
+        found.extend(_expand_one(source, filesystem, files_of))
     if sum(source.name == "<stdin>" for source in found) > 1:
         raise ValueError("standard input (-) can be read once only")
     return _without_repeats(found)
@@ -251,28 +262,23 @@ def _without_repeats(sources: list[Source]) -> list[Source]:
 
 def _never_named(passed_over: Iterable[Place], sources: list[Source]) -> tuple[Place, ...]:
     """Return what is skipped in a folder and not named separately."""
-    places = [source.remote or source.path for source in sources]
-    named = {_resolved(each) for place in places if place is not None for each in (place, place.parent)}
-    return tuple(place for place in passed_over if _resolved(place) not in named)
+    named = {real_path(each) for source in sources if source.place is not None for each in (source.place, source.place.parent)}
+    return tuple(place for place in passed_over if real_path(place) not in named)
 
 
-def _resolved(place: Place) -> Place:
-    return place.resolve() if isinstance(place, Path) else place
-
-
-def _expand_one(source: SourceLike, filesystem: object) -> list[Source]:
+def _expand_one(source: SourceLike, filesystem: object, files_of: FilesOf) -> list[Source]:
     if isinstance(source, Source):
         return [source]
-    if isinstance(source, RemotePath):
-        return _expand_remote(source)
-    if isinstance(source, (str, os.PathLike)):
-        text = os.fspath(source)
+    if isinstance(source, (str, os.PathLike, RemotePath)):
+        text = source.shown if isinstance(source, RemotePath) else os.fspath(source)
         if text == STDIN:
             return [Source("<stdin>", stream=sys.stdin.buffer)]
-        place = located(text, filesystem)
+        place = located(source, filesystem)
         if isinstance(place, RemotePath):
-            return _expand_remote(place)
+            return _expand_remote(place, files_of)
         try:
+            if place.is_dir() and (files := files_of(place)) is not None:
+                return files
             return _expand_path(str(place) if text.lower().startswith("file:") else text)
         except OSError as error:  # such as a name that is too long, or a folder that we may not look into
             if isinstance(error, FileError):
@@ -314,10 +320,12 @@ def _expand_path(text: str) -> list[Source]:
     raise FileError("no such file", path=text, number=2)
 
 
-def _expand_remote(place: RemotePath) -> list[Source]:
+def _expand_remote(place: RemotePath, files_of: FilesOf) -> list[Source]:
     from pyarrow.fs import FileType
 
     found = place.look()
+    if found.type == FileType.Directory and (files := files_of(place)) is not None:
+        return files
     if found.type == FileType.NotFound and glob.has_magic(place.path):
         from batchfiles.io.remote.path import matches
 

@@ -85,7 +85,7 @@ def _parts(place: Path | RemotePath) -> list[Source]:
     Raises:
         FileError: It is a folder that holds none.
     """
-    if not (place.is_folder() if isinstance(place, RemotePath) else place.is_dir()):
+    if not (place.is_dir() if isinstance(place, RemotePath) else place.is_dir()):
         return []
     if isinstance(place, RemotePath):
         found = [Source(path.shown, remote=path) for path, info in place.listing(recursive=True) if info.is_file]

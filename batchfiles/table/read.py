@@ -201,7 +201,7 @@ def table_sources(table: TableLike, *, filesystem: object = None) -> list[Source
     for item in table if isinstance(table, (list, tuple)) else [table]:
         is_path = isinstance(item, (str, os.PathLike, RemotePath))
         place = located(item, filesystem) if is_path and item != STDIN else None
-        if isinstance(place, RemotePath) and place.is_folder():
+        if isinstance(place, RemotePath) and place.is_dir():
             found += _remote_files_of(place)
         elif isinstance(place, Path) and place.is_dir():
             found += _files_of(place)

@@ -18,7 +18,7 @@ from batchfiles.io.spool import Spool
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from batchfiles.streams.atomic import atomic_file, atomic_folder
+from batchfiles.io.atomic import atomic_file, atomic_folder
 from batchfiles.streams.leftovers import ASIDE, unfinished_name
 from batchfiles.streams.spool import Spool
 folder, temporary = map(Path, sys.argv[1:])

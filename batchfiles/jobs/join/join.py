@@ -17,9 +17,10 @@ from batchfiles.inputs.attribution import attributed
 from batchfiles.inputs.kinds import table_of_inputs
 from batchfiles.inputs.local import LocalFile, check_unchanged
 from batchfiles.inputs.roles import FileRoles, Pairs, sort_files
-from batchfiles.io.remote.path import RemotePath, changed, located
+from batchfiles.io.remote.path import changed
 from batchfiles.io.sources import SourceLike
 from batchfiles.io.spool import Spool
+from batchfiles.io.target import PathTarget, TargetLike
 from batchfiles.jobs.join.accounting import Accounts, duplicate_inputs, write_rejects
 from batchfiles.jobs.join.lazy_table import PART_BYTES, TASK_BYTES, TableJob, TableKeywords, TableOptions
 from batchfiles.jobs.join.lookup import refuse_contested
@@ -74,7 +75,7 @@ class Join(TableJob[JoinReport]):
             table, id, self._spool, taken, prefix=prefix, cap=cap, filesystem=filesystem, csv_nulls=csv_nulls
         )
 
-    def write_rejects(self, path: str | os.PathLike[str] | RemotePath, *, force: bool = False, filesystem: object = None) -> None:
+    def write_rejects(self, path: TargetLike, *, force: bool = False, filesystem: object = None) -> None:
         r"""Copy the result lines that are not in the table, byte for byte, each with a `\n`, in the order of the files.
 
         They are the malformed, unknown, superseded and conflicting ones.
@@ -91,7 +92,7 @@ class Join(TableJob[JoinReport]):
         if self._accounts is None:
             _ = self.report
         assert self._accounts is not None  # noqa: S101 - the report needs them
-        target = located(path, filesystem)
+        target = PathTarget.at(path, filesystem=filesystem, folder=False)
         write_rejects(target, self._rejected(self._accounts), self._files, force=force, temp_dir=self._options.temp_dir)
 
     def _rejected(self, accounts: Accounts) -> Iterator[LineRef]:
@@ -102,7 +103,7 @@ class Join(TableJob[JoinReport]):
 
     def write(
         self,
-        path: str | os.PathLike[str] | RemotePath,
+        path: TargetLike,
         *,
         format: str | None = None,  # noqa: A002 - the command line's word
         force: bool = False,
@@ -112,11 +113,14 @@ class Join(TableJob[JoinReport]):
         """Write the table: see `TableJob.write`."""
         # What is written to a file can be begun again: a quick survey will do, and ids are mostly in one request file only. Rows
         # that were given out can't be taken back.
-        self._quick = str(path) != "-"
+        from batchfiles.table.open import table_target
+
+        target = table_target(path, format, filesystem=filesystem)
+        self._quick = target.stream is None
         try:
             while True:
                 try:
-                    return super().write(path, format=format, force=force, csv_safe=csv_safe, filesystem=filesystem)
+                    return super().write(target, format=format, force=force, csv_safe=csv_safe)
                 except Misindexed:
                     self._quick = False
                 except SharedIds:

@@ -16,9 +16,8 @@ from typing import TYPE_CHECKING, Any, Generic, Self, TypedDict, TypeVar
 
 from batchfiles.codec import dumps
 from batchfiles.inputs.local import LocalFile, check_unchanged
-from batchfiles.io.overwrite import is_folder
-from batchfiles.io.remote.path import RemotePath, located
 from batchfiles.io.spool import Spool
+from batchfiles.io.target import PathTarget, Target, TargetLike
 from batchfiles.jobs.join.report import TableReport
 from batchfiles.limits import RESULT_LINE_CAP
 from batchfiles.workers.pool import MOST_WORKERS, PAYS_FROM, Crew, Product, Progress, Spec, cores, in_steps
@@ -219,7 +218,7 @@ class TableJob(Generic[ReportT]):
 
         return pa.RecordBatchReader.from_batches(self.schema, self.batches()).__arrow_c_stream__(requested_schema)
 
-    def to_parquet(self, path: str | os.PathLike[str] | RemotePath, *, force: bool = False, filesystem: object = None) -> ReportT:
+    def to_parquet(self, path: TargetLike, *, force: bool = False, filesystem: object = None) -> ReportT:
         """Write the table to one Parquet file, or to a folder of Parquet parts; it appears whole or not at all.
 
         Args:
@@ -233,11 +232,12 @@ class TableJob(Generic[ReportT]):
             FileError: The disk refused.
             BatchFilesError: As the function that made this object says.
         """
-        return self.write(path, format=None if is_folder(path) else "parquet", force=force, filesystem=filesystem)
+        target = Target.at(path, filesystem=filesystem)
+        return self.write(target, format=None if target.is_folder else "parquet", force=force)
 
     def write(
         self,
-        path: str | os.PathLike[str] | RemotePath,
+        path: TargetLike,
         *,
         format: str | None = None,  # noqa: A002 - the command line's word
         force: bool = False,
@@ -260,14 +260,16 @@ class TableJob(Generic[ReportT]):
             FileError: The disk refused.
             BatchFilesError: As the function that made this object says.
         """
-        if format in (None, "parquet") and is_folder(path):
-            return self._write_folder(located(path, filesystem), force=force)
-        from batchfiles.table.open import open_table
+        from batchfiles.table.open import open_table, table_target
         from batchfiles.table.writer import written
+
+        target = table_target(path, format, filesystem=filesystem)
+        if isinstance(target, PathTarget) and target.is_folder:
+            return self._write_folder(target, force=force)
 
         with self._crew(parts=False) as crew:  # first of all: they import while this process opens its file
             table = open_table(
-                path if str(path) == "-" else located(path, filesystem),
+                target,
                 self.schema,
                 format=format,
                 force=force,
@@ -281,11 +283,10 @@ class TableJob(Generic[ReportT]):
         self._report = replace(self.report, formula_cells=writer.formula_cells)
         return self._report
 
-    def _write_folder(self, path: Path | RemotePath, *, force: bool) -> ReportT:
-        from batchfiles.io.atomic import atomic_folder
+    def _write_folder(self, target: PathTarget, *, force: bool) -> ReportT:
         from batchfiles.table.parquet import ParquetTable
 
-        finished = atomic_folder(path, force=force, ours=is_part_name, temp_dir=self._options.temp_dir)
+        finished = target.open_folder(force=force, ours=is_part_name, temp_dir=self._options.temp_dir)
         with self._crew(parts=True) as crew, finished as folder:
             with closing(self._run(crew, folder, self._metadata())) as products:
                 for _ in products:

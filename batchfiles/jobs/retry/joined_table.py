@@ -83,7 +83,7 @@ def joined_table(source: object, filesystem: object = None) -> JoinedTable | Non
     if not isinstance(source, (str, os.PathLike, RemotePath)) or source == STDIN:
         return None
     place = located(source, filesystem)
-    is_folder = place.is_folder() if isinstance(place, RemotePath) else place.is_dir()
+    is_folder = place.is_dir() if isinstance(place, RemotePath) else place.is_dir()
     if not is_folder:
         name = place.name.lower()
         source_of_table = Source.at(place)

@@ -13,7 +13,6 @@ from contextlib import closing
 from dataclasses import replace
 from itertools import chain, islice
 from operator import ne
-from pathlib import Path
 from typing import Any
 
 from batchfiles.codec import request_of
@@ -22,10 +21,10 @@ from batchfiles.errors import InvalidLine, LineTooLong, Mismatch
 from batchfiles.inputs.copied_lines import CopiedLines
 from batchfiles.inputs.local import LocalFile, ResultFile, check_unchanged
 from batchfiles.inputs.roles import FileRoles, Pairs, sort_files
-from batchfiles.io.overwrite import is_folder
-from batchfiles.io.remote.path import Place, changed, located, real_path
-from batchfiles.io.sources import STDIN, Source, SourceLike, expand
+from batchfiles.io.remote.path import changed
+from batchfiles.io.sources import Source, SourceLike, expand
 from batchfiles.io.spool import Spool
+from batchfiles.io.target import PathTarget, Target, TargetLike
 from batchfiles.jobs.edit import checked_edits
 from batchfiles.jobs.join.lazy_table import TableOptions
 from batchfiles.jobs.join.scan import Misindexed
@@ -142,7 +141,7 @@ class _Unusual(Exception):
 
 def retry(
     *files: SourceLike,
-    output: str | os.PathLike[str],
+    output: TargetLike,
     inputs: Iterable[SourceLike] = (),
     pairs: Pairs = (),
     only: Iterable[str] | None = None,
@@ -217,11 +216,11 @@ def retry(
         plain = [each for each, table in found if table is None]
         roles = sort_files(plain, inputs, spool, pairs=pairs, filesystem=filesystem, cap=cap)
         not_read = not_read_fields(roles.not_read)
-        target = None if os.fspath(output) == STDIN else located(output, filesystem)
+        target = Target.at(output, filesystem=filesystem)
         _refuse_read(target, [*roles.inputs, *roles.results, *roles.empty, *roles.retries], tables)
         if not roles.inputs:
             raise Mismatch("no file holds requests: name the request files too, or there is nothing to send again")
-        by_part = target is not None and _is_folder(output, target)
+        by_part = _is_folder(target)
         targets = RetryTargets(target, roles.inputs, roles.results, spool, by_part=by_part, force=force)
         with closing(targets):
             lists = [] if ids is None else _local(expand([ids], filesystem=filesystem), spool)
@@ -257,30 +256,30 @@ def _choice(only: Iterable[str] | None, but: Iterable[str], *, ids: object, ever
     return RetryChoice(only, but, everything=everything, listed=ids is not None)
 
 
-def _is_folder(output: str | os.PathLike[str], target: Place) -> bool:
+def _is_folder(target: Target) -> bool:
     """Return whether a target is a folder, for a file next to each request file.
 
     Raises:
         ValueError: It is a remote one.
     """
-    if isinstance(target, Path):
-        return is_folder(target) or is_folder(output)
-    if os.fspath(output).partition("?")[0].endswith("/") or is_folder(target) or target.is_folder():
+    if not isinstance(target, PathTarget) or not (target.is_folder or target.place.is_dir()):
+        return False
+    if target.is_remote:
         raise ValueError(
             f"{target} means a folder, and a retry file for each part can't be put into a remote one, for they and its manifest "
             f"would not change together: name one file, such as {target}/retry.jsonl"
         )
-    return False
+    return True
 
 
-def _refuse_read(target: Place | None, files: Iterable[LocalFile], tables: Iterable[JoinedTable]) -> None:
+def _refuse_read(target: Target, files: Iterable[LocalFile], tables: Iterable[JoinedTable]) -> None:
     """Make sure that no file is read and written.
 
     Raises:
         ValueError: The output is one of the files.
     """
-    read = {file.original for file in files} | {part.remote or part.key for table in tables for part in table.parts}
-    if target is not None and (real_path(target) if isinstance(target, Path) else target) in read:
+    read = {file.original for file in files} | {part.key for table in tables for part in table.parts}
+    if target.key is not None and target.key in read:
         raise ValueError(f"{target} is a file that is read: choose another name for the output")
 
 
