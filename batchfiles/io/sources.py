@@ -72,7 +72,7 @@ class Source:
     @classmethod
     def at(cls, place: Place) -> Source:
         """Return the one file at a place, whatever it holds; nobody looks whether it is there."""
-        return cls(str(place), path=place) if isinstance(place, Path) else cls(place.shown, remote=place)
+        return cls(_shown(str(place)), path=place) if isinstance(place, Path) else cls(place.shown, remote=place)
 
     @property
     def place(self) -> Place | None:

@@ -30,7 +30,7 @@ from batchfiles.jobs.join.lazy_table import TableOptions
 from batchfiles.jobs.join.scan import Misindexed
 from batchfiles.jobs.retry.by_results import RetryByResults
 from batchfiles.jobs.retry.choice import NOT_LISTED, PARSE_ERROR, RetryChoice, check_word, words_of
-from batchfiles.jobs.retry.joined_table import JoinedTable, ids_as_verdicts, ids_in, joined_table, table_as_verdicts
+from batchfiles.jobs.retry.joined_table import JoinedTable, ids_as_verdicts, ids_in, joined_tables, table_as_verdicts
 from batchfiles.jobs.retry.output import RetryTargets
 from batchfiles.jobs.retry.report import RetryReport, RetryTally
 from batchfiles.jsontext.edits import Edit, edited
@@ -210,10 +210,8 @@ def retry(
         workers = 1  # finding ids is little more than reading: other processes would only take memory
     options = TableOptions(cap=cap, temp_dir=temp_dir, workers=workers, progress=progress)
     with Spool(temp_dir) as spool:
-        found = [(each, joined_table(each, filesystem)) for each in files]
-        tables = [table for _, table in found if table is not None]
+        tables, plain = joined_tables(files, filesystem)
         choice.by_table = bool(tables) and ids is None
-        plain = [each for each, table in found if table is None]
         roles = sort_files(plain, inputs, spool, pairs=pairs, filesystem=filesystem, cap=cap)
         not_read = not_read_fields(roles.not_read)
         target = Target.at(output, filesystem=filesystem)
