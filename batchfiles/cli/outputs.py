@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import click
 
 from batchfiles.cli.text import plural, visible
-from batchfiles.io.overwrite import Ours, nothing
+from batchfiles.io.overwrite import IsOwnFile, no_file
 from batchfiles.io.remote.path import Place, is_within
 from batchfiles.io.target import STDOUT, Target
 from batchfiles.io.urls import shown_name
@@ -28,7 +28,7 @@ __all__ = ["STDOUT", "check_targets", "first_findings", "place_of", "refuse_two_
 
 
 def check_targets(
-    targets: Iterable[tuple[str, Target | None]], sources: Sequence[Source], *, force: bool, ours: Ours = nothing
+    targets: Iterable[tuple[str, Target | None]], sources: Sequence[Source], *, force: bool, ours: IsOwnFile = no_file
 ) -> None:
     """Make sure that everything can be written where it is to go, as far as that can be told now.
 

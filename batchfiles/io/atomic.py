@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from batchfiles.errors import FileError, OutputExists
-from batchfiles.io.overwrite import ASIDE, UNFINISHED, Ours, clear_leftovers, nothing, refuse_others_files, unfinished_name
+from batchfiles.io.overwrite import ASIDE, UNFINISHED, IsOwnFile, clear_leftovers, no_file, refuse_others_files, unfinished_name
 from batchfiles.io.remote.path import real_path
 
 __all__ = ["UNFINISHED", "atomic_file", "atomic_folder", "refuse_existing", "refuse_existing_folder", "sync"]
@@ -54,7 +54,7 @@ def _refuse_circle(path: Path) -> None:
             raise
 
 
-def refuse_existing_folder(path: Path, *, force: bool, ours: Ours = nothing) -> None:
+def refuse_existing_folder(path: Path, *, force: bool, ours: IsOwnFile = no_file) -> None:
     """Say before any work that a folder can't be made, or not be replaced.
 
     Args:
@@ -120,7 +120,7 @@ def atomic_file(path: Path, *, force: bool = False) -> Iterator[BinaryIO]:
 
 
 @contextmanager
-def atomic_folder(path: Path, *, force: bool = False, ours: Ours = nothing) -> Iterator[Path]:
+def atomic_folder(path: Path, *, force: bool = False, ours: IsOwnFile = no_file) -> Iterator[Path]:
     """Give a temporary folder to fill; it takes its name only when the block ends without an exception.
 
     With `force`, an existing folder steps aside first and is removed once the new one has its name; but only one in which every

@@ -17,7 +17,7 @@ from typing import BinaryIO, TypeAlias, cast
 
 from batchfiles.errors import FileError, OutputExists
 from batchfiles.io.atomic import atomic_file, atomic_folder, refuse_existing, refuse_existing_folder
-from batchfiles.io.overwrite import Ours, nothing
+from batchfiles.io.overwrite import IsOwnFile, no_file
 from batchfiles.io.remote.path import Place, RemotePath, files_in, located, real_path
 from batchfiles.io.remote.transfer import refuse_remote_file, refuse_remote_folder, uploaded_file, uploaded_folder
 
@@ -86,7 +86,7 @@ class Target(ABC):
         return False
 
     @abstractmethod
-    def check(self, *, force: bool = False, ours: Ours = nothing) -> None:
+    def check(self, *, force: bool = False, ours: IsOwnFile = no_file) -> None:
         """Make sure before any work that it can be written, as far as that can be known.
 
         Args:
@@ -139,12 +139,12 @@ class PathTarget(Target):
     def exists(self) -> bool:
         """Return whether something is there: see `Target.exists`."""
         try:
-            self._refuse(force=False, ours=nothing)
+            self._refuse(force=False, ours=no_file)
         except OutputExists:
             return True
         return False
 
-    def check(self, *, force: bool = False, ours: Ours = nothing) -> None:
+    def check(self, *, force: bool = False, ours: IsOwnFile = no_file) -> None:
         """Make sure that it can be written: see `Target.check`."""
         self._refuse(force=force, ours=ours)
 
@@ -153,7 +153,7 @@ class PathTarget(Target):
         return [file.size for file in files_in(self.place)] if self.is_folder else [self._size()]
 
     @abstractmethod
-    def _refuse(self, *, force: bool, ours: Ours) -> None:
+    def _refuse(self, *, force: bool, ours: IsOwnFile) -> None:
         """Raise if what is there may not be replaced."""
 
     @abstractmethod
@@ -161,7 +161,9 @@ class PathTarget(Target):
         """Return the size of the file."""
 
     @abstractmethod
-    def open_folder(self, *, force: bool = False, ours: Ours = nothing, temp_dir: TempDir = None) -> AbstractContextManager[Path]:
+    def open_folder(
+        self, *, force: bool = False, ours: IsOwnFile = no_file, temp_dir: TempDir = None
+    ) -> AbstractContextManager[Path]:
         """Give a temporary folder to fill; it takes its name only when the block ends without an exception.
 
         Args:
@@ -186,7 +188,7 @@ class _LocalTarget(PathTarget):
         means_folder = os.path.isdir(place) or text.endswith(os.sep) or not place.suffix  # noqa: PTH112
         self.is_folder = means_folder if folder is None else folder
 
-    def check(self, *, force: bool = False, ours: Ours = nothing) -> None:
+    def check(self, *, force: bool = False, ours: IsOwnFile = no_file) -> None:
         if not self.is_folder and self.place.is_dir():
             raise FileError("is a folder, and a file is to be written", path=self.name, number=errno.EISDIR)
         self._refuse(force=force, ours=ours)
@@ -194,7 +196,7 @@ class _LocalTarget(PathTarget):
         if not parent.is_dir():
             raise FileError(f"there is no folder {parent}", path=self.name, number=errno.ENOENT)
 
-    def _refuse(self, *, force: bool, ours: Ours) -> None:
+    def _refuse(self, *, force: bool, ours: IsOwnFile) -> None:
         if self.is_folder:
             refuse_existing_folder(self.place, force=force, ours=ours)
         else:
@@ -210,7 +212,7 @@ class _LocalTarget(PathTarget):
         self,
         *,
         force: bool = False,
-        ours: Ours = nothing,
+        ours: IsOwnFile = no_file,
         temp_dir: TempDir = None,  # noqa: ARG002
     ) -> AbstractContextManager[Path]:
         return atomic_folder(self.place, force=force, ours=ours)
@@ -226,7 +228,7 @@ class _RemoteTarget(PathTarget):
         means_folder = is_bucket or text.partition("?")[0].endswith("/") or not PurePosixPath(place.path).suffix
         self.is_folder = means_folder if folder is None else folder
 
-    def _refuse(self, *, force: bool, ours: Ours) -> None:
+    def _refuse(self, *, force: bool, ours: IsOwnFile) -> None:
         if self.is_folder:
             refuse_remote_folder(self.place, force=force, ours=ours)
         else:
@@ -238,7 +240,9 @@ class _RemoteTarget(PathTarget):
     def open(self, *, force: bool = False, temp_dir: TempDir = None) -> AbstractContextManager[BinaryIO]:
         return uploaded_file(self.place, force=force, temp_dir=temp_dir)
 
-    def open_folder(self, *, force: bool = False, ours: Ours = nothing, temp_dir: TempDir = None) -> AbstractContextManager[Path]:
+    def open_folder(
+        self, *, force: bool = False, ours: IsOwnFile = no_file, temp_dir: TempDir = None
+    ) -> AbstractContextManager[Path]:
         return uploaded_folder(self.place, force=force, ours=ours, temp_dir=temp_dir)
 
 
@@ -256,7 +260,7 @@ class _StreamTarget(Target):
     def stream(self) -> BinaryIO:
         return sys.stdout.buffer if self._file is None else self._file
 
-    def check(self, *, force: bool = False, ours: Ours = nothing) -> None:  # noqa: ARG002
+    def check(self, *, force: bool = False, ours: IsOwnFile = no_file) -> None:  # noqa: ARG002
         return
 
     @contextmanager
