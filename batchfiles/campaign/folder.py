@@ -146,7 +146,7 @@ def changed_parts(files: Iterable[tuple[Place | None, Source]], campaigns: Campa
     Raises:
         DataError: A manifest is damaged.
         FileError: A file can't be read.
-        TruncatedFile: A compressed part is damaged.
+        TruncatedFileError: A compressed part is damaged.
     """
     campaigns = campaigns or Campaigns()
     found = []

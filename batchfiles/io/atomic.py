@@ -17,7 +17,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from batchfiles.errors import FileError, OutputExists
+from batchfiles.errors import FileError, OutputExistsError
 from batchfiles.io.overwrite import ASIDE, UNFINISHED, IsOwnFile, clear_leftovers, no_file, refuse_others_files, unfinished_name
 from batchfiles.io.remote.path import real_path
 
@@ -32,7 +32,7 @@ def refuse_existing(path: Path, *, force: bool) -> None:
         force: Whether it may be replaced.
 
     Raises:
-        OutputExists: It is, and `force` was not given. A device or a pipe is there to be written to.
+        OutputExistsError: It is, and `force` was not given. A device or a pipe is there to be written to.
         FileError: The system does not let us look.
     """
     try:
@@ -42,7 +42,7 @@ def refuse_existing(path: Path, *, force: bool) -> None:
     except OSError as error:
         raise file_error(error, path) from None
     if refused:
-        raise OutputExists(str(path))
+        raise OutputExistsError(str(path))
 
 
 def _refuse_circle(path: Path) -> None:
@@ -63,7 +63,7 @@ def refuse_existing_folder(path: Path, *, force: bool, ours: IsOwnFile = no_file
         ours: Which names in it are those of files that may go then; by default none.
 
     Raises:
-        OutputExists: It is there and `force` was not given. An empty folder counts as not there.
+        OutputExistsError: It is there and `force` was not given. An empty folder counts as not there.
         FileError: It is a file, holds what is not ours, or the system does not let us look.
     """
     try:
@@ -89,7 +89,7 @@ def atomic_file(path: Path, *, force: bool = False) -> Iterator[BinaryIO]:
         force: Whether a file that is there may be replaced.
 
     Raises:
-        OutputExists: The target is there and `force` was not given, at the beginning or at the end.
+        OutputExistsError: The target is there and `force` was not given, at the beginning or at the end.
         FileError: The disk, the system or the service refused.
     """
     refuse_existing(path, force=force)
@@ -132,8 +132,8 @@ def atomic_folder(path: Path, *, force: bool = False, ours: IsOwnFile = no_file)
         ours: Which names in it are those of files that may go then, because the same command writes such files; by default none.
 
     Raises:
-        OutputExists: The target is there and `force` was not given, at the beginning or at the end. An empty folder counts as not
-            there.
+        OutputExistsError: The target is there and `force` was not given, at the beginning or at the end. An empty folder counts
+            as not there.
         FileError: The disk, the system or the service refused, or the target is no folder that we could have written.
     """
     refuse_existing_folder(path, force=force, ours=ours)
@@ -183,7 +183,7 @@ def _take_name(temporary: Path, target: Path, shown: Path, *, force: bool) -> No
     try:
         os.link(temporary, target)
     except FileExistsError:
-        raise OutputExists(str(shown)) from None
+        raise OutputExistsError(str(shown)) from None
     except OSError:  # a filesystem without links
         refuse_existing(target, force=False)
         temporary.replace(target)

@@ -103,8 +103,8 @@ class Source:
 
         Raises:
             FileError: The file is not there or can't be read.
-            Mismatch: It holds no lines, such as an archive; also while reading.
-            TruncatedFile: While reading: the compressed bytes end too early or are damaged.
+            MismatchError: It holds no lines, such as an archive; also while reading.
+            TruncatedFileError: While reading: the compressed bytes end too early or are damaged.
         """
         if self.remote is not None:
             from batchfiles.io.remote.transfer import read_in_order
@@ -165,7 +165,7 @@ class Source:
 
         Raises:
             FileError: The file can't be read.
-            TruncatedFile: It is compressed and damaged.
+            TruncatedFileError: It is compressed and damaged.
         """
         digest, size = hashlib.sha256(), 0
         with self.open() as file:
@@ -232,7 +232,7 @@ def expand(sources: Iterable[SourceLike], *, filesystem: object = None, files_of
         FileError: A path is not there, or a folder or glob holds no batch file.
         ValueError: Standard input is named twice, or a URL is wrong.
         TypeError: Something is no source at all, or no filesystem.
-        MissingDependency: The pyarrow at hand can't speak to a URL's service.
+        MissingDependencyError: The pyarrow at hand can't speak to a URL's service.
     """
     found: list[Source] = []
     for source in sources:
@@ -330,7 +330,7 @@ def _expand_remote(place: RemotePath, files_of: FilesOf) -> list[Source]:
         from batchfiles.io.remote.path import matches
 
         return [replace(source, found=True) for match, info in matches(place) for source in _expand_found(match, info)]
-    if found.type == FileType.NotFound:
+    if found.type == FileType.NotFoundError:
         place.check_bucket()
         raise FileError("no such file", path=place.shown, number=2)
     return _expand_found(place, found)
@@ -391,7 +391,7 @@ def read_blocks(
 
     Raises:
         FileError: The file is not there or can't be read.
-        TruncatedFile: The compressed bytes end too early or are damaged.
+        TruncatedFileError: The compressed bytes end too early or are damaged.
     """
     with source.open() as stream:
         yield from blocks(

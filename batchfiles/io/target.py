@@ -15,7 +15,7 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, TypeAlias, cast
 
-from batchfiles.errors import FileError, OutputExists
+from batchfiles.errors import FileError, OutputExistsError
 from batchfiles.io.atomic import atomic_file, atomic_folder, refuse_existing, refuse_existing_folder
 from batchfiles.io.overwrite import IsOwnFile, no_file
 from batchfiles.io.remote.path import Place, RemotePath, files_in, located, real_path
@@ -55,7 +55,7 @@ class Target(ABC):
         Raises:
             ValueError: A URL is wrong, or there are both a URL and a filesystem.
             TypeError: It is a file that was opened in text mode, or the filesystem is none.
-            MissingDependency: The pyarrow at hand can't speak to this service.
+            MissingDependencyError: The pyarrow at hand can't speak to this service.
             FileError: The service can't be reached.
         """
         if isinstance(target, Target):
@@ -94,7 +94,7 @@ class Target(ABC):
             ours: Which names in a folder are those of files that may go then; by default none.
 
         Raises:
-            OutputExists: It is there and `force` was not given. An empty folder counts as not there.
+            OutputExistsError: It is there and `force` was not given. An empty folder counts as not there.
             FileError: There is no folder or bucket for it, a folder where a file shall be or a file where a folder shall be, a
                 folder that holds what is not ours, or the system does not let us look.
         """
@@ -108,7 +108,7 @@ class Target(ABC):
             temp_dir: Where a remote file waits until it is whole; a local one waits beside its target.
 
         Raises:
-            OutputExists: It is there and `force` was not given, at the beginning or at the end.
+            OutputExistsError: It is there and `force` was not given, at the beginning or at the end.
             FileError: The disk, the system or the service refused.
         """
 
@@ -140,7 +140,7 @@ class PathTarget(Target):
         """Return whether something is there: see `Target.exists`."""
         try:
             self._refuse(force=False, ours=no_file)
-        except OutputExists:
+        except OutputExistsError:
             return True
         return False
 
@@ -172,9 +172,9 @@ class PathTarget(Target):
             temp_dir: Where a remote folder waits until it is whole; a local one waits beside its target.
 
         Raises:
-            OutputExists: It is there and `force` was not given, at the beginning or at the end. An empty folder counts as not
-                there.
-            FileError: The disk, the system or the service refused, or it is no folder that we could have written.
+            OutputExistsError: It is there and `force` was not given, at the beginning or at the end. An empty folder counts as
+                not there.
+            FileError: The disk, the system or the service refused, or it is not a folder that we could have written.
         """
 
 

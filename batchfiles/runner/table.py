@@ -10,7 +10,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from batchfiles.campaign.manifest import read_manifest
-from batchfiles.errors import OutputExists
+from batchfiles.errors import OutputExistsError
 from batchfiles.io.remote.path import is_within, real_path
 from batchfiles.io.sources import Source
 from batchfiles.io.target import STDOUT, Target, TargetLike
@@ -80,7 +80,7 @@ def write_table(
     """Join all results to the requests, in their order, and write the table.
 
     Raises:
-        OutputExists: The table is there and `force` was not given.
+        OutputExistsError: The table is there and `force` was not given.
         FileError: The disk refused.
     """
     with join(*(folder / name for name in run_state.results), inputs=sources, workers=workers) as joined:
@@ -130,10 +130,10 @@ class RunTable:
         """Make sure that nothing is overwritten that the campaign did not write.
 
         Raises:
-            OutputExists: Something else is there, and `force` was not given.
+            OutputExistsError: Something else is there, and `force` was not given.
             FileError: A folder is there that holds more than parts of a table, which `force` does not replace.
         """
         if self.key is not None and self.key not in ours and not force and self.target.exists():
-            raise OutputExists(self.output)
+            raise OutputExistsError(self.output)
         if self.target.is_folder and (force or self.key not in ours):
             self.target.check(force=True, ours=is_part_name)

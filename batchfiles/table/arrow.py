@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from batchfiles.errors import FileError, Mismatch, TruncatedFile
+from batchfiles.errors import FileError, MismatchError, TruncatedFileError
 from batchfiles.io.atomic import file_error
 from batchfiles.io.sources import Source
 from batchfiles.table.formats import PARQUET_MAGIC, Peeked, recognized
@@ -62,8 +62,8 @@ def opened_table(source: Source) -> Iterator[ArrowFile | TextFile]:
 
     Raises:
         FileError: The file is not there or can't be read.
-        TruncatedFile: The file is damaged.
-        Mismatch: It is no table, or one that this pyarrow can't read.
+        TruncatedFileError: The file is damaged.
+        MismatchError: It is no table, or one that this pyarrow can't read.
         ValueError: Standard input holds a format that needs a file.
     """
     with recognized(source) as (found, stream):
@@ -114,16 +114,16 @@ def told_as_damage(source: Source) -> Iterator[None]:
     else:
         return
     if is_unknown:
-        raise Mismatch(
+        raise MismatchError(
             f"pyarrow {pa.__version__} can't read this file: {reason}; write it with other types, or without such columns",
             path=source.name,
         )
     if "magic bytes" in reason and (length := _bytes_after_parquet(source)):
-        raise Mismatch(
+        raise MismatchError(
             f"other bytes follow the end of the Parquet data ({length:,} B), which is read from its end: remove them",
             path=source.name,
         )
-    raise TruncatedFile(f"the file is damaged or cut short: {reason}", path=source.name)
+    raise TruncatedFileError(f"the file is damaged or cut short: {reason}", path=source.name)
 
 
 def _bytes_after_parquet(source: Source) -> int:

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 
-from batchfiles.errors import Mismatch, TruncatedFile
+from batchfiles.errors import MismatchError, TruncatedFileError
 from batchfiles.findings import Finding
 from batchfiles.limits import LINE_CAP
 from batchfiles.table.cells import base64_texts, check_times, is_bytes, is_nested, iso_times, json_texts
@@ -133,8 +133,8 @@ class CsvCells:
         header: The names of the columns.
 
     Raises:
-        TruncatedFile: The CSV can't be read.
-        Mismatch: It is not UTF-8.
+        TruncatedFileError: The CSV can't be read.
+        MismatchError: It is not UTF-8.
     """
 
     def __init__(self, name: str, stream: Peeked, nulls: Sequence[str] = CSV_NULLS) -> None:
@@ -154,8 +154,8 @@ class CsvCells:
         """Yield the rows.
 
         Raises:
-            TruncatedFile: The CSV can't be read.
-            Mismatch: It is not UTF-8, or a row has more or fewer cells than the header.
+            TruncatedFileError: The CSV can't be read.
+            MismatchError: It is not UTF-8, or a row has more or fewer cells than the header.
         """
         header = self.header
         number = 0
@@ -164,7 +164,7 @@ class CsvCells:
                 continue
             number += 1
             if len(record) != len(header):
-                raise Mismatch(f"row {number} has {len(record)} cells, and the header has {len(header)}", path=self._name)
+                raise MismatchError(f"row {number} has {len(record)} cells, and the header has {len(header)}", path=self._name)
             row = dict(zip(header, self._with_nulls(record), strict=True))
             for column in tuple(self._numbers):
                 self._look_at(column, row[column])
@@ -223,7 +223,7 @@ class CsvCells:
             else:
                 yield record
                 continue
-            raise TruncatedFile(f"the CSV can't be read: {reason}", path=self._name)
+            raise TruncatedFileError(f"the CSV can't be read: {reason}", path=self._name)
 
     def _lines(self) -> Iterator[str]:
         r"""Yield lines with their ends as they are: a cell in quotes may hold `\r\n`."""
@@ -245,7 +245,7 @@ class CsvCells:
                     self._raw.append(rest)
                     yield rest
                 return
-        raise Mismatch("the CSV is not UTF-8: convert it first, as with iconv -t utf-8", path=self._name)
+        raise MismatchError("the CSV is not UTF-8: convert it first, as with iconv -t utf-8", path=self._name)
 
 
 def _quoted(raw: str, count: int) -> list[bool]:

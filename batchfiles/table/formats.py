@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import BinaryIO
 
-from batchfiles.errors import Mismatch, TruncatedFile
+from batchfiles.errors import MismatchError, TruncatedFileError
 from batchfiles.io.sources import COMPRESSED, Source
 
 __all__ = ["BINARY_SUFFIXES", "PARQUET_MAGIC", "SUFFIXES", "Peeked", "endings_of", "recognized"]
@@ -68,8 +68,8 @@ def recognized(source: Source) -> Iterator[tuple[str, Peeked]]:
 
     Raises:
         FileError: The file is not there or can't be read.
-        TruncatedFile: The file does not begin as its name says, or its compressed bytes are damaged.
-        Mismatch: It is no table.
+        TruncatedFileError: The file does not begin as its name says, or its compressed bytes are damaged.
+        MismatchError: It is no table.
     """
     with source.open(tables=True) as stream:
         peeked = Peeked(stream)
@@ -84,7 +84,7 @@ def _format_of(lowered: str, head: bytes, name: str) -> str:
     if head.startswith(STREAM_MAGIC):
         return "arrows"
     if lowered.endswith(BINARY_SUFFIXES):
-        raise TruncatedFile("the file does not begin as its name says", path=name)
+        raise TruncatedFileError("the file does not begin as its name says", path=name)
     if ".csv" in lowered:
         return "csv"
     if any(suffix in lowered for suffix in (".jsonl", ".ndjson", ".json")):
@@ -94,5 +94,5 @@ def _format_of(lowered: str, head: bytes, name: str) -> str:
     except UnicodeDecodeError:
         text = "\0"
     if "\0" in text:
-        raise Mismatch("this is no table: neither Parquet, Arrow, CSV nor JSONL", path=name)
+        raise MismatchError("this is no table: neither Parquet, Arrow, CSV nor JSONL", path=name)
     return "csv" if text and not text.lstrip().startswith("{") else "jsonl"

@@ -11,7 +11,7 @@ from typing import Any, BinaryIO, cast
 import pyarrow as pa
 
 from batchfiles.codec import loads
-from batchfiles.errors import InvalidLine, TruncatedFile
+from batchfiles.errors import InvalidLineError, TruncatedFileError
 from batchfiles.findings import Finding, instead_of
 from batchfiles.io.lines import blocks
 from batchfiles.io.remote.path import Place
@@ -68,8 +68,8 @@ def first_rows(name: str, count: int, columns: list[str] | None = None) -> Previ
 
     Raises:
         FileError: The file is not there or can't be read.
-        TruncatedFile: The file is damaged.
-        Mismatch: The file is no table.
+        TruncatedFileError: The file is damaged.
+        MismatchError: The file is no table.
         ValueError: It has no column of that name, or standard input holds a format that needs a file.
     """
     folders: list[Place] = []
@@ -185,13 +185,13 @@ def _decoded(line: bytes | Finding) -> dict[str, Any]:
         return {MALFORMED: line.message}
     try:
         return loads(line)
-    except InvalidLine as error:
+    except InvalidLineError as error:
         return {MALFORMED: error.reason}
 
 
 def _csv_text(line: bytes | Finding) -> str:
     if isinstance(line, Finding):
-        raise TruncatedFile(line.message, path=line.path, line_number=line.line_number)
+        raise TruncatedFileError(line.message, path=line.path, line_number=line.line_number)
     return f"{line.decode(errors='replace')}\n"
 
 
@@ -207,4 +207,4 @@ def _csv(source: Source, stream: Peeked, count: int, columns: list[str] | None) 
     else:
         chosen = _chosen(columns, header)
         return Preview(name=source.name, format="CSV", columns=chosen, rows=rows, row_count=_all_of(rows, count))
-    raise TruncatedFile(f"the CSV can't be read: {reason}", path=source.name)
+    raise TruncatedFileError(f"the CSV can't be read: {reason}", path=source.name)

@@ -30,7 +30,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Self, TypeAlias, cast
 
 from batchfiles import codec
-from batchfiles.errors import WorkerFailed
+from batchfiles.errors import WorkerError
 from batchfiles.table.writer import run_uninterrupted
 
 if TYPE_CHECKING:
@@ -67,8 +67,11 @@ def in_steps(progress: Progress | None, total: int) -> Callable[[int], None]:
 
 
 Progress: TypeAlias = Callable[[int, int], None]
+"""Gets the bytes that are done and the bytes that there are."""
 WORTH_PROCESSES_FROM = 24 * 1024 * 1024
+"""Bytes for which starting a worker process, 0.2 s, pays."""
 MOST_WORKERS = 4
+"""Workers that one writer of one file keeps up with."""
 
 
 Spec: TypeAlias = dict[str, Any]
@@ -141,7 +144,7 @@ class WorkerPool:
         Whoever may stop before the end closes the generator, as `contextlib.closing` does: an exception keeps it alive else.
 
         Raises:
-            WorkerFailed: A worker died.
+            WorkerError: A worker died.
             BatchFilesError: Whatever the job raised.
         """
         if self._workers is not None:  # also for a single task: digests agree among the workers only (see processes)
@@ -221,7 +224,7 @@ class WorkerProcesses:
         self._task_runs.remove(task_run)
 
 
-def _end(workers: list[_Worker], task_runs: list[_Errand], leader: int) -> None:
+def _end(workers: list[_Worker], task_runs: list[_TaskRun], leader: int) -> None:
     """End workers, then the threads that read from them, and only then close what those have read from."""
     if os.getpid() != leader:  # a fork of the process that leads them has a copy of this object, and neither threads nor workers
         return
@@ -361,7 +364,7 @@ class _Worker:
         """Give one order and pass on what comes back, up to the frame that ends it.
 
         Raises:
-            WorkerFailed: The process ended.
+            WorkerError: The process ended.
         """
         try:
             self._orders.write(json.dumps(order).encode() + b"\n")  # not codec: a path need not be UTF-8
@@ -395,11 +398,11 @@ class _Worker:
             except OSError:  # a pipe that broke with bytes still in its buffer
                 continue
 
-    def _failure(self) -> WorkerFailed:
+    def _failure(self) -> WorkerError:
         self._process.wait()
         self._errors.seek(0)
         said = self._errors.read()[-2000:].decode(errors="replace").strip().splitlines()
         last = f": {said[-1]}" if said else ""
-        return WorkerFailed(
+        return WorkerError(
             f"a worker process ended with status {self._process.returncode}{last}. If memory is short, try --workers 1"
         )

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import batchfiles
-from batchfiles import FileError, Mismatch
+from batchfiles import FileError, MismatchError
 from batchfiles.jobs.join import scan
 from tests.jobs.wire import completion, expired, failure, put, request, result, success
 
@@ -114,7 +114,7 @@ def test_a_line_above_the_cap_is_a_row_of_its_own_batch(tmp_path: Path) -> None:
 def test_requests_are_out_of_place(tmp_path: Path) -> None:
     """Said by name, before anything is made."""
     inputs = put(tmp_path / "in.jsonl", request("a"))
-    with pytest.raises(Mismatch, match="holds requests, and results were expected") as caught:
+    with pytest.raises(MismatchError, match="holds requests, and results were expected") as caught:
         batchfiles.export(put(tmp_path / "out.jsonl", success("a")), inputs)
     assert caught.value.path == str(inputs)
 
@@ -188,7 +188,7 @@ def test_a_vector_of_another_length_is_named_by_its_line(tmp_path: Path, monkeyp
     )
     lines = [vector % (number, b"0.5, 0.25" if number == 7 else b"0.5") for number in range(9)]
     files = [put(tmp_path / "one.jsonl", *lines[:5]), put(tmp_path / "two.jsonl", *lines)]
-    with pytest.raises(batchfiles.InvalidLine, match="2 dimensions") as caught:
+    with pytest.raises(batchfiles.InvalidLineError, match="2 dimensions") as caught:
         list(batchfiles.export(*files, dimensions=1, workers=workers))
     assert (caught.value.path, caught.value.line_number) == (str(files[1]), 8)
 
@@ -210,11 +210,11 @@ def test_vectors_without_token_counts_are_counted_too(tmp_path: Path) -> None:
 def test_counts_that_stand_beside_are_in_the_columns(tmp_path: Path) -> None:
     """On the second line, after one that is read the short way; what a provider writes to a cache is the last column."""
     plain = {"prompt_tokens_details": {"cached_tokens": 0}, "completion_tokens_details": {"reasoning_tokens": 0}}
-    user_columns = {"prompt_tokens_details": {"cached_tokens": 128, "cache_write_tokens": 7},
+    details = {"prompt_tokens_details": {"cached_tokens": 128, "cache_write_tokens": 7},
         "completion_tokens_details": {"reasoning_tokens": 2809}}  # fmt: skip
     usages = [
         {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15, **plain},
-        {"prompt_tokens": 10120, "completion_tokens": 1499, "total_tokens": 14428, **user_columns},
+        {"prompt_tokens": 10120, "completion_tokens": 1499, "total_tokens": 14428, **details},
     ]
     lines = [result(str(number), completion() | {"usage": usage}) for number, usage in enumerate(usages)]
     table = batchfiles.export(put(tmp_path / "batch_1_output.jsonl", *lines)).to_arrow()

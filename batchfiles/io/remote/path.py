@@ -128,7 +128,7 @@ class RemotePath:
             found = RemotePath(self.filesystem, name, self.shown).look()
         except FileError:  # who may read and write objects may not be allowed to look at buckets
             return
-        if found.type == FileType.NotFound:
+        if found.type == FileType.NotFoundError:
             raise FileError(f"there is no bucket {name}", path=self.shown, number=errno.ENOENT)
 
     def listing(self, *, recursive: bool = False) -> list[tuple[RemotePath, Any]]:
@@ -221,7 +221,7 @@ def located(path: str | os.PathLike[str] | RemotePath, filesystem: object = None
     Raises:
         ValueError: The URL is wrong, or there are both a URL and a filesystem.
         TypeError: The filesystem is none.
-        MissingDependency: The pyarrow at hand can't speak to this service.
+        MissingDependencyError: The pyarrow at hand can't speak to this service.
         FileError: The service can't be reached.
     """
     if isinstance(path, RemotePath):

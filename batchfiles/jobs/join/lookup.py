@@ -16,7 +16,7 @@ from typing import Any, BinaryIO, NamedTuple
 
 from batchfiles import bodies
 from batchfiles.codec import GLUED, loads, same
-from batchfiles.errors import DuplicateCustomId, InvalidLine, Mismatch
+from batchfiles.errors import DuplicateCustomIdError, InvalidLineError, MismatchError
 from batchfiles.findings import Finding
 from batchfiles.ids.index import OFFSET_BITS, Index, LineRef, ResultFlags, digest
 from batchfiles.inputs.local import LocalFile, OpenFiles, ResultFile
@@ -125,7 +125,7 @@ class ResultLookup:
             request_ref: The url that the request names, or the bytes of its line, of which the url is read where it matters.
 
         Raises:
-            DuplicateCustomId: There are several, and duplicates are refused.
+            DuplicateCustomIdError: There are several, and duplicates are refused.
             FileError: A result file changed while it was being read.
             Misindexed: A line stands in the index under another id than its own.
         """
@@ -143,12 +143,12 @@ class ResultLookup:
             return candidate
         while end < count and digests[end] == key:
             end += 1
-        lookup = []
+        candidates = []
         for each in range(entry, end):
             candidate = self._candidate(each, custom_id, input_file, request_ref)
             if candidate is not None:
-                lookup.append((each, candidate))
-        return self._best_of(lookup, custom_id) if lookup else MISSING
+                candidates.append((each, candidate))
+        return self._best_of(candidates, custom_id) if candidates else MISSING
 
     def _candidate(self, entry: int, custom_id: str, input_file: int, request_ref: str | bytes | None) -> ResultRef | None:
         """Fetch the line of an entry; None if it belongs to another id of the same digest, or to another part."""
@@ -192,27 +192,27 @@ class ResultLookup:
         self._marks.malformed[entry] = 1
         return ResultRef(TOO_LONG, b"", None, file.name, place.line_number, file.batch_id, 1)
 
-    def _best_of(self, lookup: list[tuple[int, ResultRef]], custom_id: str) -> ResultRef:
-        if self._refuse_duplicates and len(lookup) > 1:
-            raise self._duplicate(lookup, custom_id)
-        best_entry, best = max(lookup, key=self._rank)
+    def _best_of(self, candidates: list[tuple[int, ResultRef]], custom_id: str) -> ResultRef:
+        if self._refuse_duplicates and len(candidates) > 1:
+            raise self._duplicate(candidates, custom_id)
+        best_entry, best = max(candidates, key=self._rank)
         self._marks.used[best_entry] = 1
-        for entry, other in lookup:
+        for entry, other in candidates:
             if entry != best_entry:
                 self._marks.superseded[entry] = 1
                 if _differ(best.result, other.result):
                     self._marks.conflicting[entry] = 1
-        return best._replace(attempts=len(lookup))
+        return best._replace(attempts=len(candidates))
 
     def _rank(self, candidate: tuple[int, ResultRef]) -> tuple[int, int, int]:
         """Order by success, then time, then place: the greatest is the best."""
         entry, found = candidate
         return RANKS.get(found.result.outcome, 0), found.result.answer.created_at or -1, self._positions[entry]
 
-    def _duplicate(self, lookup: list[tuple[int, ResultRef]], custom_id: str) -> DuplicateCustomId:
-        (_, first), (_, second) = sorted(lookup, key=lambda candidate: self._positions[candidate[0]])[:2]
-        return DuplicateCustomId(
-            f"there are {len(lookup)} results for one request",
+    def _duplicate(self, candidates: list[tuple[int, ResultRef]], custom_id: str) -> DuplicateCustomIdError:
+        (_, first), (_, second) = sorted(candidates, key=lambda candidate: self._positions[candidate[0]])[:2]
+        return DuplicateCustomIdError(
+            f"there are {len(candidates)} results for one request",
             custom_id=custom_id,
             first_path=first.source,
             first_line_number=first.line_number,
@@ -236,7 +236,7 @@ def _url_in(line: bytes) -> str | None:
     """Read the url of a request line."""
     try:
         url = loads(line).get("url")
-    except InvalidLine:
+    except InvalidLineError:
         return None
     return url if type(url) is str else None
 
@@ -331,7 +331,7 @@ def id_of_request(line: bytes) -> str | None:
     """Return the id of a request; None where a line is none."""
     try:
         value = loads(line)
-    except InvalidLine:
+    except InvalidLineError:
         return None
     custom_id = value.get("custom_id")
     return custom_id if isinstance(custom_id, str) and isinstance(value.get("body"), dict) else None
@@ -357,7 +357,7 @@ def refuse_conflicts(
         by_table: Whether the results are rows of a joined table.
 
     Raises:
-        Mismatch: A result could be that of either; the first of these is named.
+        MismatchError: A result could be that of either; the first of these is named.
     """
     open_files = {number for number, file in enumerate(files) if file.part is None}
     if not open_files or not contests:
@@ -385,7 +385,7 @@ def refuse_conflicts(
     else:
         ways_out = WAYS_OUT[0].upper() + WAYS_OUT[1:]
         unsaid = f"nothing shows which of the two this result answers: can't {verb} them. {ways_out}"
-    raise Mismatch(
+    raise MismatchError(
         f"the custom_id {custom_id[:ID_SHOWN]!r} is on {one} and, with another request, on {other}{more}, and {unsaid}",
         path=files[place.file].name,
         line_number=None if by_table else place.line_number,

@@ -20,7 +20,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from batchfiles.codec import loads
-from batchfiles.errors import InvalidLine
+from batchfiles.errors import InvalidLineError
 from batchfiles.findings import Finding
 from batchfiles.ids.index import (
     OFFSET_BITS,
@@ -101,8 +101,6 @@ class UnkeyedLines:
         """How many of them can't be read."""
         return sum(self._numbers[3::4])
 
-
-r"""The key may hide in `"custom_i\u0064"`."""
 
 FINDINGS_KEPT = 100
 """Findings of a range that are told in words."""
@@ -274,7 +272,7 @@ def _index_decoded(
         return
     try:
         value = loads(line)
-    except InvalidLine:
+    except InvalidLineError:
         custom_id, malformed = id_of_malformed(line), True
     else:
         custom_id, malformed = value.get("custom_id"), why_unreadable(value) is not None
