@@ -160,6 +160,9 @@ class TableCommand:
         options: The shared options.
         rejects: The file for the lines that are not in the table.
 
+    Attributes:
+        files: Where the lines that are not in the table and the report go, by their options.
+
     Raises:
         click.UsageError: The options don't go together.
         ValueError: The output's name says no format.
@@ -178,8 +181,8 @@ class TableCommand:
             if name == STDOUT:
                 raise click.UsageError(f"{option} takes a file: standard output is for the table, or for --json.")
         names = {"--rejects": rejects, "--report": options["report_file"]}
-        self._files = {option: PathTarget.at(name, folder=False) for option, name in names.items() if name is not None}
-        self._targets = [("-o", self._target), *self._files.items()]
+        self.files = {option: PathTarget.at(name, folder=False) for option, name in names.items() if name is not None}
+        self._targets = [("-o", self._target), *self.files.items()]
         check_targets(self._targets, sources, force=options["force"], ours=is_part_name)
 
     def __enter__(self) -> Self:
@@ -230,7 +233,7 @@ class TableCommand:
             counts: What `--fail-on` may speak of.
         """
         options = self._options
-        if (target := self._files.get("--report")) is not None:
+        if (target := self.files.get("--report")) is not None:
             with target.open(force=options["force"]) as file:
                 file.write(f"{report_json(report)}\n".encode())
         if options["as_json"]:

@@ -330,7 +330,7 @@ def _expand_remote(place: RemotePath, files_of: FilesOf) -> list[Source]:
         from batchfiles.io.remote.path import matches
 
         return [replace(source, found=True) for match, info in matches(place) for source in _expand_found(match, info)]
-    if found.type == FileType.NotFoundError:
+    if found.type == FileType.NotFound:
         place.check_bucket()
         raise FileError("no such file", path=place.shown, number=2)
     return _expand_found(place, found)

@@ -10,7 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
-from batchfiles import join, split
+from batchfiles import join, retry, split
+from batchfiles.cli.main import exit_code
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
 
@@ -52,3 +53,27 @@ def test_the_manifest_of_a_folder_is_read_once(tmp_path: Path) -> None:
     with calls("campaign.manifest:read_manifest") as found, join(tmp_path / "week") as joined:
         assert joined.report.inputs == 16
     assert found == {"campaign.manifest:read_manifest": 1}
+
+
+def test_a_command_parses_its_output_and_its_inputs_once(tmp_path: Path) -> None:
+    """`join` parsed the place of its table seven times: each time a remote one asks for the credentials and the region."""
+    files = FIXTURES / "chat_completions"
+    requests, results = str(files / "requests.jsonl"), str(next(files.glob("*_output.jsonl")))
+    outputs = ["-o", str(tmp_path / "t.parquet"), "--rejects", str(tmp_path / "r"), "--report", str(tmp_path / "report.json")]
+    args = ["join", "--pair", f"{requests}={results}", str(files), *outputs, "--workers", "1"]
+    with calls("io.remote.path:located") as found:
+        assert exit_code(args) == 0
+    assert (tmp_path / "t.parquet").exists()
+    assert found == {"io.remote.path:located": len(["requests", "results", "folder", "table", "rejects", "report"])}
+
+
+def test_retry_opens_a_file_that_may_be_a_table_once_to_tell(tmp_path: Path) -> None:
+    """What a file is was asked by its name and again by its first line."""
+    table = tmp_path / "t.parquet"
+    files = FIXTURES / "chat_completions"
+    with join(files) as joined:
+        joined.to_parquet(table)
+    with calls("io.remote.path:located", "table.formats:_format_of") as found:
+        retry(files / "requests.jsonl", table, output=tmp_path / "again.jsonl")
+    assert found["io.remote.path:located"] == len(["requests", "table", "output"])
+    assert found["table.formats:_format_of"] == 3  # both files to tell, and the table to read it

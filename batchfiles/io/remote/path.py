@@ -128,7 +128,7 @@ class RemotePath:
             found = RemotePath(self.filesystem, name, self.shown).look()
         except FileError:  # who may read and write objects may not be allowed to look at buckets
             return
-        if found.type == FileType.NotFoundError:
+        if found.type == FileType.NotFound:
             raise FileError(f"there is no bucket {name}", path=self.shown, number=errno.ENOENT)
 
     def listing(self, *, recursive: bool = False) -> list[tuple[RemotePath, Any]]:
