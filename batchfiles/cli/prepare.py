@@ -89,14 +89,13 @@ def prepare(
     """  # noqa: D301 - click wants its \b
     refuse_two_on_stdout(output, as_json=as_json)
     import_pyarrow()
-    from batchfiles.io.remote.path import located
     from batchfiles.io.sources import Source
     from batchfiles.jobs.prepare import prepare as prepare_requests
     from batchfiles.table.read import table_sources
 
     sources = table_sources(tables)
     target = Target.at(output, folder=False)
-    check_targets([("-o", target)], [*sources, Source.at(located(template))], force=force)
+    check_targets([("-o", target)], [*sources, Source.named(template)], force=force)
     report = prepare_requests(
         sources,
         target,

@@ -18,6 +18,7 @@ from batchfiles.findings import Finding
 from batchfiles.io.compression import compression_of, decompressed
 from batchfiles.io.lines import BLOCK_SIZE, Block, blocks
 from batchfiles.io.remote.path import Place, RemotePath, changed, located, real_path
+from batchfiles.io.urls import shown_name
 from batchfiles.limits import LINE_CAP
 
 __all__ = ["STDIN", "Source", "SourceLike", "expand", "plain_name", "read_blocks"]
@@ -74,6 +75,14 @@ class Source:
         """Return the one file at a place, whatever it holds; nobody looks whether it is there."""
         return cls(_shown(str(place)), path=place) if isinstance(place, Path) else cls(place.shown, remote=place)
 
+    @classmethod
+    def named(cls, path: str | os.PathLike[str] | RemotePath, *, filesystem: object = None) -> Source:
+        """Return the one file that a path or URL names, under the name that people know."""
+        place = located(path, filesystem)
+        if isinstance(place, RemotePath) or isinstance(path, RemotePath):
+            return cls.at(place)
+        return cls(shown_name(os.fspath(path)), path=place)
+
     @property
     def place(self) -> Place | None:
         """Where the file is, as it was named; None for an open file and standard input."""
@@ -106,28 +115,27 @@ class Source:
             MismatchError: It holds no lines, such as an archive; also while reading.
             TruncatedFileError: While reading: the compressed bytes end too early or are damaged.
         """
+        with self.stored() as raw, decompressed(raw, self.name, suffix_of=self.file_name, tables=tables) as stream:
+            yield stream
+
+    @contextmanager
+    def stored(self) -> Iterator[BinaryIO]:
+        """Open the file as it is stored; a file that changes while it is read is an error at its end.
+
+        Raises:
+            FileError: The file is not there or can't be read; also while reading.
+        """
         if self.remote is not None:
             from batchfiles.io.remote.transfer import read_in_order
 
-            with (
-                read_in_order(self.remote) as raw,
-                decompressed(raw, self.name, suffix_of=self.remote.name, tables=tables) as stream,
-            ):
-                yield stream
-            return
-        if self.path is None:
+            with read_in_order(self.remote) as raw:
+                yield raw
+        elif self.path is None:
             raw = cast("BinaryIO", self.stream)
-            watched = _watched(raw, self.name) if raw is sys.stdin.buffer else raw
-            with decompressed(watched, self.name, tables=tables) as stream:
-                yield stream
-            return
-        try:
-            file = self.path.open("rb", buffering=0)
-        except OSError as error:
-            raise FileError(_why(error), path=self.name, number=error.errno) from None
-        watched = _watched(cast("BinaryIO", file), self.name)
-        with file, decompressed(watched, self.name, suffix_of=self.path.name, tables=tables) as stream:
-            yield stream
+            yield _watched(raw, self.name) if raw is sys.stdin.buffer else raw
+        else:
+            with self.open_raw() as file:
+                yield _watched(file, self.name)
 
     def is_seekable_text(self) -> bool:
         """Return whether lines can be fetched by offset from the file itself: local, regular and not compressed."""
