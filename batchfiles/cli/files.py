@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -14,10 +13,10 @@ import click
 
 from batchfiles.cli.named_batches import all_option, limit_option, say_where_it_ends
 from batchfiles.cli.options import force_option
-from batchfiles.cli.outputs import STDOUT
 from batchfiles.cli.progress import say
 from batchfiles.cli.service_options import Service, service_options
 from batchfiles.cli.text import age, cut, local_time, size, text_table, visible
+from batchfiles.io.target import PathTarget, Target
 
 if TYPE_CHECKING:
     from batchfiles.api.file import FileObject
@@ -171,25 +170,19 @@ def download(file_id: str, *, output: str, force: bool, service: Service) -> Non
         2   wrong usage, no key, or a file that exists
         3   the service refused or did not answer; a file can't be written
     """  # noqa: D301 - click wants its \b
-    from batchfiles.io.atomic import atomic_file, refuse_existing
     from batchfiles.io.spool import Spool
 
-    target = Path(output)
-    if output != STDOUT:
-        refuse_existing(target, force=force)
+    target = Target.at(Path(output), folder=False)
+    target.check(force=force)
     with service.connect() as client:
-        if output != STDOUT and not target.exists():
-            client.files.content(file_id, target)
+        if isinstance(target, PathTarget) and not target.exists():
+            client.files.content(file_id, Path(output))
             return
         with Spool() as spool:
             copy = spool.new_path("content")
             client.files.content(file_id, copy)
-            with copy.open("rb") as content:
-                if output == STDOUT:
-                    shutil.copyfileobj(content, sys.stdout.buffer)
-                    return
-                with atomic_file(target, force=True) as file:
-                    shutil.copyfileobj(content, file)
+            with copy.open("rb") as content, target.open(force=True) as file:
+                shutil.copyfileobj(content, file)
 
 
 @files.command(short_help="Delete files at the service.")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from batchfiles.campaign.manifest import FORMAT, MANIFEST
@@ -55,12 +54,12 @@ def files_to_read(sources: Iterable[Source]) -> FilesToRead:
     kept: list[Source] = []
     not_read: list[str] = []
     for source in given:
-        place = source.remote or source.path
+        place = source.place
         if len(given) == 1 or place is None or not _is_known(place):
             kept.append(replace(source, passed_over=()))
         for other in source.passed_over:
             found = replace(Source.at(other), found=True)
-            if isinstance(other, Path) and not other.is_file():  # a pipe would wait for who writes to it
+            if not found.is_again:  # a pipe would wait for who writes to it
                 not_read.append(found.name)
             elif _holds_results(found):
                 kept.append(found)

@@ -5,7 +5,6 @@ The parts of a run: the requests are checked, cut to what the service takes, and
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 import shutil
 from collections.abc import Mapping, Sequence
@@ -45,8 +44,6 @@ __all__ = [
 ]
 
 
-CHUNK = 1024 * 1024
-
 WORKSHOP = ".splitting"
 """The folder inside of the campaign's in which parts wait until all of them are there; its name is hidden."""
 
@@ -76,16 +73,8 @@ def fingerprints(sources: Sequence[Source]) -> list[Fingerprint]:
         FileError: One can't be read.
         TruncatedFileError: A compressed one is damaged.
     """
-    return [_fingerprint(source) for source in sources]
-
-
-def _fingerprint(source: Source) -> Fingerprint:
-    digest, size = hashlib.sha256(), 0
-    with source.open() as file:
-        while chunk := file.read(CHUNK):
-            digest.update(chunk)
-            size += len(chunk)
-    return Fingerprint(source.name, size, digest.hexdigest())
+    digests = ((source, source.sha256()) for source in sources)
+    return [Fingerprint(source.name, digest.bytes, digest.hex) for source, digest in digests]
 
 
 def checked_divisions(sources: Sequence[Source], limits: Limits) -> tuple[str, ...]:
