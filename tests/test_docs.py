@@ -38,7 +38,7 @@ from batchfiles.testing import FAULTS, QUIRKS, Quirks
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 BLOCK = re.compile(r"^(?:<!-- (?P<mark>set-up|not run) -->\n)?```(?P<language>\w*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
-LANGUAGES = {"console", "python", "shell"}
+LANGUAGES = {"console", "python", "shell", "text"}
 VARYING = re.compile(r"\d[\d,.]* (?:s$|B\b|[kMG]B\b)", re.MULTILINE)
 """Sizes and times, which differ between machines and versions."""
 PROGRESS = re.compile(r"^\w+ +\d+%  .*/s  .* left\n", re.MULTILINE)
@@ -102,7 +102,7 @@ def test_the_examples_do_what_the_page_says(page: Path, place: Path) -> None:
     for block in blocks_of(page):
         where = f"{page.name}:{block.line}"
         assert block.language in LANGUAGES, where
-        if block.mark:
+        if block.mark or block.language == "text":
             continue
         if block.language == "python":
             check_python(block.text, names, where)
