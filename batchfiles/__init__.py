@@ -92,6 +92,13 @@ if TYPE_CHECKING:
         VLLM,
         Limits,
     )
+    from batchfiles.open_strings import (
+        BatchCompletionWindow,
+        BatchEndpoint,
+        BatchFileExpirationAnchor,
+        BatchRequestInputMethod,
+        BatchStatus,
+    )
     from batchfiles.outcome import OUTCOMES, Result, outcome_of
     from batchfiles.reading import Line, read_inputs, read_lines, read_outputs
     from batchfiles.records import (
@@ -129,18 +136,23 @@ __all__ = [
     "AuthenticationError",
     "AzureConfig",
     "Batch",
+    "BatchCompletionWindow",
+    "BatchEndpoint",
     "BatchError",
     "BatchErrors",
     "BatchEvent",
     "BatchFailedError",
     "BatchFileExpirationAfter",
+    "BatchFileExpirationAnchor",
     "BatchFilesError",
     "BatchRequest",
     "BatchRequestCounts",
     "BatchRequestInput",
+    "BatchRequestInputMethod",
     "BatchRequestOutput",
     "BatchRequestOutputError",
     "BatchRequestOutputResponse",
+    "BatchStatus",
     "BatchUsage",
     "Client",
     "Config",
@@ -309,6 +321,13 @@ _HOMES = {
         "TOGETHER",
         "VLLM",
         "Limits",
+    ),
+    "open_strings": (
+        "BatchCompletionWindow",
+        "BatchEndpoint",
+        "BatchFileExpirationAnchor",
+        "BatchRequestInputMethod",
+        "BatchStatus",
     ),
     "outcome": ("OUTCOMES", "Result", "outcome_of"),
     "reading": ("Line", "read_inputs", "read_lines", "read_outputs"),

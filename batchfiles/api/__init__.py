@@ -10,15 +10,27 @@ from batchfiles.api.batch_request import BatchFileExpirationAfter, BatchRequest
 from batchfiles.api.config import AzureConfig, Config, Key, RetryPolicy
 from batchfiles.api.file import FileDeleted, FileObject, ListBatchesResponse, ListFilesResponse
 from batchfiles.api.messages import FilePart, Request, Response
+from batchfiles.open_strings import (
+    BatchCompletionWindow,
+    BatchEndpoint,
+    BatchFileExpirationAnchor,
+    BatchRequestInputMethod,
+    BatchStatus,
+)
 
 __all__ = [
     "AzureConfig",
     "Batch",
+    "BatchCompletionWindow",
+    "BatchEndpoint",
     "BatchError",
     "BatchErrors",
     "BatchFileExpirationAfter",
+    "BatchFileExpirationAnchor",
     "BatchRequest",
     "BatchRequestCounts",
+    "BatchRequestInputMethod",
+    "BatchStatus",
     "BatchUsage",
     "Config",
     "FileDeleted",

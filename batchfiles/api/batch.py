@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from batchfiles.api import values
-from batchfiles.api.status import TERMINAL, UNKNOWN, status_of
+from batchfiles.api.status import UNKNOWN, status_of
 from batchfiles.errors import APIResponseValidationError
+from batchfiles.open_strings import BatchStatus
 
 __all__ = ["Batch", "BatchError", "BatchErrors", "BatchRequestCounts", "BatchUsage"]
 
@@ -192,7 +193,7 @@ class Batch:
         endpoint: Where its requests go; None where the service doesn't say (Azure, Together).
         input_file_id: The file of requests.
         completion_window: Always `24h` at OpenAI; None where the service has none.
-        status: One of `BATCH_STATUSES`, or a word that we don't know yet.
+        status: Its state; a string other than the constants of `BatchStatus` is one that we don't know yet.
         model: The model, once the service has looked into the file.
         errors: Why it failed, where it did.
         output_file_id: The file of answers; None also for an empty id.
@@ -217,7 +218,7 @@ class Batch:
     endpoint: str | None = None
     input_file_id: str | None = None
     completion_window: str | None = None
-    status: str = "validating"
+    status: BatchStatus = BatchStatus.VALIDATING
     model: str | None = None
     errors: BatchErrors | None = None
     output_file_id: str | None = None
@@ -237,10 +238,13 @@ class Batch:
     extra: dict[str, Any] = field(default_factory=dict)
     odd: dict[str, Any] = field(default_factory=dict, compare=False)
 
+    def __post_init__(self) -> None:
+        self.status = BatchStatus(self.status)
+
     @property
     def is_terminal(self) -> bool:
         """Whether nothing changes any more; a status that we don't know is not terminal."""
-        return self.status in TERMINAL
+        return BatchStatus(self.status).is_terminal
 
     @property
     def progress(self) -> float:
@@ -319,7 +323,7 @@ SIGNS: Final = ("input_file_id", "output_file_id", "request_counts", "completion
 """Members that a batch has and other objects have not."""
 
 
-def _status(found: dict[str, Any], odd: dict[str, Any]) -> str:
+def _status(found: dict[str, Any], odd: dict[str, Any]) -> BatchStatus:
     """Return the state, from `status` or, as Fireworks and Google write it, from `state`.
 
     Raises:

@@ -12,7 +12,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any, Self, TypeVar
 
 from batchfiles.api.batch import Batch
-from batchfiles.api.batch_request import COMPLETION_WINDOW
 from batchfiles.api.config import Config, Key, RetryPolicy
 from batchfiles.api.file import FileDeleted, FileObject
 from batchfiles.api.files import PURPOSE
@@ -23,6 +22,7 @@ from batchfiles.client import disk
 from batchfiles.client.calls import LOGGER, Calls, Expiry, FilePages, ServiceClient, access_of
 from batchfiles.client.transport import CHUNK, CUT, NOT_SENT, Deadline, Exchange, KeyAuth, head_of, httpx2
 from batchfiles.errors import APIConnectionError, FileError
+from batchfiles.open_strings import BatchCompletionWindow, BatchEndpoint
 
 __all__ = ["AsyncBatches", "AsyncClient", "AsyncFiles"]
 
@@ -81,8 +81,8 @@ class AsyncClient(ServiceClient):
     async def submit(
         self,
         path: str | os.PathLike[str],
-        endpoint: str,
-        completion_window: str = COMPLETION_WINDOW,
+        endpoint: BatchEndpoint | str,
+        completion_window: BatchCompletionWindow | str = BatchCompletionWindow.H24,
         *,
         metadata: dict[str, str] | None = None,
         output_expires_after: Expiry = None,
@@ -260,8 +260,8 @@ class AsyncBatches:
     async def create(
         self,
         input_file_id: str,
-        endpoint: str,
-        completion_window: str = COMPLETION_WINDOW,
+        endpoint: BatchEndpoint | str,
+        completion_window: BatchCompletionWindow | str = BatchCompletionWindow.H24,
         *,
         metadata: dict[str, str] | None = None,
         output_expires_after: Expiry = None,

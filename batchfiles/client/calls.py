@@ -18,7 +18,7 @@ from pathlib import Path
 
 from batchfiles.api import batches, files
 from batchfiles.api.batch import Batch
-from batchfiles.api.batch_request import COMPLETION_WINDOW, BatchFileExpirationAfter, BatchRequest
+from batchfiles.api.batch_request import BatchFileExpirationAfter, BatchRequest
 from batchfiles.api.config import OPENAI_BASE_URL, AzureConfig, Config, Key, RetryPolicy
 from batchfiles.api.file import FileDeleted, FileObject, ListFilesResponse, Listing
 from batchfiles.api.files import MAX_PAGE
@@ -26,6 +26,7 @@ from batchfiles.api.flows import Submission, call, create, download, download_fi
 from batchfiles.api.flows.effects import Flow, Log
 from batchfiles.api.messages import FilePart
 from batchfiles.io.atomic import file_error
+from batchfiles.open_strings import BatchCompletionWindow, BatchEndpoint
 
 __all__ = [
     "LOGGER",
@@ -47,10 +48,10 @@ Expiry = BatchFileExpirationAfter | int | None
 
 def submission_of(
     path: str | os.PathLike[str],
-    endpoint: str,
+    endpoint: BatchEndpoint | str,
     metadata: dict[str, str] | None,
     *,
-    completion_window: str = COMPLETION_WINDOW,
+    completion_window: BatchCompletionWindow | str = BatchCompletionWindow.H24,
     output_expires_after: Expiry = None,
 ) -> Submission:
     """Look at a file that is to become a batch.
@@ -93,7 +94,7 @@ class Calls:
     def create_batch(
         self,
         input_file_id: str,
-        endpoint: str,
+        endpoint: BatchEndpoint | str,
         completion_window: str,
         metadata: dict[str, str] | None,
         output_expires_after: Expiry,
@@ -155,7 +156,7 @@ class Calls:
     def submit(
         self,
         path: str | os.PathLike[str],
-        endpoint: str,
+        endpoint: BatchEndpoint | str,
         completion_window: str,
         metadata: dict[str, str] | None,
         output_expires_after: Expiry,

@@ -21,7 +21,8 @@ from batchfiles import (
     ListFilesResponse,
 )
 from batchfiles.api.batch import TIMES
-from batchfiles.api.status import BATCH_STATUSES, STATES, TERMINAL
+from batchfiles.api.status import STATES
+from batchfiles.open_strings import BatchStatus
 
 BATCH = {
     "id": "batch_abc123",
@@ -125,8 +126,8 @@ def test_a_file_that_is_not_there_has_no_id(nothing: str | None) -> None:
 @pytest.mark.parametrize(
     ("word", "status"),
     [
-        *((word, word) for word in BATCH_STATUSES),
-        *((word.upper(), word) for word in BATCH_STATUSES),
+        *((word, word) for word in BatchStatus.known()),
+        *((word.upper(), word) for word in BatchStatus.known()),
         ("PROGRESS", "in_progress"),
         ("canceled", "cancelled"),
         ("QUEUED", "validating"),
@@ -156,12 +157,12 @@ def test_a_status_is_in_the_words_of_openai(word: str, status: str) -> None:
     """Whatever the case and the provider; a word that nobody knows stays, and is not the end."""
     batch = batch_with(status=word)
     assert batch.status == status
-    assert batch.is_terminal == (status in TERMINAL)
+    assert batch.is_terminal == BatchStatus(status).is_terminal
 
 
 def test_every_word_has_a_source_and_the_state_may_be_called_so() -> None:
     """One table; Fireworks and Google write `state`, and an object for `status`."""
-    assert all(state.source and state.status in BATCH_STATUSES for state in STATES.values())
+    assert all(state.source and state.status in BatchStatus.known() for state in STATES.values())
     assert batch_with(status={"code": "OK"}, state="JOB_STATE_COMPLETED").status == "completed"
 
 
@@ -354,7 +355,7 @@ BATCHES = st.builds(
     endpoint=WORDS,
     input_file_id=st.none() | IDS,
     completion_window=WORDS,
-    status=st.sampled_from(BATCH_STATUSES),
+    status=st.sampled_from(BatchStatus.known()),
     model=WORDS,
     errors=st.none() | st.builds(BatchErrors, data=st.lists(ERRORS, max_size=3), extra=MORE),
     output_file_id=st.none() | IDS,
