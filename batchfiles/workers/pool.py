@@ -221,7 +221,7 @@ class WorkerProcesses:
         self._task_runs.remove(task_run)
 
 
-def _end(workers: list[_Worker], task_runs: list[_Errand], leader: int) -> None:
+def _end(workers: list[_Worker], task_runs: list[_TaskRun], leader: int) -> None:
     """End workers, then the threads that read from them, and only then close what those have read from."""
     if os.getpid() != leader:  # a fork of the process that leads them has a copy of this object, and neither threads nor workers
         return

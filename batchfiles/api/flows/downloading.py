@@ -101,7 +101,7 @@ class Restart:
     why: str
 
 
-Verdict: TypeAlias = "Take | Whole | Restart"
+Verdict: TypeAlias = "Append | Complete | Restart"
 
 
 def read_content(head: Response, have: Partial) -> Verdict | None:

@@ -60,7 +60,7 @@ class Join(LazyTable[JoinReport]):
         own = super().schema
         return own if self._user_columns is None else with_own_columns(own, self._user_columns)
 
-    def put_beside(
+    def add_columns_of(
         self,
         table: TableLike,
         id: str,  # noqa: A002 - as in `join`
@@ -354,5 +354,5 @@ def join(
         )
     job = Join(roles, spool, chosen, refuse_duplicates=on_duplicate == "error")
     if with_table is not None and id is not None:
-        job.put_beside(with_table, id, with_prefix, filesystem, csv_nulls)
+        job.add_columns_of(with_table, id, with_prefix, filesystem, csv_nulls)
     return job

@@ -57,9 +57,9 @@ class RetryLines(Job):
     r"""Yields the wanted lines of a range, each with its `\n`; then where they stand, then where all lines stand; then a summary.
 
     Args:
-        spec: `inputs`: `[[name, path], …]`; `results`, `index`, `count` and `marks` as for `JoinRows`; `known_outcomes`: whether the
-            results are lines of `known_outcomes`; `choice`, `edits`; `note_all`: whether all lines are to be noted; `repeated`: what
-            `RepeatedRequests` saved, or None; `cap`.
+        spec: `inputs`: `[[name, path], …]`; `results`, `index`, `count` and `marks` as for `JoinRows`; `known_outcomes`:
+            whether the results are lines of known outcomes; `choice`, `edits`; `note_all`: whether all lines are noted;
+            `repeated`: what `RepeatedRequests` saved, or None; `cap`.
     """
 
     def __init__(self, spec: Spec) -> None:

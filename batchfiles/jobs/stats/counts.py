@@ -344,9 +344,9 @@ class ResultCounts:
 
 def _conversion_errors_of(usage: object) -> int:
     """Count the token counts that could not be read; the total is not among them, for it is not summed."""
-    totals = FieldReader()
-    read_usage(usage | {"total_tokens": None} if isinstance(usage, dict) else usage, totals)
-    return totals.conversion_errors
+    reader = FieldReader()
+    read_usage(usage | {"total_tokens": None} if isinstance(usage, dict) else usage, reader)
+    return reader.conversion_errors
 
 
 def _usage(name: str | None, sums: _Model, prices: Prices | None) -> ModelUsage:
