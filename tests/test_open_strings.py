@@ -62,7 +62,7 @@ def test_a_batch_has_a_status_whatever_it_was_made_of() -> None:
     assert batch.status == BatchStatus.COMPLETED
     batch.status = "in_progress"  # type: ignore[assignment]
     assert not batch.is_terminal
-    assert not Batch.decode({"id": "batch_1", "status": "defrosting"}).status.is_known
+    assert not Batch.from_dict({"id": "batch_1", "status": "defrosting"}).status.is_known
 
 
 def test_a_changed_request_is_a_copy() -> None:

@@ -59,7 +59,7 @@ class BatchError:
             extra=values.others(value, ERROR_KEYS),
         )
 
-    def encode(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Return the JSON value."""
         own = {"code": self.code, "message": self.message, "param": self.param, "line": self.line}
         return values.with_others(own, self.extra)
@@ -96,9 +96,9 @@ class BatchErrors:
             return cls(data=[] if error is None else [error])
         return cls(data=members.items("data", BatchError.decode), extra=values.others(found, frozenset({"object", "data"})))
 
-    def encode(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Return the JSON value."""
-        return values.with_others({"object": "list", "data": [error.encode() for error in self.data]}, self.extra)
+        return values.with_others({"object": "list", "data": [error.to_dict() for error in self.data]}, self.extra)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -124,7 +124,7 @@ class BatchRequestCounts:
             extra=values.others(found, COUNT_KEYS),
         )
 
-    def encode(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Return the JSON value."""
         return values.with_others({"total": self.total, "completed": self.completed, "failed": self.failed}, self.extra)
 
@@ -169,7 +169,7 @@ class BatchUsage:
             extra=values.others(found, USAGE_KEYS),
         )
 
-    def encode(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Return the JSON value."""
         own = {
             "input_tokens": self.input_tokens,
@@ -268,7 +268,7 @@ class Batch:
         return values.notes_of(self.odd)
 
     @classmethod
-    def decode(cls, value: object) -> Batch:
+    def from_dict(cls, value: object) -> Batch:
         """Read the JSON value; an odd value of a field is null, and in `odd`.
 
         Raises:
@@ -296,22 +296,22 @@ class Batch:
             **{name: fields.moment(name) for name in TIMES},
         )
 
-    def encode(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Return the JSON value, every key of the specification in it, null where nothing is known."""
         own: dict[str, Any] = {
             "id": self.id,
             "object": "batch",
             "endpoint": self.endpoint,
             "model": self.model,
-            "errors": None if self.errors is None else self.errors.encode(),
+            "errors": None if self.errors is None else self.errors.to_dict(),
             "input_file_id": self.input_file_id,
             "completion_window": self.completion_window,
             "status": self.status,
             "output_file_id": self.output_file_id,
             "error_file_id": self.error_file_id,
             **{name: getattr(self, name) for name in TIMES},
-            "request_counts": self.request_counts.encode(),
-            "usage": None if self.usage is None else self.usage.encode(),
+            "request_counts": self.request_counts.to_dict(),
+            "usage": None if self.usage is None else self.usage.to_dict(),
             "metadata": self.metadata,
         }
         return values.with_others(own, self.extra)

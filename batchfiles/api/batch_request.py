@@ -49,12 +49,12 @@ class BatchFileExpirationAfter:
         """
         return value if value is None or isinstance(value, cls) else cls(seconds=value)  # type: ignore[arg-type]
 
-    def encode(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Return the JSON value."""
         return {"anchor": self.anchor, "seconds": self.seconds}
 
     @classmethod
-    def decode(cls, value: dict[str, Any]) -> BatchFileExpirationAfter:
+    def from_dict(cls, value: dict[str, Any]) -> BatchFileExpirationAfter:
         """Read the JSON value."""
         return cls(seconds=value["seconds"], anchor=value.get("anchor", BatchFileExpirationAnchor.CREATED_AT))
 
@@ -121,7 +121,7 @@ class BatchRequest:
         expires = BatchFileExpirationAfter.of(expires_after)
         return replace(self, output_expires_after=expires, extra=dict(self.extra))
 
-    def encode(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Return the JSON value; what was not given is left out."""
         found: dict[str, Any] = {
             "input_file_id": self.input_file_id,
@@ -131,11 +131,11 @@ class BatchRequest:
         if self.metadata is not None:
             found["metadata"] = self.metadata
         if self.output_expires_after is not None:
-            found["output_expires_after"] = self.output_expires_after.encode()
+            found["output_expires_after"] = self.output_expires_after.to_dict()
         return values.with_others(found, self.extra)
 
     @classmethod
-    def decode(cls, value: dict[str, Any]) -> BatchRequest:
+    def from_dict(cls, value: dict[str, Any]) -> BatchRequest:
         """Read the JSON value.
 
         Raises:
@@ -148,7 +148,7 @@ class BatchRequest:
             endpoint=value["endpoint"],
             completion_window=value.get("completion_window", BatchCompletionWindow.H24),
             metadata=value.get("metadata"),
-            output_expires_after=None if expires is None else BatchFileExpirationAfter.decode(expires),
+            output_expires_after=None if expires is None else BatchFileExpirationAfter.from_dict(expires),
             extra=values.others(value, KEYS),
         )
 
