@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 import pytest
 
 import batchfiles
-from batchfiles.api.status import BATCH_STATUSES, STATES
+from batchfiles.api.status import STATES
 from batchfiles.bodies import fields
 from batchfiles.bodies.errors import TRANSIENT
 from batchfiles.bodies.finish_reasons import REASONS
@@ -31,6 +31,7 @@ from batchfiles.codec import loads
 from batchfiles.counts import COUNTS
 from batchfiles.jobs.join.report import JoinReport
 from batchfiles.jobs.stats.price import FIELDS
+from batchfiles.open_strings import BatchStatus
 from batchfiles.outcome import FAILED, OUTCOMES, read, retryable
 from batchfiles.table.embedding_rows import ONCE
 from batchfiles.testing import FAULTS, QUIRKS, Quirks
@@ -268,4 +269,4 @@ def test_the_page_of_states_has_every_word_with_its_source() -> None:
         rows.setdefault((f"`{status}`", source), []).append(f"`{word}`")
     assert rows_of("states.md", 3) == [[status, source, ", ".join(words)] for (status, source), words in rows.items()]
     page = (ROOT / "docs" / "states.md").read_text()
-    assert all(f"`{status}`" in page.partition("| status |")[0] for status in BATCH_STATUSES)
+    assert all(f"`{status}`" in page.partition("| status |")[0] for status in BatchStatus.known())

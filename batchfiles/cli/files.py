@@ -84,7 +84,7 @@ def upload(paths: tuple[str, ...], *, purpose: str, expires_after: int | None, a
     with service.connect() as client:
         for path in paths:
             made = client.files.create(path, purpose=purpose, expires_after=expiry)
-            click.echo(json.dumps(made.encode()) if as_json else visible(made.id))
+            click.echo(json.dumps(made.to_dict()) if as_json else visible(made.id))
             if not as_json:
                 say(f"{path}: {_size(made)} uploaded")
 
@@ -114,7 +114,7 @@ def list_files(*, purpose: str | None, limit: int, everything: bool, as_json: bo
         found = islice(client.files.list(purpose=purpose, limit=most), most)  # some services give more than they are asked for
         if as_json:
             for file in found:
-                click.echo(json.dumps(file.encode()))
+                click.echo(json.dumps(file.to_dict()))
             return
         rows = [_row(file) for file in map(noted, found)]
     for line in text_table(("file", "purpose", "made", "name", "size"), rows, texts=4):
@@ -143,7 +143,7 @@ def get(ids: tuple[str, ...], *, as_json: bool, service: Service) -> None:
         for number, file_id in enumerate(ids):
             file = noted(client.files.retrieve(file_id))
             if as_json:
-                click.echo(json.dumps(file.encode()))
+                click.echo(json.dumps(file.to_dict()))
                 continue
             if number:
                 click.echo("")
@@ -210,7 +210,7 @@ def delete(context: click.Context, ids: tuple[str, ...], *, as_json: bool, servi
             done = client.files.delete(file_id)
             kept += not done.deleted
             if as_json:
-                click.echo(json.dumps(done.encode()))
+                click.echo(json.dumps(done.to_dict()))
             elif done.deleted:
                 say(f"{done.id}: deleted")
             else:

@@ -12,7 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from batchfiles.api.batch_request import COMPLETION_WINDOW, BatchFileExpirationAfter
+from batchfiles.api.batch_request import BatchFileExpirationAfter
 from batchfiles.campaign.folder import request_sources
 from batchfiles.campaign.manifest import Part, read_manifest, stem_of
 from batchfiles.client import Client
@@ -24,6 +24,7 @@ from batchfiles.io.spool import Spool
 from batchfiles.io.target import TargetLike
 from batchfiles.jobs.join.report import JoinReport
 from batchfiles.limits import OPENAI, Limits
+from batchfiles.open_strings import BatchCompletionWindow
 from batchfiles.runner.journal import JOURNAL, LOCK, Journal, RunState, locked, read_journal
 from batchfiles.runner.passes import OnUpdate, RunLoop
 from batchfiles.runner.report import PlannedPart, RunPlan, RunReport, RunStatus
@@ -49,7 +50,7 @@ def run(
     campaign: str | os.PathLike[str] | None = None,
     client: Client | Callable[[], Client] | None = None,
     endpoint: str | None = None,
-    completion_window: str = COMPLETION_WINDOW,
+    completion_window: BatchCompletionWindow | str = BatchCompletionWindow.H24,
     output_expires_after: BatchFileExpirationAfter | int | None = None,
     limits: Limits = OPENAI,
     max_parallel: int = 10,

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from batchfiles.api.batch import Batch
-from batchfiles.api.batch_request import COMPLETION_WINDOW, BatchFileExpirationAfter, BatchRequest
+from batchfiles.api.batch_request import BatchFileExpirationAfter, BatchRequest
 from batchfiles.api.file import FileObject
 from batchfiles.api.flows import create, list_batches, processed, search
 from batchfiles.api.flows.submitting import ENDED_BADLY, UNPROCESSED_CODE, marker_of
@@ -28,6 +28,7 @@ from batchfiles.jobs.split import split
 from batchfiles.jobs.tokens import estimated_tokens
 from batchfiles.jobs.validate import validate
 from batchfiles.limits import Limits
+from batchfiles.open_strings import BatchCompletionWindow
 from batchfiles.runner.collect import is_queue_full
 from batchfiles.runner.journal import PartState, RunState
 
@@ -192,7 +193,7 @@ class Terms:
     """
 
     endpoint: str | None = None
-    completion_window: str = COMPLETION_WINDOW
+    completion_window: BatchCompletionWindow | str = BatchCompletionWindow.H24
     output_expires_after: BatchFileExpirationAfter | None = None
 
 
