@@ -16,8 +16,6 @@ from typing import Any, Final, TypeAlias
 
 __all__ = [
     "NO_USAGE",
-    "PLAIN_INPUT",
-    "PLAIN_OUTPUT",
     "Counts",
     "Tally",
     "all_safe",

@@ -330,7 +330,7 @@ def _file_report(source: Source, check: FileCheck, number: int, tally: Tally) ->
         bytes=check.bytes,
         endpoint=check.rules.url,
         model=check.rules.model,
-        embedding_inputs=check.embedding_inputs,
+        embedding_inputs=check.rules.embedding_inputs,
         errors=tally.by_file[number, "error"],
         warnings=tally.by_file[number, "warning"],
     )
