@@ -178,10 +178,9 @@ class Candidates:
         answer = result.answer
         is_text = answer.text is not None and answer.finish_reason is not None  # then no other endpoint can have written it
         may_answer = result.body is not None or (result.outcome == FAILED and result.error_code is None)
-        if may_answer and (not is_text or (asked not in ORDINARY_URLS and _asks_no_text(asked))):
+        if may_answer and (not is_text or _asks_no_text(asked)):
             result = as_answer_to(result, _url_in(asked) if isinstance(asked, bytes) else asked, value)
-        # Past the constructor, which takes twice as long.
-        return tuple.__new__(Found, (result, line, value, file.name, self._line_numbers[entry], file.batch_id, 1))
+        return Found(result, line, value, file.name, self._line_numbers[entry], file.batch_id, 1)
 
     def _overlong(self, entry: int, custom_id: str) -> Found | None:
         """Return the placeholder of a line above the cap; None if it belongs to another id of the same digest."""
@@ -225,9 +224,6 @@ def _asks_no_text(asked: str | bytes | None) -> bool:
     """Return whether a request may ask for something other than text, by the bytes of its line."""
     return OTHER_URLS.search(asked) is not None if isinstance(asked, bytes) else not bodies.is_text(asked)
 
-
-ORDINARY_URLS = frozenset({"/v1/chat/completions", "/v1/responses", "/chat/completions"})
-"""Urls whose answers are texts, as mostly: a text needs no closer look there."""
 
 OTHER_URLS = re.compile(rb"/(?:embeddings|moderations)\b")
 

@@ -11,9 +11,9 @@ from typing import Any, Final, Generic, TypeVar
 from batchfiles import bodies
 from batchfiles.bodies.answer import without_token_counts
 from batchfiles.bodies.fields import Tally, modalities, read_usage
+from batchfiles.codec import request_of
 from batchfiles.counts import count_name
 from batchfiles.errors import InvalidLine
-from batchfiles.jobs.join.rows import RequestLines
 from batchfiles.jobs.stats.prices import PARTS, Price, Prices, tier_below, total
 from batchfiles.jobs.stats.report import OTHER, LengthHistogram, ModelEstimate, ModelUsage, RequestStats, ResultStats
 from batchfiles.jobs.tokens import measure
@@ -170,7 +170,6 @@ class RequestTally:
     def __init__(self, prices: Prices | None = None) -> None:
         self.malformed = 0
         self._prices = prices
-        self._lines = RequestLines(cut_bodies=False)
         self._count = 0
         self._endpoints = _ByName(_Count)
         self.models = _Models(prices)
@@ -181,15 +180,16 @@ class RequestTally:
         """Count a line; returns False for one that is no request."""
         self._line_bytes.add(len(line))
         try:
-            _, url, body, _ = self._lines.take(line)
+            request = request_of(line)
         except InvalidLine:
             self.malformed += 1
             return False
+        url, body = request.get("url"), request["body"]
         measured = measure(body)
         self._count += 1
         self._endpoints.of(url).count += 1
         self._characters.add(measured.characters)
-        sums = self.models.of(body.get("model") if isinstance(body, dict) else None)
+        sums = self.models.of(body.get("model"))
         tokens = sums.of(measured.input_tokens)
         tokens.requests += 1
         tokens.input += measured.input_tokens
