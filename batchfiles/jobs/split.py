@@ -19,7 +19,7 @@ from batchfiles.io.remote.path import located
 from batchfiles.io.sources import SourceLike
 from batchfiles.io.spool import name_of
 from batchfiles.jobs.split_parts import COMPRESSIONS, PartLimits, Parts, PartWriter
-from batchfiles.jobs.tokens import DIVISIONS, Scales, token_counter
+from batchfiles.jobs.tokens import DIVISIONS, RequestSizer, token_counter
 from batchfiles.limits import LINE_CAP, OPENAI, Limits
 
 __all__ = ["SplitReport", "split"]
@@ -133,7 +133,7 @@ def split(
         raise TypeError("split needs at least one file")
     by = _checked_options(by, compress, max_requests=max_requests, max_bytes=max_bytes, max_tokens=max_tokens)
     limits = _changed(limits, max_requests, max_bytes)
-    scales = Scales(
+    scales = RequestSizer(
         by,
         counts_inputs=limits.max_embedding_inputs is not None,
         tokens=None if max_tokens is None else token_counter(tokens),

@@ -11,11 +11,11 @@ from batchfiles.errors import InvalidLine, Mismatch, TruncatedFile
 from batchfiles.findings import Finding, Severity
 from batchfiles.ids.unique import PLACE_BITS, UniqueIds
 from batchfiles.inputs.file_mistakes import HEAD, file_mistake
-from batchfiles.inputs.kinds import Family, describe, family_of
+from batchfiles.inputs.kinds import LineFormat, describe, line_format_of
 from batchfiles.io.lines import Block, blocks
 from batchfiles.io.sources import Source, plain_name
 from batchfiles.limits import Limits
-from batchfiles.rules.keys import Fault
+from batchfiles.rules.keys import Violation
 from batchfiles.rules.requests import RequestRules
 
 __all__ = ["FileCheck"]
@@ -66,7 +66,7 @@ class FileCheck:
         self._on_bytes = on_bytes
         self._base = number << PLACE_BITS
         self._requests_seen = False
-        self._strangers: list[tuple[int, int, Family]] = []
+        self._strangers: list[tuple[int, int, LineFormat]] = []
         self._is_strange = False
 
     def run(self) -> None:
@@ -115,7 +115,7 @@ class FileCheck:
 
     def _check_block(self, block: Block) -> None:
         # Flat on purpose: this runs once a line.
-        faults, add = self.rules.faults, self._ids.add
+        violations, add = self.rules.violations, self._ids.add
         offsets = _Offsets(block)
         self._check_lengths(block)
         for number, line in enumerate(block.lines, block.line_number):
@@ -123,10 +123,10 @@ class FileCheck:
                 request = parse(line)
             except ValueError:
                 request = None
-            if type(request) is not dict or family_of(request) != "input":
+            if type(request) is not dict or line_format_of(request) != "input":
                 self._take_special(line, number, offsets)
                 continue
-            found = faults(request, number)
+            found = violations(request, number)
             if found or not self._requests_seen:
                 self._add_request(request, found, number, offsets)
                 continue
@@ -142,11 +142,11 @@ class FileCheck:
         except InvalidLine as error:
             self._unreadable(error, line, number, offsets)
             return
-        family = family_of(value)
-        if family in ("input", "unknown"):
-            self._add_request(value, self.rules.faults(value, number), number, offsets)
+        line_format = line_format_of(value)
+        if line_format in ("input", "unknown"):
+            self._add_request(value, self.rules.violations(value, number), number, offsets)
         else:
-            self._strange(family, number, offsets.of(number))
+            self._strange(line_format, number, offsets.of(number))
 
     def _unreadable(self, error: InvalidLine, line: bytes, number: int, offsets: _Offsets) -> None:
         if not line.strip():
@@ -155,7 +155,7 @@ class FileCheck:
         self.requests += 1
         self._say(error.code, f"{error.reason[:1].upper()}{error.reason[1:]}.", number, offsets.of(number), error.json_path)
 
-    def _add_request(self, request: dict[str, Any], faults: Sequence[Fault], number: int, offsets: _Offsets) -> None:
+    def _add_request(self, request: dict[str, Any], violations: Sequence[Violation], number: int, offsets: _Offsets) -> None:
         """Say what is wrong with a request, and add its id."""
         self._requests_seen = True
         self._say_strangers()
@@ -163,35 +163,35 @@ class FileCheck:
         custom_id = request.get("custom_id")
         if not isinstance(custom_id, str):
             custom_id = None
-        for fault in faults:
-            place = (number, offsets.of(number), fault.json_path)
-            self._say(fault.code, fault.message, *place, custom_id=custom_id, severity=fault.severity)
+        for violation in violations:
+            place = (number, offsets.of(number), violation.json_path)
+            self._say(violation.code, violation.message, *place, custom_id=custom_id, severity=violation.severity)
         if custom_id:
             first = self._ids.add(custom_id, self._base + number)
             if first is not None:
                 self._repeated(custom_id, first, self._base + number, offsets.of(number))
 
-    def _strange(self, family: Family, number: int, offset: int) -> None:
+    def _strange(self, line_format: LineFormat, number: int, offset: int) -> None:
         """Take a line of another format: one among requests is said at once, a file that begins with them may be all such."""
         if self._is_strange:
             return
         if self._requests_seen:
-            self._say("wrong_family", f"A request is expected, and here stand {describe(family)}.", number, offset)
+            self._say("wrong_family", f"A request is expected, and here stand {describe(line_format)}.", number, offset)
             return
-        self._strangers.append((number, offset, family))
+        self._strangers.append((number, offset, line_format))
         if len(self._strangers) >= STRANGERS_THAT_TELL:
             self._say_whole_is_strange()
 
     def _say_strangers(self) -> None:
         """A request came after lines of another format: they are single mistakes."""
         strangers, self._strangers = self._strangers, []
-        for number, offset, family in strangers:
-            self._strange(family, number, offset)
+        for number, offset, line_format in strangers:
+            self._strange(line_format, number, offset)
 
     def _say_whole_is_strange(self) -> None:
         self._is_strange = True
-        number, offset, family = self._strangers[0]
-        self._say("wrong_family", f"Requests are expected, and the file holds {describe(family)}.", number, offset)
+        number, offset, line_format = self._strangers[0]
+        self._say("wrong_family", f"Requests are expected, and the file holds {describe(line_format)}.", number, offset)
         self._strangers.clear()
 
     def _check_lengths(self, block: Block) -> None:

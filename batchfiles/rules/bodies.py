@@ -13,7 +13,7 @@ from batchfiles.findings import instead_of
 from batchfiles.limits import Limits
 from batchfiles.rules import chat, others, responses
 from batchfiles.rules.endpoints import content_of, name_of
-from batchfiles.rules.keys import LINE_KEYS, Fault, cut
+from batchfiles.rules.keys import LINE_KEYS, Violation, cut
 from batchfiles.rules.kinds import Check, Faults, anything, ended, refused, unknown
 from batchfiles.rules.strict_schemas import faults_of_schema, strict_schemas
 
@@ -74,13 +74,13 @@ def check_stream(body: dict[str, Any]) -> Faults:
     """A batch has no streams."""
     if body["stream"] in (None, False):
         return ()
-    return [Fault("streaming_unsupported", "Streaming is not supported in the Batch API.", "$.body.stream")]
+    return [Violation("streaming_unsupported", "Streaming is not supported in the Batch API.", "$.body.stream")]
 
 
 def check_strict_schemas(body: dict[str, Any]) -> Faults:
     """A schema with `"strict": true` must be of the subset of JSON Schema that the service takes."""
     return [
-        Fault(
+        Violation(
             holder.code,
             f"Invalid schema for {cut(holder.user)}: {cut(message, 500)}",
             cut(f"$.body{holder.json_path}{path}", 500),
@@ -128,13 +128,13 @@ NULL_IN_AZURE = frozenset({"parallel_tool_calls"})
 PARAMETERS = frozenset({"model", "messages", "input", "prompt"}).union(*(table.parameters for table in TABLES.values()))
 
 
-def unknown_key(key: str) -> Fault:
+def unknown_key(key: str) -> Violation:
     """Return the warning about a key of a request line that no service reads; a parameter was meant for the body."""
     end = instead_of(key, LINE_KEYS)
     if key in PARAMETERS:
         end = f": the parameters of a request are in its body; did you mean 'body.{key}'?"
     words = f"Unknown key of a request line: '{cut(key)}'{end}"
-    return Fault("unknown_parameter", ended(words), cut(f"$.{key}", 300), "warning")
+    return Violation("unknown_parameter", ended(words), cut(f"$.{key}", 300), "warning")
 
 
 class BodyRules:
@@ -164,7 +164,7 @@ class BodyRules:
         self._own = OF_AZURE if rule_set == "azure" else frozenset()
         self._not_null = NOT_NULL.get(name, frozenset({"user"})) - (NULL_IN_AZURE if rule_set == "azure" else frozenset())
 
-    def faults(self, body: dict[str, Any]) -> list[Fault]:
+    def violations(self, body: dict[str, Any]) -> list[Violation]:
         """Return what is wrong with a body, without its content."""
         found = self._parameter_faults(body, self._table) if self._table is not None else []
         for rule in self._rules:
@@ -172,8 +172,8 @@ class BodyRules:
                 found += rule.check(body)
         return found
 
-    def _parameter_faults(self, body: dict[str, Any], table: Table) -> list[Fault]:
-        found: list[Fault] = []
+    def _parameter_faults(self, body: dict[str, Any], table: Table) -> list[Violation]:
+        found: list[Violation] = []
         for key, value in body.items():
             if key == "model" or key == self._content_key:
                 continue

@@ -14,7 +14,7 @@ from batchfiles.findings import instead_of
 from batchfiles.limits import Limits
 from batchfiles.rules.bodies import BodyRules, unknown_key
 from batchfiles.rules.endpoints import Content, content_of, count_embedding_inputs, has_default_model
-from batchfiles.rules.keys import LINE_KEYS, Fault, KeyRules, cut, wrong_type
+from batchfiles.rules.keys import LINE_KEYS, KeyRules, Violation, cut, wrong_type
 from batchfiles.rules.kinds import Check
 
 __all__ = ["RequestRules"]
@@ -70,8 +70,8 @@ class _Rest(NamedTuple):
     path: str
     kinds: frozenset[type]
     endpoint: _Endpoint
-    before: list[Fault]
-    behind: list[Fault]
+    before: list[Violation]
+    behind: list[Violation]
 
 
 class RequestRules:
@@ -103,7 +103,7 @@ class RequestRules:
         self._content_key = NO_KEY
         self._known: dict[bytes, _Rest] = {}  # by the JSON text of the request, with null for the id and for `_content_key`
 
-    def faults(self, request: dict[str, Any], line_number: int) -> Sequence[Fault]:
+    def violations(self, request: dict[str, Any], line_number: int) -> Sequence[Violation]:
         """Return everything that is wrong with a request, in the order of its keys. The request stays as it is."""
         # Flat on purpose: this runs once a line.
         key = self._content_key
@@ -125,12 +125,12 @@ class RequestRules:
             return [*_not_strict(request), *found, *before, *within, *behind]
         return ()
 
-    def _new_faults(self, request: dict[str, Any], line_number: int) -> Sequence[Fault]:
+    def _new_faults(self, request: dict[str, Any], line_number: int) -> Sequence[Violation]:
         """Run all rules on a request, and remember what those find that look at neither the id nor the content."""
         url, body = request.get("url"), request.get("body")
         endpoint = self._endpoint(url)
         rest = {**request, "custom_id": None}
-        within: Sequence[Fault] = ()
+        within: Sequence[Violation] = ()
         key = NO_KEY
         if isinstance(body, dict):
             key = endpoint.content.key if endpoint.content else next((key for key in CONTENT_KEYS if key in body), NO_KEY)
@@ -138,7 +138,7 @@ class RequestRules:
             rest["body"] = {**body, key: None} if key in body else body
         said = len(self._unknown_urls), self._short_lines
         before = [*self._line_faults(rest, line_number)]
-        behind = endpoint.rules.faults(rest["body"]) if isinstance(body, dict) else []
+        behind = endpoint.rules.violations(rest["body"]) if isinstance(body, dict) else []
         if said == (len(self._unknown_urls), self._short_lines):  # else something was said that is said once
             self._remember(
                 rest, key, _Rest(endpoint.rules.check_content, f"body.{key}", endpoint.kinds, endpoint, before, behind)
@@ -170,7 +170,7 @@ class RequestRules:
             found = self._endpoints[name] = _Endpoint(content, rules, kinds)
         return found
 
-    def _line_faults(self, request: dict[str, Any], line_number: int) -> Iterator[Fault]:
+    def _line_faults(self, request: dict[str, Any], line_number: int) -> Iterator[Violation]:
         """Say what is wrong with the keys of a line, and where the request is unlike the others of its file."""
         body = request.get("body")
         yield from self._keys.method_faults(request.get("method"))
@@ -182,30 +182,32 @@ class RequestRules:
             yield from self._model_faults(body, line_number)
             yield from self._unlike_faults(body, line_number)
 
-    def _unknown_keys(self, request: dict[str, Any]) -> Iterator[Fault]:
+    def _unknown_keys(self, request: dict[str, Any]) -> Iterator[Violation]:
         """Report the keys of a line that no service reads; a parameter among them was meant for the body."""
         if self._limits.method_required or self._short:
             yield from (unknown_key(key) for key in request if key not in KNOWN_KEYS)
 
-    def _length_faults(self, request: dict[str, Any]) -> Iterator[Fault]:
+    def _length_faults(self, request: dict[str, Any]) -> Iterator[Violation]:
         """Say once that a line has more than the service's own lines have."""
         key = next((key for key in ("method", "url") if key in request), None)
         if self._short_lines and key is not None:
             self._short_lines = False
             words = f"{self._limits.name} documents lines of 'custom_id' and 'body' only, and here stands '{key}' (said once)."
-            yield Fault("unknown_parameter", words, f"$.{key}", "warning")
+            yield Violation("unknown_parameter", words, f"$.{key}", "warning")
 
-    def _url_faults(self, url: Any, line_number: int) -> Iterator[Fault]:  # noqa: ANN401 - any JSON value
-        fault = next(self._keys.url_faults(url), None)
-        if fault is not None:
-            yield fault
+    def _url_faults(self, url: Any, line_number: int) -> Iterator[Violation]:  # noqa: ANN401 - any JSON value
+        violation = next(self._keys.url_faults(url), None)
+        if violation is not None:
+            yield violation
         elif self._expected_url is NOT_SEEN or not self._limits.one_url:
             yield from self._expect_url(url, line_number)
         elif url != self._expected_url:
             first = f"'{cut(url or '')}' here, '{cut(self.url or '')}' on line {self._url_line}"
-            yield Fault("invalid_url", f"The URL provided for this request does not match the batch endpoint: {first}.", "$.url")
+            yield Violation(
+                "invalid_url", f"The URL provided for this request does not match the batch endpoint: {first}.", "$.url"
+            )
 
-    def _expect_url(self, url: str | None, line_number: int) -> Iterator[Fault]:
+    def _expect_url(self, url: str | None, line_number: int) -> Iterator[Violation]:
         """Take a url for that of the requests that follow."""
         self._expected_url = url
         if url is None:
@@ -215,7 +217,7 @@ class RequestRules:
         if not self._limits.knows_url(url) and url not in self._unknown_urls and len(self._unknown_urls) < MOST_URLS:
             self._unknown_urls.add(url)
             words = f"'{cut(url)}' is not an endpoint that {self._limits.name} is known to have (reported once)"
-            yield Fault("unknown_url", f"{words}{self._near_url(url)}", "$.url", self._limits.unknown_urls)
+            yield Violation("unknown_url", f"{words}{self._near_url(url)}", "$.url", self._limits.unknown_urls)
 
     def _near_url(self, url: str) -> str:
         """Return the end of the message about an unknown url."""
@@ -223,28 +225,28 @@ class RequestRules:
             return f": the whole run ends there{instead_of(url, sorted(self._limits.known_urls))}"
         return instead_of(url, sorted(self._limits.known_urls))
 
-    def _model_faults(self, body: dict[str, Any], line_number: int) -> Iterator[Fault]:
+    def _model_faults(self, body: dict[str, Any], line_number: int) -> Iterator[Violation]:
         model = body.get("model")
         if model is None or model == "":
             if self._limits.one_model:
                 if self.url is not None and has_default_model(self.url, body):
                     words = "No model: the request has a default one, but whether a batch accepts that is unverified."
-                    yield Fault("invalid_request", words, "$.body.model", "warning")
+                    yield Violation("invalid_request", words, "$.body.model", "warning")
                 else:
-                    yield Fault("invalid_request", "Model parameter is required.", "$.body.model")
+                    yield Violation("invalid_request", "Model parameter is required.", "$.body.model")
         elif not isinstance(model, str):
             yield wrong_type("body.model", "a string", model)
         elif self.model is None:
             self.model, self._model_line = model, line_number
         elif model != self.model and self._limits.one_model:
-            yield Fault(
+            yield Violation(
                 "mismatched_model",
                 f"The model '{cut(model)}' for this request does not match the rest of the batch: "
                 f"line {self._model_line} has '{cut(self.model)}'.",
                 "$.body.model",
             )
 
-    def _unlike_faults(self, body: dict[str, Any], line_number: int) -> Iterator[Fault]:
+    def _unlike_faults(self, body: dict[str, Any], line_number: int) -> Iterator[Violation]:
         """Look at what must be the same in all requests of a file."""
         for key in sorted(self._limits.same_in_every_body):
             if body.get(key) is None:
@@ -252,9 +254,9 @@ class RequestRules:
             value, first = self._first_values.setdefault(key, (body[key], line_number))
             if not same(value, body[key]):
                 words = f"'body.{key}' must be the same in all requests of a file, and is another on line {first}."
-                yield Fault("mismatched_parameter", words, f"$.body.{key}")
+                yield Violation("mismatched_parameter", words, f"$.body.{key}")
 
-    def _content_faults(self, body: dict[str, Any], endpoint: _Endpoint) -> Sequence[Fault]:
+    def _content_faults(self, body: dict[str, Any], endpoint: _Endpoint) -> Sequence[Violation]:
         """Return what is wrong with the content of a body, and count its texts to embed."""
         rule, rules = endpoint.content, endpoint.rules
         if rule is None:
@@ -263,23 +265,23 @@ class RequestRules:
         if type(content) in rule.kinds:
             found = rules.content_faults(body, content)
             if content == []:
-                return [Fault("empty_array", f"Invalid 'body.{rule.key}': empty array.", f"$.body.{rule.key}"), *found]
+                return [Violation("empty_array", f"Invalid 'body.{rule.key}': empty array.", f"$.body.{rule.key}"), *found]
             return [*self._count(content), *found] if rule.counts_inputs else found
         if content is not None:
             return [wrong_type(f"body.{rule.key}", rule.kinds_in_words, content)]
         if rule.instead.isdisjoint(body):
-            return [Fault("invalid_request", f"{rule.key.capitalize()} parameter is required.", f"$.body.{rule.key}")]
+            return [Violation("invalid_request", f"{rule.key.capitalize()} parameter is required.", f"$.body.{rule.key}")]
         return ()
 
-    def _count(self, content: str | list[Any]) -> Iterator[Fault]:
+    def _count(self, content: str | list[Any]) -> Iterator[Violation]:
         count = count_embedding_inputs(content)
         self.embedding_inputs += count
         most = self._limits.max_embedding_items_per_request
         if most is not None and count > most:
             words = f"Invalid 'body.input': array too long. It has {count:,} items, and {most:,} are allowed in one request."
-            yield Fault("array_above_max_length", words, "$.body.input")
+            yield Violation("array_above_max_length", words, "$.body.input")
 
 
-def _not_strict(request: dict[str, Any]) -> Iterator[Fault]:
+def _not_strict(request: dict[str, Any]) -> Iterator[Violation]:
     if type(request) is Repaired:
-        yield Fault("invalid_json_line", f"Not strictly JSON: {NOT_STRICT}.")
+        yield Violation("invalid_json_line", f"Not strictly JSON: {NOT_STRICT}.")

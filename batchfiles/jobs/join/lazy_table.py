@@ -20,13 +20,13 @@ from batchfiles.io.remote.path import RemotePath, located
 from batchfiles.io.spool import Spool
 from batchfiles.jobs.join.report import TableReport
 from batchfiles.limits import RESULT_LINE_CAP
-from batchfiles.workers.pool import MOST_WORKERS, PAYS_FROM, Crew, Product, Progress, Spec, cores, in_steps
+from batchfiles.workers.pool import MOST_WORKERS, WORTH_PROCESSES_FROM, Product, Progress, Spec, WorkerPool, cores, in_steps
 
 if TYPE_CHECKING:
     from batchfiles.jobs.join.user_columns import AnswerSchema
     from batchfiles.table.parsed.source import SchemaLike
 
-__all__ = ["PART_BYTES", "TASK_BYTES", "TableJob", "TableKeywords", "TableOptions", "is_part_name", "part_name"]
+__all__ = ["PART_BYTES", "TASK_BYTES", "LazyTable", "TableKeywords", "TableOptions", "is_part_name", "part_name"]
 
 
 PART_NAME = re.compile(r"part-[0-9]{5,}\.parquet")
@@ -117,7 +117,7 @@ class TableOptions:
         if self.workers is not None:
             return self.workers
         most = cores() if parts else min(cores(), MOST_WORKERS)
-        return max(1, min(most, size // PAYS_FROM))
+        return max(1, min(most, size // WORTH_PROCESSES_FROM))
 
     def with_schema_of(self, filesystem: object) -> Self:
         """Return the same options, the schema loaded where its name is a path in a filesystem.
@@ -148,7 +148,7 @@ class TableKeywords(TypedDict, total=False):
     parse_dates: bool
 
 
-class TableJob(Generic[ReportT]):
+class LazyTable(Generic[ReportT]):
     """A table of batch files, made anew each time it is asked for.
 
     The files are those that were there when this object was made. Each pass looks at its beginning and at its end whether they
@@ -199,8 +199,8 @@ class TableJob(Generic[ReportT]):
         Raises:
             BatchFilesError: As the function that made this object says.
         """
-        with self._crew(parts=False) as crew:
-            yield from self._run(crew, None, {})
+        with self._pool(parts=False) as pool:
+            yield from self._run(pool, None, {})
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         for batch in self.batches():
@@ -264,7 +264,7 @@ class TableJob(Generic[ReportT]):
         from batchfiles.table.open import open_table
         from batchfiles.table.writer import written
 
-        with self._crew(parts=False) as crew:  # first of all: they import while this process opens its file
+        with self._pool(parts=False) as pool:  # first of all: they import while this process opens its file
             table = open_table(
                 path if str(path) == "-" else located(path, filesystem),
                 self.schema,
@@ -274,7 +274,7 @@ class TableJob(Generic[ReportT]):
                 metadata=self._metadata(),
                 temp_dir=self._options.temp_dir,
             )
-            with table as writer, closing(self._run(crew, None, {})) as products:
+            with table as writer, closing(self._run(pool, None, {})) as products:
                 for _ in written(products, writer):
                     pass
         self._report = replace(self.report, formula_cells=writer.formula_cells)
@@ -285,8 +285,8 @@ class TableJob(Generic[ReportT]):
         from batchfiles.table.parquet import ParquetTable
 
         finished = atomic_folder(path, force=force, ours=is_part_name, temp_dir=self._options.temp_dir)
-        with self._crew(parts=True) as crew, finished as folder:
-            with closing(self._run(crew, folder, self._metadata())) as products:
+        with self._pool(parts=True) as pool, finished as folder:
+            with closing(self._run(pool, folder, self._metadata())) as products:
                 for _ in products:
                     pass
             if not any(folder.iterdir()):  # no rows: one part that has the schema
@@ -301,7 +301,7 @@ class TableJob(Generic[ReportT]):
         """Return the display names of the files by what they hold, for the table's metadata."""
         raise NotImplementedError
 
-    def _run(self, crew: Crew, folder: Path | None, metadata: Mapping[str, str]) -> Generator[Product, None, None]:
+    def _run(self, pool: WorkerPool, folder: Path | None, metadata: Mapping[str, str]) -> Generator[Product, None, None]:
         """Yield the batches and set the report; with a folder, write parts there and yield nothing."""
         raise NotImplementedError
 
@@ -359,5 +359,5 @@ class TableJob(Generic[ReportT]):
     def _progress(self) -> Callable[[int], None]:
         return in_steps(self._options.progress, self._bytes())
 
-    def _crew(self, *, parts: bool) -> Crew:
-        return Crew(self._options.workers_for(self._bytes(), parts=parts))
+    def _pool(self, *, parts: bool) -> WorkerPool:
+        return WorkerPool(self._options.workers_for(self._bytes(), parts=parts))
