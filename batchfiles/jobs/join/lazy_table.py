@@ -228,7 +228,7 @@ class LazyTable(Generic[ReportT]):
             filesystem: The filesystem in which `path` is a path, of `pyarrow.fs` or of fsspec; None takes the local one.
 
         Raises:
-            OutputExists: Something is there and `force` was not given.
+            OutputExistsError: Something is there and `force` was not given.
             FileError: The disk refused.
             BatchFilesError: As the function that made this object says.
         """
@@ -255,7 +255,7 @@ class LazyTable(Generic[ReportT]):
 
         Raises:
             ValueError: The name says no format.
-            OutputExists: Something is there and `force` was not given.
+            OutputExistsError: Something is there and `force` was not given.
             FileError: The disk refused.
             BatchFilesError: As the function that made this object says.
         """

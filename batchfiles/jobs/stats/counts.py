@@ -13,7 +13,7 @@ from batchfiles.bodies.answer import without_token_counts
 from batchfiles.bodies.fields import FieldReader, modalities, read_usage
 from batchfiles.codec import request_of
 from batchfiles.counts import count_name
-from batchfiles.errors import InvalidLine
+from batchfiles.errors import InvalidLineError
 from batchfiles.jobs.stats.prices import PARTS, Price, Prices, tier_below, total
 from batchfiles.jobs.stats.report import OTHER, LengthHistogram, ModelEstimate, ModelUsage, RequestStats, ResultStats
 from batchfiles.jobs.tokens import measure
@@ -181,7 +181,7 @@ class RequestTotals:
         self._line_bytes.add(len(line))
         try:
             request = request_of(line)
-        except InvalidLine:
+        except InvalidLineError:
             self.malformed += 1
             return False
         url, body = request.get("url"), request["body"]
