@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable
 from contextlib import ExitStack
 from itertools import chain
 from types import TracebackType
@@ -158,8 +158,6 @@ class InputWriter(_LineWriter):
         self._inputs = 0
         self._keys = KeyRules(limits)
         self._usual_url: object = object()  # that of the request before, if it embeds nothing; at first equal to none
-        self._shortest_id = self._keys.shortest_id
-        self._longest_id = self._keys.longest_id
         self._ids = UniqueIds(in_memory, temp_dir=temp_dir)
 
     def write(self, request: BatchRequestInput) -> None:
@@ -181,8 +179,7 @@ class InputWriter(_LineWriter):
             request.url == self._usual_url
             and type(request.body) is dict
             and request.method == "POST"
-            and type(custom_id) is str
-            and self._shortest_id <= len(custom_id) <= self._longest_id
+            and not self._keys.custom_id_faults(custom_id)
         )
         inputs = 0 if usual else self._look_closer(request)
         self._write(encode_input(request, strict=True), custom_id, inputs)
@@ -200,8 +197,7 @@ class InputWriter(_LineWriter):
             DuplicateCustomIdError: And the others, as for `write`.
         """
         line = _one_line(line)
-        if type(custom_id) is not str or not self._shortest_id <= len(custom_id) <= self._longest_id:
-            self._raise_first(self._keys.custom_id_faults(custom_id))
+        self._raise_first(self._keys.custom_id_faults(custom_id))
         self._write(line, custom_id, embedding_inputs_of_line(line) if self._counts_inputs else 0)
 
     def _look_closer(self, request: BatchRequestInput) -> int:
@@ -220,7 +216,7 @@ class InputWriter(_LineWriter):
         self._usual_url = request.url
         return 0
 
-    def _raise_first(self, faults: Iterator[Violation]) -> None:
+    def _raise_first(self, faults: Iterable[Violation]) -> None:
         for fault in faults:
             raise InvalidLineError(
                 fault.message,

@@ -28,10 +28,8 @@ __all__ = [
     "Piece",
     "blocks",
     "byte_order_mark",
-    "count_newlines",
     "missing_newline",
     "pieces",
-    "split",
     "whole_head",
 ]
 
@@ -72,7 +70,7 @@ class LineSplitter:
 
     def feed(self, chunk: bytes) -> list[bytes | Overlong]:
         r"""Take the next chunk and return the lines that it completes, without their `\n`."""
-        lines: list[bytes | Overlong] = split(chunk)  # type: ignore[assignment]
+        lines: list[bytes | Overlong] = chunk.split(b"\n")  # type: ignore[assignment]
         tail = lines.pop()
         if lines:
             if self.held:
@@ -110,35 +108,6 @@ class LineSplitter:
 
 def _long(line: bytes) -> Overlong:
     return Overlong(len(line), line[:HEAD])
-
-
-LONG_LINE = 400
-"""Bytes from which a search for each newline is quicker than `split`, which looks at every single byte (0.4 ns each)."""
-
-
-def split(chunk: bytes) -> list[bytes]:
-    r"""Split at every `\n`, as `chunk.split(b"\n")` does."""
-    if chunk.count(b"\n", 0, 16 * LONG_LINE) > 16:
-        return chunk.split(b"\n")
-    lines = []
-    start = 0
-    find = chunk.find
-    while (end := find(b"\n", start)) >= 0:
-        lines.append(chunk[start:end])
-        start = end + 1
-    lines.append(chunk[start:])
-    return lines
-
-
-def count_newlines(chunk: bytes) -> int:
-    r"""Count every `\n`, as `chunk.count(b"\n")` does."""
-    if chunk.count(b"\n", 0, 16 * LONG_LINE) > 16:
-        return chunk.count(b"\n")
-    count = start = 0
-    find = chunk.find
-    while start := find(b"\n", start) + 1:
-        count += 1
-    return count
 
 
 class Block(NamedTuple):

@@ -59,8 +59,6 @@ class RepeatedIds:
         """
         place = (number << PLACE_BITS) + run.line_number
         ids = ids_of(run.whole_lines, run.text)
-        if self._unique.add_all(ids, place):
-            return
         add = self._unique.add
         for custom_id in ids:
             if custom_id is None:

@@ -330,7 +330,7 @@ def _file_report(source: Source, check: FileCheck, number: int, collector: Findi
         bytes=check.bytes,
         endpoint=check.rules.url,
         model=check.rules.model,
-        embedding_inputs=check.embedding_inputs,
+        embedding_inputs=check.rules.embedding_inputs,
         errors=collector.by_file[number, "error"],
         warnings=collector.by_file[number, "warning"],
     )

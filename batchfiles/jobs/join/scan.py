@@ -22,19 +22,9 @@ from pathlib import Path
 from batchfiles.codec import loads
 from batchfiles.errors import InvalidLineError
 from batchfiles.findings import Finding
-from batchfiles.ids.index import (
-    OFFSET_BITS,
-    Index,
-    IndexBuilder,
-    IndexEntries,
-    LineRef,
-    digest,
-    digest_of_bytes,
-    digests_of_bytes,
-)
+from batchfiles.ids.index import OFFSET_BITS, Index, IndexBuilder, IndexEntries, LineRef, digest, digest_of_bytes
 from batchfiles.inputs.local import LocalFile
 from batchfiles.io.atomic import file_error
-from batchfiles.io.lines import count_newlines
 from batchfiles.io.sources import Source, read_blocks
 from batchfiles.result_lines import ID, id_of_malformed, may_repeat_its_key, why_unreadable
 from batchfiles.workers.pool import Job, Product, Spec, WorkerPool
@@ -155,7 +145,7 @@ class CountLines(Job):
             with Path(path).open("rb", buffering=0) as file:
                 file.seek(at)
                 while at < end - 1 and (chunk := file.read(min(256 * 1024, end - 1 - at))):
-                    count += count_newlines(chunk)
+                    count += chunk.count(b"\n")
                     at += len(chunk)
         except OSError as error:
             raise file_error(error, path) from None
@@ -216,23 +206,7 @@ class IndexResults(Job):
 def _index_fast(
     lines: list[bytes], number: int, file: int, offset: int, entries: IndexEntries, unkeyed: UnkeyedLines, counts: Counter[str]
 ) -> None:
-    """Note the lines of a block. Flat on purpose: it runs once a line of every result."""
-    find = bytes.find
-    custom_ids = []
-    for line in lines:
-        # What ID.match finds in an ordinary line, without a look at each character of the two strings. Slices are compared
-        # because `startswith` and its kin spend most of their time on their arguments.
-        start = find(line, b'"', 8)
-        key_end = start + 17
-        if line[:8] != b'{"id": "' or line[start:key_end] != b'", "custom_id": "':
-            break
-        end = find(line, b'"', key_end)
-        if end < 0 or b"\\" in line[:end]:
-            break
-        custom_ids.append(line[key_end:end])
-    else:
-        entries.add_lines(digests_of_bytes(custom_ids), file, offset, list(map(len, lines)), number)
-        return
+    """Note the lines of a block, each by its beginning where that says the id."""
     for line in lines:
         _index_line(line, number, file, offset, entries, unkeyed, counts)
         number += 1
