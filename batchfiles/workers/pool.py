@@ -189,8 +189,8 @@ class Processes:
     def __init__(self, count: int, *, leader_works: bool = False) -> None:
         self._leader_works = leader_works
         self._workers: list[_Worker] = []
-        self._task_runs: list[_Errand] = []
-        self._end = weakref.finalize(self, _end, self._workers, self._task_runs, os.getpid())
+        self._errands: list[_Errand] = []
+        self._end = weakref.finalize(self, _end, self._workers, self._errands, os.getpid())
         try:
             for _ in range(count):
                 self._workers.append(_Worker(HASH_KEY))
@@ -207,30 +207,30 @@ class Processes:
         workers: list[_Worker | _Here] = [*self._workers]
         if self._leader_works:
             workers.append(_Here(job))
-        task_run = _Errand({"job": f"{job.__module__}:{job.__qualname__}", "spec": spec}, tasks, len(workers))
-        self._task_runs.append(task_run)
+        errand = _Errand({"job": f"{job.__module__}:{job.__qualname__}", "spec": spec}, tasks, len(workers))
+        self._errands.append(errand)
         try:
-            task_run.start(workers)
+            errand.start(workers)
             schema = job.schema_of(spec)
-            for number, kind, product in task_run.products():
+            for number, kind, product in errand.products():
                 yield number, _record_batch(product, schema) if kind == BATCH and type(product) is bytes else product
         except BaseException:
             self.close()
             raise
-        insist(*(thread.join for thread in task_run.threads()))
-        self._task_runs.remove(task_run)
+        insist(*(thread.join for thread in errand.threads()))
+        self._errands.remove(errand)
 
 
-def _end(workers: list[_Worker], task_runs: list[_Errand], leader: int) -> None:
+def _end(workers: list[_Worker], errands: list[_Errand], leader: int) -> None:
     """End workers, then the threads that read from them, and only then close what those have read from."""
     if os.getpid() != leader:  # a fork of the process that leads them has a copy of this object, and neither threads nor workers
         return
     for worker in workers:
         worker.kill()
-    for task_run in task_runs:
-        task_run.stop()
+    for errand in errands:
+        errand.stop()
     try:
-        insist(*(thread.join for task_run in task_runs for thread in task_run.threads()))
+        insist(*(thread.join for errand in errands for thread in errand.threads()))
     finally:
         for worker in workers:
             worker.close()
