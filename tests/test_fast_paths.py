@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchfiles import codec, outcome
-from batchfiles.errors import InvalidLine
-from batchfiles.ids.index import Entries
+from batchfiles.errors import InvalidLineError
+from batchfiles.ids.index import IndexEntries
 from batchfiles.jobs.join.rows import RequestLines
-from batchfiles.jobs.join.scan import Stray, _note_carefully, _note_quickly
+from batchfiles.jobs.join.scan import UnkeyedLines, _index_exact, _index_fast
 from batchfiles.jobs.validate import validate
 from batchfiles.jsontext import edits, spans
 from batchfiles.limits import OPENAI
@@ -83,9 +83,9 @@ def test_a_request_that_is_like_others_has_the_faults_that_it_has_alone(written:
     for number, line in enumerate(written, 1):
         request = codec.loads(line)
         before = copy.deepcopy(request)
-        fast = list(rules.faults(request, number))
+        fast = list(rules.violations(request, number))
         rules._known.clear()
-        assert list(rules.faults(request, number)) == fast
+        assert list(rules.violations(request, number)) == fast
         assert repr(request) == repr(before)
     five = [written[0], written[1], *(written[2].replace(b"last", b"last%d" % n) for n in range(3))]
     report = validate(io.BytesIO(b"\n".join(five) + b"\n"))
@@ -99,7 +99,7 @@ def test_a_request_line_is_taken_apart_as_decoding_does(written: list[bytes]) ->
     for line in written:
         try:
             value = codec.request_of(line)
-        except InvalidLine:
+        except InvalidLineError:
             continue
         custom_id, url, body, cut = taking.take(line)
         own = value.get("url")
@@ -114,9 +114,9 @@ def test_results_are_indexed_under_the_ids_that_decoding_gives(written: list[byt
     """A quick survey agrees with a careful one wherever no key may be repeated; `Misindexed` finds the other lines."""
     for line in written:
         found = []
-        for note in (_note_quickly, _note_carefully):
-            entries = Entries()
-            note([line], 1, 0, 0, entries, Stray(), Counter())
+        for note in (_index_fast, _index_exact):
+            entries = IndexEntries()
+            note([line], 1, 0, 0, entries, UnkeyedLines(), Counter())
             found.append(list(entries.digests))
         assert found[0] == found[1] or may_repeat_its_key(line)
     text = b"\n".join(written)
@@ -150,7 +150,7 @@ def test_a_record_and_an_edit_are_those_of_the_exact_way(written: list[bytes]) -
         value = codec.loads(line)
         try:
             record = codec._other_input(value, None, None, None)
-        except InvalidLine:
+        except InvalidLineError:
             continue
         assert repr(codec.input_of(value)) == repr(record)
         assert codec.loads(edits.edited(line, [edit])) == codec.loads(edits._replaced(line, edits._walked(line, edit)))
