@@ -3,7 +3,7 @@
     BatchFilesError
     ├─ DataError (ValueError)        a file is wrong; .role says whose: "input", "output" or None
     │  ├─ InvalidLine                one line is; .code .json_path
-    │  ├─ LineTooLong                .cap in bytes
+    │  ├─ LineTooLong                .limit in bytes
     │  ├─ DuplicateCustomId          .custom_id .first_path .first_line_number
     │  ├─ FileTooLarge               .limit in bytes
     │  ├─ TooManyRequests            .limit in requests
@@ -11,7 +11,7 @@
     │  ├─ TruncatedFile              the file ends too early, or its compression is damaged
     │  └─ Mismatch                   files that don't belong together, or one of the wrong family
     ├─ FileError (OSError)           the disk or the system said no; .path
-    │  └─ OutputExists               the target is there already; `force` overwrites it
+    │  └─ OutputExists               the target is there already; `overwrite` replaces it
     ├─ WorkerFailed                  a worker process died
     ├─ MissingDependency (ImportError)   an extra is not installed; says which
     ├─ APIError                      the service said no; .status_code .code .param .request_id
@@ -144,15 +144,15 @@ class InvalidLine(DataError):
 
 
 class LineTooLong(DataError):
-    """A line is longer than the cap; reading can go on behind it."""
+    """A line is longer than `max_line_bytes`; `.limit` in bytes. The following lines can still be read."""
 
     code = "line_too_long"
 
     def __init__(
-        self, reason: str, *, cap: int, path: str | None = None, line_number: int | None, byte_offset: int | None
+        self, reason: str, *, limit: int, path: str | None = None, line_number: int | None, byte_offset: int | None
     ) -> None:
         super().__init__(reason, path=path, line_number=line_number, byte_offset=byte_offset)
-        self.cap = cap
+        self.limit = limit
 
 
 class DuplicateCustomId(DataError):
@@ -233,11 +233,11 @@ class FileError(BatchFilesError, OSError):
 
 
 class OutputExists(FileError):
-    """The target of a writer exists already and `force` was not given."""
+    """The target of a writer exists already and `overwrite` was not given."""
 
     def __init__(self, path: str) -> None:
         super().__init__(
-            "exists already: choose another name, or use --force (in Python force=True)", path=path, number=errno.EEXIST
+            "exists already: choose another name, or use --force (in Python overwrite=True)", path=path, number=errno.EEXIST
         )
 
 

@@ -40,7 +40,11 @@ class Line(NamedTuple):
 
 
 def read_lines(
-    *sources: SourceLike, on_error: OnError = None, strict: bool = False, cap: int = RESULT_LINE_CAP, filesystem: object = None
+    *sources: SourceLike,
+    on_error: OnError = None,
+    strict: bool = False,
+    max_line_bytes: int = RESULT_LINE_CAP,
+    filesystem: object = None,
 ) -> Iterator[Line]:
     """Read the lines of any number of files, undecoded.
 
@@ -49,7 +53,7 @@ def read_lines(
             plain, gzip, bz2 or zstd.
         on_error: None raises the first error; a callable gets each finding while reading goes on.
         strict: Whether warnings are errors.
-        cap: The longest line that is read, in bytes.
+        max_line_bytes: The longest line that is read, in bytes.
         filesystem: The filesystem in which paths are paths, of `pyarrow.fs` or of fsspec; None takes the local one.
 
     Yields:
@@ -61,11 +65,15 @@ def read_lines(
         TruncatedFile: Compressed bytes end too early or are damaged; after the good lines.
         FileError: A file is not there (said by the call itself) or can't be read.
     """
-    return _lines(expand(sources, filesystem=filesystem), _Notices(on_error, strict=strict, cap=cap))
+    return _lines(expand(sources, filesystem=filesystem), _Notices(on_error, strict=strict, max_line_bytes=max_line_bytes))
 
 
 def read_inputs(
-    *sources: SourceLike, on_error: OnError = None, strict: bool = False, cap: int = LINE_CAP, filesystem: object = None
+    *sources: SourceLike,
+    on_error: OnError = None,
+    strict: bool = False,
+    max_line_bytes: int = LINE_CAP,
+    filesystem: object = None,
 ) -> Iterator[BatchRequestInput]:
     """Read the requests of any number of request files; the arguments are those of `read_lines`.
 
@@ -75,11 +83,17 @@ def read_inputs(
         TruncatedFile: Compressed bytes end too early or are damaged; after the good lines.
         FileError: A file is not there (said by the call itself) or can't be read.
     """
-    return _records(expand(sources, filesystem=filesystem), input_of, _Notices(on_error, strict=strict, cap=cap))
+    return _records(
+        expand(sources, filesystem=filesystem), input_of, _Notices(on_error, strict=strict, max_line_bytes=max_line_bytes)
+    )
 
 
 def read_outputs(
-    *sources: SourceLike, on_error: OnError = None, strict: bool = False, cap: int = RESULT_LINE_CAP, filesystem: object = None
+    *sources: SourceLike,
+    on_error: OnError = None,
+    strict: bool = False,
+    max_line_bytes: int = RESULT_LINE_CAP,
+    filesystem: object = None,
 ) -> Iterator[BatchRequestOutput]:
     """Read the results of any number of output and error files; the arguments are those of `read_lines`.
 
@@ -89,7 +103,9 @@ def read_outputs(
         TruncatedFile: Compressed bytes end too early or are damaged; after the good lines.
         FileError: A file is not there (said by the call itself) or can't be read.
     """
-    return _records(expand(sources, filesystem=filesystem), output_of, _Notices(on_error, strict=strict, cap=cap))
+    return _records(
+        expand(sources, filesystem=filesystem), output_of, _Notices(on_error, strict=strict, max_line_bytes=max_line_bytes)
+    )
 
 
 class _Notices:
@@ -98,10 +114,10 @@ class _Notices:
     It waits, and is raised by the loop below, so that no frame of its traceback holds the lines around it.
     """
 
-    def __init__(self, on_error: OnError, *, strict: bool, cap: int) -> None:
+    def __init__(self, on_error: OnError, *, strict: bool, max_line_bytes: int) -> None:
         self.on_error = on_error
         self.strict = strict
-        self.cap = cap
+        self.max_line_bytes = max_line_bytes
         self.problem: Finding | None = None
 
     def __call__(self, finding: Finding) -> None:
@@ -120,7 +136,7 @@ class _Notices:
         if problem.code == LineTooLong.code:
             raise LineTooLong(
                 problem.message,
-                cap=self.cap,
+                limit=self.max_line_bytes,
                 path=problem.path,
                 line_number=problem.line_number,
                 byte_offset=problem.byte_offset,
@@ -134,7 +150,7 @@ def _blocks(sources: list[Source], notices: _Notices) -> Iterator[Block]:
         damage: Finding | None = None
         block: Block | None = None
         try:
-            for block in read_blocks(source, notices, cap=notices.cap):
+            for block in read_blocks(source, notices, max_line_bytes=notices.max_line_bytes):
                 if notices.problem is not None:
                     break
                 yield block

@@ -55,7 +55,7 @@ class _LineWriter:
         self,
         target: Target,
         *,
-        force: bool = False,
+        overwrite: bool = False,
         temp_dir: str | os.PathLike[str] | None = None,
         filesystem: object = None,
     ) -> None:
@@ -66,7 +66,7 @@ class _LineWriter:
             self._target = None if str(target) == STDOUT else located(target, filesystem)
         else:
             self._target = target
-        self._force = force
+        self._overwrite = overwrite
         self._temp_dir = temp_dir
         self._stack = ExitStack()
         self._sink: BinaryIO | None = None
@@ -95,7 +95,7 @@ class _LineWriter:
             return sys.stdout.buffer
         if not isinstance(self._target, (Path, RemotePath)):
             return self._target
-        file = stack.enter_context(atomic_file(self._target, force=self._force, temp_dir=self._temp_dir))
+        file = stack.enter_context(atomic_file(self._target, overwrite=self._overwrite, temp_dir=self._temp_dir))
         return stack.enter_context(compressed(file, compression_of_name(str(self._target))))
 
     def _finish(self, kind: type[BaseException] | None, *_: object) -> None:
@@ -140,7 +140,7 @@ class InputWriter(_LineWriter):
         target: A path or a URL, whose suffix may ask for compression (`.gz`, `.bz2`, `.zst`); `-` for standard output; an open
             file.
         limits: Whose limits the file keeps to, as it grows.
-        force: Whether a file that is there may be replaced.
+        overwrite: Whether a file that is there may be replaced.
         in_memory: How many ids are compared at once; those behind are compared at the end.
         temp_dir: A folder for the ids behind, and for a remote file until it is whole; None takes the system's.
         filesystem: The filesystem in which `target` is a path, of `pyarrow.fs` or of fsspec; None takes the local one.
@@ -151,7 +151,7 @@ class InputWriter(_LineWriter):
         bytes_written: Bytes written so far, before compression.
 
     Raises:
-        OutputExists: The file is there and `force` was not given.
+        OutputExists: The file is there and `overwrite` was not given.
         FileError: The disk or the system refused.
         DuplicateCustomId: At the end of the block: an id beyond the first `in_memory` ones is there twice.
     """
@@ -161,12 +161,12 @@ class InputWriter(_LineWriter):
         target: Target,
         *,
         limits: Limits = OPENAI,
-        force: bool = False,
+        overwrite: bool = False,
         in_memory: int = 1_000_000,
         temp_dir: str | os.PathLike[str] | None = None,
         filesystem: object = None,
     ) -> None:
-        super().__init__(target, force=force, temp_dir=temp_dir, filesystem=filesystem)
+        super().__init__(target, overwrite=overwrite, temp_dir=temp_dir, filesystem=filesystem)
         self.limits = limits
         self._most_requests = _or_endless(limits.max_requests)
         self._most_bytes = _or_endless(limits.max_bytes)
@@ -280,7 +280,7 @@ class InputWriter(_LineWriter):
         if limits.max_line_bytes is not None and size - 1 > limits.max_line_bytes:
             raise LineTooLong(
                 f"{limits.name} takes lines of {limits.max_line_bytes:,} bytes, and this one has {size - 1:,}",
-                cap=limits.max_line_bytes,
+                limit=limits.max_line_bytes,
                 path=self.path,
                 line_number=self.count + 1,
                 byte_offset=self.bytes_written,
@@ -313,7 +313,7 @@ class OutputWriter(_LineWriter):
     Args:
         target: A path or a URL, whose suffix may ask for compression (`.gz`, `.bz2`, `.zst`); `-` for standard output; an open
             file.
-        force: Whether a file that is there may be replaced.
+        overwrite: Whether a file that is there may be replaced.
         temp_dir: A folder for a remote file until it is whole; None takes the system's.
         filesystem: The filesystem in which `target` is a path, of `pyarrow.fs` or of fsspec; None takes the local one.
 
@@ -323,7 +323,7 @@ class OutputWriter(_LineWriter):
         bytes_written: Bytes written so far, before compression.
 
     Raises:
-        OutputExists: The file is there and `force` was not given.
+        OutputExists: The file is there and `overwrite` was not given.
         FileError: The disk or the system refused.
     """
 

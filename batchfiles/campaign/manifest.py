@@ -162,7 +162,7 @@ def write_manifest(folder: Place, manifest: Manifest) -> None:
     Raises:
         FileError: The disk or the system refused.
     """
-    with atomic_file(folder / MANIFEST, force=True) as file:
+    with atomic_file(folder / MANIFEST, overwrite=True) as file:
         # Escaped to ASCII: the name of a source may hold what UTF-8 can't.
         file.write(json.dumps(manifest.to_dict(), indent=2).encode("ascii") + b"\n")
 

@@ -12,8 +12,8 @@ from batchfiles.cli.options import (
     edit_options,
     edits_of,
     files_argument,
-    force_option,
     line_cap_option,
+    overwrite_option,
     temp_dir_option,
 )
 from batchfiles.cli.outputs import check_targets, first_findings, place_of, refuse_two_on_stdout, report_json, words_of_lines
@@ -42,7 +42,7 @@ __all__ = ["edit"]
     show_default=True,
     help="What to do with a line that can't be changed: write nothing at all, copy it as it is, or leave it out.",
 )
-@force_option
+@overwrite_option
 @temp_dir_option("Where a remote output waits until it is whole.")
 @counts_option
 @line_cap_option("A longer line is refused.")
@@ -58,7 +58,7 @@ def edit(
     full: str | None,
     short: bool,
     bad_lines: str,
-    force: bool,
+    overwrite: bool,
     temp_dir: str | None,
     as_json: bool,
     max_line_bytes: int,
@@ -92,7 +92,7 @@ def edit(
     refuse_two_on_stdout(output, as_json=as_json)
     edits = edits_of(context, {"set_": set_, "set_string": set_string, "unset": unset})
     sources = expand(files)
-    check_targets(None, [("-o", output)], sources, force=force)
+    check_targets(None, [("-o", output)], sources, overwrite=overwrite)
     with Progress("edit", total_of(sources), quiet=as_json) as progress:
         report = edit_files(
             *sources,
@@ -101,8 +101,8 @@ def edit(
             full=full,
             short=short,
             bad_lines=bad_lines,
-            force=force,
-            cap=max_line_bytes,
+            overwrite=overwrite,
+            max_line_bytes=max_line_bytes,
             temp_dir=temp_dir,
             on_bytes=progress.add,
         )

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from batchfiles.cli.named_batches import all_option, limit_option, say_where_it_ends
-from batchfiles.cli.options import force_option
+from batchfiles.cli.options import overwrite_option
 from batchfiles.cli.outputs import STDOUT
 from batchfiles.cli.progress import say
 from batchfiles.cli.service_options import Service, service_options
@@ -155,9 +155,9 @@ def get(ids: tuple[str, ...], *, as_json: bool, service: Service) -> None:
 @files.command(short_help="Fetch the bytes of a file.")
 @click.argument("file_id", metavar="ID")
 @click.option("-o", "--output", required=True, metavar="FILE", help="Where to; - for standard output.")
-@force_option
+@overwrite_option
 @service_options
-def download(file_id: str, *, output: str, force: bool, service: Service) -> None:
+def download(file_id: str, *, output: str, overwrite: bool, service: Service) -> None:
     """Fetch the bytes of a file. It takes its name when it is whole; one that was cut goes on where it stopped.
 
     \b
@@ -176,7 +176,7 @@ def download(file_id: str, *, output: str, force: bool, service: Service) -> Non
 
     target = Path(output)
     if output != STDOUT:
-        refuse_existing(target, force=force)
+        refuse_existing(target, overwrite=overwrite)
     with service.connect() as client:
         if output != STDOUT and not target.exists():
             client.files.content(file_id, target)
@@ -188,7 +188,7 @@ def download(file_id: str, *, output: str, force: bool, service: Service) -> Non
                 if output == STDOUT:
                     shutil.copyfileobj(content, sys.stdout.buffer)
                     return
-                with atomic_file(target, force=True) as file:
+                with atomic_file(target, overwrite=True) as file:
                     shutil.copyfileobj(content, file)
 
 

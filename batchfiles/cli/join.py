@@ -132,7 +132,7 @@ def join(
         )
         report = order.write(job)
         if rejects is not None:
-            job.write_rejects(rejects, force=options["force"])
+            job.write_rejects(rejects, overwrite=options["overwrite"])
     order.finish(context, report, "requests", notes_of_join(report), counted(report))
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from batchfiles.cli.options import files_argument, force_option, line_cap_option, temp_dir_option
+from batchfiles.cli.options import files_argument, line_cap_option, overwrite_option, temp_dir_option
 from batchfiles.cli.outputs import check_targets, refuse_two_on_stdout, report_json, words_of_lines
 from batchfiles.cli.progress import Progress, total_of
 from batchfiles.cli.text import plural, size, visible
@@ -37,7 +37,7 @@ __all__ = ["merge"]
     show_default=True,
     help="A custom_id that stands twice: stop and name both places, keep the first or the last line, or keep all and don't look.",
 )
-@force_option
+@overwrite_option
 @click.option("--json", "as_json", is_flag=True, help="Print the report as one JSON object.")
 @temp_dir_option("Where temporary files go: ids that are compared at the end, and copies of what can't be read twice.")
 @line_cap_option("The longest line that is copied; a longer one is an error.", default=RESULT_LINE_CAP)
@@ -46,7 +46,7 @@ def merge(
     *,
     output: str,
     on_duplicate: str,
-    force: bool,
+    overwrite: bool,
     as_json: bool,
     temp_dir: str | None,
     max_line_bytes: int,
@@ -77,14 +77,14 @@ def merge(
     from batchfiles.jobs.merge import merge as merge_files
 
     sources = request_sources(files)
-    check_targets(None, [("-o", output)], sources, force=force)
+    check_targets(None, [("-o", output)], sources, overwrite=overwrite)
     with Progress("merge", total_of(sources), quiet=as_json) as progress:
         report = merge_files(
             *sources,
             output=output,
             on_duplicate=on_duplicate,
-            force=force,
-            cap=max_line_bytes,
+            overwrite=overwrite,
+            max_line_bytes=max_line_bytes,
             temp_dir=temp_dir,
             on_bytes=progress.add,
         )

@@ -39,7 +39,7 @@ def check_targets(
     files: Iterable[tuple[str, str | None]],
     sources: Sequence[Source],
     *,
-    force: bool,
+    overwrite: bool,
     ours: Ours = nothing,
 ) -> None:
     """Make sure that everything can be written where it is to go, as far as that can be told now.
@@ -48,12 +48,12 @@ def check_targets(
         folder: A folder that is to be made, or replaced.
         files: The option and its file; None where it was not given, and nothing is refused where it is standard output.
         sources: What is read.
-        force: Whether files that are there may be replaced.
+        overwrite: Whether files that are there may be replaced.
         ours: Which names in the folder are those of files that may go with it; by default none.
 
     Raises:
         click.UsageError: Two targets are the same, or a target is one of the files that are read.
-        OutputExists: A target is there and `force` was not given.
+        OutputExists: A target is there and `overwrite` was not given.
         FileError: There is no folder to write to, a folder where a file shall be, or one that holds what is not ours.
     """
     read = {source.key: source.name for source in sources if source.key is not None}
@@ -62,11 +62,11 @@ def check_targets(
         if name not in (None, STDOUT):
             path = located(name)
             _check_once(option, path, taken, read)
-            _check_file(path, force=force)
+            _check_file(path, overwrite=overwrite)
     if folder is not None:
         path = located(folder)
         _check_once("-o", path, taken, read)
-        _check_folder(path, sources, force=force, ours=ours)
+        _check_folder(path, sources, overwrite=overwrite, ours=ours)
 
 
 def refuse_two_on_stdout(output: str, *, as_json: bool) -> None:
@@ -93,19 +93,19 @@ def _check_once(option: str, path: Path | RemotePath, taken: dict[Hashable, str]
     taken[key] = option
 
 
-def _check_file(path: Path | RemotePath, *, force: bool) -> None:
+def _check_file(path: Path | RemotePath, *, overwrite: bool) -> None:
     if isinstance(path, Path) and path.is_dir():
         raise FileError("is a folder, and a file is to be written", path=str(path), number=errno.EISDIR)
-    refuse_existing(path, force=force)
+    refuse_existing(path, overwrite=overwrite)
     if isinstance(path, Path):
         _check_parent(path)
 
 
-def _check_folder(path: Path | RemotePath, sources: Sequence[Source], *, force: bool, ours: Ours) -> None:
+def _check_folder(path: Path | RemotePath, sources: Sequence[Source], *, overwrite: bool, ours: Ours) -> None:
     for source in sources:
         if _is_in(source, path):
             raise click.UsageError(f"-o names the folder of a file that is read, {source.name}: choose another one.")
-    refuse_existing_folder(path, force=force, ours=ours)
+    refuse_existing_folder(path, overwrite=overwrite, ours=ours)
     if isinstance(path, Path):
         _check_parent(path)
 

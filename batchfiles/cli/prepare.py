@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from batchfiles.cli.limits import limits_options
-from batchfiles.cli.options import counts_option, csv_null_option, force_option, temp_dir_option
+from batchfiles.cli.options import counts_option, csv_null_option, overwrite_option, temp_dir_option
 from batchfiles.cli.outputs import STDOUT, check_targets, first_findings, refuse_two_on_stdout, report_json
 from batchfiles.cli.text import plural, size, visible
 from batchfiles.workers.worker import import_pyarrow
@@ -40,7 +40,7 @@ __all__ = ["prepare"]
 @csv_null_option
 @click.option("--sample", type=click.IntRange(min=1), metavar="N", help="Take the first N rows only, to try a template.")
 @limits_options
-@force_option
+@overwrite_option
 @temp_dir_option("Where temporary files go.")
 @counts_option
 def prepare(
@@ -54,7 +54,7 @@ def prepare(
     csv_nulls: tuple[str, ...],
     sample: int | None,
     limits: Limits,
-    force: bool,
+    overwrite: bool,
     temp_dir: str | None,
     as_json: bool,
 ) -> None:
@@ -94,7 +94,7 @@ def prepare(
     from batchfiles.table.read import table_sources
 
     sources = table_sources(tables)
-    check_targets(None, [("-o", output)], [*sources, Source.at(located(template))], force=force)
+    check_targets(None, [("-o", output)], [*sources, Source.at(located(template))], overwrite=overwrite)
     report = prepare_requests(
         sources,
         output,
@@ -105,7 +105,7 @@ def prepare(
         csv_nulls=csv_nulls or None,
         sample=sample,
         limits=limits,
-        force=force,
+        overwrite=overwrite,
         temp_dir=temp_dir,
     )
     if as_json:

@@ -145,6 +145,7 @@ UNFINISHED = 4
 @click.option("--again", is_flag=True, help="Send although the service has batches of the same bytes; they are paid for twice.")
 @click.option(
     "--force",
+    "overwrite",
     is_flag=True,
     help="Replace a table that is there, or a folder of nothing but its parts; nothing is sent because of it.",
 )
@@ -173,7 +174,7 @@ def run(
     dry_run: bool,
     recover: bool,
     again: bool,
-    force: bool,
+    overwrite: bool,
     endpoint: str | None,
     completion_window: str,
     output_expires_after: int | None,
@@ -228,7 +229,7 @@ def run(
         as_parts = format_name in (None, "parquet") and is_folder(output)
         folder, file = (output, None) if as_parts else (None, output)
         # What is there already is the run's own matter: it may be this campaign's table, which stays as it is.
-        check_targets(folder, [("-o", file)], run_sources(files).sources, force=True, ours=lambda _: True)
+        check_targets(folder, [("-o", file)], run_sources(files).sources, overwrite=True, ours=lambda _: True)
     try:
         with RunNews(quiet=as_json) as news:
             report = run_files(
@@ -246,7 +247,7 @@ def run(
                 recover=recover,
                 again=again,
                 format=format_name,
-                force=force,
+                overwrite=overwrite,
                 interval=interval,
                 workers=None,
                 on_update=news.tell,

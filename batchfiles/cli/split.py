@@ -59,6 +59,7 @@ def _counter(_context: click.Context, _parameter: click.Parameter, value: str) -
 @click.option("--compress", type=click.Choice(["gz", "bz2", "zst"]), help="Compress the parts; limits count uncompressed bytes.")
 @click.option(
     "--force",
+    "overwrite",
     is_flag=True,
     help="Replace a folder that is there already, if it holds nothing but a manifest and its parts: no results, nothing sent.",
 )
@@ -73,7 +74,7 @@ def split(
     tokens: str,
     by: tuple[str, ...],
     compress: str | None,
-    force: bool,
+    overwrite: bool,
     temp_dir: str | None,
     as_json: bool,
 ) -> None:
@@ -108,7 +109,7 @@ def split(
     from batchfiles.jobs.split import split as split_files
 
     sources = request_sources(files)
-    check_targets(folder, [], sources, force=force, ours=made_by_split(located(folder)))
+    check_targets(folder, [], sources, overwrite=overwrite, ours=made_by_split(located(folder)))
     with Progress("split", total_of(sources), quiet=as_json) as progress:
         report = split_files(
             *sources,
@@ -118,7 +119,7 @@ def split(
             tokens=tokens,
             by=by,
             compress=compress,
-            force=force,
+            overwrite=overwrite,
             temp_dir=temp_dir,
             on_bytes=progress.add,
         )

@@ -58,7 +58,7 @@ class SharedOptions(TypedDict):
 
     output: str
     format_name: str | None
-    force: bool
+    overwrite: bool
     csv_safe: bool
     table: str | None
     dimensions: int | None
@@ -92,6 +92,7 @@ def table_options(counted: Sequence[str]) -> Callable[[Command], Command]:
         format_option,
         click.option(
             "--force",
+            "overwrite",
             is_flag=True,
             help="Replace files that are there already; a folder only if it holds nothing but Parquet parts.",
         ),
@@ -190,7 +191,7 @@ class TableOrder:
                 ("--report", options["report_file"]),
             ],
             sources,
-            force=options["force"],
+            overwrite=options["overwrite"],
             ours=is_part_name,
         )
 
@@ -223,7 +224,7 @@ class TableOrder:
             "parsed": options["parsed"],
             "schema": options["schema"],
             "parse_dates": options["parse_dates"],
-            "cap": options["max_line_bytes"],
+            "max_line_bytes": options["max_line_bytes"],
             "temp_dir": options["temp_dir"],
             "workers": options["workers"],
             "progress": self._show_progress,
@@ -232,7 +233,9 @@ class TableOrder:
     def write(self, job: TableJob[ReportT]) -> ReportT:
         """Make the table."""
         options = self._options
-        return job.write(options["output"], format=options["format_name"], force=options["force"], csv_safe=options["csv_safe"])
+        return job.write(
+            options["output"], format=options["format_name"], overwrite=options["overwrite"], csv_safe=options["csv_safe"]
+        )
 
     def finish(
         self, context: click.Context, report: TableReport, noun: str, notes: Iterator[Note], counts: Mapping[str, int]
@@ -248,7 +251,7 @@ class TableOrder:
         """
         options = self._options
         if options["report_file"] is not None:
-            _write_report(located(options["report_file"]), report, force=options["force"])
+            _write_report(located(options["report_file"]), report, overwrite=options["overwrite"])
         if options["as_json"]:
             click.echo(report_json(report))
         failed = [("fail-on", words) for words in failures(options["fail_on"], counts, sum(report.outcomes.values()), noun)]
@@ -321,8 +324,8 @@ def _check_options(options: SharedOptions, chosen: str) -> None:
         raise click.UsageError("--fail-on parse_error goes with --parsed.")
 
 
-def _write_report(path: Path | RemotePath, report: TableReport, *, force: bool) -> None:
+def _write_report(path: Path | RemotePath, report: TableReport, *, overwrite: bool) -> None:
     from batchfiles.io.atomic import atomic_file
 
-    with atomic_file(path, force=force) as file:
+    with atomic_file(path, overwrite=overwrite) as file:
         file.write(f"{report_json(report)}\n".encode())

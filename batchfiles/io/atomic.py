@@ -23,25 +23,25 @@ from batchfiles.io.remote.transfer import refuse_remote_file, refuse_remote_fold
 __all__ = ["UNFINISHED", "atomic_file", "atomic_folder", "refuse_existing", "refuse_existing_folder", "sync"]
 
 
-def refuse_existing(path: Path | RemotePath, *, force: bool) -> None:
+def refuse_existing(path: Path | RemotePath, *, overwrite: bool) -> None:
     """Say before any work that the target is there already.
 
     Args:
         path: A local path, or a URL, or what `located` makes of them.
-        force: Whether it may be replaced.
+        overwrite: Whether it may be replaced.
 
     Raises:
-        OutputExists: It is, and `force` was not given. A device or a pipe is there to be written to.
+        OutputExists: It is, and `overwrite` was not given. A device or a pipe is there to be written to.
         FileError: The system does not let us look; a remote file has a folder's name, or no bucket.
     """
     path = located(path)
     if isinstance(path, RemotePath):
-        refuse_remote_file(path, force=force)
+        refuse_remote_file(path, overwrite=overwrite)
         return
     try:
         if path.is_symlink():
             _refuse_circle(path)
-        refused = not force and (path.exists() or path.is_symlink()) and not _is_device(path)
+        refused = not overwrite and (path.exists() or path.is_symlink()) and not _is_device(path)
     except OSError as error:
         raise file_error(error, path) from None
     if refused:
@@ -57,28 +57,28 @@ def _refuse_circle(path: Path) -> None:
             raise
 
 
-def refuse_existing_folder(path: Path | RemotePath, *, force: bool, ours: Ours = nothing) -> None:
+def refuse_existing_folder(path: Path | RemotePath, *, overwrite: bool, ours: Ours = nothing) -> None:
     """Say before any work that a folder can't be made, or not be replaced.
 
     Args:
         path: A local path, or a URL, or what `located` makes of them.
-        force: Whether a folder that is there may be replaced.
+        overwrite: Whether a folder that is there may be replaced.
         ours: Which names in it are those of files that may go then; by default none.
 
     Raises:
-        OutputExists: It is there and `force` was not given. An empty folder counts as not there.
+        OutputExists: It is there and `overwrite` was not given. An empty folder counts as not there.
         FileError: It is a file, holds what is not ours, or the system does not let us look.
     """
     path = located(path)
     if isinstance(path, RemotePath):
-        refuse_remote_folder(path, force=force, ours=ours)
+        refuse_remote_folder(path, overwrite=overwrite, ours=ours)
         return
     try:
         is_folder = path.is_dir()
         entries = [(entry.name, entry.is_dir()) for entry in path.iterdir()] if is_folder else []
     except OSError as error:
         raise file_error(error, path) from None
-    refuse_existing(path, force=force or (is_folder and not entries))
+    refuse_existing(path, overwrite=overwrite or (is_folder and not entries))
     if path.exists() and not is_folder:
         raise FileError("is a file, and a folder was asked for", path=str(path), number=errno.ENOTDIR)
     refuse_others_files(path, entries, ours)
@@ -86,7 +86,7 @@ def refuse_existing_folder(path: Path | RemotePath, *, force: bool, ours: Ours =
 
 @contextmanager
 def atomic_file(
-    path: Path | RemotePath, *, force: bool = False, temp_dir: str | os.PathLike[str] | None = None
+    path: Path | RemotePath, *, overwrite: bool = False, temp_dir: str | os.PathLike[str] | None = None
 ) -> Iterator[BinaryIO]:
     """Write a file that takes its name only when the block ends without an exception.
 
@@ -96,19 +96,19 @@ def atomic_file(
 
     Args:
         path: A local path, or a URL, or what `located` makes of them.
-        force: Whether a file that is there may be replaced.
+        overwrite: Whether a file that is there may be replaced.
         temp_dir: Where a remote file waits until it is whole; a local one waits beside its target.
 
     Raises:
-        OutputExists: The target is there and `force` was not given, at the beginning or at the end.
+        OutputExists: The target is there and `overwrite` was not given, at the beginning or at the end.
         FileError: The disk, the system or the service refused.
     """
     path = located(path)
     if isinstance(path, RemotePath):
-        with uploaded_file(path, force=force, temp_dir=temp_dir) as file:
+        with uploaded_file(path, overwrite=overwrite, temp_dir=temp_dir) as file:
             yield file
         return
-    refuse_existing(path, force=force)
+    refuse_existing(path, overwrite=overwrite)
     target = real_path(path)
     clear_leftovers(target.parent)
     temporary = unfinished_name(target)
@@ -123,7 +123,7 @@ def atomic_file(
                 yield cast("BinaryIO", file)
                 file.flush()
                 os.fsync(file.fileno())
-            _take_name(temporary, target, path, force=force)
+            _take_name(temporary, target, path, overwrite=overwrite)
         except BaseException:
             with suppress(OSError):
                 temporary.unlink()
@@ -137,31 +137,31 @@ def atomic_file(
 
 @contextmanager
 def atomic_folder(
-    path: Path | RemotePath, *, force: bool = False, ours: Ours = nothing, temp_dir: str | os.PathLike[str] | None = None
+    path: Path | RemotePath, *, overwrite: bool = False, ours: Ours = nothing, temp_dir: str | os.PathLike[str] | None = None
 ) -> Iterator[Path]:
     """Give a temporary folder to fill; it takes its name only when the block ends without an exception.
 
-    With `force`, an existing folder steps aside first and is removed once the new one has its name; but only one in which every
-    file is ours, and no folder is, for what we write holds none: `--force -o ~` must not empty a home. A remote folder is a local
-    one until it is whole, and then copied: see `upload`.
+    With `overwrite`, an existing folder steps aside first and is removed once the new one has its name; but only one in which
+    every file is ours, and no folder is, for what we write holds none: `--force -o ~` must not empty a home. A remote folder is a
+    local one until it is whole, and then copied: see `upload`.
 
     Args:
         path: A local path, or a URL, or what `located` makes of them.
-        force: Whether a folder that is there may be replaced.
+        overwrite: Whether a folder that is there may be replaced.
         ours: Which names in it are those of files that may go then, because the same command writes such files; by default none.
         temp_dir: Where a remote folder waits until it is whole; a local one waits beside its target.
 
     Raises:
-        OutputExists: The target is there and `force` was not given, at the beginning or at the end. An empty folder counts as not
-            there.
+        OutputExists: The target is there and `overwrite` was not given, at the beginning or at the end. An empty folder counts as
+            not there.
         FileError: The disk, the system or the service refused, or the target is no folder that we could have written.
     """
     path = located(path)
     if isinstance(path, RemotePath):
-        with uploaded_folder(path, force=force, ours=ours, temp_dir=temp_dir) as folder:
+        with uploaded_folder(path, overwrite=overwrite, ours=ours, temp_dir=temp_dir) as folder:
             yield folder
         return
-    refuse_existing_folder(path, force=force, ours=ours)
+    refuse_existing_folder(path, overwrite=overwrite, ours=ours)
     target = real_path(path)
     clear_leftovers(target.parent)
     temporary = unfinished_name(target)
@@ -172,7 +172,7 @@ def atomic_folder(
             for file in temporary.iterdir():
                 sync(file)
             _sync_folder(temporary)
-            refuse_existing_folder(path, force=force, ours=ours)  # results may have come while we were at work
+            refuse_existing_folder(path, overwrite=overwrite, ours=ours)  # results may have come while we were at work
             _take_folder_name(temporary, target)
         except BaseException:
             shutil.rmtree(temporary, ignore_errors=True)
@@ -200,9 +200,9 @@ def file_error(error: OSError, path: Path | str) -> FileError:
     return FileError((error.strerror or str(error)).lower(), path=str(path), number=error.errno)
 
 
-def _take_name(temporary: Path, target: Path, shown: Path, *, force: bool) -> None:
-    """Give the finished file its name; without `force` by a link, which fails if somebody took the name meanwhile."""
-    if force:
+def _take_name(temporary: Path, target: Path, shown: Path, *, overwrite: bool) -> None:
+    """Give the finished file its name; without `overwrite` by a link, which fails if somebody took the name meanwhile."""
+    if overwrite:
         temporary.replace(target)
         return
     try:
@@ -210,7 +210,7 @@ def _take_name(temporary: Path, target: Path, shown: Path, *, force: bool) -> No
     except FileExistsError:
         raise OutputExists(str(shown)) from None
     except OSError:  # a filesystem without links
-        refuse_existing(target, force=False)
+        refuse_existing(target, overwrite=False)
         temporary.replace(target)
         return
     temporary.unlink()

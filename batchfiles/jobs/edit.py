@@ -89,8 +89,8 @@ def edit(
     full: str | None = None,
     short: bool = False,
     bad_lines: str = "refuse",
-    force: bool = False,
-    cap: int = LINE_CAP,
+    overwrite: bool = False,
+    max_line_bytes: int = LINE_CAP,
     temp_dir: str | os.PathLike[str] | None = None,
     filesystem: object = None,
     on_bytes: Callable[[int], None] | None = None,
@@ -109,8 +109,8 @@ def edit(
         short: Whether `method` and `url` are taken away, as services want it where the url belongs to the job.
         bad_lines: What to do with a line that can't be changed, being no JSON object or having something else at the path:
             `"refuse"` writes nothing, `"copy"` leaves it as it is, `"drop"` leaves it out.
-        force: Replace what is there.
-        cap: The longest line that is read, in bytes.
+        overwrite: Replace what is there.
+        max_line_bytes: The longest line that is read, in bytes.
         temp_dir: Where a remote output waits until it is whole; None takes the system's folder for temporary files.
         filesystem: The filesystem in which paths are paths, of `pyarrow.fs` or of fsspec; None takes the local one.
         on_bytes: Gets the number of bytes that were done, again and again, for a progress bar.
@@ -122,7 +122,7 @@ def edit(
         InvalidLine: `invalid_json_line` or `path_not_found`, with the first line that can't be changed.
         LineTooLong: A line is above the cap.
         Mismatch: A file holds results, or what is neither requests nor results.
-        OutputExists: The output is there and `force` was not given.
+        OutputExists: The output is there and `overwrite` was not given.
         FileError: A file can't be read, or the disk refused.
         TruncatedFile: A compressed file is damaged.
         ValueError: There is nothing to change, a path or a value is none, or all lines would get one `custom_id`.
@@ -137,8 +137,8 @@ def edit(
     if not sources:
         raise TypeError("edit needs at least one file")
     files, not_read = files_of_a_kind(expand(sources, filesystem=filesystem))
-    lines = CopiedLines(cap, on_bytes, wanted="inputs")
-    with CopyWriter(output, force=force, temp_dir=temp_dir, filesystem=filesystem) as writer:
+    lines = CopiedLines(max_line_bytes, on_bytes, wanted="inputs")
+    with CopyWriter(output, overwrite=overwrite, temp_dir=temp_dir, filesystem=filesystem) as writer:
         work = _Work(chosen, bad_lines, writer)
         for source in files:
             for run in lines.of(source):

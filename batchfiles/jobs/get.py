@@ -45,7 +45,7 @@ class Occurrence(NamedTuple):
 
 
 def get(
-    custom_id: str, *sources: SourceLike, pairs: Pairs = (), cap: int = RESULT_LINE_CAP, filesystem: object = None
+    custom_id: str, *sources: SourceLike, pairs: Pairs = (), max_line_bytes: int = RESULT_LINE_CAP, filesystem: object = None
 ) -> list[Occurrence]:
     r"""Find the request of a `custom_id` and all its results.
 
@@ -54,7 +54,7 @@ def get(
         *sources: Request files, output files and error files in any mix; paths, folders, globs, open binary files, or `-` for
             standard input; plain or compressed.
         pairs: Request files, each with the results that belong to it, as for `join`.
-        cap: The longest line that is read, in bytes; longer ones are passed over.
+        max_line_bytes: The longest line that is read, in bytes; longer ones are passed over.
         filesystem: The filesystem in which paths are paths, of `pyarrow.fs` or of fsspec; None takes the local one.
 
     Returns:
@@ -70,14 +70,14 @@ def get(
     """
     if not sources and not pairs:
         raise TypeError("get needs at least one file")
-    return list(find(custom_id, *sources, pairs=pairs, cap=cap, filesystem=filesystem))
+    return list(find(custom_id, *sources, pairs=pairs, max_line_bytes=max_line_bytes, filesystem=filesystem))
 
 
 def find(
     custom_id: str,
     *sources: SourceLike,
     pairs: Pairs = (),
-    cap: int = RESULT_LINE_CAP,
+    max_line_bytes: int = RESULT_LINE_CAP,
     filesystem: object = None,
     on_bytes: Callable[[int], None] | None = None,
     on_not_read: Callable[[Sequence[str]], None] = lambda _: None,
@@ -89,7 +89,7 @@ def find(
         custom_id: The id.
         *sources: As for `get`.
         pairs: As for `get`.
-        cap: As for `get`.
+        max_line_bytes: As for `get`.
         filesystem: As for `get`.
         on_bytes: Gets the number of uncompressed bytes that were read, again and again, for a progress bar.
         on_not_read: Gets the names of files and folders that were found in the folders that were given and are passed over.
@@ -100,7 +100,7 @@ def find(
     on_not_read(files.not_read)
     requests, are_apart = requests_of_results(files)
     seen: dict[bytes, list[tuple[str, int]]] = {}
-    for file in sided_files(files.sources, notice, cap=cap, on_bytes=on_bytes, sides=files.sides):
+    for file in sided_files(files.sources, notice, max_line_bytes=max_line_bytes, on_bytes=on_bytes, sides=files.sides):
         for path, first, start, lines in file.blocks:
             offset = start
             for number, line in enumerate(lines, first):

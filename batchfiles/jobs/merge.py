@@ -183,8 +183,8 @@ def merge(
     *sources: SourceLike,
     output: Target,
     on_duplicate: str = "error",
-    force: bool = False,
-    cap: int = RESULT_LINE_CAP,
+    overwrite: bool = False,
+    max_line_bytes: int = RESULT_LINE_CAP,
     ids_in_memory: int = IDS_IN_MEMORY,
     temp_dir: str | os.PathLike[str] | None = None,
     filesystem: object = None,
@@ -202,8 +202,8 @@ def merge(
             lines that can be read, `"keep"` keeps all and does not look. `"first"` and `"last"` read the files twice, and a third
             time where an id is repeated. A request line that is in another file too, byte for byte, is the same request:
             `"error"` leaves it out and counts it, unless the output is standard output or an open file.
-        force: Whether a file that is there may be replaced.
-        cap: The longest line that is read, in bytes.
+        overwrite: Whether a file that is there may be replaced.
+        max_line_bytes: The longest line that is read, in bytes.
         ids_in_memory: How many ids stay in memory; those behind are compared at the end.
         temp_dir: Where the other ids wait, what can't be read twice, and a remote output until it is whole; None takes the
             system's folder for temporary files.
@@ -218,7 +218,7 @@ def merge(
             standard output has got lines already.
         LineTooLong: A line is above the cap.
         Mismatch: A file holds neither requests nor results, or one holds requests and another one results.
-        OutputExists: The target is there and `force` was not given.
+        OutputExists: The target is there and `overwrite` was not given.
         FileError: A file can't be read, or the disk refused.
         TruncatedFile: A compressed file is damaged.
         DataError: The manifest of a campaign folder is damaged.
@@ -230,7 +230,9 @@ def merge(
     if on_duplicate not in ON_DUPLICATE:
         raise ValueError(f"on_duplicate is {', '.join(map(repr, ON_DUPLICATE[:-1]))} or 'keep', not {on_duplicate!r}")
     files, not_read = files_of_a_kind(request_sources(sources, filesystem=filesystem))
-    job = _Merge(files, output, cap, ids_in_memory, on_bytes, force=force, temp_dir=temp_dir, filesystem=filesystem)
+    job = _Merge(
+        files, output, max_line_bytes, ids_in_memory, on_bytes, overwrite=overwrite, temp_dir=temp_dir, filesystem=filesystem
+    )
     try:
         report = job.run(on_duplicate)
     except DuplicateCustomId:
@@ -248,20 +250,20 @@ class _Merge:
         self,
         files: list[Source],
         output: Target,
-        cap: int,
+        max_line_bytes: int,
         ids_in_memory: int,
         on_bytes: Callable[[int], None] | None,
         *,
-        force: bool,
+        overwrite: bool,
         temp_dir: str | os.PathLike[str] | None,
         filesystem: object,
     ) -> None:
         self._files = files
         self._output = output
-        self._cap = cap
+        self._max_line_bytes = max_line_bytes
         self._ids_in_memory = ids_in_memory
         self._on_bytes = on_bytes
-        self._force = force
+        self._overwrite = overwrite
         self._temp_dir = temp_dir
         self._filesystem = filesystem
 
@@ -278,7 +280,7 @@ class _Merge:
         files = self._files
         refuse = on_duplicate == "error" and repeated is None
         with (
-            CopyWriter(self._output, force=self._force, temp_dir=self._temp_dir, filesystem=self._filesystem) as writer,
+            CopyWriter(self._output, overwrite=self._overwrite, temp_dir=self._temp_dir, filesystem=self._filesystem) as writer,
             UniqueIds(self._ids_in_memory, temp_dir=self._temp_dir) as unique,
             Spool(self._temp_dir) as spool,
         ):
@@ -286,10 +288,10 @@ class _Merge:
             unneeded: array[int] = array("q") if repeated is None else repeated
             if on_duplicate in ("first", "last"):
                 files = [Source(file.name, path=spool.local(file)) for file in files]
-                for number, run in _runs(files, CopiedLines(self._cap)):
+                for number, run in _runs(files, CopiedLines(self._max_line_bytes)):
                     ids.add(run, number)
-                unneeded = ids.unneeded(_damaged(files, ids.places(), self._cap), last=on_duplicate == "last")
-            lines = CopiedLines(self._cap, self._on_bytes)
+                unneeded = ids.unneeded(_damaged(files, ids.places(), self._max_line_bytes), last=on_duplicate == "last")
+            lines = CopiedLines(self._max_line_bytes, self._on_bytes)
             for number, run in _runs(files, lines):
                 if refuse:
                     ids.add(run, number, refuse=True)
@@ -317,7 +319,7 @@ class _Merge:
         if not is_again or str(self._output) == STDOUT:
             return None
         with UniqueIds(self._ids_in_memory, temp_dir=self._temp_dir) as unique:
-            ids, lines = RepeatedIds(unique, self._files), CopiedLines(self._cap)
+            ids, lines = RepeatedIds(unique, self._files), CopiedLines(self._max_line_bytes)
             for number, run in _runs(self._files, lines):
                 if lines.wanted == "results":
                     return None
@@ -325,7 +327,7 @@ class _Merge:
             repetitions = ids.repetitions()
         wanted = {place for first, places in repetitions.items() for place in (first, *places)}
         prints: dict[int, bytes] = {}
-        for number, run in _runs(self._files, CopiedLines(self._cap)):
+        for number, run in _runs(self._files, CopiedLines(self._max_line_bytes)):
             base = (number << PLACE_BITS) + run.line_number
             for place, line in enumerate(run.whole_lines, base):
                 if place in wanted:
@@ -348,12 +350,12 @@ def _runs(files: list[Source], lines: CopiedLines) -> Iterator[tuple[int, Run]]:
             yield number, run
 
 
-def _damaged(files: list[Source], places: array[int], cap: int) -> set[int]:
+def _damaged(files: list[Source], places: array[int], max_line_bytes: int) -> set[int]:
     """Return which of the places are those of lines that can't be read."""
     found: set[int] = set()
     if not places:
         return found
-    lines = CopiedLines(cap)
+    lines = CopiedLines(max_line_bytes)
     for number, run in _runs(files, lines):
         base = (number << PLACE_BITS) + run.line_number
         start = bisect_left(places, base)

@@ -76,8 +76,8 @@ def prepare(
     csv_nulls: Sequence[str] | None = None,
     sample: int | None = None,
     limits: Limits = OPENAI,
-    force: bool = False,
-    cap: int = LINE_CAP,
+    overwrite: bool = False,
+    max_line_bytes: int = LINE_CAP,
     temp_dir: str | os.PathLike[str] | None = None,
     filesystem: object = None,
 ) -> PrepareReport:
@@ -97,8 +97,8 @@ def prepare(
             words such as `"NA"`; None takes `""` and `'""'`.
         sample: How many rows to take, from the first on; None takes all.
         limits: Whose limits the file keeps to.
-        force: Whether a file that is there may be replaced.
-        cap: The longest line of a JSONL table, in bytes.
+        overwrite: Whether a file that is there may be replaced.
+        max_line_bytes: The longest line of a JSONL table, in bytes.
         temp_dir: A folder for the ids behind the first million, and for a remote output until it is whole; None takes the
             system's.
         filesystem: The filesystem in which paths are paths, that of the template too, of `pyarrow.fs` or of fsspec; None takes
@@ -111,7 +111,7 @@ def prepare(
         DuplicateCustomId: Two rows make the same id; both are named.
         TooManyRequests, TooManyEmbeddingInputs, FileTooLarge, LineTooLong: The service would not take it.
         Mismatch, TruncatedFile: A file is no table, or is damaged.
-        OutputExists: The file is there and `force` was not given.
+        OutputExists: The file is there and `overwrite` was not given.
         FileError: A file can't be read or written.
     """
     from batchfiles.table.csv import CSV_NULLS
@@ -129,10 +129,10 @@ def prepare(
     whole = _whole_line(given, url, limits)
     line = Template(whole, null=null)
     job = _Preparation(line, IdTemplate(id), RequestRules(limits), single_braces(whole))
-    writing = InputWriter(output, limits=limits, force=force, temp_dir=temp_dir, filesystem=filesystem)
+    writing = InputWriter(output, limits=limits, overwrite=overwrite, temp_dir=temp_dir, filesystem=filesystem)
     with _rows_named(job), writing as writer:
         nulls = CSV_NULLS if csv_nulls is None else tuple(csv_nulls)
-        with closing(user_tables(table, cap=cap, filesystem=filesystem, csv_nulls=nulls)) as tables:
+        with closing(user_tables(table, max_line_bytes=max_line_bytes, filesystem=filesystem, csv_nulls=nulls)) as tables:
             for opened in tables:
                 rest = None if sample is None else sample - writer.count
                 job.write(opened.name, islice(opened.rows(partial(job.choose, opened.name)), rest), writer)

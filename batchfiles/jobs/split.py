@@ -87,8 +87,8 @@ def split(
     tokens: str = "estimate",
     by: str | Sequence[str] = (),
     compress: str | None = None,
-    force: bool = False,
-    cap: int = LINE_CAP,
+    overwrite: bool = False,
+    max_line_bytes: int = LINE_CAP,
     temp_dir: str | os.PathLike[str] | None = None,
     filesystem: object = None,
     on_bytes: Callable[[int], None] | None = None,
@@ -109,8 +109,9 @@ def split(
             encoding of each request's model; or `"tiktoken:o200k_base"`, by that encoding.
         by: `"model"`, `"url"`, or both: requests that differ in it go into different parts.
         compress: `"gz"`, `"bz2"` or `"zst"` for compressed parts; sizes are uncompressed all the same.
-        force: Whether a folder that is there is replaced; only if it holds nothing but a manifest and its parts, none sent yet.
-        cap: The longest line that is read, in bytes.
+        overwrite: Whether a folder that is there is replaced; only if it holds nothing but a manifest and its parts, none sent
+            yet.
+        max_line_bytes: The longest line that is read, in bytes.
         temp_dir: Where a remote folder waits until it is whole; None takes the system's folder for temporary files.
         filesystem: The filesystem in which paths are paths, of `pyarrow.fs` or of fsspec; None takes the local one.
         on_bytes: Gets the number of bytes that were copied, again and again, for a progress bar.
@@ -121,8 +122,8 @@ def split(
     Raises:
         LineTooLong: A line is too large for any part.
         Mismatch: A file holds results, or no file holds a request.
-        OutputExists: The folder is there and `force` was not given.
-        FileError: A file can't be read, the disk refused, or the folder holds what `force` does not replace.
+        OutputExists: The folder is there and `overwrite` was not given.
+        FileError: A file can't be read, the disk refused, or the folder holds what `overwrite` does not replace.
         TruncatedFile: A compressed file is damaged.
         DataError: The manifest of a campaign folder is damaged.
         MissingDependency: Tokens shall be counted by tiktoken, and it or its encoding is not on this machine.
@@ -139,9 +140,9 @@ def split(
         tokens=None if max_tokens is None else token_counter(tokens),
     )
     files, not_read = requests_to_read(request_sources(sources, filesystem=filesystem))
-    lines = CopiedLines(max(cap, limits.max_line_bytes or 0), on_bytes, wanted="inputs")
+    lines = CopiedLines(max(max_line_bytes, limits.max_line_bytes or 0), on_bytes, wanted="inputs")
     target = located(folder, filesystem)
-    finished = atomic_folder(target, force=force, ours=made_by_split(target), temp_dir=temp_dir)
+    finished = atomic_folder(target, overwrite=overwrite, ours=made_by_split(target), temp_dir=temp_dir)
     with finished as temporary, PartWriter() as writer:
         parts = Parts(temporary, writer, PartLimits.of(limits, max_tokens), scales, by, compress)
         for source in files:

@@ -253,7 +253,7 @@ def validate(
     strict: bool = False,
     on_finding: Callable[[Finding], None] | None = None,
     on_bytes: Callable[[int], None] | None = None,
-    cap: int = LINE_CAP,
+    max_line_bytes: int = LINE_CAP,
     ids_in_memory: int = IDS_IN_MEMORY,
     temp_dir: str | os.PathLike[str] | None = None,
     filesystem: object = None,
@@ -269,7 +269,7 @@ def validate(
         strict: Whether warnings count as errors; info does not.
         on_finding: Gets each finding as it is found, those that are not listed included.
         on_bytes: Gets the number of uncompressed bytes that were read, again and again, for a progress bar.
-        cap: The longest line that is read, in bytes; longer ones are one finding each.
+        max_line_bytes: The longest line that is read, in bytes; longer ones are one finding each.
         ids_in_memory: How many ids stay in memory; a repetition of one that does not is found at the end of its file.
         temp_dir: Where the other ids wait; None takes the system's folder for temporary files.
         filesystem: The filesystem in which paths are paths, of `pyarrow.fs` or of fsspec; None takes the local one.
@@ -300,7 +300,7 @@ def validate(
                 ids,
                 partial(tally.add, file=number),
                 repetitions.add,
-                cap=cap,
+                max_line_bytes=max_line_bytes,
                 on_bytes=on_bytes,
             )
             check.run()

@@ -58,7 +58,7 @@ def run(
     recover: bool = False,
     again: bool = False,
     format: str | None = None,  # noqa: A002 - the command line's word
-    force: bool = False,
+    overwrite: bool = False,
     interval: float | None = None,
     workers: int | None = 1,
     on_update: OnUpdate | None = None,
@@ -85,7 +85,7 @@ def run(
         recover: Take over the batches that the service has of the same bytes: for a campaign folder that was lost.
         again: Send although the service has batches of the same bytes.
         format: The format of the table, where the name doesn't say it.
-        force: Replace a table that is there; a folder only if there is nothing in it but parts of a table.
+        overwrite: Replace a table that is there; a folder only if there is nothing in it but parts of a table.
         interval: Seconds between two looks at all batches; None lets the pauses grow from 5 to 60 seconds.
         workers: Processes that decode for the retries and the table; None takes as many as pay.
         on_update: Told what happens.
@@ -119,7 +119,7 @@ def run(
         raise file_error(error, folder) from None
     with locked(folder), closing(Journal(folder)) as journal:
         ledger = Ledger(journal.records, folder, journal)
-        target.refuse_foreign(ledger.tables, force=force)
+        target.refuse_foreign(ledger.tables, overwrite=overwrite)
         if on_update is not None and ledger.finished is None:
             on_update(_first_status(ledger, limits))
         _begin(folder, ledger, sources, limits, recover=recover)
@@ -143,10 +143,10 @@ def run(
                 sent = sender.sent
             if settled is None:
                 return _report(folder, target, ledger, sent, None, not_read, finished=False)
-            joined = _table(folder, sources, target, ledger, force=force, workers=workers)
+            joined = _table(folder, sources, target, ledger, overwrite=overwrite, workers=workers)
             ledger.note("finished", retries=retries, settled=settled)
-        elif force or not target.is_there(ledger.tables):
-            joined = _table(folder, sources, target, ledger, force=force, workers=workers)
+        elif overwrite or not target.is_there(ledger.tables):
+            joined = _table(folder, sources, target, ledger, overwrite=overwrite, workers=workers)
         return _report(folder, target, ledger, sent, joined, not_read, finished=True)
 
 
@@ -275,12 +275,12 @@ def _rounds(passes: Passes, folder: Path, ledger: Ledger, retries: int, workers:
 
 
 def _table(
-    folder: Path, sources: Sequence[Source], target: Target, ledger: Ledger, *, force: bool, workers: int | None
+    folder: Path, sources: Sequence[Source], target: Target, ledger: Ledger, *, overwrite: bool, workers: int | None
 ) -> JoinReport:
     ours = target.key in ledger.tables
     if target.key is not None:
         ledger.note("table", path=target.key)
-    return write_table(folder, ledger, sources, target.output, target.format, force=force or ours, workers=workers)
+    return write_table(folder, ledger, sources, target.output, target.format, overwrite=overwrite or ours, workers=workers)
 
 
 def _report(

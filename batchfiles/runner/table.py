@@ -43,7 +43,7 @@ def add_round(folder: Path, ledger: Ledger, *, workers: int | None) -> list[str]
         # A killed run may have left files that the manifest doesn't name: it takes all of them at once, behind the last.
         _remove_unnamed(folder)
         files = [folder / name for name in (*_first_parts(folder), *ledger.results)]
-        retry(*files, output=folder, force=True, workers=workers)
+        retry(*files, output=folder, overwrite=True, workers=workers)
         found = _unknown_parts(folder, ledger)
     if found:
         ledger.note("retried", parts=found)
@@ -77,17 +77,17 @@ def write_table(
     output: str,
     format_name: str | None,
     *,
-    force: bool,
+    overwrite: bool,
     workers: int | None,
 ) -> JoinReport:
     """Join all results to the requests, in their order, and write the table.
 
     Raises:
-        OutputExists: The table is there and `force` was not given.
+        OutputExists: The table is there and `overwrite` was not given.
         FileError: The disk refused.
     """
     with join(*(folder / name for name in ledger.results), inputs=sources, workers=workers) as joined:
-        return joined.write(output, format=format_name, force=force)
+        return joined.write(output, format=format_name, overwrite=overwrite)
 
 
 STDOUT = "-"
@@ -136,26 +136,26 @@ class Target:
         """Return whether the table is there, and is one that this campaign wrote."""
         return self.key is not None and self.key in ours and self._exists()
 
-    def refuse_foreign(self, ours: Collection[str], *, force: bool) -> None:
+    def refuse_foreign(self, ours: Collection[str], *, overwrite: bool) -> None:
         """Make sure that nothing is overwritten that the campaign did not write.
 
         Raises:
-            OutputExists: Something else is there, and `force` was not given.
-            FileError: A folder is there that holds more than parts of a table, which `force` does not replace.
+            OutputExists: Something else is there, and `overwrite` was not given.
+            FileError: A folder is there that holds more than parts of a table, which `overwrite` does not replace.
         """
-        if self.key is not None and self.key not in ours and not force and self._exists():
+        if self.key is not None and self.key not in ours and not overwrite and self._exists():
             raise OutputExists(self.output)
-        if self.key is not None and self._is_folder and (force or self.key not in ours):
-            refuse_existing_folder(self._place, force=True, ours=is_part_name)
+        if self.key is not None and self._is_folder and (overwrite or self.key not in ours):
+            refuse_existing_folder(self._place, overwrite=True, ours=is_part_name)
 
     def _exists(self) -> bool:
         try:
             if isinstance(self._place, RemotePath) and self._is_folder:
-                refuse_remote_folder(self._place, force=False)
+                refuse_remote_folder(self._place, overwrite=False)
             elif isinstance(self._place, Path) and self._place.is_dir():
                 return any(self._place.iterdir())
             else:
-                refuse_existing(self._place, force=False)
+                refuse_existing(self._place, overwrite=False)
         except OutputExists:
             return True
         return False

@@ -82,7 +82,7 @@ def open_table(
     schema: pa.Schema,
     *,
     format: str | None = None,  # noqa: A002 - the word of the command line
-    force: bool = False,
+    overwrite: bool = False,
     csv_safe: bool = False,
     metadata: Mapping[str, str] | None = None,
     temp_dir: str | os.PathLike[str] | None = None,
@@ -93,7 +93,7 @@ def open_table(
         path: The file, its URL, or `-` for standard output. JSONL, CSV and the Arrow stream appear there as they are written.
         schema: The columns of every batch.
         format: One of `FORMATS`; None takes it from the suffix. Standard output needs it.
-        force: Overwrite what is there.
+        overwrite: Overwrite what is there.
         csv_safe: For CSV: put `'` before texts that spreadsheets would run as formulas.
         metadata: More key-value metadata for the formats that have a place for it; free of credentials.
         temp_dir: Where a remote file waits until it is whole.
@@ -118,7 +118,7 @@ def open_table(
     make: MakeWriter = partial(_writer_of(chosen), **options)
     if str(path) == STDOUT:
         return _on_stdout(make, schema, spooled=chosen in SPOOLED)
-    return _in_file(make, located(path), schema, force=force, temp_dir=temp_dir)
+    return _in_file(make, located(path), schema, overwrite=overwrite, temp_dir=temp_dir)
 
 
 def _writer_of(name: str) -> Callable[..., TableWriter]:
@@ -128,10 +128,10 @@ def _writer_of(name: str) -> Callable[..., TableWriter]:
 
 @contextmanager
 def _in_file(
-    make: MakeWriter, path: Path | RemotePath, schema: pa.Schema, *, force: bool, temp_dir: str | os.PathLike[str] | None
+    make: MakeWriter, path: Path | RemotePath, schema: pa.Schema, *, overwrite: bool, temp_dir: str | os.PathLike[str] | None
 ) -> Iterator[TableWriter]:
     # Arrow opens the temporary file once more by its name: it then writes without the interpreter lock (see writer.BUFFER).
-    with atomic_file(path, force=force, temp_dir=temp_dir) as file, make(Path(file.name), schema) as writer:
+    with atomic_file(path, overwrite=overwrite, temp_dir=temp_dir) as file, make(Path(file.name), schema) as writer:
         yield writer
 
 

@@ -156,13 +156,13 @@ class RowTable:
 
 
 def user_tables(
-    table: TableLike, *, cap: int = LINE_CAP, filesystem: object = None, csv_nulls: Sequence[str] = CSV_NULLS
+    table: TableLike, *, max_line_bytes: int = LINE_CAP, filesystem: object = None, csv_nulls: Sequence[str] = CSV_NULLS
 ) -> Generator[UserTable | RowTable, None, None]:
     """Open the tables that something stands for, one after the other, each until the next one is asked for.
 
     Args:
         table: A table, or a list of sources.
-        cap: The longest line of a JSONL file.
+        max_line_bytes: The longest line of a JSONL file.
         filesystem: The filesystem in which paths are paths, of `pyarrow.fs` or of fsspec; None takes the local one.
         csv_nulls: What null is in CSV, as for `CsvCells`.
 
@@ -182,7 +182,7 @@ def user_tables(
         yield UserTable("<table>", reader.schema, lambda columns: (batch.select(columns) for batch in reader))
         return
     for source in table_sources(table, filesystem=filesystem):
-        yield from _opened(source, cap, csv_nulls)
+        yield from _opened(source, max_line_bytes, csv_nulls)
 
 
 def table_sources(table: TableLike, *, filesystem: object = None) -> list[Source]:
@@ -249,7 +249,7 @@ def _is_table(names: Sequence[str]) -> bool:
     return names[-1].lower().endswith(ENDINGS) and not any(name.startswith((".", "_")) for name in names)
 
 
-def _opened(source: Source, cap: int, csv_nulls: Sequence[str]) -> Iterator[UserTable | RowTable]:
+def _opened(source: Source, max_line_bytes: int, csv_nulls: Sequence[str]) -> Iterator[UserTable | RowTable]:
     with source.open(tables=True) as stream:
         peeked = Peeked(stream)
         if peeked.head.startswith((PARQUET_MAGIC, FILE_MAGIC)):
@@ -266,7 +266,7 @@ def _opened(source: Source, cap: int, csv_nulls: Sequence[str]) -> Iterator[User
         elif is_csv(source.name, peeked.head):
             yield _csv(source.name, peeked, csv_nulls)
         else:
-            yield RowTable(source.name, _json_rows(source.name, peeked, cap), None)
+            yield RowTable(source.name, _json_rows(source.name, peeked, max_line_bytes), None)
 
 
 def _parquet(source: Source, raw: BinaryIO) -> UserTable:
@@ -293,14 +293,14 @@ def _csv(name: str, stream: Peeked, nulls: Sequence[str]) -> RowTable:
     return RowTable(name, cells.rows(), cells.header, cells)
 
 
-def _json_rows(name: str, stream: Peeked, cap: int) -> Iterator[Row]:
+def _json_rows(name: str, stream: Peeked, max_line_bytes: int) -> Iterator[Row]:
     """Yield the objects of a JSONL file, integers beyond 64 bits as such: whoever uses one refuses it.
 
     Raises:
         InvalidLine: A line is no JSON object, or not strictly one.
     """
     findings: list[Finding] = []
-    found = blocks(cast("BinaryIO", stream), name, findings.append, cap=cap)
+    found = blocks(cast("BinaryIO", stream), name, findings.append, max_line_bytes=max_line_bytes)
     while True:
         block = next(found, None)
         if long := next((finding for finding in findings if finding.code == "line_too_long"), None):

@@ -193,9 +193,9 @@ def test_a_part_that_is_not_what_it_was_made_as_is_reported(tmp_path, job, compr
     (tmp_path / "ids.txt").write_text("r-1\n")
     jobs = {
         "join": lambda: batchfiles.join(folder).report,
-        "retry": lambda: batchfiles.retry(folder, output=tmp_path / "o.jsonl", force=True),
-        "retry by ids": lambda: batchfiles.retry(folder, ids=tmp_path / "ids.txt", output=tmp_path / "o.jsonl", force=True),
-        "merge": lambda: batchfiles.merge(folder, output=tmp_path / "o.jsonl", force=True),
+        "retry": lambda: batchfiles.retry(folder, output=tmp_path / "o.jsonl", overwrite=True),
+        "retry by ids": lambda: batchfiles.retry(folder, ids=tmp_path / "ids.txt", output=tmp_path / "o.jsonl", overwrite=True),
+        "merge": lambda: batchfiles.merge(folder, output=tmp_path / "o.jsonl", overwrite=True),
     }
     assert jobs[job]().findings == ()
     part = folder / f"requests-00002.jsonl{ending}"

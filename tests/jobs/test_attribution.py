@@ -431,10 +431,10 @@ def test_a_merge_takes_the_same_request_once(tmp_path: Path, capsys: pytest.Capt
         if lines[0] == lines[-1]:
             put(requests, request("a"), request("b"), request("b"))
         with pytest.raises(batchfiles.DuplicateCustomId):
-            batchfiles.merge(requests, retry, output=output, force=True)
+            batchfiles.merge(requests, retry, output=output, overwrite=True)
     results = [put(tmp_path / name, success("a")) for name in ("one.jsonl", "two.jsonl")]
     with pytest.raises(batchfiles.DuplicateCustomId):
-        batchfiles.merge(*results, output=output, force=True)
+        batchfiles.merge(*results, output=output, overwrite=True)
 
 
 # Whatever the names are

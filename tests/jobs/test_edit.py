@@ -65,7 +65,7 @@ def test_a_line_that_cannot_be_changed_is_refused_unless_told_otherwise(tmp_path
     copied = batchfiles.edit(source, output=output, set={"body.n": 1}, bad_lines="copy")
     assert output.read_bytes().splitlines()[1] == bad
     assert (copied.lines, copied.changed, copied.unchanged, copied.dropped, copied.bad_lines) == (3, 2, 1, 0, 1)
-    dropped = batchfiles.edit(source, output=output, set={"body.n": 1}, bad_lines="drop", force=True)
+    dropped = batchfiles.edit(source, output=output, set={"body.n": 1}, bad_lines="drop", overwrite=True)
     assert [batchfiles.decode_input(line).custom_id for line in output.read_bytes().splitlines()] == ["a", "c"]
     assert (dropped.lines, dropped.changed, dropped.unchanged, dropped.dropped, dropped.bad_lines) == (3, 2, 0, 1, 1)
     assert [(found.code, found.line_number) for found in dropped.findings] == [(code, 2)]
@@ -75,7 +75,7 @@ def test_a_line_above_the_cap_is_refused(tmp_path: Path) -> None:
     """It can't be kept, and may not be lost."""
     source = put(tmp_path / "in.jsonl", request("a", user="x" * 200))
     with pytest.raises(LineTooLong):
-        batchfiles.edit(source, output=tmp_path / "out.jsonl", unset=["body.n"], cap=100)
+        batchfiles.edit(source, output=tmp_path / "out.jsonl", unset=["body.n"], max_line_bytes=100)
     assert not (tmp_path / "out.jsonl").exists()
 
 
@@ -126,7 +126,7 @@ def test_what_is_there_stays_unless_forced(tmp_path: Path) -> None:
     with pytest.raises(OutputExists):
         batchfiles.edit(source, output=output, set={"body.model": "y"})
     assert b'"x"' in gzip.decompress(output.read_bytes())
-    batchfiles.edit(source, output=output, set={"body.model": "y"}, force=True)
+    batchfiles.edit(source, output=output, set={"body.model": "y"}, overwrite=True)
     assert b'"y"' in gzip.decompress(output.read_bytes())
 
 

@@ -99,7 +99,7 @@ def test_a_line_above_the_cap_is_a_row_of_its_own_batch(tmp_path: Path) -> None:
     long = success("x", "y" * 5_000)
     one = put(tmp_path / "batch_1_output.jsonl", long, success("a"))
     two = put(tmp_path / "batch_2_output.jsonl", long, success("b"), long)
-    job = batchfiles.export(one, two, cap=1_000)
+    job = batchfiles.export(one, two, max_line_bytes=1_000)
     rows = [(row["custom_id"], row["outcome"], row["batch_id"], row["error_code"], row["result_line_number"]) for row in job]
     assert rows == [
         ("x", "malformed", "batch_1", "line_too_long", 1),
@@ -167,13 +167,13 @@ def test_findings_have_the_line_numbers_of_the_whole_file(tmp_path: Path, monkey
     ]
     files = [put(tmp_path / f"batch_{number}_output.jsonl", *lines) for number in (1, 2)]
     files[1].write_bytes(files[1].read_bytes()[:-1])
-    whole = batchfiles.export(*files, cap=800)
+    whole = batchfiles.export(*files, max_line_bytes=800)
     rows = list(whole)
     numbers = [finding.line_number for finding in whole.report.findings]
     assert sorted(numbers) == sorted([1, 4, 6, 8, 10] * 2 + [10])
     for size in (1, 30, 300, 1000):
         monkeypatch.setattr(scan, "tasks", lambda sizes, *_, size=size: TASKS(sizes, size))
-        job = batchfiles.export(*files, cap=800, workers=workers)
+        job = batchfiles.export(*files, max_line_bytes=800, workers=workers)
         assert list(job) == rows
         assert job.report.findings == whole.report.findings
 

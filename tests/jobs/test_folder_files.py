@@ -311,7 +311,7 @@ def test_a_result_above_the_cap_keeps_its_row(tmp_path: Path, workers: int) -> N
     long = success("b", "x" * 3000)
     lines = [success("a"), long, success("c", "x" * 3000).replace(b'"id": "batch_req_1", ', b""), success("d")]
     put(tmp_path / "out.jsonl", *lines)
-    job = batchfiles.join(tmp_path, cap=1000, workers=workers)
+    job = batchfiles.join(tmp_path, max_line_bytes=1000, workers=workers)
     rows = [(row["outcome"], row["error_code"], row["retryable"], row["result_line_number"]) for row in job]
     too_long = ("malformed", "line_too_long", False)
     assert rows == [("succeeded", None, False, 1), (*too_long, 2), (*too_long, 3), ("succeeded", None, False, 4)]
@@ -319,7 +319,7 @@ def test_a_result_above_the_cap_keeps_its_row(tmp_path: Path, workers: int) -> N
     assert (report.used, report.malformed_results, report.malformed_unmatched, report.result_lines) == (4, 2, 0, 4)
     job.write_rejects(tmp_path / "rejects")
     assert (tmp_path / "rejects").read_bytes() == b"".join(line + b"\n" for line in lines[1:3])
-    exported = [(row["custom_id"], row["error_code"]) for row in batchfiles.export(tmp_path / "out.jsonl", cap=1000)]
+    exported = [(row["custom_id"], row["error_code"]) for row in batchfiles.export(tmp_path / "out.jsonl", max_line_bytes=1000)]
     assert exported == [("a", None), ("b", "line_too_long"), ("c", "line_too_long"), ("d", None)]
 
 
@@ -333,7 +333,9 @@ def test_a_result_above_the_cap_is_not_sent_again(tmp_path: Path) -> None:
         ({"only": ["line_too_long"]}, 1),
         ({"only": ["malformed", "expired"]}, 2),
     ):
-        report = batchfiles.retry(tmp_path, output=tmp_path.with_name("again.jsonl"), cap=1000, force=True, **options)
+        report = batchfiles.retry(
+            tmp_path, output=tmp_path.with_name("again.jsonl"), max_line_bytes=1000, overwrite=True, **options
+        )
         assert report.written == written
         if options.get("only") is None:
             assert [group.left_out for group in report.groups if group.error_code == "line_too_long"] == [
@@ -350,7 +352,7 @@ def test_a_line_above_the_cap_whose_id_is_far_away_belongs_to_nobody(tmp_path: P
         json.dumps({"response": value["response"], "custom_id": "a", "error": None}).encode(),
         success("b"),
     )
-    report = batchfiles.join(tmp_path, cap=1000).report
+    report = batchfiles.join(tmp_path, max_line_bytes=1000).report
     assert (report.missing, report.malformed_unmatched, report.used) == (1, 1, 1)
 
 
@@ -361,7 +363,7 @@ def test_a_file_of_one_line_above_the_cap_is_known_by_its_beginning(tmp_path: Pa
     put(tmp_path / "requests.jsonl", request("a"))
     put(tmp_path / "out.jsonl", success("a", "x" * 5000))
     splitter = lines.LineSplitter.__init__
-    monkeypatch.setattr(lines.LineSplitter, "__init__", lambda self, cap=0: splitter(self, min(cap, 1000)))
+    monkeypatch.setattr(lines.LineSplitter, "__init__", lambda self, max_line_bytes=0: splitter(self, min(max_line_bytes, 1000)))
     rows = [(row["outcome"], row["error_code"]) for row in batchfiles.join(tmp_path)]
     assert rows == [("malformed", "line_too_long")]
 

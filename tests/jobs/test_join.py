@@ -287,7 +287,7 @@ def test_a_line_above_the_cap_is_a_malformed_line(tmp_path: Path) -> None:
     """It is counted like any other, its neighbours keep their numbers, and its bytes are among the rejects."""
     long = success("x", "y" * 5_000)
     inputs = put(tmp_path / "in.jsonl", request("a"), request("b", padding="y" * 5_000), request("c"))
-    job = batchfiles.join(inputs, put(tmp_path / "out.jsonl", long, success("a"), success("c")), cap=1_000)
+    job = batchfiles.join(inputs, put(tmp_path / "out.jsonl", long, success("a"), success("c")), max_line_bytes=1_000)
     assert [(row["outcome"], row["error_code"], row["result_line_number"]) for row in job] == [
         ("succeeded", None, 2),
         ("malformed", "line_too_long", None),
@@ -304,7 +304,7 @@ def test_a_line_above_the_cap_that_is_longer_than_a_range_is_met_once(tmp_path: 
     """Lines behind it keep their numbers, whichever range they begin in."""
     inputs = put(tmp_path / "in.jsonl", *[request(str(number)) for number in range(30)])
     results = put(tmp_path / "out.jsonl", success("x", "y" * 9_000), *[success(str(number)) for number in range(30)])
-    job = batchfiles.join(inputs, results, cap=1_000)
+    job = batchfiles.join(inputs, results, max_line_bytes=1_000)
     assert [row["result_line_number"] for row in job] == list(range(2, 32))
     assert numbers(job) == {"used": 30, "malformed_results": 1, "malformed_unmatched": 1}
 

@@ -204,8 +204,8 @@ def test_a_line_above_the_cap_is_an_error(tmp_path: Path, output: Path) -> None:
     """It can't be left out silently."""
     source = put(tmp_path / "in.jsonl", request("a"), request("b", input="x" * 500))
     with pytest.raises(LineTooLong, match="raise the cap") as caught:
-        batchfiles.merge(source, output=output, cap=300)
-    assert (caught.value.line_number, caught.value.cap) == (2, 300)
+        batchfiles.merge(source, output=output, max_line_bytes=300)
+    assert (caught.value.line_number, caught.value.limit) == (2, 300)
     assert not output.exists()
 
 
@@ -216,7 +216,7 @@ def test_a_file_that_is_there_is_kept_unless_forced(tmp_path: Path, output: Path
     with pytest.raises(OutputExists):
         batchfiles.merge(source, output=output)
     assert output.read_text() == "mine"
-    batchfiles.merge(source, output=output, force=True)
+    batchfiles.merge(source, output=output, overwrite=True)
     assert lines_of(output) == [request("a")]
 
 

@@ -403,7 +403,7 @@ def test_a_file_that_is_there_is_kept_unless_forced(tmp_path):
     path.write_text("mine")
     with pytest.raises(OutputExists):
         prepare(NULLS, path, template={}, id="{{id}}", url="/u", limits=NONE)
-    prepare(NULLS, path, template={}, id="{{id}}", url="/u", limits=NONE, force=True)
+    prepare(NULLS, path, template={}, id="{{id}}", url="/u", limits=NONE, overwrite=True)
     assert len(path.read_text().splitlines()) == 2
 
 

@@ -163,7 +163,7 @@ LISTED_LINES = st.lists(
     ids=st.lists(
         st.sampled_from(["a", "b", "c", "é", "strange", "deep", "café", *(f"id-{n}" for n in range(30))]), max_size=8, unique=True
     ),
-    options=st.sampled_from([{}, {"set": {"body.seed": 7}}, {"set": {"body.x.y": 1}}, {"cap": 400}]),
+    options=st.sampled_from([{}, {"set": {"body.seed": 7}}, {"set": {"body.x.y": 1}}, {"max_line_bytes": 400}]),
     by_part=st.booleans(),
 )
 def test_the_short_way_and_the_long_way_write_and_say_the_same(
@@ -234,9 +234,9 @@ def test_answers_that_did_not_parse_are_known_from_a_table(batch: Path, tmp_path
     batchfiles.retry(batch / "requests.jsonl", tmp_path / "parsed.parquet", **ask)
     assert ids_in(tmp_path / "retry.jsonl") == ["cut"]
     with pytest.raises(Mismatch, match="no column parse_error"):
-        batchfiles.retry(batch / "requests.jsonl", tmp_path / "plain.parquet", **ask, force=True)
+        batchfiles.retry(batch / "requests.jsonl", tmp_path / "plain.parquet", **ask, overwrite=True)
     with pytest.raises(ValueError, match="from a joined table only"):
-        batchfiles.retry(batch, **ask, force=True)
+        batchfiles.retry(batch, **ask, overwrite=True)
 
 
 def test_a_table_of_several_parts_keeps_their_ids_apart(tmp_path: Path) -> None:
@@ -261,7 +261,7 @@ def test_values_can_be_set_on_the_way(batch: Path, tmp_path: Path) -> None:
     assert (tmp_path / "retry.jsonl").read_bytes() == request("cut")[:-2] + b',"max_tokens":4000}}\n'
     assert report.changed == 1
     with pytest.raises(InvalidLine) as caught:
-        batchfiles.retry(batch, output=tmp_path / "retry.jsonl", set={"body.model.x": 1}, force=True)
+        batchfiles.retry(batch, output=tmp_path / "retry.jsonl", set={"body.model.x": 1}, overwrite=True)
     assert (caught.value.path, caught.value.line_number) == (str(batch / "requests.jsonl"), IDS.index("slow") + 1)
 
 
@@ -331,7 +331,7 @@ def test_a_result_whose_id_comes_again_behind_is_found(tmp_path: Path) -> None:
     batchfiles.retry(inputs, put(tmp_path / "o.jsonl", twice), output=tmp_path / "retry.jsonl", all=True)
     assert ids_in(tmp_path / "retry.jsonl") == ["b"]
     other = success("other")[:-1] + b', "custom_id": "a"}'
-    batchfiles.retry(inputs, put(tmp_path / "o.jsonl", other), output=tmp_path / "retry.jsonl", all=True, force=True)
+    batchfiles.retry(inputs, put(tmp_path / "o.jsonl", other), output=tmp_path / "retry.jsonl", all=True, overwrite=True)
     assert ids_in(tmp_path / "retry.jsonl") == ["b"]
 
 
@@ -356,7 +356,7 @@ def test_what_is_there_stays_unless_forced(batch: Path, tmp_path: Path) -> None:
     with pytest.raises(OutputExists):
         batchfiles.retry(batch, output=tmp_path / "retry.jsonl")
     assert (tmp_path / "retry.jsonl").read_bytes() == b"mine\n"
-    batchfiles.retry(batch, output=tmp_path / "retry.jsonl", force=True)
+    batchfiles.retry(batch, output=tmp_path / "retry.jsonl", overwrite=True)
     assert ids_in(tmp_path / "retry.jsonl") == RETRYABLE
 
 

@@ -52,7 +52,7 @@ def joined(batch: Path) -> pa.Table:
 def retried(batch: Path, table: Path, **options: Any) -> tuple[list[str], Any]:
     """Retry by a table; return what was written and the report."""
     output = batch.parent / "retry.jsonl"
-    report = batchfiles.retry(batch / "requests.jsonl", table, output=output, force=True, **options)
+    report = batchfiles.retry(batch / "requests.jsonl", table, output=output, overwrite=True, **options)
     assert report.inputs == report.written + report.left_out == sum(group.requests for group in report.groups)
     return ids_in(output), report
 

@@ -63,7 +63,7 @@ def test_a_part_is_full_by_its_bytes_with_the_newlines(tmp_path: Path, folder: P
     two = len(lines[0]) + len(lines[1]) + 2
     batchfiles.split(source, folder=folder, max_bytes=two)
     assert ids(folder) == [["a", "b"], ["c"]]
-    batchfiles.split(source, folder=folder, max_bytes=two - 1, force=True)
+    batchfiles.split(source, folder=folder, max_bytes=two - 1, overwrite=True)
     assert ids(folder) == [["a"], ["b"], ["c"]]
 
 
@@ -143,7 +143,7 @@ def test_every_line_is_byte_identical(tmp_path: Path, folder: Path, tokens: int 
     source = put(tmp_path / "in.jsonl", *ODD)
     batchfiles.split(source, folder=folder, max_requests=3, max_tokens=tokens, by=("model", "url"))
     assert sorted(line for lines in contents(folder) for line in lines) == sorted(ODD)
-    batchfiles.split(source, folder=folder, max_requests=3, max_tokens=tokens, force=True)
+    batchfiles.split(source, folder=folder, max_requests=3, max_tokens=tokens, overwrite=True)
     assert [line for lines in contents(folder) for line in lines] == list(ODD)
 
 
@@ -233,7 +233,7 @@ def test_parts_may_be_compressed(tmp_path: Path, folder: Path, compress: str) ->
         ({"limits": Limits(name="own", max_line_bytes=100)}, LineTooLong, "and 100 fit into a part"),
         ({"limits": Limits(name="own", max_embedding_inputs=2)}, InvalidLine, r"3 texts to embed, and 2 are allowed"),
         ({"max_tokens": 10}, InvalidLine, "tokens, and 10 are allowed"),
-        ({"cap": 100}, LineTooLong, "above the cap of 100 bytes"),
+        ({"max_line_bytes": 100}, LineTooLong, "above the cap of 100 bytes"),
     ],
 )
 def test_a_line_that_fits_into_no_part_is_an_error_that_names_it(
@@ -255,7 +255,7 @@ def test_a_line_that_is_no_json_is_copied(tmp_path: Path, folder: Path) -> None:
     source = put(tmp_path / "in.jsonl", *lines)
     assert batchfiles.split(source, folder=folder).unreadable == 0  # nobody had to look
     assert contents(folder) == [lines]
-    assert batchfiles.split(source, folder=folder, by="model", force=True).unreadable == 1
+    assert batchfiles.split(source, folder=folder, by="model", overwrite=True).unreadable == 1
     assert contents(folder) == [[lines[0], lines[2]], [lines[1]]]
 
 
@@ -282,7 +282,7 @@ def test_a_folder_that_is_there_is_kept_unless_forced(tmp_path: Path, folder: Pa
     batchfiles.split(source, folder=folder, max_requests=1)
     with pytest.raises(OutputExists):
         batchfiles.split(source, folder=folder)
-    batchfiles.split(source, folder=folder, force=True)
+    batchfiles.split(source, folder=folder, overwrite=True)
     assert sorted(each.name for each in folder.iterdir()) == ["in-00001.jsonl", MANIFEST]
 
 
@@ -309,7 +309,7 @@ def test_a_campaign_that_went_on_is_kept_even_by_force(tmp_path: Path, folder: P
         put(folder / later, success("a"))
     before = {each.name: each.read_bytes() for each in folder.iterdir()}
     with pytest.raises(FileError, match=words):
-        batchfiles.split(source, folder=folder, force=True)
+        batchfiles.split(source, folder=folder, overwrite=True)
     assert {each.name: each.read_bytes() for each in folder.iterdir()} == before
 
 
@@ -318,7 +318,7 @@ def test_a_campaign_without_one_of_its_parts_is_still_replaced(tmp_path: Path, f
     source = put(tmp_path / "in.jsonl", request("a"), request("b"))
     batchfiles.split(source, folder=folder, max_requests=1)
     (folder / "in-00002.jsonl").unlink()
-    batchfiles.split(source, folder=folder, force=True)
+    batchfiles.split(source, folder=folder, overwrite=True)
     assert sorted(each.name for each in folder.iterdir()) == ["in-00001.jsonl", MANIFEST]
 
 
@@ -329,7 +329,7 @@ def test_without_a_manifest_of_ours_nothing_in_a_folder_is_replaced(tmp_path: Pa
     batchfiles.split(source, folder=folder)
     (folder / MANIFEST).unlink() if text is None else (folder / MANIFEST).write_bytes(text)
     with pytest.raises(FileError, match=r"in-00001\.jsonl for one"):
-        batchfiles.split(source, folder=folder, force=True)
+        batchfiles.split(source, folder=folder, overwrite=True)
     assert (folder / "in-00001.jsonl").exists()
 
 
@@ -339,7 +339,7 @@ def test_a_folder_with_a_damaged_manifest_is_not_replaced(tmp_path: Path, folder
     batchfiles.split(source, folder=folder)
     (folder / MANIFEST).write_bytes(b"{")
     with pytest.raises(DataError, match=r"manifest\.json: is no JSON"):
-        batchfiles.split(source, folder=folder, force=True)
+        batchfiles.split(source, folder=folder, overwrite=True)
     assert (folder / "in-00001.jsonl").exists()
 
 

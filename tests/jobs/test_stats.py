@@ -155,7 +155,7 @@ def test_a_line_above_the_cap_is_malformed_on_its_own_side(tmp_path: Path) -> No
     """The lines around it count."""
     requests = put(tmp_path / "in.jsonl", request("1"), request("2", prompt="x" * 9000), request("3"))
     results = put(tmp_path / "out.jsonl", success("1"), success("2", "x" * 9000))
-    found = stats(requests, results, cap=5000)
+    found = stats(requests, results, max_line_bytes=5000)
     assert (found.requests.count, found.requests.malformed) == (2, 1)
     assert found.results.outcomes == {"succeeded": 1, "malformed": 1}
     assert found.malformed == (f"{requests}:2", f"{results}:2")

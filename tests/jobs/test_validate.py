@@ -416,7 +416,7 @@ def test_a_file_without_requests_is_empty(data):
 
 def test_a_line_above_the_cap_is_one_finding():
     """Reading goes on behind it, and it counts as a request."""
-    report = validate(file_of(chat("1"), chat("2", user="x" * 5000), chat("3", stream=True)), cap=1000)
+    report = validate(file_of(chat("1"), chat("2", user="x" * 5000), chat("3", stream=True)), max_line_bytes=1000)
     assert [(f.line_number, f.code) for f in report.findings] == [(2, "line_too_long"), (3, "streaming_unsupported")]
     assert report.files[0].requests == 3
 

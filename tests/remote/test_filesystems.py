@@ -118,9 +118,9 @@ def test_what_failed_is_sent_again_there(service: Service) -> None:
     ids = service.put("ids.txt", b"ticket-0002\n")
     assert batchfiles.retry(requests, ids=ids, output=service.path("one.jsonl"), filesystem=fs).written == 1
     with pytest.raises(ValueError, match="is a file that is read"):
-        batchfiles.retry(service.path("chat"), output=requests, force=True, filesystem=fs)
+        batchfiles.retry(service.path("chat"), output=requests, overwrite=True, filesystem=fs)
     with pytest.raises(ValueError, match="is a file that is read"):
-        batchfiles.retry(requests, service.path("t.parquet"), output=service.path("t.parquet"), force=True, filesystem=fs)
+        batchfiles.retry(requests, service.path("t.parquet"), output=service.path("t.parquet"), overwrite=True, filesystem=fs)
 
 
 def test_tables_schemas_and_prices_of_one_s_own_are_there(service: Service) -> None:

@@ -69,7 +69,7 @@ def test_words_for_null_among_numbers_are_a_warning(tmp_path: Path, capsys: pyte
     (tmp_path / "t.csv").write_bytes(OF_R)
     template = {"model": "m", "max_tokens": "{{budget}}", "input": "{{note}}"}
     output = tmp_path / "r.jsonl"
-    options: dict[str, Any] = {"template": template, "url": "/v1/responses", "id": "{{id}}", "force": True}
+    options: dict[str, Any] = {"template": template, "url": "/v1/responses", "id": "{{id}}", "overwrite": True}
     options["limits"] = batchfiles.NONE
     report = batchfiles.prepare(tmp_path / "t.csv", output, null="null", **options)
     [finding] = report.findings

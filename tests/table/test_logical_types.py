@@ -44,7 +44,9 @@ def cells_of(table: pa.Table) -> list[Any]:
 def prepared(table: Any, tmp_path: Path, custom_id: str = "{{id}}") -> list[tuple[str, Any]]:
     """Return the id and the text of each request that is made of a table."""
     made = tmp_path / "made.jsonl"
-    batchfiles.prepare(table, made, template=BODY, url="/v1/chat/completions", id=custom_id, force=True, limits=batchfiles.NONE)
+    batchfiles.prepare(
+        table, made, template=BODY, url="/v1/chat/completions", id=custom_id, overwrite=True, limits=batchfiles.NONE
+    )
     lines = map(json.loads, (tmp_path / "made.jsonl").read_bytes().splitlines())
     return [(line["custom_id"], line["body"]["messages"][0]["content"]) for line in lines]
 
@@ -309,7 +311,7 @@ def test_categories_of_polars(tmp_path: Path) -> None:
             template=BODY,
             url="/v1/chat/completions",
             id="{{id}}",
-            force=True,
+            overwrite=True,
             null="null",
             limits=batchfiles.NONE,
         )

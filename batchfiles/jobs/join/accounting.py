@@ -216,18 +216,21 @@ def write_rejects(
     places: Iterable[LineRef],
     files: Sequence[ResultFile],
     *,
-    force: bool = False,
+    overwrite: bool = False,
     temp_dir: str | os.PathLike[str] | None = None,
 ) -> None:
     r"""Copy lines byte for byte, each with a `\n`; compressed if the name's suffix says so.
 
     Raises:
-        OutputExists: The file is there and `force` was not given.
+        OutputExists: The file is there and `overwrite` was not given.
         FileError: The disk refused, or a result file changed meanwhile.
     """
     descriptors = OpenFiles(files)
     try:
-        with atomic_file(path, force=force, temp_dir=temp_dir) as file, compressed(file, compression_of_name(path.name)) as sink:
+        with (
+            atomic_file(path, overwrite=overwrite, temp_dir=temp_dir) as file,
+            compressed(file, compression_of_name(path.name)) as sink,
+        ):
             for place in places:
                 if place.length == UNTIL_NEWLINE:
                     _copy_until_newline(descriptors[place.file], place.offset, sink)

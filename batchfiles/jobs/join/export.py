@@ -144,7 +144,7 @@ class Export(TableJob[ExportReport]):
         super().__init__(options, spool)
 
     def _table(self) -> str:
-        return self._options.table or table_of_results(self._roles.results, cap=self._options.cap)
+        return self._options.table or table_of_results(self._roles.results, max_line_bytes=self._options.max_line_bytes)
 
     def _requests(self) -> Sequence[LocalFile]:
         if self._options.schema is not None:
@@ -167,7 +167,7 @@ class Export(TableJob[ExportReport]):
         spec = {
             **self._spec(folder, metadata),
             "results": [list(file) for file in self._roles.result_files()],
-            "text_sizes": [text_sizes_of(file, cap=self._options.cap) for file in self._roles.results]
+            "text_sizes": [text_sizes_of(file, max_line_bytes=self._options.max_line_bytes) for file in self._roles.results]
             if self._table() == "embeddings"
             else None,
         }
@@ -211,7 +211,7 @@ def export(*results: SourceLike, filesystem: object = None, **options: Unpack[Ta
         *results: Output files and error files: paths, folders, globs, open binary files, `-`.
         filesystem: The filesystem in which paths are paths, that of `schema` too, of `pyarrow.fs` or of fsspec; None takes the
             local one.
-        **options: `table`, `dimensions`, `bodies`, `cap`, `temp_dir`, `workers`, `progress`, `parsed` with `schema`,
+        **options: `table`, `dimensions`, `bodies`, `max_line_bytes`, `temp_dir`, `workers`, `progress`, `parsed` with `schema`,
             `parse_dates`: see `TableOptions`.
 
     Returns:
@@ -230,5 +230,5 @@ def export(*results: SourceLike, filesystem: object = None, **options: Unpack[Ta
     """
     chosen = TableOptions(**options).with_schema_of(filesystem)
     spool = Spool(chosen.temp_dir)
-    roles = sort_files(results, (), spool, results_only=True, filesystem=filesystem, cap=chosen.cap)
+    roles = sort_files(results, (), spool, results_only=True, filesystem=filesystem, max_line_bytes=chosen.max_line_bytes)
     return Export(roles, spool, chosen)

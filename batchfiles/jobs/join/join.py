@@ -69,30 +69,39 @@ class Join(TableJob[JoinReport]):
         csv_nulls: Sequence[str] | None,
     ) -> None:
         """Take a table of the user's own, whose columns stand behind the others from now on: see `join`."""
-        taken, cap = super().schema.names, self._options.cap
+        taken, max_line_bytes = super().schema.names, self._options.max_line_bytes
         self._beside = put_beside(
-            table, id, self._spool, taken, prefix=prefix, cap=cap, filesystem=filesystem, csv_nulls=csv_nulls
+            table,
+            id,
+            self._spool,
+            taken,
+            prefix=prefix,
+            max_line_bytes=max_line_bytes,
+            filesystem=filesystem,
+            csv_nulls=csv_nulls,
         )
 
-    def write_rejects(self, path: str | os.PathLike[str] | RemotePath, *, force: bool = False, filesystem: object = None) -> None:
+    def write_rejects(
+        self, path: str | os.PathLike[str] | RemotePath, *, overwrite: bool = False, filesystem: object = None
+    ) -> None:
         r"""Copy the result lines that are not in the table, byte for byte, each with a `\n`, in the order of the files.
 
         They are the malformed, unknown, superseded and conflicting ones.
 
         Args:
             path: A new file, or the URL of one; compressed if its suffix says so.
-            force: Replace what is there.
+            overwrite: Replace what is there.
             filesystem: The filesystem in which `path` is a path; None takes the local one.
 
         Raises:
-            OutputExists: Something is there and `force` was not given.
+            OutputExists: Something is there and `overwrite` was not given.
             FileError: The disk refused, or a result file has changed.
         """
         if self._accounts is None:
             _ = self.report
         assert self._accounts is not None  # noqa: S101 - the report needs them
         target = located(path, filesystem)
-        write_rejects(target, self._rejected(self._accounts), self._files, force=force, temp_dir=self._options.temp_dir)
+        write_rejects(target, self._rejected(self._accounts), self._files, overwrite=overwrite, temp_dir=self._options.temp_dir)
 
     def _rejected(self, accounts: Accounts) -> Iterator[LineRef]:
         """Yield the places of the lines to copy, from files that are still what they were."""
@@ -105,7 +114,7 @@ class Join(TableJob[JoinReport]):
         path: str | os.PathLike[str] | RemotePath,
         *,
         format: str | None = None,  # noqa: A002 - the command line's word
-        force: bool = False,
+        overwrite: bool = False,
         csv_safe: bool = False,
         filesystem: object = None,
     ) -> JoinReport:
@@ -116,7 +125,7 @@ class Join(TableJob[JoinReport]):
         try:
             while True:
                 try:
-                    return super().write(path, format=format, force=force, csv_safe=csv_safe, filesystem=filesystem)
+                    return super().write(path, format=format, overwrite=overwrite, csv_safe=csv_safe, filesystem=filesystem)
                 except Misindexed:
                     self._quick = False
                 except SharedIds:
@@ -125,7 +134,7 @@ class Join(TableJob[JoinReport]):
             self._quick = False
 
     def _table(self) -> str:
-        return self._options.table or table_of_inputs(self._roles.inputs, cap=self._options.cap)
+        return self._options.table or table_of_inputs(self._roles.inputs, max_line_bytes=self._options.max_line_bytes)
 
     def _requests(self) -> Sequence[LocalFile]:
         return self._roles.inputs
@@ -195,7 +204,9 @@ class Join(TableJob[JoinReport]):
         if not self._compares(inputs):
             return with_line_numbers(crew, inputs, size), None
         apart = self._roles.are_apart()
-        ranges, repeated, contests = find_repeated(crew, inputs, self._spool, size=size, cap=self._options.cap, apart=apart)
+        ranges, repeated, contests = find_repeated(
+            crew, inputs, self._spool, size=size, max_line_bytes=self._options.max_line_bytes, apart=apart
+        )
         if contests:
             self._files = attributed(inputs, self._roles.results, self._files)
             refuse_contested(contests, inputs, survey.index, self._files)
@@ -210,7 +221,9 @@ class Join(TableJob[JoinReport]):
         """Look the results through."""
         path = self._spool.new_path("results.index")
         careful = not self._quick
-        return survey_results(crew, self._roles.results, path, cap=self._options.cap, careful=careful, progress=progress)
+        return survey_results(
+            crew, self._roles.results, path, max_line_bytes=self._options.max_line_bytes, careful=careful, progress=progress
+        )
 
     def _close_books(self, survey: Survey, marks: Marks, asked: IndexBuilder, tally: Tally, started: float) -> None:
         """Count what became of every line, and make the report."""
@@ -309,8 +322,8 @@ def join(
         with_prefix: What is put before the names of your columns: one that is called as a column of the results is refused.
         filesystem: The filesystem in which paths are paths, those of `with_table` and `schema` too, of `pyarrow.fs` or of fsspec;
             None takes the local one.
-        **options: The fields of `TableOptions`: `table`, `dimensions`, `bodies`, `request_bodies`, `cap`, `temp_dir`, `workers`,
-            `progress`, `parsed`, `schema`, `parse_dates`.
+        **options: The fields of `TableOptions`: `table`, `dimensions`, `bodies`, `request_bodies`, `max_line_bytes`, `temp_dir`,
+            `workers`, `progress`, `parsed`, `schema`, `parse_dates`.
 
     Returns:
         A `Join`: iterate it, or call `to_arrow()`, `to_parquet(path)`, `write(path)`, `report`.
@@ -344,7 +357,7 @@ def join(
         raise TypeError("join needs at least one file")
     chosen = TableOptions(**options).with_schema_of(filesystem)
     spool = Spool(chosen.temp_dir)
-    roles = sort_files(files, inputs, spool, pairs=pairs, filesystem=filesystem, cap=chosen.cap)
+    roles = sort_files(files, inputs, spool, pairs=pairs, filesystem=filesystem, max_line_bytes=chosen.max_line_bytes)
     if not roles.inputs and roles.results:
         names = ", ".join(file.name for file in roles.results[:3])
         raise Mismatch(f"no file holds requests, only results ({names}): name the request file too, or export the results alone")

@@ -38,7 +38,7 @@ def part_name(number: int) -> str:
 
 
 def is_part_name(name: str) -> bool:
-    """Return whether a file in a folder of parts has the name of a part, so that `force` may replace the folder."""
+    """Return whether a file in a folder of parts has the name of a part, so that `overwrite` may replace the folder."""
     return PART_NAME.fullmatch(name) is not None
 
 
@@ -65,7 +65,7 @@ class TableOptions:
         dimensions: The length of every vector, which makes the column a fixed-size list; only for embeddings.
         bodies: Which response bodies are kept: `"auto"`, `"all"` or `"none"`.
         request_bodies: `"all"` or `"none"`.
-        cap: The longest line that is read, in bytes.
+        max_line_bytes: The longest line that is read, in bytes.
         temp_dir: Where temporary files go.
         workers: Processes that decode; None takes as many as pay.
         progress: Told how far the work is.
@@ -78,7 +78,7 @@ class TableOptions:
     dimensions: int | None = None
     bodies: str = "auto"
     request_bodies: str = "all"
-    cap: int = RESULT_LINE_CAP
+    max_line_bytes: int = RESULT_LINE_CAP
     temp_dir: str | os.PathLike[str] | None = None
     workers: int | None = 1
     progress: Progress | None = None
@@ -109,7 +109,7 @@ class TableOptions:
             "dimensions": self.dimensions,
             "bodies": self.bodies,
             "request_bodies": self.request_bodies == "all",
-            "cap": self.cap,
+            "max_line_bytes": self.max_line_bytes,
         }
 
     def workers_for(self, size: int, *, parts: bool) -> int:
@@ -139,7 +139,7 @@ class TableKeywords(TypedDict, total=False):
     dimensions: int | None
     bodies: str
     request_bodies: str
-    cap: int
+    max_line_bytes: int
     temp_dir: str | os.PathLike[str] | None
     workers: int | None
     progress: Progress | None
@@ -218,28 +218,30 @@ class TableJob(Generic[ReportT]):
 
         return pa.RecordBatchReader.from_batches(self.schema, self.batches()).__arrow_c_stream__(requested_schema)
 
-    def to_parquet(self, path: str | os.PathLike[str] | RemotePath, *, force: bool = False, filesystem: object = None) -> ReportT:
+    def to_parquet(
+        self, path: str | os.PathLike[str] | RemotePath, *, overwrite: bool = False, filesystem: object = None
+    ) -> ReportT:
         """Write the table to one Parquet file, or to a folder of Parquet parts; it appears whole or not at all.
 
         Args:
             path: A name that ends in `.parquet`, or a folder: one that is there, or a name without a suffix or with a slash at
                 its end. Also a URL (`s3://`, `gs://`, `abfs://`).
-            force: Replace what is there; a folder only if there is nothing in it but such parts.
+            overwrite: Replace what is there; a folder only if there is nothing in it but such parts.
             filesystem: The filesystem in which `path` is a path, of `pyarrow.fs` or of fsspec; None takes the local one.
 
         Raises:
-            OutputExists: Something is there and `force` was not given.
+            OutputExists: Something is there and `overwrite` was not given.
             FileError: The disk refused.
             BatchFilesError: As the function that made this object says.
         """
-        return self.write(path, format=None if is_folder(path) else "parquet", force=force, filesystem=filesystem)
+        return self.write(path, format=None if is_folder(path) else "parquet", overwrite=overwrite, filesystem=filesystem)
 
     def write(
         self,
         path: str | os.PathLike[str] | RemotePath,
         *,
         format: str | None = None,  # noqa: A002 - the command line's word
-        force: bool = False,
+        overwrite: bool = False,
         csv_safe: bool = False,
         filesystem: object = None,
     ) -> ReportT:
@@ -249,18 +251,18 @@ class TableJob(Generic[ReportT]):
             path: `.parquet`, `.arrow` (IPC file), `.arrows` (IPC stream), `.jsonl` or `.csv`, the last two also with `.gz` or
                 `.zst`; or a folder of Parquet parts, as in `to_parquet`.
             format: The format where the name doesn't say it.
-            force: Replace what is there; a folder only if there is nothing in it but such parts.
+            overwrite: Replace what is there; a folder only if there is nothing in it but such parts.
             csv_safe: Make CSV cells harmless that a spreadsheet would run.
             filesystem: The filesystem in which `path` is a path, of `pyarrow.fs` or of fsspec; None takes the local one.
 
         Raises:
             ValueError: The name says no format.
-            OutputExists: Something is there and `force` was not given.
+            OutputExists: Something is there and `overwrite` was not given.
             FileError: The disk refused.
             BatchFilesError: As the function that made this object says.
         """
         if format in (None, "parquet") and is_folder(path):
-            return self._write_folder(located(path, filesystem), force=force)
+            return self._write_folder(located(path, filesystem), overwrite=overwrite)
         from batchfiles.table.open import open_table
         from batchfiles.table.writer import written
 
@@ -269,7 +271,7 @@ class TableJob(Generic[ReportT]):
                 path if str(path) == "-" else located(path, filesystem),
                 self.schema,
                 format=format,
-                force=force,
+                overwrite=overwrite,
                 csv_safe=csv_safe,
                 metadata=self._metadata(),
                 temp_dir=self._options.temp_dir,
@@ -280,11 +282,11 @@ class TableJob(Generic[ReportT]):
         self._report = replace(self.report, formula_cells=writer.formula_cells)
         return self._report
 
-    def _write_folder(self, path: Path | RemotePath, *, force: bool) -> ReportT:
+    def _write_folder(self, path: Path | RemotePath, *, overwrite: bool) -> ReportT:
         from batchfiles.io.atomic import atomic_folder
         from batchfiles.table.parquet import ParquetTable
 
-        finished = atomic_folder(path, force=force, ours=is_part_name, temp_dir=self._options.temp_dir)
+        finished = atomic_folder(path, overwrite=overwrite, ours=is_part_name, temp_dir=self._options.temp_dir)
         with self._crew(parts=True) as crew, finished as folder:
             with closing(self._run(crew, folder, self._metadata())) as products:
                 for _ in products:
@@ -324,9 +326,14 @@ class TableJob(Generic[ReportT]):
             raise ValueError(NOT_OF_VECTORS)
         if self._options.schema is not None:
             return named_schema(
-                self._options.schema, self._requests(), parse_dates=self._options.parse_dates, cap=self._options.cap
+                self._options.schema,
+                self._requests(),
+                parse_dates=self._options.parse_dates,
+                max_line_bytes=self._options.max_line_bytes,
             )
-        return requested_schema(self._requests(), parse_dates=self._options.parse_dates, cap=self._options.cap)
+        return requested_schema(
+            self._requests(), parse_dates=self._options.parse_dates, max_line_bytes=self._options.max_line_bytes
+        )
 
     def _requests(self) -> Sequence[LocalFile]:
         """Return the request files, which may say what answers are to look like.

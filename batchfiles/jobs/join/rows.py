@@ -53,7 +53,8 @@ class RowJob(Job):
     """Builds the rows of a range, counts what becomes of them, and writes them down where they are to be a part.
 
     Args:
-        spec: `table`, `dimensions`, `bodies`, `request_bodies`, `cap`; `folder` and `metadata` for parts; `parsed` for typed
+        spec: `table`, `dimensions`, `bodies`, `request_bodies`, `max_line_bytes`; `folder` and `metadata` for parts; `parsed` for
+            typed
             answers: see `answer_schema.AnswerSchema`.
     """
 
@@ -114,7 +115,7 @@ class RowJob(Job):
             "start": task["start"],
             "end": task["end"],
             "line_number": task["line_number"],
-            "cap": self._spec["cap"],
+            "max_line_bytes": self._spec["max_line_bytes"],
             "block_size": self._block_size,
         }
         waiting = 0

@@ -159,12 +159,13 @@ class NoteResults(Job):
     """Notes the lines of a range of a result file, under the digests of their ids.
 
     Args:
-        spec: `files`: `[[name, path], …]`; `cap`: the longest line in bytes; `careful`: whether repeated keys are looked for.
+        spec: `files`: `[[name, path], …]`; `max_line_bytes`: the longest line in bytes; `careful`: whether repeated keys are
+            looked for.
     """
 
     def __init__(self, spec: Spec) -> None:
         self._files = spec["files"]
-        self._cap = spec["cap"]
+        self._max_line_bytes = spec["max_line_bytes"]
         self._careful = spec["careful"]
 
     def run(self, task: Spec) -> Generator[Product, None, None]:
@@ -192,7 +193,9 @@ class NoteResults(Job):
 
         name, path = self._files[file]
         note = _note_carefully if self._careful else _note_quickly
-        for block in read_blocks(Source(name, path=Path(path)), notice, start=task["start"], end=task["end"], cap=self._cap):
+        for block in read_blocks(
+            Source(name, path=Path(path)), notice, start=task["start"], end=task["end"], max_line_bytes=self._max_line_bytes
+        ):
             note(block.lines, block.line_number, file, block.byte_offset, entries, stray, counts)
             lines = block.line_number + len(block.lines) - 1
         yield entries.to_bytes()
@@ -326,7 +329,7 @@ class Survey:
 
 
 def survey_results(
-    crew: Crew, files: Sequence[LocalFile], path: Path, *, cap: int, careful: bool, progress: Callable[[int], None]
+    crew: Crew, files: Sequence[LocalFile], path: Path, *, max_line_bytes: int, careful: bool, progress: Callable[[int], None]
 ) -> Survey:
     """Note where the results stand.
 
@@ -334,7 +337,7 @@ def survey_results(
         crew: Who does it.
         files: The result files.
         path: The index to make.
-        cap: The longest line that is read, in bytes.
+        max_line_bytes: The longest line that is read, in bytes.
         careful: Whether repeated keys are looked for.
         progress: Gets the bytes of each range that is done.
 
@@ -348,7 +351,7 @@ def survey_results(
     ranges = tasks([file.size for file in files])
     base = [0] * len(files)
     packed: list[bytes] = []
-    spec = {"files": [[file.name, str(file.path)] for file in files], "cap": cap, "careful": careful}
+    spec = {"files": [[file.name, str(file.path)] for file in files], "max_line_bytes": max_line_bytes, "careful": careful}
     with closing(builder), closing(crew.run(NoteResults, spec, ranges)) as products:
         for number, product in products:
             if isinstance(product, bytes):

@@ -59,7 +59,7 @@ class RetryLines(Job):
     Args:
         spec: `inputs`: `[[name, path], …]`; `results`, `index`, `count` and `marks` as for `JoinRows`; `verdicts`: whether the
             results are lines of `verdicts`; `choice`, `edits`; `note_all`: whether all lines are to be noted; `repeated`: what
-            `RepeatedRequests` saved, or None; `cap`.
+            `RepeatedRequests` saved, or None; `max_line_bytes`.
     """
 
     def __init__(self, spec: Spec) -> None:
@@ -89,7 +89,9 @@ class RetryLines(Job):
         self._written, self._all = Entries(), Entries()
         name, path = self._spec["inputs"][task["file"]]
         where = {key: task[key] for key in ("start", "end", "line_number")}
-        for block in read_blocks(Source(name, path=Path(path)), self._notice, cap=self._spec["cap"], **where):
+        for block in read_blocks(
+            Source(name, path=Path(path)), self._notice, max_line_bytes=self._spec["max_line_bytes"], **where
+        ):
             for lines, others in self._repeated.cut(block, task["file"]) if self._repeated else ((block, frozenset[int]()),):
                 if others is None:
                     self._count(None, None, None, self._why_repeated(lines.lines[0], task["file"]))
@@ -207,7 +209,7 @@ class RetryByResults:
         known: The files that tell what became of the requests.
         choice: Which requests are wanted.
         edits: What is changed in their lines.
-        options: How the work is done; `cap`, `temp_dir`, `workers` and `progress` of them.
+        options: How the work is done; `max_line_bytes`, `temp_dir`, `workers` and `progress` of them.
         spool: Where temporary files go.
         verdicts: Whether `known` are files of `verdicts`.
 
@@ -253,10 +255,10 @@ class RetryByResults:
         lines: Counter[int] = Counter()
         note_all = len(self._inputs) > 1 and not by_part
         written, noted = (IndexBuilder(self._spool.new_path("lines.index")) for _ in range(2))
-        cap, size = self._options.cap, sum(file.size for file in self._files)
+        max_line_bytes, size = self._options.max_line_bytes, sum(file.size for file in self._files)
         with Crew(self._options.workers_for(size, parts=False)) as crew, closing(written), closing(noted):
             path = self._spool.new_path("results.index")
-            survey = survey_results(crew, self._results, path, cap=cap, careful=careful, progress=progress)
+            survey = survey_results(crew, self._results, path, max_line_bytes=max_line_bytes, careful=careful, progress=progress)
             tally.findings += (*self.findings, *survey.findings)
             marks = Marks(self._spool.new_path("marks"), survey.index.count)
             try:
@@ -300,8 +302,10 @@ class RetryByResults:
         """
         if len(self._inputs) == 1:
             return with_line_numbers(crew, self._inputs, TASK_BYTES), None
-        apart, cap = BatchParts(self._inputs).are_apart, self._options.cap
-        ranges, repeated, contests = find_repeated(crew, self._inputs, self._spool, size=TASK_BYTES, cap=cap, apart=apart)
+        apart, max_line_bytes = BatchParts(self._inputs).are_apart, self._options.max_line_bytes
+        ranges, repeated, contests = find_repeated(
+            crew, self._inputs, self._spool, size=TASK_BYTES, max_line_bytes=max_line_bytes, apart=apart
+        )
         if contests and not self._choice.listed:
             by_table = self._choice.by_table
             if not by_table:
@@ -320,7 +324,7 @@ class RetryByResults:
             "choice": self._choice.to_spec(),
             "edits": [edit.to_spec() for edit in self._edits],
             "note_all": note_all,
-            "cap": self._options.cap,
+            "max_line_bytes": self._options.max_line_bytes,
         }
 
     def _unknown(self, survey: Survey, marks: Marks) -> int:

@@ -100,7 +100,7 @@ def _begins_with_a_row(source: Source) -> bool:
     if source.path is not None and not source.path.is_file():
         return False
     try:
-        blocks = read_blocks(source, lambda _: None, block_size=HEAD, cap=RESULT_LINE_CAP)
+        blocks = read_blocks(source, lambda _: None, block_size=HEAD, max_line_bytes=RESULT_LINE_CAP)
         first = next((line for block in blocks for line in block.lines if line.strip()), b"{}")
         row = loads(first)
     except (BatchFilesError, OSError):  # who reads it says what is wrong
@@ -177,7 +177,9 @@ def table_as_verdicts(
 
     def counted() -> Iterator[dict[str, Any]]:
         nonlocal rows
-        for row in chain.from_iterable(own_rows(part, COLUMNS, needed=needed, cap=RESULT_LINE_CAP) for part in table.parts):
+        for row in chain.from_iterable(
+            own_rows(part, COLUMNS, needed=needed, max_line_bytes=RESULT_LINE_CAP) for part in table.parts
+        ):
             rows += 1
             if row["custom_id"] is not None:  # a request line that can't be read has none
                 yield row

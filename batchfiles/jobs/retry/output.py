@@ -31,7 +31,7 @@ class RetryTargets:
         inputs: The request files, by number.
         results: The result files.
         spool: Where lines wait.
-        force: Replace what is there, and send again what may be on its way.
+        overwrite: Replace what is there, and send again what may be on its way.
     """
 
     def __init__(
@@ -42,14 +42,14 @@ class RetryTargets:
         spool: Spool,
         *,
         by_part: bool,
-        force: bool,
+        overwrite: bool,
     ) -> None:
         self._output = output
         self._by_part = by_part
         self._inputs = inputs
         self._results = results
         self._spool = spool
-        self._force = force
+        self._overwrite = overwrite
         self._waiting: dict[int, Path] = {}  # none of them is open: there may be thousands
         self._requests: dict[int, int] = {}
         if by_part and isinstance(output, Path):
@@ -58,7 +58,7 @@ class RetryTargets:
                 if file.original is None or file.original.parent != folder:
                     raise Mismatch(_not_in(output), path=file.name)
         elif output is not None:
-            refuse_existing(output, force=force)
+            refuse_existing(output, overwrite=overwrite)
 
     def close(self) -> None:
         """Remove the files in which lines wait."""
@@ -89,7 +89,7 @@ class RetryTargets:
             changed: Whether lines were written with another value: then only a manifest records what they repeat.
 
         Raises:
-            OutputExists: A file is there and `force` was not given.
+            OutputExists: A file is there and `overwrite` was not given.
             Mismatch: Requests of a part were sent again before, and no result of that is among the files.
             FileError: The disk refused.
         """
@@ -100,7 +100,7 @@ class RetryTargets:
             return written
         folder = self._output
         manifest = read_manifest(folder) or self._new_manifest(lines, folder)
-        if not self._force:
+        if not self._overwrite:
             self._refuse_while_on_its_way(manifest)
         written = []
         for number in sorted(self._waiting):
@@ -136,7 +136,7 @@ class RetryTargets:
         self._register(folder, manifest, written)
 
     def _write(self, key: int, path: Place | None, requests: int, origins: Sequence[LocalFile]) -> RetryFile:
-        with CopyWriter(path or STDOUT, force=self._force, temp_dir=self._spool.path) as writer:
+        with CopyWriter(path or STDOUT, overwrite=self._overwrite, temp_dir=self._spool.path) as writer:
             if key in self._waiting:
                 with self._waiting[key].open("rb") as file:
                     while text := file.read(CHUNK):
@@ -195,7 +195,8 @@ class RetryTargets:
             if wanted.intersection(part.retry_of) and not stems.intersection({stem_of(part.file), *part.batches}):
                 raise Mismatch(
                     f"{part.file} repeats requests of {', '.join(part.retry_of)}, and none of its results is among the files: "
-                    "they may be on their way, and would be paid for twice; name them too, or use --force (in Python force=True)",
+                    "they may be on their way, and would be paid for twice; name them too, or use --force "
+                    "(in Python overwrite=True)",
                     path=str(self._output),
                 )
 

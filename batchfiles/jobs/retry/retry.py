@@ -52,7 +52,7 @@ class ListedLines:
     Args:
         inputs: The request files.
         edits: What is changed in the lines.
-        cap: The longest line that is read, in bytes.
+        max_line_bytes: The longest line that is read, in bytes.
         progress: Gets the bytes of each step.
 
     Attributes:
@@ -61,13 +61,15 @@ class ListedLines:
         unknown_ids: Listed ids that no request has.
     """
 
-    def __init__(self, inputs: Sequence[LocalFile], edits: Sequence[Edit], *, cap: int, progress: Callable[[int], None]) -> None:
+    def __init__(
+        self, inputs: Sequence[LocalFile], edits: Sequence[Edit], *, max_line_bytes: int, progress: Callable[[int], None]
+    ) -> None:
         self.tally = RetryTally()
         self.lines: Counter[int] = Counter()
         self.unknown_ids = 0
         self._inputs = inputs
         self._edits = edits
-        self._cap = cap
+        self._max_line_bytes = max_line_bytes
         self._progress = progress
 
     def take(self, lists: Sequence[Source], targets: RetryTargets) -> bool:
@@ -108,7 +110,7 @@ class ListedLines:
             Mismatch: The first line is no request.
         """
         file = self._inputs[number]
-        copied = CopiedLines(self._cap, self._progress, wanted="inputs")
+        copied = CopiedLines(self._max_line_bytes, self._progress, wanted="inputs")
         found: set[str] = set()
         all_lines = changed = 0
         for run in copied.of(Source(file.name, path=file.path)):
@@ -152,8 +154,8 @@ def retry(
     set: Mapping[str, Any] | None = None,  # noqa: A002 - the command line's word
     unset: Iterable[str] = (),
     edits: Iterable[Edit] = (),
-    force: bool = False,
-    cap: int = RESULT_LINE_CAP,
+    overwrite: bool = False,
+    max_line_bytes: int = RESULT_LINE_CAP,
     temp_dir: str | os.PathLike[str] | None = None,
     filesystem: object = None,
     workers: int | None = 1,
@@ -181,8 +183,8 @@ def retry(
         set: Values by their paths, as for `edit`, such as `{"body.max_tokens": 4000}`; other bytes stay.
         unset: Paths of values to take away.
         edits: Changes whose order matters; they are made first.
-        force: Replace what is there; with a folder also send again what was sent again and has no results yet.
-        cap: The longest line that is read, in bytes.
+        overwrite: Replace what is there; with a folder also send again what was sent again and has no results yet.
+        max_line_bytes: The longest line that is read, in bytes.
         temp_dir: Where temporary files go.
         filesystem: The filesystem in which paths are paths, those of `output` and `ids` too, of `pyarrow.fs` or of fsspec; None
             takes the local one.
@@ -198,7 +200,7 @@ def retry(
             sent again before has no results yet.
         DuplicateCustomId: An id would stand twice in the file, or could mean the requests of two request files.
         InvalidLine: A value can't be set in a line.
-        OutputExists: A file is there and `force` was not given.
+        OutputExists: A file is there and `overwrite` was not given.
         FileError: A file can't be read, or the disk refused.
         TruncatedFile: A compressed file is damaged.
         ValueError: Options don't go together, a path or a value is none, or the output is a remote folder.
@@ -209,20 +211,20 @@ def retry(
     changes = checked_edits(edits, set, unset)
     if ids is not None and workers is None:
         workers = 1  # finding ids is little more than reading: other processes would only take memory
-    options = TableOptions(cap=cap, temp_dir=temp_dir, workers=workers, progress=progress)
+    options = TableOptions(max_line_bytes=max_line_bytes, temp_dir=temp_dir, workers=workers, progress=progress)
     with Spool(temp_dir) as spool:
         found = [(each, joined_table(each, filesystem)) for each in files]
         tables = [table for _, table in found if table is not None]
         choice.by_table = bool(tables) and ids is None
         plain = [each for each, table in found if table is None]
-        roles = sort_files(plain, inputs, spool, pairs=pairs, filesystem=filesystem, cap=cap)
+        roles = sort_files(plain, inputs, spool, pairs=pairs, filesystem=filesystem, max_line_bytes=max_line_bytes)
         not_read = not_read_fields(roles.not_read)
         target = None if os.fspath(output) == STDIN else located(output, filesystem)
         _refuse_read(target, [*roles.inputs, *roles.results, *roles.empty, *roles.retries], tables)
         if not roles.inputs:
             raise Mismatch("no file holds requests: name the request files too, or there is nothing to send again")
         by_part = target is not None and _is_folder(output, target)
-        targets = RetryTargets(target, roles.inputs, roles.results, spool, by_part=by_part, force=force)
+        targets = RetryTargets(target, roles.inputs, roles.results, spool, by_part=by_part, overwrite=overwrite)
         with closing(targets):
             lists = [] if ids is None else _local(expand([ids], filesystem=filesystem), spool)
             if lists:
@@ -328,7 +330,7 @@ def _retry_listed(
     """Write the lines of listed ids; None if that takes the long way."""
     started = time.perf_counter()
     progress = in_steps(options.progress, sum(file.size for file in roles.inputs))
-    listed = ListedLines(roles.inputs, edits, cap=options.cap, progress=progress)
+    listed = ListedLines(roles.inputs, edits, max_line_bytes=options.max_line_bytes, progress=progress)
     if not listed.take(lists, targets):
         return None
     listed.tally.findings[:0] = roles.findings

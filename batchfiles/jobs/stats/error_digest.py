@@ -149,7 +149,7 @@ def error_digest(
     pairs: Pairs = (),
     ids: int | None = 0,
     on_bytes: Callable[[int], None] | None = None,
-    cap: int = RESULT_LINE_CAP,
+    max_line_bytes: int = RESULT_LINE_CAP,
     filesystem: object = None,
 ) -> ErrorDigest:
     """Count the results that are no success, the same errors together.
@@ -164,7 +164,7 @@ def error_digest(
         pairs: Request files, each with its results, as for `join`; here they fix the roles of these files.
         ids: How many ids to list of each error; None lists all, a million at most.
         on_bytes: Gets the number of uncompressed bytes that were read, again and again, for a progress bar.
-        cap: The longest line that is read, in bytes; longer ones are malformed.
+        max_line_bytes: The longest line that is read, in bytes; longer ones are malformed.
         filesystem: The filesystem in which paths are paths, of `pyarrow.fs` or of fsspec; None takes the local one.
 
     Returns:
@@ -183,7 +183,7 @@ def error_digest(
     skipped = []
     found = False
     files = files_and_pairs(sources, pairs, filesystem)
-    for file in sided_files(files.sources, tally.notice, cap=cap, on_bytes=on_bytes, sides=files.sides):
+    for file in sided_files(files.sources, tally.notice, max_line_bytes=max_line_bytes, on_bytes=on_bytes, sides=files.sides):
         if file.side == "inputs":
             skipped.append(file.name)
             tally.overlong.clear()

@@ -34,7 +34,7 @@ def stats(
     pairs: Pairs = (),
     prices: PricesLike | Sequence[PricesLike] | None = None,
     on_bytes: Callable[[int], None] | None = None,
-    cap: int = RESULT_LINE_CAP,
+    max_line_bytes: int = RESULT_LINE_CAP,
     filesystem: object = None,
 ) -> Stats:
     """Count requests and results, their outcomes, sizes and tokens, and say what they cost.
@@ -51,7 +51,7 @@ def stats(
             `"genai:azure"` for one of its providers), or a sequence such as `["prices.toml", "genai"]`, of which the first that
             knows a model decides; None counts tokens only.
         on_bytes: Gets the number of uncompressed bytes that were read, again and again, for a progress bar.
-        cap: The longest line that is read, in bytes; longer ones count as malformed.
+        max_line_bytes: The longest line that is read, in bytes; longer ones count as malformed.
         filesystem: The filesystem in which paths are paths, that of `prices` too, of `pyarrow.fs` or of fsspec; None takes the
             local one.
 
@@ -70,8 +70,8 @@ def stats(
         raise TypeError("stats needs at least one file")
     files = files_and_pairs(sources, pairs, filesystem)
     known = None if prices is None else prices_of(prices, filesystem=filesystem)
-    count = _BytesDone(known, _Repeats.among(files, cap))
-    for file in sided_files(files.sources, count.notice, cap=cap, on_bytes=on_bytes, sides=files.sides):
+    count = _BytesDone(known, _Repeats.among(files, max_line_bytes))
+    for file in sided_files(files.sources, count.notice, max_line_bytes=max_line_bytes, on_bytes=on_bytes, sides=files.sides):
         count.take(file)
     return replace(count.report(), **not_read_fields(files.not_read))
 
@@ -91,7 +91,7 @@ class _Repeats:
         self._retries = retries
 
     @classmethod
-    def among(cls, files: PairedFiles, cap: int) -> _Repeats | None:
+    def among(cls, files: PairedFiles, max_line_bytes: int) -> _Repeats | None:
         """Compare the request files; None where there is nothing to compare."""
         with Spool() as spool:
             found = read_again(files, spool)
@@ -102,7 +102,9 @@ class _Repeats:
             repeated = RepeatedRequests.load(None)
             if not all(apart(0, number) for number in range(1, len(found.requests))):
                 with Crew() as crew:
-                    _, repeated, _ = find_repeated(crew, found.requests, spool, size=RANGE_BYTES, cap=cap, apart=apart)
+                    _, repeated, _ = find_repeated(
+                        crew, found.requests, spool, size=RANGE_BYTES, max_line_bytes=max_line_bytes, apart=apart
+                    )
         return cls({file.name: number for number, file in enumerate(found.requests)}, repeated, retries)
 
     def cut(self, file: str, block: Block) -> Iterator[tuple[Block, AbstractSet[int] | None]]:
