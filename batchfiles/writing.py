@@ -53,19 +53,19 @@ class _LineWriter:
 
     def __init__(
         self,
-        target: Target,
+        output: Target,
         *,
         overwrite: bool = False,
         temp_dir: str | os.PathLike[str] | None = None,
         filesystem: object = None,
     ) -> None:
-        if isinstance(target, io.TextIOBase):
+        if isinstance(output, io.TextIOBase):
             raise TypeError("the file is open in text mode, which may change what is written: open it with 'wb'")
         self._target: Path | RemotePath | BinaryIO | None  # None is standard output
-        if isinstance(target, (str, os.PathLike, RemotePath)):
-            self._target = None if str(target) == STDOUT else located(target, filesystem)
+        if isinstance(output, (str, os.PathLike, RemotePath)):
+            self._target = None if str(output) == STDOUT else located(output, filesystem)
         else:
-            self._target = target
+            self._target = output
         self._overwrite = overwrite
         self._temp_dir = temp_dir
         self._stack = ExitStack()
@@ -137,13 +137,13 @@ class InputWriter(_LineWriter):
     file or standard output gets the lines as they come, and is flushed but not closed.
 
     Args:
-        target: A path or a URL, whose suffix may ask for compression (`.gz`, `.bz2`, `.zst`); `-` for standard output; an open
+        output: A path or a URL, whose suffix may ask for compression (`.gz`, `.bz2`, `.zst`); `-` for standard output; an open
             file.
         limits: Whose limits the file keeps to, as it grows.
         overwrite: Whether a file that is there may be replaced.
         in_memory: How many ids are compared at once; those behind are compared at the end.
         temp_dir: A folder for the ids behind, and for a remote file until it is whole; None takes the system's.
-        filesystem: The filesystem in which `target` is a path, of `pyarrow.fs` or of fsspec; None takes the local one.
+        filesystem: The filesystem in which `output` is a path, of `pyarrow.fs` or of fsspec; None takes the local one.
 
     Attributes:
         path: The display name of the target.
@@ -158,7 +158,7 @@ class InputWriter(_LineWriter):
 
     def __init__(
         self,
-        target: Target,
+        output: Target,
         *,
         limits: Limits = OPENAI,
         overwrite: bool = False,
@@ -166,7 +166,7 @@ class InputWriter(_LineWriter):
         temp_dir: str | os.PathLike[str] | None = None,
         filesystem: object = None,
     ) -> None:
-        super().__init__(target, overwrite=overwrite, temp_dir=temp_dir, filesystem=filesystem)
+        super().__init__(output, overwrite=overwrite, temp_dir=temp_dir, filesystem=filesystem)
         self.limits = limits
         self._most_requests = _or_endless(limits.max_requests)
         self._most_bytes = _or_endless(limits.max_bytes)
@@ -311,11 +311,11 @@ class OutputWriter(_LineWriter):
     """Write an output or error file, as `InputWriter` does, but without limits: nobody has to take it.
 
     Args:
-        target: A path or a URL, whose suffix may ask for compression (`.gz`, `.bz2`, `.zst`); `-` for standard output; an open
+        output: A path or a URL, whose suffix may ask for compression (`.gz`, `.bz2`, `.zst`); `-` for standard output; an open
             file.
         overwrite: Whether a file that is there may be replaced.
         temp_dir: A folder for a remote file until it is whole; None takes the system's.
-        filesystem: The filesystem in which `target` is a path, of `pyarrow.fs` or of fsspec; None takes the local one.
+        filesystem: The filesystem in which `output` is a path, of `pyarrow.fs` or of fsspec; None takes the local one.
 
     Attributes:
         path: The display name of the target.

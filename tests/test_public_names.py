@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import subprocess
 import sys
@@ -80,3 +81,23 @@ def test_help_imports_nothing_heavy() -> None:
     """`batchfiles --help` answers before anybody thinks it hangs."""
     code = "import sys; from batchfiles.cli.main import exit_code; exit_code(['--help']); sys.exit('pyarrow' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+
+def public_functions() -> list[FunctionType]:
+    """Return the public functions, and the public methods of public classes."""
+    found = []
+    for name in batchfiles.__all__:
+        value = getattr(batchfiles, name)
+        if isinstance(value, FunctionType):
+            found.append(value)
+        elif isinstance(value, type) and not issubclass(value, BaseException):
+            members = {key: each for base in value.__mro__ for key, each in vars(base).items()}
+            found += [each for key, each in members.items() if isinstance(each, FunctionType) and not key.startswith("_")]
+    return found
+
+
+@pytest.mark.parametrize("function", public_functions(), ids=lambda function: function.__qualname__)
+def test_parameters_have_the_agreed_names(function: FunctionType) -> None:
+    """One word for one thing, and none that hides a builtin: a caller who knows one function can guess the others."""
+    old = {"force", "cap", "set", "all", "id", "except_", "target", "folder"}
+    assert not old & set(inspect.signature(function).parameters)

@@ -125,7 +125,7 @@ def join(
             pairs=pairs,
             on_duplicate=on_duplicate,
             with_table=own or None,
-            id=custom_id,
+            id_template=custom_id,
             with_prefix=with_prefix,
             csv_nulls=csv_nulls or None,
             **keywords,

@@ -99,7 +99,7 @@ def prepare(
         sources,
         output,
         template=template,
-        id=custom_id,
+        id_template=custom_id,
         url=url,
         null=null,
         csv_nulls=csv_nulls or None,

@@ -113,7 +113,7 @@ def split(
     with Progress("split", total_of(sources), quiet=as_json) as progress:
         report = split_files(
             *sources,
-            folder=folder,
+            output=folder,
             limits=limits,
             max_tokens=max_tokens,
             tokens=tokens,

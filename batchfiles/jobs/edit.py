@@ -83,7 +83,7 @@ def beside_the_body(edits: Iterable[Edit]) -> tuple[Finding, ...]:
 def edit(
     *sources: SourceLike,
     output: Target,
-    set: Mapping[str, Any] | None = None,  # noqa: A002 - the command line's word
+    values: Mapping[str, Any] | None = None,
     unset: Iterable[str] = (),
     edits: Iterable[Edit] = (),
     full: str | None = None,
@@ -101,10 +101,10 @@ def edit(
         *sources: Request files: paths, folders, globs, open binary files, or `-` for standard input; plain or compressed. Their
             lines are written one behind the other.
         output: A path, whose suffix may ask for compression; `-` for standard output; an open file.
-        set: Values by their paths, such as `{"body.model": "gpt-4o", "body.messages[0].content": "Hi"}`. A new key goes last.
-            Integers beyond 64 bits keep all their digits; `nan` and infinity are refused, for JSON has none.
+        values: Values to set, by their paths, such as `{"body.model": "gpt-4o", "body.messages[0].content": "Hi"}`. A new key
+            goes last. Integers beyond 64 bits keep all their digits; `nan` and infinity are refused, for JSON has none.
         unset: Paths of values to take away.
-        edits: Changes whose order matters; they are made before those of `unset` and then of `set`.
+        edits: Changes whose order matters; they are made before those of `unset` and then of `values`.
         full: The url for lines that have none; they get `"method": "POST"` too, as most services want it.
         short: Whether `method` and `url` are taken away, as services want it where the url belongs to the job.
         bad_lines: What to do with a line that can't be changed, being no JSON object or having something else at the path:
@@ -131,7 +131,11 @@ def edit(
         raise ValueError(f"bad_lines is one of {', '.join(BAD_LINES)}, not {bad_lines!r}")
     if full is not None and short:
         raise ValueError("lines can be made full or short, not both")
-    chosen = [*checked_edits(edits, set, unset), *(made_full(full) if full is not None else ()), *(made_short() if short else ())]
+    chosen = [
+        *checked_edits(edits, values, unset),
+        *(made_full(full) if full is not None else ()),
+        *(made_short() if short else ()),
+    ]
     if not chosen:
         raise ValueError("there is nothing to change: say what to set or to unset")
     if not sources:
@@ -156,7 +160,7 @@ def edit(
     )
 
 
-def checked_edits(edits: Iterable[Edit], set: Mapping[str, Any] | None, unset: Iterable[str]) -> list[Edit]:  # noqa: A002
+def checked_edits(edits: Iterable[Edit], values: Mapping[str, Any] | None, unset: Iterable[str]) -> list[Edit]:
     """Return all edits in the order in which they are made.
 
     Raises:
@@ -164,7 +168,7 @@ def checked_edits(edits: Iterable[Edit], set: Mapping[str, Any] | None, unset: I
     """
     if isinstance(unset, str):
         raise TypeError("unset is a list of paths, not a single string")
-    chosen = [*edits, *map(Edit.unset, unset), *(Edit.set(path, value) for path, value in (set or {}).items())]
+    chosen = [*edits, *map(Edit.unset, unset), *(Edit.set(path, value) for path, value in (values or {}).items())]
     for each in chosen:
         if each.action == "set" and each.path == ("custom_id",):
             raise ValueError("every line would get the same custom_id, and results could not be told apart: it can't be set")

@@ -70,7 +70,7 @@ def prepare(
     output: Target,
     *,
     template: Mapping[str, Any] | str | os.PathLike[str],
-    id: str,  # noqa: A002 - the command line's word
+    id_template: str,
     url: str | None = None,
     null: NullPolicy = "error",
     csv_nulls: Sequence[str] | None = None,
@@ -90,7 +90,7 @@ def prepare(
             whatever has `__arrow_c_stream__`, such as those of polars, pandas and pyarrow, and relations of DuckDB.
         output: A path, `-` for standard output, or an open binary file.
         template: The request, as a dict, or the JSON file that holds it: a whole line without its `custom_id`, or a body alone.
-        id: The template of the `custom_id`, such as `"{{doc}}-{{chunk}}"`.
+        id_template: The template of the `custom_id`, such as `"{{doc}}-{{chunk}}"`.
         url: The endpoint, where the template has none.
         null: What a null becomes: `"error"`, `"null"`, or `"drop"` for leaving its key out. In an id it is always an error.
         csv_nulls: What null is in CSV, as written in the file: `""` for nothing between two commas, `'""'` for two quotes, and
@@ -128,7 +128,7 @@ def prepare(
         raise ValueError(f"{origin}: {shown(place)} is {BEYOND}: {AS_TEXT}")
     whole = _whole_line(given, url, limits)
     line = Template(whole, null=null)
-    job = _Preparation(line, IdTemplate(id), RequestRules(limits), single_braces(whole))
+    job = _Preparation(line, IdTemplate(id_template), RequestRules(limits), single_braces(whole))
     writing = InputWriter(output, limits=limits, overwrite=overwrite, temp_dir=temp_dir, filesystem=filesystem)
     with _rows_named(job), writing as writer:
         nulls = CSV_NULLS if csv_nulls is None else tuple(csv_nulls)

@@ -79,7 +79,7 @@ class SplitReport:
 
 def split(
     *sources: SourceLike,
-    folder: str | os.PathLike[str],
+    output: str | os.PathLike[str],
     limits: Limits = OPENAI,
     max_requests: int | None = None,
     max_bytes: int | None = None,
@@ -100,7 +100,7 @@ def split(
 
     Args:
         *sources: Paths, folders, globs, open binary files, or `-`; plain or compressed. A campaign folder stands for its parts.
-        folder: The folder to make; it appears when it is whole.
+        output: The folder to make; it appears when it is whole.
         limits: Whose limits a part keeps to: requests, bytes (the documented number, where a service takes more), texts to embed.
         max_requests: Another number of requests.
         max_bytes: Another number of bytes.
@@ -141,7 +141,7 @@ def split(
     )
     files, not_read = requests_to_read(request_sources(sources, filesystem=filesystem))
     lines = CopiedLines(max(max_line_bytes, limits.max_line_bytes or 0), on_bytes, wanted="inputs")
-    target = located(folder, filesystem)
+    target = located(output, filesystem)
     finished = atomic_folder(target, overwrite=overwrite, ours=made_by_split(target), temp_dir=temp_dir)
     with finished as temporary, PartWriter() as writer:
         parts = Parts(temporary, writer, PartLimits.of(limits, max_tokens), scales, by, compress)
@@ -157,7 +157,7 @@ def split(
         manifest = Manifest(sources=tuple(file.name for file in files), parts=made, limits=limits.name)
         write_manifest(temporary, manifest)
     return SplitReport(
-        folder=name_of(folder, filesystem=filesystem),
+        folder=name_of(output, filesystem=filesystem),
         manifest=manifest,
         blank_lines=lines.blank_lines,
         unreadable=scales.unreadable,

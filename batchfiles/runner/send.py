@@ -138,7 +138,7 @@ def lay_parts(sources: Sequence[Source], folder: Path, limits: Limits, by: Seque
     found = read_manifest(folder)
     if found is not None:
         return found
-    split(*sources, folder=workshop, limits=limits, by=by, overwrite=True)
+    split(*sources, output=workshop, limits=limits, by=by, overwrite=True)
     manifest = read_manifest(workshop)
     assert manifest is not None  # noqa: S101 - split has written it
     try:

@@ -161,7 +161,7 @@ def test_the_file_that_was_split_may_be_joined_with_the_results_of_its_parts(tmp
     """All of them belong to it."""
     source = put(tmp_path / "requests.jsonl", request("x"), request("y"))
     folder = tmp_path / "campaign"
-    batchfiles.split(source, folder=folder, max_requests=1)
+    batchfiles.split(source, output=folder, max_requests=1)
     put(folder / "requests-00001_output.jsonl", success("x", "first"))
     put(folder / "requests-00002_output.jsonl", success("y", "second"))
     results = sorted(folder.glob("*_output.jsonl"))
@@ -187,7 +187,7 @@ def test_a_part_that_is_not_what_it_was_made_as_is_reported(tmp_path, job, compr
     ]
     source.write_text("".join(lines))
     folder = tmp_path / "campaign"
-    batchfiles.split(source, folder=folder, max_requests=2, compress=compress)
+    batchfiles.split(source, output=folder, max_requests=2, compress=compress)
     ending = f".{compress}" if compress else ""
     (folder / "requests-00001_output.jsonl").write_text('{"id": "x", "custom_id": "r-0", "response": null, "error": null}\n')
     (tmp_path / "ids.txt").write_text("r-1\n")

@@ -376,12 +376,12 @@ def test_a_changed_retry_says_in_a_manifest_what_it_repeats(tmp_path: Path) -> N
     """`retry --set` writes other lines, so their bytes prove nothing; its results are still attempts."""
     put(tmp_path / "requests.jsonl", request("a"), request("b"))
     put(tmp_path / "batch_1_output.jsonl", success("a"), success("b", "cut", finish_reason="length"))
-    options: dict[str, Any] = {"only": ["incomplete"], "set": {"body.max_tokens": 4000}}
+    options: dict[str, Any] = {"only": ["incomplete"], "values": {"body.max_tokens": 4000}}
     batchfiles.retry(tmp_path, output=tmp_path / "longer.jsonl", **options)
     put(tmp_path / "longer_output.jsonl", success("b", "longer"))
     assert [(row["text"], row["attempts"]) for row in batchfiles.join(tmp_path)] == [("Hi", 1), ("longer", 2)]
     put(tmp_path / "longer_output.jsonl", success("b", "cut again", finish_reason="length"))
-    batchfiles.retry(tmp_path, output=tmp_path / "longest.jsonl", only=["incomplete"], set={"body.max_tokens": 9000})
+    batchfiles.retry(tmp_path, output=tmp_path / "longest.jsonl", only=["incomplete"], values={"body.max_tokens": 9000})
     put(tmp_path / "batch_3_output.jsonl", success("b", "longest"))
     assert [(row["text"], row["attempts"]) for row in batchfiles.join(tmp_path)] == [("Hi", 1), ("longest", 3)]
     batchfiles.retry(tmp_path, output=tmp_path / "same.jsonl", only=["succeeded"])
@@ -399,7 +399,7 @@ def test_a_changed_retry_elsewhere_is_another_request(tmp_path: Path) -> None:
     results = put(tmp_path / "out.jsonl", success("a", "cut", finish_reason="length"))
     (tmp_path / "elsewhere").mkdir()
     longer = tmp_path / "elsewhere" / "longer.jsonl"
-    batchfiles.retry(requests, results, output=longer, only=["incomplete"], set={"body.max_tokens": 4000})
+    batchfiles.retry(requests, results, output=longer, only=["incomplete"], values={"body.max_tokens": 4000})
     assert not list(tmp_path.rglob("manifest.json"))
     with pytest.raises(Mismatch, match="nothing shows which of the two"):
         batchfiles.join(requests, longer, results).to_arrow()
@@ -410,7 +410,7 @@ def test_a_manifest_of_another_program_is_left_alone(tmp_path: Path) -> None:
     put(tmp_path / "requests.jsonl", request("a"))
     put(tmp_path / "out.jsonl", expired("a"))
     (tmp_path / "manifest.json").write_text('{"name": "mine"}')
-    batchfiles.retry(tmp_path, output=tmp_path / "again.jsonl", set={"body.n": 2})
+    batchfiles.retry(tmp_path, output=tmp_path / "again.jsonl", values={"body.n": 2})
     with pytest.raises(batchfiles.FileError, match="belongs to another program"):
         batchfiles.retry(tmp_path / "requests.jsonl", tmp_path / "out.jsonl", output=tmp_path)
     assert (tmp_path / "manifest.json").read_text() == '{"name": "mine"}'

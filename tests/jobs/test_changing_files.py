@@ -43,10 +43,10 @@ Step = Callable[[int], Any]
 
 JOBS: dict[str, Callable[[Path, Path, Step], Any]] = {
     "validate": lambda path, _, step: batchfiles.validate(path, on_bytes=step),
-    "edit": lambda path, out, step: batchfiles.edit(path, output=out / "o.jsonl", set={"body.model": "m"}, on_bytes=step),
+    "edit": lambda path, out, step: batchfiles.edit(path, output=out / "o.jsonl", values={"body.model": "m"}, on_bytes=step),
     "merge": lambda path, out, step: batchfiles.merge(path, output=out / "o.jsonl", on_bytes=step),
     "merge all": lambda path, out, step: batchfiles.merge(path, output=out / "o.jsonl", on_bytes=step, on_duplicate="keep"),
-    "split": lambda path, out, step: batchfiles.split(path, folder=out / "parts", on_bytes=step),
+    "split": lambda path, out, step: batchfiles.split(path, output=out / "parts", on_bytes=step),
     "stats": lambda path, _, step: batchfiles.stats(path, on_bytes=step),
     "get": lambda path, _, step: list(find("r-1", path, on_bytes=step)),
     "read_inputs": lambda path, _, step: [step(1) for _ in batchfiles.read_inputs(path)],

@@ -378,7 +378,7 @@ def test_answers_as_large_as_services_write_are_below_the_cap() -> None:
 COPYING = {
     "retry": lambda folder, to: batchfiles.retry(folder, output=to),
     "merge": lambda folder, to: batchfiles.merge(folder, output=to),
-    "edit": lambda folder, to: batchfiles.edit(folder, output=to, set={"body.n": 1}),
+    "edit": lambda folder, to: batchfiles.edit(folder, output=to, values={"body.n": 1}),
 }
 
 
@@ -421,7 +421,7 @@ def test_a_campaign_folder_stands_for_its_parts_and_the_rest_is_named(tmp_path: 
     """Results, retry files and foreign files in it were passed over without a word."""
     path = put(tmp_path / "requests.jsonl", request("a"), request("b"))
     folder = tmp_path / "campaign"
-    batchfiles.split(path, folder=folder, max_requests=1)
+    batchfiles.split(path, output=folder, max_requests=1)
     put(folder / "requests-00001_output.jsonl", success("a"))
     put(folder / "error-data", failure("b"))
     (folder / "notes.txt").write_text("to do\n")
@@ -430,7 +430,7 @@ def test_a_campaign_folder_stands_for_its_parts_and_the_rest_is_named(tmp_path: 
         report = batchfiles.merge(folder, output=tmp_path / "merged.jsonl")
         assert (tmp_path / "merged.jsonl").read_bytes() == path.read_bytes()
     else:
-        report = batchfiles.split(folder, folder=tmp_path / "again")
+        report = batchfiles.split(folder, output=tmp_path / "again")
         assert report.requests == 2
     names = {Path(name).name for name in report.examples["not_read"]}
     assert (report.not_read, names) == (3, {"requests-00001_output.jsonl", "error-data", "notes.txt"})
@@ -444,9 +444,9 @@ def test_remote_folders_are_looked_into_as_local_ones(tmp_path: Path, command: s
     there = SubTreeFileSystem(str(tmp_path), LocalFileSystem())
     calls: dict[str, Any] = {
         "validate": lambda: batchfiles.validate("data", filesystem=there),
-        "split": lambda: batchfiles.split("data", folder="parts", filesystem=there),
+        "split": lambda: batchfiles.split("data", output="parts", filesystem=there),
         "merge": lambda: batchfiles.merge("data", output="/merged.jsonl", filesystem=there),
-        "edit": lambda: batchfiles.edit("data", output="/edited.jsonl", set={"body.n": 1}, filesystem=there),
+        "edit": lambda: batchfiles.edit("data", output="/edited.jsonl", values={"body.n": 1}, filesystem=there),
         "get": lambda: batchfiles.get("b", "data", filesystem=there),
     }
     found = calls[command]()

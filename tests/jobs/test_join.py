@@ -893,7 +893,7 @@ def test_a_transcript_that_is_a_string_is_its_text(tmp_path: Path) -> None:
     output = put(tmp_path / "output.jsonl", success("a"), result("b", words))
     row = list(batchfiles.join(output, inputs=[inputs]))[1]
     assert (row["outcome"], row["text"], row["error_message"], row["retryable"]) == ("succeeded", words, None, False)
-    assert batchfiles.retry(inputs, output, output=tmp_path / "retry.jsonl", all=True).written == 0
+    assert batchfiles.retry(inputs, output, output=tmp_path / "retry.jsonl", every=True).written == 0
 
 
 def test_a_real_answer_is_better_than_the_request_sent_back(tmp_path: Path) -> None:

@@ -99,7 +99,7 @@ def test_show_and_prepare_pass_over_no_long_line(tmp_path: Path, monkeypatch: py
         "body": {"model": "m", "messages": [{"role": "user", "content": "x"}]},
     }
     with pytest.raises(batchfiles.InvalidLine, match=r"table\.jsonl:2: .* above the cap"):
-        batchfiles.prepare(path, template=template, id="{{id}}", output=tmp_path / "out.jsonl", max_line_bytes=CAP)
+        batchfiles.prepare(path, template=template, id_template="{{id}}", output=tmp_path / "out.jsonl", max_line_bytes=CAP)
 
 
 def test_a_list_of_ids_has_no_long_lines(tmp_path: Path) -> None:

@@ -46,7 +46,7 @@ def test_a_campaign_folder_gives_back_the_file_that_was_split(tmp_path: Path, ou
     """Its results and retries are not among the parts, nor are they sorted otherwise."""
     source = put(tmp_path / "in.jsonl", *ODD)
     folder = tmp_path / "campaign"
-    batchfiles.split(source, folder=folder, max_requests=3, compress="zst")
+    batchfiles.split(source, output=folder, max_requests=3, compress="zst")
     put(folder / "in-00001_output.jsonl", success("big"))
     batchfiles.merge(folder, output=output)
     assert output.read_bytes() == source.read_bytes()

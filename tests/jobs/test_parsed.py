@@ -379,7 +379,7 @@ def test_duckdb_and_polars_read_the_column(files: tuple[Path, Path], tmp_path: P
 def test_columns_of_ones_own_stand_behind_the_typed_answers(files: tuple[Path, Path]) -> None:
     """Both options together, and neither moves what was there before."""
     own = pa.table({"key": ["a", "c"], "shelf": [1, 2]})
-    table = batchfiles.join(*files, parsed=True, with_table=own, id="{{key}}").to_arrow()
+    table = batchfiles.join(*files, parsed=True, with_table=own, id_template="{{key}}").to_arrow()
     assert table.schema.names[: len(batchfiles.schema()) + 2] == batchfiles.schema(parsed=BOOK).names
     assert typed(table.to_pylist()) == EXPECTED
     assert table["shelf"].to_pylist() == [1, None, 2, None, None]

@@ -378,11 +378,11 @@ def test_a_retry_file_beside_its_requests_counts_nothing_twice(tmp_path: Path, e
 def test_parts_of_a_campaign_are_batches_of_their_own_and_its_retries_are_not(tmp_path: Path) -> None:
     """Equal lines in two parts are two requests; a retry file repeats requests even where its lines were changed."""
     campaign = tmp_path / "campaign"
-    batchfiles.split(put(tmp_path / "requests.jsonl", request("1"), request("1")), folder=campaign, max_requests=1)
+    batchfiles.split(put(tmp_path / "requests.jsonl", request("1"), request("1")), output=campaign, max_requests=1)
     assert batchfiles.stats(campaign).requests.count == 2
     put(campaign / "requests-00001_output.jsonl", failure("1", 500))
     put(campaign / "requests-00002_output.jsonl", success("1"))
-    report = batchfiles.retry(campaign, output=campaign, set={"body.seed": 1})
+    report = batchfiles.retry(campaign, output=campaign, values={"body.seed": 1})
     assert report.written == 1
     found = batchfiles.stats(campaign)
     assert (found.requests.count, found.repeated_inputs) == (2, 1)

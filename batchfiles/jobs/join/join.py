@@ -63,7 +63,7 @@ class Join(TableJob[JoinReport]):
     def put_beside(
         self,
         table: TableLike,
-        id: str,  # noqa: A002 - as in `join`
+        id_template: str,
         prefix: str,
         filesystem: object,
         csv_nulls: Sequence[str] | None,
@@ -72,7 +72,7 @@ class Join(TableJob[JoinReport]):
         taken, max_line_bytes = super().schema.names, self._options.max_line_bytes
         self._beside = put_beside(
             table,
-            id,
+            id_template,
             self._spool,
             taken,
             prefix=prefix,
@@ -82,16 +82,16 @@ class Join(TableJob[JoinReport]):
         )
 
     def write_rejects(
-        self, path: str | os.PathLike[str] | RemotePath, *, overwrite: bool = False, filesystem: object = None
+        self, output: str | os.PathLike[str] | RemotePath, *, overwrite: bool = False, filesystem: object = None
     ) -> None:
         r"""Copy the result lines that are not in the table, byte for byte, each with a `\n`, in the order of the files.
 
         They are the malformed, unknown, superseded and conflicting ones.
 
         Args:
-            path: A new file, or the URL of one; compressed if its suffix says so.
+            output: A new file, or the URL of one; compressed if its suffix says so.
             overwrite: Replace what is there.
-            filesystem: The filesystem in which `path` is a path; None takes the local one.
+            filesystem: The filesystem in which `output` is a path; None takes the local one.
 
         Raises:
             OutputExists: Something is there and `overwrite` was not given.
@@ -100,7 +100,7 @@ class Join(TableJob[JoinReport]):
         if self._accounts is None:
             _ = self.report
         assert self._accounts is not None  # noqa: S101 - the report needs them
-        target = located(path, filesystem)
+        target = located(output, filesystem)
         write_rejects(target, self._rejected(self._accounts), self._files, overwrite=overwrite, temp_dir=self._options.temp_dir)
 
     def _rejected(self, accounts: Accounts) -> Iterator[LineRef]:
@@ -111,7 +111,7 @@ class Join(TableJob[JoinReport]):
 
     def write(
         self,
-        path: str | os.PathLike[str] | RemotePath,
+        output: str | os.PathLike[str] | RemotePath,
         *,
         format: str | None = None,  # noqa: A002 - the command line's word
         overwrite: bool = False,
@@ -121,11 +121,11 @@ class Join(TableJob[JoinReport]):
         """Write the table: see `TableJob.write`."""
         # What is written to a file can be begun again: a quick survey will do, and ids are mostly in one request file only. Rows
         # that were given out can't be taken back.
-        self._quick = str(path) != "-"
+        self._quick = str(output) != "-"
         try:
             while True:
                 try:
-                    return super().write(path, format=format, overwrite=overwrite, csv_safe=csv_safe, filesystem=filesystem)
+                    return super().write(output, format=format, overwrite=overwrite, csv_safe=csv_safe, filesystem=filesystem)
                 except Misindexed:
                     self._quick = False
                 except SharedIds:
@@ -297,7 +297,7 @@ def join(
     pairs: Pairs = (),
     on_duplicate: str = "best",
     with_table: TableLike | None = None,
-    id: str | None = None,  # noqa: A002 - the command line's word
+    id_template: str | None = None,
     with_prefix: str = "",
     csv_nulls: Sequence[str] | None = None,
     filesystem: object = None,
@@ -317,7 +317,7 @@ def join(
         with_table: A table of your own, such as the one that the requests were made of (see `prepare`): its columns stand behind
             those of the results, in the rows whose `custom_id` the rows of your table make. It is read, and copied to a
             temporary file, when this is called.
-        id: The template of the `custom_id`, such as `"{{doc}}-{{chunk}}"`; needed with `with_table`.
+        id_template: The template of the `custom_id`, such as `"{{doc}}-{{chunk}}"`; needed with `with_table`.
         csv_nulls: What null is in a CSV table of yours, as for `prepare`.
         with_prefix: What is put before the names of your columns: one that is called as a column of the results is refused.
         filesystem: The filesystem in which paths are paths, those of `with_table` and `schema` too, of `pyarrow.fs` or of fsspec;
@@ -347,8 +347,8 @@ def join(
     """
     if on_duplicate not in ("best", "error"):
         raise ValueError(f"on_duplicate is 'best' or 'error', not {on_duplicate!r}")
-    if (with_table is None) != (id is None):
-        raise ValueError("with_table and id go together: the id (--id) says which row belongs to which request")
+    if (with_table is None) != (id_template is None):
+        raise ValueError("with_table and id_template go together: the id says which row belongs to which request")
     if with_prefix and with_table is None:
         raise ValueError("with_prefix goes with with_table")
     if csv_nulls is not None and with_table is None:
@@ -362,6 +362,6 @@ def join(
         names = ", ".join(file.name for file in roles.results[:3])
         raise Mismatch(f"no file holds requests, only results ({names}): name the request file too, or export the results alone")
     job = Join(roles, spool, chosen, refuse_duplicates=on_duplicate == "error")
-    if with_table is not None and id is not None:
-        job.put_beside(with_table, id, with_prefix, filesystem, csv_nulls)
+    if with_table is not None and id_template is not None:
+        job.put_beside(with_table, id_template, with_prefix, filesystem, csv_nulls)
     return job

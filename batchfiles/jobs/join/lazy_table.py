@@ -219,26 +219,26 @@ class TableJob(Generic[ReportT]):
         return pa.RecordBatchReader.from_batches(self.schema, self.batches()).__arrow_c_stream__(requested_schema)
 
     def to_parquet(
-        self, path: str | os.PathLike[str] | RemotePath, *, overwrite: bool = False, filesystem: object = None
+        self, output: str | os.PathLike[str] | RemotePath, *, overwrite: bool = False, filesystem: object = None
     ) -> ReportT:
         """Write the table to one Parquet file, or to a folder of Parquet parts; it appears whole or not at all.
 
         Args:
-            path: A name that ends in `.parquet`, or a folder: one that is there, or a name without a suffix or with a slash at
+            output: A name that ends in `.parquet`, or a folder: one that is there, or a name without a suffix or with a slash at
                 its end. Also a URL (`s3://`, `gs://`, `abfs://`).
             overwrite: Replace what is there; a folder only if there is nothing in it but such parts.
-            filesystem: The filesystem in which `path` is a path, of `pyarrow.fs` or of fsspec; None takes the local one.
+            filesystem: The filesystem in which `output` is a path, of `pyarrow.fs` or of fsspec; None takes the local one.
 
         Raises:
             OutputExists: Something is there and `overwrite` was not given.
             FileError: The disk refused.
             BatchFilesError: As the function that made this object says.
         """
-        return self.write(path, format=None if is_folder(path) else "parquet", overwrite=overwrite, filesystem=filesystem)
+        return self.write(output, format=None if is_folder(output) else "parquet", overwrite=overwrite, filesystem=filesystem)
 
     def write(
         self,
-        path: str | os.PathLike[str] | RemotePath,
+        output: str | os.PathLike[str] | RemotePath,
         *,
         format: str | None = None,  # noqa: A002 - the command line's word
         overwrite: bool = False,
@@ -248,12 +248,12 @@ class TableJob(Generic[ReportT]):
         """Write the table in the format that the name's suffix says, or that `format` names; `-` is standard output.
 
         Args:
-            path: `.parquet`, `.arrow` (IPC file), `.arrows` (IPC stream), `.jsonl` or `.csv`, the last two also with `.gz` or
+            output: `.parquet`, `.arrow` (IPC file), `.arrows` (IPC stream), `.jsonl` or `.csv`, the last two also with `.gz` or
                 `.zst`; or a folder of Parquet parts, as in `to_parquet`.
             format: The format where the name doesn't say it.
             overwrite: Replace what is there; a folder only if there is nothing in it but such parts.
             csv_safe: Make CSV cells harmless that a spreadsheet would run.
-            filesystem: The filesystem in which `path` is a path, of `pyarrow.fs` or of fsspec; None takes the local one.
+            filesystem: The filesystem in which `output` is a path, of `pyarrow.fs` or of fsspec; None takes the local one.
 
         Raises:
             ValueError: The name says no format.
@@ -261,14 +261,14 @@ class TableJob(Generic[ReportT]):
             FileError: The disk refused.
             BatchFilesError: As the function that made this object says.
         """
-        if format in (None, "parquet") and is_folder(path):
-            return self._write_folder(located(path, filesystem), overwrite=overwrite)
+        if format in (None, "parquet") and is_folder(output):
+            return self._write_folder(located(output, filesystem), overwrite=overwrite)
         from batchfiles.table.open import open_table
         from batchfiles.table.writer import written
 
         with self._crew(parts=False) as crew:  # first of all: they import while this process opens its file
             table = open_table(
-                path if str(path) == "-" else located(path, filesystem),
+                output if str(output) == "-" else located(output, filesystem),
                 self.schema,
                 format=format,
                 overwrite=overwrite,

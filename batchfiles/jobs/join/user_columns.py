@@ -54,7 +54,7 @@ class BesideSpec(TypedDict):
 
 def put_beside(
     table: TableLike,
-    id: str,  # noqa: A002 - the command line's word
+    id_template: str,
     spool: Spool,
     taken: list[str],
     *,
@@ -67,7 +67,7 @@ def put_beside(
 
     Args:
         table: As for `prepare`.
-        id: The template that makes the `custom_id` of a row.
+        id_template: The template that makes the `custom_id` of a row.
         spool: Where the copy and the index go.
         taken: The columns of the results.
         prefix: What is put before the name of each of the user's columns.
@@ -85,7 +85,7 @@ def put_beside(
     from batchfiles.table.csv import CSV_NULLS
     from batchfiles.table.typed_rows import typed_tables
 
-    copy = _Copy(spool, IdTemplate(id), set(taken), prefix)
+    copy = _Copy(spool, IdTemplate(id_template), set(taken), prefix)
     try:
         try:
             nulls = CSV_NULLS if csv_nulls is None else csv_nulls

@@ -148,10 +148,10 @@ def retry(
     inputs: Iterable[SourceLike] = (),
     pairs: Pairs = (),
     only: Iterable[str] | None = None,
-    except_: Iterable[str] = (),
+    excluded: Iterable[str] = (),
     ids: SourceLike | None = None,
-    all: bool = False,  # noqa: A002 - the command line's word
-    set: Mapping[str, Any] | None = None,  # noqa: A002 - the command line's word
+    every: bool = False,
+    values: Mapping[str, Any] | None = None,
     unset: Iterable[str] = (),
     edits: Iterable[Edit] = (),
     overwrite: bool = False,
@@ -177,10 +177,10 @@ def retry(
         pairs: Request files, each with the results that belong to it, as for `join`.
         only: Take the requests of these outcomes, statuses (`"429"`, `"5xx"`), error codes, or with `"parse_error"` instead;
             retryable or not.
-        except_: Leave these out.
+        excluded: Leave these out.
         ids: A list of ids, one a line: take these, whatever became of them. No results are needed.
-        all: Take all requests without a success.
-        set: Values by their paths, as for `edit`, such as `{"body.max_tokens": 4000}`; other bytes stay.
+        every: Take all requests without a success.
+        values: Values to set, by their paths, as for `edit`, such as `{"body.max_tokens": 4000}`; other bytes stay.
         unset: Paths of values to take away.
         edits: Changes whose order matters; they are made first.
         overwrite: Replace what is there; with a folder also send again what was sent again and has no results yet.
@@ -207,8 +207,8 @@ def retry(
     """
     if not files and not inputs and not pairs:
         raise TypeError("retry needs at least one file")
-    choice = _choice(only, except_, ids=ids, everything=all)
-    changes = checked_edits(edits, set, unset)
+    choice = _choice(only, excluded, ids=ids, everything=every)
+    changes = checked_edits(edits, values, unset)
     if ids is not None and workers is None:
         workers = 1  # finding ids is little more than reading: other processes would only take memory
     options = TableOptions(max_line_bytes=max_line_bytes, temp_dir=temp_dir, workers=workers, progress=progress)
@@ -249,9 +249,11 @@ def _choice(only: Iterable[str] | None, but: Iterable[str], *, ids: object, ever
     only = None if only is None else words_of(only)
     but = words_of(but)
     if ids is not None and (only is not None or but or everything):
-        raise ValueError("a list of ids says all: it goes with none of only, except and all")
+        raise ValueError(
+            "a list of ids says all: it does not go with --only, --except and --all (in Python only, excluded and every)"
+        )
     if only is not None and everything:
-        raise ValueError("only and all exclude each other")
+        raise ValueError("--only and --all (in Python only and every) exclude each other")
     if only is not None and not only:
         raise ValueError("only names nothing: say outcomes, statuses or error codes")
     for word in (*(only or ()), *but):
