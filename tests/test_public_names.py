@@ -101,3 +101,10 @@ def test_parameters_have_the_agreed_names(function: FunctionType) -> None:
     """One word for one thing, and none that hides a builtin: a caller who knows one function can guess the others."""
     old = {"force", "cap", "set", "all", "id", "except_", "target", "folder"}
     assert not old & set(inspect.signature(function).parameters)
+
+
+@pytest.mark.parametrize("function", public_functions(), ids=lambda function: function.__qualname__)
+def test_signatures_are_written_out(function: FunctionType) -> None:
+    """`help()` and an editor show each option with its default: `**options` hid them all behind one word."""
+    parameters = inspect.signature(function).parameters.values()
+    assert all(parameter.kind is not inspect.Parameter.VAR_KEYWORD for parameter in parameters)

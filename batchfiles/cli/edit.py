@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import click
 
@@ -57,7 +57,7 @@ def edit(
     unset: tuple[str, ...],
     full: str | None,
     short: bool,
-    bad_lines: str,
+    bad_lines: Literal["refuse", "copy", "drop"],
     overwrite: bool,
     temp_dir: str | None,
     as_json: bool,

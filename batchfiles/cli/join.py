@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Unpack
+from typing import TYPE_CHECKING, Literal, Unpack
 
 import click
 
@@ -63,8 +63,8 @@ def join(
     *,
     inputs: tuple[str, ...],
     pairs: tuple[tuple[str, str], ...],
-    request_bodies: str,
-    on_duplicate: str,
+    request_bodies: Literal["all", "none"],
+    on_duplicate: Literal["best", "error"],
     rejects: str | None,
     with_tables: tuple[str, ...],
     custom_id: str | None,
@@ -117,18 +117,17 @@ def join(
     own = table_sources(with_tables) if with_tables else []
     paired = expand(name for pair in pairs for name in pair)
     with TableOrder("join", [*requests, *sources, *paired, *own], options, rejects=rejects) as order:
-        keywords = order.keywords()
-        keywords["request_bodies"] = request_bodies
         job = join_files(
             *order.without_targets(sources),
             inputs=order.without_targets(requests),
             pairs=pairs,
+            request_bodies=request_bodies,
             on_duplicate=on_duplicate,
             with_table=own or None,
             id_template=custom_id,
             with_prefix=with_prefix,
             csv_nulls=csv_nulls or None,
-            **keywords,
+            **order.keywords(),
         )
         report = order.write(job)
         if rejects is not None:

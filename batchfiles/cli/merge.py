@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import click
 
@@ -45,7 +45,7 @@ def merge(
     files: tuple[str, ...],
     *,
     output: str,
-    on_duplicate: str,
+    on_duplicate: Literal["error", "first", "last", "keep"],
     overwrite: bool,
     as_json: bool,
     temp_dir: str | None,

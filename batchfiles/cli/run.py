@@ -25,6 +25,7 @@ from batchfiles.workers.worker import import_pyarrow
 if TYPE_CHECKING:
     from batchfiles.limits import Limits
     from batchfiles.runner.report import PlannedPart, RunPlan, RunReport, RunStatus
+    from batchfiles.table.open import TableFormat
 
 __all__ = ["RunNews", "run", "words_of_plan", "words_of_report"]
 
@@ -166,7 +167,7 @@ def run(
     files: tuple[str, ...],
     *,
     output: str,
-    format_name: str | None,
+    format_name: TableFormat | None,
     campaign: str | None,
     max_parallel: int,
     retries: int,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import click
 
@@ -72,8 +72,8 @@ def split(
     limits: Limits,
     max_tokens: int | None,
     tokens: str,
-    by: tuple[str, ...],
-    compress: str | None,
+    by: tuple[Literal["model", "url"], ...],
+    compress: Literal["gz", "bz2", "zst"] | None,
     overwrite: bool,
     temp_dir: str | None,
     as_json: bool,

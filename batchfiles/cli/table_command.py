@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self, TypedDict, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, Self, TypedDict, TypeVar
 
 import click
 
@@ -35,8 +35,10 @@ from batchfiles.limits import RESULT_LINE_CAP
 
 if TYPE_CHECKING:
     from batchfiles.io.sources import Source
-    from batchfiles.jobs.join.lazy_table import TableJob, TableKeywords
+    from batchfiles.jobs.join.lazy_table import TableJob
     from batchfiles.jobs.join.report import TableReport
+    from batchfiles.table.open import TableFormat
+    from batchfiles.table.schema import TableName
 
 __all__ = ["FORMATS", "SharedOptions", "TableOrder", "format_option", "table_options"]
 
@@ -57,12 +59,12 @@ class SharedOptions(TypedDict):
     """The options that both commands have."""
 
     output: str
-    format_name: str | None
+    format_name: TableFormat | None
     overwrite: bool
     csv_safe: bool
-    table: str | None
+    table: TableName | None
     dimensions: int | None
-    bodies: str
+    bodies: Literal["auto", "all", "none"]
     parsed: bool
     schema: str | None
     parse_dates: bool
@@ -72,6 +74,21 @@ class SharedOptions(TypedDict):
     temp_dir: str | None
     workers: int | None
     max_line_bytes: int
+
+
+class TableKeywords(TypedDict):
+    """The keyword arguments that `join` and `export` share."""
+
+    table: TableName | None
+    dimensions: int | None
+    bodies: Literal["auto", "all", "none"]
+    parsed: bool
+    schema: str | None
+    parse_dates: bool
+    max_line_bytes: int
+    temp_dir: str | None
+    workers: int | None
+    progress: Callable[[int, int], None]
 
 
 def table_options(counted: Sequence[str]) -> Callable[[Command], Command]:

@@ -15,7 +15,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, MutableSequence
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 from batchfiles.bodies import EMBEDDINGS, embeddings, endpoint_of
 from batchfiles.campaign.manifest import RESULT_NAME
@@ -28,6 +28,9 @@ from batchfiles.io.lines import Block
 from batchfiles.io.sources import Source, read_blocks
 from batchfiles.limits import LINE_CAP
 from batchfiles.outcome import SUCCEEDED, read
+
+if TYPE_CHECKING:
+    from batchfiles.table.schema import TableName
 
 __all__ = [
     "LINES_LOOKED_AT",
@@ -255,9 +258,9 @@ SAMPLE = 100
 """Lines of a result file that show the size of its vectors if they are texts."""
 
 
-def table_of_inputs(files: Iterable[LocalFile], *, max_line_bytes: int) -> str:
+def table_of_inputs(files: Iterable[LocalFile], *, max_line_bytes: int) -> TableName:
     """Choose by the `url` of the first request, and, where that makes vectors, by all: files that mix endpoints make requests."""
-    found = "requests"
+    found: TableName = "requests"
     for line in _lines(files, max_line_bytes):
         if EMBEDDINGS_URL.search(line):
             found = "embeddings"
@@ -273,7 +276,7 @@ EMBEDDINGS_URL = re.compile(rb'^{ ?"custom_id": ?"[^"\\]*", ?"method": ?"POST", 
 """The beginning of an ordinary request for vectors; other lines are decoded."""
 
 
-def table_of_results(files: Iterable[LocalFile], *, max_line_bytes: int) -> str:
+def table_of_results(files: Iterable[LocalFile], *, max_line_bytes: int) -> TableName:
     """Choose by the body of each file's first success: all must be vectors."""
     found = set()
     for file in files:

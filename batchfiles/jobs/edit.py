@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from batchfiles.counts import not_read_fields
 from batchfiles.errors import InvalidLine
@@ -88,7 +88,7 @@ def edit(
     edits: Iterable[Edit] = (),
     full: str | None = None,
     short: bool = False,
-    bad_lines: str = "refuse",
+    bad_lines: Literal["refuse", "copy", "drop"] = "refuse",
     overwrite: bool = False,
     max_line_bytes: int = LINE_CAP,
     temp_dir: str | os.PathLike[str] | None = None,

@@ -11,7 +11,7 @@ from array import array
 from bisect import bisect_left
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Literal
 
 from batchfiles.campaign.folder import changed_parts, request_sources
 from batchfiles.counts import not_read_fields
@@ -182,7 +182,7 @@ class MergeReport:
 def merge(
     *sources: SourceLike,
     output: Target,
-    on_duplicate: str = "error",
+    on_duplicate: Literal["error", "first", "last", "keep"] = "error",
     overwrite: bool = False,
     max_line_bytes: int = RESULT_LINE_CAP,
     ids_in_memory: int = IDS_IN_MEMORY,

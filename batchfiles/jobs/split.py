@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Literal
 
 from batchfiles.campaign.folder import request_sources
 from batchfiles.campaign.manifest import Manifest, Part, made_by_split, write_manifest
@@ -19,7 +19,7 @@ from batchfiles.io.remote.path import located
 from batchfiles.io.sources import SourceLike
 from batchfiles.io.spool import name_of
 from batchfiles.jobs.split_parts import COMPRESSIONS, PartLimits, Parts, PartWriter
-from batchfiles.jobs.tokens import DIVISIONS, Scales, token_counter
+from batchfiles.jobs.tokens import DIVISIONS, Division, Scales, token_counter
 from batchfiles.limits import LINE_CAP, OPENAI, Limits
 
 __all__ = ["SplitReport", "split"]
@@ -85,8 +85,8 @@ def split(
     max_bytes: int | None = None,
     max_tokens: int | None = None,
     tokens: str = "estimate",
-    by: str | Sequence[str] = (),
-    compress: str | None = None,
+    by: Division | Sequence[Division] = (),
+    compress: Literal["gz", "bz2", "zst"] | None = None,
     overwrite: bool = False,
     max_line_bytes: int = LINE_CAP,
     temp_dir: str | os.PathLike[str] | None = None,
@@ -132,10 +132,10 @@ def split(
     """
     if not sources:
         raise TypeError("split needs at least one file")
-    by = _checked_options(by, compress, max_requests=max_requests, max_bytes=max_bytes, max_tokens=max_tokens)
+    divisions = _checked_options(by, compress, max_requests=max_requests, max_bytes=max_bytes, max_tokens=max_tokens)
     limits = _changed(limits, max_requests, max_bytes)
     scales = Scales(
-        by,
+        divisions,
         counts_inputs=limits.max_embedding_inputs is not None,
         tokens=None if max_tokens is None else token_counter(tokens),
     )
@@ -144,7 +144,7 @@ def split(
     target = located(output, filesystem)
     finished = atomic_folder(target, overwrite=overwrite, ours=made_by_split(target), temp_dir=temp_dir)
     with finished as temporary, PartWriter() as writer:
-        parts = Parts(temporary, writer, PartLimits.of(limits, max_tokens), scales, by, compress)
+        parts = Parts(temporary, writer, PartLimits.of(limits, max_tokens), scales, divisions, compress)
         for source in files:
             parts.begin(source)
             for run in lines.of(source):
@@ -166,7 +166,7 @@ def split(
     )
 
 
-def _checked_options(by: str | Sequence[str], compress: str | None, **numbers: int | None) -> tuple[str, ...]:
+def _checked_options(by: Division | Sequence[Division], compress: str | None, **numbers: int | None) -> tuple[Division, ...]:
     """Refuse what no split can do; returns the divisions, each once."""
     divisions = tuple(dict.fromkeys((by,) if isinstance(by, str) else by))
     for name in divisions:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing, nullcontext
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from batchfiles.api.batch_request import COMPLETION_WINDOW, BatchFileExpirationAfter
 from batchfiles.campaign.folder import request_sources
@@ -40,6 +40,9 @@ from batchfiles.runner.send import (
 )
 from batchfiles.runner.table import Target, add_round, write_table
 
+if TYPE_CHECKING:
+    from batchfiles.table.open import TableFormat
+
 __all__ = ["campaign_folder", "plan_run", "refuse_changed", "run", "run_sources"]
 
 
@@ -57,7 +60,7 @@ def run(
     once: bool = False,
     recover: bool = False,
     again: bool = False,
-    format: str | None = None,  # noqa: A002 - the command line's word
+    format: TableFormat | None = None,  # noqa: A002 - the usual word
     overwrite: bool = False,
     interval: float | None = None,
     workers: int | None = 1,

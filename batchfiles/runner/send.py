@@ -26,7 +26,7 @@ from batchfiles.io.atomic import file_error
 from batchfiles.io.overwrite import UNFINISHED
 from batchfiles.io.sources import Source
 from batchfiles.jobs.split import split
-from batchfiles.jobs.tokens import estimated_tokens
+from batchfiles.jobs.tokens import Division, estimated_tokens
 from batchfiles.jobs.validate import validate
 from batchfiles.limits import Limits
 from batchfiles.runner.collect import is_queue_full
@@ -50,7 +50,7 @@ CHUNK = 1024 * 1024
 WORKSHOP = ".splitting"
 """The folder inside of the campaign's in which parts wait until all of them are there; its name is hidden."""
 
-DIVIDED_BY = {"mismatched_model": "model", "invalid_url": "url"}
+DIVIDED_BY: dict[str, Division] = {"mismatched_model": "model", "invalid_url": "url"}
 """What is no fault in a file that is split by it."""
 
 
@@ -88,7 +88,7 @@ def _fingerprint(source: Source) -> Fingerprint:
     return Fingerprint(source.name, size, digest.hexdigest())
 
 
-def checked_divisions(sources: Sequence[Source], limits: Limits) -> tuple[str, ...]:
+def checked_divisions(sources: Sequence[Source], limits: Limits) -> tuple[Division, ...]:
     """Check the requests, but for what splitting cures, and say by what they must be divided.
 
     Returns:
@@ -123,7 +123,7 @@ def _refusal(finding: Finding, count: int) -> InvalidLine:
     )
 
 
-def lay_parts(sources: Sequence[Source], folder: Path, limits: Limits, by: Sequence[str]) -> Manifest:
+def lay_parts(sources: Sequence[Source], folder: Path, limits: Limits, by: Sequence[Division]) -> Manifest:
     """Split the sources into the campaign folder; the manifest comes last, so that where it is all parts are.
 
     The same sources make the same parts again, byte for byte.

@@ -22,7 +22,7 @@ from batchfiles.jobs.join.lazy_table import is_part_name
 from batchfiles.jobs.join.report import JoinReport
 from batchfiles.jobs.retry.retry import retry
 from batchfiles.runner.journal import Ledger
-from batchfiles.table.open import format_of
+from batchfiles.table.open import TableFormat, format_of
 
 __all__ = ["Target", "add_round", "write_table"]
 
@@ -75,7 +75,7 @@ def write_table(
     ledger: Ledger,
     sources: Sequence[Source],
     output: str,
-    format_name: str | None,
+    format_name: TableFormat | None,
     *,
     overwrite: bool,
     workers: int | None,
@@ -109,7 +109,7 @@ class Target:
         ValueError: Nothing says the format.
     """
 
-    def __init__(self, output: str | os.PathLike[str], format_name: str | None) -> None:
+    def __init__(self, output: str | os.PathLike[str], format_name: TableFormat | None) -> None:
         self.output = os.fspath(output)
         self.format = format_name
         self.key: str | None = None

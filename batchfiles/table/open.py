@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from importlib import import_module
 from pathlib import Path
-from typing import Any, BinaryIO, TypeAlias, cast
+from typing import Any, BinaryIO, Literal, TypeAlias, cast
 
 import pyarrow as pa
 
@@ -22,9 +22,12 @@ from batchfiles.io.remote.path import RemotePath, located
 from batchfiles.io.urls import shown_name
 from batchfiles.table.writer import Sink, TableWriter
 
-__all__ = ["FORMATS", "TableWriter", "agreed_format", "format_of", "open_table"]
+__all__ = ["FORMATS", "TableFormat", "TableWriter", "agreed_format", "format_of", "open_table"]
 
 STDOUT = "-"
+
+TableFormat: TypeAlias = Literal["parquet", "arrow", "arrows", "jsonl", "csv"]
+"""What tables can be written as."""
 
 FORMATS = {
     "parquet": "batchfiles.table.parquet:ParquetTable",

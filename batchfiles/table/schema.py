@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 import pyarrow as pa
 
@@ -11,12 +11,14 @@ from batchfiles.findings import choose_one
 if TYPE_CHECKING:
     from batchfiles.table.parsed.source import SchemaLike
 
-__all__ = ["SCHEMA_VERSION", "TABLES", "schema"]
+__all__ = ["SCHEMA_VERSION", "TABLES", "TableName", "schema"]
 
 SCHEMA_VERSION = 2
 """Goes up when a column is appended; no column ever changes its name, its type or its place."""
 
-TABLES = ("requests", "embeddings")
+TableName: TypeAlias = Literal["requests", "embeddings"]
+
+TABLES: tuple[TableName, ...] = get_args(TableName)
 """The tables there are: a row per request, or a row per vector."""
 
 # Plain `string`, never Arrow's `dictionary`: Parquet encodes dictionaries anyway, and IPC files, Spark and pandas stumble over
@@ -89,7 +91,7 @@ NOT_OF_VECTORS = frozenset(
 
 
 def schema(
-    table: str = "requests",
+    table: TableName = "requests",
     *,
     dimensions: int | None = None,
     parsed: SchemaLike | None = None,

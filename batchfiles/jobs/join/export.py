@@ -11,13 +11,14 @@ numbers before (`survey.with_line_numbers`).
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Unpack
+from typing import TYPE_CHECKING, Any, Literal
 
 from batchfiles.counts import not_read_fields
 from batchfiles.errors import InvalidLine
@@ -29,15 +30,20 @@ from batchfiles.io.lines import Block
 from batchfiles.io.sources import SourceLike
 from batchfiles.io.spool import Spool
 from batchfiles.jobs.join import scan
-from batchfiles.jobs.join.lazy_table import PART_BYTES, TASK_BYTES, TableJob, TableKeywords, TableOptions
+from batchfiles.jobs.join.lazy_table import PART_BYTES, TASK_BYTES, TableJob, TableOptions
 from batchfiles.jobs.join.lookup import TOO_LONG
 from batchfiles.jobs.join.report import ExportReport, Tally
 from batchfiles.jobs.join.rows import RowJob
 from batchfiles.jobs.join.scan import with_line_numbers
+from batchfiles.limits import RESULT_LINE_CAP
 from batchfiles.result_lines import id_of_line, read_result
 from batchfiles.table.embedding_rows import EmbeddingColumns
 from batchfiles.table.rows import Asked, Found
-from batchfiles.workers.pool import Crew, Product, Spec
+from batchfiles.workers.pool import Crew, Product, Progress, Spec
+
+if TYPE_CHECKING:
+    from batchfiles.table.parsed.source import SchemaLike
+    from batchfiles.table.schema import TableName
 
 __all__ = ["Export", "ExportRows", "export", "numbered_from_one", "renumbered"]
 
@@ -143,7 +149,7 @@ class Export(TableJob[ExportReport]):
         self._roles = roles
         super().__init__(options, spool)
 
-    def _table(self) -> str:
+    def _table(self) -> TableName:
         return self._options.table or table_of_results(self._roles.results, max_line_bytes=self._options.max_line_bytes)
 
     def _requests(self) -> Sequence[LocalFile]:
@@ -204,15 +210,38 @@ class Export(TableJob[ExportReport]):
             yield from renumbered(crew.run(ExportRows, spec, ranges), ranges, "result_line_number")
 
 
-def export(*results: SourceLike, filesystem: object = None, **options: Unpack[TableKeywords]) -> Export:
+def export(
+    *results: SourceLike,
+    table: TableName | None = None,
+    dimensions: int | None = None,
+    bodies: Literal["auto", "all", "none"] = "auto",
+    parsed: bool = False,
+    schema: SchemaLike | None = None,
+    parse_dates: bool = False,
+    max_line_bytes: int = RESULT_LINE_CAP,
+    temp_dir: str | os.PathLike[str] | None = None,
+    filesystem: object = None,
+    workers: int | None = 1,
+    progress: Progress | None = None,
+) -> Export:
     """Make a table of results alone: one row for each line of output files and error files, in the order of the files.
 
     Args:
         *results: Output files and error files: paths, folders, globs, open binary files, `-`.
-        filesystem: The filesystem in which paths are paths, that of `schema` too, of `pyarrow.fs` or of fsspec; None takes the
-            local one.
-        **options: `table`, `dimensions`, `bodies`, `max_line_bytes`, `temp_dir`, `workers`, `progress`, `parsed` with `schema`,
-            `parse_dates`: see `TableOptions`.
+        table: `"requests"`, a row for each request; `"embeddings"`, a row for each vector; None takes the table that fits the url
+            of the first request.
+        dimensions: The length of every vector, which makes the column a fixed-size list; only for embeddings.
+        bodies: Which response bodies are kept in `response_body`: `"auto"`, `"all"` or `"none"`. `"auto"` keeps those whose
+            content is not in the other columns.
+        parsed: Whether to add the columns `parsed` and `parse_error`: the answers, typed by a JSON Schema; only for requests.
+        schema: The JSON Schema of `parsed`, a file with it, or a pydantic model; needed with `parsed`.
+        parse_dates: Whether dates and times in `parsed` become dates and timestamps; without it they stay strings.
+        max_line_bytes: The longest line that is read, in bytes; a longer one has a row with the error code `line_too_long`.
+        temp_dir: Where temporary files go; None takes the system's folder for temporary files.
+        filesystem: The filesystem in which paths are paths, that of `schema` too, of `pyarrow.fs` or of fsspec;
+            None takes the local one.
+        workers: Processes that decode; None takes as many as are useful for files of this size.
+        progress: Called with the bytes that are done and the bytes that there are, again and again.
 
     Returns:
         An `Export`: iterate it, or call `to_arrow()`, `to_parquet(path)`, `write(path)`, `report`.
@@ -228,7 +257,18 @@ def export(*results: SourceLike, filesystem: object = None, **options: Unpack[Ta
         FileError: A file is not what it was when this was called, or changed while it was being read: call this again.
         InvalidLine: With `dimensions`: a vector has another length.
     """
-    chosen = TableOptions(**options).with_schema_of(filesystem)
+    chosen = TableOptions(
+        table=table,
+        dimensions=dimensions,
+        bodies=bodies,
+        parsed=parsed,
+        schema=schema,
+        parse_dates=parse_dates,
+        max_line_bytes=max_line_bytes,
+        temp_dir=temp_dir,
+        workers=workers,
+        progress=progress,
+    ).with_schema_of(filesystem)
     spool = Spool(chosen.temp_dir)
     roles = sort_files(results, (), spool, results_only=True, filesystem=filesystem, max_line_bytes=chosen.max_line_bytes)
     return Export(roles, spool, chosen)

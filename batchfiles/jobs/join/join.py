@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Literal
 
 from batchfiles.counts import not_read_fields
 from batchfiles.errors import Mismatch
@@ -21,17 +21,23 @@ from batchfiles.io.remote.path import RemotePath, changed, located
 from batchfiles.io.sources import SourceLike
 from batchfiles.io.spool import Spool
 from batchfiles.jobs.join.accounting import Accounts, duplicate_inputs, write_rejects
-from batchfiles.jobs.join.lazy_table import PART_BYTES, TASK_BYTES, TableJob, TableKeywords, TableOptions
+from batchfiles.jobs.join.lazy_table import PART_BYTES, TASK_BYTES, TableJob, TableOptions
 from batchfiles.jobs.join.lookup import refuse_contested
 from batchfiles.jobs.join.repeated_requests import SharedIds, find_repeated, first_ids_meet, shares_ids
 from batchfiles.jobs.join.report import JoinReport, Tally
 from batchfiles.jobs.join.rows import JoinRows
 from batchfiles.jobs.join.scan import Misindexed, Survey, survey_results, with_line_numbers
 from batchfiles.jobs.join.user_columns import BesideSpec, put_beside, with_own_columns
-from batchfiles.workers.pool import Crew, Product, Spec
+from batchfiles.limits import RESULT_LINE_CAP
+from batchfiles.workers.pool import Crew, Product, Progress, Spec
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from batchfiles.table.open import TableFormat
+    from batchfiles.table.parsed.source import SchemaLike
     from batchfiles.table.read import TableLike
+    from batchfiles.table.schema import TableName
 
 
 __all__ = ["Join", "join"]
@@ -55,8 +61,8 @@ class Join(TableJob[JoinReport]):
         self._accounts: Accounts | None = None
 
     @property
-    def schema(self) -> Any:  # noqa: ANN401 - pyarrow has no types
-        """The `pyarrow.Schema` of the table: the columns of the results, and behind them those of `with_table`."""
+    def schema(self) -> pa.Schema:
+        """The columns of the table: those of the results, and behind them those of `with_table`."""
         own = super().schema
         return own if self._beside is None else with_own_columns(own, self._beside)
 
@@ -113,7 +119,7 @@ class Join(TableJob[JoinReport]):
         self,
         output: str | os.PathLike[str] | RemotePath,
         *,
-        format: str | None = None,  # noqa: A002 - the command line's word
+        format: TableFormat | None = None,  # noqa: A002 - the usual word
         overwrite: bool = False,
         csv_safe: bool = False,
         filesystem: object = None,
@@ -133,7 +139,7 @@ class Join(TableJob[JoinReport]):
         finally:
             self._quick = False
 
-    def _table(self) -> str:
+    def _table(self) -> TableName:
         return self._options.table or table_of_inputs(self._roles.inputs, max_line_bytes=self._options.max_line_bytes)
 
     def _requests(self) -> Sequence[LocalFile]:
@@ -295,13 +301,23 @@ def join(
     *files: SourceLike,
     inputs: Iterable[SourceLike] = (),
     pairs: Pairs = (),
-    on_duplicate: str = "best",
+    on_duplicate: Literal["best", "error"] = "best",
     with_table: TableLike | None = None,
     id_template: str | None = None,
     with_prefix: str = "",
     csv_nulls: Sequence[str] | None = None,
+    table: TableName | None = None,
+    dimensions: int | None = None,
+    bodies: Literal["auto", "all", "none"] = "auto",
+    request_bodies: Literal["all", "none"] = "all",
+    parsed: bool = False,
+    schema: SchemaLike | None = None,
+    parse_dates: bool = False,
+    max_line_bytes: int = RESULT_LINE_CAP,
+    temp_dir: str | os.PathLike[str] | None = None,
     filesystem: object = None,
-    **options: Unpack[TableKeywords],
+    workers: int | None = 1,
+    progress: Progress | None = None,
 ) -> Join:
     """Join results to their requests: one row for each request, in the order of the requests.
 
@@ -320,10 +336,22 @@ def join(
         id_template: The template of the `custom_id`, such as `"{{doc}}-{{chunk}}"`; needed with `with_table`.
         csv_nulls: What null is in a CSV table of yours, as for `prepare`.
         with_prefix: What is put before the names of your columns: one that is called as a column of the results is refused.
+        table: `"requests"`, a row for each request; `"embeddings"`, a row for each vector; None takes the table that fits the url
+            of the first request.
+        dimensions: The length of every vector, which makes the column a fixed-size list; only for embeddings.
+        bodies: Which response bodies are kept in `response_body`: `"auto"`, `"all"` or `"none"`. `"auto"` keeps those whose
+            content is not in the other columns.
+        request_bodies: Whether the bodies of the requests are kept in `request_body`: `"all"` or `"none"`.
+        parsed: Whether to add the columns `parsed` and `parse_error`: the answers, typed by a JSON Schema; only for requests.
+        schema: The JSON Schema of `parsed`, a file with it, or a pydantic model; None takes the first one that a request asks
+            for.
+        parse_dates: Whether dates and times in `parsed` become dates and timestamps; without it they stay strings.
+        max_line_bytes: The longest line that is read, in bytes; a longer one has a row with the error code `line_too_long`.
+        temp_dir: Where temporary files go; None takes the system's folder for temporary files.
         filesystem: The filesystem in which paths are paths, those of `with_table` and `schema` too, of `pyarrow.fs` or of fsspec;
             None takes the local one.
-        **options: The fields of `TableOptions`: `table`, `dimensions`, `bodies`, `request_bodies`, `max_line_bytes`, `temp_dir`,
-            `workers`, `progress`, `parsed`, `schema`, `parse_dates`.
+        workers: Processes that decode; None takes as many as are useful for files of this size.
+        progress: Called with the bytes that are done and the bytes that there are, again and again.
 
     Returns:
         A `Join`: iterate it, or call `to_arrow()`, `to_parquet(path)`, `write(path)`, `report`.
@@ -355,7 +383,19 @@ def join(
         raise ValueError("csv_nulls goes with with_table")
     if not files and not inputs and not pairs:
         raise TypeError("join needs at least one file")
-    chosen = TableOptions(**options).with_schema_of(filesystem)
+    chosen = TableOptions(
+        table=table,
+        dimensions=dimensions,
+        bodies=bodies,
+        request_bodies=request_bodies,
+        parsed=parsed,
+        schema=schema,
+        parse_dates=parse_dates,
+        max_line_bytes=max_line_bytes,
+        temp_dir=temp_dir,
+        workers=workers,
+        progress=progress,
+    ).with_schema_of(filesystem)
     spool = Spool(chosen.temp_dir)
     roles = sort_files(files, inputs, spool, pairs=pairs, filesystem=filesystem, max_line_bytes=chosen.max_line_bytes)
     if not roles.inputs and roles.results:

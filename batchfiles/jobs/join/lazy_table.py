@@ -11,7 +11,7 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, Self, TypedDict, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypeVar
 
 from batchfiles.codec import dumps
 from batchfiles.inputs.local import LocalFile, check_unchanged
@@ -23,10 +23,14 @@ from batchfiles.limits import RESULT_LINE_CAP
 from batchfiles.workers.pool import MOST_WORKERS, PAYS_FROM, Crew, Product, Progress, Spec, cores, in_steps
 
 if TYPE_CHECKING:
-    from batchfiles.jobs.join.user_columns import AnswerSchema
-    from batchfiles.table.parsed.source import SchemaLike
+    import pyarrow as pa
 
-__all__ = ["PART_BYTES", "TASK_BYTES", "TableJob", "TableKeywords", "TableOptions", "is_part_name", "part_name"]
+    from batchfiles.jobs.join.user_columns import AnswerSchema
+    from batchfiles.table.open import TableFormat
+    from batchfiles.table.parsed.source import SchemaLike
+    from batchfiles.table.schema import TableName
+
+__all__ = ["PART_BYTES", "TASK_BYTES", "TableJob", "TableOptions", "is_part_name", "part_name"]
 
 
 PART_NAME = re.compile(r"part-[0-9]{5,}\.parquet")
@@ -74,10 +78,10 @@ class TableOptions:
         parse_dates: Whether dates and times in `parsed` are such; without it they are texts.
     """
 
-    table: str | None = None
+    table: TableName | None = None
     dimensions: int | None = None
-    bodies: str = "auto"
-    request_bodies: str = "all"
+    bodies: Literal["auto", "all", "none"] = "auto"
+    request_bodies: Literal["all", "none"] = "all"
     max_line_bytes: int = RESULT_LINE_CAP
     temp_dir: str | os.PathLike[str] | None = None
     workers: int | None = 1
@@ -132,22 +136,6 @@ class TableOptions:
         return replace(self, schema=load_schema(self.schema, filesystem=filesystem))
 
 
-class TableKeywords(TypedDict, total=False):
-    """The fields of `TableOptions` as keywords."""
-
-    table: str | None
-    dimensions: int | None
-    bodies: str
-    request_bodies: str
-    max_line_bytes: int
-    temp_dir: str | os.PathLike[str] | None
-    workers: int | None
-    progress: Progress | None
-    parsed: bool
-    schema: SchemaLike | None
-    parse_dates: bool
-
-
 class TableJob(Generic[ReportT]):
     """A table of batch files, made anew each time it is asked for.
 
@@ -176,8 +164,8 @@ class TableJob(Generic[ReportT]):
         self.close()
 
     @property
-    def schema(self) -> Any:  # noqa: ANN401 - pyarrow has no types
-        """The `pyarrow.Schema` of the table, without reading more than the first lines."""
+    def schema(self) -> pa.Schema:
+        """The columns of the table, without reading more than the first lines."""
         from batchfiles.table.schema import schema
 
         if self._parsed is None:
@@ -193,7 +181,7 @@ class TableJob(Generic[ReportT]):
         assert self._report is not None  # noqa: S101 - set when the batches end
         return self._report
 
-    def batches(self) -> Iterator[Any]:
+    def batches(self) -> Iterator[pa.RecordBatch]:
         """Yield the table as `pyarrow.RecordBatch` values of some hundred rows each, in order.
 
         Raises:
@@ -206,8 +194,8 @@ class TableJob(Generic[ReportT]):
         for batch in self.batches():
             yield from batch.to_pylist()
 
-    def to_arrow(self) -> Any:  # noqa: ANN401 - pyarrow has no types
-        """Return the table as a `pyarrow.Table`, all of it in memory."""
+    def to_arrow(self) -> pa.Table:
+        """Return the table, all of it in memory."""
         import pyarrow as pa
 
         return pa.Table.from_batches(self.batches(), schema=self.schema)
@@ -240,7 +228,7 @@ class TableJob(Generic[ReportT]):
         self,
         output: str | os.PathLike[str] | RemotePath,
         *,
-        format: str | None = None,  # noqa: A002 - the command line's word
+        format: TableFormat | None = None,  # noqa: A002 - the usual word
         overwrite: bool = False,
         csv_safe: bool = False,
         filesystem: object = None,
@@ -295,7 +283,7 @@ class TableJob(Generic[ReportT]):
                 ParquetTable(folder / part_name(0), self.schema, metadata=self._metadata()).close()
         return self.report
 
-    def _table(self) -> str:
+    def _table(self) -> TableName:
         """Return the name of the table."""
         raise NotImplementedError
 

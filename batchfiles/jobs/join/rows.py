@@ -54,8 +54,7 @@ class RowJob(Job):
 
     Args:
         spec: `table`, `dimensions`, `bodies`, `request_bodies`, `max_line_bytes`; `folder` and `metadata` for parts; `parsed` for
-            typed
-            answers: see `answer_schema.AnswerSchema`.
+            typed answers: see `answer_schema.AnswerSchema`.
     """
 
     _block_size = BLOCK_SIZE
