@@ -26,7 +26,7 @@ from batchfiles.io.atomic import atomic_file, file_error
 from batchfiles.io.compression import compressed, compression_of_name
 from batchfiles.io.remote.path import RemotePath, located
 from batchfiles.io.threads import PIECE, FileBehind, write_all
-from batchfiles.limits import OPENAI, Limits
+from batchfiles.limits import LimitsLike, profile
 from batchfiles.records import BatchRequestInput, BatchRequestOutput
 from batchfiles.rules.endpoints import embedding_inputs_of, embedding_inputs_of_line, is_for_embeddings
 from batchfiles.rules.keys import Fault, KeyRules
@@ -139,7 +139,7 @@ class InputWriter(_LineWriter):
     Args:
         output: A path or a URL, whose suffix may ask for compression (`.gz`, `.bz2`, `.zst`); `-` for standard output; an open
             file.
-        limits: Whose limits the file keeps to, as it grows.
+        limits: Whose limits the file keeps to, as it grows: `Limits`, or a name such as `"azure"`.
         overwrite: Whether a file that is there may be replaced.
         in_memory: How many ids are compared at once; those behind are compared at the end.
         temp_dir: A folder for the ids behind, and for a remote file until it is whole; None takes the system's.
@@ -160,13 +160,14 @@ class InputWriter(_LineWriter):
         self,
         output: Target,
         *,
-        limits: Limits = OPENAI,
+        limits: LimitsLike = "openai",
         overwrite: bool = False,
         in_memory: int = 1_000_000,
         temp_dir: str | os.PathLike[str] | None = None,
         filesystem: object = None,
     ) -> None:
         super().__init__(output, overwrite=overwrite, temp_dir=temp_dir, filesystem=filesystem)
+        limits = profile(limits)
         self.limits = limits
         self._most_requests = _or_endless(limits.max_requests)
         self._most_bytes = _or_endless(limits.max_bytes)

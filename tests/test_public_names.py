@@ -106,5 +106,6 @@ def test_parameters_have_the_agreed_names(function: FunctionType) -> None:
 @pytest.mark.parametrize("function", public_functions(), ids=lambda function: function.__qualname__)
 def test_signatures_are_written_out(function: FunctionType) -> None:
     """`help()` and an editor show each option with its default: `**options` hid them all behind one word."""
-    parameters = inspect.signature(function).parameters.values()
-    assert all(parameter.kind is not inspect.Parameter.VAR_KEYWORD for parameter in parameters)
+    if not function.__module__.startswith("batchfiles.api"):  # their own data has keys that services choose
+        parameters = inspect.signature(function).parameters.values()
+        assert all(parameter.kind is not inspect.Parameter.VAR_KEYWORD for parameter in parameters)

@@ -28,7 +28,7 @@ from batchfiles.jobs.template import (
 )
 from batchfiles.jsontext.exact import AS_TEXT, BEYOND, beyond_64_bits, loads_exactly
 from batchfiles.jsontext.paths import shown
-from batchfiles.limits import LINE_CAP, OPENAI, Limits
+from batchfiles.limits import LINE_CAP, Limits, LimitsLike, profile
 from batchfiles.rules.requests import RequestRules
 from batchfiles.writing import InputWriter, Target
 
@@ -75,7 +75,7 @@ def prepare(
     null: NullPolicy = "error",
     csv_nulls: Sequence[str] | None = None,
     sample: int | None = None,
-    limits: Limits = OPENAI,
+    limits: LimitsLike = "openai",
     overwrite: bool = False,
     max_line_bytes: int = LINE_CAP,
     temp_dir: str | os.PathLike[str] | None = None,
@@ -96,7 +96,7 @@ def prepare(
         csv_nulls: What null is in CSV, as written in the file: `""` for nothing between two commas, `'""'` for two quotes, and
             words such as `"NA"`; None takes `""` and `'""'`.
         sample: How many rows to take, from the first on; None takes all.
-        limits: Whose limits the file keeps to.
+        limits: Whose limits the file keeps to: `Limits`, or a name such as `"azure"`.
         overwrite: Whether a file that is there may be replaced.
         max_line_bytes: The longest line of a JSONL table, in bytes.
         temp_dir: A folder for the ids behind the first million, and for a remote output until it is whole; None takes the
@@ -118,6 +118,7 @@ def prepare(
     from batchfiles.table.read import user_tables
 
     started = time.perf_counter()
+    limits = profile(limits)
     if sample is not None and sample < 1:
         raise ValueError(f"sample is a number of rows above 0, not {sample}")
     if isinstance(template, Mapping):

@@ -20,7 +20,7 @@ from batchfiles.io.sources import SourceLike
 from batchfiles.io.spool import name_of
 from batchfiles.jobs.split_parts import COMPRESSIONS, PartLimits, Parts, PartWriter
 from batchfiles.jobs.tokens import DIVISIONS, Division, Scales, token_counter
-from batchfiles.limits import LINE_CAP, OPENAI, Limits
+from batchfiles.limits import LINE_CAP, Limits, LimitsLike, profile
 
 __all__ = ["SplitReport", "split"]
 
@@ -80,7 +80,7 @@ class SplitReport:
 def split(
     *sources: SourceLike,
     output: str | os.PathLike[str],
-    limits: Limits = OPENAI,
+    limits: LimitsLike = "openai",
     max_requests: int | None = None,
     max_bytes: int | None = None,
     max_tokens: int | None = None,
@@ -101,7 +101,8 @@ def split(
     Args:
         *sources: Paths, folders, globs, open binary files, or `-`; plain or compressed. A campaign folder stands for its parts.
         output: The folder to make; it appears when it is whole.
-        limits: Whose limits a part keeps to: requests, bytes (the documented number, where a service takes more), texts to embed.
+        limits: Whose limits a part keeps to, as `Limits` or by a name, such as `"azure"`: requests, bytes (the documented number,
+            where a service takes more), texts to embed.
         max_requests: Another number of requests.
         max_bytes: Another number of bytes.
         max_tokens: Tokens that the models read for one part.
@@ -133,7 +134,7 @@ def split(
     if not sources:
         raise TypeError("split needs at least one file")
     divisions = _checked_options(by, compress, max_requests=max_requests, max_bytes=max_bytes, max_tokens=max_tokens)
-    limits = _changed(limits, max_requests, max_bytes)
+    limits = _changed(profile(limits), max_requests, max_bytes)
     scales = Scales(
         divisions,
         counts_inputs=limits.max_embedding_inputs is not None,

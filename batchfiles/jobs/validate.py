@@ -19,7 +19,7 @@ from batchfiles.ids.unique import PLACE_BITS, UniqueIds
 from batchfiles.inputs.folder_files import requests_to_read
 from batchfiles.io.sources import Source, SourceLike, expand
 from batchfiles.jobs.validate_file import FileCheck
-from batchfiles.limits import LINE_CAP, OPENAI, Limits
+from batchfiles.limits import LINE_CAP, Limits, LimitsLike, profile
 
 __all__ = ["FileReport", "FindingGroup", "Report", "Tally", "validate"]
 
@@ -247,7 +247,7 @@ IDS_IN_MEMORY = 200_000
 
 def validate(
     *sources: SourceLike,
-    limits: Limits = OPENAI,
+    limits: LimitsLike = "openai",
     across: bool = False,
     max_findings: int = 100,
     strict: bool = False,
@@ -263,7 +263,8 @@ def validate(
     Args:
         *sources: Paths, folders, globs, open binary files, or `-` for standard input; plain or compressed. Results that are found
             in a folder or by a glob are skipped, and reported as not read.
-        limits: The rules of a service: `OPENAI`, `AZURE`, `VLLM`, or `NONE` for what every reader needs.
+        limits: The rules of a service by its name, such as `"azure"` or `"vllm"`, or `Limits` of your own; `"none"` checks only
+            what every reader needs.
         across: Whether a `custom_id` must be unique in all files together, not only in its own.
         max_findings: How many findings, and groups of findings, the report lists; all are counted.
         strict: Whether warnings count as errors; info does not.
@@ -281,12 +282,11 @@ def validate(
         FileError: A file is not there or can't be read, or the temporary folder is full.
         Mismatch: A folder or a glob holds results only.
         TypeError: There is no source, or something is no source at all.
-        ValueError: Standard input is named twice.
+        ValueError: Standard input is named twice, or there are no limits of this name.
     """
     if not sources:
         raise TypeError("validate needs at least one file")
-    if not isinstance(limits, Limits):
-        raise TypeError(f"limits are a profile, such as batchfiles.OPENAI, and not {limits!r}")
+    limits = profile(limits)
     files, not_read = requests_to_read(expand(sources, filesystem=filesystem))
     tally = Tally(limits, keep=max_findings, strict=strict, on_finding=on_finding)
     repetitions = _Repetitions(files, tally)

@@ -23,7 +23,7 @@ from batchfiles.io.atomic import file_error
 from batchfiles.io.sources import Source, SourceLike
 from batchfiles.io.spool import Spool
 from batchfiles.jobs.join.report import JoinReport
-from batchfiles.limits import OPENAI, Limits
+from batchfiles.limits import Limits, LimitsLike, profile
 from batchfiles.runner.journal import JOURNAL, LOCK, Journal, Ledger, locked, read_journal
 from batchfiles.runner.passes import OnUpdate, Passes
 from batchfiles.runner.report import PlannedPart, RunPlan, RunReport, RunStatus
@@ -54,7 +54,7 @@ def run(
     endpoint: str | None = None,
     completion_window: str = COMPLETION_WINDOW,
     output_expires_after: BatchFileExpirationAfter | int | None = None,
-    limits: Limits = OPENAI,
+    limits: LimitsLike = "openai",
     max_parallel: int = 10,
     retries: int = 2,
     once: bool = False,
@@ -81,7 +81,7 @@ def run(
         endpoint: Where the requests go; None takes the `url` of the requests.
         completion_window: How long a batch may take, in the format of the service: `24h` for OpenAI, up to `14d` elsewhere.
         output_expires_after: When the service is to delete the files of results; a number counts the seconds from their making.
-        limits: What one file may be: the requests are checked and split by it.
+        limits: What one file may be, as `Limits` or by a name, such as `"azure"`: the requests are checked and split by it.
         max_parallel: Batches that may be at the service at once.
         retries: Rounds in which what is `retryable` is sent again.
         once: Do what can be done now, and wait for nothing.
@@ -111,6 +111,7 @@ def run(
     """
     if max_parallel < 1 or retries < 0:
         raise ValueError("max_parallel is 1 or more, and retries 0 or more")
+    limits = profile(limits)
     terms = Terms(endpoint, completion_window, BatchFileExpirationAfter.of(output_expires_after))
     sources, not_read = run_sources(files)
     target = Target(output, format)
@@ -314,7 +315,7 @@ def plan_run(
     *files: SourceLike,
     campaign: str | os.PathLike[str] | None = None,
     endpoint: str | None = None,
-    limits: Limits = OPENAI,
+    limits: LimitsLike = "openai",
     temp_dir: str | os.PathLike[str] | None = None,
 ) -> RunPlan:
     """Check and split requests as `run` would, in a temporary folder, and say what it would send now.
@@ -334,6 +335,7 @@ def plan_run(
         DataError: The journal is damaged.
         ValueError: An option has no such value.
     """
+    limits = profile(limits)
     sources, not_read = run_sources(files)
     folder = campaign_folder(campaign, sources)
     ledger = Ledger(read_journal(folder), folder)
