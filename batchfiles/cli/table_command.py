@@ -30,7 +30,7 @@ from batchfiles.cli.progress import Progress
 from batchfiles.cli.stats_tables import Note, notes_of_table, outcome_table, told
 from batchfiles.cli.text import plural, size
 from batchfiles.io.remote.path import RemotePath, located
-from batchfiles.jobs.join.lazy_table import is_part_name
+from batchfiles.jobs.join.options import is_part_name
 from batchfiles.limits import RESULT_LINE_CAP
 
 if TYPE_CHECKING:

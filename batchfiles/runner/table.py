@@ -18,7 +18,7 @@ from batchfiles.io.remote.path import RemotePath, located, real_path
 from batchfiles.io.remote.transfer import refuse_remote_folder
 from batchfiles.io.sources import Source
 from batchfiles.jobs.join.join import join
-from batchfiles.jobs.join.lazy_table import is_part_name
+from batchfiles.jobs.join.options import is_part_name
 from batchfiles.jobs.join.report import JoinReport
 from batchfiles.jobs.retry.retry import retry
 from batchfiles.runner.journal import Ledger

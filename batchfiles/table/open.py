@@ -89,6 +89,7 @@ def open_table(
     csv_safe: bool = False,
     metadata: Mapping[str, str] | None = None,
     temp_dir: str | os.PathLike[str] | None = None,
+    **parquet: Any,  # noqa: ANN401 - those of `ParquetTable`
 ) -> AbstractContextManager[TableWriter]:
     """Open a table for writing; it has its name only when the `with` block ends without an exception.
 
@@ -100,6 +101,7 @@ def open_table(
         csv_safe: For CSV: put `'` before texts that spreadsheets would run as formulas.
         metadata: More key-value metadata for the formats that have a place for it; free of credentials.
         temp_dir: Where a remote file waits until it is whole.
+        **parquet: How Parquet is written: see `parquet_options`.
 
     Raises:
         ValueError: The format is unknown, or another one than the name says, or `csv_safe` goes with another one than CSV.
@@ -111,7 +113,7 @@ def open_table(
     chosen = agreed_format(str(path), format)
     if chosen not in FORMATS:
         raise ValueError(f"unknown format {chosen!r}{choose_one(chosen, FORMATS)}")
-    options: dict[str, Any] = {"metadata": metadata}
+    options: dict[str, Any] = {"metadata": metadata, **parquet}
     if csv_safe and chosen != "csv":
         raise ValueError(f"csv_safe is for CSV, not for {chosen}")
     if chosen == "csv":

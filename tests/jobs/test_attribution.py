@@ -346,9 +346,9 @@ def test_a_line_that_is_twice_in_one_file_stays_two_requests(tmp_path: Path) -> 
     """The service answers both, or refuses the file; a copy of the file adds no rows."""
     put(tmp_path / "a.jsonl", request("x"), request("x"))
     put(tmp_path / "out.jsonl", success("x"))
-    assert batchfiles.join(tmp_path).report.duplicate_inputs == 1
+    assert batchfiles.join(tmp_path).summarize().duplicate_inputs == 1
     shutil.copy(tmp_path / "a.jsonl", tmp_path / "b.jsonl")
-    report = batchfiles.join(tmp_path).report
+    report = batchfiles.join(tmp_path).summarize()
     assert (report.inputs, report.duplicate_inputs, report.repeated_inputs) == (2, 1, 2)
 
 

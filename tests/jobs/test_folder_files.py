@@ -105,11 +105,11 @@ def test_what_holds_no_results_is_named(tmp_path: Path, name: str, text: bytes) 
     put(tmp_path / "requests.jsonl", request("a"))
     put(tmp_path / "out.jsonl", success("a"))
     (tmp_path / name).write_bytes(text)
-    report = batchfiles.join(tmp_path).report
+    report = batchfiles.join(tmp_path).summarize()
     assert (report.used, report.not_read, report.examples["not_read"]) == (1, 1, (str(tmp_path / name),))
     assert batchfiles.stats(tmp_path).examples["not_read"] == (str(tmp_path / name),)
     assert batchfiles.error_digest(tmp_path).not_read == 1
-    assert batchfiles.export(tmp_path / "out.jsonl").report.not_read == 0
+    assert batchfiles.export(tmp_path / "out.jsonl").summarize().not_read == 0
 
 
 def test_what_is_named_beside_its_folder_is_not_passed_over(tmp_path: Path) -> None:
@@ -352,7 +352,7 @@ def test_a_line_above_the_cap_whose_id_is_far_away_belongs_to_nobody(tmp_path: P
         json.dumps({"response": value["response"], "custom_id": "a", "error": None}).encode(),
         success("b"),
     )
-    report = batchfiles.join(tmp_path, max_line_bytes=1000).report
+    report = batchfiles.join(tmp_path, max_line_bytes=1000).summarize()
     assert (report.missing, report.malformed_unmatched, report.used) == (1, 1, 1)
 
 

@@ -595,7 +595,7 @@ def test_no_pass_takes_a_part_of_a_change_for_the_whole(tmp_path: Path, change: 
     with pytest.raises(FileError, match=f"{name}: the file changed while"):
         _ = job.report
     if change is not replace:
-        assert batchfiles.join(inputs, results).report.inputs == 3_000 + (change is append and name == "in.jsonl")
+        assert batchfiles.join(inputs, results).summarize().inputs == 3_000 + (change is append and name == "in.jsonl")
 
 
 def test_rejects_are_not_copied_from_a_file_that_has_changed(tmp_path: Path) -> None:

@@ -304,7 +304,7 @@ def iterated(job: Join, _: Path) -> pa.Table:
 
 def as_batches(job: Join, _: Path) -> pa.Table:
     """As record batches."""
-    return pa.Table.from_batches(job.batches(), schema=job.schema)
+    return pa.Table.from_batches(job.to_batches(), schema=job.schema)
 
 
 def as_stream(job: Join, _: Path) -> pa.Table:

@@ -52,8 +52,8 @@ def test_every_job_tells_of_result_files_of_long_lines_only(tmp_path: Path) -> N
     """As a line and a finding; and a retry by results of which none can be read is refused."""
     inputs = put(tmp_path / "requests.jsonl", request("a"), request("b"))
     results = put(tmp_path / "results.jsonl", LONG_RESULT, success("b", "y" * CAP))
-    joined = batchfiles.join(inputs, results, max_line_bytes=CAP).report
-    exported = batchfiles.export(results, max_line_bytes=CAP).report
+    joined = batchfiles.join(inputs, results, max_line_bytes=CAP).summarize()
+    exported = batchfiles.export(results, max_line_bytes=CAP).summarize()
     counted = stats(inputs, results, max_line_bytes=CAP)
     for found in (joined, exported):
         assert found.result_lines == found.malformed_results == 2

@@ -280,7 +280,7 @@ def test_answers_whose_counts_are_missing_or_do_not_add_up_are_counted(tmp_path:
     )
     results = stats(path).results
     assert (results.no_token_counts, results.token_sum) == (2, 1)
-    report = batchfiles.export(path).report
+    report = batchfiles.export(path).summarize()
     assert (report.no_token_counts, report.token_sum) == (2, 1)
 
 
@@ -372,7 +372,7 @@ def test_a_retry_file_beside_its_requests_counts_nothing_twice(tmp_path: Path, e
     assert [file.lines for file in found.files] == [5, 3, 1]
     assert found.requests.count + found.repeated_inputs == sum(file.lines for file in found.files if file.role == "inputs")
     assert found.to_dict()["repeated_inputs"] == 2
-    assert batchfiles.join(tmp_path).report.repeated_inputs == 2
+    assert batchfiles.join(tmp_path).summarize().repeated_inputs == 2
 
 
 def test_parts_of_a_campaign_are_batches_of_their_own_and_its_retries_are_not(tmp_path: Path) -> None:

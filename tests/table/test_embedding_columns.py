@@ -397,7 +397,7 @@ def test_requests_of_several_endpoints_make_the_requests_table(tmp_path: Path, o
 )
 def test_the_urls_choose_the_table(tmp_path: Path, lines: list[bytes], table: str) -> None:
     """All requests must be for vectors; lines that can't be read have no say."""
-    assert batchfiles.join(inputs=[put(tmp_path / "in.jsonl", *lines)]).report.table == table
+    assert batchfiles.join(inputs=[put(tmp_path / "in.jsonl", *lines)]).summarize().table == table
 
 
 def test_the_table_may_be_named(tmp_path: Path) -> None:

@@ -25,13 +25,14 @@ from batchfiles.errors import InvalidLine
 from batchfiles.findings import Finding
 from batchfiles.inputs.kinds import table_of_results, text_sizes_of
 from batchfiles.inputs.local import LocalFile, ResultFile
-from batchfiles.inputs.roles import FileRoles, sort_files
+from batchfiles.inputs.roles import sort_files
 from batchfiles.io.lines import Block
 from batchfiles.io.sources import SourceLike
 from batchfiles.io.spool import Spool
 from batchfiles.jobs.join import scan
-from batchfiles.jobs.join.lazy_table import PART_BYTES, TASK_BYTES, TableJob, TableOptions
+from batchfiles.jobs.join.lazy_table import PART_BYTES, TASK_BYTES, TableJob
 from batchfiles.jobs.join.lookup import TOO_LONG
+from batchfiles.jobs.join.options import TableOptions
 from batchfiles.jobs.join.report import ExportReport, Tally
 from batchfiles.jobs.join.rows import RowJob
 from batchfiles.jobs.join.scan import with_line_numbers
@@ -145,10 +146,6 @@ def _moved(batch: Any, column: str, before: int) -> Any:  # noqa: ANN401 - pyarr
 class Export(TableJob[ExportReport]):
     """Results as a table: what `export` returns."""
 
-    def __init__(self, roles: FileRoles, spool: Spool, options: TableOptions) -> None:
-        self._roles = roles
-        super().__init__(options, spool)
-
     def _table(self) -> TableName:
         return self._options.table or table_of_results(self._roles.results, max_line_bytes=self._options.max_line_bytes)
 
@@ -157,21 +154,18 @@ class Export(TableJob[ExportReport]):
             return ()
         raise ValueError("results alone don't say which JSON Schema was asked for: parsed takes a schema here (--schema)")
 
-    def _sources(self) -> Mapping[str, list[str]]:
-        return self._roles.names()
-
     def _files_read(self) -> Sequence[LocalFile]:
         return self._roles.results
 
     def _crew(self, *, parts: bool) -> Crew:
         return Crew(self._options.workers_for(self._bytes(), parts=parts), leader_works=True)
 
-    def _run(self, crew: Crew, folder: Path | None, metadata: Mapping[str, str]) -> Generator[Product, None, None]:
+    def _run(self, crew: Crew, folder: Path | None, parquet: Mapping[str, Any]) -> Generator[Product, None, None]:
         started = time.perf_counter()
         self._check_files()
         progress = self._progress()
         spec = {
-            **self._spec(folder, metadata),
+            **self._spec(folder, parquet),
             "results": [list(file) for file in self._roles.result_files()],
             "text_sizes": [text_sizes_of(file, max_line_bytes=self._options.max_line_bytes) for file in self._roles.results]
             if self._table() == "embeddings"
@@ -271,4 +265,4 @@ def export(
     ).with_schema_of(filesystem)
     spool = Spool(chosen.temp_dir)
     roles = sort_files(results, (), spool, results_only=True, filesystem=filesystem, max_line_bytes=chosen.max_line_bytes)
-    return Export(roles, spool, chosen)
+    return Export(chosen, roles, spool)

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from batchfiles.counts import not_read_fields
 from batchfiles.errors import Mismatch
@@ -21,8 +21,9 @@ from batchfiles.io.remote.path import RemotePath, changed, located
 from batchfiles.io.sources import SourceLike
 from batchfiles.io.spool import Spool
 from batchfiles.jobs.join.accounting import Accounts, duplicate_inputs, write_rejects
-from batchfiles.jobs.join.lazy_table import PART_BYTES, TASK_BYTES, TableJob, TableOptions
+from batchfiles.jobs.join.lazy_table import PART_BYTES, TASK_BYTES, TableJob
 from batchfiles.jobs.join.lookup import refuse_contested
+from batchfiles.jobs.join.options import TableOptions
 from batchfiles.jobs.join.repeated_requests import SharedIds, find_repeated, first_ids_meet, shares_ids
 from batchfiles.jobs.join.report import JoinReport, Tally
 from batchfiles.jobs.join.rows import JoinRows
@@ -49,10 +50,9 @@ class Join(TableJob[JoinReport]):
     Nothing but first lines is read before the table, its rows or its report are asked for.
     """
 
-    def __init__(self, roles: FileRoles, spool: Spool, options: TableOptions, *, refuse_duplicates: bool) -> None:
+    def __init__(self, options: TableOptions, roles: FileRoles, spool: Spool, *, refuse_duplicates: bool) -> None:
         self._beside: BesideSpec | None = None
-        self._roles = roles
-        super().__init__(options, spool)
+        super().__init__(options, roles, spool)
         self._files = roles.result_files()
         self._refuse_duplicates = refuse_duplicates
         self._surveys: dict[bool, Survey] = {}  # by whether other processes made it: see Crew.is_apart
@@ -92,7 +92,8 @@ class Join(TableJob[JoinReport]):
     ) -> None:
         r"""Copy the result lines that are not in the table, byte for byte, each with a `\n`, in the order of the files.
 
-        They are the malformed, unknown, superseded and conflicting ones.
+        They are the malformed, unknown, superseded and conflicting ones. If the table was not made yet, all files are read for
+        it.
 
         Args:
             output: A new file, or the URL of one; compressed if its suffix says so.
@@ -104,7 +105,7 @@ class Join(TableJob[JoinReport]):
             FileError: The disk refused, or a result file has changed.
         """
         if self._accounts is None:
-            _ = self.report
+            self.summarize()
         assert self._accounts is not None  # noqa: S101 - the report needs them
         target = located(output, filesystem)
         write_rejects(target, self._rejected(self._accounts), self._files, overwrite=overwrite, temp_dir=self._options.temp_dir)
@@ -115,23 +116,25 @@ class Join(TableJob[JoinReport]):
         yield from accounts.rejected()
         check_unchanged(self._roles.results)
 
-    def write(
+    def _write_table(
         self,
         output: str | os.PathLike[str] | RemotePath,
+        format_name: TableFormat | None,
+        filesystem: object,
         *,
-        format: TableFormat | None = None,  # noqa: A002 - the usual word
-        overwrite: bool = False,
+        overwrite: bool,
         csv_safe: bool = False,
-        filesystem: object = None,
+        **parquet: Any,  # noqa: ANN401 - those of `ParquetTable`
     ) -> JoinReport:
-        """Write the table: see `TableJob.write`."""
         # What is written to a file can be begun again: a quick survey will do, and ids are mostly in one request file only. Rows
         # that were given out can't be taken back.
         self._quick = str(output) != "-"
         try:
             while True:
                 try:
-                    return super().write(output, format=format, overwrite=overwrite, csv_safe=csv_safe, filesystem=filesystem)
+                    return super()._write_table(
+                        output, format_name, filesystem, overwrite=overwrite, csv_safe=csv_safe, **parquet
+                    )
                 except Misindexed:
                     self._quick = False
                 except SharedIds:
@@ -145,13 +148,10 @@ class Join(TableJob[JoinReport]):
     def _requests(self) -> Sequence[LocalFile]:
         return self._roles.inputs
 
-    def _sources(self) -> Mapping[str, list[str]]:
-        return self._roles.names()
-
     def _files_read(self) -> Sequence[LocalFile]:
         return self._roles.inputs + self._roles.results
 
-    def _run(self, crew: Crew, folder: Path | None, metadata: Mapping[str, str]) -> Generator[Product, None, None]:
+    def _run(self, crew: Crew, folder: Path | None, parquet: Mapping[str, Any]) -> Generator[Product, None, None]:
         started = time.perf_counter()
         self._check_files()
         progress = self._progress()
@@ -161,7 +161,7 @@ class Join(TableJob[JoinReport]):
         marks = Marks(self._spool.new_path("marks"), survey.index.count)
         ranges, repeated = self._ranges(crew, survey, TASK_BYTES if folder is None else PART_BYTES)
         spec = {
-            **self._spec(folder, metadata),
+            **self._spec(folder, parquet),
             "inputs": [[file.name, str(file.path)] for file in self._roles.inputs],
             "results": [list(file) for file in self._files],
             "index": str(survey.index.path),
@@ -401,7 +401,7 @@ def join(
     if not roles.inputs and roles.results:
         names = ", ".join(file.name for file in roles.results[:3])
         raise Mismatch(f"no file holds requests, only results ({names}): name the request file too, or export the results alone")
-    job = Join(roles, spool, chosen, refuse_duplicates=on_duplicate == "error")
+    job = Join(chosen, roles, spool, refuse_duplicates=on_duplicate == "error")
     if with_table is not None and id_template is not None:
         job.put_beside(with_table, id_template, with_prefix, filesystem, csv_nulls)
     return job

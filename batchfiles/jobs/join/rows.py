@@ -22,8 +22,8 @@ from batchfiles.ids.index import Entries, Index, Marks, digest
 from batchfiles.inputs.local import ResultFile
 from batchfiles.io.lines import BLOCK_SIZE, Block
 from batchfiles.io.sources import Source, read_blocks
-from batchfiles.jobs.join.lazy_table import part_name
 from batchfiles.jobs.join.lookup import Candidates
+from batchfiles.jobs.join.options import part_name
 from batchfiles.jobs.join.repeated_requests import RepeatedRequests
 from batchfiles.jobs.join.scan import head_of_line
 from batchfiles.jobs.join.user_columns import Beside, with_own_columns
@@ -53,7 +53,7 @@ class RowJob(Job):
     """Builds the rows of a range, counts what becomes of them, and writes them down where they are to be a part.
 
     Args:
-        spec: `table`, `dimensions`, `bodies`, `request_bodies`, `max_line_bytes`; `folder` and `metadata` for parts; `parsed` for
+        spec: `table`, `dimensions`, `bodies`, `request_bodies`, `max_line_bytes`; `folder` and `parquet` for parts; `parsed` for
             typed answers: see `answer_schema.AnswerSchema`.
     """
 
@@ -173,7 +173,7 @@ class RowJob(Job):
         from batchfiles.table.parquet import ParquetTable
 
         path = Path(self._spec["folder"]) / part_name(task["part"])
-        with ParquetTable(path, self.schema_of(self._spec), metadata=self._spec["metadata"]) as table:
+        with ParquetTable(path, self.schema_of(self._spec), **self._spec["parquet"]) as table:
             for product in batches:
                 if isinstance(product, pa.RecordBatch):
                     table.write(product)

@@ -23,8 +23,9 @@ from batchfiles.io.lines import Block
 from batchfiles.io.sources import Source, read_blocks
 from batchfiles.io.spool import Spool
 from batchfiles.jobs.join.accounting import Accounts
-from batchfiles.jobs.join.lazy_table import TASK_BYTES, TableOptions
+from batchfiles.jobs.join.lazy_table import TASK_BYTES
 from batchfiles.jobs.join.lookup import Candidates, fetch, refuse_contested
+from batchfiles.jobs.join.options import TableOptions
 from batchfiles.jobs.join.repeated_requests import RepeatedRequests, find_repeated
 from batchfiles.jobs.join.scan import Survey, survey_results, with_line_numbers
 from batchfiles.jobs.retry.choice import NOT_LISTED, RetryChoice

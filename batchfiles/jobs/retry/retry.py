@@ -27,7 +27,7 @@ from batchfiles.io.remote.path import Place, changed, located, real_path
 from batchfiles.io.sources import STDIN, Source, SourceLike, expand
 from batchfiles.io.spool import Spool
 from batchfiles.jobs.edit import checked_edits
-from batchfiles.jobs.join.lazy_table import TableOptions
+from batchfiles.jobs.join.options import TableOptions
 from batchfiles.jobs.join.scan import Misindexed
 from batchfiles.jobs.retry.by_results import RetryByResults
 from batchfiles.jobs.retry.choice import NOT_LISTED, PARSE_ERROR, RetryChoice, check_word, words_of
