@@ -8,8 +8,8 @@ from typing import Any, Final, NamedTuple
 from batchfiles import bodies, codec
 from batchfiles.bodies import errors, finish_reasons
 from batchfiles.bodies.answer import EMPTY, Answer, Body
-from batchfiles.bodies.errors import Fault
-from batchfiles.bodies.fields import Tally, says_nothing
+from batchfiles.bodies.errors import ErrorInfo
+from batchfiles.bodies.fields import FieldReader, says_nothing
 from batchfiles.errors import InvalidLine
 from batchfiles.records import BatchRequestOutput, BatchRequestOutputError
 
@@ -86,8 +86,8 @@ class Result(NamedTuple):
         error_message: The sentence for a person.
         retryable: Whether the same line may succeed if it is sent again.
         body: The response body, decoded, where it is an object and not an empty one.
-        answer: What the body says. Where the outcome is no answer, its own `outcome` is `"failed"` and it is not `carried`.
-        misfits: How many values of the line did not fit their column, those of `answer` included.
+        answer: What the body says. Where the outcome is no answer, its own `outcome` is `"failed"` and it is not `fully_mapped`.
+        conversion_errors: How many values of the line did not fit their column, those of `answer` included.
     """
 
     outcome: str
@@ -100,7 +100,7 @@ class Result(NamedTuple):
     retryable: bool
     body: Body | None
     answer: Answer
-    misfits: int
+    conversion_errors: int
 
 
 def read(line: dict[str, Any]) -> Result:
@@ -121,7 +121,7 @@ def read(line: dict[str, Any]) -> Result:
             outcome = answer.outcome
             if outcome in ANSWERED and (answer.model is not None or not says_nothing(body)):
                 return tuple.__new__(Result, (  # past the constructor, which takes twice as long
-                    outcome, status, request_id, None, None, None, None, False, body, answer, answer.misfits,
+                    outcome, status, request_id, None, None, None, None, False, body, answer, answer.conversion_errors,
                 ))  # fmt: skip
     return _read_any(line)
 
@@ -176,7 +176,7 @@ def as_answer_to(result: Result, url: str | None, line: dict[str, Any] | None = 
         error_code=bodies.UNRECOGNIZED,
         error_message=f"the body is not an answer of {url}",
         retryable=True,
-        answer=result.answer._replace(outcome=FAILED, carried=False),
+        answer=result.answer._replace(outcome=FAILED, fully_mapped=False),
     )
 
 
@@ -188,8 +188,8 @@ def _as_transcript(result: Result, line: dict[str, Any]) -> Result:
         return result
     if status is None or not 200 <= status < MULTIPLE_CHOICES:
         return result
-    answer = Answer(text=text, carried=True)
-    return Result(SUCCEEDED, status, result.request_id, None, None, None, None, False, None, answer, result.misfits)
+    answer = Answer(text=text, fully_mapped=True)
+    return Result(SUCCEEDED, status, result.request_id, None, None, None, None, False, None, answer, result.conversion_errors)
 
 
 def retryable(
@@ -220,36 +220,36 @@ def retryable(
         return True
     if status_code < MULTIPLE_CHOICES:
         if error_code is None and error_type is None:
-            return errors.is_passing(error_message)
-        return errors.is_passing(error_code) or errors.is_passing(error_type) or finish_reasons.is_passing(error_code)
+            return errors.is_transient(error_message)
+        return errors.is_transient(error_code) or errors.is_transient(error_type) or finish_reasons.is_passing(error_code)
     return status_code >= INTERNAL_SERVER_ERROR or status_code in TRY_AGAIN
 
 
 def _read_any(line: dict[str, Any]) -> Result:
     """Read a line of any form."""
-    tally = Tally()
+    reader = FieldReader()
     response = line.get("response")
     if type(response) is not dict:
         response = {"body": response}
-    request_id = tally.text(response.get("request_id")) or None
+    request_id = reader.text(response.get("request_id")) or None
     if "status_code" not in response and "body" not in response:
         response = {"body": response}  # the completion itself: old vLLM
-    status = _status(response.get("status_code"), tally)
+    status = _status(response.get("status_code"), reader)
     body = _body(response.get("body"))
     answer, error = EMPTY, errors.read(line.get("error"))
     silent = not status or 200 <= status < 300  # the status says nothing bad
     if silent and isinstance(body, dict):
         answer = bodies.read(body)
         if error is None and answer.outcome in ANSWERED and (status or bodies.endpoint_of(body)):
-            misfits = tally.misfits + answer.misfits
-            return Result(answer.outcome, status, request_id, None, None, None, None, False, body, answer, misfits)
+            conversion_errors = reader.conversion_errors + answer.conversion_errors
+            return Result(answer.outcome, status, request_id, None, None, None, None, False, body, answer, conversion_errors)
     if error is None and silent and (body is None or answer.outcome == NO_RESPONSE):
-        error, outcome = answer.fault or Fault(), NO_RESPONSE
+        error, outcome = answer.fault or ErrorInfo(), NO_RESPONSE
     else:
         if answer.fault is None or (isinstance(body, dict) and errors.stated(body)):
             error = errors.merge(error, _fault_in(body))
-        outcome = _outcome_of(error or Fault(), silent=silent)
-        error = errors.merge(error, answer.fault) or Fault()
+        outcome = _outcome_of(error or ErrorInfo(), silent=silent)
+        error = errors.merge(error, answer.fault) or ErrorInfo()
     return Result(
         outcome=outcome,
         status_code=status,
@@ -260,16 +260,16 @@ def _read_any(line: dict[str, Any]) -> Result:
         error_message=error.message,
         retryable=retryable(outcome, status, error.code, error.type, error.message),
         body=body if isinstance(body, dict) else None,
-        answer=answer._replace(outcome=FAILED, carried=False),
-        misfits=tally.misfits + answer.misfits + error.misfits,
+        answer=answer._replace(outcome=FAILED, fully_mapped=False),
+        conversion_errors=reader.conversion_errors + answer.conversion_errors + error.conversion_errors,
     )
 
 
-def _status(value: object, tally: Tally) -> int | None:
-    status = tally.count(value)
+def _status(value: object, reader: FieldReader) -> int | None:
+    status = reader.count(value)
     if status is None or status in INT32:
         return status
-    tally.reject()
+    reader.reject()
     return None
 
 
@@ -286,12 +286,12 @@ def _body(value: object) -> object:
     return None if not value or says_nothing(value) else value
 
 
-def _fault_in(body: object) -> Fault | None:
+def _fault_in(body: object) -> ErrorInfo | None:
     """Find the error in a body: under `error` (OpenAI), as the body itself (old vLLM, FastAPI), or some page of a proxy's."""
-    return Fault(message=body[:QUOTED]) if type(body) is str else errors.read(body)
+    return ErrorInfo(message=body[:QUOTED]) if type(body) is str else errors.read(body)
 
 
-def _outcome_of(error: Fault, *, silent: bool) -> str:
+def _outcome_of(error: ErrorInfo, *, silent: bool) -> str:
     """Tell an error that speaks of the batch from all others; where there is a status, it must say so in full words."""
     for word in (error.code, error.type, error.message):
         lower = "" if word is None else word.lower()

@@ -25,11 +25,11 @@ from batchfiles.ids.unique import UniqueIds
 from batchfiles.io.atomic import atomic_file, file_error
 from batchfiles.io.compression import compressed, compression_of_name
 from batchfiles.io.remote.path import RemotePath, located
-from batchfiles.io.threads import PIECE, FileBehind, write_all
+from batchfiles.io.threads import PIECE, BackgroundFile, write_all
 from batchfiles.limits import LimitsLike, profile
 from batchfiles.records import BatchRequestInput, BatchRequestOutput
 from batchfiles.rules.endpoints import embedding_inputs_of, embedding_inputs_of_line, is_for_embeddings
-from batchfiles.rules.keys import Fault, KeyRules
+from batchfiles.rules.keys import KeyRules, Violation
 
 __all__ = ["CopyWriter", "InputWriter", "OutputWriter", "Target"]
 
@@ -239,7 +239,7 @@ class InputWriter(_LineWriter):
         self._usual_url = request.url
         return 0
 
-    def _raise_first(self, faults: Iterator[Fault]) -> None:
+    def _raise_first(self, faults: Iterator[Violation]) -> None:
         for fault in faults:
             raise InvalidLine(
                 fault.message,
@@ -357,7 +357,7 @@ class CopyWriter(_LineWriter):
         if not isinstance(self._target, (Path, RemotePath)):
             return sink
         self._piece = PIECE
-        return cast("BinaryIO", stack.enter_context(FileBehind(sink)))
+        return cast("BinaryIO", stack.enter_context(BackgroundFile(sink)))
 
     def write_lines(self, text: bytes, count: int) -> None:
         r"""Write so many whole lines, each with its `\n`."""

@@ -24,7 +24,7 @@ import pytest
 import batchfiles
 from batchfiles.api.status import BATCH_STATUSES, STATES
 from batchfiles.bodies import fields
-from batchfiles.bodies.errors import PASSING
+from batchfiles.bodies.errors import TRANSIENT
 from batchfiles.bodies.finish_reasons import REASONS
 from batchfiles.cli.main import COMMANDS
 from batchfiles.codec import loads
@@ -227,7 +227,7 @@ def test_the_page_of_outcomes_has_every_finish_reason_with_its_source() -> None:
 def test_the_page_of_outcomes_has_every_word_of_an_error_that_may_pass() -> None:
     """In the order of the code, with its source."""
     rows = [row for row in rows_of("outcomes.md", 2) if not row[0].startswith("`{")]
-    assert rows == [[", ".join(f"`{word}`" for word in words.split(", ")), source] for words, source in PASSING.items()]
+    assert rows == [[", ".join(f"`{word}`" for word in words.split(", ")), source] for words, source in TRANSIENT.items()]
 
 
 def test_the_shapes_on_the_page_of_outcomes_are_what_it_says() -> None:

@@ -53,7 +53,7 @@ def test_an_ordinary_success():
         total_tokens=9,
         created_at=1741570283_000000,
         response_id="chatcmpl-1",
-        carried=True,
+        fully_mapped=True,
     )
 
     assert read(line(body=CHAT)) == Result("succeeded", 200, "req-1", None, None, None, None, False, CHAT, answer, 0)
@@ -91,7 +91,7 @@ def test_an_answer_that_was_cut_is_incomplete_and_sending_it_again_would_not_hel
     cut = CHAT | {"choices": [CHAT["choices"][0] | {"finish_reason": "length"}]}
     result = read(line(body=cut))
 
-    assert (result.outcome, result.retryable, result.answer.text, result.answer.carried) == ("incomplete", False, "hi", True)
+    assert (result.outcome, result.retryable, result.answer.text, result.answer.fully_mapped) == ("incomplete", False, "hi", True)
 
 
 @pytest.mark.parametrize("status", [200, 201, 299])
@@ -104,7 +104,7 @@ def test_a_body_of_an_unknown_endpoint_is_a_success_by_its_status():
     """Nothing of it is carried."""
     result = read(line(body={"pages": [{"markdown": "# Hi"}]}))
 
-    assert (result.outcome, result.answer.carried) == ("succeeded", False)
+    assert (result.outcome, result.answer.fully_mapped) == ("succeeded", False)
 
 
 def test_an_empty_request_id_is_none():
@@ -133,7 +133,7 @@ def test_an_http_error_in_openais_error_file():
         retryable=False,
         body=body,
         answer=NO_ANSWER,
-        misfits=0,
+        conversion_errors=0,
     )
 
 
@@ -166,7 +166,7 @@ def test_a_proxys_page_is_quoted_in_part():
 
     assert result.error_message.startswith("<html>\n<h1>502 Bad Gateway</h1>")
     assert len(result.error_message) == 200
-    assert (result.body, result.misfits, result.retryable) == (None, 0, True)
+    assert (result.body, result.conversion_errors, result.retryable) == (None, 0, True)
 
 
 @pytest.mark.parametrize(
@@ -194,7 +194,7 @@ def test_an_error_is_a_failure_even_with_a_200_and_a_body():
     result = read(line(200, CHAT, {"code": "post_processing", "message": "no"}))
 
     assert (result.outcome, result.error_code, result.answer.text, result.body) == ("failed", "post_processing", "hi", CHAT)
-    assert (result.answer.outcome, result.answer.carried) == ("failed", False)
+    assert (result.answer.outcome, result.answer.fully_mapped) == ("failed", False)
 
 
 def test_the_lines_error_comes_first_and_the_bodys_fills_its_gaps():
@@ -210,7 +210,7 @@ def test_a_response_that_failed_inside_a_200(code, again):
     result = read(line(body=FAILED_RESPONSE | {"error": {"code": code, "message": "Sorry."}}))
 
     assert (result.outcome, result.status_code, result.error_code, result.error_message) == ("failed", 200, code, "Sorry.")
-    assert (result.retryable, result.answer.model, result.answer.carried) == (again, "m", False)
+    assert (result.retryable, result.answer.model, result.answer.fully_mapped) == (again, "m", False)
 
 
 @pytest.mark.parametrize("status", [100, 302, 400, 401, 404, 500, 529, -1])
@@ -329,7 +329,7 @@ def test_a_status_that_is_no_int32_is_null_and_counted(status):
     """The content decides; a text is not taken for a number."""
     result = read(line(status, CHAT))
 
-    assert (result.outcome, result.status_code, result.misfits) == ("succeeded", None, 1)
+    assert (result.outcome, result.status_code, result.conversion_errors) == ("succeeded", None, 1)
 
 
 @pytest.mark.parametrize("status", [200, 200.0, 400, 400.0, 429.0, 502.0, 0.0])
@@ -352,7 +352,7 @@ def test_all_numbers_of_a_line_may_be_floats():
     )
     too_large = body | {"usage": {"prompt_tokens": 9.007199254741e15, "completion_tokens": 2.0**53}}
     answer = read(line(200, too_large)).answer
-    assert (answer.input_tokens, answer.output_tokens, answer.misfits) == (None, 2**53, 1)
+    assert (answer.input_tokens, answer.output_tokens, answer.conversion_errors) == (None, 2**53, 1)
 
 
 NULLS = {"id": None, "choices": None, "usage": {"prompt_tokens": None, "details": {"cached": None}}}
@@ -389,15 +389,15 @@ def test_a_request_id_that_is_no_text():
     found = line(body=CHAT)
     found["response"]["request_id"] = 7
 
-    assert (read(found).request_id, read(found).misfits) == (None, 1)
+    assert (read(found).request_id, read(found).conversion_errors) == (None, 1)
 
 
-def test_misfits_of_line_error_and_body_add_up():
+def test_conversion_errors_of_line_error_and_body_add_up():
     """One number for the line."""
     body = CHAT | {"model": 1}
     found = line("200", body, {"code": 1.5, "message": "no"})
 
-    assert (read(found).outcome, read(found).misfits) == ("failed", 3)
+    assert (read(found).outcome, read(found).conversion_errors) == ("failed", 3)
 
 
 def test_a_response_that_is_no_object():
@@ -448,7 +448,7 @@ def test_an_error_inside_a_200(body, columns, again):
     result = read(line(200, body))
 
     assert (result.outcome, error_of(result), result.retryable) == ("failed", columns, again)
-    assert result.misfits == 0
+    assert result.conversion_errors == 0
 
 
 @pytest.mark.parametrize(
@@ -499,7 +499,7 @@ def test_a_200_whose_place_for_the_answer_is_empty_is_no_response(body):
     result = read(line(200, body))
 
     assert (result.outcome, result.error_code, result.retryable, result.body) == ("no_response", "empty_answer", True, body)
-    assert result.answer.carried is False
+    assert result.answer.fully_mapped is False
     assert read(line(200, json.dumps(body)))[:9] == result[:9]
 
 
@@ -672,14 +672,14 @@ def test_any_line_has_an_outcome_and_values_that_fit(found):
     assert result.status_code is None or (type(result.status_code) is int and -(2**31) <= result.status_code < 2**31)
     assert all(value is None or type(value) is str for value in (result.request_id, *error_of(result)))
     assert result.body is None or result.body
-    assert result.misfits >= result.answer.misfits
+    assert result.conversion_errors >= result.answer.conversion_errors
     assert result.retryable == retryable(result.outcome, result.status_code, result.error_code)
     if result.outcome in ("succeeded", "incomplete"):
         assert error_of(result) == (None, None, None, None)
         assert result.answer.outcome == result.outcome
         assert result.body
     else:
-        assert not result.answer.carried
+        assert not result.answer.fully_mapped
 
 
 @given(LINES)

@@ -208,7 +208,7 @@ def content_request(config: Config, file_id: str, *, start: int = 0, etag: str |
         headers["Range"] = f"bytes={start}-"
         if etag is not None:
             headers["If-Range"] = etag
-    return Request("GET", config.url("files", checked_id(file_id, "file"), "content"), headers, patience=PATIENCE)
+    return Request("GET", config.url("files", checked_id(file_id, "file"), "content"), headers, timeout_factor=PATIENCE)
 
 
 CARRIED = frozenset({"accept", "accept-encoding", "range", "if-range"})
@@ -241,8 +241,8 @@ def content_redirect(config: Config, request: Request, head: Response) -> Reques
         raise APIError(f"the service redirects the contents of the file {problem}", status_code=head.status_code)
     if request.is_keyed and origin == origin_of(config.base_url):
         return replace(request, url=target)
-    carried = {name: value for name, value in request.headers.items() if name.lower() in CARRIED}
-    return replace(request, url=target, headers=carried, is_keyed=False)
+    fully_mapped = {name: value for name, value in request.headers.items() if name.lower() in CARRIED}
+    return replace(request, url=target, headers=fully_mapped, is_keyed=False)
 
 
 def origin_of(url: str) -> tuple[str, str, int | None]:

@@ -41,7 +41,7 @@ class Request:
         url: The whole address.
         headers: All headers but the key and `Content-Length`.
         body: What is sent; empty for none.
-        patience: How many times the usual time it may take; a whole file may be on its way.
+        timeout_factor: How many times the usual time it may take; a whole file may be on its way.
         is_keyed: Whether the driver adds the key; never to a request that leads away from the service.
     """
 
@@ -49,7 +49,7 @@ class Request:
     url: str
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     body: Body = ()
-    patience: int = 1
+    timeout_factor: int = 1
     is_keyed: bool = True
 
     @property

@@ -50,8 +50,8 @@ def read(body: Body) -> Answer:
         What it says, in the words of the table's columns.
     """
     name = body.get("object")
-    reader = BY_OBJECT.get(name) if type(name) is str else None
-    return (reader or _by_shape(body) or other.read)(body)
+    body_reader = BY_OBJECT.get(name) if type(name) is str else None
+    return (body_reader or _by_shape(body) or other.read)(body)
 
 
 def endpoint_of(body: Body) -> str | None:
@@ -61,10 +61,10 @@ def endpoint_of(body: Body) -> str | None:
         An endpoint such as `"/v1/chat/completions"`, or None if it is not one of those that have columns.
     """
     name = body.get("object")
-    reader = (BY_OBJECT.get(name) if type(name) is str else None) or _by_shape(body)
-    if reader is other.read_audio:
+    body_reader = (BY_OBJECT.get(name) if type(name) is str else None) or _by_shape(body)
+    if body_reader is other.read_audio:
         return other.endpoint(body)
-    return None if reader is None else ENDPOINTS[reader]
+    return None if body_reader is None else ENDPOINTS[body_reader]
 
 
 def _by_shape(body: Body) -> Reader | None:
@@ -85,9 +85,9 @@ def _by_shape(body: Body) -> Reader | None:
     result = _first(body.get("results"))
     if "flagged" in result or "category_scores" in result:  # Mistral has no `flagged`
         return other.read_moderation
-    for is_one, reader in FAMILIES:
+    for is_one, body_reader in FAMILIES:
         if is_one(body):
-            return reader
+            return body_reader
     return other.read_audio if other.is_transcript(body) else None
 
 

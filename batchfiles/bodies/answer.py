@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from batchfiles.bodies.errors import Fault
+from batchfiles.bodies.errors import ErrorInfo
 
 __all__ = ["EMPTY", "Answer", "without_token_counts"]
 
@@ -32,8 +32,8 @@ class Answer(NamedTuple):
         category_scores: Moderations: `[(category, score), …]`, the highest score over the results.
         created_at: Microseconds since 1970-01-01 UTC.
         response_id: The id inside the body.
-        carried: Whether these fields say everything that the body says, housekeeping aside. False keeps the body in the table.
-        misfits: How many values did not fit their column (a float for a count, a number beyond int64) and are None here.
+        fully_mapped: Whether these fields say everything that the body says, housekeeping aside. False keeps the body in the table.
+        conversion_errors: How many values did not fit their column (a float for a count, a number beyond int64) and are None here.
         noted: What to count in addition to the outcome: names of `counts.COUNTS`, with an example after a colon or without.
         fault: The error, if the body has it outside its own `error` key; None for an answer.
         cache_write_tokens: The part of `input_tokens` that was written to a cache. Last, because its column is the last one.
@@ -57,19 +57,19 @@ class Answer(NamedTuple):
     category_scores: list[tuple[str, float]] | None = None
     created_at: int | None = None
     response_id: str | None = None
-    carried: bool = False
-    misfits: int = 0
+    fully_mapped: bool = False
+    conversion_errors: int = 0
     noted: tuple[str, ...] = ()
-    fault: Fault | None = None
+    fault: ErrorInfo | None = None
     cache_write_tokens: int | None = None
 
 
 def without_token_counts(answer: Answer) -> bool:
     """Return whether an answer states neither input nor output tokens, so that its tokens are in no sum.
 
-    Moderations mostly state none, and cost nothing; a count that does not fit was stated, and is a misfit.
+    Moderations mostly state none, and cost nothing; a count that does not fit was stated, and is a conversion error.
     """
-    if answer.input_tokens is not None or answer.output_tokens is not None or answer.misfits:
+    if answer.input_tokens is not None or answer.output_tokens is not None or answer.conversion_errors:
         return False
     return answer.flagged is None and answer.category_scores is None
 

@@ -9,8 +9,8 @@ from typing import Final, NamedTuple, TypeAlias
 
 from batchfiles.bodies import errors, fields, finish_reasons
 from batchfiles.bodies.answer import Answer, Body
-from batchfiles.bodies.errors import Fault
-from batchfiles.bodies.fields import YEAR_10000, Tally, says_nothing
+from batchfiles.bodies.errors import ErrorInfo
+from batchfiles.bodies.fields import YEAR_10000, FieldReader, says_nothing
 
 __all__ = [
     "EMPTY",
@@ -49,7 +49,7 @@ class End(NamedTuple):
 
     finish_reason: str | None
     outcome: str
-    fault: Fault | None
+    fault: ErrorInfo | None
 
 
 ORDINARY: Final = {
@@ -59,7 +59,7 @@ ORDINARY: Final = {
 """The words of OpenAI, for choices that hold nothing else that could matter: looking them up here saves three calls a line."""
 
 
-def choice_end(choice: Body, tally: Tally) -> End:
+def choice_end(choice: Body, reader: FieldReader) -> End:
     """Read how a choice ended: its `finish_reason`, and the `error` that OpenRouter writes next to it.
 
     OpenRouter also repeats the provider's own word, which counts where its own is null.
@@ -68,20 +68,20 @@ def choice_end(choice: Body, tally: Tally) -> End:
     if reason is None and type(native) is str:
         reason = native
     elif type(native) is str and finish_reasons.meaning_of(native) != finish_reasons.meaning_of(str(reason)):
-        tally.carried = False
-    return with_error(choice.get("error"), reason, tally)
+        reader.fully_mapped = False
+    return with_error(choice.get("error"), reason, reader)
 
 
-def with_error(error: object, reason: object, tally: Tally) -> End:
+def with_error(error: object, reason: object, reader: FieldReader) -> End:
     """Read a finish reason and the error next to it; with an error, the choice is a failure."""
-    word, outcome = finish_reasons.read(reason, tally)
+    word, outcome = finish_reasons.read(reason, reader)
     found = errors.read(error)
     if found is None and outcome != "failed":
         return End(word, outcome, None)
-    tally.carried = False
+    reader.fully_mapped = False
     if found is not None:
-        tally.misfits += found.misfits
-    return End(word, "failed", errors.merge(found, Fault(code=word) if outcome == "failed" else None))
+        reader.conversion_errors += found.conversion_errors
+    return End(word, "failed", errors.merge(found, ErrorInfo(code=word) if outcome == "failed" else None))
 
 
 def without_answer(end: End, key: str) -> End:
@@ -89,7 +89,7 @@ def without_answer(end: End, key: str) -> End:
     return End(end.finish_reason, "no_response", no_answer(key)) if end.outcome == "succeeded" else end
 
 
-def worst(ends: list[End]) -> tuple[str, Fault | None]:
+def worst(ends: list[End]) -> tuple[str, ErrorInfo | None]:
     """Return the outcome of an answer with several choices, and its error.
 
     One that failed makes a failure, one that was cut an incomplete answer. A choice without an answer counts only where no other
@@ -102,16 +102,16 @@ def worst(ends: list[End]) -> tuple[str, Fault | None]:
     return found.outcome, found.fault
 
 
-def no_answer(key: str) -> Fault:
+def no_answer(key: str) -> ErrorInfo:
     """Return the error of a body in which a key should hold an answer and holds none."""
-    return Fault(EMPTY, message=f"the body holds no answer: `{key}` is empty or missing")
+    return ErrorInfo(EMPTY, message=f"the body holds no answer: `{key}` is empty or missing")
 
 
-def all_texts(found: list[str | None], tally: Tally) -> list[str] | None:
+def all_texts(found: list[str | None], reader: FieldReader) -> list[str] | None:
     """Return the texts of all choices where there is more than one choice; no choice, or a second one, keeps the body."""
     if len(found) == 1:
         return None
-    tally.carried = False
+    reader.fully_mapped = False
     listed = [text for text in found if text is not None]
     return listed if len(listed) > 1 else None
 
@@ -236,32 +236,32 @@ def read_any(body: Body) -> Answer:
     Returns:
         The answer. Its outcome is that of the worst choice; `no_response` without choices.
     """
-    tally = Tally()
-    listed = tally.items(body.get("choices"))
+    reader = FieldReader()
+    listed = reader.items(body.get("choices"))
     if len(listed) == 1:
-        text, refusal, reasoning, tool_calls, (finish_reason, outcome, wrong) = _choice(listed[0], tally)
+        text, refusal, reasoning, tool_calls, (finish_reason, outcome, wrong) = _choice(listed[0], reader)
         texts = None
     else:
-        found = [_choice(choice, tally) for choice in listed]
+        found = [_choice(choice, reader) for choice in listed]
         text, refusal, reasoning, tool_calls, (finish_reason, _, _) = found[0] if found else NO_CHOICE
-        texts = all_texts([each[0] for each in found], tally)
+        texts = all_texts([each[0] for each in found], reader)
         outcome, wrong = worst([each[4] for each in found])
     if not PLAIN_BODY.issuperset(body):
-        tally.more(body, BODY_KEYS)
+        reader.more(body, BODY_KEYS)
         if errors.stated(body):
-            outcome, tally.carried = "failed", False
+            outcome, reader.fully_mapped = "failed", False
     if not text and outcome == "succeeded" and not refusal and not tool_calls and not texts and not _shows_more(listed):
-        tally.note("empty_text")
+        reader.note("empty_text")
     model, response_id, created_at = body.get("model"), body.get("id"), body.get("created")
     if type(model) is not str or type(response_id) is not str:
-        model, response_id = tally.text(model), tally.text(response_id)
+        model, response_id = reader.text(model), reader.text(response_id)
     # The comparison saves a call for every line of every file.
-    created_at = created_at * 1_000_000 if type(created_at) is int and 0 <= created_at < YEAR_10000 else tally.moment(created_at)
-    inputs, outputs, total, cached, reasoned, written = fields.read_usage(body.get("usage"), tally)
+    created_at = created_at * 1_000_000 if type(created_at) is int and 0 <= created_at < YEAR_10000 else reader.moment(created_at)
+    inputs, outputs, total, cached, reasoned, written = fields.read_usage(body.get("usage"), reader)
     # Past the constructor of Answer, which takes twice as long; the order is that of its fields.
     return tuple.__new__(Answer, (
         outcome, model, finish_reason, text, texts, refusal, reasoning, tool_calls, inputs, outputs, total, cached, reasoned,
-        None, None, None, created_at, response_id, tally.carried, tally.misfits, tally.noted, wrong, written,
+        None, None, None, created_at, response_id, reader.fully_mapped, reader.conversion_errors, reader.noted, wrong, written,
     ))  # fmt: skip
 
 
@@ -277,45 +277,45 @@ def _shows_more(listed: list[object]) -> bool:
     return any(type(message) is dict and (message.get("audio") or message.get("images")) for message in messages)
 
 
-def _choice(choice: object, tally: Tally) -> Choice:
+def _choice(choice: object, reader: FieldReader) -> Choice:
     """Read one choice."""
     if type(choice) is not dict:
-        tally.reject()
+        reader.reject()
         return NO_CHOICE
     is_plain = PLAIN_CHOICE.issuperset(choice)
     if not is_plain or choice.get("logprobs") is not None:
-        tally.more(choice, CHOICE_KEYS)
+        reader.more(choice, CHOICE_KEYS)
     reason = choice.get("finish_reason")
     end = ORDINARY.get(reason) if is_plain and type(reason) is str else None
     if end is None:
-        end = choice_end(choice, tally)
+        end = choice_end(choice, reader)
     message = choice.get("message")
     if type(message) is not dict:
-        message = tally.mapping(message)
+        message = reader.mapping(message)
     if not message:
-        end, tally.carried = without_answer(end, "message"), False
+        end, reader.fully_mapped = without_answer(end, "message"), False
     text, thinking = message.get("content"), None
     if type(text) is not str and text is not None:
-        text, thinking = content_of(text, tally)
+        text, thinking = content_of(text, reader)
     refusal = message.get("refusal")
     if refusal is not None:
-        refusal = tally.text(refusal)
+        refusal = reader.text(refusal)
     if PLAIN_MESSAGE.issuperset(message) and not message.get("annotations"):
         return text, refusal, thinking, None, end
-    tally.more(message, MESSAGE_KEYS)
+    reader.more(message, MESSAGE_KEYS)
     if not text:
         text = _spoken(message) or text
-    return text, refusal, _reasoning(message, tally) or thinking, _tool_calls(message, tally), end
+    return text, refusal, _reasoning(message, reader) or thinking, _tool_calls(message, reader), end
 
 
-def content_of(content: object, tally: Tally) -> tuple[str | None, str | None]:
+def content_of(content: object, reader: FieldReader) -> tuple[str | None, str | None]:
     """Join the parts of a content that is a list: texts and reasoning; any other part is in no column.
 
     Returns:
         The text and the reasoning.
     """
     if type(content) is not list:
-        return tally.text(content), None
+        return reader.text(content), None
     texts: list[str] = []
     thoughts: list[str] = []
     for part in content:
@@ -323,30 +323,30 @@ def content_of(content: object, tally: Tally) -> tuple[str | None, str | None]:
         if type(part) is str:
             texts.append(part)
         elif kind in THINKING:
-            _add_thought(part, thoughts, tally)
+            _add_thought(part, thoughts, reader)
         elif type(part) is dict and type(part.get("text")) is str:
             texts.append(part["text"])
-            tally.more(part, PART_KEYS)
+            reader.more(part, PART_KEYS)
         else:
-            tally.carried = False
+            reader.fully_mapped = False
             if type(part) is dict and type(part.get("transcript")) is str:  # the transcript of an audio part
                 texts.append(part["transcript"])
     return "".join(texts) if texts else None, "\n\n".join(thoughts) if thoughts else None
 
 
-def _add_thought(part: Body, thoughts: list[str], tally: Tally) -> None:
+def _add_thought(part: Body, thoughts: list[str], reader: FieldReader) -> None:
     """Read a part in which the model thinks: a text (Anthropic), a list of texts (Mistral), a summary (Databricks)."""
-    tally.more(part, THINKING_KEYS)
+    reader.more(part, THINKING_KEYS)
     for key in ("thinking", "reasoning", "summary", "text"):
         found = part.get(key)
         if type(found) is str:
             thoughts.append(found)
         elif type(found) is list:
             inner = [each["text"] for each in found if type(each) is dict and type(each.get("text")) is str]
-            tally.carried = tally.carried and len(inner) == len(found)
+            reader.fully_mapped = reader.fully_mapped and len(inner) == len(found)
             thoughts += ["".join(inner)] if inner else []
         elif found is not None:
-            tally.carried = False
+            reader.fully_mapped = False
 
 
 def _spoken(message: Body) -> str | None:
@@ -356,31 +356,31 @@ def _spoken(message: Body) -> str | None:
     return transcript if type(transcript) is str else None
 
 
-def _reasoning(message: Body, tally: Tally) -> str | None:
+def _reasoning(message: Body, reader: FieldReader) -> str | None:
     """Read what is shown of the reasoning, under the one name or the other; some vLLM versions write both."""
-    first, second = tally.text(message.get("reasoning_content")), tally.text(message.get("reasoning"))
+    first, second = reader.text(message.get("reasoning_content")), reader.text(message.get("reasoning"))
     if first and second and first != second:
-        tally.carried = False
+        reader.fully_mapped = False
     return first or second or first
 
 
-def _tool_calls(message: Body, tally: Tally) -> ToolCalls | None:
+def _tool_calls(message: Body, reader: FieldReader) -> ToolCalls | None:
     """Read the tool calls, and the one `function_call` of the time before them."""
-    calls = [_tool_call(call, tally) for call in tally.items(message.get("tool_calls"))]
+    calls = [_tool_call(call, reader) for call in reader.items(message.get("tool_calls"))]
     legacy = message.get("function_call")
     if not says_nothing(legacy, empty=True):
-        calls.append(_call(None, tally.mapping(legacy), FUNCTION_KEYS, "arguments", tally))
+        calls.append(_call(None, reader.mapping(legacy), FUNCTION_KEYS, "arguments", reader))
     return calls or None
 
 
-def _tool_call(call: object, tally: Tally) -> dict[str, str | None]:
-    call = tally.mapping(call)
-    tally.more(call, TOOL_CALL_KEYS)
+def _tool_call(call: object, reader: FieldReader) -> dict[str, str | None]:
+    call = reader.mapping(call)
+    reader.more(call, TOOL_CALL_KEYS)
     if "custom" in call:
-        return _call(call.get("id"), tally.mapping(call["custom"]), CUSTOM_KEYS, "input", tally)
-    return _call(call.get("id"), tally.mapping(call.get("function")), FUNCTION_KEYS, "arguments", tally)
+        return _call(call.get("id"), reader.mapping(call["custom"]), CUSTOM_KEYS, "input", reader)
+    return _call(call.get("id"), reader.mapping(call.get("function")), FUNCTION_KEYS, "arguments", reader)
 
 
-def _call(call_id: object, called: Body, known: frozenset[str], arguments: str, tally: Tally) -> dict[str, str | None]:
-    tally.more(called, known)
-    return {"id": tally.text(call_id), "name": tally.text(called.get("name")), "arguments": tally.text(called.get(arguments))}
+def _call(call_id: object, called: Body, known: frozenset[str], arguments: str, reader: FieldReader) -> dict[str, str | None]:
+    reader.more(called, known)
+    return {"id": reader.text(call_id), "name": reader.text(called.get("name")), "arguments": reader.text(called.get(arguments))}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from batchfiles.bodies import chat_completions, errors, fields
 from batchfiles.bodies.answer import Answer, Body
-from batchfiles.bodies.fields import Tally, whole
+from batchfiles.bodies.fields import FieldReader, whole
 from batchfiles.bodies.vector_encodings import FLOAT32, NAMES, Encoding, decoded, named_encoding
 from batchfiles.errors import InvalidLine
 
@@ -34,25 +34,25 @@ def read(body: Body) -> Answer:
     """Read what stands around the vectors.
 
     Returns:
-        Model and token counts, never `carried`: a table without vectors must keep the body, and one with vectors takes
+        Model and token counts, never `fully_mapped`: a table without vectors must keep the body, and one with vectors takes
         them from `vectors`.
     """
-    tally = Tally()
-    inputs, outputs, total, cached, reasoned, written = fields.read_usage(body.get("usage"), tally)
+    reader = FieldReader()
+    inputs, outputs, total, cached, reasoned, written = fields.read_usage(body.get("usage"), reader)
     is_empty = not _has_some(body)
     return Answer(
         outcome="failed" if errors.stated(body) else "no_response" if is_empty else "succeeded",
-        model=tally.text(body.get("model")),
+        model=reader.text(body.get("model")),
         input_tokens=inputs,
         output_tokens=outputs,
         total_tokens=total,
         cached_tokens=cached,
         reasoning_tokens=reasoned,
-        created_at=tally.moment(body.get("created")),
-        response_id=tally.text(body.get("id")),
-        carried=False,
-        misfits=tally.misfits,
-        noted=tally.noted,
+        created_at=reader.moment(body.get("created")),
+        response_id=reader.text(body.get("id")),
+        fully_mapped=False,
+        conversion_errors=reader.conversion_errors,
+        noted=reader.noted,
         fault=chat_completions.no_answer("data") if is_empty else None,
         cache_write_tokens=written,
     )

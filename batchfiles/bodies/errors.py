@@ -8,9 +8,20 @@ from __future__ import annotations
 import re
 from typing import Any, Final, NamedTuple
 
-from batchfiles.bodies.fields import Tally, says_nothing, whole
+from batchfiles.bodies.fields import FieldReader, says_nothing, whole
 
-__all__ = ["PASSING", "Fault", "fault", "is_alone", "is_passing", "merge", "outcome_of_status", "read", "said", "stated"]
+__all__ = [
+    "TRANSIENT",
+    "ErrorInfo",
+    "error_info",
+    "is_alone",
+    "is_transient",
+    "merge",
+    "outcome_of_status",
+    "read",
+    "said",
+    "stated",
+]
 
 NESTED: Final = 3
 """How many `{"error": {"error": …}}` are opened; vLLM's `run-batch` writes two."""
@@ -47,7 +58,7 @@ GOOD: Final = (0, 200, "0", "200")
 """Codes, statuses and words that mean success."""
 GOOD_WORDS: Final = frozenset({"ok", "success", "succeeded", "completed", "complete", "done"})
 
-PASSING: Final[dict[str, str]] = {
+TRANSIENT: Final[dict[str, str]] = {
     "server_error, rate_limit_exceeded, vector_store_timeout": "OpenAI, OpenAPI document: ResponseErrorCode",
     "rate_limit_error, api_error, overloaded_error, timeout_error": "Anthropic, API errors; LiteLLM, RateLimitError and others",
     "RESOURCE_EXHAUSTED, UNAVAILABLE, INTERNAL, DEADLINE_EXCEEDED, ABORTED": "Google, google.rpc.Code",
@@ -73,7 +84,7 @@ NOT_A_LETTER: Final = re.compile("[^a-z0-9]")
 ENDING: Final = re.compile("(?:error|exception)$")
 
 
-class Fault(NamedTuple):
+class ErrorInfo(NamedTuple):
     """What one error says.
 
     Attributes:
@@ -81,14 +92,14 @@ class Fault(NamedTuple):
         type: The family of errors that it belongs to.
         param: The parameter that is to blame.
         message: The sentence for a person.
-        misfits: How many of the values could not be read and are None here.
+        conversion_errors: How many of the values could not be read and are None here.
     """
 
     code: str | None = None
     type: str | None = None
     param: str | None = None
     message: str | None = None
-    misfits: int = 0
+    conversion_errors: int = 0
 
 
 def said(error: object) -> bool:
@@ -142,7 +153,7 @@ def is_alone(body: dict[str, Any]) -> bool:
 HOLLOW: Final[tuple[object, ...]] = (None, "", [], {})
 
 
-def is_passing(word: str | None) -> bool:
+def is_transient(word: str | None) -> bool:
     """Return whether the code or the type of an error is temporary: the same request may succeed later."""
     return word is not None and _stem(word.rpartition("#")[2].partition(".")[0]) in STEMS
 
@@ -152,10 +163,10 @@ def _stem(word: str) -> str:
     return ENDING.sub("", plain) or plain
 
 
-STEMS: Final = frozenset(_stem(word) for words in PASSING for word in words.split(", "))
+STEMS: Final = frozenset(_stem(word) for words in TRANSIENT for word in words.split(", "))
 
 
-def read(error: object) -> Fault | None:
+def read(error: object) -> ErrorInfo | None:
     """Read an error, whatever its form.
 
     It may be an object (OpenAI), an object in an object (vLLM), a string (vLLM), a number or a list (Cloudflare's `errors`, of
@@ -167,30 +178,30 @@ def read(error: object) -> Fault | None:
     Returns:
         What it says, the innermost object first; None if it says nothing.
     """
-    fault: Fault | None = None
+    fault: ErrorInfo | None = None
     for _ in range(NESTED):
         if type(error) is list and any(type(each) is dict for each in error):
             error = next((each for each in error if said(each)), None)
         if not said(error):
             break
         inner = _inner(error)
-        if type(inner) is str and fault is None and isinstance(error, dict) and _message(error) is not None:
+        if type(inner) is str and error_info is None and isinstance(error, dict) and _message(error) is not None:
             # `{"statusCode": 429, "error": "Too Many Requests", "message": …}`: a title next to the sentence
-            fault = merge(_flat(error), Fault(type=inner))
+            fault = merge(_flat(error), ErrorInfo(type=inner))
             break
-        fault = merge(_flat(error), fault)
+        fault = merge(_flat(error), error_info)
         error = inner
     return fault
 
 
-def merge(first: Fault | None, second: Fault | None) -> Fault | None:
+def merge(first: ErrorInfo | None, second: ErrorInfo | None) -> ErrorInfo | None:
     """Return `first` with what it leaves open from `second`."""
     if first is None or second is None:
         return first or second
     code, type_, param, message = (
         mine if mine is not None else theirs for mine, theirs in zip(first[:4], second[:4], strict=True)
     )
-    return Fault(code, type_, param, message, first.misfits + second.misfits)
+    return ErrorInfo(code, type_, param, message, first.conversion_errors + second.conversion_errors)
 
 
 def _inner(error: object) -> object:
@@ -207,7 +218,7 @@ def _inner(error: object) -> object:
     return None
 
 
-def _flat(error: object) -> Fault:
+def _flat(error: object) -> ErrorInfo:
     """Read one level of an error."""
     found: tuple[object, ...]
     if isinstance(error, dict):
@@ -226,7 +237,7 @@ def _flat(error: object) -> Fault:
     else:
         found = (None, None, None, _sentence(error))
     code, type_, param, message = (value if type(value) is str and value else None for value in found)
-    return Fault(code, type_, param, message, sum(value is not None and type(value) is not str for value in found))
+    return ErrorInfo(code, type_, param, message, sum(value is not None and type(value) is not str for value in found))
 
 
 HTTP_ERRORS: Final = range(400, 600)
@@ -273,18 +284,18 @@ OUTCOMES: Final = {
 }
 
 
-def outcome_of_status(status: object, tally: Tally) -> str:
+def outcome_of_status(status: object, reader: FieldReader) -> str:
     """Return the outcome that a body's own status means.
 
     An absent one is a success, and so is an unknown one, but that keeps its body.
     """
-    word = tally.text(status)
+    word = reader.text(status)
     if word not in OUTCOMES:
-        tally.carried = tally.carried and word is None
+        reader.fully_mapped = reader.fully_mapped and word is None
         return "succeeded"
     return OUTCOMES[word]
 
 
-def fault(status: object) -> Fault | None:
+def error_info(status: object) -> ErrorInfo | None:
     """Return what is wrong with a body whose status says that it failed, for one that holds no error: the word is its code."""
-    return Fault(status) if type(status) is str and OUTCOMES.get(status) == "failed" else None
+    return ErrorInfo(status) if type(status) is str and OUTCOMES.get(status) == "failed" else None

@@ -18,8 +18,8 @@ __all__ = [
     "NO_USAGE",
     "PLAIN_INPUT",
     "PLAIN_OUTPUT",
-    "Counts",
-    "Tally",
+    "FieldReader",
+    "TokenCounts",
     "all_safe",
     "modalities",
     "read_usage",
@@ -128,31 +128,31 @@ def says_nothing(value: object, *, empty: bool = False) -> bool:
     return True
 
 
-class Tally:
+class FieldReader:
     """What did not fit, for one body. The methods take any JSON value and give what the column can hold, or None.
 
     Attributes:
-        misfits: How many values did not fit; None and an absent value fit every column.
-        carried: Whether the columns say everything so far.
+        conversion_errors: How many values did not fit; None and an absent value fit every column.
+        fully_mapped: Whether the columns say everything so far.
         noted: What is worth counting: see `note`.
     """
 
     # Defaults of the class and no __init__: one is made for every line of every file, and this is the cheapest way.
-    misfits: int = 0
-    carried: bool = True
+    conversion_errors: int = 0
+    fully_mapped: bool = True
     noted: tuple[str, ...] = ()
 
     def reject(self) -> None:
         """Note one value that fits no column."""
-        self.misfits += 1
-        self.carried = False
+        self.conversion_errors += 1
+        self.fully_mapped = False
 
     def note(self, name: str, example: str | None = None) -> None:
         """Note that the answer counts as `name`, one of `counts.COUNTS`; the report names the first examples."""
         self.noted += (name if example is None else f"{name}:{example}",)
 
     def text(self, value: object) -> str | None:
-        """Return a string as it is; anything else is None and, but for null, a misfit."""
+        """Return a string as it is; anything else is None and, but for null, a conversion error."""
         if type(value) is str:
             return value
         if value is not None:
@@ -160,7 +160,7 @@ class Tally:
         return None
 
     def count(self, value: object) -> int | None:
-        """Return an integer that fits int64, `200.0` as 200; a fraction, a bool or a longer one is None and a misfit."""
+        """Return an integer that fits int64, `200.0` as 200; a fraction, a bool or a longer one is None and a conversion error."""
         if type(value) is int and value in INT64:
             return value
         found = whole(value)
@@ -177,7 +177,7 @@ class Tally:
         return None
 
     def number(self, value: object) -> float | None:
-        """Return a number as a float; an integer that a float can't hold exactly is None and a misfit."""
+        """Return a number as a float; an integer that a float can't hold exactly is None and a conversion error."""
         if type(value) is float:
             return value
         if type(value) is int and -EXACT <= value <= EXACT:
@@ -235,14 +235,14 @@ class Tally:
                 continue
             if key in STOP_TOKENS and whole(value) is not None:
                 continue
-            self.carried = False
+            self.fully_mapped = False
             return
 
 
-Counts: TypeAlias = tuple[int | None, int | None, int | None, int | None, int | None, int | None]
+TokenCounts: TypeAlias = tuple[int | None, int | None, int | None, int | None, int | None, int | None]
 """`(input, output, total, cached, reasoning, cache_write)`, called as `Answer`'s fields."""
 
-NO_USAGE: Final[Counts] = (None, None, None, None, None, None)
+NO_USAGE: Final[TokenCounts] = (None, None, None, None, None, None)
 
 LIMIT: Final = 2**63
 
@@ -297,7 +297,7 @@ COUNT: Final = (int, type(None))
 """The types of what is stated as a count, or not stated."""
 
 
-def read_usage(usage: object, tally: Tally) -> Counts:
+def read_usage(usage: object, reader: FieldReader) -> TokenCounts:
     """Read the `usage` object of any endpoint.
 
     Audio, image and video tokens are in no column: they keep the body. Other keys of it (Groq's times, OpenRouter's cost) are
@@ -305,7 +305,7 @@ def read_usage(usage: object, tally: Tally) -> Counts:
 
     Args:
         usage: The value of the `usage` key; any JSON value, or None where there is none.
-        tally: Counts what does not fit; notes `token_sum`.
+        reader: Counts what does not fit; notes `token_sum`.
 
     Returns:
         The counts, None where they are missing. Input includes cached and written tokens, output those of reasoning, wherever the
@@ -313,7 +313,7 @@ def read_usage(usage: object, tally: Tally) -> Counts:
     """
     if type(usage) is not dict:
         if usage is not None:
-            tally.reject()
+            reader.reject()
         return NO_USAGE
     # Flat and a little repetitive: this runs for every line of every file.
     inputs = usage.get("prompt_tokens")
@@ -335,7 +335,7 @@ def read_usage(usage: object, tally: Tally) -> Counts:
     ):
         cached, written, reasoned = asked.get("cached_tokens"), asked.get("cache_write_tokens"), given.get("reasoning_tokens")
     else:
-        cached, written, reasoned = _parts(usage, tally)
+        cached, written, reasoned = _parts(usage, reader)
     if type(inputs) is type(outputs) is type(total) is int and type(cached) in COUNT and type(written) in COUNT:
         read, made, thought = cached or 0, written or 0, reasoned or 0
         if (
@@ -346,23 +346,23 @@ def read_usage(usage: object, tally: Tally) -> Counts:
             and thought <= outputs
         ):
             return inputs, outputs, total, cached, reasoned, written
-    beside = total is None and "input_tokens" in usage and not CACHE_BESIDE.isdisjoint(usage)
-    return settled((inputs, outputs, total, cached, reasoned, written), tally, cache_beside=beside)
+    user_columns = total is None and "input_tokens" in usage and not CACHE_BESIDE.isdisjoint(usage)
+    return settled((inputs, outputs, total, cached, reasoned, written), reader, cache_beside=user_columns)
 
 
-def settled(stated: tuple[object, ...], tally: Tally, *, cache_beside: bool = False) -> Counts:
+def settled(stated: tuple[object, ...], reader: FieldReader, *, cache_beside: bool = False) -> TokenCounts:
     """Bring counts that were read elsewhere to the one arithmetic.
 
     Args:
         stated: The six counts in the order of `Counts`, as the body has them.
-        tally: Counts what does not fit; notes `token_sum`.
+        reader: Counts what does not fit; notes `token_sum`.
         cache_beside: Whether the input is known to exclude cached and written tokens, as in Anthropic's API.
 
     Returns:
         As `read`.
     """
-    inputs, outputs, total, cached, reasoned, written = map(tally.count, stated)
-    return _within((inputs, outputs, total, cached, reasoned, written), tally, beside=cache_beside)
+    inputs, outputs, total, cached, reasoned, written = map(reader.count, stated)
+    return _within((inputs, outputs, total, cached, reasoned, written), reader, user_columns=cache_beside)
 
 
 def modalities(usage: object) -> dict[str, int]:
@@ -378,7 +378,7 @@ def modalities(usage: object) -> dict[str, int]:
     return found
 
 
-def _parts(usage: Mapping[str, Any], tally: Tally) -> list[Any]:
+def _parts(usage: Mapping[str, Any], reader: FieldReader) -> list[Any]:
     """Look for cached, written and reasoning tokens wherever providers put them.
 
     Returns:
@@ -388,10 +388,10 @@ def _parts(usage: Mapping[str, Any], tally: Tally) -> list[Any]:
     for names, keys in ((OF_INPUT, INPUT_DETAILS), (OF_OUTPUT, OUTPUT_DETAILS)):
         for key in keys:
             if details := usage.get(key):
-                details = tally.mapping(details)
+                details = reader.mapping(details)
                 _look(details, names, found)
                 if any(details.get(kind) for kind in MODALITIES):
-                    tally.carried = False
+                    reader.fully_mapped = False
     _look(usage, OF_BOTH, found)
     return found
 
@@ -409,7 +409,7 @@ def _look(place: Mapping[str, Any], names: Mapping[str, int], found: list[Any]) 
             found[part] = value
 
 
-def _within(found: Counts, tally: Tally, *, beside: bool) -> Counts:
+def _within(found: TokenCounts, reader: FieldReader, *, user_columns: bool) -> TokenCounts:
     """Bring the parts into their wholes.
 
     If the total is more than input and output, the difference shows the part that they exclude: xAI's reasoning
@@ -418,8 +418,8 @@ def _within(found: Counts, tally: Tally, *, beside: bool) -> Counts:
 
     Args:
         found: The counts as they are stated.
-        tally: Notes `token_sum` where input and output are not the total and no part explains it.
-        beside: Whether the input is known to exclude cached and written tokens.
+        reader: Notes `token_sum` where input and output are not the total and no part explains it.
+        user_columns: Whether the input is known to exclude cached and written tokens.
     """
     if found[0] is None or found[1] is None or any(each is not None and each < 0 for each in found):
         return found
@@ -434,15 +434,15 @@ def _within(found: Counts, tally: Tally, *, beside: bool) -> Counts:
             if missing == add_in + add_out:
                 break
         else:
-            tally.note("token_sum")
+            reader.note("token_sum")
             return found
-    elif beside:
+    elif user_columns:
         add_in = cached + written
     if max(cached, written) > inputs + add_in:
         add_in = cached + written
     if reasoned > outputs + add_out:
         add_out = reasoned
     if cached + written > inputs + add_in or inputs + add_in >= LIMIT or outputs + add_out >= LIMIT:
-        tally.note("token_sum")
+        reader.note("token_sum")
         return found
     return (inputs + add_in if add_in else found[0], outputs + add_out if add_out else found[1], *found[2:])

@@ -6,7 +6,7 @@ import re
 from functools import lru_cache
 from typing import Final, NamedTuple
 
-from batchfiles.bodies.fields import Tally
+from batchfiles.bodies.fields import FieldReader
 
 __all__ = ["REASONS", "WORDS", "Meaning", "Reason", "is_passing", "meaning_of", "read"]
 
@@ -144,28 +144,28 @@ PREFIXES: Final = ("finish_reason_", "stop_reason_", "reason_")
 """How the enumerations of a protocol buffer begin their words."""
 
 
-def read(value: object, tally: Tally) -> tuple[str | None, str]:
+def read(value: object, reader: FieldReader) -> tuple[str | None, str]:
     """Read a finish reason; a word that is not in the table is counted, and the body is kept.
 
     Args:
         value: Any JSON value. SGLang writes an object whose `type` is the word.
-        tally: Counts what does not fit, and notes an unknown word.
+        reader: Counts what does not fit, and notes an unknown word.
 
     Returns:
         The word of the column `finish_reason`, and the outcome of the answer.
     """
     if type(value) is dict and type(value.get("type")) is str:
-        tally.carried = False
+        reader.fully_mapped = False
         value = value["type"]
-    word = tally.text(value)
+    word = reader.text(value)
     if word is None:
         return None, "succeeded"
     meaning = meaning_of(word)
     if meaning is None:
         return None, "succeeded"
     if meaning is UNKNOWN:
-        tally.note("unknown_finish_reason", word[:EXAMPLE])
-        tally.carried = False
+        reader.note("unknown_finish_reason", word[:EXAMPLE])
+        reader.fully_mapped = False
     return meaning.finish_reason or word, meaning.outcome
 
 

@@ -15,8 +15,8 @@ from typing import Final
 
 from batchfiles.bodies import chat_completions, errors, fields
 from batchfiles.bodies.answer import Answer, Body
-from batchfiles.bodies.errors import Fault
-from batchfiles.bodies.fields import Tally
+from batchfiles.bodies.errors import ErrorInfo
+from batchfiles.bodies.fields import FieldReader
 
 __all__ = [
     "TRANSCRIPTIONS",
@@ -57,47 +57,47 @@ def read(body: Body) -> Answer:
     """Read model, id, time and token counts, where there are any.
 
     Returns:
-        The answer, never `carried`; `failed` if it is an error object, holds one, or its `status` is a failure (videos);
+        The answer, never `fully_mapped`; `failed` if it is an error object, holds one, or its `status` is a failure (videos);
         `no_response` where the place of the answer is empty, or where it is the request itself.
     """
-    tally = Tally()
-    outcome = errors.outcome_of_status(body.get("status"), tally) if type(body.get("status")) is str else "succeeded"
+    reader = FieldReader()
+    outcome = errors.outcome_of_status(body.get("status"), reader) if type(body.get("status")) is str else "succeeded"
     wrong = None
     if errors.stated(body) or errors.is_alone(body):
         outcome = "failed"  # `{"object": "error", "message": …}` is how vLLM wrote errors
     elif outcome == "failed":
-        wrong = errors.fault(body["status"])
+        wrong = errors.error_info(body["status"])
     elif outcome == "succeeded":
         wrong = _what_is_wrong(body)
         outcome = "no_response" if wrong else outcome
     created_at = body.get("created")
-    inputs, outputs, total, cached, reasoned, written = fields.read_usage(body.get("usage"), tally)
+    inputs, outputs, total, cached, reasoned, written = fields.read_usage(body.get("usage"), reader)
     return Answer(
         outcome=outcome,
-        model=tally.text(body.get("model")),
+        model=reader.text(body.get("model")),
         input_tokens=inputs,
         output_tokens=outputs,
         total_tokens=total,
         cached_tokens=cached,
         reasoning_tokens=reasoned,
-        created_at=tally.moment(body.get("created_at") if created_at is None else created_at),
-        response_id=tally.text(body.get("id")),
-        carried=False,
-        misfits=tally.misfits,
-        noted=tally.noted,
+        created_at=reader.moment(body.get("created_at") if created_at is None else created_at),
+        response_id=reader.text(body.get("id")),
+        fully_mapped=False,
+        conversion_errors=reader.conversion_errors,
+        noted=reader.noted,
         fault=wrong,
         cache_write_tokens=written,
     )
 
 
-def _what_is_wrong(body: Body) -> Fault | None:
+def _what_is_wrong(body: Body) -> ErrorInfo | None:
     """Return why a body can't be the answer of any endpoint; None if it may be one."""
     holders = [key for key in HOLDERS if key in body]
     if holders and all(body[key] in EMPTY for key in holders):
         return chat_completions.no_answer(holders[0])
     if holders or not is_request(body):
         return None
-    return Fault(UNRECOGNIZED, message="the body is the request and not an answer")
+    return ErrorInfo(UNRECOGNIZED, message="the body is the request and not an answer")
 
 
 EMPTY: Final[tuple[object, ...]] = (None, [], {}, [{}], [None])
@@ -145,38 +145,38 @@ def read_audio(body: Body) -> Answer:
     """Read a transcript. Times, speakers and words are in no column.
 
     Returns:
-        The answer; `carried` only if there is only the text, and tokens were counted.
+        The answer; `fully_mapped` only if there is only the text, and tokens were counted.
     """
-    tally = Tally()
-    tally.more(body, AUDIO_KEYS)
+    reader = FieldReader()
+    reader.more(body, AUDIO_KEYS)
     outcome = "succeeded"
     if errors.said(body.get("error")):
         outcome = "failed"
-        tally.carried = False
-    text = tally.text(body.get("text"))
+        reader.fully_mapped = False
+    text = reader.text(body.get("text"))
     if text is None:
         text = _said_in_segments(body)
     if not text and outcome == "succeeded":
-        tally.note("empty_text")
+        reader.note("empty_text")
     counted = body.get("usage")
     if type(counted) is dict and any(counted.get(key) is not None for key in SECONDS):
-        tally.carried = False
-    carried, misfits = tally.carried, tally.misfits
-    inputs, outputs, total, *_ = fields.read_usage(counted, tally)  # the other counts are of chats
-    if tally.misfits == misfits:
-        tally.carried = carried  # all tokens of a transcript are audio tokens, so nothing is lost
+        reader.fully_mapped = False
+    fully_mapped, conversion_errors = reader.fully_mapped, reader.conversion_errors
+    inputs, outputs, total, *_ = fields.read_usage(counted, reader)  # the other counts are of chats
+    if reader.conversion_errors == conversion_errors:
+        reader.fully_mapped = fully_mapped  # all tokens of a transcript are audio tokens, so nothing is lost
     return Answer(
         outcome=outcome,
-        model=tally.text(body.get("model")),
+        model=reader.text(body.get("model")),
         text=text,
         input_tokens=inputs,
         output_tokens=outputs,
         total_tokens=total,
-        created_at=tally.moment(body.get("created")),
-        response_id=tally.text(body.get("id")),
-        carried=tally.carried,
-        misfits=tally.misfits,
-        noted=tally.noted,
+        created_at=reader.moment(body.get("created")),
+        response_id=reader.text(body.get("id")),
+        fully_mapped=reader.fully_mapped,
+        conversion_errors=reader.conversion_errors,
+        noted=reader.noted,
     )
 
 
@@ -207,19 +207,19 @@ def read_completion(body: Body) -> Answer:
     Returns:
         The answer. Its outcome is that of the worst choice; `no_response` without choices.
     """
-    tally = Tally()
-    tally.more(body, COMPLETION_KEYS)
-    found = [_choice(choice, tally) for choice in tally.mappings(body.get("choices"))]
-    texts = chat_completions.all_texts([text for text, _ in found], tally)
+    reader = FieldReader()
+    reader.more(body, COMPLETION_KEYS)
+    found = [_choice(choice, reader) for choice in reader.mappings(body.get("choices"))]
+    texts = chat_completions.all_texts([text for text, _ in found], reader)
     text, finish_reason = (found[0][0], found[0][1].finish_reason) if found else (None, None)
     outcome, wrong = chat_completions.worst([end for _, end in found])
     if errors.stated(body):
-        outcome, tally.carried = "failed", False
+        outcome, reader.fully_mapped = "failed", False
     if not text and not texts and outcome == "succeeded":
-        tally.note("empty_text")
-    model, response_id = tally.text(body.get("model")), tally.text(body.get("id"))
-    created_at = tally.moment(body.get("created"))
-    inputs, outputs, total, cached, reasoned, written = fields.read_usage(body.get("usage"), tally)
+        reader.note("empty_text")
+    model, response_id = reader.text(body.get("model")), reader.text(body.get("id"))
+    created_at = reader.moment(body.get("created"))
+    inputs, outputs, total, cached, reasoned, written = fields.read_usage(body.get("usage"), reader)
     return Answer(
         outcome=outcome,
         model=model,
@@ -233,21 +233,21 @@ def read_completion(body: Body) -> Answer:
         reasoning_tokens=reasoned,
         created_at=created_at,
         response_id=response_id,
-        carried=tally.carried,
-        misfits=tally.misfits,
-        noted=tally.noted,
+        fully_mapped=reader.fully_mapped,
+        conversion_errors=reader.conversion_errors,
+        noted=reader.noted,
         fault=wrong,
         cache_write_tokens=written,
     )
 
 
-def _choice(choice: Body, tally: Tally) -> tuple[str | None, chat_completions.End]:
+def _choice(choice: Body, reader: FieldReader) -> tuple[str | None, chat_completions.End]:
     """Return the text of one choice and how it ended."""
-    tally.more(choice, CHOICE_KEYS)
-    text, end = choice.get("text"), chat_completions.choice_end(choice, tally)
+    reader.more(choice, CHOICE_KEYS)
+    text, end = choice.get("text"), chat_completions.choice_end(choice, reader)
     if text is None:
-        end, tally.carried = chat_completions.without_answer(end, "text"), False
-    return tally.text(text), end
+        end, reader.fully_mapped = chat_completions.without_answer(end, "text"), False
+    return reader.text(text), end
 
 
 MODERATION_KEYS: Final = frozenset({"id", "model", "results", "object", "error", "created", "usage"})
@@ -263,63 +263,63 @@ def read_moderation(body: Body) -> Answer:
     """Read moderation results, all of them together: flagged if any is, each category's highest score.
 
     Returns:
-        What it says; `carried` only where there is exactly one result, and it is of a text.
+        What it says; `fully_mapped` only where there is exactly one result, and it is of a text.
     """
-    tally = Tally()
-    tally.more(body, MODERATION_KEYS)
-    results = tally.mappings(body.get("results"))
+    reader = FieldReader()
+    reader.more(body, MODERATION_KEYS)
+    results = reader.mappings(body.get("results"))
     if len(results) != 1:
-        tally.carried = False
+        reader.fully_mapped = False
     for result in results:
-        tally.more(result, RESULT_KEYS)
-        if not all(kinds in ONLY_TEXT for kinds in tally.mapping(result.get("category_applied_input_types")).values()):
-            tally.carried = False
+        reader.more(result, RESULT_KEYS)
+        if not all(kinds in ONLY_TEXT for kinds in reader.mapping(result.get("category_applied_input_types")).values()):
+            reader.fully_mapped = False
     outcome = "succeeded" if results else "no_response"
     if errors.stated(body):
         outcome = "failed"
-        tally.carried = False
-    inputs, outputs, total, cached, reasoned, written = fields.read_usage(body.get("usage"), tally)
+        reader.fully_mapped = False
+    inputs, outputs, total, cached, reasoned, written = fields.read_usage(body.get("usage"), reader)
     return Answer(
         outcome=outcome,
-        model=tally.text(body.get("model")),
+        model=reader.text(body.get("model")),
         input_tokens=inputs,
         output_tokens=outputs,
         total_tokens=total,
         cached_tokens=cached,
         reasoning_tokens=reasoned,
-        flagged=_flagged(results, tally),
-        flagged_categories=_flagged_categories(results, tally),
-        category_scores=_category_scores(results, tally),
-        created_at=tally.moment(body.get("created")),
-        response_id=tally.text(body.get("id")),
-        carried=tally.carried,
-        misfits=tally.misfits,
-        noted=tally.noted,
+        flagged=_flagged(results, reader),
+        flagged_categories=_flagged_categories(results, reader),
+        category_scores=_category_scores(results, reader),
+        created_at=reader.moment(body.get("created")),
+        response_id=reader.text(body.get("id")),
+        fully_mapped=reader.fully_mapped,
+        conversion_errors=reader.conversion_errors,
+        noted=reader.noted,
         fault=None if results else chat_completions.no_answer("results"),
         cache_write_tokens=written,
     )
 
 
-def _flagged(results: list[Body], tally: Tally) -> bool | None:
+def _flagged(results: list[Body], reader: FieldReader) -> bool | None:
     """Return whether any result is flagged; None if no result has the key (Mistral has only categories)."""
-    flags = [tally.flag(result.get("flagged")) for result in results]
+    flags = [reader.flag(result.get("flagged")) for result in results]
     return True if True in flags else False if False in flags else None
 
 
-def _flagged_categories(results: list[Body], tally: Tally) -> list[str] | None:
+def _flagged_categories(results: list[Body], reader: FieldReader) -> list[str] | None:
     """Return the names of the categories that are true in any result, sorted; `illicit` may be null and counts as not."""
-    known = [tally.mapping(result["categories"]) for result in results if result.get("categories") is not None]
-    names = {name for categories in known for name, value in categories.items() if value is not False and tally.flag(value)}
+    known = [reader.mapping(result["categories"]) for result in results if result.get("categories") is not None]
+    names = {name for categories in known for name, value in categories.items() if value is not False and reader.flag(value)}
     return sorted(names) if known else None
 
 
-def _category_scores(results: list[Body], tally: Tally) -> list[tuple[str, float]] | None:
+def _category_scores(results: list[Body], reader: FieldReader) -> list[tuple[str, float]] | None:
     """Return each category with its highest score, in the order of the wire."""
-    known = [tally.mapping(result["category_scores"]) for result in results if result.get("category_scores") is not None]
+    known = [reader.mapping(result["category_scores"]) for result in results if result.get("category_scores") is not None]
     highest: dict[str, float] = {}
     for scores in known:
         for name, value in scores.items():
-            score = value if type(value) is float else tally.number(value)
+            score = value if type(value) is float else reader.number(value)
             if score is not None and score >= highest.get(name, score):
                 highest[name] = score
     return list(highest.items()) if known else None

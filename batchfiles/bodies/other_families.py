@@ -9,8 +9,8 @@ from batchfiles import codec
 from batchfiles.bodies import chat_completions, errors, fields
 from batchfiles.bodies.answer import Answer, Body
 from batchfiles.bodies.chat_completions import content_of
-from batchfiles.bodies.errors import Fault
-from batchfiles.bodies.fields import INT64, Tally
+from batchfiles.bodies.errors import ErrorInfo
+from batchfiles.bodies.fields import INT64, FieldReader
 from batchfiles.errors import InvalidLine
 
 __all__ = [
@@ -38,9 +38,9 @@ def is_message(body: Body) -> bool:
 
 def is_candidates(body: Body) -> bool:
     """Return whether a body is Gemini's: candidates, or the block of a prompt."""
-    candidates = body.get("candidates")
-    if type(candidates) is list and candidates and type(candidates[0]) is dict:
-        return not KEYS_OF_A_CANDIDATE.isdisjoint(candidates[0])
+    lookup = body.get("candidates")
+    if type(lookup) is list and lookup and type(lookup[0]) is dict:
+        return not KEYS_OF_A_CANDIDATE.isdisjoint(lookup[0])
     feedback = _either(body, "promptFeedback", "prompt_feedback")
     return type(feedback) is dict and bool(_either(feedback, "blockReason", "block_reason"))
 
@@ -62,7 +62,7 @@ def read_message(body: Body) -> Answer:
     Returns:
         The answer. A refusal is filtered; its explanation is in `refusal`.
     """
-    tally = Tally()
+    reader = FieldReader()
     if "content" not in body:
         body = _object(body.get("message"))
     blocks = body.get("content")
@@ -70,27 +70,27 @@ def read_message(body: Body) -> Answer:
     texts, others = blocks, 0
     if type(blocks) is list:
         texts = [block for block in blocks if type(block) is not dict or block.get("type") != "tool_use"]
-        calls = [_call(block.get("id"), block.get("name"), block.get("input"), tally) for block in blocks if block not in texts]
+        calls = [_call(block.get("id"), block.get("name"), block.get("input"), reader) for block in blocks if block not in texts]
         others = sum(type(block) is dict and block.get("type") not in SPOKEN for block in texts)
-    text, reasoning = content_of(texts, tally)
-    end = chat_completions.with_error(body.get("error"), body.get("stop_reason"), tally)
+    text, reasoning = content_of(texts, reader)
+    end = chat_completions.with_error(body.get("error"), body.get("stop_reason"), reader)
     if not blocks and end.finish_reason is None:
         end = chat_completions.without_answer(end, "content")
     refusal = None
     if end.finish_reason == "content_filter":
         details = body.get("stop_details")
         refusal = details.get("explanation") if type(details) is dict else None
-        refusal = tally.text(refusal) or text
+        refusal = reader.text(refusal) or text
     return _answer(
         body,
-        tally,
+        reader,
         end,
         text=text,
         reasoning=reasoning,
         refusal=refusal,
         calls=calls,
         others=others,
-        counts=fields.read_usage(body.get("usage"), tally),
+        counts=fields.read_usage(body.get("usage"), reader),
     )
 
 
@@ -105,23 +105,23 @@ def read_candidates(body: Body) -> Answer:
     Returns:
         The answer. A prompt that was blocked has no candidate, and is filtered.
     """
-    tally = Tally()
-    found = [_candidate(candidate, tally) for candidate in tally.mappings(body.get("candidates"))]
+    reader = FieldReader()
+    found = [_candidate(candidate, reader) for candidate in reader.mappings(body.get("candidates"))]
     feedback = _object(_either(body, "promptFeedback", "prompt_feedback"))
     text, reasoning, calls, others, end = (
         found[0] if found else (None, None, [], 0, chat_completions.End(None, "succeeded", None))
     )
-    texts = chat_completions.all_texts([each[0] for each in found], tally)
+    texts = chat_completions.all_texts([each[0] for each in found], reader)
     outcome, wrong = chat_completions.worst([each[4] for each in found])
     refusal = None
     if not found and _either(feedback, "blockReason", "block_reason"):
         end, outcome, wrong = chat_completions.End("content_filter", "incomplete", None), "incomplete", None
-        refusal = tally.text(_either(feedback, "blockReasonMessage", "block_reason_message"))
+        refusal = reader.text(_either(feedback, "blockReasonMessage", "block_reason_message"))
     if errors.stated(body):
         outcome, wrong = "failed", None
     metadata = _object(_either(body, "usageMetadata", "usage_metadata"))
     prompt, tools, spoken, thoughts, cached, total = (
-        tally.count(_either(metadata, *keys))
+        reader.count(_either(metadata, *keys))
         for keys in (
             ("promptTokenCount", "prompt_token_count"),
             ("toolUsePromptTokenCount", "tool_use_prompt_token_count"),
@@ -133,7 +133,7 @@ def read_candidates(body: Body) -> Answer:
     )
     return _answer(
         body,
-        tally,
+        reader,
         chat_completions.End(end.finish_reason, outcome, wrong),
         text=text,
         texts=texts,
@@ -141,7 +141,7 @@ def read_candidates(body: Body) -> Answer:
         refusal=refusal,
         calls=calls,
         others=others,
-        counts=fields.settled((_sum([prompt, tools]), _sum([spoken, thoughts]), total, cached, thoughts, None), tally),
+        counts=fields.settled((_sum([prompt, tools]), _sum([spoken, thoughts]), total, cached, thoughts, None), reader),
     )
 
 
@@ -149,28 +149,28 @@ Candidate = tuple[str | None, str | None, list[ToolCall], int, chat_completions.
 """`(text, reasoning, calls, parts of other kinds, how it ended)`."""
 
 
-def _candidate(candidate: Body, tally: Tally) -> Candidate:
+def _candidate(candidate: Body, reader: FieldReader) -> Candidate:
     texts: list[str] = []
     thoughts: list[str] = []
     calls: list[ToolCall] = []
     others = 0
     content = _object(candidate.get("content"))
-    for part in tally.mappings(content.get("parts")):
+    for part in reader.mappings(content.get("parts")):
         called = _either(part, "functionCall", "function_call")
         if type(part.get("text")) is str:
             (thoughts if part.get("thought") is True else texts).append(part["text"])
         elif type(called) is dict:
-            calls.append(_call(called.get("id"), called.get("name"), called.get("args"), tally))
+            calls.append(_call(called.get("id"), called.get("name"), called.get("args"), reader))
         else:
             others += 1
-    end = chat_completions.with_error(None, _either(candidate, "finishReason", "finish_reason"), tally)
+    end = chat_completions.with_error(None, _either(candidate, "finishReason", "finish_reason"), reader)
     if end.finish_reason == "stop" and calls:
         end = end._replace(finish_reason="tool_calls")
     elif not content:
         end = chat_completions.without_answer(end, "content")
     if end.outcome == "failed":
         message = _either(candidate, "finishMessage", "finish_message")
-        end = end._replace(fault=errors.merge(end.fault, Fault(message=message if type(message) is str else None)))
+        end = end._replace(fault=errors.merge(end.fault, ErrorInfo(message=message if type(message) is str else None)))
     return "".join(texts) if texts else None, "\n\n".join(thoughts) if thoughts else None, calls, others, end
 
 
@@ -180,15 +180,15 @@ def read_single_message(body: Body) -> Answer:
     Returns:
         What it says.
     """
-    tally = Tally()
+    reader = FieldReader()
     message = _object(body.get("message"))
-    text, reasoning = content_of(message.get("content"), tally)
-    thoughts = [tally.text(message.get(key)) for key in ("tool_plan", "thinking")]
+    text, reasoning = content_of(message.get("content"), reader)
+    thoughts = [reader.text(message.get(key)) for key in ("tool_plan", "thinking")]
     calls = []
-    for call in tally.mappings(message.get("tool_calls")):
+    for call in reader.mappings(message.get("tool_calls")):
         called = _object(call.get("function"))
-        calls.append(_call(call.get("id"), called.get("name"), called.get("arguments"), tally))
-    end = chat_completions.with_error(body.get("error"), _either(body, "finish_reason", "done_reason"), tally)
+        calls.append(_call(call.get("id"), called.get("name"), called.get("arguments"), reader))
+    end = chat_completions.with_error(body.get("error"), _either(body, "finish_reason", "done_reason"), reader)
     if end.finish_reason == "stop" and calls:
         end = end._replace(finish_reason="tool_calls")
     counted = _object(body.get("usage"))
@@ -197,12 +197,12 @@ def read_single_message(body: Body) -> Answer:
     outputs = _either(counts, "output_tokens") if counts else body.get("eval_count")
     return _answer(
         body,
-        tally,
+        reader,
         end,
         text=text,
         reasoning=reasoning or "\n\n".join(thought for thought in thoughts if thought) or None,
         calls=calls,
-        counts=fields.settled((inputs, outputs, None, counted.get("cached_tokens"), None, None), tally),
+        counts=fields.settled((inputs, outputs, None, counted.get("cached_tokens"), None, None), reader),
     )
 
 
@@ -217,17 +217,17 @@ def read_converse(body: Body) -> Answer:
     Returns:
         What it says.
     """
-    tally = Tally()
+    reader = FieldReader()
     texts: list[str] = []
     thoughts: list[str] = []
     calls: list[ToolCall] = []
     others = 0
-    for block in tally.mappings(_object(_object(body.get("output")).get("message")).get("content")):
+    for block in reader.mappings(_object(_object(body.get("output")).get("message")).get("content")):
         called, thought = block.get("toolUse"), _object(_object(block.get("reasoningContent")).get("reasoningText"))
         if type(block.get("text")) is str:
             texts.append(block["text"])
         elif type(called) is dict:
-            calls.append(_call(called.get("toolUseId"), called.get("name"), called.get("input"), tally))
+            calls.append(_call(called.get("toolUseId"), called.get("name"), called.get("input"), reader))
         elif type(thought.get("text")) is str:
             thoughts.append(thought["text"])
         else:
@@ -237,35 +237,35 @@ def read_converse(body: Body) -> Answer:
     stated = tuple(None if key is None else counted.get(key) for key in keys)
     return _answer(
         body,
-        tally,
-        chat_completions.with_error(body.get("error"), body.get("stopReason"), tally),
+        reader,
+        chat_completions.with_error(body.get("error"), body.get("stopReason"), reader),
         text="".join(texts) if texts else None,
         reasoning="\n\n".join(thoughts) if thoughts else None,
         calls=calls,
         others=others,
-        counts=fields.settled(stated, tally, cache_beside=True),
+        counts=fields.settled(stated, reader, cache_beside=True),
     )
 
 
 def _answer(
     body: Body,
-    tally: Tally,
+    reader: FieldReader,
     end: chat_completions.End,
     *,
     text: str | None,
-    counts: fields.Counts,
+    counts: fields.TokenCounts,
     calls: list[ToolCall],
     texts: list[str] | None = None,
     reasoning: str | None = None,
     refusal: str | None = None,
     others: int = 0,
 ) -> Answer:
-    """Put an answer together. It is never `carried`: these bodies hold more than the columns."""
+    """Put an answer together. It is never `fully_mapped`: these bodies hold more than the columns."""
     if end.outcome == "succeeded" and not text and not calls and not others:
-        tally.note("empty_text")
+        reader.note("empty_text")
     return Answer(
         outcome=end.outcome,
-        model=tally.text(_either(body, "model", "modelVersion", "model_version")),
+        model=reader.text(_either(body, "model", "modelVersion", "model_version")),
         finish_reason=end.finish_reason,
         text=text,
         texts=texts,
@@ -277,21 +277,21 @@ def _answer(
         total_tokens=counts[2],
         cached_tokens=counts[3],
         reasoning_tokens=counts[4],
-        response_id=tally.text(_either(body, "id", "responseId", "response_id")),
-        carried=False,
-        misfits=tally.misfits,
-        noted=tally.noted,
+        response_id=reader.text(_either(body, "id", "responseId", "response_id")),
+        fully_mapped=False,
+        conversion_errors=reader.conversion_errors,
+        noted=reader.noted,
         fault=end.fault,
         cache_write_tokens=counts[5],
     )
 
 
-def _call(call_id: object, name: object, arguments: object, tally: Tally) -> ToolCall:
+def _call(call_id: object, name: object, arguments: object, reader: FieldReader) -> ToolCall:
     """Return a tool call. Its arguments are an object here, and JSON text in the column."""
     if type(arguments) is dict or type(arguments) is list:
         with suppress(InvalidLine):
             arguments = codec.dumps(arguments).decode()
-    return {"id": tally.text(call_id), "name": tally.text(name), "arguments": tally.text(arguments)}
+    return {"id": reader.text(call_id), "name": reader.text(name), "arguments": reader.text(arguments)}
 
 
 def _sum(counts: list[int | None]) -> int | None:

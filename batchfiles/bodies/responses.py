@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 
 from batchfiles.bodies import chat_completions, errors, fields, finish_reasons
 from batchfiles.bodies.answer import Answer, Body
-from batchfiles.bodies.fields import Tally
+from batchfiles.bodies.fields import FieldReader
 
 __all__ = ["read"]
 
@@ -114,30 +114,30 @@ def read(body: Body) -> Answer:
     Returns:
         The answer; its outcome follows its `status` and `error`, and a last message that is not finished.
     """
-    tally = Tally()
-    tally.more(body, BODY_KEYS)
-    found = _output(body.get("output"), tally)
+    reader = FieldReader()
+    reader.more(body, BODY_KEYS)
+    found = _output(body.get("output"), reader)
     said = [message for message in found.messages if not message.is_commentary]
     text, texts = _last_whole(said), None
     if len(found.messages) > 1 or len(said) < len(found.messages):
         texts = [message.text for message in found.messages]
-        tally.carried = False  # which of them are fragments, and among which other items they stood, no column says
-    finish_reason, outcome, wrong = _end(body, found, tally)
+        reader.fully_mapped = False  # which of them are fragments, and among which other items they stood, no column says
+    finish_reason, outcome, wrong = _end(body, found, reader)
     if outcome == "succeeded" and next((not message.is_whole for message in reversed(said) if message.text), False):
         finish_reason, outcome = None, "incomplete"
     if outcome not in ("succeeded", "incomplete"):
-        tally.carried = False
+        reader.fully_mapped = False
     if outcome == "succeeded" and not text and not found.refusals and not found.calls and not found.others:
-        tally.note("empty_text")
-    model, response_id, created_at = body.get("model"), body.get("id"), tally.moment(body.get("created_at"))
+        reader.note("empty_text")
+    model, response_id, created_at = body.get("model"), body.get("id"), reader.moment(body.get("created_at"))
     if type(model) is not str or type(response_id) is not str:
-        model, response_id = tally.text(model), tally.text(response_id)
-    inputs, outputs, total, cached, reasoned, written = fields.read_usage(body.get("usage"), tally)
+        model, response_id = reader.text(model), reader.text(response_id)
+    inputs, outputs, total, cached, reasoned, written = fields.read_usage(body.get("usage"), reader)
     # Past the constructor of Answer, as in chat_completions; the order is that of its fields.
     return tuple.__new__(Answer, (
         outcome, model, finish_reason, text, texts, _joined(found.refusals), _joined(found.reasoning), found.calls or None,
-        inputs, outputs, total, cached, reasoned, None, None, None, created_at, response_id, tally.carried, tally.misfits,
-        tally.noted, wrong, written,
+        inputs, outputs, total, cached, reasoned, None, None, None, created_at, response_id, reader.fully_mapped, reader.conversion_errors,
+        reader.noted, wrong, written,
     ))  # fmt: skip
 
 
@@ -156,14 +156,14 @@ def _last_whole(messages: list[Message]) -> str | None:
     return "" if messages else None
 
 
-def _end(body: Body, found: Output, tally: Tally) -> chat_completions.End:
+def _end(body: Body, found: Output, reader: FieldReader) -> chat_completions.End:
     """Return the finish reason of a response in the words of chat: only incomplete responses state a reason."""
-    outcome = errors.outcome_of_status(body.get("status"), tally)
+    outcome = errors.outcome_of_status(body.get("status"), reader)
     details, reason = body.get("incomplete_details"), None
     if details is not None:
-        details = tally.mapping(details)
-        tally.more(details, INCOMPLETE_KEYS)
-        reason, _ = finish_reasons.read(details.get("reason"), tally)
+        details = reader.mapping(details)
+        reader.more(details, INCOMPLETE_KEYS)
+        reason, _ = finish_reasons.read(details.get("reason"), reader)
         if reason is not None and outcome == "succeeded":
             outcome = "incomplete"
     elif outcome == "succeeded" and found.is_cut:
@@ -172,34 +172,34 @@ def _end(body: Body, found: Output, tally: Tally) -> chat_completions.End:
         called = [*(call["id"] for call in found.calls), *found.waiting]
         is_open = any(call_id is None or call_id not in found.answered for call_id in called)
         reason = "tool_calls" if is_open else "stop"
-    wrong = errors.fault(body.get("status"))
+    wrong = errors.error_info(body.get("status"))
     if errors.stated(body):
         outcome, wrong = "failed", None
     end = chat_completions.End(reason, outcome, wrong)
     return chat_completions.without_answer(end, "output") if found.is_empty else end
 
 
-def _output(items: object, tally: Tally) -> Output:
+def _output(items: object, reader: FieldReader) -> Output:
     """Read the output items; of a kind without a column only that there is one."""
     found = Output([], [], [], [], [], [], is_cut=False, others=0, is_empty=True)
     others = seen = cut = 0
-    for item in tally.mappings(items):
+    for item in reader.mappings(items):
         kind = item.get("type")
         if kind == "message" or (kind is None and "content" in item and "role" in item):  # Fireworks leaves the type out
             if item.get("role") not in ANSWERS:
-                tally.carried = False
+                reader.fully_mapped = False
                 continue
-            _message(item, found.messages, found.refusals, tally)
+            _message(item, found.messages, found.refusals, reader)
         elif kind == "reasoning":
-            found.reasoning.extend(_reasoning(item, tally))
+            found.reasoning.extend(_reasoning(item, reader))
         elif kind == "function_call":
             cut += item.get("status") == "incomplete"
-            found.calls.append(_call(item, "arguments", FUNCTION_KEYS, tally))
+            found.calls.append(_call(item, "arguments", FUNCTION_KEYS, reader))
         elif kind == "custom_tool_call":
             cut += item.get("status") == "incomplete"
-            found.calls.append(_call(item, "input", CUSTOM_KEYS, tally))
+            found.calls.append(_call(item, "input", CUSTOM_KEYS, reader))
         else:
-            tally.carried = False
+            reader.fully_mapped = False
             if type(kind) is str and kind in TOOL_OUTPUTS:
                 found.answered.append(item.get("call_id") or item.get("approval_request_id"))
             else:
@@ -210,50 +210,50 @@ def _output(items: object, tally: Tally) -> Output:
     return found._replace(is_cut=cut > 0, others=others, is_empty=not seen)
 
 
-def _message(item: Body, messages: list[Message], refusals: list[str], tally: Tally) -> None:
+def _message(item: Body, messages: list[Message], refusals: list[str], reader: FieldReader) -> None:
     """Add one message's text and refusal; its text is that of all its parts."""
-    tally.more(item, MESSAGE_KEYS)
+    reader.more(item, MESSAGE_KEYS)
     content = item.get("content")
     texts: list[str] = []
-    for part in [{"type": "output_text", "text": content}] if type(content) is str else tally.mappings(content):
+    for part in [{"type": "output_text", "text": content}] if type(content) is str else reader.mappings(content):
         kind = part.get("type")
         if kind in TEXTS:
-            _add(part, "text", texts, tally)
+            _add(part, "text", texts, reader)
             if not PLAIN_TEXT.issuperset(part) or part.get("annotations") or part.get("logprobs"):
-                tally.more(part, TEXT_KEYS)
+                reader.more(part, TEXT_KEYS)
         elif kind == "refusal":
-            _add(part, "refusal", refusals, tally)
-            tally.more(part, REFUSAL_KEYS)
+            _add(part, "refusal", refusals, reader)
+            reader.more(part, REFUSAL_KEYS)
         elif kind == "output_audio":
-            _add(part, "transcript", texts, tally)
-            tally.carried = False  # the audio is in no column
+            _add(part, "transcript", texts, reader)
+            reader.fully_mapped = False  # the audio is in no column
         else:
-            tally.carried = False
+            reader.fully_mapped = False
     if texts:
         messages.append(Message("".join(texts), item.get("status") in COMPLETE, item.get("phase") == COMMENTARY))
 
 
-def _reasoning(item: Body, tally: Tally) -> list[str]:
+def _reasoning(item: Body, reader: FieldReader) -> list[str]:
     """Return the summary of a piece of reasoning, and its own words where an open model shows them (vLLM)."""
-    tally.more(item, REASONING_KEYS)
+    reader.more(item, REASONING_KEYS)
     texts: list[str] = []
     for key in ("summary", "content"):
-        for part in tally.mappings(item.get(key)):
-            _add(part, "text", texts, tally)
-            tally.more(part, TEXT_KEYS)
+        for part in reader.mappings(item.get(key)):
+            _add(part, "text", texts, reader)
+            reader.more(part, TEXT_KEYS)
     return texts
 
 
-def _add(part: Body, key: str, texts: list[str], tally: Tally) -> None:
-    text = tally.text(part.get(key))
+def _add(part: Body, key: str, texts: list[str], reader: FieldReader) -> None:
+    text = reader.text(part.get(key))
     if text is not None:
         texts.append(text)
 
 
-def _call(item: Body, arguments: str, known: frozenset[str], tally: Tally) -> dict[str, str | None]:
-    tally.more(item, known)
+def _call(item: Body, arguments: str, known: frozenset[str], reader: FieldReader) -> dict[str, str | None]:
+    reader.more(item, known)
     return {
-        "id": tally.text(item.get("call_id")),
-        "name": tally.text(item.get("name")),
-        "arguments": tally.text(item.get(arguments)),
+        "id": reader.text(item.get("call_id")),
+        "name": reader.text(item.get("name")),
+        "arguments": reader.text(item.get(arguments)),
     }

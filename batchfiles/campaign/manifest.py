@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 
 from batchfiles.errors import DataError, FileError
 from batchfiles.io.atomic import atomic_file, file_error
-from batchfiles.io.overwrite import Ours
+from batchfiles.io.overwrite import IsOwnFile
 from batchfiles.io.remote.path import Place
 from batchfiles.io.sources import COMPRESSED, SUFFIXES, Source
 
@@ -249,7 +249,7 @@ def stem_of(name: str) -> str:
     return name
 
 
-def made_by_split(folder: Place) -> Ours:
+def made_by_split(folder: Place) -> IsOwnFile:
     """Return what tells whether a file of a folder is its manifest or one of the parts in it that `split` cut.
 
     Results are none of these, and retry files neither. The manifest is read once, when the first name is asked for. Then these

@@ -10,7 +10,7 @@ import click
 
 from batchfiles.cli.options import FilesOrPairs, files_or_pairs_argument, pairs_option
 from batchfiles.cli.progress import Progress, total_of
-from batchfiles.cli.text import ascii_json, indented_json, mended_json, plural, visible
+from batchfiles.cli.text import ascii_json, plural, pretty_json, repaired_json, visible
 from batchfiles.cli.validate import not_read_lines
 from batchfiles.counts import EXAMPLES
 
@@ -108,7 +108,7 @@ def _print(occurrence: Occurrence, *, blank_line: bool) -> None:
         click.echo()
     click.echo(visible(f"{occurrence.path}:{occurrence.line_number}: {words}"))
     text = occurrence.data.decode(errors="backslashreplace")
-    for line in indented_json(text) if value is not None else [visible(text)]:
+    for line in pretty_json(text) if value is not None else [visible(text)]:
         click.echo(line)
 
 
@@ -150,5 +150,5 @@ def _record(occurrence: Occurrence) -> str:
         line = "null"
     else:
         text = occurrence.data.decode().strip()
-        line = ascii_json(mended_json(text) if isinstance(value, Repaired) else text)
+        line = ascii_json(repaired_json(text) if isinstance(value, Repaired) else text)
     return f'{json.dumps(record)[:-1]}, "line": {line}}}'

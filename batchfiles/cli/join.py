@@ -12,7 +12,7 @@ import click
 
 from batchfiles.cli.options import FilesOrPairs, csv_null_option, files_or_pairs_argument, inputs_option, pairs_option
 from batchfiles.cli.stats_tables import notes_of_join
-from batchfiles.cli.table_command import SharedOptions, TableOrder, table_options
+from batchfiles.cli.table_command import SharedOptions, TableCommand, table_options
 from batchfiles.counts import counts_of
 from batchfiles.outcome import MISSING, OUTCOMES
 from batchfiles.workers.worker import import_pyarrow
@@ -116,7 +116,7 @@ def join(
     sources, requests = expand(files), expand(inputs)
     own = table_sources(with_tables) if with_tables else []
     paired = expand(name for pair in pairs for name in pair)
-    with TableOrder("join", [*requests, *sources, *paired, *own], options, rejects=rejects) as order:
+    with TableCommand("join", [*requests, *sources, *paired, *own], options, rejects=rejects) as order:
         job = join_files(
             *order.without_targets(sources),
             inputs=order.without_targets(requests),
@@ -185,7 +185,7 @@ def export(context: click.Context, results: tuple[str, ...], **options: Unpack[S
     from batchfiles.jobs.join.export import export as export_results
 
     sources = expand(results)
-    with TableOrder("export", sources, options) as order:
+    with TableCommand("export", sources, options) as order:
         report = order.write(export_results(*order.without_targets(sources), **order.keywords()))
     counts = {name: getattr(report, name) for name in counts_of("export")}
     order.finish(context, report, "results", iter(()), {**report.outcomes, "parse_error": report.parse_errors, **counts})

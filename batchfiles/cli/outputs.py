@@ -19,7 +19,7 @@ import click
 from batchfiles.cli.text import plural, visible
 from batchfiles.errors import FileError
 from batchfiles.io.atomic import refuse_existing, refuse_existing_folder
-from batchfiles.io.overwrite import Ours, nothing
+from batchfiles.io.overwrite import IsOwnFile, no_file
 from batchfiles.io.remote.path import RemotePath, located, real_path
 from batchfiles.io.urls import shown_name
 
@@ -40,7 +40,7 @@ def check_targets(
     sources: Sequence[Source],
     *,
     overwrite: bool,
-    ours: Ours = nothing,
+    ours: IsOwnFile = no_file,
 ) -> None:
     """Make sure that everything can be written where it is to go, as far as that can be told now.
 
@@ -101,7 +101,7 @@ def _check_file(path: Path | RemotePath, *, overwrite: bool) -> None:
         _check_parent(path)
 
 
-def _check_folder(path: Path | RemotePath, sources: Sequence[Source], *, overwrite: bool, ours: Ours) -> None:
+def _check_folder(path: Path | RemotePath, sources: Sequence[Source], *, overwrite: bool, ours: IsOwnFile) -> None:
     for source in sources:
         if _is_in(source, path):
             raise click.UsageError(f"-o names the folder of a file that is read, {source.name}: choose another one.")

@@ -21,7 +21,7 @@ from batchfiles.cli.text import cut, visible
 if TYPE_CHECKING:
     from batchfiles.io.sources import Source
 
-__all__ = ["LiveLine", "Progress", "say", "speaking", "total_of"]
+__all__ = ["Progress", "StatusLine", "say", "speaking", "total_of"]
 
 
 ERASE_LINE = "\r\x1b[K"
@@ -36,7 +36,7 @@ class _Voice:
     """
 
     is_quiet: bool = False
-    drawn: LiveLine | None = None
+    drawn: StatusLine | None = None
 
 
 VOICE = _Voice()
@@ -52,7 +52,7 @@ def say(words: str) -> None:
         click.echo(visible(words), err=True)
 
 
-class _Saying(logging.Handler):
+class _Speaking(logging.Handler):
     """Writes log records to standard error."""
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -69,7 +69,7 @@ def speaking(*, quiet: bool, verbose: bool) -> Iterator[None]:
         verbose: Show each step, and not only retries and problems.
     """
     logger = logging.getLogger("batchfiles")
-    handler = _Saying()
+    handler = _Speaking()
     handler.setLevel(logging.INFO if verbose else logging.WARNING)
     before = logger.level, VOICE.is_quiet
     if verbose and not logger.isEnabledFor(logging.INFO):
@@ -84,7 +84,7 @@ def speaking(*, quiet: bool, verbose: bool) -> Iterator[None]:
         logger.setLevel(level)
 
 
-class LiveLine:
+class StatusLine:
     """The last line of a terminal, and above it the lines that stay. That nobody reads them is no reason to end the job.
 
     Args:
@@ -178,7 +178,7 @@ class Progress:
     ) -> None:
         self._label = visible(label)
         self._total = total
-        self._line = LiveLine(stream, quiet=quiet)
+        self._line = StatusLine(stream, quiet=quiet)
         self._clock = clock
         self._start = clock()
         on_terminal = self._line.on_terminal

@@ -13,7 +13,7 @@ import click
 from batchfiles.cli.limits import limits_options
 from batchfiles.cli.options import files_argument
 from batchfiles.cli.outputs import STDOUT, check_targets, place_of, refuse_two_on_stdout, report_json
-from batchfiles.cli.progress import LiveLine, say
+from batchfiles.cli.progress import StatusLine, say
 from batchfiles.cli.service_options import Service, service_options, terms_options
 from batchfiles.cli.stats_tables import share
 from batchfiles.cli.table_command import FORMATS, format_option
@@ -45,7 +45,7 @@ class RunNews:
     """
 
     def __init__(self, *, quiet: bool = False, stream: TextIO | None = None) -> None:
-        self._line = LiveLine(stream, quiet=quiet)
+        self._line = StatusLine(stream, quiet=quiet)
 
     def __enter__(self) -> Self:
         return self

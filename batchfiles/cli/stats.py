@@ -28,7 +28,7 @@ __all__ = ["stats"]
 
 DIGITS = re.compile(r"\d")
 
-COUNTED = (*(outcome for outcome in OUTCOMES if outcome != MISSING), "token_misfits", *counts_of("stats"))
+COUNTED = (*(outcome for outcome in OUTCOMES if outcome != MISSING), "token_conversion_errors", *counts_of("stats"))
 """What `--fail-on` can speak of."""
 
 
@@ -164,7 +164,7 @@ def _counted(found: Stats) -> dict[str, int]:
     return {
         **{outcome: results.outcomes.get(outcome, 0) for outcome in OUTCOMES},
         "malformed": found.requests.malformed + results.outcomes.get("malformed", 0),
-        "token_misfits": results.token_misfits,
+        "token_conversion_errors": results.token_conversion_errors,
         "no_token_counts": results.no_token_counts,
         "token_sum": results.token_sum,
         "not_read": found.not_read,

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from batchfiles.jobs.join.report import JoinReport, TableReport
     from batchfiles.jobs.stats.report import Lengths, ModelEstimate, Stats
 
-__all__ = ["money", "notes", "notes_of_join", "notes_of_table", "outcome_table", "share", "tables", "told"]
+__all__ = ["format_note", "money", "notes", "notes_of_join", "notes_of_table", "outcome_table", "share", "tables"]
 
 
 EXAMPLES = 3
@@ -96,9 +96,9 @@ def notes_of_table(report: TableReport, *, csv_safe: bool) -> Iterator[Note]:
     for name in counts_of("join"):
         if number := getattr(report, name):
             yield name, f"{sentence_of(name, number)}{_places(report, name)}"
-    if report.misfits:
-        words = f"{plural(report.misfits, 'value')} that did not fit the column, and null there; "
-        yield "misfits", words + "the response_body is kept unless --bodies none"
+    if report.conversion_errors:
+        words = f"{plural(report.conversion_errors, 'value')} that did not fit the column, and null there; "
+        yield "conversion_errors", words + "the response_body is kept unless --bodies none"
     if report.repaired_lines:
         yield (
             "repaired",
@@ -126,7 +126,7 @@ def _some(names: tuple[str, ...] | list[str]) -> str:
     return ", ".join(names[:EXAMPLES]) + (", …" if len(names) > EXAMPLES else "")
 
 
-def told(note: Note, width: int) -> list[str]:
+def format_note(note: Note, width: int) -> list[str]:
     """Lay out a note: the label, and beside it the sentence, broken between words only, so that a path can be copied."""
     label, sentence = note
     lines = [f"{label:{LABEL - 2}}  "]
@@ -171,8 +171,8 @@ def notes(found: Stats, *, priced: bool) -> Iterator[str]:
     if found.repeated_inputs:
         yield f"{plural(found.repeated_inputs, 'request line')} that repeat a line of another request file: counted once"
     yield from not_read_lines(found.not_read, found.examples)
-    if found.results.token_misfits:
-        words = f"{plural(found.results.token_misfits, 'token count')} below 0, beyond 64 bits or no whole number: "
+    if found.results.token_conversion_errors:
+        words = f"{plural(found.results.token_conversion_errors, 'token count')} below 0, beyond 64 bits or no whole number: "
         yield words + "not in the sums" + (", nor in the cost" if priced else "")
     if found.results.no_token_counts:
         words = f"{sentence_of('no_token_counts', found.results.no_token_counts)}: their tokens are not in the sums"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TextIO
 
 import click
 
-from batchfiles.cli.batch_words import batch_json, batch_record, batch_table, failure_words
+from batchfiles.cli.batch_format import batch_json, batch_record, batch_table, failure_words
 from batchfiles.cli.named_batches import (
     NamedBatch,
     all_option,
@@ -21,7 +21,7 @@ from batchfiles.cli.named_batches import (
     names_argument,
     say_where_it_ends,
 )
-from batchfiles.cli.progress import LiveLine, say
+from batchfiles.cli.progress import StatusLine, say
 from batchfiles.cli.service_options import Service, service_options, what_to_do
 from batchfiles.cli.text import plural, visible
 from batchfiles.errors import APIError, BatchFilesError, Conflict, NotFound, StillRunning, TransportError
@@ -56,7 +56,7 @@ class News:
 
     def __init__(self, expected: int, *, quiet: bool = False, stream: TextIO | None = None) -> None:
         self._expected = expected
-        self._line = LiveLine(stream, quiet=quiet)
+        self._line = StatusLine(stream, quiet=quiet)
         self._batches: dict[str, Batch] = {}
 
     def tell(self, batch: Batch) -> None:
@@ -105,13 +105,13 @@ def wait_for(
         What became of each, or why we don't know: `StillRunning` where the time was over.
     """
     from batchfiles.api.config import RetryPolicy
-    from batchfiles.api.flows.waiting import together, wait
+    from batchfiles.api.flows.waiting import gather, wait
 
     news = News(len(ids), quiet=quiet)
     policy = RetryPolicy()
     flows = [wait(client.config, batch_id, policy, interval=interval, timeout=timeout) for batch_id in ids]
     try:
-        return client.run(together(flows), on_update=news.tell)
+        return client.run(gather(flows), on_update=news.tell)
     finally:
         news.close()
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from batchfiles.cli.batch_words import batch_json
+from batchfiles.cli.batch_format import batch_json
 from batchfiles.cli.limits import limits_options
 from batchfiles.cli.named_batches import campaign_named
 from batchfiles.cli.options import files_argument, temp_dir_option

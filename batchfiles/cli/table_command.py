@@ -27,7 +27,7 @@ from batchfiles.cli.options import (
 )
 from batchfiles.cli.outputs import STDOUT, check_targets, place_of, report_json
 from batchfiles.cli.progress import Progress
-from batchfiles.cli.stats_tables import Note, notes_of_table, outcome_table, told
+from batchfiles.cli.stats_tables import Note, format_note, notes_of_table, outcome_table
 from batchfiles.cli.text import plural, size
 from batchfiles.io.remote.path import RemotePath, located
 from batchfiles.jobs.join.options import is_part_name
@@ -35,12 +35,12 @@ from batchfiles.limits import RESULT_LINE_CAP
 
 if TYPE_CHECKING:
     from batchfiles.io.sources import Source
-    from batchfiles.jobs.join.lazy_table import TableJob
+    from batchfiles.jobs.join.lazy_table import LazyTable
     from batchfiles.jobs.join.report import TableReport
     from batchfiles.table.open import TableFormat
     from batchfiles.table.schema import TableName
 
-__all__ = ["FORMATS", "SharedOptions", "TableOrder", "format_option", "table_options"]
+__all__ = ["FORMATS", "SharedOptions", "TableCommand", "format_option", "table_options"]
 
 
 FORMATS = ("parquet", "arrow", "arrows", "jsonl", "csv")
@@ -172,7 +172,7 @@ WIDEST = 100
 ReportT = TypeVar("ReportT", bound="TableReport")
 
 
-class TableOrder:
+class TableCommand:
     """One call of a command: what is to be made, and where it goes. What can't be done is refused here.
 
     Args:
@@ -247,7 +247,7 @@ class TableOrder:
             "progress": self._show_progress,
         }
 
-    def write(self, job: TableJob[ReportT]) -> ReportT:
+    def write(self, job: LazyTable[ReportT]) -> ReportT:
         """Make the table."""
         options = self._options
         return job.write(
@@ -274,7 +274,7 @@ class TableOrder:
         failed = [("fail-on", words) for words in failures(options["fail_on"], counts, sum(report.outcomes.values()), noun)]
         width = min(shutil.get_terminal_size((WIDEST, 24)).columns, WIDEST)
         all_notes = (*notes, *notes_of_table(report, csv_safe=options["csv_safe"]), *failed)
-        said = [line for note in all_notes for line in told(note, width)]
+        said = [line for note in all_notes for line in format_note(note, width)]
         lines = [*outcome_table(report, noun), "", *said, *([""] if said else []), self._last_words(report)]
         click.echo("\n".join(lines), err=True)
         if failed:

@@ -26,11 +26,11 @@ __all__ = [
     "ascii_json",
     "cut",
     "cut_in_front",
-    "indented_json",
     "json_of_row",
     "local_time",
-    "mended_json",
     "padded",
+    "pretty_json",
+    "repaired_json",
     "text_table",
     "visible",
     "width_of",
@@ -134,7 +134,7 @@ NUMBERS = re.compile(r"\[[-+.0-9eE,\s]+\]")
 INDENT = "  "
 
 
-def indented_json(text: str) -> Iterator[str]:
+def pretty_json(text: str) -> Iterator[str]:
     r"""Yield the lines of a JSON text that decodes, harmless for a terminal.
 
     Letters that stand in it as escapes are written as letters, as far as they can be seen: `caf\u00e9` is shown as `café`.
@@ -184,15 +184,15 @@ def ascii_json(text: str) -> str:
 NOT_ASCII = re.compile(r"[^\x00-\x7f]+")
 
 
-def mended_json(text: str) -> str:
+def repaired_json(text: str) -> str:
     """Return what is not quite JSON as JSON, as `codec.loads` has it: `NaN` and infinities are null, lone surrogates U+FFFD."""
-    return STRING_OR_CONSTANT.sub(_mended, text)
+    return STRING_OR_CONSTANT.sub(_repaired, text)
 
 
 STRING_OR_CONSTANT = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|NaN|-?Infinity', re.DOTALL)
 
 
-def _mended(token: re.Match[str]) -> str:
+def _repaired(token: re.Match[str]) -> str:
     from batchfiles.codec import SURROGATE
 
     words = token[0]

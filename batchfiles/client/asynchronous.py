@@ -154,11 +154,11 @@ async def _perform(effect: effects.Effect, exchange: _Exchange, on_update: OnUpd
             return await asyncio.sleep(seconds)
         case effects.Now():
             return time.monotonic()
-        case effects.Chance():
+        case effects.Random():
             return random.random()  # noqa: S311 - spreads retries, and is no secret
         case effects.Token():
             return secrets.token_hex(16)
-        case effects.Tell(batch):
+        case effects.Notify(batch):
             told = on_update(batch) if on_update is not None else None
             return await told if inspect.isawaitable(told) else told
         case effects.Log(level, words):

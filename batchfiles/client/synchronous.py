@@ -153,11 +153,11 @@ def _perform(effect: effects.Effect, exchange: _Exchange, on_update: Callable[[B
             return time.sleep(seconds)
         case effects.Now():
             return time.monotonic()
-        case effects.Chance():
+        case effects.Random():
             return random.random()  # noqa: S311 - spreads retries, and is no secret
         case effects.Token():
             return secrets.token_hex(16)
-        case effects.Tell(batch):
+        case effects.Notify(batch):
             return on_update(batch) if on_update is not None else None
         case effects.Log(level, words):
             return LOGGER.log(level, "%s", words)

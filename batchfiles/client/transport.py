@@ -232,7 +232,7 @@ class Exchange(Generic[Http]):
     def _begin(self, request: Request) -> None:
         """Start the deadline of a request."""
         self._is_keyed = request.is_keyed
-        self._end = time.monotonic() + self._timeout * request.patience
+        self._end = time.monotonic() + self._timeout * request.timeout_factor
 
     @property
     def _left(self) -> float:

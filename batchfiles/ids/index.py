@@ -22,7 +22,17 @@ from typing import Any, Literal, NamedTuple, Self
 
 from batchfiles.io.atomic import file_error
 
-__all__ = ["OFFSET_BITS", "Entries", "Index", "IndexBuilder", "LineRef", "Marks", "digest", "digest_of_bytes", "digests_of_bytes"]
+__all__ = [
+    "OFFSET_BITS",
+    "Index",
+    "IndexBuilder",
+    "IndexEntries",
+    "LineRef",
+    "ResultFlags",
+    "digest",
+    "digest_of_bytes",
+    "digests_of_bytes",
+]
 
 OFFSET_BITS = 48
 """A position packs the file's number above this many bits of byte offset: 65,536 files of up to 256 TiB."""
@@ -73,7 +83,7 @@ class LineRef(NamedTuple):
     line_number: int
 
 
-class Entries:
+class IndexEntries:
     """Lines with their digests, column by column, as a pass over a file notes them."""
 
     def __init__(self) -> None:
@@ -115,7 +125,7 @@ class Entries:
         return b"".join(getattr(self, name).tobytes() for name, _ in COLUMNS)
 
     @classmethod
-    def from_bytes(cls, data: bytes, line_number_base: int = 0) -> Entries:
+    def from_bytes(cls, data: bytes, line_number_base: int = 0) -> IndexEntries:
         """Unpack what `to_bytes` packed, and shift the line numbers by what stood before the range that was read."""
         entries = cls()
         count = len(data) // 24
@@ -141,12 +151,12 @@ class IndexBuilder:
     def __init__(self, path: Path, *, in_memory: int = 400_000) -> None:
         self._path = path
         self._in_memory = in_memory
-        self._held: list[Entries] = []
+        self._held: list[IndexEntries] = []
         self._held_count = 0
         self._count = 0
         self._partitions: list[Any] = []
 
-    def add(self, entries: Entries) -> None:
+    def add(self, entries: IndexEntries) -> None:
         """Add what a pass over a range noted.
 
         Raises:
@@ -205,7 +215,7 @@ class IndexBuilder:
             partition.seek(0)
             held = []
             while head := partition.read(8):
-                held.append(Entries.from_bytes(partition.read(24 * int.from_bytes(head, "little"))))
+                held.append(IndexEntries.from_bytes(partition.read(24 * int.from_bytes(head, "little"))))
             if held:
                 yield _sort(held)
 
@@ -226,7 +236,7 @@ class IndexBuilder:
         self._held_count = 0
 
 
-def _sort(held: list[Entries]) -> list[Any]:
+def _sort(held: list[IndexEntries]) -> list[Any]:
     """Sort by digest, keeping the order of arrival among equals; returns Arrow arrays in the order of `COLUMNS`."""
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -354,12 +364,12 @@ class Index:
             self._map.close()
 
 
-CHUNK = 1024 * 1024
+SORT_BYTES = 1024 * 1024
 
 KINDS = ("used", "superseded", "conflicting", "malformed", "repaired")
 
 
-class Marks:
+class ResultFlags:
     """One byte an entry and kind, 0 until somebody writes a 1.
 
     They are bytes and not bits, so that two processes never undo each other's writes: all that they may write is the same 1.
@@ -424,4 +434,4 @@ def _take_room(descriptor: int, size: int) -> None:
         os.posix_fallocate(descriptor, 0, size)
     else:  # macOS
         with open(descriptor, "wb", closefd=False) as file:
-            file.writelines(bytes(min(CHUNK, size - start)) for start in range(0, size, CHUNK))
+            file.writelines(bytes(min(SORT_BYTES, size - start)) for start in range(0, size, SORT_BYTES))

@@ -26,7 +26,7 @@ __all__ = ["attributed", "is_batch_object", "json_objects"]
 MOST_BYTES = 4 * 1024 * 1024
 """A JSON file of more bytes is not read: a batch object has about one kilobyte."""
 
-CHUNK = 1024 * 1024
+READ_BYTES = 1024 * 1024
 
 SHA256 = re.compile(r"(?<![0-9A-Za-z])[0-9a-fA-F]{64}(?![0-9A-Za-z])")
 
@@ -162,7 +162,7 @@ class _Evidence:
         for number, file in enumerate(self._inputs):
             digest = hashlib.sha256()
             with file.path.open("rb") as stream:
-                while chunk := stream.read(CHUNK):
+                while chunk := stream.read(READ_BYTES):
                     digest.update(chunk)
             found[number] = digest.hexdigest()
         return found
@@ -194,9 +194,9 @@ class _Evidence:
             for number, each in self._paths.items():
                 by_name[name_of(stem_of(each.name))].append(number)
             found = by_name.get(core, [])
-            beside = [number for number in found if self._paths[number].parent == path.parent]
-            if len(found) > 1 and len(beside) == 1:
-                found = beside
+            user_columns = [number for number in found if self._paths[number].parent == path.parent]
+            if len(found) > 1 and len(user_columns) == 1:
+                found = user_columns
             if found:
                 return found[0] if len(found) == 1 else None
         return None

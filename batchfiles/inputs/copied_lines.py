@@ -9,7 +9,7 @@ from typing import NamedTuple
 from batchfiles.codec import request_of
 from batchfiles.errors import InvalidLine, LineTooLong, Mismatch
 from batchfiles.findings import Finding
-from batchfiles.inputs.kinds import Side, classify_lines
+from batchfiles.inputs.kinds import FileRole, classify_lines
 from batchfiles.io.lines import Piece, pieces, split
 from batchfiles.io.sources import Source
 from batchfiles.result_lines import read_result
@@ -57,7 +57,9 @@ class CopiedLines:
         wanted: The role of the lines, once the first file has shown it.
     """
 
-    def __init__(self, max_line_bytes: int, on_bytes: Callable[[int], None] | None = None, *, wanted: Side | None = None) -> None:
+    def __init__(
+        self, max_line_bytes: int, on_bytes: Callable[[int], None] | None = None, *, wanted: FileRole | None = None
+    ) -> None:
         self.blank_lines = 0
         self.findings: list[Finding] = []
         self._max_line_bytes = max_line_bytes
@@ -95,11 +97,11 @@ class CopiedLines:
     def _checked(self, found: Iterator[Piece], name: str) -> Iterator[Piece]:
         """Look at the first lines that say anything before any is copied."""
         seen: list[Piece] = []
-        side = classify_lines(self._lines(found, seen), name)
-        if side != "empty":
-            if self.wanted not in (None, side):
-                raise Mismatch(f"holds {NOUNS[side]}, and {NOUNS[str(self.wanted)]} are expected here", path=name)
-            self.wanted = side
+        file_role = classify_lines(self._lines(found, seen), name)
+        if file_role != "empty":
+            if self.wanted not in (None, file_role):
+                raise Mismatch(f"holds {NOUNS[file_role]}, and {NOUNS[str(self.wanted)]} are expected here", path=name)
+            self.wanted = file_role
         return chain(seen, found)
 
     def _lines(self, found: Iterator[Piece], seen: list[Piece]) -> Iterator[bytes]:

@@ -11,7 +11,7 @@ from batchfiles.campaign.manifest import FORMAT, MANIFEST
 from batchfiles.codec import loads
 from batchfiles.errors import BatchFilesError, DataError, InvalidLine, Mismatch
 from batchfiles.inputs.attribution import is_batch_object, json_objects
-from batchfiles.inputs.kinds import TELLING_BEGINNING, classify, family_of
+from batchfiles.inputs.kinds import TELLING_BEGINNING, classify, line_format_of
 from batchfiles.io.remote.path import Place
 from batchfiles.io.sources import Source
 from batchfiles.io.spool import small_file
@@ -136,7 +136,7 @@ def _holds_results(source: Source) -> bool:
     except InvalidLine:
         found = TELLING_BEGINNING.match(first)
         return len(first) >= HEAD and found is not None and found[2] is not None
-    return family_of(line) == "output" and ("custom_id" in line or "response" in line) and not is_batch_object(line)
+    return line_format_of(line) == "output" and ("custom_id" in line or "response" in line) and not is_batch_object(line)
 
 
 def _is_known(place: Place) -> bool:

@@ -34,25 +34,27 @@ if TYPE_CHECKING:
 
 __all__ = [
     "LINES_LOOKED_AT",
-    "Family",
-    "Side",
-    "SidedFile",
+    "ClassifiedFile",
+    "FileRole",
+    "LineFormat",
+    "classified_files",
     "classify",
     "classify_lines",
     "describe",
-    "family_of",
     "first_lines",
     "first_request",
     "is_blank",
+    "line_format_of",
     "paired_as",
-    "sided_files",
     "table_of_inputs",
     "table_of_results",
     "text_sizes_of",
 ]
 
-Family: TypeAlias = Literal["input", "output", "anthropic_input", "anthropic_output", "gemini", "vertex", "bedrock", "unknown"]
-Side: TypeAlias = Literal["inputs", "results", "empty"]
+LineFormat: TypeAlias = Literal[
+    "input", "output", "anthropic_input", "anthropic_output", "gemini", "vertex", "bedrock", "unknown"
+]
+FileRole: TypeAlias = Literal["inputs", "results", "empty"]
 
 LINES_LOOKED_AT = 100
 BYTES_LOOKED_AT = 1024 * 1024
@@ -61,7 +63,7 @@ BYTES_LOOKED_AT = 1024 * 1024
 BYTES_OF_HEAD = 4096
 """How much is looked at of a line above the cap."""
 
-DESCRIPTIONS: dict[Family, str] = {
+DESCRIPTIONS: dict[LineFormat, str] = {
     "input": "requests: lines for the service, with custom_id, method, url and body",
     "output": "results: lines of an output file or an error file, which come from the service",
     "anthropic_input": "requests for Anthropic's Message Batches: move each line's 'params' to 'body' and add 'method' "
@@ -96,7 +98,7 @@ LIKE_JSON = re.compile(rb"""^\s*[\[{]|(?<!["'])["']\s*:""")
 """A line that may be what is left of JSON: it begins as an object, or a key is in it. In CSV a quote in a cell is doubled."""
 
 
-def family_of(line: dict[str, Any]) -> Family:
+def line_format_of(line: dict[str, Any]) -> LineFormat:
     """Tell by its keys which service's format a decoded line is in.
 
     The keys of the OpenAI format go first: people add keys of their own, such as `key` or `params`, to lines that are otherwise
@@ -106,12 +108,12 @@ def family_of(line: dict[str, Any]) -> Family:
         return "input"
     if ("response" in line or "error" in line) and ("custom_id" in line or "id" in line):
         return "output"
-    return _other_family_of(line)
+    return _other_format_of(line)
 
 
-def _other_family_of(line: dict[str, Any]) -> Family:
+def _other_format_of(line: dict[str, Any]) -> LineFormat:
     result = line.get("result")
-    signs: tuple[tuple[bool, Family], ...] = (
+    signs: tuple[tuple[bool, LineFormat], ...] = (
         ("recordId" in line or "modelInput" in line, "bedrock"),
         ("params" in line, "anthropic_input"),
         (isinstance(result, dict) and "type" in result, "anthropic_output"),
@@ -122,15 +124,15 @@ def _other_family_of(line: dict[str, Any]) -> Family:
         ("response" in line, "output"),
         ("url" in line or "method" in line, "input"),
     )
-    return next((family for sign, family in signs if sign), "unknown")
+    return next((line_format for sign, line_format in signs if sign), "unknown")
 
 
-def describe(family: Family) -> str:
+def describe(line_format: LineFormat) -> str:
     """Say what lines of a family are and, for those that are not read here, what to do with them."""
-    return DESCRIPTIONS[family]
+    return DESCRIPTIONS[line_format]
 
 
-def classify(source: Source, *, otherwise: Side | None = None, max_line_bytes: int = LINE_CAP) -> Side:
+def classify(source: Source, *, otherwise: FileRole | None = None, max_line_bytes: int = LINE_CAP) -> FileRole:
     """Return whether a file holds requests or results, by its first line that shows it, also a line above the cap.
 
     Args:
@@ -169,7 +171,7 @@ def first_lines(blocks: Iterable[Block], heads: MutableSequence[bytes]) -> Itera
     yield from heads
 
 
-def classify_lines(lines: Iterable[bytes], name: str | None = None, *, otherwise: Side | None = None) -> Side:
+def classify_lines(lines: Iterable[bytes], name: str | None = None, *, otherwise: FileRole | None = None) -> FileRole:
     """Do what `classify` does for lines that are at hand already; no more of them are taken than needed.
 
     Args:
@@ -191,22 +193,22 @@ def classify_lines(lines: Iterable[bytes], name: str | None = None, *, otherwise
     for line in lines:
         if not line.strip():
             continue
-        family: Family = "unknown"
+        line_format: LineFormat = "unknown"
         seen.append(line)
         try:
             value = loads(line)
-            family = family_of(value)
+            line_format = line_format_of(value)
             decoded = True
             has_id = has_id or "custom_id" in value
         except InvalidLine:
             unreadable.append(line)
-        if family != "unknown":
+        if line_format != "unknown":
             if unreadable:  # what follows tells an item of an array from a line
                 seen.append(next((each for each in lines if each.strip()), b""))
                 _refuse_mistake(seen, name)
-            if family == "input" and not unreadable and len(seen) == 1 and _is_template(value, name):
+            if line_format == "input" and not unreadable and len(seen) == 1 and _is_template(value, name):
                 raise Mismatch(TEMPLATE, path=name)
-            return _side(family, name)
+            return _role(line_format, name)
         size += len(line)
         if size > BYTES_LOOKED_AT or len(unreadable) >= LINES_LOOKED_AT:
             break
@@ -216,7 +218,7 @@ def classify_lines(lines: Iterable[bytes], name: str | None = None, *, otherwise
         _refuse_mistake(seen, name)
     # A service may write a line with an id and nothing else: it is a result that can't be read.
     is_strange = decoded and not (has_id and otherwise == "results")
-    return _side_of_unreadable(unreadable, name, decoded=is_strange, otherwise=otherwise)
+    return _role_of_unreadable(unreadable, name, decoded=is_strange, otherwise=otherwise)
 
 
 def _refuse_mistake(lines: list[bytes], name: str | None) -> None:
@@ -226,12 +228,12 @@ def _refuse_mistake(lines: list[bytes], name: str | None) -> None:
         raise Mismatch(mistake.message.removeprefix("The file ").rstrip("."), path=name)
 
 
-def _side(family: Family, name: str | None) -> Side:
-    if family == "input":
+def _role(line_format: LineFormat, name: str | None) -> FileRole:
+    if line_format == "input":
         return "inputs"
-    if family == "output":
+    if line_format == "output":
         return "results"
-    raise Mismatch(f"holds {describe(family)}", path=name)
+    raise Mismatch(f"holds {describe(line_format)}", path=name)
 
 
 def _is_template(value: dict[str, Any], name: str | None) -> bool:
@@ -240,7 +242,7 @@ def _is_template(value: dict[str, Any], name: str | None) -> bool:
     return name is not None and name.endswith(".json") and isinstance(custom_id, str) and "{{" in custom_id
 
 
-def _side_of_unreadable(lines: list[bytes], name: str | None, *, decoded: bool, otherwise: Side | None) -> Side:
+def _role_of_unreadable(lines: list[bytes], name: str | None, *, decoded: bool, otherwise: FileRole | None) -> FileRole:
     if decoded:
         raise Mismatch(f"holds {describe('unknown')}", path=name)
     if lines and not any(LIKE_JSON.search(line) for line in lines):
@@ -341,28 +343,28 @@ def _object(line: bytes) -> dict[str, Any] | None:
 JSON_SPACE = b" \t\r\n"
 
 
-class SidedFile(NamedTuple):
+class ClassifiedFile(NamedTuple):
     """A file that is about to be read.
 
     Attributes:
         name: Its display name.
-        side: `"inputs"`, `"results"`, or `"empty"` for a file without a line that says anything.
+        file_role: `"inputs"`, `"results"`, or `"empty"` for a file without a line that says anything.
         blocks: All its lines; to be read before the next file is asked for.
     """
 
     name: str
-    side: Side
+    file_role: FileRole
     blocks: Iterator[Block]
 
 
-def sided_files(
+def classified_files(
     sources: Iterable[Source],
     notice: Callable[[Finding], None],
     *,
     max_line_bytes: int,
     on_bytes: Callable[[int], None] | None = None,
-    sides: Mapping[Hashable, Side] | None = None,
-) -> Iterator[SidedFile]:
+    file_roles: Mapping[Hashable, FileRole] | None = None,
+) -> Iterator[ClassifiedFile]:
     """Open the files one after the other. Unlike a join, nothing is read twice, so a pipe needs no copy on the disk.
 
     Args:
@@ -370,7 +372,7 @@ def sided_files(
         notice: Gets a finding for a line above the cap, and warnings.
         max_line_bytes: The longest line that is read, in bytes.
         on_bytes: Gets the number of uncompressed bytes that were read, block by block.
-        sides: The given roles of files, by their keys.
+        file_roles: The given roles of files, by their keys.
 
     Yields:
         Each file with its lines.
@@ -385,18 +387,18 @@ def sided_files(
         blocks = read_blocks(source, notice, max_line_bytes=max_line_bytes, on_long=heads.append)
         counted = blocks if on_bytes is None else _counted(blocks, on_bytes)
         seen: list[Block] = []
-        said = None if sides is None or source.key is None else sides.get(source.key)
+        said = None if file_roles is None or source.key is None else file_roles.get(source.key)
         named = RESULT_NAME.fullmatch(Path(source.name).name)
         lines = first_lines(_kept(counted, seen), heads)
-        side = classify_lines(lines, source.name, otherwise=said or ("results" if named else None))
-        if said is not None and side not in (said, "empty"):
-            raise Mismatch(paired_as(side), path=source.name)
-        yield SidedFile(source.name, side, chain(seen, counted))
+        file_role = classify_lines(lines, source.name, otherwise=said or ("results" if named else None))
+        if said is not None and file_role not in (said, "empty"):
+            raise Mismatch(paired_as(file_role), path=source.name)
+        yield ClassifiedFile(source.name, file_role, chain(seen, counted))
 
 
-def paired_as(side: Side) -> str:
+def paired_as(file_role: FileRole) -> str:
     """Return a message: a file of a pair has the other role."""
-    is_of, was = ("results", "requests") if side == "results" else ("requests", "results")
+    is_of, was = ("results", "requests") if file_role == "results" else ("requests", "results")
     return f"holds {is_of}, and was paired as {was}: say REQUESTS=RESULTS"
 
 

@@ -17,7 +17,7 @@ from batchfiles.errors import BatchFilesError, Mismatch, TruncatedFile
 from batchfiles.findings import Finding
 from batchfiles.inputs.attribution import attributed
 from batchfiles.inputs.folder_files import files_to_read
-from batchfiles.inputs.kinds import Side, classify, paired_as
+from batchfiles.inputs.kinds import FileRole, classify, paired_as
 from batchfiles.inputs.local import LocalFile, ResultFile
 from batchfiles.io.remote.path import Place, RemotePath, real_path
 from batchfiles.io.sources import Source, SourceLike, expand
@@ -254,7 +254,9 @@ def sort_files(
         if source.key in named:
             continue  # a folder may hold the input that was named
         is_asking, is_answering = source.key in asking, source.key in answering
-        said: Side | None = "inputs" if is_asking else "results" if results_only or forced or is_answering else _by_name(source)
+        said: FileRole | None = (
+            "inputs" if is_asking else "results" if results_only or forced or is_answering else _by_name(source)
+        )
         file, kind = _local(source, spool, said, max_line_bytes)
         if kind == "results" and is_asking:
             raise Mismatch(paired_as("results"), path=source.name, role="input")
@@ -315,13 +317,13 @@ class PairedFiles(NamedTuple):
     Attributes:
         sources: They, those of the pairs last unless they were named before.
         not_read: What is passed over in folders.
-        sides: What the files of the pairs must be, by their keys.
+        file_roles: What the files of the pairs must be, by their keys.
         requests: The display names of the request files, by the keys of their results.
     """
 
     sources: list[Source]
     not_read: tuple[str, ...]
-    sides: Mapping[Hashable, Side]
+    file_roles: Mapping[Hashable, FileRole]
     requests: Mapping[Hashable, str]
 
 
@@ -336,10 +338,10 @@ def files_and_pairs(sources: Iterable[SourceLike], pairs: Pairs, filesystem: obj
     paired = paired_sources(pairs, filesystem)
     given = [*sources, *(source for pair in paired for source in (pair.requests, *pair.results))]
     files, not_read = files_to_read(expand(given, filesystem=filesystem))
-    sides: dict[Hashable, Side] = {pair.requests.key: "inputs" for pair in paired}
-    sides |= {source.key: "results" for pair in paired for source in pair.results}
+    file_roles: dict[Hashable, FileRole] = {pair.requests.key: "inputs" for pair in paired}
+    file_roles |= {source.key: "results" for pair in paired for source in pair.results}
     requests = {source.key: pair.requests.name for pair in paired for source in pair.results}
-    return PairedFiles(files, not_read, sides, requests)
+    return PairedFiles(files, not_read, file_roles, requests)
 
 
 class ReadAgain(NamedTuple):
@@ -362,11 +364,11 @@ def read_again(files: PairedFiles, spool: Spool) -> ReadAgain | None:
     Returns:
         The request files as plain copies, if there are several; else None. Only the places of the other files are known.
     """
-    sides = [(source, _side(source, files.sides.get(source.key))) for source in files.sources if _is_again(source)]
-    by_name = {source.name: source for source, _ in sides}
+    file_roles = [(source, _role(source, files.file_roles.get(source.key))) for source in files.sources if _is_again(source)]
+    by_name = {source.name: source for source, _ in file_roles}
     requests, results = (
-        [LocalFile(source.name, _place(source), Path(source.name), 0, 0) for source, each in sides if each == side]
-        for side in ("inputs", "results")
+        [LocalFile(source.name, _place(source), Path(source.name), 0, 0) for source, each in file_roles if each == file_role]
+        for file_role in ("inputs", "results")
     )
     kept, retries = without_repeats(requests)
     if not requests[1:]:
@@ -408,7 +410,7 @@ def _is_again(source: Source) -> bool:
     return source.remote is not None or (source.path is not None and source.path.is_file())
 
 
-def _side(source: Source, said: Side | None) -> Side | None:
+def _role(source: Source, said: FileRole | None) -> FileRole | None:
     """Tell what a file is; None where reading it will say what is wrong with it."""
     if said is not None:
         return said
@@ -424,12 +426,12 @@ def _place(source: Source) -> Place:
     return place
 
 
-def _by_name(source: Source) -> Side | None:
+def _by_name(source: Source) -> FileRole | None:
     """Tell results by a download's name, where nothing in the file says what it is."""
     return "results" if RESULT_NAME.fullmatch(Path(source.name).name) else None
 
 
-def _local(source: Source, spool: Spool, otherwise: Side | None, max_line_bytes: int) -> tuple[LocalFile, Side]:
+def _local(source: Source, spool: Spool, otherwise: FileRole | None, max_line_bytes: int) -> tuple[LocalFile, FileRole]:
     path = spool.local(source)
     original = source.remote or (real_path(source.path) if source.path is not None else None)
     file = LocalFile.of(source.name, original, path)

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from batchfiles.errors import FileError, OutputExists
-from batchfiles.io.overwrite import ASIDE, UNFINISHED, Ours, clear_leftovers, nothing, refuse_others_files, unfinished_name
+from batchfiles.io.overwrite import ASIDE, UNFINISHED, IsOwnFile, clear_leftovers, no_file, refuse_others_files, unfinished_name
 from batchfiles.io.remote.path import RemotePath, located, real_path
 from batchfiles.io.remote.transfer import refuse_remote_file, refuse_remote_folder, uploaded_file, uploaded_folder
 
@@ -57,7 +57,7 @@ def _refuse_circle(path: Path) -> None:
             raise
 
 
-def refuse_existing_folder(path: Path | RemotePath, *, overwrite: bool, ours: Ours = nothing) -> None:
+def refuse_existing_folder(path: Path | RemotePath, *, overwrite: bool, ours: IsOwnFile = no_file) -> None:
     """Say before any work that a folder can't be made, or not be replaced.
 
     Args:
@@ -137,7 +137,7 @@ def atomic_file(
 
 @contextmanager
 def atomic_folder(
-    path: Path | RemotePath, *, overwrite: bool = False, ours: Ours = nothing, temp_dir: str | os.PathLike[str] | None = None
+    path: Path | RemotePath, *, overwrite: bool = False, ours: IsOwnFile = no_file, temp_dir: str | os.PathLike[str] | None = None
 ) -> Iterator[Path]:
     """Give a temporary folder to fill; it takes its name only when the block ends without an exception.
 

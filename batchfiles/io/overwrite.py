@@ -35,11 +35,11 @@ if TYPE_CHECKING:
 __all__ = [
     "ASIDE",
     "UNFINISHED",
-    "Ours",
+    "IsOwnFile",
     "clear_leftovers",
     "is_folder",
     "new_temporary_folder",
-    "nothing",
+    "no_file",
     "refuse_others_files",
     "unfinished_name",
 ]
@@ -58,16 +58,16 @@ def is_folder(path: str | os.PathLike[str] | RemotePath) -> bool:
     return text != "-" and (text.endswith(os.sep) or not Path(text).suffix)
 
 
-Ours: TypeAlias = Callable[[str], bool]
+IsOwnFile: TypeAlias = Callable[[str], bool]
 """Tells of the name of a file in a folder whether it could be from the same command. Only who writes the folder knows."""
 
 
-def nothing(_: str) -> bool:
+def no_file(_: str) -> bool:
     """Say of every file that it is somebody else's."""
     return False
 
 
-def refuse_others_files(folder: Place, entries: Iterable[tuple[str, bool]], ours: Ours) -> None:
+def refuse_others_files(folder: Place, entries: Iterable[tuple[str, bool]], ours: IsOwnFile) -> None:
     """Make sure that a folder can be replaced without a loss to anybody.
 
     Args:

@@ -21,7 +21,7 @@ from batchfiles.io.urls import shown_name
 
 __all__ = ["MOST_BYTES", "Spool", "name_of", "small_file"]
 
-CHUNK = 1024 * 1024
+READ_BYTES = 1024 * 1024
 RESERVE = 64 * 1024 * 1024
 """Bytes that are left free on the disk."""
 
@@ -74,7 +74,7 @@ class Spool:
         try:
             self._ask_for_room(source)
             with source.open() as stream, target.open("xb") as copy:
-                while chunk := stream.read(CHUNK):
+                while chunk := stream.read(READ_BYTES):
                     self._check_room(len(chunk))
                     copy.write(chunk)
         except OSError as error:
@@ -95,7 +95,7 @@ class Spool:
         if source.remote is None and needed <= free:
             needed = 0
             with source.open() as stream:
-                while needed <= free and (chunk := stream.read(CHUNK)):
+                while needed <= free and (chunk := stream.read(READ_BYTES)):
                     needed += len(chunk)
         if needed > free:
             words = f"no room for a plain copy of it in {self.path.parent}, where {max(free, 0):,} bytes may be used"

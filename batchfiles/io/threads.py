@@ -10,7 +10,7 @@ from contextlib import suppress
 from functools import partial
 from typing import BinaryIO, Self
 
-__all__ = ["PIECE", "Behind", "FileBehind", "write_all"]
+__all__ = ["PIECE", "BackgroundFile", "BackgroundWriter", "write_all"]
 
 PIECE = 1024 * 1024
 """Bytes to hand over at a time. Each piece is hashed and written without the interpreter lock, and behind it the lock must be had
@@ -25,7 +25,7 @@ SYNCED = 128 * 1024 * 1024
 end."""
 
 
-class Behind:
+class BackgroundWriter:
     """A thread that does one thing after the other, and tells what went wrong when the next one is asked for.
 
     Args:
@@ -62,7 +62,7 @@ class Behind:
             self._waiting.popleft().result()
 
 
-class FileBehind:
+class BackgroundFile:
     """An open file that is written to by a thread of its own.
 
     Leaving a `with` block waits for the thread; what is not written yet by then is, unless the block is left by an exception.
@@ -73,7 +73,7 @@ class FileBehind:
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
-        self._behind = Behind("batchfiles-writer")
+        self._behind = BackgroundWriter("batchfiles-writer")
         self._unsynced = 0
 
     def __enter__(self) -> Self:

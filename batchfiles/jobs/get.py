@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 
 from batchfiles.errors import Mismatch
 from batchfiles.findings import Finding
-from batchfiles.inputs.kinds import Side, classify_lines, sided_files
+from batchfiles.inputs.kinds import FileRole, classified_files, classify_lines
 from batchfiles.inputs.roles import Pairs, files_and_pairs, requests_of_results
 from batchfiles.io.sources import SourceLike
 from batchfiles.limits import RESULT_LINE_CAP
@@ -100,13 +100,15 @@ def find(
     on_not_read(files.not_read)
     requests, are_apart = requests_of_results(files)
     seen: dict[bytes, list[tuple[str, int]]] = {}
-    for file in sided_files(files.sources, notice, max_line_bytes=max_line_bytes, on_bytes=on_bytes, sides=files.sides):
+    for file in classified_files(
+        files.sources, notice, max_line_bytes=max_line_bytes, on_bytes=on_bytes, file_roles=files.file_roles
+    ):
         for path, first, start, lines in file.blocks:
             offset = start
             for number, line in enumerate(lines, first):
                 # Only a line that holds the id as it is, or one in which escapes may hide it, is decoded.
                 if (literal in line or (b"\\" in line and _may_hide_it(line))) and id_of_line(line) == custom_id:
-                    role = _role_of(line, file.side)
+                    role = _role_of(line, file.file_role)
                     if role == "result":
                         yield Occurrence(path, number, offset, role, line, requests.get(file.name))
                     else:
@@ -119,11 +121,11 @@ def find(
                 offset += len(line) + 1
 
 
-def _role_of(line: bytes, side: Side) -> Literal["request", "result"]:
+def _role_of(line: bytes, file_role: FileRole) -> Literal["request", "result"]:
     """Tell what a line is: a file that begins with requests may hold results too."""
     with suppress(Mismatch):  # a line of another service says nothing
-        side = classify_lines([line], otherwise=side)
-    return "result" if side == "results" else "request"
+        file_role = classify_lines([line], otherwise=file_role)
+    return "result" if file_role == "results" else "request"
 
 
 def _may_hide_it(line: bytes) -> bool:

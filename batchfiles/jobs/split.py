@@ -19,7 +19,7 @@ from batchfiles.io.remote.path import located
 from batchfiles.io.sources import SourceLike
 from batchfiles.io.spool import name_of
 from batchfiles.jobs.split_parts import COMPRESSIONS, PartLimits, Parts, PartWriter
-from batchfiles.jobs.tokens import DIVISIONS, Division, Scales, token_counter
+from batchfiles.jobs.tokens import DIVISIONS, Division, RequestSizer, token_counter
 from batchfiles.limits import LINE_CAP, Limits, LimitsLike, profile
 
 __all__ = ["SplitReport", "split"]
@@ -135,7 +135,7 @@ def split(
         raise TypeError("split needs at least one file")
     divisions = _checked_options(by, compress, max_requests=max_requests, max_bytes=max_bytes, max_tokens=max_tokens)
     limits = _changed(profile(limits), max_requests, max_bytes)
-    scales = Scales(
+    scales = RequestSizer(
         divisions,
         counts_inputs=limits.max_embedding_inputs is not None,
         tokens=None if max_tokens is None else token_counter(tokens),

@@ -22,8 +22,8 @@ from batchfiles.inputs.copied_lines import Run
 from batchfiles.io.atomic import sync
 from batchfiles.io.compression import compressed, compression_of_name
 from batchfiles.io.sources import Source
-from batchfiles.io.threads import PIECE, Behind, write_all
-from batchfiles.jobs.tokens import Group, Scales, Weight
+from batchfiles.io.threads import PIECE, BackgroundWriter, write_all
+from batchfiles.jobs.tokens import Group, RequestSize, RequestSizer
 from batchfiles.limits import Limits
 
 __all__ = ["COMPRESSIONS", "PartFile", "PartLimits", "PartWriter", "Parts"]
@@ -33,8 +33,8 @@ class PartWriter:
     """Writes and digests parts in a thread, and has each whole part brought to the disk in another one."""
 
     def __init__(self) -> None:
-        self._writing = Behind("batchfiles-writer")
-        self._syncing = Behind("batchfiles-sync")
+        self._writing = BackgroundWriter("batchfiles-writer")
+        self._syncing = BackgroundWriter("batchfiles-sync")
         self._open: set[PartFile] = set()
 
     def __enter__(self) -> Self:
@@ -194,7 +194,7 @@ class Parts:
     """
 
     def __init__(
-        self, folder: Path, writer: PartWriter, limits: PartLimits, scales: Scales, by: Sequence[str], compress: str | None
+        self, folder: Path, writer: PartWriter, limits: PartLimits, scales: RequestSizer, by: Sequence[str], compress: str | None
     ) -> None:
         self._folder = folder
         self._writer = writer
@@ -272,7 +272,7 @@ class Parts:
         part.tokens += weight.tokens
         part.add(line + b"\n", 1, number, number)
 
-    def _has_room(self, part: PartFile, count: int, size: int, weight: Weight | None = None) -> bool:
+    def _has_room(self, part: PartFile, count: int, size: int, weight: RequestSize | None = None) -> bool:
         limits = self._limits
         if part.requests + count > limits.requests or part.bytes + size > limits.bytes:
             return False
@@ -298,7 +298,7 @@ class Parts:
     def _name(self, stem: str, number: int, digits: int) -> str:
         return f"{stem}-{number:0{digits}d}{self._suffix}"
 
-    def _refuse(self, line: bytes, weight: Weight, path: str, number: int, offset: int) -> NoReturn:
+    def _refuse(self, line: bytes, weight: RequestSize, path: str, number: int, offset: int) -> NoReturn:
         """Say why a line fits into no part."""
         most = min(self._limits.bytes - 1, self._limits.line_bytes)
         if len(line) > most:

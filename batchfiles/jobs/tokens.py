@@ -24,9 +24,9 @@ __all__ = [
     "Division",
     "Group",
     "Measure",
-    "Scales",
+    "RequestSize",
+    "RequestSizer",
     "TokenCounter",
-    "Weight",
     "estimated_tokens",
     "is_media",
     "measure",
@@ -263,7 +263,7 @@ Group: TypeAlias = "tuple[str | None, ...]"
 """A value for each of the divisions; None where a request has none."""
 
 
-class Weight(NamedTuple):
+class RequestSize(NamedTuple):
     """What one request adds to its file.
 
     Attributes:
@@ -277,7 +277,7 @@ class Weight(NamedTuple):
     tokens: int
 
 
-class Scales:
+class RequestSizer:
     """Weighs request lines.
 
     Args:
@@ -305,7 +305,7 @@ class Scales:
             return True
         return self._counts_inputs and may_embed(text)
 
-    def weigh(self, line: bytes) -> Weight:
+    def weigh(self, line: bytes) -> RequestSize:
         """Weigh one line."""
         if not self.must_decode(line):
             return NOTHING
@@ -313,7 +313,7 @@ class Scales:
             request = loads(line)
         except InvalidLine:
             self.unreadable += 1
-            return Weight((None,) * len(self._by), 0, 0)
+            return RequestSize((None,) * len(self._by), 0, 0)
         body = request.get("body")
         if not isinstance(body, dict):
             body = {}
@@ -321,7 +321,7 @@ class Scales:
         values = {"model": body.get("model"), "url": url}
         group = tuple(value if isinstance(value := values[name], str) else None for name in self._by)
         inputs = embedding_inputs_of(url, body) if self._counts_inputs else 0
-        return Weight(group, inputs, 0 if self._tokens is None else self._tokens(body))
+        return RequestSize(group, inputs, 0 if self._tokens is None else self._tokens(body))
 
 
-NOTHING = Weight((), 0, 0)
+NOTHING = RequestSize((), 0, 0)

@@ -21,7 +21,7 @@ from batchfiles.io.sources import Source, SourceLike, expand
 from batchfiles.jobs.validate_file import FileCheck
 from batchfiles.limits import LINE_CAP, Limits, LimitsLike, profile
 
-__all__ = ["FileReport", "FindingGroup", "Report", "Tally", "validate"]
+__all__ = ["FileReport", "FindingCollector", "FindingGroup", "Report", "validate"]
 
 
 ID_LENGTH = 128
@@ -177,7 +177,7 @@ class Report:
         }
 
 
-class Tally:
+class FindingCollector:
     """Counts every finding, keeps the first ones, and passes each on.
 
     Args:
@@ -288,8 +288,8 @@ def validate(
         raise TypeError("validate needs at least one file")
     limits = profile(limits)
     files, not_read = requests_to_read(expand(sources, filesystem=filesystem))
-    tally = Tally(limits, keep=max_findings, strict=strict, on_finding=on_finding)
-    repetitions = _Repetitions(files, tally)
+    collector = FindingCollector(limits, keep=max_findings, strict=strict, on_finding=on_finding)
+    repetitions = _Repetitions(files, collector)
     checks: list[FileCheck] = []
     with UniqueIds(ids_in_memory, temp_dir=temp_dir) as ids:
         for number, source in enumerate(files):
@@ -298,7 +298,7 @@ def validate(
                 number,
                 limits,
                 ids,
-                partial(tally.add, file=number),
+                partial(collector.add, file=number),
                 repetitions.add,
                 max_line_bytes=max_line_bytes,
                 on_bytes=on_bytes,
@@ -312,18 +312,19 @@ def validate(
     return Report(
         limits=limits.name,
         files=tuple(
-            _file_report(source, check, number, tally) for number, (source, check) in enumerate(zip(files, checks, strict=True))
+            _file_report(source, check, number, collector)
+            for number, (source, check) in enumerate(zip(files, checks, strict=True))
         ),
-        findings=tuple(tally.findings),
-        errors=dict(tally.by_code["error"]),
-        warnings=dict(tally.by_code["warning"]),
+        findings=tuple(collector.findings),
+        errors=dict(collector.by_code["error"]),
+        warnings=dict(collector.by_code["warning"]),
         **not_read_fields(not_read),
-        info=dict(tally.by_code["info"]),
-        groups=tally.groups(),
+        info=dict(collector.by_code["info"]),
+        groups=collector.groups(),
     )
 
 
-def _file_report(source: Source, check: FileCheck, number: int, tally: Tally) -> FileReport:
+def _file_report(source: Source, check: FileCheck, number: int, collector: FindingCollector) -> FileReport:
     return FileReport(
         name=source.name,
         requests=check.requests,
@@ -331,17 +332,17 @@ def _file_report(source: Source, check: FileCheck, number: int, tally: Tally) ->
         endpoint=check.rules.url,
         model=check.rules.model,
         embedding_inputs=check.embedding_inputs,
-        errors=tally.by_file[number, "error"],
-        warnings=tally.by_file[number, "warning"],
+        errors=collector.by_file[number, "error"],
+        warnings=collector.by_file[number, "warning"],
     )
 
 
 class _Repetitions:
     """Turns places of ids back into files and lines."""
 
-    def __init__(self, files: list[Source], tally: Tally) -> None:
+    def __init__(self, files: list[Source], collector: FindingCollector) -> None:
         self._files = files
-        self._tally = tally
+        self._collector = collector
 
     def add(self, custom_id: str, first: int, place: int, byte_offset: int | None = None) -> None:
         """Report an id that stood at one place before and stands at another now."""
@@ -350,7 +351,7 @@ class _Repetitions:
         first_path = self._files[first_file].name
         where = f"line {first_line}" if file == first_file else f"line {first_line} of {first_path}"
         shown = custom_id if len(custom_id) <= 100 else f"{custom_id[:100]}…"
-        self._tally.add(
+        self._collector.add(
             Finding(
                 code="duplicate_custom_id",
                 message=f"The custom_id for this request is a duplicate of another request: '{shown}' is already on {where}.",

@@ -11,7 +11,7 @@ from batchfiles.errors import InvalidLine, Mismatch, TruncatedFile
 from batchfiles.findings import Finding, Severity
 from batchfiles.ids.unique import PLACE_BITS, UniqueIds
 from batchfiles.inputs.file_mistakes import HEAD, file_mistake
-from batchfiles.inputs.kinds import Family, describe, family_of
+from batchfiles.inputs.kinds import LineFormat, describe, line_format_of
 from batchfiles.io.lines import Block, blocks
 from batchfiles.io.sources import Source, plain_name
 from batchfiles.limits import Limits
@@ -65,7 +65,7 @@ class FileCheck:
         self._on_bytes = on_bytes
         self._base = number << PLACE_BITS
         self._requests_seen = False
-        self._strangers: list[tuple[int, int, Family]] = []
+        self._strangers: list[tuple[int, int, LineFormat]] = []
         self._is_strange = False
         self._plain_embeddings = 0
 
@@ -175,9 +175,9 @@ class FileCheck:
 
     def _look_closer(self, request: dict[str, Any], number: int, offsets: _Offsets) -> None:
         """Say what is wrong with a line that is not as expected; the first request of a file is one of them."""
-        family = family_of(request)
-        if family not in ("input", "unknown"):
-            self._strange(family, number, offsets.of(number))
+        line_format = line_format_of(request)
+        if line_format not in ("input", "unknown"):
+            self._strange(line_format, number, offsets.of(number))
             return
         self._requests_seen = True
         self._say_strangers()
@@ -185,35 +185,35 @@ class FileCheck:
         custom_id = request.get("custom_id")
         if not isinstance(custom_id, str):
             custom_id = None
-        for fault in self.rules.faults(request, number):
-            place = (number, offsets.of(number), fault.json_path)
-            self._say(fault.code, fault.message, *place, custom_id=custom_id, severity=fault.severity)
+        for violation in self.rules.violations(request, number):
+            place = (number, offsets.of(number), violation.json_path)
+            self._say(violation.code, violation.message, *place, custom_id=custom_id, severity=violation.severity)
         if custom_id:
             first = self._ids.add(custom_id, self._base + number)
             if first is not None:
                 self._repeated(custom_id, first, self._base + number, offsets.of(number))
 
-    def _strange(self, family: Family, number: int, offset: int) -> None:
+    def _strange(self, line_format: LineFormat, number: int, offset: int) -> None:
         """Take a line of another format: one among requests is said at once, a file that begins with them may be all such."""
         if self._is_strange:
             return
         if self._requests_seen:
-            self._say("wrong_family", f"A request is expected, and here stand {describe(family)}.", number, offset)
+            self._say("wrong_family", f"A request is expected, and here stand {describe(line_format)}.", number, offset)
             return
-        self._strangers.append((number, offset, family))
+        self._strangers.append((number, offset, line_format))
         if len(self._strangers) >= STRANGERS_THAT_TELL:
             self._say_whole_is_strange()
 
     def _say_strangers(self) -> None:
         """A request came after lines of another format: they are single mistakes."""
         strangers, self._strangers = self._strangers, []
-        for number, offset, family in strangers:
-            self._strange(family, number, offset)
+        for number, offset, line_format in strangers:
+            self._strange(line_format, number, offset)
 
     def _say_whole_is_strange(self) -> None:
         self._is_strange = True
-        number, offset, family = self._strangers[0]
-        self._say("wrong_family", f"Requests are expected, and the file holds {describe(family)}.", number, offset)
+        number, offset, line_format = self._strangers[0]
+        self._say("wrong_family", f"Requests are expected, and the file holds {describe(line_format)}.", number, offset)
         self._strangers.clear()
 
     def _check_lengths(self, block: Block) -> None:

@@ -15,7 +15,7 @@ from batchfiles import codec
 from batchfiles.errors import InvalidLine
 from batchfiles.jsontext.exact import json_of, json_text
 from batchfiles.jsontext.paths import HOW, Path, parse_path, path_and_rest, shown
-from batchfiles.jsontext.spans import Gap, elements, find, leads_somewhere, members
+from batchfiles.jsontext.spans import Missing, elements, find, leads_somewhere, members
 
 __all__ = ["Edit", "edited"]
 
@@ -124,7 +124,7 @@ def edited(line: bytes, edits: Iterable[Edit]) -> bytes:
 def _quickly(line: bytes, value: dict[str, Any], edit: Edit) -> list[Replacement] | None:
     """Return what makes an edit in an ordinary line; None if the line must be walked."""
     place = find(line, value, edit.path)
-    if isinstance(place, Gap):
+    if isinstance(place, Missing):
         if edit.action == "unset":
             return []
         if place.at < 0:

@@ -21,9 +21,9 @@ from batchfiles.jsontext.paths import EscapedLetters, Path
 
 __all__ = [
     "ORDINARY_INPUT",
-    "Gap",
+    "Match",
     "Member",
-    "Spot",
+    "Missing",
     "body_of_input",
     "body_of_output",
     "elements",
@@ -266,7 +266,7 @@ COLON = re.compile(rb"[ \t\r\n]*:[ \t\r\n]*")
 PATH_SPACES = b" \t\r\n"
 
 
-class Spot(NamedTuple):
+class Match(NamedTuple):
     """The place of a member: its key begins at `key_start`, its value is `line[start:end]`."""
 
     key_start: int
@@ -274,7 +274,7 @@ class Spot(NamedTuple):
     end: int
 
 
-class Gap(NamedTuple):
+class Missing(NamedTuple):
     """The place for a new last member, of which `path[depth:]` is missing.
 
     Attributes:
@@ -288,7 +288,7 @@ class Gap(NamedTuple):
     is_empty: bool
 
 
-def find(line: bytes, value: dict[str, Any], path: Path) -> Spot | Gap | None:
+def find(line: bytes, value: dict[str, Any], path: Path) -> Match | Missing | None:
     """Find a path in a line.
 
     Args:
@@ -307,7 +307,7 @@ def find(line: bytes, value: dict[str, Any], path: Path) -> Spot | Gap | None:
         if type(at) is not dict or type(step) is not str:
             return None
         if step not in at:
-            return Gap(_end_of_last_member(line, depth) if is_last else -1, depth, not at)
+            return Missing(_end_of_last_member(line, depth) if is_last else -1, depth, not at)
         if line.count(b'"%b"' % step.encode()) != 1 or not PLAIN_PATH.fullmatch(step):
             return None
         is_last = is_last and next(reversed(at)) == step
@@ -325,10 +325,10 @@ def leads_somewhere(value: dict[str, Any], path: Path) -> bool:
     return True
 
 
-def _spot(line: bytes, key: bytes) -> Spot | None:
+def _spot(line: bytes, key: bytes) -> Match | None:
     key_start = line.find(b'"%b"' % key)
     colon = COLON.match(line, key_start + len(key) + 2)
-    return Spot(key_start, colon.end(), end_of_value(line, colon.end())) if colon else None
+    return Match(key_start, colon.end(), end_of_value(line, colon.end())) if colon else None
 
 
 def _end_of_last_member(line: bytes, depth: int) -> int:

@@ -13,7 +13,7 @@ from batchfiles.findings import instead_of
 from batchfiles.limits import Limits
 from batchfiles.rules import chat, others, responses
 from batchfiles.rules.endpoints import content_of, name_of
-from batchfiles.rules.keys import LINE_KEYS, Fault, cut
+from batchfiles.rules.keys import LINE_KEYS, Violation, cut
 from batchfiles.rules.kinds import Check, Faults, anything, ended, refused, unknown
 
 __all__ = ["RULES", "TABLES", "BodyRules", "Rule", "Table", "unknown_key"]
@@ -101,13 +101,13 @@ NULL_IN_AZURE = frozenset({"parallel_tool_calls"})
 PARAMETERS = frozenset({"model", "messages", "input", "prompt"}).union(*(table.parameters for table in TABLES.values()))
 
 
-def unknown_key(key: str) -> Fault:
+def unknown_key(key: str) -> Violation:
     """Return the warning about a key of a request line that no service reads; a parameter was meant for the body."""
     end = instead_of(key, LINE_KEYS)
     if key in PARAMETERS:
         end = f": the parameters of a request are in its body; did you mean 'body.{key}'?"
     words = f"Unknown key of a request line: '{cut(key)}'{end}"
-    return Fault("unknown_parameter", ended(words), cut(f"$.{key}", 300), "warning")
+    return Violation("unknown_parameter", ended(words), cut(f"$.{key}", 300), "warning")
 
 
 class BodyRules:
@@ -136,9 +136,9 @@ class BodyRules:
         self._own = OF_AZURE if rule_set == "azure" else frozenset()
         self._not_null = NOT_NULL.get(name, frozenset({"user"})) - (NULL_IN_AZURE if rule_set == "azure" else frozenset())
 
-    def faults(self, body: dict[str, Any]) -> list[Fault]:
+    def violations(self, body: dict[str, Any]) -> list[Violation]:
         """Return what is wrong with a body, without its content."""
-        found: list[Fault] = []
+        found: list[Violation] = []
         if self._table is None:
             return found
         parameters = self._table.parameters
@@ -165,7 +165,7 @@ class BodyRules:
         known = [*table.parameters, "model", *([self.content_key] if self.content_key else ())]
         return unknown(f"body.{key}", key, known, table.elsewhere.get(key))
 
-    def content_faults(self, body: dict[str, Any]) -> list[Fault]:
+    def content_faults(self, body: dict[str, Any]) -> list[Violation]:
         """Return what is wrong with the content of a body."""
         value = body.get(self.content_key) if self.content_key is not None else None
         found = list(self.check_content(value, f"body.{self.content_key}")) if value is not None else []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from batchfiles.findings import instead_of
-from batchfiles.rules.keys import Fault, cut
+from batchfiles.rules.keys import Violation, cut
 from batchfiles.rules.kinds import (
     BOOKKEEPING,
     PENALTIES,
@@ -118,7 +118,7 @@ def check_messages(messages: Any, path: str) -> Faults:  # noqa: ANN401 - any JS
             return ()
     except (KeyError, TypeError):
         pass
-    return [fault for place, message in enumerate(messages) for fault in _check_message(message, f"{path}[{place}]")]
+    return [violation for place, message in enumerate(messages) for violation in _check_message(message, f"{path}[{place}]")]
 
 
 def _check_message(message: Any, path: str) -> Faults:  # noqa: ANN401 - any JSON value
@@ -145,7 +145,7 @@ def _check_message(message: Any, path: str) -> Faults:  # noqa: ANN401 - any JSO
     return found
 
 
-def _check_content(message: dict[str, Any], role: str, path: str) -> list[Fault]:
+def _check_content(message: dict[str, Any], role: str, path: str) -> list[Violation]:
     content = message.get("content")
     if content is not None:
         return [*CONTENT[role](content, path)]

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from batchfiles.findings import Severity
 from batchfiles.limits import Limits
 
-__all__ = ["LINE_KEYS", "Fault", "KeyRules", "cut", "wrong_type"]
+__all__ = ["LINE_KEYS", "KeyRules", "Violation", "cut", "wrong_type"]
 
 LINE_KEYS = ("custom_id", "method", "url", "body")
 """The keys of a request line."""
@@ -34,7 +34,7 @@ HOST = re.compile(r"[a-zA-Z]+://[^/]*|[\w.-]+\.[a-zA-Z]{2,}(?=/)")
 """The scheme and the host, or the host alone, that got into a url."""
 
 
-class Fault(NamedTuple):
+class Violation(NamedTuple):
     """What is wrong with one request, without its place in the file."""
 
     code: str
@@ -57,22 +57,22 @@ class KeyRules:
         self._method_required = limits.method_required
         self._url_required = limits.url_required
 
-    def custom_id_faults(self, custom_id: object) -> Iterator[Fault]:
+    def custom_id_faults(self, custom_id: object) -> Iterator[Violation]:
         """Say what is wrong with an id."""
         if custom_id is None:
             yield _missing("custom_id")
         elif not isinstance(custom_id, str):
             yield wrong_type("custom_id", "a string", custom_id)
         elif not custom_id:
-            yield Fault("invalid_value", "'custom_id' is empty: its result could not be told from others.", "$.custom_id")
+            yield Violation("invalid_value", "'custom_id' is empty: its result could not be told from others.", "$.custom_id")
         elif len(custom_id) > self.longest_id:
             words = f"'custom_id' has {len(custom_id):,} characters, and {self.longest_id:,} are allowed."
-            yield Fault("string_above_max_length", words, "$.custom_id")
+            yield Violation("string_above_max_length", words, "$.custom_id")
         elif len(custom_id) < self.shortest_id:
             words = f"'custom_id' has {len(custom_id):,} characters, and {self.shortest_id:,} are needed."
-            yield Fault("string_below_min_length", words, "$.custom_id")
+            yield Violation("string_below_min_length", words, "$.custom_id")
 
-    def method_faults(self, method: object) -> Iterator[Fault]:
+    def method_faults(self, method: object) -> Iterator[Violation]:
         """Say what is wrong with a method."""
         if method is None:
             if self._method_required:
@@ -80,9 +80,9 @@ class KeyRules:
         elif not isinstance(method, str):
             yield wrong_type("method", "a string", method)
         elif method != "POST" and self._method_required:
-            yield Fault("invalid_value", f"Invalid value: '{cut(method)}'. The only method is 'POST'.", "$.method")
+            yield Violation("invalid_value", f"Invalid value: '{cut(method)}'. The only method is 'POST'.", "$.method")
 
-    def url_faults(self, url: object) -> Iterator[Fault]:
+    def url_faults(self, url: object) -> Iterator[Violation]:
         """Say whether a url is missing or none."""
         if url is None:
             if self._url_required:
@@ -94,9 +94,9 @@ class KeyRules:
             path = url[host.end() :] if host else url
             instead = f"'/{cut(path.lstrip('/'))}'"
             words = f"Invalid URL: '{cut(url)}' is not a path of the API; write {instead}"
-            yield Fault("invalid_url", f"{words}, without the host." if host else f"{words}, with its slash.", "$.url")
+            yield Violation("invalid_url", f"{words}, without the host." if host else f"{words}, with its slash.", "$.url")
 
-    def body_faults(self, body: object) -> Iterator[Fault]:
+    def body_faults(self, body: object) -> Iterator[Violation]:
         """Say whether a body is missing or none; what must stand in it is another matter."""
         if body is None:
             yield _missing("body")
@@ -104,11 +104,11 @@ class KeyRules:
             yield wrong_type("body", "an object", body)
 
 
-def wrong_type(name: str, wanted: str, value: Any) -> Fault:  # noqa: ANN401 - any value
+def wrong_type(name: str, wanted: str, value: Any) -> Violation:  # noqa: ANN401 - any value
     """Say that a value is of the wrong type; one that JSON doesn't know is called what Python calls it."""
     kind = type(value)
     words = f"Invalid type for '{name}': expected {wanted}, but got {JSON_KINDS.get(kind, kind.__name__)} instead."
-    return Fault("invalid_type", words, f"$.{name}")
+    return Violation("invalid_type", words, f"$.{name}")
 
 
 def cut(text: str, length: int = 100) -> str:
@@ -116,5 +116,5 @@ def cut(text: str, length: int = 100) -> str:
     return text if len(text) <= length else f"{text[:length]}…"
 
 
-def _missing(name: str) -> Fault:
-    return Fault("missing_required_parameter", f"Missing required parameter: '{name}'.", f"$.{name}")
+def _missing(name: str) -> Violation:
+    return Violation("missing_required_parameter", f"Missing required parameter: '{name}'.", f"$.{name}")

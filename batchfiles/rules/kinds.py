@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from batchfiles.findings import Severity, instead_of, nearest
-from batchfiles.rules.keys import JSON_KINDS, Fault, cut
+from batchfiles.rules.keys import JSON_KINDS, Violation, cut
 
 __all__ = [
     "BOOKKEEPING",
@@ -49,16 +49,16 @@ __all__ = [
     "wrong_kind",
 ]
 
-Faults: TypeAlias = Sequence[Fault]
+Faults: TypeAlias = Sequence[Violation]
 Check: TypeAlias = "Callable[[Any, str], Faults]"
 
 MOST_OF_ONE_ARRAY = 20
 """Faults that are listed of one array: a list of thousands may be wrong in each item."""
 
 
-def refused(path: str, message: str, severity: Severity = "error") -> list[Fault]:
+def refused(path: str, message: str, severity: Severity = "error") -> list[Violation]:
     """Return the one fault of a value."""
-    return [Fault("invalid_body", ended(message), f"$.{path}", severity)]
+    return [Violation("invalid_body", ended(message), f"$.{path}", severity)]
 
 
 def ended(message: str) -> str:
@@ -66,23 +66,23 @@ def ended(message: str) -> str:
     return message if message.endswith((".", "?")) else f"{message}."
 
 
-def wrong_kind(path: str, wanted: str, value: Any, hint: str = "") -> list[Fault]:  # noqa: ANN401 - any JSON value
+def wrong_kind(path: str, wanted: str, value: Any, hint: str = "") -> list[Violation]:  # noqa: ANN401 - any JSON value
     """Return the fault of a value of the wrong type."""
     kind = type(value)
     got = JSON_KINDS.get(kind, kind.__name__)
     return refused(path, f"Invalid type for '{path}': expected {wanted}, but got {got} instead{hint}.")
 
 
-def missing(path: str, hint: str = "") -> list[Fault]:
+def missing(path: str, hint: str = "") -> list[Violation]:
     """Return the fault of a parameter that must be there."""
     return refused(path, f"Missing required parameter: '{path}'{hint}.")
 
 
-def unknown(path: str, name: str, known: Mapping[str, Any] | Sequence[str], hint: str | None = None) -> list[Fault]:
+def unknown(path: str, name: str, known: Mapping[str, Any] | Sequence[str], hint: str | None = None) -> list[Violation]:
     """Return the warning about a parameter that the endpoint is not known to have."""
     near = None if hint else nearest(name, known)
     end = f": {hint}" if hint else f"; did you mean {near!r}?" if near else ""
-    return [Fault("unknown_parameter", ended(f"Unknown parameter: '{cut(name)}'{end}"), cut(f"$.{path}", 300), "warning")]
+    return [Violation("unknown_parameter", ended(f"Unknown parameter: '{cut(name)}'{end}"), cut(f"$.{path}", 300), "warning")]
 
 
 def anything(value: Any, path: str) -> Faults:  # noqa: ANN401, ARG001 - any JSON value
@@ -173,7 +173,7 @@ def array(item: Check = anything, *, fewest: int = 0, most: int | None = None) -
             return refused(path, f"Invalid '{path}': {len(value)} items, and at least {fewest} must be there.")
         if most is not None and len(value) > most:
             return refused(path, f"Invalid '{path}': {len(value):,} items, and {most:,} are allowed.")
-        found: list[Fault] = []
+        found: list[Violation] = []
         for place, each in enumerate(value):
             found += item(each, f"{path}[{place}]")
             if len(found) >= MOST_OF_ONE_ARRAY:
@@ -191,7 +191,7 @@ def mapping(item: Check, *, most: int | None = None, longest_key: int | None = N
             return wrong_kind(path, "an object", value)
         if most is not None and len(value) > most:
             return refused(path, f"Invalid '{path}': {len(value):,} keys, and {most:,} are allowed.")
-        found: list[Fault] = []
+        found: list[Violation] = []
         for key, each in value.items():
             if longest_key is not None and len(key) > longest_key:
                 found += refused(path, f"Invalid '{path}': a key has {len(key):,} characters, and {longest_key:,} are allowed.")
@@ -241,7 +241,7 @@ def fields(required: Mapping[str, Check] | None = None, others: Mapping[str, Che
     def check(value: Any, path: str) -> Faults:  # noqa: ANN401 - any JSON value
         if type(value) is not dict:
             return wrong_kind(path, "an object", value)
-        found: list[Fault] = []
+        found: list[Violation] = []
         for key, inner in needed.items():
             if key not in value:  # one is enough: the object is probably of another form
                 found += missing(f"{path}.{key}", hint)
@@ -363,7 +363,7 @@ def fixed_parameters(body: dict[str, Any], effort: object) -> Faults:
         return ()
     if effort in (None, "none") and not ALWAYS_REASONING.match(_base(model)):
         return ()
-    found: list[Fault] = []
+    found: list[Violation] = []
     for key in FIXED_SAMPLING:
         value = body.get(key)
         if value is not None and value != DEFAULTS.get(key):
@@ -371,7 +371,7 @@ def fixed_parameters(body: dict[str, Any], effort: object) -> Faults:
     return found
 
 
-def unsupported(key: str, model: str, instead: str) -> Fault:
+def unsupported(key: str, model: str, instead: str) -> Violation:
     """Return the warning about a parameter that a model is known to refuse."""
     words = f"'{key}' is not supported with the model '{cut(model)}': {instead}."
-    return Fault("unsupported_parameter", words, f"$.body.{key}", "warning")
+    return Violation("unsupported_parameter", words, f"$.body.{key}", "warning")

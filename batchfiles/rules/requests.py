@@ -14,7 +14,7 @@ from batchfiles.findings import instead_of
 from batchfiles.limits import Limits
 from batchfiles.rules.bodies import BodyRules, unknown_key
 from batchfiles.rules.endpoints import Content, content_of, count_embedding_inputs, has_default_model
-from batchfiles.rules.keys import LINE_KEYS, Fault, KeyRules, cut, wrong_type
+from batchfiles.rules.keys import LINE_KEYS, KeyRules, Violation, cut, wrong_type
 from batchfiles.rules.strict_schemas import faults_of_schema, strict_schemas
 
 __all__ = ["RequestRules"]
@@ -45,13 +45,13 @@ class RequestRules:
     """The rules of one service for the requests of one file.
 
     Most requests are like the one before them in all but the id and the content (the messages, the input). So `passes` compares
-    the rest of a body with those in which no rule found anything, and runs only the rules on the content. `faults` runs all rules
+    the rest of a body with those in which no rule found anything, and runs only the rules on the content. `violations` runs all rules
     on the other requests. A request that `passes` would have no fault; one that doesn't may still have none.
 
     Attributes:
         url: The url of the first request that has one.
         model: The model of the first request that names one.
-        embedding_inputs: Texts to embed so far, of the requests that went through `faults`.
+        embedding_inputs: Texts to embed so far, of the requests that went through `violations`.
     """
 
     def __init__(self, limits: Limits) -> None:
@@ -74,7 +74,7 @@ class RequestRules:
         self._content_path = "body"
         self._content_kinds: frozenset[type] = frozenset()
         self._takes_all_kinds = False  # or the check of the content says which it takes
-        self._found_in_rests: dict[bytes, tuple[Fault, ...]] = {}
+        self._found_in_rests: dict[bytes, tuple[Violation, ...]] = {}
         self._good_rests: set[bytes] = set()
         self._good_texts: dict[int, bytes] = {}
         self._good_body: dict[str, Any] = {}
@@ -97,7 +97,7 @@ class RequestRules:
         self._good_request = {}
 
     def passes(self, request: dict[str, Any]) -> bool:
-        """Tell quickly whether a request is like the ones before it and right; on False, ask `faults`.
+        """Tell quickly whether a request is like the ones before it and right; on False, ask `violations`.
 
         It takes what `codec.parse` returns, of any type; a line that is not strict JSON is not good.
         """
@@ -158,10 +158,10 @@ class RequestRules:
         """Return whether the requests that `passes` lets through are embeddings, each of one text."""
         return self._content is not None and self._content.counts_inputs and bool(self._content_kinds)
 
-    def faults(self, request: dict[str, Any], line_number: int) -> Iterator[Fault]:
+    def violations(self, request: dict[str, Any], line_number: int) -> Iterator[Violation]:
         """Say everything that is wrong with a request, in the order of its keys; and learn what to expect from the next one."""
         if type(request) is Repaired:
-            yield Fault(
+            yield Violation(
                 "invalid_json_line",
                 f"Not strictly JSON: {NOT_STRICT}.",
             )
@@ -179,32 +179,34 @@ class RequestRules:
             yield from self._unlike_faults(body, line_number)
             yield from self._body_faults(body, request.get("url"), is_of_model=not model_faults)
 
-    def _unknown_keys(self, request: dict[str, Any]) -> Iterator[Fault]:
+    def _unknown_keys(self, request: dict[str, Any]) -> Iterator[Violation]:
         """Report the keys of a line that no service reads; a parameter among them was meant for the body."""
         if (len(request) <= KEYS and request.keys() <= KNOWN_KEYS) or not (self._limits.method_required or self._short):
             return
         yield from (unknown_key(key) for key in request if key not in KNOWN_KEYS)
 
-    def _length_faults(self, request: dict[str, Any]) -> Iterator[Fault]:
+    def _length_faults(self, request: dict[str, Any]) -> Iterator[Violation]:
         """Say once that a line has more than the service's own lines have."""
         key = next((key for key in ("method", "url") if key in request), None)
         if key is not None:
             self._short_lines = False
             words = f"{self._limits.name} documents lines of 'custom_id' and 'body' only, and here stands '{key}' (said once)."
-            yield Fault("unknown_parameter", words, f"$.{key}", "warning")
+            yield Violation("unknown_parameter", words, f"$.{key}", "warning")
 
-    def _url_faults(self, url: Any, line_number: int) -> Iterator[Fault]:  # noqa: ANN401 - any JSON value
-        fault = next(self._keys.url_faults(url), None)
-        if fault is not None:
-            yield fault
+    def _url_faults(self, url: Any, line_number: int) -> Iterator[Violation]:  # noqa: ANN401 - any JSON value
+        violation = next(self._keys.url_faults(url), None)
+        if violation is not None:
+            yield violation
             return
         if self._expected_url is NOT_SEEN or not self._limits.one_url:
             yield from self._expect_url(url, line_number)
         elif url != self._expected_url:
             first = f"'{cut(url or '')}' here, '{cut(self.url or '')}' on line {self._url_line}"
-            yield Fault("invalid_url", f"The URL provided for this request does not match the batch endpoint: {first}.", "$.url")
+            yield Violation(
+                "invalid_url", f"The URL provided for this request does not match the batch endpoint: {first}.", "$.url"
+            )
 
-    def _expect_url(self, url: str | None, line_number: int) -> Iterator[Fault]:
+    def _expect_url(self, url: str | None, line_number: int) -> Iterator[Violation]:
         """Take a url for the endpoint of the requests that follow."""
         self._expected_url = url
         if self.url is None and url is not None:
@@ -232,7 +234,7 @@ class RequestRules:
         ):
             self._unknown_urls.add(url)
             words = f"'{cut(url)}' is not an endpoint that {self._limits.name} is known to have (reported once)"
-            yield Fault("unknown_url", f"{words}{self._near_url(url)}", "$.url", self._limits.unknown_urls)
+            yield Violation("unknown_url", f"{words}{self._near_url(url)}", "$.url", self._limits.unknown_urls)
 
     def _near_url(self, url: str) -> str:
         """Return the end of the message about an unknown url."""
@@ -240,15 +242,15 @@ class RequestRules:
             return f": the whole run ends there{instead_of(url, sorted(self._limits.known_urls))}"
         return instead_of(url, sorted(self._limits.known_urls))
 
-    def _model_faults(self, body: dict[str, Any], line_number: int) -> Iterator[Fault]:
+    def _model_faults(self, body: dict[str, Any], line_number: int) -> Iterator[Violation]:
         model = body.get("model")
         if model is None or model == "":
             if self._limits.one_model:
                 if self.url is not None and has_default_model(self.url, body):
                     words = "No model: the request has a default one, but whether a batch accepts that is unverified."
-                    yield Fault("invalid_request", words, "$.body.model", "warning")
+                    yield Violation("invalid_request", words, "$.body.model", "warning")
                 else:
-                    yield Fault("invalid_request", "Model parameter is required.", "$.body.model")
+                    yield Violation("invalid_request", "Model parameter is required.", "$.body.model")
             else:
                 self._expected_model = model
         elif not isinstance(model, str):
@@ -258,14 +260,14 @@ class RequestRules:
             if self.model is None:
                 self.model, self._model_line = model, line_number
         elif model != self.model:
-            yield Fault(
+            yield Violation(
                 "mismatched_model",
                 f"The model '{cut(model)}' for this request does not match the rest of the batch: "
                 f"line {self._model_line} has '{cut(self.model)}'.",
                 "$.body.model",
             )
 
-    def _unlike_faults(self, body: dict[str, Any], line_number: int) -> Iterator[Fault]:
+    def _unlike_faults(self, body: dict[str, Any], line_number: int) -> Iterator[Violation]:
         """Look at what must be the same in all requests of a file."""
         for key in sorted(self._limits.same_in_every_body):
             if body.get(key) is None:
@@ -273,9 +275,9 @@ class RequestRules:
             value, first = self._first_values.setdefault(key, (body[key], line_number))
             if not same(value, body[key]):
                 words = f"'body.{key}' must be the same in all requests of a file, and is another on line {first}."
-                yield Fault("mismatched_parameter", words, f"$.body.{key}")
+                yield Violation("mismatched_parameter", words, f"$.body.{key}")
 
-    def _body_faults(self, body: dict[str, Any], url: Any, *, is_of_model: bool) -> Iterator[Fault]:  # noqa: ANN401 - any JSON value
+    def _body_faults(self, body: dict[str, Any], url: Any, *, is_of_model: bool) -> Iterator[Violation]:  # noqa: ANN401 - any JSON value
         is_expected = url == self._expected_url
         if is_expected and self._content_key == NO_KEY:
             self._learn_content_key(body)
@@ -310,7 +312,7 @@ class RequestRules:
         if self._content_key == "model":
             self._check_content = self._check_model
 
-    def _check_model(self, model: Any, path: str) -> list[Fault]:  # noqa: ANN401 - any JSON value
+    def _check_model(self, model: Any, path: str) -> list[Violation]:  # noqa: ANN401 - any JSON value
         """Send a model that is not the expected one to the closer look."""
         return [] if type(model) is str and model == self._expected_model else [wrong_type(path, "a string", model)]
 
@@ -328,40 +330,40 @@ class RequestRules:
             if content is not None:
                 body[key] = content
 
-    def _rest_faults(self, body: dict[str, Any], rules: BodyRules) -> Iterator[Fault]:
+    def _rest_faults(self, body: dict[str, Any], rules: BodyRules) -> Iterator[Violation]:
         """Return what is wrong with a body without its content; files repeat the rest, so the findings are cached."""
         if self._limits.stream_refused and body.get("stream") not in (None, False):
-            yield Fault("streaming_unsupported", "Streaming is not supported in the Batch API.", "$.body.stream")
-        yield from rules.faults(body)
+            yield Violation("streaming_unsupported", "Streaming is not supported in the Batch API.", "$.body.stream")
+        yield from rules.violations(body)
         if self._limits.strict_schemas:
             for holder in strict_schemas(body):
                 for message, json_path in faults_of_schema(holder.schema):
                     words = f"Invalid schema for {cut(holder.user)}: {cut(message, 500)}"
-                    yield Fault(holder.code, words, cut(f"$.body{holder.json_path}{json_path}", 500))
+                    yield Violation(holder.code, words, cut(f"$.body{holder.json_path}{json_path}", 500))
 
     def _content_rule(self, url: Any) -> Content | None:  # noqa: ANN401 - any JSON value
         """Return what a body must hold: by its own url, also where that is not the file's; a profile without urls has no rule."""
         return content_of(url) if isinstance(url, str) and self._limits.known_urls else None
 
-    def _content_faults(self, body: dict[str, Any], rule: Content) -> Iterator[Fault]:
+    def _content_faults(self, body: dict[str, Any], rule: Content) -> Iterator[Violation]:
         content = body.get(rule.key)
         if content is None:
             if rule.instead.isdisjoint(body):
-                yield Fault("invalid_request", f"{rule.key.capitalize()} parameter is required.", f"$.body.{rule.key}")
+                yield Violation("invalid_request", f"{rule.key.capitalize()} parameter is required.", f"$.body.{rule.key}")
         elif type(content) not in rule.kinds:
             yield wrong_type(f"body.{rule.key}", rule.kinds_in_words, content)
         elif content == []:
-            yield Fault("empty_array", f"Invalid 'body.{rule.key}': empty array.", f"$.body.{rule.key}")
+            yield Violation("empty_array", f"Invalid 'body.{rule.key}': empty array.", f"$.body.{rule.key}")
         elif rule.counts_inputs:
             yield from self._count(content)
 
-    def _count(self, content: str | list[Any]) -> Iterator[Fault]:
+    def _count(self, content: str | list[Any]) -> Iterator[Violation]:
         count = count_embedding_inputs(content)
         self.embedding_inputs += count
         most = self._limits.max_embedding_items_per_request
         if most is not None and count > most:
             words = f"Invalid 'body.input': array too long. It has {count:,} items, and {most:,} are allowed in one request."
-            yield Fault("array_above_max_length", words, "$.body.input")
+            yield Violation("array_above_max_length", words, "$.body.input")
 
 
 def _may_equal_others(value: Any) -> bool:  # noqa: ANN401 - any JSON value

@@ -6,7 +6,7 @@ from typing import Any
 
 from batchfiles.findings import instead_of
 from batchfiles.rules.chat import EFFORTS
-from batchfiles.rules.keys import Fault, cut
+from batchfiles.rules.keys import Violation, cut
 from batchfiles.rules.kinds import (
     BOOKKEEPING,
     SAMPLING,
@@ -116,7 +116,7 @@ def check_input(value: Any, path: str) -> Faults:  # noqa: ANN401 - any JSON val
             return ()
     except (KeyError, TypeError):
         pass
-    return [fault for place, item in enumerate(value) for fault in _check_item(item, f"{path}[{place}]")]
+    return [violation for place, item in enumerate(value) for violation in _check_item(item, f"{path}[{place}]")]
 
 
 def _check_item(item: Any, path: str) -> Faults:  # noqa: ANN401 - any JSON value
@@ -130,7 +130,7 @@ def _check_item(item: Any, path: str) -> Faults:  # noqa: ANN401 - any JSON valu
         return missing(f"{path}.role", f"; it is one of {', '.join(ROLES)}")
     if item.get("type", "message") not in ("message", None):
         return ITEM(item, path)
-    role, found = item["role"], list[Fault]()
+    role, found = item["role"], list[Violation]()
     if type(role) is not str:
         found += wrong_kind(f"{path}.role", "a string", role)
     elif role not in ROLES:

@@ -15,7 +15,7 @@ from batchfiles.client import Client
 from batchfiles.client.calls import LOGGER
 from batchfiles.errors import APIError, BatchFailed, NotFound, RateLimited
 from batchfiles.io.atomic import atomic_file
-from batchfiles.runner.journal import Ledger, PartState
+from batchfiles.runner.journal import PartState, RunState
 
 __all__ = ["Collector", "failure_of", "is_queue_full", "lacks_room"]
 
@@ -89,16 +89,16 @@ class Collector:
     Args:
         client: The service.
         folder: The campaign folder.
-        ledger: How the run stands.
+        run_state: How the run stands.
 
     Attributes:
         seen: The batches of the live parts, as they stood at the last look.
     """
 
-    def __init__(self, client: Client, folder: Path, ledger: Ledger) -> None:
+    def __init__(self, client: Client, folder: Path, run_state: RunState) -> None:
         self._client = client
         self._folder = folder
-        self._ledger = ledger
+        self._run_state = run_state
         self.seen: dict[str, Batch] = {}
 
     def look(self, state: PartState) -> str | None:
@@ -123,12 +123,12 @@ class Collector:
         for note in batch.notes:
             LOGGER.warning("%s: %s", batch.id, note)
         if batch.status != "failed" or batch.result_file_ids:  # elsewhere a batch may fail in the middle, and keep what it has
-            self._ledger.note("ended", part=state.name, batch_id=batch.id, status=batch.status)
+            self._run_state.note("ended", part=state.name, batch_id=batch.id, status=batch.status)
             return batch.status
-        room = lacks_room(batch)
+        backoff = lacks_room(batch)
         errors = batch.errors.encode()["data"] if batch.errors is not None else []
-        self._ledger.note("failed", part=state.name, batch_id=batch.id, errors=errors[:10], keep_file=room)
-        if not room:
+        self._run_state.note("failed", part=state.name, batch_id=batch.id, errors=errors[:10], keep_file=backoff)
+        if not backoff:
             raise failure_of(batch, self._folder / state.name)
         return "queue_full"
 
@@ -142,19 +142,19 @@ class Collector:
                 raise
             return None
         if state.odd_since is not None and not lacks_files(batch):
-            self._ledger.note("seen", part=state.name)
+            self._run_state.note("seen", part=state.name)
         return batch
 
     def _is_early(self, state: PartState, batch: Batch) -> bool:
         """Return whether the files that a batch promises are still to come."""
         return lacks_files(batch) and not self._has_lasted(state, "it names no files", LATE)
 
-    def _has_lasted(self, state: PartState, why: str, patience: timedelta) -> bool:
+    def _has_lasted(self, state: PartState, why: str, timeout_factor: timedelta) -> bool:
         """Return whether something odd has been so for too long; by the journal, for each look may be another process's."""
         if state.odd_since is None:
-            self._ledger.note("odd", part=state.name, batch_id=state.batch_id, why=why)
+            self._run_state.note("odd", part=state.name, batch_id=state.batch_id, why=why)
             return False
-        return datetime.now(UTC) - state.odd_since > patience
+        return datetime.now(UTC) - state.odd_since > timeout_factor
 
     def fetch(self, state: PartState) -> None:
         """Fetch the results of a batch that has ended; without any, an empty file says so.
@@ -171,4 +171,4 @@ class Collector:
             empty = self._folder / f"{state.batch_id}_error.jsonl"
             with atomic_file(empty, overwrite=True):
                 paths = [str(empty)]
-        self._ledger.note("downloaded", part=state.name, batch_id=state.batch_id, files=[Path(path).name for path in paths])
+        self._run_state.note("downloaded", part=state.name, batch_id=state.batch_id, files=[Path(path).name for path in paths])

@@ -21,7 +21,7 @@ from typing import Any
 from batchfiles.errors import DataError, FileError
 from batchfiles.io.atomic import file_error
 
-__all__ = ["JOURNAL", "LOCK", "Journal", "Ledger", "PartState", "locked", "read_journal"]
+__all__ = ["JOURNAL", "LOCK", "Journal", "PartState", "RunState", "locked", "read_journal"]
 
 JOURNAL = "run.journal"
 """The file's name. It is no `.jsonl`, so that the folder's batch files are the same with and without it."""
@@ -139,7 +139,7 @@ class PartState:
     odd_since: datetime | None = None
 
 
-class Ledger:
+class RunState:
     """The state of a run.
 
     Args:

@@ -14,11 +14,11 @@ from batchfiles.campaign.manifest import Part, read_manifest
 from batchfiles.client import Client
 from batchfiles.errors import BatchFailed, RateLimited, ServerFault, TransportError
 from batchfiles.runner.collect import Collector, is_queue_full
-from batchfiles.runner.journal import Ledger, PartState
+from batchfiles.runner.journal import PartState, RunState
 from batchfiles.runner.report import RunStatus
 from batchfiles.runner.send import Sender
 
-__all__ = ["OnUpdate", "Passes", "Room"]
+__all__ = ["OnUpdate", "QueueBackoff", "RunLoop"]
 
 
 PAUSES = (30.0, 60.0, 120.0, 300.0, 600.0)
@@ -28,7 +28,7 @@ ATTEMPTS = 150
 """A part that found no room so often, with nothing of ours before it, for about a day, will not find any."""
 
 
-class Room:
+class QueueBackoff:
     """Remembers that the queue was full.
 
     Attributes:
@@ -41,11 +41,11 @@ class Room:
         self.refused = 0
 
     @property
-    def is_hopeless(self) -> bool:
+    def is_exhausted(self) -> bool:
         """Whether waiting has been of no use for too long."""
         return self.refused >= ATTEMPTS
 
-    def missed(self, now: float, *, alone: bool) -> None:
+    def rejected(self, now: float, *, alone: bool) -> None:
         """Note that a batch found no room.
 
         Args:
@@ -56,7 +56,7 @@ class Room:
         self._until = now + PAUSES[min(self.refused, len(PAUSES) - 1)]
         self.refused += alone
 
-    def grew(self) -> None:
+    def released(self) -> None:
         """Note that one of our batches has ended."""
         self._full = False
         self.refused = 0
@@ -69,13 +69,13 @@ class Room:
 OnUpdate = Callable[[RunStatus], object]
 
 
-class Passes:
+class RunLoop:
     """Takes parts from waiting to done.
 
     Args:
         client: The service.
         folder: The campaign folder.
-        ledger: How the run stands.
+        run_state: How the run stands.
         sender: Makes batches.
         max_parallel: Batches that may be at the service at once.
         once: Whether nothing is waited for.
@@ -87,7 +87,7 @@ class Passes:
         self,
         client: Client,
         folder: Path,
-        ledger: Ledger,
+        run_state: RunState,
         sender: Sender,
         *,
         max_parallel: int,
@@ -97,14 +97,14 @@ class Passes:
     ) -> None:
         self._client = client
         self._folder = folder
-        self._ledger = ledger
+        self._run_state = run_state
         self._sender = sender
-        self._collector = Collector(client, folder, ledger)
+        self._collector = Collector(client, folder, run_state)
         self._max_parallel = max_parallel
         self._once = once
         self._interval = interval
         self._on_update = on_update
-        self._room = Room()
+        self._backoff = QueueBackoff()
         self._trouble: dict[str, float] = {}
         self._parts: dict[str, Part] = {}
 
@@ -125,7 +125,7 @@ class Passes:
         idle = 0
         while True:
             moved = self._pass()
-            if len(self._ledger.of_status("done")) == len(self._ledger.parts):
+            if len(self._run_state.of_status("done")) == len(self._run_state.parts):
                 return True
             if moved:
                 idle = 0
@@ -139,11 +139,11 @@ class Passes:
         """Take each part one step further; tells whether any went."""
         moved = False
         for status, step in (("unsure", self._resolve), ("live", self._look), ("ended", self._fetch)):
-            for state in self._ledger.of_status(status):
+            for state in self._run_state.of_status(status):
                 moved |= self._tried(step, state)
-        for state in self._ledger.of_status("waiting"):
-            busy = len(self._ledger.of_status("live", "unsure"))
-            if busy >= self._max_parallel or not self._room.is_open(self._now(), alone=not busy):
+        for state in self._run_state.of_status("waiting"):
+            busy = len(self._run_state.of_status("live", "unsure"))
+            if busy >= self._max_parallel or not self._backoff.is_open(self._now(), alone=not busy):
                 break
             moved |= self._tried(self._send, state)
         self._tell(None)
@@ -177,7 +177,7 @@ class Passes:
         if status == "queue_full":
             self._no_room(state, f"{state.batch_id} failed for want of room")
             return True
-        self._room.grew()
+        self._backoff.released()
         self._tell(f"{state.name}: {state.batch_id} {status}")
         return True
 
@@ -199,8 +199,8 @@ class Passes:
         Raises:
             BatchFailed: It has been for a day.
         """
-        self._room.missed(self._now(), alone=not self._ledger.of_status("live", "unsure"))
-        if self._room.is_hopeless:
+        self._backoff.rejected(self._now(), alone=not self._run_state.of_status("live", "unsure"))
+        if self._backoff.is_exhausted:
             words = f"{state.name}: {why}, again and again; allow fewer requests in a part (--max-requests) in a new campaign"
             raise BatchFailed(words, batch_id=state.batch_id or "")
         self._tell(f"{state.name}: {why}; sent again when there is some")
@@ -214,10 +214,10 @@ class Passes:
         counts = [self._collector.seen[state.name].request_counts for state in self._live_and_seen()]
         self._on_update(
             RunStatus(
-                parts=len(self._ledger.parts),
-                waiting=len(self._ledger.of_status("waiting")),
-                live=len(self._ledger.of_status("live", "unsure", "ended")),
-                done=len(self._ledger.of_status("done")),
+                parts=len(self._run_state.parts),
+                waiting=len(self._run_state.of_status("waiting")),
+                live=len(self._run_state.of_status("live", "unsure", "ended")),
+                done=len(self._run_state.of_status("done")),
                 requests=sum(each.total for each in counts),
                 answered=sum(each.completed + each.failed for each in counts),
                 news=news,
@@ -225,7 +225,7 @@ class Passes:
         )
 
     def _live_and_seen(self) -> list[PartState]:
-        return [state for state in self._ledger.of_status("live") if state.name in self._collector.seen]
+        return [state for state in self._run_state.of_status("live") if state.name in self._collector.seen]
 
 
 def _pause(seconds: float) -> Flow[None]:

@@ -24,8 +24,8 @@ from batchfiles.io.sources import Source, SourceLike
 from batchfiles.io.spool import Spool
 from batchfiles.jobs.join.report import JoinReport
 from batchfiles.limits import Limits, LimitsLike, profile
-from batchfiles.runner.journal import JOURNAL, LOCK, Journal, Ledger, locked, read_journal
-from batchfiles.runner.passes import OnUpdate, Passes
+from batchfiles.runner.journal import JOURNAL, LOCK, Journal, RunState, locked, read_journal
+from batchfiles.runner.passes import OnUpdate, RunLoop
 from batchfiles.runner.report import PlannedPart, RunPlan, RunReport, RunStatus
 from batchfiles.runner.send import (
     Fingerprint,
@@ -38,7 +38,7 @@ from batchfiles.runner.send import (
     register,
     tokens_of,
 )
-from batchfiles.runner.table import Target, add_round, write_table
+from batchfiles.runner.table import Target, add_retry_round, write_table
 
 if TYPE_CHECKING:
     from batchfiles.table.open import TableFormat
@@ -122,46 +122,46 @@ def run(
     except OSError as error:
         raise file_error(error, folder) from None
     with locked(folder), closing(Journal(folder)) as journal:
-        ledger = Ledger(journal.records, folder, journal)
-        target.refuse_foreign(ledger.tables, overwrite=overwrite)
-        if on_update is not None and ledger.finished is None:
-            on_update(_first_status(ledger, limits))
-        _begin(folder, ledger, sources, limits, recover=recover)
+        run_state = RunState(journal.records, folder, journal)
+        target.refuse_foreign(run_state.tables, overwrite=overwrite)
+        if on_update is not None and run_state.finished is None:
+            on_update(_first_status(run_state, limits))
+        _begin(folder, run_state, sources, limits, recover=recover)
         joined: JoinReport | None = None
         sent = 0
-        if not _is_finished(ledger, retries):
+        if not _is_finished(run_state, retries):
             with _connected(client) as service:
-                sender = Sender(service, folder, ledger, terms)
-                _prepare(sender, folder, ledger, again=again)
-                passes = Passes(
+                sender = Sender(service, folder, run_state, terms)
+                _prepare(sender, folder, run_state, again=again)
+                run_loop = RunLoop(
                     service,
                     folder,
-                    ledger,
+                    run_state,
                     sender,
                     max_parallel=max_parallel,
                     once=once,
                     interval=interval,
                     on_update=on_update,
                 )
-                settled = _rounds(passes, folder, ledger, retries, workers)
+                settled = _rounds(run_loop, folder, run_state, retries, workers)
                 sent = sender.sent
             if settled is None:
-                return _report(folder, target, ledger, sent, None, not_read, finished=False)
-            joined = _table(folder, sources, target, ledger, overwrite=overwrite, workers=workers)
-            ledger.note("finished", retries=retries, settled=settled)
-        elif overwrite or not target.is_there(ledger.tables):
-            joined = _table(folder, sources, target, ledger, overwrite=overwrite, workers=workers)
-        return _report(folder, target, ledger, sent, joined, not_read, finished=True)
+                return _report(folder, target, run_state, sent, None, not_read, finished=False)
+            joined = _table(folder, sources, target, run_state, overwrite=overwrite, workers=workers)
+            run_state.note("finished", retries=retries, settled=settled)
+        elif overwrite or not target.is_there(run_state.tables):
+            joined = _table(folder, sources, target, run_state, overwrite=overwrite, workers=workers)
+        return _report(folder, target, run_state, sent, joined, not_read, finished=True)
 
 
-def _first_status(ledger: Ledger, limits: Limits) -> RunStatus:
+def _first_status(run_state: RunState, limits: Limits) -> RunStatus:
     """Say what comes first: the checking, or that limits come too late which others than these have made parts by."""
     news = None
-    if ledger.parts and ledger.begun is not None and ledger.begun["limits"] != limits.name:
-        news = f"the parts stay as they were made, by the limits {ledger.begun['limits']}, not {limits.name}"
-    waiting, done = len(ledger.of_status("waiting")), len(ledger.of_status("done"))
-    live = len(ledger.parts) - waiting - done
-    return RunStatus(parts=len(ledger.parts), waiting=waiting, live=live, done=done, requests=0, answered=0, news=news)
+    if run_state.parts and run_state.begun is not None and run_state.begun["limits"] != limits.name:
+        news = f"the parts stay as they were made, by the limits {run_state.begun['limits']}, not {limits.name}"
+    waiting, done = len(run_state.of_status("waiting")), len(run_state.of_status("done"))
+    live = len(run_state.parts) - waiting - done
+    return RunStatus(parts=len(run_state.parts), waiting=waiting, live=live, done=done, requests=0, answered=0, news=news)
 
 
 def _connected(client: Client | Callable[[], Client] | None) -> AbstractContextManager[Client]:
@@ -201,7 +201,7 @@ def campaign_folder(campaign: str | os.PathLike[str] | None, sources: Sequence[S
     return path.with_name(f"{stem_of(path.name)}.campaign")
 
 
-def _begin(folder: Path, ledger: Ledger, sources: Sequence[Source], limits: Limits, *, recover: bool) -> None:
+def _begin(folder: Path, run_state: RunState, sources: Sequence[Source], limits: Limits, *, recover: bool) -> None:
     """Check the requests, and lay the parts into the folder; if that was done, make sure that the requests are the same.
 
     Raises:
@@ -210,17 +210,17 @@ def _begin(folder: Path, ledger: Ledger, sources: Sequence[Source], limits: Limi
         FileError: A file can't be read, or the disk refused.
     """
     found = fingerprints(sources)
-    if ledger.begun is None:
+    if run_state.begun is None:
         _refuse_full(folder)
         by = checked_divisions(sources, limits)
-        ledger.note("begun", sources=[asdict(each) for each in found], limits=limits.name, by=by, recover=recover)
-    elif recover and not ledger.recovers:
-        ledger.note("recovering")
-    assert ledger.begun is not None  # noqa: S101 - it has just been noted
-    refuse_changed(folder, ledger.begun, found)
-    if not ledger.parts:
-        manifest = lay_parts(sources, folder, limits, ledger.begun["by"])
-        ledger.note("split", parts=[part.file for part in manifest.parts])
+        run_state.note("begun", sources=[asdict(each) for each in found], limits=limits.name, by=by, recover=recover)
+    elif recover and not run_state.recovers:
+        run_state.note("recovering")
+    assert run_state.begun is not None  # noqa: S101 - it has just been noted
+    refuse_changed(folder, run_state.begun, found)
+    if not run_state.parts:
+        manifest = lay_parts(sources, folder, limits, run_state.begun["by"])
+        run_state.note("split", parts=[part.file for part in manifest.parts])
 
 
 def refuse_changed(folder: Path, begun: Mapping[str, Any], found: Sequence[Fingerprint]) -> None:
@@ -251,46 +251,46 @@ def _refuse_full(folder: Path) -> None:
         raise Mismatch(words, path=str(folder))
 
 
-def _is_finished(ledger: Ledger, retries: int) -> bool:
-    if ledger.finished is None:
+def _is_finished(run_state: RunState, retries: int) -> bool:
+    if run_state.finished is None:
         return False
-    allowed, settled = ledger.finished
+    allowed, settled = run_state.finished
     return settled or retries <= allowed
 
 
-def _prepare(sender: Sender, folder: Path, ledger: Ledger, *, again: bool) -> None:
+def _prepare(sender: Sender, folder: Path, run_state: RunState, *, again: bool) -> None:
     """Look at what the service has, before anything new is sent."""
-    register(folder, ledger)  # a killed run may have noted a batch in the journal only
-    if ledger.recovers:
+    register(folder, run_state)  # a killed run may have noted a batch in the journal only
+    if run_state.recovers:
         sender.recover()
-    elif not again and not ledger.batches and all(part.token is None for part in ledger.parts.values()):
+    elif not again and not run_state.batches and all(part.token is None for part in run_state.parts.values()):
         manifest = read_manifest(folder)
         sender.refuse_repetition({part.file: part for part in manifest.parts} if manifest is not None else {})
 
 
-def _rounds(passes: Passes, folder: Path, ledger: Ledger, retries: int, workers: int | None) -> bool | None:
+def _rounds(run_loop: RunLoop, folder: Path, run_state: RunState, retries: int, workers: int | None) -> bool | None:
     """Take all parts to their end, and what may succeed then once more; tells whether nothing is left, None if it isn't over."""
-    while passes.run():
-        if ledger.rounds >= retries:
+    while run_loop.run():
+        if run_state.rounds >= retries:
             return False
-        if not add_round(folder, ledger, workers=workers):
+        if not add_retry_round(folder, run_state, workers=workers):
             return True
     return None
 
 
 def _table(
-    folder: Path, sources: Sequence[Source], target: Target, ledger: Ledger, *, overwrite: bool, workers: int | None
+    folder: Path, sources: Sequence[Source], target: Target, run_state: RunState, *, overwrite: bool, workers: int | None
 ) -> JoinReport:
-    ours = target.key in ledger.tables
+    ours = target.key in run_state.tables
     if target.key is not None:
-        ledger.note("table", path=target.key)
-    return write_table(folder, ledger, sources, target.output, target.format, overwrite=overwrite or ours, workers=workers)
+        run_state.note("table", path=target.key)
+    return write_table(folder, run_state, sources, target.output, target.format, overwrite=overwrite or ours, workers=workers)
 
 
 def _report(
     folder: Path,
     target: Target,
-    ledger: Ledger,
+    run_state: RunState,
     sent: int,
     joined: JoinReport | None,
     not_read: Sequence[str],
@@ -302,10 +302,10 @@ def _report(
         output=target.output,
         finished=finished,
         sent=sent,
-        batches=ledger.batch_count,
-        parts=len(ledger.parts),
-        done=len(ledger.of_status("done")),
-        rounds=ledger.rounds,
+        batches=run_state.batch_count,
+        parts=len(run_state.parts),
+        done=len(run_state.of_status("done")),
+        rounds=run_state.rounds,
         outcomes={} if joined is None else {outcome: count for outcome, count in joined.outcomes.items() if count},
         **not_read_fields(not_read),
     )
@@ -338,19 +338,19 @@ def plan_run(
     limits = profile(limits)
     sources, not_read = run_sources(files)
     folder = campaign_folder(campaign, sources)
-    ledger = Ledger(read_journal(folder), folder)
-    if ledger.begun is None:
+    run_state = RunState(read_journal(folder), folder)
+    if run_state.begun is None:
         by = checked_divisions(sources, limits)
     else:
-        refuse_changed(folder, ledger.begun, fingerprints(sources))
-        by = ledger.begun["by"]
-    manifest = read_manifest(folder) if ledger.parts else None
+        refuse_changed(folder, run_state.begun, fingerprints(sources))
+        by = run_state.begun["by"]
+    manifest = read_manifest(folder) if run_state.parts else None
     with ExitStack() as stack:
         place = Path(folder)
         if manifest is None:
             place = stack.enter_context(Spool(temp_dir)).path
             manifest = lay_parts(sources, place, limits, by)
-        sent = {state.name for state in ledger.parts.values() if state.status != "waiting"}
+        sent = {state.name for state in run_state.parts.values() if state.status != "waiting"}
         parts = (part for part in manifest.parts if part.file not in sent)
         planned = tuple(_planned(place, parts, endpoint))
         return RunPlan(folder=str(folder), parts=planned, **not_read_fields(not_read))

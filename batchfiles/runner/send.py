@@ -30,7 +30,7 @@ from batchfiles.jobs.tokens import Division, estimated_tokens
 from batchfiles.jobs.validate import validate
 from batchfiles.limits import Limits
 from batchfiles.runner.collect import is_queue_full
-from batchfiles.runner.journal import Ledger, PartState
+from batchfiles.runner.journal import PartState, RunState
 
 __all__ = [
     "Fingerprint",
@@ -213,17 +213,17 @@ class Sender:
     Args:
         client: The service.
         folder: The campaign folder.
-        ledger: How the run stands.
+        run_state: How the run stands.
         terms: What each batch is made with.
 
     Attributes:
         sent: The batches that were made here.
     """
 
-    def __init__(self, client: Client, folder: Path, ledger: Ledger, terms: Terms) -> None:
+    def __init__(self, client: Client, folder: Path, run_state: RunState, terms: Terms) -> None:
         self._client = client
         self._folder = folder
-        self._ledger = ledger
+        self._run_state = run_state
         self._terms = terms
         self._left: dict[str, list[Batch]] = {}
         self.sent = 0
@@ -249,7 +249,7 @@ class Sender:
             APIError: The service said no.
             TransportError: It could not be reached.
         """
-        known = {batch_id for ids in self._ledger.batches.values() for batch_id in ids}
+        known = {batch_id for ids in self._run_state.batches.values() for batch_id in ids}
         for batch in reversed(self._listed(None)):
             marker = marker_of(batch)
             if marker is not None and batch.status != "failed" and batch.id not in known:
@@ -270,7 +270,7 @@ class Sender:
         if found is not None:
             self._created(state, found)
         elif looked:
-            self._ledger.note("not_created", part=state.name, why="it is in no list", keep_file=True)
+            self._run_state.note("not_created", part=state.name, why="it is in no list", keep_file=True)
         else:
             raise TransportError(f"nobody can say whether {state.name} is at the service already", phase="receive")
 
@@ -288,14 +288,14 @@ class Sender:
         if self._left.get(part.sha256):
             batch = self._left[part.sha256].pop(0)
             marker = marker_of(batch)
-            self._ledger.note("creating", part=state.name, token=marker[0] if marker else "", recovered=True)
+            self._run_state.note("creating", part=state.name, token=marker[0] if marker else "", recovered=True)
             self._created(state, batch)
             return True
         path = self._folder / part.file
         endpoint = endpoint_of(path, self._terms.endpoint)
         file_id = self._uploaded(state, part)
         token = secrets.token_hex(16)
-        self._ledger.note("creating", part=state.name, token=token, file_id=file_id, endpoint=endpoint)
+        self._run_state.note("creating", part=state.name, token=token, file_id=file_id, endpoint=endpoint)
         params = BatchRequest(
             input_file_id=file_id,
             endpoint=endpoint,
@@ -307,7 +307,7 @@ class Sender:
             batch = client.run(create(client.config, params, client.policy, token=token, sha256=part.sha256))
         except APIError as error:
             full = is_queue_full(error)
-            self._ledger.note("not_created", part=state.name, why=str(error), keep_file=full)
+            self._run_state.note("not_created", part=state.name, why=str(error), keep_file=full)
             if full:
                 return False
             raise
@@ -329,27 +329,27 @@ class Sender:
             try:
                 file = client.files.retrieve(state.file_id)
             except NotFound:
-                self._ledger.note("not_created", part=state.name, why="the uploaded file is gone", keep_file=False)
+                self._run_state.note("not_created", part=state.name, why="the uploaded file is gone", keep_file=False)
             except APIError:
                 return state.file_id  # a service that doesn't show files
         if file is None:
-            self._ledger.note("uploading", part=state.name, sha256=part.sha256)
+            self._run_state.note("uploading", part=state.name, sha256=part.sha256)
             file = client.files.create(self._folder / part.file)
-            self._ledger.note("uploaded", part=state.name, file_id=file.id)
+            self._run_state.note("uploaded", part=state.name, file_id=file.id)
         try:
             return client.run(processed(client.config, file, client.policy)).id
         except APIError as error:
             if error.code == UNPROCESSED_CODE:
-                self._ledger.note("not_created", part=state.name, why=str(error), keep_file=False)
+                self._run_state.note("not_created", part=state.name, why=str(error), keep_file=False)
             raise
 
     def _created(self, state: PartState, batch: Batch) -> None:
         """Note a batch in the journal, and then in the manifest, so that `join` knows whose its results are."""
-        self._ledger.note("created", part=state.name, token=state.token, batch_id=batch.id)
-        register(self._folder, self._ledger)
+        self._run_state.note("created", part=state.name, token=state.token, batch_id=batch.id)
+        register(self._folder, self._run_state)
 
 
-def register(folder: Path, ledger: Ledger) -> None:
+def register(folder: Path, run_state: RunState) -> None:
     """Write the batches of the journal into the manifest.
 
     Raises:
@@ -357,6 +357,6 @@ def register(folder: Path, ledger: Ledger) -> None:
     """
     manifest = read_manifest(folder)
     assert manifest is not None  # noqa: S101 - parts have one
-    parts = tuple(replace(part, batches=tuple(ledger.batches.get(part.file, ()))) for part in manifest.parts)
+    parts = tuple(replace(part, batches=tuple(run_state.batches.get(part.file, ()))) for part in manifest.parts)
     if parts != manifest.parts:
         write_manifest(folder, replace(manifest, parts=parts))

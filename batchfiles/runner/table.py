@@ -21,15 +21,15 @@ from batchfiles.jobs.join.join import join
 from batchfiles.jobs.join.options import is_part_name
 from batchfiles.jobs.join.report import JoinReport
 from batchfiles.jobs.retry.retry import retry
-from batchfiles.runner.journal import Ledger
+from batchfiles.runner.journal import RunState
 from batchfiles.table.open import TableFormat, format_of
 
-__all__ = ["Target", "add_round", "write_table"]
+__all__ = ["Target", "add_retry_round", "write_table"]
 
 RETRY_NAME = re.compile(r".+-retry-[0-9]+\.jsonl")
 
 
-def add_round(folder: Path, ledger: Ledger, *, workers: int | None) -> list[str]:
+def add_retry_round(folder: Path, run_state: RunState, *, workers: int | None) -> list[str]:
     """Make a part of the requests of each part that may succeed if they are sent again.
 
     Returns:
@@ -38,15 +38,15 @@ def add_round(folder: Path, ledger: Ledger, *, workers: int | None) -> list[str]
     Raises:
         FileError: The disk refused.
     """
-    found = _unknown_parts(folder, ledger)
+    found = _unknown_parts(folder, run_state)
     if not found:
         # A killed run may have left files that the manifest doesn't name: it takes all of them at once, behind the last.
         _remove_unnamed(folder)
-        files = [folder / name for name in (*_first_parts(folder), *ledger.results)]
+        files = [folder / name for name in (*_first_parts(folder), *run_state.results)]
         retry(*files, output=folder, overwrite=True, workers=workers)
-        found = _unknown_parts(folder, ledger)
+        found = _unknown_parts(folder, run_state)
     if found:
-        ledger.note("retried", parts=found)
+        run_state.note("retried", parts=found)
     return found
 
 
@@ -56,10 +56,10 @@ def _first_parts(folder: Path) -> list[str]:
     return [part.file for part in manifest.parts if not part.retry_of] if manifest is not None else []
 
 
-def _unknown_parts(folder: Path, ledger: Ledger) -> list[str]:
+def _unknown_parts(folder: Path, run_state: RunState) -> list[str]:
     """Return the parts that stand in the manifest and not in the journal."""
     manifest = read_manifest(folder)
-    return [part.file for part in manifest.parts if part.file not in ledger.parts] if manifest is not None else []
+    return [part.file for part in manifest.parts if part.file not in run_state.parts] if manifest is not None else []
 
 
 def _remove_unnamed(folder: Path) -> None:
@@ -72,7 +72,7 @@ def _remove_unnamed(folder: Path) -> None:
 
 def write_table(
     folder: Path,
-    ledger: Ledger,
+    run_state: RunState,
     sources: Sequence[Source],
     output: str,
     format_name: TableFormat | None,
@@ -86,7 +86,7 @@ def write_table(
         OutputExists: The table is there and `overwrite` was not given.
         FileError: The disk refused.
     """
-    with join(*(folder / name for name in ledger.results), inputs=sources, workers=workers) as joined:
+    with join(*(folder / name for name in run_state.results), inputs=sources, workers=workers) as joined:
         return joined.write(output, format=format_name, overwrite=overwrite)
 
 

@@ -11,10 +11,10 @@ from batchfiles.bodies.answer import Body
 from batchfiles.bodies.vector_encodings import FLOAT32, Encoding, encoding_of
 from batchfiles.errors import InvalidLine
 from batchfiles.outcome import SUCCEEDED
-from batchfiles.table.rows import Asked, Found, RequestColumns, embedding_answers, record_batch
+from batchfiles.table.rows import RequestRef, RequestRows, ResultRef, embedding_answers, record_batch
 from batchfiles.table.schema import NOT_OF_VECTORS, REQUESTS
 
-__all__ = ["EmbeddingColumns"]
+__all__ = ["EmbeddingRows"]
 
 KEPT = itemgetter(*[place for place, name in enumerate(REQUESTS) if name not in NOT_OF_VECTORS])
 ONCE = frozenset({"input_tokens", "output_tokens", "total_tokens", "request_body", "response_body"})
@@ -30,7 +30,7 @@ Place: TypeAlias = tuple[int | None, bytes | None]
 """The index of a row and its vector."""
 
 
-class EmbeddingColumns(RequestColumns):
+class EmbeddingRows(RequestRows):
     """Builds the embeddings table batch by batch.
 
     Args:
@@ -55,65 +55,65 @@ class EmbeddingColumns(RequestColumns):
         self._vectors: list[bytes | None] = []
         self.text_sizes: Mapping[str, int] = {}
 
-    def add(self, asked: Asked | None, found: Found) -> None:
+    def add(self, request_ref: RequestRef | None, result_ref: ResultRef) -> None:
         """Add the rows of one request: one for each vector, and one for each text without a vector.
 
         Raises:
             InvalidLine: A vector has another length than `dimensions`; it names the result line.
         """
-        self._count_noted(found.result)
-        vectors, readable = self._vectors_of(asked, found)
-        first = KEPT(self.row(asked, found, self._keep_all if readable else self._keep_some))
+        self._count_noted(result_ref.result)
+        vectors, readable = self._vectors_of(request_ref, result_ref)
+        first = KEPT(self.row(request_ref, result_ref, self._keep_all if readable else self._keep_some))
         if not vectors:
             self._rows.append((*first, None, None))
             self._vectors.append(None)
             return
-        texts = _texts(asked)
+        texts = _texts(request_ref)
         for number, (index, vector) in enumerate(vectors):
             if number == 1:
                 first = tuple([value if again else None for value, again in zip(first, REPEATED, strict=True)])
             if self._dimensions is not None and vector is not None and len(vector) != 4 * self._dimensions:
-                raise _wrong_length(found, len(vector) // 4, self._dimensions)
+                raise _wrong_length(result_ref, len(vector) // 4, self._dimensions)
             text = texts[index] if texts is not None and index is not None and index < len(texts) else None
             self._rows.append((*first, index, text if type(text) is str else None))
             self._vectors.append(vector)
 
-    def _vectors_of(self, asked: Asked | None, found: Found) -> tuple[list[Place], bool]:
+    def _vectors_of(self, request_ref: RequestRef | None, result_ref: ResultRef) -> tuple[list[Place], bool]:
         """Return the values of the rows of a request, and whether the table has everything in its body.
 
         Returns:
             The vectors in the order of the body, and after them the texts without one; nothing where the result is not an answer
             with vectors.
         """
-        body = found.result.body
-        if found.result.outcome != SUCCEEDED or body is None or endpoint_of(body) != EMBEDDINGS:
+        body = result_ref.result.body
+        if result_ref.result.outcome != SUCCEEDED or body is None or endpoint_of(body) != EMBEDDINGS:
             return [], False
-        request = asked.decoded if asked is not None else None
+        request = request_ref.decoded if request_ref is not None else None
         encoding = encoding_of(request) if request is not None else FLOAT32
         try:
             sent: list[Place] = [(index, values) for index, values, _ in embeddings.vectors(body, encoding)]
         except InvalidLine:
-            self.misfits += 1
+            self.conversion_errors += 1
             return [], False
         if request is None and self.text_sizes:
             sent = _of_one_size(sent, body, self.text_sizes)
         if len(sent) > 1 and len({index for index, _ in sent}) < len(sent):
-            sent = self._without_repeats(sent, _id_of(asked, found))
+            sent = self._without_repeats(sent, _id_of(request_ref, result_ref))
         unreadable = 0
         for _, values in sent:
             unreadable += values is None
-        self.misfits += unreadable
-        if asked is not None and request is not None:
+        self.conversion_errors += unreadable
+        if request_ref is not None and request is not None:
             wanted = embedding_answers(request)
             if wanted is not None and (wanted != 1 or len(sent) != 1 or sent[0][0] != 0):  # not one vector for one text
-                sent += self._missing(asked, wanted, {index for index, _ in sent if index is not None})
+                sent += self._missing(request_ref, wanted, {index for index, _ in sent if index is not None})
             if not NO_DIMENSIONS(request):
-                self._compare_dimensions(asked, request, encoding, sent)
+                self._compare_dimensions(request_ref, request, encoding, sent)
         return sent, not unreadable and not embeddings.in_several_types(body)
 
-    def _missing(self, asked: Asked, wanted: int, indexes: set[int]) -> list[Place]:
+    def _missing(self, request_ref: RequestRef, wanted: int, indexes: set[int]) -> list[Place]:
         """Compare the indexes of the vectors with the texts, and return the indexes of texts without a vector."""
-        self.compare(asked, wanted, len(indexes), beyond=sum(index >= wanted for index in indexes))
+        self.compare(request_ref, wanted, len(indexes), beyond=sum(index >= wanted for index in indexes))
         return [(index, None) for index in range(wanted) if index not in indexes]
 
     def _without_repeats(self, sent: list[Place], custom_id: str | None) -> list[Place]:
@@ -132,7 +132,9 @@ class EmbeddingColumns(RequestColumns):
                     known[index] = None
         return [(index, values if index is None else known[index]) for index, values in kept]
 
-    def _compare_dimensions(self, asked: Asked, request: dict[str, Any], encoding: Encoding, sent: list[Place]) -> None:
+    def _compare_dimensions(
+        self, request_ref: RequestRef, request: dict[str, Any], encoding: Encoding, sent: list[Place]
+    ) -> None:
         """Count the vectors with another length than the request asked for; a packed one has eight dimensions a number."""
         wanted = next((size for key in DIMENSIONS if type(size := request.get(key)) is int), None)
         if wanted is None:
@@ -141,7 +143,7 @@ class EmbeddingColumns(RequestColumns):
             wanted = -(-wanted // 8)
         for _, values in sent:
             if values is not None and len(values) != 4 * wanted:
-                self.count(f"wrong_dimensions:{asked.custom_id} ({len(values) // 4}, not {wanted})")
+                self.count(f"wrong_dimensions:{request_ref.custom_id} ({len(values) // 4}, not {wanted})")
 
     def flush(self) -> Any:  # noqa: ANN401 - pyarrow has no types
         """Return the rows added so far as one Arrow record batch, and forget them; None if there are none."""
@@ -154,16 +156,16 @@ class EmbeddingColumns(RequestColumns):
         return record_batch(self._schema, columns)
 
 
-def _texts(asked: Asked | None) -> list[Any] | None:
+def _texts(request_ref: RequestRef | None) -> list[Any] | None:
     """Return the texts that a request asks to embed, by index; None where they are tokens."""
-    given = asked.decoded.get("input") if asked is not None and asked.decoded is not None else None
+    given = request_ref.decoded.get("input") if request_ref is not None and request_ref.decoded is not None else None
     return [given] if type(given) is str else given if type(given) is list else None
 
 
-def _id_of(asked: Asked | None, found: Found) -> str | None:
-    if asked is not None:
-        return asked.custom_id
-    return found.value.get("custom_id") if found.value is not None else None
+def _id_of(request_ref: RequestRef | None, result_ref: ResultRef) -> str | None:
+    if request_ref is not None:
+        return request_ref.custom_id
+    return result_ref.value.get("custom_id") if result_ref.value is not None else None
 
 
 def _of_one_size(sent: list[Place], body: Body, sizes: Mapping[str, int]) -> list[Place]:
@@ -179,12 +181,12 @@ def _of_one_size(sent: list[Place], body: Body, sizes: Mapping[str, int]) -> lis
     ]
 
 
-def _wrong_length(found: Found, length: int, wanted: int) -> InvalidLine:
+def _wrong_length(result_ref: ResultRef, length: int, wanted: int) -> InvalidLine:
     return InvalidLine(
         f"the vector has {length} dimensions and not {wanted}: say --dimensions {length}, or leave it out for any length",
         code="invalid_embedding",
-        path=found.source,
-        line_number=found.line_number,
+        path=result_ref.source,
+        line_number=result_ref.line_number,
         role="output",
     )
 

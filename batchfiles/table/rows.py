@@ -17,7 +17,7 @@ from batchfiles.outcome import INCOMPLETE, MALFORMED, SUCCEEDED, Result, retryab
 from batchfiles.outcome import MISSING as MISSING_OUTCOME
 from batchfiles.rules.endpoints import count_embedding_inputs
 
-__all__ = ["MISSING", "Asked", "Found", "RequestColumns", "Row", "embedding_answers", "malformed_input", "record_batch"]
+__all__ = ["MISSING", "RequestRef", "RequestRows", "ResultRef", "Row", "embedding_answers", "malformed_input", "record_batch"]
 
 Row = tuple[Any, ...]
 
@@ -30,7 +30,7 @@ CACHE_WRITE = 22
 """The places of some fields in an `Answer`: by name they cost three times as much."""
 
 
-class Asked(NamedTuple):
+class RequestRef(NamedTuple):
     """A request line: what the table takes from the inputs.
 
     Attributes:
@@ -52,7 +52,7 @@ class Asked(NamedTuple):
     decoded: dict[str, Any] | None
 
 
-class Found(NamedTuple):
+class ResultRef(NamedTuple):
     """A result line, chosen for a request or standing for itself.
 
     Attributes:
@@ -74,12 +74,14 @@ class Found(NamedTuple):
     attempts: int | None
 
 
-def malformed_input(code: str, message: str) -> Found:
+def malformed_input(code: str, message: str) -> ResultRef:
     """Return what stands for a request line that can't be read: the same line can't succeed, so it is not retryable."""
-    return Found(Result(MALFORMED, None, None, code, None, None, message, False, None, EMPTY, 0), b"", None, None, None, None, 0)
+    return ResultRef(
+        Result(MALFORMED, None, None, code, None, None, message, False, None, EMPTY, 0), b"", None, None, None, None, 0
+    )
 
 
-MISSING = Found(
+MISSING = ResultRef(
     Result(MISSING_OUTCOME, None, None, None, None, None, None, retryable(MISSING_OUTCOME, None), None, EMPTY, 0),
     b"",
     None,
@@ -91,7 +93,7 @@ MISSING = Found(
 """What stands for a request that no result names."""
 
 
-class RequestColumns:
+class RequestRows:
     """Builds the requests table batch by batch.
 
     Args:
@@ -99,7 +101,7 @@ class RequestColumns:
         keep: Which response bodies are kept: `"auto"` keeps what says more than the columns do, `"all"` every one, `"none"` none.
 
     Attributes:
-        misfits: How many values did not fit their column and are null.
+        conversion_errors: How many values did not fit their column and are null.
         embeddings: How many answers are vectors, for which this table has no column.
         parse_errors: How many answers have a `parse_error`, in a table that has this column.
         counts: What else is counted, by the names of `counts.COUNTS`.
@@ -111,7 +113,7 @@ class RequestColumns:
         self._keep_all = keep == "all"
         self._keep_some = keep != "none"
         self._rows: list[Row] = []
-        self.misfits = 0
+        self.conversion_errors = 0
         self.embeddings = 0
         self.parse_errors = 0
         self.counts: Counter[str] = Counter()
@@ -120,21 +122,25 @@ class RequestColumns:
     def __len__(self) -> int:
         return len(self._rows)
 
-    def add(self, asked: Asked | None, found: Found) -> None:
+    def add(self, request_ref: RequestRef | None, result_ref: ResultRef) -> None:
         """Add the row of one request, or of one result that stands for itself."""
-        result = found.result
+        result = result_ref.result
         self._count_noted(result)
         answer = result.answer
-        if (answer.flagged is not None or answer.category_scores is not None) and asked is not None and result.body is not None:
-            self.compare(asked, _moderation_answers(asked.decoded), len(_list(result.body.get("results"))))
-        if result.misfits or not result.answer.carried or result.outcome != SUCCEEDED:
+        if (
+            (answer.flagged is not None or answer.category_scores is not None)
+            and request_ref is not None
+            and result.body is not None
+        ):
+            self.compare(request_ref, _moderation_answers(request_ref.decoded), len(_list(result.body.get("results"))))
+        if result.conversion_errors or not result.answer.fully_mapped or result.outcome != SUCCEEDED:
             if result.body and bodies.endpoint_of(result.body) == bodies.EMBEDDINGS:
                 self.embeddings += 1
-                if asked is not None and result.outcome == SUCCEEDED:
-                    self.compare(asked, embedding_answers(asked.decoded), bodies.embeddings.count(result.body))
-            self._rows.append(self.row(asked, found, self._keep_some))
+                if request_ref is not None and result.outcome == SUCCEEDED:
+                    self.compare(request_ref, embedding_answers(request_ref.decoded), bodies.embeddings.count(result.body))
+            self._rows.append(self.row(request_ref, result_ref, self._keep_some))
         else:
-            self._rows.append(self.row(asked, found, self._keep_all))
+            self._rows.append(self.row(request_ref, result_ref, self._keep_all))
 
     def _count_noted(self, result: Result) -> None:
         answer = result.answer
@@ -151,11 +157,11 @@ class RequestColumns:
             if name != each:
                 add_example(self.examples, name, each[len(name) + 1 :])
 
-    def compare(self, asked: Asked, wanted: int | None, got: int, *, beyond: int | None = None) -> None:
+    def compare(self, request_ref: RequestRef, wanted: int | None, got: int, *, beyond: int | None = None) -> None:
         """Count the texts of a request that have no answer, and the answers that have no text.
 
         Args:
-            asked: The request.
+            request_ref: The request.
             wanted: How many texts it has; None if unknown.
             got: How many answers there are, each for another text.
             beyond: How many of them are for a text beyond the last one; None if only their number shows it.
@@ -164,14 +170,14 @@ class RequestColumns:
             return
         if beyond is None:
             beyond = max(0, got - wanted)
-        self.count(*[f"short:{asked.custom_id}"] * (wanted - got + beyond), *[f"surplus:{asked.custom_id}"] * beyond)
+        self.count(*[f"short:{request_ref.custom_id}"] * (wanted - got + beyond), *[f"surplus:{request_ref.custom_id}"] * beyond)
 
-    def row(self, asked: Asked | None, found: Found, keep_body: bool) -> Row:
+    def row(self, request_ref: RequestRef | None, result_ref: ResultRef, keep_body: bool) -> Row:
         """Return the row of one request in the order of the requests table."""
-        result, line, value, source, line_number, batch_id, attempts = found
-        outcome, status_code, request_id, code, kind, param, message, again, body, answer, misfits = result
-        if misfits:
-            self.misfits += misfits
+        result, line, value, source, line_number, batch_id, attempts = result_ref
+        outcome, status_code, request_id, code, kind, param, message, again, body, answer, conversion_errors = result
+        if conversion_errors:
+            self.conversion_errors += conversion_errors
         custom_id = batch_request_id = response_body = None
         if value is not None:
             batch_request_id = value.get("id")
@@ -179,12 +185,12 @@ class RequestColumns:
                 batch_request_id = None
             if keep_body:
                 response_body = spans.body_of_output(line, value)
-        if asked is None:
+        if request_ref is None:
             custom_id = _string(value.get("custom_id")) if value else None
             endpoint = bodies.endpoint_of(body) if body else None
             input_source = input_line_number = model = request_body = None
         else:
-            custom_id, input_source, input_line_number, endpoint, model, request_body, _ = asked
+            custom_id, input_source, input_line_number, endpoint, model, request_body, _ = request_ref
             if endpoint is None and body:
                 endpoint = bodies.endpoint_of(body)
         asked_for: Row = (custom_id, outcome, status_code, code, kind, param, message, again, endpoint)

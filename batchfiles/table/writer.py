@@ -36,8 +36,8 @@ __all__ = [
     "JsonlTable",
     "Sink",
     "TableWriter",
-    "insist",
     "native_file",
+    "run_uninterrupted",
     "with_provenance",
     "written",
 ]
@@ -192,14 +192,14 @@ def written(products: Iterable[Any], table: _Table) -> Iterator[Any]:
         given_up = True
         raise
     finally:
-        insist(partial(waiting.put, None), writer.join)  # a table that is closed while it is written to is a crash
+        run_uninterrupted(partial(waiting.put, None), writer.join)  # a table that is closed while it is written to is a crash
     if failures:
         # Taken out of the list: its traceback holds this frame, and a circle would keep the products alive, files and all, until
         # the garbage collector comes by, which may be as the interpreter ends.
         raise failures.pop()
 
 
-def insist(*actions: Callable[[], object]) -> None:
+def run_uninterrupted(*actions: Callable[[], object]) -> None:
     """Do one thing after the other, such as waiting for threads, and do it to the end also where somebody is impatient.
 
     Raises:

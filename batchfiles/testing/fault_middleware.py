@@ -19,7 +19,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from batchfiles.testing.app import STORAGE
 
-__all__ = ["CALLS", "FAULTS", "Fault", "Faults", "Spoiler", "call_of"]
+__all__ = ["CALLS", "FAULTS", "Fault", "FaultMiddleware", "Faults", "call_of"]
 
 
 CALLS = (
@@ -210,7 +210,7 @@ def _kind(group: str, method: str, *, one: bool, more: str | None) -> str:
     return f"{group}.{'delete' if method == 'DELETE' else 'retrieve'}"
 
 
-class Spoiler:
+class FaultMiddleware:
     """Lets calls meet the faults of a script.
 
     Args:

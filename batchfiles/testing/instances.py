@@ -71,7 +71,7 @@ class _Maker:
             SchemaError: None was found.
         """
         for flat in self._alternatives(schema, depth) if depth <= 2 * DEEPEST else ():
-            for candidate in self._candidates(flat, depth):
+            for candidate in self._lookup(flat, depth):
                 self._steps += 1
                 if self._steps > MOST_STEPS:
                     raise _TooLarge
@@ -163,7 +163,7 @@ class _Maker:
 
     # What to write
 
-    def _candidates(self, schema: Schema, depth: int) -> Iterator[Any]:
+    def _lookup(self, schema: Schema, depth: int) -> Iterator[Any]:
         """Yield values that may fit a schema without references and unions."""
         if "const" in schema:
             yield schema["const"]

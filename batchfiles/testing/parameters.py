@@ -27,7 +27,7 @@ __all__ = [
     "check_batch",
     "check_purpose",
     "error_body",
-    "life_of",
+    "expiry",
     "missing_parameter",
     "page_size",
     "requests_of",
@@ -111,7 +111,7 @@ def check_batch(asked: dict[str, Any], limits: Limits, windows: Collection[str])
         expires = asked["output_expires_after"]
         if not isinstance(expires, dict):
             raise _wrong_type("output_expires_after", "an object", expires)
-        life_of("output_expires_after", expires.get("anchor"), expires.get("seconds"))
+        expiry("output_expires_after", expires.get("anchor"), expires.get("seconds"))
 
 
 def seconds_of(window: str | None) -> int:
@@ -134,7 +134,7 @@ def check_purpose(purpose: str) -> None:
     _check_word("purpose", purpose, list(PURPOSES))
 
 
-def life_of(name: str, anchor: object, seconds: object) -> int:
+def expiry(name: str, anchor: object, seconds: object) -> int:
     """Return after how many seconds a file is to be deleted.
 
     Raises:

@@ -25,7 +25,7 @@ except ImportError as error:
 if find_spec("python_multipart") is None and find_spec("multipart") is None:  # its name until 0.0.12
     raise MissingDependency("the local server needs python-multipart: pip install 'batchfiles[testing]'")
 
-from batchfiles.testing.fault_middleware import Faults, Spoiler
+from batchfiles.testing.fault_middleware import FaultMiddleware, Faults
 from batchfiles.testing.service import Service
 
 BACKLOG = 2048
@@ -79,7 +79,7 @@ class Server:
     ) -> None:
         self.service = service or Service()
         app = app_of(self.service)
-        self._spoiler = Spoiler(app, faults or Faults())
+        self._spoiler = FaultMiddleware(app, faults or Faults())
         self._sockets: list[socket.socket] = []
         try:
             self._sockets += [_listener(host, port)]

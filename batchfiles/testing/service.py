@@ -15,7 +15,7 @@ from batchfiles.limits import LimitsLike, profile
 from batchfiles.testing.answers import Answerer, answer
 from batchfiles.testing.batch_job import BatchJob, answered
 from batchfiles.testing.files import FileStore, StoredFile
-from batchfiles.testing.parameters import Refusal, Validation, check_batch, check_purpose, life_of, seconds_of, validated
+from batchfiles.testing.parameters import Refusal, Validation, check_batch, check_purpose, expiry, seconds_of, validated
 from batchfiles.testing.quirks import Clock, Quirks
 
 __all__ = ["Service"]
@@ -94,7 +94,7 @@ class Service:
             Refusal: It is empty, too large or no JSONL, has another name, or a parameter is wrong.
         """
         check_purpose(purpose)
-        life = None if anchor is None and seconds is None else life_of("expires_after", anchor, seconds)
+        life = None if anchor is None and seconds is None else expiry("expires_after", anchor, seconds)
         if purpose == "batch":
             self._check_upload(content, filename)
         with self._lock:

@@ -31,7 +31,7 @@ from typing import IO, TYPE_CHECKING, Any, Self, TypeAlias, cast
 
 from batchfiles import codec
 from batchfiles.errors import WorkerFailed
-from batchfiles.table.writer import insist
+from batchfiles.table.writer import run_uninterrupted
 
 if TYPE_CHECKING:
     pass
@@ -42,12 +42,12 @@ __all__ = [
     "DONE",
     "FAILED",
     "HEADER",
-    "Crew",
     "Job",
-    "Processes",
     "Product",
     "Progress",
     "Spec",
+    "WorkerPool",
+    "WorkerProcesses",
     "cores",
     "in_steps",
 ]
@@ -67,7 +67,7 @@ def in_steps(progress: Progress | None, total: int) -> Callable[[int], None]:
 
 
 Progress: TypeAlias = Callable[[int, int], None]
-PAYS_FROM = 24 * 1024 * 1024
+WORTH_PROCESSES_FROM = 24 * 1024 * 1024
 MOST_WORKERS = 4
 
 
@@ -100,27 +100,27 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-class Crew:
+class WorkerPool:
     """Runs jobs, one after the other, with the same workers.
 
     Args:
         workers: How many processes decode; 1 means this one.
-        leader_works: Whether this process is one of several: one less has to start and to send its batches, a tenth of the
+        main_works: Whether this process is one of several: one less has to start and to send its batches, a tenth of the
             processor time of an export of 500 MB. Not for jobs that take digests of ids, which are others in each process.
     """
 
-    def __init__(self, workers: int = 1, *, leader_works: bool = False) -> None:
+    def __init__(self, workers: int = 1, *, main_works: bool = False) -> None:
         if workers < 1:
             raise ValueError("workers must be 1 or more")
         self._wanted = workers
-        self._leader_works = leader_works
+        self._leader_works = main_works
         self._workers: Any = None
 
     def __enter__(self) -> Self:
         """Start the workers, so that they import while this process still looks at the files."""
         if self._wanted > 1:
             try:
-                self._workers = Processes(self._wanted - self._leader_works, leader_works=self._leader_works)
+                self._workers = WorkerProcesses(self._wanted - self._leader_works, main_works=self._leader_works)
             except OSError:  # no more processes allowed here: one does it all
                 self._workers = None
         return self
@@ -131,7 +131,7 @@ class Crew:
             self._workers = None
 
     @property
-    def is_apart(self) -> bool:
+    def uses_processes(self) -> bool:
         """Whether other processes do the work; their digests of ids are others than this one's."""
         return self._workers is not None
 
@@ -168,11 +168,11 @@ HASH_KEY = secrets.randbelow(2**32)
 """All workers that this process ever starts hash alike, with a key that no input can know: the index of ids is built by some and
 searched by others, those of a later pass among them."""
 
-AHEAD = 2
+TASKS_AHEAD = 2
 """Tasks a worker may be ahead of the one whose products are being taken: what they yield waits in memory."""
 
 
-class Processes:
+class WorkerProcesses:
     """A number of running workers.
 
     They end when somebody says so, when nobody holds this object any more, or when the program ends: whichever comes first, once,
@@ -180,17 +180,17 @@ class Processes:
 
     Args:
         count: How many processes to start.
-        leader_works: Whether this process does tasks too, in a thread; not for jobs that take digests of ids.
+        main_works: Whether this process does tasks too, in a thread; not for jobs that take digests of ids.
 
     Raises:
         OSError: None could be started.
     """
 
-    def __init__(self, count: int, *, leader_works: bool = False) -> None:
-        self._leader_works = leader_works
+    def __init__(self, count: int, *, main_works: bool = False) -> None:
+        self._leader_works = main_works
         self._workers: list[_Worker] = []
-        self._errands: list[_Errand] = []
-        self._end = weakref.finalize(self, _end, self._workers, self._errands, os.getpid())
+        self._task_runs: list[_TaskRun] = []
+        self._end = weakref.finalize(self, _end, self._workers, self._task_runs, os.getpid())
         try:
             for _ in range(count):
                 self._workers.append(_Worker(HASH_KEY))
@@ -204,39 +204,39 @@ class Processes:
 
     def run(self, job: type[Job], spec: Spec, tasks: Sequence[Spec]) -> Generator[tuple[int, Product], None, None]:
         """Do as `Crew.run` says."""
-        workers: list[_Worker | _Here] = [*self._workers]
+        workers: list[_Worker | _LocalWorker] = [*self._workers]
         if self._leader_works:
-            workers.append(_Here(job))
-        errand = _Errand({"job": f"{job.__module__}:{job.__qualname__}", "spec": spec}, tasks, len(workers))
-        self._errands.append(errand)
+            workers.append(_LocalWorker(job))
+        task_run = _TaskRun({"job": f"{job.__module__}:{job.__qualname__}", "spec": spec}, tasks, len(workers))
+        self._task_runs.append(task_run)
         try:
-            errand.start(workers)
+            task_run.start(workers)
             schema = job.schema_of(spec)
-            for number, kind, product in errand.products():
+            for number, kind, product in task_run.products():
                 yield number, _record_batch(product, schema) if kind == BATCH and type(product) is bytes else product
         except BaseException:
             self.close()
             raise
-        insist(*(thread.join for thread in errand.threads()))
-        self._errands.remove(errand)
+        run_uninterrupted(*(thread.join for thread in task_run.threads()))
+        self._task_runs.remove(task_run)
 
 
-def _end(workers: list[_Worker], errands: list[_Errand], leader: int) -> None:
+def _end(workers: list[_Worker], task_runs: list[_Errand], leader: int) -> None:
     """End workers, then the threads that read from them, and only then close what those have read from."""
     if os.getpid() != leader:  # a fork of the process that leads them has a copy of this object, and neither threads nor workers
         return
     for worker in workers:
         worker.kill()
-    for errand in errands:
-        errand.stop()
+    for task_run in task_runs:
+        task_run.stop()
     try:
-        insist(*(thread.join for errand in errands for thread in errand.threads()))
+        run_uninterrupted(*(thread.join for task_run in task_runs for thread in task_run.threads()))
     finally:
         for worker in workers:
             worker.close()
 
 
-class _Errand:
+class _TaskRun:
     """One job's tasks on their way to the workers, each of which is led by a thread, and its products on their way back.
 
     Args:
@@ -252,11 +252,11 @@ class _Errand:
         # Nothing but simple queues between the threads: they are safe wherever the garbage collector may end all this.
         self._to_do: queue.SimpleQueue[int | None] = queue.SimpleQueue()
         self._not_given = chain(range(len(tasks)), repeat(None))
-        for number in islice(self._not_given, leaders * AHEAD):
+        for number in islice(self._not_given, leaders * TASKS_AHEAD):
             self._to_do.put(number)
         self._threads: list[threading.Thread] = []
 
-    def start(self, workers: Sequence[_Worker | _Here]) -> None:
+    def start(self, workers: Sequence[_Worker | _LocalWorker]) -> None:
         """Begin."""
         for worker in workers:
             # Daemons: else the program's end would wait for them before anybody could end them.
@@ -264,7 +264,7 @@ class _Errand:
             thread.start()
             self._threads.append(thread)
 
-    def _lead(self, worker: _Worker | _Here) -> None:
+    def _lead(self, worker: _Worker | _LocalWorker) -> None:
         """Give a worker one task after the other, until there are none or one fails."""
         while (number := self._to_do.get()) is not None:
             try:
@@ -307,7 +307,7 @@ def _record_batch(payload: bytes, schema: Any) -> Any:  # noqa: ANN401 - pyarrow
     return pa.ipc.read_record_batch(pa.py_buffer(payload), schema)
 
 
-class _Here:
+class _LocalWorker:
     """A worker that is no process of its own: it runs in the thread that leads it."""
 
     def __init__(self, job: type[Job]) -> None:

@@ -102,12 +102,12 @@ class Stage:
                 return None
             case effects.Now():
                 return self.now
-            case effects.Chance():
+            case effects.Random():
                 return 0.5
             case effects.Token():
                 self.tokens += 1
                 return f"{self.tokens:032d}"
-            case effects.Tell(seen):
+            case effects.Notify(seen):
                 return self.told.append(seen)
             case effects.Size(path):
                 return len(self.files[path]) if path in self.files else None

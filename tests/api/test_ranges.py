@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchfiles.api import Response
-from batchfiles.api.flows.downloading import Have, Restart, Take, Whole, read_content, strong_etag
+from batchfiles.api.flows.downloading import Append, Complete, Partial, Restart, read_content, strong_etag
 
 TAG = '"abc"'
-HAVE = Have(40, TAG)
+HAVE = Partial(40, TAG)
 """Forty bytes of a file of a hundred."""
 
 
@@ -26,7 +26,7 @@ def part(span: str = "bytes 40-99/100", etag: str | None = TAG, length: int | No
 
 def test_the_rest_of_the_same_file_is_taken() -> None:
     """It begins where we stopped, of a hundred bytes, with the same strong tag."""
-    assert read_content(part(), HAVE) == Take(40, 100, TAG)
+    assert read_content(part(), HAVE) == Append(40, 100, TAG)
 
 
 @pytest.mark.parametrize(
@@ -52,22 +52,22 @@ def test_what_is_not_surely_the_rest_is_not_taken(case: str, answer: Response) -
 
 def test_a_service_without_ranges_sends_the_whole_file_again() -> None:
     """A 200 to a request for a part is the file from its beginning."""
-    assert read_content(Response(200, {"content-length": "100", "etag": TAG}), HAVE) == Take(0, 100, TAG)
+    assert read_content(Response(200, {"content-length": "100", "etag": TAG}), HAVE) == Append(0, 100, TAG)
 
 
 def test_a_part_that_ends_early_is_taken_and_the_rest_asked_for_later() -> None:
     """The total tells that it is not all."""
-    assert read_content(part("bytes 40-59/100", length=20), HAVE) == Take(40, 100, TAG)
+    assert read_content(part("bytes 40-59/100", length=20), HAVE) == Append(40, 100, TAG)
 
 
 def test_a_total_may_be_unknown() -> None:
     """A `*` in the place of it."""
-    assert read_content(part("bytes 40-99/*"), HAVE) == Take(40, None, TAG)
+    assert read_content(part("bytes 40-99/*"), HAVE) == Append(40, None, TAG)
 
 
 def test_nothing_more_means_that_we_have_the_file_if_its_length_is_ours() -> None:
     """416 with the same length."""
-    assert read_content(Response(416, {"content-range": "bytes */40"}), HAVE) == Whole()
+    assert read_content(Response(416, {"content-range": "bytes */40"}), HAVE) == Complete()
 
 
 @pytest.mark.parametrize("span", ["bytes */39", "bytes */100", "bytes */*", "", "bytes 40-99/100"])
@@ -78,14 +78,14 @@ def test_nothing_more_of_another_length_means_to_begin_again(span: str) -> None:
 
 def test_a_compressed_file_is_not_taken() -> None:
     """We asked for none, and its length would say nothing."""
-    assert isinstance(read_content(Response(200, {"content-encoding": "gzip"}), Have()), Restart)
-    assert read_content(Response(200, {"content-encoding": "identity"}), Have()) == Take(0, None, None)
+    assert isinstance(read_content(Response(200, {"content-encoding": "gzip"}), Partial()), Restart)
+    assert read_content(Response(200, {"content-encoding": "identity"}), Partial()) == Append(0, None, None)
 
 
 @pytest.mark.parametrize("status", [301, 302, 400, 401, 404, 416, 429, 500, 520])
 def test_errors_are_none_of_this(status: int) -> None:
     """They are left to others."""
-    assert read_content(Response(status), Have()) is None
+    assert read_content(Response(status), Partial()) is None
 
 
 @pytest.mark.parametrize("etag", ["", '""', '"', "abc", 'W/"abc"', '"ab', '"\x01"', '"é"'])
@@ -104,5 +104,5 @@ def test_only_a_strong_tag_vouches_for_every_byte(etag: str) -> None:
 def test_bytes_are_added_only_where_they_belong(status: int, headers: dict[str, str]) -> None:
     """Whatever the headers: an offset other than 0 is ours, with our tag."""
     verdict = read_content(Response(status, headers), HAVE)
-    if isinstance(verdict, Take) and verdict.offset:
+    if isinstance(verdict, Append) and verdict.offset:
         assert (verdict.offset, verdict.etag) == (HAVE.size, HAVE.etag)

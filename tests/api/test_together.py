@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchfiles.api.flows.effects import Flow, Now, ReadFile, Sleep
-from batchfiles.api.flows.waiting import together
+from batchfiles.api.flows.waiting import gather
 from batchfiles.errors import BatchFilesError, FileError, NotFound
 
 
@@ -58,21 +58,21 @@ def refused() -> Flow[str]:
 def test_while_one_sleeps_another_goes_on() -> None:
     """Each wakes at its own time, and what it asks for is answered to it alone."""
     driver = Driver()
-    assert driver.run(together([looking("a", 10, 10), looking("b", 4, 4, 4)])) == ["a", "b"]
+    assert driver.run(gather([looking("a", 10, 10), looking("b", 4, 4, 4)])) == ["a", "b"]
     assert driver.asked == ["a at 0", "b at 0", "b at 4", "b at 8", "a at 10"]
     assert driver.now == 20
 
 
 def test_an_error_of_one_does_not_end_the_others() -> None:
     """It stands in the place of its result."""
-    one, two, three = Driver().run(together([looking("a", 5), refused(), looking("c", 1)]))
+    one, two, three = Driver().run(gather([looking("a", 5), refused(), looking("c", 1)]))
     assert (one, three) == ("a", "c")
     assert isinstance(two, BatchFilesError)
 
 
 def test_of_nothing_comes_nothing() -> None:
     """An empty list, at once."""
-    assert Driver().run(together([])) == []
+    assert Driver().run(gather([])) == []
 
 
 @given(st.lists(st.lists(st.floats(0, 100), max_size=5), max_size=6))
@@ -80,5 +80,5 @@ def test_all_together_take_as_long_as_the_longest(pauses: list[list[float]]) -> 
     """And not as long as all of them in a row."""
     driver = Driver()
     names = [str(number) for number in range(len(pauses))]
-    assert driver.run(together([looking(name, *each) for name, each in zip(names, pauses, strict=True)])) == names
+    assert driver.run(gather([looking(name, *each) for name, each in zip(names, pauses, strict=True)])) == names
     assert driver.now == pytest.approx(max((sum(each) for each in pauses), default=0.0))

@@ -11,10 +11,10 @@ from batchfiles.bodies import chat_completions, embeddings, other, responses
 from batchfiles.bodies.other import read_audio, read_completion, read_moderation
 from batchfiles.errors import InvalidLine
 
-FAMILIES = [reader for _, reader in bodies.FAMILIES]
+FAMILIES = [body_reader for _, body_reader in bodies.FAMILIES]
 READERS = [
     *(bodies, chat_completions, embeddings, other, responses),
-    *(SimpleNamespace(read=reader) for reader in [*FAMILIES, read_audio, read_completion, read_moderation]),
+    *(SimpleNamespace(read=body_reader) for body_reader in [*FAMILIES, read_audio, read_completion, read_moderation]),
 ]
 
 FILTER = {"hate": {"filtered": False, "severity": "safe"}}
@@ -137,8 +137,8 @@ def check(answer):
     assert all(type(name) is str for name in answer.flagged_categories or [])
     assert all(type(name) is str and type(score) is float for name, score in answer.category_scores or [])
     assert answer.created_at is None or -62135596800_000000 <= answer.created_at < 253402300800_000000
-    assert answer.misfits >= 0
-    assert not (answer.carried and (answer.misfits or answer.outcome == "failed"))
+    assert answer.conversion_errors >= 0
+    assert not (answer.fully_mapped and (answer.conversion_errors or answer.outcome == "failed"))
 
 
 @given(st.dictionaries(words | st.text(max_size=5), values, max_size=5))

@@ -51,11 +51,11 @@ SEGMENT = {"id": 0, "start": 0.0, "end": 1.5, "text": " hello from"}
         ),
     ],
 )
-def test_a_transcript_has_its_text(body, text, endpoint, carried):
+def test_a_transcript_has_its_text(body, text, endpoint, fully_mapped):
     """OpenAI, vLLM, Groq and Mistral write no `object`; what no column says keeps the body."""
     answer = bodies.read(body)
 
-    assert (answer.outcome, answer.text, answer.carried, answer.misfits) == ("succeeded", text, carried, 0)
+    assert (answer.outcome, answer.text, answer.fully_mapped, answer.conversion_errors) == ("succeeded", text, fully_mapped, 0)
     assert bodies.endpoint_of(body) == endpoint
 
 
@@ -70,7 +70,7 @@ def test_tokens_of_a_transcript_are_counted():
     }
     answer = bodies.read({"text": "hello", "usage": counted})
 
-    assert (answer.input_tokens, answer.output_tokens, answer.total_tokens, answer.carried) == (14, 45, 59, True)
+    assert (answer.input_tokens, answer.output_tokens, answer.total_tokens, answer.fully_mapped) == (14, 45, 59, True)
 
 
 def test_a_tape_without_words_is_an_empty_text():
@@ -109,7 +109,7 @@ def test_what_is_said_in_a_chat_is_its_text(content, text):
         {"object": "chat.completion", "choices": [{"index": 0, "finish_reason": "stop", "message": message}]}
     )
 
-    assert (answer.text, answer.carried, answer.noted) == (text, False, ())
+    assert (answer.text, answer.fully_mapped, answer.noted) == (text, False, ())
 
 
 @pytest.mark.parametrize("sound", [None, {}, {"id": "audio_1"}, {"transcript": None}, {"transcript": ["a"]}, "UklG"])
@@ -127,8 +127,8 @@ def test_what_is_said_in_parts_is_text():
     item = {"type": "message", "role": "assistant", "status": "completed", "content": [part]}
     response = responses.read({"object": "response", "status": "completed", "output": [item]})
 
-    assert (chat.text, chat.carried) == ("Good morning.", False)
-    assert (response.text, response.carried) == ("Good morning.", False)
+    assert (chat.text, chat.fully_mapped) == ("Good morning.", False)
+    assert (response.text, response.fully_mapped) == ("Good morning.", False)
 
 
 def test_transcripts_among_other_answers(tmp_path):

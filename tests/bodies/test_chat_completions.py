@@ -54,7 +54,7 @@ def test_an_ordinary_answer_fills_the_columns_and_is_carried():
         reasoning_tokens=12,
         created_at=1741570283_000000,
         response_id="chatcmpl-1",
-        carried=True,
+        fully_mapped=True,
     )
 
 
@@ -70,7 +70,7 @@ def test_vllm_says_null_at_length():
         text="hi",
         created_at=1741570283_000000,
         response_id="chatcmpl-1",
-        carried=True,
+        fully_mapped=True,
     )
 
 
@@ -79,7 +79,7 @@ def test_an_answer_that_was_cut_is_incomplete(reason):
     """The text is there as far as it goes."""
     answer = read(chat({"content": "half a sen"}, finish_reason=reason))
 
-    assert (answer.outcome, answer.finish_reason, answer.text, answer.carried) == ("incomplete", reason, "half a sen", True)
+    assert (answer.outcome, answer.finish_reason, answer.text, answer.fully_mapped) == ("incomplete", reason, "half a sen", True)
 
 
 def test_mistrals_word_for_length():
@@ -93,7 +93,7 @@ def test_a_reason_that_nobody_knows_stays_as_it_is():
     """An open vocabulary: a new word is not a failure. It is counted, and keeps the body."""
     answer = read(chat({"content": "hi"}, finish_reason="tired"))
 
-    assert (answer.outcome, answer.finish_reason, answer.carried) == ("succeeded", "tired", False)
+    assert (answer.outcome, answer.finish_reason, answer.fully_mapped) == ("succeeded", "tired", False)
     assert answer.noted == ("unknown_finish_reason:tired",)
 
 
@@ -101,14 +101,14 @@ def test_a_refusal_is_a_success_with_a_refusal():
     """Its content is null, which is not the empty text."""
     answer = read(chat({"content": None, "refusal": "I can't."}))
 
-    assert (answer.outcome, answer.text, answer.refusal, answer.carried) == ("succeeded", None, "I can't.", True)
+    assert (answer.outcome, answer.text, answer.refusal, answer.fully_mapped) == ("succeeded", None, "I can't.", True)
 
 
 def test_several_choices():
     """The first fills the columns, all texts are kept, and the body too: the other choices have no columns."""
     answer = read(chat({"content": "heads"}, {"content": "tails"}, {"content": None}))
 
-    assert (answer.text, answer.texts, answer.carried) == ("heads", ["heads", "tails"], False)
+    assert (answer.text, answer.texts, answer.fully_mapped) == ("heads", ["heads", "tails"], False)
 
 
 def test_one_cut_choice_makes_the_answer_incomplete():
@@ -124,8 +124,8 @@ def test_no_choice_is_no_response(choices):
     """An empty object does not count as an item, nor a choice without a message as an answer. The body is kept."""
     answer = read(chat(choices=choices))
 
-    assert (answer.outcome, answer.fault.code, answer.carried) == ("no_response", "empty_answer", False)
-    assert (answer.text, answer.texts, answer.misfits, answer.noted) == (None, None, 0, ())
+    assert (answer.outcome, answer.fault.code, answer.fully_mapped) == ("no_response", "empty_answer", False)
+    assert (answer.text, answer.texts, answer.conversion_errors, answer.noted) == (None, None, 0, ())
 
 
 def test_a_choice_that_was_filtered_may_have_no_message():
@@ -152,7 +152,7 @@ def test_an_error_of_a_choice_is_a_failure(error, reason, code, message):
     body["choices"][0]["error"] = error
     answer = read(body)
 
-    assert (answer.outcome, answer.text, answer.carried) == ("failed", "half", False)
+    assert (answer.outcome, answer.text, answer.fully_mapped) == ("failed", "half", False)
     assert (answer.fault.code, answer.fault.message) == (code, message)
 
 
@@ -169,12 +169,12 @@ def test_a_failed_choice_among_several_makes_a_failure():
     ("reason", "native", "said", "carried"),
     [("length", "MAX_TOKENS", "length", True), (None, "MAX_TOKENS", "length", True), ("stop", "SAFETY", "stop", False)],
 )
-def test_the_providers_own_word_beside_a_reason(reason, native, said, carried):
+def test_the_providers_own_word_beside_a_reason(reason, native, said, fully_mapped):
     """OpenRouter repeats it: it counts if it is the only one, and keeps the body if it differs."""
     body = chat({"content": "hi"}, finish_reason=reason)
     body["choices"][0]["native_finish_reason"] = native
 
-    assert (read(body).finish_reason, read(body).carried) == (said, carried)
+    assert (read(body).finish_reason, read(body).fully_mapped) == (said, fully_mapped)
 
 
 @pytest.mark.parametrize("more", [{}, {"error": {"code": 502}}, {"native_finish_reason": "stop"}, {"stop_reason": "#"}])
@@ -194,7 +194,7 @@ def test_choices_may_be_one_object():
     body["choices"] = body["choices"][0]
 
     assert read(body).text == "hi"
-    assert read(body).carried
+    assert read(body).fully_mapped
 
 
 def test_tool_calls():
@@ -206,7 +206,7 @@ def test_tool_calls():
         {"id": "call_1", "name": "f", "arguments": '{"cut'},
         {"id": "call_2", "name": "f", "arguments": '{"x":1}'},
     ]
-    assert answer.carried
+    assert answer.fully_mapped
 
 
 def test_a_custom_tools_input_stands_where_arguments_stand():
@@ -216,7 +216,7 @@ def test_a_custom_tools_input_stands_where_arguments_stand():
     )
 
     assert answer.tool_calls == [{"id": "c", "name": "sql", "arguments": "SELECT 1"}]
-    assert answer.carried
+    assert answer.fully_mapped
 
 
 def test_the_old_function_call_has_no_id():
@@ -224,12 +224,12 @@ def test_the_old_function_call_has_no_id():
     answer = read(chat({"content": None, "function_call": {"name": "f", "arguments": "{}"}}, finish_reason="function_call"))
 
     assert (answer.finish_reason, answer.tool_calls) == ("function_call", [{"id": None, "name": "f", "arguments": "{}"}])
-    assert answer.carried
+    assert answer.fully_mapped
 
 
 def test_a_tool_call_with_more_in_it_keeps_the_body():
     """Gemini's thought signatures, for one."""
-    assert not read(chat({"content": None, "tool_calls": [call(extra_content={"google": 1})]})).carried
+    assert not read(chat({"content": None, "tool_calls": [call(extra_content={"google": 1})]})).fully_mapped
 
 
 def test_arguments_that_are_no_text_do_not_fit():
@@ -237,7 +237,7 @@ def test_arguments_that_are_no_text_do_not_fit():
     answer = read(chat({"content": None, "tool_calls": [call({"x": 1})]}))
 
     assert answer.tool_calls == [{"id": "call_1", "name": "f", "arguments": None}]
-    assert (answer.misfits, answer.carried) == (1, False)
+    assert (answer.conversion_errors, answer.fully_mapped) == (1, False)
 
 
 @pytest.mark.parametrize("name", ["reasoning_content", "reasoning"])
@@ -245,29 +245,29 @@ def test_reasoning_under_either_name(name):
     """DeepSeek and vLLM; newer vLLM."""
     answer = read(chat({"content": "4", name: "two and two"}))
 
-    assert (answer.text, answer.reasoning, answer.carried) == ("4", "two and two", True)
+    assert (answer.text, answer.reasoning, answer.fully_mapped) == ("4", "two and two", True)
 
 
 @pytest.mark.parametrize(("second", "carried"), [("a", True), ("b", False)])
-def test_reasoning_under_both_names(second, carried):
+def test_reasoning_under_both_names(second, fully_mapped):
     """Some vLLM versions write it twice; if the two differ, the body is kept."""
     answer = read(chat({"content": "4", "reasoning_content": "a", "reasoning": second}))
 
-    assert (answer.reasoning, answer.carried) == ("a", carried)
+    assert (answer.reasoning, answer.fully_mapped) == ("a", fully_mapped)
 
 
 def test_the_text_parts_of_a_list_are_joined():
     """A content of parts comes from servers that answer as requests ask."""
     answer = read(chat({"content": [{"type": "text", "text": "one "}, "two"]}))
 
-    assert (answer.text, answer.carried) == ("one two", True)
+    assert (answer.text, answer.fully_mapped) == ("one two", True)
 
 
 def test_a_part_that_is_no_text_keeps_the_body():
     """Images, for one."""
     answer = read(chat({"content": [{"type": "image_url"}, {"type": "text", "text": "4"}]}))
 
-    assert (answer.text, answer.carried, answer.misfits) == ("4", False, 0)
+    assert (answer.text, answer.fully_mapped, answer.conversion_errors) == ("4", False, 0)
 
 
 @pytest.mark.parametrize(
@@ -280,18 +280,18 @@ def test_a_part_that_is_no_text_keeps_the_body():
         ({"type": "thinking", "thinking": [{"type": "text", "text": "two and two"}, {"type": "reference", "ids": [1]}]}, False),
     ],
 )
-def test_a_part_in_which_the_model_thinks_is_reasoning(part, carried):
+def test_a_part_in_which_the_model_thinks_is_reasoning(part, fully_mapped):
     """Mistral, Anthropic and Databricks; what goes on from there is not lost."""
     answer = read(chat({"content": [part, {"type": "text", "text": "4"}]}))
 
-    assert (answer.text, answer.reasoning, answer.carried) == ("4", "two and two", carried)
+    assert (answer.text, answer.reasoning, answer.fully_mapped) == ("4", "two and two", fully_mapped)
 
 
 def test_an_empty_object_is_no_tool_call():
     """Nor is one in a list."""
     for nothing in ({}, [{}], [], None):
         answer = read(chat({"content": "hi", "tool_calls": nothing}))
-        assert (answer.tool_calls, answer.carried, answer.misfits) == (None, True, 0)
+        assert (answer.tool_calls, answer.fully_mapped, answer.conversion_errors) == (None, True, 0)
 
 
 def test_only_such_parts_are_no_text_at_all():
@@ -302,7 +302,7 @@ def test_only_such_parts_are_no_text_at_all():
 @pytest.mark.parametrize("more", [{"audio": {"id": "a"}}, {"annotations": [{"type": "url_citation"}]}, {"unheard_of": 0}])
 def test_what_has_no_column_keeps_the_body(more):
     """Audio, citations, and whatever comes tomorrow."""
-    assert not read(chat({"content": "hi", **more})).carried
+    assert not read(chat({"content": "hi", **more})).fully_mapped
 
 
 def test_logprobs_keep_the_body():
@@ -310,7 +310,7 @@ def test_logprobs_keep_the_body():
     body = chat({"content": "hi"})
     body["choices"][0]["logprobs"] = {"content": [{"token": "hi", "logprob": -0.1}]}
 
-    assert not read(body).carried
+    assert not read(body).fully_mapped
 
 
 def test_housekeeping_of_groq_together_and_mistral():
@@ -318,33 +318,33 @@ def test_housekeeping_of_groq_together_and_mistral():
     body = chat({"content": "hi", "prefix": False}, x_groq={"id": "req_1"}, metadata={"a": "b"})
     body["choices"][0]["seed"] = 7
 
-    assert read(body).carried
+    assert read(body).fully_mapped
 
 
 @pytest.mark.parametrize(("stop", "carried"), [(128009, True), ("###", False)])
-def test_which_stop_string_ended_the_text_is_no_housekeeping(stop, carried):
+def test_which_stop_string_ended_the_text_is_no_housekeeping(stop, fully_mapped):
     """But the number of a token is: with vLLM and SGLang it is the end of the text, on every line."""
     body = chat({"content": "hi"})
     body["choices"][0]["stop_reason"] = stop
 
-    assert read(body).carried == carried
+    assert read(body).fully_mapped == fully_mapped
 
 
 @pytest.mark.parametrize(("severity", "carried"), [("safe", True), ("low", False)])
-def test_azures_filter_counts_when_it_found_something(severity, carried):
+def test_azures_filter_counts_when_it_found_something(severity, fully_mapped):
     """It looks at every prompt and every answer, mostly in vain."""
     found = {"hate": {"filtered": False, "severity": severity}, "jailbreak": {"filtered": False, "detected": False}}
     body = chat({"content": "hi"}, prompt_filter_results=[{"prompt_index": 0, "content_filter_results": found}])
     body["choices"][0]["content_filter_results"] = found
 
-    assert read(body).carried == carried
+    assert read(body).fully_mapped == fully_mapped
 
 
 def test_an_error_in_the_body_is_a_failure_whatever_else_it_holds():
     """A gateway's 200 with an error inside."""
     answer = read(chat({"content": "ha"}, finish_reason="length", error={"message": "upstream died"}))
 
-    assert (answer.outcome, answer.text, answer.carried) == ("failed", "ha", False)
+    assert (answer.outcome, answer.text, answer.fully_mapped) == ("failed", "ha", False)
 
 
 @pytest.mark.parametrize("error", [None, {}, {"message": None}])
@@ -376,7 +376,7 @@ def test_a_value_that_does_not_fit_is_null_counted_and_kept(body):
     """Nothing is coerced silently: milliseconds for seconds are a time beyond the year 9999."""
     answer = read(body)
 
-    assert (answer.misfits, answer.carried) == (1, False)
+    assert (answer.conversion_errors, answer.fully_mapped) == (1, False)
 
 
 @pytest.mark.parametrize("legacy", [{}, {"name": None, "arguments": None}, {"name": "", "arguments": ""}])

@@ -26,7 +26,7 @@ def test_an_ordinary_completion():
         total_tokens=12,
         created_at=1589478378_000000,
         response_id="cmpl-1",
-        carried=True,
+        fully_mapped=True,
     )
 
 
@@ -34,7 +34,7 @@ def test_several_prompts_give_several_choices():
     """All texts are kept, and so is the body."""
     answer = read_completion(completion(" red", " blue"))
 
-    assert (answer.outcome, answer.text, answer.texts, answer.carried) == ("succeeded", " red", [" red", " blue"], False)
+    assert (answer.outcome, answer.text, answer.texts, answer.fully_mapped) == ("succeeded", " red", [" red", " blue"], False)
 
 
 def test_logprobs_keep_the_body():
@@ -42,14 +42,14 @@ def test_logprobs_keep_the_body():
     body = completion("hi")
     body["choices"][0]["logprobs"] = {"tokens": ["hi"]}
 
-    assert not read_completion(body).carried
+    assert not read_completion(body).fully_mapped
 
 
 def test_no_choices():
     """The answer is missing, and the body is kept."""
     answer = read_completion(completion())
 
-    assert (answer.outcome, answer.fault.code, answer.model, answer.carried) == ("no_response", "empty_answer", "m", False)
+    assert (answer.outcome, answer.fault.code, answer.model, answer.fully_mapped) == ("no_response", "empty_answer", "m", False)
 
 
 def test_the_worst_choice_decides():
@@ -79,4 +79,4 @@ def test_a_text_that_is_none_does_not_fit():
     """It is null and counted."""
     answer = read_completion(completion(7))
 
-    assert (answer.text, answer.misfits, answer.carried) == (None, 1, False)
+    assert (answer.text, answer.conversion_errors, answer.fully_mapped) == (None, 1, False)

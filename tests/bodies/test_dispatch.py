@@ -65,15 +65,15 @@ def test_by_shape_where_the_name_is_missing_or_unknown(body, endpoint, name):
 def test_bodies_without_columns_of_their_own(body):
     """Scores and ranks (vLLM), images, videos."""
     assert bodies.endpoint_of(body) is None
-    assert not bodies.read(body).carried
+    assert not bodies.read(body).fully_mapped
 
 
 def test_each_endpoints_reader_is_used():
     """One answer that only the right one can give."""
     assert bodies.read({"object": "chat.completion", "choices": [MESSAGE]}) == Answer(
-        text="hi", finish_reason="stop", carried=True
+        text="hi", finish_reason="stop", fully_mapped=True
     )
-    assert bodies.read({"choices": [{"text": "hi"}]}) == Answer(text="hi", carried=True)
+    assert bodies.read({"choices": [{"text": "hi"}]}) == Answer(text="hi", fully_mapped=True)
     assert bodies.read({"object": "response", "status": "queued"}).outcome == "incomplete"
     assert bodies.read({"results": [{"flagged": True}]}).flagged is True
     assert bodies.read({"object": "list", "data": [{"embedding": [0.5]}], "model": "m"}) == Answer(model="m")

@@ -34,7 +34,7 @@ def base64_of(*values):
 
 def test_model_and_tokens_are_read_and_the_body_is_kept():
     """A table without vectors must keep them; one with vectors knows better."""
-    assert read(embeddings([0.5])) == Answer(model="m", input_tokens=5, total_tokens=5, carried=False)
+    assert read(embeddings([0.5])) == Answer(model="m", input_tokens=5, total_tokens=5, fully_mapped=False)
 
 
 def test_an_error_in_the_body_is_a_failure():

@@ -2,10 +2,10 @@
 
 import pytest
 
-from batchfiles.bodies.errors import PASSING, Fault, is_alone, is_passing, merge, read, said, stated
+from batchfiles.bodies.errors import TRANSIENT, ErrorInfo, is_alone, is_transient, merge, read, said, stated
 
 OPENAI = {"message": "Invalid value.", "type": "invalid_request_error", "param": "n", "code": "invalid_value"}
-READ = Fault("invalid_value", "invalid_request_error", "n", "Invalid value.")
+READ = ErrorInfo("invalid_value", "invalid_request_error", "n", "Invalid value.")
 
 
 @pytest.mark.parametrize(
@@ -15,43 +15,52 @@ READ = Fault("invalid_value", "invalid_request_error", "n", "Invalid value.")
         ({"error": OPENAI}, READ),
         ({"error": {"error": OPENAI}}, READ),
         ([{"error": OPENAI}], READ),
-        ("Invalid value.", Fault(message="Invalid value.")),
-        ({"error": "Invalid value."}, Fault(message="Invalid value.")),
-        ({"object": "error", "code": 404, "message": "no"}, Fault("404", message="no")),
-        ({"error_code": "bad", "error_message": "no"}, Fault("bad", message="no")),
-        ({"detail": "no"}, Fault(message="no")),
-        ({"detail": [{"loc": ["body", "n"], "msg": "too small", "type": "t"}, "and odd"]}, Fault(message="too small; and odd")),
-        ({"detail": {"code": "bad", "message": "no"}}, Fault("bad", message="no")),
+        ("Invalid value.", ErrorInfo(message="Invalid value.")),
+        ({"error": "Invalid value."}, ErrorInfo(message="Invalid value.")),
+        ({"object": "error", "code": 404, "message": "no"}, ErrorInfo("404", message="no")),
+        ({"error_code": "bad", "error_message": "no"}, ErrorInfo("bad", message="no")),
+        ({"detail": "no"}, ErrorInfo(message="no")),
+        (
+            {"detail": [{"loc": ["body", "n"], "msg": "too small", "type": "t"}, "and odd"]},
+            ErrorInfo(message="too small; and odd"),
+        ),
+        ({"detail": {"code": "bad", "message": "no"}}, ErrorInfo("bad", message="no")),
         (
             {"type": "error", "error": {"type": "overloaded_error", "message": "busy"}},
-            Fault(None, "overloaded_error", None, "busy"),
+            ErrorInfo(None, "overloaded_error", None, "busy"),
         ),
-        (["no", "and no"], Fault(message="no; and no")),
+        (["no", "and no"], ErrorInfo(message="no; and no")),
         (
             {"success": False, "errors": [{"code": 7003, "message": "no"}, {"code": 1, "message": "two"}]},
-            Fault("7003", message="no"),
+            ErrorInfo("7003", message="no"),
         ),
-        ({"errors": [{}, {"code": "invalid", "message": "no"}], "trace": "t"}, Fault("invalid", message="no")),
-        ({"errors": ["no", "and no"]}, Fault(message="no; and no")),
+        ({"errors": [{}, {"code": "invalid", "message": "no"}], "trace": "t"}, ErrorInfo("invalid", message="no")),
+        ({"errors": ["no", "and no"]}, ErrorInfo(message="no; and no")),
         (
             {"error": {"code": 429, "message": "no", "status": "RESOURCE_EXHAUSTED"}},
-            Fault("429", "RESOURCE_EXHAUSTED", None, "no"),
+            ErrorInfo("429", "RESOURCE_EXHAUSTED", None, "no"),
         ),
-        ({"type": "about:blank", "title": "Slow down", "status": 429, "detail": "no"}, Fault("429", "about:blank", None, "no")),
-        ({"title": "Slow down", "status": 429}, Fault(None, None, None, "Slow down")._replace(code="429")),
-        ({"fault": {"faultstring": "no", "detail": {"errorcode": "policies.Quota"}}}, Fault("policies.Quota", message="no")),
-        ({"statusCode": 429, "message": "no"}, Fault("429", message="no")),
-        ({"statusCode": 404, "error": "Not Found", "message": "no"}, Fault("404", "Not Found", None, "no")),
-        ({"error": "no", "error_type": "overloaded"}, Fault(None, "overloaded", None, "no")),
-        ({"error": "invalid_grant", "error_description": "no"}, Fault(None, "invalid_grant", None, "no")),
-        ({"__type": "ThrottlingException", "message": "no"}, Fault(None, "ThrottlingException", None, "no")),
-        ({"errorCode": 400, "errorMessage": "no"}, Fault("400", message="no")),
-        ({"error_code": 336003, "error_msg": "no"}, Fault("336003", message="no")),
-        ({"base_resp": {"status_code": 1002, "status_msg": "no"}}, Fault("1002", message="no")),
-        ({"object": "error", "message": {"detail": [{"loc": ["n"], "msg": "no"}]}, "type": "t"}, Fault(None, "t", None, "no")),
-        (503, Fault("503")),
-        ({"unheard_of": 1}, Fault()),
-        ({"code": "", "message": "no"}, Fault(message="no")),
+        (
+            {"type": "about:blank", "title": "Slow down", "status": 429, "detail": "no"},
+            ErrorInfo("429", "about:blank", None, "no"),
+        ),
+        ({"title": "Slow down", "status": 429}, ErrorInfo(None, None, None, "Slow down")._replace(code="429")),
+        ({"fault": {"faultstring": "no", "detail": {"errorcode": "policies.Quota"}}}, ErrorInfo("policies.Quota", message="no")),
+        ({"statusCode": 429, "message": "no"}, ErrorInfo("429", message="no")),
+        ({"statusCode": 404, "error": "Not Found", "message": "no"}, ErrorInfo("404", "Not Found", None, "no")),
+        ({"error": "no", "error_type": "overloaded"}, ErrorInfo(None, "overloaded", None, "no")),
+        ({"error": "invalid_grant", "error_description": "no"}, ErrorInfo(None, "invalid_grant", None, "no")),
+        ({"__type": "ThrottlingException", "message": "no"}, ErrorInfo(None, "ThrottlingException", None, "no")),
+        ({"errorCode": 400, "errorMessage": "no"}, ErrorInfo("400", message="no")),
+        ({"error_code": 336003, "error_msg": "no"}, ErrorInfo("336003", message="no")),
+        ({"base_resp": {"status_code": 1002, "status_msg": "no"}}, ErrorInfo("1002", message="no")),
+        (
+            {"object": "error", "message": {"detail": [{"loc": ["n"], "msg": "no"}]}, "type": "t"},
+            ErrorInfo(None, "t", None, "no"),
+        ),
+        (503, ErrorInfo("503")),
+        ({"unheard_of": 1}, ErrorInfo()),
+        ({"code": "", "message": "no"}, ErrorInfo(message="no")),
     ],
 )
 def test_every_form_of_an_error(error, fault):
@@ -84,12 +93,12 @@ def test_an_error_that_says_nothing(error):
 )
 def test_a_value_that_does_not_fit_is_null_and_counted(error):
     """But the error is one."""
-    assert read(error) == Fault(misfits=1)
+    assert read(error) == ErrorInfo(conversion_errors=1)
 
 
 def test_the_inner_error_comes_first_and_the_outer_fills_its_gaps():
     """The inner one is nearer to the cause."""
-    assert read({"code": 500, "message": "outer", "error": {"message": "inner"}}) == Fault("500", message="inner")
+    assert read({"code": 500, "message": "outer", "error": {"message": "inner"}}) == ErrorInfo("500", message="inner")
 
 
 def test_errors_nested_without_end_are_opened_a_few_times():
@@ -98,7 +107,7 @@ def test_errors_nested_without_end_are_opened_a_few_times():
     for _ in range(100):
         error = {"error": error}
 
-    assert read(error) == Fault()
+    assert read(error) == ErrorInfo()
 
 
 def test_merging_with_nothing():
@@ -161,12 +170,12 @@ def test_a_body_that_may_be_an_answer(body):
     assert not is_alone(body)
 
 
-@pytest.mark.parametrize("word", [word for words in PASSING for word in words.split(", ")])
+@pytest.mark.parametrize("word", [word for words in TRANSIENT for word in words.split(", ")])
 def test_words_that_speak_of_the_moment(word):
     """In any case."""
-    assert is_passing(word)
-    assert is_passing(word.lower())
-    assert is_passing(word.upper())
+    assert is_transient(word)
+    assert is_transient(word.lower())
+    assert is_transient(word.upper())
 
 
 @pytest.mark.parametrize(
@@ -174,7 +183,7 @@ def test_words_that_speak_of_the_moment(word):
 )
 def test_words_that_speak_of_the_request(word):
     """Or of nothing."""
-    assert not is_passing(word)
+    assert not is_transient(word)
 
 
 @pytest.mark.parametrize(
@@ -182,4 +191,4 @@ def test_words_that_speak_of_the_request(word):
 )
 def test_the_same_words_in_other_spellings(word):
     """DashScope's families, AWS's namespaces, names of exceptions."""
-    assert is_passing(word)
+    assert is_transient(word)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from batchfiles.bodies.fields import Tally
+from batchfiles.bodies.fields import FieldReader
 from batchfiles.bodies.finish_reasons import REASONS, WORDS, read
 from batchfiles.outcome import read as read_line
 
@@ -115,37 +115,37 @@ def test_every_providers_words(provider, word, finish_reason, outcome, again, sp
 @pytest.mark.parametrize("word", [None, "", "null", "FINISH_REASON_UNSPECIFIED", "REASON_INVALID", "none"])
 def test_a_word_that_says_nothing_is_null(word):
     """With a complete answer it is a success, and nothing is counted."""
-    tally = Tally()
+    reader = FieldReader()
 
-    assert read(word, tally) == (None, "succeeded")
-    assert (tally.noted, tally.misfits, tally.carried) == ((), 0, True)
+    assert read(word, reader) == (None, "succeeded")
+    assert (reader.noted, reader.conversion_errors, reader.fully_mapped) == ((), 0, True)
 
 
 def test_a_word_that_nobody_knows_is_counted_with_the_word():
     """It is a success, and its body is kept; of a very long one the beginning is an example."""
-    tally = Tally()
+    reader = FieldReader()
 
-    assert read("tired", tally) == ("tired", "succeeded")
-    assert (tally.noted, tally.carried) == (("unknown_finish_reason:tired",), False)
-    assert len(read("x" * 999, tally)[0]) == 999
-    assert len(tally.noted[1]) < 100
+    assert read("tired", reader) == ("tired", "succeeded")
+    assert (reader.noted, reader.fully_mapped) == (("unknown_finish_reason:tired",), False)
+    assert len(read("x" * 999, reader)[0]) == 999
+    assert len(reader.noted[1]) < 100
 
 
 def test_a_reason_that_is_an_object_is_its_type():
     """SGLang's engine writes the number of tokens next to it."""
-    tally = Tally()
+    reader = FieldReader()
 
-    assert read({"type": "length", "length": 16}, tally) == ("length", "incomplete")
-    assert (tally.misfits, tally.carried) == (0, False)
+    assert read({"type": "length", "length": 16}, reader) == ("length", "incomplete")
+    assert (reader.conversion_errors, reader.fully_mapped) == (0, False)
 
 
 @pytest.mark.parametrize("value", [1, True, [], {}, {"type": 1}])
 def test_a_reason_that_is_no_word_does_not_fit(value):
     """It is null and counted."""
-    tally = Tally()
+    reader = FieldReader()
 
-    assert read(value, tally) == (None, "succeeded")
-    assert (tally.misfits, tally.carried) == (1, False)
+    assert read(value, reader) == (None, "succeeded")
+    assert (reader.conversion_errors, reader.fully_mapped) == (1, False)
 
 
 def test_the_table_has_each_word_once_as_it_is_looked_up():

@@ -31,7 +31,7 @@ def test_one_flagged_text():
         flagged_categories=["self-harm/intent", "violence"],
         category_scores=[("violence", 0.9), ("self-harm/intent", 0.6), ("hate", 0.1)],
         response_id="modr-1",
-        carried=True,
+        fully_mapped=True,
     )
 
 
@@ -39,7 +39,7 @@ def test_one_text_that_is_not_flagged():
     """An empty list of categories is an answer too."""
     answer = read_moderation(moderation(result(hate=0.1)))
 
-    assert (answer.flagged, answer.flagged_categories, answer.carried) == (False, [], True)
+    assert (answer.flagged, answer.flagged_categories, answer.fully_mapped) == (False, [], True)
 
 
 def test_several_results_are_taken_together_and_keep_the_body():
@@ -48,19 +48,19 @@ def test_several_results_are_taken_together_and_keep_the_body():
 
     assert (answer.flagged, answer.flagged_categories) == (True, ["hate"])
     assert answer.category_scores == [("hate", 0.7), ("violence", 0.2)]
-    assert not answer.carried
+    assert not answer.fully_mapped
 
 
 def test_no_results():
     """Nothing is said, and the body is kept."""
     answer = read_moderation(moderation())
 
-    assert (answer.flagged, answer.flagged_categories, answer.category_scores, answer.carried) == (None, None, None, False)
+    assert (answer.flagged, answer.flagged_categories, answer.category_scores, answer.fully_mapped) == (None, None, None, False)
 
 
 def test_an_image_keeps_the_body():
     """Which of the inputs a score is about has no column."""
-    assert not read_moderation(moderation(result(hate=0.1, kinds=("text", "image")))).carried
+    assert not read_moderation(moderation(result(hate=0.1, kinds=("text", "image")))).fully_mapped
 
 
 def test_a_category_may_be_null():
@@ -69,7 +69,7 @@ def test_a_category_may_be_null():
     body["results"][0]["categories"]["illicit"] = None
 
     assert read_moderation(body).flagged_categories == []
-    assert read_moderation(body).carried
+    assert read_moderation(body).fully_mapped
 
 
 def test_mistral_has_no_flag_but_tokens():
@@ -78,7 +78,7 @@ def test_mistral_has_no_flag_but_tokens():
     del body["results"][0]["flagged"]
     answer = read_moderation(body)
 
-    assert (answer.flagged, answer.flagged_categories, answer.input_tokens, answer.carried) == (None, ["hate"], 7, True)
+    assert (answer.flagged, answer.flagged_categories, answer.input_tokens, answer.fully_mapped) == (None, ["hate"], 7, True)
 
 
 def test_whole_numbers_are_scores():
@@ -90,7 +90,7 @@ def test_an_error_in_the_body_is_a_failure():
     """As everywhere."""
     answer = read_moderation(moderation(result(hate=0.1), error={"message": "no"}))
 
-    assert (answer.outcome, answer.carried) == ("failed", False)
+    assert (answer.outcome, answer.fully_mapped) == ("failed", False)
 
 
 @pytest.mark.parametrize(
@@ -110,4 +110,4 @@ def test_a_value_that_does_not_fit_is_null_counted_and_kept(results):
     """A bool is no score, and a 1 is no bool."""
     answer = read_moderation(moderation(results=results))
 
-    assert (answer.misfits, answer.carried) == (1, False)
+    assert (answer.conversion_errors, answer.fully_mapped) == (1, False)

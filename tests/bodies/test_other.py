@@ -14,7 +14,7 @@ def test_images_have_a_time_and_tokens():
         "usage": {"input_tokens": 1, "output_tokens": 2, "total_tokens": 3},
     }
 
-    assert read(body) == Answer(created_at=1713833628_000000, input_tokens=1, output_tokens=2, total_tokens=3, carried=False)
+    assert read(body) == Answer(created_at=1713833628_000000, input_tokens=1, output_tokens=2, total_tokens=3, fully_mapped=False)
 
 
 @pytest.mark.parametrize(
@@ -41,6 +41,6 @@ def test_an_error_is_a_failure(body):
     assert read(body).outcome == "failed"
 
 
-def test_a_status_that_is_a_number_is_no_misfit():
+def test_a_status_that_is_a_number_is_no_conversion_error():
     """It may mean anything: there is no column that it should have fitted."""
     assert read({"status": 200}) == Answer()

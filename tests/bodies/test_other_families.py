@@ -31,7 +31,7 @@ def test_an_anthropic_message_that_was_cut():
 
     assert (answer.outcome, answer.finish_reason, answer.text) == ("incomplete", "length", "cut o")
     assert (answer.input_tokens, answer.cached_tokens, answer.output_tokens, answer.total_tokens) == (1030, 900, 50, None)
-    assert (answer.model, answer.response_id, answer.carried, answer.misfits) == ("claude", "msg_1", False, 0)
+    assert (answer.model, answer.response_id, answer.fully_mapped, answer.conversion_errors) == ("claude", "msg_1", False, 0)
 
 
 def test_an_anthropic_message_within_another_object():
@@ -182,7 +182,7 @@ def test_ollamas_message():
     answer = bodies.read(body)
 
     assert (answer.outcome, answer.finish_reason, answer.text, answer.reasoning) == ("incomplete", "length", "hi", "hm")
-    assert (answer.input_tokens, answer.output_tokens, answer.misfits) == (26, 3, 0)
+    assert (answer.input_tokens, answer.output_tokens, answer.conversion_errors) == (26, 3, 0)
     assert bodies.read(body | {"done_reason": "load"}).outcome == "failed"
 
 

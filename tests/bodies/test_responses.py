@@ -49,7 +49,7 @@ def test_an_ordinary_response_fills_the_columns_and_is_carried():
         reasoning_tokens=4,
         created_at=1741476777_000000,
         response_id="resp_1",
-        carried=True,
+        fully_mapped=True,
         cache_write_tokens=0,
     )
 
@@ -58,7 +58,7 @@ def test_a_message_is_found_behind_reasoning():
     """`output[0].content` is where many scripts look in vain."""
     answer = read(response(reasoning("Counting.", "Checking."), message("4")))
 
-    assert (answer.text, answer.reasoning, answer.carried) == ("4", "Counting.\n\nChecking.", True)
+    assert (answer.text, answer.reasoning, answer.fully_mapped) == ("4", "Counting.\n\nChecking.", True)
 
 
 def test_an_open_models_own_reasoning_follows_the_summary():
@@ -72,7 +72,7 @@ def test_the_parts_of_one_message_are_one_text():
     """`texts` counts messages, not parts."""
     answer = read(response(message("one ", "two")))
 
-    assert (answer.text, answer.texts, answer.carried) == ("one two", None, True)
+    assert (answer.text, answer.texts, answer.fully_mapped) == ("one two", None, True)
 
 
 @pytest.mark.parametrize("first", ["incomplete", "completed"])
@@ -80,7 +80,7 @@ def test_of_several_messages_the_last_whole_one_is_the_text(first):
     """Joining them breaks the JSON in them (opentargets/mira#70); all are in `texts`, and the body is kept."""
     answer = read(response(message('{"a', status=first), message('{"a":1}')))
 
-    assert (answer.text, answer.texts, answer.carried) == ('{"a":1}', ['{"a', '{"a":1}'], False)
+    assert (answer.text, answer.texts, answer.fully_mapped) == ('{"a":1}', ['{"a', '{"a":1}'], False)
 
 
 def test_a_fragment_at_the_end_is_not_the_text():
@@ -111,7 +111,7 @@ def test_function_calls():
     answer = read(response(CALL))
 
     assert answer.tool_calls == [{"id": "call_1", "name": "f", "arguments": "{}"}]
-    assert (answer.finish_reason, answer.text, answer.carried) == ("tool_calls", None, True)
+    assert (answer.finish_reason, answer.text, answer.fully_mapped) == ("tool_calls", None, True)
 
 
 def test_a_call_beside_a_text_ends_with_tool_calls():
@@ -158,7 +158,7 @@ def test_commentary_is_only_in_texts():
     on_the_way = message("Let me look.", phase="commentary")
     answer = read(response(on_the_way, CALL))
 
-    assert (answer.finish_reason, answer.text, answer.texts, answer.carried) == ("tool_calls", None, ["Let me look."], False)
+    assert (answer.finish_reason, answer.text, answer.texts, answer.fully_mapped) == ("tool_calls", None, ["Let me look."], False)
     both = read(response(on_the_way, message("4", phase="final_answer")))
     assert (both.finish_reason, both.text, both.texts) == ("stop", "4", ["Let me look.", "4"])
 
@@ -188,7 +188,7 @@ def test_a_completed_response_without_an_item_is_no_response(output):
     """An empty object does not count as an item; the status of an unfinished body decides."""
     answer = read(response(output=output))
 
-    assert (answer.outcome, answer.fault.code, answer.carried) == ("no_response", "empty_answer", False)
+    assert (answer.outcome, answer.fault.code, answer.fully_mapped) == ("no_response", "empty_answer", False)
     assert read(response(output=output, status="queued")).outcome == "incomplete"
 
 
@@ -203,7 +203,7 @@ def test_a_custom_tools_input_stands_where_arguments_stand():
     item = {"type": "custom_tool_call", "id": "ctc_1", "call_id": "call_1", "name": "sql", "input": "SELECT 1"}
 
     assert read(response(item)).tool_calls == [{"id": "call_1", "name": "sql", "arguments": "SELECT 1"}]
-    assert read(response(item)).carried
+    assert read(response(item)).fully_mapped
 
 
 def test_a_refusal_is_a_success_with_a_refusal():
@@ -211,7 +211,7 @@ def test_a_refusal_is_a_success_with_a_refusal():
     answer = read(response(message(content=[{"type": "refusal", "refusal": "I can't."}])))
 
     assert (answer.outcome, answer.finish_reason, answer.text, answer.refusal) == ("succeeded", "stop", None, "I can't.")
-    assert answer.carried
+    assert answer.fully_mapped
 
 
 @pytest.mark.parametrize(
@@ -226,7 +226,7 @@ def test_an_incomplete_response_says_why_in_the_one_vocabulary(details, reason):
     """A status of 200 notwithstanding."""
     answer = read(response(message("half", status="incomplete"), status="incomplete", incomplete_details=details))
 
-    assert (answer.outcome, answer.finish_reason, answer.text, answer.carried) == ("incomplete", reason, "half", True)
+    assert (answer.outcome, answer.finish_reason, answer.text, answer.fully_mapped) == ("incomplete", reason, "half", True)
 
 
 def test_an_incomplete_response_with_a_reason_that_nobody_knows():
@@ -234,7 +234,7 @@ def test_an_incomplete_response_with_a_reason_that_nobody_knows():
     answer = read(response(message("half", status="incomplete"), status="incomplete", incomplete_details={"reason": "tired"}))
 
     assert (answer.outcome, answer.finish_reason, answer.noted) == ("incomplete", "tired", ("unknown_finish_reason:tired",))
-    assert not answer.carried
+    assert not answer.fully_mapped
 
 
 @pytest.mark.parametrize(
@@ -258,14 +258,14 @@ def test_a_status_that_nobody_knows_keeps_the_body():
     """It is no failure."""
     answer = read(response(message("hi"), status="simmering"))
 
-    assert (answer.outcome, answer.finish_reason, answer.carried) == ("succeeded", None, False)
+    assert (answer.outcome, answer.finish_reason, answer.fully_mapped) == ("succeeded", None, False)
 
 
 def test_a_failed_response_has_its_own_error():
     """The words of it are read with the line."""
     answer = read(response(status="failed", error={"code": "server_error", "message": "Sorry."}))
 
-    assert (answer.outcome, answer.carried) == ("failed", False)
+    assert (answer.outcome, answer.fully_mapped) == ("failed", False)
 
 
 @pytest.mark.parametrize(
@@ -282,7 +282,7 @@ def test_a_failed_response_has_its_own_error():
 )
 def test_what_has_no_column_keeps_the_body(body):
     """Searches, citations, logprobs, other parts, encrypted reasoning, and whatever comes tomorrow."""
-    assert not read(body).carried
+    assert not read(body).fully_mapped
 
 
 def test_azures_filter_found_nothing():
@@ -290,7 +290,7 @@ def test_azures_filter_found_nothing():
     found = {"hate": {"filtered": False, "severity": "safe"}}
     filters = [{"blocked": False, "source_type": "prompt", "content_filter_raw": [], "content_filter_results": found}]
 
-    assert read(response(message("hi"), content_filters=filters)).carried
+    assert read(response(message("hi"), content_filters=filters)).fully_mapped
 
 
 def test_a_content_that_is_a_text():
@@ -322,4 +322,4 @@ def test_a_value_that_does_not_fit_is_null_counted_and_kept(body):
     """Nothing is coerced silently."""
     answer = read(body)
 
-    assert (answer.misfits, answer.carried) == (1, False)
+    assert (answer.conversion_errors, answer.fully_mapped) == (1, False)

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from batchfiles.bodies.fields import Tally
+from batchfiles.bodies.fields import FieldReader
 
 
 @pytest.mark.parametrize(
@@ -24,10 +24,10 @@ from batchfiles.bodies.fields import Tally
 )
 def test_moments(seconds, microseconds):
     """Whole seconds or not, from the year 1 to the year 9999."""
-    tally = Tally()
+    reader = FieldReader()
 
-    assert tally.moment(seconds) == microseconds
-    assert tally.misfits == 0
+    assert reader.moment(seconds) == microseconds
+    assert reader.conversion_errors == 0
 
 
 @pytest.mark.parametrize(
@@ -35,47 +35,47 @@ def test_moments(seconds, microseconds):
 )
 def test_what_is_no_moment(value):
     """Milliseconds are beyond the year 9999."""
-    tally = Tally()
+    reader = FieldReader()
 
-    assert tally.moment(value) is None
-    assert (tally.misfits, tally.carried) == (1, False)
+    assert reader.moment(value) is None
+    assert (reader.conversion_errors, reader.fully_mapped) == (1, False)
 
 
 def test_null_fits_every_column():
     """It is what the service said."""
-    tally = Tally()
+    reader = FieldReader()
 
-    assert [read(None) for read in (tally.text, tally.count, tally.flag, tally.number, tally.moment)] == [None] * 5
-    assert (tally.items(None), tally.mapping(None), tally.mappings(None)) == ([], {}, [])
-    assert (tally.misfits, tally.carried) == (0, True)
+    assert [read(None) for read in (reader.text, reader.count, reader.flag, reader.number, reader.moment)] == [None] * 5
+    assert (reader.items(None), reader.mapping(None), reader.mappings(None)) == ([], {}, [])
+    assert (reader.conversion_errors, reader.fully_mapped) == (0, True)
 
 
 def test_numbers():
     """An integer beyond 2**53 would change on the way into a float."""
-    tally = Tally()
+    reader = FieldReader()
 
-    assert [tally.number(value) for value in (0.5, 1, 2**53)] == [0.5, 1.0, 2.0**53]
-    assert tally.misfits == 0
-    assert [tally.number(value) for value in (2**53 + 1, True, "1")] == [None] * 3
-    assert tally.misfits == 3
+    assert [reader.number(value) for value in (0.5, 1, 2**53)] == [0.5, 1.0, 2.0**53]
+    assert reader.conversion_errors == 0
+    assert [reader.number(value) for value in (2**53 + 1, True, "1")] == [None] * 3
+    assert reader.conversion_errors == 3
 
 
 @pytest.mark.parametrize("value", [None, [], {}, ""])
 def test_an_empty_value_under_an_unknown_key_holds_nothing(value):
     """Null, an empty list, object or text."""
-    tally = Tally()
-    tally.more({"known": 1, "unknown": value}, frozenset({"known"}))
+    reader = FieldReader()
+    reader.more({"known": 1, "unknown": value}, frozenset({"known"}))
 
-    assert tally.carried
+    assert reader.fully_mapped
 
 
 @pytest.mark.parametrize("value", [0, False, 0.0, "x", [None], {"a": None}])
 def test_any_other_value_keeps_the_body(value):
     """A zero and a false say something."""
-    tally = Tally()
-    tally.more({"known": 1, "unknown": value}, frozenset({"known"}))
+    reader = FieldReader()
+    reader.more({"known": 1, "unknown": value}, frozenset({"known"}))
 
-    assert (tally.carried, tally.misfits) == (False, 0)
+    assert (reader.fully_mapped, reader.conversion_errors) == (False, 0)
 
 
 @pytest.mark.parametrize(
@@ -83,27 +83,27 @@ def test_any_other_value_keeps_the_body(value):
 )
 def test_an_integer_may_be_written_as_a_float(value, count):
     """Protobuf's Struct has no other numbers; up to 2**53 nothing can have been rounded."""
-    tally = Tally()
-    found = tally.count(value)
+    reader = FieldReader()
+    found = reader.count(value)
 
     assert (found, type(found)) == (count, int)
-    assert (tally.misfits, tally.carried) == (0, True)
+    assert (reader.conversion_errors, reader.fully_mapped) == (0, True)
 
 
 @pytest.mark.parametrize("value", [7.5, 9.007199254741e15, 2.0**63, math.nan, math.inf, -math.inf, True, "7", 2**63])
 def test_what_is_no_count(value):
     """A float beyond 2**53 may be another integer that was rounded."""
-    tally = Tally()
+    reader = FieldReader()
 
-    assert tally.count(value) is None
-    assert (tally.misfits, tally.carried) == (1, False)
+    assert reader.count(value) is None
+    assert (reader.conversion_errors, reader.fully_mapped) == (1, False)
 
 
 @pytest.mark.parametrize("key", ["stop_reason", "matched_stop"])
 @pytest.mark.parametrize("value", [128009, 128009.0])
 def test_the_number_of_a_stop_token_is_housekeeping(key, value):
     """As an integer and as a float."""
-    tally = Tally()
-    tally.more({key: value}, frozenset())
+    reader = FieldReader()
+    reader.more({key: value}, frozenset())
 
-    assert tally.carried
+    assert reader.fully_mapped

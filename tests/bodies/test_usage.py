@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from batchfiles.bodies import chat_completions, embeddings, other, responses
 from batchfiles.bodies.answer import without_token_counts
-from batchfiles.bodies.fields import Tally, modalities, read_usage
+from batchfiles.bodies.fields import FieldReader, modalities, read_usage
 
 CHAT = {
     "prompt_tokens": 5,
@@ -357,11 +357,11 @@ SHAPES = [
 @pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: shape.provider)
 def test_what_each_provider_writes_has_one_arithmetic(shape: Shape) -> None:
     """Cached and written tokens lie within the input, reasoning within the output, and what can't be explained is noted."""
-    tally = Tally()
-    found = read_usage(shape.usage, tally)
+    reader = FieldReader()
+    found = read_usage(shape.usage, reader)
     assert found == shape.counts
-    assert tally.noted == shape.noted
-    assert tally.misfits == 0
+    assert reader.noted == shape.noted
+    assert reader.conversion_errors == 0
     inputs, outputs, _, cached, reasoning, written = (each or 0 for each in found)
     assert cached + written <= inputs
     assert reasoning <= outputs
@@ -385,7 +385,7 @@ def test_reasoning_within_completion_stays_there() -> None:
     """`100 + 50 = 150` and `500 + 500 = 1000` leave no room for more reasoning (promptfoo/promptfoo#9507)."""
     for prompt, completion, reasoning in ((100, 50, 40), (500, 500, 200)):
         usage = chat(prompt, completion, prompt + completion, completion_tokens_details={"reasoning_tokens": reasoning})
-        assert read_usage(usage, Tally())[:2] == (prompt, completion)
+        assert read_usage(usage, FieldReader())[:2] == (prompt, completion)
 
 
 @pytest.mark.parametrize(
@@ -399,15 +399,15 @@ def test_reasoning_within_completion_stays_there() -> None:
 )
 def test_what_nothing_explains_is_counted_and_left_alone(usage: dict[str, Any]) -> None:
     """A total below its parts, a rest that no part has, two parts that are together more than the whole."""
-    tally = Tally()
-    assert read_usage(usage, tally)[:3] == (10, 5, usage["total_tokens"])
-    assert tally.noted == ("token_sum",)
+    reader = FieldReader()
+    assert read_usage(usage, reader)[:3] == (10, 5, usage["total_tokens"])
+    assert reader.noted == ("token_sum",)
 
 
 def test_the_first_count_that_is_not_zero_is_taken() -> None:
     """A gateway fills the names that it does not use with 0."""
     usage = chat(1000, 5, 1005, prompt_tokens_details={"cached_tokens": 0}, prompt_cache_hit_tokens=896)
-    assert read_usage(usage, Tally())[3] == 896
+    assert read_usage(usage, FieldReader())[3] == 896
 
 
 def test_sound_and_pictures_keep_the_body_and_have_names() -> None:
@@ -419,29 +419,29 @@ def test_sound_and_pictures_keep_the_body_and_have_names() -> None:
         prompt_tokens_details={"cached_tokens": 0, "audio_tokens": 30, "image_tokens": 20},
         completion_tokens_details={"reasoning_tokens": 0, "audio_tokens": 40},
     )
-    tally = Tally()
-    assert read_usage(usage, tally) == (100, 50, 150, 0, 0, None)
-    assert tally.carried is False
+    reader = FieldReader()
+    assert read_usage(usage, reader) == (100, 50, 150, 0, 0, None)
+    assert reader.fully_mapped is False
     assert modalities(usage) == {"audio_input": 30, "image_input": 20, "audio_output": 40}
     assert modalities(None) == modalities(CHAT) == {}
 
 
 def test_both_dialects_say_the_same():
     """Input, output, total, cached, reasoning, cache writes."""
-    assert read_usage(CHAT, Tally()) == read_usage(RESPONSES, Tally()) == (5, 4, 9, 2, 1, None)
+    assert read_usage(CHAT, FieldReader()) == read_usage(RESPONSES, FieldReader()) == (5, 4, 9, 2, 1, None)
 
 
 def test_both_in_one_object():
     """LiteLLM writes that; the unused one is 0."""
     zeros = {"prompt_tokens": 0, "completion_tokens": 0, "prompt_tokens_details": None}
 
-    assert read_usage(CHAT | RESPONSES, Tally()) == (5, 4, 9, 2, 1, None)
-    assert read_usage(RESPONSES | zeros, Tally()) == (5, 4, 9, 2, 1, None)
+    assert read_usage(CHAT | RESPONSES, FieldReader()) == (5, 4, 9, 2, 1, None)
+    assert read_usage(RESPONSES | zeros, FieldReader()) == (5, 4, 9, 2, 1, None)
 
 
 def test_absent_counts_are_null_and_zero_is_zero():
     """The total is never summed by us."""
-    assert read_usage({"prompt_tokens": 0, "completion_tokens": 7}, Tally()) == (0, 7, None, None, None, None)
+    assert read_usage({"prompt_tokens": 0, "completion_tokens": 7}, FieldReader()) == (0, 7, None, None, None, None)
 
 
 def test_an_answer_without_token_counts_is_told_from_one_that_states_them():
@@ -456,33 +456,33 @@ def test_an_answer_without_token_counts_is_told_from_one_that_states_them():
 
 def test_other_keys_are_housekeeping():
     """Groq's times."""
-    tally = Tally()
+    reader = FieldReader()
 
-    assert read_usage(CHAT | {"queue_time": 0.02, "a": 1, "prompt_tokens_details": {"b": 3}}, tally) == (5, 4, 9, None, 1, None)
-    assert (tally.misfits, tally.carried) == (0, True)
+    assert read_usage(CHAT | {"queue_time": 0.02, "a": 1, "prompt_tokens_details": {"b": 3}}, reader) == (5, 4, 9, None, 1, None)
+    assert (reader.conversion_errors, reader.fully_mapped) == (0, True)
 
 
 @pytest.mark.parametrize("value", [1.5, 2.0**53 + 2, float("inf"), True, "5", 2**63, -(2**63) - 1, [], {}])
 @pytest.mark.parametrize("key", ["prompt_tokens", "completion_tokens", "total_tokens"])
 def test_a_count_is_an_int64_or_null(key, value):
-    """One misfit each; a fraction is not rounded."""
-    tally = Tally()
+    """One conversion error each; a fraction is not rounded."""
+    reader = FieldReader()
 
-    assert read_usage(CHAT | {key: value}, tally).count(None) == 2
-    assert (tally.misfits, tally.carried) == (1, False)
+    assert read_usage(CHAT | {key: value}, reader).count(None) == 2
+    assert (reader.conversion_errors, reader.fully_mapped) == (1, False)
 
 
 @pytest.mark.parametrize("value", [2**63 - 1, -(2**63), -1])
 def test_the_edges_of_int64(value):
     """They fit."""
-    assert read_usage(CHAT | {"total_tokens": value}, Tally())[2] == value
+    assert read_usage(CHAT | {"total_tokens": value}, FieldReader())[2] == value
 
 
 def test_details_that_are_no_object():
-    """One misfit for all counts that could have been there."""
-    tally = Tally()
+    """One conversion error for all counts that could have been there."""
+    reader = FieldReader()
 
-    assert read_usage(CHAT | {"prompt_tokens_details": 7, "completion_tokens_details": None}, tally) == (
+    assert read_usage(CHAT | {"prompt_tokens_details": 7, "completion_tokens_details": None}, reader) == (
         5,
         4,
         9,
@@ -490,7 +490,7 @@ def test_details_that_are_no_object():
         None,
         None,
     )
-    assert tally.misfits == 1
+    assert reader.conversion_errors == 1
 
 
 NUMBER = st.integers(-3, 12) | st.sampled_from([None, 2**63 - 1, 2**63, 1.0, True])
@@ -513,4 +513,4 @@ def test_the_short_way_of_chat_agrees_on_any_usage(usage: dict[str, Any]) -> Non
     choice = {"index": 0, "message": message, "finish_reason": "stop", "logprobs": None}
     body = {"id": "c", "object": "chat.completion", "created": 1, "model": "m", "choices": [choice], "usage": usage}
     assert chat_completions.read(body) == chat_completions.read_any(body)
-    assert all(each is None or -(2**63) <= each < 2**63 for each in read_usage(usage, Tally()))
+    assert all(each is None or -(2**63) <= each < 2**63 for each in read_usage(usage, FieldReader()))

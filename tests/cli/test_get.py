@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchfiles.cli.main import exit_code
-from batchfiles.cli.text import ascii_json, indented_json, mended_json
+from batchfiles.cli.text import ascii_json, pretty_json, repaired_json
 from batchfiles.codec import loads
 from tests.jobs.wire import put, request, success
 
@@ -145,7 +145,7 @@ def test_indenting_changes_white_space_only(value: dict[str, object], ascii_only
     text = json.dumps(value, ensure_ascii=ascii_only, indent=indent)
     assert json.loads(ascii_json(text)) == value
     assert ascii_json(text).isascii()
-    lines = list(indented_json(text))
+    lines = list(pretty_json(text))
     assert all(line.isprintable() for line in lines)
     if json.dumps(value, ensure_ascii=False).isprintable():
         assert json.loads("\n".join(lines)) == value
@@ -163,15 +163,15 @@ ODD = st.recursive(
 def test_what_is_not_quite_json_is_mended_as_the_decoder_does_it(value: dict[str, object]) -> None:
     """`NaN` becomes null, half a surrogate pair U+FFFD; what is JSON already stays as it is."""
     text = json.dumps(value)
-    mended = mended_json(text)
+    mended = repaired_json(text)
     assert orjson.loads(mended) == loads(text)
-    assert mended_json(mended) == mended
+    assert repaired_json(mended) == mended
 
 
 def test_deep_nesting_is_no_obstacle() -> None:
     """A thousand levels are what the decoder takes."""
     text = '{"a":' * 1000 + "{}" + "}" * 1000
-    lines = list(indented_json(text))
+    lines = list(pretty_json(text))
     assert "".join(line.strip() for line in lines) == text.replace(":", ": ")
 
 

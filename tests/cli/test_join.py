@@ -24,7 +24,7 @@ import pytest
 import batchfiles
 from batchfiles.cli import table_command
 from batchfiles.cli.main import exit_code
-from batchfiles.cli.stats_tables import told
+from batchfiles.cli.stats_tables import format_note
 from batchfiles.cli.text import width_of
 from batchfiles.outcome import OUTCOMES
 
@@ -344,7 +344,7 @@ def test_a_folder_with_files_of_others_is_kept_even_by_force(
     parts = tmp_path / "df"
     assert ask(CHAT, "-o", parts)[0] == 0
     (parts / name).write_text("precious")
-    monkeypatch.setattr(table_command.TableOrder, "write", None)
+    monkeypatch.setattr(table_command.TableCommand, "write", None)
     code, out, err = ask(CHAT, "-o", parts, "--force", width=300)
     assert (code, out) == (3, "")
     assert (
@@ -736,4 +736,4 @@ def test_successes_without_a_word_are_counted(tmp_path: Path, ask: Callable[...,
 def test_a_long_label_keeps_its_distance_from_its_sentence() -> None:
     """`unknown_finish_reason 1 answer ended` read as one sentence."""
     note = ("unknown_finish_reason", "1 answer ended for a reason not known here: weird")
-    assert told(note, 60) == ["unknown_finish_reason  1 answer ended for a reason not known", " " * 13 + "here: weird"]
+    assert format_note(note, 60) == ["unknown_finish_reason  1 answer ended for a reason not known", " " * 13 + "here: weird"]

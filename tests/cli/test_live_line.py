@@ -7,7 +7,7 @@ import logging
 
 import pytest
 
-from batchfiles.cli.progress import LiveLine, say, speaking
+from batchfiles.cli.progress import StatusLine, say, speaking
 
 ERASE = "\r\x1b[K"
 
@@ -43,7 +43,7 @@ def narrow_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_line_is_drawn_anew_and_taken_away() -> None:
     """What stays takes its place, and what is too long is cut: a line that wraps could not be erased."""
     terminal = Terminal()
-    line = LiveLine(terminal)
+    line = StatusLine(terminal)
     line.draw("1 of 2")
     line.leave("one is done")
     line.draw("2 of 2, which is the last")
@@ -57,7 +57,7 @@ def test_elsewhere_there_are_only_lines_that_stay(monkeypatch: pytest.MonkeyPatc
     """No escape sequence reaches what can't erase a line."""
     monkeypatch.setenv("TERM", "dumb" if kind == "a dumb terminal" else "xterm")
     stream = Terminal() if kind == "a dumb terminal" else io.StringIO()
-    line = LiveLine(stream)
+    line = StatusLine(stream)
     line.draw("1 of 2")
     line.leave("one is done")
     line.erase()
@@ -67,7 +67,7 @@ def test_elsewhere_there_are_only_lines_that_stay(monkeypatch: pytest.MonkeyPatc
 def test_nothing_is_written_where_it_is_to_be_quiet() -> None:
     """As for `--json`."""
     terminal = Terminal()
-    line = LiveLine(terminal, quiet=True)
+    line = StatusLine(terminal, quiet=True)
     line.draw("1 of 2")
     line.leave("one is done")
     line.erase()
@@ -77,7 +77,7 @@ def test_nothing_is_written_where_it_is_to_be_quiet() -> None:
 def test_news_that_nobody_reads_end_nothing() -> None:
     """After the first failure nothing is tried again."""
     terminal = Closed()
-    line = LiveLine(terminal)
+    line = StatusLine(terminal)
     line.draw("1 of 2")
     line.leave("one is done")
     line.erase()
@@ -89,7 +89,7 @@ def test_what_is_logged_stays_above_the_line_that_is_drawn() -> None:
     logger = logging.getLogger("batchfiles")
     terminal = Terminal()
     with speaking(quiet=False, verbose=False):
-        line = LiveLine(terminal)
+        line = StatusLine(terminal)
         line.draw("1 of 2")
         logger.warning("tried\x1b again")
         logger.info("a step")
@@ -98,7 +98,7 @@ def test_what_is_logged_stays_above_the_line_that_is_drawn() -> None:
     assert terminal.getvalue() == f"{ERASE}1 of 2{warned}"
     terminal = Terminal()
     with speaking(quiet=True, verbose=False):
-        line = LiveLine(terminal)
+        line = StatusLine(terminal)
         line.draw("1 of 2")
         logger.warning("tried again")
         say("done")
@@ -109,7 +109,7 @@ def test_what_is_logged_stays_above_the_line_that_is_drawn() -> None:
 def test_a_line_of_which_nobody_wants_to_know_hides_no_warning(capsys: pytest.CaptureFixture[str]) -> None:
     """`--json` draws nothing, and what is tried again is said all the same."""
     with speaking(quiet=False, verbose=True):
-        LiveLine(Terminal(), quiet=True).draw("1 of 2")
+        StatusLine(Terminal(), quiet=True).draw("1 of 2")
         logging.getLogger("batchfiles").warning("tried again")
         logging.getLogger("batchfiles").info("a step")
     assert capsys.readouterr().err == "batchfiles: tried again\nbatchfiles: a step\n"

@@ -40,7 +40,9 @@ EXPORT = ("export", "out.jsonl", "-o", "t.parquet")
 
 
 @pytest.mark.parametrize("command", [(*JOIN, "--parsed"), (*EXPORT, "--parsed", "--schema", "schema.json")])
-def test_the_table_has_the_answers_and_the_summary_the_misfits(ask: Callable[..., Outcome], command: tuple[str, ...]) -> None:
+def test_the_table_has_the_answers_and_the_summary_the_conversion_errors(
+    ask: Callable[..., Outcome], command: tuple[str, ...]
+) -> None:
     """In words, and in the report."""
     code, out, err = ask(*command, "--json", "--workers", "2")
     assert code == 0

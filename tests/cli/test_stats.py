@@ -95,7 +95,7 @@ def test_token_counts_that_are_none_are_told(ask: Callable[..., Outcome], tmp_pa
     words = "2 token counts below 0, beyond 64 bits or no whole number: not in the sums"
     assert ask(path)[2] == f"{words}\n"
     assert f"{words}, nor in the cost\n" in ask(path, "--price", "gpt-x-1=1/1")[2]
-    assert json.loads(ask(path, "--json")[1])["results"]["token_misfits"] == 2
+    assert json.loads(ask(path, "--json")[1])["results"]["token_conversion_errors"] == 2
 
 
 def test_an_unknown_price_is_told_and_never_0(ask: Callable[..., Outcome]) -> None:

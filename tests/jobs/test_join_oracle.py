@@ -26,9 +26,9 @@ import pytest
 import batchfiles
 from batchfiles.jobs.join import rows, scan
 from batchfiles.jobs.join.join import Join
-from batchfiles.jobs.join.lazy_table import PART_BYTES, TableJob
+from batchfiles.jobs.join.lazy_table import PART_BYTES, LazyTable
 from batchfiles.outcome import OUTCOMES
-from batchfiles.workers.pool import Crew
+from batchfiles.workers.pool import WorkerPool
 from tests.jobs.oracle import BOM, COLUMNS, Expected, expected
 
 FIRST_SEED = int(os.environ.get("ORACLE_SEED", "0"))
@@ -52,7 +52,7 @@ class File:
 class Case:
     """What one seed makes: files in the order in which they are named, how they are named, and how they are cut into pieces.
 
-    `announced` stands for results that are larger than memory.
+    `prefetched` stands for results that are larger than memory.
     """
 
     files: list[File]
@@ -60,7 +60,7 @@ class Case:
     range_size: int
     rows: int
     block_size: int
-    announced: bool
+    prefetched: bool
     parts: dict[int, int]
 
     @property
@@ -373,8 +373,8 @@ def check(
         if wanted.refusal == "not one result" and not knows_strangers:
             return
         patched.setattr(rows, "ROWS", case.rows)
-        patched.setattr(rows.RowJob, "_block_size", case.block_size)
-        if case.announced:
+        patched.setattr(rows.RowWork, "_block_size", case.block_size)
+        if case.prefetched:
             patched.setattr("batchfiles.jobs.join.join.cached_bytes", lambda: 0)
         job = batchfiles.join(
             *named, inputs=forced, table="requests", bodies="all", max_line_bytes=CAP, workers=workers, temp_dir=temporary
@@ -432,13 +432,13 @@ def test_one_process_agrees_with_the_oracle(start: int, tmp_path: Path, monkeypa
 
 def test_a_bad_hash_makes_no_difference(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where all ids share sixteen digests, each still gets its own results."""
-    quick = [module for name, module in sys.modules.items() if name.startswith("batchfiles.") and hasattr(module, "digest")]
-    for module in quick:
+    fast = [module for name, module in sys.modules.items() if name.startswith("batchfiles.") and hasattr(module, "digest")]
+    for module in fast:
         monkeypatch.setattr(module, "digest", lambda custom_id: four_bits(custom_id.encode()))
         if hasattr(module, "digest_of_bytes"):
             monkeypatch.setattr(module, "digest_of_bytes", four_bits)
             monkeypatch.setattr(module, "digests_of_bytes", lambda custom_ids: list(map(four_bits, custom_ids)))
-    assert scan in quick
+    assert scan in fast
     for seed in range(FIRST_SEED, FIRST_SEED + 60):
         check(seed, tmp_path, monkeypatch, ways=WAYS, knows_strangers=False)
 
@@ -452,10 +452,10 @@ class KeptCrew:
     """One crew for many tables: starting processes anew for each would take most of the time."""
 
     def __init__(self, workers: int) -> None:
-        self._crew = Crew(workers)
+        self._crew = WorkerPool(workers)
         self._crew.__enter__()
 
-    def __enter__(self) -> Crew:
+    def __enter__(self) -> WorkerPool:
         if any(worker._process.poll() is not None for worker in self._crew._workers._workers):  # an exception ends them
             self.end()
             self._crew.__enter__()
@@ -472,13 +472,13 @@ class KeptCrew:
 @pytest.mark.parametrize("workers", [2, 3])
 def test_several_processes_agree_with_the_oracle(workers: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The same with two and three processes, each of which takes the next range."""
-    crew = KeptCrew(workers)
-    monkeypatch.setattr(TableJob, "_crew", lambda *_, **__: crew)
+    pool = KeptCrew(workers)
+    monkeypatch.setattr(LazyTable, "_crew", lambda *_, **__: pool)
     try:
         for seed in range(FIRST_SEED, FIRST_SEED + 60):
             check(seed, tmp_path, monkeypatch, workers=workers, ways=WAYS)
     finally:
-        crew.end()
+        pool.end()
 
 
 def test_passes_of_several_processes_may_meet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,7 +25,7 @@ LONG_RESULT = success("a", "x" * CAP)
 
 @pytest.mark.parametrize("newline", [b"\n", b""])
 @pytest.mark.parametrize(
-    ("line", "side"),
+    ("line", "file_role"),
     [
         (LONG_REQUEST, "inputs"),
         (b'{"custom_id": "a", "body": {"x": "' + b"x" * CAP, "inputs"),
@@ -34,11 +34,11 @@ LONG_RESULT = success("a", "x" * CAP)
         (b'{"custom_id": "a", "response": {"body": {"x": "' + b"x" * 90 * CAP, "results"),
     ],
 )
-def test_a_file_of_long_lines_is_what_their_beginnings_say(tmp_path: Path, line: bytes, side: str, newline: bytes) -> None:
+def test_a_file_of_long_lines_is_what_their_beginnings_say(tmp_path: Path, line: bytes, file_role: str, newline: bytes) -> None:
     """Such a result file was "empty": all requests were missing, sent again and paid for again, and nothing was said."""
     path = tmp_path / "lines.jsonl"
     path.write_bytes(line + b"\n" + line + newline)
-    assert classify(Source("lines.jsonl", path=path), max_line_bytes=CAP) == side
+    assert classify(Source("lines.jsonl", path=path), max_line_bytes=CAP) == file_role
 
 
 def test_long_lines_that_say_nothing_are_no_empty_file(tmp_path: Path) -> None:

@@ -296,10 +296,10 @@ def test_an_empty_result_file_says_that_all_are_missing(batch: Path, tmp_path: P
     assert report.written == len(IDS)
 
 
-@pytest.mark.parametrize("careful", [False, True])
-def test_results_of_another_batch_are_refused(batch: Path, tmp_path: Path, careful: bool) -> None:
+@pytest.mark.parametrize("exact", [False, True])
+def test_results_of_another_batch_are_refused(batch: Path, tmp_path: Path, exact: bool) -> None:
     """All requests were written as missing, without a word, and would have been paid for twice."""
-    again = b', "custom_id": "zz"}' if careful else b"}"  # a key that comes again: a quick survey will not do
+    again = b', "custom_id": "zz"}' if exact else b"}"  # a key that comes again: a quick survey will not do
     other = put(tmp_path / "other.jsonl", success("zz-a"), success("zz-b")[:-1] + again)
     with pytest.raises(Mismatch, match=r"other\.jsonl: not one result of 2 belongs to a request of .*requests\.jsonl"):
         batchfiles.retry(batch / "requests.jsonl", other, output=tmp_path / "retry.jsonl", every=True)

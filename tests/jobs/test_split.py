@@ -458,8 +458,8 @@ def test_a_file_is_cut_as_line_by_line(
     source = place / "in.jsonl"
     source.write_bytes(head + end.join([request("first"), *lines, b""] if ends else [request("first"), *lines, request("last")]))
     options: dict[str, Any] = {"max_requests": most, "max_bytes": size, "limits": NONE}
-    quick = batchfiles.split(source, output=place / "quick", **options)
+    fast = batchfiles.split(source, output=place / "quick", **options)
     slow = batchfiles.split(source, output=place / "slow", max_tokens=10**9, **options)
-    assert quick.manifest == slow.manifest
-    assert (quick.blank_lines, quick.findings) == (slow.blank_lines, slow.findings)
+    assert fast.manifest == slow.manifest
+    assert (fast.blank_lines, fast.findings) == (slow.blank_lines, slow.findings)
     assert contents(place / "quick") == contents(place / "slow")

@@ -84,14 +84,14 @@ def test_token_counts_that_are_in_no_sum_are_counted(
 ) -> None:
     """They were left out of sums and cost, and nothing in the report said so."""
     path = put(tmp_path / "out.jsonl", answered("1", inputs, outputs, cached=cached), answered("2", 1, 2))
-    assert stats(path).results.token_misfits == left_out
+    assert stats(path).results.token_conversion_errors == left_out
 
 
-def test_only_values_that_a_sum_would_take_are_token_misfits(tmp_path: Path) -> None:
+def test_only_values_that_a_sum_would_take_are_token_conversion_errors(tmp_path: Path) -> None:
     """A total is not summed, and a time is no token; a `usage` that is no object is one value."""
     total = completion(created="soon") | {"usage": {"prompt_tokens": 1, "total_tokens": "2"}}
-    assert stats(put(tmp_path / "out.jsonl", result("1", total))).results.token_misfits == 0
-    assert stats(put(tmp_path / "out.jsonl", result("1", completion() | {"usage": "free"}))).results.token_misfits == 1
+    assert stats(put(tmp_path / "out.jsonl", result("1", total))).results.token_conversion_errors == 0
+    assert stats(put(tmp_path / "out.jsonl", result("1", completion() | {"usage": "free"}))).results.token_conversion_errors == 1
 
 
 def test_results_that_name_no_model_are_the_requests_own_if_that_is_one_for_all(tmp_path: Path) -> None:

@@ -14,28 +14,28 @@ from hypothesis import strategies as st
 import batchfiles
 from batchfiles import codec
 from batchfiles.outcome import read
-from batchfiles.table.rows import MISSING, Asked, Found, RequestColumns, malformed_input, record_batch
+from batchfiles.table.rows import MISSING, RequestRef, RequestRows, ResultRef, malformed_input, record_batch
 from batchfiles.table.schema import REQUESTS, schema
 from tests.jobs.wire import completion, expired, failure, put, request, result, success
 
 Row = dict[str, Any]
 
 
-def found(line: bytes, **place: Any) -> Found:
+def found(line: bytes, **place: Any) -> ResultRef:
     """Make a result of a line."""
     value = codec.loads(line)
     where = {"source": "out.jsonl", "line_number": 7, "batch_id": "batch_1", "attempts": 1} | place
-    return Found(read(value), line, value, **where)
+    return ResultRef(read(value), line, value, **where)
 
 
-def asked(custom_id: str = "a", url: str | None = "/v1/chat/completions") -> Asked:
+def request_ref(custom_id: str = "a", url: str | None = "/v1/chat/completions") -> RequestRef:
     """Make a request."""
-    return Asked(custom_id, "in.jsonl", 3, url, "gpt-x", b'{"model": "gpt-x"}', {"model": "gpt-x"})
+    return RequestRef(custom_id, "in.jsonl", 3, url, "gpt-x", b'{"model": "gpt-x"}', {"model": "gpt-x"})
 
 
-def rows(*pairs: tuple[Asked | None, Found], keep: str = "auto") -> list[Row]:
+def rows(*pairs: tuple[RequestRef | None, ResultRef], keep: str = "auto") -> list[Row]:
     """Make a table of requests and their results."""
-    columns = RequestColumns(schema(), keep=keep)
+    columns = RequestRows(schema(), keep=keep)
     for one, other in pairs:
         columns.add(one, other)
     return columns.flush().to_pylist()  # type: ignore[no-any-return]
@@ -51,7 +51,7 @@ def test_an_answer_fills_its_columns() -> None:
     body = completion("Hi", created=1_700_000_000) | {
         "usage": {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5, "prompt_tokens_details": {"cached_tokens": 1}}
     }
-    (row,) = rows((asked(), found(result("a", body))))
+    (row,) = rows((request_ref(), found(result("a", body))))
     assert filled(row) == {
         "custom_id": "a",
         "outcome": "succeeded",
@@ -82,7 +82,7 @@ def test_an_answer_fills_its_columns() -> None:
 
 def test_failures_say_why() -> None:
     """An HTTP error with its body, and an error of the batch without one."""
-    refused, late = rows((asked(), found(failure("a", 429, "Slow down"))), (asked(), found(expired("a"))))
+    refused, late = rows((request_ref(), found(failure("a", 429, "Slow down"))), (request_ref(), found(expired("a"))))
     assert (refused["outcome"], refused["status_code"], refused["retryable"]) == ("failed", 429, True)
     assert (refused["error_type"], refused["error_message"]) == ("invalid_request_error", "Slow down")
     assert refused["response_body"] == '{"error": {"message": "Slow down", "type": "invalid_request_error"}}'
@@ -97,7 +97,8 @@ def test_failures_say_why() -> None:
 def test_what_is_missing_or_unreadable_is_a_row_too() -> None:
     """With what the request says, and no more."""
     missing, malformed = rows(
-        (asked(), MISSING), (Asked(None, "in.jsonl", 4, None, None, None, None), malformed_input("invalid_json_line", "no JSON"))
+        (request_ref(), MISSING),
+        (RequestRef(None, "in.jsonl", 4, None, None, None, None), malformed_input("invalid_json_line", "no JSON")),
     )
     assert (missing["custom_id"], missing["outcome"], missing["retryable"], missing["attempts"]) == ("a", "missing", True, 0)
     assert missing["request_body"] == '{"model": "gpt-x"}'
@@ -127,7 +128,7 @@ def test_a_result_may_stand_for_itself() -> None:
 
 def test_the_endpoint_of_a_request_without_url_is_that_of_its_answer() -> None:
     """Some services leave the url away."""
-    (row,) = rows((asked(url=None), found(success("a"))))
+    (row,) = rows((request_ref(url=None), found(success("a"))))
     assert row["endpoint"] == "/v1/chat/completions"
 
 
@@ -148,7 +149,7 @@ UNUSUAL = completion() | {"logprobs_of_mine": [1]}
 def test_a_body_is_kept_where_it_is_needed(line: bytes, kept: set[str]) -> None:
     """`auto` keeps what says more than the columns do, byte for byte."""
     for keep in ("all", "auto", "none"):
-        (row,) = rows((asked(), found(line)), keep=keep)
+        (row,) = rows((request_ref(), found(line)), keep=keep)
         assert (row["response_body"] is not None) == (keep in kept)
         assert row["response_body"] is None or row["response_body"].encode() in line
 
@@ -156,21 +157,21 @@ def test_a_body_is_kept_where_it_is_needed(line: bytes, kept: set[str]) -> None:
 def test_values_that_do_not_fit_are_null_and_counted() -> None:
     """A count that is a text, a number beyond int64, a time that is none: never coerced."""
     body = completion(created="yesterday") | {"usage": {"prompt_tokens": 2**64, "completion_tokens": 1.5, "total_tokens": "7"}}
-    columns = RequestColumns(schema())
-    columns.add(asked(), found(result("a", body)))
-    columns.add(asked(), found(success("a")))
+    columns = RequestRows(schema())
+    columns.add(request_ref(), found(result("a", body)))
+    columns.add(request_ref(), found(success("a")))
     row = columns.flush().to_pylist()[0]
     assert [row[name] for name in ("created_at", "input_tokens", "output_tokens", "total_tokens")] == [None] * 4
-    assert columns.misfits == 4
+    assert columns.conversion_errors == 4
     assert '"prompt_tokens": 18446744073709551616' in row["response_body"]
 
 
 def test_vectors_have_no_column_here() -> None:
     """They keep their body, and are counted."""
-    columns = RequestColumns(schema())
+    columns = RequestRows(schema())
     body = {"object": "list", "data": [{"object": "embedding", "index": 0, "embedding": [1.0]}], "model": "m"}
-    columns.add(asked(), found(result("a", body)))
-    columns.add(asked(), found(success("a")))
+    columns.add(request_ref(), found(result("a", body)))
+    columns.add(request_ref(), found(success("a")))
     vector, words = columns.flush().to_pylist()
     assert columns.embeddings == 1
     assert '"embedding": [1.0]' in vector["response_body"]
@@ -179,10 +180,10 @@ def test_vectors_have_no_column_here() -> None:
 
 def test_rows_leave_with_the_flush() -> None:
     """A batch has what was added since the last one; where nothing was, there is none."""
-    columns = RequestColumns(schema())
+    columns = RequestRows(schema())
     assert columns.flush() is None
-    columns.add(asked(), MISSING)
-    columns.add(asked(), MISSING)
+    columns.add(request_ref(), MISSING)
+    columns.add(request_ref(), MISSING)
     assert len(columns) == 2
     assert columns.flush().num_rows == 2
     assert (len(columns), columns.flush()) == (0, None)
@@ -190,9 +191,9 @@ def test_rows_leave_with_the_flush() -> None:
 
 def test_a_batch_has_the_schema_whatever_the_rows() -> None:
     """Columns without a value keep their types."""
-    columns = RequestColumns(schema())
+    columns = RequestRows(schema())
     for one in (MISSING, found(success("a")), found(failure("a"))):
-        columns.add(asked(), one)
+        columns.add(request_ref(), one)
         batch = columns.flush()
         batch.validate(full=True)
         assert batch.schema.equals(schema(), check_metadata=True)
@@ -221,8 +222,8 @@ def test_a_value_at_both_ends_is_not_taken_for_all() -> None:
 
 def test_a_result_and_the_missing_one_have_a_cell_for_every_column() -> None:
     """Rows are plain tuples: one value too many would stand in the wrong column."""
-    columns = RequestColumns(schema())
-    assert {len(columns.row(asked(), one, True)) for one in (MISSING, found(success("a")))} == {len(REQUESTS)}
+    columns = RequestRows(schema())
+    assert {len(columns.row(request_ref(), one, True)) for one in (MISSING, found(success("a")))} == {len(REQUESTS)}
 
 
 @pytest.mark.parametrize(

@@ -156,7 +156,7 @@ def test_a_vector_that_can_not_be_read_keeps_its_body(tmp_path: Path, value: Any
     assert broken["input_text"] == "two"
     assert json.loads(first["response_body"])["data"][1]["embedding"] == value
     assert (good["embedding"], good["response_body"]) == ([2.0], None)
-    assert (job.report.misfits, job.report.short) == (1, 0)
+    assert (job.report.conversion_errors, job.report.short) == (1, 0)
 
 
 def test_an_answer_without_vectors_is_a_row_without_a_vector(tmp_path: Path) -> None:
@@ -203,25 +203,25 @@ HALVES = "ADgAtAAwADw="
 )
 @pytest.mark.parametrize("request_bodies", ["all", "none"])
 def test_the_encoding_is_what_the_request_asked_for(
-    tmp_path: Path, asked: dict[str, Any], sent: Any, vector: list[float], request_bodies: str
+    tmp_path: Path, request_ref: dict[str, Any], sent: Any, vector: list[float], request_bodies: str
 ) -> None:
     """With `embed_dtype` vLLM writes float16, and the answer does not state it."""
-    inputs = [ask("plain"), ask("a", **asked), ask("b", **asked)]
+    inputs = [ask("plain"), ask("a", **request_ref), ask("b", **request_ref)]
     lines = [vectors("b", sent), vectors("a", sent), vectors("plain", [5.0])]
     job = joined(tmp_path, inputs, lines, request_bodies=request_bodies)
     assert [(row["custom_id"], row["embedding"]) for row in job] == [("plain", [5.0]), ("a", vector), ("b", vector)]
     assert all(row["response_body"] is None for row in job)
-    assert (job.report.misfits, job.report.wrong_dimensions) == (0, 0)
+    assert (job.report.conversion_errors, job.report.wrong_dimensions) == (0, 0)
 
 
-def test_an_encoding_that_is_not_known_is_a_misfit(tmp_path: Path) -> None:
+def test_an_encoding_that_is_not_known_is_a_conversion_error(tmp_path: Path) -> None:
     """Its bytes could be anything; a list of numbers is one under any name."""
     inputs = [ask("a", encoding_format="packed9"), ask("b", encoding_format="packed9")]
     job = joined(tmp_path, inputs, [vectors("a", HALVES), vectors("b", [1.0])])
     text, numbers = job
     assert (text["embedding"], text["embedding_index"], text["input_text"]) == (None, 0, "some text")
     assert json.loads(text["response_body"])["data"][0]["embedding"] == HALVES
-    assert (numbers["embedding"], numbers["response_body"], job.report.misfits) == ([1.0], None, 1)
+    assert (numbers["embedding"], numbers["response_body"], job.report.conversion_errors) == ([1.0], None, 1)
 
 
 def packed(*values: float) -> str:
@@ -246,7 +246,7 @@ def test_an_export_takes_no_text_for_float32_that_can_not_be(tmp_path: Path, tex
         "other": None,
         **{f"v{number}": [number, 2.0] for number in range(3)},
     }
-    assert (rows["other"]["embedding_index"], rows["v0"]["response_body"], job.report.misfits) == (0, None, 1)
+    assert (rows["other"]["embedding_index"], rows["v0"]["response_body"], job.report.conversion_errors) == (0, None, 1)
     assert json.loads(rows["other"]["response_body"])["data"][0]["embedding"] == text
 
 
@@ -258,14 +258,14 @@ def test_an_export_compares_the_lengths_within_a_file_and_a_model(tmp_path: Path
     two = put(tmp_path / "2.jsonl", vectors("d", packed(1.0, 2.0)), vectors("e", packed(1.0, 2.0), model=None))
     job = batchfiles.export(one, two)
     assert [len(row["embedding"]) for row in job] == [1, 2, 3, 2, 2]
-    assert job.report.misfits == 0
+    assert job.report.conversion_errors == 0
 
 
 def test_a_vector_in_several_types_is_taken_in_one_and_its_body_kept(tmp_path: Path) -> None:
     """Cohere answers in as many types as were asked for; the table has one column."""
     body = {"embeddings": {"int8": [[5, 6], [7, 8]], "float": [[0.5, 0.75], [1.0, 2.0]]}, "model": "vec-1"}
-    asked = ask("a", ["one", "two"], embedding_types=["int8", "float"])
-    first, second = joined(tmp_path, [asked], [result("a", body)])
+    request_ref = ask("a", ["one", "two"], embedding_types=["int8", "float"])
+    first, second = joined(tmp_path, [request_ref], [result("a", body)])
     assert (first["embedding"], second["embedding"], second["input_text"]) == ([0.5, 0.75], [1.0, 2.0], "two")
     assert json.loads(first["response_body"]) == body
 
@@ -282,7 +282,7 @@ def test_a_text_without_a_vector_has_a_row(tmp_path: Path) -> None:
     assert rows == [("z", 0, "some text", [1.0], 4), ("a", 0, "one", [1.0, 2.0, 3.0], 4), ("a", 1, "two", None, None)]
     assert {row["outcome"] for row in job} == {"succeeded"}
     report = job.report
-    assert (report.short, report.wrong_dimensions, report.surplus, report.misfits) == (1, 1, 0, 0)
+    assert (report.short, report.wrong_dimensions, report.surplus, report.conversion_errors) == (1, 1, 0, 0)
     assert (report.examples["short"], report.examples["wrong_dimensions"]) == (("a",), ("a (3, not 2)",))
 
 
@@ -326,7 +326,7 @@ def test_two_vectors_for_one_text_are_none(tmp_path: Path) -> None:
     rows = [(row["custom_id"], row["embedding_index"], row["embedding"], row["response_body"] is not None) for row in job]
     assert rows == [("a", 0, None, True), ("a", 2, [3.0], False), ("a", 1, None, False), ("b", 0, [1.0], False)]
     report = job.report
-    assert (report.repeated_index, report.short, report.misfits) == (2, 1, 1)
+    assert (report.repeated_index, report.short, report.conversion_errors) == (2, 1, 1)
 
 
 @pytest.mark.parametrize("key", ["dimensions", "output_dimension"])

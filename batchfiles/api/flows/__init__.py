@@ -5,7 +5,7 @@ from __future__ import annotations
 from batchfiles.api.flows.downloading import download, download_file
 from batchfiles.api.flows.effects import call, exchange
 from batchfiles.api.flows.submitting import Submission, create, find, list_batches, processed, search, submit, upload
-from batchfiles.api.flows.waiting import lacks_files, together, wait
+from batchfiles.api.flows.waiting import gather, lacks_files, wait
 
 __all__ = [
     "Submission",

@@ -20,7 +20,6 @@ from batchfiles.api.batch import Batch
 from batchfiles.api.config import Config, RetryPolicy, checked_id, is_passing
 from batchfiles.api.flows.effects import (
     ERROR_LIMIT,
-    Chance,
     Discard,
     Flow,
     Lock,
@@ -28,6 +27,7 @@ from batchfiles.api.flows.effects import (
     Move,
     Now,
     Open,
+    Random,
     ReadBody,
     ReadFile,
     SaveBody,
@@ -43,7 +43,18 @@ from batchfiles.api.messages import Request, Response
 from batchfiles.api.responses import error_of
 from batchfiles.errors import APIError, FileError, IncompleteDownload, TransportError
 
-__all__ = ["GONE", "Have", "Restart", "Take", "Verdict", "Whole", "download", "download_file", "read_content", "strong_etag"]
+__all__ = [
+    "GONE",
+    "Append",
+    "Complete",
+    "Partial",
+    "Restart",
+    "Verdict",
+    "download",
+    "download_file",
+    "read_content",
+    "strong_etag",
+]
 
 
 CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18}|\*)")
@@ -51,7 +62,7 @@ UNSATISFIED = re.compile(r"bytes \*/(\d{1,18})")
 
 
 @dataclass(frozen=True, slots=True)
-class Have:
+class Partial:
     """What there is of a file.
 
     Attributes:
@@ -64,7 +75,7 @@ class Have:
 
 
 @dataclass(frozen=True, slots=True)
-class Take:
+class Append:
     """The body is to be written from `offset` on.
 
     Attributes:
@@ -79,7 +90,7 @@ class Take:
 
 
 @dataclass(frozen=True, slots=True)
-class Whole:
+class Complete:
     """There is nothing more: what we have is the file."""
 
 
@@ -93,7 +104,7 @@ class Restart:
 Verdict: TypeAlias = "Take | Whole | Restart"
 
 
-def read_content(head: Response, have: Have) -> Verdict | None:
+def read_content(head: Response, have: Partial) -> Verdict | None:
     """Tell what to do with an answer, by its status and headers; None if it is an error.
 
     Args:
@@ -103,17 +114,17 @@ def read_content(head: Response, have: Have) -> Verdict | None:
     if head.status_code == 200:
         if _encoded(head):
             return Restart("it came compressed")
-        return Take(0, _length(head), strong_etag(head))
+        return Append(0, _length(head), strong_etag(head))
     if head.status_code == 206:
         return _continued(head, have)
     if head.status_code == 416 and have.size:
         match = UNSATISFIED.fullmatch(head.headers.get("content-range", "").strip())
         same = match is not None and int(match[1]) == have.size
-        return Whole() if same else Restart("the service has no more bytes, but another number of them")
+        return Complete() if same else Restart("the service has no more bytes, but another number of them")
     return None
 
 
-def _continued(head: Response, have: Have) -> Verdict:
+def _continued(head: Response, have: Partial) -> Verdict:
     match = CONTENT_RANGE.fullmatch(head.headers.get("content-range", "").strip())
     if not have.size or match is None:
         return Restart("a part came that was not asked for")
@@ -123,7 +134,7 @@ def _continued(head: Response, have: Have) -> Verdict:
         return Restart("another part came than was asked for")
     if _encoded(head) or have.etag is None or etag != have.etag:
         return Restart("the file is not surely the same")
-    return Take(start, total, etag)
+    return Append(start, total, etag)
 
 
 def strong_etag(head: Response) -> str | None:
@@ -303,28 +314,28 @@ def _fetched(config: Config, file_id: str, path: str, expected: int | None, poli
                 restarts += 1
                 if restarts > RESTARTS:
                     raise IncompleteDownload(f"the file can't be had in one piece: {verdict.why}", path=path)
-                have = Have()
+                have = Partial()
                 continue
             else:
-                total = expected if expected is not None else verdict.total if isinstance(verdict, Take) else have.size
+                total = expected if expected is not None else verdict.total if isinstance(verdict, Append) else have.size
                 size, ended = have.size, True
-                if isinstance(verdict, Take):
+                if isinstance(verdict, Append):
                     yield from _note(part, notes, file_id, verdict)
                     saved: Saved = yield SaveBody(part, verdict.offset)
                     size, ended = saved.size, saved.problem is None
                     # Without a strong tag nobody can say that the rest will be the rest of these bytes.
-                    have = Have(size, verdict.etag) if verdict.etag is not None else Have()
+                    have = Partial(size, verdict.etag) if verdict.etag is not None else Partial()
                 if ended and (size == total or (total is None and _marks_its_end(head))):
                     yield Move(part, path, notes, size)
                     yield Log(logging.INFO, f"{path}: {size:,} bytes")
                     return
                 if total is not None and size >= total:
-                    have = Have()  # more than there should be, or an end that is none
+                    have = Partial()  # more than there should be, or an end that is none
                 problem, headers = _cut(path, size, total), {}
         except TransportError as error:
             problem, headers = error, {}
         fruitless = 0 if have.size > before else fruitless + 1
-        chance: float = yield Chance()
+        chance: float = yield Random()
         pause = policy.pause(fruitless + 1, headers, chance) if fruitless < FRUITLESS else None
         if pause is None:
             raise problem
@@ -373,22 +384,22 @@ def _expected_size(config: Config, file_id: str, policy: RetryPolicy) -> Flow[in
     return found.bytes or None
 
 
-def _begun(part: str, notes: str, file_id: str) -> Flow[Have]:
+def _begun(part: str, notes: str, file_id: str) -> Flow[Partial]:
     """Tell what an earlier attempt left."""
     size: int | None = yield Size(part)
     content: bytes | None = yield ReadFile(notes)
     if not size or content is None:
-        return Have()
+        return Partial()
     try:
         noted: Any = json.loads(content)
     except ValueError:
-        return Have()
+        return Partial()
     if not isinstance(noted, dict) or noted.get("file_id") != file_id or not isinstance(noted.get("etag"), str):
-        return Have()
-    return Have(size, noted["etag"])
+        return Partial()
+    return Partial(size, noted["etag"])
 
 
-def _note(part: str, notes: str, file_id: str, take: Take) -> Flow[None]:
+def _note(part: str, notes: str, file_id: str, take: Append) -> Flow[None]:
     """Write down of which file the bytes are that come now."""
     if take.offset == 0:
         # Killed between the two writings, nobody must find old bytes beside the new tag.

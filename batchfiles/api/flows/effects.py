@@ -26,7 +26,6 @@ __all__ = [
     "ANSWER_LIMIT",
     "ERROR_LIMIT",
     "FAILURES",
-    "Chance",
     "Discard",
     "DiskEffect",
     "Effect",
@@ -34,8 +33,10 @@ __all__ = [
     "Lock",
     "Log",
     "Move",
+    "Notify",
     "Now",
     "Open",
+    "Random",
     "ReadBody",
     "ReadFile",
     "Running",
@@ -43,7 +44,6 @@ __all__ = [
     "Saved",
     "Size",
     "Sleep",
-    "Tell",
     "Token",
     "Truncate",
     "WriteFile",
@@ -103,7 +103,7 @@ class Now:
 
 
 @dataclass(frozen=True, slots=True)
-class Chance:
+class Random:
     """The answer is a random number from 0.0 to 1.0."""
 
 
@@ -187,7 +187,7 @@ class Log:
 
 
 @dataclass(frozen=True, slots=True)
-class Tell:
+class Notify:
     """Tell the caller how a batch stands."""
 
     batch: Batch
@@ -257,7 +257,7 @@ def call(request: Request, read: Callable[[Response], T], policy: RetryPolicy, *
                     return read(response)
                 except UnreadableResponse as error:  # a proxy's page with a good status, or half an answer
                     problem = error
-        chance: float = yield Chance()
+        chance: float = yield Random()
         pause = policy.pause(attempt, headers, chance)
         now: float = yield Now()
         if pause is None or now - began + pause > policy.max_seconds:

@@ -15,7 +15,7 @@ from batchfiles.api.batch import Batch
 from batchfiles.api.batch_request import COMPLETION_WINDOW, BatchFileExpirationAfter, BatchRequest, checked_metadata
 from batchfiles.api.config import Config, RetryPolicy, is_passing
 from batchfiles.api.file import FileObject, Listing
-from batchfiles.api.flows.effects import Chance, Flow, Log, Now, Sleep, Token, again_in, call, exchange
+from batchfiles.api.flows.effects import Flow, Log, Now, Random, Sleep, Token, again_in, call, exchange
 from batchfiles.api.messages import FilePart, Request, Response
 from batchfiles.api.responses import error_of
 from batchfiles.api.status import bare_word
@@ -338,7 +338,7 @@ def _create(config: Config, request: Request, token: str, policy: RetryPolicy) -
                 return found
             if isinstance(problem, TransportError) or not looked:
                 raise SubmissionUnknown(token, str(problem))
-        chance: float = yield Chance()
+        chance: float = yield Random()
         wait = policy.pause(attempt, headers, chance)
         if wait is None:
             raise SubmissionUnknown(token, str(problem)) if unsure else problem

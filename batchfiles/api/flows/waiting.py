@@ -13,11 +13,11 @@ from typing import TypeVar
 from batchfiles.api import batches
 from batchfiles.api.batch import Batch
 from batchfiles.api.config import Config, RetryPolicy
-from batchfiles.api.flows.effects import FAILURES, Flow, Log, Now, Running, Sleep, Tell, again_in, call
+from batchfiles.api.flows.effects import FAILURES, Flow, Log, Notify, Now, Running, Sleep, again_in, call
 from batchfiles.api.status import BATCH_STATUSES
 from batchfiles.errors import BatchFilesError, NotFound, RateLimited, ServerFault, StillRunning, TransportError
 
-__all__ = ["lacks_files", "together", "wait"]
+__all__ = ["gather", "lacks_files", "wait"]
 
 QUICK_LOOKS, SLOW = 10, 60.0
 """After ten looks there is at most one a minute: a batch takes hours, and Azure asks for as much."""
@@ -105,7 +105,7 @@ def _tell(batch: Batch, last: Batch | None) -> Flow[None]:
         yield Log(logging.WARNING, f"{batch.id}: {note}")
     if last is None or _differs(batch, last):
         yield Log(logging.INFO, _words(batch))
-        yield Tell(batch)
+        yield Notify(batch)
     if batch.status not in BATCH_STATUSES and (last is None or last.status != batch.status):
         yield Log(logging.WARNING, f"{batch.id}: the status {batch.status!r} is not known here; waiting for another one")
 
@@ -134,7 +134,7 @@ def lacks_files(batch: Batch) -> bool:
 T = TypeVar("T")
 
 
-def together(flows: Sequence[Flow[T]]) -> Flow[list[T | BatchFilesError]]:
+def gather(flows: Sequence[Flow[T]]) -> Flow[list[T | BatchFilesError]]:
     """Run flows by turns, each until it sleeps; whichever has slept enough goes on.
 
     A flow that sleeps has no answer open, so one exchange at a time is enough for all.

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from batchfiles.errors import FileError, OutputExists
-from batchfiles.io.overwrite import UNFINISHED, Ours, new_temporary_folder, nothing, refuse_others_files
+from batchfiles.io.overwrite import UNFINISHED, IsOwnFile, new_temporary_folder, no_file, refuse_others_files
 from batchfiles.io.remote.filesystems import told_as_file_error
 from batchfiles.io.remote.path import RemotePath, changed
 
@@ -59,7 +59,7 @@ def refuse_remote_file(target: RemotePath, *, overwrite: bool) -> None:
     target.check_bucket()
 
 
-def refuse_remote_folder(target: RemotePath, *, overwrite: bool, ours: Ours = nothing) -> None:
+def refuse_remote_folder(target: RemotePath, *, overwrite: bool, ours: IsOwnFile = no_file) -> None:
     """Say before any work that a folder can't be written.
 
     Args:
@@ -119,7 +119,7 @@ def uploaded_file(
 
 @contextmanager
 def uploaded_folder(
-    target: RemotePath, *, overwrite: bool = False, ours: Ours = nothing, temp_dir: str | os.PathLike[str] | None = None
+    target: RemotePath, *, overwrite: bool = False, ours: IsOwnFile = no_file, temp_dir: str | os.PathLike[str] | None = None
 ) -> Iterator[Path]:
     """Give a local folder to fill; its files are copied only when the block ends without an exception.
 

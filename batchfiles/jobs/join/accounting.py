@@ -14,16 +14,16 @@ from typing import Any, BinaryIO
 
 from batchfiles.codec import Repaired, glued_objects, glued_words, loads
 from batchfiles.findings import Finding
-from batchfiles.ids.index import Index, LineRef, Marks
+from batchfiles.ids.index import Index, LineRef, ResultFlags
 from batchfiles.inputs.local import LocalFile, OpenFiles, ResultFile
 from batchfiles.io.atomic import atomic_file
 from batchfiles.io.compression import compressed, compression_of_name
 from batchfiles.io.remote.path import RemotePath
 from batchfiles.jobs.join.lookup import fetch, glued_finding
-from batchfiles.jobs.join.scan import UNTIL_NEWLINE, Misindexed, Survey, is_misindexed
+from batchfiles.jobs.join.scan import UNTIL_NEWLINE, IndexMismatch, ResultIndex, is_index_mismatch
 from batchfiles.result_lines import id_of_line, read_result
 
-__all__ = ["Accounts", "duplicate_inputs", "write_rejects"]
+__all__ = ["Accounting", "duplicate_inputs", "write_rejects"]
 
 EXAMPLES = 5
 """Places of each kind that a report names."""
@@ -33,11 +33,11 @@ LONGEST_LOOKED_AT = 64 * 1024 * 1024
 """Malformed lines that are looked at more closely, and the longest of them in bytes."""
 
 
-class Accounts:
+class Accounting:
     """Counts what the second pass marked in the index.
 
     Args:
-        survey: What the first pass left.
+        result_index: What the first pass left.
         marks: What the second pass noted.
         files: The result files.
 
@@ -51,11 +51,11 @@ class Accounts:
         FileError: A result file changed while it was being read.
     """
 
-    def __init__(self, survey: Survey, marks: Marks, files: Sequence[ResultFile]) -> None:
-        self._index = survey.index
-        self._quick = not survey.careful
+    def __init__(self, result_index: ResultIndex, marks: ResultFlags, files: Sequence[ResultFile]) -> None:
+        self._index = result_index.index
+        self._fast = not result_index.exact
         self._marks = marks
-        self._stray = survey.stray
+        self._unkeyed = result_index.unkeyed
         self._files = files
         self.counts: Counter[str] = Counter()
         self.examples: dict[str, list[str]] = defaultdict(list)
@@ -71,8 +71,8 @@ class Accounts:
         import pyarrow.compute as pc
 
         index, marks = self._index, self._marks
-        stray = iter(sorted(place for place, _ in self._stray))
-        waiting = next(stray, None)
+        unkeyed = iter(sorted(place for place, _ in self._unkeyed))
+        waiting = next(unkeyed, None)
         entries: list[int] = []
         if index.count:
             entries = _in_order_of_files(index, pc.or_(marks.mask("malformed"), pc.invert(marks.mask("used"))))
@@ -80,11 +80,11 @@ class Accounts:
             place = index.place(entry.as_py())  # type: ignore[attr-defined]
             while waiting is not None and waiting < place:
                 yield waiting
-                waiting = next(stray, None)
+                waiting = next(unkeyed, None)
             yield place
         if waiting is not None:
             yield waiting
-        yield from stray
+        yield from unkeyed
 
     def _count_marks(self) -> None:
         import pyarrow.compute as pc
@@ -109,7 +109,7 @@ class Accounts:
         import pyarrow.compute as pc
 
         index = self._index
-        for place, malformed in self._stray:
+        for place, malformed in self._unkeyed:
             self._count_unclaimed_line(place, malformed=malformed)
         if not index.count:
             return
@@ -125,8 +125,8 @@ class Accounts:
                     continue
                 line = fetch(descriptors[place.file], place, self._files[place.file].name)
                 value, _ = read_result(line)
-                if self._quick and is_misindexed(line, id_of_line(line) if value is None else value.get("custom_id")):
-                    raise Misindexed
+                if self._fast and is_index_mismatch(line, id_of_line(line) if value is None else value.get("custom_id")):
+                    raise IndexMismatch
                 self.counts["repaired"] += type(value) is Repaired
                 self._count_unclaimed_line(place, malformed=value is None)
                 if value is None and len(self._unclaimed) < LINES_LOOKED_AT:
@@ -144,7 +144,7 @@ class Accounts:
 
     def _find_glued(self) -> None:
         """Name the malformed lines that are several results without a newline between them."""
-        places = [place for place, malformed in self._stray if malformed and place.length <= LONGEST_LOOKED_AT]
+        places = [place for place, malformed in self._unkeyed if malformed and place.length <= LONGEST_LOOKED_AT]
         if self._index.count:
             entries = _in_order_of_files(self._index, self._marks.mask("malformed"))[:LINES_LOOKED_AT].to_pylist()
             places += [self._index.place(entry) for entry in entries]
@@ -208,7 +208,7 @@ def duplicate_inputs(
     ]
 
 
-CHUNK = 1024 * 1024
+COPY_BYTES = 1024 * 1024
 
 
 def write_rejects(
@@ -243,7 +243,7 @@ def write_rejects(
 
 def _copy_until_newline(descriptor: int, offset: int, sink: BinaryIO) -> None:
     """Copy a line above the cap, piece by piece."""
-    while chunk := os.pread(descriptor, CHUNK, offset):
+    while chunk := os.pread(descriptor, COPY_BYTES, offset):
         end = chunk.find(b"\n")
         sink.write(chunk if end < 0 else chunk[:end])
         if end >= 0:

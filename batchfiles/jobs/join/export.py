@@ -6,7 +6,7 @@ Ranges that count their lines from their own beginning, and who adds the lines t
 
 So nobody has to pass over a file to count its lines first: with lines of 25 KB that was 3 % of an export's time. It works where
 one process takes all rows in order. Parts of a folder are written where they are made, and so their ranges must know their
-numbers before (`survey.with_line_numbers`).
+numbers before (`result_index.with_line_numbers`).
 """
 
 from __future__ import annotations
@@ -30,17 +30,17 @@ from batchfiles.io.lines import Block
 from batchfiles.io.sources import SourceLike
 from batchfiles.io.spool import Spool
 from batchfiles.jobs.join import scan
-from batchfiles.jobs.join.lazy_table import PART_BYTES, TASK_BYTES, TableJob
+from batchfiles.jobs.join.lazy_table import PART_BYTES, TASK_BYTES, LazyTable
 from batchfiles.jobs.join.lookup import TOO_LONG
 from batchfiles.jobs.join.options import TableOptions
-from batchfiles.jobs.join.report import ExportReport, Tally
-from batchfiles.jobs.join.rows import RowJob
+from batchfiles.jobs.join.report import ExportReport, TableCounts
+from batchfiles.jobs.join.rows import RowWork
 from batchfiles.jobs.join.scan import with_line_numbers
 from batchfiles.limits import RESULT_LINE_CAP
 from batchfiles.result_lines import id_of_line, read_result
-from batchfiles.table.embedding_rows import EmbeddingColumns
-from batchfiles.table.rows import Asked, Found
-from batchfiles.workers.pool import Crew, Product, Progress, Spec
+from batchfiles.table.embedding_rows import EmbeddingRows
+from batchfiles.table.rows import RequestRef, ResultRef
+from batchfiles.workers.pool import Product, Progress, Spec, WorkerPool
 
 if TYPE_CHECKING:
     from batchfiles.table.parsed.source import SchemaLike
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 __all__ = ["Export", "ExportRows", "export", "numbered_from_one", "renumbered"]
 
 
-class ExportRows(RowJob):
+class ExportRows(RowWork):
     """Yields a row for each line of a range of a result file.
 
     Args:
@@ -67,7 +67,7 @@ class ExportRows(RowJob):
     def _add_block(self, block: Block, file: int) -> None:
         """Add the rows of a block. Flat on purpose: it runs once a line."""
         add, outcomes = self._columns.add, self._outcomes
-        if isinstance(self._columns, EmbeddingColumns):
+        if isinstance(self._columns, EmbeddingRows):
             self._columns.text_sizes = self._spec["text_sizes"][file]
         name, batch_id, number, offset = block.path, self._files[file].batch_id, block.line_number, block.byte_offset
         for line in block.lines:
@@ -79,7 +79,7 @@ class ExportRows(RowJob):
                 if type(value) is not dict:
                     self._counts["repaired_json"] += 1
                 outcomes[result.outcome] += 1
-                add(None, Found(result, line, value, name, number, batch_id, None))
+                add(None, ResultRef(result, line, value, name, number, batch_id, None))
             number += 1
             offset += len(line) + 1
 
@@ -89,13 +89,13 @@ class ExportRows(RowJob):
             result = TOO_LONG
         result = result._replace(error_code=error.code, error_message=error.reason)
         self._outcomes[result.outcome] += 1
-        known = Asked(id_of_line(line), None, None, None, None, None, None)
+        known = RequestRef(id_of_line(line), None, None, None, None, None, None)
         name, _, batch_id, _ = self._files[file]
-        self._columns.add(known, Found(result, b"", None, name, number, batch_id, None))
+        self._columns.add(known, ResultRef(result, b"", None, name, number, batch_id, None))
 
 
 def numbered_from_one(sizes: list[int], size: int) -> list[Spec]:
-    """Divide files into ranges, as `survey.tasks` does, each of which begins with line 1."""
+    """Divide files into ranges, as `result_index.tasks` does, each of which begins with line 1."""
     return [{**task, "line_number": 1} for task in scan.tasks(sizes, size)]
 
 
@@ -143,7 +143,7 @@ def _moved(batch: Any, column: str, before: int) -> Any:  # noqa: ANN401 - pyarr
     return batch.set_column(place, batch.schema.field(place), pa.array(numbers, batch.schema.field(place).type))
 
 
-class Export(TableJob[ExportReport]):
+class Export(LazyTable[ExportReport]):
     """Results as a table: what `export` returns."""
 
     def _table(self) -> TableName:
@@ -157,10 +157,10 @@ class Export(TableJob[ExportReport]):
     def _files_read(self) -> Sequence[LocalFile]:
         return self._roles.results
 
-    def _crew(self, *, parts: bool) -> Crew:
-        return Crew(self._options.workers_for(self._bytes(), parts=parts), leader_works=True)
+    def _pool(self, *, parts: bool) -> WorkerPool:
+        return WorkerPool(self._options.workers_for(self._bytes(), parts=parts), main_works=True)
 
-    def _run(self, crew: Crew, folder: Path | None, parquet: Mapping[str, Any]) -> Generator[Product, None, None]:
+    def _run(self, pool: WorkerPool, folder: Path | None, parquet: Mapping[str, Any]) -> Generator[Product, None, None]:
         started = time.perf_counter()
         self._check_files()
         progress = self._progress()
@@ -171,37 +171,37 @@ class Export(TableJob[ExportReport]):
             if self._table() == "embeddings"
             else None,
         }
-        tally = Tally()
-        with closing(self._products(crew, spec)) as products:
+        totals = TableCounts()
+        with closing(self._products(pool, spec)) as products:
             for product in products:
                 if isinstance(product, dict):
-                    tally.add(product)
+                    totals.add(product)
                     progress(product["bytes"])
                 else:
                     yield product
         self._check_files()
-        fields = tally.fields()
+        fields = totals.fields()
         passed_over = not_read_fields(self._roles.not_read)
         fields |= passed_over | {"examples": fields["examples"] | passed_over["examples"]}
         self._report = ExportReport(
             table=self._table(),
             files=self._roles.described(),
-            result_lines=sum(tally.outcomes.values()),
-            malformed_results=tally.outcomes["malformed"],
+            result_lines=sum(totals.outcomes.values()),
+            malformed_results=totals.outcomes["malformed"],
             seconds=round(time.perf_counter() - started, 3),
             **fields,
         )
 
-    def _products(self, crew: Crew, spec: Spec) -> Generator[Product, None, None]:
+    def _products(self, pool: WorkerPool, spec: Spec) -> Generator[Product, None, None]:
         """Yield what the ranges yield, with the line numbers of the whole files."""
         if "folder" in spec:
-            ranges = with_line_numbers(crew, self._roles.results, PART_BYTES)
-            with closing(crew.run(ExportRows, spec, ranges)) as products:
+            ranges = with_line_numbers(pool, self._roles.results, PART_BYTES)
+            with closing(pool.run(ExportRows, spec, ranges)) as products:
                 for _, product in products:
                     yield product
         else:
             ranges = numbered_from_one([file.size for file in self._roles.results], TASK_BYTES)
-            yield from renumbered(crew.run(ExportRows, spec, ranges), ranges, "result_line_number")
+            yield from renumbered(pool.run(ExportRows, spec, ranges), ranges, "result_line_number")
 
 
 def export(

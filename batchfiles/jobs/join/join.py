@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from batchfiles.counts import not_read_fields
 from batchfiles.errors import Mismatch
-from batchfiles.ids.index import Entries, IndexBuilder, LineRef, Marks
+from batchfiles.ids.index import IndexBuilder, IndexEntries, LineRef, ResultFlags
 from batchfiles.inputs.attribution import attributed
 from batchfiles.inputs.kinds import table_of_inputs
 from batchfiles.inputs.local import LocalFile, check_unchanged
@@ -20,17 +20,17 @@ from batchfiles.inputs.roles import FileRoles, Pairs, sort_files
 from batchfiles.io.remote.path import RemotePath, changed, located
 from batchfiles.io.sources import SourceLike
 from batchfiles.io.spool import Spool
-from batchfiles.jobs.join.accounting import Accounts, duplicate_inputs, write_rejects
-from batchfiles.jobs.join.lazy_table import PART_BYTES, TASK_BYTES, TableJob
-from batchfiles.jobs.join.lookup import refuse_contested
+from batchfiles.jobs.join.accounting import Accounting, duplicate_inputs, write_rejects
+from batchfiles.jobs.join.lazy_table import PART_BYTES, TASK_BYTES, LazyTable
+from batchfiles.jobs.join.lookup import refuse_conflicts
 from batchfiles.jobs.join.options import TableOptions
 from batchfiles.jobs.join.repeated_requests import SharedIds, find_repeated, first_ids_meet, shares_ids
-from batchfiles.jobs.join.report import JoinReport, Tally
+from batchfiles.jobs.join.report import JoinReport, TableCounts
 from batchfiles.jobs.join.rows import JoinRows
-from batchfiles.jobs.join.scan import Misindexed, Survey, survey_results, with_line_numbers
-from batchfiles.jobs.join.user_columns import BesideSpec, put_beside, with_own_columns
+from batchfiles.jobs.join.scan import IndexMismatch, ResultIndex, scan_results, with_line_numbers
+from batchfiles.jobs.join.user_columns import UserTableSpec, add_user_table, with_own_columns
 from batchfiles.limits import RESULT_LINE_CAP
-from batchfiles.workers.pool import Crew, Product, Progress, Spec
+from batchfiles.workers.pool import Product, Progress, Spec, WorkerPool
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -44,27 +44,27 @@ if TYPE_CHECKING:
 __all__ = ["Join", "join"]
 
 
-class Join(TableJob[JoinReport]):
+class Join(LazyTable[JoinReport]):
     """Requests joined with their results: what `join` returns.
 
     Nothing but first lines is read before the table, its rows or its report are asked for.
     """
 
     def __init__(self, options: TableOptions, roles: FileRoles, spool: Spool, *, refuse_duplicates: bool) -> None:
-        self._beside: BesideSpec | None = None
+        self._user_columns: UserTableSpec | None = None
         super().__init__(options, roles, spool)
         self._files = roles.result_files()
         self._refuse_duplicates = refuse_duplicates
-        self._surveys: dict[bool, Survey] = {}  # by whether other processes made it: see Crew.is_apart
-        self._quick = False
+        self._surveys: dict[bool, ResultIndex] = {}  # by whether other processes made it: see Crew.is_apart
+        self._fast = False
         self._shares_ids = False
-        self._accounts: Accounts | None = None
+        self._accounting: Accounting | None = None
 
     @property
     def schema(self) -> pa.Schema:
         """The columns of the table: those of the results, and behind them those of `with_table`."""
         own = super().schema
-        return own if self._beside is None else with_own_columns(own, self._beside)
+        return own if self._user_columns is None else with_own_columns(own, self._user_columns)
 
     def put_beside(
         self,
@@ -76,7 +76,7 @@ class Join(TableJob[JoinReport]):
     ) -> None:
         """Take a table of the user's own, whose columns stand behind the others from now on: see `join`."""
         taken, max_line_bytes = super().schema.names, self._options.max_line_bytes
-        self._beside = put_beside(
+        self._user_columns = add_user_table(
             table,
             id_template,
             self._spool,
@@ -104,16 +104,16 @@ class Join(TableJob[JoinReport]):
             OutputExists: Something is there and `overwrite` was not given.
             FileError: The disk refused, or a result file has changed.
         """
-        if self._accounts is None:
+        if self._accounting is None:
             self.summarize()
-        assert self._accounts is not None  # noqa: S101 - the report needs them
+        assert self._accounting is not None  # noqa: S101 - the report needs them
         target = located(output, filesystem)
-        write_rejects(target, self._rejected(self._accounts), self._files, overwrite=overwrite, temp_dir=self._options.temp_dir)
+        write_rejects(target, self._rejected(self._accounting), self._files, overwrite=overwrite, temp_dir=self._options.temp_dir)
 
-    def _rejected(self, accounts: Accounts) -> Iterator[LineRef]:
+    def _rejected(self, accounting: Accounting) -> Iterator[LineRef]:
         """Yield the places of the lines to copy, from files that are still what they were."""
         check_unchanged(self._roles.results)
-        yield from accounts.rejected()
+        yield from accounting.rejected()
         check_unchanged(self._roles.results)
 
     def _write_table(
@@ -128,19 +128,19 @@ class Join(TableJob[JoinReport]):
     ) -> JoinReport:
         # What is written to a file can be begun again: a quick survey will do, and ids are mostly in one request file only. Rows
         # that were given out can't be taken back.
-        self._quick = str(output) != "-"
+        self._fast = str(output) != "-"
         try:
             while True:
                 try:
                     return super()._write_table(
                         output, format_name, filesystem, overwrite=overwrite, csv_safe=csv_safe, **parquet
                     )
-                except Misindexed:
-                    self._quick = False
+                except IndexMismatch:
+                    self._fast = False
                 except SharedIds:
                     self._shares_ids = True
         finally:
-            self._quick = False
+            self._fast = False
 
     def _table(self) -> TableName:
         return self._options.table or table_of_inputs(self._roles.inputs, max_line_bytes=self._options.max_line_bytes)
@@ -151,56 +151,56 @@ class Join(TableJob[JoinReport]):
     def _files_read(self) -> Sequence[LocalFile]:
         return self._roles.inputs + self._roles.results
 
-    def _run(self, crew: Crew, folder: Path | None, parquet: Mapping[str, Any]) -> Generator[Product, None, None]:
+    def _run(self, pool: WorkerPool, folder: Path | None, parquet: Mapping[str, Any]) -> Generator[Product, None, None]:
         started = time.perf_counter()
         self._check_files()
         progress = self._progress()
-        apart = crew.is_apart
+        apart = pool.uses_processes
         known = self._surveys.get(apart)
-        survey = known or self._surveyed(crew, progress)
-        marks = Marks(self._spool.new_path("marks"), survey.index.count)
-        ranges, repeated = self._ranges(crew, survey, TASK_BYTES if folder is None else PART_BYTES)
+        result_index = known or self._surveyed(pool, progress)
+        marks = ResultFlags(self._spool.new_path("marks"), result_index.index.count)
+        ranges, repeated = self._ranges(pool, result_index, TASK_BYTES if folder is None else PART_BYTES)
         spec = {
             **self._spec(folder, parquet),
             "inputs": [[file.name, str(file.path)] for file in self._roles.inputs],
             "results": [list(file) for file in self._files],
-            "index": str(survey.index.path),
+            "index": str(result_index.index.path),
             "marks": str(marks.path),
-            "count": survey.index.count,
+            "count": result_index.index.count,
             "refuse_duplicates": self._refuse_duplicates,
             "repeated": repeated,
-            "beside": self._beside,
+            "beside": self._user_columns,
             "announce": sum(file.size for file in self._roles.results) > cached_bytes(),
         }
-        tally = Tally()
-        asked = IndexBuilder(self._spool.new_path("inputs.index"))
+        totals = TableCounts()
+        request_ref = IndexBuilder(self._spool.new_path("inputs.index"))
         try:
-            with closing(crew.run(JoinRows, spec, ranges)) as products:
+            with closing(pool.run(JoinRows, spec, ranges)) as products:
                 for _, product in products:
                     if isinstance(product, bytes):
-                        asked.add(Entries.from_bytes(product))
+                        request_ref.add(IndexEntries.from_bytes(product))
                     elif isinstance(product, dict):
-                        tally.add(product)
+                        totals.add(product)
                         progress(product["bytes"])
                     else:
                         yield product
-            self._close_books(survey, marks, asked, tally, started)
+            self._build_report(result_index, marks, request_ref, totals, started)
             # Every line has been looked at under its id by now, so that a quick survey is as good as a careful one.
-            self._surveys[apart] = survey
-        except Misindexed:
-            if survey.careful:
+            self._surveys[apart] = result_index
+        except IndexMismatch:
+            if result_index.exact:
                 self._check_files()
                 raise changed("a result file") from None
             raise
         finally:
             # Maps outlive their names. The index goes with a pass that didn't come to its end, unless another one made it.
-            asked.close()
+            request_ref.close()
             marks.path.unlink(missing_ok=True)
-            if known is None and self._surveys.get(apart) is not survey:
-                survey.index.close()
-                survey.index.path.unlink(missing_ok=True)
+            if known is None and self._surveys.get(apart) is not result_index:
+                result_index.index.close()
+                result_index.index.path.unlink(missing_ok=True)
 
-    def _ranges(self, crew: Crew, survey: Survey, size: int) -> tuple[list[Spec], Spec | None]:
+    def _ranges(self, pool: WorkerPool, result_index: ResultIndex, size: int) -> tuple[list[Spec], Spec | None]:
         """Divide the request files, and compare those of their lines that have the same id in several files.
 
         Raises:
@@ -208,73 +208,75 @@ class Join(TableJob[JoinReport]):
         """
         inputs = self._roles.inputs
         if not self._compares(inputs):
-            return with_line_numbers(crew, inputs, size), None
+            return with_line_numbers(pool, inputs, size), None
         apart = self._roles.are_apart()
         ranges, repeated, contests = find_repeated(
-            crew, inputs, self._spool, size=size, max_line_bytes=self._options.max_line_bytes, apart=apart
+            pool, inputs, self._spool, size=size, max_line_bytes=self._options.max_line_bytes, apart=apart
         )
         if contests:
             self._files = attributed(inputs, self._roles.results, self._files)
-            refuse_contested(contests, inputs, survey.index, self._files)
+            refuse_conflicts(contests, inputs, result_index.index, self._files)
         return ranges, repeated.save(self._spool.new_path("repeated")) if repeated else None
 
     def _compares(self, inputs: Sequence[LocalFile]) -> bool:
         """Return whether ids of request files are compared before the rows are made; if not, shared ids are found at the end."""
-        self._shares_ids = self._shares_ids or (len(inputs) > 1 and (not self._quick or first_ids_meet(inputs)))
+        self._shares_ids = self._shares_ids or (len(inputs) > 1 and (not self._fast or first_ids_meet(inputs)))
         return self._shares_ids
 
-    def _surveyed(self, crew: Crew, progress: Callable[[int], None]) -> Survey:
+    def _surveyed(self, pool: WorkerPool, progress: Callable[[int], None]) -> ResultIndex:
         """Look the results through."""
         path = self._spool.new_path("results.index")
-        careful = not self._quick
-        return survey_results(
-            crew, self._roles.results, path, max_line_bytes=self._options.max_line_bytes, careful=careful, progress=progress
+        exact = not self._fast
+        return scan_results(
+            pool, self._roles.results, path, max_line_bytes=self._options.max_line_bytes, exact=exact, progress=progress
         )
 
-    def _close_books(self, survey: Survey, marks: Marks, asked: IndexBuilder, tally: Tally, started: float) -> None:
+    def _build_report(
+        self, result_index: ResultIndex, marks: ResultFlags, request_ref: IndexBuilder, totals: TableCounts, started: float
+    ) -> None:
         """Count what became of every line, and make the report."""
-        accounts = Accounts(survey, marks, self._files)
-        with asked.finish() as index:
+        accounting = Accounting(result_index, marks, self._files)
+        with request_ref.finish() as index:
             index.path.unlink()
             if not self._shares_ids and len(self._roles.inputs) > 1 and shares_ids(index):
                 raise SharedIds
             duplicates, places = duplicate_inputs(index, self._roles.inputs, self._files, self._roles.own_batches())
-            if accounts.counts["unknown"] and not accounts.counts["used"] and survey.index.is_disjoint(index):
-                self._refuse_strangers(accounts)
-        examples = {**accounts.examples, "duplicate": places} if places else accounts.examples
+            if accounting.counts["unknown"] and not accounting.counts["used"] and result_index.index.is_disjoint(index):
+                self._refuse_strangers(accounting)
+        examples = {**accounting.examples, "duplicate": places} if places else accounting.examples
         self._check_files()  # who has read them has read one and the same
-        fields = tally.fields()
-        fields["blank_lines"] += survey.blank_lines
-        fields["repaired_lines"] += survey.repaired_lines + accounts.counts["repaired"]
-        fields["findings"] = (*self._roles.findings, *accounts.glued, *survey.findings, *fields["findings"])
-        fields["findings_not_listed"] += survey.findings_not_listed
+        fields = totals.fields()
+        fields["blank_lines"] += result_index.blank_lines
+        fields["repaired_lines"] += result_index.repaired_lines + accounting.counts["repaired"]
+        fields["findings"] = (*self._roles.findings, *accounting.glued, *result_index.findings, *fields["findings"])
+        fields["findings_not_listed"] += result_index.findings_not_listed
         passed_over = not_read_fields(self._roles.not_read)
         fields |= passed_over | {"examples": fields["examples"] | passed_over["examples"]}
-        if not survey.lines > survey.blank_lines:
-            fields["no_results"] = sum(tally.outcomes.values())
+        if not result_index.lines > result_index.blank_lines:
+            fields["no_results"] = sum(totals.outcomes.values())
         fields["examples"] |= {kind: tuple(found) for kind, found in examples.items()}
         self._report = JoinReport(
             table=self._table(),
             files=self._roles.described(),
-            result_lines=survey.lines - survey.blank_lines,
+            result_lines=result_index.lines - result_index.blank_lines,
             seconds=round(time.perf_counter() - started, 3),
-            inputs=sum(tally.outcomes.values()),
-            malformed_inputs=tally.counts["malformed_inputs"],
+            inputs=sum(totals.outcomes.values()),
+            malformed_inputs=totals.counts["malformed_inputs"],
             duplicate_inputs=duplicates,
-            missing=tally.outcomes["missing"],
-            with_rows=0 if self._beside is None else self._beside["rows"],
-            unmatched=tally.counts["unmatched"],
-            used=accounts.counts["used"],
-            unknown=accounts.counts["unknown"],
-            superseded=accounts.counts["superseded"],
-            conflicting=accounts.counts["conflicting"],
-            malformed_results=accounts.counts["malformed_results"],
-            malformed_unmatched=accounts.counts["malformed_unmatched"],
+            missing=totals.outcomes["missing"],
+            with_rows=0 if self._user_columns is None else self._user_columns["rows"],
+            unmatched=totals.counts["unmatched"],
+            used=accounting.counts["used"],
+            unknown=accounting.counts["unknown"],
+            superseded=accounting.counts["superseded"],
+            conflicting=accounting.counts["conflicting"],
+            malformed_results=accounting.counts["malformed_results"],
+            malformed_unmatched=accounting.counts["malformed_unmatched"],
             **fields,
         )
-        self._accounts = accounts
+        self._accounting = accounting
 
-    def _refuse_strangers(self, accounts: Accounts) -> None:
+    def _refuse_strangers(self, accounting: Accounting) -> None:
         """Refuse results of other work.
 
         Raises:
@@ -284,7 +286,7 @@ class Join(TableJob[JoinReport]):
             ", ".join(list(dict.fromkeys(each.name for each in of))[:3]) for of in (self._files, self._roles.inputs)
         )
         raise Mismatch(
-            f"not one result of {accounts.counts['unknown']:,} belongs to a request of {inputs}: name the results of these "
+            f"not one result of {accounting.counts['unknown']:,} belongs to a request of {inputs}: name the results of these "
             "requests, or export the results alone",
             path=results,
         )

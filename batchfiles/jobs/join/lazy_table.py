@@ -19,7 +19,7 @@ from batchfiles.io.remote.path import RemotePath, located
 from batchfiles.io.spool import Spool
 from batchfiles.jobs.join.options import NOT_OF_VECTORS, TableOptions, is_part_name, part_name
 from batchfiles.jobs.join.report import TableReport
-from batchfiles.workers.pool import Crew, Product, Spec, in_steps
+from batchfiles.workers.pool import Product, Spec, WorkerPool, in_steps
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from batchfiles.table.open import TableFormat
     from batchfiles.table.schema import TableName
 
-__all__ = ["PART_BYTES", "TASK_BYTES", "TableJob"]
+__all__ = ["PART_BYTES", "TASK_BYTES", "LazyTable"]
 
 
 ReportT = TypeVar("ReportT", bound=TableReport)
@@ -46,7 +46,7 @@ FILES_SHOWN = 20
 """Files that the page of a notebook lists."""
 
 
-class TableJob(Generic[ReportT]):
+class LazyTable(Generic[ReportT]):
     """A table of batch files, made anew each time it is asked for.
 
     The files are those that were there when this object was made. Each pass looks at its beginning and at its end whether they
@@ -132,8 +132,8 @@ class TableJob(Generic[ReportT]):
         Raises:
             BatchFilesError: As the function that made this object says.
         """
-        with self._crew(parts=False) as crew:
-            yield from self._run(crew, None, {})
+        with self._pool(parts=False) as pool:
+            yield from self._run(pool, None, {})
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         for batch in self.to_batches():
@@ -268,7 +268,7 @@ class TableJob(Generic[ReportT]):
         from batchfiles.table.open import open_table
         from batchfiles.table.writer import written
 
-        with self._crew(parts=False) as crew:  # first of all: they import while this process opens its file
+        with self._pool(parts=False) as pool:  # first of all: they import while this process opens its file
             table = open_table(
                 output if str(output) == "-" else located(output, filesystem),
                 self.schema,
@@ -279,7 +279,7 @@ class TableJob(Generic[ReportT]):
                 temp_dir=self._options.temp_dir,
                 **parquet,
             )
-            with table as writer, closing(self._run(crew, None, {})) as products:
+            with table as writer, closing(self._run(pool, None, {})) as products:
                 for _ in written(products, writer):
                     pass
         self._report = replace(self.report, formula_cells=writer.formula_cells)
@@ -290,8 +290,8 @@ class TableJob(Generic[ReportT]):
         from batchfiles.table.parquet import ParquetTable
 
         finished = atomic_folder(path, overwrite=overwrite, ours=is_part_name, temp_dir=self._options.temp_dir)
-        with self._crew(parts=True) as crew, finished as folder:
-            with closing(self._run(crew, folder, {"metadata": self._metadata(), **parquet})) as products:
+        with self._pool(parts=True) as pool, finished as folder:
+            with closing(self._run(pool, folder, {"metadata": self._metadata(), **parquet})) as products:
                 for _ in products:
                     pass
             if not any(folder.iterdir()):  # no rows: one part that has the schema
@@ -302,7 +302,7 @@ class TableJob(Generic[ReportT]):
         """Return the name of the table."""
         raise NotImplementedError
 
-    def _run(self, crew: Crew, folder: Path | None, parquet: Mapping[str, Any]) -> Generator[Product, None, None]:
+    def _run(self, pool: WorkerPool, folder: Path | None, parquet: Mapping[str, Any]) -> Generator[Product, None, None]:
         """Yield the batches and set the report; with a folder, write parts there and yield nothing."""
         raise NotImplementedError
 
@@ -365,5 +365,5 @@ class TableJob(Generic[ReportT]):
     def _progress(self) -> Callable[[int], None]:
         return in_steps(self._options.progress, self._bytes())
 
-    def _crew(self, *, parts: bool) -> Crew:
-        return Crew(self._options.workers_for(self._bytes(), parts=parts))
+    def _pool(self, *, parts: bool) -> WorkerPool:
+        return WorkerPool(self._options.workers_for(self._bytes(), parts=parts))

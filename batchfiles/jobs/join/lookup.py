@@ -18,16 +18,16 @@ from batchfiles import bodies
 from batchfiles.codec import GLUED, loads, same
 from batchfiles.errors import DuplicateCustomId, InvalidLine, Mismatch
 from batchfiles.findings import Finding
-from batchfiles.ids.index import OFFSET_BITS, Index, LineRef, Marks, digest
+from batchfiles.ids.index import OFFSET_BITS, Index, LineRef, ResultFlags, digest
 from batchfiles.inputs.local import LocalFile, OpenFiles, ResultFile
 from batchfiles.io.atomic import file_error
 from batchfiles.io.remote.path import changed
-from batchfiles.jobs.join.scan import HEAD, UNTIL_NEWLINE, Misindexed, noted_digest
+from batchfiles.jobs.join.scan import HEAD, UNTIL_NEWLINE, IndexMismatch, indexed_digest
 from batchfiles.outcome import FAILED, INCOMPLETE, MALFORMED, SUCCEEDED, Result, as_answer_to
 from batchfiles.result_lines import _malformed, id_of_line, id_of_malformed, read_result
-from batchfiles.table.rows import MISSING, Found
+from batchfiles.table.rows import MISSING, ResultRef
 
-__all__ = ["TOO_LONG", "Candidates", "Contests", "fetch", "glued_finding", "id_of_request", "refuse_contested"]
+__all__ = ["TOO_LONG", "IdConflicts", "ResultLookup", "fetch", "glued_finding", "id_of_request", "refuse_conflicts"]
 
 FETCHED = 1 << 30
 """The largest part of a line, in bytes, that is announced to the system as read next."""
@@ -68,7 +68,7 @@ def fetch(descriptor: int, place: LineRef, name: str) -> bytes:
     return line
 
 
-class Candidates:
+class ResultLookup:
     """Finds the best result of an id, and marks in the index what became of the others.
 
     Args:
@@ -82,7 +82,7 @@ class Candidates:
     def __init__(
         self,
         index: Index,
-        marks: Marks,
+        marks: ResultFlags,
         files: Sequence[ResultFile],
         *,
         refuse_duplicates: bool = False,
@@ -105,7 +105,7 @@ class Candidates:
         """Close the result files."""
         self._open.close()
 
-    def announce(self, keys: Iterable[int]) -> None:
+    def prefetch(self, keys: Iterable[int]) -> None:
         """Tell the system which lines are read next, in the order of the disk, so that it fetches them side by side.
 
         Results that don't fit into memory would else cost one wait for the disk a line.
@@ -115,14 +115,14 @@ class Candidates:
         for position, length in found:
             os.posix_fadvise(self._open[position >> OFFSET_BITS], position & OFFSET_MASK, length, os.POSIX_FADV_WILLNEED)
 
-    def best(self, custom_id: str, key: int, input_file: int, asked: str | bytes | None = None) -> Found:
+    def best(self, custom_id: str, key: int, input_file: int, request_ref: str | bytes | None = None) -> ResultRef:
         """Return the best result for an id in an input file; what stands for a missing one if there is none.
 
         Args:
             custom_id: The id.
             key: Its digest.
             input_file: The number of the file that asks.
-            asked: The url that the request names, or the bytes of its line, of which the url is read where it matters.
+            request_ref: The url that the request names, or the bytes of its line, of which the url is read where it matters.
 
         Raises:
             DuplicateCustomId: There are several, and duplicates are refused.
@@ -136,21 +136,21 @@ class Candidates:
         if entry == count or digests[entry] != key:
             return MISSING
         if end == count or digests[end] != key:  # one result, as mostly
-            candidate = self._candidate(entry, custom_id, input_file, asked)
+            candidate = self._candidate(entry, custom_id, input_file, request_ref)
             if candidate is None:
                 return MISSING
             self._marks.used[entry] = 1
             return candidate
         while end < count and digests[end] == key:
             end += 1
-        candidates = []
+        lookup = []
         for each in range(entry, end):
-            candidate = self._candidate(each, custom_id, input_file, asked)
+            candidate = self._candidate(each, custom_id, input_file, request_ref)
             if candidate is not None:
-                candidates.append((each, candidate))
-        return self._best_of(candidates, custom_id) if candidates else MISSING
+                lookup.append((each, candidate))
+        return self._best_of(lookup, custom_id) if lookup else MISSING
 
-    def _candidate(self, entry: int, custom_id: str, input_file: int, asked: str | bytes | None) -> Found | None:
+    def _candidate(self, entry: int, custom_id: str, input_file: int, request_ref: str | bytes | None) -> ResultRef | None:
         """Fetch the line of an entry; None if it belongs to another id of the same digest, or to another part."""
         position = self._positions[entry]
         number = position >> OFFSET_BITS
@@ -168,8 +168,8 @@ class Candidates:
         own_id = value.get("custom_id") if value is not None else id_of_line(line)
         if own_id != custom_id:
             # An id that can't be decoded, being no UTF-8, has a digest all the same, and so may share it.
-            if (noted_digest(line) if own_id is None else digest(own_id)) != self._digests[entry]:
-                raise Misindexed
+            if (indexed_digest(line) if own_id is None else digest(own_id)) != self._digests[entry]:
+                raise IndexMismatch
             return None
         if value is None:
             self._marks.malformed[entry] = 1
@@ -178,41 +178,41 @@ class Candidates:
         answer = result.answer
         is_text = answer.text is not None and answer.finish_reason is not None  # then no other endpoint can have written it
         may_answer = result.body is not None or (result.outcome == FAILED and result.error_code is None)
-        if may_answer and (not is_text or (asked not in ORDINARY_URLS and _asks_no_text(asked))):
-            result = as_answer_to(result, _url_in(asked) if isinstance(asked, bytes) else asked, value)
+        if may_answer and (not is_text or (request_ref not in ORDINARY_URLS and _asks_no_text(request_ref))):
+            result = as_answer_to(result, _url_in(request_ref) if isinstance(request_ref, bytes) else request_ref, value)
         # Past the constructor, which takes twice as long.
-        return tuple.__new__(Found, (result, line, value, file.name, self._line_numbers[entry], file.batch_id, 1))
+        return tuple.__new__(ResultRef, (result, line, value, file.name, self._line_numbers[entry], file.batch_id, 1))
 
-    def _overlong(self, entry: int, custom_id: str) -> Found | None:
+    def _overlong(self, entry: int, custom_id: str) -> ResultRef | None:
         """Return the placeholder of a line above the cap; None if it belongs to another id of the same digest."""
         place = self._index.place(entry)
         file = self._files[place.file]
         if id_of_malformed(fetch(self._open[place.file], place, file.name)) != custom_id:
             return None
         self._marks.malformed[entry] = 1
-        return Found(TOO_LONG, b"", None, file.name, place.line_number, file.batch_id, 1)
+        return ResultRef(TOO_LONG, b"", None, file.name, place.line_number, file.batch_id, 1)
 
-    def _best_of(self, candidates: list[tuple[int, Found]], custom_id: str) -> Found:
-        if self._refuse_duplicates and len(candidates) > 1:
-            raise self._duplicate(candidates, custom_id)
-        best_entry, best = max(candidates, key=self._rank)
+    def _best_of(self, lookup: list[tuple[int, ResultRef]], custom_id: str) -> ResultRef:
+        if self._refuse_duplicates and len(lookup) > 1:
+            raise self._duplicate(lookup, custom_id)
+        best_entry, best = max(lookup, key=self._rank)
         self._marks.used[best_entry] = 1
-        for entry, other in candidates:
+        for entry, other in lookup:
             if entry != best_entry:
                 self._marks.superseded[entry] = 1
                 if _differ(best.result, other.result):
                     self._marks.conflicting[entry] = 1
-        return best._replace(attempts=len(candidates))
+        return best._replace(attempts=len(lookup))
 
-    def _rank(self, candidate: tuple[int, Found]) -> tuple[int, int, int]:
+    def _rank(self, candidate: tuple[int, ResultRef]) -> tuple[int, int, int]:
         """Order by success, then time, then place: the greatest is the best."""
         entry, found = candidate
         return RANKS.get(found.result.outcome, 0), found.result.answer.created_at or -1, self._positions[entry]
 
-    def _duplicate(self, candidates: list[tuple[int, Found]], custom_id: str) -> DuplicateCustomId:
-        (_, first), (_, second) = sorted(candidates, key=lambda candidate: self._positions[candidate[0]])[:2]
+    def _duplicate(self, lookup: list[tuple[int, ResultRef]], custom_id: str) -> DuplicateCustomId:
+        (_, first), (_, second) = sorted(lookup, key=lambda candidate: self._positions[candidate[0]])[:2]
         return DuplicateCustomId(
-            f"there are {len(candidates)} results for one request",
+            f"there are {len(lookup)} results for one request",
             custom_id=custom_id,
             first_path=first.source,
             first_line_number=first.line_number,
@@ -221,9 +221,9 @@ class Candidates:
         )
 
 
-def _asks_no_text(asked: str | bytes | None) -> bool:
+def _asks_no_text(request_ref: str | bytes | None) -> bool:
     """Return whether a request may ask for something other than text, by the bytes of its line."""
-    return OTHER_URLS.search(asked) is not None if isinstance(asked, bytes) else not bodies.is_text(asked)
+    return OTHER_URLS.search(request_ref) is not None if isinstance(request_ref, bytes) else not bodies.is_text(request_ref)
 
 
 ORDINARY_URLS = frozenset({"/v1/chat/completions", "/v1/responses", "/chat/completions"})
@@ -246,7 +246,7 @@ def _differ(best: Result, other: Result) -> bool:
     return best.outcome == SUCCEEDED and other.outcome == SUCCEEDED and not same(best.body, other.body)
 
 
-CONTESTS_AT_ONCE = 1024
+CONFLICTS_AT_ONCE = 1024
 ID_SHOWN = 128
 WAYS_OUT = (
     "name the results after their request file (monday_output.jsonl for monday.jsonl), keep the batch object (BATCH.json, as "
@@ -258,7 +258,7 @@ WAYS_OUT = (
 KEEP_SOURCE = "Keep this column of the joined table, or name the requests and the rows of one file at a time"
 
 
-class Contest(NamedTuple):
+class IdConflict(NamedTuple):
     """An id that means different requests in different files.
 
     Attributes:
@@ -272,7 +272,7 @@ class Contest(NamedTuple):
     second: LineRef
 
 
-class Contests:
+class IdConflicts:
     """All contested ids, in a temporary file: there may be as many as requests.
 
     Args:
@@ -289,15 +289,15 @@ class Contests:
     def __len__(self) -> int:
         return self._count
 
-    def __iter__(self) -> Iterator[Contest]:
+    def __iter__(self) -> Iterator[IdConflict]:
         """Yield them in no order."""
         self.close()
         if not self._count:
             return
         with self._path.open("rb") as file:
-            while packed := file.read(self._format.size * CONTESTS_AT_ONCE):
+            while packed := file.read(self._format.size * CONFLICTS_AT_ONCE):
                 for digest_, *places in self._format.iter_unpack(packed):
-                    yield Contest(digest_, LineRef(*places[:4]), LineRef(*places[4:]))
+                    yield IdConflict(digest_, LineRef(*places[:4]), LineRef(*places[4:]))
 
     def add(self, digest_: int, first: LineRef, second: LineRef) -> None:
         """Add one.
@@ -337,8 +337,8 @@ def id_of_request(line: bytes) -> str | None:
     return custom_id if isinstance(custom_id, str) and isinstance(value.get("body"), dict) else None
 
 
-def refuse_contested(
-    contests: Contests,
+def refuse_conflicts(
+    contests: IdConflicts,
     inputs: Sequence[LocalFile],
     results: Index,
     files: Sequence[ResultFile],
@@ -362,7 +362,7 @@ def refuse_contested(
     open_files = {number for number, file in enumerate(files) if file.part is None}
     if not open_files or not contests:
         return
-    found: tuple[LineRef, Contest, str] | None = None
+    found: tuple[LineRef, IdConflict, str] | None = None
     with OpenFiles(files) as descriptors, OpenFiles(inputs) as asking:
         for contest in contests:
             for entry in results.run(contest.digest):

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, Self
 
 from batchfiles.limits import RESULT_LINE_CAP
-from batchfiles.workers.pool import MOST_WORKERS, PAYS_FROM, Progress, Spec, cores
+from batchfiles.workers.pool import MOST_WORKERS, WORTH_PROCESSES_FROM, Progress, Spec, cores
 
 if TYPE_CHECKING:
     from batchfiles.table.parsed.source import SchemaLike
@@ -93,7 +93,7 @@ class TableOptions:
         if self.workers is not None:
             return self.workers
         most = cores() if parts else min(cores(), MOST_WORKERS)
-        return max(1, min(most, size // PAYS_FROM))
+        return max(1, min(most, size // WORTH_PROCESSES_FROM))
 
     def with_schema_of(self, filesystem: object) -> Self:
         """Return the same options, the schema loaded where its name is a path in a filesystem.

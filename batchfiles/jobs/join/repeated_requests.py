@@ -14,16 +14,16 @@ from contextlib import closing
 from pathlib import Path
 
 from batchfiles.findings import Finding
-from batchfiles.ids.index import OFFSET_BITS, Entries, Index, IndexBuilder, LineRef, digest
+from batchfiles.ids.index import OFFSET_BITS, Index, IndexBuilder, IndexEntries, LineRef, digest
 from batchfiles.inputs.local import LocalFile, OpenFiles
 from batchfiles.io.lines import Block
 from batchfiles.io.sources import Source, read_blocks
 from batchfiles.io.spool import Spool
 from batchfiles.jobs.join import scan
-from batchfiles.jobs.join.lookup import Contests, fetch, id_of_request
+from batchfiles.jobs.join.lookup import IdConflicts, fetch, id_of_request
 from batchfiles.jobs.join.scan import HEAD
 from batchfiles.result_lines import ids_of
-from batchfiles.workers.pool import Crew, Job, Product, Spec
+from batchfiles.workers.pool import Job, Product, Spec, WorkerPool
 
 __all__ = ["NO_FILES", "NoteRequests", "RepeatedRequests", "SharedIds", "find_repeated", "first_ids_meet", "shares_ids"]
 
@@ -43,7 +43,7 @@ class NoteRequests(Job):
 
     def run(self, task: Spec) -> Generator[Product, None, None]:
         """Yield the packed entries, and how many lines there are; line numbers count from the beginning of the range."""
-        entries = Entries()
+        entries = IndexEntries()
         lines = 0
 
         def notice(finding: Finding) -> None:
@@ -171,18 +171,18 @@ def _before(path: str, lines: list[bytes], position: int, number: int) -> Block:
 
 
 def find_repeated(
-    crew: Crew,
+    pool: WorkerPool,
     inputs: Sequence[LocalFile],
     spool: Spool,
     *,
     size: int,
     max_line_bytes: int,
     apart: Callable[[int, int], bool],
-) -> tuple[list[Spec], RepeatedRequests, Contests]:
+) -> tuple[list[Spec], RepeatedRequests, IdConflicts]:
     """Look for ids that are in several request files.
 
     Args:
-        crew: Who reads them.
+        pool: Who reads them.
         inputs: The request files.
         spool: Where the index goes.
         size: The bytes of a range.
@@ -190,14 +190,14 @@ def find_repeated(
         apart: A predicate of the numbers of two files: does a manifest make equal lines in them different requests?
 
     Returns:
-        The ranges of the files, as `survey.with_line_numbers` returns them; what is repeated; the ids that are contested.
+        The ranges of the files, as `result_index.with_line_numbers` returns them; what is repeated; the ids that are contested.
     """
     builder = IndexBuilder(spool.new_path("requests.index"))
     spec = {"files": [[file.name, str(file.path)] for file in inputs], "max_line_bytes": max_line_bytes}
     with closing(builder):
-        ranges = scan.with_line_numbers(crew, inputs, size, noting=(NoteRequests, spec, builder))
+        ranges = scan.with_line_numbers(pool, inputs, size, noting=(NoteRequests, spec, builder))
         index = builder.finish()
-    contests = Contests(spool.new_path("contests"))
+    contests = IdConflicts(spool.new_path("contests"))
     try:
         repeated = _compare(index, inputs, apart, contests)
     finally:
@@ -208,7 +208,7 @@ def find_repeated(
 
 
 def _compare(
-    index: Index, inputs: Sequence[LocalFile], apart: Callable[[int, int], bool], contests: Contests
+    index: Index, inputs: Sequence[LocalFile], apart: Callable[[int, int], bool], contests: IdConflicts
 ) -> RepeatedRequests:
     """Compare the lines of each id that is in several files, and add those ids to the contests that mean different requests."""
     repeats, positions, files = array("Q"), array("Q"), array("Q")

@@ -11,7 +11,7 @@ from batchfiles.counts import add_example, counts_of
 from batchfiles.findings import Finding
 from batchfiles.outcome import OUTCOMES
 
-__all__ = ["ExportReport", "JoinReport", "TableReport", "Tally"]
+__all__ = ["ExportReport", "JoinReport", "TableCounts", "TableReport"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +26,7 @@ class TableReport:
         result_lines: Lines in the result files, blank ones aside.
         blank_lines: Blank lines, in whatever file.
         repaired_lines: Lines that are not quite JSON and were read all the same (lone surrogates, `NaN`).
-        misfits: Values that did not fit their column and are null; the bodies that held them are kept.
+        conversion_errors: Values that did not fit their column and are null; the bodies that held them are kept.
         embeddings_in_requests: Vectors that met the requests table, which has no column for them.
         parse_errors: Answers that don't fit the JSON Schema; `parsed` is null there and `parse_error` says why.
         formula_cells: Cells of a CSV file that a spreadsheet reads as formulas; with `csv_safe` they begin with `'`.
@@ -58,7 +58,7 @@ class TableReport:
     result_lines: int = 0
     blank_lines: int = 0
     repaired_lines: int = 0
-    misfits: int = 0
+    conversion_errors: int = 0
     embeddings_in_requests: int = 0
     parse_errors: int = 0
     formula_cells: int = 0
@@ -133,7 +133,7 @@ class JoinReport(TableReport):
     unmatched: int = 0
 
 
-class Tally:
+class TableCounts:
     """Adds up the summaries of the ranges."""
 
     def __init__(self) -> None:
@@ -157,7 +157,7 @@ class Tally:
             "outcomes": {outcome: self.outcomes[outcome] for outcome in OUTCOMES},
             "blank_lines": self.counts["blank_line"],
             "repaired_lines": self.counts["repaired_json"],
-            "misfits": self.counts["misfits"],
+            "conversion_errors": self.counts["conversion_errors"],
             "embeddings_in_requests": self.counts["embeddings"],
             "parse_errors": self.counts["parse_errors"],
             "findings": tuple(self.findings),

@@ -18,22 +18,22 @@ from batchfiles import codec
 from batchfiles.counts import add_example
 from batchfiles.errors import InvalidLine
 from batchfiles.findings import Finding
-from batchfiles.ids.index import Entries, Index, Marks, digest
+from batchfiles.ids.index import Index, IndexEntries, ResultFlags, digest
 from batchfiles.inputs.local import ResultFile
 from batchfiles.io.lines import BLOCK_SIZE, Block
 from batchfiles.io.sources import Source, read_blocks
-from batchfiles.jobs.join.lookup import Candidates
+from batchfiles.jobs.join.lookup import ResultLookup
 from batchfiles.jobs.join.options import part_name
 from batchfiles.jobs.join.repeated_requests import RepeatedRequests
 from batchfiles.jobs.join.scan import head_of_line
-from batchfiles.jobs.join.user_columns import Beside, with_own_columns
+from batchfiles.jobs.join.user_columns import UserColumns, with_own_columns
 from batchfiles.jsontext import spans
-from batchfiles.table.embedding_rows import EmbeddingColumns
-from batchfiles.table.rows import Asked, RequestColumns, malformed_input
+from batchfiles.table.embedding_rows import EmbeddingRows
+from batchfiles.table.rows import RequestRef, RequestRows, malformed_input
 from batchfiles.table.schema import schema
 from batchfiles.workers.pool import Job, Product, Spec
 
-__all__ = ["JoinRows", "RequestLines", "RowJob", "Taken"]
+__all__ = ["JoinRows", "RequestLines", "RowCounts", "RowWork"]
 
 ROWS = 1000
 """Rows of a batch: with 300, Arrow's cost for each of 38 columns is half as much again."""
@@ -49,7 +49,7 @@ FINDINGS_KEPT = 100
 """Findings of a range that are told in words; all are counted."""
 
 
-class RowJob(Job):
+class RowWork(Job):
     """Builds the rows of a range, counts what becomes of them, and writes them down where they are to be a part.
 
     Args:
@@ -61,7 +61,7 @@ class RowJob(Job):
 
     def __init__(self, spec: Spec) -> None:
         self._spec = spec
-        self.schema = RowJob.schema_of(spec)  # of the rows that are made here; a job may put more behind
+        self.schema = RowWork.schema_of(spec)  # of the rows that are made here; a job may put more behind
 
     @classmethod
     def schema_of(cls, spec: Spec) -> Any:  # noqa: ANN401 - pyarrow has no types
@@ -83,7 +83,7 @@ class RowJob(Job):
             yield from self._write(batches, task)
         else:
             yield from batches
-        self._counts["misfits"] = self._columns.misfits
+        self._counts["conversion_errors"] = self._columns.conversion_errors
         self._counts["embeddings"] = self._columns.embeddings
         self._counts["parse_errors"] = self._columns.parse_errors
         self._counts.update(self._columns.counts)
@@ -153,15 +153,15 @@ class RowJob(Job):
         self._notice(Finding.of(error, path=self._file(file)[0], line_number=number, byte_offset=offset))
         self._add_malformed(file, line, error, number)
 
-    def _new_columns(self) -> RequestColumns:
+    def _new_columns(self) -> RequestRows:
         keep = self._spec["bodies"]
         if self._spec["table"] == "embeddings":
-            return EmbeddingColumns(self.schema, dimensions=self._spec["dimensions"], keep=keep)
+            return EmbeddingRows(self.schema, dimensions=self._spec["dimensions"], keep=keep)
         if parsed := self._spec.get("parsed"):
             from batchfiles.table.parsed.values import ParsedColumns
 
             return ParsedColumns(self.schema, keep=keep, **parsed)
-        return RequestColumns(self.schema, keep=keep)
+        return RequestRows(self.schema, keep=keep)
 
     def _write(self, batches: Iterator[Product], task: Spec) -> Iterator[Product]:
         """Write the batches of a range to its part, and pass on everything else.
@@ -187,7 +187,7 @@ class RowJob(Job):
             self._findings.append(finding)
 
 
-Taken: TypeAlias = tuple[str, str | None, dict[str, Any], bytes | None]
+RowCounts: TypeAlias = tuple[str, str | None, dict[str, Any], bytes | None]
 """`(custom_id, url, decoded body, bytes of the body)`."""
 
 
@@ -215,7 +215,7 @@ class RequestLines:
         self._url = ""
         self.repaired = 0
 
-    def take(self, line: bytes) -> Taken:
+    def take(self, line: bytes) -> RowCounts:
         """Take one line apart.
 
         Raises:
@@ -238,7 +238,7 @@ class RequestLines:
                     return custom_id, self._url, body, cut if self._cut_bodies else None
         return self._take_any(line)
 
-    def _take_any(self, line: bytes) -> Taken:
+    def _take_any(self, line: bytes) -> RowCounts:
         value = codec.request_of(line)
         custom_id, body, url = value["custom_id"], value["body"], value.get("url")
         if type(value) is not dict:
@@ -257,32 +257,32 @@ class RequestLines:
             self._url = match["url"].decode()
 
 
-ANNOUNCED_BYTES = 4 * 1024 * 1024
+PREFETCH_BYTES = 4 * 1024 * 1024
 """Bytes of requests whose results are announced together: some thousand lines, in the order of the disk."""
 
 
-class JoinRows(RowJob):
+class JoinRows(RowWork):
     """Yields a row for each line of a range of an input file.
 
     Args:
         spec: As for `RowJob`, and `inputs`: `[[name, path], …]`; `results`: the fields of each `ResultFile`; `index` and `count`:
             the index that the survey made; `marks`: the file of this pass's marks; `refuse_duplicates`;
-            `repeated`: what `RepeatedRequests` saved, or None; `beside`: the user's table, or None;
-            `announce`: whether the results are too large for the system's memory, so that it should know what is read next.
+            `repeated`: what `RepeatedRequests` saved, or None; `user_columns`: the user's table, or None;
+            `prefetch`: whether the results are too large for the system's memory, so that it should know what is read next.
     """
 
     def __init__(self, spec: Spec) -> None:
         super().__init__(spec)
         self._index = Index(Path(spec["index"]), spec["count"])
-        self._marks = Marks(Path(spec["marks"]), spec["count"])
+        self._marks = ResultFlags(Path(spec["marks"]), spec["count"])
         files = [ResultFile(*fields) for fields in spec["results"]]
-        self._candidates = Candidates(self._index, self._marks, files, refuse_duplicates=spec["refuse_duplicates"])
+        self._lookup = ResultLookup(self._index, self._marks, files, refuse_duplicates=spec["refuse_duplicates"])
         self._repeated = RepeatedRequests.load(spec["repeated"])
-        self._beside = None if spec["beside"] is None else Beside(spec["beside"])
+        self._user_columns = None if spec["beside"] is None else UserColumns(spec["beside"])
         self._whole_schema = self.schema_of(spec)
         self._announce = spec["announce"]
         if self._announce:
-            self._block_size = ANNOUNCED_BYTES
+            self._block_size = PREFETCH_BYTES
 
     @classmethod
     def schema_of(cls, spec: Spec) -> Any:  # noqa: ANN401 - pyarrow has no types
@@ -292,9 +292,9 @@ class JoinRows(RowJob):
 
     def close(self) -> None:
         """Close the result files, and then let go of the index and the marks, which nobody looks into any more."""
-        if self._beside is not None:
-            self._beside.close()
-        self._candidates.close()
+        if self._user_columns is not None:
+            self._user_columns.close()
+        self._lookup.close()
         self._marks.close()
         self._index.close()
 
@@ -304,7 +304,7 @@ class JoinRows(RowJob):
 
     def _batches(self, task: Spec) -> Iterator[Product]:
         """Yield the rows of a range, and then the packed entries of its ids."""
-        self._entries = Entries()
+        self._entries = IndexEntries()
         self._lines = RequestLines(cut_bodies=self._spec["request_bodies"])
         yield from super()._batches(task)
         self._counts["repaired_json"] += self._lines.repaired
@@ -312,13 +312,13 @@ class JoinRows(RowJob):
 
     def _flush(self) -> Iterator[Product]:
         """Yield the rows that wait, the user's own columns behind."""
-        if self._beside is None:
+        if self._user_columns is None:
             yield from super()._flush()
             return
         for batch in super()._flush():
-            found = self._beside.put(batch, self._whole_schema)
-            self._counts["unmatched"] += self._beside.unmatched
-            self._beside.unmatched = 0
+            found = self._user_columns.put(batch, self._whole_schema)
+            self._counts["unmatched"] += self._user_columns.unmatched
+            self._user_columns.unmatched = 0
             yield found
 
     def _add_block(self, block: Block, file: int) -> None:
@@ -331,14 +331,14 @@ class JoinRows(RowJob):
                 self._counts["repeated_inputs"] += 1
                 add_example(self._columns.examples, "repeated_inputs", f"{lines.path}:{lines.line_number}")
                 continue
-            self._candidates.also = others
+            self._lookup.also = others
             self._add_lines(lines, file)
 
     def _add_lines(self, block: Block, file: int) -> None:
         """Add the rows of lines. Flat on purpose: it runs once a line of every input."""
-        add, best, take = self._columns.add, self._candidates.best, self._lines.take
+        add, best, take = self._columns.add, self._lookup.best, self._lines.take
         if self._announce:
-            self._candidates.announce(_keys(block.lines))
+            self._lookup.prefetch(_keys(block.lines))
         outcomes = self._outcomes
         new: Any = tuple.__new__  # past the constructor, which takes twice as long
         name, number, offset = block.path, block.line_number, block.byte_offset
@@ -357,7 +357,7 @@ class JoinRows(RowJob):
                 model = decoded.get("model")
                 if type(model) is not str:
                     model = None
-                add(new(Asked, (custom_id, name, number, url, model, body, decoded)), found)
+                add(new(RequestRef, (custom_id, name, number, url, model, body, decoded)), found)
             number += 1
             offset += len(line) + 1
         self._entries.add_lines(keys, file, block.byte_offset, list(map(len, block.lines)), block.line_number)
@@ -366,7 +366,7 @@ class JoinRows(RowJob):
         self._counts["malformed_inputs"] += 1
         found = malformed_input(error.code, error.reason)
         self._outcomes[found.result.outcome] += 1
-        self._columns.add(Asked(None, self._file(file)[0], number, None, None, None, None), found)
+        self._columns.add(RequestRef(None, self._file(file)[0], number, None, None, None, None), found)
 
 
 def _keys(lines: list[bytes]) -> Iterator[int]:

@@ -22,26 +22,35 @@ from pathlib import Path
 from batchfiles.codec import loads
 from batchfiles.errors import InvalidLine
 from batchfiles.findings import Finding
-from batchfiles.ids.index import OFFSET_BITS, Entries, Index, IndexBuilder, LineRef, digest, digest_of_bytes, digests_of_bytes
+from batchfiles.ids.index import (
+    OFFSET_BITS,
+    Index,
+    IndexBuilder,
+    IndexEntries,
+    LineRef,
+    digest,
+    digest_of_bytes,
+    digests_of_bytes,
+)
 from batchfiles.inputs.local import LocalFile
 from batchfiles.io.atomic import file_error
 from batchfiles.io.lines import count_newlines
 from batchfiles.io.sources import Source, read_blocks
 from batchfiles.result_lines import ID, id_of_malformed, may_repeat_its_key, why_unreadable
-from batchfiles.workers.pool import Crew, Job, Product, Spec
+from batchfiles.workers.pool import Job, Product, Spec, WorkerPool
 
 __all__ = [
     "HEAD",
     "UNTIL_NEWLINE",
     "CountLines",
-    "Misindexed",
-    "NoteResults",
-    "Stray",
-    "Survey",
+    "IndexMismatch",
+    "IndexResults",
+    "ResultIndex",
+    "UnkeyedLines",
     "head_of_line",
-    "is_misindexed",
-    "noted_digest",
-    "survey_results",
+    "indexed_digest",
+    "is_index_mismatch",
+    "scan_results",
     "tasks",
     "with_line_numbers",
 ]
@@ -51,7 +60,7 @@ UNTIL_NEWLINE = 0xFFFFFFFF
 """Stands for the length of a line above the cap: its bytes were not kept, and its end is found again when it is copied."""
 
 
-class Stray:
+class UnkeyedLines:
     """A compact list of such lines, in the order of their files."""
 
     def __init__(self) -> None:
@@ -123,7 +132,7 @@ def tasks(sizes: list[int], size: int = RANGE) -> list[Spec]:
     return found
 
 
-class Misindexed(Exception):
+class IndexMismatch(Exception):
     """A line fetched under one id turned out to have another: a key is repeated, and the survey must be a careful one."""
 
 
@@ -155,27 +164,27 @@ class CountLines(Job):
         yield {"lines": count}
 
 
-class NoteResults(Job):
+class IndexResults(Job):
     """Notes the lines of a range of a result file, under the digests of their ids.
 
     Args:
-        spec: `files`: `[[name, path], …]`; `max_line_bytes`: the longest line in bytes; `careful`: whether repeated keys are
+        spec: `files`: `[[name, path], …]`; `max_line_bytes`: the longest line in bytes; `exact`: whether repeated keys are
             looked for.
     """
 
     def __init__(self, spec: Spec) -> None:
         self._files = spec["files"]
         self._max_line_bytes = spec["max_line_bytes"]
-        self._careful = spec["careful"]
+        self._exact = spec["exact"]
 
     def run(self, task: Spec) -> Generator[Product, None, None]:
-        """Yield the packed entries, the packed stray lines (see `stray`), and the counts and findings.
+        """Yield the packed entries, the packed stray lines (see `unkeyed`), and the counts and findings.
 
         Line numbers count from the beginning of the range.
         """
         file = task["file"]
-        entries = Entries()
-        stray = Stray()
+        entries = IndexEntries()
+        unkeyed = UnkeyedLines()
         counts: Counter[str] = Counter()
         findings: list[Finding] = []
         lines = 0
@@ -187,19 +196,19 @@ class NoteResults(Job):
                 lines, offset = finding.line_number or 0, finding.byte_offset or 0
                 custom_id = id_of_malformed(head_of_line(path, offset))
                 if custom_id is None:
-                    stray.add_malformed(file, offset, lines)
+                    unkeyed.add_malformed(file, offset, lines)
                 else:
                     entries.add(digest(custom_id), file, offset, UNTIL_NEWLINE, lines)
 
         name, path = self._files[file]
-        note = _note_carefully if self._careful else _note_quickly
+        note = _index_exact if self._exact else _index_fast
         for block in read_blocks(
             Source(name, path=Path(path)), notice, start=task["start"], end=task["end"], max_line_bytes=self._max_line_bytes
         ):
-            note(block.lines, block.line_number, file, block.byte_offset, entries, stray, counts)
+            note(block.lines, block.line_number, file, block.byte_offset, entries, unkeyed, counts)
             lines = block.line_number + len(block.lines) - 1
         yield entries.to_bytes()
-        yield stray.to_bytes()
+        yield unkeyed.to_bytes()
         yield {
             "lines": lines,
             "blank": counts["blank_line"],
@@ -209,8 +218,8 @@ class NoteResults(Job):
         }
 
 
-def _note_quickly(
-    lines: list[bytes], number: int, file: int, offset: int, entries: Entries, stray: Stray, counts: Counter[str]
+def _index_fast(
+    lines: list[bytes], number: int, file: int, offset: int, entries: IndexEntries, unkeyed: UnkeyedLines, counts: Counter[str]
 ) -> None:
     """Note the lines of a block. Flat on purpose: it runs once a line of every result."""
     find = bytes.find
@@ -230,34 +239,38 @@ def _note_quickly(
         entries.add_lines(digests_of_bytes(custom_ids), file, offset, list(map(len, lines)), number)
         return
     for line in lines:
-        _note_line(line, number, file, offset, entries, stray, counts)
+        _index_line(line, number, file, offset, entries, unkeyed, counts)
         number += 1
         offset += len(line) + 1
 
 
-def _note_carefully(
-    lines: list[bytes], number: int, file: int, offset: int, entries: Entries, stray: Stray, counts: Counter[str]
+def _index_exact(
+    lines: list[bytes], number: int, file: int, offset: int, entries: IndexEntries, unkeyed: UnkeyedLines, counts: Counter[str]
 ) -> None:
     """Note the lines of a block, and decode those in which the key may come again."""
     if not any(map(may_repeat_its_key, lines)):
-        _note_quickly(lines, number, file, offset, entries, stray, counts)
+        _index_fast(lines, number, file, offset, entries, unkeyed, counts)
         return
     for line in lines:
-        note = _note_decoded if may_repeat_its_key(line) else _note_line
-        note(line, number, file, offset, entries, stray, counts)
+        note = _index_decoded if may_repeat_its_key(line) else _index_line
+        note(line, number, file, offset, entries, unkeyed, counts)
         number += 1
         offset += len(line) + 1
 
 
-def _note_line(line: bytes, number: int, file: int, offset: int, entries: Entries, stray: Stray, counts: Counter[str]) -> None:
+def _index_line(
+    line: bytes, number: int, file: int, offset: int, entries: IndexEntries, unkeyed: UnkeyedLines, counts: Counter[str]
+) -> None:
     """Note a line by its beginning, if that says the id."""
     if found := ID.match(line):
         entries.add(digest_of_bytes(found[1]), file, offset, len(line), number)
     else:
-        _note_decoded(line, number, file, offset, entries, stray, counts)
+        _index_decoded(line, number, file, offset, entries, unkeyed, counts)
 
 
-def _note_decoded(line: bytes, number: int, file: int, offset: int, entries: Entries, stray: Stray, counts: Counter[str]) -> None:
+def _index_decoded(
+    line: bytes, number: int, file: int, offset: int, entries: IndexEntries, unkeyed: UnkeyedLines, counts: Counter[str]
+) -> None:
     """Note a line whose id does not stand where it mostly does."""
     if not line.strip():
         counts["blank_line"] += 1
@@ -271,22 +284,22 @@ def _note_decoded(line: bytes, number: int, file: int, offset: int, entries: Ent
     if type(custom_id) is str:
         entries.add(digest(custom_id), file, offset, len(line), number)
     elif malformed:
-        stray.add_malformed(file, offset, number, len(line))
+        unkeyed.add_malformed(file, offset, number, len(line))
     else:
-        stray.add_unidentified(file, offset, number, len(line))
+        unkeyed.add_unidentified(file, offset, number, len(line))
         counts["repaired"] += type(value) is not dict
 
 
-def is_misindexed(line: bytes, custom_id: object) -> bool:
+def is_index_mismatch(line: bytes, custom_id: object) -> bool:
     """Return whether a quick survey took another string for the id of a line than decoding does."""
     found = ID.match(line)
     return found is not None and type(custom_id) is str and found[1] != custom_id.encode()
 
 
-def noted_digest(line: bytes) -> int | None:
+def indexed_digest(line: bytes) -> int | None:
     """Return the digest under which a careful survey notes a line; None if no id leads to it."""
-    entries = Entries()
-    _note_carefully([line], 0, 0, 0, entries, Stray(), Counter())
+    entries = IndexEntries()
+    _index_exact([line], 0, 0, 0, entries, UnkeyedLines(), Counter())
     return entries.digests[0] if entries else None
 
 
@@ -304,13 +317,13 @@ def head_of_line(path: str | Path, offset: int) -> bytes:
 
 
 @dataclass(slots=True)
-class Survey:
+class ResultIndex:
     """What the first pass over the results leaves.
 
     Attributes:
         index: Where the results stand, by the digests of their ids.
-        stray: Result lines that no id leads to.
-        careful: Whether repeated keys were looked for.
+        unkeyed: Result lines that no id leads to.
+        exact: Whether repeated keys were looked for.
         lines: How many lines all result files have.
         blank_lines: How many of them are blank.
         repaired_lines: How many stray ones are not quite JSON; whether others are shows when they are fetched.
@@ -319,8 +332,8 @@ class Survey:
     """
 
     index: Index
-    stray: Stray
-    careful: bool
+    unkeyed: UnkeyedLines
+    exact: bool
     lines: int = 0
     blank_lines: int = 0
     repaired_lines: int = 0
@@ -328,38 +341,38 @@ class Survey:
     findings_not_listed: int = 0
 
 
-def survey_results(
-    crew: Crew, files: Sequence[LocalFile], path: Path, *, max_line_bytes: int, careful: bool, progress: Callable[[int], None]
-) -> Survey:
+def scan_results(
+    pool: WorkerPool, files: Sequence[LocalFile], path: Path, *, max_line_bytes: int, exact: bool, progress: Callable[[int], None]
+) -> ResultIndex:
     """Note where the results stand.
 
     Args:
-        crew: Who does it.
+        pool: Who does it.
         files: The result files.
         path: The index to make.
         max_line_bytes: The longest line that is read, in bytes.
-        careful: Whether repeated keys are looked for.
+        exact: Whether repeated keys are looked for.
         progress: Gets the bytes of each range that is done.
 
     Raises:
         FileError: A file can't be read, or the index can't be written.
     """
     builder = IndexBuilder(path)
-    stray = Stray()
+    unkeyed = UnkeyedLines()
     lines = blank = repaired = not_listed = 0
     findings: list[Finding] = []
     ranges = tasks([file.size for file in files])
     base = [0] * len(files)
     packed: list[bytes] = []
-    spec = {"files": [[file.name, str(file.path)] for file in files], "max_line_bytes": max_line_bytes, "careful": careful}
-    with closing(builder), closing(crew.run(NoteResults, spec, ranges)) as products:
+    spec = {"files": [[file.name, str(file.path)] for file in files], "max_line_bytes": max_line_bytes, "exact": exact}
+    with closing(builder), closing(pool.run(IndexResults, spec, ranges)) as products:
         for number, product in products:
             if isinstance(product, bytes):
                 packed.append(product)
                 continue
             file = ranges[number]["file"]
-            builder.add(Entries.from_bytes(packed[0], base[file]))
-            stray.extend(packed[1], base[file])
+            builder.add(IndexEntries.from_bytes(packed[0], base[file]))
+            unkeyed.extend(packed[1], base[file])
             packed.clear()
             noticed = map(Finding.revived, product["findings"])
             findings += [replace(finding, line_number=(finding.line_number or 0) + base[file]) for finding in noticed]
@@ -369,11 +382,11 @@ def survey_results(
             repaired += product["repaired"]
             not_listed += product["findings_not_listed"]
             progress(ranges[number]["end"] - ranges[number]["start"])
-        return Survey(builder.finish(), stray, careful, lines, blank, repaired, findings, not_listed)
+        return ResultIndex(builder.finish(), unkeyed, exact, lines, blank, repaired, findings, not_listed)
 
 
 def with_line_numbers(
-    crew: Crew,
+    pool: WorkerPool,
     files: Sequence[LocalFile],
     size: int,
     *,
@@ -382,7 +395,7 @@ def with_line_numbers(
     """Divide files into ranges that know the number of their first line and their own number among all.
 
     Args:
-        crew: Who counts.
+        pool: Who counts.
         files: The files.
         size: The bytes of a range.
         noting: A job that counts the lines of each range and notes them, its spec, and where its packed entries go; None only
@@ -391,10 +404,10 @@ def with_line_numbers(
     ranges = tasks([file.size for file in files], size)
     line_numbers = [1] * len(files)
     job, spec, builder = noting or (CountLines, {"files": [str(file.path) for file in files]}, None)
-    for number, product in crew.run(job, spec, ranges):
+    for number, product in pool.run(job, spec, ranges):
         task = ranges[number]
         if builder is not None and isinstance(product, bytes):
-            builder.add(Entries.from_bytes(product, line_numbers[task["file"]] - 1))
+            builder.add(IndexEntries.from_bytes(product, line_numbers[task["file"]] - 1))
             continue
         task["line_number"] = line_numbers[task["file"]]
         task["part"] = number

@@ -32,13 +32,21 @@ if TYPE_CHECKING:
     from batchfiles.table.read import TableLike
 
 
-__all__ = ["AnswerSchema", "Beside", "BesideSpec", "named_schema", "put_beside", "requested_schema", "with_own_columns"]
+__all__ = [
+    "AnswerSchema",
+    "UserColumns",
+    "UserTableSpec",
+    "add_user_table",
+    "named_schema",
+    "requested_schema",
+    "with_own_columns",
+]
 
 ID = "batchfiles.custom_id"
 """The last column of the copy: the id that each row makes."""
 
 
-class BesideSpec(TypedDict):
+class UserTableSpec(TypedDict):
     """What a process needs to put the user's columns beside its rows.
 
     Attributes:
@@ -52,7 +60,7 @@ class BesideSpec(TypedDict):
     rows: int
 
 
-def put_beside(
+def add_user_table(
     table: TableLike,
     id_template: str,
     spool: Spool,
@@ -62,7 +70,7 @@ def put_beside(
     max_line_bytes: int,
     filesystem: object = None,
     csv_nulls: Sequence[str] | None = None,
-) -> BesideSpec:
+) -> UserTableSpec:
     """Copy the user's table to where its rows can be fetched by id.
 
     Args:
@@ -102,11 +110,11 @@ def put_beside(
         raise file_error(error, spool.path) from None
 
 
-def with_own_columns(schema: Any, beside: BesideSpec) -> Any:  # noqa: ANN401 - pyarrow has no types
+def with_own_columns(schema: Any, user_columns: UserTableSpec) -> Any:  # noqa: ANN401 - pyarrow has no types
     """Return the schema of the rows with the user's columns behind."""
     import pyarrow as pa
 
-    with pa.memory_map(beside["path"]) as file:
+    with pa.memory_map(user_columns["path"]) as file:
         own = pa.ipc.open_file(file).schema
     return pa.schema([*schema, *(field for field in own if field.name != ID)])
 
@@ -176,7 +184,7 @@ class _Copy:
         if self._writer is not None:
             self._writer.close()
 
-    def finish(self) -> BesideSpec:
+    def finish(self) -> UserTableSpec:
         """Sort the index and make sure that no id is there twice."""
         import pyarrow as pa
         import pyarrow.compute as pc
@@ -189,16 +197,16 @@ class _Copy:
             for column in (ordered, rows):
                 if count:
                     file.write(column.buffers()[1])
-        spec = BesideSpec(path=str(self._path), index=str(self._index), rows=count)
+        spec = UserTableSpec(path=str(self._path), index=str(self._index), rows=count)
         twins = pc.indices_nonzero(pc.equal(ordered[1:], ordered[:-1])).to_pylist() if count > 1 else []
         if twins:
             self._refuse_twins(spec, sorted({place for twin in twins for place in (twin, twin + 1)}), rows)
         return spec
 
-    def _refuse_twins(self, spec: BesideSpec, places: list[int], rows: Any) -> None:  # noqa: ANN401 - pyarrow
+    def _refuse_twins(self, spec: UserTableSpec, places: list[int], rows: Any) -> None:  # noqa: ANN401 - pyarrow
         """Refuse two rows with the same id; two ids may share a digest, and are none."""
         seen: dict[str, int] = {}
-        found = Beside(spec)
+        found = UserColumns(spec)
         try:
             for row in sorted(rows[place].as_py() for place in places):
                 custom_id = found.id_of(row)
@@ -216,17 +224,17 @@ class _Copy:
         return f"row {row - start + 1:,} of {name}"
 
 
-class Beside:
+class UserColumns:
     """Finds the rows of the user's table, in whichever process makes the rows of the join.
 
     Args:
-        spec: What `put_beside` returned.
+        spec: What `add_user_table` returned.
 
     Attributes:
         unmatched: Rows that found nothing until now.
     """
 
-    def __init__(self, spec: BesideSpec) -> None:
+    def __init__(self, spec: UserTableSpec) -> None:
         import pyarrow as pa
 
         self.unmatched = 0

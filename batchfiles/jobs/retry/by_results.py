@@ -15,28 +15,28 @@ from typing import Any
 from batchfiles.codec import request_of
 from batchfiles.errors import DuplicateCustomId, InvalidLine, Mismatch
 from batchfiles.findings import Finding
-from batchfiles.ids.index import Entries, Index, IndexBuilder, Marks, digest
+from batchfiles.ids.index import Index, IndexBuilder, IndexEntries, ResultFlags, digest
 from batchfiles.inputs.attribution import attributed
 from batchfiles.inputs.local import LocalFile, OpenFiles, ResultFile, check_unchanged
 from batchfiles.inputs.roles import BatchParts
 from batchfiles.io.lines import Block
 from batchfiles.io.sources import Source, read_blocks
 from batchfiles.io.spool import Spool
-from batchfiles.jobs.join.accounting import Accounts
+from batchfiles.jobs.join.accounting import Accounting
 from batchfiles.jobs.join.lazy_table import TASK_BYTES
-from batchfiles.jobs.join.lookup import Candidates, fetch, refuse_contested
+from batchfiles.jobs.join.lookup import ResultLookup, fetch, refuse_conflicts
 from batchfiles.jobs.join.options import TableOptions
 from batchfiles.jobs.join.repeated_requests import RepeatedRequests, find_repeated
-from batchfiles.jobs.join.scan import Survey, survey_results, with_line_numbers
+from batchfiles.jobs.join.scan import ResultIndex, scan_results, with_line_numbers
 from batchfiles.jobs.retry.choice import NOT_LISTED, RetryChoice
-from batchfiles.jobs.retry.joined_table import has_parse_error, read_verdict
+from batchfiles.jobs.retry.joined_table import has_parse_error, read_known_outcome
 from batchfiles.jobs.retry.output import RetryTargets
-from batchfiles.jobs.retry.report import GROUPS_KEPT, RetryReport, RetryTally
+from batchfiles.jobs.retry.report import GROUPS_KEPT, RetryCounts, RetryReport
 from batchfiles.jsontext.edits import Edit, edited
 from batchfiles.outcome import MALFORMED, Result
 from batchfiles.result_lines import ids_of, read_result
-from batchfiles.table.rows import MISSING, Found
-from batchfiles.workers.pool import Crew, Job, Product, Spec, in_steps
+from batchfiles.table.rows import MISSING, ResultRef
+from batchfiles.workers.pool import Job, Product, Spec, WorkerPool, in_steps
 
 __all__ = ["RetryByResults", "RetryLines"]
 
@@ -58,24 +58,24 @@ class RetryLines(Job):
     r"""Yields the wanted lines of a range, each with its `\n`; then where they stand, then where all lines stand; then a summary.
 
     Args:
-        spec: `inputs`: `[[name, path], …]`; `results`, `index`, `count` and `marks` as for `JoinRows`; `verdicts`: whether the
-            results are lines of `verdicts`; `choice`, `edits`; `note_all`: whether all lines are to be noted; `repeated`: what
+        spec: `inputs`: `[[name, path], …]`; `results`, `index`, `count` and `marks` as for `JoinRows`; `known_outcomes`: whether the
+            results are lines of `known_outcomes`; `choice`, `edits`; `note_all`: whether all lines are to be noted; `repeated`: what
             `RepeatedRequests` saved, or None; `max_line_bytes`.
     """
 
     def __init__(self, spec: Spec) -> None:
         self._spec = spec
         self._index = Index(Path(spec["index"]), spec["count"])
-        self._marks = Marks(Path(spec["marks"]), spec["count"])
+        self._marks = ResultFlags(Path(spec["marks"]), spec["count"])
         files = [ResultFile(*fields) for fields in spec["results"]]
-        reader = read_verdict if spec["verdicts"] else read_result
-        self._candidates = Candidates(self._index, self._marks, files, reader=reader)
+        reader = read_known_outcome if spec["verdicts"] else read_result
+        self._lookup = ResultLookup(self._index, self._marks, files, reader=reader)
         self._repeated = RepeatedRequests.load(spec["repeated"])
         self._edits = [Edit.from_spec(each) for each in spec["edits"]]
 
     def close(self) -> None:
         """Close the result files, and then let go of the index and the marks, which nobody looks into any more."""
-        self._candidates.close()
+        self._lookup.close()
         self._marks.close()
         self._index.close()
 
@@ -87,7 +87,7 @@ class RetryLines(Job):
         self._counts: Counter[str] = Counter()
         self._findings: list[Finding] = []
         self._wanted: list[bytes] = []
-        self._written, self._all = Entries(), Entries()
+        self._written, self._all = IndexEntries(), IndexEntries()
         name, path = self._spec["inputs"][task["file"]]
         where = {key: task[key] for key in ("start", "end", "line_number")}
         for block in read_blocks(
@@ -97,7 +97,7 @@ class RetryLines(Job):
                 if others is None:
                     self._count(None, None, None, self._why_repeated(lines.lines[0], task["file"]))
                     continue
-                self._candidates.also = others
+                self._lookup.also = others
                 self._take(lines, task["file"])
         self._wanted.append(b"")
         yield b"\n".join(self._wanted)
@@ -113,7 +113,7 @@ class RetryLines(Job):
 
     def _take(self, block: Block, file: int) -> None:
         """Take the wanted lines of a block. Flat on purpose: it runs once a line of every input."""
-        lines, best, why_missing = block.lines, self._candidates.best, self._why_missing
+        lines, best, why_missing = block.lines, self._lookup.best, self._why_missing
         ids = ids_of(lines, b"\n".join(lines))
         keys = [None if custom_id is None else digest(custom_id) for custom_id in ids]
         absent = 0
@@ -139,11 +139,11 @@ class RetryLines(Job):
     def _why_repeated(self, line: bytes, file: int) -> str:
         """Say why a line is left out that repeats one of another file."""
         custom_id = ids_of([line], line)[0]
-        if self._choice.listed and custom_id is not None and self._candidates.best(custom_id, digest(custom_id), file) is MISSING:
+        if self._choice.listed and custom_id is not None and self._lookup.best(custom_id, digest(custom_id), file) is MISSING:
             return NOT_LISTED
         return REPEATED
 
-    def _is_wanted(self, found: Found) -> bool:
+    def _is_wanted(self, found: ResultRef) -> bool:
         """Decide about a request, and count it if it is left out."""
         why = self._choice.why_not(found.result, is_found=found is not MISSING, has_parse_error=has_parse_error(found.value))
         if why is not None:
@@ -212,7 +212,7 @@ class RetryByResults:
         edits: What is changed in their lines.
         options: How the work is done; `max_line_bytes`, `temp_dir`, `workers` and `progress` of them.
         spool: Where temporary files go.
-        verdicts: Whether `known` are files of `verdicts`.
+        known_outcomes: Whether `known` are files of `known_outcomes`.
 
     Attributes:
         findings: What was noticed about the files before; the report begins with it.
@@ -229,7 +229,7 @@ class RetryByResults:
         options: TableOptions,
         spool: Spool,
         *,
-        verdicts: bool,
+        known_outcomes: bool,
     ) -> None:
         self._inputs = inputs
         self._results = [file for file, _ in known]
@@ -238,10 +238,10 @@ class RetryByResults:
         self._edits = edits
         self._options = options
         self._spool = spool
-        self._verdicts = verdicts
+        self._known_outcomes = known_outcomes
         self._files = [*inputs, *self._results]
 
-    def run(self, targets: RetryTargets, *, by_part: bool, careful: bool) -> RetryReport:
+    def run(self, targets: RetryTargets, *, by_part: bool, exact: bool) -> RetryReport:
         """Do it.
 
         Raises:
@@ -252,21 +252,21 @@ class RetryByResults:
         started = time.perf_counter()
         check_unchanged(self._files)
         progress = in_steps(self._options.progress, sum(file.size for file in self._files))
-        tally = RetryTally()
+        totals = RetryCounts()
         lines: Counter[int] = Counter()
         note_all = len(self._inputs) > 1 and not by_part
         written, noted = (IndexBuilder(self._spool.new_path("lines.index")) for _ in range(2))
         max_line_bytes, size = self._options.max_line_bytes, sum(file.size for file in self._files)
-        with Crew(self._options.workers_for(size, parts=False)) as crew, closing(written), closing(noted):
+        with WorkerPool(self._options.workers_for(size, parts=False)) as pool, closing(written), closing(noted):
             path = self._spool.new_path("results.index")
-            survey = survey_results(crew, self._results, path, max_line_bytes=max_line_bytes, careful=careful, progress=progress)
-            tally.findings += (*self.findings, *survey.findings)
-            marks = Marks(self._spool.new_path("marks"), survey.index.count)
+            result_index = scan_results(pool, self._results, path, max_line_bytes=max_line_bytes, exact=exact, progress=progress)
+            totals.findings += (*self.findings, *result_index.findings)
+            marks = ResultFlags(self._spool.new_path("marks"), result_index.index.count)
             try:
-                ranges, repeated = self._ranges(crew, survey)
-                spec = self._spec(survey, marks, note_all=note_all) | {"repeated": repeated}
+                ranges, repeated = self._ranges(pool, result_index)
+                spec = self._spec(result_index, marks, note_all=note_all) | {"repeated": repeated}
                 products: list[bytes] = []
-                with closing(crew.run(RetryLines, spec, ranges)) as found:
+                with closing(pool.run(RetryLines, spec, ranges)) as found:
                     for number, product in found:
                         if isinstance(product, bytes):
                             products.append(product)
@@ -275,19 +275,19 @@ class RetryByResults:
                         products.clear()
                         targets.add(ranges[number]["file"], text, product["counts"].get("written", 0))
                         for builder, entries in zip((written, noted), packed, strict=True):
-                            builder.add(Entries.from_bytes(entries))
-                        tally.add(product)
+                            builder.add(IndexEntries.from_bytes(entries))
+                        totals.add(product)
                         lines[ranges[number]["file"]] += sum(count for *_, count in product["groups"])
                         progress(product["bytes"])
-                unknown = self._unknown(survey, marks)
+                unknown = self._unknown(result_index, marks)
                 with written.finish() as of_written, noted.finish() as of_all:
                     self._refuse_twins(of_written, of_all if note_all else of_written, by_part=by_part)
             finally:
                 marks.close()
-                survey.index.close()
+                result_index.index.close()
         check_unchanged(self._files)
-        files = targets.write(lines, changed=tally.counts["changed"] > 0)
-        return tally.report(
+        files = targets.write(lines, changed=totals.counts["changed"] > 0)
+        return totals.report(
             files,
             words=self._choice.words,
             unknown_ids=unknown if self._choice.listed else 0,
@@ -295,59 +295,59 @@ class RetryByResults:
             seconds=round(time.perf_counter() - started, 3),
         )
 
-    def _ranges(self, crew: Crew, survey: Survey) -> tuple[list[Spec], Spec | None]:
+    def _ranges(self, pool: WorkerPool, result_index: ResultIndex) -> tuple[list[Spec], Spec | None]:
         """Divide the request files, and compare those of their lines that have the same id in several files.
 
         Raises:
             Mismatch: A result could be that of two different requests.
         """
         if len(self._inputs) == 1:
-            return with_line_numbers(crew, self._inputs, TASK_BYTES), None
+            return with_line_numbers(pool, self._inputs, TASK_BYTES), None
         apart, max_line_bytes = BatchParts(self._inputs).are_apart, self._options.max_line_bytes
         ranges, repeated, contests = find_repeated(
-            crew, self._inputs, self._spool, size=TASK_BYTES, max_line_bytes=max_line_bytes, apart=apart
+            pool, self._inputs, self._spool, size=TASK_BYTES, max_line_bytes=max_line_bytes, apart=apart
         )
         if contests and not self._choice.listed:
             by_table = self._choice.by_table
             if not by_table:
                 self._result_files = attributed(self._inputs, self._results, self._result_files)
-            refuse_contested(contests, self._inputs, survey.index, self._result_files, "retry", by_table=by_table)
+            refuse_conflicts(contests, self._inputs, result_index.index, self._result_files, "retry", by_table=by_table)
         return ranges, repeated.save(self._spool.new_path("repeated")) if repeated else None
 
-    def _spec(self, survey: Survey, marks: Marks, *, note_all: bool) -> dict[str, Any]:
+    def _spec(self, result_index: ResultIndex, marks: ResultFlags, *, note_all: bool) -> dict[str, Any]:
         return {
             "inputs": [[file.name, str(file.path)] for file in self._inputs],
             "results": [list(file) for file in self._result_files],
-            "index": str(survey.index.path),
-            "count": survey.index.count,
+            "index": str(result_index.index.path),
+            "count": result_index.index.count,
             "marks": str(marks.path),
-            "verdicts": self._verdicts,
+            "verdicts": self._known_outcomes,
             "choice": self._choice.to_spec(),
             "edits": [edit.to_spec() for edit in self._edits],
             "note_all": note_all,
             "max_line_bytes": self._options.max_line_bytes,
         }
 
-    def _unknown(self, survey: Survey, marks: Marks) -> int:
+    def _unknown(self, result_index: ResultIndex, marks: ResultFlags) -> int:
         """Count what no request asked for: results, rows of a table, or listed ids.
 
         Raises:
             Mismatch: There are results, and not one belongs to a request.
             Misindexed: A line stands in the index under another id than its own.
         """
-        if self._verdicts:
-            unknown = unclaimed = _unclaimed(marks) if survey.index.count else 0
+        if self._known_outcomes:
+            unknown = unclaimed = _unclaimed(marks) if result_index.index.count else 0
         else:
-            accounts = Accounts(survey, marks, self._result_files)
-            if accounts.glued:
-                glued = accounts.glued[0]
+            accounting = Accounting(result_index, marks, self._result_files)
+            if accounting.glued:
+                glued = accounting.glued[0]
                 raise Mismatch(
                     f"line {glued.line_number} is several results, which would all be sent and paid for again. {glued.message}",
                     path=glued.path,
                 )
-            counts = accounts.counts
+            counts = accounting.counts
             unknown, unclaimed = counts["unknown"], counts["unknown"] + counts["malformed_unmatched"]
-        if unclaimed == survey.index.count + len(survey.stray) > 0 and not self._choice.listed:
+        if unclaimed == result_index.index.count + len(result_index.unkeyed) > 0 and not self._choice.listed:
             names, inputs = (", ".join(list(dict.fromkeys(file.name for file in of))[:3]) for of in (self._results, self._inputs))
             advice = (
                 "name the table of these requests, with the ids as they are in the request file"
@@ -407,7 +407,7 @@ class RetryByResults:
         )
 
 
-def _unclaimed(marks: Marks) -> int:
+def _unclaimed(marks: ResultFlags) -> int:
     """Count what nobody asked for."""
     import pyarrow.compute as pc
 

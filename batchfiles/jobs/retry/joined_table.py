@@ -25,7 +25,15 @@ from batchfiles.jobs.retry.choice import PARSE_ERROR, STATUS
 from batchfiles.limits import RESULT_LINE_CAP
 from batchfiles.outcome import OUTCOMES, SUCCEEDED, Result
 
-__all__ = ["JoinedTable", "has_parse_error", "ids_as_verdicts", "ids_in", "joined_table", "read_verdict", "table_as_verdicts"]
+__all__ = [
+    "JoinedTable",
+    "has_parse_error",
+    "ids_as_outcomes",
+    "ids_in",
+    "joined_table",
+    "read_known_outcome",
+    "table_as_outcomes",
+]
 
 SUFFIXES = (".parquet", ".arrow", ".arrows", ".feather", ".csv", ".csv.gz", ".csv.bz2", ".csv.zst", ".csv.zstd")
 """What a table is called. JSONL could as well be results: its first line tells."""
@@ -54,8 +62,8 @@ class JoinedTable(NamedTuple):
     parts: tuple[Source, ...]
 
 
-def read_verdict(line: bytes) -> tuple[dict[str, Any], Result]:
-    """Read a line that this module wrote: what `candidates.read_result` does for results."""
+def read_known_outcome(line: bytes) -> tuple[dict[str, Any], Result]:
+    """Read a line that this module wrote: what `lookup.read_result` does for results."""
     value = loads(line)
     outcome, status, code, is_retryable, _ = value["verdict"]
     return value, Result(outcome, status, None, code, None, None, None, is_retryable, None, EMPTY, 0)
@@ -66,8 +74,8 @@ def has_parse_error(value: dict[str, Any] | None) -> bool:
     return value is not None and "verdict" in value and bool(value["verdict"][4])
 
 
-def _line(custom_id: str, verdict: Sequence[object]) -> bytes:
-    return dumps({"custom_id": custom_id, "verdict": verdict}) + b"\n"
+def _line(custom_id: str, known_outcome: Sequence[object]) -> bytes:
+    return dumps({"custom_id": custom_id, "verdict": known_outcome}) + b"\n"
 
 
 def joined_table(source: object, filesystem: object = None) -> JoinedTable | None:
@@ -136,7 +144,7 @@ def _refuse_long_id(finding: Finding) -> None:
         raise Mismatch(f"line {finding.line_number} is too long for an id: a list has one custom_id a line", path=finding.path)
 
 
-def ids_as_verdicts(source: Source, spool: Spool) -> LocalFile:
+def ids_as_outcomes(source: Source, spool: Spool) -> LocalFile:
     """Copy a list of ids to a file of verdicts.
 
     Raises:
@@ -150,7 +158,7 @@ def ids_as_verdicts(source: Source, spool: Spool) -> LocalFile:
     return LocalFile.of(source.name, None, path)
 
 
-def table_as_verdicts(
+def table_as_outcomes(
     table: JoinedTable, inputs: Sequence[LocalFile], spool: Spool, words: Iterable[str] = ()
 ) -> list[tuple[LocalFile, int | None]]:
     """Copy what matters of a joined table to files of verdicts, one for each request file.

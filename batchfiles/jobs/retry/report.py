@@ -11,7 +11,7 @@ from batchfiles.findings import Finding
 from batchfiles.jobs.retry.choice import NOT_IN_TABLE
 from batchfiles.outcome import OUTCOMES
 
-__all__ = ["GROUPS_KEPT", "RetryFile", "RetryGroup", "RetryReport", "RetryTally"]
+__all__ = ["GROUPS_KEPT", "RetryCounts", "RetryFile", "RetryGroup", "RetryReport"]
 
 
 GROUPS_KEPT = 200
@@ -105,7 +105,7 @@ class RetryReport:
         return asdict(self)
 
 
-class RetryTally:
+class RetryCounts:
     """Adds up the summaries of the ranges."""
 
     def __init__(self) -> None:

@@ -28,12 +28,12 @@ from batchfiles.io.sources import STDIN, Source, SourceLike, expand
 from batchfiles.io.spool import Spool
 from batchfiles.jobs.edit import checked_edits
 from batchfiles.jobs.join.options import TableOptions
-from batchfiles.jobs.join.scan import Misindexed
+from batchfiles.jobs.join.scan import IndexMismatch
 from batchfiles.jobs.retry.by_results import RetryByResults
 from batchfiles.jobs.retry.choice import NOT_LISTED, PARSE_ERROR, RetryChoice, check_word, words_of
-from batchfiles.jobs.retry.joined_table import JoinedTable, ids_as_verdicts, ids_in, joined_table, table_as_verdicts
+from batchfiles.jobs.retry.joined_table import JoinedTable, ids_as_outcomes, ids_in, joined_table, table_as_outcomes
 from batchfiles.jobs.retry.output import RetryTargets
-from batchfiles.jobs.retry.report import RetryReport, RetryTally
+from batchfiles.jobs.retry.report import RetryCounts, RetryReport
 from batchfiles.jsontext.edits import Edit, edited
 from batchfiles.limits import RESULT_LINE_CAP
 from batchfiles.result_lines import ids_of
@@ -56,7 +56,7 @@ class ListedLines:
         progress: Gets the bytes of each step.
 
     Attributes:
-        tally: What was written and what was left out.
+        totals: What was written and what was left out.
         lines: Requests by the number of their file.
         unknown_ids: Listed ids that no request has.
     """
@@ -64,7 +64,7 @@ class ListedLines:
     def __init__(
         self, inputs: Sequence[LocalFile], edits: Sequence[Edit], *, max_line_bytes: int, progress: Callable[[int], None]
     ) -> None:
-        self.tally = RetryTally()
+        self.totals = RetryCounts()
         self.lines: Counter[int] = Counter()
         self.unknown_ids = 0
         self._inputs = inputs
@@ -129,7 +129,7 @@ class ListedLines:
         counts = {"written": len(found), "changed": changed, "blank_line": copied.blank_lines}
         groups = [(None, None, None, None, len(found)), (None, None, None, NOT_LISTED, all_lines - len(found))]
         groups = [group for group in groups if group[-1]]
-        self.tally.add({"counts": counts, "matched": (), "findings": copied.findings, "groups": groups})
+        self.totals.add({"counts": counts, "matched": (), "findings": copied.findings, "groups": groups})
         return found
 
     def _checked(self, line: bytes) -> bytes:
@@ -233,15 +233,15 @@ def retry(
                     return replace(report, **not_read)
                 targets.clear()
             known = _known(roles, tables, lists, spool, choice)
-            job = RetryByResults(roles.inputs, known, choice, changes, options, spool, verdicts=bool(tables) or bool(lists))
+            job = RetryByResults(roles.inputs, known, choice, changes, options, spool, known_outcomes=bool(tables) or bool(lists))
             job.findings = roles.findings
             try:
-                return replace(job.run(targets, by_part=by_part, careful=False), **not_read)
-            except Misindexed:
+                return replace(job.run(targets, by_part=by_part, exact=False), **not_read)
+            except IndexMismatch:
                 targets.clear()
             try:
-                return replace(job.run(targets, by_part=by_part, careful=True), **not_read)
-            except Misindexed:
+                return replace(job.run(targets, by_part=by_part, exact=True), **not_read)
+            except IndexMismatch:
                 raise changed("a result file") from None
 
 
@@ -298,12 +298,12 @@ def _known(
         ValueError: `parse_error` is asked for, and only a table could tell.
     """
     if ids:
-        listed = [ids_as_verdicts(source, spool) for source in ids]
+        listed = [ids_as_outcomes(source, spool) for source in ids]
         return [(file, ResultFile(file.name, str(file.path), None, None)) for file in listed]
     if tables:
         if roles.results or len(tables) > 1:
             raise Mismatch("a joined table says what became of all requests: name one table, and no results beside it")
-        found = table_as_verdicts(tables[0], roles.inputs, spool, choice.words)
+        found = table_as_outcomes(tables[0], roles.inputs, spool, choice.words)
         return [(file, ResultFile(file.name, str(file.path), None, part)) for file, part in found]
     if PARSE_ERROR in choice.words:
         raise ValueError(
@@ -335,7 +335,7 @@ def _retry_listed(
     listed = ListedLines(roles.inputs, edits, max_line_bytes=options.max_line_bytes, progress=progress)
     if not listed.take(lists, targets):
         return None
-    listed.tally.findings[:0] = roles.findings
-    files = targets.write(listed.lines, changed=listed.tally.counts["changed"] > 0)
+    listed.totals.findings[:0] = roles.findings
+    files = targets.write(listed.lines, changed=listed.totals.counts["changed"] > 0)
     seconds = round(time.perf_counter() - started, 3)
-    return listed.tally.report(files, words=(), unknown_ids=listed.unknown_ids, seconds=seconds)
+    return listed.totals.report(files, words=(), unknown_ids=listed.unknown_ids, seconds=seconds)

@@ -10,7 +10,7 @@ from typing import Any, Final, Generic, TypeVar
 
 from batchfiles import bodies
 from batchfiles.bodies.answer import without_token_counts
-from batchfiles.bodies.fields import Tally, modalities, read_usage
+from batchfiles.bodies.fields import FieldReader, modalities, read_usage
 from batchfiles.counts import count_name
 from batchfiles.errors import InvalidLine
 from batchfiles.jobs.join.rows import RequestLines
@@ -21,7 +21,7 @@ from batchfiles.outcome import MALFORMED, OUTCOMES
 from batchfiles.result_lines import read_result
 from batchfiles.table.rows import ANSWERED
 
-__all__ = ["RequestTally", "ResultTally"]
+__all__ = ["RequestTotals", "ResultCounts"]
 
 MOST_NAMES: Final = 1000
 """Different models, and endpoints, that are counted one by one; all behind them are counted as `OTHER`."""
@@ -157,7 +157,7 @@ class _Models(_ByName[_Model]):
                 yield price, sums
 
 
-class RequestTally:
+class RequestTotals:
     """Counts requests.
 
     Args:
@@ -247,7 +247,7 @@ def _price_fields(model: str | None, prices: Prices | None) -> dict[str, Any]:
     }
 
 
-class ResultTally:
+class ResultCounts:
     """Counts results.
 
     Args:
@@ -269,7 +269,7 @@ class ResultTally:
         self._characters = LengthHistogram()
         self._input_tokens = LengthHistogram()
         self._output_tokens = LengthHistogram()
-        self._token_misfits = 0
+        self._token_conversion_errors = 0
 
     def add(self, line: bytes) -> bool:
         """Count a line; returns False for one that is no result."""
@@ -299,8 +299,8 @@ class ResultTally:
             tokens.parts["cache_write"] += written
         if result.body and (others := modalities(result.body.get("usage"))):
             tokens.parts.update(others)
-        if answer.misfits and result.body:
-            self._token_misfits += _misfits_of(result.body.get("usage"))
+        if answer.conversion_errors and result.body:
+            self._token_conversion_errors += _conversion_errors_of(result.body.get("usage"))
         if result.outcome != MALFORMED:
             return True
         self.malformed += 1
@@ -310,7 +310,7 @@ class ResultTally:
         """Return a count; one below 0 is none: it stands in the table as it came, but nothing is paid back for it."""
         if tokens is None or tokens >= 0:
             return tokens
-        self._token_misfits += 1
+        self._token_conversion_errors += 1
         return None
 
     def add_overlong(self, count: int) -> None:
@@ -336,17 +336,17 @@ class ResultTally:
             text_characters=self._characters.lengths(),
             input_tokens=self._input_tokens.lengths(),
             output_tokens=self._output_tokens.lengths(),
-            token_misfits=self._token_misfits,
+            token_conversion_errors=self._token_conversion_errors,
             no_token_counts=self._noted["no_token_counts"],
             token_sum=self._noted["token_sum"],
         )
 
 
-def _misfits_of(usage: object) -> int:
+def _conversion_errors_of(usage: object) -> int:
     """Count the token counts that could not be read; the total is not among them, for it is not summed."""
-    tally = Tally()
-    read_usage(usage | {"total_tokens": None} if isinstance(usage, dict) else usage, tally)
-    return tally.misfits
+    totals = FieldReader()
+    read_usage(usage | {"total_tokens": None} if isinstance(usage, dict) else usage, totals)
+    return totals.conversion_errors
 
 
 def _usage(name: str | None, sums: _Model, prices: Prices | None) -> ModelUsage:

@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 from batchfiles.counts import not_read_fields
 from batchfiles.errors import Mismatch
 from batchfiles.findings import Finding
-from batchfiles.inputs.kinds import SidedFile, is_blank, sided_files
+from batchfiles.inputs.kinds import ClassifiedFile, classified_files, is_blank
 from batchfiles.inputs.roles import Pairs, files_and_pairs
 from batchfiles.io.sources import SourceLike
 from batchfiles.limits import RESULT_LINE_CAP
@@ -179,20 +179,22 @@ def error_digest(
     """
     if not sources and not pairs:
         raise TypeError("error_digest needs at least one file")
-    tally = _Tally(MOST_IDS if ids is None else ids)
+    totals = _Tally(MOST_IDS if ids is None else ids)
     skipped = []
     found = False
     files = files_and_pairs(sources, pairs, filesystem)
-    for file in sided_files(files.sources, tally.notice, max_line_bytes=max_line_bytes, on_bytes=on_bytes, sides=files.sides):
-        if file.side == "inputs":
+    for file in classified_files(
+        files.sources, totals.notice, max_line_bytes=max_line_bytes, on_bytes=on_bytes, file_roles=files.file_roles
+    ):
+        if file.file_role == "inputs":
             skipped.append(file.name)
-            tally.overlong.clear()
+            totals.overlong.clear()
         else:
             found = True
-            tally.take(file)
+            totals.take(file)
     if not found:
         raise Mismatch("holds requests, and errors stand in output files and error files", path=skipped[0], role="output")
-    return replace(tally.digest(tuple(skipped)), **not_read_fields(files.not_read))
+    return replace(totals.digest(tuple(skipped)), **not_read_fields(files.not_read))
 
 
 class _Key(NamedTuple):
@@ -233,7 +235,7 @@ class _Tally:
         if finding.code == "line_too_long":
             self.overlong.append(finding.line_number or 0)
 
-    def take(self, file: SidedFile) -> None:
+    def take(self, file: ClassifiedFile) -> None:
         """Take the lines of a file."""
         for path, number, _, lines in file.blocks:
             for at, line in enumerate(lines):

@@ -9,17 +9,17 @@ from decimal import Decimal
 
 from batchfiles.counts import not_read_fields
 from batchfiles.findings import Finding
-from batchfiles.inputs.kinds import Side, SidedFile, is_blank, sided_files
+from batchfiles.inputs.kinds import ClassifiedFile, FileRole, classified_files, is_blank
 from batchfiles.inputs.roles import BatchParts, PairedFiles, Pairs, files_and_pairs, read_again
 from batchfiles.io.lines import Block
 from batchfiles.io.sources import SourceLike
 from batchfiles.io.spool import Spool
 from batchfiles.jobs.join.repeated_requests import NO_FILES, RepeatedRequests, find_repeated
-from batchfiles.jobs.stats.counts import RequestTally, ResultTally
+from batchfiles.jobs.stats.counts import RequestTotals, ResultCounts
 from batchfiles.jobs.stats.prices import Prices, PricesLike, prices_of, total
 from batchfiles.jobs.stats.report import FileStats, ModelEstimate, ModelUsage, Stats
 from batchfiles.limits import RESULT_LINE_CAP
-from batchfiles.workers.pool import Crew
+from batchfiles.workers.pool import WorkerPool
 
 __all__ = ["stats"]
 
@@ -71,7 +71,9 @@ def stats(
     files = files_and_pairs(sources, pairs, filesystem)
     known = None if prices is None else prices_of(prices, filesystem=filesystem)
     count = _BytesDone(known, _Repeats.among(files, max_line_bytes))
-    for file in sided_files(files.sources, count.notice, max_line_bytes=max_line_bytes, on_bytes=on_bytes, sides=files.sides):
+    for file in classified_files(
+        files.sources, count.notice, max_line_bytes=max_line_bytes, on_bytes=on_bytes, file_roles=files.file_roles
+    ):
         count.take(file)
     return replace(count.report(), **not_read_fields(files.not_read))
 
@@ -101,9 +103,9 @@ class _Repeats:
             retries = frozenset(file.name for file in found.retries)
             repeated = RepeatedRequests.load(None)
             if not all(apart(0, number) for number in range(1, len(found.requests))):
-                with Crew() as crew:
+                with WorkerPool() as pool:
                     _, repeated, _ = find_repeated(
-                        crew, found.requests, spool, size=RANGE_BYTES, max_line_bytes=max_line_bytes, apart=apart
+                        pool, found.requests, spool, size=RANGE_BYTES, max_line_bytes=max_line_bytes, apart=apart
                     )
         return cls({file.name: number for number, file in enumerate(found.requests)}, repeated, retries)
 
@@ -125,8 +127,8 @@ class _BytesDone:
         self._repeats = repeats
         self._repeated = 0
         self._files: list[FileStats] = []
-        self._requests = RequestTally(prices)
-        self._results = ResultTally(prices)
+        self._requests = RequestTotals(prices)
+        self._results = ResultCounts(prices)
         self._malformed: list[str] = []
         self._blank = 0
         self._overlong = 0
@@ -140,9 +142,9 @@ class _BytesDone:
         elif finding.code == "missing_newline":
             self._has_last_newline = False
 
-    def take(self, file: SidedFile) -> None:
+    def take(self, file: ClassifiedFile) -> None:
         """Count the lines of a file."""
-        add = self._results.add if file.side == "results" else self._requests.add
+        add = self._results.add if file.file_role == "results" else self._requests.add
         lines = end = 0
         for whole in file.blocks:
             for (path, number, _, block), repeating in self._cut(file.name, whole):
@@ -156,12 +158,12 @@ class _BytesDone:
                     elif not add(line):
                         self._name(path, number + at)
             end = whole.byte_offset + sum(map(len, whole.lines)) + len(whole.lines)
-        if file.side == "results":
+        if file.file_role == "results":
             self._results.add_overlong(self._overlong)
         else:
             self._requests.malformed += self._overlong
         size = end if self._has_last_newline else end - 1
-        self._files.append(FileStats(name=file.name, role=file.side, lines=lines + self._overlong, bytes=size))
+        self._files.append(FileStats(name=file.name, role=file.file_role, lines=lines + self._overlong, bytes=size))
         self._overlong, self._has_last_newline = 0, True
 
     def _cut(self, file: str, block: Block) -> Iterator[tuple[Block, AbstractSet[int] | None]]:
@@ -197,8 +199,8 @@ class _BytesDone:
             above_tiers=models.above_tiers(),
         )
 
-    def _size(self, side: Side) -> int:
-        return sum(file.bytes for file in self._files if file.role == side)
+    def _size(self, file_role: FileRole) -> int:
+        return sum(file.bytes for file in self._files if file.role == file_role)
 
     def _name(self, path: str | None, line_number: int | None) -> None:
         if len(self._malformed) < PLACES_KEPT:

@@ -98,7 +98,7 @@ def _why_no_schema(value: dict[str, Any]) -> str:
         if not value.keys().isdisjoint(REQUEST_KEYS):
             return "it is a request, not a JSON Schema of answers"
         return f"it is not a JSON Schema: none of its keys ({', '.join(list(value)[:5])}) is a keyword of one"
-    near = next((found for name in names if (found := nearest(name, TYPES, likeness=0.75))), None)
+    near = next((result_ref for name in names if (result_ref := nearest(name, TYPES, likeness=0.75))), None)
     if near is not None:
         return f"unknown type {names[0][:50]!r} in a JSON Schema; did you mean {near!r}?"
     return ""
@@ -107,13 +107,13 @@ def _why_no_schema(value: dict[str, Any]) -> str:
 def _from_file(path: str | os.PathLike[str], filesystem: object) -> dict[str, Any]:
     text = small_file(path, filesystem=filesystem)
     try:
-        found = dict(loads(text.removeprefix(b"\xef\xbb\xbf")))
+        result_ref = dict(loads(text.removeprefix(b"\xef\xbb\xbf")))
     except InvalidLine as error:
         reason = error.reason.replace("the line is JSON", "it is JSON")
     else:
-        reason = _why_no_schema(found)
+        reason = _why_no_schema(result_ref)
         if not reason:
-            return found
+            return result_ref
     raise Mismatch(f"a JSON Schema was expected: {reason}", path=name_of(path, filesystem=filesystem))
 
 
@@ -126,13 +126,13 @@ def _imported(module: str, name: str, source: str) -> Any:  # noqa: ANN401 - wha
     """Import a class by its name."""
     try:
         with _current_folder_importable():
-            found = import_module(module)
+            result_ref = import_module(module)
         for step in name.split("."):
-            found = getattr(found, step)
+            result_ref = getattr(result_ref, step)
     except Exception as error:  # noqa: BLE001 - somebody else's module may raise anything
         reason = f"{type(error).__name__}: {error}"
     else:
-        return found
+        return result_ref
     raise Mismatch(f"{source} can't be imported: {reason}; --schema takes a file with a JSON Schema, or module:Class")
 
 
@@ -191,9 +191,9 @@ def schema_of_request(body: Any) -> dict[str, Any] | None:  # noqa: ANN401 - any
         body: The request's body, decoded.
     """
     for way in WAYS:
-        found = body
+        result_ref = body
         for key in way:
-            found = found.get(key) if isinstance(found, dict) else None
-        if isinstance(found, dict):
-            return found
+            result_ref = result_ref.get(key) if isinstance(result_ref, dict) else None
+        if isinstance(result_ref, dict):
+            return result_ref
     return None

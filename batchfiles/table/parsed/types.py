@@ -125,16 +125,16 @@ def resolved(root: Any, reference: Any) -> Any:  # noqa: ANN401 - any JSON value
     """
     if not isinstance(reference, str) or (reference != "#" and not reference.startswith("#/")):
         raise Mismatch(f"the JSON Schema has the reference {_short(reference)}, and only those within it, '#/…', can be followed")
-    found = root
+    result_ref = root
     for step in reference.split("/")[1:]:
         key = unquote(step).replace("~1", "/").replace("~0", "~")
-        if isinstance(found, Mapping) and key in found:
-            found = found[key]
-        elif isinstance(found, list) and key.isdecimal() and int(key[:9]) < len(found):
-            found = found[int(key[:9])]
+        if isinstance(result_ref, Mapping) and key in result_ref:
+            result_ref = result_ref[key]
+        elif isinstance(result_ref, list) and key.isdecimal() and int(key[:9]) < len(result_ref):
+            result_ref = result_ref[int(key[:9])]
         else:
             raise Mismatch(f"the JSON Schema has the reference {_short(reference)}, which leads nowhere")
-    return found
+    return result_ref
 
 
 class _Reader:

@@ -27,17 +27,17 @@ from batchfiles.codec import SURROGATE
 from batchfiles.jsontext.paths import shown
 from batchfiles.table.parsed.source import schema_of_request
 from batchfiles.table.parsed.types import Array, Node, Object, Scalar, read_schema
-from batchfiles.table.rows import Asked, Found, RequestColumns, Row
+from batchfiles.table.rows import RequestRef, RequestRows, ResultRef, Row
 from batchfiles.table.schema import PARSED_PLACE, REQUESTS
 
-__all__ = ["Fit", "Misfit", "ParsedColumns", "fit_for", "read", "read_answer", "read_date", "read_date_time", "written"]
+__all__ = ["ConversionError", "Fit", "ParsedColumns", "fit_for", "read", "read_answer", "read_date", "read_date_time", "written"]
 
 
 LONGEST = 500
 """Characters of a sentence: keys in its path may be as long as whoever made the answer liked."""
 
 
-class Misfit(Exception):
+class ConversionError(Exception):
     """An answer is no JSON, or doesn't fit the schema; `sentence` says why, without quoting values.
 
     Args:
@@ -51,7 +51,7 @@ class Misfit(Exception):
         self._steps: list[str | int] = []
         self._at_value = at_value
 
-    def within(self, step: str | int) -> Misfit:
+    def within(self, step: str | int) -> ConversionError:
         """Say in which property or item it happened; called from the inside out."""
         self._steps.append(SURROGATE.sub("\ufffd", step) if isinstance(step, str) else step)
         self._at_value = True
@@ -70,7 +70,7 @@ def read(text: str) -> Any:  # noqa: ANN401 - any JSON value
     """Decode a text as `json.loads` does, but without `NaN` and infinities, which are no JSON.
 
     Raises:
-        Misfit: The text is no JSON, or holds what can't be kept.
+        ConversionError: The text is no JSON, or holds what can't be kept.
     """
     try:
         return DECODER.decode(text)
@@ -80,7 +80,7 @@ def read(text: str) -> Any:  # noqa: ANN401 - any JSON value
         reason = "the text is nested too deeply to be read"
     except ValueError:  # Python's own limit for the digits of an integer
         reason = "the text holds an integer of too many digits to be read"
-    raise Misfit(reason)
+    raise ConversionError(reason)
 
 
 def read_answer(text: str) -> tuple[Any, bool]:
@@ -90,7 +90,7 @@ def read_answer(text: str) -> tuple[Any, bool]:
         The value, and whether it was in a fence.
 
     Raises:
-        Misfit: As for `read`.
+        ConversionError: As for `read`.
     """
     place = _fenced(text)
     if place is None:
@@ -132,7 +132,7 @@ def written(value: Any) -> str:  # noqa: ANN401 - any JSON value
     """Encode a value so that `json.loads` gives it back.
 
     Raises:
-        Misfit: It holds a number that JSON can't write, because it is beyond what a double can hold.
+        ConversionError: It holds a number that JSON can't write, because it is beyond what a double can hold.
     """
     try:
         text = ENCODER.encode(value)
@@ -141,11 +141,11 @@ def written(value: Any) -> str:  # noqa: ANN401 - any JSON value
         reason = "is nested too deeply to be written"
     except ValueError:  # infinite, or an integer of more digits than Python writes
         reason = "holds a number beyond what a double can hold"
-    raise Misfit(reason, at_value=True)
+    raise ConversionError(reason, at_value=True)
 
 
 def _no_constant(name: str) -> NoReturn:
-    raise Misfit(f"the text is not JSON: it holds {name}")
+    raise ConversionError(f"the text is not JSON: it holds {name}")
 
 
 DECODER = json.JSONDecoder(parse_constant=_no_constant)
@@ -164,37 +164,37 @@ def read_date(text: str) -> date:
     """Read a date, such as `2026-08-01`.
 
     Raises:
-        Misfit: It is none, or one that the calendar doesn't have.
+        ConversionError: It is none, or one that the calendar doesn't have.
     """
     if DATE.fullmatch(text):
         try:
             return date.fromisoformat(text)
         except ValueError:
             pass
-    raise Misfit("is no date such as 2026-08-01", at_value=True)
+    raise ConversionError("is no date such as 2026-08-01", at_value=True)
 
 
 def read_date_time(text: str) -> datetime:
     """Read a date with a time and an offset, such as `2026-08-01T12:00:00Z`; returns it in UTC.
 
     Raises:
-        Misfit: It is none, the calendar or the clock doesn't have it, or microseconds can't hold it.
+        ConversionError: It is none, the calendar or the clock doesn't have it, or microseconds can't hold it.
     """
     match = DATE_TIME.fullmatch(text)
     if match is None:
-        raise Misfit("is no time with an offset such as 2026-08-01T12:00:00Z", at_value=True)
+        raise ConversionError("is no time with an offset such as 2026-08-01T12:00:00Z", at_value=True)
     fraction = (match["fraction"] or "").rstrip("0")
     if len(fraction) > 6:
-        raise Misfit("is a time of more digits than microseconds have", at_value=True)
+        raise ConversionError("is a time of more digits than microseconds have", at_value=True)
     try:
         offset = "+00:00" if match["offset"] in "Zz" else match["offset"]
         return datetime.fromisoformat(f"{match['date']}T{match['time']}.{fraction:0<6}{offset}").astimezone(UTC)
     except (ValueError, OverflowError):
-        raise Misfit("is a time that the calendar or the clock does not have", at_value=True) from None
+        raise ConversionError("is a time that the calendar or the clock does not have", at_value=True) from None
 
 
 Fit: TypeAlias = Callable[[Any], Any]
-"""Takes a decoded value; returns what Arrow takes, or raises `Misfit`."""
+"""Takes a decoded value; returns what Arrow takes, or raises `ConversionError`."""
 
 INT64 = 2**63
 
@@ -238,8 +238,8 @@ def _object(node: Object) -> Fit:
             if name in value:
                 try:
                     fitted[name] = fit(value[name])
-                except Misfit as misfit:
-                    raise misfit.within(name) from None
+                except ConversionError as conversion_error:
+                    raise conversion_error.within(name) from None
             elif required:
                 raise _wrong("is missing").within(name)
             else:
@@ -259,8 +259,8 @@ def _array(fit: Fit) -> Fit:
         try:
             for item in value:
                 fitted.append(fit(item))  # noqa: PERF401 - its length is the index of the item that doesn't fit
-        except Misfit as misfit:
-            raise misfit.within(len(fitted)) from None
+        except ConversionError as conversion_error:
+            raise conversion_error.within(len(fitted)) from None
         return fitted
 
     return fit_array
@@ -326,12 +326,12 @@ WORDS = {
 }
 
 
-def _no(wanted: str, value: Any) -> Misfit:  # noqa: ANN401 - any JSON value
+def _no(wanted: str, value: Any) -> ConversionError:  # noqa: ANN401 - any JSON value
     return _wrong(f"is {WORDS[type(value)]}, not {wanted}")
 
 
-def _wrong(reason: str) -> Misfit:
-    return Misfit(reason, at_value=True)
+def _wrong(reason: str) -> ConversionError:
+    return ConversionError(reason, at_value=True)
 
 
 NAMES = list(REQUESTS)
@@ -340,7 +340,7 @@ REFUSAL = NAMES.index("refusal")
 TOOL_CALLS = NAMES.index("tool_calls")
 
 
-class ParsedColumns(RequestColumns):
+class ParsedColumns(RequestRows):
     """Builds the requests table with `parsed` and `parse_error` batch by batch.
 
     Args:
@@ -368,32 +368,32 @@ class ParsedColumns(RequestColumns):
         self._named = named
         self._requests_ask = requests_ask
 
-    def row(self, asked: Asked | None, found: Found, keep_body: bool) -> Row:
+    def row(self, request_ref: RequestRef | None, result_ref: ResultRef, keep_body: bool) -> Row:
         """Return the row of one request, with `parsed` and `parse_error` in their places."""
-        row = super().row(asked, found, keep_body)
-        return row[:PARSED_PLACE] + self._parsed(asked, row) + row[PARSED_PLACE:]
+        row = super().row(request_ref, result_ref, keep_body)
+        return row[:PARSED_PLACE] + self._parsed(request_ref, row) + row[PARSED_PLACE:]
 
-    def _parsed(self, asked: Asked | None, row: Row) -> Row:
+    def _parsed(self, request_ref: RequestRef | None, row: Row) -> Row:
         """Return the answer in the types of its schema, or the reason why there is none."""
         text = row[TEXT]
         # A refusal says that the text is no answer, and some services write "" beside a tool call.
         if text is None or row[REFUSAL] is not None or (row[TOOL_CALLS] and not text.strip()):
             return None, None
         without_schema = False
-        if self._requests_ask and asked is not None:
-            schema = schema_of_request(asked.decoded)
+        if self._requests_ask and request_ref is not None:
+            schema = schema_of_request(request_ref.decoded)
             without_schema = schema is None
             if not self._named and schema != self._json_schema:
-                self.count("no_schema" if without_schema else f"other_schema:{asked.custom_id}")
+                self.count("no_schema" if without_schema else f"other_schema:{request_ref.custom_id}")
                 return None, None
         try:
             value, is_fenced = read_answer(text)
             if is_fenced:
                 self.count("fenced")
             return self._fit(value), None
-        except Misfit as misfit:
+        except ConversionError as conversion_error:
             if without_schema:
                 self.count("no_schema")
                 return None, None
             self.parse_errors += 1
-            return None, misfit.sentence
+            return None, conversion_error.sentence

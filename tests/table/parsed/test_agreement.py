@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchfiles.table.parsed.types import arrow_type, read_schema
-from batchfiles.table.parsed.values import Misfit, fit_for, read
+from batchfiles.table.parsed.values import ConversionError, fit_for, read
 
 Json = Any
 
@@ -117,8 +117,8 @@ def told(fit: Callable[[], Any]) -> tuple[Any, str | None]:
     """Return what fits, or the reason why it doesn't."""
     try:
         return fit(), None
-    except Misfit as misfit:
-        return None, misfit.sentence
+    except ConversionError as conversion_error:
+        return None, conversion_error.sentence
 
 
 @given(TYPED, ANYTHING)

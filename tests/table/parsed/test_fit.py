@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from batchfiles.table.parsed.types import read_schema
-from batchfiles.table.parsed.values import Misfit, fit_for, read
+from batchfiles.table.parsed.values import ConversionError, fit_for, read
 
 CLOSED = {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"], "additionalProperties": False}
 
@@ -21,7 +21,7 @@ def fitted(schema: Any, text: str, *, parse_dates: bool = False) -> Any:
 
 def reason(schema: Any, text: str, *, parse_dates: bool = False) -> str:
     """Return what is said of a text that doesn't fit."""
-    with pytest.raises(Misfit) as caught:
+    with pytest.raises(ConversionError) as caught:
         fitted(schema, text, parse_dates=parse_dates)
     return caught.value.sentence
 

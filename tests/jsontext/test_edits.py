@@ -338,12 +338,12 @@ def test_the_quick_way_and_the_long_way_come_to_the_same(line: bytes, path: tupl
     """An ordinary line is searched, any other one is walked."""
     edit = Edit(action, path, b'{"c":1.0}')
     try:
-        quick = _quickly(line, json.loads(line), edit)
+        fast = _quickly(line, json.loads(line), edit)
     except InvalidLine as error:
         with pytest.raises(InvalidLine, match=re.escape(str(error))):
             _walked(line, edit)
     else:
-        assert quick is None or _replaced(line, quick) == _replaced(line, _walked(line, edit))
+        assert fast is None or _replaced(line, fast) == _replaced(line, _walked(line, edit))
 
 
 def test_a_key_that_comes_twice_does_not_mislead_the_quick_way() -> None:

@@ -11,7 +11,7 @@ import pytest
 from batchfiles import run
 from batchfiles.runner.journal import Journal
 from batchfiles.testing import Quirks, Server
-from tests.campaign_run.questions import SIX, batches_per_part, client_of, outcomes_of, write_requests
+from tests.runner.questions import SIX, batches_per_part, client_of, outcomes_of, write_requests
 
 Serve = Callable[..., Server]
 

@@ -27,7 +27,7 @@ from batchfiles.errors import (
 from batchfiles.runner import collect
 from batchfiles.runner.journal import read_journal
 from batchfiles.testing import Fault, Faults, Quirks, Server
-from tests.campaign_run.questions import SIX, batches_per_part, client_of, outcomes_of, rows_of, write_requests
+from tests.runner.questions import SIX, batches_per_part, client_of, outcomes_of, rows_of, write_requests
 
 Serve = Callable[..., Server]
 

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchfiles.errors import FileError
-from batchfiles.ids.index import KINDS, Entries, Index, IndexBuilder, LineRef, Marks, digest, digest_of_bytes
+from batchfiles.ids.index import KINDS, Index, IndexBuilder, IndexEntries, LineRef, ResultFlags, digest, digest_of_bytes
 
 Line = tuple[str, LineRef]
 
@@ -34,9 +34,9 @@ def lines_of(custom_ids: list[str]) -> list[Line]:
     return [(custom_id, LineRef(at * 3 // len(custom_ids), at * 10, 9, at + 1)) for at, custom_id in enumerate(custom_ids)]
 
 
-def entries_of(lines: list[Line], hashed: Callable[[str], int]) -> Entries:
+def entries_of(lines: list[Line], hashed: Callable[[str], int]) -> IndexEntries:
     """Note lines as a pass over a file does."""
-    entries = Entries()
+    entries = IndexEntries()
     for custom_id, place in lines:
         entries.add(hashed(custom_id), place.file, place.offset, place.length, place.line_number)
     return entries
@@ -96,7 +96,7 @@ def test_the_directory_names_the_place_of_every_digest(
 def test_an_index_without_entries_finds_nothing(tmp_path: Path, in_memory: int) -> None:
     """Joins of empty files have one."""
     builder = IndexBuilder(tmp_path / "index", in_memory=in_memory)
-    builder.add(Entries())
+    builder.add(IndexEntries())
     with builder.finish() as index:
         assert len(index) == 0
         assert index.run(digest("a")) == range(0)
@@ -121,8 +121,8 @@ def test_places_may_be_far_apart(tmp_path: Path) -> None:
 def test_line_numbers_are_shifted_by_what_stood_before_the_range() -> None:
     """A range counts from 1; whoever puts the ranges together knows how many lines came before."""
     packed = entries_of([("a", LineRef(0, 0, 5, 1)), ("b", LineRef(0, 6, 5, 2))], digest).to_bytes()
-    assert list(Entries.from_bytes(packed, 100).line_numbers) == [101, 102]
-    assert Entries.from_bytes(packed).to_bytes() == packed
+    assert list(IndexEntries.from_bytes(packed, 100).line_numbers) == [101, 102]
+    assert IndexEntries.from_bytes(packed).to_bytes() == packed
 
 
 def test_a_digest_is_that_of_the_decoded_id() -> None:
@@ -167,7 +167,7 @@ def test_an_index_that_is_gone_is_said_in_words(tmp_path: Path) -> None:
 
 def test_marks_are_seen_by_all_who_opened_them(tmp_path: Path) -> None:
     """Processes write to the same file, each kind in bytes of its own."""
-    ours, theirs = (Marks(tmp_path / "marks", 3) for _ in range(2))
+    ours, theirs = (ResultFlags(tmp_path / "marks", 3) for _ in range(2))
     for number, kind in enumerate(KINDS):
         getattr(ours if number % 2 else theirs, kind)[number % 3] = 1
     for number, kind in enumerate(KINDS):
@@ -176,24 +176,24 @@ def test_marks_are_seen_by_all_who_opened_them(tmp_path: Path) -> None:
 
 def test_marks_of_one_pass_are_not_those_of_another(tmp_path: Path) -> None:
     """Each pass has its own file, and nothing is marked in a new one."""
-    Marks(tmp_path / "first", 2).used[0] = 1
-    assert Marks(tmp_path / "second", 2).mask("used").to_pylist() == [False, False]
+    ResultFlags(tmp_path / "first", 2).used[0] = 1
+    assert ResultFlags(tmp_path / "second", 2).mask("used").to_pylist() == [False, False]
 
 
 @pytest.mark.skipif(not hasattr(os, "posix_fallocate"), reason="this system can't take room without writing")
 def test_marks_take_their_room_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A full disk is an exception here; later, it would be the end of the process that writes the mark."""
-    Marks(tmp_path / "marks", 10_000)
+    ResultFlags(tmp_path / "marks", 10_000)
     assert (tmp_path / "marks").stat().st_blocks * 512 >= 10_000 * len(KINDS)
     monkeypatch.setattr(os, "posix_fallocate", refuse)
     with pytest.raises(FileError, match="more: no space left on device"):
-        Marks(tmp_path / "more", 10_000)
+        ResultFlags(tmp_path / "more", 10_000)
 
 
 def test_marks_are_zero_where_room_is_taken_by_writing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As on macOS."""
     monkeypatch.delattr(os, "posix_fallocate", raising=False)
-    marks = Marks(tmp_path / "marks", 300_000)
+    marks = ResultFlags(tmp_path / "marks", 300_000)
     assert (tmp_path / "marks").stat().st_size == 300_000 * len(KINDS)
     assert not any(marks.used)
     assert len(marks.repaired) == 300_000
@@ -201,7 +201,7 @@ def test_marks_are_zero_where_room_is_taken_by_writing(tmp_path: Path, monkeypat
 
 def test_marks_of_nothing_need_no_file(tmp_path: Path) -> None:
     """Where the index is empty."""
-    marks = Marks(tmp_path / "marks", 0)
+    marks = ResultFlags(tmp_path / "marks", 0)
     assert all(marks.mask(kind).to_pylist() == [] for kind in KINDS)
     assert not (tmp_path / "marks").exists()
 
@@ -213,7 +213,7 @@ def test_marks_of_nothing_need_no_file(tmp_path: Path) -> None:
 def test_neighbouring_lines_are_noted_as_one_by_one(lengths: list[int], without: set[int]) -> None:
     """Those without a digest are left out, and the others stand where they stood."""
     digests = [None if at in without else at * 7 for at in range(len(lengths))]
-    together, alone = Entries(), Entries()
+    together, alone = IndexEntries(), IndexEntries()
     together.add_lines(digests, 3, 100, lengths, 5)
     offset = 100
     for at, (found, length) in enumerate(zip(digests, lengths, strict=True)):

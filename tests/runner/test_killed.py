@@ -1,6 +1,6 @@
 """`batchfiles run` is killed at random moments and started again: a complete table, and nothing is submitted twice.
 
-`BATCHFILES_KILLS=100 pytest tests/campaign_run/test_killed.py` kills it a hundred times.
+`BATCHFILES_KILLS=100 pytest tests/runner/test_killed.py` kills it a hundred times.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ pytest.importorskip("httpx2")
 pytest.importorskip("uvicorn")
 
 from batchfiles.testing import Quirks, Server, Service
-from tests.campaign_run.questions import batches_per_part, outcomes_of, rows_of, write_requests
+from tests.runner.questions import batches_per_part, outcomes_of, rows_of, write_requests
 
 KILLS = int(os.environ.get("BATCHFILES_KILLS", "3"))
 

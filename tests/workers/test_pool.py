@@ -22,7 +22,7 @@ import batchfiles
 from batchfiles import BatchFilesError, DuplicateCustomId, FileError, InvalidLine, WorkerFailed
 from batchfiles.ids.index import digest
 from batchfiles.workers import pool
-from batchfiles.workers.pool import Crew, Job, Product, Spec, cores
+from batchfiles.workers.pool import Job, Product, Spec, WorkerPool, cores
 from tests.jobs.wire import put, request, success
 
 SCHEMA = pa.schema([("number", pa.int64())])
@@ -111,7 +111,7 @@ class Marks(Job):
 
 def run(workers: int, job: type[Job], spec: Spec, tasks: list[Spec]) -> list[tuple[int, Product]]:
     """Run one job in a crew of its own."""
-    with Crew(workers) as crew:
+    with WorkerPool(workers) as crew:
         return list(crew.run(job, spec, tasks))
 
 
@@ -168,7 +168,7 @@ def test_workers_share_the_tasks() -> None:
 
 def test_a_job_is_made_once_for_its_tasks_and_anew_for_another_specification() -> None:
     """What is costly to open is opened once."""
-    with Crew(2) as crew:
+    with WorkerPool(2) as crew:
         for factor, most in ((1, 1), (2, 2), (2, 2)):
             found = list(crew.run(Everything, {"factor": factor}, [{"number": number} for number in range(6)]))
             assert max(product["made"] for _, product in found if isinstance(product, dict)) <= most
@@ -176,7 +176,7 @@ def test_a_job_is_made_once_for_its_tasks_and_anew_for_another_specification() -
 
 def test_one_crew_does_one_job_after_the_other() -> None:
     """With the same processes, and also where there is nothing to do."""
-    with Crew(2) as crew:
+    with WorkerPool(2) as crew:
         assert list(crew.run(Hashes, {}, [])) == []
         digests = [product["digest"] for _, product in crew.run(Hashes, {}, [{}] * 4)]
         assert list(crew.run(Marks, {"folder": "/"}, [])) == []
@@ -191,12 +191,12 @@ def test_workers_of_all_crews_hash_alike() -> None:
 
 def test_no_worker_runs_far_ahead(tmp_path: Path) -> None:
     """What they yield waits in memory: two tasks each, until somebody takes the first product."""
-    with Crew(2) as crew:
+    with WorkerPool(2) as crew:
         found = crew.run(Marks, {"folder": str(tmp_path)}, [{"number": number} for number in range(30)])
         next(found)
         until(lambda: len(list(tmp_path.iterdir())) >= 4)
         time.sleep(0.2)
-        assert len(list(tmp_path.iterdir())) <= 2 * pool.AHEAD + 1
+        assert len(list(tmp_path.iterdir())) <= 2 * pool.TASKS_AHEAD + 1
         assert len(list(found)) == 29
     assert len(list(tmp_path.iterdir())) == 30
 
@@ -204,7 +204,7 @@ def test_no_worker_runs_far_ahead(tmp_path: Path) -> None:
 def test_a_crew_of_nobody_is_a_mistake() -> None:
     """At least this process works."""
     with pytest.raises(ValueError, match="1 or more"):
-        Crew(0)
+        WorkerPool(0)
     assert cores() >= 1
 
 
@@ -339,7 +339,7 @@ def test_no_process_thread_or_descriptor_is_left(end: str) -> None:
     held: list[object] = []
 
     def work() -> None:
-        with Crew(2) as crew:
+        with WorkerPool(2) as crew:
             if end == "an exception":
                 with pytest.raises(ValueError, match="some value") as caught:
                     list(crew.run(Raises, {}, [{"what": "value"}] * 4))
@@ -375,7 +375,7 @@ def test_no_process_thread_or_descriptor_is_left(end: str) -> None:
 def test_a_crew_that_nobody_closes_ends_when_nobody_holds_it(by: str) -> None:
     """Its processes, its threads and its files, whichever thread the garbage collector is at work in."""
     before = left()
-    crew = Crew(2).__enter__()
+    crew = WorkerPool(2).__enter__()
     found = crew.run(Everything, {"factor": 1}, [{"number": number} for number in range(50)])
     next(found)
     assert len(left() - before) > 4
@@ -402,7 +402,7 @@ def test_an_impatient_user_leaves_nothing_behind_either(monkeypatch: pytest.Monk
             raise interruption
         real(thread, timeout)
 
-    crew = Crew(2).__enter__()
+    crew = WorkerPool(2).__enter__()
     found = crew.run(Everything, {"factor": 1}, [{"number": number} for number in range(50)])
     next(found)
     with monkeypatch.context() as patched:
@@ -448,7 +448,7 @@ def test_a_program_may_end_in_the_middle_of_a_join(tmp_path: Path, held: str) ->
 @needs_proc
 def test_a_fork_of_the_leader_leaves_its_workers_alone() -> None:
     """A copy of a crew in a process that was forked is not its leader."""
-    with Crew(2) as crew:
+    with WorkerPool(2) as crew:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of threads: there are none at work
             pid = os.fork()
@@ -513,21 +513,21 @@ def test_temporary_files_are_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 def test_the_leader_may_be_one_of_the_workers() -> None:
     """The products are the same and in order, and one process less is started; a single process is no crew."""
     tasks = [{"number": number} for number in range(9)]
-    with Crew(2, leader_works=True) as crew:
+    with WorkerPool(2, main_works=True) as crew:
         assert len(crew._workers._workers) == 1
         products = list(crew.run(Everything, {"factor": 3}, tasks))
     assert [number for number, _ in products] == sorted(list(range(9)) * 3)
     assert [product.column(0).to_pylist() for _, product in products[::3]] == [[3 * number] for number in range(9)]
     assert [product for _, product in products[1::3]] == [b"\n\x00" * number for number in range(9)]
     assert os.getpid() in {product["process"] for _, product in products[2::3]}
-    with Crew(1, leader_works=True) as crew:
-        assert not crew.is_apart
+    with WorkerPool(1, main_works=True) as crew:
+        assert not crew.uses_processes
 
 
 def test_what_the_leader_raises_as_a_worker_is_raised_in_its_turn() -> None:
     """Also where it could not travel between processes; no thread is left."""
     before = threading.active_count()
     for what, kind in (("line", InvalidLine), ("value", ValueError), ("stubborn", (Stubborn, RuntimeError))):
-        with pytest.raises(kind), Crew(2, leader_works=True) as crew:
+        with pytest.raises(kind), WorkerPool(2, main_works=True) as crew:
             list(crew.run(Raises, {}, [{"what": what}] * 4))
     assert threading.active_count() == before

@@ -14,7 +14,7 @@ pytest.importorskip("uvicorn")
 
 from batchfiles.client import synchronous
 from batchfiles.testing import Clock, Server, Service
-from tests.campaign_run.questions import write_requests
+from tests.runner.questions import write_requests
 
 
 class TurningTime:

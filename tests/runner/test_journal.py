@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from batchfiles.errors import DataError
-from batchfiles.runner.journal import JOURNAL, Journal, Ledger, read_journal
+from batchfiles.runner.journal import JOURNAL, Journal, RunState, read_journal
 
 
 def test_records_are_lines_of_json_with_their_time(tmp_path: Path) -> None:
@@ -50,13 +50,13 @@ def test_a_damaged_line_is_named(tmp_path: Path, line: bytes) -> None:
 def test_a_step_that_can_not_have_been_is_named(tmp_path: Path, record: dict[str, str]) -> None:
     """A part that nobody made, a batch without an id."""
     with pytest.raises(DataError, match="can't be read as a step") as caught:
-        Ledger([{"event": "split", "parts": ["a"]}, record], tmp_path)
+        RunState([{"event": "split", "parts": ["a"]}, record], tmp_path)
     assert caught.value.line_number == 2
 
 
 def test_what_is_unknown_is_kept_and_passed_over(tmp_path: Path) -> None:
     """A later version may note more."""
-    assert Ledger([{"event": "sneezed"}, {"event": "split", "parts": ["a"], "new": 1}], tmp_path).parts.keys() == {"a"}
+    assert RunState([{"event": "sneezed"}, {"event": "split", "parts": ["a"], "new": 1}], tmp_path).parts.keys() == {"a"}
 
 
 def test_there_is_no_journal_in_a_folder_that_is_not_there(tmp_path: Path) -> None:

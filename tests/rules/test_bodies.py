@@ -10,7 +10,7 @@ from batchfiles.jobs.validate import validate
 from batchfiles.limits import AZURE, GROQ, MISTRAL, NONE, OPENAI, TOGETHER, VLLM
 from batchfiles.rules import bodies, chat, others, responses
 from batchfiles.rules.bodies import RULES, TABLES, Rule
-from batchfiles.rules.keys import Fault
+from batchfiles.rules.keys import Violation
 
 HI = [{"role": "user", "content": "Hi"}]
 CHAT, RESPONSES, EMBEDDINGS = "/v1/chat/completions", "/v1/responses", "/v1/embeddings"
@@ -277,7 +277,7 @@ def test_null_where_the_specification_has_none_is_a_warning():
 @pytest.mark.parametrize("keys", [{"n"}, {"messages"}, set()])
 def test_a_rule_that_is_added_in_one_place_runs_on_every_line(monkeypatch, keys):
     """Once a rule had to be added to the quick look too: four of five bad lines passed with exit code 0."""
-    rule = Rule(frozenset(keys), lambda body: [Fault("mine", "No.", "$.body.n")] if body.get("n") == 3 else [])
+    rule = Rule(frozenset(keys), lambda body: [Violation("mine", "No.", "$.body.n")] if body.get("n") == 3 else [])
     monkeypatch.setitem(RULES, "chat/completions", [rule])
     lines = [line(CHAT, body_for(CHAT, n=3 if number in (2, 5) else 1), str(number)) for number in range(1, 6)]
     assert [(each.code, each.line_number) for each in report_of(lines).findings] == [("mine", 2), ("mine", 5)]
@@ -286,7 +286,7 @@ def test_a_rule_that_is_added_in_one_place_runs_on_every_line(monkeypatch, keys)
 def test_a_check_that_is_added_to_a_table_runs_on_every_line(monkeypatch):
     """The same for the check of one parameter."""
     table = TABLES["chat/completions"]
-    no = lambda value, path: [Fault("mine", "No.", f"$.{path}")]  # noqa: E731
+    no = lambda value, path: [Violation("mine", "No.", f"$.{path}")]  # noqa: E731
     monkeypatch.setitem(TABLES, "chat/completions", table._replace(parameters={**table.parameters, "mine": no}))
     lines = [line(CHAT, body_for(CHAT, **({"mine": 1} if number in (2, 4) else {})), str(number)) for number in range(1, 6)]
     assert [(each.code, each.line_number) for each in report_of(lines).findings] == [("mine", 2), ("mine", 4)]

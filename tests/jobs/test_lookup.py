@@ -36,9 +36,9 @@ def test_announcing_changes_nothing_but_the_order_of_reading(folder: Path, monke
     plain = join(folder)
     table, report = plain.to_arrow(), plain.report
     monkeypatch.setattr(join_module, "cached_bytes", lambda: 0)
-    announced = join(folder)
-    assert announced.to_arrow().equals(table)
-    assert announced.report.to_dict() | {"seconds": 0} == report.to_dict() | {"seconds": 0}
+    prefetched = join(folder)
+    assert prefetched.to_arrow().equals(table)
+    assert prefetched.report.to_dict() | {"seconds": 0} == report.to_dict() | {"seconds": 0}
     assert report.repaired_lines == 1
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from batchfiles.errors import FileError, Mismatch
-from batchfiles.inputs.kinds import classify, classify_lines, describe, family_of
+from batchfiles.inputs.kinds import classify, classify_lines, describe, line_format_of
 from batchfiles.io.sources import Source
 
 REQUEST = b'{"custom_id": "a", "method": "POST", "url": "/v1/chat/completions", "body": {"model": "m"}}'
@@ -43,28 +43,28 @@ LINES = [
 
 
 @pytest.mark.parametrize(("family", "line"), LINES)
-def test_the_family_of_a_line_is_told_by_its_keys(family, line):
+def test_the_family_of_a_line_is_told_by_its_keys(line_format, line):
     """Whatever the order of the keys, and whatever keys people add to requests."""
     value = json.loads(line)
-    assert family_of(value) == family
-    assert family_of(dict(reversed(value.items()))) == family
+    assert line_format_of(value) == line_format
+    assert line_format_of(dict(reversed(value.items()))) == line_format
 
 
 def test_each_family_is_described_in_words():
     """A description of another service's lines names the service and says what to do."""
-    for family, service in [
+    for line_format, service in [
         ("anthropic_input", "Anthropic"),
         ("anthropic_output", "Anthropic"),
         ("gemini", "Gemini"),
         ("vertex", "Vertex"),
         ("bedrock", "Bedrock"),
     ]:
-        assert service in describe(family)
+        assert service in describe(line_format)
     assert "custom_id" in describe("unknown")
 
 
 @pytest.mark.parametrize(
-    ("side", "lines"),
+    ("file_role", "lines"),
     [
         ("inputs", [REQUEST, RESULT]),
         ("results", [RESULT, REQUEST]),
@@ -75,13 +75,13 @@ def test_each_family_is_described_in_words():
         ("inputs", [b'{"no": "sign"}'] * 5000 + [REQUEST]),
     ],
 )
-def test_the_first_line_that_says_what_it_is_decides(side, lines):
+def test_the_first_line_that_says_what_it_is_decides(file_role, lines):
     """Blank lines, lines that can't be read and lines without a sign are passed over."""
-    assert classify_lines(lines) == side
+    assert classify_lines(lines) == file_role
 
 
 @pytest.mark.parametrize(
-    ("side", "line"),
+    ("file_role", "line"),
     [
         ("inputs", REQUEST[:-4]),
         ("inputs", b'{"custom_id": "a", "method": "POST", "url": "/v1/resp'),
@@ -93,9 +93,9 @@ def test_the_first_line_that_says_what_it_is_decides(side, lines):
         ("results", b"{'custom_id': 'a', 'response': {'status_code': 200, 'body': {}}}"),
     ],
 )
-def test_a_file_of_unreadable_lines_is_told_by_its_key_names(side, line):
+def test_a_file_of_unreadable_lines_is_told_by_its_key_names(file_role, line):
     """A cut line still shows its first keys; the same words quoted in a text don't count."""
-    assert classify_lines([b"\xff\xfe", line]) == side
+    assert classify_lines([b"\xff\xfe", line]) == file_role
 
 
 @pytest.mark.parametrize(

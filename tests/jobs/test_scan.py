@@ -11,8 +11,8 @@ import pytest
 from batchfiles.ids.index import digest
 from batchfiles.inputs.local import LocalFile
 from batchfiles.jobs.join import scan
-from batchfiles.jobs.join.scan import UNTIL_NEWLINE, Stray, Survey, survey_results, tasks, with_line_numbers
-from batchfiles.workers.pool import Crew
+from batchfiles.jobs.join.scan import UNTIL_NEWLINE, ResultIndex, UnkeyedLines, scan_results, tasks, with_line_numbers
+from batchfiles.workers.pool import WorkerPool
 from tests.jobs.wire import failure, put, success
 
 
@@ -21,13 +21,13 @@ def local(path: Path) -> LocalFile:
     return LocalFile.of(str(path), path, path)
 
 
-def surveyed(path: Path, room: Path, *, careful: bool, max_line_bytes: int = 10**6) -> Survey:
+def surveyed(path: Path, room: Path, *, exact: bool, max_line_bytes: int = 10**6) -> ResultIndex:
     """Look one file through."""
-    index = room / f"{path.name}-{careful}.index"
-    return survey_results(Crew(), [local(path)], index, max_line_bytes=max_line_bytes, careful=careful, progress=lambda _: None)
+    index = room / f"{path.name}-{exact}.index"
+    return scan_results(WorkerPool(), [local(path)], index, max_line_bytes=max_line_bytes, exact=exact, progress=lambda _: None)
 
 
-def noted(found: Survey, custom_id: str) -> list[int]:
+def noted(found: ResultIndex, custom_id: str) -> list[int]:
     """Return the line numbers that stand under an id."""
     return [found.index.place(entry).line_number for entry in found.index.run(digest(custom_id))]
 
@@ -50,21 +50,21 @@ def test_each_range_knows_the_number_of_its_first_line(tmp_path: Path, data: byt
     path = tmp_path / "lines.jsonl"
     path.write_bytes(data)
     starts = [0, *[place + 1 for place, byte in enumerate(data) if byte == 10 and place + 1 < len(data)]]
-    for number, task in enumerate(with_line_numbers(Crew(), [local(path), local(path)], size)):
+    for number, task in enumerate(with_line_numbers(WorkerPool(), [local(path), local(path)], size)):
         assert task["part"] == number
         assert task["line_number"] == 1 + sum(start < task["start"] for start in starts)
 
 
-@pytest.mark.parametrize("careful", [False, True])
+@pytest.mark.parametrize("exact", [False, True])
 @pytest.mark.parametrize("size", [1, 50, 333, 10**6])
 def test_lines_are_noted_once_whatever_the_ranges(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int, careful: bool
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int, exact: bool
 ) -> None:
     """With their numbers, offsets and lengths; blank lines are counted, and a line above the cap has the id of its beginning."""
     monkeypatch.setattr(scan, "tasks", lambda sizes, *_: tasks(sizes, size))
     lines = [success("a"), b"", failure("b"), success("x", "y" * 3_000), b"\r", success(None), b"{broken", success("a", "é")]
     path = put(tmp_path / "out.jsonl", *lines)
-    found = surveyed(path, tmp_path, careful=careful, max_line_bytes=1_000)
+    found = surveyed(path, tmp_path, exact=exact, max_line_bytes=1_000)
     data = path.read_bytes()
     assert (found.lines, found.blank_lines, len(found.index)) == (8, 2, 4)
     assert (noted(found, "a"), noted(found, "b"), noted(found, "x")) == ([1, 8], [3], [4])
@@ -74,8 +74,8 @@ def test_lines_are_noted_once_whatever_the_ranges(
             assert place.line_number == 4
             continue
         assert data[place.offset : place.offset + place.length] == lines[place.line_number - 1]
-    assert [(place.line_number, malformed) for place, malformed in found.stray] == [(6, False), (7, True)]
-    assert found.stray.malformed == 1
+    assert [(place.line_number, malformed) for place, malformed in found.unkeyed] == [(6, False), (7, True)]
+    assert found.unkeyed.malformed == 1
     assert [(finding.code, finding.line_number) for finding in found.findings] == [("line_too_long", 4)]
 
 
@@ -104,33 +104,33 @@ REPEATED = [
 
 
 @pytest.mark.parametrize("line", ORDINARY + ODD)
-@pytest.mark.parametrize("careful", [False, True])
-def test_an_id_is_found_wherever_it_stands(tmp_path: Path, line: bytes, careful: bool) -> None:
+@pytest.mark.parametrize("exact", [False, True])
+def test_an_id_is_found_wherever_it_stands(tmp_path: Path, line: bytes, exact: bool) -> None:
     """As the first or second key without decoding, and by decoding elsewhere."""
-    assert noted(surveyed(put(tmp_path / "out.jsonl", line), tmp_path, careful=careful), "a") == [1]
+    assert noted(surveyed(put(tmp_path / "out.jsonl", line), tmp_path, exact=exact), "a") == [1]
 
 
 @pytest.mark.parametrize("line", REPEATED)
 def test_a_careful_survey_takes_the_last_of_repeated_ids(tmp_path: Path, line: bytes) -> None:
     """Plain or in escapes: it is what decoding keeps."""
     assert json.loads(line)["custom_id"] == "a"
-    found = surveyed(put(tmp_path / "out.jsonl", line), tmp_path, careful=True)
+    found = surveyed(put(tmp_path / "out.jsonl", line), tmp_path, exact=True)
     assert (noted(found, "a"), noted(found, "z")) == ([1], [])
 
 
 @pytest.mark.parametrize("line", REPEATED)
 def test_what_a_quick_survey_takes_for_an_id_is_found_out(tmp_path: Path, line: bytes) -> None:
     """Once the line is decoded, it shows that it stands under another id than its own."""
-    found = surveyed(put(tmp_path / "out.jsonl", line), tmp_path, careful=False)
+    found = surveyed(put(tmp_path / "out.jsonl", line), tmp_path, exact=False)
     assert noted(found, "z") == [1]
-    assert scan.is_misindexed(line, "a")
+    assert scan.is_index_mismatch(line, "a")
 
 
 @pytest.mark.parametrize("line", ORDINARY + ODD)
 def test_an_ordinary_line_is_not_taken_for_misindexed(line: bytes) -> None:
     """Nor is one that can't be read."""
-    assert not scan.is_misindexed(line, "a")
-    assert not scan.is_misindexed(line, None)
+    assert not scan.is_index_mismatch(line, "a")
+    assert not scan.is_index_mismatch(line, None)
 
 
 @pytest.mark.parametrize(
@@ -160,17 +160,17 @@ def test_quick_and_careful_surveys_agree_on_ordinary_files(tmp_path: Path) -> No
     rng = random.Random(7)
     lines = [rng.choice((success, failure))(f"id {rng.randrange(500)}") for _ in range(1_000)]
     path = put(tmp_path / "out.jsonl", *lines)
-    one, two = (surveyed(path, tmp_path, careful=careful).index for careful in (False, True))
+    one, two = (surveyed(path, tmp_path, exact=exact).index for exact in (False, True))
     assert list(one.digests) == list(two.digests)
     assert [one.place(entry) for entry in range(1_000)] == [two.place(entry) for entry in range(1_000)]
 
 
 def test_stray_lines_travel_as_bytes() -> None:
     """With their line numbers shifted by what stood before the range."""
-    stray, received = Stray(), Stray()
-    stray.add_malformed(3, 2**40, 5)
-    stray.add_unidentified(0, 7, 6, 10)
-    received.extend(stray.to_bytes(), 100)
+    unkeyed, received = UnkeyedLines(), UnkeyedLines()
+    unkeyed.add_malformed(3, 2**40, 5)
+    unkeyed.add_unidentified(0, 7, 6, 10)
+    received.extend(unkeyed.to_bytes(), 100)
     assert [(place.file, place.offset, place.line_number, malformed) for place, malformed in received] == [
         (3, 2**40, 105, True),
         (0, 7, 106, False),
@@ -182,8 +182,13 @@ def test_entries_of_ranges_are_put_together_with_their_line_numbers(tmp_path: Pa
     """Each file counts from 1, however many ranges it has."""
     monkeypatch.setattr(scan, "tasks", lambda sizes, *_: tasks(sizes, 200))
     paths = [put(tmp_path / f"{name}.jsonl", *[success(f"{name}{number}") for number in range(20)]) for name in "ab"]
-    found = survey_results(
-        Crew(), [local(path) for path in paths], tmp_path / "index", max_line_bytes=10**6, careful=False, progress=lambda _: None
+    found = scan_results(
+        WorkerPool(),
+        [local(path) for path in paths],
+        tmp_path / "index",
+        max_line_bytes=10**6,
+        exact=False,
+        progress=lambda _: None,
     )
     for file, name in enumerate("ab"):
         for number in range(20):

@@ -9,7 +9,7 @@ import pytest
 from batchfiles.api.batch import Batch, BatchError, BatchErrors
 from batchfiles.errors import APIError, RateLimited
 from batchfiles.runner.collect import failure_of, is_queue_full, lacks_room
-from tests.campaign_run.questions import write_requests
+from tests.runner.questions import write_requests
 
 
 @pytest.mark.parametrize(
@@ -36,9 +36,9 @@ def failed(*errors: BatchError) -> Batch:
 
 def test_a_batch_lacks_room_where_that_is_all_that_is_said() -> None:
     """A line that is wrong stays wrong in an empty queue."""
-    room, line = BatchError(code="token_limit_exceeded"), BatchError(code="invalid_json_line", line=3)
-    assert lacks_room(failed(room))
-    assert not lacks_room(failed(room, line))
+    backoff, line = BatchError(code="token_limit_exceeded"), BatchError(code="invalid_json_line", line=3)
+    assert lacks_room(failed(backoff))
+    assert not lacks_room(failed(backoff, line))
     assert not lacks_room(failed())
     assert not lacks_room(Batch(id="batch_1", status="completed"))
 

@@ -22,7 +22,7 @@ HEADINGS = ("batch", "status", "made", "for", "requests", "completed", "failed")
 LISTED = 20
 """Errors of a failed batch that are listed; `--json` has them all."""
 
-WORDS = 300
+FAILURE_WORDS = 300
 """Columns that the service's own sentence may take."""
 
 
@@ -105,7 +105,7 @@ def failure_words(batch: Batch, source: Source | None) -> Iterator[str]:
     name = source.name if source is not None else batch.id
     for error in errors[:LISTED]:
         place = name if error.line is None else f"{name}:{error.line}"
-        message = cut(visible(error.message or "no reason given"), WORDS)
+        message = cut(visible(error.message or "no reason given"), FAILURE_WORDS)
         code = f" ({error.code})" if error.code else ""
         custom_id = ids.get(error.line or 0)
         asked = f" [custom_id {custom_id!r}]" if custom_id is not None else ""

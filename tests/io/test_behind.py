@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from batchfiles.io.threads import Behind, FileBehind, write_all
+from batchfiles.io.threads import BackgroundFile, BackgroundWriter, write_all
 
 
 class Full(io.BytesIO):
@@ -29,7 +29,7 @@ def test_things_are_done_in_their_order_and_all_of_them() -> None:
         done.append(number)
         threads.add(threading.get_ident())
 
-    with Behind("test") as behind:
+    with BackgroundWriter("test") as behind:
         for number in range(100):
             behind.do(partial(do, number))
         behind.finish()
@@ -44,7 +44,7 @@ def test_what_went_wrong_is_told_at_the_end_at_the_latest() -> None:
     def fail() -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    with Behind("test") as behind:
+    with BackgroundWriter("test") as behind:
         behind.do(fail)
         with pytest.raises(OSError, match="No space left"):
             behind.finish()
@@ -54,7 +54,7 @@ def test_a_file_has_all_bytes_when_the_block_ends(tmp_path: Path) -> None:
     """Also those that waited, and in their order."""
     path = tmp_path / "lines.jsonl"
     pieces = [bytes([number]) * 300_000 for number in range(200)]
-    with path.open("xb") as file, FileBehind(file) as behind:
+    with path.open("xb") as file, BackgroundFile(file) as behind:
         for piece in pieces:
             assert behind.write(piece) == len(piece)
     assert path.read_bytes() == b"".join(pieces)
@@ -62,7 +62,7 @@ def test_a_file_has_all_bytes_when_the_block_ends(tmp_path: Path) -> None:
 
 def test_a_file_that_refuses_ends_the_block_with_its_error() -> None:
     """Whoever writes a whole file or none must hear of it before the file gets its name."""
-    with pytest.raises(OSError, match="No space left"), FileBehind(Full()) as behind:
+    with pytest.raises(OSError, match="No space left"), BackgroundFile(Full()) as behind:
         behind.write(b"{}\n")
 
 
@@ -70,7 +70,7 @@ def test_an_exception_in_the_block_is_the_one_that_leaves_it() -> None:
     """What waits is given up then, and its own trouble with it."""
 
     def spoiled() -> None:
-        with FileBehind(Full()) as behind:
+        with BackgroundFile(Full()) as behind:
             behind.write(b"{}\n")
             raise KeyError
 
