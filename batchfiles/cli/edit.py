@@ -17,7 +17,7 @@ from batchfiles.cli.options import (
     temp_dir_option,
 )
 from batchfiles.cli.outputs import check_targets, first_findings, place_of, refuse_two_on_stdout, report_json, words_of_lines
-from batchfiles.cli.progress import Progress, total_of
+from batchfiles.cli.progress import Progress
 from batchfiles.cli.text import plural, size
 from batchfiles.cli.validate import not_read_lines
 
@@ -93,7 +93,7 @@ def edit(
     edits = edits_of(context, {"set_": set_, "set_string": set_string, "unset": unset})
     sources = expand(files)
     check_targets(None, [("-o", output)], sources, overwrite=overwrite)
-    with Progress("edit", total_of(sources), quiet=as_json) as progress:
+    with Progress("edit", quiet=as_json) as progress:
         report = edit_files(
             *sources,
             output=output,
@@ -104,7 +104,7 @@ def edit(
             overwrite=overwrite,
             max_line_bytes=max_line_bytes,
             temp_dir=temp_dir,
-            on_bytes=progress.add,
+            progress=progress.update,
         )
     if as_json:
         click.echo(report_json(report))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from batchfiles.cli.options import FilesOrPairs, files_or_pairs_argument, pairs_option
-from batchfiles.cli.progress import Progress, total_of
+from batchfiles.cli.progress import Progress
 from batchfiles.cli.text import ascii_json, plural, pretty_json, repaired_json, visible
 from batchfiles.cli.validate import not_read_lines
 from batchfiles.counts import EXAMPLES
@@ -71,8 +71,10 @@ def get(
     findings: list[Finding] = []
     questions: set[bytes] = set()
     without_request = 0
-    with Progress("get", total_of(sources), quiet=raw or as_json) as progress:
-        found = find(custom_id, *sources, pairs=pairs, on_bytes=progress.add, on_not_read=not_read.extend, notice=findings.append)
+    with Progress("get", quiet=raw or as_json) as progress:
+        found = find(
+            custom_id, *sources, pairs=pairs, progress=progress.update, on_not_read=not_read.extend, notice=findings.append
+        )
         for occurrence in found:
             progress.close()  # the bar would stand in the same line
             if raw:

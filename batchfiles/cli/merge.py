@@ -9,7 +9,7 @@ import click
 
 from batchfiles.cli.options import files_argument, line_cap_option, overwrite_option, temp_dir_option
 from batchfiles.cli.outputs import check_targets, refuse_two_on_stdout, report_json, words_of_lines
-from batchfiles.cli.progress import Progress, total_of
+from batchfiles.cli.progress import Progress
 from batchfiles.cli.text import plural, size, visible
 from batchfiles.cli.validate import not_read_lines
 from batchfiles.limits import RESULT_LINE_CAP
@@ -78,7 +78,7 @@ def merge(
 
     sources = request_sources(files)
     check_targets(None, [("-o", output)], sources, overwrite=overwrite)
-    with Progress("merge", total_of(sources), quiet=as_json) as progress:
+    with Progress("merge", quiet=as_json) as progress:
         report = merge_files(
             *sources,
             output=output,
@@ -86,7 +86,7 @@ def merge(
             overwrite=overwrite,
             max_line_bytes=max_line_bytes,
             temp_dir=temp_dir,
-            on_bytes=progress.add,
+            progress=progress.update,
         )
     if as_json:
         click.echo(report_json(report))

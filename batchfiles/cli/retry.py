@@ -135,10 +135,10 @@ def retry(
     edits = edits_of(context, {"set_": set_, "set_string": set_string, "unset": unset})
     shown: Progress | None = None
 
-    def show(done: int, total: int) -> None:
+    def show(done: int, total: int | None) -> None:
         nonlocal shown
-        shown = shown or Progress("retry", total, quiet=as_json)
-        shown.update(done)
+        shown = shown or Progress("retry", quiet=as_json)
+        shown.update(done, total)
 
     try:
         report = retry_files(

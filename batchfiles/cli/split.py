@@ -10,7 +10,7 @@ import click
 from batchfiles.cli.limits import limits_options
 from batchfiles.cli.options import files_argument, temp_dir_option
 from batchfiles.cli.outputs import check_targets, report_json, words_of_lines
-from batchfiles.cli.progress import Progress, total_of
+from batchfiles.cli.progress import Progress
 from batchfiles.cli.text import plural, size, text_table, visible
 from batchfiles.cli.validate import not_read_lines
 from batchfiles.workers.worker import import_pyarrow, import_pyarrow_for
@@ -110,7 +110,7 @@ def split(
 
     sources = request_sources(files)
     check_targets(folder, [], sources, overwrite=overwrite, ours=made_by_split(located(folder)))
-    with Progress("split", total_of(sources), quiet=as_json) as progress:
+    with Progress("split", quiet=as_json) as progress:
         report = split_files(
             *sources,
             output=folder,
@@ -121,7 +121,7 @@ def split(
             compress=compress,
             overwrite=overwrite,
             temp_dir=temp_dir,
-            on_bytes=progress.add,
+            progress=progress.update,
         )
     if as_json:
         click.echo(report_json(report))

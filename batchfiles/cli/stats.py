@@ -12,7 +12,7 @@ import click
 
 from batchfiles.cli.options import Condition, FilesOrPairs, fail_on_option, failures, files_or_pairs_argument, pairs_option
 from batchfiles.cli.outputs import STDOUT, check_targets, report_json
-from batchfiles.cli.progress import Progress, total_of
+from batchfiles.cli.progress import Progress
 from batchfiles.cli.stats_tables import notes, tables
 from batchfiles.cli.text import visible
 from batchfiles.counts import counts_of
@@ -134,8 +134,8 @@ def stats(
     target = None if write_prices == STDOUT else write_prices
     check_targets(None, [("--write-prices", target)], inputs, overwrite=overwrite)
     known = _known_prices(sources, prices, batch_discount)
-    with Progress("stats", total_of(inputs), quiet=as_json) as progress:
-        found = count(*inputs, pairs=pairs, prices=known, on_bytes=progress.add)
+    with Progress("stats", quiet=as_json) as progress:
+        found = count(*inputs, pairs=pairs, prices=known, progress=progress.update)
     if known is not None:
         refuse_misspelt(known.models, [model for model in found.without_price if model is not None])
     if write_prices is not None:

@@ -88,7 +88,7 @@ class TableKeywords(TypedDict):
     max_line_bytes: int
     temp_dir: str | None
     workers: int | None
-    progress: Callable[[int, int], None]
+    progress: Callable[[int, int | None], None]
 
 
 def table_options(counted: Sequence[str]) -> Callable[[Command], Command]:
@@ -280,10 +280,10 @@ class TableCommand:
         if failed:
             context.exit(1)
 
-    def _show_progress(self, done: int, total: int) -> None:
+    def _show_progress(self, done: int, total: int | None) -> None:
         if self._progress is None:
-            self._progress = Progress(self._label, total, quiet=self._options["as_json"])
-        self._progress.update(done)
+            self._progress = Progress(self._label, quiet=self._options["as_json"])
+        self._progress.update(done, total)
 
     def _last_words(self, report: TableReport) -> str:
         """Say where the table is."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
@@ -12,6 +12,7 @@ from batchfiles.errors import InvalidLine
 from batchfiles.findings import Finding
 from batchfiles.inputs.copied_lines import CopiedLines, Run
 from batchfiles.inputs.folder_files import files_of_a_kind
+from batchfiles.io.progress import Progress, source_steps
 from batchfiles.io.sources import SourceLike, expand
 from batchfiles.jsontext.edits import Edit, edited
 from batchfiles.limits import LINE_CAP
@@ -93,7 +94,7 @@ def edit(
     max_line_bytes: int = LINE_CAP,
     temp_dir: str | os.PathLike[str] | None = None,
     filesystem: object = None,
-    on_bytes: Callable[[int], None] | None = None,
+    progress: Progress | None = None,
 ) -> EditReport:
     r"""Change values in every line; the other bytes are copied.
 
@@ -113,7 +114,7 @@ def edit(
         max_line_bytes: The longest line that is read, in bytes.
         temp_dir: Where a remote output waits until it is whole; None takes the system's folder for temporary files.
         filesystem: The filesystem in which paths are paths, of `pyarrow.fs` or of fsspec; None takes the local one.
-        on_bytes: Gets the number of bytes that were done, again and again, for a progress bar.
+        progress: Called with the bytes that are done and those that there are (None if unknown), again and again.
 
     Returns:
         How many lines were changed.
@@ -141,7 +142,7 @@ def edit(
     if not sources:
         raise TypeError("edit needs at least one file")
     files, not_read = files_of_a_kind(expand(sources, filesystem=filesystem))
-    lines = CopiedLines(max_line_bytes, on_bytes, wanted="inputs")
+    lines = CopiedLines(max_line_bytes, source_steps(progress, files), wanted="inputs")
     with CopyWriter(output, overwrite=overwrite, temp_dir=temp_dir, filesystem=filesystem) as writer:
         work = _Work(chosen, bad_lines, writer)
         for source in files:

@@ -11,6 +11,7 @@ from batchfiles.errors import Mismatch
 from batchfiles.findings import Finding
 from batchfiles.inputs.kinds import FileRole, classified_files, classify_lines
 from batchfiles.inputs.roles import Pairs, files_and_pairs, requests_of_results
+from batchfiles.io.progress import Progress, source_steps
 from batchfiles.io.sources import SourceLike
 from batchfiles.limits import RESULT_LINE_CAP
 from batchfiles.result_lines import ID_LETTERS, id_of_line
@@ -79,7 +80,7 @@ def find(
     pairs: Pairs = (),
     max_line_bytes: int = RESULT_LINE_CAP,
     filesystem: object = None,
-    on_bytes: Callable[[int], None] | None = None,
+    progress: Progress | None = None,
     on_not_read: Callable[[Sequence[str]], None] = lambda _: None,
     notice: Callable[[Finding], None] = lambda _: None,
 ) -> Iterator[Occurrence]:
@@ -91,7 +92,7 @@ def find(
         pairs: As for `get`.
         max_line_bytes: As for `get`.
         filesystem: As for `get`.
-        on_bytes: Gets the number of uncompressed bytes that were read, again and again, for a progress bar.
+        progress: Called with the bytes that are done and those that there are (None if unknown), again and again.
         on_not_read: Gets the names of files and folders that were found in the folders that were given and are passed over.
         notice: Gets findings, such as lines above the cap, which are not looked at.
     """
@@ -101,7 +102,11 @@ def find(
     requests, are_apart = requests_of_results(files)
     seen: dict[bytes, list[tuple[str, int]]] = {}
     for file in classified_files(
-        files.sources, notice, max_line_bytes=max_line_bytes, on_bytes=on_bytes, file_roles=files.file_roles
+        files.sources,
+        notice,
+        max_line_bytes=max_line_bytes,
+        on_bytes=source_steps(progress, files.sources),
+        file_roles=files.file_roles,
     ):
         for path, first, start, lines in file.blocks:
             offset = start

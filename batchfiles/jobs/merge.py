@@ -20,6 +20,7 @@ from batchfiles.findings import Finding
 from batchfiles.ids.unique import PLACE_BITS, UniqueIds
 from batchfiles.inputs.copied_lines import CopiedLines, Run
 from batchfiles.inputs.folder_files import files_of_a_kind
+from batchfiles.io.progress import Progress, source_steps
 from batchfiles.io.remote.path import Place
 from batchfiles.io.sources import Source, SourceLike
 from batchfiles.io.spool import Spool
@@ -188,7 +189,7 @@ def merge(
     ids_in_memory: int = IDS_IN_MEMORY,
     temp_dir: str | os.PathLike[str] | None = None,
     filesystem: object = None,
-    on_bytes: Callable[[int], None] | None = None,
+    progress: Progress | None = None,
 ) -> MergeReport:
     r"""Copy the lines of request files, or of result files, into one file, byte for byte, in the order of the files.
 
@@ -208,7 +209,7 @@ def merge(
         temp_dir: Where the other ids wait, what can't be read twice, and a remote output until it is whole; None takes the
             system's folder for temporary files.
         filesystem: The filesystem in which paths are paths, of `pyarrow.fs` or of fsspec; None takes the local one.
-        on_bytes: Gets the number of bytes that were read, again and again, for a progress bar.
+        progress: Called with the bytes that are done and those that there are (None if unknown), again and again.
 
     Returns:
         What was written.
@@ -231,7 +232,14 @@ def merge(
         raise ValueError(f"on_duplicate is {', '.join(map(repr, ON_DUPLICATE[:-1]))} or 'keep', not {on_duplicate!r}")
     files, not_read = files_of_a_kind(request_sources(sources, filesystem=filesystem))
     job = _Merge(
-        files, output, max_line_bytes, ids_in_memory, on_bytes, overwrite=overwrite, temp_dir=temp_dir, filesystem=filesystem
+        files,
+        output,
+        max_line_bytes,
+        ids_in_memory,
+        source_steps(progress, files),
+        overwrite=overwrite,
+        temp_dir=temp_dir,
+        filesystem=filesystem,
     )
     try:
         report = job.run(on_duplicate)

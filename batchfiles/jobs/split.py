@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -15,6 +15,7 @@ from batchfiles.findings import Finding
 from batchfiles.inputs.copied_lines import CopiedLines
 from batchfiles.inputs.folder_files import requests_to_read
 from batchfiles.io.atomic import atomic_folder
+from batchfiles.io.progress import Progress, source_steps
 from batchfiles.io.remote.path import located
 from batchfiles.io.sources import SourceLike
 from batchfiles.io.spool import name_of
@@ -91,7 +92,7 @@ def split(
     max_line_bytes: int = LINE_CAP,
     temp_dir: str | os.PathLike[str] | None = None,
     filesystem: object = None,
-    on_bytes: Callable[[int], None] | None = None,
+    progress: Progress | None = None,
 ) -> SplitReport:
     r"""Cut request files into parts, in one pass, and write them with a manifest into a new folder.
 
@@ -115,7 +116,7 @@ def split(
         max_line_bytes: The longest line that is read, in bytes.
         temp_dir: Where a remote folder waits until it is whole; None takes the system's folder for temporary files.
         filesystem: The filesystem in which paths are paths, of `pyarrow.fs` or of fsspec; None takes the local one.
-        on_bytes: Gets the number of bytes that were copied, again and again, for a progress bar.
+        progress: Called with the bytes that are done and those that there are (None if unknown), again and again.
 
     Returns:
         What was made.
@@ -141,7 +142,7 @@ def split(
         tokens=None if max_tokens is None else token_counter(tokens),
     )
     files, not_read = requests_to_read(request_sources(sources, filesystem=filesystem))
-    lines = CopiedLines(max(max_line_bytes, limits.max_line_bytes or 0), on_bytes, wanted="inputs")
+    lines = CopiedLines(max(max_line_bytes, limits.max_line_bytes or 0), source_steps(progress, files), wanted="inputs")
     target = located(output, filesystem)
     finished = atomic_folder(target, overwrite=overwrite, ours=made_by_split(target), temp_dir=temp_dir)
     with finished as temporary, PartWriter() as writer:

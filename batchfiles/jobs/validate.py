@@ -17,6 +17,7 @@ from batchfiles.counts import not_read_fields
 from batchfiles.findings import Finding, Severity
 from batchfiles.ids.unique import PLACE_BITS, UniqueIds
 from batchfiles.inputs.folder_files import requests_to_read
+from batchfiles.io.progress import Progress, source_steps
 from batchfiles.io.sources import Source, SourceLike, expand
 from batchfiles.jobs.validate_file import FileCheck
 from batchfiles.limits import LINE_CAP, Limits, LimitsLike, profile
@@ -252,7 +253,7 @@ def validate(
     max_findings: int = 100,
     strict: bool = False,
     on_finding: Callable[[Finding], None] | None = None,
-    on_bytes: Callable[[int], None] | None = None,
+    progress: Progress | None = None,
     max_line_bytes: int = LINE_CAP,
     ids_in_memory: int = IDS_IN_MEMORY,
     temp_dir: str | os.PathLike[str] | None = None,
@@ -269,7 +270,7 @@ def validate(
         max_findings: How many findings, and groups of findings, the report lists; all are counted.
         strict: Whether warnings count as errors; info does not.
         on_finding: Gets each finding as it is found, those that are not listed included.
-        on_bytes: Gets the number of uncompressed bytes that were read, again and again, for a progress bar.
+        progress: Called with the bytes that are done and those that there are (None if unknown), again and again.
         max_line_bytes: The longest line that is read, in bytes; longer ones are one finding each.
         ids_in_memory: How many ids stay in memory; a repetition of one that does not is found at the end of its file.
         temp_dir: Where the other ids wait; None takes the system's folder for temporary files.
@@ -291,6 +292,7 @@ def validate(
     collector = FindingCollector(limits, keep=max_findings, strict=strict, on_finding=on_finding)
     repetitions = _Repetitions(files, collector)
     checks: list[FileCheck] = []
+    step = source_steps(progress, files)
     with UniqueIds(ids_in_memory, temp_dir=temp_dir) as ids:
         for number, source in enumerate(files):
             check = FileCheck(
@@ -301,7 +303,7 @@ def validate(
                 partial(collector.add, file=number),
                 repetitions.add,
                 max_line_bytes=max_line_bytes,
-                on_bytes=on_bytes,
+                on_bytes=step,
             )
             check.run()
             checks.append(check)

@@ -166,11 +166,11 @@ def test_streams_and_compressed_files_are_read_once_without_a_copy(tmp_path: Pat
     data = answered("1", 10, 5)
     packed = tmp_path / "out.jsonl.gz"
     packed.write_bytes(gzip.compress(data))
-    done: list[int] = []
-    found = stats(packed, io.BytesIO(data + b"\n"), on_bytes=done.append)
+    done: list[tuple[int, int | None]] = []
+    found = stats(packed, io.BytesIO(data + b"\n"), progress=lambda *step: done.append(step))
     assert found.results.models[0].input_tokens == 20
     assert [file.bytes for file in found.files] == [len(data), len(data) + 1]
-    assert sum(done) == 2 * (len(data) + 1)
+    assert done[-1] == (2 * (len(data) + 1), None)
 
 
 def test_a_damaged_file_has_no_sums(tmp_path: Path) -> None:

@@ -691,13 +691,15 @@ def test_the_report_is_plain_values_for_programs():
     assert value["findings_not_listed"] == 0
 
 
-def test_reading_is_told_for_a_progress_bar():
-    """The pieces add up to the file."""
+def test_progress_is_reported_in_bytes_done_and_in_all(tmp_path):
+    """The last step is the whole file; of a stream nobody knows the size."""
     data = file_of(*(chat(str(number)) for number in range(5000))).read()
-    pieces = []
-    validate(io.BytesIO(data), on_bytes=pieces.append)
-    assert sum(pieces) == len(data)
-    assert len(pieces) > 2
+    (tmp_path / "r.jsonl").write_bytes(data)
+    for source, total in ((tmp_path / "r.jsonl", len(data)), (io.BytesIO(data), None)):
+        steps = []
+        validate(source, progress=lambda *step, steps=steps: steps.append(step))
+        assert steps[-1] == (len(data), total)
+        assert len(steps) > 2
 
 
 def test_memory_does_not_grow_with_the_file():

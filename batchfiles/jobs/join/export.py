@@ -27,6 +27,7 @@ from batchfiles.inputs.kinds import table_of_results, text_sizes_of
 from batchfiles.inputs.local import LocalFile, ResultFile
 from batchfiles.inputs.roles import sort_files
 from batchfiles.io.lines import Block
+from batchfiles.io.progress import Progress
 from batchfiles.io.sources import SourceLike
 from batchfiles.io.spool import Spool
 from batchfiles.jobs.join import scan
@@ -40,7 +41,7 @@ from batchfiles.limits import RESULT_LINE_CAP
 from batchfiles.result_lines import id_of_line, read_result
 from batchfiles.table.embedding_rows import EmbeddingRows
 from batchfiles.table.rows import RequestRef, ResultRef
-from batchfiles.workers.pool import Product, Progress, Spec, WorkerPool
+from batchfiles.workers.pool import Product, Spec, WorkerPool
 
 if TYPE_CHECKING:
     from batchfiles.table.parsed.source import SchemaLike

@@ -17,6 +17,7 @@ from batchfiles.inputs.attribution import attributed
 from batchfiles.inputs.kinds import table_of_inputs
 from batchfiles.inputs.local import LocalFile, check_unchanged
 from batchfiles.inputs.roles import FileRoles, Pairs, sort_files
+from batchfiles.io.progress import Progress
 from batchfiles.io.remote.path import RemotePath, changed, located
 from batchfiles.io.sources import SourceLike
 from batchfiles.io.spool import Spool
@@ -30,7 +31,7 @@ from batchfiles.jobs.join.rows import JoinRows
 from batchfiles.jobs.join.scan import IndexMismatch, ResultIndex, scan_results, with_line_numbers
 from batchfiles.jobs.join.user_columns import UserTableSpec, add_user_table, with_own_columns
 from batchfiles.limits import RESULT_LINE_CAP
-from batchfiles.workers.pool import Product, Progress, Spec, WorkerPool
+from batchfiles.workers.pool import Product, Spec, WorkerPool
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -15,11 +15,12 @@ from batchfiles.codec import dumps
 from batchfiles.errors import MissingDependency
 from batchfiles.inputs.local import LocalFile, check_unchanged
 from batchfiles.io.overwrite import is_folder
+from batchfiles.io.progress import in_steps
 from batchfiles.io.remote.path import RemotePath, located
 from batchfiles.io.spool import Spool
 from batchfiles.jobs.join.options import NOT_OF_VECTORS, TableOptions, is_part_name, part_name
 from batchfiles.jobs.join.report import TableReport
-from batchfiles.workers.pool import Product, Spec, WorkerPool, in_steps
+from batchfiles.workers.pool import Product, Spec, WorkerPool
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -7,8 +7,9 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, Self
 
+from batchfiles.io.progress import Progress
 from batchfiles.limits import RESULT_LINE_CAP
-from batchfiles.workers.pool import MOST_WORKERS, WORTH_PROCESSES_FROM, Progress, Spec, cores
+from batchfiles.workers.pool import MOST_WORKERS, WORTH_PROCESSES_FROM, Spec, cores
 
 if TYPE_CHECKING:
     from batchfiles.table.parsed.source import SchemaLike

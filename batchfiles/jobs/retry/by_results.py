@@ -20,6 +20,7 @@ from batchfiles.inputs.attribution import attributed
 from batchfiles.inputs.local import LocalFile, OpenFiles, ResultFile, check_unchanged
 from batchfiles.inputs.roles import BatchParts
 from batchfiles.io.lines import Block
+from batchfiles.io.progress import in_steps
 from batchfiles.io.sources import Source, read_blocks
 from batchfiles.io.spool import Spool
 from batchfiles.jobs.join.accounting import Accounting
@@ -36,7 +37,7 @@ from batchfiles.jsontext.edits import Edit, edited
 from batchfiles.outcome import MALFORMED, Result
 from batchfiles.result_lines import ids_of, read_result
 from batchfiles.table.rows import MISSING, ResultRef
-from batchfiles.workers.pool import Job, Product, Spec, WorkerPool, in_steps
+from batchfiles.workers.pool import Job, Product, Spec, WorkerPool
 
 __all__ = ["RetryByResults", "RetryLines"]
 
@@ -58,9 +59,9 @@ class RetryLines(Job):
     r"""Yields the wanted lines of a range, each with its `\n`; then where they stand, then where all lines stand; then a summary.
 
     Args:
-        spec: `inputs`: `[[name, path], …]`; `results`, `index`, `count` and `marks` as for `JoinRows`; `known_outcomes`: whether the
-            results are lines of `known_outcomes`; `choice`, `edits`; `note_all`: whether all lines are to be noted; `repeated`: what
-            `RepeatedRequests` saved, or None; `max_line_bytes`.
+        spec: `inputs`: `[[name, path], …]`; `results`, `index`, `count` and `marks` as for `JoinRows`; `known_outcomes`: whether
+            the results are lines of `known_outcomes`; `choice`, `edits`; `note_all`: whether all lines are to be noted;
+            `repeated`: what `RepeatedRequests` saved, or None; `max_line_bytes`.
     """
 
     def __init__(self, spec: Spec) -> None:

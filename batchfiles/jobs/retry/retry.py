@@ -23,6 +23,7 @@ from batchfiles.inputs.copied_lines import CopiedLines
 from batchfiles.inputs.local import LocalFile, ResultFile, check_unchanged
 from batchfiles.inputs.roles import FileRoles, Pairs, sort_files
 from batchfiles.io.overwrite import is_folder
+from batchfiles.io.progress import Progress, in_steps
 from batchfiles.io.remote.path import Place, changed, located, real_path
 from batchfiles.io.sources import STDIN, Source, SourceLike, expand
 from batchfiles.io.spool import Spool
@@ -37,7 +38,6 @@ from batchfiles.jobs.retry.report import RetryCounts, RetryReport
 from batchfiles.jsontext.edits import Edit, edited
 from batchfiles.limits import RESULT_LINE_CAP
 from batchfiles.result_lines import ids_of
-from batchfiles.workers.pool import Progress, in_steps
 
 __all__ = ["ListedLines", "retry"]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from decimal import Decimal
@@ -12,6 +12,7 @@ from batchfiles.findings import Finding
 from batchfiles.inputs.kinds import ClassifiedFile, FileRole, classified_files, is_blank
 from batchfiles.inputs.roles import BatchParts, PairedFiles, Pairs, files_and_pairs, read_again
 from batchfiles.io.lines import Block
+from batchfiles.io.progress import Progress, source_steps
 from batchfiles.io.sources import SourceLike
 from batchfiles.io.spool import Spool
 from batchfiles.jobs.join.repeated_requests import NO_FILES, RepeatedRequests, find_repeated
@@ -33,7 +34,7 @@ def stats(
     *sources: SourceLike,
     pairs: Pairs = (),
     prices: PricesLike | Sequence[PricesLike] | None = None,
-    on_bytes: Callable[[int], None] | None = None,
+    progress: Progress | None = None,
     max_line_bytes: int = RESULT_LINE_CAP,
     filesystem: object = None,
 ) -> Stats:
@@ -50,7 +51,7 @@ def stats(
         prices: Prices per million tokens, the file that has them, `"genai"` for those of the package genai-prices (or
             `"genai:azure"` for one of its providers), or a sequence such as `["prices.toml", "genai"]`, of which the first that
             knows a model decides; None counts tokens only.
-        on_bytes: Gets the number of uncompressed bytes that were read, again and again, for a progress bar.
+        progress: Called with the bytes that are done and those that there are (None if unknown), again and again.
         max_line_bytes: The longest line that is read, in bytes; longer ones count as malformed.
         filesystem: The filesystem in which paths are paths, that of `prices` too, of `pyarrow.fs` or of fsspec; None takes the
             local one.
@@ -72,7 +73,11 @@ def stats(
     known = None if prices is None else prices_of(prices, filesystem=filesystem)
     count = _BytesDone(known, _Repeats.among(files, max_line_bytes))
     for file in classified_files(
-        files.sources, count.notice, max_line_bytes=max_line_bytes, on_bytes=on_bytes, file_roles=files.file_roles
+        files.sources,
+        count.notice,
+        max_line_bytes=max_line_bytes,
+        on_bytes=source_steps(progress, files.sources),
+        file_roles=files.file_roles,
     ):
         count.take(file)
     return replace(count.report(), **not_read_fields(files.not_read))
