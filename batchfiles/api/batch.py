@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from batchfiles.api import values
 from batchfiles.api.status import TERMINAL, UNKNOWN, status_of
-from batchfiles.errors import UnreadableResponse
+from batchfiles.errors import APIResponseValidationError
 
 __all__ = ["Batch", "BatchError", "BatchErrors", "BatchRequestCounts", "BatchUsage"]
 
@@ -268,7 +268,7 @@ class Batch:
         """Read the JSON value; an odd value of a field is null, and in `odd`.
 
         Raises:
-            UnreadableResponse: It is not a batch: no object, or one without an id or without anything that a batch has.
+            APIResponseValidationError: It is not a batch: no object, or one without an id or without anything that a batch has.
         """
         found = values.mapping(value, "batch")
         batch_id = values.required_id(found.get("id"), "id")
@@ -323,12 +323,12 @@ def _status(found: dict[str, Any], odd: dict[str, Any]) -> str:
     """Return the state, from `status` or, as Fireworks and Google write it, from `state`.
 
     Raises:
-        UnreadableResponse: There is none, and no other member shows that this is a batch.
+        APIResponseValidationError: There is none, and no other member shows that this is a batch.
     """
     for word in (found.get("status"), found.get("state")):
         if isinstance(word, str) and word.strip():
             return status_of(word)
     if found.get("object") != "batch" and not any(sign in found for sign in SIGNS):
-        raise UnreadableResponse("the answer has no 'status'")
+        raise APIResponseValidationError("the answer has no 'status'")
     odd["status"] = found.get("status")
     return UNKNOWN

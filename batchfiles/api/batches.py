@@ -28,7 +28,7 @@ from batchfiles.api.config import AzureConfig, Config, checked_id
 from batchfiles.api.file import ListBatchesResponse
 from batchfiles.api.messages import Request, Response
 from batchfiles.api.responses import json_of
-from batchfiles.errors import InvalidWebhook, UnreadableResponse
+from batchfiles.errors import InvalidWebhookError, APIResponseValidationError
 
 __all__ = [
     "BATCH_EVENTS",
@@ -178,7 +178,7 @@ def read_event(body: bytes, headers: Mapping[str, str], secret: str, *, now: flo
         tolerance: Seconds by which the message may be old, or ahead.
 
     Raises:
-        InvalidWebhook: It does not come from the service, is too old, or is no event of a batch.
+        InvalidWebhookError: It does not come from the service, is too old, or is no event of a batch.
         ValueError: The secret is none.
     """
     verify(body, headers, secret, now=now, tolerance=tolerance)
@@ -186,7 +186,7 @@ def read_event(body: bytes, headers: Mapping[str, str], secret: str, *, now: flo
         event = values.mapping(json.loads(body), "event")
         kind = values.required_text(event.get("type"), "type")
         if not kind.startswith("batch."):
-            raise InvalidWebhook(f"an event of another kind: {kind[:60]!r}")
+            raise InvalidWebhookError(f"an event of another kind: {kind[:60]!r}")
         return BatchEvent(
             id=values.required_text(event.get("id"), "id"),
             type=kind,
@@ -196,30 +196,30 @@ def read_event(body: bytes, headers: Mapping[str, str], secret: str, *, now: flo
         )
     except (ValueError, RecursionError):
         problem = "the event is no JSON"
-    except UnreadableResponse as error:
+    except APIResponseValidationError as error:
         problem = f"no event of a batch: {error.reason}"
-    raise InvalidWebhook(problem)
+    raise InvalidWebhookError(problem)
 
 
 def verify(body: bytes, headers: Mapping[str, str], secret: str, *, now: float, tolerance: float = TOLERANCE) -> None:
     """Prove that a message comes from whoever has the secret, and is not an old one that somebody repeats.
 
     Raises:
-        InvalidWebhook: It does not, or is.
+        InvalidWebhookError: It does not, or is.
         ValueError: The secret is none.
     """
     found = {name.lower(): value for name, value in headers.items()}
     message_id, stamp = found.get("webhook-id", ""), found.get("webhook-timestamp", "")
     if not message_id or not stamp.isascii() or not stamp.isdigit() or len(stamp) > 12:
-        raise InvalidWebhook("the message has no webhook-id or no webhook-timestamp")
+        raise InvalidWebhookError("the message has no webhook-id or no webhook-timestamp")
     if abs(now - int(stamp)) > tolerance:
-        raise InvalidWebhook("the message is too old, or from the future")
+        raise InvalidWebhookError("the message is too old, or from the future")
     wanted = hmac.new(_secret_bytes(secret), f"{message_id}.{stamp}.".encode() + body, hashlib.sha256).digest()
     for signature in found.get("webhook-signature", "").split():
         version, _, text = signature.partition(",")
         if version == "v1" and hmac.compare_digest(_decoded(text), wanted):
             return
-    raise InvalidWebhook("no signature fits: the message does not come from the service, or was changed on its way")
+    raise InvalidWebhookError("no signature fits: the message does not come from the service, or was changed on its way")
 
 
 def _secret_bytes(secret: str) -> bytes:

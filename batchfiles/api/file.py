@@ -11,7 +11,7 @@ from typing import Any, Final, Generic, Protocol, Self, TypeVar
 
 from batchfiles.api import values
 from batchfiles.api.batch import Batch
-from batchfiles.errors import APIError, UnreadableResponse
+from batchfiles.errors import APIError, APIResponseValidationError
 
 __all__ = ["FileDeleted", "FileObject", "ListBatchesResponse", "ListFilesResponse", "Listing", "Page"]
 
@@ -50,7 +50,7 @@ class FileObject:
         """Read the JSON value; an odd value of a field is null, and in `odd`.
 
         Raises:
-            UnreadableResponse: It is not a file: no object, or one without an id.
+            APIResponseValidationError: It is not a file: no object, or one without an id.
         """
         found = values.mapping(value, "file")
         odd: dict[str, Any] = {}
@@ -106,7 +106,7 @@ class FileDeleted:
         """Read the JSON value.
 
         Raises:
-            UnreadableResponse: It is of another shape.
+            APIResponseValidationError: It is of another shape.
         """
         found = values.mapping(value, "deletion")
         return cls(id=values.required_id(found.get("id"), "id"), deleted=values.Fields(found, {}).flag("deleted"))
@@ -158,25 +158,25 @@ class Page(Generic[T]):
         """Read the JSON value; Azure's older pages have `value` in the place of `data`.
 
         Raises:
-            UnreadableResponse: It is not a list, or nothing on it can be read.
+            APIResponseValidationError: It is not a list, or nothing on it can be read.
         """
         found = values.mapping(value, "list")
         odd: dict[str, Any] = {}
         fields = values.Fields(found, odd)
         name = "data" if "data" in found else "value"
-        problem: UnreadableResponse | None = None
+        problem: APIResponseValidationError | None = None
 
         def readable(item: object, _odd: dict[str, Any], _place: str) -> T | None:
             nonlocal problem
             try:
                 return decode(item)
-            except UnreadableResponse as error:
+            except APIResponseValidationError as error:
                 problem = error
                 return None
 
         data = fields.items(name, readable)
         if name in odd:
-            raise UnreadableResponse(f"{name!r} is not a list")
+            raise APIResponseValidationError(f"{name!r} is not a list")
         if problem is not None and not data:
             raise problem
         return cls(
@@ -217,7 +217,7 @@ class ListBatchesResponse(Page[Batch]):
         """Read the JSON value.
 
         Raises:
-            UnreadableResponse: It is no list of batches.
+            APIResponseValidationError: It is no list of batches.
         """
         return cls._read(value, Batch.decode)
 
@@ -231,7 +231,7 @@ class ListFilesResponse(Page[FileObject]):
         """Read the JSON value.
 
         Raises:
-            UnreadableResponse: It is no list of files.
+            APIResponseValidationError: It is no list of files.
         """
         return cls._read(value, FileObject.decode)
 

@@ -14,11 +14,11 @@ from batchfiles.errors import (
     APIError,
     AuthenticationError,
     Conflict,
-    NotFound,
-    PermissionDenied,
-    RateLimited,
-    ServerFault,
-    UnreadableResponse,
+    NotFoundError,
+    PermissionDeniedError,
+    RateLimitError,
+    InternalServerError,
+    APIResponseValidationError,
 )
 
 __all__ = ["error_of", "json_of"]
@@ -28,10 +28,10 @@ QUOTED = 200
 
 BY_STATUS: dict[int, type[APIError]] = {
     401: AuthenticationError,
-    403: PermissionDenied,
-    404: NotFound,
+    403: PermissionDeniedError,
+    404: NotFoundError,
     409: Conflict,
-    429: RateLimited,
+    429: RateLimitError,
 }
 
 SECRET = re.compile(r"\bg?sk[-_][A-Za-z0-9*_-]{4,}|\b(?:(?:pk|key)[-_]|Bearer )(?=[A-Za-z_.-]*[0-9*])[A-Za-z0-9*_.-]{4,}")
@@ -49,7 +49,7 @@ def json_of(response: Response) -> Any:  # noqa: ANN401 - any JSON value
 
     Raises:
         APIError: The service refused, also with a status of success.
-        UnreadableResponse: The answer is empty, or no JSON (a proxy's page).
+        APIResponseValidationError: The answer is empty, or no JSON (a proxy's page).
     """
     if not response.is_success:
         raise error_of(response)
@@ -64,7 +64,7 @@ def json_of(response: Response) -> Any:  # noqa: ANN401 - any JSON value
         if not value.get("error") and (said is None or not said.message):
             return value
         raise error_of(response)
-    raise UnreadableResponse(reason, status_code=response.status_code, request_id=response.request_id)
+    raise APIResponseValidationError(reason, status_code=response.status_code, request_id=response.request_id)
 
 
 def error_of(response: Response) -> APIError:
@@ -72,7 +72,7 @@ def error_of(response: Response) -> APIError:
 
     A page of HTML is never quoted: pages of proxies carry the address of whoever asked (earendil-works/pi#6673).
     """
-    kind = BY_STATUS.get(response.status_code) or (ServerFault if response.status_code >= 500 else APIError)
+    kind = BY_STATUS.get(response.status_code) or (InternalServerError if response.status_code >= 500 else APIError)
     said = _said_in(response)
     words = _text(said.message)
     return kind(

@@ -1,7 +1,7 @@
 """Values as they come over the wire: what is a string here is null, empty or a number elsewhere.
 
 Everything that can be read is read. An unreadable value of a field is null and kept in `odd`, so it affects no other field;
-an answer that is not of its kind at all is an `UnreadableResponse`. Unknown keys survive.
+an answer that is not of its kind at all is an `APIResponseValidationError`. Unknown keys survive.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from batchfiles.api.config import is_id
-from batchfiles.errors import UnreadableResponse
+from batchfiles.errors import APIResponseValidationError
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -178,10 +178,10 @@ def mapping(value: object, name: str) -> JSONObject:
     """Return an object.
 
     Raises:
-        UnreadableResponse: It is none.
+        APIResponseValidationError: It is none.
     """
     if not isinstance(value, dict):
-        raise UnreadableResponse(f"{name!r} is not an object, but {_kind(value)}")
+        raise APIResponseValidationError(f"{name!r} is not an object, but {_kind(value)}")
     return value
 
 
@@ -189,12 +189,12 @@ def required_text(value: object, name: str) -> str:
     """Return a string that must not be empty.
 
     Raises:
-        UnreadableResponse: It is missing, empty, or not a string.
+        APIResponseValidationError: It is missing, empty, or not a string.
     """
     if value is None or value == "":
-        raise UnreadableResponse(f"the answer has no {name!r}")
+        raise APIResponseValidationError(f"the answer has no {name!r}")
     if not isinstance(value, str):
-        raise UnreadableResponse(f"{name!r} is not a string, but {_kind(value)}")
+        raise APIResponseValidationError(f"{name!r} is not a string, but {_kind(value)}")
     return value
 
 
@@ -202,11 +202,11 @@ def required_id(value: object, name: str) -> str:
     """Return a name that must be there.
 
     Raises:
-        UnreadableResponse: It is missing, or can't be one.
+        APIResponseValidationError: It is missing, or can't be one.
     """
     found = _numbered(value) or required_text(value, name)
     if not is_id(found):
-        raise UnreadableResponse(f"{name!r} can't be an id")
+        raise APIResponseValidationError(f"{name!r} can't be an id")
     return found
 
 

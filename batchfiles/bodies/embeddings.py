@@ -10,14 +10,14 @@ from batchfiles.bodies import chat_completions, errors, fields
 from batchfiles.bodies.answer import Answer, Body
 from batchfiles.bodies.fields import FieldReader, whole
 from batchfiles.bodies.vector_encodings import FLOAT32, NAMES, Encoding, decoded, named_encoding
-from batchfiles.errors import InvalidLine
+from batchfiles.errors import InvalidLineError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 __all__ = ["Vector", "count", "in_several_types", "items", "read", "text_sizes", "vectors"]
 
-Vector: TypeAlias = tuple[int | None, bytes | None, InvalidLine | None]
+Vector: TypeAlias = tuple[int | None, bytes | None, InvalidLineError | None]
 """`(index, values, problem)`: the values are little-endian float32; without values, the problem states why."""
 
 WHERE: Final = "$.response.body.data"
@@ -73,7 +73,7 @@ def vectors(body: Body, encoding: Encoding = FLOAT32) -> list[Vector]:
         One for each item, those included that are not a vector.
 
     Raises:
-        InvalidLine: `invalid_embedding`: the body has no list of embeddings.
+        InvalidLineError: `invalid_embedding`: the body has no list of embeddings.
     """
     return [_vector(item, place, encoding) for place, item in enumerate(items(body))]
 
@@ -82,7 +82,7 @@ def count(body: Body) -> int:
     """Return how many embeddings of any kind a body has."""
     try:
         return len(items(body))
-    except InvalidLine:
+    except InvalidLineError:
         return 0
 
 
@@ -90,7 +90,7 @@ def items(body: Body) -> list[Any]:
     """Return the embeddings of a body as OpenAI writes them, undecoded.
 
     Raises:
-        InvalidLine: `invalid_embedding`: the body has no list of embeddings.
+        InvalidLineError: `invalid_embedding`: the body has no list of embeddings.
     """
     data = body.get("data")
     if type(data) is list:
@@ -110,7 +110,7 @@ def _has_some(body: Body) -> bool:
     """Return whether there is any embedding; an empty object does not count."""
     try:
         return any(items(body))
-    except InvalidLine:
+    except InvalidLineError:
         return False
 
 
@@ -145,7 +145,7 @@ def _vector(item: object, place: int, encoding: Encoding) -> Vector:
         if type(embedding) is str:
             return index, decoded(embedding, encoding), None
         raise _invalid("an embedding is a list of numbers or base64 text", f"[{place}].embedding")
-    except InvalidLine as problem:
+    except InvalidLineError as problem:
         return index, None, problem
     except ValueError as error:
         return index, None, _invalid(str(error), f"[{place}].embedding")
@@ -178,7 +178,7 @@ def _packed(values: list[float], place: int) -> bytes:
     return packed
 
 
-def _culprit(values: list[float], place: int) -> InvalidLine:
+def _culprit(values: list[float], place: int) -> InvalidLineError:
     """Find the value that could not be packed."""
     number = next(number for number, value in enumerate(values) if not _fits(value))
     reason = "the number does not fit float32" if type(values[number]) in NUMBERS else "not a number"
@@ -192,5 +192,5 @@ def _fits(value: object) -> bool:
         return False
 
 
-def _invalid(reason: str, place: str) -> InvalidLine:
-    return InvalidLine(reason, code="invalid_embedding", json_path=WHERE + place)
+def _invalid(reason: str, place: str) -> InvalidLineError:
+    return InvalidLineError(reason, code="invalid_embedding", json_path=WHERE + place)

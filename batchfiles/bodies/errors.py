@@ -66,7 +66,7 @@ TRANSIENT: Final[dict[str, str]] = {
         "Amazon Bedrock, Converse: errors"
     ),
     "InternalServerError, ServiceUnavailableError, APIConnectionError, APITimeoutError": "vLLM and LiteLLM: names of exceptions",
-    "BadGatewayError, GatewayTimeout, TooManyRequests, RequestTimeout, NoCapacity": "Azure and gateways: names of statuses",
+    "BadGatewayError, GatewayTimeout, TooManyRequestsError, RequestTimeout, NoCapacity": "Azure and gateways: names of statuses",
     "Throttling, InternalError, SystemError, ModelServiceFailed, ModelUnavailable, ModelServingError, ResponseTimeout": (
         "Alibaba Cloud Model Studio, error codes"
     ),

@@ -41,7 +41,7 @@ from batchfiles.api.flows.effects import (
 )
 from batchfiles.api.messages import Request, Response
 from batchfiles.api.responses import error_of
-from batchfiles.errors import APIError, FileError, IncompleteDownload, TransportError
+from batchfiles.errors import APIError, FileError, IncompleteDownloadError, APIConnectionError
 
 __all__ = [
     "GONE",
@@ -178,7 +178,7 @@ def download(config: Config, batch: Batch, directory: str, policy: RetryPolicy) 
         The paths of the files of results.
 
     Raises:
-        IncompleteDownload: A file did not come whole, in all attempts.
+        IncompleteDownloadError: A file did not come whole, in all attempts.
         APIError: The service refused; if it has deleted the output file (`GONE`), the error file was fetched.
         FileError: The disk did.
         ValueError: The batch has an id that is none.
@@ -237,7 +237,7 @@ def download_file(config: Config, file_id: str, path: str, policy: RetryPolicy, 
         replace: Whether a file of another size that is there is replaced; else it is an error.
 
     Raises:
-        IncompleteDownload: It did not come whole, in all attempts.
+        IncompleteDownloadError: It did not come whole, in all attempts.
         APIError: The service said no.
         FileError: The disk did, or there is another file.
     """
@@ -313,7 +313,7 @@ def _fetched(config: Config, file_id: str, path: str, expected: int | None, poli
             elif isinstance(verdict, Restart):
                 restarts += 1
                 if restarts > RESTARTS:
-                    raise IncompleteDownload(f"the file can't be had in one piece: {verdict.why}", path=path)
+                    raise IncompleteDownloadError(f"the file can't be had in one piece: {verdict.why}", path=path)
                 have = Partial()
                 continue
             else:
@@ -332,7 +332,7 @@ def _fetched(config: Config, file_id: str, path: str, expected: int | None, poli
                 if total is not None and size >= total:
                     have = Partial()  # more than there should be, or an end that is none
                 problem, headers = _cut(path, size, total), {}
-        except TransportError as error:
+        except APIConnectionError as error:
             problem, headers = error, {}
         fruitless = 0 if have.size > before else fruitless + 1
         chance: float = yield Random()
@@ -348,16 +348,16 @@ def _opened(config: Config, request: Request) -> Flow[Response]:
 
     Raises:
         APIError: The redirects never end, or lead to a forbidden address.
-        TransportError: There was no answer.
+        APIConnectionError: There was no answer.
     """
     for _ in range(REDIRECTS + 1):
         try:
             head: Response = yield Open(request)
-        except TransportError as error:
+        except APIConnectionError as error:
             if request.is_keyed:
                 raise
             reason = f"{error.reason} (the service has the contents of the file at {urlsplit(request.url).hostname})"
-            raise TransportError(reason, phase="receive") from None
+            raise APIConnectionError(reason, phase="receive") from None
         target = files.content_redirect(config, request, head)
         if target is None:
             return head
@@ -370,9 +370,9 @@ def _marks_its_end(head: Response) -> bool:
     return "chunked" in head.headers.get("transfer-encoding", "").lower()
 
 
-def _cut(path: str, size: int, total: int | None) -> IncompleteDownload:
+def _cut(path: str, size: int, total: int | None) -> IncompleteDownloadError:
     wanted = "an unknown number of" if total is None else f"{total:,}"
-    return IncompleteDownload(f"{size:,} of {wanted} bytes came", path=path)
+    return IncompleteDownloadError(f"{size:,} of {wanted} bytes came", path=path)
 
 
 def _expected_size(config: Config, file_id: str, policy: RetryPolicy) -> Flow[int | None]:

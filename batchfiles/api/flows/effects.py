@@ -1,7 +1,7 @@
 """What a flow may ask its driver for. A flow is a generator: it yields one of these and is sent the answer.
 
 There is no socket, no clock and no file in a flow, so that each can be tested with a list of answers; a driver performs the
-effects and holds no rule. What an effect can't do is thrown into the flow: a `TransportError` by the network, a `FileError` by
+effects and holds no rule. What an effect can't do is thrown into the flow: a `APIConnectionError` by the network, a `FileError` by
 the disk.
 
 One call, tried again where that can't do harm.
@@ -20,7 +20,7 @@ from batchfiles.api.batch import Batch
 from batchfiles.api.config import RetryPolicy, is_passing
 from batchfiles.api.messages import Request, Response
 from batchfiles.api.responses import error_of
-from batchfiles.errors import APIError, FileError, TransportError, UnreadableResponse
+from batchfiles.errors import APIError, FileError, APIConnectionError, APIResponseValidationError
 
 __all__ = [
     "ANSWER_LIMIT",
@@ -212,14 +212,14 @@ def exchange(request: Request) -> Flow[Response]:
     """Send a request once and read its answer.
 
     Raises:
-        TransportError: There was no whole answer.
-        UnreadableResponse: It is longer than any answer of this API.
+        APIConnectionError: There was no whole answer.
+        APIResponseValidationError: It is longer than any answer of this API.
     """
     head: Response = yield Open(request)
     limit = ANSWER_LIMIT if head.is_success else ERROR_LIMIT
     body: bytes = yield ReadBody(limit + 1)
     if len(body) > limit and head.is_success:
-        raise UnreadableResponse(
+        raise APIResponseValidationError(
             f"the answer is longer than {limit:,} bytes", status_code=head.status_code, request_id=head.request_id
         )
     return Response(head.status_code, head.headers, body[:limit])
@@ -236,17 +236,17 @@ def call(request: Request, read: Callable[[Response], T], policy: RetryPolicy, *
 
     Raises:
         APIError: The service said no, to the last attempt.
-        TransportError: There was no answer to the last attempt.
+        APIConnectionError: There was no answer to the last attempt.
     """
     began: float = yield Now()
     attempt = 0
     while True:
         attempt += 1
-        problem: APIError | TransportError
+        problem: APIError | APIConnectionError
         headers: dict[str, str] = {}
         try:
             response = yield from exchange(request)
-        except TransportError as error:
+        except APIConnectionError as error:
             problem = error
         else:
             headers = dict(response.headers)
@@ -255,7 +255,7 @@ def call(request: Request, read: Callable[[Response], T], policy: RetryPolicy, *
             else:
                 try:
                     return read(response)
-                except UnreadableResponse as error:  # a proxy's page with a good status, or half an answer
+                except APIResponseValidationError as error:  # a proxy's page with a good status, or half an answer
                     problem = error
         chance: float = yield Random()
         pause = policy.pause(attempt, headers, chance)
@@ -271,7 +271,7 @@ def again_in(pause: float, what: str, why: Exception) -> Log:
     return Log(logging.WARNING, f"{what}: {why}; tried again in {pause:.1f} s")
 
 
-FAILURES = (TransportError, FileError)
+FAILURES = (APIConnectionError, FileError)
 """What is thrown into a flow where an effect can't be done; every other exception ends the driver."""
 
 
@@ -299,7 +299,7 @@ class Running(Generic[T]):
     def __init__(self, flow: Flow[T]) -> None:
         self._flow = flow
         self._answer: Any = None
-        self._problem: TransportError | FileError | None = None
+        self._problem: APIConnectionError | FileError | None = None
 
     def asks(self) -> Effect | None:
         """Let the flow go on to its next effect; None if it has returned.
@@ -319,6 +319,6 @@ class Running(Generic[T]):
         """Note what came of the effect."""
         self._answer = answer
 
-    def fail(self, problem: TransportError | FileError) -> None:
+    def fail(self, problem: APIConnectionError | FileError) -> None:
         """Note why the effect could not be done."""
         self._problem = problem

@@ -19,7 +19,7 @@ from batchfiles.api.flows.effects import Flow, Log, Now, Random, Sleep, Token, a
 from batchfiles.api.messages import FilePart, Request, Response
 from batchfiles.api.responses import error_of
 from batchfiles.api.status import bare_word
-from batchfiles.errors import AlreadySubmitted, APIError, NotFound, SubmissionUnknown, TransportError
+from batchfiles.errors import AlreadySubmittedError, APIError, NotFoundError, SubmissionUnknownError, APIConnectionError
 
 __all__ = [
     "ENDED_BADLY",
@@ -135,15 +135,15 @@ def submit(config: Config, submission: Submission, policy: RetryPolicy, *, again
         again: Whether a file that has a batch already may have another one.
 
     Raises:
-        AlreadySubmitted: There is a live or finished batch of the same bytes; it is in the exception.
-        SubmissionUnknown: The answer was lost and the batch is not in the list: it may still appear, by its marker.
+        AlreadySubmittedError: There is a live or finished batch of the same bytes; it is in the exception.
+        SubmissionUnknownError: The answer was lost and the batch is not in the list: it may still appear, by its marker.
         APIError: The service said no.
-        TransportError: The service could not be reached, and nothing was made.
+        APIConnectionError: The service could not be reached, and nothing was made.
     """
     if not again:
         earlier = yield from find(config, policy, sha256=submission.sha256)
         if earlier is not None:
-            raise AlreadySubmitted(earlier.id, earlier.status)
+            raise AlreadySubmittedError(earlier.id, earlier.status)
     file = yield from upload(config, FilePart(submission.path, 0, submission.size), submission.filename, policy)
     file = yield from processed(config, file, policy)
     params = BatchRequest(
@@ -169,9 +169,9 @@ def create(
         sha256: The fingerprint of the file, if it is known.
 
     Raises:
-        SubmissionUnknown: The answer was lost and the batch is not in the list: it may still appear, by its marker.
+        SubmissionUnknownError: The answer was lost and the batch is not in the list: it may still appear, by its marker.
         APIError: The service said no.
-        TransportError: The service could not be reached, and nothing was made.
+        APIConnectionError: The service could not be reached, and nothing was made.
     """
     marker: str = token if token is not None else (yield Token())
     marked = replace(params, metadata={**(params.metadata or {}), MARKER: f"{marker} {sha256}"})
@@ -191,7 +191,7 @@ def upload(
 
     Raises:
         APIError: The service said no.
-        TransportError: It could not be reached.
+        APIConnectionError: It could not be reached.
     """
     boundary: str = yield Token()
     request = files.create_request(
@@ -215,7 +215,7 @@ def processed(config: Config, file: FileObject, policy: RetryPolicy) -> Flow[Fil
 
     Raises:
         APIError: The service could not process it, did not process it within an hour, or refused.
-        TransportError: It could not be reached.
+        APIConnectionError: It could not be reached.
     """
     began: float = yield Now()
     pauses = iter(PROCESSING_PAUSES)
@@ -229,7 +229,7 @@ def processed(config: Config, file: FileObject, policy: RetryPolicy) -> Flow[Fil
         yield Sleep(pause)
         try:
             file = yield from call(files.retrieve_request(config, file.id), files.retrieve_response, policy)
-        except NotFound:  # it is not known everywhere at once
+        except NotFoundError:  # it is not known everywhere at once
             continue
     if bare_word(file.status or "") in UNPROCESSED:
         why = f": {file.status_details}" if file.status_details else ""
@@ -284,7 +284,7 @@ def list_batches(
 
     Raises:
         APIError: The service refused, or returns the same page again.
-        TransportError: There was no answer.
+        APIConnectionError: There was no answer.
     """
     found: list[Batch] = []
     listing: Listing[Batch] = Listing(after)
@@ -308,12 +308,12 @@ def _create(config: Config, request: Request, token: str, policy: RetryPolicy) -
     pauses = iter(NEW_FILE_PAUSES)
     while True:
         attempt += 1
-        problem: APIError | TransportError
+        problem: APIError | APIConnectionError
         headers: dict[str, str] = {}
         unsure = True
         try:
             response = yield from exchange(request)
-        except TransportError as error:
+        except APIConnectionError as error:
             problem = error
             unsure = error.phase not in NOT_SENT
         else:
@@ -321,7 +321,7 @@ def _create(config: Config, request: Request, token: str, policy: RetryPolicy) -
                 batch = yield from _made(config, response, token, policy)
                 if batch is not None:
                     return batch
-                raise SubmissionUnknown(token, "the answer can't be read")
+                raise SubmissionUnknownError(token, "the answer can't be read")
             if _is_new_file(response) and (pause := next(pauses, None)) is not None:
                 yield again_in(pause, request.name, error_of(response))
                 yield Sleep(pause)
@@ -336,12 +336,12 @@ def _create(config: Config, request: Request, token: str, policy: RetryPolicy) -
             found, looked = yield from search(config, token, policy)
             if found is not None:
                 return found
-            if isinstance(problem, TransportError) or not looked:
-                raise SubmissionUnknown(token, str(problem))
+            if isinstance(problem, APIConnectionError) or not looked:
+                raise SubmissionUnknownError(token, str(problem))
         chance: float = yield Random()
         wait = policy.pause(attempt, headers, chance)
         if wait is None:
-            raise SubmissionUnknown(token, str(problem)) if unsure else problem
+            raise SubmissionUnknownError(token, str(problem)) if unsure else problem
         yield again_in(wait, request.name, problem)
         yield Sleep(wait)
 
@@ -367,7 +367,7 @@ def search(config: Config, token: str, policy: RetryPolicy) -> Flow[tuple[Batch 
             yield Sleep(pause)
         try:
             found = yield from find(config, policy, token=token)
-        except (APIError, TransportError):
+        except (APIError, APIConnectionError):
             looked = False
             continue
         looked = True

@@ -15,7 +15,14 @@ from batchfiles.api.batch import Batch
 from batchfiles.api.config import Config, RetryPolicy
 from batchfiles.api.flows.effects import FAILURES, Flow, Log, Notify, Now, Running, Sleep, again_in, call
 from batchfiles.api.status import BATCH_STATUSES
-from batchfiles.errors import BatchFilesError, NotFound, RateLimited, ServerFault, StillRunning, TransportError
+from batchfiles.errors import (
+    BatchFilesError,
+    NotFoundError,
+    RateLimitError,
+    InternalServerError,
+    StillRunningError,
+    APIConnectionError,
+)
 
 __all__ = ["gather", "lacks_files", "wait"]
 
@@ -51,10 +58,10 @@ def wait(
         timeout: Seconds after which we stop waiting; None for never.
 
     Raises:
-        StillRunning: The timeout is over; the batch is in the exception.
-        NotFound: The service doesn't know the batch, look after look.
+        StillRunningError: The timeout is over; the batch is in the exception.
+        NotFoundError: The service doesn't know the batch, look after look.
         APIError: The service said no.
-        TransportError: The service could not be reached for an hour.
+        APIConnectionError: The service could not be reached for an hour.
     """
     began: float = yield Now()
     last: Batch | None = None
@@ -72,7 +79,7 @@ def wait(
             unknown += 1
             if unknown >= VANISHED:
                 raise
-        except (RateLimited, ServerFault, TransportError) as error:
+        except (RateLimitError, InternalServerError, APIConnectionError) as error:
             problem = error
             trouble_since = now if trouble_since is None else trouble_since
             troubled += 1
@@ -89,7 +96,7 @@ def wait(
         pause = interval if interval is not None else _pause(look)
         now = yield Now()
         if timeout is not None and now - began + pause > timeout:
-            raise StillRunning(batch_id, last)
+            raise StillRunningError(batch_id, last)
         if problem is not None:
             yield again_in(pause, batch_id, problem)
         yield Sleep(pause)
