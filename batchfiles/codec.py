@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 
 import orjson
 
-from batchfiles.errors import InvalidLine
+from batchfiles.errors import InvalidLineError
 from batchfiles.records import BatchRequestInput, BatchRequestOutput, BatchRequestOutputError, BatchRequestOutputResponse
 
 __all__ = [
@@ -77,7 +77,7 @@ def loads(line: JSONBytes | str) -> dict[str, Any]:
         The object on the line; a `Repaired` one where the line is not quite JSON.
 
     Raises:
-        InvalidLine: `invalid_json_line`: it is not JSON, not UTF-8, too deep, or not an object; `glued_lines`: it holds several
+        InvalidLineError: `invalid_json_line`: it is not JSON, not UTF-8, too deep, or not an object; `glued_lines`: it holds several
             objects.
     """
     try:
@@ -87,7 +87,7 @@ def loads(line: JSONBytes | str) -> dict[str, Any]:
     else:
         if type(value) is dict:
             return value
-        raise InvalidLine(NO_OBJECT, code="invalid_json_line")
+        raise InvalidLineError(NO_OBJECT, code="invalid_json_line")
     # Outside the except block: an orjson error holds the whole line, and so would an exception that it caused.
     return _repair(line, f"not valid JSON: {reason} (character {place + 1})")
 
@@ -98,7 +98,7 @@ def _repair(line: JSONBytes | str, reason: str) -> Repaired:
     The standard library reads such lines too, but recursively: whether it reads a deep one depends on who asks.
 
     Raises:
-        InvalidLine: It is broken in a way that can't be mended.
+        InvalidLineError: It is broken in a way that can't be mended.
     """
     try:
         text = SURROGATE.sub("\ufffd", line).encode() if isinstance(line, str) else str(line, "utf-8").encode()
@@ -112,8 +112,8 @@ def _repair(line: JSONBytes | str, reason: str) -> Repaired:
         reason = "nested too deeply to be read" if TOO_DEEP.search(error.msg) else reason
         count = glued_objects(line) if EXTRA in reason else 0
         if count:
-            raise InvalidLine(glued_words(count), code=GLUED) from None
-    raise InvalidLine(reason, code="invalid_json_line")
+            raise InvalidLineError(glued_words(count), code=GLUED) from None
+    raise InvalidLineError(reason, code="invalid_json_line")
 
 
 def glued_objects(line: JSONBytes | str) -> int:
@@ -160,7 +160,7 @@ def dumps(value: Any) -> bytes:  # noqa: ANN401 - any JSON value
     """Encode a value as JSON text, without a newline.
 
     Raises:
-        InvalidLine: `unencodable`: it is no JSON value, holds a lone surrogate, or is nested more than 254 deep (orjson's limit
+        InvalidLineError: `unencodable`: it is no JSON value, holds a lone surrogate, or is nested more than 254 deep (orjson's limit
             for writing; it reads 1,024).
     """
     try:
@@ -203,7 +203,7 @@ def request_of(line: JSONBytes) -> dict[str, Any]:
     Everything else is malformed to all who send, look up or count requests; `validate` wants more.
 
     Raises:
-        InvalidLine: It does not.
+        InvalidLineError: It does not.
     """
     value = loads(line)
     if type(value.get("custom_id")) is not str or not isinstance(value.get("body"), dict):
@@ -215,7 +215,7 @@ def decode_input(line: JSONBytes) -> BatchRequestInput:
     r"""Decode one line of a request file, with or without its `\n`; `repaired` of the record says whether it was quite JSON.
 
     Raises:
-        InvalidLine: It is no JSON object, has no `custom_id` that is a string, or a `body` that is no object.
+        InvalidLineError: It is no JSON object, has no `custom_id` that is a string, or a `body` that is no object.
     """
     return input_of(loads(line))
 
@@ -229,7 +229,7 @@ def input_of(
     """Build the record of a decoded request line.
 
     Raises:
-        InvalidLine: As `decode_input`.
+        InvalidLineError: As `decode_input`.
     """
     # Flat, and without `__init__`, on purpose: this runs once a line, and the loop may cost little more than the JSON does.
     try:
@@ -254,7 +254,7 @@ def input_of(
 def _other_input(value: Any, path: str | None, line_number: int | None, byte_offset: int | None) -> BatchRequestInput:  # noqa: ANN401
     """Build the record of a request line that has not just the usual four keys, or refuse it."""
     if not isinstance(value, dict):
-        raise InvalidLine(NO_OBJECT, code="invalid_json_line")
+        raise InvalidLineError(NO_OBJECT, code="invalid_json_line")
     custom_id = value.get("custom_id")
     body = value.get("body")
     method = value.get("method", "POST")
@@ -272,22 +272,24 @@ RESPONSE_KEYS = frozenset({"status_code", "request_id", "body"})
 ERROR_KEYS = frozenset({"code", "message"})
 
 
-def why_no_input(value: dict[str, Any]) -> InvalidLine:
+def why_no_input(value: dict[str, Any]) -> InvalidLineError:
     """Say which of the keys of a request line is missing or of the wrong type."""
     for key, kind, words in (("custom_id", str, "a string"), ("body", dict, "an object")):
         if value.get(key) is None:
-            return InvalidLine(f"Missing required parameter: '{key}'.", code="missing_required_parameter", json_path=f"$.{key}")
+            return InvalidLineError(
+                f"Missing required parameter: '{key}'.", code="missing_required_parameter", json_path=f"$.{key}"
+            )
         if not isinstance(value[key], kind):
-            return InvalidLine(f"'{key}' must be {words}", code="invalid_type", json_path=f"$.{key}")
+            return InvalidLineError(f"'{key}' must be {words}", code="invalid_type", json_path=f"$.{key}")
     key = "url" if type(value.get("method", "POST")) is str else "method"
-    return InvalidLine(f"'{key}' must be a string", code="invalid_type", json_path=f"$.{key}")
+    return InvalidLineError(f"'{key}' must be a string", code="invalid_type", json_path=f"$.{key}")
 
 
 def decode_output(line: JSONBytes) -> BatchRequestOutput:
     r"""Decode one line of an output or error file, with or without its `\n`; `repaired` says whether it was quite JSON.
 
     Raises:
-        InvalidLine: It is no JSON object, its `custom_id` is neither a string nor null, its `response` neither an object nor
+        InvalidLineError: It is no JSON object, its `custom_id` is neither a string nor null, its `response` neither an object nor
             null, or it has neither `response` nor `error`.
     """
     return output_of(loads(line))
@@ -302,7 +304,7 @@ def output_of(
     """Build the record of a decoded result line.
 
     Raises:
-        InvalidLine: As `decode_output`.
+        InvalidLineError: As `decode_output`.
     """
     # As in `input_of`: with `get`, `__init__` and sets of keys this took 1.1 µs a line, so it takes 0.6.
     try:
@@ -332,15 +334,17 @@ def output_of(
 def _other_output(value: Any, path: str | None, line_number: int | None, byte_offset: int | None) -> BatchRequestOutput:  # noqa: ANN401
     """Build the record of a result line that has not just the usual keys, or refuse it."""
     if not isinstance(value, dict):
-        raise InvalidLine(NO_OBJECT, code="invalid_json_line")
+        raise InvalidLineError(NO_OBJECT, code="invalid_json_line")
     custom_id = value.get("custom_id")
     if type(custom_id) is not str and custom_id is not None:
-        raise InvalidLine("'custom_id' must be a string", code="invalid_type", json_path="$.custom_id")
+        raise InvalidLineError("'custom_id' must be a string", code="invalid_type", json_path="$.custom_id")
     answer = value.get("response")
     if answer is not None and not isinstance(answer, dict):
-        raise InvalidLine("'response' must be an object or null", code="invalid_type", json_path="$.response")
+        raise InvalidLineError("'response' must be an object or null", code="invalid_type", json_path="$.response")
     if "response" not in value and "error" not in value:
-        raise InvalidLine("Missing required parameter: 'response'.", code="missing_required_parameter", json_path="$.response")
+        raise InvalidLineError(
+            "Missing required parameter: 'response'.", code="missing_required_parameter", json_path="$.response"
+        )
     response = None
     if answer is not None:
         response = BatchRequestOutputResponse(
@@ -367,7 +371,7 @@ def encode_input(record: BatchRequestInput, *, strict: bool = False) -> bytes:
             do it.
 
     Raises:
-        InvalidLine: `unencodable`: a value that JSON can't hold.
+        InvalidLineError: `unencodable`: a value that JSON can't hold.
     """
     value = {"custom_id": record.custom_id, "method": record.method, "url": record.url, "body": record.body}
     if record.extra:
@@ -391,7 +395,7 @@ def encode_output(record: BatchRequestOutput, *, strict: bool = False) -> bytes:
         strict: As for `encode_input`.
 
     Raises:
-        InvalidLine: `unencodable`: a value that JSON can't hold.
+        InvalidLineError: `unencodable`: a value that JSON can't hold.
     """
     answer, fault = record.response, record.error
     response: dict[str, Any] | None = None
@@ -434,5 +438,5 @@ def _has_no_number(value: object) -> bool:
     return type(value) is float and not math.isfinite(value)
 
 
-def _unencodable(reason: str) -> InvalidLine:
-    return InvalidLine(f"can't be written as JSON: {reason}", code="unencodable")
+def _unencodable(reason: str) -> InvalidLineError:
+    return InvalidLineError(f"can't be written as JSON: {reason}", code="unencodable")

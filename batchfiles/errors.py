@@ -2,28 +2,28 @@
 
     BatchFilesError
     ├─ DataError (ValueError)        a file is wrong; .role says whose: "input", "output" or None
-    │  ├─ InvalidLine                one line is; .code .json_path
-    │  ├─ LineTooLong                .limit in bytes
-    │  ├─ DuplicateCustomId          .custom_id .first_path .first_line_number
-    │  ├─ FileTooLarge               .limit in bytes
-    │  ├─ TooManyRequests            .limit in requests
-    │  ├─ TooManyEmbeddingInputs     .limit in texts to embed
-    │  ├─ TruncatedFile              the file ends too early, or its compression is damaged
-    │  └─ Mismatch                   files that don't belong together, or one of the wrong family
+    │  ├─ InvalidLineError                one line is; .code .json_path
+    │  ├─ LineTooLongError                .limit in bytes
+    │  ├─ DuplicateCustomIdError          .custom_id .first_path .first_line_number
+    │  ├─ FileTooLargeError               .limit in bytes
+    │  ├─ TooManyRequestsError            .limit in requests
+    │  ├─ TooManyEmbeddingInputsError     .limit in texts to embed
+    │  ├─ TruncatedFileError              the file ends too early, or its compression is damaged
+    │  └─ MismatchError                   files that don't belong together, or one of the wrong family
     ├─ FileError (OSError)           the disk or the system said no; .path
-    │  └─ OutputExists               the target is there already; `overwrite` replaces it
-    ├─ WorkerFailed                  a worker process died
-    ├─ MissingDependency (ImportError)   an extra is not installed; says which
+    │  └─ OutputExistsError               the target is there already; `overwrite` replaces it
+    ├─ WorkerError                  a worker process died
+    ├─ MissingDependencyError (ImportError)   an extra is not installed; says which
     ├─ APIError                      the service said no; .status_code .code .param .request_id
-    │  ├─ AuthenticationError, PermissionDenied, NotFound, Conflict, RateLimited, ServerFault
-    │  └─ UnreadableResponse         an answer that is not of the documented shape
-    ├─ TransportError                there was no whole answer; .phase
-    │  ├─ SubmissionUnknown          a batch may have been made: look before repeating; .marker
-    │  └─ IncompleteDownload         a file did not come whole; .path
-    ├─ StillRunning (TimeoutError)   we stopped waiting for a batch; .batch_id .batch
-    ├─ AlreadySubmitted              there is a batch of the same bytes; .batch_id .status
-    ├─ BatchFailed                   the service refused a whole file of requests; .batch_id
-    └─ InvalidWebhook                a message that does not come from the service
+    │  ├─ AuthenticationError, PermissionDeniedError, NotFoundError, Conflict, RateLimitError, InternalServerError
+    │  └─ APIResponseValidationError         an answer that is not of the documented shape
+    ├─ APIConnectionError                there was no whole answer; .phase
+    │  ├─ SubmissionUnknownError          a batch may have been made: look before repeating; .marker
+    │  └─ IncompleteDownloadError         a file did not come whole; .path
+    ├─ StillRunningError (TimeoutError)   we stopped waiting for a batch; .batch_id .batch
+    ├─ AlreadySubmittedError              there is a batch of the same bytes; .batch_id .status
+    ├─ BatchFailedError                   the service refused a whole file of requests; .batch_id
+    └─ InvalidWebhookError                a message that does not come from the service
 
 Wrong calls raise plain `TypeError` or `ValueError`: they are mistakes to mend, not conditions to catch. No exception here ever
 holds the line it speaks of: one kept error of a 60 MB line would keep 60 MB.
@@ -36,34 +36,34 @@ from typing import Any
 
 __all__ = [
     "APIError",
-    "AlreadySubmitted",
+    "AlreadySubmittedError",
     "AuthenticationError",
-    "BatchFailed",
+    "BatchFailedError",
     "BatchFilesError",
     "Conflict",
     "DataError",
-    "DuplicateCustomId",
+    "DuplicateCustomIdError",
     "FileError",
-    "FileTooLarge",
-    "IncompleteDownload",
-    "InvalidLine",
-    "InvalidWebhook",
-    "LineTooLong",
-    "Mismatch",
-    "MissingDependency",
+    "FileTooLargeError",
+    "IncompleteDownloadError",
+    "InvalidLineError",
+    "InvalidWebhookError",
+    "LineTooLongError",
+    "MismatchError",
+    "MissingDependencyError",
     "NotFound",
-    "OutputExists",
-    "PermissionDenied",
-    "RateLimited",
-    "ServerFault",
-    "StillRunning",
-    "SubmissionUnknown",
-    "TooManyEmbeddingInputs",
-    "TooManyRequests",
-    "TransportError",
-    "TruncatedFile",
-    "UnreadableResponse",
-    "WorkerFailed",
+    "OutputExistsError",
+    "PermissionDeniedError",
+    "RateLimitError",
+    "InternalServerError",
+    "StillRunningError",
+    "SubmissionUnknownError",
+    "TooManyEmbeddingInputsError",
+    "TooManyRequestsError",
+    "APIConnectionError",
+    "TruncatedFileError",
+    "APIResponseValidationError",
+    "WorkerError",
 ]
 
 
@@ -119,7 +119,7 @@ class DataError(BatchFilesError, ValueError):
         return f"{place}: {self.reason} ({self.code})" if place else f"{self.reason} ({self.code})"
 
 
-class InvalidLine(DataError):
+class InvalidLineError(DataError):
     """One line can't be read, or does not say what a line must say.
 
     Attributes:
@@ -143,7 +143,7 @@ class InvalidLine(DataError):
         self.json_path = json_path
 
 
-class LineTooLong(DataError):
+class LineTooLongError(DataError):
     """A line is longer than `max_line_bytes`; `.limit` in bytes. The following lines can still be read."""
 
     code = "line_too_long"
@@ -155,7 +155,7 @@ class LineTooLong(DataError):
         self.limit = limit
 
 
-class DuplicateCustomId(DataError):
+class DuplicateCustomIdError(DataError):
     """A `custom_id` stands twice where it must be unique; both places are named."""
 
     code = "duplicate_custom_id"
@@ -177,7 +177,7 @@ class DuplicateCustomId(DataError):
         self.first_line_number = first_line_number
 
 
-class FileTooLarge(DataError):
+class FileTooLargeError(DataError):
     """A file is above a size limit; `.limit` in bytes."""
 
     code = "file_too_large"
@@ -187,7 +187,7 @@ class FileTooLarge(DataError):
         self.limit = limit
 
 
-class TooManyRequests(DataError):
+class TooManyRequestsError(DataError):
     """A file holds more requests than its limits profile allows; `.limit` in requests."""
 
     code = "too_many_requests"
@@ -197,7 +197,7 @@ class TooManyRequests(DataError):
         self.limit = limit
 
 
-class TooManyEmbeddingInputs(DataError):
+class TooManyEmbeddingInputsError(DataError):
     """A file holds more texts to embed than its limits profile allows, over all requests; `.limit` in texts."""
 
     code = "too_many_embedding_inputs"
@@ -207,13 +207,13 @@ class TooManyEmbeddingInputs(DataError):
         self.limit = limit
 
 
-class TruncatedFile(DataError):
+class TruncatedFileError(DataError):
     """The file ends before its format says that it ends, or its compressed bytes are damaged."""
 
     code = "truncated_file"
 
 
-class Mismatch(DataError):
+class MismatchError(DataError):
     """Files that can't belong together, or a file of another family than the one asked for."""
 
     code = "mismatch"
@@ -232,7 +232,7 @@ class FileError(BatchFilesError, OSError):
         return f"{self.path}: {self.reason}" if self.path else self.reason
 
 
-class OutputExists(FileError):
+class OutputExistsError(FileError):
     """The target of a writer exists already and `overwrite` was not given."""
 
     def __init__(self, path: str) -> None:
@@ -241,11 +241,11 @@ class OutputExists(FileError):
         )
 
 
-class WorkerFailed(BatchFilesError):
+class WorkerError(BatchFilesError):
     """A worker process ended without an answer; the message holds what it said last."""
 
 
-class MissingDependency(BatchFilesError, ImportError):
+class MissingDependencyError(BatchFilesError, ImportError):
     """A feature needs a package that is not installed; the message says what to install."""
 
 
@@ -287,7 +287,7 @@ class AuthenticationError(APIError):
     """401: the key is missing, wrong or expired."""
 
 
-class PermissionDenied(APIError):
+class PermissionDeniedError(APIError):
     """403: the key may not do this."""
 
 
@@ -299,19 +299,19 @@ class Conflict(APIError):
     """409: not in this state, as a batch that is over can't be cancelled."""
 
 
-class RateLimited(APIError):
+class RateLimitError(APIError):
     """429: too much at once, or no money left."""
 
 
-class ServerFault(APIError):
+class InternalServerError(APIError):
     """5xx: the service, or a proxy before it, is in trouble."""
 
 
-class UnreadableResponse(APIError):
+class APIResponseValidationError(APIError):
     """An answer that is not of the documented shape: a page of HTML, nothing at all, a value of another type."""
 
 
-class TransportError(BatchFilesError):
+class APIConnectionError(BatchFilesError):
     """There was no whole answer.
 
     Attributes:
@@ -324,7 +324,7 @@ class TransportError(BatchFilesError):
         self.phase = phase
 
 
-class SubmissionUnknown(TransportError):
+class SubmissionUnknownError(APIConnectionError):
     """The answer to the making of a batch was lost, and the batch is in no list yet: look for the marker before you submit again.
 
     Attributes:
@@ -340,7 +340,7 @@ class SubmissionUnknown(TransportError):
         self.marker = marker
 
 
-class IncompleteDownload(TransportError):
+class IncompleteDownloadError(APIConnectionError):
     """A file did not come whole, in all attempts; what came of it waits beside the target for the next one.
 
     Attributes:
@@ -357,7 +357,7 @@ def _printable(word: str) -> str:
     return word if word.isprintable() else ascii(word)[1:-1]
 
 
-class StillRunning(BatchFilesError, TimeoutError):
+class StillRunningError(BatchFilesError, TimeoutError):
     """We stopped waiting for a batch; it goes on.
 
     Attributes:
@@ -372,7 +372,7 @@ class StillRunning(BatchFilesError, TimeoutError):
         self.batch = batch
 
 
-class AlreadySubmitted(BatchFilesError):
+class AlreadySubmittedError(BatchFilesError):
     """The service has a live or finished batch of the very same bytes.
 
     Attributes:
@@ -387,7 +387,7 @@ class AlreadySubmitted(BatchFilesError):
         self.status = status
 
 
-class BatchFailed(BatchFilesError):
+class BatchFailedError(BatchFilesError):
     """The service refused a whole file of requests; nothing of it was done, and nothing is paid for.
 
     Attributes:
@@ -399,5 +399,5 @@ class BatchFailed(BatchFilesError):
         self.batch_id = batch_id
 
 
-class InvalidWebhook(BatchFilesError):
+class InvalidWebhookError(BatchFilesError):
     """A message that was posted to us does not come from the service, is too old, or is no event of a batch."""

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
 
-from batchfiles.errors import DataError, InvalidLine
+from batchfiles.errors import DataError, InvalidLineError
 
 __all__ = ["Finding", "OnError", "Severity", "choose_one", "instead_of", "nearest"]
 
@@ -50,7 +50,7 @@ class Finding:
     @classmethod
     def of(cls, error: DataError, *, path: str | None, line_number: int | None, byte_offset: int | None) -> Finding:
         """Turn an exception of one line into a finding at its place."""
-        json_path = error.json_path if isinstance(error, InvalidLine) else None
+        json_path = error.json_path if isinstance(error, InvalidLineError) else None
         return cls(
             code=error.code,
             message=error.reason,
@@ -69,9 +69,9 @@ class Finding:
         """Return the same finding with severity `"error"` if it is a warning; this is what `strict` does."""
         return replace(self, severity="error") if self.severity == "warning" else self
 
-    def exception(self) -> InvalidLine:
+    def exception(self) -> InvalidLineError:
         """Return the finding as an exception, for those who asked for no `on_error`."""
-        return InvalidLine(
+        return InvalidLineError(
             self.message,
             code=self.code,
             json_path=self.json_path,

@@ -10,7 +10,7 @@ from batchfiles.bodies import errors, finish_reasons
 from batchfiles.bodies.answer import EMPTY, Answer, Body
 from batchfiles.bodies.errors import ErrorInfo
 from batchfiles.bodies.fields import FieldReader, says_nothing
-from batchfiles.errors import InvalidLine
+from batchfiles.errors import InvalidLineError
 from batchfiles.records import BatchRequestOutput, BatchRequestOutputError
 
 __all__ = [
@@ -279,7 +279,7 @@ def _body(value: object) -> object:
         text = value.strip()
         try:
             value = codec.loads(value)
-        except InvalidLine:
+        except InvalidLineError:
             return text or None
     if type(value) is list and len(value) == 1 and type(value[0]) is dict:
         value = value[0]  # Google wraps errors, and Gemini's stream its only piece

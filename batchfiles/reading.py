@@ -1,6 +1,6 @@
 """Files in; lines, requests and results out, each knowing its place. What is wrong is raised or handed over.
 
-With `on_error=None` the first error is raised as `InvalidLine` (`LineTooLong` for a line above the cap) and warnings are silent.
+With `on_error=None` the first error is raised as `InvalidLineError` (`LineTooLongError` for a line above the cap) and warnings are silent.
 A callable gets every `Finding` while reading goes on. `strict` makes errors of the warnings: a blank line, a byte order mark, a
 last line without a newline, a line that is not quite JSON and was repaired.
 """
@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple, TypeVar
 
 from batchfiles.codec import JSON_WHITESPACE, input_of, loads, output_of, parse
-from batchfiles.errors import InvalidLine, LineTooLong, Mismatch, TruncatedFile
+from batchfiles.errors import InvalidLineError, LineTooLongError, MismatchError, TruncatedFileError
 from batchfiles.findings import Finding, OnError
 from batchfiles.io.lines import Block
 from batchfiles.io.sources import Source, SourceLike, expand, read_blocks
@@ -60,9 +60,9 @@ def read_lines(
         The lines that are not blank.
 
     Raises:
-        LineTooLong: A line is above the cap.
-        InvalidLine: `strict` and something worth a warning.
-        TruncatedFile: Compressed bytes end too early or are damaged; after the good lines.
+        LineTooLongError: A line is above the cap.
+        InvalidLineError: `strict` and something worth a warning.
+        TruncatedFileError: Compressed bytes end too early or are damaged; after the good lines.
         FileError: A file is not there (said by the call itself) or can't be read.
     """
     return _lines(expand(sources, filesystem=filesystem), _Notices(on_error, strict=strict, max_line_bytes=max_line_bytes))
@@ -78,9 +78,9 @@ def read_inputs(
     """Read the requests of any number of request files; the arguments are those of `read_lines`.
 
     Raises:
-        InvalidLine: A line is no request.
-        LineTooLong: A line is above the cap.
-        TruncatedFile: Compressed bytes end too early or are damaged; after the good lines.
+        InvalidLineError: A line is no request.
+        LineTooLongError: A line is above the cap.
+        TruncatedFileError: Compressed bytes end too early or are damaged; after the good lines.
         FileError: A file is not there (said by the call itself) or can't be read.
     """
     return _records(
@@ -98,9 +98,9 @@ def read_outputs(
     """Read the results of any number of output and error files; the arguments are those of `read_lines`.
 
     Raises:
-        InvalidLine: A line is no result.
-        LineTooLong: A line is above the cap.
-        TruncatedFile: Compressed bytes end too early or are damaged; after the good lines.
+        InvalidLineError: A line is no result.
+        LineTooLongError: A line is above the cap.
+        TruncatedFileError: Compressed bytes end too early or are damaged; after the good lines.
         FileError: A file is not there (said by the call itself) or can't be read.
     """
     return _records(
@@ -133,8 +133,8 @@ class _Notices:
         problem = self.problem
         if problem is None:
             return
-        if problem.code == LineTooLong.code:
-            raise LineTooLong(
+        if problem.code == LineTooLongError.code:
+            raise LineTooLongError(
                 problem.message,
                 limit=self.max_line_bytes,
                 path=problem.path,
@@ -154,7 +154,7 @@ def _blocks(sources: list[Source], notices: _Notices) -> Iterator[Block]:
                 if notices.problem is not None:
                     break
                 yield block
-        except (TruncatedFile, Mismatch) as error:
+        except (TruncatedFileError, MismatchError) as error:
             if notices.on_error is None:
                 raise
             damage = Finding.of(error, path=error.path, line_number=None, byte_offset=None)
@@ -211,7 +211,7 @@ def _look_again(
         value = loads(line)
         record = make(value, path, number, offset)
         finding = _repaired_line(path, number, offset)
-    except InvalidLine as error:
+    except InvalidLineError as error:
         finding = Finding.of(error, path=path, line_number=number, byte_offset=offset)
     notices(finding)
     return record if notices.problem is None else None

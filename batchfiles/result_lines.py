@@ -7,7 +7,7 @@ from typing import Any
 
 from batchfiles.bodies.answer import EMPTY
 from batchfiles.codec import loads
-from batchfiles.errors import InvalidLine
+from batchfiles.errors import InvalidLineError
 from batchfiles.jsontext.paths import EscapedLetters
 from batchfiles.outcome import MALFORMED, Result, read, retryable
 
@@ -18,7 +18,7 @@ def read_result(line: bytes) -> tuple[dict[str, Any] | None, Result]:
     """Decode a result line and say what became of its request; a line that can't be read is `malformed`, with the reason."""
     try:
         value = loads(line)
-    except InvalidLine as error:
+    except InvalidLineError as error:
         return None, _malformed(error.code, error.reason)
     if ("response" not in value and "error" not in value) or type(value.get("custom_id")) not in ID_TYPES:
         reason = why_unreadable(value)
@@ -38,7 +38,7 @@ def id_of_line(line: bytes) -> str | None:
     """Read the id of a line that can't be read as a result: from its JSON if it is some, else from its beginning."""
     try:
         custom_id = loads(line).get("custom_id")
-    except InvalidLine:
+    except InvalidLineError:
         return id_of_malformed(line)
     return custom_id if type(custom_id) is str else None
 
@@ -53,13 +53,13 @@ def may_repeat_its_key(line: bytes) -> bool:
     return line.count(b'"custom_id"') != 1 or ID_LETTERS.stand_in(line)
 
 
-def why_unreadable(value: dict[str, Any]) -> InvalidLine | None:
+def why_unreadable(value: dict[str, Any]) -> InvalidLineError | None:
     """Say why a decoded line is no result; None if it is one."""
     if "response" not in value and "error" not in value:
-        return InvalidLine("the line has neither 'response' nor 'error'", code="missing_required_parameter")
+        return InvalidLineError("the line has neither 'response' nor 'error'", code="missing_required_parameter")
     custom_id = value.get("custom_id")
     if type(custom_id) is not str and custom_id is not None:
-        return InvalidLine("'custom_id' must be a string", code="invalid_type", json_path="$.custom_id")
+        return InvalidLineError("'custom_id' must be a string", code="invalid_type", json_path="$.custom_id")
     return None
 
 
@@ -68,7 +68,7 @@ def id_of_malformed(line: bytes) -> str | None:
     found = ID_WITH_ESCAPES.match(line)
     try:
         return str(loads(b'{"custom_id":' + found[1] + b"}")["custom_id"]) if found else None
-    except InvalidLine:
+    except InvalidLineError:
         return None
 
 
@@ -121,6 +121,6 @@ def _id_of(line: bytes) -> str | None:
             return None
     try:
         custom_id = loads(line).get("custom_id")
-    except InvalidLine:
+    except InvalidLineError:
         return None
     return custom_id if isinstance(custom_id, str) else None

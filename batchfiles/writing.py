@@ -14,12 +14,12 @@ from typing import BinaryIO, NoReturn, Self, TypeAlias, cast
 
 from batchfiles.codec import encode_input, encode_output
 from batchfiles.errors import (
-    DuplicateCustomId,
-    FileTooLarge,
-    InvalidLine,
-    LineTooLong,
-    TooManyEmbeddingInputs,
-    TooManyRequests,
+    DuplicateCustomIdError,
+    FileTooLargeError,
+    InvalidLineError,
+    LineTooLongError,
+    TooManyEmbeddingInputsError,
+    TooManyRequestsError,
 )
 from batchfiles.ids.unique import UniqueIds
 from batchfiles.io.atomic import atomic_file, file_error
@@ -151,9 +151,9 @@ class InputWriter(_LineWriter):
         bytes_written: Bytes written so far, before compression.
 
     Raises:
-        OutputExists: The file is there and `overwrite` was not given.
+        OutputExistsError: The file is there and `overwrite` was not given.
         FileError: The disk or the system refused.
-        DuplicateCustomId: At the end of the block: an id beyond the first `in_memory` ones is there twice.
+        DuplicateCustomIdError: At the end of the block: an id beyond the first `in_memory` ones is there twice.
     """
 
     def __init__(
@@ -187,13 +187,13 @@ class InputWriter(_LineWriter):
         After an error the file is as it was before, and the next request can be written.
 
         Raises:
-            InvalidLine: Its id, method, url or body is missing, of the wrong type or none that the service takes; or it holds
+            InvalidLineError: Its id, method, url or body is missing, of the wrong type or none that the service takes; or it holds
                 something that JSON can't. The codes are those of `validate`.
-            DuplicateCustomId: Its id was written before.
-            TooManyRequests: The file is full, by number.
-            TooManyEmbeddingInputs: The file is full, by texts to embed.
-            FileTooLarge: The file is full, by size.
-            LineTooLong: The line is longer than the service takes.
+            DuplicateCustomIdError: Its id was written before.
+            TooManyRequestsError: The file is full, by number.
+            TooManyEmbeddingInputsError: The file is full, by texts to embed.
+            FileTooLargeError: The file is full, by size.
+            LineTooLongError: The line is longer than the service takes.
         """
         custom_id = request.custom_id
         usual = (
@@ -215,8 +215,8 @@ class InputWriter(_LineWriter):
 
         Raises:
             ValueError: It is blank or more than one line.
-            InvalidLine: The service does not take the id; what else stands in the line is not looked at.
-            DuplicateCustomId: And the others, as for `write`.
+            InvalidLineError: The service does not take the id; what else stands in the line is not looked at.
+            DuplicateCustomIdError: And the others, as for `write`.
         """
         line = _one_line(line)
         if type(custom_id) is not str or not self._shortest_id <= len(custom_id) <= self._longest_id:
@@ -241,7 +241,7 @@ class InputWriter(_LineWriter):
 
     def _raise_first(self, faults: Iterator[Violation]) -> None:
         for fault in faults:
-            raise InvalidLine(
+            raise InvalidLineError(
                 fault.message,
                 code=fault.code,
                 json_path=fault.json_path,
@@ -272,14 +272,14 @@ class InputWriter(_LineWriter):
         """Say which limit one more line would break."""
         limits = self.limits
         if limits.max_requests is not None and self.count >= limits.max_requests:
-            raise TooManyRequests(
+            raise TooManyRequestsError(
                 f"{limits.name} takes {limits.max_requests:,} requests in one file: begin another one",
                 limit=limits.max_requests,
                 path=self.path,
                 line_number=self.count + 1,
             )
         if limits.max_line_bytes is not None and size - 1 > limits.max_line_bytes:
-            raise LineTooLong(
+            raise LineTooLongError(
                 f"{limits.name} takes lines of {limits.max_line_bytes:,} bytes, and this one has {size - 1:,}",
                 limit=limits.max_line_bytes,
                 path=self.path,
@@ -288,10 +288,10 @@ class InputWriter(_LineWriter):
             )
         if limits.max_bytes is not None and self.bytes_written + size > limits.max_bytes:
             words = f"{limits.name} takes {limits.max_bytes:,} bytes in one file: begin another one"
-            raise FileTooLarge(words, limit=limits.max_bytes, path=self.path)
+            raise FileTooLargeError(words, limit=limits.max_bytes, path=self.path)
         most = self._most_inputs
         remedy = ": begin another one" if inputs <= most else f", and this request has {inputs:,}: divide it"
-        raise TooManyEmbeddingInputs(
+        raise TooManyEmbeddingInputsError(
             f"{limits.name} takes {most:,} texts to embed in one file{remedy}",
             limit=most,
             path=self.path,
@@ -324,7 +324,7 @@ class OutputWriter(_LineWriter):
         bytes_written: Bytes written so far, before compression.
 
     Raises:
-        OutputExists: The file is there and `overwrite` was not given.
+        OutputExistsError: The file is there and `overwrite` was not given.
         FileError: The disk or the system refused.
     """
 
@@ -332,7 +332,7 @@ class OutputWriter(_LineWriter):
         """Write one result.
 
         Raises:
-            InvalidLine: It holds something that JSON can't.
+            InvalidLineError: It holds something that JSON can't.
         """
         self._put(encode_output(result, strict=True))
 
@@ -388,8 +388,8 @@ def _one_line(line: bytes) -> bytes:
     return line
 
 
-def _duplicate(custom_id: str, first: int, number: int, path: str) -> DuplicateCustomId:
-    return DuplicateCustomId(
+def _duplicate(custom_id: str, first: int, number: int, path: str) -> DuplicateCustomIdError:
+    return DuplicateCustomIdError(
         f"the custom_id {custom_id[:128]!r} is already on line {first}: each request of a batch needs its own",
         custom_id=custom_id,
         first_path=path,

@@ -24,7 +24,7 @@ from batchfiles.codec import (
     output_of,
     same,
 )
-from batchfiles.errors import InvalidLine
+from batchfiles.errors import InvalidLineError
 from batchfiles.records import BatchRequestInput, BatchRequestOutput, BatchRequestOutputError, BatchRequestOutputResponse
 from batchfiles.writing import InputWriter, OutputWriter
 
@@ -166,7 +166,7 @@ def test_valid_json_is_read_as_a_body(text):
 @pytest.mark.parametrize("text", [b"1", b"[]", b'""', b"null", b"true", b'[{"custom_id": "a"}]', b" 1 ", b"NaN", b'"\\ud800"'])
 def test_a_bare_value_that_is_no_object_is_refused(text):
     """It is JSON, but no line."""
-    with pytest.raises(InvalidLine, match="JSON, but no object") as caught:
+    with pytest.raises(InvalidLineError, match="JSON, but no object") as caught:
         loads(text)
     assert caught.value.code == "invalid_json_line"
 
@@ -181,7 +181,7 @@ def test_a_bare_object_is_a_line(text):
 def test_invalid_json_is_refused_bare_and_as_a_body(text):
     """With `invalid_json_line`, a reason, and no other exception behind it that could hold the line."""
     for line in (text, b'{"body":' + text + b"}"):
-        with pytest.raises(InvalidLine) as caught:
+        with pytest.raises(InvalidLineError) as caught:
             loads(line)
         assert caught.value.code == "invalid_json_line"
         assert 0 < len(caught.value.reason) < 150
@@ -213,7 +213,7 @@ def test_a_repeated_key_means_its_last_value():
 
 def test_a_byte_order_mark_is_no_json():
     """The reader strips it from the first line; anywhere else it is an error."""
-    with pytest.raises(InvalidLine, match="BOM"):
+    with pytest.raises(InvalidLineError, match="BOM"):
         loads(b"\xef\xbb\xbf{}")
 
 
@@ -221,10 +221,10 @@ def test_1024_levels_can_be_read_and_254_written():
     """Both limits are orjson's; nothing breaks beyond."""
     deep = b'{"a":' * 1023 + b"{}" + b"}" * 1023
     assert type(loads(deep)) is dict
-    with pytest.raises(InvalidLine, match="nested too deeply"):
+    with pytest.raises(InvalidLineError, match="nested too deeply"):
         loads(b'{"a":' + deep + b"}")
     dumps(loads(b'{"a":' * 253 + b"1" + b"}" * 253))
-    with pytest.raises(InvalidLine, match="can't be written as JSON: Recursion limit") as caught:
+    with pytest.raises(InvalidLineError, match="can't be written as JSON: Recursion limit") as caught:
         dumps(loads(deep))
     assert caught.value.code == "unencodable"
 
@@ -291,7 +291,7 @@ def answer(text):
     """Return what is read, or the reason why it is not."""
     try:
         return loads(text)
-    except InvalidLine as error:
+    except InvalidLineError as error:
         return error.reason
 
 
@@ -378,7 +378,7 @@ def test_short_and_long_request_lines_are_read(value, record):
 )
 def test_a_request_without_its_parts_is_refused(value, code, json_path):
     """With the service's own code and the place in the line."""
-    with pytest.raises(InvalidLine) as caught:
+    with pytest.raises(InvalidLineError) as caught:
         decode_input(orjson.dumps(value))
     assert (caught.value.code, caught.value.json_path) == (code, json_path)
     assert caught.value.__context__ is None
@@ -388,7 +388,7 @@ def test_a_request_without_its_parts_is_refused(value, code, json_path):
 def test_what_is_no_object_is_no_record(value):
     """Loops that decode with `parse` rely on it."""
     for build in (input_of, output_of):
-        with pytest.raises(InvalidLine, match="no object") as caught:
+        with pytest.raises(InvalidLineError, match="no object") as caught:
             build(value)
         assert caught.value.code == "invalid_json_line"
         assert caught.value.__context__ is None
@@ -524,7 +524,7 @@ def test_the_values_are_the_wires():
 )
 def test_what_is_no_result_is_refused(value, code, json_path):
     """A request among them."""
-    with pytest.raises(InvalidLine) as caught:
+    with pytest.raises(InvalidLineError) as caught:
         decode_output(orjson.dumps(value))
     assert (caught.value.code, caught.value.json_path) == (code, json_path)
     assert caught.value.__context__ is None
@@ -552,7 +552,7 @@ def test_what_json_can_not_hold_is_not_written(value):
         lambda: encode_input(BatchRequestInput("a", body={"x": value})),
         lambda: encode_output(BatchRequestOutput("r", "a", BatchRequestOutputResponse(200, "q", value))),
     ):
-        with pytest.raises(InvalidLine, match="can't be written as JSON") as caught:
+        with pytest.raises(InvalidLineError, match="can't be written as JSON") as caught:
             write()
         assert caught.value.code == "unencodable"
         assert caught.value.__context__ is None
@@ -570,10 +570,10 @@ def test_strictly_a_record_with_a_nan_is_refused(value):
     output = BatchRequestOutput("r", "a", BatchRequestOutputResponse(200, "q", {"x": value}))
     for write in (partial(encode_input, request), partial(encode_output, output)):
         assert b"null" in write()
-        with pytest.raises(InvalidLine, match="infinite or no number"):
+        with pytest.raises(InvalidLineError, match="infinite or no number"):
             write(strict=True)
     for writer, record in ((InputWriter, request), (OutputWriter, output)):
-        with writer(io.BytesIO()) as open_writer, pytest.raises(InvalidLine, match="infinite or no number"):
+        with writer(io.BytesIO()) as open_writer, pytest.raises(InvalidLineError, match="infinite or no number"):
             open_writer.write(record)
     assert b'"x":[null,1.5,"null"]' in encode_input(BatchRequestInput("a", body={"x": [None, 1.5, "null"]}), strict=True)
 
@@ -634,7 +634,7 @@ def test_garbage_raises_invalid_line_and_nothing_else(seed):
         for decode, encode in ((decode_input, encode_input), (decode_output, encode_output)):
             try:
                 record = decode(line)
-            except InvalidLine:
+            except InvalidLineError:
                 continue
             read += 1
             assert record.custom_id is None or type(record.custom_id) is str

@@ -8,7 +8,7 @@ import pytest
 
 from batchfiles import BatchRequestOutput, BatchRequestOutputError, BatchRequestOutputResponse, decode_output, outcome_of
 from batchfiles.codec import loads
-from batchfiles.errors import InvalidLine
+from batchfiles.errors import InvalidLineError
 from batchfiles.outcome import read
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
@@ -21,7 +21,7 @@ def result_lines() -> list[bytes]:
         for line in path.read_bytes().split(b"\n"):
             try:
                 decode_output(line)
-            except InvalidLine:
+            except InvalidLineError:
                 continue
             found.append(line)
     return found

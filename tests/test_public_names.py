@@ -99,7 +99,7 @@ def public_functions() -> list[FunctionType]:
 @pytest.mark.parametrize("function", public_functions(), ids=lambda function: function.__qualname__)
 def test_parameters_have_the_agreed_names(function: FunctionType) -> None:
     """One word for one thing, and none that hides a builtin: a caller who knows one function can guess the others."""
-    old = {"force", "cap", "set", "all", "id", "except_", "on_bytes", "target", "folder"}
+    old = {"overwrite", "max_line_bytes", "set", "all", "id", "except_", "on_bytes", "target", "folder"}
     assert not old & set(inspect.signature(function).parameters)
 
 

@@ -9,7 +9,7 @@ import sys
 import orjson
 import pytest
 
-from batchfiles.errors import FileError, InvalidLine, LineTooLong, TruncatedFile
+from batchfiles.errors import FileError, InvalidLineError, LineTooLongError, TruncatedFileError
 from batchfiles.reading import Line, read_inputs, read_lines, read_outputs
 from batchfiles.records import BatchRequestInput, BatchRequestOutput, BatchRequestOutputError, BatchRequestOutputResponse
 
@@ -146,9 +146,9 @@ def test_a_line_above_the_cap_is_one_finding_and_reading_goes_on(write):
 
 @pytest.mark.parametrize("read", [read_lines, read_inputs, read_outputs])
 def test_a_line_above_the_cap_is_raised(write, read):
-    """Without `on_error`, as LineTooLong, which knows the cap."""
+    """Without `on_error`, as LineTooLongError, which knows the cap."""
     path = write(b" " * 500 + b"\n")
-    with pytest.raises(LineTooLong) as caught:
+    with pytest.raises(LineTooLongError) as caught:
         list(read(path, max_line_bytes=400))
     assert (caught.value.limit, caught.value.path, caught.value.line_number, caught.value.byte_offset) == (
         400,
@@ -163,7 +163,7 @@ def test_good_lines_come_before_the_error(write):
     path = write(RESULT + b"\n" + b'{"custom_id": 7, "response": null}\n' + RESULT + b"\n")
     results = read_outputs(path)
     assert next(results).custom_id == "a"
-    with pytest.raises(InvalidLine) as caught:
+    with pytest.raises(InvalidLineError) as caught:
         next(results)
     error = caught.value
     assert str(error) == f"{path}:2: 'custom_id' must be a string (invalid_type)"
@@ -200,7 +200,7 @@ STRICT = [
 def test_strict_makes_warnings_errors(write, data, code, line_number):
     """They are raised, or handed over as errors; without `strict` nobody hears them."""
     path = write(data)
-    with pytest.raises(InvalidLine) as caught:
+    with pytest.raises(InvalidLineError) as caught:
         list(read_outputs(path, strict=True))
     assert (caught.value.code, caught.value.path, caught.value.line_number) == (code, path, line_number)
     _, findings = heard(read_outputs, path, strict=True)
@@ -209,11 +209,11 @@ def test_strict_makes_warnings_errors(write, data, code, line_number):
 
 
 def test_a_damaged_file_is_raised_after_its_good_lines(write):
-    """A gzip file without its end: the lines that can be read come out, then TruncatedFile."""
+    """A gzip file without its end: the lines that can be read come out, then TruncatedFileError."""
     path = write(gzip.compress((RESULT + b"\n") * 1000)[:-8], "f.jsonl.gz")
     results = read_outputs(path)
     assert len(list(itertools.islice(results, 997))) == 997
-    with pytest.raises(TruncatedFile) as caught:
+    with pytest.raises(TruncatedFileError) as caught:
         list(results)
     assert caught.value.path == path
 
@@ -300,7 +300,7 @@ def reachable(error):
 def test_exceptions_do_not_hold_the_line(write, read, data):
     """One kept error of a 60 MB line would keep 60 MB: not in it, not in its causes, not in the frames of its traceback."""
     path = write(b" \n" + data + b"\n")
-    with pytest.raises((InvalidLine, LineTooLong)) as caught:
+    with pytest.raises((InvalidLineError, LineTooLongError)) as caught:
         list(read(path, max_line_bytes=200_000 if len(data) > 1000 else 500))
     assert caught.value.__context__ is None
     assert not [part for part in reachable(caught.value) if b"marker" in part]

@@ -11,14 +11,14 @@ import orjson
 import pytest
 
 from batchfiles.errors import (
-    DuplicateCustomId,
+    DuplicateCustomIdError,
     FileError,
-    FileTooLarge,
-    InvalidLine,
-    LineTooLong,
-    OutputExists,
-    TooManyEmbeddingInputs,
-    TooManyRequests,
+    FileTooLargeError,
+    InvalidLineError,
+    LineTooLongError,
+    OutputExistsError,
+    TooManyEmbeddingInputsError,
+    TooManyRequestsError,
 )
 from batchfiles.jobs.validate import validate
 from batchfiles.limits import AZURE, NONE, OPENAI, TOGETHER
@@ -114,7 +114,7 @@ def test_a_second_custom_id_is_refused_where_it_is_written(tmp_path):
     """Both places are named, and no file appears."""
     path = tmp_path / "requests.jsonl"
     writer = InputWriter(path)
-    with pytest.raises(DuplicateCustomId) as caught:
+    with pytest.raises(DuplicateCustomIdError) as caught:
         write_all(writer, ("a", "b", "a", "c"))
     error = caught.value
     assert (error.custom_id, error.first_line_number, error.line_number, error.path) == ("a", 1, 3, str(path))
@@ -127,7 +127,7 @@ def test_a_second_custom_id_is_refused_where_it_is_written(tmp_path):
 def test_a_second_custom_id_behind_those_in_memory_is_refused_at_the_end(tmp_path):
     """The first one in the order of the file is named, and no file appears."""
     writer = InputWriter(tmp_path / "requests.jsonl", in_memory=1)
-    with pytest.raises(DuplicateCustomId) as caught:
+    with pytest.raises(DuplicateCustomIdError) as caught:
         write_all(writer, "abcdefghfb")
     assert (caught.value.custom_id, caught.value.first_line_number, caught.value.line_number) == ("f", 6, 9)
     assert list(tmp_path.iterdir()) == []
@@ -138,9 +138,9 @@ def test_a_refused_request_leaves_no_trace(tmp_path):
     path = tmp_path / "requests.jsonl"
     with InputWriter(path) as writer:
         writer.write(request("a"))
-        with pytest.raises(DuplicateCustomId):
+        with pytest.raises(DuplicateCustomIdError):
             writer.write(request("a"))
-        with pytest.raises(InvalidLine):
+        with pytest.raises(InvalidLineError):
             writer.write(request("b", input=object()))
         writer.write(request("b"))
     assert [item.custom_id for item in read_inputs(path)] == ["a", "b"]
@@ -151,7 +151,7 @@ def test_the_number_of_requests_is_limited(tmp_path):
     """OpenAI takes 50,000, Azure 100,000."""
     path = tmp_path / "requests.jsonl"
     writer = InputWriter(path, limits=replace(OPENAI, max_requests=2))
-    with pytest.raises(TooManyRequests) as caught:
+    with pytest.raises(TooManyRequestsError) as caught:
         write_all(writer, "abc")
     assert (caught.value.limit, caught.value.line_number, writer.count) == (2, 3, 2)
     assert "openai takes 2 requests in one file" in str(caught.value)
@@ -168,7 +168,7 @@ def test_the_size_is_limited_before_compression(tmp_path):
         writer.write_line(b" " * 97 + b"{}\n", "b")
     assert len(gzip.decompress((tmp_path / "full.jsonl.gz").read_bytes())) == len(line) + 100
     writer = InputWriter(tmp_path / "more.jsonl.gz", limits=limits)
-    with pytest.raises(FileTooLarge) as caught:
+    with pytest.raises(FileTooLargeError) as caught:
         write_all(writer, "abc")
     assert caught.value.limit == len(line) + 100
     assert not (tmp_path / "more.jsonl.gz").exists()
@@ -178,7 +178,7 @@ def test_the_length_of_a_line_is_limited_where_a_service_says_so(tmp_path):
     """Without its newline."""
     with InputWriter(tmp_path / "f.jsonl", limits=replace(NONE, max_line_bytes=3)) as writer:
         writer.write_line(b"123\n", "a")
-        with pytest.raises(LineTooLong) as caught:
+        with pytest.raises(LineTooLongError) as caught:
             writer.write_line(b"1234\n", "b")
     assert (caught.value.limit, caught.value.line_number, caught.value.byte_offset) == (3, 2, 4)
 
@@ -195,7 +195,7 @@ def test_the_number_of_texts_to_embed_is_limited_over_all_requests(tmp_path):
     with InputWriter(path, limits=limits) as writer:
         writer.write(embed("a", "x", "y"))
         writer.write(embed("b", "x", "y"))
-        with pytest.raises(TooManyEmbeddingInputs) as caught:
+        with pytest.raises(TooManyEmbeddingInputsError) as caught:
             writer.write(embed("c", "x", "y"))
         writer.write(embed("c", "x"))
     error = caught.value
@@ -209,7 +209,7 @@ def test_one_request_with_more_texts_than_a_file_takes_must_be_divided(tmp_path)
     """Another file would not help."""
     with (
         InputWriter(tmp_path / "f.jsonl", limits=replace(OPENAI, max_embedding_inputs=2)) as writer,
-        pytest.raises(TooManyEmbeddingInputs, match="takes 2 texts to embed in one file, and this request has 3: divide it"),
+        pytest.raises(TooManyEmbeddingInputsError, match="takes 2 texts to embed in one file, and this request has 3: divide it"),
     ):
         writer.write(embed("a", "x", "y", "z"))
 
@@ -223,7 +223,7 @@ def test_texts_to_embed_are_counted_as_the_check_counts_them(tmp_path, content, 
     for room in {max(texts - 1, 0), texts}:
         writer = InputWriter(tmp_path / f"{room}.jsonl", limits=replace(OPENAI, max_embedding_inputs=room))
         if room < texts:
-            with writer, pytest.raises(TooManyEmbeddingInputs):
+            with writer, pytest.raises(TooManyEmbeddingInputsError):
                 writer.write(item)
         else:
             with writer:
@@ -239,7 +239,7 @@ def test_texts_to_embed_are_counted_in_a_line_that_is_there(tmp_path, url):
     line = f'{{"url": "{url}", "body": {{"input": ["x", "y"]}}}}'.encode()
     with InputWriter(tmp_path / "f.jsonl", limits=replace(OPENAI, max_embedding_inputs=3)) as writer:
         writer.write_line(line, "a")
-        with pytest.raises(TooManyEmbeddingInputs):
+        with pytest.raises(TooManyEmbeddingInputsError):
             writer.write_line(line, "b")
         writer.write_line(b'{"url": "/v1/embeddings", "body": {"input": "x"}}', "b")
         writer.write_line(b'{"url": "/v1/responses", "body": {"input": ["embeddings", "embeddings"]}}', "c")
@@ -272,7 +272,7 @@ def test_a_request_that_no_service_takes_is_refused_as_the_check_refuses_it(tmp_
     with InputWriter(path, limits=limits) as writer:
         writer.write(BatchRequestInput(**values | {"custom_id": "first"}))
         size = writer.bytes_written
-        with pytest.raises(InvalidLine) as caught:
+        with pytest.raises(InvalidLineError) as caught:
             writer.write(BatchRequestInput(**values | change))
         writer.write(BatchRequestInput(**values))
     error = caught.value
@@ -285,7 +285,7 @@ def test_a_request_that_no_service_takes_is_refused_as_the_check_refuses_it(tmp_
 
 def test_a_value_that_is_of_no_type_of_json_is_named_by_that_of_python(tmp_path):
     """Bytes are no string."""
-    with InputWriter(tmp_path / "f.jsonl") as writer, pytest.raises(InvalidLine, match="expected a string, but got bytes"):
+    with InputWriter(tmp_path / "f.jsonl") as writer, pytest.raises(InvalidLineError, match="expected a string, but got bytes"):
         writer.write(request(b"a"))
 
 
@@ -295,7 +295,7 @@ def test_a_value_that_is_of_no_type_of_json_is_named_by_that_of_python(tmp_path)
 def test_the_id_of_a_line_that_is_there_keeps_to_the_limits_too(tmp_path, custom_id, code):
     """Together takes 64 characters."""
     with InputWriter(tmp_path / "f.jsonl", limits=TOGETHER) as writer:
-        with pytest.raises(InvalidLine) as caught:
+        with pytest.raises(InvalidLineError) as caught:
             writer.write_line(b"{}", custom_id)
         writer.write_line(b"{}", "x" * 64)
     assert (caught.value.code, caught.value.line_number, writer.count) == (code, 1, 1)
@@ -305,7 +305,7 @@ def test_a_line_without_a_url_is_right_where_the_service_has_short_ones(tmp_path
     """Its method is not looked for either; a body there must be, whoever the service is."""
     with InputWriter(tmp_path / "f.jsonl", limits=TOGETHER) as writer:
         writer.write(BatchRequestInput("a", None, None, {"model": "m"}))
-        with pytest.raises(InvalidLine, match="'body'"):
+        with pytest.raises(InvalidLineError, match="'body'"):
             writer.write(BatchRequestInput("b", "POST", None, None))
     assert writer.count == 1
 
@@ -315,7 +315,7 @@ def test_no_limits_are_no_limits(tmp_path):
     with InputWriter(tmp_path / "f.jsonl", limits=NONE) as writer:
         for number in range(60_000):
             writer.write_line(b"{}\n", str(number))
-        with pytest.raises(DuplicateCustomId):
+        with pytest.raises(DuplicateCustomIdError):
             writer.write_line(b"{}\n", "7")
     assert writer.count == 60_000
 
@@ -333,7 +333,7 @@ def test_an_older_file_is_not_touched_without_force(tmp_path):
     """It is refused before any work."""
     path = tmp_path / "f.jsonl"
     path.write_bytes(b"old")
-    with pytest.raises(OutputExists), InputWriter(path):
+    with pytest.raises(OutputExistsError), InputWriter(path):
         pytest.fail("the block must not begin")
     assert path.read_bytes() == b"old"
 
@@ -342,7 +342,7 @@ def test_force_replaces_and_never_appends(tmp_path):
     """And an exception leaves the older file."""
     path = tmp_path / "f.jsonl"
     path.write_bytes(b"old")
-    with pytest.raises(DuplicateCustomId):
+    with pytest.raises(DuplicateCustomIdError):
         write_all(InputWriter(path, overwrite=True), "aa")
     assert path.read_bytes() == b"old"
     with OutputWriter(path, overwrite=True) as writer:

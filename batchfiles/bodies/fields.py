@@ -160,8 +160,8 @@ class FieldReader:
         return None
 
     def count(self, value: object) -> int | None:
-        """Return an integer that fits int64, `200.0` as 200; a fraction, a bool or a longer one is None and a conversion
-        error.""" if type(value) is int and value in INT64:
+        """Return an integer that fits int64, `200.0` as 200; a fraction, a bool or a longer one is None and a conversion error."""
+        if type(value) is int and value in INT64:
             return value
         found = whole(value)
         if found is None and value is not None:

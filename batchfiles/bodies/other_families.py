@@ -11,7 +11,7 @@ from batchfiles.bodies.answer import Answer, Body
 from batchfiles.bodies.chat_completions import content_of
 from batchfiles.bodies.errors import ErrorInfo
 from batchfiles.bodies.fields import INT64, FieldReader
-from batchfiles.errors import InvalidLine
+from batchfiles.errors import InvalidLineError
 
 __all__ = [
     "is_candidates",
@@ -289,7 +289,7 @@ def _answer(
 def _call(call_id: object, name: object, arguments: object, reader: FieldReader) -> ToolCall:
     """Return a tool call. Its arguments are an object here, and JSON text in the column."""
     if type(arguments) is dict or type(arguments) is list:
-        with suppress(InvalidLine):
+        with suppress(InvalidLineError):
             arguments = codec.dumps(arguments).decode()
     return {"id": reader.text(call_id), "name": reader.text(name), "arguments": reader.text(arguments)}
 

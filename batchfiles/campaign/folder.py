@@ -132,7 +132,7 @@ def changed_parts(files: Iterable[tuple[Place | None, Source]]) -> list[Finding]
     Raises:
         DataError: A manifest is damaged.
         FileError: A file can't be read.
-        TruncatedFile: A compressed part is damaged.
+        TruncatedFileError: A compressed part is damaged.
     """
     campaigns: dict[Place, Campaign | None] = {}
     found = []

@@ -13,7 +13,7 @@ from batchfiles.cli.progress import say
 from batchfiles.cli.service_options import Service, service_options, what_to_do
 from batchfiles.cli.status import noted
 from batchfiles.cli.text import size, visible
-from batchfiles.errors import APIError, StillRunning
+from batchfiles.errors import APIError, StillRunningError
 
 if TYPE_CHECKING:
     from batchfiles.api.batch import Batch
@@ -101,7 +101,7 @@ def _finished(client: Client, named: NamedBatch) -> Batch | None:
     if batch.is_terminal:
         try:  # one that is completed may not name its files yet; it says what could not be read
             return client.wait(named.id, timeout=0)
-        except StillRunning:
+        except StillRunningError:
             click.echo(visible(f"{batch.id}: {batch.status}, but its files are not named yet"), err=True)
             return None
     noted(batch)

@@ -117,7 +117,7 @@ def _print(occurrence: Occurrence, *, blank_line: bool) -> None:
 def _described(occurrence: Occurrence) -> tuple[object, str]:
     """Decode a line and say what it is; None for one that can't be read."""
     from batchfiles.codec import loads
-    from batchfiles.errors import InvalidLine
+    from batchfiles.errors import InvalidLineError
     from batchfiles.result_lines import read_result
 
     if occurrence.role == "result":
@@ -127,7 +127,7 @@ def _described(occurrence: Occurrence) -> tuple[object, str]:
     again = f", the same as {occurrence.repeats}" if occurrence.repeats is not None else ""
     try:
         return loads(occurrence.data), f"request{again}"
-    except InvalidLine as error:
+    except InvalidLineError as error:
         return None, f"request, malformed: {error.reason}"
 
 

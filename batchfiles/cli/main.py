@@ -32,7 +32,7 @@ import click
 
 from batchfiles.cli import interrupted
 from batchfiles.cli.text import cut, visible
-from batchfiles.errors import BatchFilesError, Mismatch, OutputExists, StillRunning
+from batchfiles.errors import BatchFilesError, MismatchError, OutputExistsError, StillRunningError
 from batchfiles.findings import nearest
 
 __all__ = ["Commands", "main", "run"]
@@ -211,7 +211,7 @@ def _report(error: BaseException, arguments: Sequence[str]) -> int:
     if _is_wrong_usage(error):
         _say(f"error: {error}")
         return USAGE
-    if isinstance(error, StillRunning):
+    if isinstance(error, StillRunningError):
         _say(str(error))
         return UNFINISHED
     if words := _what_failed(error):
@@ -251,7 +251,7 @@ def _is_wrong_usage(error: BaseException) -> bool:
 
     Our functions say "wrong call" by a plain ValueError. One from elsewhere, or of a narrower kind, is a bug.
     """
-    if isinstance(error, (OutputExists, Mismatch)):
+    if isinstance(error, (OutputExistsError, MismatchError)):
         return True
     return type(error) is ValueError and _raised_in(error).startswith("batchfiles.")
 

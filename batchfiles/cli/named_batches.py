@@ -91,7 +91,7 @@ def fingerprint(source: Source) -> str:
 
     Raises:
         FileError: The file can't be read.
-        TruncatedFile: It is compressed and damaged.
+        TruncatedFileError: It is compressed and damaged.
     """
     digest = hashlib.sha256()
     with source.open() as file:
@@ -159,10 +159,10 @@ def ids_of_lines(source: Source, numbers: Iterable[int]) -> dict[int, str]:
 
     Raises:
         FileError: The file can't be read.
-        TruncatedFile: It is compressed and damaged.
+        TruncatedFileError: It is compressed and damaged.
     """
     from batchfiles.codec import loads
-    from batchfiles.errors import InvalidLine
+    from batchfiles.errors import InvalidLineError
     from batchfiles.io.sources import read_blocks
 
     wanted = set(numbers)
@@ -175,7 +175,7 @@ def ids_of_lines(source: Source, numbers: Iterable[int]) -> dict[int, str]:
             if number in wanted:
                 try:
                     custom_id = loads(line).get("custom_id")
-                except InvalidLine:
+                except InvalidLineError:
                     continue
                 if isinstance(custom_id, str):
                     found[number] = custom_id

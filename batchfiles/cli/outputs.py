@@ -53,7 +53,7 @@ def check_targets(
 
     Raises:
         click.UsageError: Two targets are the same, or a target is one of the files that are read.
-        OutputExists: A target is there and `overwrite` was not given.
+        OutputExistsError: A target is there and `overwrite` was not given.
         FileError: There is no folder to write to, a folder where a file shall be, or one that holds what is not ours.
     """
     read = {source.key: source.name for source in sources if source.key is not None}

@@ -103,9 +103,9 @@ def _answers(client: Client, sources: list[Source], count: int) -> Iterator[Prob
     """Yield the answers to the first requests.
 
     Raises:
-        InvalidLine: A line is no request.
+        InvalidLineError: A line is no request.
         AuthenticationError: The key is refused; so would all be.
-        TransportError: There was no answer.
+        APIConnectionError: There was no answer.
     """
     from batchfiles.api.batches import live_request
     from batchfiles.api.flows import exchange
@@ -124,10 +124,10 @@ def _requests(sources: list[Source], count: int) -> Iterator[tuple[int, str, str
     """Yield number, id, url, model and the bytes of the body of the first requests.
 
     Raises:
-        InvalidLine: A line is no request, or has no url.
+        InvalidLineError: A line is no request, or has no url.
     """
     from batchfiles.codec import input_of, loads
-    from batchfiles.errors import InvalidLine
+    from batchfiles.errors import InvalidLineError
     from batchfiles.jsontext.spans import body_of_input
     from batchfiles.reading import read_lines
 
@@ -136,12 +136,12 @@ def _requests(sources: list[Source], count: int) -> Iterator[tuple[int, str, str
         try:
             value = loads(line.data)
             request = input_of(value)
-        except InvalidLine as error:
-            raise InvalidLine(error.reason, code=error.code, json_path=error.json_path, **place) from None
+        except InvalidLineError as error:
+            raise InvalidLineError(error.reason, code=error.code, json_path=error.json_path, **place) from None
         body = body_of_input(line.data, value)
         if request.url is None or body is None:
             reason = "Missing required parameter: 'url'."
-            raise InvalidLine(reason, code="missing_required_parameter", json_path="$.url", **place)
+            raise InvalidLineError(reason, code="missing_required_parameter", json_path="$.url", **place)
         model = request.body.get("model")
         yield line.line_number, request.custom_id, request.url, model if isinstance(model, str) else None, body
 
@@ -152,12 +152,12 @@ def _say(finding: Finding) -> None:
 
 def _probed(number: int, custom_id: str, url: str, response: Response, seconds: float) -> Probed:
     from batchfiles.codec import loads
-    from batchfiles.errors import InvalidLine
+    from batchfiles.errors import InvalidLineError
     from batchfiles.outcome import as_answer_to, outcome_of
 
     try:
         body: Any = loads(response.body)
-    except InvalidLine:
+    except InvalidLineError:
         body = response.body.decode("utf-8", "replace") or None
     answer = {"status_code": response.status_code, "request_id": response.request_id, "body": body}
     line = {"custom_id": custom_id, "response": answer, "error": None}

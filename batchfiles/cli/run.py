@@ -19,7 +19,7 @@ from batchfiles.cli.stats_tables import share
 from batchfiles.cli.table_command import FORMATS, format_option
 from batchfiles.cli.text import plural, size, text_table, visible
 from batchfiles.cli.validate import not_read_lines
-from batchfiles.errors import AlreadySubmitted
+from batchfiles.errors import AlreadySubmittedError
 from batchfiles.workers.worker import import_pyarrow
 
 if TYPE_CHECKING:
@@ -253,7 +253,7 @@ def run(
                 workers=None,
                 on_update=news.tell,
             )
-    except AlreadySubmitted as error:
+    except AlreadySubmittedError as error:
         words = f"{error.batch_id} was made of the same requests and is {error.status}: nothing was sent"
         raise click.ClickException(f"{words}; --recover takes it over, --again pays twice") from None
     if as_json:

@@ -23,13 +23,13 @@ from batchfiles.cli.progress import speaking
 from batchfiles.errors import (
     APIError,
     AuthenticationError,
-    NotFound,
-    PermissionDenied,
-    RateLimited,
-    ServerFault,
-    SubmissionUnknown,
-    TransportError,
-    UnreadableResponse,
+    NotFoundError,
+    PermissionDeniedError,
+    RateLimitError,
+    InternalServerError,
+    SubmissionUnknownError,
+    APIConnectionError,
+    APIResponseValidationError,
 )
 
 if TYPE_CHECKING:
@@ -105,22 +105,22 @@ def advice(service: Service) -> Iterator[None]:
     """
     try:
         yield
-    except (APIError, TransportError) as error:
+    except (APIError, APIConnectionError) as error:
         hint = what_to_do(error, service)
         words = f"{error}: {hint}" if hint else str(error)
         raise click.ClickException(words) from error
 
 
-def what_to_do(error: APIError | TransportError, service: Service) -> str | None:
+def what_to_do(error: APIError | APIConnectionError, service: Service) -> str | None:
     """Return a hint; None where the error says enough."""
     address = service.config().base_url
-    if isinstance(error, TransportError):
-        if isinstance(error, SubmissionUnknown) or error.phase not in PHASES:
+    if isinstance(error, APIConnectionError):
+        if isinstance(error, SubmissionUnknownError) or error.phase not in PHASES:
             return None
         return PHASES[error.phase].format(address=address)
     if isinstance(error, AuthenticationError):
         return _about_the_key(service)
-    if isinstance(error, UnreadableResponse):
+    if isinstance(error, APIResponseValidationError):
         return f"is {address} the address of the API, version included?"
     if error.status_code is not None and 300 <= error.status_code < 400:
         return "where that is another address of the same API, name it with --base-url"
@@ -145,10 +145,10 @@ PHASES = {
 """Hints by the phase in which an exchange broke, before anything was sent."""
 
 BY_KIND: dict[type[APIError], str] = {
-    PermissionDenied: "the key may not do this; its project or its owner's role decides",
-    NotFound: "ids are known in the project of their key only",
-    RateLimited: "wait, or look at the limits and the balance of the account",
-    ServerFault: "the trouble is at the service; try again later",
+    PermissionDeniedError: "the key may not do this; its project or its owner's role decides",
+    NotFoundError: "ids are known in the project of their key only",
+    RateLimitError: "wait, or look at the limits and the balance of the account",
+    InternalServerError: "the trouble is at the service; try again later",
 }
 """Hints by what the service said."""
 
@@ -192,7 +192,7 @@ class Service:
         Raises:
             UsageError: The options contradict each other, or there is no key.
             ValueError: An address is none.
-            MissingDependency: The extra `client` is not installed.
+            MissingDependencyError: The extra `client` is not installed.
         """
         from dataclasses import replace
 
@@ -218,7 +218,7 @@ class Service:
         Raises:
             UsageError: The options contradict each other, or there is no key.
             ValueError: An address or a key is none.
-            MissingDependency: The extra `client` is not installed.
+            MissingDependencyError: The extra `client` is not installed.
         """
         from batchfiles.client import Client
         from batchfiles.client.calls import key_variable

@@ -24,7 +24,7 @@ from batchfiles.cli.named_batches import (
 from batchfiles.cli.progress import StatusLine, say
 from batchfiles.cli.service_options import Service, service_options, what_to_do
 from batchfiles.cli.text import plural, visible
-from batchfiles.errors import APIError, BatchFilesError, Conflict, NotFound, StillRunning, TransportError
+from batchfiles.errors import APIError, BatchFilesError, Conflict, NotFoundError, StillRunningError, APIConnectionError
 
 if TYPE_CHECKING:
     from batchfiles.api.batch import Batch
@@ -102,7 +102,7 @@ def wait_for(
         quiet: Say nothing.
 
     Returns:
-        What became of each, or why we don't know: `StillRunning` where the time was over.
+        What became of each, or why we don't know: `StillRunningError` where the time was over.
     """
     from batchfiles.api.config import RetryPolicy
     from batchfiles.api.flows.waiting import gather, wait
@@ -355,21 +355,21 @@ def noted(batch: Batch) -> Batch:
 
 
 def _last_seen(each: Batch | BatchFilesError) -> Batch | BatchFilesError | None:
-    if isinstance(each, StillRunning):
+    if isinstance(each, StillRunningError):
         last: Batch | None = each.batch
         return last
     return each
 
 
 def _words(error: BatchFilesError, service: Service) -> str:
-    hint = what_to_do(error, service) if isinstance(error, (APIError, TransportError)) else None
+    hint = what_to_do(error, service) if isinstance(error, (APIError, APIConnectionError)) else None
     return f"error: {error}: {hint}" if hint else str(error)
 
 
 def exit_code_of(found: Sequence[Batch | BatchFilesError]) -> int:
     """Return 3 where something could not be had, 4 where a batch goes on, 1 where one has failed, else 0."""
     batches = [each for each in found if not isinstance(each, BatchFilesError)]
-    if any(isinstance(each, BatchFilesError) and not isinstance(each, StillRunning) for each in found):
+    if any(isinstance(each, BatchFilesError) and not isinstance(each, StillRunningError) for each in found):
         return FAILED
     if len(batches) < len(found) or not all(batch.is_terminal for batch in batches):
         return UNFINISHED

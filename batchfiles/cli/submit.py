@@ -21,7 +21,7 @@ from batchfiles.cli.progress import Progress, say
 from batchfiles.cli.service_options import Service, pairs, service_options, terms_options
 from batchfiles.cli.status import json_option, print_batches, wait_for
 from batchfiles.cli.text import plural, visible
-from batchfiles.errors import AlreadySubmitted, DataError, NotFound
+from batchfiles.errors import AlreadySubmittedError, DataError, NotFound
 from batchfiles.io.remote.path import real_path
 
 if TYPE_CHECKING:
@@ -117,14 +117,14 @@ def endpoint_of(source: Source) -> str:
         DataError: No line has one.
     """
     from batchfiles.codec import loads
-    from batchfiles.errors import InvalidLine
+    from batchfiles.errors import InvalidLineError
     from batchfiles.io.sources import read_blocks
 
     for block in read_blocks(source, lambda _: None):
         for line in block.lines:
             try:
                 url = loads(line).get("url")
-            except InvalidLine:
+            except InvalidLineError:
                 continue
             if isinstance(url, str):
                 return url
@@ -261,13 +261,13 @@ class _Sending:
 
         Raises:
             APIError: The service said no.
-            TransportError: There was no answer.
+            APIConnectionError: There was no answer.
         """
         batch = self._noted(file)
         if batch is None:
             try:
                 batch = self._make(file)
-            except AlreadySubmitted as error:
+            except AlreadySubmittedError as error:
                 if file.part is None:
                     self._refuse(file, error)
                     return None
@@ -285,7 +285,7 @@ class _Sending:
             return None
         try:
             batch = self.client.batches.retrieve(file.part.batches[-1])
-        except NotFound:
+        except NotFoundError:
             return None
         if batch.status in ENDED_BADLY:
             return None
@@ -305,7 +305,7 @@ class _Sending:
         _say(file, f"{submission.size:,} bytes for {endpoint}: {batch.id} is {batch.status}")
         return batch
 
-    def _refuse(self, file: RequestFile, error: AlreadySubmitted) -> None:
+    def _refuse(self, file: RequestFile, error: AlreadySubmittedError) -> None:
         self.refused += 1
         known = f"{error.batch_id} was made of the same bytes and is {error.status}"
         words = f"not sent: {known}; 'batchfiles wait' and 'batchfiles download' take it, --again pays twice"

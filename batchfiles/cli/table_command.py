@@ -184,7 +184,7 @@ class TableCommand:
     Raises:
         click.UsageError: The options don't go together.
         ValueError: The output's name says no format.
-        OutputExists: A file to write is there already.
+        OutputExistsError: A file to write is there already.
         FileError: A file can't be written where it is to go.
     """
 

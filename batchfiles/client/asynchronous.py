@@ -22,7 +22,7 @@ from batchfiles.api.messages import TIMEOUT, Request, Response
 from batchfiles.client import disk
 from batchfiles.client.calls import LOGGER, Calls, Expiry, FilePages, ServiceClient, access_of
 from batchfiles.client.transport import CHUNK, CUT, NOT_SENT, Deadline, Exchange, KeyAuth, head_of, httpx2
-from batchfiles.errors import FileError, TransportError
+from batchfiles.errors import FileError, APIConnectionError
 
 __all__ = ["AsyncBatches", "AsyncClient", "AsyncFiles"]
 
@@ -99,10 +99,10 @@ class AsyncClient(ServiceClient):
             again: Whether a file that has a batch already may have another one.
 
         Raises:
-            AlreadySubmitted: There is a live or finished batch of the same bytes; it is in the exception.
-            SubmissionUnknown: The answer was lost, and the batch is not in the list.
+            AlreadySubmittedError: There is a live or finished batch of the same bytes; it is in the exception.
+            SubmissionUnknownError: The answer was lost, and the batch is not in the list.
             APIError: The service said no.
-            TransportError: The service could not be reached, and nothing was made.
+            APIConnectionError: The service could not be reached, and nothing was made.
             FileError: The file can't be read.
             ValueError: A parameter is one that the service would refuse.
         """
@@ -217,7 +217,7 @@ class _Exchange(Exchange[httpx2.AsyncClient]):
         if response is not None:
             await response.aclose()
 
-    async def _send(self, request: Request) -> TransportError | FileError | None:
+    async def _send(self, request: Request) -> APIConnectionError | FileError | None:
         """Send; returns why it failed, so that no traceback goes through frames that know the key."""
         try:
             built = self._built(request, self._body(request) if request.body else None)

@@ -278,7 +278,7 @@ class FilePages:
 
         Raises:
             APIError: The service refused, or returns the same page again.
-            TransportError: There was no answer.
+            APIConnectionError: There was no answer.
         """
         size = None if self._left is None else min(self._left, MAX_PAGE)
         page = yield from self._calls.list_files(self._purpose, self._listing.after, size, self._order)

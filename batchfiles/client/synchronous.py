@@ -20,7 +20,7 @@ from batchfiles.api.messages import TIMEOUT, Request, Response
 from batchfiles.client import disk
 from batchfiles.client.calls import LOGGER, Calls, Expiry, FilePages, ServiceClient, access_of
 from batchfiles.client.transport import CHUNK, CUT, NOT_SENT, Exchange, KeyAuth, head_of, httpx2, limit_stream, until
-from batchfiles.errors import FileError, TransportError
+from batchfiles.errors import FileError, APIConnectionError
 
 __all__ = ["Batches", "Client", "Files"]
 
@@ -96,10 +96,10 @@ class Client(ServiceClient):
             again: Whether a file that has a batch already may have another one.
 
         Raises:
-            AlreadySubmitted: There is a live or finished batch of the same bytes; it is in the exception.
-            SubmissionUnknown: The answer was lost, and the batch is not in the list.
+            AlreadySubmittedError: There is a live or finished batch of the same bytes; it is in the exception.
+            SubmissionUnknownError: The answer was lost, and the batch is not in the list.
             APIError: The service said no.
-            TransportError: The service could not be reached, and nothing was made.
+            APIConnectionError: The service could not be reached, and nothing was made.
             FileError: The file can't be read.
             ValueError: A parameter is one that the service would refuse.
         """
@@ -217,7 +217,7 @@ class _Exchange(Exchange[httpx2.Client]):
         if response is not None:
             response.close()
 
-    def _send(self, request: Request) -> TransportError | FileError | None:
+    def _send(self, request: Request) -> APIConnectionError | FileError | None:
         """Send; returns why it failed, so that no traceback goes through frames that know the key."""
         try:
             built = self._built(request, self._body(request) if request.body else None, limit_stream)

@@ -16,7 +16,7 @@ from typing import Any, Generic, TypeVar
 from batchfiles.api.config import Config, Key
 from batchfiles.api.messages import Request, Response
 from batchfiles.client.disk import Disk
-from batchfiles.errors import FileError, MissingDependency, TransportError
+from batchfiles.errors import FileError, MissingDependencyError, APIConnectionError
 
 __all__ = [
     "CHUNK",
@@ -38,7 +38,7 @@ __all__ = [
 try:
     import httpx2
 except ImportError:
-    raise MissingDependency("the client needs httpx2: pip install 'batchfiles[client]'") from None
+    raise MissingDependencyError("the client needs httpx2: pip install 'batchfiles[client]'") from None
 
 
 CHUNK = 256 * 1024
@@ -183,12 +183,12 @@ def _connecting(error: Exception) -> str:
     return "connect"
 
 
-def problem_of(error: Exception) -> TransportError | FileError:
+def problem_of(error: Exception) -> APIConnectionError | FileError:
     """Return our own exception for a broken exchange, made anew: no frame of its traceback knows the key."""
     if isinstance(error, FileError):
         return FileError(error.reason, path=error.path, number=error.errno)
     phase, why = failure(error)
-    return TransportError(f"no answer from the service: {why}", phase=phase)
+    return APIConnectionError(f"no answer from the service: {why}", phase=phase)
 
 
 Http = TypeVar("Http", bound=httpx2.Client | httpx2.AsyncClient)
@@ -243,7 +243,7 @@ class Exchange(Generic[Http]):
         if time.monotonic() > self._end:
             raise Deadline
 
-    def _problem(self, error: Exception) -> TransportError | FileError:
+    def _problem(self, error: Exception) -> APIConnectionError | FileError:
         """Return our own exception for a broken exchange; an operation that was cut short by the deadline is called so."""
         if isinstance(error, TimeoutError) or (isinstance(error, OPERATIONS) and not self._left):
             error = Deadline()

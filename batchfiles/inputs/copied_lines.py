@@ -7,7 +7,7 @@ from itertools import chain
 from typing import NamedTuple
 
 from batchfiles.codec import request_of
-from batchfiles.errors import InvalidLine, LineTooLong, Mismatch
+from batchfiles.errors import InvalidLineError, LineTooLongError, MismatchError
 from batchfiles.findings import Finding
 from batchfiles.inputs.kinds import FileRole, classify_lines
 from batchfiles.io.lines import Piece, pieces, split
@@ -72,7 +72,7 @@ class CopiedLines:
             return read_result(line)[0] is not None
         try:
             request_of(line)
-        except InvalidLine:
+        except InvalidLineError:
             return False
         return True
 
@@ -80,10 +80,10 @@ class CopiedLines:
         """Yield the lines of a file.
 
         Raises:
-            LineTooLong: A line is above the cap: it can't be left out, nor be kept.
-            Mismatch: The lines are neither requests nor results, or not what is wanted; nothing was yielded.
+            LineTooLongError: A line is above the cap: it can't be left out, nor be kept.
+            MismatchError: The lines are neither requests nor results, or not what is wanted; nothing was yielded.
             FileError: The file is not there or can't be read.
-            TruncatedFile: Its compressed bytes are damaged.
+            TruncatedFileError: Its compressed bytes are damaged.
         """
         with source.open() as stream:
             for piece in self._checked(
@@ -100,7 +100,7 @@ class CopiedLines:
         file_role = classify_lines(self._lines(found, seen), name)
         if file_role != "empty":
             if self.wanted not in (None, file_role):
-                raise Mismatch(f"holds {NOUNS[file_role]}, and {NOUNS[str(self.wanted)]} are expected here", path=name)
+                raise MismatchError(f"holds {NOUNS[file_role]}, and {NOUNS[str(self.wanted)]} are expected here", path=name)
             self.wanted = file_role
         return chain(seen, found)
 
@@ -132,8 +132,8 @@ class CopiedLines:
             self.blank_lines += 1
         self.blank_lines -= 1  # the one that we put behind the last
 
-    def _too_long(self, path: str, number: int, offset: int) -> LineTooLong:
-        return LineTooLong(
+    def _too_long(self, path: str, number: int, offset: int) -> LineTooLongError:
+        return LineTooLongError(
             f"the line is above the cap of {self._max_line_bytes:,} bytes, and can neither be left out nor "
             "be kept: raise the cap",
             limit=self._max_line_bytes,

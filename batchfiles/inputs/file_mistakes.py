@@ -11,7 +11,7 @@ import re
 from typing import Any, NamedTuple
 
 from batchfiles.codec import GLUED, glued_objects, glued_words, loads
-from batchfiles.errors import InvalidLine
+from batchfiles.errors import InvalidLineError
 
 __all__ = ["HEAD", "FileMistake", "file_mistake"]
 
@@ -206,7 +206,7 @@ def _ends_with_comma(line: bytes) -> bool:
 def _is_object(line: bytes) -> bool:
     try:
         loads(line)
-    except InvalidLine:
+    except InvalidLineError:
         return False
     return True
 
@@ -215,7 +215,7 @@ def _has_id(line: bytes) -> bool:
     """Return whether a line is a complete request or result, which pretty-printed objects never contain."""
     try:
         return "custom_id" in loads(line)
-    except InvalidLine:
+    except InvalidLineError:
         return False
 
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from batchfiles.campaign.manifest import FORMAT, MANIFEST
 from batchfiles.codec import loads
-from batchfiles.errors import BatchFilesError, DataError, InvalidLine, Mismatch
+from batchfiles.errors import BatchFilesError, DataError, InvalidLineError, MismatchError
 from batchfiles.inputs.attribution import is_batch_object, json_objects
 from batchfiles.inputs.kinds import TELLING_BEGINNING, classify, line_format_of
 from batchfiles.io.remote.path import Place
@@ -75,7 +75,7 @@ def requests_to_read(sources: Iterable[Source]) -> FilesToRead:
         sources: What `expand` returned.
 
     Raises:
-        Mismatch: There are results only.
+        MismatchError: There are results only.
     """
     found = files_to_read(sources)
     kept: list[Source] = []
@@ -86,7 +86,7 @@ def requests_to_read(sources: Iterable[Source]) -> FilesToRead:
         else:
             kept.append(source)
     if not kept:
-        raise Mismatch(f"no file holds requests; {not_read_words(not_read)}")
+        raise MismatchError(f"no file holds requests; {not_read_words(not_read)}")
     return FilesToRead(kept, tuple(not_read))
 
 
@@ -133,7 +133,7 @@ def _holds_results(source: Source) -> bool:
     first = head.removeprefix(b"\xef\xbb\xbf").lstrip().partition(b"\n")[0]
     try:
         line = loads(first)
-    except InvalidLine:
+    except InvalidLineError:
         found = TELLING_BEGINNING.match(first)
         return len(first) >= HEAD and found is not None and found[2] is not None
     return line_format_of(line) == "output" and ("custom_id" in line or "response" in line) and not is_batch_object(line)

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 from batchfiles.bodies import EMBEDDINGS, embeddings, endpoint_of
 from batchfiles.campaign.manifest import RESULT_NAME
 from batchfiles.codec import loads
-from batchfiles.errors import InvalidLine, Mismatch
+from batchfiles.errors import InvalidLineError, MismatchError
 from batchfiles.findings import Finding
 from batchfiles.inputs.file_mistakes import HEAD, file_mistake
 from batchfiles.inputs.local import LocalFile
@@ -145,9 +145,9 @@ def classify(source: Source, *, otherwise: FileRole | None = None, max_line_byte
         `"inputs"`, `"results"`, or `"empty"` for a file of no bytes, or of blank lines only.
 
     Raises:
-        Mismatch: The file is in the format of another service, or nothing in it says what it is.
+        MismatchError: The file is in the format of another service, or nothing in it says what it is.
         FileError: The file is not there or can't be read.
-        TruncatedFile: Its compressed bytes are damaged.
+        TruncatedFileError: Its compressed bytes are damaged.
         ValueError: The source is an open stream, which could not be read again: spool it first.
     """
     if source.path is None and source.remote is None:
@@ -183,7 +183,7 @@ def classify_lines(lines: Iterable[bytes], name: str | None = None, *, otherwise
         `"inputs"`, `"results"`, or `"empty"` if there is no line, or blank ones only.
 
     Raises:
-        Mismatch: As `classify`.
+        MismatchError: As `classify`.
     """
     unreadable: list[bytes] = []
     seen: list[bytes] = []
@@ -200,14 +200,14 @@ def classify_lines(lines: Iterable[bytes], name: str | None = None, *, otherwise
             line_format = line_format_of(value)
             decoded = True
             has_id = has_id or "custom_id" in value
-        except InvalidLine:
+        except InvalidLineError:
             unreadable.append(line)
         if line_format != "unknown":
             if unreadable:  # what follows tells an item of an array from a line
                 seen.append(next((each for each in lines if each.strip()), b""))
                 _refuse_mistake(seen, name)
             if line_format == "input" and not unreadable and len(seen) == 1 and _is_template(value, name):
-                raise Mismatch(TEMPLATE, path=name)
+                raise MismatchError(TEMPLATE, path=name)
             return _role(line_format, name)
         size += len(line)
         if size > BYTES_LOOKED_AT or len(unreadable) >= LINES_LOOKED_AT:
@@ -225,7 +225,7 @@ def _refuse_mistake(lines: list[bytes], name: str | None) -> None:
     """Refuse a file that is not JSON Lines: read line by line, its results would be lost silently."""
     mistake = file_mistake(b"\n".join(lines)[:HEAD])
     if mistake is not None and not mistake.is_of_lines:
-        raise Mismatch(mistake.message.removeprefix("The file ").rstrip("."), path=name)
+        raise MismatchError(mistake.message.removeprefix("The file ").rstrip("."), path=name)
 
 
 def _role(line_format: LineFormat, name: str | None) -> FileRole:
@@ -233,7 +233,7 @@ def _role(line_format: LineFormat, name: str | None) -> FileRole:
         return "inputs"
     if line_format == "output":
         return "results"
-    raise Mismatch(f"holds {describe(line_format)}", path=name)
+    raise MismatchError(f"holds {describe(line_format)}", path=name)
 
 
 def _is_template(value: dict[str, Any], name: str | None) -> bool:
@@ -244,16 +244,16 @@ def _is_template(value: dict[str, Any], name: str | None) -> bool:
 
 def _role_of_unreadable(lines: list[bytes], name: str | None, *, decoded: bool, otherwise: FileRole | None) -> FileRole:
     if decoded:
-        raise Mismatch(f"holds {describe('unknown')}", path=name)
+        raise MismatchError(f"holds {describe('unknown')}", path=name)
     if lines and not any(LIKE_JSON.search(line) for line in lines):
-        raise Mismatch(NO_JSON_LINES, path=name)
+        raise MismatchError(NO_JSON_LINES, path=name)
     tell = TELLING_KEY.search if otherwise is None else TELLING_BEGINNING.match
     for line in lines:
         if found := tell(line):
             return "inputs" if found[1] else "results"
     if otherwise is not None:
         return otherwise
-    raise Mismatch(NOT_JSON, path=name)
+    raise MismatchError(NOT_JSON, path=name)
 
 
 SAMPLE = 100
@@ -336,7 +336,7 @@ def _lines(files: Iterable[LocalFile], max_line_bytes: int) -> Iterator[bytes]:
 def _object(line: bytes) -> dict[str, Any] | None:
     try:
         return loads(line)
-    except InvalidLine:
+    except InvalidLineError:
         return None
 
 
@@ -378,9 +378,9 @@ def classified_files(
         Each file with its lines.
 
     Raises:
-        Mismatch: A file is in the format of another service, or nothing in it shows its role, or it differs from the given role.
+        MismatchError: A file is in the format of another service, or nothing in it shows its role, or it differs from the given role.
         FileError: A file is not there or can't be read.
-        TruncatedFile: While reading: compressed bytes end too early or are damaged; after the good lines.
+        TruncatedFileError: While reading: compressed bytes end too early or are damaged; after the good lines.
     """
     for source in sources:
         heads: deque[bytes] = deque(maxlen=LINES_LOOKED_AT)
@@ -392,7 +392,7 @@ def classified_files(
         lines = first_lines(_kept(counted, seen), heads)
         file_role = classify_lines(lines, source.name, otherwise=said or ("results" if named else None))
         if said is not None and file_role not in (said, "empty"):
-            raise Mismatch(paired_as(file_role), path=source.name)
+            raise MismatchError(paired_as(file_role), path=source.name)
         yield ClassifiedFile(source.name, file_role, chain(seen, counted))
 
 

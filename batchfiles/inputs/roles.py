@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 from batchfiles.campaign.folder import Campaign, campaign_of, changed_parts
 from batchfiles.campaign.manifest import BATCH_ID, RESULT_NAME, Part, stem_of
-from batchfiles.errors import BatchFilesError, Mismatch, TruncatedFile
+from batchfiles.errors import BatchFilesError, MismatchError, TruncatedFileError
 from batchfiles.findings import Finding
 from batchfiles.inputs.attribution import attributed
 from batchfiles.inputs.folder_files import files_to_read
@@ -228,9 +228,9 @@ def sort_files(
         max_line_bytes: The longest line that the job reads, in bytes.
 
     Raises:
-        Mismatch: A file is of the other kind than it must be, or of another service's format; nothing was read but first lines.
+        MismatchError: A file is of the other kind than it must be, or of another service's format; nothing was read but first lines.
         FileError: A file can't be read, or the disk has no room for a copy.
-        TruncatedFile: A compressed file is damaged.
+        TruncatedFileError: A compressed file is damaged.
         TypeError: `inputs` is a single path.
         ValueError: Standard input is named twice, or a file of results is paired with two request files.
     """
@@ -248,7 +248,7 @@ def sort_files(
     for source in forced:
         file, kind = _local(source, spool, "inputs", max_line_bytes)
         if kind == "results":
-            raise Mismatch("holds results, and was given as requests", path=source.name, role="input")
+            raise MismatchError("holds results, and was given as requests", path=source.name, role="input")
         sorted_["inputs"].append(file)
     for source in found:
         if source.key in named:
@@ -259,13 +259,15 @@ def sort_files(
         )
         file, kind = _local(source, spool, said, max_line_bytes)
         if kind == "results" and is_asking:
-            raise Mismatch(paired_as("results"), path=source.name, role="input")
+            raise MismatchError(paired_as("results"), path=source.name, role="input")
         if kind == "inputs" and is_answering:
-            raise Mismatch(paired_as("inputs"), path=source.name, role="output")
+            raise MismatchError(paired_as("inputs"), path=source.name, role="output")
         if kind == "inputs" and results_only:
-            raise Mismatch("holds requests, and results were expected: `join` takes both", path=source.name, role="output")
+            raise MismatchError("holds requests, and results were expected: `join` takes both", path=source.name, role="output")
         if kind == "inputs" and forced and not is_asking:
-            raise Mismatch("holds requests, and was given as results: name it as an input too", path=source.name, role="output")
+            raise MismatchError(
+                "holds requests, and was given as results: name it as an input too", path=source.name, role="output"
+            )
         sorted_[kind].append(file)
     requests, retries = without_repeats(sorted_["inputs"])
     changed = changed_parts((file.original, Source(file.name, path=file.path)) for file in (*requests, *retries))
@@ -375,7 +377,7 @@ def read_again(files: PairedFiles, spool: Spool) -> ReadAgain | None:
         return None
     try:
         copies = tuple(LocalFile.of(file.name, file.original, spool.local(by_name[file.name])) for file in kept)
-    except TruncatedFile:  # who reads it says so, after the good lines
+    except TruncatedFileError:  # who reads it says so, after the good lines
         return None
     return ReadAgain(copies, retries, tuple(results))
 

@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from batchfiles.errors import FileError, OutputExists
+from batchfiles.errors import FileError, OutputExistsError
 from batchfiles.io.overwrite import ASIDE, UNFINISHED, IsOwnFile, clear_leftovers, no_file, refuse_others_files, unfinished_name
 from batchfiles.io.remote.path import RemotePath, located, real_path
 from batchfiles.io.remote.transfer import refuse_remote_file, refuse_remote_folder, uploaded_file, uploaded_folder
@@ -31,7 +31,7 @@ def refuse_existing(path: Path | RemotePath, *, overwrite: bool) -> None:
         overwrite: Whether it may be replaced.
 
     Raises:
-        OutputExists: It is, and `overwrite` was not given. A device or a pipe is there to be written to.
+        OutputExistsError: It is, and `overwrite` was not given. A device or a pipe is there to be written to.
         FileError: The system does not let us look; a remote file has a folder's name, or no bucket.
     """
     path = located(path)
@@ -45,7 +45,7 @@ def refuse_existing(path: Path | RemotePath, *, overwrite: bool) -> None:
     except OSError as error:
         raise file_error(error, path) from None
     if refused:
-        raise OutputExists(str(path))
+        raise OutputExistsError(str(path))
 
 
 def _refuse_circle(path: Path) -> None:
@@ -66,7 +66,7 @@ def refuse_existing_folder(path: Path | RemotePath, *, overwrite: bool, ours: Is
         ours: Which names in it are those of files that may go then; by default none.
 
     Raises:
-        OutputExists: It is there and `overwrite` was not given. An empty folder counts as not there.
+        OutputExistsError: It is there and `overwrite` was not given. An empty folder counts as not there.
         FileError: It is a file, holds what is not ours, or the system does not let us look.
     """
     path = located(path)
@@ -100,7 +100,7 @@ def atomic_file(
         temp_dir: Where a remote file waits until it is whole; a local one waits beside its target.
 
     Raises:
-        OutputExists: The target is there and `overwrite` was not given, at the beginning or at the end.
+        OutputExistsError: The target is there and `overwrite` was not given, at the beginning or at the end.
         FileError: The disk, the system or the service refused.
     """
     path = located(path)
@@ -152,7 +152,7 @@ def atomic_folder(
         temp_dir: Where a remote folder waits until it is whole; a local one waits beside its target.
 
     Raises:
-        OutputExists: The target is there and `overwrite` was not given, at the beginning or at the end. An empty folder counts as
+        OutputExistsError: The target is there and `overwrite` was not given, at the beginning or at the end. An empty folder counts as
             not there.
         FileError: The disk, the system or the service refused, or the target is no folder that we could have written.
     """
@@ -208,7 +208,7 @@ def _take_name(temporary: Path, target: Path, shown: Path, *, overwrite: bool) -
     try:
         os.link(temporary, target)
     except FileExistsError:
-        raise OutputExists(str(shown)) from None
+        raise OutputExistsError(str(shown)) from None
     except OSError:  # a filesystem without links
         refuse_existing(target, overwrite=False)
         temporary.replace(target)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from typing import Any, BinaryIO, Final, cast
 
-from batchfiles.errors import FileError, Mismatch, TruncatedFile
+from batchfiles.errors import FileError, MismatchError, TruncatedFileError
 from batchfiles.io.urls import shown_name
 from batchfiles.io.zstd import TABLES, KeptOpen, ZstdWriter, foreign_bytes, is_text
 
@@ -218,8 +218,8 @@ class _Decompressed:
         """Return up to `size` decompressed bytes; what was decompressed before damage is returned first.
 
         Raises:
-            TruncatedFile: The compressed bytes end too early, are damaged, or can't be decompressed here.
-            Mismatch: They hold another compressed file, or no lines.
+            TruncatedFileError: The compressed bytes end too early, are damaged, or can't be decompressed here.
+            MismatchError: They hold another compressed file, or no lines.
         """
         if self._head is None:
             self._head = self._decompress(HEAD)
@@ -227,7 +227,7 @@ class _Decompressed:
         piece, self._head = self._head[:size], self._head[size:]
         piece += self._decompress(size - len(piece))
         if self._error is not None and not piece:
-            raise TruncatedFile(self._error, path=self._name)
+            raise TruncatedFileError(self._error, path=self._name)
         return piece
 
     def _check_inside(self, head: bytes) -> None:
@@ -236,7 +236,7 @@ class _Decompressed:
         if what is None and self._tables and head.startswith((b"PAR1", b"ARROW1")):
             what = "a table: decompress it first, for its end is read before its beginning"
         if what is not None:
-            raise Mismatch(f"the {self._compression} data holds {what}", path=self._name)
+            raise MismatchError(f"the {self._compression} data holds {what}", path=self._name)
 
     def _decompress(self, size: int) -> bytes:
         # A read of pyarrow's that fails takes with it what it had decompressed so far, so reads are small (hardly slower: gzip
@@ -272,7 +272,7 @@ class _Damaged:
 
     def read(self, _: int = -1) -> bytes:
         """Refuse to read."""
-        raise TruncatedFile(self._words, path=self._name)
+        raise TruncatedFileError(self._words, path=self._name)
 
 
 BZ2_BLOCK = (bytes.fromhex("314159265359"), bytes.fromhex("177245385090"))
@@ -283,8 +283,8 @@ BZ2_BLOCK = (bytes.fromhex("314159265359"), bytes.fromhex("177245385090"))
 def decompressed(stream: BinaryIO, name: str, *, suffix_of: str | None = None, tables: bool = False) -> Iterator[BinaryIO]:
     """Give a view of an open file that decompresses what begins with the magic bytes of gzip, bz2 or zstd.
 
-    The view's `read` raises `FileError` where the system refuses, `TruncatedFile` where the compression is damaged or of a kind
-    that is not read here, and `Mismatch` where other data than lines is compressed.
+    The view's `read` raises `FileError` where the system refuses, `TruncatedFileError` where the compression is damaged or of a kind
+    that is not read here, and `MismatchError` where other data than lines is compressed.
 
     Args:
         stream: The open file.
@@ -294,7 +294,7 @@ def decompressed(stream: BinaryIO, name: str, *, suffix_of: str | None = None, t
         tables: Whether the reader knows Parquet and Arrow.
 
     Raises:
-        Mismatch: The file holds no lines.
+        MismatchError: The file holds no lines.
     """
     promised = None if suffix_of is None else compression_of_name(suffix_of)
     head = b""
@@ -306,7 +306,7 @@ def decompressed(stream: BinaryIO, name: str, *, suffix_of: str | None = None, t
     if compression is not None:
         yield cast("BinaryIO", _Decompressed(raw, name, compression, tables=tables))
     elif (what := foreign_bytes(head, tables=tables)) is not None:
-        raise Mismatch(f"the file is {what}", path=name)
+        raise MismatchError(f"the file is {what}", path=name)
     elif promised is not None and not (tables and head.startswith(tuple(TABLES))) and (words := _why_damaged(head, promised)):
         yield cast("BinaryIO", _Damaged(words, name))
     else:

@@ -81,8 +81,8 @@ class Source:
 
         Raises:
             FileError: The file is not there or can't be read.
-            Mismatch: It holds no lines, such as an archive; also while reading.
-            TruncatedFile: While reading: the compressed bytes end too early or are damaged.
+            MismatchError: It holds no lines, such as an archive; also while reading.
+            TruncatedFileError: While reading: the compressed bytes end too early or are damaged.
         """
         if self.remote is not None:
             from batchfiles.io.remote.transfer import read_in_order
@@ -191,7 +191,7 @@ def expand(sources: Iterable[SourceLike], *, filesystem: object = None) -> list[
         FileError: A path is not there, or a folder or glob holds no batch file.
         ValueError: Standard input is named twice, or a URL is wrong.
         TypeError: Something is no source at all, or no filesystem.
-        MissingDependency: The pyarrow at hand can't speak to a URL's service.
+        MissingDependencyError: The pyarrow at hand can't speak to a URL's service.
     """
     found: list[Source] = []
     for source in sources:
@@ -353,7 +353,7 @@ def read_blocks(
 
     Raises:
         FileError: The file is not there or can't be read.
-        TruncatedFile: The compressed bytes end too early or are damaged.
+        TruncatedFileError: The compressed bytes end too early or are damaged.
     """
     with source.open() as stream:
         yield from blocks(

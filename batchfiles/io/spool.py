@@ -66,7 +66,7 @@ class Spool:
 
         Raises:
             FileError: The source can't be read, or the disk has no room for the copy.
-            TruncatedFile: The source is compressed and damaged.
+            TruncatedFileError: The source is compressed and damaged.
         """
         if source.is_seekable_text():
             return cast("Path", source.path)

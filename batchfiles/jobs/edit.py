@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from batchfiles.counts import not_read_fields
-from batchfiles.errors import InvalidLine
+from batchfiles.errors import InvalidLineError
 from batchfiles.findings import Finding
 from batchfiles.inputs.copied_lines import CopiedLines, Run
 from batchfiles.inputs.folder_files import files_of_a_kind
@@ -120,12 +120,12 @@ def edit(
         How many lines were changed.
 
     Raises:
-        InvalidLine: `invalid_json_line` or `path_not_found`, with the first line that can't be changed.
-        LineTooLong: A line is above the cap.
-        Mismatch: A file holds results, or what is neither requests nor results.
-        OutputExists: The output is there and `overwrite` was not given.
+        InvalidLineError: `invalid_json_line` or `path_not_found`, with the first line that can't be changed.
+        LineTooLongError: A line is above the cap.
+        MismatchError: A file holds results, or what is neither requests nor results.
+        OutputExistsError: The output is there and `overwrite` was not given.
         FileError: A file can't be read, or the disk refused.
-        TruncatedFile: A compressed file is damaged.
+        TruncatedFileError: A compressed file is damaged.
         ValueError: There is nothing to change, a path or a value is none, or all lines would get one `custom_id`.
     """
     if bad_lines not in BAD_LINES:
@@ -190,7 +190,7 @@ class _Work:
         """Write the lines of a run.
 
         Raises:
-            InvalidLine: One can't be changed, and such lines are refused.
+            InvalidLineError: One can't be changed, and such lines are refused.
         """
         edits = self._edits
         found: list[bytes] = []
@@ -199,7 +199,7 @@ class _Work:
         for line in run.lines:
             try:
                 new = edited(line, edits)
-            except InvalidLine as error:
+            except InvalidLineError as error:
                 self._take_bad(Finding.of(error, path=run.path, line_number=number, byte_offset=offset))
                 new = line if self._policy == "copy" else b""
             if new is not line:

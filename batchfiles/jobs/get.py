@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from typing import Literal, NamedTuple
 
-from batchfiles.errors import Mismatch
+from batchfiles.errors import MismatchError
 from batchfiles.findings import Finding
 from batchfiles.inputs.kinds import FileRole, classified_files, classify_lines
 from batchfiles.inputs.roles import Pairs, files_and_pairs, requests_of_results
@@ -63,9 +63,9 @@ def get(
         are several requests. A damaged line is among them if its id can be read.
 
     Raises:
-        Mismatch: A file is in the format of another service, or nothing in it says what it is.
+        MismatchError: A file is in the format of another service, or nothing in it says what it is.
         FileError: A file is not there or can't be read.
-        TruncatedFile: Compressed bytes end too early or are damaged.
+        TruncatedFileError: Compressed bytes end too early or are damaged.
         TypeError: There is no source, or something is no source at all.
         ValueError: Standard input is named twice.
     """
@@ -128,7 +128,7 @@ def find(
 
 def _role_of(line: bytes, file_role: FileRole) -> Literal["request", "result"]:
     """Tell what a line is: a file that begins with requests may hold results too."""
-    with suppress(Mismatch):  # a line of another service says nothing
+    with suppress(MismatchError):  # a line of another service says nothing
         file_role = classify_lines([line], otherwise=file_role)
     return "result" if file_role == "results" else "request"
 

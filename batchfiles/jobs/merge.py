@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from batchfiles.campaign.folder import changed_parts, request_sources
 from batchfiles.counts import not_read_fields
-from batchfiles.errors import DuplicateCustomId
+from batchfiles.errors import DuplicateCustomIdError
 from batchfiles.findings import Finding
 from batchfiles.ids.unique import PLACE_BITS, UniqueIds
 from batchfiles.inputs.copied_lines import CopiedLines, Run
@@ -57,7 +57,7 @@ class RepeatedIds:
             refuse: Whether a repeated id ends it.
 
         Raises:
-            DuplicateCustomId: An id was there before.
+            DuplicateCustomIdError: An id was there before.
         """
         place = (number << PLACE_BITS) + run.line_number
         ids = ids_of(run.whole_lines, run.text)
@@ -77,7 +77,7 @@ class RepeatedIds:
         """Raise what could not be seen before.
 
         Raises:
-            DuplicateCustomId: For the id that is repeated first.
+            DuplicateCustomIdError: For the id that is repeated first.
         """
         found = min(self._unique.duplicates(), key=lambda repetition: repetition[2], default=None)
         if found is not None:
@@ -109,10 +109,10 @@ class RepeatedIds:
             found.extend(places)
         return array("q", sorted(found))
 
-    def _duplicate(self, custom_id: str, first: int, place: int) -> DuplicateCustomId:
+    def _duplicate(self, custom_id: str, first: int, place: int) -> DuplicateCustomIdError:
         first_file, first_line = self._place(first)
         file, line = self._place(place)
-        return DuplicateCustomId(
+        return DuplicateCustomIdError(
             f"the custom_id {custom_id[:128]!r} is already on line {first_line} of {first_file}: "
             "say which line to keep, or to keep both",
             custom_id=custom_id,
@@ -215,13 +215,13 @@ def merge(
         What was written.
 
     Raises:
-        DuplicateCustomId: With `on_duplicate="error"`: an id stands twice. A file as target does not appear then; an open file or
+        DuplicateCustomIdError: With `on_duplicate="error"`: an id stands twice. A file as target does not appear then; an open file or
             standard output has got lines already.
-        LineTooLong: A line is above the cap.
-        Mismatch: A file holds neither requests nor results, or one holds requests and another one results.
-        OutputExists: The target is there and `overwrite` was not given.
+        LineTooLongError: A line is above the cap.
+        MismatchError: A file holds neither requests nor results, or one holds requests and another one results.
+        OutputExistsError: The target is there and `overwrite` was not given.
         FileError: A file can't be read, or the disk refused.
-        TruncatedFile: A compressed file is damaged.
+        TruncatedFileError: A compressed file is damaged.
         DataError: The manifest of a campaign folder is damaged.
         TypeError: There is no source, or something is no source at all.
         ValueError: An option has no such value.
@@ -243,7 +243,7 @@ def merge(
     )
     try:
         report = job.run(on_duplicate)
-    except DuplicateCustomId:
+    except DuplicateCustomIdError:
         repeated = job.repeated() if on_duplicate == "error" and len(files) > 1 else None
         if repeated is None:
             raise
@@ -283,7 +283,7 @@ class _Merge:
             repeated: The places of lines that are known to repeat others; None if this was not checked.
 
         Raises:
-            DuplicateCustomId: An id is there twice, and that is to be refused.
+            DuplicateCustomIdError: An id is there twice, and that is to be refused.
         """
         files = self._files
         refuse = on_duplicate == "error" and repeated is None

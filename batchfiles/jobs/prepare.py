@@ -12,7 +12,13 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from batchfiles.codec import GLUED, dumps, loads
-from batchfiles.errors import DuplicateCustomId, FileTooLarge, InvalidLine, TooManyEmbeddingInputs, TooManyRequests
+from batchfiles.errors import (
+    DuplicateCustomIdError,
+    FileTooLargeError,
+    InvalidLineError,
+    TooManyEmbeddingInputsError,
+    TooManyRequestsError,
+)
 from batchfiles.findings import Finding
 from batchfiles.io.spool import name_of, small_file
 from batchfiles.jobs.template import (
@@ -106,12 +112,12 @@ def prepare(
 
     Raises:
         ValueError: The template is invalid, names no column or an unknown one, or lacks a url; or an option has an unknown value.
-        InvalidLine: A row has a null or a number that JSON has no word for where a value is needed, or makes a request that
+        InvalidLineError: A row has a null or a number that JSON has no word for where a value is needed, or makes a request that
             `validate` would refuse; its number is named.
-        DuplicateCustomId: Two rows make the same id; both are named.
-        TooManyRequests, TooManyEmbeddingInputs, FileTooLarge, LineTooLong: The service would not take it.
-        Mismatch, TruncatedFile: A file is no table, or is damaged.
-        OutputExists: The file is there and `overwrite` was not given.
+        DuplicateCustomIdError: Two rows make the same id; both are named.
+        TooManyRequestsError, TooManyEmbeddingInputsError, FileTooLargeError, LineTooLongError: The service would not take it.
+        MismatchError, TruncatedFileError: A file is no table, or is damaged.
+        OutputExistsError: The file is there and `overwrite` was not given.
         FileError: A file can't be read or written.
     """
     from batchfiles.table.csv import CSV_NULLS
@@ -208,7 +214,7 @@ class _Preparation:
         """Refuse what `validate` would refuse.
 
         Raises:
-            InvalidLine: The service would not take the request.
+            InvalidLineError: The service would not take the request.
             ValueError: It is the same as the one before it.
         """
         request = loads(text)
@@ -219,7 +225,7 @@ class _Preparation:
         for fault in self._rules.faults(request, number):
             if fault.severity == "error":
                 where = f" at {fault.json_path}" if fault.json_path else ""
-                raise InvalidLine(f"{fault.message}{where}", code=fault.code, json_path=fault.json_path)
+                raise InvalidLineError(f"{fault.message}{where}", code=fault.code, json_path=fault.json_path)
 
     def check_names(self) -> None:
         """Refuse a placeholder that no row has had anything for: with nulls allowed, a misspelt one would go unnoticed.
@@ -246,7 +252,7 @@ def bad_row(name: str, number: int) -> Iterator[None]:
     """Name the row in what is wrong with it.
 
     Raises:
-        InvalidLine: Something is.
+        InvalidLineError: Something is.
     """
     try:
         yield
@@ -257,11 +263,11 @@ def bad_row(name: str, number: int) -> Iterator[None]:
         code, what = "not_a_number", f"row {number:,} has NaN or an infinite number in {error.name!r}: JSON has no word for it"
     except IntegerTooLarge as error:
         code, what = "integer_too_large", f"row {number:,} has {BEYOND} in {error.name!r}: {AS_TEXT}"
-    except InvalidLine as error:
+    except InvalidLineError as error:
         code, what = error.code, f"row {number:,}: {error.reason}"
     else:
         return
-    raise InvalidLine(what, code=code, path=name, role="input")
+    raise InvalidLineError(what, code=code, path=name, role="input")
 
 
 @contextmanager
@@ -269,15 +275,15 @@ def _rows_named(job: _Preparation) -> Iterator[None]:
     """Say in the words of the table what is wrong with the file: which rows have the same id, and what to do with many."""
     try:
         yield
-    except DuplicateCustomId as error:
+    except DuplicateCustomIdError as error:
         first, again = (job.place_of(number or 0) for number in (error.first_line_number, error.line_number))
-        raise DuplicateCustomId(
+        raise DuplicateCustomIdError(
             f"{first} and {again} both make the id {error.custom_id[:128]!r}: name more columns in it",
             custom_id=error.custom_id,
             first_path=None,
             first_line_number=None,
         ) from None
-    except (TooManyRequests, TooManyEmbeddingInputs, FileTooLarge) as error:
+    except (TooManyRequestsError, TooManyEmbeddingInputsError, FileTooLargeError) as error:
         error.reason = f"{error.reason}, or write all to one file with the limits 'none' and split that"
         raise
 
@@ -292,7 +298,7 @@ def read_template(path: str | os.PathLike[str], *, filesystem: object = None) ->
     text = small_file(path, filesystem=filesystem)
     try:
         return loads_exactly(text.removeprefix(b"\xef\xbb\xbf"))
-    except InvalidLine as error:
+    except InvalidLineError as error:
         several = "holds several JSON objects, and a template is one" if error.code == GLUED else None
         reason = several or error.reason.replace("the line", "the template")
     raise ValueError(f"{name_of(path, filesystem=filesystem)}: {reason}")

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from batchfiles.campaign.folder import request_sources
 from batchfiles.campaign.manifest import Manifest, Part, made_by_split, write_manifest
 from batchfiles.counts import not_read_fields
-from batchfiles.errors import Mismatch
+from batchfiles.errors import MismatchError
 from batchfiles.findings import Finding
 from batchfiles.inputs.copied_lines import CopiedLines
 from batchfiles.inputs.folder_files import requests_to_read
@@ -122,13 +122,13 @@ def split(
         What was made.
 
     Raises:
-        LineTooLong: A line is too large for any part.
-        Mismatch: A file holds results, or no file holds a request.
-        OutputExists: The folder is there and `overwrite` was not given.
+        LineTooLongError: A line is too large for any part.
+        MismatchError: A file holds results, or no file holds a request.
+        OutputExistsError: The folder is there and `overwrite` was not given.
         FileError: A file can't be read, the disk refused, or the folder holds what `overwrite` does not replace.
-        TruncatedFile: A compressed file is damaged.
+        TruncatedFileError: A compressed file is damaged.
         DataError: The manifest of a campaign folder is damaged.
-        MissingDependency: Tokens shall be counted by tiktoken, and it or its encoding is not on this machine.
+        MissingDependencyError: Tokens shall be counted by tiktoken, and it or its encoding is not on this machine.
         TypeError: There is no source, or something is no source at all.
         ValueError: An option has no such value.
     """
@@ -155,7 +155,7 @@ def split(
         writer.finish()
         made = parts.finished()
         if not made:
-            raise Mismatch("holds no request: there is nothing to split", path=", ".join(file.name for file in files[:3]))
+            raise MismatchError("holds no request: there is nothing to split", path=", ".join(file.name for file in files[:3]))
         manifest = Manifest(sources=tuple(file.name for file in files), parts=made, limits=limits.name)
         write_manifest(temporary, manifest)
     return SplitReport(

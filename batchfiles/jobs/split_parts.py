@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple, NoReturn, Self, cast
 
 from batchfiles.campaign.manifest import Part, stem_of
-from batchfiles.errors import InvalidLine, LineTooLong
+from batchfiles.errors import InvalidLineError, LineTooLongError
 from batchfiles.inputs.copied_lines import Run
 from batchfiles.io.atomic import sync
 from batchfiles.io.compression import compressed, compression_of_name
@@ -223,8 +223,8 @@ class Parts:
         """Put lines where they belong.
 
         Raises:
-            LineTooLong: A line is too long for any part.
-            InvalidLine: A line has too many texts to embed, or too many tokens, for any part.
+            LineTooLongError: A line is too long for any part.
+            InvalidLineError: A line has too many texts to embed, or too many tokens, for any part.
             FileError: The disk refused.
         """
         if not self._scales.must_decode(run.text) and (
@@ -303,14 +303,14 @@ class Parts:
         most = min(self._limits.bytes - 1, self._limits.line_bytes)
         if len(line) > most:
             words = f"the line has {len(line):,} bytes, and {most:,} fit into a part: shorten the request, or allow more"
-            raise LineTooLong(words, limit=most, path=path, line_number=number, byte_offset=offset)
+            raise LineTooLongError(words, limit=most, path=path, line_number=number, byte_offset=offset)
         if weight.inputs > self._limits.inputs:
             code, json_path = "too_many_embedding_inputs", "$.body.input"
             words = f"the request has {weight.inputs:,} texts to embed, and {self._limits.inputs:,} are allowed in one file"
         else:
             code, json_path = "too_many_tokens", "$.body"
             words = f"the request has about {weight.tokens:,} tokens, and {self._limits.tokens:,} are allowed in one part"
-        raise InvalidLine(
+        raise InvalidLineError(
             f"{words}: divide the request, or allow more",
             code=code,
             json_path=json_path,

@@ -15,7 +15,7 @@ from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 from batchfiles.bodies.fields import whole
 from batchfiles.codec import loads
-from batchfiles.errors import InvalidLine, MissingDependency
+from batchfiles.errors import InvalidLineError, MissingDependencyError
 from batchfiles.rules.endpoints import embedding_inputs_of, may_embed
 
 __all__ = [
@@ -73,7 +73,7 @@ def token_counter(name: str) -> TokenCounter:
             for every model name, such as `"tiktoken:o200k_base"`.
 
     Raises:
-        MissingDependency: `tiktoken` is not installed, or the encoding is not on this machine.
+        MissingDependencyError: `tiktoken` is not installed, or the encoding is not on this machine.
         ValueError: The counter or the encoding is unknown.
     """
     kind, colon, encoding = name.partition(":")
@@ -150,7 +150,7 @@ class _Tiktoken:
         try:
             import tiktoken
         except ImportError:
-            raise MissingDependency("counting with tiktoken needs it to be installed: pip install tiktoken") from None
+            raise MissingDependencyError("counting with tiktoken needs it to be installed: pip install tiktoken") from None
         self._tiktoken: Any = tiktoken
         self._encodings: dict[str, Any] = {}
         self._encoding = None if encoding is None else self._loaded(encoding)
@@ -189,7 +189,7 @@ class _Tiktoken:
             words = (
                 f"tiktoken's encoding {name} is not on this machine, and nothing is downloaded here: have tiktoken load it once"
             )
-            raise MissingDependency(f"{words} (tiktoken.get_encoding({name!r})), or count by 'estimate'") from None
+            raise MissingDependencyError(f"{words} (tiktoken.get_encoding({name!r})), or count by 'estimate'") from None
         finally:
             tiktoken.load.read_file = kept
 
@@ -311,7 +311,7 @@ class RequestSizer:
             return NOTHING
         try:
             request = loads(line)
-        except InvalidLine:
+        except InvalidLineError:
             self.unreadable += 1
             return RequestSize((None,) * len(self._by), 0, 0)
         body = request.get("body")

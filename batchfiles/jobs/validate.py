@@ -281,7 +281,7 @@ def validate(
 
     Raises:
         FileError: A file is not there or can't be read, or the temporary folder is full.
-        Mismatch: A folder or a glob holds results only.
+        MismatchError: A folder or a glob holds results only.
         TypeError: There is no source, or something is no source at all.
         ValueError: Standard input is named twice, or there are no limits of this name.
     """

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any, BinaryIO, TypeAlias, cast
 
 from batchfiles.codec import loads, parse
-from batchfiles.errors import InvalidLine, Mismatch, TruncatedFile
+from batchfiles.errors import InvalidLineError, MismatchError, TruncatedFileError
 from batchfiles.findings import Finding, Severity
 from batchfiles.ids.unique import PLACE_BITS, UniqueIds
 from batchfiles.inputs.file_mistakes import HEAD, file_mistake
@@ -92,11 +92,11 @@ class FileCheck:
                     cast("BinaryIO", counted), self._source.name, self._reading_notice, max_line_bytes=self._max_line_bytes
                 ):
                     self._check_block(block)
-        except TruncatedFile as error:
+        except TruncatedFileError as error:
             self._say(error.code, f"The file can't be read to its end: {error.reason}.")
             if not self.requests:  # what else it holds is not known
                 return
-        except Mismatch as error:
+        except MismatchError as error:
             self._holds_no_lines(error.code, f"{error.reason[:1].upper()}{error.reason[1:]}.")
             return
         self._check_whole()
@@ -161,12 +161,12 @@ class FileCheck:
     def _take_special(self, request: object, line: bytes, number: int, offsets: _Offsets) -> None:
         try:
             value = request if type(request) is dict else loads(line)
-        except InvalidLine as error:
+        except InvalidLineError as error:
             self._unreadable(error, line, number, offsets)
         else:
             self._look_closer(value, number, offsets)
 
-    def _unreadable(self, error: InvalidLine, line: bytes, number: int, offsets: _Offsets) -> None:
+    def _unreadable(self, error: InvalidLineError, line: bytes, number: int, offsets: _Offsets) -> None:
         if not line.strip():
             self._say("blank_line", "The line is blank.", number, offsets.of(number), severity=self._limits.blank_lines)
             return

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, Self, TypeAlias
 
 from batchfiles import codec
-from batchfiles.errors import InvalidLine
+from batchfiles.errors import InvalidLineError
 from batchfiles.jsontext.exact import json_of, json_text
 from batchfiles.jsontext.paths import HOW, Path, parse_path, path_and_rest, shown
 from batchfiles.jsontext.spans import Missing, elements, find, leads_somewhere, members
@@ -109,7 +109,7 @@ def edited(line: bytes, edits: Iterable[Edit]) -> bytes:
         The changed line; `line` itself if there was nothing to change.
 
     Raises:
-        InvalidLine: `invalid_json_line`: it is no JSON object. `path_not_found`: a value can't be set, because its path
+        InvalidLineError: `invalid_json_line`: it is no JSON object. `path_not_found`: a value can't be set, because its path
             leads through something that is no object, or no array that is long enough.
     """
     value: dict[str, Any] | None = codec.loads(line)
@@ -150,7 +150,7 @@ def _quickly(line: bytes, value: dict[str, Any], edit: Edit) -> list[Replacement
 def _is_there(line: bytes, path: Path) -> bool:
     try:
         return leads_somewhere(codec.loads(line), path)
-    except InvalidLine:
+    except InvalidLineError:
         return False
 
 
@@ -213,12 +213,14 @@ def _with_parents(edit: Edit, depth: int) -> bytes:
         step = edit.path[at]
         if isinstance(step, int):
             where = shown(edit.path[:at])
-            raise InvalidLine(f"there is no array {where}, so it has no element {step}", code="path_not_found", json_path=where)
+            raise InvalidLineError(
+                f"there is no array {where}, so it has no element {step}", code="path_not_found", json_path=where
+            )
         text = b"{" + codec.dumps(step) + b":" + text + b"}"
     return text
 
 
-def _not_found(line: bytes, start: int, path: Path, depth: int) -> InvalidLine:
+def _not_found(line: bytes, start: int, path: Path, depth: int) -> InvalidLineError:
     """Say why a path can't be walked on from `start`."""
     step, where = path[depth], shown(path[:depth])
     if isinstance(step, int) and line[start : start + 1] == b"[":
@@ -227,7 +229,7 @@ def _not_found(line: bytes, start: int, path: Path, depth: int) -> InvalidLine:
     else:
         kind = KINDS.get(line[start : start + 1], "a number")
         reason = f"the value is {kind}, so nothing can be set at {shown(path)}"
-    return InvalidLine(reason, code="path_not_found", json_path=where)
+    return InvalidLineError(reason, code="path_not_found", json_path=where)
 
 
 def _element(line: bytes, start: int, index: int) -> tuple[int, int] | None:

@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 
 from batchfiles import codec
 from batchfiles.codec import NOT_STRICT, Repaired, loads
-from batchfiles.errors import InvalidLine
+from batchfiles.errors import InvalidLineError
 
 __all__ = ["AS_TEXT", "BEYOND", "beyond_64_bits", "json_of", "json_text", "leaves", "loads_exactly"]
 
@@ -37,7 +37,7 @@ def json_of(value: Any) -> bytes:  # noqa: ANN401 - any JSON value
     """
     try:
         return _written(value, 0)
-    except InvalidLine as error:
+    except InvalidLineError as error:
         raise ValueError(f"{error.reason}: {NO_VALUE}") from None
 
 
@@ -121,11 +121,11 @@ def loads_exactly(line: bytes) -> dict[str, Any]:
         The object on the line, all integers with all their digits.
 
     Raises:
-        InvalidLine: It is no JSON object, or not strictly one.
+        InvalidLineError: It is no JSON object, or not strictly one.
     """
     value = loads(line)
     if type(value) is Repaired:
-        raise InvalidLine(f"not strictly JSON: {NOT_STRICT}", code="invalid_json_line")
+        raise InvalidLineError(f"not strictly JSON: {NOT_STRICT}", code="invalid_json_line")
     if not any(type(leaf) is float and abs(leaf) >= FIRST_ROUNDED for leaf in leaves(value)):
         return value
     try:  # those that Python has too many digits for are infinite above
@@ -134,7 +134,7 @@ def loads_exactly(line: bytes) -> dict[str, Any]:
         pass
     else:
         return exact
-    raise InvalidLine("nested too deeply to be read", code="invalid_json_line")
+    raise InvalidLineError("nested too deeply to be read", code="invalid_json_line")
 
 
 def beyond_64_bits(value: Any) -> Sequence[str | int] | None:  # noqa: ANN401 - any JSON value

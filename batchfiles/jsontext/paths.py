@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import TypeAlias
 
 from batchfiles import codec
-from batchfiles.errors import InvalidLine
+from batchfiles.errors import InvalidLineError
 
 __all__ = ["EscapedLetters", "Path", "parse_path", "path_and_rest", "shown"]
 
@@ -74,7 +74,7 @@ def _step(match: re.Match[str], text: str) -> str | int:
     quoted = match["quoted"] or match["key"]
     try:
         return str(next(iter(codec.loads(f"{{{quoted}:0}}"))))
-    except InvalidLine:
+    except InvalidLineError:
         raise ValueError(f"{quoted} in {text!r} is no JSON string") from None
 
 

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from batchfiles import codec
-from batchfiles.errors import InvalidLine
+from batchfiles.errors import InvalidLineError
 from batchfiles.jsontext.paths import EscapedLetters, Path
 
 __all__ = [
@@ -252,7 +252,7 @@ def _cut(line: bytes, body: object, closing: int, rival: bytes = b"") -> bytes |
 def _decodes_to(cut: bytes, body: object) -> bool:
     try:
         value = codec.loads(cut)
-    except InvalidLine:
+    except InvalidLineError:
         return False
     try:
         return value == body

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from batchfiles.codec import loads
-from batchfiles.errors import InvalidLine
+from batchfiles.errors import InvalidLineError
 from batchfiles.jsontext.paths import EscapedLetters
 
 __all__ = [
@@ -125,7 +125,7 @@ def embedding_inputs_of_line(line: bytes) -> int:
         return 0
     try:
         request = loads(line)
-    except InvalidLine:
+    except InvalidLineError:
         return 0
     return embedding_inputs_of(request.get("url"), request.get("body"))
 

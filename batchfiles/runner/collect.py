@@ -13,7 +13,7 @@ from batchfiles.api.batch import Batch, BatchError
 from batchfiles.api.flows import lacks_files
 from batchfiles.client import Client
 from batchfiles.client.calls import LOGGER
-from batchfiles.errors import APIError, BatchFailed, NotFound, RateLimited
+from batchfiles.errors import APIError, BatchFailedError, NotFoundError, RateLimitError
 from batchfiles.io.atomic import atomic_file
 from batchfiles.runner.journal import PartState, RunState
 
@@ -33,7 +33,7 @@ def is_queue_full(error: APIError) -> bool:
     """Return whether a batch could not be made for want of room: there may be some later."""
     if QUEUE_CODE in (error.code or "") or QUEUE_CODE in error.reason:
         return True
-    return isinstance(error, RateLimited) and error.code not in NO_MONEY
+    return isinstance(error, RateLimitError) and error.code not in NO_MONEY
 
 
 def lacks_room(batch: Batch) -> bool:
@@ -42,14 +42,14 @@ def lacks_room(batch: Batch) -> bool:
     return batch.status == "failed" and bool(errors) and all(error.code == QUEUE_CODE for error in errors)
 
 
-def failure_of(batch: Batch, path: Path) -> BatchFailed:
+def failure_of(batch: Batch, path: Path) -> BatchFailedError:
     """Say why the service refused a part, each error beside its line and `custom_id`."""
     errors = batch.errors.data if batch.errors is not None else []
     ids = _custom_ids(path, {error.line for error in errors[:LISTED] if error.line is not None})
     words = [_words(error, path, ids) for error in errors[:LISTED]] or ["it didn't say why"]
     if len(errors) > LISTED:
         words.append(f"and {len(errors) - LISTED:,} more")
-    return BatchFailed(f"the service refused {path} as {batch.id}: {'; '.join(words)}", batch_id=batch.id)
+    return BatchFailedError(f"the service refused {path} as {batch.id}: {'; '.join(words)}", batch_id=batch.id)
 
 
 def _words(error: BatchError, path: Path, ids: dict[int, str]) -> str:
@@ -108,10 +108,10 @@ class Collector:
             The status with which it has ended, `queue_full` where it has failed for want of room; None if it goes on.
 
         Raises:
-            BatchFailed: The service refused the part.
-            NotFound: The service doesn't know the batch, look after look.
+            BatchFailedError: The service refused the part.
+            NotFoundError: The service doesn't know the batch, look after look.
             APIError: The service said no.
-            TransportError: It could not be reached.
+            APIConnectionError: It could not be reached.
         """
         batch = self._retrieved(state)
         if batch is None:
@@ -137,7 +137,7 @@ class Collector:
         assert state.batch_id is not None  # noqa: S101 - a live part has a batch
         try:
             batch = self._client.batches.retrieve(state.batch_id)
-        except NotFound:
+        except NotFoundError:
             if self._has_lasted(state, "the service doesn't know it", VANISHED):
                 raise
             return None
@@ -160,9 +160,9 @@ class Collector:
         """Fetch the results of a batch that has ended; without any, an empty file says so.
 
         Raises:
-            IncompleteDownload: A file did not come whole.
+            IncompleteDownloadError: A file did not come whole.
             APIError: The service said no.
-            TransportError: It could not be reached.
+            APIConnectionError: It could not be reached.
             FileError: The disk refused.
         """
         assert state.batch_id is not None  # noqa: S101 - what has ended has a batch

@@ -12,7 +12,7 @@ from batchfiles.api.flows.effects import Flow, Now, Sleep
 from batchfiles.api.flows.waiting import FIRST_PAUSE, SLOW, TROUBLE
 from batchfiles.campaign.manifest import Part, read_manifest
 from batchfiles.client import Client
-from batchfiles.errors import BatchFailed, RateLimited, ServerFault, TransportError
+from batchfiles.errors import BatchFailedError, RateLimitError, InternalServerError, APIConnectionError
 from batchfiles.runner.collect import Collector, is_queue_full
 from batchfiles.runner.journal import PartState, RunState
 from batchfiles.runner.report import RunStatus
@@ -115,9 +115,9 @@ class RunLoop:
             Whether they are; False only where nothing is waited for.
 
         Raises:
-            BatchFailed: The service refused a part.
+            BatchFailedError: The service refused a part.
             APIError: The service said no.
-            TransportError: It could not be reached for an hour; with `once`, now.
+            APIConnectionError: It could not be reached for an hour; with `once`, now.
             FileError: The disk refused.
         """
         manifest = read_manifest(self._folder)
@@ -153,10 +153,10 @@ class RunLoop:
         """Take a step; trouble that may pass is no reason to give up before it has lasted."""
         try:
             moved = step(state)
-        except (RateLimited, ServerFault, TransportError) as error:
+        except (RateLimitError, InternalServerError, APIConnectionError) as error:
             now = self._now()
             since = self._trouble.setdefault(state.name, now)
-            no_use = isinstance(error, RateLimited) and not is_queue_full(error)
+            no_use = isinstance(error, RateLimitError) and not is_queue_full(error)
             if self._once or no_use or now - since > TROUBLE:
                 raise
             self._tell(f"{state.name}: {error}; tried again later")
@@ -197,12 +197,12 @@ class RunLoop:
         """Remember that the queue is full.
 
         Raises:
-            BatchFailed: It has been for a day.
+            BatchFailedError: It has been for a day.
         """
         self._backoff.rejected(self._now(), alone=not self._run_state.of_status("live", "unsure"))
         if self._backoff.is_exhausted:
             words = f"{state.name}: {why}, again and again; allow fewer requests in a part (--max-requests) in a new campaign"
-            raise BatchFailed(words, batch_id=state.batch_id or "")
+            raise BatchFailedError(words, batch_id=state.batch_id or "")
         self._tell(f"{state.name}: {why}; sent again when there is some")
 
     def _now(self) -> float:

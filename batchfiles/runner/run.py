@@ -17,7 +17,7 @@ from batchfiles.campaign.folder import request_sources
 from batchfiles.campaign.manifest import Part, read_manifest, stem_of
 from batchfiles.client import Client
 from batchfiles.counts import not_read_fields
-from batchfiles.errors import Mismatch
+from batchfiles.errors import MismatchError
 from batchfiles.inputs.folder_files import FilesToRead, requests_to_read
 from batchfiles.io.atomic import file_error
 from batchfiles.io.sources import Source, SourceLike
@@ -97,14 +97,14 @@ def run(
         How far it came; `finished` is False only with `once`.
 
     Raises:
-        InvalidLine: The service would refuse a request; nothing was sent.
-        LineTooLong: A line is too large for any part.
-        Mismatch: The files are not what they were when the campaign was begun, or the folder holds something else.
-        AlreadySubmitted: The service has a batch of the same bytes, and the folder knows nothing of it.
-        BatchFailed: The service refused a part: called again, this sends it again.
+        InvalidLineError: The service would refuse a request; nothing was sent.
+        LineTooLongError: A line is too large for any part.
+        MismatchError: The files are not what they were when the campaign was begun, or the folder holds something else.
+        AlreadySubmittedError: The service has a batch of the same bytes, and the folder knows nothing of it.
+        BatchFailedError: The service refused a part: called again, this sends it again.
         APIError: The service said no.
-        TransportError: The service could not be reached for an hour.
-        OutputExists: The table is there and is none of this campaign's.
+        APIConnectionError: The service could not be reached for an hour.
+        OutputExistsError: The table is there and is none of this campaign's.
         FileError: A file can't be read, the disk refused, or another run is at work in the folder.
         DataError: The journal is damaged.
         ValueError: An option has no such value.
@@ -205,8 +205,8 @@ def _begin(folder: Path, run_state: RunState, sources: Sequence[Source], limits:
     """Check the requests, and lay the parts into the folder; if that was done, make sure that the requests are the same.
 
     Raises:
-        InvalidLine: The service would refuse a request.
-        Mismatch: The files are not what they were, or the folder holds something else.
+        InvalidLineError: The service would refuse a request.
+        MismatchError: The files are not what they were, or the folder holds something else.
         FileError: A file can't be read, or the disk refused.
     """
     found = fingerprints(sources)
@@ -227,11 +227,11 @@ def refuse_changed(folder: Path, begun: Mapping[str, Any], found: Sequence[Finge
     """Make sure that the requests are those with which a campaign was begun.
 
     Raises:
-        Mismatch: They are not.
+        MismatchError: They are not.
     """
     if [each.sha256 for each in found] != [source["sha256"] for source in begun["sources"]]:
         names = ", ".join(source["name"] for source in begun["sources"])
-        raise Mismatch(
+        raise MismatchError(
             f"was begun with other requests ({names}), or these have changed since: name another campaign folder for them",
             path=str(folder),
         )
@@ -241,14 +241,14 @@ def _refuse_full(folder: Path) -> None:
     """Make sure that a new campaign does not begin among other files.
 
     Raises:
-        Mismatch: The folder holds some.
+        MismatchError: The folder holds some.
     """
     others = [path.name for path in folder.iterdir() if path.name != LOCK and not path.name.startswith(".")]
     if sorted(others) not in ([], [JOURNAL]):
         words = (
             "holds other files and no journal of a run: name another folder; if its journal was lost, --recover into a new one"
         )
-        raise Mismatch(words, path=str(folder))
+        raise MismatchError(words, path=str(folder))
 
 
 def _is_finished(run_state: RunState, retries: int) -> bool:
@@ -328,9 +328,9 @@ def plan_run(
         temp_dir: Where the parts are laid.
 
     Raises:
-        InvalidLine: The service would refuse a request.
-        LineTooLong: A line is too large for any part.
-        Mismatch: The files are not what they were when the campaign was begun.
+        InvalidLineError: The service would refuse a request.
+        LineTooLongError: A line is too large for any part.
+        MismatchError: The files are not what they were when the campaign was begun.
         FileError: A file can't be read, or the disk refused.
         DataError: The journal is damaged.
         ValueError: An option has no such value.

@@ -20,7 +20,7 @@ from batchfiles.api.flows.submitting import ENDED_BADLY, UNPROCESSED_CODE, marke
 from batchfiles.campaign.manifest import MANIFEST, Manifest, Part, read_manifest, write_manifest
 from batchfiles.client import Client
 from batchfiles.codec import loads
-from batchfiles.errors import AlreadySubmitted, APIError, InvalidLine, Mismatch, NotFound, TransportError
+from batchfiles.errors import AlreadySubmittedError, APIError, InvalidLineError, MismatchError, NotFoundError, APIConnectionError
 from batchfiles.findings import Finding
 from batchfiles.io.atomic import file_error
 from batchfiles.io.overwrite import UNFINISHED
@@ -74,7 +74,7 @@ def fingerprints(sources: Sequence[Source]) -> list[Fingerprint]:
 
     Raises:
         FileError: One can't be read.
-        TruncatedFile: A compressed one is damaged.
+        TruncatedFileError: A compressed one is damaged.
     """
     return [_fingerprint(source) for source in sources]
 
@@ -95,7 +95,7 @@ def checked_divisions(sources: Sequence[Source], limits: Limits) -> tuple[Divisi
         `model`, `url`, both or nothing.
 
     Raises:
-        InvalidLine: The service would refuse a request.
+        InvalidLineError: The service would refuse a request.
         FileError: A file can't be read.
     """
     lasting = replace(limits, max_requests=None, max_bytes=None, warn_bytes=None, max_embedding_inputs=None)
@@ -110,9 +110,9 @@ def checked_divisions(sources: Sequence[Source], limits: Limits) -> tuple[Divisi
     raise _refusal(next(finding for finding in report.findings if finding.severity == "error"), report.error_count)
 
 
-def _refusal(finding: Finding, count: int) -> InvalidLine:
+def _refusal(finding: Finding, count: int) -> InvalidLineError:
     more = f"; {count - 1:,} more errors" if count > 1 else ""
-    return InvalidLine(
+    return InvalidLineError(
         f"{finding.message} Nothing was sent{more}: `batchfiles validate` lists what is to be mended",
         code=finding.code,
         json_path=finding.json_path,
@@ -129,7 +129,7 @@ def lay_parts(sources: Sequence[Source], folder: Path, limits: Limits, by: Seque
     The same sources make the same parts again, byte for byte.
 
     Raises:
-        LineTooLong: A line is too large for any part.
+        LineTooLongError: A line is too large for any part.
         FileError: A file can't be read, or the disk refused.
     """
     workshop = folder / WORKSHOP
@@ -155,7 +155,7 @@ def endpoint_of(path: Path, given: str | None) -> str:
     """Return where the requests of a part go: what was given, or the url of its first line.
 
     Raises:
-        Mismatch: There is neither.
+        MismatchError: There is neither.
         FileError: The part can't be read.
     """
     if given is not None:
@@ -167,7 +167,7 @@ def endpoint_of(path: Path, given: str | None) -> str:
         raise file_error(error, path) from None
     url = loads(first).get("url")
     if not isinstance(url, str):
-        raise Mismatch("the requests name no url: say the endpoint", path=str(path), role="input")
+        raise MismatchError("the requests name no url: say the endpoint", path=str(path), role="input")
     return url
 
 
@@ -232,22 +232,22 @@ class Sender:
         """Make sure that the service has no live or finished batch of the same bytes.
 
         Raises:
-            AlreadySubmitted: It has one.
+            AlreadySubmittedError: It has one.
             APIError: The service said no.
-            TransportError: It could not be reached.
+            APIConnectionError: It could not be reached.
         """
         ours = {part.sha256 for part in parts.values()}
         for batch in self._listed(NEWEST, partly=True):
             marker = marker_of(batch)
             if marker is not None and marker[1] in ours and batch.status not in ENDED_BADLY:
-                raise AlreadySubmitted(batch.id, batch.status)
+                raise AlreadySubmittedError(batch.id, batch.status)
 
     def recover(self) -> None:
         """Look up the batches that a lost folder knew: parts of the same bytes take them over, oldest first.
 
         Raises:
             APIError: The service said no.
-            TransportError: It could not be reached.
+            APIConnectionError: It could not be reached.
         """
         known = {batch_id for ids in self._run_state.batches.values() for batch_id in ids}
         for batch in reversed(self._listed(None)):
@@ -263,7 +263,7 @@ class Sender:
         """Find out whether the batch was made of which nobody has said so.
 
         Raises:
-            TransportError: The service can't be asked.
+            APIConnectionError: The service can't be asked.
         """
         assert state.token is not None  # noqa: S101 - it was noted before
         found, looked = self._client.run(search(self._client.config, state.token, self._client.policy))
@@ -272,7 +272,7 @@ class Sender:
         elif looked:
             self._run_state.note("not_created", part=state.name, why="it is in no list", keep_file=True)
         else:
-            raise TransportError(f"nobody can say whether {state.name} is at the service already", phase="receive")
+            raise APIConnectionError(f"nobody can say whether {state.name} is at the service already", phase="receive")
 
     def send(self, state: PartState, part: Part) -> bool:
         """Make a batch of a part, or take over the one that was made of it before the folder was lost.
@@ -282,7 +282,7 @@ class Sender:
 
         Raises:
             APIError: The service said no.
-            TransportError: It could not be reached; where a batch may have been made all the same, the part is `unsure` now.
+            APIConnectionError: It could not be reached; where a batch may have been made all the same, the part is `unsure` now.
             FileError: The part can't be read.
         """
         if self._left.get(part.sha256):
@@ -320,7 +320,7 @@ class Sender:
 
         Raises:
             APIError: The service refused, or could not process the file.
-            TransportError: It could not be reached.
+            APIConnectionError: It could not be reached.
             FileError: The part can't be read.
         """
         client = self._client
@@ -328,7 +328,7 @@ class Sender:
         if state.file_id is not None:  # of a run that was killed, or of a batch that found no room
             try:
                 file = client.files.retrieve(state.file_id)
-            except NotFound:
+            except NotFoundError:
                 self._run_state.note("not_created", part=state.name, why="the uploaded file is gone", keep_file=False)
             except APIError:
                 return state.file_id  # a service that doesn't show files

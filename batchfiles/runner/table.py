@@ -11,7 +11,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from batchfiles.campaign.manifest import read_manifest
-from batchfiles.errors import OutputExists
+from batchfiles.errors import OutputExistsError
 from batchfiles.io.atomic import refuse_existing, refuse_existing_folder
 from batchfiles.io.overwrite import is_folder
 from batchfiles.io.remote.path import RemotePath, located, real_path
@@ -83,7 +83,7 @@ def write_table(
     """Join all results to the requests, in their order, and write the table.
 
     Raises:
-        OutputExists: The table is there and `overwrite` was not given.
+        OutputExistsError: The table is there and `overwrite` was not given.
         FileError: The disk refused.
     """
     with join(*(folder / name for name in run_state.results), inputs=sources, workers=workers) as joined:
@@ -140,11 +140,11 @@ class Target:
         """Make sure that nothing is overwritten that the campaign did not write.
 
         Raises:
-            OutputExists: Something else is there, and `overwrite` was not given.
+            OutputExistsError: Something else is there, and `overwrite` was not given.
             FileError: A folder is there that holds more than parts of a table, which `overwrite` does not replace.
         """
         if self.key is not None and self.key not in ours and not overwrite and self._exists():
-            raise OutputExists(self.output)
+            raise OutputExistsError(self.output)
         if self.key is not None and self._is_folder and (overwrite or self.key not in ours):
             refuse_existing_folder(self._place, overwrite=True, ours=is_part_name)
 
@@ -156,6 +156,6 @@ class Target:
                 return any(self._place.iterdir())
             else:
                 refuse_existing(self._place, overwrite=False)
-        except OutputExists:
+        except OutputExistsError:
             return True
         return False

@@ -17,7 +17,7 @@ from typing import Any
 import pyarrow as pa
 
 from batchfiles.codec import dumps
-from batchfiles.errors import InvalidLine
+from batchfiles.errors import InvalidLineError
 
 __all__ = [
     "TimeOutOfRange",
@@ -33,7 +33,7 @@ __all__ = [
 ]
 
 
-class TimeOutOfRange(InvalidLine):
+class TimeOutOfRange(InvalidLineError):
     """A time has no date that could be written, such as DuckDB's `infinity`.
 
     Attributes:

@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 
-from batchfiles.errors import FileError, Mismatch, TruncatedFile
+from batchfiles.errors import FileError, MismatchError, TruncatedFileError
 from batchfiles.findings import Finding
 from batchfiles.io.atomic import file_error
 from batchfiles.io.sources import Source
@@ -153,7 +153,7 @@ def is_csv(name: str, head: bytes) -> bool:
     """Tell CSV from JSONL: by the name where it says, else a batch file's first line begins with a brace.
 
     Raises:
-        Mismatch: It is no text.
+        MismatchError: It is no text.
     """
     if ".csv" in name.lower():
         return True
@@ -164,7 +164,7 @@ def is_csv(name: str, head: bytes) -> bool:
     except UnicodeDecodeError:
         text = "\0"
     if "\0" in text:
-        raise Mismatch("this is no table: neither Parquet, Arrow, CSV nor JSONL", path=name)
+        raise MismatchError("this is no table: neither Parquet, Arrow, CSV nor JSONL", path=name)
     return bool(text) and not text.lstrip().startswith("{")
 
 
@@ -183,16 +183,16 @@ def told_as_damage(source: Source) -> Iterator[None]:
     else:
         return
     if is_unknown:
-        raise Mismatch(
+        raise MismatchError(
             f"pyarrow {pa.__version__} can't read this file: {reason}; write it with other types, or without such columns",
             path=source.name,
         )
     if "magic bytes" in reason and (length := _bytes_after_parquet(source)):
-        raise Mismatch(
+        raise MismatchError(
             f"other bytes follow the end of the Parquet data ({length:,} B), which is read from its end: remove them",
             path=source.name,
         )
-    raise TruncatedFile(f"the file is damaged or cut short: {reason}", path=source.name)
+    raise TruncatedFileError(f"the file is damaged or cut short: {reason}", path=source.name)
 
 
 def _bytes_after_parquet(source: Source) -> int:
@@ -236,8 +236,8 @@ class CsvCells:
         header: The names of the columns.
 
     Raises:
-        TruncatedFile: The CSV can't be read.
-        Mismatch: It is not UTF-8.
+        TruncatedFileError: The CSV can't be read.
+        MismatchError: It is not UTF-8.
     """
 
     def __init__(self, name: str, stream: Peeked, nulls: Sequence[str] = CSV_NULLS) -> None:
@@ -257,8 +257,8 @@ class CsvCells:
         """Yield the rows.
 
         Raises:
-            TruncatedFile: The CSV can't be read.
-            Mismatch: It is not UTF-8, or a row has more or fewer cells than the header.
+            TruncatedFileError: The CSV can't be read.
+            MismatchError: It is not UTF-8, or a row has more or fewer cells than the header.
         """
         header = self.header
         number = 0
@@ -267,7 +267,7 @@ class CsvCells:
                 continue
             number += 1
             if len(record) != len(header):
-                raise Mismatch(f"row {number} has {len(record)} cells, and the header has {len(header)}", path=self._name)
+                raise MismatchError(f"row {number} has {len(record)} cells, and the header has {len(header)}", path=self._name)
             row = dict(zip(header, self._with_nulls(record), strict=True))
             for column in tuple(self._numbers):
                 self._look_at(column, row[column])
@@ -326,7 +326,7 @@ class CsvCells:
             else:
                 yield record
                 continue
-            raise TruncatedFile(f"the CSV can't be read: {reason}", path=self._name)
+            raise TruncatedFileError(f"the CSV can't be read: {reason}", path=self._name)
 
     def _lines(self) -> Iterator[str]:
         r"""Yield lines with their ends as they are: a cell in quotes may hold `\r\n`."""
@@ -348,7 +348,7 @@ class CsvCells:
                     self._raw.append(rest)
                     yield rest
                 return
-        raise Mismatch("the CSV is not UTF-8: convert it first, as with iconv -t utf-8", path=self._name)
+        raise MismatchError("the CSV is not UTF-8: convert it first, as with iconv -t utf-8", path=self._name)
 
 
 def _quoted(raw: str, count: int) -> list[bool]:

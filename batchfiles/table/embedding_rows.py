@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 from batchfiles.bodies import EMBEDDINGS, embeddings, endpoint_of
 from batchfiles.bodies.answer import Body
 from batchfiles.bodies.vector_encodings import FLOAT32, Encoding, encoding_of
-from batchfiles.errors import InvalidLine
+from batchfiles.errors import InvalidLineError
 from batchfiles.outcome import SUCCEEDED
 from batchfiles.table.rows import RequestRef, RequestRows, ResultRef, embedding_answers, record_batch
 from batchfiles.table.schema import NOT_OF_VECTORS, REQUESTS
@@ -59,7 +59,7 @@ class EmbeddingRows(RequestRows):
         """Add the rows of one request: one for each vector, and one for each text without a vector.
 
         Raises:
-            InvalidLine: A vector has another length than `dimensions`; it names the result line.
+            InvalidLineError: A vector has another length than `dimensions`; it names the result line.
         """
         self._count_noted(result_ref.result)
         vectors, readable = self._vectors_of(request_ref, result_ref)
@@ -92,7 +92,7 @@ class EmbeddingRows(RequestRows):
         encoding = encoding_of(request) if request is not None else FLOAT32
         try:
             sent: list[Place] = [(index, values) for index, values, _ in embeddings.vectors(body, encoding)]
-        except InvalidLine:
+        except InvalidLineError:
             self.conversion_errors += 1
             return [], False
         if request is None and self.text_sizes:
@@ -181,8 +181,8 @@ def _of_one_size(sent: list[Place], body: Body, sizes: Mapping[str, int]) -> lis
     ]
 
 
-def _wrong_length(result_ref: ResultRef, length: int, wanted: int) -> InvalidLine:
-    return InvalidLine(
+def _wrong_length(result_ref: ResultRef, length: int, wanted: int) -> InvalidLineError:
+    return InvalidLineError(
         f"the vector has {length} dimensions and not {wanted}: say --dimensions {length}, or leave it out for any length",
         code="invalid_embedding",
         path=result_ref.source,

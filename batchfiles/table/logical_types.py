@@ -14,7 +14,7 @@ from uuid import UUID
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from batchfiles.errors import Mismatch
+from batchfiles.errors import MismatchError
 
 __all__ = ["LogicalTypes"]
 
@@ -73,12 +73,12 @@ class LogicalTypes:
         """Refuse columns that have no text.
 
         Raises:
-            Mismatch: There is one; the column and its type are named.
+            MismatchError: There is one; the column and its type are named.
         """
         for column in columns:
             plan = self._plans.get(column)
             if isinstance(plan, _NoText):
-                raise Mismatch(
+                raise MismatchError(
                     f"column {column!r} is of type {plan.kind}, which has no text: convert or remove it first", path=self._name
                 )
 
@@ -86,7 +86,7 @@ class LogicalTypes:
         """Return a batch of some columns with the types that they get here.
 
         Raises:
-            Mismatch: A column has no text, or holds bytes that are none.
+            MismatchError: A column has no text, or holds bytes that are none.
         """
         names = batch.schema.names
         if not any(self._plans[name] for name in names):
@@ -99,7 +99,7 @@ class LogicalTypes:
                 columns.append(column if convert is None else convert(column))
             except (pa.ArrowException, ValueError) as error:
                 reason = str(error).partition("\n")[0]
-                raise Mismatch(f"column {name!r} of type {column.type} is not text: {reason}", path=self._name) from None
+                raise MismatchError(f"column {name!r} of type {column.type} is not text: {reason}", path=self._name) from None
         return pa.RecordBatch.from_arrays(columns, schema=pa.schema([self._fields[name] for name in names]))
 
 

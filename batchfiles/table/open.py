@@ -105,7 +105,7 @@ def open_table(
 
     Raises:
         ValueError: The format is unknown, or another one than the name says, or `csv_safe` goes with another one than CSV.
-        OutputExists: On entering: the file is there already.
+        OutputExistsError: On entering: the file is there already.
         FileError: While writing: the disk or the system refused.
     """
     if format is None and str(path) == STDOUT:

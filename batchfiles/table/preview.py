@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from batchfiles.codec import loads
-from batchfiles.errors import FileError, InvalidLine, TruncatedFile
+from batchfiles.errors import FileError, InvalidLineError, TruncatedFileError
 from batchfiles.findings import Finding, instead_of
 from batchfiles.io.lines import blocks
 from batchfiles.io.remote.path import RemotePath, located
@@ -67,8 +67,8 @@ def first_rows(name: str, count: int, columns: list[str] | None = None) -> Previ
 
     Raises:
         FileError: The file is not there or can't be read.
-        TruncatedFile: The file is damaged.
-        Mismatch: The file is no table.
+        TruncatedFileError: The file is damaged.
+        MismatchError: The file is no table.
         ValueError: It has no column of that name, or standard input holds a format that needs a file.
     """
     place = None if name == STDIN else located(name)
@@ -125,7 +125,7 @@ def _first_of_file(source: Source, count: int, columns: list[str] | None) -> Pre
         if head.startswith(STREAM_MAGIC):
             return _arrow_stream(source, peeked, count, columns)
         if source.name.lower().endswith((".parquet", ".arrow", ".arrows")):
-            raise TruncatedFile("the file does not begin as its name says", path=source.name)
+            raise TruncatedFileError("the file does not begin as its name says", path=source.name)
         read_text = _csv if is_csv(source.name, head) else _jsonl
         return read_text(source, peeked, count, columns)
 
@@ -232,13 +232,13 @@ def _decoded(line: bytes | Finding) -> dict[str, Any]:
         return {MALFORMED: line.message}
     try:
         return loads(line)
-    except InvalidLine as error:
+    except InvalidLineError as error:
         return {MALFORMED: error.reason}
 
 
 def _csv_text(line: bytes | Finding) -> str:
     if isinstance(line, Finding):
-        raise TruncatedFile(line.message, path=line.path, line_number=line.line_number)
+        raise TruncatedFileError(line.message, path=line.path, line_number=line.line_number)
     return f"{line.decode(errors='replace')}\n"
 
 
@@ -254,4 +254,4 @@ def _csv(source: Source, stream: Peeked, count: int, columns: list[str] | None) 
     else:
         chosen = _chosen(columns, header)
         return Preview(name=source.name, format="CSV", columns=chosen, rows=rows, row_count=_all_of(rows, count))
-    raise TruncatedFile(f"the CSV can't be read: {reason}", path=source.name)
+    raise TruncatedFileError(f"the CSV can't be read: {reason}", path=source.name)

@@ -11,7 +11,7 @@ from typing import Any, BinaryIO, TypeAlias, cast
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from batchfiles.errors import FileError, InvalidLine, Mismatch, TruncatedFile
+from batchfiles.errors import FileError, InvalidLineError, MismatchError, TruncatedFileError
 from batchfiles.findings import Finding
 from batchfiles.io.lines import blocks
 from batchfiles.io.remote.path import RemotePath, located
@@ -87,8 +87,8 @@ class UserTable:
         """Yield record batches of some columns, in their order.
 
         Raises:
-            TruncatedFile: The file is damaged.
-            Mismatch: A column is of a type that has no text, or that pyarrow can't read.
+            TruncatedFileError: The file is damaged.
+            MismatchError: A column is of a type that has no text, or that pyarrow can't read.
         """
         with nullcontext() if self._source is None else told_as_damage(self._source):
             for batch in self._read(columns):
@@ -117,8 +117,8 @@ def column_values(column: pa.Array, name: str, table: str, before: int) -> list[
         before: Rows of the table before these.
 
     Raises:
-        InvalidLine: A time is out of range; row and column are named.
-        Mismatch: Values of such a type have no JSON form.
+        InvalidLineError: A time is out of range; row and column are named.
+        MismatchError: Values of such a type have no JSON form.
     """
     try:
         return plain_values(column)
@@ -126,8 +126,8 @@ def column_values(column: pa.Array, name: str, table: str, before: int) -> list[
         place, code = f"row {before + error.row + 1:,} has {error.reason}, in {name!r}", error.code
     except (pa.ArrowException, ValueError, UnicodeDecodeError) as error:
         reason = str(error).partition("\n")[0]
-        raise Mismatch(f"column {name!r} of type {column.type} has no JSON form: {reason}", path=table) from None
-    raise InvalidLine(place, code=code, path=table, role="input")
+        raise MismatchError(f"column {name!r} of type {column.type} has no JSON form: {reason}", path=table) from None
+    raise InvalidLineError(place, code=code, path=table, role="input")
 
 
 class RowTable:
@@ -168,8 +168,8 @@ def user_tables(
 
     Raises:
         FileError: A file is not there or can't be read.
-        TruncatedFile: A file is damaged.
-        Mismatch: A file is no table, or two of its columns have the same name.
+        TruncatedFileError: A file is damaged.
+        MismatchError: A file is no table, or two of its columns have the same name.
         ValueError: Standard input holds a format that needs a file.
         TypeError: It is no table at all.
     """
@@ -178,7 +178,7 @@ def user_tables(
             reader = pa.RecordBatchReader.from_stream(table)
         except pa.ArrowException as error:
             reason = str(error).partition("\n")[0]
-            raise Mismatch(f"pyarrow {pa.__version__} can't read this table: {reason}", path="<table>") from None
+            raise MismatchError(f"pyarrow {pa.__version__} can't read this table: {reason}", path="<table>") from None
         yield UserTable("<table>", reader.schema, lambda columns: (batch.select(columns) for batch in reader))
         return
     for source in table_sources(table, filesystem=filesystem):
@@ -262,7 +262,7 @@ def _opened(source: Source, max_line_bytes: int, csv_nulls: Sequence[str]) -> It
                 reader = pa.ipc.open_stream(pa.PythonFile(peeked, mode="r"))
                 yield UserTable(source.name, reader.schema, lambda columns: (batch.select(columns) for batch in reader), source)
         elif source.name.lower().endswith((".parquet", ".arrow", ".arrows", ".feather")):
-            raise TruncatedFile("the file does not begin as its name says", path=source.name)
+            raise TruncatedFileError("the file does not begin as its name says", path=source.name)
         elif is_csv(source.name, peeked.head):
             yield _csv(source.name, peeked, csv_nulls)
         else:
@@ -297,14 +297,14 @@ def _json_rows(name: str, stream: Peeked, max_line_bytes: int) -> Iterator[Row]:
     """Yield the objects of a JSONL file, integers beyond 64 bits as such: whoever uses one refuses it.
 
     Raises:
-        InvalidLine: A line is no JSON object, or not strictly one.
+        InvalidLineError: A line is no JSON object, or not strictly one.
     """
     findings: list[Finding] = []
     found = blocks(cast("BinaryIO", stream), name, findings.append, max_line_bytes=max_line_bytes)
     while True:
         block = next(found, None)
         if long := next((finding for finding in findings if finding.code == "line_too_long"), None):
-            raise InvalidLine(long.message, code=long.code, path=name, line_number=long.line_number)
+            raise InvalidLineError(long.message, code=long.code, path=name, line_number=long.line_number)
         if block is None:
             return
         for number, line in enumerate(block.lines, block.line_number):
@@ -316,19 +316,19 @@ def _json_rows(name: str, stream: Peeked, max_line_bytes: int) -> Iterator[Row]:
 def _json_row(name: str, line: bytes, number: int) -> Row:
     try:
         return loads_exactly(line)
-    except InvalidLine as error:
+    except InvalidLineError as error:
         reason, code = error.reason, error.code
-    raise InvalidLine(reason, code=code, path=name, line_number=number)
+    raise InvalidLineError(reason, code=code, path=name, line_number=number)
 
 
 def _check_names(names: Sequence[str], path: str) -> None:
     """Make sure that a name means one column.
 
     Raises:
-        Mismatch: Two columns have the same name.
+        MismatchError: Two columns have the same name.
     """
     seen: set[str] = set()
     for name in names:
         if name in seen:
-            raise Mismatch(f"two columns are called {name!r}: which one is meant can't be told", path=path)
+            raise MismatchError(f"two columns are called {name!r}: which one is meant can't be told", path=path)
         seen.add(name)

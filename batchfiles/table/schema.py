@@ -114,8 +114,8 @@ def schema(
     Raises:
         ValueError: There is no such table, it has no dimensions or no `parsed`, or dimensions are below 1.
         FileError: The file of the JSON Schema can't be read.
-        Mismatch: It holds none, or there is no such model.
-        MissingDependency: A model was given and pydantic is not installed.
+        MismatchError: It holds none, or there is no such model.
+        MissingDependencyError: A model was given and pydantic is not installed.
     """
     if table not in TABLES:
         raise ValueError(f"unknown table {table!r}{choose_one(table, TABLES)}")

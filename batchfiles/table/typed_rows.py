@@ -22,7 +22,7 @@ from typing import Any, Final
 import pyarrow as pa
 
 from batchfiles.codec import dumps, loads
-from batchfiles.errors import FileError, InvalidLine, Mismatch
+from batchfiles.errors import FileError, InvalidLineError, MismatchError
 from batchfiles.io.atomic import file_error
 from batchfiles.io.sources import Source
 from batchfiles.io.spool import Spool
@@ -100,15 +100,15 @@ def _line(row: Row, name: str, number: int) -> bytes:
     """Return a row as it is kept between the passes.
 
     Raises:
-        InvalidLine: It holds what can't be written; row and column are named.
+        InvalidLineError: It holds what can't be written; row and column are named.
     """
     try:
         return dumps(row) + b"\n"
-    except InvalidLine as error:
+    except InvalidLineError as error:
         reason, code = f"row {number:,} {error.reason}", error.code
     if (place := beyond_64_bits(row)) is not None:
         reason, code = f"row {number:,} has {BEYOND} in {place[0]!r}: {AS_TEXT}", "integer_too_large"
-    raise InvalidLine(reason, code=code, path=name, role="input")
+    raise InvalidLineError(reason, code=code, path=name, role="input")
 
 
 TYPES = {
@@ -174,8 +174,8 @@ def own_rows(
         max_line_bytes: The longest line of a JSONL file.
 
     Raises:
-        Mismatch: A column is missing, or holds a value of another type than it should: file, column, row and type are named.
-        TruncatedFile: The file is damaged.
+        MismatchError: A column is missing, or holds a value of another type than it should: file, column, row and type are named.
+        TruncatedFileError: The file is damaged.
         FileError: It can't be read.
     """
     wanted = list(columns)
@@ -212,7 +212,7 @@ def _of_rows(table: RowTable, wanted: list[str], needed: Mapping[str, str]) -> I
 def _check_columns(name: str, there: Iterable[str], needed: Mapping[str, str]) -> None:
     missing = next((column for column in needed if column not in there), None)
     if missing is not None:
-        raise Mismatch(f"has no column {missing}: {needed[missing]}", path=name)
+        raise MismatchError(f"has no column {missing}: {needed[missing]}", path=name)
 
 
 def _cells(table: str, column: pa.Array, name: str, before: int) -> list[Any]:
@@ -231,7 +231,7 @@ def _cell(table: str, value: object, name: str, number: int, kind: pa.DataType |
         needs = str(unfit)
     of_type = "" if kind is None else f" of type {kind}"
     shown = repr(value)
-    raise Mismatch(
+    raise MismatchError(
         f"column {name!r}{of_type} has {shown if len(shown) <= 60 else f'{shown[:60]}…'} in row {number:,}, and {needs} is "
         "needed: write the table with the column types that `join` writes",
         path=table,

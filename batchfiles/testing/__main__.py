@@ -11,7 +11,7 @@ import sys
 import threading
 from collections.abc import Sequence
 
-from batchfiles.errors import MissingDependency
+from batchfiles.errors import MissingDependencyError
 from batchfiles.testing.options import faults_of, parser, quirks_of
 
 __all__ = ["main"]
@@ -42,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         service = Service(stage_seconds=options.stage_seconds, quirks=quirks)
         server = Server(service, faults=faults, host=options.host, port=options.port)
-    except (MissingDependency, OSError) as error:
+    except (MissingDependencyError, OSError) as error:
         print(f"batchfiles.testing: {_reason(error, options)}", file=sys.stderr)  # noqa: T201
         return 3
     if options.command:

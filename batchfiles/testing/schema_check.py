@@ -10,7 +10,7 @@ from ipaddress import IPv4Address, IPv6Address
 from typing import Any, Final
 from uuid import UUID
 
-from batchfiles.errors import Mismatch
+from batchfiles.errors import MismatchError
 from batchfiles.table.parsed.types import resolved
 
 __all__ = ["FORMATS", "SchemaError", "equal", "holds", "in_python", "schemas_of", "searched"]
@@ -60,7 +60,7 @@ def schemas_of(keyword: str, argument: Any, root: Any) -> list[Any]:  # noqa: AN
     if keyword == "$ref":
         try:
             return [resolved(root, argument)]
-        except Mismatch as error:
+        except MismatchError as error:
             raise SchemaError(error.reason.replace("the JSON Schema", "it", 1).partition(", and only")[0]) from None
     if keyword == "not":
         return [argument]

@@ -8,7 +8,7 @@ import threading
 from importlib.util import find_spec
 from typing import Any, Self
 
-from batchfiles.errors import MissingDependency
+from batchfiles.errors import MissingDependencyError
 
 __all__ = ["Server"]
 
@@ -21,9 +21,9 @@ try:
     from batchfiles.testing.app import app_of
 except ImportError as error:
     package = (error.name or "starlette").partition(".")[0]
-    raise MissingDependency(f"the local server needs {package}: pip install 'batchfiles[testing]'") from None
+    raise MissingDependencyError(f"the local server needs {package}: pip install 'batchfiles[testing]'") from None
 if find_spec("python_multipart") is None and find_spec("multipart") is None:  # its name until 0.0.12
-    raise MissingDependency("the local server needs python-multipart: pip install 'batchfiles[testing]'")
+    raise MissingDependencyError("the local server needs python-multipart: pip install 'batchfiles[testing]'")
 
 from batchfiles.testing.fault_middleware import FaultMiddleware, Faults
 from batchfiles.testing.service import Service

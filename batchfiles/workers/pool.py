@@ -30,7 +30,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Self, TypeAlias, cast
 
 from batchfiles import codec
-from batchfiles.errors import WorkerFailed
+from batchfiles.errors import WorkerError
 from batchfiles.table.writer import run_uninterrupted
 
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ class WorkerPool:
         Whoever may stop before the end closes the generator, as `contextlib.closing` does: an exception keeps it alive else.
 
         Raises:
-            WorkerFailed: A worker died.
+            WorkerError: A worker died.
             BatchFilesError: Whatever the job raised.
         """
         if self._workers is not None:  # also for a single task: digests agree among the workers only (see processes)
@@ -345,7 +345,7 @@ class _Worker:
         """Give one order and pass on what comes back, up to the frame that ends it.
 
         Raises:
-            WorkerFailed: The process ended.
+            WorkerError: The process ended.
         """
         try:
             self._orders.write(json.dumps(order).encode() + b"\n")  # not codec: a path need not be UTF-8
@@ -379,11 +379,11 @@ class _Worker:
             except OSError:  # a pipe that broke with bytes still in its buffer
                 continue
 
-    def _failure(self) -> WorkerFailed:
+    def _failure(self) -> WorkerError:
         self._process.wait()
         self._errors.seek(0)
         said = self._errors.read()[-2000:].decode(errors="replace").strip().splitlines()
         last = f": {said[-1]}" if said else ""
-        return WorkerFailed(
+        return WorkerError(
             f"a worker process ended with status {self._process.returncode}{last}. If memory is short, try --workers 1"
         )

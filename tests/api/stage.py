@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from batchfiles import Batch, TransportError
+from batchfiles import Batch, APIConnectionError
 from batchfiles.api import Request, Response
 from batchfiles.api.flows import effects
 from batchfiles.api.flows.effects import Flow, Running
@@ -15,7 +15,7 @@ __all__ = ["Stage", "batch", "lost", "page", "said"]
 
 T = TypeVar("T")
 
-Answer = Response | TransportError | Callable[[Request], Response]
+Answer = Response | APIConnectionError | Callable[[Request], Response]
 
 
 def said(value: object, status: int = 200, **headers: str) -> Response:
@@ -33,9 +33,9 @@ def page(*batches: dict[str, Any], more: bool = False) -> Response:
     return said({"object": "list", "data": list(batches), "has_more": more})
 
 
-def lost(phase: str = "receive") -> TransportError:
+def lost(phase: str = "receive") -> APIConnectionError:
     """Make what is raised where there is no answer."""
-    return TransportError("no answer from the service", phase=phase)
+    return APIConnectionError("no answer from the service", phase=phase)
 
 
 class Stage:
@@ -75,7 +75,7 @@ class Stage:
             while (effect := running.asks()) is not None:
                 try:
                     running.answer(self._perform(effect))
-                except TransportError as error:
+                except APIConnectionError as error:
                     running.fail(error)
             return running.result
         finally:
@@ -139,7 +139,7 @@ class Stage:
         self.times.append(self.now)
         assert self._answers, f"one request too many: {self.calls[-1]}"
         answer = self._answers[0] if self._repeat and len(self._answers) == 1 else self._answers.pop(0)
-        if isinstance(answer, TransportError):
+        if isinstance(answer, APIConnectionError):
             raise answer
         found = answer(request) if callable(answer) else answer
         self._body = found.body

@@ -13,11 +13,11 @@ from batchfiles import (
     AuthenticationError,
     Batch,
     Conflict,
-    NotFound,
-    PermissionDenied,
-    RateLimited,
-    ServerFault,
-    UnreadableResponse,
+    NotFoundError,
+    PermissionDeniedError,
+    RateLimitError,
+    InternalServerError,
+    APIResponseValidationError,
 )
 from batchfiles.api import Response, batches, files
 from batchfiles.api.responses import error_of, json_of
@@ -55,7 +55,7 @@ def test_the_service_s_own_words_are_kept() -> None:
 
 def test_every_status_has_its_class() -> None:
     """Any integer: there is no list of those that proxies make up."""
-    kinds = {401: AuthenticationError, 403: PermissionDenied, 404: NotFound, 409: Conflict, 429: RateLimited}
+    kinds = {401: AuthenticationError, 403: PermissionDeniedError, 404: NotFoundError, 409: Conflict, 429: RateLimitError}
     for status in range(100, 1000):
         if 200 <= status < 300:
             assert json_of(Response(status, {}, b"{}")) == {}
@@ -63,7 +63,7 @@ def test_every_status_has_its_class() -> None:
         for body in (b"", PAGE, b'{"error": {"message": "no"}}'):
             with pytest.raises(APIError) as caught:
                 json_of(Response(status, {}, body))
-            assert type(caught.value) is kinds.get(status, ServerFault if status >= 500 else APIError)
+            assert type(caught.value) is kinds.get(status, InternalServerError if status >= 500 else APIError)
             assert caught.value.status_code == status
 
 
@@ -73,7 +73,7 @@ def test_every_status_has_its_class() -> None:
 )
 def test_a_good_status_with_anything_else_than_the_object_is_unreadable(read: object, body: bytes) -> None:
     """Every reader says so in the same class."""
-    with pytest.raises(UnreadableResponse):
+    with pytest.raises(APIResponseValidationError):
         read(Response(200, {"content-type": "text/html"}, body))  # type: ignore[operator]
 
 
@@ -189,7 +189,7 @@ def test_a_refusal_with_a_status_of_success_is_a_refusal() -> None:
     ):
         with pytest.raises(APIError, match=WRONG):
             batches.list_response(Response(200, {}, json.dumps(value).encode()))
-    assert not isinstance(caught.value, UnreadableResponse)
+    assert not isinstance(caught.value, APIResponseValidationError)
     assert batches.retrieve_response(Response(200, {}, b'{"id": "b", "status": "failed", "error": "x"}')).extra == {"error": "x"}
 
 

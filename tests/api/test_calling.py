@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from batchfiles import AuthenticationError, Conflict, RateLimited, RetryPolicy, ServerFault, TransportError, UnreadableResponse
+from batchfiles import (
+    AuthenticationError,
+    Conflict,
+    RateLimitError,
+    RetryPolicy,
+    InternalServerError,
+    APIConnectionError,
+    APIResponseValidationError,
+)
 from batchfiles.api import Batch, Config, Response, batches
 from batchfiles.api.flows import call
 from batchfiles.api.flows.effects import ANSWER_LIMIT, ERROR_LIMIT, Flow
@@ -38,7 +46,7 @@ def test_a_good_answer_is_read_at_once() -> None:
         lost("receive"),
     ],
 )
-def test_what_passes_is_tried_again(bad: Response | TransportError) -> None:
+def test_what_passes_is_tried_again(bad: Response | APIConnectionError) -> None:
     """After half a second, then one, and so on, an eighth less by the chance of this stage."""
     stage = Stage(bad, bad, bad, batch())
     assert stage.run(look()).id == "batch_1"
@@ -55,9 +63,14 @@ def test_what_does_not_pass_is_not_tried_again() -> None:
 
 @pytest.mark.parametrize(
     ("bad", "kind"),
-    [(said({}, 500), ServerFault), (said({}, 429), RateLimited), (lost(), TransportError), (Response(200), UnreadableResponse)],
+    [
+        (said({}, 500), InternalServerError),
+        (said({}, 429), RateLimitError),
+        (lost(), APIConnectionError),
+        (Response(200), APIResponseValidationError),
+    ],
 )
-def test_after_the_last_attempt_its_problem_is_raised(bad: Response | TransportError, kind: type[Exception]) -> None:
+def test_after_the_last_attempt_its_problem_is_raised(bad: Response | APIConnectionError, kind: type[Exception]) -> None:
     """Six attempts, if nobody says otherwise."""
     stage = Stage(bad, repeat=True)
     with pytest.raises(kind):
@@ -68,7 +81,7 @@ def test_after_the_last_attempt_its_problem_is_raised(bad: Response | TransportE
 def test_no_attempt_begins_after_the_time_is_over() -> None:
     """Ten minutes, if nobody says otherwise, whatever the service asks for."""
     stage = Stage(said({}, 429, retry_after="100"), repeat=True)
-    with pytest.raises(RateLimited):
+    with pytest.raises(RateLimitError):
         stage.run(look(RetryPolicy(max_retries=50, max_seconds=250)))
     assert stage.sleeps == [100, 100]
 
@@ -76,7 +89,7 @@ def test_no_attempt_begins_after_the_time_is_over() -> None:
 def test_a_pause_above_two_minutes_is_taken_as_a_no() -> None:
     """As the official SDK does."""
     stage = Stage(said({}, 429, retry_after="121"))
-    with pytest.raises(RateLimited):
+    with pytest.raises(RateLimitError):
         stage.run(look())
 
 
@@ -93,5 +106,5 @@ def test_of_an_endless_error_only_the_beginning_is_read() -> None:
     stage = Stage(Response(400, {}, b'{"error": "' + b"x" * ERROR_LIMIT), Response(200, {}, b" " * (ANSWER_LIMIT + 1)))
     with pytest.raises(Exception, match=f"status 400 and {ERROR_LIMIT:,} bytes"):
         stage.run(look())
-    with pytest.raises(UnreadableResponse, match="longer than"):
+    with pytest.raises(APIResponseValidationError, match="longer than"):
         stage.run(look(RetryPolicy(max_retries=0)))

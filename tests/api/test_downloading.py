@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from batchfiles import APIError, Batch, FileError, IncompleteDownload, NotFound, RetryPolicy, TransportError
+from batchfiles import APIError, Batch, FileError, IncompleteDownloadError, NotFoundError, RetryPolicy, APIConnectionError
 from batchfiles.api import Config, Request, Response
 from batchfiles.api.flows import download, download_file
 from batchfiles.api.flows.effects import Sleep, WriteFile
@@ -230,14 +230,14 @@ def test_pages_of_proxies_and_lost_answers_are_tried_again() -> None:
 
 def test_a_service_that_gives_nothing_is_given_up() -> None:
     """With the last problem."""
-    with pytest.raises(TransportError, match="no answer"):
+    with pytest.raises(APIConnectionError, match="no answer"):
         fetched(Stage(sized(), lost(), repeat=True))
 
 
 def test_a_file_that_is_gone_is_an_error_at_once() -> None:
     """Nobody waits for it."""
     stage = Stage(said({"error": {"message": "No such File object: file-1"}}, 404), repeat=True)
-    with pytest.raises(NotFound, match="file-1"):
+    with pytest.raises(NotFoundError, match="file-1"):
         fetched(stage)
 
 
@@ -245,7 +245,7 @@ def test_a_file_that_is_gone_is_an_error_at_once() -> None:
 def test_a_length_that_does_not_fit_is_never_taken_for_the_file(content: bytes) -> None:
     """Neither shorter nor longer than the service's own word."""
     stage = Stage(sized(), Response(200, {"content-length": str(len(content))}, content), repeat=True)
-    with pytest.raises(IncompleteDownload, match="of 100 bytes came"):
+    with pytest.raises(IncompleteDownloadError, match="of 100 bytes came"):
         fetched(stage)
     assert PATH not in stage.files
 
@@ -259,14 +259,14 @@ def test_a_service_that_does_not_tell_the_size_is_believed_by_the_length(told: R
 def test_without_any_length_only_a_body_that_marks_its_end_is_whole() -> None:
     """Chunks do; a connection that is closed may have been cut."""
     assert fetched(Stage(sized(0), Response(200, {"transfer-encoding": "chunked"}, OLD))) == OLD
-    with pytest.raises(IncompleteDownload, match="an unknown number"):
+    with pytest.raises(IncompleteDownloadError, match="an unknown number"):
         fetched(Stage(sized(0), Response(200, {}, OLD), repeat=True))
 
 
 def test_a_service_that_always_sends_another_part_is_given_up() -> None:
     """It is begun again three times."""
     stage = Stage(sized(), Response(206, {"content-range": "bytes 1-99/100", "etag": '"old"'}, OLD[1:]), repeat=True)
-    with pytest.raises(IncompleteDownload, match="can't be had in one piece: a part came that was not asked for"):
+    with pytest.raises(IncompleteDownloadError, match="can't be had in one piece: a part came that was not asked for"):
         fetched(stage)
 
 
@@ -318,7 +318,7 @@ BOTH = Batch(id="batch_1", status="completed", output_file_id="out", error_file_
 def test_a_store_that_does_not_answer_is_named_and_not_the_service() -> None:
     """The hint of a connection that was refused named the service, which had answered."""
     stage = Stage(sized(), *[moved("https://store.example/f?sig=secret"), lost("connect")] * 6)
-    with pytest.raises(TransportError, match=r"\(the service has the contents of the file at store\.example\)") as caught:
+    with pytest.raises(APIConnectionError, match=r"\(the service has the contents of the file at store\.example\)") as caught:
         fetched(stage)
     assert caught.value.phase == "receive"
 
@@ -355,13 +355,13 @@ def test_a_missing_file_of_errors_does_not_cost_the_answers() -> None:
 def test_a_missing_file_of_answers_is_an_error_and_does_not_cost_that_of_errors() -> None:
     """Both files are named in its words, and with them the batch."""
     stage = Stage(files_of(err=OLD), repeat=True)
-    with pytest.raises(NotFound, match="the output file out of batch_1 is not at the service: No such File object"):
+    with pytest.raises(NotFoundError, match="the output file out of batch_1 is not at the service: No such File object"):
         stage.run(download(Config(), BOTH, "d", RetryPolicy()))
     assert stage.files == {"d/batch_1_error.jsonl": OLD}
-    with pytest.raises(NotFound, match="the output file out"):
+    with pytest.raises(NotFoundError, match="the output file out"):
         Stage(files_of(), repeat=True).run(download(Config(), BOTH, "d", RetryPolicy()))
     alone = Batch(id="batch_1", status="completed", error_file_id="err")
-    with pytest.raises(NotFound, match="the error file err"):
+    with pytest.raises(NotFoundError, match="the error file err"):
         Stage(files_of(), repeat=True).run(download(Config(), alone, "d", RetryPolicy()))
 
 

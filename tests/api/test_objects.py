@@ -18,7 +18,7 @@ from batchfiles import (
     FileObject,
     ListBatchesResponse,
     ListFilesResponse,
-    UnreadableResponse,
+    APIResponseValidationError,
 )
 from batchfiles.api.batch import TIMES
 from batchfiles.api.status import BATCH_STATUSES, STATES, TERMINAL
@@ -202,7 +202,7 @@ def test_ids_may_be_numbers_and_a_null_may_be_written_as_a_word() -> None:
 @pytest.mark.parametrize("value", [[], "batch", 7, None, {}, {"id": None}, {"id": ""}, {"id": "../files"}, {"id": "x", "a": 1}])
 def test_what_is_not_a_batch_is_an_error(value: object) -> None:
     """No object, no id, or an object of something else."""
-    with pytest.raises(UnreadableResponse):
+    with pytest.raises(APIResponseValidationError):
         Batch.decode({**BATCH, **value} if value and isinstance(value, dict) and "a" not in value else value)
 
 
@@ -276,9 +276,9 @@ def test_a_batch_of_a_list_that_can_not_be_read_costs_no_other() -> None:
     assert [batch.id for batch in page.data] == ["batch_abc123"]
     assert list(page.odd) == ["data[1]", "data[2]", "last_id"]
     assert page.has_more is False
-    with pytest.raises(UnreadableResponse):
+    with pytest.raises(APIResponseValidationError):
         ListBatchesResponse.decode({"data": [{"status": "completed"}]})
-    with pytest.raises(UnreadableResponse):
+    with pytest.raises(APIResponseValidationError):
         ListFilesResponse.decode({"data": "none"})
 
 
@@ -300,7 +300,7 @@ def test_whatever_stands_in_a_batch_it_is_read_or_is_our_error(changed: dict[str
     """No other exception ever comes out of an answer."""
     try:
         batch = batch_with(**changed)
-    except UnreadableResponse:
+    except APIResponseValidationError:
         return
     assert Batch.decode(batch.encode()) == batch
 

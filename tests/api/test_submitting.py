@@ -9,16 +9,16 @@ from typing import Any
 import pytest
 
 from batchfiles import (
-    AlreadySubmitted,
+    AlreadySubmittedError,
     APIError,
     Batch,
     BatchFileExpirationAfter,
     BatchRequest,
-    RateLimited,
+    RateLimitError,
     RetryPolicy,
-    ServerFault,
-    SubmissionUnknown,
-    TransportError,
+    InternalServerError,
+    SubmissionUnknownError,
+    APIConnectionError,
 )
 from batchfiles.api import Config, Request, Response
 from batchfiles.api.flows import Submission, create, submit
@@ -86,7 +86,7 @@ def test_the_caller_s_metadata_stays_beside_the_marker() -> None:
 def test_bytes_that_have_a_live_or_finished_batch_are_not_sent_again(status: str) -> None:
     """On whatever page of the list it stands."""
     stage = Stage(page({"id": "batch_0", "status": "completed"}, more=True), page(ours("x", status, SHA, "batch_9")))
-    with pytest.raises(AlreadySubmitted, match=f"batch_9 was made of the same bytes and is {status}") as caught:
+    with pytest.raises(AlreadySubmittedError, match=f"batch_9 was made of the same bytes and is {status}") as caught:
         submitted(stage)
     assert (caught.value.batch_id, caught.value.status) == ("batch_9", status)
     assert stage.calls == ["GET /batches?limit=100", "GET /batches?after=batch_0&limit=100"]
@@ -118,7 +118,7 @@ LOST = [
 
 
 @pytest.mark.parametrize("answer", LOST)
-def test_after_an_answer_that_says_nothing_sure_the_batch_is_looked_for(answer: Response | TransportError) -> None:
+def test_after_an_answer_that_says_nothing_sure_the_batch_is_looked_for(answer: Response | APIConnectionError) -> None:
     """It is in the list, so nothing is sent again."""
     stage = Stage(answer, page({"id": "batch_0", "status": "failed"}, ours(batch_id="batch_7")))
     assert made(stage).id == "batch_7"
@@ -126,7 +126,7 @@ def test_after_an_answer_that_says_nothing_sure_the_batch_is_looked_for(answer: 
 
 
 @pytest.mark.parametrize("answer", LOST)
-def test_a_list_that_lags_is_read_again(answer: Response | TransportError) -> None:
+def test_a_list_that_lags_is_read_again(answer: Response | APIConnectionError) -> None:
     """For half a minute."""
     stage = Stage(answer, NONE, said({}, 400), NONE, NONE, page(ours(batch_id="batch_7")))
     assert made(stage).id == "batch_7"
@@ -135,10 +135,10 @@ def test_a_list_that_lags_is_read_again(answer: Response | TransportError) -> No
 
 
 @pytest.mark.parametrize("answer", [lost("send"), lost("receive"), Response(200, {}, b'{"id": "ba'), Response(200)])
-def test_a_batch_that_is_in_no_list_is_unknown_and_not_made_again(answer: Response | TransportError) -> None:
+def test_a_batch_that_is_in_no_list_is_unknown_and_not_made_again(answer: Response | APIConnectionError) -> None:
     """The exception has the marker to look for."""
     stage = Stage(answer, *[NONE] * len(LOOKS))
-    with pytest.raises(SubmissionUnknown, match=TOKEN) as caught:
+    with pytest.raises(SubmissionUnknownError, match=TOKEN) as caught:
         made(stage)
     assert caught.value.marker == TOKEN
     assert creations(stage) == 1
@@ -147,7 +147,7 @@ def test_a_batch_that_is_in_no_list_is_unknown_and_not_made_again(answer: Respon
 def test_where_the_list_can_not_be_read_nothing_is_made_again() -> None:
     """Not even after an answer of the server."""
     stage = Stage(said({}, 500), *[said({"error": {"message": "no"}}, 403)] * len(LOOKS))
-    with pytest.raises(SubmissionUnknown):
+    with pytest.raises(SubmissionUnknownError):
         made(stage)
     assert creations(stage) == 1
 
@@ -163,7 +163,7 @@ def test_a_server_in_trouble_is_asked_again_once_the_list_shows_no_batch() -> No
 def test_a_server_that_stays_in_trouble_leaves_it_unknown() -> None:
     """Whether the last of the requests did something."""
     answers = [said({}, 503), *[NONE] * len(LOOKS)] * 6
-    with pytest.raises(SubmissionUnknown):
+    with pytest.raises(SubmissionUnknownError):
         made(Stage(*answers))
 
 
@@ -173,9 +173,9 @@ def test_a_request_that_never_left_is_sent_again(phase: str) -> None:
     stage = Stage(lost(phase), lost(phase), batch())
     assert made(stage).id == "batch_1"
     assert stage.calls == ["POST /batches"] * 3
-    with pytest.raises(TransportError) as caught:
+    with pytest.raises(APIConnectionError) as caught:
         made(Stage(lost(phase), repeat=True))
-    assert not isinstance(caught.value, SubmissionUnknown)
+    assert not isinstance(caught.value, SubmissionUnknownError)
 
 
 def test_too_much_at_once_is_waited_out() -> None:
@@ -183,7 +183,7 @@ def test_too_much_at_once_is_waited_out() -> None:
     stage = Stage(said({}, 429, retry_after="7"), batch())
     assert made(stage).id == "batch_1"
     assert stage.sleeps == [7.0]
-    with pytest.raises(RateLimited):
+    with pytest.raises(RateLimitError):
         made(Stage(said({}, 429), repeat=True))
 
 
@@ -223,7 +223,7 @@ def test_an_upload_that_is_refused_makes_no_batch() -> None:
     stage = Stage(said({"error": {"message": "File is too large."}}, 413))
     with pytest.raises(APIError, match="File is too large"):
         submitted(stage, again=True)
-    assert not issubclass(APIError, ServerFault)
+    assert not issubclass(APIError, InternalServerError)
 
 
 def pending(status: str = "pending", **more: object) -> Response:

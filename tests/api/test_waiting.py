@@ -6,7 +6,15 @@ import logging
 
 import pytest
 
-from batchfiles import APIError, AuthenticationError, NotFound, RetryPolicy, ServerFault, StillRunning, TransportError
+from batchfiles import (
+    APIError,
+    AuthenticationError,
+    NotFoundError,
+    RetryPolicy,
+    InternalServerError,
+    StillRunningError,
+    APIConnectionError,
+)
 from batchfiles.api import Config, Response
 from batchfiles.api.flows import wait
 from batchfiles.api.flows.waiting import LATE_FILES, VANISHED
@@ -101,13 +109,13 @@ def test_a_batch_that_vanishes_for_a_moment_is_waited_for() -> None:
 def test_a_batch_that_stays_unknown_is_an_error() -> None:
     """Look after look."""
     stage = Stage(UNKNOWN, repeat=True)
-    with pytest.raises(NotFound, match="batch_1"):
+    with pytest.raises(NotFoundError, match="batch_1"):
         waited(stage)
     assert len(stage.requests) == VANISHED
 
 
 @pytest.mark.parametrize("trouble", [said({}, 500), said({}, 429), Response(520, {}, b"<html>"), lost(), lost("resolve")])
-def test_trouble_of_half_an_hour_is_waited_out(trouble: Response | TransportError) -> None:
+def test_trouble_of_half_an_hour_is_waited_out(trouble: Response | APIConnectionError) -> None:
     """Networks and services come back."""
     stage = Stage(batch(), *[trouble] * 35, DONE)
     waited(stage)
@@ -117,7 +125,7 @@ def test_trouble_of_half_an_hour_is_waited_out(trouble: Response | TransportErro
 def test_trouble_of_an_hour_is_an_error() -> None:
     """The last one."""
     stage = Stage(batch(), said({}, 503), repeat=True)
-    with pytest.raises(ServerFault):
+    with pytest.raises(InternalServerError):
         waited(stage)
     assert 3_600 < stage.now - 1_000.0 < 3_800
 
@@ -144,11 +152,11 @@ def test_a_wrong_key_is_not_waited_out() -> None:
 def test_after_the_timeout_the_batch_goes_on_without_us() -> None:
     """The exception has it as it was seen last; no sleep goes beyond the time."""
     stage = Stage(batch(), repeat=True)
-    with pytest.raises(StillRunning, match="batch_1 is in_progress, and the time to wait is over") as caught:
+    with pytest.raises(StillRunningError, match="batch_1 is in_progress, and the time to wait is over") as caught:
         waited(stage, timeout=300.0)
     assert caught.value.batch.status == "in_progress"
     assert stage.now - 1_000.0 <= 300.0
-    with pytest.raises(StillRunning, match="was not seen yet"):
+    with pytest.raises(StillRunningError, match="was not seen yet"):
         waited(Stage(UNKNOWN), timeout=0.0)
 
 
@@ -164,8 +172,8 @@ def test_what_is_no_id_is_never_asked_for() -> None:
     stage = Stage()
     with pytest.raises(ValueError, match="no id of a batch"):
         stage.run(wait(Config(), "../files", NO_RETRIES))
-    assert issubclass(StillRunning, TimeoutError)
-    assert not issubclass(StillRunning, APIError)
+    assert issubclass(StillRunningError, TimeoutError)
+    assert not issubclass(StillRunningError, APIError)
 
 
 def test_no_look_that_fails_is_silent() -> None:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchfiles import BatchEvent, InvalidWebhook, read_event
+from batchfiles import BatchEvent, InvalidWebhookError, read_event
 from batchfiles.api.batches import BATCH_EVENTS, verify
 
 SECRET = "whsec_" + base64.b64encode(b"a secret of twenty-four").decode()
@@ -77,7 +77,7 @@ def test_the_clocks_may_differ_by_five_minutes(seconds: int) -> None:
 @pytest.mark.parametrize("seconds", [-301, 301, -86_400])
 def test_an_old_message_is_refused_although_its_signature_is_right(seconds: int) -> None:
     """Somebody may repeat it; so is one from the future."""
-    with pytest.raises(InvalidWebhook, match="too old, or from the future"):
+    with pytest.raises(InvalidWebhookError, match="too old, or from the future"):
         read_event(BODY, signed(BODY, NOW + seconds), SECRET, now=NOW)
     assert read_event(BODY, signed(BODY, NOW + seconds), SECRET, now=NOW, tolerance=100_000).id == "evt_1"
 
@@ -87,7 +87,7 @@ def test_a_message_of_which_one_byte_was_changed_is_refused(place: int, change: 
     """Any byte, in any way."""
     changed = bytearray(BODY)
     changed[place] ^= change
-    with pytest.raises(InvalidWebhook, match="no signature fits"):
+    with pytest.raises(InvalidWebhookError, match="no signature fits"):
         read_event(bytes(changed), signed(BODY), SECRET, now=NOW)
 
 
@@ -105,7 +105,7 @@ def test_a_message_of_which_one_byte_was_changed_is_refused(place: int, change: 
 )
 def test_a_signature_of_something_else_is_refused(changed: dict[str, str]) -> None:
     """Another id, another time, another secret, another version, none at all."""
-    with pytest.raises(InvalidWebhook, match="no signature fits"):
+    with pytest.raises(InvalidWebhookError, match="no signature fits"):
         read_event(BODY, {**signed(BODY), **changed}, SECRET, now=NOW)
 
 
@@ -119,9 +119,9 @@ def test_one_of_several_signatures_is_enough() -> None:
 @pytest.mark.parametrize("stamp", ["", "soon", "-1", "1e9", "٣", "9" * 13])
 def test_a_message_without_a_time_is_refused(stamp: str) -> None:
     """It could be repeated for ever."""
-    with pytest.raises(InvalidWebhook, match="no webhook-timestamp"):
+    with pytest.raises(InvalidWebhookError, match="no webhook-timestamp"):
         read_event(BODY, {**signed(BODY), "webhook-timestamp": stamp}, SECRET, now=NOW)
-    with pytest.raises(InvalidWebhook, match="no webhook-id"):
+    with pytest.raises(InvalidWebhookError, match="no webhook-id"):
         read_event(BODY, {}, SECRET, now=NOW)
 
 
@@ -142,7 +142,7 @@ def test_a_message_without_a_time_is_refused(stamp: str) -> None:
 )
 def test_a_proved_message_that_is_no_event_of_a_batch_is_refused(body: bytes) -> None:
     """With the same exception, so that one `except` is enough."""
-    with pytest.raises(InvalidWebhook):
+    with pytest.raises(InvalidWebhookError):
         read_event(body, signed(body), SECRET, now=NOW)
 
 

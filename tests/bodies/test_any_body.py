@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from batchfiles import bodies
 from batchfiles.bodies import chat_completions, embeddings, other, responses
 from batchfiles.bodies.other import read_audio, read_completion, read_moderation
-from batchfiles.errors import InvalidLine
+from batchfiles.errors import InvalidLineError
 
 FAMILIES = [body_reader for _, body_reader in bodies.FAMILIES]
 READERS = [
@@ -166,7 +166,7 @@ def test_damaged_vectors_are_vectors_or_an_invalid_line(body):
     """Nothing else is raised, and what is no vector never becomes one."""
     try:
         found = bodies.embeddings.vectors(body)
-    except InvalidLine:
+    except InvalidLineError:
         return
     for index, values, problem in found:
         assert index is None or type(index) is int

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from batchfiles.bodies.answer import Answer
 from batchfiles.bodies.embeddings import count, read, vectors
-from batchfiles.errors import InvalidLine
+from batchfiles.errors import InvalidLineError
 
 SMALLEST_NORMAL = 2.0**-126
 """The smallest float32 that is not denormal."""
@@ -116,7 +116,7 @@ def test_what_is_no_vector_is_a_problem_with_its_place(body, place, reason):
 )
 def test_a_body_without_a_list_of_embeddings_is_an_error(body):
     """No key could hold a vector."""
-    with pytest.raises(InvalidLine, match="the body has no list of embeddings") as caught:
+    with pytest.raises(InvalidLineError, match="the body has no list of embeddings") as caught:
         vectors(body)
 
     assert (caught.value.code, caught.value.json_path) == ("invalid_embedding", "$.response.body.data")

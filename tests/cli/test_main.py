@@ -145,13 +145,13 @@ def test_the_help_imports_neither_arrow_nor_orjson() -> None:
 
 
 ERRORS: list[tuple[BaseException, int, str]] = [
-    (errors.InvalidLine("no JSON", code="invalid_json_line", path="a.jsonl", line_number=3), 3, "a.jsonl:3: no JSON"),
+    (errors.InvalidLineError("no JSON", code="invalid_json_line", path="a.jsonl", line_number=3), 3, "a.jsonl:3: no JSON"),
     (errors.FileError("no such file", path="a.jsonl", number=2), 3, "a.jsonl: no such file"),
-    (errors.TruncatedFile("cut short", path="a.gz"), 3, "a.gz: cut short"),
-    (errors.WorkerFailed("a worker died"), 3, "a worker died"),
-    (errors.MissingDependency("install x"), 3, "install x"),
-    (errors.OutputExists("out.parquet"), 2, "out.parquet: exists already"),
-    (errors.Mismatch("two families", path="a.jsonl"), 2, "a.jsonl: two families"),
+    (errors.TruncatedFileError("cut short", path="a.gz"), 3, "a.gz: cut short"),
+    (errors.WorkerError("a worker died"), 3, "a worker died"),
+    (errors.MissingDependencyError("install x"), 3, "install x"),
+    (errors.OutputExistsError("out.parquet"), 2, "out.parquet: exists already"),
+    (errors.MismatchError("two families", path="a.jsonl"), 2, "a.jsonl: two families"),
     (FileNotFoundError(2, "No such file or directory", "x"), 3, "x: no such file or directory"),
     (OSError(28, "No space left on device"), 3, "no space left on device"),
     (MemoryError(), 3, "not enough memory"),

@@ -10,7 +10,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from batchfiles import RetryPolicy, ServerFault
+from batchfiles import RetryPolicy, InternalServerError
 from batchfiles.testing import Fault, Server
 from tests.client.canary import CANARY, everything_of, findings, told_by
 from tests.client.conftest import Opener
@@ -77,7 +77,7 @@ def test_a_key_that_the_service_repeats_is_not_repeated_here(open_client: Opener
     with (
         RawServer(answered_with(response("503 Busy", body, Content_Type="text/plain"))) as server,
         open_client(base_url=server.base_url, policy=RetryPolicy(max_retries=1)) as client,
-        pytest.raises(ServerFault, match=r"\*\*\*"),
+        pytest.raises(InternalServerError, match=r"\*\*\*"),
     ):
         client.batches.list()
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from batchfiles import AlreadySubmitted, Batch, BatchFileExpirationAfter, Config, SubmissionUnknown
+from batchfiles import AlreadySubmittedError, Batch, BatchFileExpirationAfter, Config, SubmissionUnknownError
 from batchfiles.testing import Fault, Faults, Server
 from tests.client.conftest import Opener
 from tests.client.drivers import Turned
@@ -40,7 +40,7 @@ def test_a_batch_that_no_list_shows_is_told_by_its_marker(client: Any, server: S
     """It is there, and whoever looks later finds it by the words of the exception."""
     server.faults.at("batches.create", 1, Fault("lost"))
     server.service.quirks.list_lag = 3_600.0
-    with pytest.raises(SubmissionUnknown) as caught:
+    with pytest.raises(SubmissionUnknownError) as caught:
         client.submit(requests, CHAT)
     (batch,) = server.service.batches
     assert caught.value.marker in (batch.metadata or {})["batchfiles"]
@@ -53,7 +53,7 @@ def test_the_same_bytes_are_not_sent_twice_unless_asked_to(client: Any, server: 
     first = client.submit(requests, CHAT, metadata={"team": "a"})
     copy = tmp_path / "copy.jsonl"
     copy.write_bytes(requests.read_bytes())
-    with pytest.raises(AlreadySubmitted, match=first.id):
+    with pytest.raises(AlreadySubmittedError, match=first.id):
         client.submit(copy, CHAT)
     assert server.faults.seen["files.create"] == 1
     assert client.submit(copy, CHAT, again=True).id != first.id

@@ -18,7 +18,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from batchfiles import APIError, FileError, IncompleteDownload, TransportError
+from batchfiles import APIError, FileError, IncompleteDownloadError, APIConnectionError
 from batchfiles.client import Client, disk
 from batchfiles.testing import Fault, Faults, Server
 from tests.client.canary import CANARY
@@ -64,7 +64,7 @@ def test_a_larger_file_is_cut_at_random_places_and_comes_whole(client: Any, serv
         target = tmp_path / str(number)
         try:
             client.files.content(file_id, target)
-        except TransportError:
+        except APIConnectionError:
             assert not target.exists()
         else:
             assert target.read_bytes() == LARGE, kinds
@@ -77,7 +77,7 @@ def test_a_file_that_never_comes_whole_has_never_its_name(client: Any, server: S
     """Every attempt ends too early, or claims another length: it is an error, or the very bytes."""
     file_id = stored(client, tmp_path, SMALL)
     server.faults.always("files.content", Fault(kind, after=0))
-    with contextlib.suppress(IncompleteDownload):
+    with contextlib.suppress(IncompleteDownloadError):
         client.files.content(file_id, tmp_path / "target")
         assert (tmp_path / "target").read_bytes() == SMALL
     assert not (tmp_path / "target").exists() or kind in ("short_length", "long_length")

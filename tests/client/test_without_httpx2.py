@@ -18,10 +18,10 @@ def test_asking_for_a_client_says_what_to_install() -> None:
     code = (
         "for name in ('Client', 'AsyncClient'):\n"
         "    try:\n        getattr(batchfiles, name)\n"
-        "    except batchfiles.MissingDependency as error:\n"
+        "    except batchfiles.MissingDependencyError as error:\n"
         "        print(type(error).__name__, isinstance(error, ImportError), error)"
     )
-    sentence = "MissingDependency True the client needs httpx2: pip install 'batchfiles[client]'\n"
+    sentence = "MissingDependencyError True the client needs httpx2: pip install 'batchfiles[client]'\n"
     assert run_without_httpx2(code) == sentence * 2
 
 
@@ -29,6 +29,6 @@ def test_everything_but_the_clients_works() -> None:
     """The API's objects, its errors and the webhooks need no HTTP at all."""
     code = (
         "print(batchfiles.Batch.decode({'id': 'batch_1', 'status': 'completed'}).is_terminal)\n"
-        "print(batchfiles.Config().base_url, batchfiles.RateLimited('slow').reason, batchfiles.read_event.__name__)"
+        "print(batchfiles.Config().base_url, batchfiles.RateLimitError('slow').reason, batchfiles.read_event.__name__)"
     )
     assert run_without_httpx2(code) == "True\nhttps://api.openai.com/v1 slow read_event\n"

@@ -16,7 +16,7 @@ from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 import batchfiles
-from batchfiles import Mismatch
+from batchfiles import MismatchError
 from batchfiles.campaign.manifest import Manifest, Part, write_manifest
 from batchfiles.cli.main import exit_code
 from tests.jobs.wire import expired, put, request, success
@@ -170,7 +170,7 @@ def test_each_day_may_have_a_folder(tmp_path: Path) -> None:
     folders = [tmp_path / day for day in DAYS]
     assert [row["text"] for row in batchfiles.join(*folders)] == ["answer to x of monday", "answer to x of tuesday"]
     (tmp_path / "tuesday" / "output.jsonl").rename(tmp_path / "monday" / "more.jsonl")
-    with pytest.raises(Mismatch, match="nothing shows which of the two"):
+    with pytest.raises(MismatchError, match="nothing shows which of the two"):
         batchfiles.join(*folders).to_arrow()
 
 
@@ -199,7 +199,7 @@ def test_pairs_say_it(week: Path, capsys: pytest.CaptureFixture[str]) -> None:
     capsys.readouterr()
     with pytest.raises(ValueError, match="is paired with"):
         batchfiles.join(pairs=[(requests, outs["monday"]) for requests in pairs])
-    with pytest.raises(Mismatch, match="was paired as requests"):
+    with pytest.raises(MismatchError, match="was paired as requests"):
         batchfiles.join(pairs={outs["monday"]: week / "monday.jsonl"})
     assert exit_code(["join", "--pair", "monday.jsonl", "-o", str(week / "c.parquet")]) == 2
     assert "is not REQUESTS=RESULTS" in capsys.readouterr().err
@@ -245,7 +245,7 @@ def test_where_nothing_says_it_nothing_is_written(week: Path, capsys: pytest.Cap
     assert not output.exists()
     assert exit_code(["retry", str(week), "-o", str(week / "again.jsonl")]) == 2
     assert "--pair" in capsys.readouterr().err
-    with pytest.raises(Mismatch, match="nothing shows which of the two"):
+    with pytest.raises(MismatchError, match="nothing shows which of the two"):
         next(iter(batchfiles.join(week)))
 
 
@@ -254,7 +254,7 @@ def test_a_name_that_is_only_similar_says_nothing(week: Path, name: str) -> None
     """Numbers count downloads, and a second download of one file is not the first of another."""
     put(week / "1_requests.jsonl", question("request-1", "another day"))
     put(week / name, *answers("tuesday"))
-    with pytest.raises(Mismatch, match="nothing shows which"):
+    with pytest.raises(MismatchError, match="nothing shows which"):
         batchfiles.join(week).to_arrow()
 
 
@@ -264,7 +264,7 @@ def test_a_batch_of_other_bytes_says_nothing(week: Path) -> None:
         batch = batch_object(day, metadata={"sha256": hashlib.sha256(b"others").hexdigest()})
         put(week / f"{batch['id']}_output.jsonl", *answers(day))
         (week / f"{batch['id']}.json").write_text(json.dumps(batch))
-    with pytest.raises(Mismatch, match="nothing shows which"):
+    with pytest.raises(MismatchError, match="nothing shows which"):
         batchfiles.join(week).to_arrow()
 
 
@@ -326,7 +326,7 @@ def test_lines_that_repeat_far_behind_are_found_however_the_table_is_taken(
         job.to_parquet(tmp_path / ("t.parquet" if target == "file" else "parts"))
     assert (job.report.inputs, job.report.repeated_inputs, job.report.used) == (5, 2, 5)
     put(tmp_path / "more.jsonl", request("e"), request("d", n=2))
-    with pytest.raises(Mismatch, match="nothing shows which"):
+    with pytest.raises(MismatchError, match="nothing shows which"):
         batchfiles.join(tmp_path).to_parquet(tmp_path / "u.parquet")
     assert not (tmp_path / "u.parquet").exists()
 
@@ -368,7 +368,9 @@ def test_a_changed_line_is_another_request(tmp_path: Path) -> None:
     put(tmp_path / "a.jsonl", request("w"), request("x", n=1))
     put(tmp_path / "b.jsonl", request("y"), request("x", n=2))
     put(tmp_path / "out.jsonl", success("w"), success("x"))
-    with pytest.raises(Mismatch, match=r"custom_id 'x' is on line 2 of .*a\.jsonl and, with another request, on line 2 of .*b"):
+    with pytest.raises(
+        MismatchError, match=r"custom_id 'x' is on line 2 of .*a\.jsonl and, with another request, on line 2 of .*b"
+    ):
         batchfiles.join(tmp_path).to_arrow()
 
 
@@ -401,7 +403,7 @@ def test_a_changed_retry_elsewhere_is_another_request(tmp_path: Path) -> None:
     longer = tmp_path / "elsewhere" / "longer.jsonl"
     batchfiles.retry(requests, results, output=longer, only=["incomplete"], values={"body.max_tokens": 4000})
     assert not list(tmp_path.rglob("manifest.json"))
-    with pytest.raises(Mismatch, match="nothing shows which of the two"):
+    with pytest.raises(MismatchError, match="nothing shows which of the two"):
         batchfiles.join(requests, longer, results).to_arrow()
 
 
@@ -430,10 +432,10 @@ def test_a_merge_takes_the_same_request_once(tmp_path: Path, capsys: pytest.Capt
         put(retry, *lines)
         if lines[0] == lines[-1]:
             put(requests, request("a"), request("b"), request("b"))
-        with pytest.raises(batchfiles.DuplicateCustomId):
+        with pytest.raises(batchfiles.DuplicateCustomIdError):
             batchfiles.merge(requests, retry, output=output, overwrite=True)
     results = [put(tmp_path / name, success("a")) for name in ("one.jsonl", "two.jsonl")]
-    with pytest.raises(batchfiles.DuplicateCustomId):
+    with pytest.raises(batchfiles.DuplicateCustomIdError):
         batchfiles.merge(*results, output=output, overwrite=True)
 
 
@@ -509,7 +511,7 @@ def test_every_answer_is_to_its_own_request_or_the_join_refuses(campaign: dict[s
         rows: list[dict[str, Any]] = []
         try:
             rows = list(batchfiles.join(*named))
-        except Mismatch as error:
+        except MismatchError as error:
             refused = str(error)
         event("refused" if refused != "no" else "joined")
         if refused != "no":
@@ -531,7 +533,7 @@ def test_the_first_result_that_may_be_of_either_is_named_each_time(tmp_path: Pat
         put(tmp_path / f"{day}.jsonl", *(request(each, model=day) for each in ids))
     put(tmp_path / "answers" / "a.jsonl", *map(success, reversed(ids)))
     words = r"a\.jsonl:1: the custom_id 'request-299' is on line 300 of .*monday\.jsonl .* \(299 more ids"
-    with pytest.raises(Mismatch, match=words):
+    with pytest.raises(MismatchError, match=words):
         batchfiles.join(tmp_path / "monday.jsonl", tmp_path / "tuesday.jsonl", tmp_path / "answers").to_arrow()
 
 

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from batchfiles.errors import Mismatch
+from batchfiles.errors import MismatchError
 from batchfiles.inputs.file_mistakes import HEAD, file_mistake
 from batchfiles.jobs.join.export import export
 from batchfiles.jobs.join.join import join
@@ -132,7 +132,7 @@ def test_other_commands_refuse_the_file_with_the_same_words(name, tmp_path):
         lambda: stats(results),
         lambda: merge(results, results, output=tmp_path / "merged.jsonl"),
     ):
-        with pytest.raises(Mismatch, match=r"b_output\.jsonl") as refused:
+        with pytest.raises(MismatchError, match=r"b_output\.jsonl") as refused:
             work()
         assert message in str(refused.value), code
 
@@ -199,7 +199,7 @@ def test_glued_results_are_named_by_the_join_and_not_paid_for_again(tmp_path):
         assert found == [("glued_lines", 2, "error"), *([("glued_lines", 1, "error")] if len(files) == 2 else [])]
         assert "3 JSON objects without a newline" in report.findings[0].message
         assert "jq -c ." in report.findings[0].message
-    with pytest.raises(Mismatch, match=r"b_output\.jsonl.*line 2 is several results"):
+    with pytest.raises(MismatchError, match=r"b_output\.jsonl.*line 2 is several results"):
         retry(requests, results, output=tmp_path / "retry.jsonl")
     assert not (tmp_path / "retry.jsonl").exists()
     exported = export(results).to_parquet(tmp_path / "exported.parquet")

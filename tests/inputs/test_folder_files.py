@@ -15,7 +15,7 @@ import pytest
 from pyarrow.fs import LocalFileSystem, SubTreeFileSystem
 
 import batchfiles
-from batchfiles import Mismatch
+from batchfiles import MismatchError
 from batchfiles.cli.main import exit_code
 from tests.jobs.wire import expired, failure, put, request, success
 
@@ -165,7 +165,7 @@ def test_a_folder_with_results_is_validated_all_the_same(tmp_path: Path, capsys:
     assert f"not read: {tmp_path / 'old'}" in capsys.readouterr().err
     assert not batchfiles.validate(tmp_path / "batch_1_output.jsonl").ok  # named, so it is meant
     (tmp_path / "requests.jsonl").unlink()
-    with pytest.raises(Mismatch, match="no file holds requests; not read: "):
+    with pytest.raises(MismatchError, match="no file holds requests; not read: "):
         batchfiles.validate(tmp_path)
 
 
@@ -272,7 +272,7 @@ def test_a_template_among_json_files_is_no_request(tmp_path: Path) -> None:
         json.dumps(template, indent="\t"),
     ):
         (tmp_path / "template.json").write_text(text)
-        with pytest.raises(Mismatch, match=r"template\.json: "):
+        with pytest.raises(MismatchError, match=r"template\.json: "):
             batchfiles.join(*sorted(tmp_path.glob("*.json")))
     (tmp_path / "template.json").unlink()
     assert outcomes(*tmp_path.glob("*.json")) == ["succeeded"]
@@ -295,7 +295,7 @@ def test_results_of_other_work_are_refused(tmp_path: Path, capsys: pytest.Captur
         assert exit_code(["join", str(docs), str(out), "-o", str(tmp_path / output)]) == 2
         assert f"{out}: not one result of 3 belongs to a request of {docs}" in capsys.readouterr().err
         assert not (tmp_path / output).exists()
-    with pytest.raises(Mismatch, match="not one result of 3"):
+    with pytest.raises(MismatchError, match="not one result of 3"):
         list(batchfiles.join(docs, out))
     put(out, success("review-1"), failure("doc-2"))
     assert outcomes(docs, out) == ["missing", "failed"]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from batchfiles.errors import FileError, Mismatch
+from batchfiles.errors import FileError, MismatchError
 from batchfiles.inputs.kinds import classify, classify_lines, describe, line_format_of
 from batchfiles.io.sources import Source
 
@@ -104,7 +104,7 @@ def test_a_file_of_unreadable_lines_is_told_by_its_key_names(file_role, line):
 def test_a_file_of_another_service_is_named_in_words(name):
     """The exception names the file and the service."""
     source = Source(name, path=FIXTURES / "other_families" / f"{name}.jsonl")
-    with pytest.raises(Mismatch) as caught:
+    with pytest.raises(MismatchError) as caught:
         classify(source)
     assert caught.value.path == name
     assert name.split("_")[0] in str(caught.value).lower()
@@ -116,7 +116,7 @@ def test_a_file_of_another_service_is_named_in_words(name):
 )
 def test_a_file_that_says_nothing_is_refused(line, words):
     """Neither requests nor results: the exception says which of both reasons it is."""
-    with pytest.raises(Mismatch, match=words):
+    with pytest.raises(MismatchError, match=words):
         classify_lines([line] * 3, "letter.jsonl")
 
 
@@ -139,7 +139,7 @@ def test_a_file_that_says_nothing_is_not_read_to_its_end():
         raise AssertionError("all lines were read")
 
     for line in (b"x", b'{"no": "%s"}' % (b"x" * 1000)):
-        with pytest.raises(Mismatch):
+        with pytest.raises(MismatchError):
             classify_lines(endless(line))
 
 

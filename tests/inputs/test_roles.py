@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import batchfiles
-from batchfiles import FileError, Mismatch
+from batchfiles import FileError, MismatchError
 from tests.jobs.wire import put, request, success
 
 
@@ -121,9 +121,9 @@ def test_a_download_names_its_batch(tmp_path: Path, name: str, batch_id: str | N
 def test_a_forced_input_must_hold_requests(tmp_path: Path) -> None:
     """Results there are a mistake, said before any work."""
     inputs, results = put(tmp_path / "in.jsonl", request("x")), put(tmp_path / "out.jsonl", success("x"))
-    with pytest.raises(Mismatch, match="holds results, and was given as requests"):
+    with pytest.raises(MismatchError, match="holds results, and was given as requests"):
         batchfiles.join(results, inputs=[results])
-    with pytest.raises(Mismatch, match="holds requests, and was given as results"):
+    with pytest.raises(MismatchError, match="holds requests, and was given as results"):
         batchfiles.join(put(tmp_path / "more.jsonl", request("y")), results, inputs=[inputs])
 
 
@@ -140,7 +140,7 @@ def test_a_file_that_says_nothing_is_what_was_asked_for(tmp_path: Path) -> None:
     inputs, results = put(tmp_path / "in.jsonl", request("x")), put(tmp_path / "out.jsonl", success("x"))
     assert batchfiles.join(results, inputs=[noise]).summarize().malformed_inputs == 2
     assert batchfiles.join(noise, inputs=[inputs]).summarize().malformed_unmatched == 2
-    with pytest.raises(Mismatch, match=r"noise\.jsonl: holds no line that can be read"):
+    with pytest.raises(MismatchError, match=r"noise\.jsonl: holds no line that can be read"):
         batchfiles.join(inputs, noise)
     noise.rename(tmp_path / "batch_1_error.jsonl")
     assert batchfiles.join(inputs, tmp_path / "batch_1_error.jsonl").summarize().malformed_unmatched == 2
@@ -185,11 +185,11 @@ def test_unreadable_lines_that_begin_as_the_other_kind_are_clear_evidence(tmp_pa
     """Cut requests are no results, and cut results no requests, whoever says so."""
     requests = put(tmp_path / "requests.jsonl", request("x")[: max(end, 30) if end > 0 else end])
     results = put(tmp_path / "results.jsonl", success("x")[: end + 30 if end > 0 else end])
-    with pytest.raises(Mismatch, match="holds requests"):
+    with pytest.raises(MismatchError, match="holds requests"):
         batchfiles.export(requests)
-    with pytest.raises(Mismatch, match="holds requests, and was given as results"):
+    with pytest.raises(MismatchError, match="holds requests, and was given as results"):
         batchfiles.join(requests, inputs=[put(tmp_path / "in.jsonl", request("x"))])
-    with pytest.raises(Mismatch, match="holds results"):
+    with pytest.raises(MismatchError, match="holds results"):
         batchfiles.join(inputs=[results])
 
 
@@ -204,7 +204,7 @@ def test_empty_files_are_neither(tmp_path: Path) -> None:
 
 def test_results_alone_are_not_joined(tmp_path: Path) -> None:
     """The sentence says what to do instead."""
-    with pytest.raises(Mismatch, match=r"no file holds requests.*export"):
+    with pytest.raises(MismatchError, match=r"no file holds requests.*export"):
         batchfiles.join(put(tmp_path / "out.jsonl", success("x")))
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from batchfiles.errors import FileError, OutputExists
+from batchfiles.errors import FileError, OutputExistsError
 from batchfiles.io.atomic import atomic_file, atomic_folder
 from batchfiles.io.overwrite import UNFINISHED
 from batchfiles.writing import OutputWriter
@@ -218,7 +218,7 @@ def test_an_existing_file_is_refused_before_the_block(tmp_path):
     """Hours of work must not end in a refusal."""
     path = tmp_path / "f"
     path.write_bytes(OLD)
-    with pytest.raises(OutputExists, match="exists already: choose another name, or use --force"), atomic_file(path):
+    with pytest.raises(OutputExistsError, match="exists already: choose another name, or use --force"), atomic_file(path):
         pytest.fail("the block must not begin")
     assert path.read_bytes() == OLD
 
@@ -232,7 +232,7 @@ def test_a_file_that_came_meanwhile_is_not_replaced(tmp_path):
             file.write(NEW)
             path.write_bytes(OLD)
 
-    with pytest.raises(OutputExists):
+    with pytest.raises(OutputExistsError):
         write()
     assert path.read_bytes() == OLD
     assert unfinished(tmp_path) == []
@@ -244,7 +244,7 @@ def test_force_replaces_what_a_link_points_to(tmp_path):
     target = tmp_path / "real" / "f"
     link = tmp_path / "link"
     link.symlink_to(target)
-    with pytest.raises(OutputExists), atomic_file(link):
+    with pytest.raises(OutputExistsError), atomic_file(link):
         pytest.fail("the block must not begin")
     for _ in range(2):
         with atomic_file(link, overwrite=True) as file:
@@ -358,7 +358,7 @@ def test_a_folder_appears_with_all_its_files(tmp_path):
     path.mkdir()
     with atomic_folder(path) as folder:
         (folder / "1").write_bytes(NEW)
-    with pytest.raises(OutputExists), atomic_folder(path):
+    with pytest.raises(OutputExistsError), atomic_folder(path):
         pytest.fail("the block must not begin")
     with atomic_folder(path, overwrite=True, ours=str.isdigit) as folder:
         (folder / "2").write_bytes(NEW)
@@ -402,7 +402,7 @@ def test_a_hidden_file_of_others_keeps_a_folder_too(tmp_path):
     assert (tmp_path / "df" / ".env").read_bytes() == OLD
 
 
-@pytest.mark.parametrize(("overwrite", "error"), [(False, OutputExists), (True, FileError)])
+@pytest.mark.parametrize(("overwrite", "error"), [(False, OutputExistsError), (True, FileError)])
 def test_what_came_into_a_folder_meanwhile_stays(tmp_path, overwrite, error):
     """The work may take an hour, and results come whenever they like."""
     path = tmp_path / "df"

@@ -10,7 +10,7 @@ import subprocess
 import pyarrow as pa
 import pytest
 
-from batchfiles.errors import BatchFilesError, Mismatch, TruncatedFile
+from batchfiles.errors import BatchFilesError, MismatchError, TruncatedFileError
 from batchfiles.io.compression import compressed, compression_of, compression_of_name, decompressed
 from batchfiles.io.zstd import Xxh64
 
@@ -36,7 +36,7 @@ def read(data, size=1000, suffix_of=None):
         with decompressed(io.BytesIO(data), "f", suffix_of=suffix_of) as stream:
             while piece := stream.read(size):
                 pieces.append(piece)
-    except TruncatedFile as error:
+    except TruncatedFileError as error:
         return b"".join(pieces), error
     return b"".join(pieces), None
 
@@ -234,7 +234,7 @@ def test_other_tools_can_read_it():
 
 def test_damage_is_a_batchfiles_error():
     """Whoever catches our root catches it."""
-    assert issubclass(TruncatedFile, BatchFilesError)
+    assert issubclass(TruncatedFileError, BatchFilesError)
 
 
 def skippable(content):
@@ -321,7 +321,7 @@ FOREIGN = [
 @pytest.mark.parametrize("wrap", [None, *COMPRESS])
 def test_bytes_of_other_kinds_are_named_with_the_cure(data, words, wrap):
     """A ZIP archive was read as text, so that a join called every request missing, with exit code 0; compressed ones too."""
-    with pytest.raises(Mismatch) as caught, decompressed(io.BytesIO(COMPRESS[wrap](data) if wrap else data), "f") as stream:
+    with pytest.raises(MismatchError) as caught, decompressed(io.BytesIO(COMPRESS[wrap](data) if wrap else data), "f") as stream:
         stream.read(10)
     assert words in str(caught.value)
 
@@ -338,7 +338,7 @@ def test_text_that_begins_like_another_kind_is_text(text):
 @pytest.mark.parametrize("inner", COMPRESS)
 def test_what_was_compressed_twice_is_called_so(outer, inner):
     """The inner bytes were read as lines."""
-    with pytest.raises(Mismatch, match=f"the {outer} data holds {inner} data once more"):
+    with pytest.raises(MismatchError, match=f"the {outer} data holds {inner} data once more"):
         read(COMPRESS[outer](COMPRESS[inner](DATA)))
 
 
@@ -348,7 +348,7 @@ def test_a_name_that_promises_compression_must_not_lie_about_other_bytes(suffix)
     for data in (b"\0" * 40, b"\x8b\x08\0\0\0" + bytes(range(128, 200)), gzip.compress(DATA)[1:]):
         with (
             decompressed(io.BytesIO(data), "f", suffix_of=f"f.jsonl{suffix}") as stream,
-            pytest.raises(TruncatedFile, match="its first bytes are neither that nor text"),
+            pytest.raises(TruncatedFileError, match="its first bytes are neither that nor text"),
         ):
             stream.read(-1)
     for text in (DATA, "Grüße\n".encode(), "Grüße\n".encode("utf-16"), "é".encode() * 511 + b"\n"):
@@ -367,5 +367,8 @@ def test_readers_of_tables_get_the_bytes_of_tables(data, words):
         with decompressed(io.BytesIO(packed), "f", tables=True) as stream:
             assert stream.read(100) == data
     else:
-        with pytest.raises(Mismatch, match="decompress it first"), decompressed(io.BytesIO(packed), "f", tables=True) as stream:
+        with (
+            pytest.raises(MismatchError, match="decompress it first"),
+            decompressed(io.BytesIO(packed), "f", tables=True) as stream,
+        ):
             stream.read(100)

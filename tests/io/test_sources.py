@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from batchfiles.errors import FileError, TruncatedFile
+from batchfiles.errors import FileError, TruncatedFileError
 from batchfiles.io.sources import Source, expand, read_blocks
 
 
@@ -187,6 +187,6 @@ def test_reading_less_than_all_is_quiet(tmp_path, capfd):
     next(blocks)
     blocks.close()
     path.write_bytes(path.read_bytes()[:-9])
-    with pytest.raises(TruncatedFile):
+    with pytest.raises(TruncatedFileError):
         list(read_blocks(Source("f", path=path), lambda _: None))
     assert capfd.readouterr() == ("", "")

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from batchfiles.errors import FileError, TruncatedFile
+from batchfiles.errors import FileError, TruncatedFileError
 from batchfiles.io import spool
 from batchfiles.io.sources import Source
 from batchfiles.io.spool import Spool
@@ -60,7 +60,7 @@ def test_the_folder_goes_away_after_exceptions(tmp_path, error):
 def test_a_damaged_file_is_truncated_and_leaves_nothing(tmp_path):
     """The copy is never taken for whole."""
     source = Source("f", stream=io.BytesIO(gzip.compress(os.urandom(5000))[:-9]))
-    with pytest.raises(TruncatedFile), Spool(tmp_path) as temporary:
+    with pytest.raises(TruncatedFileError), Spool(tmp_path) as temporary:
         temporary.local(source)
     assert list(tmp_path.iterdir()) == []
 

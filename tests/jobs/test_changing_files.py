@@ -70,7 +70,7 @@ def test_a_file_that_changes_while_it_is_read_is_an_error(
             change(path)
         done.append(1)
 
-    with pytest.raises((FileError, batchfiles.TruncatedFile), match=r"changed while it was being read|damaged or cut short"):
+    with pytest.raises((FileError, batchfiles.TruncatedFileError), match=r"changed while it was being read|damaged or cut short"):
         JOBS[job](path, tmp_path, step)
     assert sorted(each.name for each in tmp_path.iterdir()) == [path.name]
 

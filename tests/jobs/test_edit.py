@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import batchfiles
-from batchfiles.errors import InvalidLine, LineTooLong, Mismatch, OutputExists
+from batchfiles.errors import InvalidLineError, LineTooLongError, MismatchError, OutputExistsError
 from tests.jobs.wire import put, request, success
 
 STRANGE = b'{"custom_id" : "s",\t"body":{"model":"gpt-x", "seed":18446744073709551616,"t":1E2 , "model":"gpt-x"} }'
@@ -57,7 +57,7 @@ def test_changes_are_made_in_their_order(tmp_path: Path) -> None:
 def test_a_line_that_cannot_be_changed_is_refused_unless_told_otherwise(tmp_path: Path, bad: bytes, code: str) -> None:
     """Refused: there is no file. Copied or dropped: it is counted, with its place, and costs no other line."""
     source, output = put(tmp_path / "in.jsonl", request("a"), bad, request("c")), tmp_path / "out.jsonl"
-    with pytest.raises(InvalidLine) as caught:
+    with pytest.raises(InvalidLineError) as caught:
         batchfiles.edit(source, output=output, values={"body.n": 1})
     assert (caught.value.code, caught.value.path, caught.value.line_number) == (code, str(source), 2)
     assert caught.value.byte_offset == len(request("a")) + 1
@@ -74,7 +74,7 @@ def test_a_line_that_cannot_be_changed_is_refused_unless_told_otherwise(tmp_path
 def test_a_line_above_the_cap_is_refused(tmp_path: Path) -> None:
     """It can't be kept, and may not be lost."""
     source = put(tmp_path / "in.jsonl", request("a", user="x" * 200))
-    with pytest.raises(LineTooLong):
+    with pytest.raises(LineTooLongError):
         batchfiles.edit(source, output=tmp_path / "out.jsonl", unset=["body.n"], max_line_bytes=100)
     assert not (tmp_path / "out.jsonl").exists()
 
@@ -83,7 +83,7 @@ def test_results_are_refused(tmp_path: Path) -> None:
     """A result file once got a `body` of its own into every line, and beside requests it was the requests that were refused."""
     results, requests = put(tmp_path / "a_output.jsonl", success("a")), put(tmp_path / "b.jsonl", request("a"))
     for sources in ([results], [requests, results], [tmp_path]):
-        with pytest.raises(Mismatch, match=r"a_output\.jsonl: holds results, and requests are expected here"):
+        with pytest.raises(MismatchError, match=r"a_output\.jsonl: holds results, and requests are expected here"):
             batchfiles.edit(*sources, output=tmp_path / "out.jsonl", values={"body.model": "x"}, bad_lines="copy")
         assert not (tmp_path / "out.jsonl").exists()
 
@@ -123,7 +123,7 @@ def test_what_is_there_stays_unless_forced(tmp_path: Path) -> None:
     """And the suffix says how the new file is compressed."""
     source, output = put(tmp_path / "in.jsonl", request("a")), tmp_path / "out.jsonl.gz"
     batchfiles.edit(source, output=output, values={"body.model": "x"})
-    with pytest.raises(OutputExists):
+    with pytest.raises(OutputExistsError):
         batchfiles.edit(source, output=output, values={"body.model": "y"})
     assert b'"x"' in gzip.decompress(output.read_bytes())
     batchfiles.edit(source, output=output, values={"body.model": "y"}, overwrite=True)

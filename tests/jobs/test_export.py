@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import batchfiles
-from batchfiles import FileError, Mismatch
+from batchfiles import FileError, MismatchError
 from batchfiles.jobs.join import scan
 from tests.jobs.wire import completion, expired, failure, put, request, result, success
 
@@ -114,7 +114,7 @@ def test_a_line_above_the_cap_is_a_row_of_its_own_batch(tmp_path: Path) -> None:
 def test_requests_are_out_of_place(tmp_path: Path) -> None:
     """Said by name, before anything is made."""
     inputs = put(tmp_path / "in.jsonl", request("a"))
-    with pytest.raises(Mismatch, match="holds requests, and results were expected") as caught:
+    with pytest.raises(MismatchError, match="holds requests, and results were expected") as caught:
         batchfiles.export(put(tmp_path / "out.jsonl", success("a")), inputs)
     assert caught.value.path == str(inputs)
 
@@ -188,7 +188,7 @@ def test_a_vector_of_another_length_is_named_by_its_line(tmp_path: Path, monkeyp
     )
     lines = [vector % (number, b"0.5, 0.25" if number == 7 else b"0.5") for number in range(9)]
     files = [put(tmp_path / "one.jsonl", *lines[:5]), put(tmp_path / "two.jsonl", *lines)]
-    with pytest.raises(batchfiles.InvalidLine, match="2 dimensions") as caught:
+    with pytest.raises(batchfiles.InvalidLineError, match="2 dimensions") as caught:
         list(batchfiles.export(*files, dimensions=1, workers=workers))
     assert (caught.value.path, caught.value.line_number) == (str(files[1]), 8)
 

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pyarrow.fs import LocalFileSystem, SubTreeFileSystem
 
-from batchfiles import Mismatch, error_digest, get, split, stats
+from batchfiles import MismatchError, error_digest, get, split, stats
 from tests.jobs.wire import expired, failure, put, request, success
 
 
@@ -95,7 +95,7 @@ def test_each_line_is_what_it_is_itself(tmp_path: Path) -> None:
 
 def test_other_formats_and_no_file_are_refused(tmp_path: Path) -> None:
     """Nothing is found there, but not because there is no such id."""
-    with pytest.raises(Mismatch):
+    with pytest.raises(MismatchError):
         get("1", put(tmp_path / "x.jsonl", b'{"recordId": "1", "modelInput": {}}'))
     with pytest.raises(TypeError):
         get("1")

@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import batchfiles
-from batchfiles import DuplicateCustomId, FileError, Mismatch
+from batchfiles import DuplicateCustomIdError, FileError, MismatchError
 from batchfiles.jobs.join import accounting, scan
 from batchfiles.jobs.join.join import Join
 from tests.jobs.oracle import raw_value, response_body_of
@@ -162,7 +162,7 @@ def test_duplicates_may_be_refused(tmp_path: Path) -> None:
     """`on_duplicate="error"` names the request and the places of two results."""
     inputs = put(tmp_path / "in.jsonl", request("b"), request("a"))
     one, two = put(tmp_path / "one.jsonl", success("b"), success("a")), put(tmp_path / "two.jsonl", failure("a"))
-    with pytest.raises(DuplicateCustomId, match="2 results for one request") as caught:
+    with pytest.raises(DuplicateCustomIdError, match="2 results for one request") as caught:
         batchfiles.join(inputs, one, two, on_duplicate="error").to_arrow()
     error = caught.value
     assert (error.custom_id, error.first_path, error.first_line_number, error.path, error.line_number) == (
@@ -529,9 +529,9 @@ def test_refused_duplicates_do_not_spoil_the_next_pass(tmp_path: Path) -> None:
     inputs = put(tmp_path / "in.jsonl", request("b"), request("d"))
     results = put(tmp_path / "out.jsonl", success("b"), success("b"), success("d")[:-1] + b', "custom_id": "q"}')
     job = batchfiles.join(inputs, results, on_duplicate="error")
-    with pytest.raises(DuplicateCustomId):
+    with pytest.raises(DuplicateCustomIdError):
         job.to_parquet(tmp_path / "table.parquet")
-    with pytest.raises(DuplicateCustomId):
+    with pytest.raises(DuplicateCustomIdError):
         list(job)
 
 
@@ -662,7 +662,7 @@ def test_no_pass_leaves_a_file_open(tmp_path: Path, workers: int) -> None:
         rows = iter(job)
         next(rows)
         rows.close()  # type: ignore[attr-defined]
-        with pytest.raises(DuplicateCustomId):
+        with pytest.raises(DuplicateCustomIdError):
             list(batchfiles.join(inputs, results, workers=workers, on_duplicate="error"))
     assert descriptors() <= before
 
@@ -687,7 +687,7 @@ def test_temporary_files_go_when_the_join_does(tmp_path: Path) -> None:
         del rows, job
         gc.collect()
         assert not any(room.iterdir())
-        with pytest.raises(Mismatch, match="no file holds requests"):
+        with pytest.raises(MismatchError, match="no file holds requests"):
             batchfiles.join(results, packed, temp_dir=room)
         gc.collect()
         assert not any(room.iterdir())
@@ -722,7 +722,7 @@ def test_what_a_pass_has_made_goes_with_it_where_it_does_not_end(tmp_path: Path,
                 next(rows)
                 rows.close()  # type: ignore[attr-defined]
             elif end == "refused":
-                with pytest.raises(DuplicateCustomId):
+                with pytest.raises(DuplicateCustomIdError):
                     next(rows)
             else:
                 next(rows)

@@ -367,7 +367,7 @@ def check(
         patched.setattr(os, "fsync", lambda _: None)  # a disk's own pace is not what is asked about here
         patched.setattr(scan, "tasks", lambda sizes, size=0: TASKS(sizes, max(case.range_size, 700 * (size == PART_BYTES))))
         if not case.forced and not any(says_something(file) for file in case.inputs):
-            with pytest.raises(batchfiles.Mismatch) if any(map(says_something, case.results)) else nullcontext():
+            with pytest.raises(batchfiles.MismatchError) if any(map(says_something, case.results)) else nullcontext():
                 batchfiles.join(*named)
             return
         if wanted.refusal == "not one result" and not knows_strangers:
@@ -382,7 +382,7 @@ def check(
         for way in maker.random.choices(ways, k=2):
             with named_in_failures(seed, way):
                 if wanted.refusal is not None:
-                    with pytest.raises((batchfiles.Mismatch, pa.ArrowInvalid), match=wanted.refusal):
+                    with pytest.raises((batchfiles.MismatchError, pa.ArrowInvalid), match=wanted.refusal):
                         way(job, folder)
                     continue
                 compare(job, way(job, folder), wanted)

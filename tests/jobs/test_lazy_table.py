@@ -47,7 +47,7 @@ def test_data_frames(joined):
 def test_a_missing_library_is_named(joined, name, monkeypatch):
     """The message says what to install."""
     monkeypatch.setitem(sys.modules, name, None)
-    with pytest.raises(batchfiles.MissingDependency, match=f"pip install {name}"):
+    with pytest.raises(batchfiles.MissingDependencyError, match=f"pip install {name}"):
         getattr(joined, f"to_{name}")()
 
 

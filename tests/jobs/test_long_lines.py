@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import batchfiles
-from batchfiles import Mismatch, stats
+from batchfiles import MismatchError, stats
 from batchfiles.inputs.kinds import classify
 from batchfiles.io.lines import blocks
 from batchfiles.io.sources import Source
@@ -44,7 +44,7 @@ def test_a_file_of_long_lines_is_what_their_beginnings_say(tmp_path: Path, line:
 def test_long_lines_that_say_nothing_are_no_empty_file(tmp_path: Path) -> None:
     """Nobody knows what they are, and that is said."""
     path = put(tmp_path / "lines.jsonl", b"x" * 9 * CAP)
-    with pytest.raises(Mismatch, match="no line that can be read"):
+    with pytest.raises(MismatchError, match="no line that can be read"):
         classify(Source("lines.jsonl", path=path), max_line_bytes=CAP)
 
 
@@ -98,7 +98,7 @@ def test_show_and_prepare_pass_over_no_long_line(tmp_path: Path, monkeypatch: py
         "url": "/v1/chat/completions",
         "body": {"model": "m", "messages": [{"role": "user", "content": "x"}]},
     }
-    with pytest.raises(batchfiles.InvalidLine, match=r"table\.jsonl:2: .* above the cap"):
+    with pytest.raises(batchfiles.InvalidLineError, match=r"table\.jsonl:2: .* above the cap"):
         batchfiles.prepare(path, template=template, id_template="{{id}}", output=tmp_path / "out.jsonl", max_line_bytes=CAP)
 
 
@@ -106,5 +106,5 @@ def test_a_list_of_ids_has_no_long_lines(tmp_path: Path) -> None:
     """Ids in one line are not a list: the line was skipped, and nothing was sent again."""
     inputs = put(tmp_path / "requests.jsonl", request("a"))
     ids = put(tmp_path / "ids.txt", b"a," * (LINE_CAP // 2 + 1))
-    with pytest.raises(Mismatch, match="one custom_id a line"):
+    with pytest.raises(MismatchError, match="one custom_id a line"):
         batchfiles.retry(inputs, ids=ids, output=tmp_path / "retry.jsonl")

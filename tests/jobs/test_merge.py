@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import batchfiles
-from batchfiles import DuplicateCustomId, FileError, LineTooLong, Mismatch, OutputExists
+from batchfiles import DuplicateCustomIdError, FileError, LineTooLongError, MismatchError, OutputExistsError
 from batchfiles.result_lines import ids_of
 from tests.jobs.odd_lines import ODD
 from tests.jobs.wire import put, request, success
@@ -66,7 +66,9 @@ def test_an_id_that_stands_twice_is_refused_with_both_places(tmp_path: Path, out
     """And no file appears."""
     first = put(tmp_path / "a.jsonl", request("x"), request("y"))
     second = put(tmp_path / "b.jsonl", request("z"), b"", request("y", n=2))
-    with pytest.raises(DuplicateCustomId, match=r"b\.jsonl:3: the custom_id 'y' is already on line 2 of .*a\.jsonl") as caught:
+    with pytest.raises(
+        DuplicateCustomIdError, match=r"b\.jsonl:3: the custom_id 'y' is already on line 2 of .*a\.jsonl"
+    ) as caught:
         batchfiles.merge(first, second, output=output)
     error = caught.value
     assert (error.custom_id, error.first_path, error.first_line_number) == ("y", str(first), 2)
@@ -84,7 +86,7 @@ def test_ids_are_compared_as_they_decode(tmp_path: Path, output: Path) -> None:
     ]
     for number, pair in enumerate(pairs):
         source = put(tmp_path / f"{number}.jsonl", *pair)
-        with pytest.raises(DuplicateCustomId):
+        with pytest.raises(DuplicateCustomIdError):
             batchfiles.merge(source, output=output)
     different = put(tmp_path / "different.jsonl", request("a"), request("a").replace(b'"method"', b'"custom_id": "b", "method"'))
     assert batchfiles.merge(different, output=output).lines == 2
@@ -119,7 +121,7 @@ def test_a_repetition_is_found_however_few_ids_are_in_memory(
     if len(set(names)) == len(names):
         assert batchfiles.merge(source, output=place / "out.jsonl", ids_in_memory=in_memory).lines == len(names)
     else:
-        with pytest.raises(DuplicateCustomId):
+        with pytest.raises(DuplicateCustomIdError):
             batchfiles.merge(source, output=place / "out.jsonl", ids_in_memory=in_memory)
         assert not (place / "out.jsonl").exists()
 
@@ -169,16 +171,16 @@ def test_results_are_merged_too(tmp_path: Path, output: Path) -> None:
     sources = [put(tmp_path / f"{name}_output.jsonl", success(name)) for name in "ab"]
     batchfiles.merge(*sources, output=output)
     assert lines_of(output) == [success("a"), success("b")]
-    with pytest.raises(DuplicateCustomId):
+    with pytest.raises(DuplicateCustomIdError):
         batchfiles.merge(*sources, put(tmp_path / "c.jsonl", success("b")), output=tmp_path / "other.jsonl")
 
 
 def test_requests_and_results_are_not_merged(tmp_path: Path, output: Path) -> None:
     """No service and no reader would take such a file."""
     requests, results = put(tmp_path / "a.jsonl", request("a")), put(tmp_path / "b.jsonl", success("b"))
-    with pytest.raises(Mismatch, match=r"b\.jsonl: holds results, and requests are expected"):
+    with pytest.raises(MismatchError, match=r"b\.jsonl: holds results, and requests are expected"):
         batchfiles.merge(requests, results, output=output)
-    with pytest.raises(Mismatch, match=r"a\.jsonl: holds requests, and results are expected"):
+    with pytest.raises(MismatchError, match=r"a\.jsonl: holds requests, and results are expected"):
         batchfiles.merge(results, requests, output=output)
     assert not output.exists()
 
@@ -203,7 +205,7 @@ def test_the_name_says_how_the_file_is_compressed(tmp_path: Path, suffix: str) -
 def test_a_line_above_the_cap_is_an_error(tmp_path: Path, output: Path) -> None:
     """It can't be left out silently."""
     source = put(tmp_path / "in.jsonl", request("a"), request("b", input="x" * 500))
-    with pytest.raises(LineTooLong, match="raise the cap") as caught:
+    with pytest.raises(LineTooLongError, match="raise the cap") as caught:
         batchfiles.merge(source, output=output, max_line_bytes=300)
     assert (caught.value.line_number, caught.value.limit) == (2, 300)
     assert not output.exists()
@@ -213,7 +215,7 @@ def test_a_file_that_is_there_is_kept_unless_forced(tmp_path: Path, output: Path
     """As with every writer."""
     source = put(tmp_path / "in.jsonl", request("a"))
     output.write_text("mine")
-    with pytest.raises(OutputExists):
+    with pytest.raises(OutputExistsError):
         batchfiles.merge(source, output=output)
     assert output.read_text() == "mine"
     batchfiles.merge(source, output=output, overwrite=True)
@@ -240,12 +242,12 @@ def test_a_wrong_call_is_refused(
 def test_the_ids_of_lines_are_those_of_decoding(lines: list[bytes]) -> None:
     """However many lines are looked at together."""
     from batchfiles.codec import loads
-    from batchfiles.errors import InvalidLine
+    from batchfiles.errors import InvalidLineError
 
     def decoded(line: bytes) -> str | None:
         try:
             custom_id = loads(line).get("custom_id")
-        except InvalidLine:
+        except InvalidLineError:
             return None
         return custom_id if isinstance(custom_id, str) else None
 

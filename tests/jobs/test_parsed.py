@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import batchfiles
-from batchfiles import Mismatch
+from batchfiles import MismatchError
 from tests.jobs.wire import completion, failure, put, request, result, success
 
 BOOK = {
@@ -298,17 +298,17 @@ def test_the_schema_is_the_first_in_a_request_that_can_be_read(tmp_path: Path) -
 def test_requests_without_a_usable_schema_are_named(tmp_path: Path) -> None:
     """Before any row is made, with what to do."""
     without = put(tmp_path / "without.jsonl", asking("a", None), request("b", response_format={"type": "json_object"}))
-    with pytest.raises(Mismatch, match=r"without\.jsonl: no request asks for a JSON Schema.*--schema"):
+    with pytest.raises(MismatchError, match=r"without\.jsonl: no request asks for a JSON Schema.*--schema"):
         batchfiles.join(without, parsed=True)
     broken = put(tmp_path / "broken.jsonl", asking("a", {"$ref": "#/$defs/none"}))
-    with pytest.raises(Mismatch, match=r"broken\.jsonl:1: .*leads nowhere.*name another schema"):
+    with pytest.raises(MismatchError, match=r"broken\.jsonl:1: .*leads nowhere.*name another schema"):
         batchfiles.join(broken, parsed=True)
     deep: Any = {}
     for _ in range(300):
         deep = {"items": deep}
-    with pytest.raises(Mismatch, match=r"deep\.jsonl:1: the JSON Schema can't be used"):
+    with pytest.raises(MismatchError, match=r"deep\.jsonl:1: the JSON Schema can't be used"):
         batchfiles.join(put(tmp_path / "deep.jsonl", asking("a", deep)), parsed=True)
-    with pytest.raises(Mismatch, match="no request asks for a JSON Schema"):
+    with pytest.raises(MismatchError, match="no request asks for a JSON Schema"):
         batchfiles.join(put(tmp_path / "empty.jsonl"), parsed=True)
 
 

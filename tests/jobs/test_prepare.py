@@ -17,14 +17,14 @@ from hypothesis import strategies as st
 from batchfiles import NONE, OPENAI, TOGETHER, prepare, validate
 from batchfiles.codec import decode_input
 from batchfiles.errors import (
-    DuplicateCustomId,
+    DuplicateCustomIdError,
     FileError,
-    InvalidLine,
-    Mismatch,
-    OutputExists,
-    TooManyEmbeddingInputs,
-    TooManyRequests,
-    TruncatedFile,
+    InvalidLineError,
+    MismatchError,
+    OutputExistsError,
+    TooManyEmbeddingInputsError,
+    TooManyRequestsError,
+    TruncatedFileError,
 )
 from batchfiles.limits import Limits
 
@@ -177,7 +177,7 @@ def test_an_integer_beyond_64_bits_in_a_table_names_file_row_and_column(tmp_path
     """It once became a rounded float in the body."""
     path = tmp_path / "t.jsonl"
     path.write_text('{"id": "a", "v": 1}\n{"id": "b", "v": VALUE}\n'.replace("VALUE", value.replace("INTEGER", str(integer))))
-    with pytest.raises(InvalidLine, match=r"t\.jsonl: row 2 has an integer beyond 64 bits in 'v'.*in quotes"):
+    with pytest.raises(InvalidLineError, match=r"t\.jsonl: row 2 has an integer beyond 64 bits in 'v'.*in quotes"):
         made(path, body, url="/u")
 
 
@@ -185,7 +185,7 @@ def test_an_id_is_never_made_of_a_rounded_integer(tmp_path):
     """It once was, `1.2345678901234569e+23`, and the way back to the row could not be found."""
     path = tmp_path / "t.jsonl"
     path.write_text('{"id": 123456789012345678901234}\n')
-    with pytest.raises(InvalidLine, match="row 1 has an integer beyond 64 bits in 'id'"):
+    with pytest.raises(InvalidLineError, match="row 1 has an integer beyond 64 bits in 'id'"):
         made(path, {}, url="/u")
 
 
@@ -217,7 +217,7 @@ BODY = {"v": "{{v}}", "list": ["{{v}}", 2], "text": "<{{v}}>", "kept": None}
 def test_a_null_is_an_error_that_names_row_and_column(tmp_path):
     """And no file appears."""
     path = tmp_path / "requests.jsonl"
-    with pytest.raises(InvalidLine, match="row 2 has a null for 'v'"):
+    with pytest.raises(InvalidLineError, match="row 2 has a null for 'v'"):
         prepare(NULLS, path, template=BODY, id_template="{{id}}", url="/v1/responses", limits=NONE)
     assert not path.exists()
 
@@ -235,14 +235,14 @@ def test_null_may_drop_the_key_or_the_item():
 @pytest.mark.parametrize("null", ["null", "drop"])
 def test_a_null_in_an_id_is_always_an_error(null):
     """The id is what the results come back under."""
-    with pytest.raises(InvalidLine, match="row 1 has a null for 'x'"):
+    with pytest.raises(InvalidLineError, match="row 1 has a null for 'x'"):
         made(pa.table({"x": pa.array([None], pa.string())}), {}, "{{x}}", url="/u", null=null)
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), [1.0, float("nan")]])
 def test_numbers_that_json_has_no_word_for_name_row_and_column(value):
     """A null in their place would be something else than the table says."""
-    with pytest.raises(InvalidLine, match="row 1 has NaN or an infinite number in 'v'"):
+    with pytest.raises(InvalidLineError, match="row 1 has NaN or an infinite number in 'v'"):
         body_of({"v": value}, {"v": "{{v}}"})
 
 
@@ -280,7 +280,7 @@ def test_two_rows_with_one_id_are_an_error_that_names_both(tmp_path):
     one, two = tmp_path / "a.csv", tmp_path / "b.csv"
     one.write_text("id\n1\n2\n")
     two.write_text("id\n3\n2\n")
-    with pytest.raises(DuplicateCustomId) as caught:
+    with pytest.raises(DuplicateCustomIdError) as caught:
         made([one, two], {}, "x{{id}}", url="/u")
     assert f"row 2 of {one} and row 2 of {two} both make the id 'x2'" in str(caught.value)
 
@@ -302,7 +302,7 @@ def test_ids_that_only_look_alike_are_different(tmp_path):
 )
 def test_an_id_that_a_service_does_not_take_names_the_row(text, words):
     """Where the service's limit is known."""
-    with pytest.raises(InvalidLine, match=words):
+    with pytest.raises(InvalidLineError, match=words):
         made(pa.table({"id": [text]}), {"body": {}}, limits=replace(TOGETHER, min_custom_id_length=4))
 
 
@@ -368,7 +368,7 @@ def test_a_template_file_that_is_not_strictly_json_is_refused(tmp_path, value):
 def test_more_requests_than_the_service_takes_are_refused_and_told_how_to_go_on(tmp_path):
     """No file appears, for half of a table is none."""
     path = tmp_path / "requests.jsonl"
-    with pytest.raises(TooManyRequests, match="limits 'none' and split"):
+    with pytest.raises(TooManyRequestsError, match="limits 'none' and split"):
         prepare(NULLS, path, template={}, id_template="{{id}}", url="/u", limits=Limits(name="small", max_requests=1))
     assert not path.exists()
 
@@ -378,7 +378,7 @@ def test_more_texts_to_embed_than_the_service_takes_are_refused():
     table = pa.table({"id": ["a", "b"], "v": [["x", "y"], ["z"]]})
     options = {"url": "/v1/embeddings", "template": {"model": "m", "input": "{{v}}"}}
     assert len(made(table, limits=Limits(name="small", max_embedding_inputs=3), **options)) == 2
-    with pytest.raises(TooManyEmbeddingInputs, match=r"small takes 2 texts to embed in one file.*limits 'none' and split"):
+    with pytest.raises(TooManyEmbeddingInputsError, match=r"small takes 2 texts to embed in one file.*limits 'none' and split"):
         made(table, limits=Limits(name="small", max_embedding_inputs=2), **options)
 
 
@@ -401,7 +401,7 @@ def test_a_file_that_is_there_is_kept_unless_forced(tmp_path):
     """As everywhere."""
     path = tmp_path / "requests.jsonl"
     path.write_text("mine")
-    with pytest.raises(OutputExists):
+    with pytest.raises(OutputExistsError):
         prepare(NULLS, path, template={}, id_template="{{id}}", url="/u", limits=NONE)
     prepare(NULLS, path, template={}, id_template="{{id}}", url="/u", limits=NONE, overwrite=True)
     assert len(path.read_text().splitlines()) == 2
@@ -460,15 +460,15 @@ def test_tables_in_memory_are_taken_as_they_are():
 @pytest.mark.parametrize(
     ("name", "content", "error", "words"),
     [
-        ("t.csv", b"id,id\n1,2\n", Mismatch, "two columns are called 'id'"),
-        ("t.csv", b"id,v\n1\n", Mismatch, "row 1 has 1 cells, and the header has 2"),
-        ("t.csv", b'id\n"1', TruncatedFile, "the CSV can't be read"),
-        ("t.csv", b"id\n\xe9\n", Mismatch, "not UTF-8"),
-        ("t.jsonl", b'{"id": "1"}\n{"id": \n', InvalidLine, r"t\.jsonl:2: not valid JSON"),
-        ("t.jsonl", b'{"id": "1", "v": NaN}\n', InvalidLine, "NaN"),
-        ("t.parquet", b"PAR1", TruncatedFile, "damaged"),
-        ("t.parquet", b"id\n", TruncatedFile, "does not begin as its name says"),
-        ("t", b"\x00\x01", Mismatch, "no table"),
+        ("t.csv", b"id,id\n1,2\n", MismatchError, "two columns are called 'id'"),
+        ("t.csv", b"id,v\n1\n", MismatchError, "row 1 has 1 cells, and the header has 2"),
+        ("t.csv", b'id\n"1', TruncatedFileError, "the CSV can't be read"),
+        ("t.csv", b"id\n\xe9\n", MismatchError, "not UTF-8"),
+        ("t.jsonl", b'{"id": "1"}\n{"id": \n', InvalidLineError, r"t\.jsonl:2: not valid JSON"),
+        ("t.jsonl", b'{"id": "1", "v": NaN}\n', InvalidLineError, "NaN"),
+        ("t.parquet", b"PAR1", TruncatedFileError, "damaged"),
+        ("t.parquet", b"id\n", TruncatedFileError, "does not begin as its name says"),
+        ("t", b"\x00\x01", MismatchError, "no table"),
     ],
 )
 def test_what_is_wrong_with_a_table_is_said_with_its_name(tmp_path, name, content, error, words):
@@ -547,7 +547,7 @@ ASK = [{"role": "user", "content": "{{question}}"}]
 def test_what_validate_would_refuse_is_not_written(body, words, tmp_path):
     """A template with `stream` or without a model made a file of which every line failed."""
     path = tmp_path / "requests.jsonl"
-    with pytest.raises(InvalidLine, match=words):
+    with pytest.raises(InvalidLineError, match=words):
         prepare(QUESTIONS, path, template={"url": CHAT_URL, "body": body}, id_template="{{id}}")
     assert not path.exists()
 

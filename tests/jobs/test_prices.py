@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchfiles import FileError, MissingDependency
+from batchfiles import FileError, MissingDependencyError
 from batchfiles.jobs.stats.price_file import GenaiPrices, price_of, read_prices, to_toml
 from batchfiles.jobs.stats.prices import Price, Prices, Tier, alias_of, prices_of, total
 
@@ -313,5 +313,5 @@ def test_the_users_own_file_goes_before_the_package(tmp_path: Path) -> None:
 def test_without_the_package_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is an extra."""
     monkeypatch.setitem(sys.modules, "genai_prices", None)
-    with pytest.raises(MissingDependency, match=r"pip install 'batchfiles\[prices\]'"):
+    with pytest.raises(MissingDependencyError, match=r"pip install 'batchfiles\[prices\]'"):
         prices_of("genai")

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from batchfiles.errors import InvalidLine
+from batchfiles.errors import InvalidLineError
 from batchfiles.jobs.join.rows import RequestLines
 from tests.jobs.oracle import decode, raw_value
 
@@ -77,7 +77,7 @@ def test_each_line_is_taken_for_itself(written: list[bytes], cut_bodies: bool) -
     for line in written:
         value, mended = decode(line)
         if value is None or type(value["body"]) is not dict:
-            with pytest.raises(InvalidLine):
+            with pytest.raises(InvalidLineError):
                 taking.take(line)
             continue
         repaired += mended
@@ -110,7 +110,7 @@ def test_a_line_without_an_id_is_refused(line: bytes, code: str) -> None:
     """Before and after something was learned."""
     taking = RequestLines(cut_bodies=True)
     for _ in range(2):
-        with pytest.raises(InvalidLine) as caught:
+        with pytest.raises(InvalidLineError) as caught:
             taking.take(line)
         assert caught.value.code == code
         taking.take(b'{"custom_id": "a", "method": "POST", "url": "/v1/a", "body": {"a": {}}}')

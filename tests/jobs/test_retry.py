@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import batchfiles
-from batchfiles.errors import DuplicateCustomId, FileError, InvalidLine, Mismatch, OutputExists
+from batchfiles.errors import DuplicateCustomIdError, FileError, InvalidLineError, MismatchError, OutputExistsError
 from batchfiles.jobs.retry import retry
 from batchfiles.outcome import SUCCEEDED
 from tests.jobs.wire import completion, expired, failure, put, request, result, success
@@ -233,7 +233,7 @@ def test_answers_that_did_not_parse_are_known_from_a_table(batch: Path, tmp_path
     ask = {"output": tmp_path / "retry.jsonl", "only": ["parse_error"]}
     batchfiles.retry(batch / "requests.jsonl", tmp_path / "parsed.parquet", **ask)
     assert ids_in(tmp_path / "retry.jsonl") == ["cut"]
-    with pytest.raises(Mismatch, match="no column parse_error"):
+    with pytest.raises(MismatchError, match="no column parse_error"):
         batchfiles.retry(batch / "requests.jsonl", tmp_path / "plain.parquet", **ask, overwrite=True)
     with pytest.raises(ValueError, match="from a joined table only"):
         batchfiles.retry(batch, **ask, overwrite=True)
@@ -251,7 +251,7 @@ def test_a_table_of_several_parts_keeps_their_ids_apart(tmp_path: Path) -> None:
         batchfiles.retry(tmp_path / "new" / f"{part}.jsonl", tmp_path / "joined.parquet", output=output)
         assert ids_in(output) == expected
     put(tmp_path / "c.jsonl", request("1"))
-    with pytest.raises(Mismatch, match=r"no rows of .*c\.jsonl"):
+    with pytest.raises(MismatchError, match=r"no rows of .*c\.jsonl"):
         batchfiles.retry(tmp_path / "c.jsonl", tmp_path / "joined.parquet", output=tmp_path / "c-retry.jsonl")
 
 
@@ -260,7 +260,7 @@ def test_values_can_be_set_on_the_way(batch: Path, tmp_path: Path) -> None:
     report = batchfiles.retry(batch, output=tmp_path / "retry.jsonl", only=["incomplete"], values={"body.max_tokens": 4000})
     assert (tmp_path / "retry.jsonl").read_bytes() == request("cut")[:-2] + b',"max_tokens":4000}}\n'
     assert report.changed == 1
-    with pytest.raises(InvalidLine) as caught:
+    with pytest.raises(InvalidLineError) as caught:
         batchfiles.retry(batch, output=tmp_path / "retry.jsonl", values={"body.model.x": 1}, overwrite=True)
     assert (caught.value.path, caught.value.line_number) == (str(batch / "requests.jsonl"), IDS.index("slow") + 1)
 
@@ -280,12 +280,12 @@ def test_a_request_that_cannot_be_read_is_left_out_and_told(tmp_path: Path) -> N
 
 def test_without_results_nothing_is_sent_again(batch: Path, tmp_path: Path) -> None:
     """Whoever forgets them would pay for everything twice; so with results alone, and with results beside a table."""
-    with pytest.raises(Mismatch, match="no file holds results"):
+    with pytest.raises(MismatchError, match="no file holds results"):
         batchfiles.retry(batch / "requests.jsonl", output=tmp_path / "retry.jsonl", every=True)
-    with pytest.raises(Mismatch, match="no file holds requests"):
+    with pytest.raises(MismatchError, match="no file holds requests"):
         batchfiles.retry(batch / "batch_1_output.jsonl", output=tmp_path / "retry.jsonl")
     batchfiles.join(batch).to_parquet(tmp_path / "joined.parquet")
-    with pytest.raises(Mismatch, match="no results beside it"):
+    with pytest.raises(MismatchError, match="no results beside it"):
         batchfiles.retry(batch, tmp_path / "joined.parquet", output=tmp_path / "retry.jsonl")
     assert not (tmp_path / "retry.jsonl").exists()
 
@@ -301,14 +301,14 @@ def test_results_of_another_batch_are_refused(batch: Path, tmp_path: Path, exact
     """All requests were written as missing, without a word, and would have been paid for twice."""
     again = b', "custom_id": "zz"}' if exact else b"}"  # a key that comes again: a quick survey will not do
     other = put(tmp_path / "other.jsonl", success("zz-a"), success("zz-b")[:-1] + again)
-    with pytest.raises(Mismatch, match=r"other\.jsonl: not one result of 2 belongs to a request of .*requests\.jsonl"):
+    with pytest.raises(MismatchError, match=r"other\.jsonl: not one result of 2 belongs to a request of .*requests\.jsonl"):
         batchfiles.retry(batch / "requests.jsonl", other, output=tmp_path / "retry.jsonl", every=True)
     damaged = put(tmp_path / "damaged.jsonl", success("zz"), b'{"id": "x", "cust')
-    with pytest.raises(Mismatch, match="not one result of 2"):
+    with pytest.raises(MismatchError, match="not one result of 2"):
         batchfiles.retry(batch / "requests.jsonl", damaged, output=tmp_path / "retry.jsonl")
     put(tmp_path / "more.jsonl", request("zz-a"))
     batchfiles.join(tmp_path / "more.jsonl", other).to_parquet(tmp_path / "other.parquet")
-    with pytest.raises(Mismatch, match=r"other\.parquet: not one result of 1 belongs"):
+    with pytest.raises(MismatchError, match=r"other\.parquet: not one result of 1 belongs"):
         batchfiles.retry(batch / "requests.jsonl", tmp_path / "other.parquet", output=tmp_path / "retry.jsonl")
     assert not (tmp_path / "retry.jsonl").exists()
 
@@ -353,7 +353,7 @@ def test_options_that_contradict_each_other_are_refused(batch: Path, tmp_path: P
 def test_what_is_there_stays_unless_forced(batch: Path, tmp_path: Path) -> None:
     """As everywhere."""
     put(tmp_path / "retry.jsonl", b"mine")
-    with pytest.raises(OutputExists):
+    with pytest.raises(OutputExistsError):
         batchfiles.retry(batch, output=tmp_path / "retry.jsonl")
     assert (tmp_path / "retry.jsonl").read_bytes() == b"mine\n"
     batchfiles.retry(batch, output=tmp_path / "retry.jsonl", overwrite=True)
@@ -364,7 +364,7 @@ def test_an_id_that_stands_twice_in_a_request_file_is_not_sent_twice(tmp_path: P
     """No service takes it."""
     inputs = put(tmp_path / "requests.jsonl", request("a"), request("b"), request("a"))
     output = put(tmp_path / "output.jsonl", success("b"))
-    with pytest.raises(DuplicateCustomId) as caught:
+    with pytest.raises(DuplicateCustomIdError) as caught:
         batchfiles.retry(inputs, output, output=tmp_path / "retry.jsonl")
     assert (caught.value.first_line_number, caught.value.line_number) == (1, 3)
     assert not (tmp_path / "retry.jsonl").exists()
@@ -381,7 +381,7 @@ def campaign(tmp_path: Path) -> Path:
 
 def test_ids_that_restart_in_each_part_are_refused_in_one_file(campaign: Path, tmp_path: Path) -> None:
     """A result of it could be taken for the other part's, also where only one of them is sent again."""
-    with pytest.raises(DuplicateCustomId, match="folder of the request files") as caught:
+    with pytest.raises(DuplicateCustomIdError, match="folder of the request files") as caught:
         batchfiles.retry(campaign, output=tmp_path / "retry.jsonl")
     assert {caught.value.first_path, caught.value.path} == {str(campaign / "a.jsonl"), str(campaign / "b.jsonl")}
     assert not (tmp_path / "retry.jsonl").exists()
@@ -393,7 +393,7 @@ def test_each_part_of_a_campaign_gets_its_own_retry(campaign: Path) -> None:
     assert [Path(file.path).name for file in first.files] == ["a-retry-1.jsonl", "b-retry-1.jsonl"]
     assert (campaign / "a-retry-1.jsonl").read_bytes() == request("2", user="a") + b"\n"
     assert (campaign / "b-retry-1.jsonl").read_bytes() == request("1", user="b") + b"\n"
-    with pytest.raises(Mismatch, match="on their way"):
+    with pytest.raises(MismatchError, match="on their way"):
         batchfiles.retry(campaign, output=campaign)
     put(campaign / "a-retry-1_output.jsonl", success("2", "again", created=5))
     put(campaign / "b-retry-1_output.jsonl", expired("1"))
@@ -412,16 +412,16 @@ def test_each_part_of_a_campaign_gets_its_own_retry(campaign: Path) -> None:
 def test_a_folder_that_does_not_hold_the_requests_is_refused(campaign: Path, tmp_path: Path) -> None:
     """Results of a retry file that stands elsewhere would not find their part."""
     (tmp_path / "elsewhere").mkdir()
-    with pytest.raises(Mismatch, match="is not in"):
+    with pytest.raises(MismatchError, match="is not in"):
         batchfiles.retry(campaign, output=tmp_path / "elsewhere")
-    with pytest.raises(Mismatch, match="is not in") as caught:
+    with pytest.raises(MismatchError, match="is not in") as caught:
         batchfiles.retry(campaign, output=f"{tmp_path}/again.d/")
     assert "suffix" not in str(caught.value)
 
 
 def test_a_name_without_a_suffix_is_said_to_mean_a_folder(batch: Path, tmp_path: Path) -> None:
     """`-o again` was meant as a file, and the error named a folder that nobody had heard of."""
-    with pytest.raises(Mismatch, match=r"a name without a suffix means one: .* or a file such as .*again\.jsonl"):
+    with pytest.raises(MismatchError, match=r"a name without a suffix means one: .* or a file such as .*again\.jsonl"):
         batchfiles.retry(batch, output=tmp_path / "again")
 
 

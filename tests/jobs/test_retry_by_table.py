@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 
 import batchfiles
 from batchfiles.cli.main import exit_code
-from batchfiles.errors import Mismatch, TruncatedFile
+from batchfiles.errors import MismatchError, TruncatedFileError
 from tests.jobs.wire import completion, expired, failure, put, request, result, success
 
 FAILED = ["slow", "down", "bad", "late"]
@@ -164,7 +164,7 @@ def test_rows_without_a_request_file_are_not_passed_over(batch: Path, joined: pa
 def test_ids_that_are_no_text_are_refused(batch: Path, joined: pa.Table, tmp_path: Path, custom_ids: pa.Array) -> None:
     """A program that guesses types makes numbers of the ids, which are then those of no request."""
     pq.write_table(changed(joined, custom_id=custom_ids), tmp_path / "ids.parquet")
-    with pytest.raises(Mismatch, match=r"ids\.parquet: (column 'custom_id' of type .* and text is needed|has no custom_id)"):
+    with pytest.raises(MismatchError, match=r"ids\.parquet: (column 'custom_id' of type .* and text is needed|has no custom_id)"):
         retried(batch, tmp_path / "ids.parquet")
 
 
@@ -172,7 +172,7 @@ def test_a_table_of_other_requests_is_refused(batch: Path, joined: pa.Table, tmp
     """As results of another batch are; with the exit code of files that don't go together."""
     other = pa.array([f"other-{number}" for number in range(12)])
     pq.write_table(changed(joined, custom_id=other), tmp_path / "other.parquet")
-    with pytest.raises(Mismatch, match=r"not one result of 12 belongs to a request of .*: name the table of these requests"):
+    with pytest.raises(MismatchError, match=r"not one result of 12 belongs to a request of .*: name the table of these requests"):
         retried(batch, tmp_path / "other.parquet")
     arguments = [str(batch / "requests.jsonl"), str(tmp_path / "other.parquet"), "-o", str(tmp_path / "again.jsonl")]
     assert exit_code(["retry", *arguments]) == 2
@@ -259,7 +259,7 @@ def test_other_cells_are_refused(
 ) -> None:
     """With file, column, type and row; a status of text once ended in a TypeError, with exit code 70."""
     pq.write_table(changed(joined, **{column: values}), tmp_path / "table.parquet")
-    with pytest.raises(Mismatch, match=rf"table\.parquet: .*({words})"):
+    with pytest.raises(MismatchError, match=rf"table\.parquet: .*({words})"):
         retried(batch, tmp_path / "table.parquet", only=["429"])
 
 
@@ -280,7 +280,7 @@ def test_a_column_that_is_asked_for_must_be_there(batch: Path, joined: pa.Table,
     pq.write_table(joined.select(["custom_id", "outcome", "retryable"]), tmp_path / "narrow.parquet")
     assert retried(batch, tmp_path / "narrow.parquet")[0] == ["slow", "down", "late", "lost"]
     for options in ({"only": [word]}, {"excluded": [word]}):
-        with pytest.raises(Mismatch, match=f"narrow.parquet: has no column {column}: '{word}' asks for it"):
+        with pytest.raises(MismatchError, match=f"narrow.parquet: has no column {column}: '{word}' asks for it"):
             retried(batch, tmp_path / "narrow.parquet", **options)
 
 
@@ -322,7 +322,7 @@ def test_a_damaged_table_is_an_error(batch: Path, joined: pa.Table, tmp_path: Pa
     (tmp_path / "broken.parquet").write_bytes(data[:30] + bytes(len(data[30:200])) + data[200:])
     (tmp_path / "none.parquet").write_bytes(b"")
     for name in ("cut", "broken", "none"):
-        with pytest.raises((TruncatedFile, Mismatch), match=f"{name}.parquet"):
+        with pytest.raises((TruncatedFileError, MismatchError), match=f"{name}.parquet"):
             retried(batch, tmp_path / f"{name}.parquet")
 
 
@@ -475,7 +475,7 @@ def test_rows_of_ids_that_two_request_files_have_need_their_source(tmp_path: Pat
     report = batchfiles.retry(*days, tmp_path / "whole.parquet", output=tmp_path, only=["500"])
     assert (report.written, [Path(file.path).name for file in report.files]) == (1, ["monday-retry-1.jsonl"])
     pq.write_table(table.drop_columns(["input_source"]), tmp_path / "without.parquet")
-    with pytest.raises(Mismatch, match=r"the custom_id '1' is on line 1 of .*monday\.jsonl and.*has no input_source"):
+    with pytest.raises(MismatchError, match=r"the custom_id '1' is on line 1 of .*monday\.jsonl and.*has no input_source"):
         batchfiles.retry(*days, tmp_path / "without.parquet", output=tmp_path / "retry.jsonl")
     assert not (tmp_path / "retry.jsonl").exists()
     report = batchfiles.retry(days[1], tmp_path / "whole.parquet", output=tmp_path / "retry.jsonl")

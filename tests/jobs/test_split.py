@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import batchfiles
-from batchfiles import DataError, FileError, InvalidLine, Limits, LineTooLong, Mismatch, OutputExists
+from batchfiles import DataError, FileError, InvalidLineError, Limits, LineTooLongError, MismatchError, OutputExistsError
 from batchfiles.campaign.manifest import MANIFEST, read_manifest, write_manifest
 from batchfiles.jobs.split_parts import MOST_OPEN
 from batchfiles.jobs.tokens import estimated_tokens
@@ -229,11 +229,11 @@ def test_parts_may_be_compressed(tmp_path: Path, folder: Path, compress: str) ->
 @pytest.mark.parametrize(
     ("options", "error", "words"),
     [
-        ({"max_bytes": 100}, LineTooLong, "fit into a part"),
-        ({"limits": Limits(name="own", max_line_bytes=100)}, LineTooLong, "and 100 fit into a part"),
-        ({"limits": Limits(name="own", max_embedding_inputs=2)}, InvalidLine, r"3 texts to embed, and 2 are allowed"),
-        ({"max_tokens": 10}, InvalidLine, "tokens, and 10 are allowed"),
-        ({"max_line_bytes": 100}, LineTooLong, "above the cap of 100 bytes"),
+        ({"max_bytes": 100}, LineTooLongError, "fit into a part"),
+        ({"limits": Limits(name="own", max_line_bytes=100)}, LineTooLongError, "and 100 fit into a part"),
+        ({"limits": Limits(name="own", max_embedding_inputs=2)}, InvalidLineError, r"3 texts to embed, and 2 are allowed"),
+        ({"max_tokens": 10}, InvalidLineError, "tokens, and 10 are allowed"),
+        ({"max_line_bytes": 100}, LineTooLongError, "above the cap of 100 bytes"),
     ],
 )
 def test_a_line_that_fits_into_no_part_is_an_error_that_names_it(
@@ -271,7 +271,7 @@ def test_a_line_that_is_no_json_is_copied(tmp_path: Path, folder: Path) -> None:
 )
 def test_what_holds_no_requests_is_not_split(tmp_path: Path, folder: Path, lines: list[bytes], words: str) -> None:
     """A campaign of results would be sent and refused."""
-    with pytest.raises(Mismatch, match=words):
+    with pytest.raises(MismatchError, match=words):
         batchfiles.split(put(tmp_path / "in.jsonl", *lines), output=folder)
     assert not folder.exists()
 
@@ -280,7 +280,7 @@ def test_a_folder_that_is_there_is_kept_unless_forced(tmp_path: Path, folder: Pa
     """Nothing of the old one is in the new one."""
     source = put(tmp_path / "in.jsonl", request("a"), request("b"))
     batchfiles.split(source, output=folder, max_requests=1)
-    with pytest.raises(OutputExists):
+    with pytest.raises(OutputExistsError):
         batchfiles.split(source, output=folder)
     batchfiles.split(source, output=folder, overwrite=True)
     assert sorted(each.name for each in folder.iterdir()) == ["in-00001.jsonl", MANIFEST]

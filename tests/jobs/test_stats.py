@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import batchfiles
-from batchfiles import Mismatch, Price, Prices, TruncatedFile, stats
+from batchfiles import MismatchError, Price, Prices, TruncatedFileError, stats
 from batchfiles.jobs.stats.prices import Tier
 from tests.jobs.wire import completion, expired, failure, put, request, result, success
 
@@ -177,13 +177,13 @@ def test_a_damaged_file_has_no_sums(tmp_path: Path) -> None:
     """A bill that leaves out half a file is wrong."""
     packed = tmp_path / "out.jsonl.gz"
     packed.write_bytes(gzip.compress(b"\n".join(answered(str(number), 10, 5) for number in range(9999)))[:-100])
-    with pytest.raises(TruncatedFile):
+    with pytest.raises(TruncatedFileError):
         stats(packed)
 
 
 def test_another_services_file_is_refused() -> None:
     """Its tokens stand elsewhere."""
-    with pytest.raises(Mismatch, match="Anthropic"):
+    with pytest.raises(MismatchError, match="Anthropic"):
         stats(FIXTURES / "other_families" / "anthropic_results.jsonl")
     with pytest.raises(TypeError):
         stats()

@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from batchfiles import MissingDependency
+from batchfiles import MissingDependencyError
 from batchfiles.jobs.tokens import token_counter
 
 
 def test_without_tiktoken_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is no dependency."""
     monkeypatch.setitem(sys.modules, "tiktoken", None)
-    with pytest.raises(MissingDependency, match="pip install tiktoken"):
+    with pytest.raises(MissingDependencyError, match="pip install tiktoken"):
         token_counter("tiktoken")
 
 
@@ -51,7 +51,7 @@ def test_a_model_that_tiktoken_does_not_know_is_refused(tiktoken: Any) -> None:
 def test_an_encoding_that_would_be_downloaded_is_not(tiktoken: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
     """The cache is empty, and nobody is asked."""
     monkeypatch.setenv("TIKTOKEN_CACHE_DIR", str(tmp_path))
-    with pytest.raises(MissingDependency, match="cl100k_base is not on this machine"):
+    with pytest.raises(MissingDependencyError, match="cl100k_base is not on this machine"):
         token_counter("tiktoken")({"model": "gpt-4", "input": "a"})
 
 
@@ -72,7 +72,7 @@ def test_an_encoding_that_tiktoken_does_not_have_is_refused_at_once(tiktoken: An
 def test_a_named_encoding_is_not_downloaded_either(tiktoken: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
     """The cache is empty."""
     monkeypatch.setenv("TIKTOKEN_CACHE_DIR", str(tmp_path))
-    with pytest.raises(MissingDependency, match="cl100k_base is not on this machine"):
+    with pytest.raises(MissingDependencyError, match="cl100k_base is not on this machine"):
         token_counter("tiktoken:cl100k_base")
 
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchfiles import join, prepare, schema
-from batchfiles.errors import DuplicateCustomId, InvalidLine, Mismatch
+from batchfiles.errors import DuplicateCustomIdError, InvalidLineError, MismatchError
 from batchfiles.jobs.join import user_columns as module
 
 CHAT = Path(__file__).parents[2] / "fixtures" / "chat_completions"
@@ -114,14 +114,14 @@ def test_several_tables_are_one(asked, tmp_path):
     files = [tmp_path / "p0.parquet", tmp_path / "p1.parquet"]
     assert join(*asked(), with_table=files, id_template=NAME).to_arrow().select(["doc", "chunk", "tags"]).to_pylist() == ROWS
     pq.write_table(pa.table({"doc": ["x"], "chunk": [1]}), tmp_path / "p1.parquet")
-    with pytest.raises(Mismatch, match=r"p1\.parquet: it has no column 'tags'"):
+    with pytest.raises(MismatchError, match=r"p1\.parquet: it has no column 'tags'"):
         join(*asked(name="b"), with_table=files, id_template=NAME)
 
 
 def test_a_column_that_the_results_have_too_is_refused_or_gets_a_prefix(asked):
     """In any case of its letters: SQL knows no difference."""
     mine = pa.table({"doc": ["d0"], "chunk": [0], "Text": ["mine"]})
-    with pytest.raises(Mismatch, match="columns called 'Text' too: give a prefix"):
+    with pytest.raises(MismatchError, match="columns called 'Text' too: give a prefix"):
         join(*asked(), with_table=mine, id_template=NAME)
     table = join(*asked(name="b"), with_table=mine, id_template=NAME, with_prefix="my_").to_arrow()
     assert table.schema.names[-3:] == ["my_doc", "my_chunk", "my_Text"]
@@ -139,7 +139,7 @@ def test_a_custom_id_that_is_the_id_stands_once(asked):
 def test_two_rows_with_one_id_are_an_error_that_names_both(asked):
     """Whichever was meant, half of the users would get the other."""
     twice = pa.Table.from_pylist([ROWS[0], ROWS[1], ROWS[0]])
-    with pytest.raises(DuplicateCustomId, match="row 1 of <table> and row 3 of <table> both make the id 'd0-0'"):
+    with pytest.raises(DuplicateCustomIdError, match="row 1 of <table> and row 3 of <table> both make the id 'd0-0'"):
         join(*asked(), with_table=twice, id_template=NAME)
 
 
@@ -160,7 +160,7 @@ def test_an_id_that_only_shares_the_digest_of_a_row_finds_nothing(asked, monkeyp
 
 def test_a_row_that_makes_no_id_is_named(asked):
     """A null in it."""
-    with pytest.raises(InvalidLine, match="row 2 has a null for 'chunk'"):
+    with pytest.raises(InvalidLineError, match="row 2 has a null for 'chunk'"):
         join(*asked(), with_table=pa.table({"doc": ["a", "b"], "chunk": [1, None]}), id_template=NAME)
 
 
@@ -231,7 +231,7 @@ def test_an_integer_beyond_64_bits_names_file_row_and_column(asked, tmp_path, va
     """It once stood rounded beside the results, such as 1.8446744073709552e+19."""
     path = tmp_path / "t.jsonl"
     path.write_text('{"doc": "d0", "chunk": 0, "n": 1}\n{"doc": "d1", "chunk": 1, "n": VALUE}\n'.replace("VALUE", value))
-    with pytest.raises(InvalidLine, match=r"t\.jsonl: row 2 has an integer beyond 64 bits in 'n'.*in quotes"):
+    with pytest.raises(InvalidLineError, match=r"t\.jsonl: row 2 has an integer beyond 64 bits in 'n'.*in quotes"):
         join(*asked(), with_table=path, id_template=NAME).to_arrow()
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from batchfiles.errors import InvalidLine
+from batchfiles.errors import InvalidLineError
 from batchfiles.jsontext.edits import Edit, _quickly, _replaced, _walked, edited
 from batchfiles.jsontext.exact import json_text
 from batchfiles.jsontext.paths import parse_path, shown
@@ -177,7 +177,7 @@ def test_edits_are_made_one_after_the_other() -> None:
 )
 def test_a_value_whose_path_leads_through_something_else_is_refused(text: str, where: str, words: str) -> None:
     """With the place that is in the way."""
-    with pytest.raises(InvalidLine, match=words) as caught:
+    with pytest.raises(InvalidLineError, match=words) as caught:
         edited(STRANGE, [Edit.parse(text)])
     assert (caught.value.code, caught.value.json_path) == ("path_not_found", where)
 
@@ -185,7 +185,7 @@ def test_a_value_whose_path_leads_through_something_else_is_refused(text: str, w
 @pytest.mark.parametrize("line", [b"[1]", b'"x"', b'{"a": 1', b"", b'{"a": "\xff"}'])
 def test_a_line_that_is_no_object_is_refused(line: bytes) -> None:
     """Also where there is nothing to change in it."""
-    with pytest.raises(InvalidLine) as caught:
+    with pytest.raises(InvalidLineError) as caught:
         edited(line, [])
     assert caught.value.code == "invalid_json_line"
 
@@ -323,7 +323,7 @@ def test_setting_agrees_with_setting_in_decoded_json(line: bytes, path: tuple[st
     expected = set_in(json.loads(line), path, new)
     edit = Edit("set", path, json.dumps(new).encode())
     if expected is MISSING:
-        with pytest.raises(InvalidLine):
+        with pytest.raises(InvalidLineError):
             edited(line, [edit])
         return
     changed = edited(line, [edit])
@@ -339,8 +339,8 @@ def test_the_quick_way_and_the_long_way_come_to_the_same(line: bytes, path: tupl
     edit = Edit(action, path, b'{"c":1.0}')
     try:
         fast = _quickly(line, json.loads(line), edit)
-    except InvalidLine as error:
-        with pytest.raises(InvalidLine, match=re.escape(str(error))):
+    except InvalidLineError as error:
+        with pytest.raises(InvalidLineError, match=re.escape(str(error))):
             _walked(line, edit)
     else:
         assert fast is None or _replaced(line, fast) == _replaced(line, _walked(line, edit))
@@ -371,7 +371,7 @@ def test_what_is_set_can_be_taken_back_byte_for_byte(line: bytes, path: tuple[st
     marked = b'"\\u0000 a mark"'
     try:
         changed = edited(line, [Edit("set", path, marked)])
-    except InvalidLine:
+    except InvalidLineError:
         return
     before, _, behind = changed.partition(marked)
     old = line[len(before) : len(line) - len(behind)]

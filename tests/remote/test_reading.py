@@ -10,7 +10,7 @@ import pyarrow.fs as pafs
 import pytest
 
 import batchfiles
-from batchfiles import FileError, TruncatedFile
+from batchfiles import FileError, TruncatedFileError
 from batchfiles.io.remote import transfer
 from batchfiles.io.sources import expand
 from tests.remote.bucket import Bucket
@@ -112,7 +112,7 @@ def test_a_file_that_changes_between_requests_is_an_error(bucket: Bucket, monkey
 def test_a_damaged_file_is_named(bucket: Bucket) -> None:
     """After the good lines."""
     url = bucket.put("in.jsonl.gz", gzip.compress(LINE % 1)[:-9])
-    with pytest.raises(TruncatedFile) as caught:
+    with pytest.raises(TruncatedFileError) as caught:
         list(batchfiles.read_lines(url))
     assert caught.value.path == url
 

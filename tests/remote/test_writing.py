@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import batchfiles
-from batchfiles import BatchRequestInput, FileError, InputWriter, OutputExists, OutputWriter
+from batchfiles import BatchRequestInput, FileError, InputWriter, OutputExistsError, OutputWriter
 from batchfiles.io.atomic import atomic_file, atomic_folder
 from batchfiles.io.remote import filesystems, transfer
 from batchfiles.io.remote.path import located
@@ -117,7 +117,7 @@ def test_a_filesystem_of_the_users_own_is_written_to(bucket: Bucket) -> None:
 def test_what_is_there_is_refused_before_any_work(bucket: Bucket) -> None:
     """Unless force is given."""
     url = bucket.put("there.jsonl", b"old")
-    with pytest.raises(OutputExists) as caught, OutputWriter(url):
+    with pytest.raises(OutputExistsError) as caught, OutputWriter(url):
         pytest.fail("the block was entered")
     assert caught.value.path == url
     with OutputWriter(url, overwrite=True) as writer:
@@ -127,7 +127,7 @@ def test_what_is_there_is_refused_before_any_work(bucket: Bucket) -> None:
 
 def test_what_appeared_meanwhile_is_not_replaced(bucket: Bucket) -> None:
     """It is looked for again when our file is whole."""
-    with pytest.raises(OutputExists), OutputWriter(bucket.url("r.jsonl")) as writer:
+    with pytest.raises(OutputExistsError), OutputWriter(bucket.url("r.jsonl")) as writer:
         writer.write_line(b"{}")
         bucket.put("r.jsonl", b"theirs")
     assert bucket.get("r.jsonl") == b"theirs"
@@ -164,7 +164,7 @@ def test_a_folder_is_refused_or_replaced(bucket: Bucket, temporary: Path) -> Non
     """With force, files of the old folder that the new one does not have go."""
     with atomic_folder(located(bucket.url("f"))) as folder:
         fill(folder, "a", "b")
-    with pytest.raises(OutputExists), atomic_folder(located(bucket.url("f"))):
+    with pytest.raises(OutputExistsError), atomic_folder(located(bucket.url("f"))):
         pytest.fail("the block was entered")
     with atomic_folder(located(bucket.url("f")), overwrite=True, ours={"a", "b"}.__contains__) as folder:
         fill(folder, "b", "c")
@@ -347,7 +347,7 @@ def test_where_files_grow_in_place_they_get_their_names_when_they_are_whole(tmp_
     with atomic_file(place, overwrite=True) as file:
         file.write(b"newer\n")
     assert (tmp_path / "x.jsonl").read_bytes() == b"newer\n"
-    with pytest.raises(OutputExists), atomic_file(place):
+    with pytest.raises(OutputExistsError), atomic_file(place):
         pytest.fail("the block was entered")
 
 

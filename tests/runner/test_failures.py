@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from batchfiles.api.batch import Batch, BatchError, BatchErrors
-from batchfiles.errors import APIError, RateLimited
+from batchfiles.errors import APIError, RateLimitError
 from batchfiles.runner.collect import failure_of, is_queue_full, lacks_room
 from tests.runner.questions import write_requests
 
@@ -15,10 +15,10 @@ from tests.runner.questions import write_requests
 @pytest.mark.parametrize(
     ("error", "full"),
     [
-        (RateLimited("too many batches", status_code=429), True),
-        (RateLimited("slow down", status_code=429, code="rate_limit_exceeded"), True),
-        (RateLimited("pay first", status_code=429, code="insufficient_quota"), False),
-        (RateLimited("pay first", status_code=429, code="billing_hard_limit_reached"), False),
+        (RateLimitError("too many batches", status_code=429), True),
+        (RateLimitError("slow down", status_code=429, code="rate_limit_exceeded"), True),
+        (RateLimitError("pay first", status_code=429, code="insufficient_quota"), False),
+        (RateLimitError("pay first", status_code=429, code="billing_hard_limit_reached"), False),
         (APIError("refused", status_code=400, code="token_limit_exceeded"), True),
         (APIError("token_limit_exceeded: 900,000 enqueued tokens", status_code=400), True),
         (APIError("no such endpoint", status_code=400, code="invalid_value"), False),

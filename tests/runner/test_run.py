@@ -14,15 +14,15 @@ import pytest
 
 from batchfiles import OPENAI, Batch, RunStatus, plan_run, run
 from batchfiles.errors import (
-    AlreadySubmitted,
+    AlreadySubmittedError,
     APIError,
-    BatchFailed,
+    BatchFailedError,
     FileError,
-    InvalidLine,
-    Mismatch,
-    NotFound,
-    OutputExists,
-    TransportError,
+    InvalidLineError,
+    MismatchError,
+    NotFoundError,
+    OutputExistsError,
+    APIConnectionError,
 )
 from batchfiles.runner import collect
 from batchfiles.runner.journal import read_journal
@@ -172,7 +172,7 @@ def test_a_batch_that_the_service_does_not_know_is_named(
         server.faults = Faults().always("batches.retrieve", Fault("status", status=404))
         assert not run(requests, output=tmp_path / "table.parquet", client=client, once=True).finished
         monkeypatch.setattr(collect, "VANISHED", timedelta(0))
-        with pytest.raises(NotFound):
+        with pytest.raises(NotFoundError):
             run(requests, output=tmp_path / "table.parquet", client=client, once=True)
         server.faults = Faults()
         assert run(requests, output=tmp_path / "table.parquet", client=client).finished
@@ -220,7 +220,7 @@ def test_faults_by_chance_end_in_the_right_table_or_a_typed_error(
         try:
             with client_of(server) as client:
                 report = run(requests, output=table, client=client, limits=SIX, retries=1)
-        except (APIError, TransportError):
+        except (APIError, APIConnectionError):
             server.faults = Faults()
     assert report.outcomes == {"succeeded": 19, "failed": 1}
     server.faults = Faults()
@@ -232,7 +232,7 @@ def test_requests_that_the_service_would_refuse_cost_nothing(serve: Serve, tmp_p
     requests = write_requests(tmp_path / "requests.jsonl", 3)
     requests.write_bytes(requests.read_bytes() + requests.read_bytes().splitlines(keepends=True)[0])
     server = serve()
-    with client_of(server) as client, pytest.raises(InvalidLine, match="duplicate") as caught:
+    with client_of(server) as client, pytest.raises(InvalidLineError, match="duplicate") as caught:
         run(requests, output=tmp_path / "table.parquet", client=client)
     assert (caught.value.line_number, caught.value.code) == (4, "duplicate_custom_id")
     assert not server.service.files
@@ -244,7 +244,7 @@ def test_a_refused_part_is_told_by_line_and_id_and_sent_again_by_the_next_call(
     """The service knows more than we do: here it takes short ids only."""
     server = serve(limits=replace(OPENAI, max_custom_id_length=2))
     with client_of(server) as client:
-        with pytest.raises(BatchFailed, match=r"requests-00001\.jsonl:11 'r10'"):
+        with pytest.raises(BatchFailedError, match=r"requests-00001\.jsonl:11 'r10'"):
             run(requests, output=tmp_path / "table.parquet", client=client)
         server.service.limits = OPENAI
         report = run(requests, output=tmp_path / "table.parquet", client=client)
@@ -269,7 +269,7 @@ def test_changed_requests_are_refused(serve: Serve, requests: Path, tmp_path: Pa
     with client_of(server) as client:
         run(requests, output=tmp_path / "table.parquet", client=client)
         write_requests(requests, 21)
-        with pytest.raises(Mismatch, match="changed since"):
+        with pytest.raises(MismatchError, match="changed since"):
             run(requests, output=tmp_path / "table.parquet", client=client)
 
 
@@ -279,7 +279,7 @@ def test_a_foreign_table_is_refused_before_anything_is_sent(serve: Serve, reques
     table.write_text("mine\n")
     server = serve()
     with client_of(server) as client:
-        with pytest.raises(OutputExists):
+        with pytest.raises(OutputExistsError):
             run(requests, output=table, client=client)
         assert not server.service.files
         assert run(requests, output=table, client=client, overwrite=True).finished
@@ -308,7 +308,7 @@ def test_a_folder_for_the_table_with_files_of_others_is_refused_before_anything_
 def test_a_folder_with_other_files_is_no_campaign(serve: Serve, requests: Path, tmp_path: Path) -> None:
     """Nothing is mixed up."""
     server = serve()
-    with client_of(server) as client, pytest.raises(Mismatch, match="holds other files"):
+    with client_of(server) as client, pytest.raises(MismatchError, match="holds other files"):
         run(requests, output=tmp_path.parent / "table.parquet", client=client, campaign=tmp_path)
 
 
@@ -343,7 +343,7 @@ class TestLostFolder:
         with client_of(server) as client:
             run(requests, output=table, client=client, limits=SIX)
             shutil.rmtree(tmp_path / "requests.campaign")
-            with pytest.raises(AlreadySubmitted):
+            with pytest.raises(AlreadySubmittedError):
                 run(requests, output=table, client=client, limits=SIX, overwrite=True)
             assert run(requests, output=table, client=client, limits=SIX, overwrite=True, again=True).sent == 4
 

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 import batchfiles
 from batchfiles.cli.main import exit_code
-from batchfiles.errors import InvalidLine, Mismatch, TruncatedFile
+from batchfiles.errors import InvalidLineError, MismatchError, TruncatedFileError
 from batchfiles.table.cells import plain_values
 from batchfiles.table.logical_types import LogicalTypes
 from batchfiles.table.read import user_tables
@@ -95,7 +95,9 @@ def test_ids_of_a_uuid_column_are_its_texts(tmp_path: Path) -> None:
 def test_types_without_a_text_are_refused_by_name(of_duckdb: Path, tmp_path: Path) -> None:
     """An interval of Parquet is twelve bytes; it is an error only if the column is used."""
     pq.write_table(pa.table({"x": [1]}), tmp_path / "x.parquet")
-    with pytest.raises(Mismatch, match=r"d\.parquet: column 'span' is of type INTERVAL, which has no text: convert or remove"):
+    with pytest.raises(
+        MismatchError, match=r"d\.parquet: column 'span' is of type INTERVAL, which has no text: convert or remove"
+    ):
         rows_of(of_duckdb)
     assert exit_code(["show", str(of_duckdb)]) == 0
 
@@ -135,7 +137,7 @@ def test_extensions_that_this_pyarrow_does_not_know(table: pa.Table, expected: l
 )
 def test_other_extensions_are_refused_by_name(values: list[Any], kind: pa.DataType, extension: str) -> None:
     """A period of pandas would be a number of days, and a HUGEINT of DuckDB the Base64 of its bytes."""
-    with pytest.raises(Mismatch, match=f"column 'value' is of type {extension}, which has no text"):
+    with pytest.raises(MismatchError, match=f"column 'value' is of type {extension}, which has no text"):
         cells_of(storage(values, kind, extension))
 
 
@@ -143,7 +145,7 @@ def test_the_marks_of_old_parquet_files_say_it_too(tmp_path: Path) -> None:
     """With pyarrow 16 the bytes come without a type; the schema of the file has it in any case."""
     kind = pa.struct([("metadata", pa.binary()), ("value", pa.binary())])
     pq.write_table(pa.table({"v": pa.array([{"metadata": b"\1", "value": b"\2"}], kind)}), tmp_path / "variant.parquet")
-    with pytest.raises(Mismatch, match="column 'v' is of type VARIANT"):
+    with pytest.raises(MismatchError, match="column 'v' is of type VARIANT"):
         rows_of(tmp_path / "variant.parquet")
 
     class Column:
@@ -233,7 +235,7 @@ def test_infinite_times_are_errors_with_row_and_column(value: str, form: str, tm
     table: Any = connection.sql(query).to_arrow_table() if form == "memory" else tmp_path / "t.parquet"
     if form == "parquet":
         connection.execute(f"COPY ({query}) TO '{table}' (FORMAT parquet)")
-    with pytest.raises(InvalidLine, match=r"row 1,501 has a time that is infinite or out of range, .* in 'value'") as caught:
+    with pytest.raises(InvalidLineError, match=r"row 1,501 has a time that is infinite or out of range, .* in 'value'") as caught:
         batchfiles.prepare(table, tmp_path / "r.jsonl", template=BODY, url="/v1/x", id_template="{{id}}", null="null")
     assert caught.value.code == "time_out_of_range"
     assert not (tmp_path / "r.jsonl").exists()
@@ -244,7 +246,7 @@ def test_infinite_nanoseconds_are_no_date_of_2262() -> None:
     for kind in (pa.timestamp("ns"), pa.timestamp("ns", "UTC"), pa.list_(pa.timestamp("ns"))):
         for value in (2**63 - 1, -(2**63) + 1):
             column = pa.array([[value] if pa.types.is_list(kind) else value], kind)
-            with pytest.raises(InvalidLine, match="infinite"):
+            with pytest.raises(InvalidLineError, match="infinite"):
                 plain_values(column)
     assert plain_values(pa.array([2**62], pa.timestamp("ns"))) == ["2116-02-20T23:53:38.427387904"]
 
@@ -270,7 +272,7 @@ def test_infinite_times_beside_results(tmp_path: Path) -> None:
             arguments = ["--with", str(tmp_path / "many.parquet"), "--id", "{{id}}", "-o", str(tmp_path / name)]
             assert exit_code(["join", str(inputs), str(results), *arguments]) == 3
             assert not (tmp_path / name).exists()
-    with pytest.raises(InvalidLine, match="row 1 has a time that is infinite"):
+    with pytest.raises(InvalidLineError, match="row 1 has a time that is infinite"):
         batchfiles.join(inputs, results, with_table=table, id_template="{{id}}-{{at}}").to_arrow()
 
 
@@ -352,15 +354,15 @@ def test_files_that_are_whole_are_not_called_damaged(tmp_path: Path) -> None:
     wide.write_parquet(tmp_path / "wide.parquet")
     wide.write_ipc(tmp_path / "wide.arrow")
     for table in (tmp_path / "wide.parquet", tmp_path / "wide.arrow", wide):
-        with pytest.raises(Mismatch, match=r"pyarrow .* can't read this"):
+        with pytest.raises(MismatchError, match=r"pyarrow .* can't read this"):
             rows_of(table)
     pq.write_table(pa.table({"a": ["b"]}), tmp_path / "t.parquet")
     data = (tmp_path / "t.parquet").read_bytes()
     for more, words in ((b"\n", r"\(1 B\)"), (bytes(5000), r"\(5,000 B\)")):
         (tmp_path / "more.parquet").write_bytes(data + more)
-        with pytest.raises(Mismatch, match=f"more.parquet: other bytes follow the end of the Parquet data {words}"):
+        with pytest.raises(MismatchError, match=f"more.parquet: other bytes follow the end of the Parquet data {words}"):
             rows_of(tmp_path / "more.parquet")
     for length in (4, 50, len(data) - 1):
         (tmp_path / "cut.parquet").write_bytes(data[:length])
-        with pytest.raises(TruncatedFile, match="damaged or cut short"):
+        with pytest.raises(TruncatedFileError, match="damaged or cut short"):
             rows_of(tmp_path / "cut.parquet")

@@ -23,7 +23,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from batchfiles.errors import FileError, OutputExists
+from batchfiles.errors import FileError, OutputExistsError
 from batchfiles.table.csv import CsvTable
 from batchfiles.table.open import FORMATS, format_of, open_table
 from batchfiles.table.parquet import ParquetTable
@@ -245,7 +245,7 @@ def test_an_existing_file_is_refused_and_with_force_replaced(tmp_path: Path, suf
     """What is there stays until the new file is whole."""
     path = tmp_path / f"t.{suffix}"
     path.write_text("old")
-    with pytest.raises(OutputExists):
+    with pytest.raises(OutputExistsError):
         write(path, NORMAL)
     assert path.read_text() == "old"
     write(path, NORMAL, overwrite=True)

@@ -20,7 +20,7 @@ import pytest
 
 import batchfiles
 from batchfiles.client import Client, synchronous
-from batchfiles.errors import APIError, StillRunning, TransportError
+from batchfiles.errors import APIError, StillRunningError, APIConnectionError
 from batchfiles.testing import Fault, Faults, Quirks, Server, Service
 from tests.testing.conftest import CHAT, chat_line, write_lines
 
@@ -80,7 +80,7 @@ def one_run(server: Server, client: Client, place: Path, seed: int) -> tuple[Any
         batch = client.wait(client.submit(path, CHAT, again=True).id)
         files = client.download(batch, place / f"{seed}-{time.monotonic_ns()}")
         return [(row["custom_id"], row["outcome"]) for row in batchfiles.join(path, *files)], faults.met
-    except (APIError, TransportError, StillRunning) as error:
+    except (APIError, APIConnectionError, StillRunningError) as error:
         return type(error).__name__, faults.met
 
 

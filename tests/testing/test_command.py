@@ -264,4 +264,4 @@ def test_the_rest_of_the_package_needs_no_extra() -> None:
         "except ImportError as error:\n    print(type(error).__name__)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == "MissingDependency\n"
+    assert done.stdout == "MissingDependencyError\n"

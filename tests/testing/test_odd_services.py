@@ -19,7 +19,7 @@ import pytest
 
 import batchfiles
 from batchfiles.client import AsyncClient, Client, asynchronous, synchronous
-from batchfiles.errors import APIError, NotFound, StillRunning
+from batchfiles.errors import APIError, NotFoundError, StillRunningError
 from batchfiles.testing import QUIRKS, Clock, Fault, Faults, Quirks, Server, Service
 from tests.client.drivers import Awaited, Turned
 from tests.testing.conftest import CHAT, START, chat_line, write_lines
@@ -233,7 +233,7 @@ def test_our_clients_go_the_whole_circle(kind: str, case: Case, server: Server, 
         if case.ours is None:
             assert our_circle(client, requests, tmp_path / "results", case) == case.outcomes
             return
-        with pytest.raises((APIError, StillRunning), match=case.ours):
+        with pytest.raises((APIError, StillRunningError), match=case.ours):
             our_circle(client, requests, tmp_path / "results", case)
 
 
@@ -263,7 +263,7 @@ def test_the_words_of_a_refusal_are_found_in_every_form(form: str, server: Serve
     case = CASES[form]
     server.service.quirks = Quirks(**case.quirks)
     for kind in ("sync", "async"):
-        with ours(kind, server, case) as client, pytest.raises(NotFound, match="No batch found with id 'batch_none'"):
+        with ours(kind, server, case) as client, pytest.raises(NotFoundError, match="No batch found with id 'batch_none'"):
             client.batches.retrieve("batch_none")
     with official(server, case) as sdk, pytest.raises(openai.NotFoundError) as error:
         sdk.batches.retrieve("batch_none")

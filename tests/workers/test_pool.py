@@ -19,7 +19,7 @@ import pyarrow as pa
 import pytest
 
 import batchfiles
-from batchfiles import BatchFilesError, DuplicateCustomId, FileError, InvalidLine, WorkerFailed
+from batchfiles import BatchFilesError, DuplicateCustomIdError, FileError, InvalidLineError, WorkerError
 from batchfiles.ids.index import digest
 from batchfiles.workers import pool
 from batchfiles.workers.pool import Job, Product, Spec, WorkerPool, cores
@@ -65,9 +65,11 @@ class Raises(Job):
             case "file":
                 raise FileError("no room left", path="a.jsonl", number=28)
             case "line":
-                raise InvalidLine("no", code="invalid_embedding", path="a.jsonl", line_number=7, byte_offset=9, json_path="$.x")
+                raise InvalidLineError(
+                    "no", code="invalid_embedding", path="a.jsonl", line_number=7, byte_offset=9, json_path="$.x"
+                )
             case "duplicate":
-                raise DuplicateCustomId("twice", custom_id="a", first_path="x", first_line_number=1, path="y", line_number=2)
+                raise DuplicateCustomIdError("twice", custom_id="a", first_path="x", first_line_number=1, path="y", line_number=2)
             case "value":
                 raise ValueError("some value")
             case "stubborn":
@@ -218,10 +220,10 @@ def test_exceptions_arrive_as_they_were(workers: int) -> None:
     assert isinstance(error, FileError)
     assert (error.errno, error.path, error.reason, str(error)) == (28, "a.jsonl", "no room left", "a.jsonl: no room left")
     error = failing(workers, "line")
-    assert isinstance(error, InvalidLine)
+    assert isinstance(error, InvalidLineError)
     assert (error.code, error.path, error.line_number, error.json_path) == ("invalid_embedding", "a.jsonl", 7, "$.x")
     error = failing(workers, "duplicate")
-    assert isinstance(error, DuplicateCustomId)
+    assert isinstance(error, DuplicateCustomIdError)
     assert (error.custom_id, error.first_path, error.line_number) == ("a", "x", 2)
     assert repr(failing(workers, "value")) == "ValueError('some value')"
 
@@ -235,7 +237,7 @@ def test_an_exception_that_cannot_travel_is_told_in_words() -> None:
 def test_a_worker_that_dies_is_said_in_words(what: str, status: str) -> None:
     """With its status, its last words, and what to try."""
     error = failing(2, what)
-    assert isinstance(error, WorkerFailed)
+    assert isinstance(error, WorkerError)
     assert f"ended with status {status}" in str(error)
     assert ("my last words" in str(error)) == (what == "exit")
     assert "--workers 1" in str(error)
@@ -255,7 +257,7 @@ def test_a_join_whose_worker_is_killed_fails_and_leaves_nothing(tmp_path: Path) 
 
     armed = [True]
     job = batchfiles.join(inputs, results, workers=2, progress=kill)
-    with pytest.raises(WorkerFailed, match="status -9"):
+    with pytest.raises(WorkerError, match="status -9"):
         job.to_parquet(tmp_path / "table.parquet")
     assert sorted(tmp_path.iterdir()) == [inputs, results]
     assert children() == before
@@ -499,7 +501,7 @@ def test_temporary_files_are_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     if end == "success":
         job.to_parquet(tmp_path / "table.parquet")
     elif end == "exception":
-        with pytest.raises(DuplicateCustomId):
+        with pytest.raises(DuplicateCustomIdError):
             job.to_parquet(tmp_path / "table.parquet")
         assert not (tmp_path / "table.parquet").exists()
     else:
@@ -527,7 +529,7 @@ def test_the_leader_may_be_one_of_the_workers() -> None:
 def test_what_the_leader_raises_as_a_worker_is_raised_in_its_turn() -> None:
     """Also where it could not travel between processes; no thread is left."""
     before = threading.active_count()
-    for what, kind in (("line", InvalidLine), ("value", ValueError), ("stubborn", (Stubborn, RuntimeError))):
+    for what, kind in (("line", InvalidLineError), ("value", ValueError), ("stubborn", (Stubborn, RuntimeError))):
         with pytest.raises(kind), WorkerPool(2, main_works=True) as crew:
             list(crew.run(Raises, {}, [{"what": what}] * 4))
     assert threading.active_count() == before

@@ -14,7 +14,7 @@ from functools import lru_cache
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from batchfiles.errors import BatchFilesError, FileError, MissingDependency
+from batchfiles.errors import BatchFilesError, FileError, MissingDependencyError
 from batchfiles.io.urls import RemoteUrl
 
 __all__ = ["filesystem_of", "told_as_file_error", "wrapped"]
@@ -136,7 +136,7 @@ def filesystem_of(url: RemoteUrl) -> tuple[Any, str]:
         The filesystem, and the path in it for which the URL stands.
 
     Raises:
-        MissingDependency: The pyarrow at hand can't speak to this service.
+        MissingDependencyError: The pyarrow at hand can't speak to this service.
         ValueError: The URL has an option that there is not, or a value that can't be.
         FileError: The service can't be reached, or wants credentials.
     """
@@ -150,7 +150,7 @@ def _s3(url: RemoteUrl) -> Any:  # noqa: ANN401 - pyarrow has no types
     try:
         from pyarrow.fs import AwsStandardS3RetryStrategy, S3FileSystem
     except ImportError:
-        raise MissingDependency("this pyarrow was built without S3: install the one from PyPI") from None
+        raise MissingDependencyError("this pyarrow was built without S3: install the one from PyPI") from None
     options: dict[str, Any] = {}
     for name, value in url.query:
         if name not in S3_OPTIONS:
@@ -215,7 +215,7 @@ def _by_pyarrow(url: RemoteUrl) -> tuple[Any, str]:
         except pa.ArrowInvalid as error:  # pyarrow before 17 has no abfs
             missing, wrong = "nrecognized filesystem" in str(error), True
     if missing:
-        raise MissingDependency(f"this pyarrow can't read {url.scheme}:// files: install a newer one, from PyPI")
+        raise MissingDependencyError(f"this pyarrow can't read {url.scheme}:// files: install a newer one, from PyPI")
     if wrong:
         raise ValueError(f"the URL of {url.shown} is wrong: look at the part before the @ and at the options behind the ?")
     return filesystem, path.strip("/")

@@ -171,7 +171,7 @@ def located(path: str | os.PathLike[str] | RemotePath, filesystem: object = None
     Raises:
         ValueError: The URL is wrong, or there are both a URL and a filesystem.
         TypeError: The filesystem is none.
-        MissingDependency: The pyarrow at hand can't speak to this service.
+        MissingDependencyError: The pyarrow at hand can't speak to this service.
         FileError: The service can't be reached.
     """
     if isinstance(path, RemotePath):

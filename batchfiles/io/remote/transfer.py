@@ -22,7 +22,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
-from batchfiles.errors import FileError, OutputExists
+from batchfiles.errors import FileError, OutputExistsError
 from batchfiles.io.overwrite import UNFINISHED, IsOwnFile, new_temporary_folder, no_file, refuse_others_files
 from batchfiles.io.remote.filesystems import told_as_file_error
 from batchfiles.io.remote.path import RemotePath, changed
@@ -46,7 +46,7 @@ def refuse_remote_file(target: RemotePath, *, overwrite: bool) -> None:
     """Say before any work that a file can't be written.
 
     Raises:
-        OutputExists: It is there already, and `overwrite` was not given.
+        OutputExistsError: It is there already, and `overwrite` was not given.
         FileError: It is a folder, there is no such bucket, or the service can't be asked.
     """
     from pyarrow.fs import FileType
@@ -55,7 +55,7 @@ def refuse_remote_file(target: RemotePath, *, overwrite: bool) -> None:
     if kind == FileType.Directory:
         raise FileError("is a folder, and a file is to be written", path=target.shown, number=errno.EISDIR)
     if kind == FileType.File and not overwrite:
-        raise OutputExists(target.shown)
+        raise OutputExistsError(target.shown)
     target.check_bucket()
 
 
@@ -68,7 +68,7 @@ def refuse_remote_folder(target: RemotePath, *, overwrite: bool, ours: IsOwnFile
         ours: Which names are those of files that may go then; by default none.
 
     Raises:
-        OutputExists: There is something in it, and `overwrite` was not given.
+        OutputExistsError: There is something in it, and `overwrite` was not given.
         FileError: It is a file, holds what is not ours, there is no such bucket, or the service can't be asked.
     """
     from pyarrow.fs import FileType
@@ -83,7 +83,7 @@ def refuse_remote_folder(target: RemotePath, *, overwrite: bool, ours: IsOwnFile
         return
     entries = target.listing()
     if entries and not overwrite:
-        raise OutputExists(target.shown)
+        raise OutputExistsError(target.shown)
     names = ((_finished_name(path.name), info.type == FileType.Directory) for path, info in entries)
     refuse_others_files(target, names, ours)
 
@@ -106,7 +106,7 @@ def uploaded_file(
         temp_dir: Where the local file is; None takes the system's folder for temporary files.
 
     Raises:
-        OutputExists: The target is there and `overwrite` was not given, at the beginning or at the end.
+        OutputExistsError: The target is there and `overwrite` was not given, at the beginning or at the end.
         FileError: The disk or the service refused.
     """
     refuse_remote_file(target, overwrite=overwrite)
@@ -133,7 +133,7 @@ def uploaded_folder(
         temp_dir: Where the local folder is; None takes the system's folder for temporary files.
 
     Raises:
-        OutputExists: There is something in the target and `overwrite` was not given, at the beginning or at the end.
+        OutputExistsError: There is something in the target and `overwrite` was not given, at the beginning or at the end.
         FileError: The disk or the service refused, or the target is no folder that we could have written.
     """
     refuse_remote_folder(target, overwrite=overwrite, ours=ours)

@@ -222,7 +222,7 @@ def write_rejects(
     r"""Copy lines byte for byte, each with a `\n`; compressed if the name's suffix says so.
 
     Raises:
-        OutputExists: The file is there and `overwrite` was not given.
+        OutputExistsError: The file is there and `overwrite` was not given.
         FileError: The disk refused, or a result file changed meanwhile.
     """
     descriptors = OpenFiles(files)

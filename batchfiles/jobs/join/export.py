@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from batchfiles.counts import not_read_fields
-from batchfiles.errors import InvalidLine
+from batchfiles.errors import InvalidLineError
 from batchfiles.findings import Finding
 from batchfiles.inputs.kinds import table_of_results, text_sizes_of
 from batchfiles.inputs.local import LocalFile, ResultFile
@@ -74,7 +74,7 @@ class ExportRows(RowWork):
         for line in block.lines:
             value, result = read_result(line)
             if value is None:
-                error = InvalidLine(result.error_message or "", code=result.error_code or "")
+                error = InvalidLineError(result.error_message or "", code=result.error_code or "")
                 self._refuse(file, line, error, number, offset)
             else:
                 if type(value) is not dict:
@@ -84,7 +84,7 @@ class ExportRows(RowWork):
             number += 1
             offset += len(line) + 1
 
-    def _add_malformed(self, file: int, line: bytes, error: InvalidLine, number: int) -> None:
+    def _add_malformed(self, file: int, line: bytes, error: InvalidLineError, number: int) -> None:
         _, result = read_result(line)
         if error.code == TOO_LONG.error_code:
             result = TOO_LONG
@@ -111,7 +111,7 @@ def renumbered(
         column: The column of the record batches that holds the line numbers.
 
     Raises:
-        InvalidLine: The job raised it; its line number is put right too.
+        InvalidLineError: The job raised it; its line number is put right too.
     """
     before = 0  # the lines of the file that came before the range whose products come
     last = {number for number, (one, other) in enumerate(pairwise(ranges)) if one["file"] != other["file"]}
@@ -124,7 +124,7 @@ def renumbered(
                 product["findings"] = [_moved_finding(finding, before) for finding in product["findings"]]
                 yield product
                 before = 0 if number in last else before + product["lines"]
-        except InvalidLine as error:
+        except InvalidLineError as error:
             if error.line_number is not None:
                 error.line_number += before
             raise
@@ -242,15 +242,15 @@ def export(
         An `Export`: iterate it, or call `to_arrow()`, `to_parquet(path)`, `write(path)`, `report`.
 
     Raises:
-        Mismatch: A file holds requests, or lines of another service's format.
+        MismatchError: A file holds requests, or lines of another service's format.
         FileError: A file can't be read, or there is no room for temporary files.
-        TruncatedFile: A compressed file is damaged.
-        MissingDependency: `schema` is a pydantic model and pydantic is not installed.
+        TruncatedFileError: A compressed file is damaged.
+        MissingDependencyError: `schema` is a pydantic model and pydantic is not installed.
         ValueError: An option has no such value, or they don't go together.
 
     Later, when the table is made:
         FileError: A file is not what it was when this was called, or changed while it was being read: call this again.
-        InvalidLine: With `dimensions`: a vector has another length.
+        InvalidLineError: With `dimensions`: a vector has another length.
     """
     chosen = TableOptions(
         table=table,

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from batchfiles.counts import not_read_fields
-from batchfiles.errors import Mismatch
+from batchfiles.errors import MismatchError
 from batchfiles.ids.index import IndexBuilder, IndexEntries, LineRef, ResultFlags
 from batchfiles.inputs.attribution import attributed
 from batchfiles.inputs.kinds import table_of_inputs
@@ -102,7 +102,7 @@ class Join(LazyTable[JoinReport]):
             filesystem: The filesystem in which `output` is a path; None takes the local one.
 
         Raises:
-            OutputExists: Something is there and `overwrite` was not given.
+            OutputExistsError: Something is there and `overwrite` was not given.
             FileError: The disk refused, or a result file has changed.
         """
         if self._accounting is None:
@@ -205,7 +205,7 @@ class Join(LazyTable[JoinReport]):
         """Divide the request files, and compare those of their lines that have the same id in several files.
 
         Raises:
-            Mismatch: A result could be that of two different requests.
+            MismatchError: A result could be that of two different requests.
         """
         inputs = self._roles.inputs
         if not self._compares(inputs):
@@ -281,12 +281,12 @@ class Join(LazyTable[JoinReport]):
         """Refuse results of other work.
 
         Raises:
-            Mismatch: There are results with ids, and no request has one of these.
+            MismatchError: There are results with ids, and no request has one of these.
         """
         results, inputs = (
             ", ".join(list(dict.fromkeys(each.name for each in of))[:3]) for of in (self._files, self._roles.inputs)
         )
-        raise Mismatch(
+        raise MismatchError(
             f"not one result of {accounting.counts['unknown']:,} belongs to a request of {inputs}: name the results of these "
             "requests, or export the results alone",
             path=results,
@@ -360,21 +360,21 @@ def join(
         A `Join`: iterate it, or call `to_arrow()`, `to_parquet(path)`, `write(path)`, `report`.
 
     Raises:
-        Mismatch: No file holds requests, a file is of the other kind than it must be, or of another service's format, or there is
+        MismatchError: No file holds requests, a file is of the other kind than it must be, or of another service's format, or there is
             no JSON Schema for `parsed`.
-        DuplicateCustomId, InvalidLine: Two rows of `with_table` make the same id, or one makes none.
+        DuplicateCustomIdError, InvalidLineError: Two rows of `with_table` make the same id, or one makes none.
         FileError: A file can't be read, or there is no room for temporary files.
-        TruncatedFile: A compressed file is damaged.
-        MissingDependency: `schema` is a pydantic model and pydantic is not installed.
+        TruncatedFileError: A compressed file is damaged.
+        MissingDependencyError: `schema` is a pydantic model and pydantic is not installed.
         TypeError: There is no file, or `inputs` is a single path.
         ValueError: An option has no such value, or they don't go together.
 
     Later, when the table is made:
         FileError: A file is not what it was when this was called, or changed while it was being read: call this again.
-        DuplicateCustomId: With `on_duplicate="error"`: there are two results for a request.
-        Mismatch: A result could be that of two different requests, because their files share its id and nothing shows to which of
+        DuplicateCustomIdError: With `on_duplicate="error"`: there are two results for a request.
+        MismatchError: A result could be that of two different requests, because their files share its id and nothing shows to which of
             them it belongs; or there are results, but none belongs to a request.
-        InvalidLine: With `dimensions`: a vector has another length.
+        InvalidLineError: With `dimensions`: a vector has another length.
     """
     if on_duplicate not in ("best", "error"):
         raise ValueError(f"on_duplicate is 'best' or 'error', not {on_duplicate!r}")
@@ -403,7 +403,9 @@ def join(
     roles = sort_files(files, inputs, spool, pairs=pairs, filesystem=filesystem, max_line_bytes=chosen.max_line_bytes)
     if not roles.inputs and roles.results:
         names = ", ".join(file.name for file in roles.results[:3])
-        raise Mismatch(f"no file holds requests, only results ({names}): name the request file too, or export the results alone")
+        raise MismatchError(
+            f"no file holds requests, only results ({names}): name the request file too, or export the results alone"
+        )
     job = Join(chosen, roles, spool, refuse_duplicates=on_duplicate == "error")
     if with_table is not None and id_template is not None:
         job.put_beside(with_table, id_template, with_prefix, filesystem, csv_nulls)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypeVar
 
 from batchfiles.codec import dumps
-from batchfiles.errors import MissingDependency
+from batchfiles.errors import MissingDependencyError
 from batchfiles.inputs.local import LocalFile, check_unchanged
 from batchfiles.io.overwrite import is_folder
 from batchfiles.io.progress import in_steps
@@ -168,7 +168,7 @@ class LazyTable(Generic[ReportT]):
                 `"pyarrow"` keeps every type.
 
         Raises:
-            MissingDependency: pandas is not installed.
+            MissingDependencyError: pandas is not installed.
             BatchFilesError: As the function that made this object says.
         """
         if dtype_backend not in ("numpy", "pyarrow"):
@@ -176,20 +176,20 @@ class LazyTable(Generic[ReportT]):
         try:
             import pandas as pd
         except ImportError:
-            raise MissingDependency("to_pandas needs pandas: pip install pandas") from None
+            raise MissingDependencyError("to_pandas needs pandas: pip install pandas") from None
         return self.to_arrow().to_pandas(types_mapper=pd.ArrowDtype if dtype_backend == "pyarrow" else None)
 
     def to_polars(self) -> pl.DataFrame:
         """Return the table as a polars data frame.
 
         Raises:
-            MissingDependency: polars is not installed.
+            MissingDependencyError: polars is not installed.
             BatchFilesError: As the function that made this object says.
         """
         try:
             import polars as pl
         except ImportError:
-            raise MissingDependency("to_polars needs polars: pip install polars") from None
+            raise MissingDependencyError("to_polars needs polars: pip install polars") from None
         return pl.DataFrame(self.to_arrow())
 
     def to_parquet(
@@ -216,7 +216,7 @@ class LazyTable(Generic[ReportT]):
 
         Raises:
             ValueError: There is no such compression, it has no such level, or the row group size is below 1.
-            OutputExists: Something is there and `overwrite` was not given.
+            OutputExistsError: Something is there and `overwrite` was not given.
             FileError: The disk refused.
             BatchFilesError: As the function that made this object says.
         """
@@ -247,7 +247,7 @@ class LazyTable(Generic[ReportT]):
 
         Raises:
             ValueError: The name says no format.
-            OutputExists: Something is there and `overwrite` was not given.
+            OutputExistsError: Something is there and `overwrite` was not given.
             FileError: The disk refused.
             BatchFilesError: As the function that made this object says.
         """

@@ -16,7 +16,7 @@ from typing import Any, BinaryIO, NamedTuple
 
 from batchfiles import bodies
 from batchfiles.codec import GLUED, loads, same
-from batchfiles.errors import DuplicateCustomId, InvalidLine, Mismatch
+from batchfiles.errors import DuplicateCustomIdError, InvalidLineError, MismatchError
 from batchfiles.findings import Finding
 from batchfiles.ids.index import OFFSET_BITS, Index, LineRef, ResultFlags, digest
 from batchfiles.inputs.local import LocalFile, OpenFiles, ResultFile
@@ -125,7 +125,7 @@ class ResultLookup:
             request_ref: The url that the request names, or the bytes of its line, of which the url is read where it matters.
 
         Raises:
-            DuplicateCustomId: There are several, and duplicates are refused.
+            DuplicateCustomIdError: There are several, and duplicates are refused.
             FileError: A result file changed while it was being read.
             Misindexed: A line stands in the index under another id than its own.
         """
@@ -209,9 +209,9 @@ class ResultLookup:
         entry, found = candidate
         return RANKS.get(found.result.outcome, 0), found.result.answer.created_at or -1, self._positions[entry]
 
-    def _duplicate(self, lookup: list[tuple[int, ResultRef]], custom_id: str) -> DuplicateCustomId:
+    def _duplicate(self, lookup: list[tuple[int, ResultRef]], custom_id: str) -> DuplicateCustomIdError:
         (_, first), (_, second) = sorted(lookup, key=lambda candidate: self._positions[candidate[0]])[:2]
-        return DuplicateCustomId(
+        return DuplicateCustomIdError(
             f"there are {len(lookup)} results for one request",
             custom_id=custom_id,
             first_path=first.source,
@@ -236,7 +236,7 @@ def _url_in(line: bytes) -> str | None:
     """Read the url of a request line."""
     try:
         url = loads(line).get("url")
-    except InvalidLine:
+    except InvalidLineError:
         return None
     return url if type(url) is str else None
 
@@ -331,7 +331,7 @@ def id_of_request(line: bytes) -> str | None:
     """Return the id of a request; None where a line is none."""
     try:
         value = loads(line)
-    except InvalidLine:
+    except InvalidLineError:
         return None
     custom_id = value.get("custom_id")
     return custom_id if isinstance(custom_id, str) and isinstance(value.get("body"), dict) else None
@@ -357,7 +357,7 @@ def refuse_conflicts(
         by_table: Whether the results are rows of a joined table.
 
     Raises:
-        Mismatch: A result could be that of either; the first of these is named.
+        MismatchError: A result could be that of either; the first of these is named.
     """
     open_files = {number for number, file in enumerate(files) if file.part is None}
     if not open_files or not contests:
@@ -385,7 +385,7 @@ def refuse_conflicts(
     else:
         ways_out = WAYS_OUT[0].upper() + WAYS_OUT[1:]
         unsaid = f"nothing shows which of the two this result answers: can't {verb} them. {ways_out}"
-    raise Mismatch(
+    raise MismatchError(
         f"the custom_id {custom_id[:ID_SHOWN]!r} is on {one} and, with another request, on {other}{more}, and {unsaid}",
         path=files[place.file].name,
         line_number=None if by_table else place.line_number,

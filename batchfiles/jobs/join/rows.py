@@ -16,7 +16,7 @@ from typing import Any, TypeAlias
 
 from batchfiles import codec
 from batchfiles.counts import add_example
-from batchfiles.errors import InvalidLine
+from batchfiles.errors import InvalidLineError
 from batchfiles.findings import Finding
 from batchfiles.ids.index import Index, IndexEntries, ResultFlags, digest
 from batchfiles.inputs.local import ResultFile
@@ -106,7 +106,7 @@ class RowWork(Job):
             self._notice(finding)
             if finding.code == "line_too_long":
                 last = finding.line_number or 0
-                error = InvalidLine(finding.message, code=finding.code)
+                error = InvalidLineError(finding.message, code=finding.code)
                 head = head_of_line(path, finding.byte_offset or 0)
                 self._add_malformed(task["file"], head, error, finding.line_number or 0)
 
@@ -141,11 +141,11 @@ class RowWork(Job):
         """Add the rows of a block."""
         raise NotImplementedError
 
-    def _add_malformed(self, file: int, line: bytes, error: InvalidLine, number: int) -> None:
+    def _add_malformed(self, file: int, line: bytes, error: InvalidLineError, number: int) -> None:
         """Add the row of a line that can't be read."""
         raise NotImplementedError
 
-    def _refuse(self, file: int, line: bytes, error: InvalidLine, number: int, offset: int) -> None:
+    def _refuse(self, file: int, line: bytes, error: InvalidLineError, number: int, offset: int) -> None:
         """Report a line that can't be read and give it a row that says so; a blank line has none."""
         if not line.strip():
             self._counts["blank_line"] += 1
@@ -219,7 +219,7 @@ class RequestLines:
         """Take one line apart.
 
         Raises:
-            InvalidLine: It is no JSON object, or has no `custom_id` that is a string or no `body` that is an object. A result
+            InvalidLineError: It is no JSON object, or has no `custom_id` that is a string or no `body` that is an object. A result
                 that got among the requests is none: its row would be a request that nobody made.
         """
         # Slices are compared because `startswith` and its kin spend most of their time on their arguments.
@@ -346,7 +346,7 @@ class JoinRows(RowWork):
         for line in block.lines:
             try:
                 custom_id, url, decoded, body = take(line)
-            except InvalidLine as error:
+            except InvalidLineError as error:
                 keys.append(None)
                 self._refuse(file, line, error, number, offset)
             else:
@@ -362,7 +362,7 @@ class JoinRows(RowWork):
             offset += len(line) + 1
         self._entries.add_lines(keys, file, block.byte_offset, list(map(len, block.lines)), block.line_number)
 
-    def _add_malformed(self, file: int, line: bytes, error: InvalidLine, number: int) -> None:  # noqa: ARG002 - the export's
+    def _add_malformed(self, file: int, line: bytes, error: InvalidLineError, number: int) -> None:  # noqa: ARG002 - the export's
         self._counts["malformed_inputs"] += 1
         found = malformed_input(error.code, error.reason)
         self._outcomes[found.result.outcome] += 1
@@ -375,5 +375,5 @@ def _keys(lines: list[bytes]) -> Iterator[int]:
     for line in lines:
         try:
             yield digest(take(line)[0])
-        except InvalidLine:
+        except InvalidLineError:
             continue

@@ -18,7 +18,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
 
-from batchfiles.errors import DuplicateCustomId, FileError, Mismatch
+from batchfiles.errors import DuplicateCustomIdError, FileError, MismatchError
 from batchfiles.inputs.kinds import first_request
 from batchfiles.inputs.local import LocalFile
 from batchfiles.io.atomic import file_error
@@ -84,9 +84,9 @@ def add_user_table(
         csv_nulls: As for `prepare`.
 
     Raises:
-        Mismatch: A column is called as one of the results, or several tables have other columns.
-        DuplicateCustomId: Two rows make the same id; both are named.
-        InvalidLine: A row makes no id.
+        MismatchError: A column is called as one of the results, or several tables have other columns.
+        DuplicateCustomIdError: Two rows make the same id; both are named.
+        InvalidLineError: A row makes no id.
         ValueError: The template names a column that isn't there.
         FileError: The table can't be read, or the disk is full.
     """
@@ -142,7 +142,7 @@ class _Copy:
         if self._schema is None:
             self._begin(schema, name)
         if missing := [column for column in self._kept if column not in schema.names]:
-            raise Mismatch(f"it has no column {missing[0]!r}, which the first table has", path=name)
+            raise MismatchError(f"it has no column {missing[0]!r}, which the first table has", path=name)
         first = len(self._digests)
         self._starts.append((first, name))
         for batch in batches:
@@ -162,7 +162,7 @@ class _Copy:
         clashes = [column for column in names if column.casefold() in self._taken]
         if clashes:
             shown = ", ".join(map(repr, clashes))
-            raise Mismatch(
+            raise MismatchError(
                 f"the results have columns called {shown} too: give a prefix (--with-prefix), or rename them", path=name
             )
         fields = [pa.field(new, _plain(schema.field(old).type)) for new, old in zip(names, self._kept, strict=True)]
@@ -212,7 +212,7 @@ class _Copy:
                 custom_id = found.id_of(row)
                 if custom_id in seen:
                     first, again = self._place_of(seen[custom_id]), self._place_of(row)
-                    raise DuplicateCustomId(
+                    raise DuplicateCustomIdError(
                         f"{first} and {again} both make the id {custom_id[:128]!r}: name more columns in it", custom_id=custom_id
                     )
                 seen[custom_id] = row
@@ -345,7 +345,7 @@ def _cast(column: Any, kind: Any, table: str, name: str) -> Any:  # noqa: ANN401
         return column.cast(kind)
     except pa.ArrowException as error:
         reason = str(error).partition("\n")[0]
-    raise Mismatch(f"column {name!r} is {column.type} here and {kind} in the first table: {reason}", path=table)
+    raise MismatchError(f"column {name!r} is {column.type} here and {kind} in the first table: {reason}", path=table)
 
 
 class AnswerSchema(TypedDict):
@@ -375,8 +375,8 @@ def named_schema(source: SchemaLike, inputs: Sequence[LocalFile], *, parse_dates
 
     Raises:
         FileError: The file can't be read.
-        Mismatch: It is no JSON Schema that a type can be made of, or there is no such model.
-        MissingDependency: A model was named and pydantic is not installed.
+        MismatchError: It is no JSON Schema that a type can be made of, or there is no such model.
+        MissingDependencyError: A model was named and pydantic is not installed.
     """
     json_schema = load_schema(source)
     read_schema(json_schema, parse_dates=parse_dates)
@@ -388,11 +388,11 @@ def requested_schema(inputs: Sequence[LocalFile], *, parse_dates: bool, max_line
     """Take the schema from the first request that asks for one.
 
     Raises:
-        Mismatch: There is none, or its schema can't be converted to a type.
+        MismatchError: There is none, or its schema can't be converted to a type.
     """
     found = first_request(inputs, _asks, max_line_bytes=max_line_bytes)
     if found is None:
-        raise Mismatch(
+        raise MismatchError(
             "no request asks for a JSON Schema that could type the answers: name one (--schema)",
             path=inputs[0].name if len(inputs) == 1 else None,
             role="input",
@@ -401,11 +401,11 @@ def requested_schema(inputs: Sequence[LocalFile], *, parse_dates: bool, max_line
     json_schema = schema_of_request(request.get("body")) or {}
     try:
         read_schema(load_schema(json_schema), parse_dates=parse_dates)
-    except Mismatch as error:
+    except MismatchError as error:
         reason = f"{error.reason}; or name another schema (--schema)"
     else:
         return {"json_schema": json_schema, "parse_dates": parse_dates, "named": False, "requests_ask": True}
-    raise Mismatch(reason, path=name, line_number=line_number, role="input")
+    raise MismatchError(reason, path=name, line_number=line_number, role="input")
 
 
 def _asks(line: bytes, request: dict[str, Any] | None) -> bool:

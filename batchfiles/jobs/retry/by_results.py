@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from batchfiles.codec import request_of
-from batchfiles.errors import DuplicateCustomId, InvalidLine, Mismatch
+from batchfiles.errors import DuplicateCustomIdError, InvalidLineError, MismatchError
 from batchfiles.findings import Finding
 from batchfiles.ids.index import Index, IndexBuilder, IndexEntries, ResultFlags, digest
 from batchfiles.inputs.attribution import attributed
@@ -155,16 +155,16 @@ class RetryLines(Job):
         """Keep a line that makes a request; only those that are wanted are decoded.
 
         Raises:
-            InvalidLine: An edit can't be made in it.
+            InvalidLineError: An edit can't be made in it.
         """
         try:
             request_of(line)
-        except InvalidLine:
+        except InvalidLineError:
             self._refuse(path, line, number, offset)
             return False
         try:
             new = edited(line, self._edits) if self._edits else line
-        except InvalidLine as error:
+        except InvalidLineError as error:
             raise Finding.of(error, path=path, line_number=number, byte_offset=offset).exception() from None
         self._counts["changed"] += new is not line
         self._counts["written"] += 1
@@ -193,7 +193,7 @@ class RetryLines(Job):
             return
         try:
             request_of(line)
-        except InvalidLine as error:
+        except InvalidLineError as error:
             self._notice(Finding.of(error, path=path, line_number=number, byte_offset=offset))
 
     def _notice(self, finding: Finding) -> None:
@@ -247,8 +247,8 @@ class RetryByResults:
 
         Raises:
             Misindexed: A quick survey of the results will not do.
-            Mismatch: Not one result belongs to a request.
-            DuplicateCustomId: An id of the new file would not mean one request.
+            MismatchError: Not one result belongs to a request.
+            DuplicateCustomIdError: An id of the new file would not mean one request.
         """
         started = time.perf_counter()
         check_unchanged(self._files)
@@ -300,7 +300,7 @@ class RetryByResults:
         """Divide the request files, and compare those of their lines that have the same id in several files.
 
         Raises:
-            Mismatch: A result could be that of two different requests.
+            MismatchError: A result could be that of two different requests.
         """
         if len(self._inputs) == 1:
             return with_line_numbers(pool, self._inputs, TASK_BYTES), None
@@ -333,7 +333,7 @@ class RetryByResults:
         """Count what no request asked for: results, rows of a table, or listed ids.
 
         Raises:
-            Mismatch: There are results, and not one belongs to a request.
+            MismatchError: There are results, and not one belongs to a request.
             Misindexed: A line stands in the index under another id than its own.
         """
         if self._known_outcomes:
@@ -342,7 +342,7 @@ class RetryByResults:
             accounting = Accounting(result_index, marks, self._result_files)
             if accounting.glued:
                 glued = accounting.glued[0]
-                raise Mismatch(
+                raise MismatchError(
                     f"line {glued.line_number} is several results, which would all be sent and paid for again. {glued.message}",
                     path=glued.path,
                 )
@@ -355,7 +355,7 @@ class RetryByResults:
                 if self._choice.by_table
                 else "every one would be sent again and paid for twice, so name the results of these requests"
             )
-            raise Mismatch(
+            raise MismatchError(
                 f"not one result of {unclaimed:,} belongs to a request of {inputs}: {advice}",
                 path=names,
             )
@@ -370,7 +370,7 @@ class RetryByResults:
             by_part: Whether each request file is a world of its own.
 
         Raises:
-            DuplicateCustomId: One doesn't.
+            DuplicateCustomIdError: One doesn't.
         """
         descriptors = OpenFiles(self._inputs)
         try:
@@ -387,7 +387,7 @@ class RetryByResults:
         finally:
             descriptors.close()
 
-    def _twin(self, custom_id: str, places: Sequence[Any]) -> DuplicateCustomId:
+    def _twin(self, custom_id: str, places: Sequence[Any]) -> DuplicateCustomIdError:
         first, second = places[:2]
         paths = [self._inputs[place.file].name for place in (first, second)]
         where = f"line {first.line_number} of {paths[0]}" if paths[0] != paths[1] else f"line {first.line_number}"
@@ -398,7 +398,7 @@ class RetryByResults:
             )
         else:
             words += "no service takes an id twice, so give one of them another id first"
-        return DuplicateCustomId(
+        return DuplicateCustomIdError(
             words,
             custom_id=custom_id,
             first_path=paths[0],

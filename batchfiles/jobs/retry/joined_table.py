@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from batchfiles.bodies.answer import EMPTY
 from batchfiles.codec import dumps, loads
-from batchfiles.errors import BatchFilesError, Mismatch
+from batchfiles.errors import BatchFilesError, MismatchError
 from batchfiles.findings import Finding
 from batchfiles.inputs.local import LocalFile
 from batchfiles.io.remote.path import Place, RemotePath, located
@@ -127,21 +127,23 @@ def ids_in(source: Source) -> Iterator[str]:
 
     Raises:
         FileError: The list can't be read.
-        Mismatch: A line is no UTF-8.
+        MismatchError: A line is no UTF-8.
     """
     for block in read_blocks(source, _refuse_long_id):
         for number, line in enumerate(block.lines, block.line_number):
             try:
                 custom_id = line.removesuffix(b"\r").decode()
             except UnicodeDecodeError:
-                raise Mismatch(f"line {number} is no UTF-8: a list has one custom_id a line", path=source.name) from None
+                raise MismatchError(f"line {number} is no UTF-8: a list has one custom_id a line", path=source.name) from None
             if custom_id:
                 yield custom_id
 
 
 def _refuse_long_id(finding: Finding) -> None:
     if finding.code == "line_too_long":
-        raise Mismatch(f"line {finding.line_number} is too long for an id: a list has one custom_id a line", path=finding.path)
+        raise MismatchError(
+            f"line {finding.line_number} is too long for an id: a list has one custom_id a line", path=finding.path
+        )
 
 
 def ids_as_outcomes(source: Source, spool: Spool) -> LocalFile:
@@ -149,7 +151,7 @@ def ids_as_outcomes(source: Source, spool: Spool) -> LocalFile:
 
     Raises:
         FileError: The list can't be read, or there is no room for the copy.
-        Mismatch: A line is no UTF-8.
+        MismatchError: A line is no UTF-8.
     """
     path = spool.new_path("ids.jsonl")
     with path.open("xb") as file:
@@ -173,8 +175,8 @@ def table_as_outcomes(
         The files, each with the number of the request file that its rows belong to; None where they may belong to any.
 
     Raises:
-        Mismatch: It is not a joined table, a value in it does not fit its column, or it was made from other request files.
-        TruncatedFile: It is damaged.
+        MismatchError: It is not a joined table, a value in it does not fit its column, or it was made from other request files.
+        TruncatedFileError: It is damaged.
         FileError: It can't be read, or there is no room for the copies.
     """
     from batchfiles.table.typed_rows import own_rows
@@ -198,7 +200,7 @@ def table_as_outcomes(
         with path.open("ab") as file:
             file.writelines(map(_line_of_row, group))
     if rows and not paths:
-        raise Mismatch("has no custom_id in any row, so its rows can't be assigned to requests", path=table.name)
+        raise MismatchError("has no custom_id in any row, so its rows can't be assigned to requests", path=table.name)
     found = {source: LocalFile.of(table.name, None, path) for source, path in paths.items()}
     return _assigned(found, inputs, table.name)
 
@@ -242,7 +244,7 @@ def _assigned(found: dict[str | None, LocalFile], inputs: Sequence[LocalFile], t
         if source is not None:
             chosen[source] = number
     if not chosen:
-        raise Mismatch(
+        raise MismatchError(
             f"the table has no rows of {_some([file.name for file in inputs])}: it was made of {_some(names)}", path=table
         )
     return [*of_any, *((found[source], number) for source, number in chosen.items())]

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from batchfiles.campaign.manifest import MANIFEST, RESULT_NAME, Manifest, Part, read_manifest, stem_of, write_manifest
-from batchfiles.errors import FileError, Mismatch
+from batchfiles.errors import FileError, MismatchError
 from batchfiles.inputs.local import LocalFile
 from batchfiles.io.atomic import refuse_existing
 from batchfiles.io.remote.path import Place, real_path
@@ -56,7 +56,7 @@ class RetryTargets:
             folder = real_path(output)
             for file in inputs:
                 if file.original is None or file.original.parent != folder:
-                    raise Mismatch(_not_in(output), path=file.name)
+                    raise MismatchError(_not_in(output), path=file.name)
         elif output is not None:
             refuse_existing(output, overwrite=overwrite)
 
@@ -89,8 +89,8 @@ class RetryTargets:
             changed: Whether lines were written with another value: then only a manifest records what they repeat.
 
         Raises:
-            OutputExists: A file is there and `overwrite` was not given.
-            Mismatch: Requests of a part were sent again before, and no result of that is among the files.
+            OutputExistsError: A file is there and `overwrite` was not given.
+            MismatchError: Requests of a part were sent again before, and no result of that is among the files.
             FileError: The disk refused.
         """
         if not self._by_part or not isinstance(self._output, Path):
@@ -193,7 +193,7 @@ class RetryTargets:
         wanted = {Path(self._inputs[number].name).name for number in self._waiting}
         for part in manifest.parts:
             if wanted.intersection(part.retry_of) and not stems.intersection({stem_of(part.file), *part.batches}):
-                raise Mismatch(
+                raise MismatchError(
                     f"{part.file} repeats requests of {', '.join(part.retry_of)}, and none of its results is among the files: "
                     "they may be on their way, and would be paid for twice; name them too, or use --force "
                     "(in Python overwrite=True)",

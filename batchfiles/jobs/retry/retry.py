@@ -18,7 +18,7 @@ from typing import Any
 
 from batchfiles.codec import request_of
 from batchfiles.counts import not_read_fields
-from batchfiles.errors import InvalidLine, LineTooLong, Mismatch
+from batchfiles.errors import InvalidLineError, LineTooLongError, MismatchError
 from batchfiles.inputs.copied_lines import CopiedLines
 from batchfiles.inputs.local import LocalFile, ResultFile, check_unchanged
 from batchfiles.inputs.roles import FileRoles, Pairs, sort_files
@@ -81,7 +81,7 @@ class ListedLines:
 
         Raises:
             FileError: A file can't be read, or is not what it was.
-            Mismatch: A line of the list is no UTF-8.
+            MismatchError: A line of the list is no UTF-8.
         """
         listed = set(islice(chain.from_iterable(map(ids_in, lists)), LISTED_IN_MEMORY + 1))
         if len(listed) > LISTED_IN_MEMORY:
@@ -94,7 +94,7 @@ class ListedLines:
                 if not found.isdisjoint(here):
                     return False
                 found |= here
-        except (_Unusual, InvalidLine, LineTooLong, Mismatch):
+        except (_Unusual, InvalidLineError, LineTooLongError, MismatchError):
             return False
         check_unchanged(self._inputs)
         self.unknown_ids = len(listed) - len(found)
@@ -105,9 +105,9 @@ class ListedLines:
 
         Raises:
             _Unusual: A line has no id that can be read, or the same as another one.
-            InvalidLine: A line can't be decoded, or an edit can't be made in it.
-            LineTooLong: A line is above the cap.
-            Mismatch: The first line is no request.
+            InvalidLineError: A line can't be decoded, or an edit can't be made in it.
+            LineTooLongError: A line is above the cap.
+            MismatchError: The first line is no request.
         """
         file = self._inputs[number]
         copied = CopiedLines(self._max_line_bytes, self._progress, wanted="inputs")
@@ -195,14 +195,14 @@ def retry(
         How many requests were written and how many were left out, and why.
 
     Raises:
-        Mismatch: No file holds requests, or none holds their outcomes; no result, or row of the table, belongs to
+        MismatchError: No file holds requests, or none holds their outcomes; no result, or row of the table, belongs to
             a request; a value in the table does not fit its column; a file is of the wrong kind; or, with a folder, what was
             sent again before has no results yet.
-        DuplicateCustomId: An id would stand twice in the file, or could mean the requests of two request files.
-        InvalidLine: A value can't be set in a line.
-        OutputExists: A file is there and `overwrite` was not given.
+        DuplicateCustomIdError: An id would stand twice in the file, or could mean the requests of two request files.
+        InvalidLineError: A value can't be set in a line.
+        OutputExistsError: A file is there and `overwrite` was not given.
         FileError: A file can't be read, or the disk refused.
-        TruncatedFile: A compressed file is damaged.
+        TruncatedFileError: A compressed file is damaged.
         ValueError: Options don't go together, a path or a value is none, or the output is a remote folder.
     """
     if not files and not inputs and not pairs:
@@ -222,7 +222,7 @@ def retry(
         target = None if os.fspath(output) == STDIN else located(output, filesystem)
         _refuse_read(target, [*roles.inputs, *roles.results, *roles.empty, *roles.retries], tables)
         if not roles.inputs:
-            raise Mismatch("no file holds requests: name the request files too, or there is nothing to send again")
+            raise MismatchError("no file holds requests: name the request files too, or there is nothing to send again")
         by_part = target is not None and _is_folder(output, target)
         targets = RetryTargets(target, roles.inputs, roles.results, spool, by_part=by_part, overwrite=overwrite)
         with closing(targets):
@@ -294,7 +294,7 @@ def _known(
     """Return the files that tell what became of the requests.
 
     Raises:
-        Mismatch: There are none, or too many kinds of them.
+        MismatchError: There are none, or too many kinds of them.
         ValueError: `parse_error` is asked for, and only a table could tell.
     """
     if ids:
@@ -302,7 +302,7 @@ def _known(
         return [(file, ResultFile(file.name, str(file.path), None, None)) for file in listed]
     if tables:
         if roles.results or len(tables) > 1:
-            raise Mismatch("a joined table says what became of all requests: name one table, and no results beside it")
+            raise MismatchError("a joined table says what became of all requests: name one table, and no results beside it")
         found = table_as_outcomes(tables[0], roles.inputs, spool, choice.words)
         return [(file, ResultFile(file.name, str(file.path), None, part)) for file, part in found]
     if PARSE_ERROR in choice.words:
@@ -311,7 +311,7 @@ def _known(
         )
     if not roles.results and not roles.empty:
         names = ", ".join(file.name for file in roles.inputs[:3])
-        raise Mismatch(
+        raise MismatchError(
             f"no file holds results, only requests ({names}): name the output file and the error file, or a list of ids"
         )
     return list(zip(roles.results, roles.result_files(), strict=True))

@@ -12,7 +12,7 @@ from batchfiles import bodies
 from batchfiles.bodies.answer import without_token_counts
 from batchfiles.bodies.fields import FieldReader, modalities, read_usage
 from batchfiles.counts import count_name
-from batchfiles.errors import InvalidLine
+from batchfiles.errors import InvalidLineError
 from batchfiles.jobs.join.rows import RequestLines
 from batchfiles.jobs.stats.prices import PARTS, Price, Prices, tier_below, total
 from batchfiles.jobs.stats.report import OTHER, LengthHistogram, ModelEstimate, ModelUsage, RequestStats, ResultStats
@@ -182,7 +182,7 @@ class RequestTotals:
         self._line_bytes.add(len(line))
         try:
             _, url, body, _ = self._lines.take(line)
-        except InvalidLine:
+        except InvalidLineError:
             self.malformed += 1
             return False
         measured = measure(body)

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Final, NamedTuple
 
 from batchfiles.counts import not_read_fields
-from batchfiles.errors import Mismatch
+from batchfiles.errors import MismatchError
 from batchfiles.findings import Finding
 from batchfiles.inputs.kinds import ClassifiedFile, classified_files, is_blank
 from batchfiles.inputs.roles import Pairs, files_and_pairs
@@ -172,9 +172,9 @@ def error_digest(
         What was counted.
 
     Raises:
-        Mismatch: There is no file of results, or a file is in the format of another service.
+        MismatchError: There is no file of results, or a file is in the format of another service.
         FileError: A file is not there or can't be read.
-        TruncatedFile: Compressed bytes end too early or are damaged.
+        TruncatedFileError: Compressed bytes end too early or are damaged.
         TypeError: There is no source, or something is no source at all.
         ValueError: Standard input is named twice.
     """
@@ -198,7 +198,7 @@ def error_digest(
             found = True
             totals.take(file)
     if not found:
-        raise Mismatch("holds requests, and errors stand in output files and error files", path=skipped[0], role="output")
+        raise MismatchError("holds requests, and errors stand in output files and error files", path=skipped[0], role="output")
     return replace(totals.digest(tuple(skipped)), **not_read_fields(files.not_read))
 
 

@@ -15,7 +15,7 @@ from decimal import Decimal, InvalidOperation
 from difflib import get_close_matches
 from typing import Any, Final
 
-from batchfiles.errors import MissingDependency
+from batchfiles.errors import MissingDependencyError
 from batchfiles.findings import instead_of
 from batchfiles.io.spool import name_of, small_file
 from batchfiles.jobs.stats.prices import PARTS, FoundPrice, Price, Prices, Tier, alias_of
@@ -240,7 +240,7 @@ class GenaiPrices:
         provider: The provider to use, such as `"azure"`; None takes the one that a model's name shows.
 
     Raises:
-        MissingDependency: The package is not installed.
+        MissingDependencyError: The package is not installed.
         ValueError: It knows no such provider.
     """
 
@@ -250,7 +250,7 @@ class GenaiPrices:
         try:
             import genai_prices
         except ImportError:
-            raise MissingDependency("'genai' needs the package genai-prices: pip install 'batchfiles[prices]'") from None
+            raise MissingDependencyError("'genai' needs the package genai-prices: pip install 'batchfiles[prices]'") from None
         self._package: Any = genai_prices
         self._provider = provider
         self._now = datetime.now(UTC)

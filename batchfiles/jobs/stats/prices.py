@@ -283,7 +283,7 @@ def prices_of(given: PricesLike | Iterable[PricesLike], *, filesystem: object = 
 
     Raises:
         FileError: A file is not there or can't be read.
-        MissingDependency: genai-prices is not installed.
+        MissingDependencyError: genai-prices is not installed.
         ValueError: There are two files, or one has a value that is not a price.
     """
     several = [given] if isinstance(given, str | os.PathLike | Prices) else list(given)

@@ -61,10 +61,10 @@ def stats(
 
     Raises:
         FileError: A file is not there or can't be read.
-        TruncatedFile: Compressed bytes end too early or are damaged.
-        Mismatch: A file is in the format of another service, or nothing in it says what it is.
+        TruncatedFileError: Compressed bytes end too early or are damaged.
+        MismatchError: A file is in the format of another service, or nothing in it says what it is.
         TypeError: There is no source, or something is no source at all.
-        MissingDependency: Prices are `"genai"`, and genai-prices is not installed.
+        MissingDependencyError: Prices are `"genai"`, and genai-prices is not installed.
         ValueError: Standard input is named twice, or the price file has a value that is not a price.
     """
     if not sources and not pairs:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 from batchfiles.codec import dumps, loads
-from batchfiles.errors import InvalidLine, Mismatch, MissingDependency
+from batchfiles.errors import InvalidLineError, MismatchError, MissingDependencyError
 from batchfiles.findings import nearest
 from batchfiles.io.spool import name_of, small_file
 from batchfiles.jsontext.paths import EscapedLetters
@@ -53,8 +53,8 @@ def load_schema(source: SchemaLike, *, filesystem: object = None) -> dict[str, A
 
     Raises:
         FileError: The file can't be read.
-        Mismatch: It is no JSON Schema, there is no such class, or its module can't be imported.
-        MissingDependency: A model was named and pydantic is not installed.
+        MismatchError: It is no JSON Schema, there is no such class, or its module can't be imported.
+        MissingDependencyError: A model was named and pydantic is not installed.
     """
     if isinstance(source, Mapping):
         return _plain(source, "the JSON Schema")
@@ -71,13 +71,13 @@ def _plain(schema: Any, name: str) -> dict[str, Any]:  # noqa: ANN401 - any valu
     """Make sure that the schema is JSON, as it has to travel to other processes and into the file."""
     try:
         plain = loads(dumps(schema if not isinstance(schema, Mapping) else dict(schema)))
-    except InvalidLine as error:
+    except InvalidLineError as error:
         reason = error.reason
     else:
         reason = _why_no_schema(plain)
         if not reason:
             return plain
-    raise Mismatch(f"{name} can't be used: {reason}")
+    raise MismatchError(f"{name} can't be used: {reason}")
 
 
 def _why_no_schema(value: dict[str, Any]) -> str:
@@ -108,18 +108,18 @@ def _from_file(path: str | os.PathLike[str], filesystem: object) -> dict[str, An
     text = small_file(path, filesystem=filesystem)
     try:
         result_ref = dict(loads(text.removeprefix(b"\xef\xbb\xbf")))
-    except InvalidLine as error:
+    except InvalidLineError as error:
         reason = error.reason.replace("the line is JSON", "it is JSON")
     else:
         reason = _why_no_schema(result_ref)
         if not reason:
             return result_ref
-    raise Mismatch(f"a JSON Schema was expected: {reason}", path=name_of(path, filesystem=filesystem))
+    raise MismatchError(f"a JSON Schema was expected: {reason}", path=name_of(path, filesystem=filesystem))
 
 
 def _need_pydantic(name: str) -> None:
     if find_spec("pydantic") is None:
-        raise MissingDependency(f"the schema of {name} takes pydantic, which is not installed: pip install pydantic")
+        raise MissingDependencyError(f"the schema of {name} takes pydantic, which is not installed: pip install pydantic")
 
 
 def _imported(module: str, name: str, source: str) -> Any:  # noqa: ANN401 - whatever is there
@@ -133,7 +133,7 @@ def _imported(module: str, name: str, source: str) -> Any:  # noqa: ANN401 - wha
         reason = f"{type(error).__name__}: {error}"
     else:
         return result_ref
-    raise Mismatch(f"{source} can't be imported: {reason}; --schema takes a file with a JSON Schema, or module:Class")
+    raise MismatchError(f"{source} can't be imported: {reason}; --schema takes a file with a JSON Schema, or module:Class")
 
 
 @contextmanager
@@ -158,7 +158,7 @@ def _schema_of_model(model: Any, name: str) -> Any:  # noqa: ANN401 - whatever s
         return TypeAdapter(model).json_schema()
     except Exception as error:  # noqa: BLE001 - models may hold anything, and pydantic has many ways to say so
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
-    raise Mismatch(f"pydantic makes no JSON Schema of {name}: {reason}")
+    raise MismatchError(f"pydantic makes no JSON Schema of {name}: {reason}")
 
 
 WAYS: Final = (

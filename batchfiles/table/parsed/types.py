@@ -17,7 +17,7 @@ from urllib.parse import unquote
 
 import pyarrow as pa
 
-from batchfiles.errors import Mismatch
+from batchfiles.errors import MismatchError
 
 __all__ = ["Array", "Field", "JsonText", "Kind", "Node", "Object", "Scalar", "arrow_type", "read_schema", "resolved"]
 
@@ -110,10 +110,10 @@ def read_schema(schema: Any, *, parse_dates: bool = False) -> Node:  # noqa: ANN
         parse_dates: Whether texts with the format `date` or `date-time` are times.
 
     Raises:
-        Mismatch: It is no object, unfolds to too much, or has a reference that leads nowhere.
+        MismatchError: It is no object, unfolds to too much, or has a reference that leads nowhere.
     """
     if not isinstance(schema, Mapping):
-        raise Mismatch("the JSON Schema must be an object")
+        raise MismatchError("the JSON Schema must be an object")
     return _Reader(schema, parse_dates).node(schema, 0, frozenset())
 
 
@@ -121,10 +121,12 @@ def resolved(root: Any, reference: Any) -> Any:  # noqa: ANN401 - any JSON value
     """Resolve a reference within a schema, a JSON pointer (RFC 6901).
 
     Raises:
-        Mismatch: It leads out of the schema, or nowhere.
+        MismatchError: It leads out of the schema, or nowhere.
     """
     if not isinstance(reference, str) or (reference != "#" and not reference.startswith("#/")):
-        raise Mismatch(f"the JSON Schema has the reference {_short(reference)}, and only those within it, '#/…', can be followed")
+        raise MismatchError(
+            f"the JSON Schema has the reference {_short(reference)}, and only those within it, '#/…', can be followed"
+        )
     result_ref = root
     for step in reference.split("/")[1:]:
         key = unquote(step).replace("~1", "/").replace("~0", "~")
@@ -133,7 +135,7 @@ def resolved(root: Any, reference: Any) -> Any:  # noqa: ANN401 - any JSON value
         elif isinstance(result_ref, list) and key.isdecimal() and int(key[:9]) < len(result_ref):
             result_ref = result_ref[int(key[:9])]
         else:
-            raise Mismatch(f"the JSON Schema has the reference {_short(reference)}, which leads nowhere")
+            raise MismatchError(f"the JSON Schema has the reference {_short(reference)}, which leads nowhere")
     return result_ref
 
 
@@ -155,7 +157,7 @@ class _Reader:
         """
         self._nodes += 1
         if self._nodes > MOST_NODES:
-            raise Mismatch(f"the JSON Schema unfolds to more than {MOST_NODES:,} types: give a simpler one")
+            raise MismatchError(f"the JSON Schema unfolds to more than {MOST_NODES:,} types: give a simpler one")
         if not isinstance(schema, Mapping) or id(schema) in way or len(way) >= LONGEST_WAY:
             return JsonText()
         way |= {id(schema)}

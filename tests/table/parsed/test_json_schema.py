@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 import batchfiles
-from batchfiles import Mismatch
+from batchfiles import MismatchError
 
 OPEN = pa.string()
 """What has no Arrow type is JSON text."""
@@ -161,14 +161,14 @@ def test_depth_ends_where_readers_give_up() -> None:
 )
 def test_references_that_lead_nowhere_are_an_error(schema: Any, words: str) -> None:
     """Nobody can say what was meant."""
-    with pytest.raises(Mismatch, match=words):
+    with pytest.raises(MismatchError, match=words):
         type_of(schema)
 
 
 def test_a_schema_that_unfolds_without_end_is_refused_at_once() -> None:
     """Twenty definitions, each the next one twice, are a million types."""
     pair = {f"d{n}": {"properties": {key: {"$ref": f"#/$defs/d{n + 1}"} for key in "ab"}} for n in range(20)}
-    with pytest.raises(Mismatch, match="more than 10,000 types"):
+    with pytest.raises(MismatchError, match="more than 10,000 types"):
         type_of({"$ref": "#/$defs/d0", "$defs": {**pair, "d20": {"type": "integer"}}})
 
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 
 import batchfiles
-from batchfiles import FileError, Mismatch, MissingDependency
+from batchfiles import FileError, MismatchError, MissingDependencyError
 from batchfiles.table.parsed.source import load_schema
 
 SCHEMA = {"type": "object", "properties": {"n": {"type": "integer"}}}
@@ -104,7 +104,7 @@ def test_a_file_named_like_a_model_is_a_file(tmp_path: Path, monkeypatch: pytest
 def test_a_model_without_pydantic_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     """One sentence, before anything is imported."""
     monkeypatch.setattr("batchfiles.table.parsed.source.find_spec", lambda name: None)
-    with pytest.raises(MissingDependency, match="pip install pydantic"):
+    with pytest.raises(MissingDependencyError, match="pip install pydantic"):
         load_schema("models:Book")
 
 
@@ -120,7 +120,7 @@ def test_a_model_that_is_none_is_told_in_one_sentence(module: str, name: str, wo
     """No traceback of somebody else's module."""
     pytest.importorskip("pydantic")
     assert importlib.util.find_spec("no_such_module_here") is None
-    with pytest.raises(Mismatch, match=words) as caught:
+    with pytest.raises(MismatchError, match=words) as caught:
         load_schema(name.format(module=module))
     assert "\n" not in str(caught.value)
 
@@ -130,7 +130,7 @@ def test_a_file_that_holds_no_schema_is_named(tmp_path: Path, text: str) -> None
     """With what is wrong."""
     path = tmp_path / "answer.json"
     path.write_text(text, "latin-1")
-    with pytest.raises(Mismatch, match=r"answer\.json: a JSON Schema was expected"):
+    with pytest.raises(MismatchError, match=r"answer\.json: a JSON Schema was expected"):
         load_schema(path)
 
 
@@ -142,5 +142,5 @@ def test_a_file_that_is_not_there_can_not_be_read(tmp_path: Path) -> None:
 
 def test_a_value_that_is_no_json_is_refused() -> None:
     """It has to travel to other processes and into the file."""
-    with pytest.raises(Mismatch, match="the JSON Schema can't be used"):
+    with pytest.raises(MismatchError, match="the JSON Schema can't be used"):
         load_schema({"enum": [object()]})
