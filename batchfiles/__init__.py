@@ -31,16 +31,20 @@ if TYPE_CHECKING:
     from batchfiles.codec import decode_input, decode_output, encode_input, encode_output
     from batchfiles.errors import (
         AlreadySubmittedError,
+        APIConnectionError,
         APIError,
+        APIResponseValidationError,
+        APITimeoutError,
         AuthenticationError,
         BatchFailedError,
         BatchFilesError,
-        Conflict,
+        ConflictError,
         DataError,
         DuplicateCustomIdError,
         FileError,
         FileTooLargeError,
         IncompleteDownloadError,
+        InternalServerError,
         InvalidLineError,
         InvalidWebhookError,
         LineTooLongError,
@@ -50,14 +54,11 @@ if TYPE_CHECKING:
         OutputExistsError,
         PermissionDeniedError,
         RateLimitError,
-        InternalServerError,
         StillRunningError,
         SubmissionUnknownError,
         TooManyEmbeddingInputsError,
         TooManyRequestsError,
-        APIConnectionError,
         TruncatedFileError,
-        APIResponseValidationError,
         WorkerError,
     )
     from batchfiles.findings import Finding
@@ -72,7 +73,8 @@ if TYPE_CHECKING:
     from batchfiles.jobs.retry.retry import retry
     from batchfiles.jobs.split import SplitReport, split
     from batchfiles.jobs.stats.error_digest import ErrorDigest, ErrorGroup, error_digest
-    from batchfiles.jobs.stats.prices import Price, Prices, Tier
+    from batchfiles.jobs.stats.price import Price, Tier
+    from batchfiles.jobs.stats.prices import Prices
     from batchfiles.jobs.stats.report import Stats
     from batchfiles.jobs.stats.stats import stats
     from batchfiles.jobs.validate import Report, validate
@@ -119,7 +121,10 @@ __all__ = [
     "PARASAIL",
     "TOGETHER",
     "VLLM",
+    "APIConnectionError",
     "APIError",
+    "APIResponseValidationError",
+    "APITimeoutError",
     "AlreadySubmittedError",
     "AsyncClient",
     "AuthenticationError",
@@ -140,7 +145,7 @@ __all__ = [
     "BatchUsage",
     "Client",
     "Config",
-    "Conflict",
+    "ConflictError",
     "DataError",
     "DuplicateCustomIdError",
     "Edit",
@@ -156,6 +161,7 @@ __all__ = [
     "Finding",
     "IncompleteDownloadError",
     "InputWriter",
+    "InternalServerError",
     "InvalidLineError",
     "InvalidWebhookError",
     "Join",
@@ -168,7 +174,7 @@ __all__ = [
     "MergeReport",
     "MismatchError",
     "MissingDependencyError",
-    "NotFound",
+    "NotFoundError",
     "Occurrence",
     "OutputExistsError",
     "OutputWriter",
@@ -184,7 +190,6 @@ __all__ = [
     "RunPlan",
     "RunReport",
     "RunStatus",
-    "InternalServerError",
     "SplitReport",
     "Stats",
     "StillRunningError",
@@ -192,9 +197,7 @@ __all__ = [
     "Tier",
     "TooManyEmbeddingInputsError",
     "TooManyRequestsError",
-    "APIConnectionError",
     "TruncatedFileError",
-    "APIResponseValidationError",
     "WorkerError",
     "__version__",
     "decode_input",
@@ -251,7 +254,7 @@ _HOMES = {
         "AuthenticationError",
         "BatchFailedError",
         "BatchFilesError",
-        "Conflict",
+        "ConflictError",
         "DataError",
         "DuplicateCustomIdError",
         "FileError",
@@ -262,7 +265,7 @@ _HOMES = {
         "LineTooLongError",
         "MismatchError",
         "MissingDependencyError",
-        "NotFound",
+        "NotFoundError",
         "OutputExistsError",
         "PermissionDeniedError",
         "RateLimitError",
@@ -274,6 +277,7 @@ _HOMES = {
         "APIConnectionError",
         "TruncatedFileError",
         "APIResponseValidationError",
+        "APITimeoutError",
         "WorkerError",
     ),
     "findings": ("Finding",),

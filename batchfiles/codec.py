@@ -77,8 +77,8 @@ def loads(line: JSONBytes | str) -> dict[str, Any]:
         The object on the line; a `Repaired` one where the line is not quite JSON.
 
     Raises:
-        InvalidLineError: `invalid_json_line`: it is not JSON, not UTF-8, too deep, or not an object; `glued_lines`: it holds several
-            objects.
+        InvalidLineError: `invalid_json_line`: it is not JSON, not UTF-8, too deep, or not an object; `glued_lines`: it holds
+            several objects.
     """
     try:
         value = orjson.loads(line)
@@ -160,8 +160,8 @@ def dumps(value: Any) -> bytes:  # noqa: ANN401 - any JSON value
     """Encode a value as JSON text, without a newline.
 
     Raises:
-        InvalidLineError: `unencodable`: it is no JSON value, holds a lone surrogate, or is nested more than 254 deep (orjson's limit
-            for writing; it reads 1,024).
+        InvalidLineError: `unencodable`: it is no JSON value, holds a lone surrogate, or is nested more than 254 deep (orjson's
+            limit for writing; it reads 1,024).
     """
     try:
         return write(value)

@@ -1,8 +1,8 @@
 """The exceptions of batchfiles, all under one root.
 
     BatchFilesError
-    ├─ DataError (ValueError)        a file is wrong; .role says whose: "input", "output" or None
-    │  ├─ InvalidLineError                one line is; .code .json_path
+    ├─ DataError (ValueError)             a file is wrong; .role says which side: "input", "output" or None
+    │  ├─ InvalidLineError                one line is wrong; .code .json_path
     │  ├─ LineTooLongError                .limit in bytes
     │  ├─ DuplicateCustomIdError          .custom_id .first_path .first_line_number
     │  ├─ FileTooLargeError               .limit in bytes
@@ -10,17 +10,23 @@
     │  ├─ TooManyEmbeddingInputsError     .limit in texts to embed
     │  ├─ TruncatedFileError              the file ends too early, or its compression is damaged
     │  └─ MismatchError                   files that don't belong together, or one of the wrong family
-    ├─ FileError (OSError)           the disk or the system said no; .path
-    │  └─ OutputExistsError               the target is there already; `overwrite` replaces it
-    ├─ WorkerError                  a worker process died
-    ├─ MissingDependencyError (ImportError)   an extra is not installed; says which
-    ├─ APIError                      the service said no; .status_code .code .param .request_id
-    │  ├─ AuthenticationError, PermissionDeniedError, NotFoundError, Conflict, RateLimitError, InternalServerError
-    │  └─ APIResponseValidationError         an answer that is not of the documented shape
-    ├─ APIConnectionError                there was no whole answer; .phase
-    │  ├─ SubmissionUnknownError          a batch may have been made: look before repeating; .marker
-    │  └─ IncompleteDownloadError         a file did not come whole; .path
-    ├─ StillRunningError (TimeoutError)   we stopped waiting for a batch; .batch_id .batch
+    ├─ FileError (OSError)                the disk or the operating system refused; .path
+    │  └─ OutputExistsError               the target exists already; `overwrite` replaces it
+    ├─ WorkerError                        a worker process died
+    ├─ MissingDependencyError (ImportError)   an extra is not installed; the message names it
+    ├─ APIError                           the service refused; .status_code .code .param .request_id
+    │  ├─ AuthenticationError             401
+    │  ├─ PermissionDeniedError           403
+    │  ├─ NotFoundError                   404
+    │  ├─ ConflictError                   409
+    │  ├─ RateLimitError                  429
+    │  ├─ InternalServerError             5xx
+    │  └─ APIResponseValidationError      a response that is not of the documented shape
+    ├─ APIConnectionError                 there was no complete response; .phase
+    │  ├─ APITimeoutError                 the time for the request was over
+    │  ├─ SubmissionUnknownError          a batch may have been created: look before repeating; .marker
+    │  └─ IncompleteDownloadError         a file was not downloaded completely; .path
+    ├─ StillRunningError (TimeoutError)   the wait for a batch timed out; .batch_id .batch
     ├─ AlreadySubmittedError              there is a batch of the same bytes; .batch_id .status
     ├─ BatchFailedError                   the service refused a whole file of requests; .batch_id
     └─ InvalidWebhookError                a message that does not come from the service
@@ -35,34 +41,35 @@ import errno
 from typing import Any
 
 __all__ = [
+    "APIConnectionError",
     "APIError",
+    "APIResponseValidationError",
+    "APITimeoutError",
     "AlreadySubmittedError",
     "AuthenticationError",
     "BatchFailedError",
     "BatchFilesError",
-    "Conflict",
+    "ConflictError",
     "DataError",
     "DuplicateCustomIdError",
     "FileError",
     "FileTooLargeError",
     "IncompleteDownloadError",
+    "InternalServerError",
     "InvalidLineError",
     "InvalidWebhookError",
     "LineTooLongError",
     "MismatchError",
     "MissingDependencyError",
-    "NotFound",
+    "NotFoundError",
     "OutputExistsError",
     "PermissionDeniedError",
     "RateLimitError",
-    "InternalServerError",
     "StillRunningError",
     "SubmissionUnknownError",
     "TooManyEmbeddingInputsError",
     "TooManyRequestsError",
-    "APIConnectionError",
     "TruncatedFileError",
-    "APIResponseValidationError",
     "WorkerError",
 ]
 
@@ -291,11 +298,11 @@ class PermissionDeniedError(APIError):
     """403: the key may not do this."""
 
 
-class NotFound(APIError):
+class NotFoundError(APIError):
     """404: there is no such batch or file, or it belongs to another project."""
 
 
-class Conflict(APIError):
+class ConflictError(APIError):
     """409: not in this state, as a batch that is over can't be cancelled."""
 
 
@@ -322,6 +329,10 @@ class APIConnectionError(BatchFilesError):
         super().__init__(reason)
         self.reason = reason
         self.phase = phase
+
+
+class APITimeoutError(APIConnectionError):
+    """The time for a request, a connection or a single read was over."""
 
 
 class SubmissionUnknownError(APIConnectionError):

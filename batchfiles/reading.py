@@ -1,8 +1,8 @@
 """Files in; lines, requests and results out, each knowing its place. What is wrong is raised or handed over.
 
-With `on_error=None` the first error is raised as `InvalidLineError` (`LineTooLongError` for a line above the cap) and warnings are silent.
-A callable gets every `Finding` while reading goes on. `strict` makes errors of the warnings: a blank line, a byte order mark, a
-last line without a newline, a line that is not quite JSON and was repaired.
+With `on_error=None` the first error is raised as `InvalidLineError` (`LineTooLongError` for a line above the cap) and warnings
+are silent. A callable gets every `Finding` while reading goes on. `strict` makes errors of the warnings: a blank line, a byte
+order mark, a last line without a newline, a line that is not quite JSON and was repaired.
 """
 
 from __future__ import annotations

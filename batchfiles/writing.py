@@ -187,8 +187,8 @@ class InputWriter(_LineWriter):
         After an error the file is as it was before, and the next request can be written.
 
         Raises:
-            InvalidLineError: Its id, method, url or body is missing, of the wrong type or none that the service takes; or it holds
-                something that JSON can't. The codes are those of `validate`.
+            InvalidLineError: Its id, method, url or body is missing, of the wrong type or none that the service takes; or it
+                holds something that JSON can't. The codes are those of `validate`.
             DuplicateCustomIdError: Its id was written before.
             TooManyRequestsError: The file is full, by number.
             TooManyEmbeddingInputsError: The file is full, by texts to embed.

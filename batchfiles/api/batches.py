@@ -28,7 +28,7 @@ from batchfiles.api.config import AzureConfig, Config, checked_id
 from batchfiles.api.file import ListBatchesResponse
 from batchfiles.api.messages import Request, Response
 from batchfiles.api.responses import json_of
-from batchfiles.errors import InvalidWebhookError, APIResponseValidationError
+from batchfiles.errors import APIResponseValidationError, InvalidWebhookError
 
 __all__ = [
     "BATCH_EVENTS",
@@ -62,7 +62,7 @@ def batch_of(response: Response) -> Batch:
     """Read the batch: whether it is made, looked at or cancelled, the service answers with it as it stands then.
 
     Raises:
-        Conflict: It is over, and can't be cancelled.
+        ConflictError: It is over, and can't be cancelled.
         APIError: The service said no.
     """
     return Batch.decode(json_of(response))

@@ -241,8 +241,8 @@ def content_redirect(config: Config, request: Request, head: Response) -> Reques
         raise APIError(f"the service redirects the contents of the file {problem}", status_code=head.status_code)
     if request.is_keyed and origin == origin_of(config.base_url):
         return replace(request, url=target)
-    fully_mapped = {name: value for name, value in request.headers.items() if name.lower() in CARRIED}
-    return replace(request, url=target, headers=fully_mapped, is_keyed=False)
+    headers = {name: value for name, value in request.headers.items() if name.lower() in CARRIED}
+    return replace(request, url=target, headers=headers, is_keyed=False)
 
 
 def origin_of(url: str) -> tuple[str, str, int | None]:

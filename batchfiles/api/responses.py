@@ -12,13 +12,13 @@ from urllib.parse import urlsplit
 from batchfiles.api.messages import Response
 from batchfiles.errors import (
     APIError,
+    APIResponseValidationError,
     AuthenticationError,
-    Conflict,
+    ConflictError,
+    InternalServerError,
     NotFoundError,
     PermissionDeniedError,
     RateLimitError,
-    InternalServerError,
-    APIResponseValidationError,
 )
 
 __all__ = ["error_of", "json_of"]
@@ -30,7 +30,7 @@ BY_STATUS: dict[int, type[APIError]] = {
     401: AuthenticationError,
     403: PermissionDeniedError,
     404: NotFoundError,
-    409: Conflict,
+    409: ConflictError,
     429: RateLimitError,
 }
 

@@ -32,8 +32,8 @@ class Answer(NamedTuple):
         category_scores: Moderations: `[(category, score), …]`, the highest score over the results.
         created_at: Microseconds since 1970-01-01 UTC.
         response_id: The id inside the body.
-        fully_mapped: Whether these fields say everything that the body says, housekeeping aside. False keeps the body in the table.
-        conversion_errors: How many values did not fit their column (a float for a count, a number beyond int64) and are None here.
+        fully_mapped: Whether these fields say everything that the body says, without housekeeping. False keeps the body.
+        conversion_errors: How many values did not fit their column (a float for a count, a number beyond int64): they are None.
         noted: What to count in addition to the outcome: names of `counts.COUNTS`, with an example after a colon or without.
         fault: The error, if the body has it outside its own `error` key; None for an answer.
         cache_write_tokens: The part of `input_tokens` that was written to a cache. Last, because its column is the last one.

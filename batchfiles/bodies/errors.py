@@ -178,20 +178,20 @@ def read(error: object) -> ErrorInfo | None:
     Returns:
         What it says, the innermost object first; None if it says nothing.
     """
-    fault: ErrorInfo | None = None
+    found: ErrorInfo | None = None
     for _ in range(NESTED):
         if type(error) is list and any(type(each) is dict for each in error):
             error = next((each for each in error if said(each)), None)
         if not said(error):
             break
         inner = _inner(error)
-        if type(inner) is str and error_info is None and isinstance(error, dict) and _message(error) is not None:
+        if type(inner) is str and found is None and isinstance(error, dict) and _message(error) is not None:
             # `{"statusCode": 429, "error": "Too Many Requests", "message": …}`: a title next to the sentence
-            fault = merge(_flat(error), ErrorInfo(type=inner))
+            found = merge(_flat(error), ErrorInfo(type=inner))
             break
-        fault = merge(_flat(error), error_info)
+        found = merge(_flat(error), found)
         error = inner
-    return fault
+    return found
 
 
 def merge(first: ErrorInfo | None, second: ErrorInfo | None) -> ErrorInfo | None:

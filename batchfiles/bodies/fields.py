@@ -160,7 +160,7 @@ class FieldReader:
         return None
 
     def count(self, value: object) -> int | None:
-        """Return an integer that fits int64, `200.0` as 200; a fraction, a bool or a longer one is None and a conversion error."""
+        """Return an integer that fits int64, `200.0` as 200; other values are None and a conversion error."""
         if type(value) is int and value in INT64:
             return value
         found = whole(value)
@@ -346,8 +346,8 @@ def read_usage(usage: object, reader: FieldReader) -> TokenCounts:
             and thought <= outputs
         ):
             return inputs, outputs, total, cached, reasoned, written
-    user_columns = total is None and "input_tokens" in usage and not CACHE_BESIDE.isdisjoint(usage)
-    return settled((inputs, outputs, total, cached, reasoned, written), reader, cache_beside=user_columns)
+    cache_beside = total is None and "input_tokens" in usage and not CACHE_BESIDE.isdisjoint(usage)
+    return settled((inputs, outputs, total, cached, reasoned, written), reader, cache_beside=cache_beside)
 
 
 def settled(stated: tuple[object, ...], reader: FieldReader, *, cache_beside: bool = False) -> TokenCounts:
@@ -362,7 +362,7 @@ def settled(stated: tuple[object, ...], reader: FieldReader, *, cache_beside: bo
         As `read`.
     """
     inputs, outputs, total, cached, reasoned, written = map(reader.count, stated)
-    return _within((inputs, outputs, total, cached, reasoned, written), reader, user_columns=cache_beside)
+    return _within((inputs, outputs, total, cached, reasoned, written), reader, cache_beside=cache_beside)
 
 
 def modalities(usage: object) -> dict[str, int]:
@@ -409,7 +409,7 @@ def _look(place: Mapping[str, Any], names: Mapping[str, int], found: list[Any]) 
             found[part] = value
 
 
-def _within(found: TokenCounts, reader: FieldReader, *, user_columns: bool) -> TokenCounts:
+def _within(found: TokenCounts, reader: FieldReader, *, cache_beside: bool) -> TokenCounts:
     """Bring the parts into their wholes.
 
     If the total is more than input and output, the difference shows the part that they exclude: xAI's reasoning
@@ -419,7 +419,7 @@ def _within(found: TokenCounts, reader: FieldReader, *, user_columns: bool) -> T
     Args:
         found: The counts as they are stated.
         reader: Notes `token_sum` where input and output are not the total and no part explains it.
-        user_columns: Whether the input is known to exclude cached and written tokens.
+        cache_beside: Whether the input is known to exclude cached and written tokens.
     """
     if found[0] is None or found[1] is None or any(each is not None and each < 0 for each in found):
         return found
@@ -436,7 +436,7 @@ def _within(found: TokenCounts, reader: FieldReader, *, user_columns: bool) -> T
         else:
             reader.note("token_sum")
             return found
-    elif user_columns:
+    elif cache_beside:
         add_in = cached + written
     if max(cached, written) > inputs + add_in:
         add_in = cached + written

@@ -136,8 +136,8 @@ def read(body: Body) -> Answer:
     # Past the constructor of Answer, as in chat_completions; the order is that of its fields.
     return tuple.__new__(Answer, (
         outcome, model, finish_reason, text, texts, _joined(found.refusals), _joined(found.reasoning), found.calls or None,
-        inputs, outputs, total, cached, reasoned, None, None, None, created_at, response_id, reader.fully_mapped, reader.conversion_errors,
-        reader.noted, wrong, written,
+        inputs, outputs, total, cached, reasoned, None, None, None, created_at, response_id, reader.fully_mapped,
+        reader.conversion_errors, reader.noted, wrong, written,
     ))  # fmt: skip
 
 

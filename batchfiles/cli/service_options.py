@@ -21,15 +21,15 @@ from batchfiles.api.config import Key
 from batchfiles.cli.options import with_options
 from batchfiles.cli.progress import speaking
 from batchfiles.errors import (
+    APIConnectionError,
     APIError,
+    APIResponseValidationError,
     AuthenticationError,
+    InternalServerError,
     NotFoundError,
     PermissionDeniedError,
     RateLimitError,
-    InternalServerError,
     SubmissionUnknownError,
-    APIConnectionError,
-    APIResponseValidationError,
 )
 
 if TYPE_CHECKING:

@@ -24,7 +24,7 @@ from batchfiles.cli.named_batches import (
 from batchfiles.cli.progress import StatusLine, say
 from batchfiles.cli.service_options import Service, service_options, what_to_do
 from batchfiles.cli.text import plural, visible
-from batchfiles.errors import APIError, BatchFilesError, Conflict, NotFoundError, StillRunningError, APIConnectionError
+from batchfiles.errors import APIConnectionError, APIError, BatchFilesError, ConflictError, NotFoundError, StillRunningError
 
 if TYPE_CHECKING:
     from batchfiles.api.batch import Batch
@@ -164,7 +164,7 @@ def status(context: click.Context, names: tuple[str, ...], *, files: tuple[str, 
         for each in named:
             try:
                 found.append(noted(client.batches.retrieve(each.id)))
-            except NotFound as error:
+            except NotFoundError as error:
                 found.append(error)
     context.exit(print_batches(found, with_files(named, found, files), as_json=as_json, service=service))
 
@@ -279,12 +279,12 @@ def cancel(context: click.Context, names: tuple[str, ...], *, as_json: bool, ser
         for each in named:
             try:
                 found.append(noted(client.batches.cancel(each.id)))
-            except Conflict:
+            except ConflictError:
                 late += 1
                 batch = client.batches.retrieve(each.id)
                 found.append(batch)
                 click.echo(visible(f"{batch.id} is {batch.status}, and can't be cancelled any more"), err=True)
-            except NotFound as error:
+            except NotFoundError as error:
                 found.append(error)
     code = print_batches(found, with_files(named, found, ()), as_json=as_json, service=service)
     context.exit(FAILED if code == FAILED else FOUND if late else 0)

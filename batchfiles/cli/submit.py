@@ -21,7 +21,7 @@ from batchfiles.cli.progress import Progress, say
 from batchfiles.cli.service_options import Service, pairs, service_options, terms_options
 from batchfiles.cli.status import json_option, print_batches, wait_for
 from batchfiles.cli.text import plural, visible
-from batchfiles.errors import AlreadySubmittedError, DataError, NotFound
+from batchfiles.errors import AlreadySubmittedError, DataError, NotFoundError
 from batchfiles.io.remote.path import real_path
 
 if TYPE_CHECKING:

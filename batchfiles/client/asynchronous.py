@@ -22,7 +22,7 @@ from batchfiles.api.messages import TIMEOUT, Request, Response
 from batchfiles.client import disk
 from batchfiles.client.calls import LOGGER, Calls, Expiry, FilePages, ServiceClient, access_of
 from batchfiles.client.transport import CHUNK, CUT, NOT_SENT, Deadline, Exchange, KeyAuth, head_of, httpx2
-from batchfiles.errors import FileError, APIConnectionError
+from batchfiles.errors import APIConnectionError, FileError
 
 __all__ = ["AsyncBatches", "AsyncClient", "AsyncFiles"]
 

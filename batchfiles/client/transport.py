@@ -16,7 +16,7 @@ from typing import Any, Generic, TypeVar
 from batchfiles.api.config import Config, Key
 from batchfiles.api.messages import Request, Response
 from batchfiles.client.disk import Disk
-from batchfiles.errors import FileError, MissingDependencyError, APIConnectionError
+from batchfiles.errors import APIConnectionError, APITimeoutError, FileError, MissingDependencyError
 
 __all__ = [
     "CHUNK",
@@ -188,7 +188,8 @@ def problem_of(error: Exception) -> APIConnectionError | FileError:
     if isinstance(error, FileError):
         return FileError(error.reason, path=error.path, number=error.errno)
     phase, why = failure(error)
-    return APIConnectionError(f"no answer from the service: {why}", phase=phase)
+    kind = APITimeoutError if isinstance(error, (Deadline, httpx2.TimeoutException)) else APIConnectionError
+    return kind(f"no answer from the service: {why}", phase=phase)
 
 
 Http = TypeVar("Http", bound=httpx2.Client | httpx2.AsyncClient)

@@ -194,9 +194,9 @@ class _Evidence:
             for number, each in self._paths.items():
                 by_name[name_of(stem_of(each.name))].append(number)
             found = by_name.get(core, [])
-            user_columns = [number for number in found if self._paths[number].parent == path.parent]
-            if len(found) > 1 and len(user_columns) == 1:
-                found = user_columns
+            nearby = [number for number in found if self._paths[number].parent == path.parent]
+            if len(found) > 1 and len(nearby) == 1:
+                found = nearby
             if found:
                 return found[0] if len(found) == 1 else None
         return None

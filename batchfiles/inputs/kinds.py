@@ -378,7 +378,8 @@ def classified_files(
         Each file with its lines.
 
     Raises:
-        MismatchError: A file is in the format of another service, or nothing in it shows its role, or it differs from the given role.
+        MismatchError: A file is in the format of another service, or nothing in it shows its role, or it differs from the given
+            role.
         FileError: A file is not there or can't be read.
         TruncatedFileError: While reading: compressed bytes end too early or are damaged; after the good lines.
     """

@@ -228,7 +228,8 @@ def sort_files(
         max_line_bytes: The longest line that the job reads, in bytes.
 
     Raises:
-        MismatchError: A file is of the other kind than it must be, or of another service's format; nothing was read but first lines.
+        MismatchError: A file is of the other kind than it must be, or of another service's format; nothing was read but first
+            lines.
         FileError: A file can't be read, or the disk has no room for a copy.
         TruncatedFileError: A compressed file is damaged.
         TypeError: `inputs` is a single path.

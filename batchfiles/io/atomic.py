@@ -152,8 +152,8 @@ def atomic_folder(
         temp_dir: Where a remote folder waits until it is whole; a local one waits beside its target.
 
     Raises:
-        OutputExistsError: The target is there and `overwrite` was not given, at the beginning or at the end. An empty folder counts as
-            not there.
+        OutputExistsError: The target is there and `overwrite` was not given, at the beginning or at the end. An empty folder
+            counts as not there.
         FileError: The disk, the system or the service refused, or the target is no folder that we could have written.
     """
     path = located(path)

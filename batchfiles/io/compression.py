@@ -283,8 +283,8 @@ BZ2_BLOCK = (bytes.fromhex("314159265359"), bytes.fromhex("177245385090"))
 def decompressed(stream: BinaryIO, name: str, *, suffix_of: str | None = None, tables: bool = False) -> Iterator[BinaryIO]:
     """Give a view of an open file that decompresses what begins with the magic bytes of gzip, bz2 or zstd.
 
-    The view's `read` raises `FileError` where the system refuses, `TruncatedFileError` where the compression is damaged or of a kind
-    that is not read here, and `MismatchError` where other data than lines is compressed.
+    The view's `read` raises `FileError` where the system refuses, `TruncatedFileError` where the compression is damaged or of a
+    kind that is not read here, and `MismatchError` where other data than lines is compressed.
 
     Args:
         stream: The open file.

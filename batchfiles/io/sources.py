@@ -288,11 +288,11 @@ def _expand_remote(place: RemotePath) -> list[Source]:
     from pyarrow.fs import FileType
 
     found = place.look()
-    if found.type == FileType.NotFound and glob.has_magic(place.path):
+    if found.type == FileType.NotFoundError and glob.has_magic(place.path):
         from batchfiles.io.remote.path import matches
 
         return [replace(source, found=True) for match, info in matches(place) for source in _expand_found(match, info)]
-    if found.type == FileType.NotFound:
+    if found.type == FileType.NotFoundError:
         place.check_bucket()
         raise FileError("no such file", path=place.shown, number=2)
     return _expand_found(place, found)

@@ -222,7 +222,7 @@ class _Preparation:
             raise ValueError("the template names no column, so that all requests would be the same: write {{column}} in it")
         if self._rules.passes(request):
             return
-        for fault in self._rules.faults(request, number):
+        for fault in self._rules.violations(request, number):
             if fault.severity == "error":
                 where = f" at {fault.json_path}" if fault.json_path else ""
                 raise InvalidLineError(f"{fault.message}{where}", code=fault.code, json_path=fault.json_path)

@@ -45,8 +45,8 @@ class RequestRules:
     """The rules of one service for the requests of one file.
 
     Most requests are like the one before them in all but the id and the content (the messages, the input). So `passes` compares
-    the rest of a body with those in which no rule found anything, and runs only the rules on the content. `violations` runs all rules
-    on the other requests. A request that `passes` would have no fault; one that doesn't may still have none.
+    the rest of a body with those in which no rule found anything, and runs only the rules on the content. `violations` runs all
+    rules on the other requests. A request that `passes` would have no fault; one that doesn't may still have none.
 
     Attributes:
         url: The url of the first request that has one.

@@ -125,10 +125,10 @@ class Collector:
         if batch.status != "failed" or batch.result_file_ids:  # elsewhere a batch may fail in the middle, and keep what it has
             self._run_state.note("ended", part=state.name, batch_id=batch.id, status=batch.status)
             return batch.status
-        backoff = lacks_room(batch)
+        lacks = lacks_room(batch)
         errors = batch.errors.encode()["data"] if batch.errors is not None else []
-        self._run_state.note("failed", part=state.name, batch_id=batch.id, errors=errors[:10], keep_file=backoff)
-        if not backoff:
+        self._run_state.note("failed", part=state.name, batch_id=batch.id, errors=errors[:10], keep_file=lacks)
+        if not lacks:
             raise failure_of(batch, self._folder / state.name)
         return "queue_full"
 

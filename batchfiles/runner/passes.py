@@ -12,7 +12,7 @@ from batchfiles.api.flows.effects import Flow, Now, Sleep
 from batchfiles.api.flows.waiting import FIRST_PAUSE, SLOW, TROUBLE
 from batchfiles.campaign.manifest import Part, read_manifest
 from batchfiles.client import Client
-from batchfiles.errors import BatchFailedError, RateLimitError, InternalServerError, APIConnectionError
+from batchfiles.errors import APIConnectionError, BatchFailedError, InternalServerError, RateLimitError
 from batchfiles.runner.collect import Collector, is_queue_full
 from batchfiles.runner.journal import PartState, RunState
 from batchfiles.runner.report import RunStatus

@@ -20,7 +20,7 @@ from batchfiles.api.flows.submitting import ENDED_BADLY, UNPROCESSED_CODE, marke
 from batchfiles.campaign.manifest import MANIFEST, Manifest, Part, read_manifest, write_manifest
 from batchfiles.client import Client
 from batchfiles.codec import loads
-from batchfiles.errors import AlreadySubmittedError, APIError, InvalidLineError, MismatchError, NotFoundError, APIConnectionError
+from batchfiles.errors import AlreadySubmittedError, APIConnectionError, APIError, InvalidLineError, MismatchError, NotFoundError
 from batchfiles.findings import Finding
 from batchfiles.io.atomic import file_error
 from batchfiles.io.overwrite import UNFINISHED

@@ -52,7 +52,9 @@ __all__ = [
 
 
 WORTH_PROCESSES_FROM = 24 * 1024 * 1024
+"""Bytes for which starting a worker process, 0.2 s, pays."""
 MOST_WORKERS = 4
+"""Workers that one writer of one file keeps up with."""
 
 
 Spec: TypeAlias = dict[str, Any]
@@ -205,7 +207,7 @@ class WorkerProcesses:
         self._task_runs.remove(task_run)
 
 
-def _end(workers: list[_Worker], task_runs: list[_Errand], leader: int) -> None:
+def _end(workers: list[_Worker], task_runs: list[_TaskRun], leader: int) -> None:
     """End workers, then the threads that read from them, and only then close what those have read from."""
     if os.getpid() != leader:  # a fork of the process that leads them has a copy of this object, and neither threads nor workers
         return

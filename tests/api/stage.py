@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from batchfiles import Batch, APIConnectionError
+from batchfiles import APIConnectionError, Batch
 from batchfiles.api import Request, Response
 from batchfiles.api.flows import effects
 from batchfiles.api.flows.effects import Flow, Running

@@ -10,14 +10,14 @@ from hypothesis import strategies as st
 
 from batchfiles import (
     APIError,
+    APIResponseValidationError,
     AuthenticationError,
     Batch,
-    Conflict,
+    ConflictError,
+    InternalServerError,
     NotFoundError,
     PermissionDeniedError,
     RateLimitError,
-    InternalServerError,
-    APIResponseValidationError,
 )
 from batchfiles.api import Response, batches, files
 from batchfiles.api.responses import error_of, json_of
@@ -55,7 +55,7 @@ def test_the_service_s_own_words_are_kept() -> None:
 
 def test_every_status_has_its_class() -> None:
     """Any integer: there is no list of those that proxies make up."""
-    kinds = {401: AuthenticationError, 403: PermissionDeniedError, 404: NotFoundError, 409: Conflict, 429: RateLimitError}
+    kinds = {401: AuthenticationError, 403: PermissionDeniedError, 404: NotFoundError, 409: ConflictError, 429: RateLimitError}
     for status in range(100, 1000):
         if 200 <= status < 300:
             assert json_of(Response(status, {}, b"{}")) == {}

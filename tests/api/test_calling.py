@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 
 from batchfiles import (
-    AuthenticationError,
-    Conflict,
-    RateLimitError,
-    RetryPolicy,
-    InternalServerError,
     APIConnectionError,
     APIResponseValidationError,
+    AuthenticationError,
+    ConflictError,
+    InternalServerError,
+    RateLimitError,
+    RetryPolicy,
 )
 from batchfiles.api import Batch, Config, Response, batches
 from batchfiles.api.flows import call
@@ -97,7 +97,7 @@ def test_a_conflict_of_a_cancellation_is_final() -> None:
     """The batch is over."""
     stage = Stage(said({"error": {"message": "over"}}, 409))
     request = batches.cancel_request(Config(), "batch_1")
-    with pytest.raises(Conflict, match="over"):
+    with pytest.raises(ConflictError, match="over"):
         stage.run(call(request, batches.cancel_response, RetryPolicy(), conflicts=False))
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from batchfiles import APIError, Batch, FileError, IncompleteDownloadError, NotFoundError, RetryPolicy, APIConnectionError
+from batchfiles import APIConnectionError, APIError, Batch, FileError, IncompleteDownloadError, NotFoundError, RetryPolicy
 from batchfiles.api import Config, Request, Response
 from batchfiles.api.flows import download, download_file
 from batchfiles.api.flows.effects import Sleep, WriteFile

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchfiles import (
+    APIResponseValidationError,
     Batch,
     BatchError,
     BatchErrors,
@@ -18,7 +19,6 @@ from batchfiles import (
     FileObject,
     ListBatchesResponse,
     ListFilesResponse,
-    APIResponseValidationError,
 )
 from batchfiles.api.batch import TIMES
 from batchfiles.api.status import BATCH_STATUSES, STATES, TERMINAL

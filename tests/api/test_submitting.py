@@ -10,15 +10,15 @@ import pytest
 
 from batchfiles import (
     AlreadySubmittedError,
+    APIConnectionError,
     APIError,
     Batch,
     BatchFileExpirationAfter,
     BatchRequest,
+    InternalServerError,
     RateLimitError,
     RetryPolicy,
-    InternalServerError,
     SubmissionUnknownError,
-    APIConnectionError,
 )
 from batchfiles.api import Config, Request, Response
 from batchfiles.api.flows import Submission, create, submit

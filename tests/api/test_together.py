@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from batchfiles.api.flows.effects import Flow, Now, ReadFile, Sleep
 from batchfiles.api.flows.waiting import gather
-from batchfiles.errors import BatchFilesError, FileError, NotFound
+from batchfiles.errors import BatchFilesError, FileError, NotFoundError
 
 
 class Driver:
@@ -52,7 +52,7 @@ def looking(name: str, *pauses: float) -> Flow[str]:
 def refused() -> Flow[str]:
     """Sleep, and meet an error."""
     yield Sleep(3.0)
-    raise NotFound("No such batch")
+    raise NotFoundError("No such batch")
 
 
 def test_while_one_sleeps_another_goes_on() -> None:

@@ -7,13 +7,13 @@ import logging
 import pytest
 
 from batchfiles import (
+    APIConnectionError,
     APIError,
     AuthenticationError,
+    InternalServerError,
     NotFoundError,
     RetryPolicy,
-    InternalServerError,
     StillRunningError,
-    APIConnectionError,
 )
 from batchfiles.api import Config, Response
 from batchfiles.api.flows import wait

@@ -10,7 +10,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from batchfiles import RetryPolicy, InternalServerError
+from batchfiles import InternalServerError, RetryPolicy
 from batchfiles.testing import Fault, Server
 from tests.client.canary import CANARY, everything_of, findings, told_by
 from tests.client.conftest import Opener

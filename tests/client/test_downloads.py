@@ -18,7 +18,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from batchfiles import APIError, FileError, IncompleteDownloadError, APIConnectionError
+from batchfiles import APIConnectionError, APIError, FileError, IncompleteDownloadError
 from batchfiles.client import Client, disk
 from batchfiles.testing import Fault, Faults, Server
 from tests.client.canary import CANARY

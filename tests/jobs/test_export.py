@@ -210,11 +210,11 @@ def test_vectors_without_token_counts_are_counted_too(tmp_path: Path) -> None:
 def test_counts_that_stand_beside_are_in_the_columns(tmp_path: Path) -> None:
     """On the second line, after one that is read the short way; what a provider writes to a cache is the last column."""
     plain = {"prompt_tokens_details": {"cached_tokens": 0}, "completion_tokens_details": {"reasoning_tokens": 0}}
-    user_columns = {"prompt_tokens_details": {"cached_tokens": 128, "cache_write_tokens": 7},
+    details = {"prompt_tokens_details": {"cached_tokens": 128, "cache_write_tokens": 7},
         "completion_tokens_details": {"reasoning_tokens": 2809}}  # fmt: skip
     usages = [
         {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15, **plain},
-        {"prompt_tokens": 10120, "completion_tokens": 1499, "total_tokens": 14428, **user_columns},
+        {"prompt_tokens": 10120, "completion_tokens": 1499, "total_tokens": 14428, **details},
     ]
     lines = [result(str(number), completion() | {"usage": usage}) for number, usage in enumerate(usages)]
     table = batchfiles.export(put(tmp_path / "batch_1_output.jsonl", *lines)).to_arrow()

@@ -15,6 +15,7 @@ import pytest
 from batchfiles import OPENAI, Batch, RunStatus, plan_run, run
 from batchfiles.errors import (
     AlreadySubmittedError,
+    APIConnectionError,
     APIError,
     BatchFailedError,
     FileError,
@@ -22,7 +23,6 @@ from batchfiles.errors import (
     MismatchError,
     NotFoundError,
     OutputExistsError,
-    APIConnectionError,
 )
 from batchfiles.runner import collect
 from batchfiles.runner.journal import read_journal

@@ -172,6 +172,6 @@ def test_the_page_names_each_column_that_retry_reads() -> None:
     """So that a program may keep these and drop the others."""
     from batchfiles.jobs.retry.joined_table import COLUMNS
 
-    sentence = re.search(r"It reads the columns(.*?), in any type", PAGE.read_text(), re.DOTALL)
+    sentence = re.search(r"It reads the\s+columns(.*?), in any type", PAGE.read_text(), re.DOTALL)
     assert sentence is not None
     assert set(re.findall(r"`(\w+)`", sentence[1])) == set(COLUMNS)

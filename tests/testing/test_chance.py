@@ -20,7 +20,7 @@ import pytest
 
 import batchfiles
 from batchfiles.client import Client, synchronous
-from batchfiles.errors import APIError, StillRunningError, APIConnectionError
+from batchfiles.errors import APIConnectionError, APIError, StillRunningError
 from batchfiles.testing import Fault, Faults, Quirks, Server, Service
 from tests.testing.conftest import CHAT, chat_line, write_lines
 

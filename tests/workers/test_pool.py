@@ -112,9 +112,9 @@ class Marks(Job):
 
 
 def run(workers: int, job: type[Job], spec: Spec, tasks: list[Spec]) -> list[tuple[int, Product]]:
-    """Run one job in a crew of its own."""
-    with WorkerPool(workers) as crew:
-        return list(crew.run(job, spec, tasks))
+    """Run one job in a worker_pool of its own."""
+    with WorkerPool(workers) as worker_pool:
+        return list(worker_pool.run(job, spec, tasks))
 
 
 def failing(workers: int, what: str) -> BatchFilesError:
@@ -170,18 +170,18 @@ def test_workers_share_the_tasks() -> None:
 
 def test_a_job_is_made_once_for_its_tasks_and_anew_for_another_specification() -> None:
     """What is costly to open is opened once."""
-    with WorkerPool(2) as crew:
+    with WorkerPool(2) as worker_pool:
         for factor, most in ((1, 1), (2, 2), (2, 2)):
-            found = list(crew.run(Everything, {"factor": factor}, [{"number": number} for number in range(6)]))
+            found = list(worker_pool.run(Everything, {"factor": factor}, [{"number": number} for number in range(6)]))
             assert max(product["made"] for _, product in found if isinstance(product, dict)) <= most
 
 
 def test_one_crew_does_one_job_after_the_other() -> None:
     """With the same processes, and also where there is nothing to do."""
-    with WorkerPool(2) as crew:
-        assert list(crew.run(Hashes, {}, [])) == []
-        digests = [product["digest"] for _, product in crew.run(Hashes, {}, [{}] * 4)]
-        assert list(crew.run(Marks, {"folder": "/"}, [])) == []
+    with WorkerPool(2) as worker_pool:
+        assert list(worker_pool.run(Hashes, {}, [])) == []
+        digests = [product["digest"] for _, product in worker_pool.run(Hashes, {}, [{}] * 4)]
+        assert list(worker_pool.run(Marks, {"folder": "/"}, [])) == []
         assert len(set(digests)) == 1
 
 
@@ -193,8 +193,8 @@ def test_workers_of_all_crews_hash_alike() -> None:
 
 def test_no_worker_runs_far_ahead(tmp_path: Path) -> None:
     """What they yield waits in memory: two tasks each, until somebody takes the first product."""
-    with WorkerPool(2) as crew:
-        found = crew.run(Marks, {"folder": str(tmp_path)}, [{"number": number} for number in range(30)])
+    with WorkerPool(2) as worker_pool:
+        found = worker_pool.run(Marks, {"folder": str(tmp_path)}, [{"number": number} for number in range(30)])
         next(found)
         until(lambda: len(list(tmp_path.iterdir())) >= 4)
         time.sleep(0.2)
@@ -337,17 +337,17 @@ def left() -> set[object]:
 @needs_proc
 @pytest.mark.parametrize("end", ["all of it", "part of it", "an exception", "an exception outside", "nothing of it"])
 def test_no_process_thread_or_descriptor_is_left(end: str) -> None:
-    """However a crew's work ends, all is gone as soon as the crew is, though somebody still holds what it yields."""
+    """However a pool's work ends, all is gone as soon as the pool is, even if the caller still holds what it yields."""
     held: list[object] = []
 
     def work() -> None:
-        with WorkerPool(2) as crew:
+        with WorkerPool(2) as worker_pool:
             if end == "an exception":
                 with pytest.raises(ValueError, match="some value") as caught:
-                    list(crew.run(Raises, {}, [{"what": "value"}] * 4))
+                    list(worker_pool.run(Raises, {}, [{"what": "value"}] * 4))
                 held.append(caught)
                 return
-            found = crew.run(Everything, {"factor": 1}, [{"number": number} for number in range(5)])
+            found = worker_pool.run(Everything, {"factor": 1}, [{"number": number} for number in range(5)])
             held.append(found)
             if end == "nothing of it":
                 return
@@ -377,15 +377,15 @@ def test_no_process_thread_or_descriptor_is_left(end: str) -> None:
 def test_a_crew_that_nobody_closes_ends_when_nobody_holds_it(by: str) -> None:
     """Its processes, its threads and its files, whichever thread the garbage collector is at work in."""
     before = left()
-    crew = WorkerPool(2).__enter__()
-    found = crew.run(Everything, {"factor": 1}, [{"number": number} for number in range(50)])
+    worker_pool = WorkerPool(2).__enter__()
+    found = worker_pool.run(Everything, {"factor": 1}, [{"number": number} for number in range(50)])
     next(found)
     assert len(left() - before) > 4
     if by != "forgetting":
-        circle: list[object] = [found, crew]
+        circle: list[object] = [found, worker_pool]
         circle.append(circle)
         del circle
-    del found, crew
+    del found, worker_pool
     collector = threading.Thread(target=gc.collect)
     collector.start()
     collector.join()
@@ -394,7 +394,7 @@ def test_a_crew_that_nobody_closes_ends_when_nobody_holds_it(by: str) -> None:
 
 @needs_proc
 def test_an_impatient_user_leaves_nothing_behind_either(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever interrupts the end of a crew waits all the same: a pipe that is closed while a thread reads from it is a crash."""
+    """An interrupt at the end of a pool waits all the same: a pipe that is closed while a thread reads from it is a crash."""
     before = left()
     real = threading.Thread.join
     interruptions = iter([KeyboardInterrupt] * 3)
@@ -404,8 +404,8 @@ def test_an_impatient_user_leaves_nothing_behind_either(monkeypatch: pytest.Monk
             raise interruption
         real(thread, timeout)
 
-    crew = WorkerPool(2).__enter__()
-    found = crew.run(Everything, {"factor": 1}, [{"number": number} for number in range(50)])
+    worker_pool = WorkerPool(2).__enter__()
+    found = worker_pool.run(Everything, {"factor": 1}, [{"number": number} for number in range(50)])
     next(found)
     with monkeypatch.context() as patched:
         patched.setattr(threading.Thread, "join", join)
@@ -449,18 +449,18 @@ def test_a_program_may_end_in_the_middle_of_a_join(tmp_path: Path, held: str) ->
 
 @needs_proc
 def test_a_fork_of_the_leader_leaves_its_workers_alone() -> None:
-    """A copy of a crew in a process that was forked is not its leader."""
-    with WorkerPool(2) as crew:
+    """A copy of a worker_pool in a process that was forked is not its leader."""
+    with WorkerPool(2) as worker_pool:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of threads: there are none at work
             pid = os.fork()
         if not pid:
             try:
-                crew.__exit__()
+                worker_pool.__exit__()
             finally:
                 os._exit(0)
         os.waitpid(pid, 0)
-        assert len(list(crew.run(Hashes, {}, [{}] * 4))) == 4
+        assert len(list(worker_pool.run(Hashes, {}, [{}] * 4))) == 4
 
 
 @needs_proc
@@ -469,8 +469,8 @@ def test_workers_go_when_their_leader_is_killed(tmp_path: Path) -> None:
     script = (
         "import time\n"
         "from batchfiles.workers.pool import Crew\n"
-        "with Crew(2) as crew:\n"
-        "    print(*[worker._process.pid for worker in crew._workers._workers], flush=True)\n"
+        "with Crew(2) as worker_pool:\n"
+        "    print(*[worker._process.pid for worker in worker_pool._workers._workers], flush=True)\n"
         "    time.sleep(60)\n"
     )
     with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as leader:
@@ -513,23 +513,23 @@ def test_temporary_files_are_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 
 def test_the_leader_may_be_one_of_the_workers() -> None:
-    """The products are the same and in order, and one process less is started; a single process is no crew."""
+    """The products are the same and in order, and one process less is started; a single process is no worker_pool."""
     tasks = [{"number": number} for number in range(9)]
-    with WorkerPool(2, main_works=True) as crew:
-        assert len(crew._workers._workers) == 1
-        products = list(crew.run(Everything, {"factor": 3}, tasks))
+    with WorkerPool(2, main_works=True) as worker_pool:
+        assert len(worker_pool._workers._workers) == 1
+        products = list(worker_pool.run(Everything, {"factor": 3}, tasks))
     assert [number for number, _ in products] == sorted(list(range(9)) * 3)
     assert [product.column(0).to_pylist() for _, product in products[::3]] == [[3 * number] for number in range(9)]
     assert [product for _, product in products[1::3]] == [b"\n\x00" * number for number in range(9)]
     assert os.getpid() in {product["process"] for _, product in products[2::3]}
-    with WorkerPool(1, main_works=True) as crew:
-        assert not crew.uses_processes
+    with WorkerPool(1, main_works=True) as worker_pool:
+        assert not worker_pool.uses_processes
 
 
 def test_what_the_leader_raises_as_a_worker_is_raised_in_its_turn() -> None:
     """Also where it could not travel between processes; no thread is left."""
     before = threading.active_count()
     for what, kind in (("line", InvalidLineError), ("value", ValueError), ("stubborn", (Stubborn, RuntimeError))):
-        with pytest.raises(kind), WorkerPool(2, main_works=True) as crew:
-            list(crew.run(Raises, {}, [{"what": what}] * 4))
+        with pytest.raises(kind), WorkerPool(2, main_works=True) as worker_pool:
+            list(worker_pool.run(Raises, {}, [{"what": what}] * 4))
     assert threading.active_count() == before

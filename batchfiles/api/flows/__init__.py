@@ -15,12 +15,12 @@ __all__ = [
     "download_file",
     "exchange",
     "find",
+    "gather",
     "lacks_files",
     "list_batches",
     "processed",
     "search",
     "submit",
-    "together",
     "upload",
     "wait",
 ]

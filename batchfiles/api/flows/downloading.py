@@ -41,7 +41,7 @@ from batchfiles.api.flows.effects import (
 )
 from batchfiles.api.messages import Request, Response
 from batchfiles.api.responses import error_of
-from batchfiles.errors import APIError, FileError, IncompleteDownloadError, APIConnectionError
+from batchfiles.errors import APIConnectionError, APIError, APITimeoutError, FileError, IncompleteDownloadError
 
 __all__ = [
     "GONE",
@@ -101,7 +101,7 @@ class Restart:
     why: str
 
 
-Verdict: TypeAlias = "Take | Whole | Restart"
+Verdict: TypeAlias = "Append | Complete | Restart"
 
 
 def read_content(head: Response, have: Partial) -> Verdict | None:
@@ -357,7 +357,8 @@ def _opened(config: Config, request: Request) -> Flow[Response]:
             if request.is_keyed:
                 raise
             reason = f"{error.reason} (the service has the contents of the file at {urlsplit(request.url).hostname})"
-            raise APIConnectionError(reason, phase="receive") from None
+            kind = APITimeoutError if isinstance(error, APITimeoutError) else APIConnectionError
+            raise kind(reason, phase="receive") from None
         target = files.content_redirect(config, request, head)
         if target is None:
             return head

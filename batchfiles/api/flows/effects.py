@@ -1,8 +1,8 @@
 """What a flow may ask its driver for. A flow is a generator: it yields one of these and is sent the answer.
 
 There is no socket, no clock and no file in a flow, so that each can be tested with a list of answers; a driver performs the
-effects and holds no rule. What an effect can't do is thrown into the flow: a `APIConnectionError` by the network, a `FileError` by
-the disk.
+effects and holds no rule. What an effect can't do is thrown into the flow: a `APIConnectionError` by the network, a `FileError`
+by the disk.
 
 One call, tried again where that can't do harm.
 
@@ -20,7 +20,7 @@ from batchfiles.api.batch import Batch
 from batchfiles.api.config import RetryPolicy, is_passing
 from batchfiles.api.messages import Request, Response
 from batchfiles.api.responses import error_of
-from batchfiles.errors import APIError, FileError, APIConnectionError, APIResponseValidationError
+from batchfiles.errors import APIConnectionError, APIError, APIResponseValidationError, FileError
 
 __all__ = [
     "ANSWER_LIMIT",
@@ -196,7 +196,7 @@ class Notify:
 DiskEffect: TypeAlias = "Size | ReadFile | WriteFile | Lock | Truncate | Move | Discard"
 """What needs the disk alone."""
 
-Effect: TypeAlias = "Open | ReadBody | SaveBody | Sleep | Now | Chance | Token | Tell | Log | DiskEffect"
+Effect: TypeAlias = "Open | ReadBody | SaveBody | Sleep | Now | Random | Token | Notify | Log | DiskEffect"
 
 Flow: TypeAlias = Generator[Effect, Any, T]
 """A flow that returns a `T` in the end."""

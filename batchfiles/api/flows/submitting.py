@@ -19,7 +19,7 @@ from batchfiles.api.flows.effects import Flow, Log, Now, Random, Sleep, Token, a
 from batchfiles.api.messages import FilePart, Request, Response
 from batchfiles.api.responses import error_of
 from batchfiles.api.status import bare_word
-from batchfiles.errors import AlreadySubmittedError, APIError, NotFoundError, SubmissionUnknownError, APIConnectionError
+from batchfiles.errors import AlreadySubmittedError, APIConnectionError, APIError, NotFoundError, SubmissionUnknownError
 
 __all__ = [
     "ENDED_BADLY",

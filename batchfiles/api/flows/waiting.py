@@ -16,12 +16,12 @@ from batchfiles.api.config import Config, RetryPolicy
 from batchfiles.api.flows.effects import FAILURES, Flow, Log, Notify, Now, Running, Sleep, again_in, call
 from batchfiles.api.status import BATCH_STATUSES
 from batchfiles.errors import (
+    APIConnectionError,
     BatchFilesError,
+    InternalServerError,
     NotFoundError,
     RateLimitError,
-    InternalServerError,
     StillRunningError,
-    APIConnectionError,
 )
 
 __all__ = ["gather", "lacks_files", "wait"]
@@ -74,7 +74,7 @@ def wait(
         problem = None
         try:
             batch = yield from call(batches.retrieve_request(config, batch_id), batches.retrieve_response, policy)
-        except NotFound as error:
+        except NotFoundError as error:
             problem = error
             unknown += 1
             if unknown >= VANISHED:

@@ -124,7 +124,7 @@ class RemotePath:
             found = RemotePath(self.filesystem, name, self.shown).look()
         except FileError:  # who may read and write objects may not be allowed to look at buckets
             return
-        if found.type == FileType.NotFound:
+        if found.type == FileType.NotFoundError:
             raise FileError(f"there is no bucket {name}", path=self.shown, number=errno.ENOENT)
 
     def listing(self, *, recursive: bool = False) -> list[tuple[RemotePath, Any]]:

@@ -67,7 +67,7 @@ class Join(LazyTable[JoinReport]):
         own = super().schema
         return own if self._user_columns is None else with_own_columns(own, self._user_columns)
 
-    def put_beside(
+    def add_columns_of(
         self,
         table: TableLike,
         id_template: str,
@@ -360,8 +360,8 @@ def join(
         A `Join`: iterate it, or call `to_arrow()`, `to_parquet(path)`, `write(path)`, `report`.
 
     Raises:
-        MismatchError: No file holds requests, a file is of the other kind than it must be, or of another service's format, or there is
-            no JSON Schema for `parsed`.
+        MismatchError: No file holds requests, a file is of the other kind than it must be, or of another service's format, or
+            there is no JSON Schema for `parsed`.
         DuplicateCustomIdError, InvalidLineError: Two rows of `with_table` make the same id, or one makes none.
         FileError: A file can't be read, or there is no room for temporary files.
         TruncatedFileError: A compressed file is damaged.
@@ -372,8 +372,8 @@ def join(
     Later, when the table is made:
         FileError: A file is not what it was when this was called, or changed while it was being read: call this again.
         DuplicateCustomIdError: With `on_duplicate="error"`: there are two results for a request.
-        MismatchError: A result could be that of two different requests, because their files share its id and nothing shows to which of
-            them it belongs; or there are results, but none belongs to a request.
+        MismatchError: A result could be that of two different requests, because their files share its id and nothing shows to
+            which of them it belongs; or there are results, but none belongs to a request.
         InvalidLineError: With `dimensions`: a vector has another length.
     """
     if on_duplicate not in ("best", "error"):
@@ -408,5 +408,5 @@ def join(
         )
     job = Join(chosen, roles, spool, refuse_duplicates=on_duplicate == "error")
     if with_table is not None and id_template is not None:
-        job.put_beside(with_table, id_template, with_prefix, filesystem, csv_nulls)
+        job.add_columns_of(with_table, id_template, with_prefix, filesystem, csv_nulls)
     return job

@@ -143,12 +143,12 @@ class ResultLookup:
             return candidate
         while end < count and digests[end] == key:
             end += 1
-        lookup = []
+        candidates = []
         for each in range(entry, end):
             candidate = self._candidate(each, custom_id, input_file, request_ref)
             if candidate is not None:
-                lookup.append((each, candidate))
-        return self._best_of(lookup, custom_id) if lookup else MISSING
+                candidates.append((each, candidate))
+        return self._best_of(candidates, custom_id) if candidates else MISSING
 
     def _candidate(self, entry: int, custom_id: str, input_file: int, request_ref: str | bytes | None) -> ResultRef | None:
         """Fetch the line of an entry; None if it belongs to another id of the same digest, or to another part."""
@@ -192,27 +192,27 @@ class ResultLookup:
         self._marks.malformed[entry] = 1
         return ResultRef(TOO_LONG, b"", None, file.name, place.line_number, file.batch_id, 1)
 
-    def _best_of(self, lookup: list[tuple[int, ResultRef]], custom_id: str) -> ResultRef:
-        if self._refuse_duplicates and len(lookup) > 1:
-            raise self._duplicate(lookup, custom_id)
-        best_entry, best = max(lookup, key=self._rank)
+    def _best_of(self, candidates: list[tuple[int, ResultRef]], custom_id: str) -> ResultRef:
+        if self._refuse_duplicates and len(candidates) > 1:
+            raise self._duplicate(candidates, custom_id)
+        best_entry, best = max(candidates, key=self._rank)
         self._marks.used[best_entry] = 1
-        for entry, other in lookup:
+        for entry, other in candidates:
             if entry != best_entry:
                 self._marks.superseded[entry] = 1
                 if _differ(best.result, other.result):
                     self._marks.conflicting[entry] = 1
-        return best._replace(attempts=len(lookup))
+        return best._replace(attempts=len(candidates))
 
     def _rank(self, candidate: tuple[int, ResultRef]) -> tuple[int, int, int]:
         """Order by success, then time, then place: the greatest is the best."""
         entry, found = candidate
         return RANKS.get(found.result.outcome, 0), found.result.answer.created_at or -1, self._positions[entry]
 
-    def _duplicate(self, lookup: list[tuple[int, ResultRef]], custom_id: str) -> DuplicateCustomIdError:
-        (_, first), (_, second) = sorted(lookup, key=lambda candidate: self._positions[candidate[0]])[:2]
+    def _duplicate(self, candidates: list[tuple[int, ResultRef]], custom_id: str) -> DuplicateCustomIdError:
+        (_, first), (_, second) = sorted(candidates, key=lambda candidate: self._positions[candidate[0]])[:2]
         return DuplicateCustomIdError(
-            f"there are {len(lookup)} results for one request",
+            f"there are {len(candidates)} results for one request",
             custom_id=custom_id,
             first_path=first.source,
             first_line_number=first.line_number,

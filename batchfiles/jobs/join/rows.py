@@ -219,8 +219,8 @@ class RequestLines:
         """Take one line apart.
 
         Raises:
-            InvalidLineError: It is no JSON object, or has no `custom_id` that is a string or no `body` that is an object. A result
-                that got among the requests is none: its row would be a request that nobody made.
+            InvalidLineError: It is no JSON object, or has no `custom_id` that is a string or no `body` that is an object. A
+                result that got among the requests is none: its row would be a request that nobody made.
         """
         # Slices are compared because `startswith` and its kin spend most of their time on their arguments.
         length = self._head_length

@@ -42,8 +42,6 @@ from batchfiles.workers.pool import Job, Product, Spec, WorkerPool
 __all__ = ["RetryByResults", "RetryLines"]
 
 
-"""Groups of requests that are told apart by their error codes; codes behind them are not."""
-
 REPEATED = "repeats a line of another request file"
 """Why a line is left out that is the same request as an earlier one."""
 
@@ -59,8 +57,8 @@ class RetryLines(Job):
     r"""Yields the wanted lines of a range, each with its `\n`; then where they stand, then where all lines stand; then a summary.
 
     Args:
-        spec: `inputs`: `[[name, path], …]`; `results`, `index`, `count` and `marks` as for `JoinRows`; `known_outcomes`: whether
-            the results are lines of `known_outcomes`; `choice`, `edits`; `note_all`: whether all lines are to be noted;
+        spec: `inputs`: `[[name, path], …]`; `results`, `index`, `count` and `marks` as for `JoinRows`; `known_outcomes`:
+            whether the results are lines of known outcomes; `choice`, `edits`; `note_all`: whether all lines are noted;
             `repeated`: what `RepeatedRequests` saved, or None; `max_line_bytes`.
     """
 

@@ -14,7 +14,8 @@ from batchfiles.bodies.fields import FieldReader, modalities, read_usage
 from batchfiles.counts import count_name
 from batchfiles.errors import InvalidLineError
 from batchfiles.jobs.join.rows import RequestLines
-from batchfiles.jobs.stats.prices import PARTS, Price, Prices, tier_below, total
+from batchfiles.jobs.stats.price import PARTS, Price, tier_below
+from batchfiles.jobs.stats.prices import Prices, total
 from batchfiles.jobs.stats.report import OTHER, LengthHistogram, ModelEstimate, ModelUsage, RequestStats, ResultStats
 from batchfiles.jobs.tokens import measure
 from batchfiles.outcome import MALFORMED, OUTCOMES
@@ -344,9 +345,9 @@ class ResultCounts:
 
 def _conversion_errors_of(usage: object) -> int:
     """Count the token counts that could not be read; the total is not among them, for it is not summed."""
-    totals = FieldReader()
-    read_usage(usage | {"total_tokens": None} if isinstance(usage, dict) else usage, totals)
-    return totals.conversion_errors
+    reader = FieldReader()
+    read_usage(usage | {"total_tokens": None} if isinstance(usage, dict) else usage, reader)
+    return reader.conversion_errors
 
 
 def _usage(name: str | None, sums: _Model, prices: Prices | None) -> ModelUsage:

@@ -180,7 +180,7 @@ def error_digest(
     """
     if not sources and not pairs:
         raise TypeError("error_digest needs at least one file")
-    totals = _Tally(MOST_IDS if ids is None else ids)
+    totals = _Groups(MOST_IDS if ids is None else ids)
     skipped = []
     found = False
     files = files_and_pairs(sources, pairs, filesystem)
@@ -220,7 +220,7 @@ class _Group:
     count: int = 0
 
 
-class _Tally:
+class _Groups:
     """Sorts results into groups.
 
     Attributes:

@@ -213,7 +213,7 @@ class ResultStats:
         text_characters: How long the texts of answers are, in characters; None if none has a text.
         input_tokens: How many tokens the prompts have.
         output_tokens: How many tokens the answers have.
-        token_conversion_errors: How many token counts are not whole numbers >= 0, or beyond 64 bits: they are in no sum and no cost.
+        token_conversion_errors: How many token counts are not integers ≥ 0 of 64 bits: they are in no sum and no cost.
         no_token_counts: How many answers state neither input nor output tokens: their tokens are in no sum and no cost.
         token_sum: How many answers state input and output tokens that are not their total, with nothing that explains it.
     """
