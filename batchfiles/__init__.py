@@ -27,6 +27,9 @@ if TYPE_CHECKING:
         RetryPolicy,
     )
     from batchfiles.api.batches import BatchEvent, read_event
+    from batchfiles.bodies.answer import Answer
+    from batchfiles.bodies.errors import ErrorInfo
+    from batchfiles.campaign.manifest import Manifest, Part
     from batchfiles.client import AsyncClient, Client
     from batchfiles.codec import decode_input, decode_output, encode_input, encode_output
     from batchfiles.errors import (
@@ -61,7 +64,11 @@ if TYPE_CHECKING:
         TruncatedFileError,
         WorkerError,
     )
-    from batchfiles.findings import Finding
+    from batchfiles.findings import Finding, OnError, Severity
+    from batchfiles.inputs.roles import Pairs
+    from batchfiles.io.progress import Progress
+    from batchfiles.io.remote.path import RemotePath
+    from batchfiles.io.sources import SourceLike
     from batchfiles.jobs.edit import EditReport, edit
     from batchfiles.jobs.get import Occurrence, get
     from batchfiles.jobs.join.export import Export, export
@@ -69,15 +76,16 @@ if TYPE_CHECKING:
     from batchfiles.jobs.join.report import ExportReport, JoinReport
     from batchfiles.jobs.merge import MergeReport, merge
     from batchfiles.jobs.prepare import PrepareReport, prepare
-    from batchfiles.jobs.retry.report import RetryReport
+    from batchfiles.jobs.retry.report import RetryFile, RetryGroup, RetryReport
     from batchfiles.jobs.retry.retry import retry
     from batchfiles.jobs.split import SplitReport, split
     from batchfiles.jobs.stats.error_digest import ErrorDigest, ErrorGroup, error_digest
-    from batchfiles.jobs.stats.price import Price, Tier
-    from batchfiles.jobs.stats.prices import Prices
-    from batchfiles.jobs.stats.report import Stats
+    from batchfiles.jobs.stats.price import FoundPrice, Price, Tier
+    from batchfiles.jobs.stats.prices import Prices, PricesLike, PriceSource
+    from batchfiles.jobs.stats.report import FileStats, Lengths, ModelEstimate, ModelUsage, RequestStats, ResultStats, Stats
     from batchfiles.jobs.stats.stats import stats
-    from batchfiles.jobs.validate import Report, validate
+    from batchfiles.jobs.template import NullPolicy
+    from batchfiles.jobs.validate import FileReport, FindingGroup, Report, validate
     from batchfiles.jsontext.edits import Edit
     from batchfiles.limits import (
         AZURE,
@@ -92,7 +100,9 @@ if TYPE_CHECKING:
         TOGETHER,
         VLLM,
         Limits,
+        LimitsLike,
     )
+    from batchfiles.limits.profile import BodyRuleSet
     from batchfiles.outcome import OUTCOMES, Result, outcome_of
     from batchfiles.reading import Line, read_inputs, read_lines, read_outputs
     from batchfiles.records import (
@@ -101,10 +111,13 @@ if TYPE_CHECKING:
         BatchRequestOutputError,
         BatchRequestOutputResponse,
     )
-    from batchfiles.runner.report import RunPlan, RunReport, RunStatus
+    from batchfiles.runner.report import PlannedPart, RunPlan, RunReport, RunStatus
     from batchfiles.runner.run import plan_run, run
-    from batchfiles.table.schema import schema
-    from batchfiles.writing import InputWriter, OutputWriter
+    from batchfiles.table.open import TableFormat
+    from batchfiles.table.parsed.source import SchemaLike
+    from batchfiles.table.read import TableLike
+    from batchfiles.table.schema import TableName, schema
+    from batchfiles.writing import InputWriter, OutputWriter, Target
 
     __version__: str
 
@@ -126,6 +139,7 @@ __all__ = [
     "APIResponseValidationError",
     "APITimeoutError",
     "AlreadySubmittedError",
+    "Answer",
     "AsyncClient",
     "AuthenticationError",
     "AzureConfig",
@@ -143,6 +157,7 @@ __all__ = [
     "BatchRequestOutputError",
     "BatchRequestOutputResponse",
     "BatchUsage",
+    "BodyRuleSet",
     "Client",
     "Config",
     "ConflictError",
@@ -152,13 +167,18 @@ __all__ = [
     "EditReport",
     "ErrorDigest",
     "ErrorGroup",
+    "ErrorInfo",
     "Export",
     "ExportReport",
     "FileDeleted",
     "FileError",
     "FileObject",
+    "FileReport",
+    "FileStats",
     "FileTooLargeError",
     "Finding",
+    "FindingGroup",
+    "FoundPrice",
     "IncompleteDownloadError",
     "InputWriter",
     "InternalServerError",
@@ -166,34 +186,59 @@ __all__ = [
     "InvalidWebhookError",
     "Join",
     "JoinReport",
+    "Lengths",
     "Limits",
+    "LimitsLike",
     "Line",
     "LineTooLongError",
     "ListBatchesResponse",
     "ListFilesResponse",
+    "Manifest",
     "MergeReport",
     "MismatchError",
     "MissingDependencyError",
+    "ModelEstimate",
+    "ModelUsage",
     "NotFoundError",
+    "NullPolicy",
     "Occurrence",
+    "OnError",
     "OutputExistsError",
     "OutputWriter",
+    "Pairs",
+    "Part",
     "PermissionDeniedError",
+    "PlannedPart",
     "PrepareReport",
     "Price",
+    "PriceSource",
     "Prices",
+    "PricesLike",
+    "Progress",
     "RateLimitError",
+    "RemotePath",
     "Report",
+    "RequestStats",
     "Result",
+    "ResultStats",
+    "RetryFile",
+    "RetryGroup",
     "RetryPolicy",
     "RetryReport",
     "RunPlan",
     "RunReport",
     "RunStatus",
+    "SchemaLike",
+    "Severity",
+    "SourceLike",
     "SplitReport",
     "Stats",
     "StillRunningError",
     "SubmissionUnknownError",
+    "TableFormat",
+    "TableLike",
+    "TableName",
+    "Target",
     "Tier",
     "TooManyEmbeddingInputsError",
     "TooManyRequestsError",
@@ -227,6 +272,22 @@ __all__ = [
 
 # Where each name is; it is imported when somebody asks for it, so that `import batchfiles` costs nothing.
 _HOMES = {
+    "bodies.errors": ("ErrorInfo",),
+    "jobs.stats.price": ("FoundPrice",),
+    "io.remote.path": ("RemotePath",),
+    "table.read": ("TableLike",),
+    "table.open": ("TableFormat",),
+    "io.sources": ("SourceLike",),
+    "table.parsed.source": ("SchemaLike",),
+    "io.progress": ("Progress",),
+    "inputs.roles": ("Pairs",),
+    "jobs.template": ("NullPolicy",),
+    "campaign.manifest": (
+        "Manifest",
+        "Part",
+    ),
+    "limits.profile": ("BodyRuleSet",),
+    "bodies.answer": ("Answer",),
     "api": (
         "AzureConfig",
         "Batch",
@@ -245,7 +306,12 @@ _HOMES = {
     ),
     "api.batches": ("BatchEvent", "read_event"),
     "runner.run": ("plan_run", "run"),
-    "runner.report": ("RunPlan", "RunReport", "RunStatus"),
+    "runner.report": (
+        "PlannedPart",
+        "RunPlan",
+        "RunReport",
+        "RunStatus",
+    ),
     "client": ("AsyncClient", "Client"),
     "codec": ("decode_input", "decode_output", "encode_input", "encode_output"),
     "errors": (
@@ -280,7 +346,11 @@ _HOMES = {
         "APITimeoutError",
         "WorkerError",
     ),
-    "findings": ("Finding",),
+    "findings": (
+        "Finding",
+        "OnError",
+        "Severity",
+    ),
     "jsontext.edits": ("Edit",),
     "jobs.edit": ("EditReport", "edit"),
     "jobs.stats.error_digest": ("ErrorDigest", "ErrorGroup", "error_digest"),
@@ -290,18 +360,43 @@ _HOMES = {
     "jobs.join.report": ("ExportReport", "JoinReport"),
     "jobs.merge": ("MergeReport", "merge"),
     "jobs.prepare": ("PrepareReport", "prepare"),
-    "jobs.stats.prices": ("Price", "Prices", "Tier"),
+    "jobs.stats.prices": (
+        "Price",
+        "PriceSource",
+        "Prices",
+        "PricesLike",
+        "Tier",
+    ),
     "jobs.split": ("SplitReport", "split"),
     "jobs.stats.stats": ("stats",),
-    "jobs.stats.report": ("Stats",),
+    "jobs.stats.report": (
+        "FileStats",
+        "Lengths",
+        "ModelEstimate",
+        "ModelUsage",
+        "RequestStats",
+        "ResultStats",
+        "Stats",
+    ),
     "jobs.retry.retry": ("retry",),
-    "jobs.retry.report": ("RetryReport",),
-    "jobs.validate": ("Report", "validate"),
+    "jobs.retry.report": (
+        "RetryFile",
+        "RetryGroup",
+        "RetryReport",
+    ),
+    "jobs.validate": (
+        "FileReport",
+        "FindingGroup",
+        "Report",
+        "validate",
+    ),
     "limits": (
         "AZURE",
         "DASHSCOPE",
         "FIREWORKS",
         "GROQ",
+        "Limits",
+        "LimitsLike",
         "MISTRAL",
         "NEBIUS",
         "NONE",
@@ -309,13 +404,19 @@ _HOMES = {
         "PARASAIL",
         "TOGETHER",
         "VLLM",
-        "Limits",
     ),
     "outcome": ("OUTCOMES", "Result", "outcome_of"),
     "reading": ("Line", "read_inputs", "read_lines", "read_outputs"),
     "records": ("BatchRequestInput", "BatchRequestOutput", "BatchRequestOutputError", "BatchRequestOutputResponse"),
-    "table.schema": ("schema",),
-    "writing": ("InputWriter", "OutputWriter"),
+    "table.schema": (
+        "TableName",
+        "schema",
+    ),
+    "writing": (
+        "InputWriter",
+        "OutputWriter",
+        "Target",
+    ),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

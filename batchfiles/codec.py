@@ -373,9 +373,7 @@ def encode_input(record: BatchRequestInput, *, strict: bool = False) -> bytes:
     Raises:
         InvalidLineError: `unencodable`: a value that JSON can't hold.
     """
-    value = {"custom_id": record.custom_id, "method": record.method, "url": record.url, "body": record.body}
-    if record.extra:
-        value = value | record.extra | value  # its own keys in front, and they win
+    value = record.to_dict()
     try:
         line = write(value, None, APPEND_NEWLINE)
     except TypeError as error:
@@ -397,19 +395,7 @@ def encode_output(record: BatchRequestOutput, *, strict: bool = False) -> bytes:
     Raises:
         InvalidLineError: `unencodable`: a value that JSON can't hold.
     """
-    answer, fault = record.response, record.error
-    response: dict[str, Any] | None = None
-    if answer is not None:
-        response = {"status_code": answer.status_code, "request_id": answer.request_id, "body": answer.body}
-        if answer.extra:
-            response = response | answer.extra | response
-    if isinstance(fault, BatchRequestOutputError):
-        words = {"code": fault.code, "message": fault.message}
-        value = {"id": record.id, "custom_id": record.custom_id, "response": response, "error": words | fault.extra | words}
-    else:
-        value = {"id": record.id, "custom_id": record.custom_id, "response": response, "error": fault}
-    if record.extra:
-        value = value | record.extra | value
+    value = record.to_dict()
     try:
         line = write(value, None, APPEND_NEWLINE)
     except TypeError as error:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import inspect
+import json
 import os
+import re
 import subprocess
 import sys
 from importlib.metadata import version
+from pathlib import Path
 from types import FunctionType
 
 import pytest
@@ -109,3 +112,62 @@ def test_signatures_are_written_out(function: FunctionType) -> None:
     if not function.__module__.startswith("batchfiles.api"):  # their own data has keys that services choose
         parameters = inspect.signature(function).parameters.values()
         assert all(parameter.kind is not inspect.Parameter.VAR_KEYWORD for parameter in parameters)
+
+
+FOREIGN = frozenset(
+    [
+        "Any",
+        "Callable",
+        "DataFrame",
+        "Decimal",
+        "ForwardRef",
+        "Iterable",
+        "Iterator",
+        "Mapping",
+        "None",
+        "PathLike",
+        "RecordBatch",
+    ]
+) | frozenset(["RecordBatchReader", "Schema", "Self", "Sequence", "Table"])
+"""Names of the standard library, pyarrow, pandas and polars."""
+
+INNER = frozenset(["Action", "Body", "Division", "JSONBytes", "OnUpdate", "Path", "ReportT"])
+"""Short names for builtin types and closed choices, which an annotation can say without them."""
+
+
+def test_types_that_are_reachable_are_public() -> None:
+    """Who annotates a variable with what a function takes or returns imports the type from `batchfiles`, not from a module."""
+    words: dict[str, str] = {}
+    for function in public_functions():
+        if function.__module__.startswith(("batchfiles.api", "batchfiles.client")):
+            continue
+        signature = inspect.signature(function)
+        for annotation in (*(each.annotation for each in signature.parameters.values()), signature.return_annotation):
+            plain = re.sub(r"Literal\[.*?\]", "", str(annotation))
+            words |= dict.fromkeys(re.findall(r"\b[A-Z]\w+", plain), function.__qualname__)
+    assert {name: where for name, where in words.items() if name not in FOREIGN | INNER | {*batchfiles.__all__}} == {}
+
+
+def test_every_report_and_record_becomes_plain_values() -> None:
+    """`to_dict()` is one word for all of them, and JSON can hold what it returns."""
+    folder = Path(__file__).parents[1] / "fixtures" / "chat_completions"
+    requests = folder / "requests.jsonl"
+    report = batchfiles.validate(requests)
+    digest = batchfiles.error_digest(folder)
+    values = [
+        report,
+        *report.files,
+        batchfiles.join(folder).summarize(),
+        digest,
+        *digest.groups,
+        batchfiles.stats(folder),
+        *batchfiles.get("ticket-0001", folder),
+        *batchfiles.read_inputs(requests),
+        *batchfiles.read_outputs(*folder.glob("batch_*.jsonl")),
+        batchfiles.OPENAI,
+        batchfiles.Finding(code="blank_line", message="It is blank."),
+    ]
+    for value in values:
+        assert json.loads(json.dumps(value.to_dict())), value
+    line = next(batchfiles.read_inputs(requests))
+    assert batchfiles.encode_input(line) == json.dumps(line.to_dict(), separators=(",", ":"), ensure_ascii=False).encode() + b"\n"

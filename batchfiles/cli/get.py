@@ -134,23 +134,11 @@ def _described(occurrence: Occurrence) -> tuple[object, str]:
 def _record(occurrence: Occurrence) -> str:
     """Return what was found as one JSON object; the line in it keeps its digits."""
     from batchfiles.codec import Repaired
-    from batchfiles.result_lines import read_result
 
-    value, _ = _described(occurrence)
-    outcome = read_result(occurrence.data)[1].outcome if occurrence.role == "result" else None
-    record = {
-        "path": occurrence.path,
-        "line_number": occurrence.line_number,
-        "byte_offset": occurrence.byte_offset,
-        "role": occurrence.role,
-        "outcome": outcome,
-        "requests": occurrence.requests,
-        "repeats": occurrence.repeats,
-    }
-    if value is None:
-        record["text"] = occurrence.data.decode(errors="backslashreplace")
-        line = "null"
-    else:
+    record = occurrence.to_dict()
+    value = record.pop("line")
+    line = "null"
+    if value is not None:
         text = occurrence.data.decode().strip()
         line = ascii_json(repaired_json(text) if isinstance(value, Repaired) else text)
     return f'{json.dumps(record)[:-1]}, "line": {line}}}'

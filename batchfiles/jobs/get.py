@@ -5,16 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
-from batchfiles.errors import MismatchError
+from batchfiles.codec import loads
+from batchfiles.errors import InvalidLineError, MismatchError
 from batchfiles.findings import Finding
 from batchfiles.inputs.kinds import FileRole, classified_files, classify_lines
 from batchfiles.inputs.roles import Pairs, files_and_pairs, requests_of_results
 from batchfiles.io.progress import Progress, source_steps
 from batchfiles.io.sources import SourceLike
 from batchfiles.limits import RESULT_LINE_CAP
-from batchfiles.result_lines import ID_LETTERS, id_of_line
+from batchfiles.result_lines import ID_LETTERS, id_of_line, read_result
 
 __all__ = ["Occurrence", "find", "get"]
 
@@ -43,6 +44,29 @@ class Occurrence(NamedTuple):
     data: bytes
     requests: str | None = None
     repeats: str | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the place of the line, what it is, and the decoded `line`; where that is None, `text` has it as it is."""
+        if self.role == "result":
+            value, result = read_result(self.data)
+            outcome = result.outcome
+        else:
+            outcome = None
+            try:
+                value = loads(self.data)
+            except InvalidLineError:
+                value = None
+        fields = {
+            "path": self.path,
+            "line_number": self.line_number,
+            "byte_offset": self.byte_offset,
+            "role": self.role,
+            "outcome": outcome,
+            "requests": self.requests,
+            "repeats": self.repeats,
+        }
+        text = {"text": self.data.decode(errors="backslashreplace")} if value is None else {}
+        return {**fields, **text, "line": value}
 
 
 def get(

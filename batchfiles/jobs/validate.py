@@ -109,6 +109,10 @@ class FileReport:
     errors: int
     warnings: int
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return the report as plain values, for JSON."""
+        return asdict(self)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:

@@ -115,6 +115,10 @@ class ErrorGroup:
     example: str | None
     custom_ids: tuple[str, ...] = ()
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return the group as plain values, for JSON."""
+        return asdict(self)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ErrorDigest:
