@@ -216,6 +216,11 @@ def decode_input(line: JSONBytes) -> BatchRequestInput:
 
     Raises:
         InvalidLineError: It is no JSON object, has no `custom_id` that is a string, or a `body` that is no object.
+
+    Example:
+        >>> request = batchfiles.decode_input(b'{"custom_id": "a", "url": "/v1/responses", "body": {"model": "m"}}')
+        >>> request.custom_id, request.body
+        ('a', {'model': 'm'})
     """
     return input_of(loads(line))
 
@@ -291,6 +296,11 @@ def decode_output(line: JSONBytes) -> BatchRequestOutput:
     Raises:
         InvalidLineError: It is no JSON object, its `custom_id` is neither a string nor null, its `response` neither an object nor
             null, or it has neither `response` nor `error`.
+
+    Example:
+        >>> result = batchfiles.decode_output(b'{"custom_id": "a", "response": {"status_code": 200, "body": {}}}')
+        >>> result.custom_id, result.response.status_code
+        ('a', 200)
     """
     return output_of(loads(line))
 
@@ -372,6 +382,11 @@ def encode_input(record: BatchRequestInput, *, strict: bool = False) -> bytes:
 
     Raises:
         InvalidLineError: `unencodable`: a value that JSON can't hold.
+
+    Example:
+        >>> request = batchfiles.BatchRequestInput(custom_id="a", url="/v1/responses", body={"model": "m", "input": "Hi"})
+        >>> batchfiles.encode_input(request)
+        b'{"custom_id":"a","method":"POST","url":"/v1/responses","body":{"model":"m","input":"Hi"}}\n'
     """
     value = record.to_dict()
     try:
@@ -394,6 +409,10 @@ def encode_output(record: BatchRequestOutput, *, strict: bool = False) -> bytes:
 
     Raises:
         InvalidLineError: `unencodable`: a value that JSON can't hold.
+
+    Example:
+        >>> batchfiles.encode_output(batchfiles.BatchRequestOutput(custom_id="a"))
+        b'{"id":null,"custom_id":"a","response":null,"error":null}\n'
     """
     value = record.to_dict()
     try:

@@ -64,6 +64,11 @@ def read_lines(
         InvalidLineError: `strict` and something worth a warning.
         TruncatedFileError: Compressed bytes end too early or are damaged; after the good lines.
         FileError: A file is not there (said by the call itself) or can't be read.
+
+    Example:
+        >>> line = next(batchfiles.read_lines("fixtures/chat_completions/requests.jsonl"))
+        >>> line.line_number, line.byte_offset, line.data[:28]
+        (1, 0, b'{"custom_id": "ticket-0001",')
     """
     return _lines(expand(sources, filesystem=filesystem), _Notices(on_error, strict=strict, max_line_bytes=max_line_bytes))
 
@@ -82,6 +87,11 @@ def read_inputs(
         LineTooLongError: A line is above the cap.
         TruncatedFileError: Compressed bytes end too early or are damaged; after the good lines.
         FileError: A file is not there (said by the call itself) or can't be read.
+
+    Example:
+        >>> request = next(batchfiles.read_inputs("fixtures/chat_completions/requests.jsonl"))
+        >>> request.custom_id, request.url
+        ('ticket-0001', '/v1/chat/completions')
     """
     return _records(
         expand(sources, filesystem=filesystem), input_of, _Notices(on_error, strict=strict, max_line_bytes=max_line_bytes)
@@ -102,6 +112,12 @@ def read_outputs(
         LineTooLongError: A line is above the cap.
         TruncatedFileError: Compressed bytes end too early or are damaged; after the good lines.
         FileError: A file is not there (said by the call itself) or can't be read.
+
+    Example:
+        >>> from collections import Counter
+        >>> results = batchfiles.read_outputs("fixtures/chat_completions/*_output.jsonl")
+        >>> Counter(batchfiles.outcome_of(result).outcome for result in results)["succeeded"]
+        8
     """
     return _records(
         expand(sources, filesystem=filesystem), output_of, _Notices(on_error, strict=strict, max_line_bytes=max_line_bytes)

@@ -127,6 +127,16 @@ def edit(
         FileError: A file can't be read, or the disk refused.
         TruncatedFileError: A compressed file is damaged.
         ValueError: There is nothing to change, a path or a value is none, or all lines would get one `custom_id`.
+
+    Example:
+        >>> report = batchfiles.edit(
+        ...     "fixtures/chat_completions/requests.jsonl",
+        ...     output="mini.jsonl",
+        ...     values={"body.model": "gpt-4.1-mini"},
+        ...     unset=["body.user"],
+        ... )
+        >>> report.lines, report.changed
+        (16, 16)
     """
     if bad_lines not in BAD_LINES:
         raise ValueError(f"bad_lines is one of {', '.join(BAD_LINES)}, not {bad_lines!r}")

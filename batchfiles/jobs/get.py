@@ -92,6 +92,12 @@ def get(
         TruncatedFileError: Compressed bytes end too early or are damaged.
         TypeError: There is no source, or something is no source at all.
         ValueError: Standard input is named twice.
+
+    Example:
+        >>> for line in batchfiles.get("ticket-0001", "fixtures/chat_completions"):
+        ...     print(line.role, line.line_number)
+        result 9
+        request 1
     """
     if not sources and not pairs:
         raise TypeError("get needs at least one file")

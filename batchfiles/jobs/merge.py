@@ -225,6 +225,11 @@ def merge(
         DataError: The manifest of a campaign folder is damaged.
         TypeError: There is no source, or something is no source at all.
         ValueError: An option has no such value.
+
+    Example:
+        >>> report = batchfiles.merge("fixtures/chat_completions/requests.jsonl", output="merged.jsonl.gz")
+        >>> report.lines
+        16
     """
     if not sources:
         raise TypeError("merge needs at least one file")

@@ -119,6 +119,13 @@ def prepare(
         MismatchError, TruncatedFileError: A file is no table, or is damaged.
         OutputExistsError: The file is there and `overwrite` was not given.
         FileError: A file can't be read or written.
+
+    Example:
+        >>> import pyarrow as pa
+        >>> table = pa.table({"doc": ["a", "b"], "text": ["One.", "Two."]})
+        >>> body = {"model": "gpt-4o-mini", "input": "Translate: {{text}}"}
+        >>> batchfiles.prepare(table, "prepared.jsonl", template=body, url="/v1/responses", id_template="{{doc}}").requests
+        2
     """
     from batchfiles.table.csv import CSV_NULLS
     from batchfiles.table.read import user_tables

@@ -131,6 +131,11 @@ def split(
         MissingDependencyError: Tokens shall be counted by tiktoken, and it or its encoding is not on this machine.
         TypeError: There is no source, or something is no source at all.
         ValueError: An option has no such value.
+
+    Example:
+        >>> report = batchfiles.split("fixtures/chat_completions/requests.jsonl", output="campaign", max_requests=10)
+        >>> [part.requests for part in report.parts]
+        [10, 6]
     """
     if not sources:
         raise TypeError("split needs at least one file")

@@ -288,6 +288,11 @@ def validate(
         MismatchError: A folder or a glob holds results only.
         TypeError: There is no source, or something is no source at all.
         ValueError: Standard input is named twice, or there are no limits of this name.
+
+    Example:
+        >>> report = batchfiles.validate("fixtures/chat_completions/requests.jsonl", limits="azure")
+        >>> report.ok, report.files[0].requests
+        (True, 16)
     """
     if not sources:
         raise TypeError("validate needs at least one file")

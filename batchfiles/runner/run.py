@@ -108,6 +108,11 @@ def run(
         FileError: A file can't be read, the disk refused, or another run is at work in the folder.
         DataError: The journal is damaged.
         ValueError: An option has no such value.
+
+    Example:
+        >>> report = batchfiles.run("requests.jsonl", output="answers.parquet", limits="openai")  # doctest: +SKIP
+        >>> report.finished  # doctest: +SKIP
+        True
     """
     if max_parallel < 1 or retries < 0:
         raise ValueError("max_parallel is 1 or more, and retries 0 or more")
@@ -334,6 +339,11 @@ def plan_run(
         FileError: A file can't be read, or the disk refused.
         DataError: The journal is damaged.
         ValueError: An option has no such value.
+
+    Example:
+        >>> plan = batchfiles.plan_run("fixtures/chat_completions/requests.jsonl")
+        >>> [(part.file, part.requests) for part in plan.parts]
+        [('requests-00001.jsonl', 16)]
     """
     limits = profile(limits)
     sources, not_read = run_sources(files)

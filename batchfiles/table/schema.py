@@ -116,6 +116,12 @@ def schema(
         FileError: The file of the JSON Schema can't be read.
         MismatchError: It holds none, or there is no such model.
         MissingDependencyError: A model was given and pydantic is not installed.
+
+    Example:
+        >>> batchfiles.schema().names[:3]
+        ['custom_id', 'outcome', 'status_code']
+        >>> batchfiles.schema("embeddings", dimensions=3).field("embedding").type
+        FixedSizeListType(fixed_size_list<item: float>[3])
     """
     if table not in TABLES:
         raise ValueError(f"unknown table {table!r}{choose_one(table, TABLES)}")

@@ -251,6 +251,11 @@ def export(
     Later, when the table is made:
         FileError: A file is not what it was when this was called, or changed while it was being read: call this again.
         InvalidLineError: With `dimensions`: a vector has another length.
+
+    Example:
+        >>> exported = batchfiles.export("fixtures/chat_completions/*_output.jsonl")
+        >>> exported.to_parquet("results.parquet").rows
+        11
     """
     chosen = TableOptions(
         table=table,

@@ -375,6 +375,12 @@ def join(
         MismatchError: A result could be that of two different requests, because their files share its id and nothing shows to
             which of them it belongs; or there are results, but none belongs to a request.
         InvalidLineError: With `dimensions`: a vector has another length.
+
+    Example:
+        >>> joined = batchfiles.join("fixtures/chat_completions")
+        >>> report = joined.to_parquet("joined.parquet")
+        >>> report.rows, report.missing, report.outcomes["succeeded"]
+        (16, 1, 8)
     """
     if on_duplicate not in ("best", "error"):
         raise ValueError(f"on_duplicate is 'best' or 'error', not {on_duplicate!r}")

@@ -204,6 +204,11 @@ def retry(
         FileError: A file can't be read, or the disk refused.
         TruncatedFileError: A compressed file is damaged.
         ValueError: Options don't go together, a path or a value is none, or the output is a remote folder.
+
+    Example:
+        >>> report = batchfiles.retry("fixtures/chat_completions", output="retry.jsonl")
+        >>> report.written, report.left_out
+        (3, 13)
     """
     if not files and not inputs and not pairs:
         raise TypeError("retry needs at least one file")

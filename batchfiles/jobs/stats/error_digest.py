@@ -181,6 +181,11 @@ def error_digest(
         TruncatedFileError: Compressed bytes end too early or are damaged.
         TypeError: There is no source, or something is no source at all.
         ValueError: Standard input is named twice.
+
+    Example:
+        >>> digest = batchfiles.error_digest("fixtures/chat_completions")
+        >>> digest.groups[0].outcome
+        'incomplete'
     """
     if not sources and not pairs:
         raise TypeError("error_digest needs at least one file")

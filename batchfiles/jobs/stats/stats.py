@@ -66,6 +66,11 @@ def stats(
         TypeError: There is no source, or something is no source at all.
         MissingDependencyError: Prices are `"genai"`, and genai-prices is not installed.
         ValueError: Standard input is named twice, or the price file has a value that is not a price.
+
+    Example:
+        >>> stats = batchfiles.stats("fixtures/chat_completions")
+        >>> stats.requests.count, stats.results.count
+        (16, 15)
     """
     if not sources and not pairs:
         raise TypeError("stats needs at least one file")
