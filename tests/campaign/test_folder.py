@@ -154,7 +154,7 @@ def test_the_result_of_a_part_that_is_not_there_is_not_lent_to_another(tmp_path:
     other = put(tmp_path / "b_output.jsonl", success("x", "of b"))
     job = batchfiles.join(tmp_path / "a.jsonl", other)
     assert [row["outcome"] for row in job] == ["missing"]
-    assert job.report.unknown == 1
+    assert job.summarize().unknown == 1
 
 
 def test_the_file_that_was_split_may_be_joined_with_the_results_of_its_parts(tmp_path: Path) -> None:

@@ -299,7 +299,7 @@ def test_a_retry_file_beside_its_requests_doubles_no_row(tmp_path: Path, ends: b
         ("c", "expired", 1, first),
         ("d", "succeeded", 1, first),
     ]
-    report = job.report
+    report = job.summarize()
     assert (report.inputs, report.repeated_inputs, report.duplicate_inputs) == (4, 3, 0)
     assert report.examples["repeated_inputs"][0] == f"{tmp_path / 'retry.jsonl'}:1"
     again_report = batchfiles.retry(tmp_path, output=tmp_path / "third.jsonl")
@@ -324,7 +324,7 @@ def test_lines_that_repeat_far_behind_are_found_however_the_table_is_taken(
         list(job)
     else:
         job.to_parquet(tmp_path / ("t.parquet" if target == "file" else "parts"))
-    assert (job.report.inputs, job.report.repeated_inputs, job.report.used) == (5, 2, 5)
+    assert (job.summarize().inputs, job.summarize().repeated_inputs, job.summarize().used) == (5, 2, 5)
     put(tmp_path / "more.jsonl", request("e"), request("d", n=2))
     with pytest.raises(MismatchError, match="nothing shows which"):
         batchfiles.join(tmp_path).to_parquet(tmp_path / "u.parquet")
@@ -339,7 +339,7 @@ def test_results_of_either_file_are_attempts_where_names_tell_them_apart(tmp_pat
     put(tmp_path / "retry_output.jsonl", success("b", "second"))
     job = batchfiles.join(tmp_path)
     assert [(row["text"], row["attempts"]) for row in job] == [("Hi", 1), ("second", 2)]
-    assert (job.report.used, job.report.superseded, job.report.unknown) == (2, 1, 0)
+    assert (job.summarize().used, job.summarize().superseded, job.summarize().unknown) == (2, 1, 0)
 
 
 def test_a_line_that_is_twice_in_one_file_stays_two_requests(tmp_path: Path) -> None:

@@ -38,8 +38,8 @@ def test_results_under_other_names_are_read_and_the_rest_is_named(tmp_path: Path
     (tmp_path / ".hidden").write_text("mine\n")
     job = batchfiles.join(tmp_path)
     assert [row["outcome"] for row in job] == ["succeeded", "failed", "missing"]
-    assert job.report.not_read == 2
-    assert set(job.report.examples["not_read"]) == {str(tmp_path / "notes.txt"), str(tmp_path / "results")}
+    assert job.summarize().not_read == 2
+    assert set(job.summarize().examples["not_read"]) == {str(tmp_path / "notes.txt"), str(tmp_path / "results")}
     arguments = ["join", str(tmp_path), "-o", str(tmp_path / "table.parquet"), "--fail-on", "not_read"]
     for options in ([], ["--force", "--report", str(tmp_path / "report.json")], ["--force", "--json"]):
         assert exit_code([*arguments, *options]) == 1
@@ -56,7 +56,7 @@ def test_a_pipe_in_a_folder_is_named_and_not_opened(name: str, tmp_path: Path) -
     os.mkfifo(tmp_path / name)
     job = batchfiles.join(tmp_path)
     assert [row["outcome"] for row in job] == ["succeeded"]
-    assert job.report.examples["not_read"] == (str(tmp_path / name),)
+    assert job.summarize().examples["not_read"] == (str(tmp_path / name),)
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_names_of_services_and_scripts_are_read(tmp_path: Path, name: str) -> No
     (tmp_path / name).write_bytes(gzip.compress(text) if name.endswith(".gz") else text)
     job = batchfiles.join(tmp_path)
     assert [row["outcome"] for row in job] == ["succeeded", "expired"]
-    assert job.report.not_read == 0
+    assert job.summarize().not_read == 0
     assert batchfiles.stats(tmp_path).results.count == 2
     assert batchfiles.error_digest(tmp_path).results == 2
     assert len(batchfiles.get("a", tmp_path)) == 2
@@ -124,7 +124,7 @@ def test_what_is_named_beside_its_folder_is_not_passed_over(tmp_path: Path) -> N
     for files in ([tmp_path, tmp_path / "results"], [tmp_path / "results", tmp_path], [*every, tmp_path], every):
         job = batchfiles.join(*files)
         assert [row["outcome"] for row in job] == ["succeeded", "succeeded"]
-        assert job.report.not_read == 0
+        assert job.summarize().not_read == 0
 
 
 def test_requests_without_a_single_result_are_said_loudly(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -315,7 +315,7 @@ def test_a_result_above_the_cap_keeps_its_row(tmp_path: Path, workers: int) -> N
     rows = [(row["outcome"], row["error_code"], row["retryable"], row["result_line_number"]) for row in job]
     too_long = ("malformed", "line_too_long", False)
     assert rows == [("succeeded", None, False, 1), (*too_long, 2), (*too_long, 3), ("succeeded", None, False, 4)]
-    report = job.report
+    report = job.summarize()
     assert (report.used, report.malformed_results, report.malformed_unmatched, report.result_lines) == (4, 2, 0, 4)
     job.write_rejects(tmp_path / "rejects")
     assert (tmp_path / "rejects").read_bytes() == b"".join(line + b"\n" for line in lines[1:3])

@@ -80,7 +80,7 @@ def test_a_result_of_one_batch_that_only_another_asked_for_is_unknown(tmp_path: 
     put(tmp_path / "a_output.jsonl", success("y"))
     job = batchfiles.join(tmp_path)
     assert [row["outcome"] for row in job] == ["missing", "missing"]
-    assert job.report.unknown == 1
+    assert job.summarize().unknown == 1
 
 
 def test_an_id_may_stand_once_in_each_batch(tmp_path: Path) -> None:
@@ -98,7 +98,7 @@ def test_one_result_may_be_the_best_here_and_second_best_there(tmp_path: Path) -
     put(tmp_path / "a_output.jsonl", success("x", "later", created=9), success("x", "earlier", created=1))
     job = batchfiles.join(tmp_path)
     assert [(row["text"], row["attempts"]) for row in job] == [("later", 2), ("later", 2)]
-    assert (job.report.used, job.report.superseded, job.report.conflicting) == (1, 1, 1)
+    assert (job.summarize().used, job.summarize().superseded, job.summarize().conflicting) == (1, 1, 1)
 
 
 @pytest.mark.parametrize(
@@ -198,8 +198,8 @@ def test_empty_files_are_neither(tmp_path: Path) -> None:
     job = batchfiles.join(
         put(tmp_path / "in.jsonl", request("x")), put(tmp_path / "out.jsonl", success("x")), put(tmp_path / "batch_1_error.jsonl")
     )
-    assert [file["role"] for file in job.report.files] == ["inputs", "results", "empty"]
-    assert job.report.used == 1
+    assert [file["role"] for file in job.summarize().files] == ["inputs", "results", "empty"]
+    assert job.summarize().used == 1
 
 
 def test_results_alone_are_not_joined(tmp_path: Path) -> None:

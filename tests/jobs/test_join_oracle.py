@@ -410,7 +410,7 @@ def compare(job: Join, table: pa.Table, wanted: Expected) -> None:
     rows = table.select(COLUMNS).to_pylist()
     for row, right in zip(rows, wanted.rows, strict=True):
         assert row == right
-    report = job.report
+    report = job.summarize()
     assert {name: getattr(report, name) for name in wanted.counts} == wanted.counts
     assert {outcome: count for outcome, count in report.outcomes.items() if count} == wanted.outcomes
     assert report.inputs == sum(report.outcomes.values())

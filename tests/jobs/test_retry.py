@@ -99,7 +99,7 @@ def test_what_is_no_request_to_join_is_not_sent_again(tmp_path: Path, way: str) 
     if way == "table":  # which has no ids for them
         return
     malformed = sum(group.requests for group in report.groups if group.outcome == "malformed")
-    assert malformed == joined.report.malformed_inputs == len(NO_REQUESTS)
+    assert malformed == joined.summarize().malformed_inputs == len(NO_REQUESTS)
     assert len(report.findings) == len(NO_REQUESTS)
 
 
@@ -320,7 +320,7 @@ def test_results_that_no_request_asked_for_are_counted(batch: Path, tmp_path: Pa
     assert ids_in(tmp_path / "retry.jsonl") == RETRYABLE
     joined = batchfiles.join(batch, other)
     joined.to_arrow()
-    assert report.unknown_results == joined.report.unknown == 2
+    assert report.unknown_results == joined.summarize().unknown == 2
     assert batchfiles.retry(batch, output=tmp_path / "first.jsonl").unknown_results == 0
 
 
@@ -404,7 +404,7 @@ def test_each_part_of_a_campaign_gets_its_own_retry(campaign: Path) -> None:
     rows = [(row["input_source"], row["custom_id"], row["text"], row["attempts"]) for row in joined]
     a, b = str(campaign / "a.jsonl"), str(campaign / "b.jsonl")
     assert rows == [(a, "1", "Hi", 1), (a, "2", "again", 2), (b, "1", "at last", 3), (b, "2", "Hi", 1)]
-    assert (joined.report.superseded, joined.report.unknown, joined.report.duplicate_inputs) == (3, 0, 0)
+    assert (joined.summarize().superseded, joined.summarize().unknown, joined.summarize().duplicate_inputs) == (3, 0, 0)
     third = batchfiles.retry(campaign, output=campaign)
     assert (third.written, third.files) == (0, ())
 
@@ -445,7 +445,12 @@ def test_first_results_and_those_of_the_retry_make_one_table(batch: Path, tmp_pa
         "broken": (SUCCEEDED, 2),
         "lost": (SUCCEEDED, 1),
     }
-    assert (joined.report.used, joined.report.superseded, joined.report.unknown, joined.report.conflicting) == (8, 4, 0, 0)
+    assert (
+        joined.summarize().used,
+        joined.summarize().superseded,
+        joined.summarize().unknown,
+        joined.summarize().conflicting,
+    ) == (8, 4, 0, 0)
     report = batchfiles.retry(batch, again, errors, output=tmp_path / "third.jsonl")
     assert ids_in(tmp_path / "third.jsonl") == ["down"]
     assert report.written == 1

@@ -64,7 +64,7 @@ def test_requests_without_a_row_are_kept_and_counted(asked):
     """Their columns are null; rows that no request has are no rows of the join."""
     job = join(*asked(), with_table=pa.Table.from_pylist([ROWS[3], {"doc": "other", "chunk": 9, "tags": []}]), id_template=NAME)
     assert own(job.to_arrow(), ["doc", "chunk"]) == [(None, None)] * 3 + [("d3", 3), (None, None)]
-    assert (job.report.unmatched, job.report.with_rows, job.report.inputs) == (4, 2, 5)
+    assert (job.summarize().unmatched, job.summarize().with_rows, job.summarize().inputs) == (4, 2, 5)
 
 
 def test_an_empty_table_gives_its_columns_all_the_same(asked):
@@ -155,7 +155,7 @@ def test_an_id_that_only_shares_the_digest_of_a_row_finds_nothing(asked, monkeyp
     """The ids are compared, not their digests."""
     monkeypatch.setattr(module, "_digest", len)
     job = join(*asked(), with_table=pa.Table.from_pylist([{"doc": "x3", "chunk": 3, "tags": []}]), id_template=NAME)
-    assert job.to_arrow()["doc"].null_count == job.report.unmatched == 5
+    assert job.to_arrow()["doc"].null_count == job.summarize().unmatched == 5
 
 
 def test_a_row_that_makes_no_id_is_named(asked):
@@ -223,7 +223,7 @@ def test_every_request_has_the_row_that_makes_its_id_or_none(tmp_path_factory, n
     mine = pa.Table.from_batches(table.to_batches(max_chunksize=per_batch), table.schema)
     job = join(requests, with_table=mine, id_template="{{n}}")
     assert job.to_arrow()["twice"].to_pylist() == [2 * number if number in numbers else None for number in range(30)]
-    assert job.report.unmatched == 30 - len(set(numbers) & set(range(30)))
+    assert job.summarize().unmatched == 30 - len(set(numbers) & set(range(30)))
 
 
 @pytest.mark.parametrize("value", ["18446744073709551616", "[1, -9223372036854775809]"])
