@@ -37,7 +37,7 @@ class FileCheck:
         ids: Where its ids go; shared by all files when they must differ across files.
         notice: Gets each finding.
         repeated: Gets each id that is met again, the place where it stood first, this place, and the offset of this line.
-        cap: The longest line that is read, in bytes.
+        max_line_bytes: The longest line that is read, in bytes.
         on_bytes: Hears of every piece that was read, in uncompressed bytes.
     """
 
@@ -50,7 +50,7 @@ class FileCheck:
         notice: Notice,
         repeated: Repeated,
         *,
-        cap: int,
+        max_line_bytes: int,
         on_bytes: Callable[[int], None] | None = None,
     ) -> None:
         self.rules = RequestRules(limits)
@@ -61,7 +61,7 @@ class FileCheck:
         self._ids = ids
         self._notice = notice
         self._repeated = repeated
-        self._cap = cap
+        self._max_line_bytes = max_line_bytes
         self._on_bytes = on_bytes
         self._base = number << PLACE_BITS
         self._requests_seen = False
@@ -82,7 +82,9 @@ class FileCheck:
                 if mistake is not None:
                     self._holds_no_lines(mistake.code, mistake.message)
                     return
-                for block in blocks(cast("BinaryIO", counted), self._source.name, self._reading_notice, cap=self._cap):
+                for block in blocks(
+                    cast("BinaryIO", counted), self._source.name, self._reading_notice, max_line_bytes=self._max_line_bytes
+                ):
                     self._check_block(block)
         except TruncatedFileError as error:
             self._say(error.code, f"The file can't be read to its end: {error.reason}.")

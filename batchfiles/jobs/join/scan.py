@@ -156,12 +156,13 @@ class IndexResults(Job):
     """Notes the lines of a range of a result file, under the digests of their ids.
 
     Args:
-        spec: `files`: `[[name, path], …]`; `cap`: the longest line in bytes; `exact`: whether repeated keys are looked for.
+        spec: `files`: `[[name, path], …]`; `max_line_bytes`: the longest line in bytes; `exact`: whether repeated keys are
+            looked for.
     """
 
     def __init__(self, spec: Spec) -> None:
         self._files = spec["files"]
-        self._cap = spec["cap"]
+        self._max_line_bytes = spec["max_line_bytes"]
         self._exact = spec["exact"]
 
     def run(self, task: Spec) -> Generator[Product, None, None]:
@@ -189,7 +190,9 @@ class IndexResults(Job):
 
         name, path = self._files[file]
         note = _index_exact if self._exact else _index_fast
-        for block in read_blocks(Source(name, path=Path(path)), notice, start=task["start"], end=task["end"], cap=self._cap):
+        for block in read_blocks(
+            Source(name, path=Path(path)), notice, start=task["start"], end=task["end"], max_line_bytes=self._max_line_bytes
+        ):
             note(block.lines, block.line_number, file, block.byte_offset, entries, unkeyed, counts)
             lines = block.line_number + len(block.lines) - 1
         yield entries.to_bytes()
@@ -311,7 +314,7 @@ class ResultIndex:
 
 
 def scan_results(
-    pool: WorkerPool, files: Sequence[LocalFile], path: Path, *, cap: int, exact: bool, progress: Callable[[int], None]
+    pool: WorkerPool, files: Sequence[LocalFile], path: Path, *, max_line_bytes: int, exact: bool, progress: Callable[[int], None]
 ) -> ResultIndex:
     """Note where the results stand.
 
@@ -319,7 +322,7 @@ def scan_results(
         pool: Who does it.
         files: The result files.
         path: The index to make.
-        cap: The longest line that is read, in bytes.
+        max_line_bytes: The longest line that is read, in bytes.
         exact: Whether repeated keys are looked for.
         progress: Gets the bytes of each range that is done.
 
@@ -333,7 +336,7 @@ def scan_results(
     ranges = tasks([file.size for file in files])
     base = [0] * len(files)
     packed: list[bytes] = []
-    spec = {"files": [[file.name, str(file.path)] for file in files], "cap": cap, "exact": exact}
+    spec = {"files": [[file.name, str(file.path)] for file in files], "max_line_bytes": max_line_bytes, "exact": exact}
     with closing(builder), closing(pool.run(IndexResults, spec, ranges)) as products:
         for number, product in products:
             if isinstance(product, bytes):
