@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from batchfiles.cli.text import size
-from batchfiles.cli.validate import total_of, validate
+from batchfiles.cli.validate import validate
 from batchfiles.io.sources import expand
 from batchfiles.jobs import validate as validate_module
 
