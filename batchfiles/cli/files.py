@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from batchfiles.cli.named_batches import all_option, limit_option, say_where_it_ends
+from batchfiles.cli.named_batches import all_option, limit_option, report_pagination
 from batchfiles.cli.options import force_option
 from batchfiles.cli.outputs import STDOUT
 from batchfiles.cli.progress import say
@@ -30,12 +30,12 @@ USAGE, FAILED = 2, 3
 json_option = click.option("--json", "as_json", is_flag=True, help="Print each file as one JSON object a line.")
 
 
-@click.group(short_help="Upload, list, fetch and delete the files at the service.", invoke_without_command=True)
+@click.group(short_help="Upload, list, download and delete files at the service.", invoke_without_command=True)
 @click.pass_context
 def files(context: click.Context) -> None:
-    """Upload, list, fetch and delete the files at the service.
+    """Upload, list, download and delete files at the service.
 
-    'batchfiles submit' and 'batchfiles download' do this for batches; here it is done by hand.
+    'batchfiles submit' and 'batchfiles download' do this for batches.
 
     \b
     Examples:
@@ -50,24 +50,24 @@ def files(context: click.Context) -> None:
         2   wrong usage, or no key
         3   the service refused or did not answer; unknown file id; a file can't be written
     """  # noqa: D301 - click wants its \b
-    if context.invoked_subcommand is None:  # the releases of click don't agree on what this is
+    if context.invoked_subcommand is None:  # releases of click differ here
         click.echo(context.get_help(), err=True)
         context.exit(USAGE)
 
 
-@files.command(short_help="Upload files; their ids go to standard output.")
+@files.command(short_help="Upload files, and print their ids.")
 @click.argument("paths", nargs=-1, required=True, metavar="FILE...")
-@click.option("--purpose", default="batch", show_default=True, metavar="WORD", help="What the service may use them for.")
+@click.option("--purpose", default="batch", show_default=True, metavar="WORD", help="The purpose of the files.")
 @click.option(
     "--expires-after",
     type=click.IntRange(3_600, 2_592_000),
     metavar="SECONDS",
-    help="Let the service delete them after this, from an hour to 30 days.",
+    help="When the service deletes them: an hour to 30 days.",
 )
 @json_option
 @service_options
 def upload(paths: tuple[str, ...], *, purpose: str, expires_after: int | None, as_json: bool, service: Service) -> None:
-    """Upload files, as they are; their ids go to standard output.
+    """Upload files unchanged, and print their ids.
 
     \b
     Examples:
@@ -84,14 +84,14 @@ def upload(paths: tuple[str, ...], *, purpose: str, expires_after: int | None, a
     expiry = None if expires_after is None else BatchFileExpirationAfter(expires_after)
     with service.connect() as client:
         for path in paths:
-            made = client.files.create(path, purpose=purpose, expires_after=expiry)
-            click.echo(json.dumps(made.encode()) if as_json else visible(made.id))
+            file = client.files.create(path, purpose=purpose, expires_after=expiry)
+            click.echo(json.dumps(file.encode()) if as_json else visible(file.id))
             if not as_json:
-                say(f"{path}: {_size(made)} uploaded")
+                say(f"{path}: {_size(file)} uploaded")
 
 
 @files.command("list", short_help="List the files at the service, newest first.")
-@click.option("--purpose", metavar="WORD", help="Only those of this purpose: batch, batch_output.")
+@click.option("--purpose", metavar="WORD", help="List only files with this purpose, such as batch_output.")
 @limit_option
 @all_option
 @json_option
@@ -112,23 +112,23 @@ def list_files(*, purpose: str | None, limit: int, everything: bool, as_json: bo
     """  # noqa: D301 - click wants its \b
     most = None if everything else limit
     with service.connect() as client:
-        found = islice(client.files.list(purpose=purpose, limit=most), most)  # some services give more than they are asked for
+        found = islice(client.files.list(purpose=purpose, limit=most), most)  # some services return more
         if as_json:
             for file in found:
                 click.echo(json.dumps(file.encode()))
             return
         rows = [_row(file) for file in map(noted, found)]
-    for line in text_table(("file", "purpose", "made", "name", "size"), rows, texts=4):
+    for line in text_table(("file", "purpose", "created", "name", "size"), rows, texts=4):
         click.echo(line)
-    say_where_it_ends(len(rows), most, "files")
+    report_pagination(len(rows), most, "files")
 
 
-@files.command(short_help="Say what the service knows of files.")
+@files.command(short_help="Show the metadata of files.")
 @click.argument("ids", nargs=-1, required=True, metavar="ID...")
 @json_option
 @service_options
 def get(ids: tuple[str, ...], *, as_json: bool, service: Service) -> None:
-    """Say what the service knows of files.
+    """Show the metadata of files.
 
     \b
     Examples:
@@ -152,13 +152,13 @@ def get(ids: tuple[str, ...], *, as_json: bool, service: Service) -> None:
                 click.echo(f"{label:8}  {visible(words)}")
 
 
-@files.command(short_help="Fetch the bytes of a file.")
+@files.command(short_help="Download a file.")
 @click.argument("file_id", metavar="ID")
-@click.option("-o", "--output", required=True, metavar="FILE", help="Where to; - for standard output.")
+@click.option("-o", "--output", required=True, metavar="FILE", help="The file to write; - for standard output.")
 @force_option
 @service_options
 def download(file_id: str, *, output: str, force: bool, service: Service) -> None:
-    """Fetch the bytes of a file. It takes its name when it is whole; one that was cut goes on where it stopped.
+    """Download a file. It gets its name when it is complete. Repeat the command to resume an interrupted download.
 
     \b
     Examples:
@@ -168,7 +168,7 @@ def download(file_id: str, *, output: str, force: bool, service: Service) -> Non
     \b
     Exit codes:
         0   done
-        2   wrong usage, no key, or a file that exists
+        2   wrong usage, no key, or an output that exists
         3   the service refused or did not answer; a file can't be written
     """  # noqa: D301 - click wants its \b
     from batchfiles.io.atomic import atomic_file, refuse_existing
@@ -227,7 +227,7 @@ def delete(context: click.Context, ids: tuple[str, ...], *, as_json: bool, servi
 
 
 def noted(file: FileObject) -> FileObject:
-    """Return a file, and report which of its values could not be read."""
+    """Return the file, and report its values that could not be read."""
     for note in file.notes:
         say(f"{file.id}: {note}")
     return file
@@ -238,9 +238,9 @@ def _size(file: FileObject) -> str:
 
 
 def _row(file: FileObject) -> tuple[str, ...]:
-    made = "-" if file.created_at is None else age(file.created_at)
+    created = "-" if file.created_at is None else age(file.created_at)
     name = cut(visible(file.filename or "-"), CELL)
-    return visible(file.id), visible(file.purpose or "-"), made, name, _size(file)
+    return visible(file.id), visible(file.purpose or "-"), created, name, _size(file)
 
 
 def _facts(file: FileObject) -> Iterator[tuple[str, str]]:
@@ -249,7 +249,7 @@ def _facts(file: FileObject) -> Iterator[tuple[str, str]]:
     yield "purpose", file.purpose or "-"
     yield "size", _size(file)
     if file.created_at is not None:
-        yield "made", f"{local_time(file.created_at)} ({age(file.created_at)})"
+        yield "created", f"{local_time(file.created_at)} ({age(file.created_at)})"
     if file.expires_at is not None:
         yield "expires", f"{local_time(file.expires_at)} ({age(file.expires_at)})"
     if file.status is not None:

@@ -1,9 +1,4 @@
-"""The files that a command is to write: refused before any work, not after an hour of it.
-
-What the commands that copy lines say about the lines that they could not copy as they were.
-
-A report as programs read it.
-"""
+"""Checks of output files, before any work; and the parts of a summary that several commands share."""
 
 from __future__ import annotations
 
@@ -28,10 +23,18 @@ if TYPE_CHECKING:
     from batchfiles.io.sources import Source
 
 
-__all__ = ["STDOUT", "check_targets", "first_findings", "place_of", "refuse_two_on_stdout", "report_json", "words_of_lines"]
+__all__ = [
+    "STDOUT",
+    "changed_lines_notes",
+    "check_targets",
+    "first_findings",
+    "output_name",
+    "refuse_two_on_stdout",
+    "report_json",
+]
 
 STDOUT = "-"
-"""What standard output is called on a command line."""
+"""The name of standard output on a command line."""
 
 
 def check_targets(
@@ -42,19 +45,19 @@ def check_targets(
     force: bool,
     ours: IsOwnFile = no_file,
 ) -> None:
-    """Make sure that everything can be written where it is to go, as far as that can be told now.
+    """Check that all outputs can be written.
 
     Args:
-        folder: A folder that is to be made, or replaced.
-        files: The option and its file; None where it was not given, and nothing is refused where it is standard output.
-        sources: What is read.
-        force: Whether files that are there may be replaced.
-        ours: Which names in the folder are those of files that may go with it; by default none.
+        folder: A folder to create or replace.
+        files: Each option with its file; None if not given.
+        sources: The input files.
+        force: Whether existing files may be replaced.
+        ours: Which files in the folder may be deleted with it; by default none.
 
     Raises:
-        click.UsageError: Two targets are the same, or a target is one of the files that are read.
-        OutputExistsError: A target is there and `force` was not given.
-        FileError: There is no folder to write to, a folder where a file shall be, or one that holds what is not ours.
+        click.UsageError: Two targets are the same, or a target is an input file.
+        OutputExistsError: A target exists and `force` is not set.
+        FileError: The parent folder doesn't exist, a folder has the name of the file, or it contains other files.
     """
     read = {source.key: source.name for source in sources if source.key is not None}
     taken: dict[Hashable, str] = {}
@@ -70,17 +73,13 @@ def check_targets(
 
 
 def refuse_two_on_stdout(output: str, *, as_json: bool) -> None:
-    """Make sure that standard output is not to have both what a command makes and its report.
-
-    Raises:
-        click.UsageError: It is.
-    """
+    """Refuse `-o -` together with `--json`."""
     if output == STDOUT and as_json:
-        raise click.UsageError("-o - and --json both want standard output.")
+        raise click.UsageError("-o - and --json both write to standard output.")
 
 
-def place_of(output: str) -> str:
-    """Return what people call the place of an output."""
+def output_name(output: str) -> str:
+    """Return the name of an output for messages."""
     return "standard output" if output == STDOUT else visible(shown_name(output))
 
 
@@ -89,13 +88,13 @@ def _check_once(option: str, path: Path | RemotePath, taken: dict[Hashable, str]
     if key in taken:
         raise click.UsageError(f"{taken[key]} and {option} name the same file, {path}.")
     if key in read:
-        raise click.UsageError(f"{option} names a file that is read, {path}: choose another name.")
+        raise click.UsageError(f"{option} names an input file, {path}: choose another name.")
     taken[key] = option
 
 
 def _check_file(path: Path | RemotePath, *, force: bool) -> None:
     if isinstance(path, Path) and path.is_dir():
-        raise FileError("is a folder, and a file is to be written", path=str(path), number=errno.EISDIR)
+        raise FileError("is a folder, not a file", path=str(path), number=errno.EISDIR)
     refuse_existing(path, force=force)
     if isinstance(path, Path):
         _check_parent(path)
@@ -104,14 +103,14 @@ def _check_file(path: Path | RemotePath, *, force: bool) -> None:
 def _check_folder(path: Path | RemotePath, sources: Sequence[Source], *, force: bool, ours: IsOwnFile) -> None:
     for source in sources:
         if _is_in(source, path):
-            raise click.UsageError(f"-o names the folder of a file that is read, {source.name}: choose another one.")
+            raise click.UsageError(f"-o names the folder of an input file, {source.name}: choose another one.")
     refuse_existing_folder(path, force=force, ours=ours)
     if isinstance(path, Path):
         _check_parent(path)
 
 
 def _is_in(source: Source, folder: Path | RemotePath) -> bool:
-    """Return whether a file is in a folder, or somewhere below it."""
+    """Return whether a file is in a folder or its subfolders."""
     if isinstance(folder, RemotePath):
         remote = source.remote
         return remote is not None and remote.filesystem is folder.filesystem and remote.path.startswith(f"{folder.path}/")
@@ -121,31 +120,30 @@ def _is_in(source: Source, folder: Path | RemotePath) -> bool:
 def _check_parent(path: Path) -> None:
     parent = Path(os.path.realpath(path)).parent
     if not parent.is_dir():
-        raise FileError(f"there is no folder {parent}", path=str(path), number=errno.ENOENT)
+        raise FileError(f"folder {parent} does not exist", path=str(path), number=errno.ENOENT)
 
 
-WORDS = {
+FINDING_WORDS = {
     "byte_order_mark": "a byte order mark was left out",
     "missing_newline": "a newline was added after the last line",
 }
 
-
 FINDINGS = 3
-"""Findings that are told in their own words; `--json` has more."""
+"""How many findings are printed; `--json` has more."""
 
 
-def words_of_lines(blank_lines: int, findings: Iterable[Finding] = ()) -> Iterator[str]:
-    """Yield a line for each thing that was left out or added."""
+def changed_lines_notes(blank_lines: int, findings: Iterable[Finding] = ()) -> Iterator[str]:
+    """Yield a line for each change to the copied lines: blank lines left out, a newline added."""
     if blank_lines:
         yield f"{plural(blank_lines, 'blank line')} left out"
     for finding in findings:
         place = finding.path if finding.line_number is None else f"{finding.path}:{finding.line_number}"
-        doubt = ", which may have been cut short" if finding.code == "missing_newline" and finding.severity != "info" else ""
-        yield visible(f"{place}: {WORDS.get(finding.code, finding.message)}{doubt}")
+        doubt = ", which may be truncated" if finding.code == "missing_newline" and finding.severity != "info" else ""
+        yield visible(f"{place}: {FINDING_WORDS.get(finding.code, finding.message)}{doubt}")
 
 
 def first_findings(findings: Sequence[Finding]) -> Iterator[str]:
-    """Yield a line for each of the first findings, and one that says how many more there are."""
+    """Yield the first findings, and the number of the others."""
     for finding in findings[:FINDINGS]:
         yield visible(str(finding))
     if len(findings) > FINDINGS:
@@ -153,15 +151,12 @@ def first_findings(findings: Sequence[Finding]) -> Iterator[str]:
 
 
 class Report(Protocol):
-    """What a job reports, whichever it is."""
+    """The report of a job."""
 
     def to_dict(self) -> dict[str, Any]:
-        """Return it as plain values."""
+        """Return the report as JSON values."""
 
 
 def report_json(report: Report) -> str:
-    """Return a report as one JSON object, in ASCII.
-
-    The name of a file may hold bytes that are no UTF-8, which orjson would refuse; and nothing in it can reach into a terminal.
-    """
+    """Return a report as one JSON object, in ASCII: file names may not be valid UTF-8 or may contain control characters."""
     return json.dumps(report.to_dict(), indent=2)
