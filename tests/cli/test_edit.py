@@ -39,7 +39,7 @@ def test_values_are_json_or_else_strings(ask: Callable[..., Outcome], source: Pa
     code, out, err = ask(source, "-o", "-", "--set", "body.n=1E2", "--set", "body.model=gpt-x", "--set-string", "body.user=42")
     assert code == 0
     assert out.splitlines()[0] == '{"custom_id":"a","body":{"n":1E2,"model":"gpt-x","user":"42"}}'
-    assert err == "standard output: 2 lines, 2 changed, 0 copied as they were, 126 B\n"
+    assert err == "standard output: 2 lines, 2 changed, 0 copied unchanged, 126 B\n"
 
 
 def test_changes_are_made_in_the_order_of_the_command_line(ask: Callable[..., Outcome], source: Path) -> None:
@@ -116,4 +116,4 @@ def test_a_file_that_is_there_or_that_is_read_is_not_written(ask: Callable[..., 
     assert ask(source, "-o", tmp_path / "out.jsonl", "--short", "--force")[0] == 0
     code, _, err = ask(source, "-o", source, "--short", "--force")
     assert code == 2
-    assert "names a file that is read" in err
+    assert "names an input file" in err

@@ -182,7 +182,7 @@ def test_results_that_may_answer_either_request_are_pointed_out(ask: Callable[..
     code, _, said = ask("--id", "1", *days, results)
     assert (code, said.splitlines()[-1]) == (
         0,
-        "1 result: nothing shows which of the 2 different requests is answered; use --pair REQUESTS=RESULTS",
+        "1 result: it is unknown which of the 2 different requests is answered; use --pair REQUESTS=RESULTS",
     )
     code, out, said = ask("--id", "1", *days, "--pair", f"{days[1]}={results}")
     assert f"result of {days[1]}, succeeded" in out

@@ -171,7 +171,7 @@ def test_cells_that_a_spreadsheet_would_run_are_counted(ask: Callable[..., Outco
     assert code == 0
     assert json.loads(out)["formula_cells"] == 4
     assert "4 cells that a spreadsheet would run as formulas" in err
-    assert ("a ' was put before each" in err) is safe
+    assert ("prefixed with '" in err) is safe
     assert ("--csv-safe puts" in err) is not safe
     code, out, err = ask(*files, "-o", tmp_path / "t.parquet", "--json")
     assert json.loads(out)["formula_cells"] == 0
@@ -217,7 +217,7 @@ def test_the_options_reach_the_table(ask: Callable[..., Outcome], tmp_path: Path
     assert pa.ipc.open_file(tmp_path / "t.arrow").schema.field("embedding").type.list_size == 8
     code, _, err = ask(FIXTURES / "embeddings", "-o", target, "--force", "--table", "requests")
     assert (code, pq.read_schema(target).names) == (0, batchfiles.schema().names)
-    assert "--table embeddings makes a row of each vector" in " ".join(err.split())
+    assert "--table embeddings writes a row for each vector" in " ".join(err.split())
 
 
 def test_a_vector_of_another_length_is_named_with_its_line(ask: Callable[..., Outcome], tmp_path: Path) -> None:
@@ -364,7 +364,7 @@ def test_no_target_is_a_file_that_is_read_not_even_by_force(ask: Callable[..., O
     for option in ("--rejects", "--report"):
         code, _, err = ask(campaign, "-o", tmp_path / "t.parquet", option, campaign / "results.jsonl", "--force")
         assert code == 2
-        assert f"{option} names a file that is read" in err
+        assert f"{option} names an input file" in err
     assert {path.name: path.read_bytes() for path in campaign.iterdir()} == before
 
 
@@ -373,11 +373,11 @@ def test_no_target_is_a_file_that_is_read_not_even_by_force(ask: Callable[..., O
     [
         ((), 2, "Missing option '-o'"),
         (("-o", "-"), 2, "-o - needs a --format"),
-        (("-o", "-", "--format", "jsonl", "--json"), 2, "both want standard output"),
+        (("-o", "-", "--format", "jsonl", "--json"), 2, "both write to standard output"),
         (("-o", "t.xlsx"), 2, "can't tell the format of 't.xlsx'"),
         (("-o", "t.parquet", "--format", "csv"), 2, "'t.parquet' is the name of another format than csv"),
-        (("-o", "t.parquet", "--csv-safe"), 2, "--csv-safe is for CSV"),
-        (("-o", "t.parquet", "--table", "requests", "--dimensions", "8"), 2, "--dimensions is for --table embeddings"),
+        (("-o", "t.parquet", "--csv-safe"), 2, "--csv-safe needs CSV"),
+        (("-o", "t.parquet", "--table", "requests", "--dimensions", "8"), 2, "--dimensions needs --table embeddings"),
         (("-o", "t.parquet", "--dimensions", "8"), 2, "dimensions are for the embeddings table"),
         (("-o", "t.parquet", "--dimensions", "0"), 2, "'--dimensions'"),
         (("-o", "t.parquet", "--workers", "0"), 2, "'--workers'"),
@@ -386,8 +386,8 @@ def test_no_target_is_a_file_that_is_read_not_even_by_force(ask: Callable[..., O
         (("-o", "t.jsonl", "--rejects", "t.jsonl"), 2, "-o and --rejects name the same file"),
         (("-o", "t.jsonl", "--rejects", "-"), 2, "--rejects takes a file"),
         (("-o", "t.jsonl", "--report", "-"), 2, "--report takes a file"),
-        (("-o", "nowhere/t.parquet"), 3, "there is no folder"),
-        (("-o", "t.parquet", "--report", "nowhere/r.json"), 3, "there is no folder"),
+        (("-o", "nowhere/t.parquet"), 3, "does not exist"),
+        (("-o", "t.parquet", "--report", "nowhere/r.json"), 3, "does not exist"),
         (("-o", "t.parquet", "--report", "."), 3, "is a folder"),
     ],
 )
@@ -548,12 +548,12 @@ def test_the_summary_says_what_else_was_found_at_any_width(
     _, _, err = ask("campaign", "-o", campaign.parent / "t.parquet", width=width)
     words = " ".join(err.split())
     for said in (
-        "unknown 1 result that no request asked for: campaign/results.jsonl:4",
-        "superseded 1 result for which there is a better or a later one",
-        "conflicting 1 of them is another success with another answer: campaign/results.jsonl:1",
-        "duplicate 1 request with the custom_id of an earlier one; each has the result: campaign/requests.jsonl:5 (first at ",
-        "malformed 1 request line that can't be read; each has its row",
-        "malformed 2 result lines that can't be read; no request is known for 1 of them: campaign/results.jsonl:6",
+        "unknown 1 result without a request: campaign/results.jsonl:4",
+        "superseded 1 result replaced by a better or later one",
+        "conflicting 1 of them succeeded with a different answer: campaign/results.jsonl:1",
+        "duplicate 1 request with the custom_id of an earlier one; all of them got the same result: campaign/requests.jsonl:5 (first at ",
+        "malformed 1 request line that can't be read; each has a row",
+        "malformed 2 result lines that can't be read; 1 of them without a request: campaign/results.jsonl:6",
     ):
         assert said in words
     for line in err.splitlines()[:-1]:

@@ -87,7 +87,7 @@ def test_an_unknown_name_names_the_nearest():
     """The message is the help."""
     result = run(limits, "togehter")
     assert result.exit_code == 2
-    assert "there is no profile 'togehter', did you mean 'together'?" in result.stderr
+    assert "unknown profile 'togehter', did you mean 'together'?" in result.stderr
 
 
 def test_a_command_gets_openais_limits_unless_told_otherwise():
@@ -129,8 +129,8 @@ def test_the_options_take_a_file(tmp_path):
     ("arguments", "words"),
     [
         (["--limits", "opnai"], "did you mean 'openai'?"),
-        (["--max-requests", "0"], "'0' is no number above 0"),
-        (["--max-requests", "many"], "'many' is no number above 0"),
+        (["--max-requests", "0"], "'0' is neither a number above 0"),
+        (["--max-requests", "many"], "'many' is neither a number above 0"),
         (["--max-bytes", "10 XB"], "'10 XB' is no size"),
     ],
 )

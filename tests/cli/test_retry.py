@@ -90,7 +90,7 @@ def test_nothing_to_send_again_is_no_failure(ask: Callable[..., Outcome], batch:
     assert "no request has: 429" in err
     code, _, err = ask(batch, "-o", batch, "--only", "429")
     assert code == 0
-    assert err.endswith("nothing to send again, and no file was written\n")
+    assert err.endswith("nothing to retry, no file was written\n")
 
 
 @pytest.mark.parametrize(
@@ -130,7 +130,7 @@ def test_results_that_no_request_asked_for_are_told(ask: Callable[..., Outcome],
     other = put(tmp_path / "other.jsonl", success("x"))
     code, _, err = ask(batch, other, "-o", tmp_path / "retry.jsonl")
     assert code == 0
-    assert "1 result that no request asked for" in err
+    assert "1 result without a request" in err
     code, _, err = ask(batch / "requests.jsonl", other, "-o", tmp_path / "none.jsonl")
     assert (code, (tmp_path / "none.jsonl").exists()) == (2, False)
     assert "not one result of 1 belongs to a request" in err

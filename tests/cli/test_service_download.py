@@ -95,7 +95,7 @@ def test_results_that_are_late_are_not_taken_for_none(server: Server, ask: Ask, 
     batch = ask("submit", requests_file())[1].strip()
     code, out, err = ask("download", batch, "-o", "results")
     assert (code, out) == (4, "")
-    assert "not named yet" in err
+    assert "has not named its files yet" in err
     server.service.clock.turn(60)
     assert ask("download", batch, "-o", "results")[0] == 0
 

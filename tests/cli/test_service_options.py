@@ -123,7 +123,7 @@ def test_a_refused_key_says_which_variable_to_set(ask: Ask, failing: Callable[..
         (503, "try again later"),
         (404, "project of their key"),
         (413, "split --max-bytes"),
-        (307, "name it with --base-url"),
+        (307, "use it as --base-url"),
     ],
 )
 def test_what_the_service_refuses_is_said_with_what_to_do(ask: Ask, failing: Callable[..., None], status: int, hint: str) -> None:
@@ -142,7 +142,7 @@ def test_a_page_in_the_place_of_the_api_asks_for_the_address(server: Server, ask
     failing("html", status=200)
     code, _, err = ask("list")
     assert code == 3
-    assert f"is {server.base_url} the address of the API, version included?" in err
+    assert f"check that {server.base_url} is the address of the API, with the version" in err
 
 
 def test_where_nobody_listens_the_address_is_named(server: Server, ask: Ask) -> None:

@@ -102,7 +102,7 @@ def test_what_does_not_fit_is_named(ask: Callable[..., Outcome], tmp_path: Path)
     out = ask(table_in(tmp_path / "t.parquet", rows), width=80)[1]
     assert out.splitlines()[2].split() == ["custom_id", "outcome", "text", "total_tokens"]
     assert "the same in these 5 rows: status_code 200, model gpt-4o-mini, response_id\nxxx" in out
-    assert "no room for: request_id" in out
+    assert "not enough width for: request_id" in out
 
 
 def test_few_rows_are_records(ask: Callable[..., Outcome], tmp_path: Path) -> None:

@@ -81,7 +81,7 @@ def test_what_was_changed_is_said(ask: Callable[..., Outcome], tmp_path: Path) -
     assert "1 blank line left out" in err
     assert f"{source}:1: a byte order mark was left out" in err
     assert f"{source}:4: a newline was added after the last line" in err
-    assert "1 line is no JSON: it was copied" in err
+    assert "1 line of invalid JSON: copied" in err
 
 
 @pytest.mark.parametrize(
@@ -91,9 +91,9 @@ def test_what_was_changed_is_said(ask: Callable[..., Outcome], tmp_path: Path) -
         (["-o", "campaign", "--max-tokens", "0"], 2, "--max-tokens"),
         (["-o", "campaign", "--by", "size"], 2, "--by"),
         (["-o", "."], 2, "-o names the folder of a file that is read"),
-        (["-o", "in.jsonl"], 2, "-o names a file that is read"),
+        (["-o", "in.jsonl"], 2, "-o names an input file"),
         (["-o", "full"], 2, "full: exists already"),
-        (["-o", "nowhere/campaign"], 3, "there is no folder"),
+        (["-o", "nowhere/campaign"], 3, "does not exist"),
         ([], 2, "--output"),
     ],
 )

@@ -297,7 +297,7 @@ def test_what_prepare_reads_it_does_not_write(chat: Bucket, run: Run) -> None:
     for table, output in (("own/t.csv", "own/t.csv"), ("own", "own/t.csv"), ("own/*.csv", "own/t.csv"), ("own", "template.json")):
         arguments = ("--template", template, "--id", "{{q}}", "--force")
         said = run("prepare", chat.url(table), "-o", chat.url(output), *arguments, code=2)[1]
-        assert "-o names a file that is read" in said
+        assert "-o names an input file" in said
     assert chat.get("own/t.csv") == b"q\nhello\n"
 
 
