@@ -120,7 +120,7 @@ def retry(
     Exit codes:
         0   done; the file is empty if there is nothing to retry
         1   done, and a condition of --fail-on is true
-        2   wrong usage, files that don't belong together (no result belongs to a request), or an output that exists
+        2   wrong usage, results without any of these requests, or an output that exists
         3   failed: an ambiguous id, a file that can't be read, a full disk
     """  # noqa: D301 - click wants its \b
     if ids is None:

@@ -197,7 +197,7 @@ def _price_notes(found: Stats) -> Iterator[str]:
         off = ", without discount" if found.batch_discount else ""
         yield f"price for batches{off}: {', '.join(for_batches)}"
     for kind, tokens in found.tokens_without_own_price.items():
-        words = f"{plural(tokens, kind.replace('_', ' ') + ' token')} without their own price ({kind})"
+        words = f"{plural(tokens, kind.replace('_', ' ') + ' token')} without a separate price ({kind})"
         yield f"{words}: priced as other {'output' if kind.endswith('output') else 'input'} tokens"
     if found.above_tiers:
         yield f"{_above_tiers(found.above_tiers)}: prices often have a higher tier there"

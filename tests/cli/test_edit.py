@@ -63,7 +63,7 @@ def test_standard_input_and_back_again(
 
 
 def test_a_line_that_cannot_be_changed_ends_it_with_its_place(ask: Callable[..., Outcome], source: Path, tmp_path: Path) -> None:
-    """Exit code 3; with `--bad-lines drop` 1, and the finding is told."""
+    """Exit code 3; with `--bad-lines drop` 1, and the finding is reported."""
     source.write_bytes(source.read_bytes() + b"{]\n")
     code, _, err = ask(source, "-o", tmp_path / "out.jsonl", "--set", "body.n=1")
     assert code == 3
@@ -93,7 +93,7 @@ def test_results_are_refused(ask: Callable[..., Outcome], tmp_path: Path) -> Non
         (["--set", "[0]=1"], "begins with no path"),
         (["--set", "body..x=1"], "--set: 'body..x=1' begins with no path: it breaks off before '..x=1'"),
         (["--set", "body.x=" + "[" * 200_000], "nested too deeply"),
-        (["--unset", "a..b"], "is no path"),
+        (["--unset", "a..b"], "path"),
         (["--set", "custom_id=x"], "same custom_id"),
         ([], "nothing to change"),
         (["--full", "/x", "--short"], "not both"),

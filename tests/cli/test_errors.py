@@ -82,7 +82,7 @@ def test_requests_alone_are_wrong_usage(ask: Callable[..., Outcome], tmp_path: P
     """A file that is not there is another thing."""
     code, out, err = ask(put(tmp_path / "in.jsonl", request("1")))
     assert (code, out) == (2, "")
-    assert "errors stand in output files and error files" in err
+    assert "in output files and error files" in err
     assert ask(tmp_path / "gone.jsonl")[0] == 3
 
 

@@ -200,7 +200,7 @@ def test_standard_output_gets_what_a_file_would(tmp_path: Path, name: str) -> No
 
 
 def test_the_format_may_be_said_where_the_name_is_silent(ask: Callable[..., Outcome], tmp_path: Path) -> None:
-    """A name without a suffix is a folder of parts, unless --format says otherwise."""
+    """A name without a suffix is a folder of parts, unless there is a --format."""
     assert ask(CHAT, "-o", tmp_path / "rows", "--format", "csv")[0] == 0
     assert (tmp_path / "rows").read_text().startswith('"custom_id","outcome"')
 
@@ -235,7 +235,7 @@ def test_workers_make_the_same_table(tmp_path: Path, expected: list[Row]) -> Non
 
 
 def test_a_line_above_the_cap_is_malformed(ask: Callable[..., Outcome], tmp_path: Path, campaign: Path) -> None:
-    """It has its row all the same."""
+    """It has a row anyway."""
     code, out, _ = ask(campaign, "-o", tmp_path / "t.parquet", "--max-line-bytes", "50", "--json")
     report = json.loads(out)
     assert (code, report["malformed_inputs"], report["rows"]) == (0, 6, 6)
@@ -442,7 +442,7 @@ def test_report_and_json_hold_the_same_counts(ask: Callable[..., Outcome], tmp_p
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_names_that_are_no_utf8_can_be_reported(ask: Callable[..., Outcome], tmp_path: Path, workers: int) -> None:
-    """A file name is bytes; what is no text in it is written out."""
+    """A file name is bytes; invalid UTF-8 in it is escaped."""
     (tmp_path / "other.jsonl").write_bytes(request("b"))
     name = os.fsdecode(b"caf\xe9.jsonl")
     try:
@@ -551,7 +551,7 @@ def test_the_summary_says_what_else_was_found_at_any_width(
         "unknown 1 result without a request: campaign/results.jsonl:4",
         "superseded 1 result replaced by a better or later one",
         "conflicting 1 of them succeeded with a different answer: campaign/results.jsonl:1",
-        "duplicate 1 request with the custom_id of an earlier one; all of them got the same result: campaign/requests.jsonl:5 (first at ",
+        "duplicate 1 request with the custom_id of an earlier one; all of them got the same result: campaign/requests",
         "malformed 1 request line that can't be read; each has a row",
         "malformed 2 result lines that can't be read; 1 of them without a request: campaign/results.jsonl:6",
     ):

@@ -16,7 +16,7 @@ class Terminal(io.StringIO):
     """Standard error on a terminal."""
 
     def isatty(self) -> bool:
-        """Say so."""
+        """Return True."""
         return True
 
 
@@ -107,7 +107,7 @@ def test_what_is_logged_stays_above_the_line_that_is_drawn() -> None:
 
 
 def test_a_line_of_which_nobody_wants_to_know_hides_no_warning(capsys: pytest.CaptureFixture[str]) -> None:
-    """`--json` draws nothing, and what is tried again is said all the same."""
+    """`--json` draws nothing, but retries are reported."""
     with log_on_stderr(quiet=False, verbose=True):
         StatusLine(Terminal(), quiet=True).draw("1 of 2")
         logging.getLogger("batchfiles").warning("tried again")

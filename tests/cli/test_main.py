@@ -177,7 +177,7 @@ def test_errors_become_exit_codes_and_one_line(
 
 
 def test_a_wrong_call_of_ours_is_wrong_usage(ask: Callable[..., Outcome], monkeypatch: pytest.MonkeyPatch) -> None:
-    """A plain ValueError from our own functions speaks of the command line."""
+    """A plain ValueError from our own functions is wrong usage."""
     monkeypatch.setattr(main, "get_command", lambda *_: click.Command("show", callback=lambda: schema("nope")))
     code, _, err = ask("show")
     assert code == 2
@@ -228,7 +228,7 @@ def test_an_interrupt_is_130(ask: Callable[..., Outcome], raising: Callable[[Bas
 
 
 def test_the_exit_code_of_a_command_is_kept(ask: Callable[..., Outcome], monkeypatch: pytest.MonkeyPatch) -> None:
-    """A command that found something says so by `context.exit(1)`."""
+    """A command with findings calls `context.exit(1)`."""
     command = click.Command("show", callback=lambda: click.get_current_context().exit(1))
     monkeypatch.setattr(main, "get_command", lambda *_: command)
     assert ask("show") == (1, "", "")
@@ -269,7 +269,7 @@ def test_signals_end_a_running_command(number: signal.Signals, expected: int) ->
 
 
 def wait_for_reading(pid: int) -> None:
-    """Wait until a process stands in a read of its standard input."""
+    """Wait until a process blocks in a read of its standard input."""
     for _ in range(1000):
         if Path(f"/proc/{pid}/wchan").exists() and "pipe_read" in Path(f"/proc/{pid}/wchan").read_text():
             return

@@ -56,7 +56,7 @@ def test_the_table_has_the_answers_and_the_summary_the_conversion_errors(
 
 
 def test_dates_are_dates_on_demand(ask: Callable[..., Outcome]) -> None:
-    """The type says so."""
+    """The type is in the schema."""
     assert ask(*JOIN, "--parsed", "--parse-dates")[0] == 0
     assert str(pq.read_schema("t.parquet").field("parsed").type) == "struct<day: date32[day]>"
 
@@ -87,7 +87,7 @@ def test_schedulers_can_ask_for_an_exit_code(ask: Callable[..., Outcome], condit
     ],
 )
 def test_what_can_not_be_done_is_wrong_usage(ask: Callable[..., Outcome], arguments: tuple[str, ...], words: str) -> None:
-    """Said before any work: no table is begun."""
+    """Refused before any work: no table is started."""
     code, _, err = ask(*arguments)
     assert (code, Path("t.parquet").exists()) == (2, False)
     assert words in err

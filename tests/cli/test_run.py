@@ -99,7 +99,7 @@ def test_dry_run_needs_no_key_and_leaves_nothing_behind(
 
 
 def test_json_is_one_object_and_nothing_else_on_either_side(server: Server, ask: Ask, requests_file: RequestsFile) -> None:
-    """But for the last line, which is for people."""
+    """Except the last line, which is for people."""
     code, out, err = ask("run", requests_file(), "-o", "table.parquet", "--json")
     report = json.loads(out)
     assert code == 0
@@ -122,7 +122,7 @@ def test_the_table_can_go_down_a_pipe(server: Server, ask: Ask, requests_file: R
 def test_a_lost_folder_is_told_with_what_can_be_done(
     server: Server, ask: Ask, requests_file: RequestsFile, tmp_path: Path
 ) -> None:
-    """Nothing is paid for twice unless somebody says so."""
+    """Nothing is paid for twice without --again."""
     name = requests_file()
     ask("run", name, "-o", "table.parquet")
     (tmp_path / "requests.campaign").rename(tmp_path / "lost")
@@ -154,7 +154,7 @@ def test_what_can_not_be_done_is_said_before_anything_is_sent(
 
 
 def test_the_key_is_in_no_file_of_the_campaign(server: Server, ask: Ask, requests_file: RequestsFile, tmp_path: Path) -> None:
-    """Neither in the journal nor beside it."""
+    """Neither in the journal nor in another file."""
     ask("run", requests_file(), "-o", "table.parquet")
     for path in (tmp_path / "requests.campaign").iterdir():
         assert KEY.encode() not in path.read_bytes()

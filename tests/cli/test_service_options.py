@@ -1,4 +1,4 @@
-"""The options on the service, the key, and what is said when the service says no."""
+"""The options on the service, the key, and the hints for errors."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def test_a_refused_key_is_asked_for_again(ask: Ask, failing: Callable[..., None]
 
 
 def test_a_command_that_fails_is_a_sentence(server: Server, ask: Ask) -> None:
-    """Its output is not shown, whatever it is."""
+    """Its output is never shown."""
     code, out, err = ask("list", "--key-command", f"echo {KEY}; exit 7")
     assert (code, out) == (3, "")
     assert "the key command ended with exit code 7" in err
@@ -153,7 +153,7 @@ def test_where_nobody_listens_the_address_is_named(server: Server, ask: Ask) -> 
 
 
 def test_plain_http_leads_nowhere_unless_it_is_asked_for(server: Server, ask: Ask) -> None:
-    """It would carry the key in the open; this machine itself is no other."""
+    """It would send the key unencrypted; this machine itself is allowed."""
     code, _, err = ask("list", "--base-url", "http://service.example/v1")
     assert code == 2
     assert "https" in err
@@ -208,7 +208,7 @@ def test_a_server_that_does_not_answer_ends_at_the_timeout(ask: Ask, failing: Ca
 
 
 def test_without_the_extra_one_sentence_says_what_to_install() -> None:
-    """And `-h` works all the same."""
+    """`-h` works anyway."""
     code = "import sys; sys.modules['httpx2'] = None; from batchfiles.cli.main import run; run(sys.argv[1:])"
     done = subprocess.run([sys.executable, "-c", code, "list"], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (3, "")
@@ -310,7 +310,7 @@ def test_quiet_says_nothing_but_errors_and_verbose_each_step(server: Server, ask
 
 
 def test_a_list_that_has_no_end_is_an_error(server: Server, ask: Ask, requests_file: RequestsFile) -> None:
-    """A service that ignores `after` gives its first page for ever."""
+    """A service that ignores `after` repeats its first page forever."""
     ask("submit", requests_file())
     page = server.service.list_batches
     server.service.list_batches = lambda _after, limit: replace(page(None, limit), has_more=True)  # type: ignore[method-assign]

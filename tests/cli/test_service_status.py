@@ -108,7 +108,7 @@ def test_why_a_batch_failed_stands_beside_the_lines(ask: Ask, objects: Objects, 
 
 
 def test_a_file_that_is_named_beside_an_id_is_known_by_its_bytes(ask: Ask, submitted: Callable[..., str]) -> None:
-    """Without it the id of the batch stands in its place; another file is refused."""
+    """Without it the id of the batch is shown instead; another file is refused."""
     batch = submitted("requests.jsonl", *TWICE)
     assert f"\n{batch}:3: " in ask("status", batch)[1]
     assert "\nrequests.jsonl:3: " in ask("status", batch, "--file", "requests.jsonl")[1]
@@ -185,13 +185,13 @@ def test_list_shows_the_newest_and_all_if_asked(ask: Ask, objects: Objects, subm
 
 
 def test_an_empty_list_prints_nothing(server: Server, ask: Ask) -> None:
-    """And says so beside it."""
+    """A note is printed, too."""
     assert ask("list") == (0, "", "no batches\n")
     assert ask("list", "--json") == (0, "", "")
 
 
 def test_wait_tells_each_change_and_ends_with_how_all_stand(server: Server, ask: Ask, submitted: Callable[..., str]) -> None:
-    """All batches are looked at by turns, not one after the other."""
+    """All batches are polled in turn."""
     server.service.stage_seconds = 100.0
     one, two = submitted("one.jsonl"), submitted("two.jsonl")
     code, out, err = ask("wait", one, two)
@@ -203,7 +203,7 @@ def test_wait_tells_each_change_and_ends_with_how_all_stand(server: Server, ask:
 
 
 def test_wait_stops_after_its_time_and_says_4(server: Server, ask: Ask, submitted: Callable[..., str]) -> None:
-    """The batch as it was last seen is shown; it goes on."""
+    """The last known state of the batch is shown; it continues."""
     server.service.stage_seconds = 100.0
     batch = submitted()
     code, out, err = ask("wait", batch, "--timeout", "60")
@@ -251,7 +251,7 @@ def test_cancel_cancels_what_can_be_cancelled(server: Server, ask: Ask, submitte
 
 
 def test_on_a_terminal_one_line_is_drawn_anew() -> None:
-    """What has ended stays as a line of its own; the rest is summed up."""
+    """Finished batches have a permanent line; the others are summed up."""
     from batchfiles.api.batch import Batch, BatchRequestCounts
     from batchfiles.cli.status import WaitOutput
 

@@ -46,7 +46,7 @@ def test_the_parts_are_told_on_standard_error(ask: Callable[..., Outcome], sourc
 
 
 def test_json_is_one_object_with_the_manifest(ask: Callable[..., Outcome], source: Path, tmp_path: Path) -> None:
-    """The same that stands in the folder."""
+    """The same as in the folder."""
     code, out, _ = ask(source, "-o", tmp_path / "campaign", "--json")
     told = json.loads(out)
     assert code == 0
@@ -136,7 +136,7 @@ def test_results_are_wrong_usage(ask: Callable[..., Outcome], tmp_path: Path) ->
 
 
 def test_standard_input_is_split(tmp_path: Path) -> None:
-    """In a process of its own, with a pipe."""
+    """In its own process, with a pipe."""
     program = [sys.executable, "-c", "from batchfiles.cli.main import run; run()"]
     text = b"".join(request(name) + b"\n" for name in "abc")
     done = subprocess.run([*program, "split", "-", "-o", str(tmp_path / "campaign")], input=text, capture_output=True, check=True)

@@ -64,7 +64,7 @@ def test_a_folder_is_counted_in_tables_on_standard_output(ask: Callable[..., Out
 
 
 def test_a_file_of_prices_makes_a_column_of_costs(ask: Callable[..., Outcome], prices: Path) -> None:
-    """With the discount, which is told."""
+    """With the discount, which is reported."""
     code, out, err = ask(CHAT, "--prices", prices)
     assert code == 0
     assert cells(out, "gpt-4o-mini-2024-07-18")[-1] == "0.002922"
@@ -84,7 +84,7 @@ def test_a_single_price_and_discount_go_before_the_file(ask: Callable[..., Outco
     ("discount", "percent"), [("1", "100%"), ("1.00", "100%"), ("0.1", "10%"), ("0.125", "12.5%"), ("0.001", "0.1%"), ("0", "0%")]
 )
 def test_the_discount_is_told_in_percent(ask: Callable[..., Outcome], discount: str, percent: str) -> None:
-    """A discount of 1 was told as 1%, because the zeros of 100 were taken for those behind a point."""
+    """A discount of 1 was shown as 1%, because the zeros of 100 were removed like those after a point."""
     assert f"batch discount {percent};" in ask(CHAT, "--price", "m=1/1", "--batch-discount", discount)[2]
 
 
@@ -108,7 +108,7 @@ def test_an_unknown_price_is_told_and_never_0(ask: Callable[..., Outcome]) -> No
 
 
 def test_requests_alone_are_estimated(ask: Callable[..., Outcome], prices: Path) -> None:
-    """And it is said that these are estimates."""
+    """A note says that these are estimates."""
     _, out, err = ask(REQUESTS, "--prices", prices)
     assert cells(out, "gpt-4o-mini")[1] == "16"
     assert "output at most  input cost (USD)  cost at most" in out
@@ -131,7 +131,7 @@ def test_the_file_to_fill_in_is_read_back(ask: Callable[..., Outcome], tmp_path:
 
 
 def test_the_file_to_fill_in_goes_down_a_pipe(ask: Callable[..., Outcome]) -> None:
-    """Then nothing else stands on standard output."""
+    """Then nothing else goes to standard output."""
     code, out, _ = ask(CHAT, "--write-prices", "-")
     assert code == 0
     assert out.startswith("# Prices per million tokens.")
@@ -140,7 +140,7 @@ def test_the_file_to_fill_in_goes_down_a_pipe(ask: Callable[..., Outcome]) -> No
 
 
 def test_json_is_one_object(ask: Callable[..., Outcome]) -> None:
-    """For programs, with no words beside it."""
+    """For programs, without other text."""
     code, out, err = ask(CHAT, "--json")
     assert (code, err) == (0, "")
     value = json.loads(out)
@@ -236,8 +236,8 @@ def test_what_makes_a_cost_too_low_is_said(ask: Callable[..., Outcome], tmp_path
         "2 requests have more than 128,000 input tokens, 1 of them more than 272,000: prices often have a higher tier there"
         in said
     )
-    assert "5 audio input tokens without their own price (audio_input): priced as other input tokens" in said
-    assert "1 cache write token without their own price (cache_write): priced as other input tokens" in said
+    assert "5 audio input tokens without a separate price (audio_input): priced as other input tokens" in said
+    assert "1 cache write token without a separate price (cache_write): priced as other input tokens" in said
     assert "cost: prices from --price; batch discount 0%; all result lines count, also superseded ones" in said
     assert "tier" not in ask(path)[2]
 
@@ -262,7 +262,7 @@ def test_a_misspelt_model_of_the_file_is_named(ask: Callable[..., Outcome], tmp_
 
 
 def test_prices_of_the_package_after_those_of_the_file(ask: Callable[..., Outcome], tmp_path: Path) -> None:
-    """It is said whose prices they are, which alias was taken, and where no price for batches is known."""
+    """The notes name the source, the alias, and models without a price for batches."""
     path = put(
         tmp_path / "out.jsonl",
         chat("1", "gpt-4o-mini-2024-07-18", 1_000_000),
@@ -319,7 +319,7 @@ def test_two_files_of_prices_are_refused(ask: Callable[..., Outcome], prices: Pa
 def test_fail_on_makes_an_exit_code_of_what_is_counted(
     ask: Callable[..., Outcome], tmp_path: Path, conditions: str, code: int
 ) -> None:
-    """A nightly cost report must not pass over answers whose tokens are in no sum; the tables are there all the same."""
+    """A nightly cost report must not pass over answers whose tokens are in no sum; the tables are printed anyway."""
     usage = {"prompt_tokens": 5, "completion_tokens": 5, "total_tokens": 99}
     lines = [
         result("1", completion("a")),
