@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from batchfiles.cli.named_batches import NamedBatch, named_batches, names_argument
+from batchfiles.cli.named_batches import NamedBatch, named_batches, names_argument, noted
 from batchfiles.cli.progress import say
 from batchfiles.cli.service_options import Service, service_options, what_to_do
-from batchfiles.cli.status import noted
 from batchfiles.cli.text import size, visible
 from batchfiles.errors import APIError, StillRunningError
 
@@ -27,7 +26,7 @@ WORST = (0, FOUND, UNFINISHED, FAILED)
 """Exit codes, from best to worst: the worst one of all batches is returned."""
 
 
-@click.command(short_help="Download the results of batches.")
+@click.command()
 @names_argument
 @click.option("-o", "--output", "folder", metavar="DIR", help="The target folder.  [default: the campaign's folder]")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object for each batch, with its files.")
@@ -56,7 +55,7 @@ def download(context: click.Context, names: tuple[str, ...], *, folder: str | No
         2   wrong usage, or no key
         3   the service refused or did not answer; a file can't be written
         4   a batch is not finished yet; the results of the others were downloaded
-    """  # noqa: D301 - click wants its \b
+    """
     from batchfiles.api.flows.downloading import GONE
 
     codes = {0}

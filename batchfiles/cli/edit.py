@@ -20,13 +20,13 @@ from batchfiles.cli.outputs import (
     changed_lines_notes,
     check_targets,
     first_findings,
+    not_read_lines,
     output_name,
     refuse_two_on_stdout,
     report_json,
 )
 from batchfiles.cli.progress import Progress, total_of
 from batchfiles.cli.text import plural, size
-from batchfiles.cli.validate import not_read_lines
 
 if TYPE_CHECKING:
     from batchfiles.jobs.edit import EditReport
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 __all__ = ["edit"]
 
 
-@click.command(cls=EditingCommand, short_help="Change values in every line, and no other byte.")
+@click.command(cls=EditingCommand)
 @files_argument
 @click.option("-o", "--output", required=True, metavar="FILE", help="The output file, compressed for .gz and .zst; or -.")
 @edit_options
@@ -90,7 +90,7 @@ def edit(
         1   the file was written, but lines that can't be changed were copied or left out (--bad-lines)
         2   wrong usage, a result file, or an output that exists
         3   failed: a line can't be changed, a file can't be read, the disk is full
-    """  # noqa: D301 - click wants its \b
+    """
     from batchfiles.io.sources import expand
     from batchfiles.jobs.edit import edit as edit_files
 

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING
 import click
 
 from batchfiles.cli.options import FilesOrPairs, pairs_option
-from batchfiles.cli.outputs import report_json
+from batchfiles.cli.outputs import not_read_lines, report_json
 from batchfiles.cli.progress import Progress, total_of
 from batchfiles.cli.stats_tables import share
 from batchfiles.cli.text import cut, plural, visible, wrapped
-from batchfiles.cli.validate import not_read_lines
 
 if TYPE_CHECKING:
     from batchfiles.jobs.stats.error_digest import ErrorDigest, ErrorGroup
@@ -26,7 +25,7 @@ INDENT = " " * 4
 ID_WIDTH = 60
 
 
-@click.command(cls=FilesOrPairs, short_help="Group the errors in results, and count them.")
+@click.command(cls=FilesOrPairs)
 @click.argument("results", nargs=-1, metavar="RESULT...")
 @pairs_option
 @click.option(
@@ -63,7 +62,7 @@ def errors(results: tuple[str, ...], *, pairs: tuple[tuple[str, str], ...], most
         0   done; errors in the files don't change the exit code
         2   wrong usage, or no file has results
         3   a file can't be read
-    """  # noqa: D301 - click wants its \b
+    """
     from batchfiles.io.sources import expand
     from batchfiles.jobs.stats.error_digest import error_digest
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from batchfiles.cli.named_batches import all_option, limit_option, report_pagination
+from batchfiles.cli.named_batches import all_option, limit_option, noted, report_pagination
 from batchfiles.cli.options import force_option
 from batchfiles.cli.outputs import STDOUT
 from batchfiles.cli.progress import say
@@ -30,7 +30,7 @@ USAGE, FAILED = 2, 3
 json_option = click.option("--json", "as_json", is_flag=True, help="Print each file as one JSON object a line.")
 
 
-@click.group(short_help="Upload, list, download and delete files at the service.", invoke_without_command=True)
+@click.group(invoke_without_command=True)
 @click.pass_context
 def files(context: click.Context) -> None:
     """Upload, list, download and delete files at the service.
@@ -49,13 +49,13 @@ def files(context: click.Context) -> None:
         0   done
         2   wrong usage, or no key
         3   the service refused or did not answer; unknown file id; a file can't be written
-    """  # noqa: D301 - click wants its \b
+    """
     if context.invoked_subcommand is None:  # releases of click differ here
         click.echo(context.get_help(), err=True)
         context.exit(USAGE)
 
 
-@files.command(short_help="Upload files, and print their ids.")
+@files.command()
 @click.argument("paths", nargs=-1, required=True, metavar="FILE...")
 @click.option("--purpose", default="batch", show_default=True, metavar="WORD", help="The purpose of the files.")
 @click.option(
@@ -78,7 +78,7 @@ def upload(paths: tuple[str, ...], *, purpose: str, expires_after: int | None, a
         0   done
         2   wrong usage, or no key
         3   the service refused or did not answer; a file can't be read
-    """  # noqa: D301 - click wants its \b
+    """
     from batchfiles.api.batch_request import BatchFileExpirationAfter
 
     expiry = None if expires_after is None else BatchFileExpirationAfter(expires_after)
@@ -90,7 +90,7 @@ def upload(paths: tuple[str, ...], *, purpose: str, expires_after: int | None, a
                 say(f"{path}: {_size(file)} uploaded")
 
 
-@files.command("list", short_help="List the files at the service, newest first.")
+@files.command("list")
 @click.option("--purpose", metavar="WORD", help="List only files with this purpose, such as batch_output.")
 @limit_option
 @all_option
@@ -109,7 +109,7 @@ def list_files(*, purpose: str | None, limit: int, everything: bool, as_json: bo
         0   done
         2   wrong usage, or no key
         3   the service refused or did not answer
-    """  # noqa: D301 - click wants its \b
+    """
     most = None if everything else limit
     with service.connect() as client:
         found = islice(client.files.list(purpose=purpose, limit=most), most)  # some services return more
@@ -123,7 +123,7 @@ def list_files(*, purpose: str | None, limit: int, everything: bool, as_json: bo
     report_pagination(len(rows), most, "files")
 
 
-@files.command(short_help="Show the metadata of files.")
+@files.command()
 @click.argument("ids", nargs=-1, required=True, metavar="ID...")
 @json_option
 @service_options
@@ -139,7 +139,7 @@ def get(ids: tuple[str, ...], *, as_json: bool, service: Service) -> None:
         0   done
         2   wrong usage, or no key
         3   the service refused or did not answer; unknown file id
-    """  # noqa: D301 - click wants its \b
+    """
     with service.connect() as client:
         for number, file_id in enumerate(ids):
             file = noted(client.files.retrieve(file_id))
@@ -152,7 +152,7 @@ def get(ids: tuple[str, ...], *, as_json: bool, service: Service) -> None:
                 click.echo(f"{label:8}  {visible(words)}")
 
 
-@files.command(short_help="Download a file.")
+@files.command()
 @click.argument("file_id", metavar="ID")
 @click.option("-o", "--output", required=True, metavar="FILE", help="The file to write; - for standard output.")
 @force_option
@@ -170,7 +170,7 @@ def download(file_id: str, *, output: str, force: bool, service: Service) -> Non
         0   done
         2   wrong usage, no key, or an output that exists
         3   the service refused or did not answer; a file can't be written
-    """  # noqa: D301 - click wants its \b
+    """
     from batchfiles.io.atomic import atomic_file, refuse_existing
     from batchfiles.io.spool import Spool
 
@@ -192,7 +192,7 @@ def download(file_id: str, *, output: str, force: bool, service: Service) -> Non
                     shutil.copyfileobj(content, file)
 
 
-@files.command(short_help="Delete files at the service.")
+@files.command()
 @click.argument("ids", nargs=-1, required=True, metavar="ID...")
 @json_option
 @service_options
@@ -210,7 +210,7 @@ def delete(context: click.Context, ids: tuple[str, ...], *, as_json: bool, servi
         0   done
         2   wrong usage, or no key
         3   the service refused or did not answer; unknown file id
-    """  # noqa: D301 - click wants its \b
+    """
     kept = 0
     with service.connect() as client:
         for file_id in ids:
@@ -224,13 +224,6 @@ def delete(context: click.Context, ids: tuple[str, ...], *, as_json: bool, servi
                 click.echo(visible(f"{done.id}: not deleted"), err=True)
     if kept:
         context.exit(FAILED)
-
-
-def noted(file: FileObject) -> FileObject:
-    """Return the file, and report its values that could not be read."""
-    for note in file.notes:
-        say(f"{file.id}: {note}")
-    return file
 
 
 def _size(file: FileObject) -> str:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import click
 
 from batchfiles.cli.options import FilesOrPairs, files_or_pairs_argument, pairs_option
+from batchfiles.cli.outputs import not_read_lines
 from batchfiles.cli.progress import Progress, total_of
 from batchfiles.cli.text import ascii_json, plural, pretty_json, repaired_json, visible
-from batchfiles.cli.validate import not_read_lines
 from batchfiles.counts import EXAMPLES
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["get"]
 
 
-@click.command(cls=FilesOrPairs, short_help="Find a request and its results by custom_id.")
+@click.command(cls=FilesOrPairs)
 @files_or_pairs_argument
 @pairs_option
 @click.option("--id", "custom_id", required=True, metavar="CUSTOM_ID", help="The custom_id to look for.")
@@ -57,7 +57,7 @@ def get(
         1   no line has this custom_id
         2   wrong usage, or a file in another format
         3   a file can't be read
-    """  # noqa: D301 - click wants its \b
+    """
     from batchfiles.io.sources import expand
     from batchfiles.jobs.get import find
 

@@ -23,7 +23,7 @@ __all__ = ["export", "join"]
 COUNTED = (*OUTCOMES, "unknown", "superseded", "conflicting", "duplicate", "parse_error", "unmatched", *counts_of("join"))
 
 
-@click.command(cls=FilesOrPairs, short_help="Join results to their requests: a row for each request.")
+@click.command(cls=FilesOrPairs)
 @files_or_pairs_argument
 @inputs_option
 @pairs_option
@@ -98,7 +98,7 @@ def join(
         1   the table was written, and a condition of --fail-on is true
         2   wrong usage, files that don't belong together, or an output that exists
         3   failed: a file can't be read, the disk is full
-    """  # noqa: D301 - click wants its \b
+    """
     if bool(with_tables) != (custom_id is not None):
         raise click.UsageError("--with and --id must be used together: --id matches rows to requests.")
     for option, given in (("--with-prefix", with_prefix), ("--csv-null", csv_nulls)):
@@ -150,7 +150,7 @@ def counted(report: JoinReport) -> dict[str, int]:
 EXPORT_COUNTED = (*(outcome for outcome in OUTCOMES if outcome != MISSING), "parse_error", *counts_of("export"))
 
 
-@click.command(short_help="Convert result files to a table, without their requests.")
+@click.command()
 @click.argument("results", nargs=-1, required=True, metavar="RESULT...")
 @table_options(EXPORT_COUNTED)
 @click.pass_context
@@ -174,7 +174,7 @@ def export(context: click.Context, results: tuple[str, ...], **options: Unpack[S
         1   the table was written, and a condition of --fail-on is true
         2   wrong usage, a request file, or an output that exists
         3   failed: a file can't be read, the disk is full
-    """  # noqa: D301 - click wants its \b
+    """
     import_pyarrow()  # before any other import of it
     # This process decodes too, and its other threads would wait 5 ms for each turn (measured: 4.2 s instead of 3.7 s).
     sys.setswitchinterval(0.0005)

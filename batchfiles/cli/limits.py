@@ -135,7 +135,7 @@ SOURCE_LINES = 6
 """The maximum number of lines of a source."""
 
 
-@click.command(short_help="Print the limits of the services, with sources.")
+@click.command()
 @click.argument("profile", type=LimitsName(), required=False, metavar="[NAME|FILE]")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON: a list of all profiles, or the named one.")
 def limits(profile: Limits | None, *, as_json: bool) -> None:
@@ -163,7 +163,7 @@ def limits(profile: Limits | None, *, as_json: bool) -> None:
         0   done
         2   unknown profile, or the file is not a valid profile
         3   the file can't be read
-    """  # noqa: D301 - click wants its \b
+    """
     if as_json:
         found = [as_dict(each) for each in PROFILES.values()] if profile is None else as_dict(profile)
         click.echo(json.dumps(found, indent=2))

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING
 import click
 
 from batchfiles.cli.options import files_argument, force_option, line_cap_option, temp_dir_option
-from batchfiles.cli.outputs import changed_lines_notes, check_targets, refuse_two_on_stdout, report_json
+from batchfiles.cli.outputs import changed_lines_notes, check_targets, not_read_lines, refuse_two_on_stdout, report_json
 from batchfiles.cli.progress import Progress, total_of
 from batchfiles.cli.text import plural, size, visible
-from batchfiles.cli.validate import not_read_lines
 from batchfiles.limits import RESULT_LINE_CAP
 from batchfiles.workers.worker import import_pyarrow_for
 
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["merge"]
 
 
-@click.command(short_help="Merge the lines of several files into one file.")
+@click.command()
 @files_argument
 @click.option("-o", "--output", required=True, metavar="FILE", help="The output file, compressed for .gz, .bz2 and .zst; or -.")
 @click.option(
@@ -64,7 +63,7 @@ def merge(
         0   the file was written
         2   wrong usage, requests and results together, or an output that exists
         3   failed: a repeated custom_id, a file that can't be read, a full disk
-    """  # noqa: D301 - click wants its \b
+    """
     refuse_two_on_stdout(output, as_json=as_json)
     import_pyarrow_for((*files, output))
     from batchfiles.campaign.folder import request_sources

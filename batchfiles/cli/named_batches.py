@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 
@@ -19,6 +19,8 @@ from batchfiles.api.config import is_id
 from batchfiles.cli.progress import say
 
 if TYPE_CHECKING:
+    from batchfiles.api.batch import Batch
+    from batchfiles.api.file import FileObject
     from batchfiles.campaign.folder import Campaign
     from batchfiles.client.synchronous import Client
     from batchfiles.io.sources import Source
@@ -33,8 +35,11 @@ __all__ = [
     "limit_option",
     "named_batches",
     "names_argument",
+    "noted",
     "report_pagination",
 ]
+
+Noted = TypeVar("Noted", "Batch", "FileObject")
 
 CHUNK = 1024 * 1024
 ID_SIGNS = ("*", "?", "[", os.sep)
@@ -181,6 +186,13 @@ limit_option = click.option(
 )
 
 all_option = click.option("--all", "everything", is_flag=True, help="List all, without a limit.")
+
+
+def noted(value: Noted) -> Noted:
+    """Return an object of the service, and report its values that could not be read."""
+    for note in value.notes:
+        say(f"{value.id}: {note}")
+    return value
 
 
 def report_pagination(count: int, limit: int | None, noun: str) -> None:

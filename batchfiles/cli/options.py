@@ -258,7 +258,7 @@ def fail_on_option(counted: Sequence[str]) -> Callable[[Any], Any]:
         type=FailOn(counted),
         multiple=True,
         metavar="LIST",
-        help="Exit with 1 if a count is above 0 or above a limit: missing, 'failed>10', 'failed>1%', separated by commas. "
+        help="Exit with 1 if a count is above 0 or above a limit: malformed, 'failed>10', 'failed>1%', separated by commas. "
         f"Counts: {', '.join(counted)}.",
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -28,6 +28,7 @@ __all__ = [
     "changed_lines_notes",
     "check_targets",
     "first_findings",
+    "not_read_lines",
     "output_name",
     "refuse_two_on_stdout",
     "report_json",
@@ -148,6 +149,13 @@ def first_findings(findings: Sequence[Finding]) -> Iterator[str]:
         yield visible(str(finding))
     if len(findings) > FINDINGS:
         yield f"{len(findings) - FINDINGS:,} more findings: --json lists them"
+
+
+def not_read_lines(count: int, examples: Mapping[str, Sequence[str]]) -> list[str]:
+    """Return a line with the skipped files of folders, if any."""
+    names = list(examples.get("not_read", ()))
+    more = f" and {count - len(names):,} more" if count > len(names) else ""
+    return [visible(f"not read: {', '.join(names)}{more}")] if count else []
 
 
 class Report(Protocol):

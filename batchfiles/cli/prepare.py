@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["prepare"]
 
 
-@click.command(short_help="Make a request from each row of a table.")
+@click.command()
 @click.argument("tables", nargs=-1, required=True, metavar="TABLE...")
 @click.option("-o", "--output", required=True, metavar="FILE", help="The request file; - for standard output.")
 @click.option(
@@ -87,7 +87,7 @@ def prepare(
         0   the request file was written
         2   wrong usage: an invalid template or id, a missing column, an output that exists
         3   failed: an invalid row, a file that can't be read, a limit that is exceeded
-    """  # noqa: D301 - click wants its \b
+    """
     refuse_two_on_stdout(output, as_json=as_json)
     import_pyarrow()
     from batchfiles.io.remote.path import located

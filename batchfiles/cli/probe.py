@@ -41,7 +41,7 @@ class Probed:
     result: Result
 
 
-@click.command(short_help="Send the first requests of a file to the live endpoint.")
+@click.command()
 @click.argument("file")
 @click.option(
     "-n", "--requests", "count", type=click.IntRange(min=1), default=5, show_default=True, metavar="N", help="How many to send."
@@ -68,7 +68,7 @@ def probe(context: click.Context, file: str, *, count: int, as_json: bool, servi
         1   a request did not succeed
         2   wrong usage, or no key
         3   the key was refused, or the service did not answer; the file can't be read
-    """  # noqa: D301 - click wants its \b
+    """
     from batchfiles.io.sources import expand
 
     rows = []

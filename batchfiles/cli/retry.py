@@ -22,10 +22,9 @@ from batchfiles.cli.options import (
     temp_dir_option,
     workers_option,
 )
-from batchfiles.cli.outputs import first_findings, output_name, refuse_two_on_stdout, report_json
+from batchfiles.cli.outputs import first_findings, not_read_lines, output_name, refuse_two_on_stdout, report_json
 from batchfiles.cli.progress import Progress
 from batchfiles.cli.text import cut, plural, size, text_table, visible
-from batchfiles.cli.validate import not_read_lines
 from batchfiles.counts import counts_of, sentence_of
 from batchfiles.limits import RESULT_LINE_CAP
 from batchfiles.outcome import OUTCOMES
@@ -48,7 +47,7 @@ class RetryCommand(FilesOrPairs, EditingCommand):
     """A command that needs FILEs or --pair, and keeps the order of edits."""
 
 
-@click.command(cls=RetryCommand, short_help="Write the requests that are worth sending again.")
+@click.command(cls=RetryCommand)
 @files_or_pairs_argument
 @inputs_option
 @pairs_option
@@ -122,7 +121,7 @@ def retry(
         1   done, and a condition of --fail-on is true
         2   wrong usage, results without any of these requests, or an output that exists
         3   failed: an ambiguous id, a file that can't be read, a full disk
-    """  # noqa: D301 - click wants its \b
+    """
     if ids is None:
         import_pyarrow()  # before any other import of it
     else:

@@ -9,13 +9,12 @@ import click
 
 from batchfiles.cli.limits import limits_options
 from batchfiles.cli.options import files_argument
-from batchfiles.cli.outputs import STDOUT, check_targets, output_name, refuse_two_on_stdout, report_json
+from batchfiles.cli.outputs import STDOUT, check_targets, not_read_lines, output_name, refuse_two_on_stdout, report_json
 from batchfiles.cli.progress import StatusLine, say
 from batchfiles.cli.service_options import Service, service_options, terms_options
 from batchfiles.cli.stats_tables import share
 from batchfiles.cli.table_command import FORMATS, format_option
 from batchfiles.cli.text import plural, size, text_table, visible
-from batchfiles.cli.validate import not_read_lines
 from batchfiles.errors import AlreadySubmittedError
 from batchfiles.workers.worker import import_pyarrow
 
@@ -101,7 +100,7 @@ def report_lines(report: RunReport) -> Iterator[str]:
 UNFINISHED = 4
 
 
-@click.command(short_help="Take requests to a table: check, send, wait, retry, join.")
+@click.command()
 @files_argument
 @click.option(
     "-o",
@@ -194,7 +193,7 @@ def run(
         2   wrong usage, requests that changed since the campaign was started, or an output that exists
         3   failed: invalid requests, a refused part, no service, a full disk; repeat the command
         4   not finished yet (--once): repeat the command
-    """  # noqa: D301 - click wants its \b
+    """
     refuse_two_on_stdout(output, as_json=as_json and not dry_run)
     if output == STDOUT and format_name is None and not dry_run:
         raise click.UsageError(f"-o - needs a --format: {', '.join(FORMATS)}.")

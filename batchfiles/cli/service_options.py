@@ -293,9 +293,7 @@ OPTIONS = (
         metavar="DATE",
         help="A dated API version, such as 2024-10-21.  [default: OPENAI_API_VERSION, if set]",
     ),
-    click.option(
-        "--azure-entra", is_flag=True, help="Use a token of Entra ID as key, from --key-command or AZURE_OPENAI_AD_TOKEN."
-    ),
+    click.option("--azure-entra", is_flag=True, help="The key is a token of Entra ID.  [default: AZURE_OPENAI_AD_TOKEN]"),
     click.option("--allow-http", is_flag=True, help="Allow plain http to another machine, which sends the key unencrypted."),
     click.option(
         "--request-timeout",

@@ -23,7 +23,7 @@ NOTE_LINES = 3
 """The maximum number of lines of a note."""
 
 
-@click.command(short_help="Show the first rows of a table or a batch file.")
+@click.command()
 @click.argument("file")
 @click.option(
     "-n", "--rows", "count", type=click.IntRange(min=0), default=10, show_default=True, metavar="N", help="How many rows."
@@ -51,7 +51,7 @@ def show(file: str, *, count: int, columns: str | None, as_json: bool) -> None:
         0   done
         2   wrong usage: an unknown column, or not a table
         3   the file doesn't exist or is damaged
-    """  # noqa: D301 - click wants its \b
+    """
     import_pyarrow()
     from batchfiles.table.preview import first_rows
 

@@ -9,10 +9,9 @@ import click
 
 from batchfiles.cli.limits import limits_options
 from batchfiles.cli.options import files_argument, temp_dir_option
-from batchfiles.cli.outputs import changed_lines_notes, check_targets, report_json
+from batchfiles.cli.outputs import changed_lines_notes, check_targets, not_read_lines, report_json
 from batchfiles.cli.progress import Progress, total_of
 from batchfiles.cli.text import plural, size, text_table, visible
-from batchfiles.cli.validate import not_read_lines
 from batchfiles.workers.worker import import_pyarrow, import_pyarrow_for
 
 if TYPE_CHECKING:
@@ -36,7 +35,7 @@ def _counter(_context: click.Context, _parameter: click.Parameter, value: str) -
     return value
 
 
-@click.command(short_help="Split request files into parts within the limits of a service.")
+@click.command()
 @files_argument
 @click.option("-o", "--output", "folder", required=True, metavar="FOLDER", help="The campaign folder to create.")
 @limits_options
@@ -100,7 +99,7 @@ def split(
         0   the folder was written
         2   wrong usage, a file without requests, or an output that exists
         3   failed: a line too large for any part, a file that can't be read, a full disk
-    """  # noqa: D301 - click wants its \b
+    """
     if compress:
         import_pyarrow()
     import_pyarrow_for(files)

@@ -50,7 +50,7 @@ def _discount(_context: click.Context, _parameter: click.Parameter, value: str |
         raise click.BadParameter(str(error)) from None
 
 
-@click.command(cls=FilesOrPairs, short_help="Count requests, outcomes, tokens and costs.")
+@click.command(cls=FilesOrPairs)
 @files_or_pairs_argument
 @pairs_option
 @click.option(
@@ -124,7 +124,7 @@ def stats(
         1   done, and a condition of --fail-on is true
         2   wrong usage, an invalid price file, or an output that exists
         3   a file can't be read
-    """  # noqa: D301 - click wants its \b
+    """
     from batchfiles.io.sources import expand
     from batchfiles.jobs.stats.stats import stats as count
 

@@ -7,8 +7,8 @@ from decimal import Decimal
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from batchfiles.cli.outputs import not_read_lines
 from batchfiles.cli.text import cut, cut_in_front, plural, size, text_table, visible, width_of
-from batchfiles.cli.validate import not_read_lines
 from batchfiles.counts import counts_of, sentence_of
 
 if TYPE_CHECKING:

@@ -16,9 +16,10 @@ from batchfiles.cli.named_batches import (
     limit_option,
     named_batches,
     names_argument,
+    noted,
     report_pagination,
 )
-from batchfiles.cli.progress import StatusLine, say
+from batchfiles.cli.progress import StatusLine
 from batchfiles.cli.service_options import Service, service_options, what_to_do
 from batchfiles.cli.text import plural, visible
 from batchfiles.errors import APIConnectionError, APIError, BatchFilesError, ConflictError, NotFoundError, StillRunningError
@@ -34,7 +35,6 @@ __all__ = [
     "exit_code_of",
     "json_option",
     "list_batches",
-    "noted",
     "print_batches",
     "status",
     "wait",
@@ -128,7 +128,7 @@ file_option = click.option(
 json_option = click.option("--json", "as_json", is_flag=True, help="Print each batch as one JSON object a line.")
 
 
-@click.command(short_help="Show the status of batches.")
+@click.command()
 @names_argument
 @file_option
 @json_option
@@ -154,7 +154,7 @@ def status(context: click.Context, names: tuple[str, ...], *, files: tuple[str, 
         2   wrong usage, or no key
         3   the service refused or did not answer; unknown batch id
         4   not finished yet
-    """  # noqa: D301 - click wants its \b
+    """
     with service.connect() as client:
         named = named_batches(client, names)
         found: list[Batch | BatchFilesError] = []
@@ -166,7 +166,7 @@ def status(context: click.Context, names: tuple[str, ...], *, files: tuple[str, 
     context.exit(print_batches(found, with_files(named, found, files), as_json=as_json, service=service))
 
 
-@click.command("list", short_help="List the batches of the service, newest first.")
+@click.command("list")
 @limit_option
 @all_option
 @json_option
@@ -184,7 +184,7 @@ def list_batches(*, limit: int, everything: bool, as_json: bool, service: Servic
         0   done
         2   wrong usage, or no key
         3   the service refused or did not answer
-    """  # noqa: D301 - click wants its \b
+    """
     most = None if everything else limit
     with service.connect() as client:
         batches = list(map(noted, client.batches.list(limit=most)))
@@ -197,7 +197,7 @@ def list_batches(*, limit: int, everything: bool, as_json: bool, service: Servic
     report_pagination(len(batches), most, "batches")
 
 
-@click.command(short_help="Wait until batches have finished.")
+@click.command()
 @names_argument
 @click.option("--timeout", type=click.FloatRange(min=0), metavar="SECONDS", help="Stop waiting after this; the batches continue.")
 @click.option(
@@ -238,7 +238,7 @@ def wait(
         3   the service refused or did not answer; unknown batch id
         4   timeout: a batch is not finished yet
         130 interrupted; the batches continue
-    """  # noqa: D301 - click wants its \b
+    """
     with service.connect() as client:
         named = named_batches(client, names)
         ids = [each.id for each in named]
@@ -246,7 +246,7 @@ def wait(
     context.exit(print_batches(found, with_files(named, found, files), as_json=as_json, service=service))
 
 
-@click.command(short_help="Cancel batches.")
+@click.command()
 @names_argument
 @json_option
 @service_options
@@ -268,7 +268,7 @@ def cancel(context: click.Context, names: tuple[str, ...], *, as_json: bool, ser
         1   one of them was already finished
         2   wrong usage, or no key
         3   the service refused or did not answer; unknown batch id
-    """  # noqa: D301 - click wants its \b
+    """
     found: list[Batch | BatchFilesError] = []
     late = 0
     with service.connect() as client:
@@ -340,13 +340,6 @@ def print_batches(
         if isinstance(each, BatchFilesError):
             click.echo(visible(f"batchfiles: {_words(each, service)}"), err=True)
     return exit_code_of(found)
-
-
-def noted(batch: Batch) -> Batch:
-    """Return the batch, and report its values that could not be read."""
-    for note in batch.notes:
-        say(f"{batch.id}: {note}")
-    return batch
 
 
 def _words(error: BatchFilesError, service: Service) -> str:

@@ -118,7 +118,7 @@ def endpoint_of(source: Source) -> str:
 FOUND, REFUSED = 1, 2
 
 
-@click.command(short_help="Upload request files and create a batch for each, once.")
+@click.command()
 @files_argument
 @click.option("--endpoint", metavar="URL", help="The endpoint, such as /v1/responses.  [default: the url of the first request]")
 @click.option(
@@ -176,7 +176,7 @@ def submit(
         2   wrong usage, no key, or a file that already has a batch
         3   the service refused or did not answer
         130 interrupted; batches that were created continue
-    """  # noqa: D301 - click wants its \b
+    """
     from batchfiles.io.spool import Spool
 
     with service.connect() as client, Spool(temp_dir) as spool:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import click
 
 from batchfiles.cli.limits import limits_options
 from batchfiles.cli.options import files_argument, temp_dir_option
-from batchfiles.cli.outputs import report_json
+from batchfiles.cli.outputs import not_read_lines, report_json
 from batchfiles.cli.progress import Progress, total_of
 from batchfiles.cli.text import cut, plural, size, text_table, visible
 
@@ -25,7 +24,7 @@ TEXTS = ("file", "endpoint", "model")
 CELL_WIDTH = 40
 
 
-@click.command(short_help="Check request files before they are sent.")
+@click.command()
 @files_argument
 @limits_options
 @click.option("--across", is_flag=True, help="Require a custom_id to be unique in all FILEs together, not only in one.")
@@ -80,7 +79,7 @@ def validate(
         1   errors were found
         2   wrong usage, or only result files
         3   a file can't be read
-    """  # noqa: D301 - click wants its \b
+    """
     from batchfiles.io.sources import expand
     from batchfiles.jobs.validate import validate as check
 
@@ -120,13 +119,6 @@ def summary(report: Report, *, listed: int) -> list[str]:
     lines += not_read_lines(report.not_read, report.examples)
     lines.append(f"{plural(report.error_count, 'error')}, {plural(report.warning_count, 'warning')} (limits: {report.limits})")
     return lines
-
-
-def not_read_lines(count: int, examples: Mapping[str, Sequence[str]]) -> list[str]:
-    """Return a line with the skipped files of folders, if any."""
-    names = list(examples.get("not_read", ()))
-    more = f" and {count - len(names):,} more" if count > len(names) else ""
-    return [visible(f"not read: {', '.join(names)}{more}")] if count else []
 
 
 def row(file: FileReport) -> tuple[str, ...]:
