@@ -27,7 +27,6 @@ from batchfiles.cli.progress import Progress
 from batchfiles.cli.stats_tables import Note, format_note, notes_of_table, outcome_table
 from batchfiles.cli.text import plural, size
 from batchfiles.io.remote.path import RemotePath, located
-from batchfiles.jobs.join.lazy_table import is_part_name
 from batchfiles.limits import RESULT_LINE_CAP
 
 if TYPE_CHECKING:
@@ -155,6 +154,8 @@ class TableCommand:
     """
 
     def __init__(self, label: str, sources: Sequence[Source], options: SharedOptions, *, rejects: str | None = None) -> None:
+        from batchfiles.jobs.join.lazy_table import is_part_name  # imports pyarrow
+
         self._started = time.perf_counter()
         self._options = options
         self._progress: Progress | None = None

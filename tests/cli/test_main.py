@@ -100,7 +100,7 @@ def test_help_names_every_command(ask: Callable[..., Outcome], flag: str) -> Non
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_has_help_with_examples(ask: Callable[..., Outcome], name: str) -> None:
-    """`batchfiles COMMAND -h` works, and its short help is the one that the group shows."""
+    """`batchfiles COMMAND -h` prints the help, with examples."""
     code, out, _ = ask(name, "-h")
     assert code == 0
     assert f"batchfiles {name}" in out

@@ -118,7 +118,7 @@ def test_a_refused_key_says_which_variable_to_set(ask: Ask, failing: Callable[..
 @pytest.mark.parametrize(
     ("status", "hint"),
     [
-        (403, "may not do this"),
+        (403, "has no permission for this"),
         (429, "balance"),
         (503, "try again later"),
         (404, "project of their key"),
@@ -149,7 +149,7 @@ def test_where_nobody_listens_the_address_is_named(server: Server, ask: Ask) -> 
     """After the attempts that are worth it; no time really passes here."""
     code, out, err = ask("list", "--base-url", "http://127.0.0.1:9/v1")
     assert (code, out) == (3, "")
-    assert "does http://127.0.0.1:9/v1 listen" in err
+    assert "check that a service runs at http://127.0.0.1:9/v1" in err
 
 
 def test_plain_http_leads_nowhere_unless_it_is_asked_for(server: Server, ask: Ask) -> None:

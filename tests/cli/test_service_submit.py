@@ -97,7 +97,7 @@ def test_the_same_bytes_are_not_sent_twice(server: Server, ask: Ask, objects: Ob
     code, out, err = ask("submit", requests_file("two.jsonl"), requests_file("other.jsonl", (request("z"),)))
     assert code == 2
     assert len(out.split()) == 1
-    assert f"two.jsonl: not sent: {first} was made of the same bytes" in err
+    assert f"two.jsonl: not sent: {first} has the same requests" in err
     assert len(objects("list")) == 2
 
 

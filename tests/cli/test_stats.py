@@ -300,7 +300,7 @@ def test_requests_alone_say_whose_prices_they_are(ask: Callable[..., Outcome]) -
     """The costs of requests had no source, and a model without a price was a dash without a word."""
     requests = f"{CHAT}/requests.jsonl"
     said = ask(requests, "--prices", "genai")[2]
-    assert "price for batches: gpt-4o-mini\ncost: by genai-prices " in said
+    assert "price for batches: gpt-4o-mini\ncost: prices from genai-prices " in said
     assert json.loads(ask(requests, "--prices", "genai", "--json")[1])["price_sources"][0].startswith("genai-prices ")
     assert ask(requests, "--price", "gpt-4o-mini=1/1")[2].endswith("cost: prices from --price; batch discount 0%\n")
     assert "no price for gpt-4o-mini: their cost is not in the sum\n" in ask(requests, "--price", "other=1/1")[2]
