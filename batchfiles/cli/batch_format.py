@@ -114,7 +114,7 @@ def batch_json(batch: Batch, source: Source | None) -> str:
 
     If the file is known, errors with a line get its `custom_id`.
     """
-    value = batch.encode()
+    value = batch.to_dict()
     ids = _ids(batch, source)
     for error in value["errors"]["data"] if value["errors"] else ():
         if error["line"] in ids:

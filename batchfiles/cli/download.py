@@ -92,8 +92,6 @@ def _fetch(client: Client, named: NamedBatch, target: Path, *, as_json: bool) ->
 
 def _finished(client: Client, named: NamedBatch) -> Batch | None:
     """Return a batch whose results can be downloaded; None, with a message, if they can't yet."""
-    from batchfiles.api.status import BATCH_STATUSES
-
     batch = client.batches.retrieve(named.id)
     if batch.is_terminal:
         try:  # a completed batch may not have its file ids yet
@@ -102,7 +100,7 @@ def _finished(client: Client, named: NamedBatch) -> Batch | None:
             click.echo(visible(f"{batch.id}: {batch.status}, but the service has not named its files yet"), err=True)
             return None
     noted(batch)
-    if batch.status not in BATCH_STATUSES and batch.result_file_ids:
+    if not batch.status.is_known and batch.result_file_ids:
         words = f"unknown status {batch.status!r}: these files may not be all of its results"
         click.echo(visible(f"{batch.id}: {words}"), err=True)
         return batch

@@ -105,20 +105,22 @@ def join(
         if given and not with_tables:
             raise click.UsageError(f"{option} needs --with.")
     import_pyarrow()  # before any other import of it
+    from batchfiles.inputs.roles import paired_sources
     from batchfiles.io.sources import expand
     from batchfiles.jobs.join.join import join as join_files
     from batchfiles.table.read import table_sources
 
     sources, requests = expand(files), expand(inputs)
     own = table_sources(with_tables) if with_tables else []
-    paired = expand(name for pair in pairs for name in pair)
-    with TableCommand("join", [*requests, *sources, *paired, *own], options, rejects=rejects) as command:
+    paired = paired_sources(pairs)
+    of_pairs = [source for pair in paired for source in (pair.requests, *pair.results)]
+    with TableCommand("join", [*requests, *sources, *of_pairs, *own], options, rejects=rejects) as command:
         keywords = command.keywords()
         keywords["request_bodies"] = request_bodies
         job = join_files(
             *command.without_targets(sources),
             inputs=command.without_targets(requests),
-            pairs=pairs,
+            pairs=paired,
             on_duplicate=on_duplicate,
             with_table=own or None,
             id=custom_id,
@@ -127,8 +129,8 @@ def join(
             **keywords,
         )
         report = command.write(job)
-        if rejects is not None:
-            job.write_rejects(rejects, force=options["force"])
+        if (target := command.files.get("--rejects")) is not None:
+            job.write_rejects(target, force=options["force"])
     command.finish(context, report, "requests", notes_of_join(report), counted(report))
 
 

@@ -11,6 +11,7 @@ from batchfiles.cli.options import files_argument, force_option, line_cap_option
 from batchfiles.cli.outputs import changed_lines_notes, check_targets, not_read_lines, refuse_two_on_stdout, report_json
 from batchfiles.cli.progress import Progress, total_of
 from batchfiles.cli.text import plural, size, visible
+from batchfiles.io.target import Target
 from batchfiles.limits import RESULT_LINE_CAP
 from batchfiles.workers.worker import import_pyarrow_for
 
@@ -70,11 +71,12 @@ def merge(
     from batchfiles.jobs.merge import merge as merge_files
 
     sources = request_sources(files)
-    check_targets(None, [("-o", output)], sources, force=force)
+    target = Target.at(output, folder=False)
+    check_targets([("-o", target)], sources, force=force)
     with Progress("merge", total_of(sources), quiet=as_json) as progress:
         report = merge_files(
             *sources,
-            output=output,
+            output=target,
             on_duplicate=on_duplicate,
             force=force,
             cap=max_line_bytes,

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import errno
 import json
-import os
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 import click
 
 from batchfiles.cli.text import plural, visible
-from batchfiles.errors import FileError
-from batchfiles.io.atomic import refuse_existing, refuse_existing_folder
 from batchfiles.io.overwrite import IsOwnFile, no_file
-from batchfiles.io.remote.path import RemotePath, located, real_path
+from batchfiles.io.remote.path import Place, is_within
+from batchfiles.io.target import STDOUT, Target
 from batchfiles.io.urls import shown_name
 
 if TYPE_CHECKING:
@@ -34,43 +30,37 @@ __all__ = [
     "report_json",
 ]
 
-STDOUT = "-"
-"""The name of standard output on a command line."""
-
 
 def check_targets(
-    folder: str | None,
-    files: Iterable[tuple[str, str | None]],
-    sources: Sequence[Source],
-    *,
-    force: bool,
-    ours: IsOwnFile = no_file,
+    targets: Iterable[tuple[str, Target | None]], sources: Sequence[Source], *, force: bool, ours: IsOwnFile = no_file
 ) -> None:
     """Check that all outputs can be written.
 
     Args:
-        folder: A folder to create or replace.
-        files: Each option with its file; None if not given.
+        targets: Each option with its target; None if not given.
         sources: The input files.
         force: Whether existing files may be replaced.
-        ours: Which files in the folder may be deleted with it; by default none.
+        ours: Which files in a folder may be deleted with it; by default none.
 
     Raises:
         click.UsageError: Two targets are the same, or a target is an input file.
         OutputExistsError: A target exists and `force` is not set.
         FileError: The parent folder doesn't exist, a folder has the name of the file, or it contains other files.
     """
-    read = {source.key: source.name for source in sources if source.key is not None}
-    taken: dict[Hashable, str] = {}
-    for option, name in files:
-        if name not in (None, STDOUT):
-            path = located(name)
-            _check_once(option, path, taken, read)
-            _check_file(path, force=force)
-    if folder is not None:
-        path = located(folder)
-        _check_once("-o", path, taken, read)
-        _check_folder(path, sources, force=force, ours=ours)
+    read = {source.key for source in sources}
+    taken: dict[Place, str] = {}
+    for option, target in targets:
+        if target is None or (key := target.key) is None:
+            continue
+        if key in taken:
+            raise click.UsageError(f"{taken[key]} and {option} name the same file, {target.place}.")
+        if key in read:
+            raise click.UsageError(f"{option} names an input file, {target.place}: choose another name.")
+        taken[key] = option
+        inside = (source for source in sources if target.is_folder and source.key is not None and is_within(source.key, key))
+        if (source := next(inside, None)) is not None:
+            raise click.UsageError(f"{option} names the folder of an input file, {source.name}: choose another one.")
+        target.check(force=force, ours=ours)
 
 
 def refuse_two_on_stdout(output: str, *, as_json: bool) -> None:
@@ -82,46 +72,6 @@ def refuse_two_on_stdout(output: str, *, as_json: bool) -> None:
 def output_name(output: str) -> str:
     """Return the name of an output for messages."""
     return "standard output" if output == STDOUT else visible(shown_name(output))
-
-
-def _check_once(option: str, path: Path | RemotePath, taken: dict[Hashable, str], read: dict[Hashable, str]) -> None:
-    key = path.key if isinstance(path, RemotePath) else real_path(path)
-    if key in taken:
-        raise click.UsageError(f"{taken[key]} and {option} name the same file, {path}.")
-    if key in read:
-        raise click.UsageError(f"{option} names an input file, {path}: choose another name.")
-    taken[key] = option
-
-
-def _check_file(path: Path | RemotePath, *, force: bool) -> None:
-    if isinstance(path, Path) and path.is_dir():
-        raise FileError("is a folder, not a file", path=str(path), number=errno.EISDIR)
-    refuse_existing(path, force=force)
-    if isinstance(path, Path):
-        _check_parent(path)
-
-
-def _check_folder(path: Path | RemotePath, sources: Sequence[Source], *, force: bool, ours: IsOwnFile) -> None:
-    for source in sources:
-        if _is_in(source, path):
-            raise click.UsageError(f"-o names the folder of an input file, {source.name}: choose another one.")
-    refuse_existing_folder(path, force=force, ours=ours)
-    if isinstance(path, Path):
-        _check_parent(path)
-
-
-def _is_in(source: Source, folder: Path | RemotePath) -> bool:
-    """Return whether a file is in a folder or its subfolders."""
-    if isinstance(folder, RemotePath):
-        remote = source.remote
-        return remote is not None and remote.filesystem is folder.filesystem and remote.path.startswith(f"{folder.path}/")
-    return source.path is not None and real_path(source.path).is_relative_to(real_path(folder))
-
-
-def _check_parent(path: Path) -> None:
-    parent = Path(os.path.realpath(path)).parent
-    if not parent.is_dir():
-        raise FileError(f"folder {parent} does not exist", path=str(path), number=errno.ENOENT)
 
 
 FINDING_WORDS = {

@@ -209,20 +209,20 @@ def run(
         for line in plan_lines(plan):
             click.echo(line, err=True)
         return
-    from batchfiles.io.overwrite import is_folder
+    from batchfiles.campaign.folder import request_sources
     from batchfiles.runner.run import run as run_files
     from batchfiles.runner.run import run_sources
+    from batchfiles.table.open import table_target
 
-    if output != STDOUT:
-        as_parts = format_name in (None, "parquet") and is_folder(output)
-        folder, file = (output, None) if as_parts else (None, output)
-        # The run itself checks existing files: the table may be that of this campaign.
-        check_targets(folder, [("-o", file)], run_sources(files).sources, force=True, ours=lambda _: True)
+    sources = request_sources(files)
+    target = table_target(output, format_name)
+    # The run itself checks existing files: the table may be that of this campaign.
+    check_targets([("-o", target)], run_sources(sources).sources, force=True, ours=lambda _: True)
     try:
         with RunOutput(quiet=as_json) as shown:
             report = run_files(
-                *files,
-                output=output,
+                *sources,
+                output=target,
                 campaign=campaign,
                 client=service.connect,
                 endpoint=endpoint,

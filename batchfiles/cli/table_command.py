@@ -7,7 +7,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypedDict, TypeVar
 
 import click
@@ -26,7 +25,8 @@ from batchfiles.cli.outputs import STDOUT, check_targets, output_name, report_js
 from batchfiles.cli.progress import Progress
 from batchfiles.cli.stats_tables import Note, format_note, notes_of_table, outcome_table
 from batchfiles.cli.text import plural, size
-from batchfiles.io.remote.path import RemotePath, located
+from batchfiles.io.remote.path import real_path
+from batchfiles.io.target import PathTarget, Target
 from batchfiles.limits import RESULT_LINE_CAP
 
 if TYPE_CHECKING:
@@ -128,9 +128,6 @@ def table_options(counted: Sequence[str]) -> Callable[[Command], Command]:
 
 
 BINARY = ("parquet", "arrow", "arrows")
-FOLDER = "folder"
-"""The name of the format of Parquet parts here."""
-
 WIDEST = 100
 """The maximum width of a summary."""
 
@@ -146,6 +143,9 @@ class TableCommand:
         options: The shared options.
         rejects: The file for lines that are not in the table.
 
+    Attributes:
+        files: The targets of --rejects and --report, by option.
+
     Raises:
         click.UsageError: The options exclude each other.
         ValueError: The name of the output has no format.
@@ -160,20 +160,15 @@ class TableCommand:
         self._options = options
         self._progress: Progress | None = None
         self._label = label
-        self._rejects = rejects
-        output = options["output"]
-        self._format = _format(output, options["format_name"])
-        _check_options(options, self._format)
+        self._target, chosen = _target(options["output"], options["format_name"])
+        _check_options(options, chosen)
         for option, name in (("--rejects", rejects), ("--report", options["report_file"])):
             if name == STDOUT:
                 raise click.UsageError(f"{option} needs a file: standard output is for the table or --json.")
-        check_targets(
-            output if self._format == FOLDER else None,
-            [("-o", None if self._format == FOLDER else output), ("--rejects", rejects), ("--report", options["report_file"])],
-            sources,
-            force=options["force"],
-            ours=is_part_name,
-        )
+        names = {"--rejects": rejects, "--report": options["report_file"]}
+        self.files = {option: PathTarget.at(name, folder=False) for option, name in names.items() if name is not None}
+        self._targets = [("-o", self._target), *self.files.items()]
+        check_targets(self._targets, sources, force=options["force"], ours=is_part_name)
 
     def __enter__(self) -> Self:
         return self
@@ -184,14 +179,9 @@ class TableCommand:
 
     def without_targets(self, sources: Sequence[Source]) -> list[Source]:
         """Return the sources, which don't report the outputs of this call as skipped files."""
-        names = (self._options["output"], self._options["report_file"], self._rejects)
-        own = {Path(name).resolve() for name in names if name is not None and name != STDOUT}
+        own = {target.key for _, target in self._targets}
         return [
-            replace(
-                each,
-                passed_over=tuple(path for path in each.passed_over if not isinstance(path, Path) or path.resolve() not in own),
-            )
-            for each in sources
+            replace(each, passed_over=tuple(path for path in each.passed_over if real_path(path) not in own)) for each in sources
         ]
 
     def keywords(self) -> TableKeywords:
@@ -213,7 +203,7 @@ class TableCommand:
     def write(self, job: LazyTable[ReportT]) -> ReportT:
         """Write the table."""
         options = self._options
-        return job.write(options["output"], format=options["format_name"], force=options["force"], csv_safe=options["csv_safe"])
+        return job.write(self._target, format=options["format_name"], force=options["force"], csv_safe=options["csv_safe"])
 
     def finish(
         self, context: click.Context, report: TableReport, noun: str, notes: Iterator[Note], counts: Mapping[str, int]
@@ -228,8 +218,9 @@ class TableCommand:
             counts: The counts for `--fail-on`.
         """
         options = self._options
-        if options["report_file"] is not None:
-            _write_report(located(options["report_file"]), report, force=options["force"])
+        if (target := self.files.get("--report")) is not None:
+            with target.open(force=options["force"]) as file:
+                file.write(f"{report_json(report)}\n".encode())
         if options["as_json"]:
             click.echo(report_json(report))
         failed = [("fail-on", words) for words in failures(options["fail_on"], counts, sum(report.outcomes.values()), noun)]
@@ -248,34 +239,23 @@ class TableCommand:
 
     def _output_line(self, report: TableReport) -> str:
         """Return a line on the table: name, rows, size, time."""
-        path = self._options["output"]
         parts = [plural(report.rows, "row")]
-        if path != STDOUT:
-            sizes = _sizes(located(path), is_folder=self._format == FOLDER)
-            if self._format == FOLDER:
+        if isinstance(self._target, PathTarget):
+            sizes = self._target.sizes()
+            if self._target.is_folder:
                 parts.append(plural(len(sizes), "Parquet file"))
             parts.append(size(sum(sizes)))
-        return f"{output_name(path)}: {', '.join(parts)}, in {time.perf_counter() - self._started:,.1f} s"
+        return f"{output_name(self._options['output'])}: {', '.join(parts)}, in {time.perf_counter() - self._started:,.1f} s"
 
 
-def _sizes(path: Path | RemotePath, *, is_folder: bool) -> list[int]:
-    """Return the sizes of the written files."""
-    if isinstance(path, RemotePath):
-        found = [info for _, info in path.listing()] if is_folder else [path.look()]
-        return [info.size for info in found if info.is_file]
-    return [file.stat().st_size for file in (path.iterdir() if is_folder else [path])]
-
-
-def _format(output: str, named: str | None) -> str:
-    """Return the format of the table, `FOLDER` for Parquet parts."""
-    from batchfiles.io.overwrite import is_folder
-    from batchfiles.table.open import agreed_format
+def _target(output: str, named: str | None) -> tuple[Target, str]:
+    """Return the target of the table, and its format."""
+    from batchfiles.table.open import format_of_target, table_target
 
     if output == STDOUT and named is None:
         raise click.UsageError(f"-o - needs a --format: {', '.join(FORMATS)}.")
-    if named in (None, "parquet") and is_folder(output):
-        return FOLDER
-    return agreed_format(output, named)
+    target = table_target(output, named)
+    return target, format_of_target(target, named)
 
 
 def _check_options(options: SharedOptions, chosen: str) -> None:
@@ -296,10 +276,3 @@ def _check_options(options: SharedOptions, chosen: str) -> None:
             raise click.UsageError(f"{option} needs --parsed.")
     if not options["parsed"] and any(condition.name == "parse_error" for some in options["fail_on"] for condition in some):
         raise click.UsageError("--fail-on parse_error needs --parsed.")
-
-
-def _write_report(path: Path | RemotePath, report: TableReport, *, force: bool) -> None:
-    from batchfiles.io.atomic import atomic_file
-
-    with atomic_file(path, force=force) as file:
-        file.write(f"{report_json(report)}\n".encode())

@@ -27,14 +27,11 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, suppress
 from itertools import chain, islice, repeat
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Self, TypeAlias, cast
+from typing import IO, Any, Self, TypeAlias, cast
 
 from batchfiles import codec
 from batchfiles.errors import WorkerError
-from batchfiles.table.writer import run_uninterrupted
-
-if TYPE_CHECKING:
-    pass
+from batchfiles.io.threads import run_uninterrupted
 
 __all__ = [
     "BATCH",
@@ -67,8 +64,11 @@ def in_steps(progress: Progress | None, total: int) -> Callable[[int], None]:
 
 
 Progress: TypeAlias = Callable[[int, int], None]
+"""Gets the bytes that are done and the bytes that there are."""
 WORTH_PROCESSES_FROM = 24 * 1024 * 1024
+"""Bytes for which starting a worker process, 0.2 s, pays."""
 MOST_WORKERS = 4
+"""Workers that one writer of one file keeps up with."""
 
 
 Spec: TypeAlias = dict[str, Any]

@@ -316,6 +316,17 @@ def test_a_join_imports_neither_numpy_nor_pandas_which_would_be_half_of_its_star
     assert done.stdout == "['pyarrow']\n", done.stderr
 
 
+def test_no_command_imports_pyarrow_before_it_needs_it() -> None:
+    """`workers.pool` imported the writers of tables: each command that uses workers had numpy and pandas imported with pyarrow."""
+    script = (
+        "import sys\nfrom importlib import import_module\nfrom batchfiles.cli.main import COMMANDS\n"
+        "for place, _ in COMMANDS.values():\n    import_module(place.partition(':')[0])\n"
+        "print(sorted({'numpy', 'pandas', 'pyarrow'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
 NO_THREADS = """
 import sys, threading
 from batchfiles.cli.main import run
