@@ -386,8 +386,8 @@ def test_no_target_is_a_file_that_is_read_not_even_by_force(ask: Callable[..., O
         (("-o", "t.jsonl", "--rejects", "t.jsonl"), 2, "-o and --rejects name the same file"),
         (("-o", "t.jsonl", "--rejects", "-"), 2, "--rejects takes a file"),
         (("-o", "t.jsonl", "--report", "-"), 2, "--report takes a file"),
-        (("-o", "nowhere/t.parquet"), 3, "does not exist"),
-        (("-o", "t.parquet", "--report", "nowhere/r.json"), 3, "does not exist"),
+        (("-o", "nowhere/t.parquet"), 3, "there is no folder"),
+        (("-o", "t.parquet", "--report", "nowhere/r.json"), 3, "there is no folder"),
         (("-o", "t.parquet", "--report", "."), 3, "is a folder"),
     ],
 )

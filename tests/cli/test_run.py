@@ -137,8 +137,8 @@ def test_a_lost_folder_is_told_with_what_can_be_done(
     [
         (("-", "-o", "t.parquet"), 2, "name a file"),
         (("requests.jsonl", "-o", "t.unknown"), 2, "t.unknown"),
-        (("requests.jsonl", "-o", "requests.jsonl"), 2, "a file that is read"),
-        (("requests.jsonl", "-o", "no/such/t.parquet"), 3, "does not exist"),
+        (("requests.jsonl", "-o", "requests.jsonl"), 2, "an input file"),
+        (("requests.jsonl", "-o", "no/such/t.parquet"), 3, "there is no folder"),
         (("requests.jsonl", "-o", "t.parquet", "--recover", "--again"), 2, "use one of them"),
         (("none.jsonl", "-o", "t.parquet"), 3, "no such file"),
     ],

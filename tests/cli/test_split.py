@@ -93,7 +93,7 @@ def test_what_was_changed_is_said(ask: Callable[..., Outcome], tmp_path: Path) -
         (["-o", "."], 2, "-o names the folder of a file that is read"),
         (["-o", "in.jsonl"], 2, "-o names an input file"),
         (["-o", "full"], 2, "full: exists already"),
-        (["-o", "nowhere/campaign"], 3, "does not exist"),
+        (["-o", "nowhere/campaign"], 3, "there is no folder"),
         ([], 2, "--output"),
     ],
 )
