@@ -77,8 +77,8 @@ def test_schedulers_can_ask_for_an_exit_code(ask: Callable[..., Outcome], condit
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ((*JOIN, "--schema", "schema.json"), "--schema goes with --parsed"),
-        ((*JOIN, "--parse-dates"), "--parse-dates goes with --parsed"),
+        ((*JOIN, "--schema", "schema.json"), "--schema needs --parsed"),
+        ((*JOIN, "--parse-dates"), "--parse-dates needs --parsed"),
         ((*JOIN, "--fail-on", "parse_error"), "--fail-on parse_error needs --parsed"),
         ((*JOIN, "--parsed", "--table", "embeddings"), "--parsed needs --table requests"),
         ((*EXPORT, "--parsed"), "parsed takes a schema here (--schema)"),

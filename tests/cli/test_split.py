@@ -90,7 +90,7 @@ def test_what_was_changed_is_said(ask: Callable[..., Outcome], tmp_path: Path) -
         (["-o", "campaign", "--max-bytes", "50"], 3, "in.jsonl:1: the line has "),
         (["-o", "campaign", "--max-tokens", "0"], 2, "--max-tokens"),
         (["-o", "campaign", "--by", "size"], 2, "--by"),
-        (["-o", "."], 2, "-o names the folder of a file that is read"),
+        (["-o", "."], 2, "-o names the folder of an input file"),
         (["-o", "in.jsonl"], 2, "-o names an input file"),
         (["-o", "full"], 2, "full: exists already"),
         (["-o", "nowhere/campaign"], 3, "there is no folder"),

@@ -86,7 +86,7 @@ def test_what_is_there_is_refused_before_any_work(chat: Bucket, run: Run) -> Non
     chat.put("parts/thesis.txt", b"precious")
     assert "not ours to delete, thesis.txt for one" in run(*arguments, "--force", code=3)[1]
     assert [key for key in chat.listed() if key.startswith("parts/")] == ["parts/part-00000.parquet", "parts/thesis.txt"]
-    assert "names the folder of a file that is read" in run(*arguments[:3], chat.url("chat"), "--force", code=2)[1]
+    assert "names the folder of an input file" in run(*arguments[:3], chat.url("chat"), "--force", code=2)[1]
     same = ["-o", chat.url("t.csv"), "--report", chat.url("t.csv")]
     assert "name the same file" in run(*arguments[:2], *same, code=2)[1]
 
