@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import click
 
@@ -12,8 +12,8 @@ from batchfiles.cli.options import (
     edit_options,
     edits_of,
     files_argument,
-    force_option,
     line_cap_option,
+    overwrite_option,
     temp_dir_option,
 )
 from batchfiles.cli.outputs import (
@@ -25,7 +25,7 @@ from batchfiles.cli.outputs import (
     refuse_two_on_stdout,
     report_json,
 )
-from batchfiles.cli.progress import Progress, total_of
+from batchfiles.cli.progress import Progress
 from batchfiles.cli.text import plural, size
 from batchfiles.io.target import Target
 
@@ -48,7 +48,7 @@ __all__ = ["edit"]
     show_default=True,
     help="Lines that can't be changed: write no file, copy them unchanged, or leave them out.",
 )
-@force_option
+@overwrite_option
 @temp_dir_option("The folder for temporary files, such as a remote output until it is complete.")
 @counts_option
 @line_cap_option("A longer line is refused.")
@@ -63,8 +63,8 @@ def edit(
     unset: tuple[str, ...],
     full: str | None,
     short: bool,
-    bad_lines: str,
-    force: bool,
+    bad_lines: Literal["refuse", "copy", "drop"],
+    overwrite: bool,
     temp_dir: str | None,
     as_json: bool,
     max_line_bytes: int,
@@ -99,8 +99,8 @@ def edit(
     edits = edits_of(context, {"set_": set_, "set_string": set_string, "unset": unset})
     sources = expand(files)
     target = Target.at(output, folder=False)
-    check_targets([("-o", target)], sources, force=force)
-    with Progress("edit", total_of(sources), quiet=as_json) as progress:
+    check_targets([("-o", target)], sources, overwrite=overwrite)
+    with Progress("edit", quiet=as_json) as progress:
         report = edit_files(
             *sources,
             output=target,
@@ -108,10 +108,10 @@ def edit(
             full=full,
             short=short,
             bad_lines=bad_lines,
-            force=force,
-            cap=max_line_bytes,
+            overwrite=overwrite,
+            max_line_bytes=max_line_bytes,
             temp_dir=temp_dir,
-            on_bytes=progress.add,
+            progress=progress.update,
         )
     if as_json:
         click.echo(report_json(report))

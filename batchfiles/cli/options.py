@@ -30,9 +30,9 @@ __all__ = [
     "failures",
     "files_argument",
     "files_or_pairs_argument",
-    "force_option",
     "inputs_option",
     "line_cap_option",
+    "overwrite_option",
     "pairs_option",
     "temp_dir_option",
     "with_options",
@@ -94,7 +94,7 @@ class FilesOrPairs(click.Command):
 
 files_or_pairs_argument = click.argument("files", nargs=-1, metavar="FILE...")
 
-force_option = click.option("--force", is_flag=True, help="Replace an existing file.")
+overwrite_option = click.option("--force", "overwrite", is_flag=True, help="Replace an existing file.")
 
 counts_option = click.option("--json", "as_json", is_flag=True, help="Print the counts as one JSON object.")
 

@@ -32,19 +32,19 @@ __all__ = [
 
 
 def check_targets(
-    targets: Iterable[tuple[str, Target | None]], sources: Sequence[Source], *, force: bool, ours: IsOwnFile = no_file
+    targets: Iterable[tuple[str, Target | None]], sources: Sequence[Source], *, overwrite: bool, ours: IsOwnFile = no_file
 ) -> None:
     """Check that all outputs can be written.
 
     Args:
         targets: Each option with its target; None if not given.
         sources: The input files.
-        force: Whether existing files may be replaced.
+        overwrite: Whether existing files may be replaced.
         ours: Which files in a folder may be deleted with it; by default none.
 
     Raises:
         click.UsageError: Two targets are the same, or a target is an input file.
-        OutputExistsError: A target exists and `force` is not set.
+        OutputExistsError: A target exists and `overwrite` is not set.
         FileError: The parent folder doesn't exist, a folder has the name of the file, or it contains other files.
     """
     read = {source.key for source in sources}
@@ -60,7 +60,7 @@ def check_targets(
         inside = (source for source in sources if target.is_folder and source.key is not None and is_within(source.key, key))
         if (source := next(inside, None)) is not None:
             raise click.UsageError(f"{option} names the folder of an input file, {source.name}: choose another one.")
-        target.check(force=force, ours=ours)
+        target.check(overwrite=overwrite, ours=ours)
 
 
 def refuse_two_on_stdout(output: str, *, as_json: bool) -> None:

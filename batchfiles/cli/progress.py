@@ -9,16 +9,13 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Self, TextIO
+from typing import Self, TextIO
 
 import click
 
 from batchfiles.cli.text import cut, visible
 
-if TYPE_CHECKING:
-    from batchfiles.io.sources import Source
-
-__all__ = ["Progress", "StatusLine", "log_on_stderr", "say", "total_of"]
+__all__ = ["Progress", "StatusLine", "log_on_stderr", "say"]
 
 
 ERASE_LINE = "\r\x1b[K"
@@ -150,7 +147,7 @@ class Progress:
 
     Args:
         label: The name of the job.
-        total: The total number of bytes; None if unknown, such as for a pipe.
+        total: The total number of bytes, if known before the first step.
         quiet: Show nothing.
         stream: The output; None for standard error.
         clock: Returns seconds, for tests.
@@ -159,7 +156,7 @@ class Progress:
     def __init__(
         self,
         label: str,
-        total: int | None,
+        total: int | None = None,
         *,
         quiet: bool = False,
         stream: TextIO | None = None,
@@ -173,15 +170,10 @@ class Progress:
         on_terminal = self._line.on_terminal
         self._pause = REDRAW_SECONDS if on_terminal else LINE_SECONDS
         self._next = float("inf") if quiet else self._start + (QUIET_SECONDS if on_terminal else LINE_SECONDS)
-        self._done = 0
 
-    def add(self, more: int) -> None:
-        """Report more bytes as done."""
-        self.update(self._done + more)
-
-    def update(self, done: int) -> None:
+    def update(self, done: int, total: int | None = None) -> None:
         """Report the total number of bytes done; cheap enough to be called for every block."""
-        self._done = done
+        self._total = self._total if total is None else total
         now = self._clock()
         if now < self._next:
             return
@@ -217,13 +209,6 @@ class Progress:
         if self._total and speed:
             parts.append(f"{_duration(max(self._total - done, 0) / speed)} left")
         return "  ".join(parts)
-
-
-def total_of(sources: list[Source]) -> int | None:
-    """Return the bytes to read; None if unknown, as for a pipe or a compressed file."""
-    sizes = [source.size() if source.is_seekable_text() else None for source in sources]
-    known = [count for count in sizes if count is not None]
-    return sum(known) if len(known) == len(sizes) else None
 
 
 def _duration(seconds: float) -> str:

@@ -69,7 +69,9 @@ class RetryCommand(FilesOrPairs, EditingCommand):
 @click.option("--all", "everything", is_flag=True, help="Select every request that did not succeed.")
 @click.option("--ids", metavar="FILE", help="Select the requests with these custom_ids, one a line, with any outcome; or -.")
 @edit_options
-@click.option("--force", is_flag=True, help="Replace existing files; also retry parts that may be in an unfinished batch.")
+@click.option(
+    "--force", "overwrite", is_flag=True, help="Replace existing files; also retry parts that may be in an unfinished batch."
+)
 @fail_on_option(COUNTED)
 @counts_option
 @temp_dir_option("The folder for temporary files.")
@@ -90,7 +92,7 @@ def retry(
     set_: tuple[str, ...],
     set_string: tuple[str, ...],
     unset: tuple[str, ...],
-    force: bool,
+    overwrite: bool,
     fail_on: tuple[tuple[Condition, ...], ...],
     as_json: bool,
     temp_dir: str | None,
@@ -132,10 +134,10 @@ def retry(
     edits = edits_of(context, {"set_": set_, "set_string": set_string, "unset": unset})
     shown: Progress | None = None
 
-    def show(done: int, total: int) -> None:
+    def show(done: int, total: int | None) -> None:
         nonlocal shown
-        shown = shown or Progress("retry", total, quiet=as_json)
-        shown.update(done)
+        shown = shown or Progress("retry", quiet=as_json)
+        shown.update(done, total)
 
     try:
         report = retry_files(
@@ -144,12 +146,12 @@ def retry(
             pairs=pairs,
             output=output,
             only=only or None,
-            except_=except_,
+            excluded=except_,
             ids=ids,
-            all=everything,
+            every=everything,
             edits=edits,
-            force=force,
-            cap=max_line_bytes,
+            overwrite=overwrite,
+            max_line_bytes=max_line_bytes,
             temp_dir=temp_dir,
             workers=workers,
             progress=show,

@@ -21,6 +21,7 @@ from batchfiles.workers.worker import import_pyarrow
 if TYPE_CHECKING:
     from batchfiles.limits import Limits
     from batchfiles.runner.report import PlannedPart, RunPlan, RunReport, RunStatus
+    from batchfiles.table.open import TableFormat
 
 __all__ = ["RunOutput", "plan_lines", "report_lines", "run"]
 
@@ -136,7 +137,9 @@ UNFINISHED = 4
 @click.option("--dry-run", is_flag=True, help="Show what would be sent, without sending it; needs no key.")
 @click.option("--recover", is_flag=True, help="After losing the campaign folder: use existing batches of the same requests.")
 @click.option("--again", is_flag=True, help="Send even if the service has batches of the same requests; you pay twice.")
-@click.option("--force", is_flag=True, help="Replace an existing table, or a folder with only its parts; sends nothing again.")
+@click.option(
+    "--force", "overwrite", is_flag=True, help="Replace an existing table, or a folder with only its parts; sends nothing again."
+)
 @click.option("--endpoint", metavar="PATH", help="The endpoint, such as /v1/responses.  [default: the url of the requests]")
 @terms_options
 @click.option(
@@ -154,7 +157,7 @@ def run(
     files: tuple[str, ...],
     *,
     output: str,
-    format_name: str | None,
+    format_name: TableFormat | None,
     campaign: str | None,
     max_parallel: int,
     retries: int,
@@ -162,7 +165,7 @@ def run(
     dry_run: bool,
     recover: bool,
     again: bool,
-    force: bool,
+    overwrite: bool,
     endpoint: str | None,
     completion_window: str,
     output_expires_after: int | None,
@@ -217,7 +220,7 @@ def run(
     sources = request_sources(files)
     target = table_target(output, format_name)
     # The run itself checks existing files: the table may be that of this campaign.
-    check_targets([("-o", target)], run_sources(sources).sources, force=True, ours=lambda _: True)
+    check_targets([("-o", target)], run_sources(sources).sources, overwrite=True, ours=lambda _: True)
     try:
         with RunOutput(quiet=as_json) as shown:
             report = run_files(
@@ -235,7 +238,7 @@ def run(
                 recover=recover,
                 again=again,
                 format=format_name,
-                force=force,
+                overwrite=overwrite,
                 interval=interval,
                 workers=None,
                 on_update=shown.update,

@@ -12,7 +12,7 @@ import click
 
 from batchfiles.cli.options import Condition, FilesOrPairs, fail_on_option, failures, files_or_pairs_argument, pairs_option
 from batchfiles.cli.outputs import STDOUT, check_targets, report_json
-from batchfiles.cli.progress import Progress, total_of
+from batchfiles.cli.progress import Progress
 from batchfiles.cli.stats_tables import notes, tables
 from batchfiles.cli.text import visible
 from batchfiles.counts import counts_of
@@ -81,7 +81,7 @@ def _discount(_context: click.Context, _parameter: click.Parameter, value: str |
     metavar="FILE",
     help="Write a file for --prices with the models found, to fill in; - for standard output instead of the tables.",
 )
-@click.option("--force", is_flag=True, help="Replace the file of --write-prices if it exists.")
+@click.option("--force", "overwrite", is_flag=True, help="Replace the file of --write-prices if it exists.")
 @fail_on_option(COUNTED)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead, with exact amounts of money.")
 @click.pass_context
@@ -94,7 +94,7 @@ def stats(
     prices: dict[str, Price],
     batch_discount: Decimal | None,
     write_prices: str | None,
-    force: bool,
+    overwrite: bool,
     fail_on: tuple[tuple[Condition, ...], ...],
     as_json: bool,
 ) -> None:
@@ -133,14 +133,14 @@ def stats(
         raise click.UsageError("--json and --write-prices - both write to standard output.")
     inputs = expand(files)
     target = None if write_prices is None else Target.at(write_prices, folder=False)
-    check_targets([("--write-prices", target)], inputs, force=force)
+    check_targets([("--write-prices", target)], inputs, overwrite=overwrite)
     known = _known_prices(sources, prices, batch_discount)
-    with Progress("stats", total_of(inputs), quiet=as_json) as progress:
-        found = count(*inputs, pairs=pairs, prices=known, on_bytes=progress.add)
+    with Progress("stats", quiet=as_json) as progress:
+        found = count(*inputs, pairs=pairs, prices=known, progress=progress.update)
     if known is not None:
         refuse_misspelt(known.models, [model for model in found.without_price if model is not None])
     if target is not None:
-        _write_prices(target, known, found, force=force)
+        _write_prices(target, known, found, overwrite=overwrite)
     if as_json:
         click.echo(report_json(found))
     elif write_prices != STDOUT:
@@ -206,7 +206,7 @@ def refuse_misspelt(priced: Iterable[str], without_price: Sequence[str]) -> None
             )
 
 
-def _write_prices(target: Target, known: Prices | None, found: Stats, *, force: bool) -> None:
+def _write_prices(target: Target, known: Prices | None, found: Stats, *, overwrite: bool) -> None:
     """Write the known prices, and models to fill in."""
     from batchfiles.jobs.stats.price import to_toml
     from batchfiles.jobs.stats.prices import Prices
@@ -215,6 +215,6 @@ def _write_prices(target: Target, known: Prices | None, found: Stats, *, force: 
     if target.stream is not None:
         click.echo(text, nl=False)
         return
-    with target.open(force=force) as file:
+    with target.open(overwrite=overwrite) as file:
         file.write(text.encode())
     click.echo(visible(f"{target}: fill in the prices, then use it with --prices"), err=True)
