@@ -71,7 +71,7 @@ def test_ids_come_from_standard_input(
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"c\nx\n")))
     code, out, err = ask(batch / "requests.jsonl", "--ids", "-", "-o", "-")
     assert (code, out.encode()) == (0, request("c") + b"\n")
-    assert "1 listed id that no request has" in err
+    assert "1 listed id without a request" in err
 
 
 def test_the_report_is_there_for_programs(ask: Callable[..., Outcome], batch: Path, tmp_path: Path) -> None:
