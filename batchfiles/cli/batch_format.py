@@ -1,4 +1,4 @@
-"""Batches as people and programs read them: a table, a record, one JSON object a line, and why a batch failed."""
+"""Formats batches: as a table, a record or a JSON object a line, with the errors of failed batches."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ if TYPE_CHECKING:
 __all__ = ["batch_json", "batch_record", "batch_table", "failure_words", "finished_at"]
 
 CELL = 40
-HEADINGS = ("batch", "status", "made", "for", "requests", "completed", "failed")
+HEADINGS = ("batch", "status", "created", "for", "requests", "completed", "failed")
 LISTED = 20
-"""Errors of a failed batch that are listed; `--json` has them all."""
+"""How many errors of a failed batch are listed; `--json` lists all."""
 
 FAILURE_WORDS = 300
-"""Columns that the service's own sentence may take."""
+"""The maximum width of a message of the service."""
 
 
 def finished_at(batch: Batch) -> int | None:
-    """Return when a batch came to its end; None while it goes on, or where the service doesn't say."""
+    """Return when a batch ended; None if it is not finished or the service doesn't report it."""
     moments = {
         "completed": batch.completed_at,
         "failed": batch.failed_at,
@@ -38,12 +38,7 @@ def finished_at(batch: Batch) -> int | None:
 
 
 def batch_table(batches: Sequence[Batch], sources: Mapping[str, Source]) -> list[str]:
-    """Return a line for each batch, below headings.
-
-    Args:
-        batches: As the service describes them.
-        sources: The request files that are known here, by the id of their batch; else the endpoint is named.
-    """
+    """Return a table of batches, with their request files if known (`sources`, by batch id), else their endpoints."""
     return text_table(HEADINGS, [_row(batch, sources.get(batch.id)) for batch in batches], texts=4)
 
 
@@ -62,7 +57,7 @@ def _row(batch: Batch, source: Source | None) -> tuple[str, ...]:
 
 
 def batch_record(batch: Batch, source: Source | None) -> list[str]:
-    """Return what is known of one batch, a line for each fact."""
+    """Return a line for each known fact about a batch."""
     facts = [(label, visible(words)) for label, words in _facts(batch, source)]
     width = max(len(label) for label, _ in facts)
     return [f"{label:{width}}  {words}" for label, words in facts]
@@ -81,26 +76,26 @@ def _facts(batch: Batch, source: Source | None) -> Iterator[tuple[str, str]]:
         usage = batch.usage
         yield "tokens", f"{usage.total_tokens:,}: {usage.input_tokens:,} in, {usage.output_tokens:,} out"
     if batch.created_at is not None:
-        yield "made", f"{local_time(batch.created_at)} ({age(batch.created_at)})"
+        yield "created", f"{local_time(batch.created_at)} ({age(batch.created_at)})"
     if batch.expires_at is not None and not batch.is_terminal:
         yield "expires", f"{local_time(batch.expires_at)} ({age(batch.expires_at)})"
     for label, file_id in (("input", batch.input_file_id), ("output", batch.output_file_id), ("errors", batch.error_file_id)):
         if file_id is not None:
             yield label, file_id
-    metadata = {key: value for key, value in (batch.metadata or {}).items() if key != OURS}
+    metadata = {key: value for key, value in (batch.metadata or {}).items() if key != MARKER}
     if metadata:
         yield "metadata", ", ".join(f"{key}={value}" for key, value in metadata.items())
 
 
-OURS = "batchfiles"
-"""The pair of metadata that is a marker for programs."""
+MARKER = "batchfiles"
+"""The metadata key that identifies our batches, not shown to people."""
 
 
 def failure_words(batch: Batch, source: Source | None) -> Iterator[str]:
-    """Yield a line for each error of a failed batch, with its place in the local file, if that is known, and its `custom_id`."""
+    """Yield a line for each error of a failed batch, with its line in the local file and its `custom_id` if known."""
     errors = batch.errors.data if batch.errors is not None else []
     if batch.status == "failed" and not errors:
-        yield visible(f"{batch.id}: failed, and the service doesn't say why")
+        yield visible(f"{batch.id}: failed; the service gave no reason")
     ids = _ids(batch, source)
     name = source.name if source is not None else batch.id
     for error in errors[:LISTED]:
@@ -111,13 +106,13 @@ def failure_words(batch: Batch, source: Source | None) -> Iterator[str]:
         asked = f" [custom_id {custom_id!r}]" if custom_id is not None else ""
         yield f"{visible(place)}: {message}{visible(code)}{visible(asked)}"
     if len(errors) > LISTED:
-        yield f"{len(errors) - LISTED:,} more errors of {visible(batch.id)} are not listed: --json has them all"
+        yield f"{len(errors) - LISTED:,} more errors of {visible(batch.id)} are not listed: --json lists all"
 
 
 def batch_json(batch: Batch, source: Source | None) -> str:
-    """Return a batch as one line of JSON: the service's own object, with what is known here.
+    """Return a batch as one line of JSON: the object of the service, with `file`, the local request file or null.
 
-    `file` is the local request file, or null; an error with a line has the `custom_id` of that line, if the file is known.
+    If the file is known, errors with a line get its `custom_id`.
     """
     value = batch.to_dict()
     ids = _ids(batch, source)
@@ -125,12 +120,12 @@ def batch_json(batch: Batch, source: Source | None) -> str:
         if error["line"] in ids:
             error["custom_id"] = ids[error["line"]]
     value["file"] = None if source is None else source.name
-    # Escaped to ASCII: names of files may hold what UTF-8 can't, and metadata what reaches into a terminal.
+    # ASCII: file names may not be valid UTF-8, and metadata may contain control characters.
     return json.dumps(value)
 
 
 def _ids(batch: Batch, source: Source | None) -> dict[int, str]:
-    """Return the ids of the lines that are to blame; a file that can't be read any more costs the ids only."""
+    """Return the ids of the lines with errors; none if the file can't be read any more."""
     if source is None or batch.errors is None or (source.path is not None and not Path(source.path).exists()):
         return {}
     try:

@@ -1,4 +1,4 @@
-"""`batchfiles edit`: the same change to every line."""
+"""`batchfiles edit`: changes values in every line."""
 
 from __future__ import annotations
 
@@ -16,10 +16,17 @@ from batchfiles.cli.options import (
     overwrite_option,
     temp_dir_option,
 )
-from batchfiles.cli.outputs import check_targets, first_findings, place_of, refuse_two_on_stdout, report_json, words_of_lines
+from batchfiles.cli.outputs import (
+    changed_lines_notes,
+    check_targets,
+    first_findings,
+    not_read_lines,
+    output_name,
+    refuse_two_on_stdout,
+    report_json,
+)
 from batchfiles.cli.progress import Progress
 from batchfiles.cli.text import plural, size
-from batchfiles.cli.validate import not_read_lines
 from batchfiles.io.target import Target
 
 if TYPE_CHECKING:
@@ -28,23 +35,21 @@ if TYPE_CHECKING:
 __all__ = ["edit"]
 
 
-@click.command(cls=EditingCommand, short_help="Change the same value in every line, and no other byte.")
+@click.command(cls=EditingCommand)
 @files_argument
-@click.option(
-    "-o", "--output", required=True, metavar="FILE", help="The file to write, compressed if its name says so (.gz, .zst); or -."
-)
+@click.option("-o", "--output", required=True, metavar="FILE", help="The output file, compressed for .gz and .zst; or -.")
 @edit_options
-@click.option("--full", metavar="URL", help="Make full lines of short ones: add method POST and this url where a line has none.")
-@click.option("--short", is_flag=True, help="Make short lines of full ones: take method and url away.")
+@click.option("--full", metavar="URL", help="Convert short lines to full ones: add method POST and this url if missing.")
+@click.option("--short", is_flag=True, help="Convert full lines to short ones: remove method and url.")
 @click.option(
     "--bad-lines",
     type=click.Choice(["refuse", "copy", "drop"]),
     default="refuse",
     show_default=True,
-    help="What to do with a line that can't be changed: write nothing at all, copy it as it is, or leave it out.",
+    help="Lines that can't be changed: write no file, copy them unchanged, or leave them out.",
 )
 @overwrite_option
-@temp_dir_option("Where a remote output waits until it is whole.")
+@temp_dir_option("The folder for temporary files, such as a remote output until it is complete.")
 @counts_option
 @line_cap_option("A longer line is refused.")
 @click.pass_context
@@ -64,14 +69,14 @@ def edit(
     as_json: bool,
     max_line_bytes: int,
 ) -> None:
-    """Change the same value in every line, and no other byte.
+    """Change values in every line, and no other byte.
 
-    FILE is a request file; or a folder or a glob of them, or - for standard input. gzip, bz2 and zstd are read too. Several FILEs
-    are written one behind the other, and ids are not compared: that is what merge does.
+    FILE is a request file, a folder or a glob of such files, or - for standard input; gzip, bz2 and zstd are decompressed.
+    Several FILEs are concatenated, and ids are not compared; use merge for that.
 
-    PATH leads to a value: body.model, body.messages[0].content, or body["a key with . or = in it"]. A new key goes last in its
-    object, objects on the way to it are made, and a key that comes twice is set twice. VALUE is JSON if it parses and is written
-    as you typed it, such as 1E2 or 1e400; else it is a string. Changes are made in the order in which you name them.
+    PATH is the path of a value: body.model, body.messages[0].content, or body["a key with . or = in it"]. A new key is added at
+    the end of its object, missing objects in the path are created, and a repeated key is set at each place. VALUE is JSON if it
+    is valid JSON, written exactly as typed (1E2, 1e400), else a string. Changes are made in the order of the options.
 
     \b
     Examples:
@@ -82,11 +87,11 @@ def edit(
 
     \b
     Exit codes:
-        0   the file is there
-        1   the file is there, but lines that can't be changed were copied or left out (--bad-lines)
-        2   wrong usage, a file of results, or a file to write that exists
-        3   it could not be done: a line can't be changed, a file can't be read, the disk is full
-    """  # noqa: D301 - click wants its \b
+        0   the file was written
+        1   the file was written, but lines that can't be changed were copied or left out (--bad-lines)
+        2   wrong usage, a result file, or an output that exists
+        3   failed: a line can't be changed, a file can't be read, the disk is full
+    """
     from batchfiles.io.sources import expand
     from batchfiles.jobs.edit import edit as edit_files
 
@@ -116,13 +121,13 @@ def edit(
 
 
 def summary(report: EditReport, output: str) -> list[str]:
-    """Return the words about an edit."""
-    lines = [*first_findings(report.findings), *words_of_lines(report.blank_lines)]
+    """Return the lines of the summary."""
+    lines = [*first_findings(report.findings), *changed_lines_notes(report.blank_lines)]
     lines += not_read_lines(report.not_read, report.examples)
     if report.bad_lines:
-        what = "left out" if report.dropped else "copied as they are"
+        what = "left out" if report.dropped else "copied unchanged"
         lines.append(f"{plural(report.bad_lines, 'line')} that can't be changed, {what}")
     written = report.lines - report.dropped
-    words = f"{report.changed:,} changed, {report.unchanged:,} copied as they were"
-    lines.append(f"{place_of(output)}: {plural(written, 'line')}, {words}, {size(report.bytes)}")
+    words = f"{report.changed:,} changed, {report.unchanged:,} copied unchanged"
+    lines.append(f"{output_name(output)}: {plural(written, 'line')}, {words}, {size(report.bytes)}")
     return lines

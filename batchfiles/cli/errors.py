@@ -1,4 +1,4 @@
-"""`batchfiles errors`: which errors there are, how often, and where."""
+"""`batchfiles errors`: the errors in results, grouped and counted."""
 
 from __future__ import annotations
 
@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING
 import click
 
 from batchfiles.cli.options import FilesOrPairs, pairs_option
-from batchfiles.cli.outputs import report_json
+from batchfiles.cli.outputs import not_read_lines, report_json
 from batchfiles.cli.progress import Progress
 from batchfiles.cli.stats_tables import share
 from batchfiles.cli.text import cut, plural, visible, wrapped
-from batchfiles.cli.validate import not_read_lines
 
 if TYPE_CHECKING:
     from batchfiles.jobs.stats.error_digest import ErrorDigest, ErrorGroup
@@ -26,7 +25,7 @@ INDENT = " " * 4
 ID_WIDTH = 60
 
 
-@click.command(cls=FilesOrPairs, short_help="Say which errors there are in results, and how often.")
+@click.command(cls=FilesOrPairs)
 @click.argument("results", nargs=-1, metavar="RESULT...")
 @pairs_option
 @click.option(
@@ -39,17 +38,17 @@ ID_WIDTH = 60
     metavar="N",
     help="How many errors to print.",
 )
-@click.option("--ids", "with_ids", is_flag=True, help="Say which custom_ids: the first few, and with --json all of them.")
+@click.option("--ids", "with_ids", is_flag=True, help="List the custom_ids: the first few, or all with --json.")
 @click.option("--json", "as_json", is_flag=True, help="Print all errors as one JSON object instead.")
 def errors(results: tuple[str, ...], *, pairs: tuple[tuple[str, str], ...], most: int, with_ids: bool, as_json: bool) -> None:
-    """Say which errors there are in results, and how often, the most frequent first.
+    """Group the errors in results and count them, the most frequent first.
 
-    RESULT is an output file or an error file, a folder or a glob of them, or - for standard input; gzip, bz2 and zstd are read
-    too. Files of requests in a folder are passed over: which results are missing, 'batchfiles join' tells.
+    RESULT is an output file or an error file, a folder or a glob of such files, or - for standard input; gzip, bz2 and zstd are
+    decompressed. Request files in a folder are skipped. 'batchfiles join' reports missing results.
 
-    Everything that is no success counts: failed, incomplete, expired, cancelled, no_response and malformed lines. Errors are the
-    same if outcome, status and code are, and the messages differ only in ids, numbers and quotations: <id>, <n> and '…' stand for
-    those. 'retryable' are those that may succeed if the same lines are sent again.
+    All lines that did not succeed count: failed, incomplete, expired, cancelled, no_response and malformed. Errors are in one
+    group if their outcome, status and code are equal, and their messages too except for ids, numbers and quotations, which are
+    shown as <id>, <n> and '…'. 'retryable' errors may succeed if the same lines are sent again.
 
     \b
     Examples:
@@ -60,10 +59,10 @@ def errors(results: tuple[str, ...], *, pairs: tuple[tuple[str, str], ...], most
 
     \b
     Exit codes:
-        0   done; errors in the files are no failure of the command
-        2   wrong usage, or there are no results among the files
+        0   done; errors in the files don't change the exit code
+        2   wrong usage, or no file has results
         3   a file can't be read
-    """  # noqa: D301 - click wants its \b
+    """
     from batchfiles.io.sources import expand
     from batchfiles.jobs.stats.error_digest import error_digest
 
@@ -82,8 +81,8 @@ def errors(results: tuple[str, ...], *, pairs: tuple[tuple[str, str], ...], most
 
 
 def page(digest: ErrorDigest, most: int, width: int) -> list[str]:
-    """Return the lines for people: a verdict, and a few lines for each error."""
-    lines = [f"{plural(digest.results, 'result')}, {digest.errors:,} of them no success"]
+    """Return the text output: a total, and a few lines for each group of errors."""
+    lines = [f"{plural(digest.results, 'result')}, {digest.errors:,} without success"]
     if digest.errors:
         lines[0] += f" ({share(digest.errors, digest.results)})"
     for group in digest.groups[:most]:
@@ -92,7 +91,7 @@ def page(digest: ErrorDigest, most: int, width: int) -> list[str]:
 
 
 def block(group: ErrorGroup, total: int, width: int) -> list[str]:
-    """Return the lines of one error."""
+    """Return the lines of one group."""
     status = [] if group.status_code is None else [str(group.status_code)]
     code = [] if group.code is None else [cut(visible(group.code), ID_WIDTH)]
     words = " ".join([group.outcome, *status, *code]) + (", retryable" if group.retryable else "")
@@ -117,17 +116,17 @@ def _indented(text: str, width: int) -> list[str]:
 
 
 def notes(digest: ErrorDigest, most: int) -> list[str]:
-    """Return a sentence for whatever is not on the page."""
-    said = []
+    """Return a sentence for each thing that is not listed."""
+    lines = []
     hidden = len(digest.groups) - most
     if hidden > 0:
-        said.append(f"{plural(hidden, 'more error')}: raise -n to see {'it' if hidden == 1 else 'them'}")
+        lines.append(f"{plural(hidden, 'more error')}: raise -n to see {'it' if hidden == 1 else 'them'}")
     if digest.other:
-        said.append(
-            f"{plural(digest.other, 'result')} with other errors than these: more than {len(digest.groups):,} are not told apart"
+        lines.append(
+            f"{plural(digest.other, 'result')} with other errors: only the first {len(digest.groups):,} are distinguished"
         )
     if digest.skipped:
         names = ", ".join(digest.skipped[:NAMES]) + (", …" if len(digest.skipped) > NAMES else "")
-        said.append(f"{plural(len(digest.skipped), 'file')} of requests passed over: {names}")
-    said += not_read_lines(digest.not_read, digest.examples)
-    return said
+        lines.append(f"{plural(len(digest.skipped), 'request file')} skipped: {names}")
+    lines += not_read_lines(digest.not_read, digest.examples)
+    return lines

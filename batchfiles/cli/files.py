@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from batchfiles.cli.named_batches import all_option, limit_option, say_where_it_ends
+from batchfiles.cli.named_batches import all_option, limit_option, noted, report_pagination
 from batchfiles.cli.options import overwrite_option
 from batchfiles.cli.progress import say
 from batchfiles.cli.service_options import Service, service_options
@@ -29,12 +29,12 @@ USAGE, FAILED = 2, 3
 json_option = click.option("--json", "as_json", is_flag=True, help="Print each file as one JSON object a line.")
 
 
-@click.group(short_help="Upload, list, fetch and delete the files at the service.", invoke_without_command=True)
+@click.group(invoke_without_command=True)
 @click.pass_context
 def files(context: click.Context) -> None:
-    """Upload, list, fetch and delete the files at the service.
+    """Upload, list, download and delete files at the service.
 
-    'batchfiles submit' and 'batchfiles download' do this for batches; here it is done by hand.
+    'batchfiles submit' and 'batchfiles download' do this for batches.
 
     \b
     Examples:
@@ -48,25 +48,25 @@ def files(context: click.Context) -> None:
         0   done
         2   wrong usage, or no key
         3   the service refused or did not answer; unknown file id; a file can't be written
-    """  # noqa: D301 - click wants its \b
-    if context.invoked_subcommand is None:  # the releases of click don't agree on what this is
+    """
+    if context.invoked_subcommand is None:  # releases of click differ here
         click.echo(context.get_help(), err=True)
         context.exit(USAGE)
 
 
-@files.command(short_help="Upload files; their ids go to standard output.")
+@files.command()
 @click.argument("paths", nargs=-1, required=True, metavar="FILE...")
-@click.option("--purpose", default="batch", show_default=True, metavar="WORD", help="What the service may use them for.")
+@click.option("--purpose", default="batch", show_default=True, metavar="WORD", help="The purpose of the files.")
 @click.option(
     "--expires-after",
     type=click.IntRange(3_600, 2_592_000),
     metavar="SECONDS",
-    help="Let the service delete them after this, from an hour to 30 days.",
+    help="When the service deletes them: an hour to 30 days.",
 )
 @json_option
 @service_options
 def upload(paths: tuple[str, ...], *, purpose: str, expires_after: int | None, as_json: bool, service: Service) -> None:
-    """Upload files, as they are; their ids go to standard output.
+    """Upload files unchanged, and print their ids.
 
     \b
     Examples:
@@ -77,20 +77,20 @@ def upload(paths: tuple[str, ...], *, purpose: str, expires_after: int | None, a
         0   done
         2   wrong usage, or no key
         3   the service refused or did not answer; a file can't be read
-    """  # noqa: D301 - click wants its \b
+    """
     from batchfiles.api.batch_request import BatchFileExpirationAfter
 
     expiry = None if expires_after is None else BatchFileExpirationAfter(expires_after)
     with service.connect() as client:
         for path in paths:
-            made = client.files.create(path, purpose=purpose, expires_after=expiry)
-            click.echo(json.dumps(made.to_dict()) if as_json else visible(made.id))
+            file = client.files.create(path, purpose=purpose, expires_after=expiry)
+            click.echo(json.dumps(file.to_dict()) if as_json else visible(file.id))
             if not as_json:
-                say(f"{path}: {_size(made)} uploaded")
+                say(f"{path}: {_size(file)} uploaded")
 
 
-@files.command("list", short_help="List the files at the service, newest first.")
-@click.option("--purpose", metavar="WORD", help="Only those of this purpose: batch, batch_output.")
+@files.command("list")
+@click.option("--purpose", metavar="WORD", help="List only files with this purpose, such as batch_output.")
 @limit_option
 @all_option
 @json_option
@@ -108,26 +108,26 @@ def list_files(*, purpose: str | None, limit: int, everything: bool, as_json: bo
         0   done
         2   wrong usage, or no key
         3   the service refused or did not answer
-    """  # noqa: D301 - click wants its \b
+    """
     most = None if everything else limit
     with service.connect() as client:
-        found = islice(client.files.list(purpose=purpose, limit=most), most)  # some services give more than they are asked for
+        found = islice(client.files.list(purpose=purpose, limit=most), most)  # some services return more
         if as_json:
             for file in found:
                 click.echo(json.dumps(file.to_dict()))
             return
         rows = [_row(file) for file in map(noted, found)]
-    for line in text_table(("file", "purpose", "made", "name", "size"), rows, texts=4):
+    for line in text_table(("file", "purpose", "created", "name", "size"), rows, texts=4):
         click.echo(line)
-    say_where_it_ends(len(rows), most, "files")
+    report_pagination(len(rows), most, "files")
 
 
-@files.command(short_help="Say what the service knows of files.")
+@files.command()
 @click.argument("ids", nargs=-1, required=True, metavar="ID...")
 @json_option
 @service_options
 def get(ids: tuple[str, ...], *, as_json: bool, service: Service) -> None:
-    """Say what the service knows of files.
+    """Show the metadata of files.
 
     \b
     Examples:
@@ -138,7 +138,7 @@ def get(ids: tuple[str, ...], *, as_json: bool, service: Service) -> None:
         0   done
         2   wrong usage, or no key
         3   the service refused or did not answer; unknown file id
-    """  # noqa: D301 - click wants its \b
+    """
     with service.connect() as client:
         for number, file_id in enumerate(ids):
             file = noted(client.files.retrieve(file_id))
@@ -151,13 +151,13 @@ def get(ids: tuple[str, ...], *, as_json: bool, service: Service) -> None:
                 click.echo(f"{label:8}  {visible(words)}")
 
 
-@files.command(short_help="Fetch the bytes of a file.")
+@files.command()
 @click.argument("file_id", metavar="ID")
-@click.option("-o", "--output", required=True, metavar="FILE", help="Where to; - for standard output.")
+@click.option("-o", "--output", required=True, metavar="FILE", help="The file to write; - for standard output.")
 @overwrite_option
 @service_options
 def download(file_id: str, *, output: str, overwrite: bool, service: Service) -> None:
-    """Fetch the bytes of a file. It takes its name when it is whole; one that was cut goes on where it stopped.
+    """Download a file. It gets its name when it is complete. Repeat the command to resume an interrupted download.
 
     \b
     Examples:
@@ -167,9 +167,9 @@ def download(file_id: str, *, output: str, overwrite: bool, service: Service) ->
     \b
     Exit codes:
         0   done
-        2   wrong usage, no key, or a file that exists
+        2   wrong usage, no key, or an output that exists
         3   the service refused or did not answer; a file can't be written
-    """  # noqa: D301 - click wants its \b
+    """
     from batchfiles.io.spool import Spool
 
     target = Target.at(Path(output), folder=False)
@@ -185,7 +185,7 @@ def download(file_id: str, *, output: str, overwrite: bool, service: Service) ->
                 shutil.copyfileobj(content, file)
 
 
-@files.command(short_help="Delete files at the service.")
+@files.command()
 @click.argument("ids", nargs=-1, required=True, metavar="ID...")
 @json_option
 @service_options
@@ -203,7 +203,7 @@ def delete(context: click.Context, ids: tuple[str, ...], *, as_json: bool, servi
         0   done
         2   wrong usage, or no key
         3   the service refused or did not answer; unknown file id
-    """  # noqa: D301 - click wants its \b
+    """
     kept = 0
     with service.connect() as client:
         for file_id in ids:
@@ -219,21 +219,14 @@ def delete(context: click.Context, ids: tuple[str, ...], *, as_json: bool, servi
         context.exit(FAILED)
 
 
-def noted(file: FileObject) -> FileObject:
-    """Return a file, and report which of its values could not be read."""
-    for note in file.notes:
-        say(f"{file.id}: {note}")
-    return file
-
-
 def _size(file: FileObject) -> str:
     return "-" if file.bytes is None else size(file.bytes)
 
 
 def _row(file: FileObject) -> tuple[str, ...]:
-    made = "-" if file.created_at is None else age(file.created_at)
+    created = "-" if file.created_at is None else age(file.created_at)
     name = cut(visible(file.filename or "-"), CELL)
-    return visible(file.id), visible(file.purpose or "-"), made, name, _size(file)
+    return visible(file.id), visible(file.purpose or "-"), created, name, _size(file)
 
 
 def _facts(file: FileObject) -> Iterator[tuple[str, str]]:
@@ -242,7 +235,7 @@ def _facts(file: FileObject) -> Iterator[tuple[str, str]]:
     yield "purpose", file.purpose or "-"
     yield "size", _size(file)
     if file.created_at is not None:
-        yield "made", f"{local_time(file.created_at)} ({age(file.created_at)})"
+        yield "created", f"{local_time(file.created_at)} ({age(file.created_at)})"
     if file.expires_at is not None:
         yield "expires", f"{local_time(file.expires_at)} ({age(file.expires_at)})"
     if file.status is not None:

@@ -1,4 +1,4 @@
-"""`batchfiles get`: one request and all its results."""
+"""`batchfiles get`: a request and its results, by custom_id."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import click
 
 from batchfiles.cli.options import FilesOrPairs, files_or_pairs_argument, pairs_option
+from batchfiles.cli.outputs import not_read_lines
 from batchfiles.cli.progress import Progress
 from batchfiles.cli.text import ascii_json, plural, pretty_json, repaired_json, visible
-from batchfiles.cli.validate import not_read_lines
 from batchfiles.counts import EXAMPLES
 
 if TYPE_CHECKING:
@@ -21,14 +21,12 @@ if TYPE_CHECKING:
 __all__ = ["get"]
 
 
-@click.command(cls=FilesOrPairs, short_help="Find one request and all its results.")
+@click.command(cls=FilesOrPairs)
 @files_or_pairs_argument
 @pairs_option
 @click.option("--id", "custom_id", required=True, metavar="CUSTOM_ID", help="The custom_id to look for.")
-@click.option("--raw", is_flag=True, help="Print the lines as they stand in the files, byte for byte, and nothing else.")
-@click.option(
-    "--json", "as_json", is_flag=True, help="Print one JSON object a line: where it was found, what it is, and the line."
-)
+@click.option("--raw", is_flag=True, help="Print only the lines, byte for byte.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON object for each line found, with its position and role.")
 @click.pass_context
 def get(
     context: click.Context,
@@ -39,13 +37,13 @@ def get(
     raw: bool,
     as_json: bool,
 ) -> None:
-    """Find one request and all its results.
+    """Find a request and its results by custom_id.
 
-    FILE is a request file, an output file or an error file, in any mix, sorted by what the lines say; or a folder or a glob of
-    them, or - for standard input. gzip, bz2 and zstd are read too. The id is compared exactly, as decoded text.
+    FILE is a request file, output file or error file (detected from the lines), a folder or a glob of such files, or - for
+    standard input; gzip, bz2 and zstd are decompressed. The id is compared exactly, as decoded text.
 
-    Lines are printed as indented JSON with a heading that says where each stands. Numbers keep their digits; control characters
-    are written out. With --json a NaN or an infinity becomes null, and half a surrogate pair U+FFFD, as JSON has neither.
+    Each line is printed as indented JSON, below its file and line number. Numbers keep all digits; control characters are
+    escaped. With --json, NaN and infinities become null, and half a surrogate pair becomes U+FFFD, because JSON has neither.
 
     \b
     Examples:
@@ -57,14 +55,14 @@ def get(
     Exit codes:
         0   found
         1   no line has this custom_id
-        2   wrong usage, or a file of another format
+        2   wrong usage, or a file in another format
         3   a file can't be read
-    """  # noqa: D301 - click wants its \b
+    """
     from batchfiles.io.sources import expand
     from batchfiles.jobs.get import find
 
     if raw and as_json:
-        raise click.UsageError("--raw and --json can't be had together.")
+        raise click.UsageError("--raw and --json can't be used together.")
     sources = expand(files)
     count = 0
     not_read: list[str] = []
@@ -76,7 +74,7 @@ def get(
             custom_id, *sources, pairs=pairs, progress=progress.update, on_not_read=not_read.extend, notice=findings.append
         )
         for occurrence in found:
-            progress.close()  # the bar would stand in the same line
+            progress.close()  # the bar would be in the same line
             if raw:
                 sys.stdout.buffer.write(occurrence.data + b"\n")
             elif as_json:
@@ -94,7 +92,7 @@ def get(
         click.echo(line, err=True)
     if len(questions) > 1 and without_request:
         click.echo(
-            f"{plural(without_request, 'result')}: nothing shows which of the {len(questions)} different requests is answered; "
+            f"{plural(without_request, 'result')}: it is unknown which of the {len(questions)} different requests is answered; "
             "use --pair REQUESTS=RESULTS",
             err=True,
         )
@@ -104,7 +102,7 @@ def get(
 
 
 def _print(occurrence: Occurrence, *, blank_line: bool) -> None:
-    """Print a line for people, below a heading."""
+    """Print a line as indented JSON, below its position."""
     value, words = _described(occurrence)
     if blank_line:
         click.echo()
@@ -115,7 +113,7 @@ def _print(occurrence: Occurrence, *, blank_line: bool) -> None:
 
 
 def _described(occurrence: Occurrence) -> tuple[object, str]:
-    """Decode a line and say what it is; None for one that can't be read."""
+    """Decode a line and describe it; the value is None if it can't be read."""
     from batchfiles.codec import loads
     from batchfiles.errors import InvalidLineError
     from batchfiles.result_lines import read_result
@@ -132,7 +130,7 @@ def _described(occurrence: Occurrence) -> tuple[object, str]:
 
 
 def _record(occurrence: Occurrence) -> str:
-    """Return what was found as one JSON object; the line in it keeps its digits."""
+    """Return a found line as one JSON object; its numbers keep all digits."""
     from batchfiles.codec import Repaired
 
     record = occurrence.to_dict()

@@ -1,7 +1,4 @@
-"""`batchfiles join`: put results beside their requests.
-
-`batchfiles export`: a table of results alone.
-"""
+"""`batchfiles join`: joins results to their requests. `batchfiles export`: a table of results alone."""
 
 from __future__ import annotations
 
@@ -26,7 +23,7 @@ __all__ = ["export", "join"]
 COUNTED = (*OUTCOMES, "unknown", "superseded", "conflicting", "duplicate", "parse_error", "unmatched", *counts_of("join"))
 
 
-@click.command(cls=FilesOrPairs, short_help="Join results to their requests, every request accounted for.")
+@click.command(cls=FilesOrPairs)
 @files_or_pairs_argument
 @inputs_option
 @pairs_option
@@ -39,7 +36,7 @@ COUNTED = (*OUTCOMES, "unknown", "superseded", "conflicting", "duplicate", "pars
     type=click.Choice(["best", "error"]),
     default="best",
     show_default=True,
-    help="Several results for a request: take the best (succeeded, then incomplete; the later among equals), or stop.",
+    help="Several results for a request: take the best (succeeded, then incomplete, then the latest), or stop with an error.",
 )
 @click.option(
     "--rejects",
@@ -51,11 +48,11 @@ COUNTED = (*OUTCOMES, "unknown", "superseded", "conflicting", "duplicate", "pars
     "with_tables",
     multiple=True,
     metavar="TABLE",
-    help="A table of your own (Parquet, Arrow, CSV, JSONL, a folder of them): its columns come after the others. Repeatable.",
+    help="Add the columns of this table (Parquet, Arrow, CSV, JSONL, or a folder of such files) after the others. Repeatable.",
 )
-@click.option("--id", "custom_id", metavar="TEXT", help="With --with: what makes the custom_id of a row: {{doc}}-{{chunk}}.")
+@click.option("--id", "custom_id", metavar="TEXT", help="With --with: the custom_id of a row, as a template: {{doc}}-{{chunk}}.")
 @csv_null_option
-@click.option("--with-prefix", default="", metavar="TEXT", help="With --with: what to put before the names of your columns.")
+@click.option("--with-prefix", default="", metavar="TEXT", help="With --with: a prefix for the names of its columns.")
 @click.pass_context
 def join(
     context: click.Context,
@@ -74,16 +71,16 @@ def join(
 ) -> None:
     """Join results to their requests: a table with a row for each request, in the order of the requests.
 
-    FILE is a request file, an output file or an error file, in any mix, sorted by what the lines say; or a folder or a glob of
-    them, or - for standard input. gzip, bz2 and zstd are read too.
+    FILE is a request file, output file or error file (detected from the lines), a folder or a glob of such files, or - for
+    standard input; gzip, bz2 and zstd are decompressed.
 
-    If request files have ids in common, each result is assigned to one of them: by the manifest of a campaign, the
-    batch object next to the results (BATCH.json), their name (monday_output.jsonl), or --pair. If none decides, nothing is
-    written. A request line that two files contain byte for byte is one request.
+    If request files have ids in common, each result is assigned to one of them by the manifest of a campaign, the batch object
+    next to the results (BATCH.json), their name (monday_output.jsonl), or --pair. If this is ambiguous, nothing is written. A
+    request line that is in two files, byte for byte, is one request.
 
     Every request has a row, with its outcome: succeeded, incomplete, failed, expired, cancelled, no_response, malformed or
-    missing. What else is found (results that nobody asked for, several results for a request) is counted and reported on standard
-    error.
+    missing. Other findings, such as results without a request or several results for a request, are counted and reported on
+    standard error.
 
     \b
     Examples:
@@ -97,18 +94,17 @@ def join(
 
     \b
     Exit codes:
-        0   the table is there; failed requests do not make the join fail
-        1   the table is there, and something is true that --fail-on names
-        2   wrong usage, files that don't go together, or a file to write that exists
-        3   it could not be done: a file can't be read, the disk is full
-    """  # noqa: D301 - click wants its \b
+        0   the table was written; failed requests don't change the exit code
+        1   the table was written, and a condition of --fail-on is true
+        2   wrong usage, files that don't belong together, or an output that exists
+        3   failed: a file can't be read, the disk is full
+    """
     if bool(with_tables) != (custom_id is not None):
-        raise click.UsageError("--with and --id go together: the id says which row belongs to which request.")
-    if with_prefix and not with_tables:
-        raise click.UsageError("--with-prefix goes with --with.")
-    if csv_nulls and not with_tables:
-        raise click.UsageError("--csv-null goes with --with.")
-    import_pyarrow()  # before anything else does
+        raise click.UsageError("--with and --id must be used together: --id matches rows to requests.")
+    for option, given in (("--with-prefix", with_prefix), ("--csv-null", csv_nulls)):
+        if given and not with_tables:
+            raise click.UsageError(f"{option} needs --with.")
+    import_pyarrow()  # before any other import of it
     from batchfiles.inputs.roles import paired_sources
     from batchfiles.io.sources import expand
     from batchfiles.jobs.join.join import join as join_files
@@ -118,10 +114,10 @@ def join(
     own = table_sources(with_tables) if with_tables else []
     paired = paired_sources(pairs)
     of_pairs = [source for pair in paired for source in (pair.requests, *pair.results)]
-    with TableCommand("join", [*requests, *sources, *of_pairs, *own], options, rejects=rejects) as order:
+    with TableCommand("join", [*requests, *sources, *of_pairs, *own], options, rejects=rejects) as command:
         job = join_files(
-            *order.without_targets(sources),
-            inputs=order.without_targets(requests),
+            *command.without_targets(sources),
+            inputs=command.without_targets(requests),
             pairs=paired,
             request_bodies=request_bodies,
             on_duplicate=on_duplicate,
@@ -129,16 +125,16 @@ def join(
             id_template=custom_id,
             with_prefix=with_prefix,
             csv_nulls=csv_nulls or None,
-            **order.keywords(),
+            **command.keywords(),
         )
-        report = order.write(job)
-        if (target := order.files.get("--rejects")) is not None:
+        report = command.write(job)
+        if (target := command.files.get("--rejects")) is not None:
             job.write_rejects(target, overwrite=options["overwrite"])
-    order.finish(context, report, "requests", notes_of_join(report), counted(report))
+    command.finish(context, report, "requests", notes_of_join(report), counted(report))
 
 
 def counted(report: JoinReport) -> dict[str, int]:
-    """Return what `--fail-on` can speak of."""
+    """Return the counts for `--fail-on`."""
     return {
         **report.outcomes,
         "malformed": report.malformed_inputs + report.malformed_results,
@@ -155,16 +151,16 @@ def counted(report: JoinReport) -> dict[str, int]:
 EXPORT_COUNTED = (*(outcome for outcome in OUTCOMES if outcome != MISSING), "parse_error", *counts_of("export"))
 
 
-@click.command(short_help="Turn result files into a table, without their requests.")
+@click.command()
 @click.argument("results", nargs=-1, required=True, metavar="RESULT...")
 @table_options(EXPORT_COUNTED)
 @click.pass_context
 def export(context: click.Context, results: tuple[str, ...], **options: Unpack[SharedOptions]) -> None:
-    """Turn result files into a table, for results whose requests are not at hand.
+    """Convert result files to a table, without their requests.
 
-    RESULT is an output file or an error file, a folder or a glob of them, or - for standard input; gzip, bz2 and zstd are read
-    too. Each line has a row, in the order of the files. The columns are those of 'batchfiles join'; what only requests can tell
-    is null. Whether a result is missing, nobody can know here: that takes a join.
+    RESULT is an output file or an error file, a folder or a glob of such files, or - for standard input; gzip, bz2 and zstd are
+    decompressed. Each line has a row, in the order of the files. The columns are those of 'batchfiles join'; the ones from the
+    requests are null. Missing results are not detected: use join for that.
 
     \b
     Examples:
@@ -175,19 +171,19 @@ def export(context: click.Context, results: tuple[str, ...], **options: Unpack[S
 
     \b
     Exit codes:
-        0   the table is there; requests that failed are no failure of the export
-        1   the table is there, and something is true that --fail-on names
-        2   wrong usage, a file of requests, or a file to write that exists
-        3   it could not be done: a file can't be read, the disk is full
-    """  # noqa: D301 - click wants its \b
-    import_pyarrow()  # before anything else does
-    # This process decodes too: threads that write and that read from workers would wait 5 ms for each turn (4.2 s for 3.7 s).
+        0   the table was written; failed requests don't change the exit code
+        1   the table was written, and a condition of --fail-on is true
+        2   wrong usage, a request file, or an output that exists
+        3   failed: a file can't be read, the disk is full
+    """
+    import_pyarrow()  # before any other import of it
+    # This process decodes too, and its other threads would wait 5 ms for each turn (measured: 4.2 s instead of 3.7 s).
     sys.setswitchinterval(0.0005)
     from batchfiles.io.sources import expand
     from batchfiles.jobs.join.export import export as export_results
 
     sources = expand(results)
-    with TableCommand("export", sources, options) as order:
-        report = order.write(export_results(*order.without_targets(sources), **order.keywords()))
+    with TableCommand("export", sources, options) as command:
+        report = command.write(export_results(*command.without_targets(sources), **command.keywords()))
     counts = {name: getattr(report, name) for name in counts_of("export")}
-    order.finish(context, report, "results", iter(()), {**report.outcomes, "parse_error": report.parse_errors, **counts})
+    command.finish(context, report, "results", iter(()), {**report.outcomes, "parse_error": report.parse_errors, **counts})

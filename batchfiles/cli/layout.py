@@ -1,4 +1,4 @@
-"""Rows on a terminal: as a table where that fits, as a list of names and values where it doesn't."""
+"""Lays out rows for a terminal: as a table if it fits, else as records of names and values."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ Row = dict[str, Any]
 
 NARROW = 72
 FEW_ROWS = 2
-"""A terminal narrower, or rows fewer, than this are better read as records."""
+"""Narrower terminals, and this number of rows or fewer, get records."""
 
-LEAST = 16
-LEAST_OF_TEXT = 40
-"""Columns that a long value gets at least in a table, and the text that people came for."""
+MIN_WIDTH = 16
+MIN_TEXT_WIDTH = 40
+"""The minimum widths of a long value in a table, and of the main text."""
 
 GAP = 2
 LONGEST_CELL = 10_000
 LONGEST_LIST = 100
-"""No terminal shows more of a cell; the rest need not be made visible."""
+"""More of a cell is never shown."""
 
 RECORD_LINES = 4
-"""Lines that a value may take in a record."""
+"""The maximum number of lines of a value in a record."""
 
 FIRST = (
     "custom_id",
@@ -43,10 +43,10 @@ FIRST = (
     "input_text",
     "embedding",
 )
-"""The columns that most people look for, if not all fit; the others follow in their order."""
+"""The preferred columns if not all fit; the others follow in their order."""
 
 ALWAYS = ("custom_id", "outcome", "text")
-"""Columns that stand in the table even where they are the same in every row."""
+"""Columns that are shown even if they are the same in every row."""
 
 TEXTS = frozenset({"text", "input_text", "response.body.choices", "response.body.output", "body.messages", "body.input"})
 
@@ -56,12 +56,7 @@ WIRE_OBJECTS = ("body", "response", "response.body", "error")
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """What to print.
-
-    Attributes:
-        lines: The rows.
-        notes: What is not shown, and why.
-    """
+    """The lines of the rows, and notes on what is not shown and why."""
 
     lines: list[str]
     notes: list[str]
@@ -74,7 +69,7 @@ def lay_out(columns: list[str], rows: list[Row], width: int, *, asked: bool = Fa
         columns: The columns, in order.
         rows: The rows, as JSON values by column.
         width: The columns of the terminal.
-        asked: Whether the columns were asked for by name: then all of them matter, even those that hold nothing.
+        asked: Whether the columns were named by the user: then all of them are shown, even empty ones.
     """
     if not rows:
         return Layout([], [f"columns: {_names(columns)}"] if columns else [])
@@ -82,10 +77,10 @@ def lay_out(columns: list[str], rows: list[Row], width: int, *, asked: bool = Fa
         columns, rows = _opened(columns, rows)
     empty = [] if asked else [name for name in columns if all(row.get(name) is None for row in rows)]
     texts = {name: [_text(row.get(name)) for row in rows] for name in columns if name not in empty}
-    notes = [f"null in {_these(len(rows))}: {_names(empty)}"] if empty else []
+    notes = [f"null in {_these_rows(len(rows))}: {_names(empty)}"] if empty else []
     if not texts:
         return Layout([], notes)
-    if len(rows) > FEW_ROWS and not asked and _room_for_all(texts) > width:
+    if len(rows) > FEW_ROWS and not asked and _comfortable_width(texts) > width:
         texts, note = _without_repetition(texts, len(rows))
         notes += note
     if len(rows) > FEW_ROWS and width >= NARROW and (table := _table(texts, rows, width)):
@@ -103,7 +98,7 @@ def _opened(columns: list[str], rows: list[Row]) -> tuple[list[str], list[Row]]:
 
 
 def _one_opened(name: str, columns: list[str], rows: list[Row]) -> tuple[list[str], list[Row]]:
-    """Put the keys of an object in the place of the object; where it is something else, that stays."""
+    """Replace an object by its keys; other values are kept."""
     opened = []
     keys: dict[str, None] = {}
     for row in rows:
@@ -120,7 +115,7 @@ def _one_opened(name: str, columns: list[str], rows: list[Row]) -> tuple[list[st
 
 
 def _text(value: Any) -> str:  # noqa: ANN401 - any JSON value
-    """Write a cell as one visible line."""
+    """Return a cell as one printable line."""
     if value is None:
         return ""
     if isinstance(value, list):
@@ -131,12 +126,12 @@ def _text(value: Any) -> str:  # noqa: ANN401 - any JSON value
 
 
 def _without_repetition(texts: dict[str, list[str]], count: int) -> tuple[dict[str, list[str]], list[str]]:
-    """Take out what is the same in every row, and say it once."""
+    """Remove columns that are the same in every row, and return a note about them."""
     same = {name: cells[0] for name, cells in texts.items() if name not in ALWAYS and len(set(cells)) == 1}
     if not same:
         return texts, []
     values = ", ".join(f"{visible(name)} {cut(text, 40)}" for name, text in same.items())
-    return {name: cells for name, cells in texts.items() if name not in same}, [f"the same in {_these(count)}: {values}"]
+    return {name: cells for name, cells in texts.items() if name not in same}, [f"the same in {_these_rows(count)}: {values}"]
 
 
 def _table(texts: dict[str, list[str]], rows: list[Row], width: int) -> Layout | None:
@@ -145,7 +140,7 @@ def _table(texts: dict[str, list[str]], rows: list[Row], width: int) -> Layout |
     if len(shown) < min(3, len(texts)):
         return None
     hidden = [name for name in texts if name not in shown]
-    notes = [f"no room for: {_names(hidden)}"] if hidden else []
+    notes = [f"not enough width for: {_names(hidden)}"] if hidden else []
     widths = _widths({name: texts[name] for name in shown}, width)
     right = {name for name in shown if all(isinstance(row.get(name), (int, float, type(None))) for row in rows)}
     lines = [_line({name: visible(name) for name in shown}, widths, right), "  ".join("─" * widths[name] for name in shown)]
@@ -153,26 +148,26 @@ def _table(texts: dict[str, list[str]], rows: list[Row], width: int) -> Layout |
     return Layout(lines, notes)
 
 
-def _wish(name: str, cells: list[str]) -> int:
+def _full_width(name: str, cells: list[str]) -> int:
     return max(width_of(visible(name)), *map(width_of, cells))
 
 
-def _least(name: str, cells: list[str]) -> int:
-    return min(_wish(name, cells), LEAST_OF_TEXT if name in TEXTS else max(width_of(visible(name)), LEAST))
+def _min_width(name: str, cells: list[str]) -> int:
+    return min(_full_width(name, cells), MIN_TEXT_WIDTH if name in TEXTS else max(width_of(visible(name)), MIN_WIDTH))
 
 
-def _room_for_all(texts: dict[str, list[str]]) -> int:
-    """Sum up the width at which all columns can be read well."""
-    wishes = [_wish(name, cells) for name, cells in texts.items()]
-    return sum(wish if wish <= 2 * LEAST else LEAST for wish in wishes) + GAP * (len(wishes) - 1)
+def _comfortable_width(texts: dict[str, list[str]]) -> int:
+    """Return the width at which all columns are easy to read."""
+    widths = [_full_width(name, cells) for name, cells in texts.items()]
+    return sum(width if width <= 2 * MIN_WIDTH else MIN_WIDTH for width in widths) + GAP * (len(widths) - 1)
 
 
 def _fitting(texts: dict[str, list[str]], width: int) -> list[str]:
-    """Choose the columns that fit at their least width, the important ones first; in their own order."""
+    """Return the columns that fit at their minimum width, preferring those in `FIRST`, in the original order."""
     room = width + GAP
     chosen = set()
     for name in sorted(texts, key=lambda name: FIRST.index(name) if name in FIRST else len(FIRST)):
-        needed = _least(name, texts[name]) + GAP
+        needed = _min_width(name, texts[name]) + GAP
         if needed <= room:
             room -= needed
             chosen.add(name)
@@ -180,14 +175,14 @@ def _fitting(texts: dict[str, list[str]], width: int) -> list[str]:
 
 
 def _widths(texts: dict[str, list[str]], width: int) -> dict[str, int]:
-    """Give the columns their least width, and share what is left among those that wish for more."""
-    wishes = {name: _wish(name, cells) for name, cells in texts.items()}
-    widths = {name: _least(name, cells) for name, cells in texts.items()}
+    """Give the columns their minimum width, and share the rest among those that need more."""
+    full = {name: _full_width(name, cells) for name, cells in texts.items()}
+    widths = {name: _min_width(name, cells) for name, cells in texts.items()}
     room = width - sum(widths.values()) - GAP * (len(widths) - 1)
-    for name in sorted(widths, key=lambda name: wishes[name]):
-        waiting = sum(wishes[other] > widths[other] for other in widths)
+    for name in sorted(widths, key=lambda name: full[name]):
+        waiting = sum(full[other] > widths[other] for other in widths)
         if waiting:
-            more = min(wishes[name] - widths[name], room // waiting)
+            more = min(full[name] - widths[name], room // waiting)
             widths[name] += more
             room -= more
     return widths
@@ -220,5 +215,5 @@ def _names(names: list[str]) -> str:
     return ", ".join(map(visible, names))
 
 
-def _these(count: int) -> str:
+def _these_rows(count: int) -> str:
     return "this row" if count == 1 else f"these {count} rows"

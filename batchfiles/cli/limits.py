@@ -1,7 +1,4 @@
-"""`batchfiles limits`: the numbers and rules of the services, and where each is from.
-
-The options that say whose limits a request file must keep to: a profile, one's own file, and single numbers.
-"""
+"""`batchfiles limits`: the limits of the services, with sources; and the options that choose limits for other commands."""
 
 from __future__ import annotations
 
@@ -32,33 +29,33 @@ __all__ = ["LimitsName", "limits", "limits_options"]
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 NUMBERS = ("max_requests", "max_bytes", "max_line_bytes", "max_embedding_inputs", "max_custom_id_length")
-"""The fields that have an option of their own."""
+"""The fields with an option."""
 
 NO_LIMIT = -1
-"""What `none` is between click and `Limits`: None already says that an option was not given."""
+"""The value of `none` in click, where None means that an option was not given."""
 
 if TYPE_CHECKING:
     LimitsBase = click.ParamType[Limits]
     NumberBase = click.ParamType[int]
-else:  # old releases of click have no brackets here
+else:  # not generic in old releases of click
     LimitsBase = NumberBase = click.ParamType
 
 
 class LimitsName(LimitsBase):
-    """The name of a profile, or a TOML file with one's own."""
+    """The name of a profile, or a TOML file with a custom one."""
 
     name = "limits"
 
     def convert(self, value: str | Limits, param: click.Parameter | None, ctx: click.Context | None) -> Limits:
-        """Return the profile, or say which one may have been meant."""
+        """Return the profile; an unknown name is an error that suggests a similar one."""
         if isinstance(value, Limits):
             return value
         if value.lower() in PROFILES:
             return PROFILES[value.lower()]
         if not Path(value).suffix and os.sep not in value and not Path(value).is_file():
             near = nearest(value, PROFILES)
-            meant = f", did you mean {near!r}?" if near else "."
-            self.fail(f"there is no profile {value!r}{meant} Choose one of {', '.join(PROFILES)}, or a TOML file.", param, ctx)
+            hint = f", did you mean {near!r}?" if near else "."
+            self.fail(f"unknown profile {value!r}{hint} Choose one of {', '.join(PROFILES)}, or a TOML file.", param, ctx)
         try:
             return own_limits(small_file(value), shown_name(value), PROFILES)
         except FileError:
@@ -68,18 +65,14 @@ class LimitsName(LimitsBase):
 
 
 class Number(NumberBase):
-    """A number above 0, or `none` for no limit.
-
-    Args:
-        size: Whether it counts bytes, so that it may have a unit.
-    """
+    """A number above 0, with a unit of bytes if it is a `size`, or `none` for no limit."""
 
     def __init__(self, *, size: bool = False) -> None:
         self.name = "size" if size else "number"
         self._size = size
 
     def convert(self, value: str | int, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Read the number, or say what is wrong with it."""
+        """Return the number; NO_LIMIT for `none`."""
         if isinstance(value, int):
             return value
         if value.lower() == "none":
@@ -87,15 +80,15 @@ class Number(NumberBase):
         if self._size:
             return Size().convert(value, param, ctx)
         if not value.replace("_", "").isdecimal() or int(value) == 0:
-            self.fail(f"{value!r} is no number above 0, nor 'none'.", param, ctx)
+            self.fail(f"{value!r} is neither a number above 0 nor 'none'.", param, ctx)
         return int(value)
 
 
 def limits_options(command: Command) -> Command:
-    """Give a command the options on limits; it gets them as one keyword argument, `limits: Limits`."""
+    """Add the options on limits to a command; they are passed as one argument, `limits: Limits`."""
 
     @wraps(command)
-    def with_limits(*arguments: Any, limits: Limits, **options: Any) -> Any:  # noqa: ANN401 - a command's own
+    def with_limits(*arguments: Any, limits: Limits, **options: Any) -> Any:  # noqa: ANN401 - any command
         given = {field: options.pop(field) for field in NUMBERS}
         return command(*arguments, limits=changed(limits, given), **options)
 
@@ -105,16 +98,16 @@ def limits_options(command: Command) -> Command:
 
 
 def changed(limits: Limits, given: dict[str, int | None]) -> Limits:
-    """Return a profile with single numbers replaced; its name says which."""
+    """Return a profile with single numbers replaced; its name lists them."""
     new = {field: None if number == NO_LIMIT else number for field, number in given.items() if number is not None}
     if not new:
         return limits
     words = ", ".join(f"{field}={'none' if number is None else number}" for field, number in new.items())
-    # The documented size stands beside the one that counts; who names a size of their own means that alone.
+    # A size on the command line replaces both sizes of the service, the documented and the enforced one.
     rest: dict[str, Any] = {"warn_bytes": None} if "max_bytes" in new else {}
     sources = {name: words for name, words in limits.sources.items() if name not in new and name not in rest}
-    told = {field: "named on the command line" for field, number in new.items() if number is not None}
-    return replace(limits, name=f"{limits.name} with {words}", sources={**sources, **told}, **{**new, **rest})
+    given_sources = {field: "named on the command line" for field, number in new.items() if number is not None}
+    return replace(limits, name=f"{limits.name} with {words}", sources={**sources, **given_sources}, **{**new, **rest})
 
 
 OPTIONS = (
@@ -124,10 +117,10 @@ OPTIONS = (
         default=OPENAI.name,
         show_default=True,
         metavar="NAME|FILE",
-        help=f"The service whose rules to apply: {', '.join(PROFILES)}; 'none' asks only for what every reader of batch files "
-        "needs. Or a TOML file with rules of your own. 'batchfiles limits' shows them.",
+        help=f"The service whose limits to apply: {', '.join(PROFILES)}; 'none' for only the basic format. Or a TOML file with "
+        "custom limits. 'batchfiles limits' lists them.",
     ),
-    click.option("--max-requests", type=Number(), metavar="N", help="Requests in one file, in place of the service's number."),
+    click.option("--max-requests", type=Number(), metavar="N", help="Requests in one file, instead of the service's limit."),
     click.option("--max-bytes", type=Number(size=True), metavar="SIZE", help="Bytes of one file: 200000000, 200MB, 200MiB."),
     click.option("--max-line-bytes", type=Number(size=True), metavar="SIZE", help="Bytes of one line."),
     click.option("--max-embedding-inputs", type=Number(), metavar="N", help="Texts to embed in one file."),
@@ -136,23 +129,23 @@ OPTIONS = (
 
 
 WIDEST = 120
-"""Columns of the page: longer lines are hard to read."""
+"""The maximum width of the output."""
 
 SOURCE_LINES = 6
-"""Lines that a source may take."""
+"""The maximum number of lines of a source."""
 
 
-@click.command(short_help="Print the limits of the services, and where each number is from.")
+@click.command()
 @click.argument("profile", type=LimitsName(), required=False, metavar="[NAME|FILE]")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON: an object for each profile, or the one that was named.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON: a list of all profiles, or the named one.")
 def limits(profile: Limits | None, *, as_json: bool) -> None:
-    """Print the limits of the services, and where each number is from.
+    """Print the limits of the services, with sources.
 
-    Without NAME: a table of all profiles that --limits takes. With the name of one, or with a TOML file of your own: each of its
-    rules, with its source, when that was read, and how sure it is. A number that nobody has verified says so.
+    Without NAME: a table of all profiles for --limits. With the name of a profile, or with a TOML file: each of its limits, with
+    its source, when it was read, and how reliable it is. Numbers that were not verified are marked.
 
-    A file of your own has the fields of a profile as keys (the names in the JSON), sizes as in "100 MB", "none" for no limit, and
-    may begin with a profile that is known:
+    A TOML file has the fields of a profile as keys (the names in the JSON), sizes as in "100 MB", "none" for no limit, and may
+    extend a profile:
 
     \b
         extends = "openai"
@@ -168,9 +161,9 @@ def limits(profile: Limits | None, *, as_json: bool) -> None:
     \b
     Exit codes:
         0   done
-        2   there is no such profile, or the file is no profile
+        2   unknown profile, or the file is not a valid profile
         3   the file can't be read
-    """  # noqa: D301 - click wants its \b
+    """
     if as_json:
         found = [each.to_dict() for each in PROFILES.values()] if profile is None else profile.to_dict()
         click.echo(json.dumps(found, indent=2))
@@ -211,7 +204,7 @@ def _count(number: int | None) -> str:
 
 
 def _size(number: int | None) -> str:
-    """Write a size as the services do: 200 MB, 10 GB."""
+    """Format a size as the services do: 200 MB, 10 GB."""
     if number is None:
         return ""
     return f"{number / 1e9:.3g} GB" if number >= 10**9 else f"{number / 1e6:.3g} MB"
@@ -225,12 +218,12 @@ def one_profile(profile: Limits, width: int) -> list[str]:
         if field.name not in ("name", "sources") and getattr(profile, field.name) != getattr(NONE, field.name)
     ]
     if not rules:
-        return [f"{visible(profile.name)}: no limits; only what every reader of batch files needs."]
+        return [f"{visible(profile.name)}: no limits, only the basic format."]
     lines = [visible(profile.name)]
     for name in rules:
         value = _words(name, getattr(profile, name))
         lines += wrapped(f"{name}: {visible(value)}", width, SOURCE_LINES)
-        source = profile.sources.get(name, "no source is named")
+        source = profile.sources.get(name, "no source")
         lines += [f"    {line}" for line in wrapped(visible(source), width - 4, SOURCE_LINES)]
     return lines
 

@@ -1,4 +1,4 @@
-"""`batchfiles merge`: the lines of several files in one."""
+"""`batchfiles merge`: merges the lines of several files into one."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from batchfiles.cli.options import files_argument, line_cap_option, overwrite_option, temp_dir_option
-from batchfiles.cli.outputs import check_targets, refuse_two_on_stdout, report_json, words_of_lines
+from batchfiles.cli.outputs import changed_lines_notes, check_targets, not_read_lines, refuse_two_on_stdout, report_json
 from batchfiles.cli.progress import Progress
 from batchfiles.cli.text import plural, size, visible
-from batchfiles.cli.validate import not_read_lines
 from batchfiles.io.target import Target
 from batchfiles.limits import RESULT_LINE_CAP
 from batchfiles.workers.worker import import_pyarrow_for
@@ -22,25 +21,19 @@ if TYPE_CHECKING:
 __all__ = ["merge"]
 
 
-@click.command(short_help="Put the lines of several files into one.")
+@click.command()
 @files_argument
-@click.option(
-    "-o",
-    "--output",
-    required=True,
-    metavar="FILE",
-    help="The file to write, compressed if its name ends in .gz, .bz2 or .zst; - for standard output.",
-)
+@click.option("-o", "--output", required=True, metavar="FILE", help="The output file, compressed for .gz, .bz2 and .zst; or -.")
 @click.option(
     "--on-duplicate",
     type=click.Choice(["error", "first", "last", "keep"]),
     default="error",
     show_default=True,
-    help="A custom_id that stands twice: stop and name both places, keep the first or the last line, or keep all and don't look.",
+    help="A repeated custom_id: stop with an error, keep the first or the last line, or keep all without checking.",
 )
 @overwrite_option
 @click.option("--json", "as_json", is_flag=True, help="Print the report as one JSON object.")
-@temp_dir_option("Where temporary files go: ids that are compared at the end, and copies of what can't be read twice.")
+@temp_dir_option("The folder for temporary files: ids to compare, and copies of streams.")
 @line_cap_option("The longest line that is copied; a longer one is an error.", default=RESULT_LINE_CAP)
 def merge(
     files: tuple[str, ...],
@@ -52,12 +45,12 @@ def merge(
     temp_dir: str | None,
     max_line_bytes: int,
 ) -> None:
-    """Put the lines of several files into one, byte for byte, in the order of the files.
+    """Merge the lines of several files into one file, byte for byte, in the order of the files.
 
-    FILE is a file of requests, or else all are files of results; or a folder or a glob of such files, or - for standard input;
-    gzip, bz2 and zstd are read too. A campaign folder means its parts: merging them gives back the file that was split.
+    The FILEs are either all request files or all result files. Folders, globs, and - for standard input are accepted; gzip, bz2
+    and zstd are decompressed. A campaign folder means its parts: merging them restores the file that was split.
 
-    A custom_id may stand only once in a batch, so one that stands twice is refused, unless --on-duplicate says what to do.
+    A custom_id may be used only once in a batch, so a repeated one is an error by default: see --on-duplicate.
 
     \b
     Examples:
@@ -68,10 +61,10 @@ def merge(
 
     \b
     Exit codes:
-        0   the file is there
-        2   wrong usage, requests and results together, or a file to write that exists
-        3   it could not be done: a custom_id stands twice, a file can't be read, the disk is full
-    """  # noqa: D301 - click wants its \b
+        0   the file was written
+        2   wrong usage, requests and results together, or an output that exists
+        3   failed: a repeated custom_id, a file that can't be read, a full disk
+    """
     refuse_two_on_stdout(output, as_json=as_json)
     import_pyarrow_for((*files, output))
     from batchfiles.campaign.folder import request_sources
@@ -97,14 +90,14 @@ def merge(
 
 
 def summary(report: MergeReport) -> Iterator[str]:
-    """Yield the lines of the summary: what was left out, and how much there is."""
-    yield from words_of_lines(report.blank_lines, report.findings)
+    """Yield the lines of the summary."""
+    yield from changed_lines_notes(report.blank_lines, report.findings)
     if report.repeated_inputs:
         yield f"{plural(report.repeated_inputs, 'line')} left out: the same request, byte for byte, is in another file"
     elif report.dropped:
-        yield f"{plural(report.dropped, 'line')} left out, whose custom_id is in another line too"
+        yield f"{plural(report.dropped, 'line')} left out: the custom_id is in another line too"
     if report.unreadable:
-        yield f"{plural(report.unreadable, 'line')} without a custom_id that can be read: copied, and compared with nothing"
+        yield f"{plural(report.unreadable, 'line')} without a readable custom_id: copied and not compared"
     yield from not_read_lines(report.not_read, report.examples)
-    made = f"{plural(report.lines, 'line')} of {plural(len(report.files), 'file')}, {size(report.bytes)}"
-    yield f"{visible(report.output)}: {made}"
+    counts = f"{plural(report.lines, 'line')} of {plural(len(report.files), 'file')}, {size(report.bytes)}"
+    yield f"{visible(report.output)}: {counts}"

@@ -1,8 +1,6 @@
-"""Which batches a command line means: by their ids, by their request files, or by the campaign that they are part of.
+"""Resolves batches named on the command line: by id, by request file, or by campaign folder.
 
-The lines of a local file that the service complains about.
-
-What the commands have in common that list what the service has, the newest first.
+Also the ids of lines with errors, and the options of commands that list objects of the service.
 """
 
 from __future__ import annotations
@@ -12,7 +10,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 
@@ -20,6 +18,8 @@ from batchfiles.api.config import is_id
 from batchfiles.cli.progress import say
 
 if TYPE_CHECKING:
+    from batchfiles.api.batch import Batch
+    from batchfiles.api.file import FileObject
     from batchfiles.campaign.folder import Campaign
     from batchfiles.client.synchronous import Client
     from batchfiles.io.sources import Source
@@ -33,23 +33,26 @@ __all__ = [
     "limit_option",
     "named_batches",
     "names_argument",
-    "say_where_it_ends",
+    "noted",
+    "report_pagination",
 ]
 
+Noted = TypeVar("Noted", "Batch", "FileObject")
+
 ID_SIGNS = ("*", "?", "[", os.sep)
-"""What is in a glob or a path, and in no id."""
+"""Characters of globs and paths that are never in an id."""
 
 names_argument = click.argument("names", nargs=-1, required=True, metavar="BATCH...")
 
 
 @dataclass(frozen=True, slots=True)
 class NamedBatch:
-    """A batch, and what is known of it here.
+    """A batch named on the command line.
 
     Attributes:
-        id: The service's name for it.
-        source: Its request file; None where only the id is known.
-        folder: The campaign that the file is part of; None where it is part of none.
+        id: The id at the service.
+        source: Its request file; None if only the id is known.
+        folder: The campaign folder of the file; None if it has none.
     """
 
     id: str
@@ -58,21 +61,21 @@ class NamedBatch:
 
 
 def named_batches(client: Client, names: tuple[str, ...], *, every: bool = False) -> list[NamedBatch]:
-    """Return the batches that are meant, each once.
+    """Return the named batches, each once.
 
     Args:
-        client: Where batches of files are looked up.
+        client: Finds the batches of files.
         names: Ids, request files, campaign folders, or `-` for ids on standard input.
-        every: Whether a part of a campaign stands for all its batches; else for the last.
+        every: Whether a part of a campaign means all its batches, or only the last.
 
     Raises:
         UsageError: A campaign has no batch yet.
         ClickException: The service has no batch of a file.
-        FileError: A file is not there or can't be read.
+        FileError: A file doesn't exist or can't be read.
     """
     found = {batch.id: batch for name in names for batch in _batches_of(client, name, every=every)}
     if not found:
-        raise click.UsageError("No batch is named.")
+        raise click.UsageError("No batch was named.")
     return list(found.values())
 
 
@@ -109,7 +112,7 @@ def _of_campaign(campaign: Campaign, *, every: bool) -> Iterator[NamedBatch]:
     parts = campaign.manifest.parts
     waiting = sum(not part.batches for part in parts)
     if waiting == len(parts):
-        raise click.UsageError(f"{campaign.folder} has no batch yet: 'batchfiles submit {campaign.folder}' makes them.")
+        raise click.UsageError(f"{campaign.folder} has no batch yet: use 'batchfiles submit {campaign.folder}'.")
     if waiting:
         say(f"{campaign.folder}: {waiting:,} of {len(parts):,} parts were not submitted yet")
     for part in parts:
@@ -128,17 +131,13 @@ def _of_files(client: Client, name: str) -> Iterator[NamedBatch]:
         batch = client.run(find(client.config, RetryPolicy(), sha256=source.sha256().hex, even_ended=True))
         if batch is None:
             raise click.ClickException(
-                f"{source.name}: the service has no batch of these bytes that was submitted by batchfiles: name its id"
+                f"{source.name}: the service has no batch of this file that was submitted by batchfiles: use the batch id"
             )
         yield NamedBatch(batch.id, source)
 
 
 def ids_of_lines(source: Source, numbers: Iterable[int]) -> dict[int, str]:
-    """Return the `custom_id` of some lines; lines that have none, and that are no JSON, are left out.
-
-    Args:
-        source: A request file.
-        numbers: Lines, counted from 1.
+    """Return the `custom_id` of some lines, counted from 1; lines without one are left out.
 
     Raises:
         FileError: The file can't be read.
@@ -165,19 +164,22 @@ def ids_of_lines(source: Source, numbers: Iterable[int]) -> dict[int, str]:
     return found
 
 
-limit_option = click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, metavar="N", help="How many.")
+limit_option = click.option(
+    "--limit", type=click.IntRange(min=1), default=20, show_default=True, metavar="N", help="How many to list."
+)
 
-all_option = click.option("--all", "everything", is_flag=True, help="All there are, however many.")
+all_option = click.option("--all", "everything", is_flag=True, help="List all, without a limit.")
 
 
-def say_where_it_ends(count: int, limit: int | None, noun: str) -> None:
-    """Say on standard error that a list is empty, or that there may be more.
+def noted(value: Noted) -> Noted:
+    """Return an object of the service, and report its values that could not be read."""
+    for note in value.notes:
+        say(f"{value.id}: {note}")
+    return value
 
-    Args:
-        count: How many are listed.
-        limit: How many were asked for; None for all.
-        noun: What is listed, as one calls several of them.
-    """
+
+def report_pagination(count: int, limit: int | None, noun: str) -> None:
+    """Report on standard error that a list is empty, or that there may be more: use --limit or --all."""
     if not count:
         say(f"no {noun}")
     elif count == limit:

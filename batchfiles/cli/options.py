@@ -1,9 +1,4 @@
-"""The options that several commands have; where their help differs, the command says it.
-
-The options that say what to change in every line, in whatever order they come.
-
-`--fail-on`: what must not have happened, if the exit code is to be 0.
-"""
+"""Options that several commands share, `--set` and its relatives in their order, and `--fail-on`."""
 
 from __future__ import annotations
 
@@ -49,7 +44,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 files_argument = click.argument("files", nargs=-1, required=True, metavar="FILE...")
 
 inputs_option = click.option(
-    "-i", "--input", "inputs", multiple=True, metavar="INPUT", help="A file of requests; then FILEs must be results. Repeatable."
+    "-i", "--input", "inputs", multiple=True, metavar="INPUT", help="A request file; then FILEs must be results. Repeatable."
 )
 
 csv_null_option = click.option(
@@ -57,13 +52,13 @@ csv_null_option = click.option(
     "csv_nulls",
     multiple=True,
     metavar="TEXT",
-    help="What null is in CSV, as written in the file: a word such as NA, '' for nothing, '\"\"' for two quotes. Repeatable. "
+    help="A CSV cell that means null, as written in the file: NA, '' for an empty cell, '\"\"' for two quotes. Repeatable. "
     "[default: '' and '\"\"']",
 )
 
 
 def _pair(_context: click.Context, _parameter: click.Parameter, values: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
-    """Split pairs of names at the `=` that follows a file name; names may contain other `=`."""
+    """Split each pair at the `=` after the name of an existing file; names may contain other `=`."""
     found = []
     for value in values:
         parts = value.split("=")
@@ -80,20 +75,16 @@ pairs_option = click.option(
     multiple=True,
     metavar="REQUESTS=RESULTS",
     callback=_pair,
-    help="RESULTS, a file, a folder or a glob, belong to this file of REQUESTS. Needed where ids are in several files and "
-    "nothing else says it. Repeatable.",
+    help="RESULTS (a file, folder or glob) belong to this request file. Needed if request files share ids and it is ambiguous. "
+    "Repeatable.",
 )
 
 
 class FilesOrPairs(click.Command):
-    """A command that needs FILEs, or pairs of them."""
+    """A command that needs FILEs or --pair."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Parse the arguments.
-
-        Raises:
-            click.MissingParameter: There is neither a file nor a pair.
-        """
+        """Parse the arguments, and refuse a call with neither."""
         rest = super().parse_args(ctx, args)
         argument = next(each for each in self.params if each.name in ("files", "results"))
         if not ctx.params.get(str(argument.name)) and not ctx.params.get("pairs") and not ctx.resilient_parsing:
@@ -103,28 +94,25 @@ class FilesOrPairs(click.Command):
 
 files_or_pairs_argument = click.argument("files", nargs=-1, metavar="FILE...")
 
-overwrite_option = click.option("--force", "overwrite", is_flag=True, help="Replace a file that is there already.")
+overwrite_option = click.option("--force", "overwrite", is_flag=True, help="Replace an existing file.")
 
-counts_option = click.option("--json", "as_json", is_flag=True, help="Print the counts, as one JSON object, on standard output.")
+counts_option = click.option("--json", "as_json", is_flag=True, help="Print the counts as one JSON object.")
 
-workers_option = click.option(
-    "--workers", type=click.IntRange(min=1), metavar="N", help="How many processes decode.  [default: auto]"
-)
-
+workers_option = click.option("--workers", type=click.IntRange(min=1), metavar="N", help="Worker processes.  [default: auto]")
 
 if TYPE_CHECKING:
     SizeBase = click.ParamType[int]
-else:  # old releases of click have no brackets here
+else:  # not generic in old releases of click
     SizeBase = click.ParamType
 
 
 class Size(SizeBase):
-    """A number of bytes above 0, with a unit or without."""
+    """A number of bytes above 0, with or without a unit."""
 
     name = "size"
 
     def convert(self, value: str | int, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Read the number, or say what is wrong with it."""
+        """Return the number of bytes."""
         if isinstance(value, int):
             return value
         try:
@@ -134,72 +122,55 @@ class Size(SizeBase):
 
 
 def temp_dir_option(words: str) -> Callable[[Command], Command]:
-    """Return `--temp-dir`.
-
-    Args:
-        words: What goes into the folder, for its help.
-    """
+    """Return `--temp-dir`, with its help."""
     return click.option("--temp-dir", type=click.Path(exists=True, file_okay=False), metavar="FOLDER", help=words)
 
 
 def line_cap_option(words: str, *, default: int = LINE_CAP) -> Callable[[Command], Command]:
-    """Return `--max-line-bytes`, the longest line that is read.
-
-    Args:
-        words: What becomes of a longer one, for its help.
-        default: The default cap in bytes.
-    """
-    return click.option(
-        "--max-line-bytes",
-        type=Size(),
-        default=default,
-        show_default=f"{default // 1024**2} MiB",
-        metavar="SIZE",
-        help=words,
-    )
+    """Return `--max-line-bytes`, with its help and its default in bytes."""
+    shown = f"{default // 1024**2} MiB"
+    return click.option("--max-line-bytes", type=Size(), default=default, show_default=shown, metavar="SIZE", help=words)
 
 
 def with_options(command: Command, options: Sequence[Callable[[Any], Any]]) -> Command:
-    """Give a command options; its help lists them in their order."""
+    """Add options to a command; its help lists them in this order."""
     for option in reversed(options):
         command = option(command)
     return command
 
 
-Function = TypeVar("Function", bound=Callable[..., Any])
-
 NAMES = ("set_", "set_string", "unset")
 ORDER = "batchfiles.jsontext.edits.order"
-"""Where a context keeps the names of these options as they came: click sorts the values by option."""
+"""The key in a context for the names of these options in their order: click groups the values by option."""
 
 
 class EditingCommand(click.Command):
-    """A command that knows in which order `--set`, `--set-string` and `--unset` came."""
+    """A command that keeps the order of `--set`, `--set-string` and `--unset`."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Note the order, and parse as always."""
+        """Keep the order, and parse the arguments."""
         _, _, order = self.make_parser(ctx).parse_args(args=list(args))
         ctx.meta[ORDER] = [parameter.name for parameter in order if parameter.name in NAMES]
         return super().parse_args(ctx, args)
 
 
-def edit_options(command: Function) -> Function:
-    """Give a command the options; it must be an `EditingCommand`."""
+def edit_options(command: Command) -> Command:
+    """Add `--set`, `--set-string` and `--unset` to a command, which must be an `EditingCommand`."""
     options = (
         click.option(
             "--set",
             "set_",
             multiple=True,
             metavar="PATH=VALUE",
-            help="Set a value, such as body.max_tokens=4000: JSON, or a string if it is none. Repeatable.",
+            help="Set a value, such as body.max_tokens=4000: JSON, or a string if it is not valid JSON. Repeatable.",
         ),
         click.option(
             "--set-string",
             multiple=True,
             metavar="PATH=VALUE",
-            help="Set a string, whatever it looks like, such as body.user=42. Repeatable.",
+            help="Set a string, even if it is valid JSON, such as body.user=42. Repeatable.",
         ),
-        click.option("--unset", multiple=True, metavar="PATH", help="Take a value away, where there is one. Repeatable."),
+        click.option("--unset", multiple=True, metavar="PATH", help="Remove a value if it exists. Repeatable."),
     )
     return with_options(command, options)
 
@@ -208,11 +179,11 @@ def edits_of(context: click.Context, values: dict[str, tuple[str, ...]]) -> list
     """Return the edits in the order of the command line.
 
     Args:
-        context: Of the command.
-        values: What was given to each of the three options, by their names in Python.
+        context: The context of the command.
+        values: The values of the three options, by parameter name.
 
     Raises:
-        click.UsageError: A path or a value is none.
+        click.UsageError: A path or a value is invalid.
     """
     waiting = {name: iter(given) for name, given in values.items()}
     found = []
@@ -230,13 +201,13 @@ CONDITION = re.compile(r"\s*(?P<name>\w+)\s*(?:>\s*(?P<limit>\d+(?:\.\d+)?)\s*(?
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """One thing that must not have happened, or not so often.
+    """A condition of `--fail-on`: a count above a limit.
 
     Attributes:
-        text: As it was written.
-        name: What is counted.
-        limit: How many are still fine; a fraction, so that 0.1% of 1,000 is 1 and not a little more.
-        percent: Whether the limit is a share of all.
+        text: The condition as written.
+        name: The name of the count.
+        limit: The highest allowed count; a fraction, so that 0.1% of 1,000 is exactly 1.
+        percent: Whether the limit is a percentage of the total.
     """
 
     text: str
@@ -245,22 +216,18 @@ class Condition:
     percent: bool = False
 
     def holds(self, count: int, total: int) -> bool:
-        """Return whether there are more than the limit, of so many in all."""
+        """Return whether the count is above the limit."""
         return count * 100 > self.limit * total if self.percent else count > self.limit
 
 
 if TYPE_CHECKING:
     Base = click.ParamType[tuple[Condition, ...]]
-else:  # old releases of click have no brackets here
+else:  # not generic in old releases of click
     Base = click.ParamType
 
 
 class FailOn(Base):
-    """A list of conditions: `missing,unknown,'failed>1%'`.
-
-    Args:
-        names: What can be counted.
-    """
+    """A list of conditions: `missing,unknown,'failed>1%'`, on these names."""
 
     name = "conditions"
 
@@ -270,7 +237,7 @@ class FailOn(Base):
     def convert(
         self, value: str | tuple[Condition, ...], param: click.Parameter | None, ctx: click.Context | None
     ) -> tuple[Condition, ...]:
-        """Read the list, or say what is wrong with it."""
+        """Return the conditions."""
         if not isinstance(value, str):
             return value
         return tuple(self._condition(part, param, ctx) for part in value.split(","))
@@ -278,36 +245,25 @@ class FailOn(Base):
     def _condition(self, text: str, param: click.Parameter | None, ctx: click.Context | None) -> Condition:
         match = CONDITION.fullmatch(text)
         if match is None:
-            self.fail(f"{text.strip()!r} is no condition: write NAME, 'NAME>COUNT' or 'NAME>PERCENT%'.", param, ctx)
+            self.fail(f"{text.strip()!r} is not a condition: use NAME, 'NAME>COUNT' or 'NAME>PERCENT%'.", param, ctx)
         if match["name"] not in self._names:
-            self.fail(f"{match['name']!r} is not counted here{instead_of(match['name'], self._names)}", param, ctx)
+            self.fail(f"{match['name']!r} is not a count of this command{instead_of(match['name'], self._names)}", param, ctx)
         return Condition(text.strip(), match["name"], Fraction(match["limit"] or 0), match["percent"] is not None)
 
 
 def fail_on_option(counted: Sequence[str]) -> Callable[[Any], Any]:
-    """Return the option; it may be repeated, so that its value is a tuple of lists.
-
-    Args:
-        counted: The names of what the command counts.
-    """
+    """Return `--fail-on` for these counts; it is repeatable, so its value is a tuple of lists."""
     return click.option(
         "--fail-on",
         type=FailOn(counted),
         multiple=True,
         metavar="LIST",
-        help="Exit with 1 if there are any, or more than that: malformed, 'failed>10', 'failed>1%', with commas between. The "
-        f"names: {', '.join(counted)}.",
+        help="Exit with 1 if a count is above 0 or above a limit: malformed, 'failed>10', 'failed>1%', separated by commas. "
+        f"Counts: {', '.join(counted)}.",
     )
 
 
 def failures(lists: Iterable[Iterable[Condition]], counts: Mapping[str, int], total: int, noun: str) -> list[str]:
-    """Say which conditions came true.
-
-    Args:
-        lists: The value of the option.
-        counts: What was counted, by name.
-        total: What a percentage is a part of.
-        noun: What that is: requests, or results.
-    """
-    held = [condition for some in lists for condition in some if condition.holds(counts[condition.name], total)]
-    return [f"{condition.text}: {counts[condition.name]:,} of {total:,} {noun}" for condition in held]
+    """Return a line for each condition that is true; `total` counts the noun, requests or results."""
+    true = [condition for some in lists for condition in some if condition.holds(counts[condition.name], total)]
+    return [f"{condition.text}: {counts[condition.name]:,} of {total:,} {noun}" for condition in true]

@@ -1,14 +1,9 @@
-"""The files that a command is to write: refused before any work, not after an hour of it.
-
-What the commands that copy lines say about the lines that they could not copy as they were.
-
-A report as programs read it.
-"""
+"""Checks of output files, before any work; and the parts of a summary that several commands share."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 import click
@@ -24,24 +19,33 @@ if TYPE_CHECKING:
     from batchfiles.io.sources import Source
 
 
-__all__ = ["STDOUT", "check_targets", "first_findings", "place_of", "refuse_two_on_stdout", "report_json", "words_of_lines"]
+__all__ = [
+    "STDOUT",
+    "changed_lines_notes",
+    "check_targets",
+    "first_findings",
+    "not_read_lines",
+    "output_name",
+    "refuse_two_on_stdout",
+    "report_json",
+]
 
 
 def check_targets(
     targets: Iterable[tuple[str, Target | None]], sources: Sequence[Source], *, overwrite: bool, ours: IsOwnFile = no_file
 ) -> None:
-    """Make sure that everything can be written where it is to go, as far as that can be told now.
+    """Check that all outputs can be written.
 
     Args:
-        targets: The option and what it names; None where it was not given.
-        sources: What is read.
-        overwrite: Whether files that are there may be replaced.
-        ours: Which names in a folder are those of files that may go with it; by default none.
+        targets: Each option with its target; None if not given.
+        sources: The input files.
+        overwrite: Whether existing files may be replaced.
+        ours: Which files in a folder may be deleted with it; by default none.
 
     Raises:
-        click.UsageError: Two targets are the same, or a target is one of the files that are read.
-        OutputExistsError: A target is there and `overwrite` was not given.
-        FileError: There is no folder to write to, a folder where a file shall be, or one that holds what is not ours.
+        click.UsageError: Two targets are the same, or a target is an input file.
+        OutputExistsError: A target exists and `overwrite` is not set.
+        FileError: The parent folder doesn't exist, a folder has the name of the file, or it contains other files.
     """
     read = {source.key for source in sources}
     taken: dict[Place, str] = {}
@@ -51,67 +55,66 @@ def check_targets(
         if key in taken:
             raise click.UsageError(f"{taken[key]} and {option} name the same file, {target.place}.")
         if key in read:
-            raise click.UsageError(f"{option} names a file that is read, {target.place}: choose another name.")
+            raise click.UsageError(f"{option} names an input file, {target.place}: choose another name.")
         taken[key] = option
         inside = (source for source in sources if target.is_folder and source.key is not None and is_within(source.key, key))
         if (source := next(inside, None)) is not None:
-            raise click.UsageError(f"{option} names the folder of a file that is read, {source.name}: choose another one.")
+            raise click.UsageError(f"{option} names the folder of an input file, {source.name}: choose another one.")
         target.check(overwrite=overwrite, ours=ours)
 
 
 def refuse_two_on_stdout(output: str, *, as_json: bool) -> None:
-    """Make sure that standard output is not to have both what a command makes and its report.
-
-    Raises:
-        click.UsageError: It is.
-    """
+    """Refuse `-o -` together with `--json`."""
     if output == STDOUT and as_json:
-        raise click.UsageError("-o - and --json both want standard output.")
+        raise click.UsageError("-o - and --json both write to standard output.")
 
 
-def place_of(output: str) -> str:
-    """Return what people call the place of an output."""
+def output_name(output: str) -> str:
+    """Return the name of an output for messages."""
     return "standard output" if output == STDOUT else visible(shown_name(output))
 
 
-WORDS = {
+FINDING_WORDS = {
     "byte_order_mark": "a byte order mark was left out",
     "missing_newline": "a newline was added after the last line",
 }
 
-
 FINDINGS = 3
-"""Findings that are told in their own words; `--json` has more."""
+"""How many findings are printed; `--json` has more."""
 
 
-def words_of_lines(blank_lines: int, findings: Iterable[Finding] = ()) -> Iterator[str]:
-    """Yield a line for each thing that was left out or added."""
+def changed_lines_notes(blank_lines: int, findings: Iterable[Finding] = ()) -> Iterator[str]:
+    """Yield a line for each change to the copied lines: blank lines left out, a newline added."""
     if blank_lines:
         yield f"{plural(blank_lines, 'blank line')} left out"
     for finding in findings:
         place = finding.path if finding.line_number is None else f"{finding.path}:{finding.line_number}"
-        doubt = ", which may have been cut short" if finding.code == "missing_newline" and finding.severity != "info" else ""
-        yield visible(f"{place}: {WORDS.get(finding.code, finding.message)}{doubt}")
+        doubt = ", which may be truncated" if finding.code == "missing_newline" and finding.severity != "info" else ""
+        yield visible(f"{place}: {FINDING_WORDS.get(finding.code, finding.message)}{doubt}")
 
 
 def first_findings(findings: Sequence[Finding]) -> Iterator[str]:
-    """Yield a line for each of the first findings, and one that says how many more there are."""
+    """Yield the first findings, and the number of the others."""
     for finding in findings[:FINDINGS]:
         yield visible(str(finding))
     if len(findings) > FINDINGS:
         yield f"{len(findings) - FINDINGS:,} more findings: --json lists them"
 
 
+def not_read_lines(count: int, examples: Mapping[str, Sequence[str]]) -> list[str]:
+    """Return a line with the skipped files of folders, if any."""
+    names = list(examples.get("not_read", ()))
+    more = f" and {count - len(names):,} more" if count > len(names) else ""
+    return [visible(f"not read: {', '.join(names)}{more}")] if count else []
+
+
 class Report(Protocol):
-    """What a job reports, whichever it is."""
+    """The report of a job."""
 
     def to_dict(self) -> dict[str, Any]:
-        """Return it as plain values."""
+        """Return the report as JSON values."""
 
 
 def report_json(report: Report) -> str:
-    """Return a report as one JSON object, in ASCII.
-
-    The name of a file may hold bytes that are no UTF-8, which orjson would refuse; and nothing in it can reach into a terminal.
-    """
+    """Return a report as one JSON object, in ASCII: file names may not be valid UTF-8 or may contain control characters."""
     return json.dumps(report.to_dict(), indent=2)

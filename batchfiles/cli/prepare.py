@@ -1,4 +1,4 @@
-"""`batchfiles prepare`: one request for each row of a table."""
+"""`batchfiles prepare`: makes a request from each row of a table."""
 
 from __future__ import annotations
 
@@ -20,29 +20,31 @@ if TYPE_CHECKING:
 __all__ = ["prepare"]
 
 
-@click.command(short_help="Make a request of each row of a table.")
+@click.command()
 @click.argument("tables", nargs=-1, required=True, metavar="TABLE...")
 @click.option("-o", "--output", required=True, metavar="FILE", help="The request file; - for standard output.")
 @click.option(
     "--template",
     required=True,
     metavar="FILE",
-    help="The request, as JSON: a whole line without its custom_id, or a body alone. Strings name columns: {{question}}.",
+    help="The request as JSON: a line without custom_id, or only the body. {{question}} in a string is a column.",
 )
-@click.option("--id", "custom_id", required=True, metavar="TEXT", help="What makes the custom_id of a row: {{doc}}-{{chunk}}.")
-@click.option("--url", metavar="URL", help="The endpoint, where the template has none, such as /v1/chat/completions.")
+@click.option(
+    "--id", "custom_id", required=True, metavar="TEXT", help="The custom_id of a row, as a template: {{doc}}-{{chunk}}."
+)
+@click.option("--url", metavar="URL", help="The endpoint if the template has none, such as /v1/responses.")
 @click.option(
     "--null",
     type=click.Choice(["error", "null", "drop"]),
     default="error",
     show_default=True,
-    help="What a null becomes: the end of the job, a null (nothing within a longer text), or no key at all.",
+    help="A null in a column: stop with an error, write null (an empty string in a longer text), or leave out the key.",
 )
 @csv_null_option
-@click.option("--sample", type=click.IntRange(min=1), metavar="N", help="Take the first N rows only, to try a template.")
+@click.option("--sample", type=click.IntRange(min=1), metavar="N", help="Use only the first N rows, to try a template.")
 @limits_options
 @overwrite_option
-@temp_dir_option("Where temporary files go.")
+@temp_dir_option("The folder for temporary files.")
 @counts_option
 def prepare(
     tables: tuple[str, ...],
@@ -59,21 +61,21 @@ def prepare(
     temp_dir: str | None,
     as_json: bool,
 ) -> None:
-    """Make a request of each row of a table.
+    """Make a request from each row of a table.
 
     TABLE is a Parquet, Arrow, CSV or JSONL file, a folder or a glob of such files, or - for CSV, JSONL or an Arrow stream on
     standard input.
 
-    The template is a JSON request whose strings name columns. A string that is one placeholder keeps the value's type; within a
-    longer string values are put in as text. {{author.name}} is a field of a column, and {{{{ stands for two braces:
+    The template is a JSON request with {{placeholders}} in its strings. A string that is only a placeholder gets the value with
+    its type; in a longer string, values are inserted as text. {{author.name}} is a field of a column, and {{{{ means two braces:
 
     \b
         {"url": "/v1/chat/completions", "body": {
             "model": "gpt-4o-mini", "max_tokens": "{{budget}}",
             "messages": [{"role": "user", "content": "Summarize in {{language}}: {{text}}"}]}}
 
-    The file appears whole or not at all. A column that isn't there, a null, and two rows with the same id are errors that name
-    the row. A table for more requests than the service takes is written with --limits none, and split.
+    The file is written completely or not at all. A missing column, a null, and two rows with the same id are errors that name the
+    row. For more requests than a batch may have, use --limits none, then 'batchfiles split'.
 
     \b
     Examples:
@@ -83,10 +85,10 @@ def prepare(
 
     \b
     Exit codes:
-        0   the request file is there
-        2   wrong usage: a template or an id that can't be, a column that isn't there, a file that exists
-        3   it could not be done: a row can't become a request, a file can't be read, the limits are reached
-    """  # noqa: D301 - click wants its \b
+        0   the request file was written
+        2   wrong usage: an invalid template or id, a missing column, an output that exists
+        3   failed: an invalid row, a file that can't be read, a limit that is exceeded
+    """
     refuse_two_on_stdout(output, as_json=as_json)
     import_pyarrow()
     from batchfiles.io.sources import Source

@@ -1,4 +1,4 @@
-"""`batchfiles probe`: the first requests of a file, sent to the live endpoint."""
+"""`batchfiles probe`: sends the first requests of a file to the live endpoint."""
 
 from __future__ import annotations
 
@@ -31,16 +31,7 @@ HEADINGS = ("custom_id", "outcome", "answer", "line", "status", "tokens", "secon
 
 @dataclass(frozen=True, slots=True)
 class Probed:
-    """One request and its answer.
-
-    Attributes:
-        line_number: Where the request stands.
-        custom_id: Its id.
-        status_code: The HTTP status.
-        seconds: How long the answer took.
-        body: The answer.
-        result: What it says.
-    """
+    """A request and its response, interpreted as `result`."""
 
     line_number: int
     custom_id: str
@@ -50,20 +41,20 @@ class Probed:
     result: Result
 
 
-@click.command(short_help="Send the first requests of a file to the live endpoint.")
+@click.command()
 @click.argument("file")
 @click.option(
-    "-n", "--requests", "count", type=click.IntRange(min=1), default=5, show_default=True, metavar="N", help="How many."
+    "-n", "--requests", "count", type=click.IntRange(min=1), default=5, show_default=True, metavar="N", help="How many to send."
 )
-@click.option("--json", "as_json", is_flag=True, help="Print each answer as one JSON object a line.")
+@click.option("--json", "as_json", is_flag=True, help="Print each response as one JSON object a line.")
 @service_options
 @click.pass_context
 def probe(context: click.Context, file: str, *, count: int, as_json: bool, service: Service) -> None:
-    """Send the first requests of a file to the live endpoint, one after the other, and show the answers.
+    """Send the first requests of a file to the live endpoint, one after the other, and show the responses.
 
-    A bad request costs five calls then, and not a day. The calls are paid for at the price of the live endpoint.
+    This finds faulty requests before a batch takes up to a day. The calls cost the price of the live endpoint.
 
-    FILE is a JSONL file of requests, or - for standard input; gzip, bz2 and zstd are read too. The outcomes are those of
+    FILE is a request file, or - for standard input; gzip, bz2 and zstd are decompressed. The outcomes are those of
     'batchfiles join'.
 
     \b
@@ -73,11 +64,11 @@ def probe(context: click.Context, file: str, *, count: int, as_json: bool, servi
 
     \b
     Exit codes:
-        0   all requests have succeeded
-        1   one has not
+        0   all requests succeeded
+        1   a request did not succeed
         2   wrong usage, or no key
-        3   the service said no to the key, or there was no answer; the file can't be read
-    """  # noqa: D301 - click wants its \b
+        3   the key was refused, or the service did not answer; the file can't be read
+    """
     from batchfiles.io.sources import expand
 
     rows = []
@@ -93,20 +84,14 @@ def probe(context: click.Context, file: str, *, count: int, as_json: bool, servi
     for line in text_table(HEADINGS, rows, texts=3):
         click.echo(line)
     if not total:
-        raise click.UsageError(f"{file} has no request.")
+        raise click.UsageError(f"{file} has no requests.")
     say(f"{plural(total, 'request')} sent, {total - bad:,} succeeded")
     if bad:
         context.exit(FOUND)
 
 
 def _answers(client: Client, sources: list[Source], count: int) -> Iterator[Probed]:
-    """Yield the answers to the first requests.
-
-    Raises:
-        InvalidLineError: A line is no request.
-        AuthenticationError: The key is refused; so would all be.
-        APIConnectionError: There was no answer.
-    """
+    """Send the first requests, and yield the responses; a refused key is an error, because it fails for all of them."""
     from batchfiles.api.batches import live_request
     from batchfiles.api.flows import exchange
     from batchfiles.api.responses import error_of
@@ -121,17 +106,13 @@ def _answers(client: Client, sources: list[Source], count: int) -> Iterator[Prob
 
 
 def _requests(sources: list[Source], count: int) -> Iterator[tuple[int, str, str, str | None, bytes]]:
-    """Yield number, id, url, model and the bytes of the body of the first requests.
-
-    Raises:
-        InvalidLineError: A line is no request, or has no url.
-    """
+    """Yield line number, id, url, model and the bytes of the body of the first requests."""
     from batchfiles.codec import input_of, loads
     from batchfiles.errors import InvalidLineError
     from batchfiles.jsontext.spans import body_of_input
     from batchfiles.reading import read_lines
 
-    for line in islice(read_lines(*sources, on_error=_say), count):
+    for line in islice(read_lines(*sources, on_error=_print_finding), count):
         place: dict[str, Any] = {"path": line.path, "line_number": line.line_number, "role": "input"}
         try:
             value = loads(line.data)
@@ -146,7 +127,7 @@ def _requests(sources: list[Source], count: int) -> Iterator[tuple[int, str, str
         yield line.line_number, request.custom_id, request.url, model if isinstance(model, str) else None, body
 
 
-def _say(finding: Finding) -> None:
+def _print_finding(finding: Finding) -> None:
     click.echo(visible(str(finding)), err=True)
 
 

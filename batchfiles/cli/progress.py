@@ -1,7 +1,4 @@
-"""How far a job is, on standard error: a bar on a terminal, a line now and then elsewhere, nothing for what is quick.
-
-News on standard error: on a terminal a line that is drawn anew, elsewhere lines that stay; and the log as such lines.
-"""
+"""Progress and log messages on standard error: a line that is redrawn on a terminal, else permanent lines."""
 
 from __future__ import annotations
 
@@ -12,87 +9,79 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Self, TextIO
+from typing import Self, TextIO
 
 import click
 
 from batchfiles.cli.text import cut, visible
 
-if TYPE_CHECKING:
-    pass
-
-__all__ = ["Progress", "StatusLine", "say", "speaking"]
+__all__ = ["Progress", "StatusLine", "log_on_stderr", "say"]
 
 
 ERASE_LINE = "\r\x1b[K"
 
 
-class _Voice:
-    """What is written to standard error.
-
-    Attributes:
-        is_quiet: Whether only errors are.
-        drawn: The line that is drawn now, or None.
-    """
+class _State:
+    """The state of standard error: whether only errors are written, and the status line that is drawn now."""
 
     is_quiet: bool = False
     drawn: StatusLine | None = None
 
 
-VOICE = _Voice()
+STATE = _State()
 
 
 def say(words: str) -> None:
-    """Say something on standard error, above the line that is drawn there; nothing with `-q`."""
-    if VOICE.is_quiet:
+    """Print a message on standard error, above the status line; nothing with `-q`."""
+    if STATE.is_quiet:
         return
-    if VOICE.drawn is not None:
-        VOICE.drawn.put_above(visible(words))
+    if STATE.drawn is not None:
+        STATE.drawn.put_above(visible(words))
     else:
         click.echo(visible(words), err=True)
 
 
-class _Speaking(logging.Handler):
+class _LogHandler(logging.Handler):
     """Writes log records to standard error."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Say one entry."""
+        """Write one record."""
         say(f"batchfiles: {record.getMessage()}")
 
 
 @contextmanager
-def speaking(*, quiet: bool, verbose: bool) -> Iterator[None]:
-    """Show the log on standard error inside the block.
+def log_on_stderr(*, quiet: bool, verbose: bool) -> Iterator[None]:
+    """Print the log on standard error inside the block.
 
     Args:
-        quiet: Show nothing, and none of the news either.
-        verbose: Show each step, and not only retries and problems.
+        quiet: Print neither the log nor other messages.
+        verbose: Print each step, not only retries and problems.
     """
     logger = logging.getLogger("batchfiles")
-    handler = _Speaking()
+    handler = _LogHandler()
     handler.setLevel(logging.INFO if verbose else logging.WARNING)
-    before = logger.level, VOICE.is_quiet
+    before = logger.level, STATE.is_quiet
     if verbose and not logger.isEnabledFor(logging.INFO):
         logger.setLevel(logging.INFO)
     logger.addHandler(handler)
-    VOICE.is_quiet = quiet
+    STATE.is_quiet = quiet
     try:
         yield
     finally:
         logger.removeHandler(handler)
-        level, VOICE.is_quiet = before
+        level, STATE.is_quiet = before
         logger.setLevel(level)
 
 
 class StatusLine:
-    """The last line of a terminal, and above it the lines that stay. That nobody reads them is no reason to end the job.
+    """A line that is redrawn at the end of a terminal, below permanent lines. A closed stream is ignored.
 
     Args:
-        stream: Where to write; None is standard error.
+        stream: The output; None for standard error.
         quiet: Write nothing.
 
     Attributes:
-        on_terminal: Whether a line can be drawn anew.
+        on_terminal: Whether a line can be redrawn.
     """
 
     def __init__(self, stream: TextIO | None = None, *, quiet: bool = False) -> None:
@@ -103,68 +92,65 @@ class StatusLine:
         self.on_terminal = self._stream.isatty() and os.environ.get("TERM") != "dumb"
 
     def draw(self, words: str) -> None:
-        """Draw the line anew, as far as it fits; where there is no terminal, there is no such line."""
+        """Redraw the line, cut to the width of the terminal; nothing without a terminal."""
         if self.on_terminal and not self._quiet:
             self._drawn = True
             self._words = words
-            VOICE.drawn = self
+            STATE.drawn = self
             self._write(ERASE_LINE + cut(words, shutil.get_terminal_size().columns - 1))
 
     def leave(self, words: str) -> None:
-        """Write a line that stays, in the place of the one that was drawn."""
+        """Replace the drawn line with a permanent line."""
         self._drawn = False
-        VOICE.drawn = None
+        STATE.drawn = None
         self._write(f"{ERASE_LINE if self.on_terminal else ''}{words}\n")
 
     def put_above(self, words: str) -> None:
-        """Write a line that stays above the one that is drawn."""
+        """Write a permanent line above the drawn line."""
         drawn = self._words
         self.leave(words)
         self.draw(drawn)
 
     def erase(self) -> None:
-        """Take the line away that was drawn."""
+        """Erase the drawn line."""
         if self._drawn:
             self._drawn = False
-            VOICE.drawn = None
+            STATE.drawn = None
             self._write(ERASE_LINE)
 
     def _write(self, text: str) -> None:
-        if self._quiet or VOICE.is_quiet:
+        if self._quiet or STATE.is_quiet:
             return
         try:
             self._stream.write(text)
             self._stream.flush()
-        except OSError:  # nobody reads it any more
+        except OSError:  # nothing reads it any more
             self._quiet = True
 
 
 QUIET_SECONDS = 1.0
-"""What takes less than this shows nothing."""
+"""Shorter jobs show nothing."""
 
 REDRAW_SECONDS = 0.1
-"""A bar that is drawn more often only costs time."""
+"""The pause between redraws on a terminal."""
 
 LINE_SECONDS = 10.0
-"""Where there is no terminal, the log gets a line this often."""
+"""The pause between lines without a terminal."""
 
 BAR_WIDTH = 24
 USUAL_WIDTH = 80
-"""In a narrower terminal the words are more use than the bar."""
+"""Narrower terminals show no bar."""
 
 
 class Progress:
-    """The bytes that are done of those there are.
-
-    Standard error is used, never standard output, so that data can be piped. `--json` is for programs: commands pass `quiet`
-    then, and nothing is shown at all.
+    """The progress in bytes, on standard error; commands pass `quiet` for `--json`.
 
     Args:
-        label: What is being done, in a word or two.
-        total: The bytes there are, if they are known before the first step.
+        label: The name of the job.
+        total: The total number of bytes, if known before the first step.
         quiet: Show nothing.
-        stream: Where to write; None is standard error.
-        clock: Seconds, for tests.
+        stream: The output; None for standard error.
+        clock: Returns seconds, for tests.
     """
 
     def __init__(
@@ -186,7 +172,7 @@ class Progress:
         self._next = float("inf") if quiet else self._start + (QUIET_SECONDS if on_terminal else LINE_SECONDS)
 
     def update(self, done: int, total: int | None = None) -> None:
-        """Say how many bytes are done by now; cheap enough to be called for every block."""
+        """Report the total number of bytes done; cheap enough to be called for every block."""
         self._total = self._total if total is None else total
         now = self._clock()
         if now < self._next:
@@ -199,7 +185,7 @@ class Progress:
             self._line.leave(words)
 
     def close(self) -> None:
-        """Take the bar away; lines in a log stay."""
+        """Erase the bar."""
         self._line.erase()
 
     def __enter__(self) -> Self:

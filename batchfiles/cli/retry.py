@@ -1,4 +1,4 @@
-"""`batchfiles retry`: the requests that are worth sending again."""
+"""`batchfiles retry`: writes the requests that are worth sending again."""
 
 from __future__ import annotations
 
@@ -22,10 +22,9 @@ from batchfiles.cli.options import (
     temp_dir_option,
     workers_option,
 )
-from batchfiles.cli.outputs import first_findings, place_of, refuse_two_on_stdout, report_json
+from batchfiles.cli.outputs import first_findings, not_read_lines, output_name, refuse_two_on_stdout, report_json
 from batchfiles.cli.progress import Progress
 from batchfiles.cli.text import cut, plural, size, text_table, visible
-from batchfiles.cli.validate import not_read_lines
 from batchfiles.counts import counts_of, sentence_of
 from batchfiles.limits import RESULT_LINE_CAP
 from batchfiles.outcome import OUTCOMES
@@ -37,7 +36,7 @@ if TYPE_CHECKING:
 __all__ = ["retry"]
 
 GROUPS = 20
-"""Groups that the table shows; `--json` has all."""
+"""How many groups the table shows; `--json` has all."""
 CODE_WIDTH = 32
 HEADINGS = ("outcome", "status", "error", "requests", "")
 TEXTS = ("outcome", "error", "")
@@ -45,10 +44,10 @@ COUNTED = (*OUTCOMES, "written", "unknown_results", "unknown_ids", *counts_of("r
 
 
 class RetryCommand(FilesOrPairs, EditingCommand):
-    """A command that needs FILEs or pairs, and takes edits in their order."""
+    """A command that needs FILEs or --pair, and keeps the order of edits."""
 
 
-@click.command(cls=RetryCommand, short_help="Write the requests that may succeed if they are sent again.")
+@click.command(cls=RetryCommand)
 @files_or_pairs_argument
 @inputs_option
 @pairs_option
@@ -57,27 +56,27 @@ class RetryCommand(FilesOrPairs, EditingCommand):
     "--output",
     required=True,
     metavar="FILE",
-    help="The file to write, compressed if its name says so (.gz, .zst); - for standard output; or the folder of the request "
-    "files, for a retry file beside each. A name without a suffix means a folder.",
+    help="The output file, compressed for .gz and .zst; - for standard output; or the folder of the request files, for a retry "
+    "file next to each. A name without a suffix means a folder.",
 )
 @click.option(
     "--only",
     multiple=True,
     metavar="LIST",
-    help="Take these instead of what is retryable: outcomes, statuses (429, 5xx), error codes, parse_error; with commas between.",
+    help="Select these instead of the retryable ones: outcomes, statuses (429, 5xx), error codes, parse_error; with commas.",
 )
-@click.option("--except", "except_", multiple=True, metavar="LIST", help="Leave these out; the same words.")
-@click.option("--all", "everything", is_flag=True, help="Take every request without a success.")
-@click.option("--ids", metavar="FILE", help="Take the requests of these custom_ids, one a line, whatever became of them; or -.")
+@click.option("--except", "except_", multiple=True, metavar="LIST", help="Leave these out; values as for --only.")
+@click.option("--all", "everything", is_flag=True, help="Select every request that did not succeed.")
+@click.option("--ids", metavar="FILE", help="Select the requests with these custom_ids, one a line, with any outcome; or -.")
 @edit_options
 @click.option(
-    "--force", "overwrite", is_flag=True, help="Replace files that are there already; send again what may be on its way."
+    "--force", "overwrite", is_flag=True, help="Replace existing files; also retry parts that may be in an unfinished batch."
 )
 @fail_on_option(COUNTED)
 @counts_option
-@temp_dir_option("Where temporary files go.")
+@temp_dir_option("The folder for temporary files.")
 @workers_option
-@line_cap_option("A longer line counts as one that can't be read.", default=RESULT_LINE_CAP)
+@line_cap_option("Longer lines count as malformed.", default=RESULT_LINE_CAP)
 @click.pass_context
 def retry(
     context: click.Context,
@@ -100,14 +99,14 @@ def retry(
     workers: int | None,
     max_line_bytes: int,
 ) -> None:
-    """Write the requests that may succeed if they are sent again as they are, byte for byte, in their order.
+    """Write the requests that are worth sending again, byte for byte, in their order.
 
-    FILE is a request file, an output file or an error file, in any mix, sorted by what the lines say; or a folder or a glob of
-    them, or - for standard input. A table that join made (.parquet, .arrow, .csv, .jsonl) replaces the results: then FILEs are
-    the table and the requests. It may be filtered: a request without a row in the table is left out and counted.
+    FILE is a request file, output file or error file (detected from the lines), a folder or a glob of such files, or - for
+    standard input. A table that join wrote (.parquet, .arrow, .csv, .jsonl) replaces the results: then FILEs are the table and
+    the requests. The table may be filtered: requests without a row in it are left out and counted.
 
-    That is what expired, was cancelled, has no answer or no result, and what failed with 408, 409, 429 or 5xx. --only, --all and
-    --ids take others. --set changes a value in every line that is written, as edit does.
+    By default these are requests that expired, were cancelled, have no response or no result, or failed with 408, 409, 429 or
+    5xx. --only, --all and --ids select others. --set changes a value in every written line, like edit.
 
     \b
     Examples:
@@ -120,15 +119,15 @@ def retry(
 
     \b
     Exit codes:
-        0   it is done, also where there was nothing to send again: then the file is empty
-        1   it is done, and something is true that --fail-on names
-        2   wrong usage, files that don't go together (no result belongs to a request), or a file to write that exists
-        3   it could not be done: an id would be ambiguous, a file can't be read, the disk is full
-    """  # noqa: D301 - click wants its \b
+        0   done; the file is empty if there is nothing to retry
+        1   done, and a condition of --fail-on is true
+        2   wrong usage, results without any of these requests, or an output that exists
+        3   failed: an ambiguous id, a file that can't be read, a full disk
+    """
     if ids is None:
-        import_pyarrow()  # before anything else does
+        import_pyarrow()  # before any other import of it
     else:
-        import_pyarrow_for((*files, *inputs, output, ids))  # a list of ids seldom needs it
+        import_pyarrow_for((*files, *inputs, output, ids))  # a list of ids rarely needs it
     from batchfiles.jobs.retry.retry import retry as retry_files
 
     refuse_two_on_stdout(output, as_json=as_json)
@@ -164,13 +163,13 @@ def retry(
         click.echo(report_json(report))
     counts = {name: getattr(report, name) for name in COUNTED if name not in OUTCOMES} | report.outcomes
     failed = [f"fail-on: {words}" for words in failures(fail_on, counts, report.inputs, "requests")]
-    click.echo("\n".join((*table(report), "", *notes(report), *failed, *last_words(report))), err=True)
+    click.echo("\n".join((*table(report), "", *notes(report), *failed, *file_lines(report))), err=True)
     if failed:
         context.exit(1)
 
 
 def table(report: RetryReport) -> list[str]:
-    """Return a line for each group: what became of the requests, and why they were left out."""
+    """Return a line for each group of requests: the outcome, and why they were left out."""
     rows = []
     for group in report.groups[:GROUPS]:
         status = "" if group.status_code is None else str(group.status_code)
@@ -185,7 +184,7 @@ def table(report: RetryReport) -> list[str]:
 
 
 def notes(report: RetryReport) -> list[str]:
-    """Return what else is worth knowing."""
+    """Return a line for each further finding."""
     lines = [*first_findings(report.findings)]
     if report.unmatched:
         lines.append(f"no request has: {visible(', '.join(report.unmatched))}")
@@ -193,17 +192,17 @@ def notes(report: RetryReport) -> list[str]:
     if report.not_in_table:
         lines.append(sentence_of("not_in_table", report.not_in_table))
     if report.unknown_results:
-        lines.append(f"{plural(report.unknown_results, 'result')} that no request asked for")
+        lines.append(f"{plural(report.unknown_results, 'result')} without a request")
     if report.unknown_ids:
-        lines.append(f"{plural(report.unknown_ids, 'listed id')} that no request has")
+        lines.append(f"{plural(report.unknown_ids, 'listed id')} without a request")
     return lines
 
 
-def last_words(report: RetryReport) -> list[str]:
-    """Say where the lines are."""
+def file_lines(report: RetryReport) -> list[str]:
+    """Return a line for each file written."""
     if not report.files:
-        return ["nothing to send again, and no file was written"]
+        return ["nothing to retry, no file was written"]
     changed = f", {report.changed:,} changed" if report.changed else ""
-    lines = [f"{place_of(file.path)}: {plural(file.requests, 'request')}, {size(file.bytes)}" for file in report.files]
+    lines = [f"{output_name(file.path)}: {plural(file.requests, 'request')}, {size(file.bytes)}" for file in report.files]
     lines[-1] += f"{changed}, in {report.seconds:,.1f} s"
     return lines

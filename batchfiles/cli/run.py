@@ -1,7 +1,4 @@
-"""`batchfiles run`: from requests to a table in one command that may be killed at any moment and started again.
-
-What a run says to people: while it goes on, when it ends, and what it would do.
-"""
+"""`batchfiles run`: takes requests to a table in one command, which can be killed at any time and repeated."""
 
 from __future__ import annotations
 
@@ -12,13 +9,12 @@ import click
 
 from batchfiles.cli.limits import limits_options
 from batchfiles.cli.options import files_argument
-from batchfiles.cli.outputs import STDOUT, check_targets, place_of, refuse_two_on_stdout, report_json
+from batchfiles.cli.outputs import STDOUT, check_targets, not_read_lines, output_name, refuse_two_on_stdout, report_json
 from batchfiles.cli.progress import StatusLine, say
 from batchfiles.cli.service_options import Service, service_options, terms_options
 from batchfiles.cli.stats_tables import share
 from batchfiles.cli.table_command import FORMATS, format_option
 from batchfiles.cli.text import plural, size, text_table, visible
-from batchfiles.cli.validate import not_read_lines
 from batchfiles.errors import AlreadySubmittedError
 from batchfiles.workers.worker import import_pyarrow
 
@@ -27,21 +23,21 @@ if TYPE_CHECKING:
     from batchfiles.runner.report import PlannedPart, RunPlan, RunReport, RunStatus
     from batchfiles.table.open import TableFormat
 
-__all__ = ["RunNews", "run", "words_of_plan", "words_of_report"]
+__all__ = ["RunOutput", "plan_lines", "report_lines", "run"]
 
 
 PLAN_HEADINGS = ("part", "requests", "size", "tokens", "endpoint")
 
 LISTED = 20
-"""Parts that a plan lists; `--json` has them all."""
+"""How many parts of a plan are listed; `--json` has all."""
 
 
-class RunNews:
-    """On a terminal a line that is drawn anew, below the lines of what happened; elsewhere these lines only.
+class RunOutput:
+    """The messages of a run, and on a terminal a status line below them.
 
     Args:
-        quiet: Say nothing.
-        stream: Where to write; None is standard error.
+        quiet: Write nothing.
+        stream: The output; None for standard error.
     """
 
     def __init__(self, *, quiet: bool = False, stream: TextIO | None = None) -> None:
@@ -53,8 +49,8 @@ class RunNews:
     def __exit__(self, *_: object) -> None:
         self._line.erase()
 
-    def tell(self, status: RunStatus) -> None:
-        """Show how the run stands."""
+    def update(self, status: RunStatus) -> None:
+        """Show the status of the run."""
         if status.news is not None:
             self._line.leave(visible(status.news))
         self._line.draw(_words(status))
@@ -69,8 +65,8 @@ def _words(status: RunStatus) -> str:
     return f"{parts}; {status.answered:,} of {status.requests:,} requests ({share(status.answered, status.requests)})"
 
 
-def words_of_plan(plan: RunPlan) -> Iterator[str]:
-    """Yield the lines that say what would be sent."""
+def plan_lines(plan: RunPlan) -> Iterator[str]:
+    """Yield the lines of a plan: what would be sent."""
     yield from not_read_lines(plan.not_read, plan.examples)
     if not plan.parts:
         yield f"{visible(plan.folder)}: nothing would be sent now"
@@ -87,40 +83,39 @@ def _row(part: PlannedPart) -> tuple[str, ...]:
     return visible(part.file), f"{part.requests:,}", size(part.bytes), f"{part.tokens:,}", visible(part.endpoint)
 
 
-def words_of_report(report: RunReport) -> Iterator[str]:
-    """Yield the lines that say how far a run came."""
+def report_lines(report: RunReport) -> Iterator[str]:
+    """Yield the lines of the report of a run."""
     yield from not_read_lines(report.not_read, report.examples)
     batches = plural(report.batches, "batch", "batches")
     retried = f", {plural(report.rounds, 'round')} of retries" if report.rounds else ""
     if not report.finished:
-        yield f"not finished: {report.done:,} of {plural(report.parts, 'part')} done, {batches} so far; start it again later"
+        yield f"not finished: {report.done:,} of {plural(report.parts, 'part')} done, {batches} so far; repeat the command later"
         return
     if report.outcomes:
         outcomes = ", ".join(f"{count:,} {outcome}" for outcome, count in report.outcomes.items())
-        yield f"{place_of(report.output)}: {outcomes}; {batches}{retried}"
+        yield f"{output_name(report.output)}: {outcomes}; {batches}{retried}"
     else:
-        yield f"{visible(report.output)}: finished before, nothing was sent; {batches}{retried}"
+        yield f"{visible(report.output)}: was finished already, nothing was sent; {batches}{retried}"
 
 
 UNFINISHED = 4
-"""The exit code of what is not finished yet."""
 
 
-@click.command(short_help="From requests to a table: check, send, wait, retry, join.")
+@click.command()
 @files_argument
 @click.option(
     "-o",
     "--output",
     required=True,
     metavar="FILE",
-    help="Where the table goes: .parquet, .arrow, .arrows, .jsonl or .csv; a folder, or a name without a suffix, for Parquet "
-    "parts; - for standard output.",
+    help="The table: .parquet, .arrow, .arrows, .jsonl or .csv; a folder, or a name without a suffix, for Parquet parts; - for "
+    "standard output.",
 )
 @format_option
 @click.option(
     "--campaign",
     metavar="FOLDER",
-    help="The folder that keeps parts, results and the journal.  [default: NAME.campaign beside the first FILE]",
+    help="The folder for parts, results and the journal.  [default: NAME.campaign next to the first FILE]",
 )
 @click.option(
     "--max-parallel",
@@ -128,7 +123,7 @@ UNFINISHED = 4
     default=10,
     show_default=True,
     metavar="N",
-    help="Batches that may be at the service at once.",
+    help="The maximum number of unfinished batches.",
 )
 @click.option(
     "--retries",
@@ -136,27 +131,22 @@ UNFINISHED = 4
     default=2,
     show_default=True,
     metavar="N",
-    help="Rounds in which what is retryable is sent again.",
+    help="The maximum number of retry rounds.",
 )
-@click.option("--once", is_flag=True, help="Do what can be done now, wait for nothing, and exit with 4 if that was not all.")
-@click.option("--dry-run", is_flag=True, help="Say what would be sent now, and send nothing; needs no key.")
+@click.option("--once", is_flag=True, help="Do what is possible without waiting; exit with 4 if not finished.")
+@click.option("--dry-run", is_flag=True, help="Show what would be sent, without sending it; needs no key.")
+@click.option("--recover", is_flag=True, help="After losing the campaign folder: use existing batches of the same requests.")
+@click.option("--again", is_flag=True, help="Send even if the service has batches of the same requests; you pay twice.")
 @click.option(
-    "--recover", is_flag=True, help="The campaign folder was lost: take over the batches that the service has of these bytes."
+    "--force", "overwrite", is_flag=True, help="Replace an existing table, or a folder with only its parts; sends nothing again."
 )
-@click.option("--again", is_flag=True, help="Send although the service has batches of the same bytes; they are paid for twice.")
-@click.option(
-    "--force",
-    "overwrite",
-    is_flag=True,
-    help="Replace a table that is there, or a folder of nothing but its parts; nothing is sent because of it.",
-)
-@click.option("--endpoint", metavar="PATH", help="Where the requests go, such as /v1/responses.  [default: their url]")
+@click.option("--endpoint", metavar="PATH", help="The endpoint, such as /v1/responses.  [default: the url of the requests]")
 @terms_options
 @click.option(
     "--interval",
     type=click.FloatRange(min=0, min_open=True),
     metavar="SECONDS",
-    help="Time between two looks at the batches.  [default: from 5 seconds to a minute]",
+    help="The time between two polls.  [default: growing from 5 seconds to a minute]",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the report, or the plan, as one JSON object.")
 @limits_options
@@ -184,13 +174,13 @@ def run(
     limits: Limits,
     service: Service,
 ) -> None:
-    """Take requests all the way to a table: check, split, send, wait, fetch, send again what may succeed then, join.
+    """Take requests to a table: check, split, submit, wait, download, retry, join.
 
-    FILE is a JSONL file of requests, a folder or a glob of such files; gzip, bz2 and zstd are read too.
+    FILE is a request file, a folder or a glob of such files; gzip, bz2 and zstd are decompressed.
 
-    Whatever ends it, start the same command again, and it goes on where it was: each step that costs money stands in the journal
-    of the campaign folder before it is taken. No part ever has two live batches, and what is finished is not sent again. Two at
-    once are kept apart.
+    After any interruption, repeat the same command to resume: each step that costs money is written to the journal of the
+    campaign folder before it is taken. A part never has two unfinished batches, finished parts are not sent again, and a campaign
+    is locked while a run uses it.
 
     \b
     Examples:
@@ -202,24 +192,24 @@ def run(
 
     \b
     Exit codes:
-        0   the table is there, also where requests failed, and where it was there before
-        2   wrong usage, requests that have changed since the campaign was begun, or a table to write that exists
-        3   it could not be done: wrong requests, a part that was refused, no service, no disk; start it again
-        4   not finished yet (--once): start it again
-    """  # noqa: D301 - click wants its \b
+        0   the table is complete; failed requests don't change the exit code
+        2   wrong usage, requests that changed since the campaign was started, or an output that exists
+        3   failed: invalid requests, a refused part, no service, a full disk; repeat the command
+        4   not finished yet (--once): repeat the command
+    """
     refuse_two_on_stdout(output, as_json=as_json and not dry_run)
     if output == STDOUT and format_name is None and not dry_run:
         raise click.UsageError(f"-o - needs a --format: {', '.join(FORMATS)}.")
     if recover and again:
-        raise click.UsageError("--recover takes batches over, and --again makes others: say one of them.")
-    import_pyarrow()  # before anything else does
+        raise click.UsageError("--recover and --again exclude each other: use one of them.")
+    import_pyarrow()  # before any other import of it
     from batchfiles.runner.run import plan_run
 
     if dry_run:
         plan = plan_run(*files, campaign=campaign, endpoint=endpoint, limits=limits)
         if as_json:
             click.echo(report_json(plan))
-        for line in words_of_plan(plan):
+        for line in plan_lines(plan):
             click.echo(line, err=True)
         return
     from batchfiles.campaign.folder import request_sources
@@ -229,10 +219,10 @@ def run(
 
     sources = request_sources(files)
     target = table_target(output, format_name)
-    # What is there already is the run's own matter: it may be this campaign's table, which stays as it is.
+    # The run itself checks existing files: the table may be that of this campaign.
     check_targets([("-o", target)], run_sources(sources).sources, overwrite=True, ours=lambda _: True)
     try:
-        with RunNews(quiet=as_json) as news:
+        with RunOutput(quiet=as_json) as shown:
             report = run_files(
                 *sources,
                 output=target,
@@ -251,14 +241,14 @@ def run(
                 overwrite=overwrite,
                 interval=interval,
                 workers=None,
-                on_update=news.tell,
+                on_update=shown.update,
             )
     except AlreadySubmittedError as error:
-        words = f"{error.batch_id} was made of the same requests and is {error.status}: nothing was sent"
-        raise click.ClickException(f"{words}; --recover takes it over, --again pays twice") from None
+        words = f"{error.batch_id} has the same requests and is {error.status}: nothing was sent"
+        raise click.ClickException(f"{words}; use it with --recover, or send and pay again with --again") from None
     if as_json:
         click.echo(report_json(report))
-    for line in words_of_report(report):
+    for line in report_lines(report):
         say(line)
     if not report.finished:
         context.exit(UNFINISHED)

@@ -1,8 +1,6 @@
-"""The options that say where the service is and what the key is; the key itself is never an argument.
+"""The options for the address and the key of the service, a key from a command, and hints for errors.
 
-The key from a command: a password manager, a vault, the login of a cloud.
-
-What to do when the service says no, or nothing.
+The key itself is never an argument.
 """
 
 from __future__ import annotations
@@ -19,7 +17,7 @@ import click
 
 from batchfiles.api.config import Key
 from batchfiles.cli.options import with_options
-from batchfiles.cli.progress import speaking
+from batchfiles.cli.progress import log_on_stderr
 from batchfiles.errors import (
     APIConnectionError,
     APIError,
@@ -39,56 +37,56 @@ if TYPE_CHECKING:
 __all__ = ["CommandKey", "Service", "advice", "pairs", "service_options", "terms_options", "what_to_do"]
 
 
-PATIENCE = 300
-"""Seconds for the command: it may ask for a fingerprint."""
+KEY_COMMAND_SECONDS = 300
+"""The timeout of the key command, which may wait for the user."""
 
 
 class CommandKey(Key):
-    """The output of a shell command. It is run when the key is needed first, and again after the service has refused the key.
+    """The output of a shell command, run when the key is first needed, and again after the service refused it.
 
     Args:
-        command: For the shell. What it says on standard error, and asks, reaches the terminal.
+        command: A shell command. Its standard error and its prompts go to the terminal.
     """
 
-    __slots__ = ("_command", "_kept")
+    __slots__ = ("_command", "_key")
 
     def __init__(self, command: str) -> None:
         self._command = command
-        self._kept: Key | None = None
-        super().__init__(self._printed)
+        self._key: Key | None = None
+        super().__init__(self._run)
 
     def renew(self) -> None:
-        """Forget what the command printed."""
-        self._kept = None
+        """Discard the key, so that the command is run again."""
+        self._key = None
 
     def reveal(self) -> str:
-        """Return what the command printed, without the line end.
+        """Return the output of the command, without the line end.
 
         Raises:
-            ClickException: It failed, or took too long; what it printed is not shown.
-            ValueError: It printed something that is no key.
+            ClickException: It failed or timed out; its output is not shown.
+            ValueError: The output is not a valid key.
         """
-        if self._kept is None:
-            self._kept = Key(self._printed())
-        return self._kept.reveal()
+        if self._key is None:
+            self._key = Key(self._run())
+        return self._key.reveal()
 
-    def _printed(self) -> str:
-        problem, printed = _output_of(self._command)
+    def _run(self) -> str:
+        problem, output = _output_of(self._command)
         if problem is not None:
             raise click.ClickException(problem)
-        return printed
+        return output
 
 
 def _output_of(command: str) -> tuple[str | None, str]:
-    """Run a command; returns what went wrong and, if nothing did, its output.
+    """Run a command, and return an error message or None, and its output.
 
-    Nothing is raised here, where the output of a command that failed is at hand: a traceback shows the values of its frames.
+    Nothing is raised here, because a traceback could show the output.
     """
     try:
-        # The command is the user's own, as in GIT_ASKPASS.
-        done = subprocess.run(command, shell=True, stdout=subprocess.PIPE, timeout=PATIENCE, check=False)  # noqa: S602
+        # The command comes from the user, as in GIT_ASKPASS.
+        done = subprocess.run(command, shell=True, stdout=subprocess.PIPE, timeout=KEY_COMMAND_SECONDS, check=False)  # noqa: S602
     except subprocess.TimeoutExpired:
-        return f"the key command took longer than {PATIENCE} seconds", ""
+        return f"the key command took longer than {KEY_COMMAND_SECONDS} seconds", ""
     except OSError as error:
         return f"the key command can't be run: {error.strerror}", ""
     if done.returncode != 0:
@@ -98,11 +96,7 @@ def _output_of(command: str) -> tuple[str | None, str]:
 
 @contextmanager
 def advice(service: Service) -> Iterator[None]:
-    """Add to a refusal of the service what its reader can do about it.
-
-    Raises:
-        ClickException: The service said no, or there was no answer; `main` makes the exit code 3 of it.
-    """
+    """Add a hint to errors of the service, and raise them as ClickException: exit code 3."""
     try:
         yield
     except (APIError, APIConnectionError) as error:
@@ -112,7 +106,7 @@ def advice(service: Service) -> Iterator[None]:
 
 
 def what_to_do(error: APIError | APIConnectionError, service: Service) -> str | None:
-    """Return a hint; None where the error says enough."""
+    """Return a hint on how to fix an error, or None."""
     address = service.config().base_url
     if isinstance(error, APIConnectionError):
         if isinstance(error, SubmissionUnknownError) or error.phase not in PHASES:
@@ -121,11 +115,11 @@ def what_to_do(error: APIError | APIConnectionError, service: Service) -> str | 
     if isinstance(error, AuthenticationError):
         return _about_the_key(service)
     if isinstance(error, APIResponseValidationError):
-        return f"is {address} the address of the API, version included?"
+        return f"check that {address} is the address of the API, with the version"
     if error.status_code is not None and 300 <= error.status_code < 400:
-        return "where that is another address of the same API, name it with --base-url"
+        return "if the API has moved to another address, use it as --base-url"
     if error.status_code == 413:
-        return "'batchfiles split --max-bytes' makes smaller files"
+        return "use 'batchfiles split --max-bytes' for smaller files"
     return next((words for kind, words in BY_KIND.items() if isinstance(error, kind)), None)
 
 
@@ -134,23 +128,23 @@ def _about_the_key(service: Service) -> str:
 
     if service.key_command is not None:
         return "--key-command must print a key of this service"
-    return f"set {key_variable(service.config())} to a key of this service, or say --key-command"
+    return f"set {key_variable(service.config())} to a key of this service, or use --key-command"
 
 
 PHASES = {
-    "resolve": "is {address} right, and is there a network?",
-    "connect": "does {address} listen, and is there a network?",
-    "tls": "the certificate of {address} is not one that this machine trusts",
+    "resolve": "check the address {address} and the network",
+    "connect": "check that a service runs at {address}, and the network",
+    "tls": "the certificate of {address} is not trusted on this machine",
 }
-"""Hints by the phase in which an exchange broke, before anything was sent."""
+"""Hints by the phase in which a call failed, before anything was sent."""
 
 BY_KIND: dict[type[APIError], str] = {
-    PermissionDeniedError: "the key may not do this; its project or its owner's role decides",
-    NotFoundError: "ids are known in the project of their key only",
-    RateLimitError: "wait, or look at the limits and the balance of the account",
-    InternalServerError: "the trouble is at the service; try again later",
+    PermissionDeniedError: "the key has no permission for this: check its project and the role of its owner",
+    NotFoundError: "ids exist only in the project of their key",
+    RateLimitError: "wait, or check the limits and the balance of the account",
+    InternalServerError: "an error at the service: try again later",
 }
-"""Hints by what the service said."""
+"""Hints by the error of the service."""
 
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -158,21 +152,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
-    """What the command line says of the service; the environment says the rest.
-
-    Attributes:
-        base_url: The address of an OpenAI-compatible service.
-        key_command: A shell command that prints the key.
-        azure_endpoint: The address of a resource of Azure OpenAI.
-        azure_api_version: The dated API that is to be spoken there.
-        azure_entra: Whether the key is a token of Entra ID.
-        allow_http: Whether the key may travel in the open.
-        request_timeout: Seconds for each call.
-        headers: More headers of each call.
-        query: More parameters of each call.
-        quiet: Whether only errors are said.
-        verbose: Whether each step is said.
-    """
+    """The values of `service_options`; the rest comes from the environment."""
 
     base_url: str | None = None
     key_command: str | None = None
@@ -187,11 +167,11 @@ class Service:
     verbose: bool = False
 
     def config(self) -> Config:
-        """Return where the service is.
+        """Return the configuration of the service.
 
         Raises:
-            UsageError: The options contradict each other, or there is no key.
-            ValueError: An address is none.
+            UsageError: The options contradict each other.
+            ValueError: An address is invalid.
             MissingDependencyError: The extra `client` is not installed.
         """
         from dataclasses import replace
@@ -200,7 +180,7 @@ class Service:
         from batchfiles.client.calls import config_of
 
         if self.base_url and self.azure_endpoint:
-            raise click.UsageError("--base-url and --azure-endpoint name two services: say one of them.")
+            raise click.UsageError("--base-url and --azure-endpoint exclude each other: use one of them.")
         if self.azure_endpoint:
             found: Config = AzureConfig(base_url=self.azure_endpoint, allow_http=self.allow_http)
         else:
@@ -217,7 +197,7 @@ class Service:
 
         Raises:
             UsageError: The options contradict each other, or there is no key.
-            ValueError: An address or a key is none.
+            ValueError: An address or a key is invalid.
             MissingDependencyError: The extra `client` is not installed.
         """
         from batchfiles.client import Client
@@ -228,22 +208,22 @@ class Service:
             return Client(CommandKey(self.key_command), config=config, timeout=self.request_timeout)
         variable = key_variable(config)
         if not os.environ.get(variable):
-            raise click.UsageError(f"There is no key: set {variable}, or let --key-command print it.")
+            raise click.UsageError(f"There is no key: set {variable}, or use --key-command.")
         return Client(config=config, timeout=self.request_timeout)
 
 
 def service_options(command: Command) -> Command:
-    """Give a command the options on the service; it gets them as one keyword argument, `service: Service`.
+    """Add the options on the service to a command; they are passed as one argument, `service: Service`.
 
-    What the service refuses in it is said with what to do about it, and ends in exit code 3.
+    Errors of the service get a hint, and exit code 3.
     """
 
     @wraps(command)
-    def with_service(*arguments: Any, **options: Any) -> Any:  # noqa: ANN401 - a command's own
+    def with_service(*arguments: Any, **options: Any) -> Any:  # noqa: ANN401 - any command
         service = Service(**{name: options.pop(name) for name in NAMES})
         if service.quiet and service.verbose:
             raise click.UsageError("-q and -v exclude each other: use one of them.")
-        with speaking(quiet=service.quiet, verbose=service.verbose), advice(service):
+        with log_on_stderr(quiet=service.quiet, verbose=service.verbose), advice(service):
             return command(*arguments, service=service, **options)
 
     decorated: Any = with_service
@@ -258,31 +238,27 @@ FROM_ENVIRONMENT = "env:"
 
 
 def pairs(form: str) -> Callable[[click.Context, click.Parameter, tuple[str, ...]], dict[str, str]]:
-    """Return a callback that splits names and values.
-
-    Args:
-        form: How they are written, such as `KEY=VALUE`.
-    """
+    """Return a callback that splits names and values written as in `form`, such as `KEY=VALUE`."""
     sign = form[-6]
 
-    def taken_apart(_context: click.Context, _option: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
+    def split(_context: click.Context, _option: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
         found = {}
         for value in values:
             name, separator, text = value.partition(sign)
             if not separator or not name.strip():
-                raise click.BadParameter(f"is not of the form {form}.")  # what it is instead may be secret
+                raise click.BadParameter(f"is not of the form {form}.")  # the value may be secret
             found[name.strip()] = text.strip() if sign == ":" else text
         return found
 
-    return taken_apart
+    return split
 
 
 def secret_pairs(form: str) -> Callable[[click.Context, click.Parameter, tuple[str, ...]], dict[str, str]]:
     """Return a callback that splits names and values, and reads a value `env:VARIABLE` from the environment."""
-    taken_apart = pairs(form)
+    split = pairs(form)
 
     def revealed(context: click.Context, option: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
-        return {name: _revealed(text) for name, text in taken_apart(context, option, values).items()}
+        return {name: _revealed(text) for name, text in split(context, option, values).items()}
 
     return revealed
 
@@ -300,30 +276,32 @@ OPTIONS = (
     click.option(
         "--base-url",
         metavar="URL",
-        help="An OpenAI-compatible service, version included: https://host/v1. Else OPENAI_BASE_URL, else OpenAI itself.",
+        help="An OpenAI-compatible service, with the version: https://host/v1.  [default: OPENAI_BASE_URL, else OpenAI]",
     ),
     click.option(
         "--key-command",
         metavar="CMD",
-        help="A shell command that prints the key; run once, and again when the service refuses the key. Else OPENAI_API_KEY.",
+        help="A shell command that prints the key; run again if the service refuses the key.  [default: OPENAI_API_KEY]",
     ),
     click.option(
         "--azure-endpoint",
         metavar="URL",
-        help="A resource of Azure OpenAI; the key is AZURE_OPENAI_API_KEY. Else AZURE_OPENAI_ENDPOINT.",
+        help="A resource of Azure OpenAI, with the key AZURE_OPENAI_API_KEY.  [default: AZURE_OPENAI_ENDPOINT]",
     ),
     click.option(
-        "--azure-api-version", metavar="DATE", help="Speak the dated API, such as 2024-10-21. Else OPENAI_API_VERSION, if any."
+        "--azure-api-version",
+        metavar="DATE",
+        help="A dated API version, such as 2024-10-21.  [default: OPENAI_API_VERSION, if set]",
     ),
-    click.option("--azure-entra", is_flag=True, help="The key is a token of Entra ID; else from AZURE_OPENAI_AD_TOKEN."),
-    click.option("--allow-http", is_flag=True, help="Let the key travel by plain http to another machine."),
+    click.option("--azure-entra", is_flag=True, help="The key is a token of Entra ID.  [default: AZURE_OPENAI_AD_TOKEN]"),
+    click.option("--allow-http", is_flag=True, help="Allow plain http to another machine, which sends the key unencrypted."),
     click.option(
         "--request-timeout",
         type=click.FloatRange(min=0, min_open=True),
         default=600.0,
         show_default="600",
         metavar="SECONDS",
-        help="Time for each call; a file on its way has ten times as much.",
+        help="The timeout of each call; ten times as long for file transfers.",
     ),
     click.option(
         "--header",
@@ -331,7 +309,7 @@ OPTIONS = (
         multiple=True,
         callback=secret_pairs("NAME:VALUE"),
         metavar="NAME:VALUE",
-        help="Send this header with each call, for gateways; env:VARIABLE as its value hides it from other users. Repeatable.",
+        help="Add a header to each call; env:VARIABLE as value keeps a secret off the command line. Repeatable.",
     ),
     click.option(
         "--query",
@@ -339,15 +317,15 @@ OPTIONS = (
         multiple=True,
         callback=secret_pairs("NAME=VALUE"),
         metavar="NAME=VALUE",
-        help="Add this parameter to each address; env:VARIABLE as for --header. Repeatable.",
+        help="Add a query parameter to each call; env:VARIABLE as for --header. Repeatable.",
     ),
-    click.option("-q", "--quiet", is_flag=True, help="Report only errors on standard error."),
-    click.option("-v", "--verbose", is_flag=True, help="Report each step on standard error, and not only retries."),
+    click.option("-q", "--quiet", is_flag=True, help="Print only errors on standard error."),
+    click.option("-v", "--verbose", is_flag=True, help="Print each step on standard error, not only retries."),
 )
 
 
 def terms_options(command: Command) -> Command:
-    """Give a command that makes batches the options on how each one is made."""
+    """Add the options for creating a batch to a command."""
     return with_options(command, TERMS)
 
 
@@ -357,12 +335,12 @@ TERMS = (
         default="24h",
         show_default=True,
         metavar="TIME",
-        help="How long a batch may take, in the format of the service; OpenAI accepts 24h only, others 1h to 14d.",
+        help="The time in which a batch must finish; OpenAI accepts only 24h, others 1h to 14d.",
     ),
     click.option(
         "--output-expires-after",
         type=click.IntRange(3_600, 2_592_000),
         metavar="SECONDS",
-        help="Make the service delete the result files after this, from an hour to 30 days.",
+        help="When the service deletes the result files: an hour to 30 days.",
     ),
 )

@@ -1,4 +1,4 @@
-"""`batchfiles show`: look at the first rows of a table or a batch file."""
+"""`batchfiles show`: shows the first rows of a table or a batch file."""
 
 from __future__ import annotations
 
@@ -15,29 +15,29 @@ if TYPE_CHECKING:
 
 __all__ = ["show"]
 
-FACTS = 60
-MIN_NAME = 20
-"""Columns that a file's name leaves to what is said of the file, and those that it gets at least."""
+FACTS_WIDTH = 60
+MIN_NAME_WIDTH = 20
+"""The width reserved for the facts about the file, and the minimum width of its name."""
 
 NOTE_LINES = 3
-"""Lines that the names of what is not shown may take."""
+"""The maximum number of lines of a note."""
 
 
-@click.command(short_help="Look at the first rows of a table or a batch file.")
+@click.command()
 @click.argument("file")
 @click.option(
     "-n", "--rows", "count", type=click.IntRange(min=0), default=10, show_default=True, metavar="N", help="How many rows."
 )
-@click.option("-c", "--columns", metavar="A,B,…", help="Only these columns, in this order.")
-@click.option("--json", "as_json", is_flag=True, help="Print whole rows as JSON, one object a line, and nothing else.")
+@click.option("-c", "--columns", metavar="A,B,…", help="Show only these columns, in this order.")
+@click.option("--json", "as_json", is_flag=True, help="Print only the rows, as one JSON object a line.")
 def show(file: str, *, count: int, columns: str | None, as_json: bool) -> None:
-    """Look at the first rows of a table or a batch file.
+    """Show the first rows of a table or a batch file.
 
-    FILE is a Parquet or Arrow file, a CSV or JSONL file (batch files too, also compressed), a folder of them, or - for
-    JSONL, CSV or an Arrow stream on standard input. The format is told by the content, and only the beginning is read.
+    FILE is a Parquet, Arrow, CSV or JSONL file (batch files too, also compressed), a folder of Parquet files, or - for JSONL, CSV
+    or an Arrow stream on standard input. The format is detected from the content, and only the beginning is read.
 
-    Few rows, and narrow terminals, are shown as records, the rest as a table of the columns that fit. Long values end with …,
-    line ends and control characters are written out. What is not shown is named at the end.
+    One or two rows, and rows in narrow terminals, are shown as records, others as a table with the columns that fit. Long values
+    are cut with …; line ends and control characters are escaped. Columns that are not shown are listed at the end.
 
     \b
     Examples:
@@ -49,9 +49,9 @@ def show(file: str, *, count: int, columns: str | None, as_json: bool) -> None:
     \b
     Exit codes:
         0   done
-        2   wrong usage: no such column, or no table
-        3   the file is not there, or damaged
-    """  # noqa: D301 - click wants its \b
+        2   wrong usage: an unknown column, or not a table
+        3   the file doesn't exist or is damaged
+    """
     import_pyarrow()
     from batchfiles.table.preview import first_rows
 
@@ -59,7 +59,7 @@ def show(file: str, *, count: int, columns: str | None, as_json: bool) -> None:
     preview = first_rows(file, count, names)
     if as_json:
         for row in preview.rows:
-            # In ASCII, so that it can't control a terminal.
+            # In ASCII, without control characters.
             click.echo(json_of_row({name: row.get(name) for name in preview.columns}))
         return
     for line in _page(preview, shutil.get_terminal_size((100, 24)).columns, asked=names is not None):
@@ -78,7 +78,7 @@ def _page(preview: Preview, width: int, *, asked: bool) -> list[str]:
 
 
 def _header(preview: Preview, width: int) -> str:
-    """Say what the file is: format, rows, columns, size, version."""
+    """Return the facts about a file: format, rows, columns, size, version."""
     parts = [preview.format if preview.files == 1 else f"{preview.files:,} {preview.format} files"]
     shown = len(preview.rows)
     if preview.row_count is None:
@@ -92,7 +92,7 @@ def _header(preview: Preview, width: int) -> str:
         parts.append(_size(preview.size))
     if preview.schema_version is not None:
         parts.append(f"schema version {visible(preview.schema_version[:20])}")
-    return f"{cut_in_front(visible(preview.name), max(width - FACTS, MIN_NAME))}: {', '.join(parts)}"
+    return f"{cut_in_front(visible(preview.name), max(width - FACTS_WIDTH, MIN_NAME_WIDTH))}: {', '.join(parts)}"
 
 
 def _size(count: int) -> str:

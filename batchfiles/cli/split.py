@@ -1,4 +1,4 @@
-"""`batchfiles split`: cut request files into parts that a service takes."""
+"""`batchfiles split`: splits request files into parts within the limits of a service."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ import click
 
 from batchfiles.cli.limits import limits_options
 from batchfiles.cli.options import files_argument, temp_dir_option
-from batchfiles.cli.outputs import check_targets, report_json, words_of_lines
+from batchfiles.cli.outputs import changed_lines_notes, check_targets, not_read_lines, report_json
 from batchfiles.cli.progress import Progress
 from batchfiles.cli.text import plural, size, text_table, visible
-from batchfiles.cli.validate import not_read_lines
 from batchfiles.io.target import PathTarget
 from batchfiles.workers.worker import import_pyarrow, import_pyarrow_for
 
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["split"]
 
 LISTED = 20
-"""Parts that the summary lists; the manifest has them all."""
+"""How many parts the summary lists; the manifest has all."""
 
 
 def _counter(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
@@ -37,34 +36,36 @@ def _counter(_context: click.Context, _parameter: click.Parameter, value: str) -
     return value
 
 
-@click.command(short_help="Cut request files into parts that a service takes.")
+@click.command()
 @files_argument
-@click.option("-o", "--output", "folder", required=True, metavar="FOLDER", help="The campaign folder to make.")
+@click.option("-o", "--output", "folder", required=True, metavar="FOLDER", help="The campaign folder to create.")
 @limits_options
-@click.option("--max-tokens", type=click.IntRange(min=1), metavar="N", help="Tokens that the models read for one part.")
+@click.option("--max-tokens", type=click.IntRange(min=1), metavar="N", help="Input tokens of one part.")
 @click.option(
     "--tokens",
     metavar="COUNTER",
     default="estimate",
     show_default=True,
     callback=_counter,
-    help="How to count them: 'estimate', the UTF-8 bytes of the texts by four; 'tiktoken', by the encoding of each request's "
-    "model; or 'tiktoken:o200k_base', by that encoding. tiktoken and the encoding must be on the machine.",
+    help="How to count tokens: 'estimate', UTF-8 bytes divided by 4; 'tiktoken', with the encoding of each model; or "
+    "'tiktoken:o200k_base', with that encoding. tiktoken and the encoding must be installed.",
 )
 @click.option(
     "--by",
     type=click.Choice(["model", "url"]),
     multiple=True,
-    help="Put requests that differ in it into different parts: a service takes one model and one url in a file. Repeatable.",
+    help="Put different models or urls into different parts: a batch has only one of each. Repeatable.",
 )
-@click.option("--compress", type=click.Choice(["gz", "bz2", "zst"]), help="Compress the parts; limits count uncompressed bytes.")
+@click.option(
+    "--compress", type=click.Choice(["gz", "bz2", "zst"]), help="Compress the parts; limits apply to uncompressed bytes."
+)
 @click.option(
     "--force",
     "overwrite",
     is_flag=True,
-    help="Replace a folder that is there already, if it holds nothing but a manifest and its parts: no results, nothing sent.",
+    help="Replace an existing folder if it has only a manifest and its parts: no results, nothing submitted.",
 )
-@temp_dir_option("Where a remote folder waits until it is whole.")
+@temp_dir_option("The folder for temporary files, such as a remote output until it is complete.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report, with the manifest, as one JSON object.")
 def split(
     files: tuple[str, ...],
@@ -79,13 +80,13 @@ def split(
     temp_dir: str | None,
     as_json: bool,
 ) -> None:
-    """Cut request files into parts that a service takes, and write them into a folder: a campaign.
+    """Split request files into parts within the limits of a service, in a new folder: a campaign.
 
-    FILE is a JSONL file of requests, a folder or a glob of such files, or - for standard input; gzip, bz2 and zstd are read too.
+    FILE is a request file, a folder or a glob of such files, or - for standard input; gzip, bz2 and zstd are decompressed.
 
-    A part is full when the next line would exceed one of the limits: requests, bytes, texts to embed, --max-tokens. Lines are
-    copied byte for byte. A part holds lines of one FILE only, and 'manifest.json' says which. 'batchfiles merge FOLDER' gives the
-    file back, and 'batchfiles join FOLDER' joins what comes back to its own part.
+    A part ends when the next line would exceed a limit: requests, bytes, texts to embed, --max-tokens. Lines are copied byte for
+    byte. A part has lines of only one FILE, which is listed in 'manifest.json'. 'batchfiles merge FOLDER' restores the file, and
+    'batchfiles join FOLDER' joins each part with its own results.
 
     \b
     Examples:
@@ -97,10 +98,10 @@ def split(
 
     \b
     Exit codes:
-        0   the folder is there
-        2   wrong usage, a file that holds no requests, or a folder that exists
-        3   it could not be done: a line too large for any part, a file that can't be read, a full disk
-    """  # noqa: D301 - click wants its \b
+        0   the folder was written
+        2   wrong usage, a file without requests, or an output that exists
+        3   failed: a line too large for any part, a file that can't be read, a full disk
+    """
     if compress:
         import_pyarrow()
     import_pyarrow_for(files)
@@ -131,19 +132,18 @@ def split(
 
 
 def summary(report: SplitReport, by: tuple[str, ...]) -> Iterator[str]:
-    """Yield the lines of the summary: the first parts, what was left out, and how much there is."""
+    """Yield the lines of the summary."""
     parts = report.parts
     yield from text_table(("part", "requests", "size", *by), [_row(part, by) for part in parts[:LISTED]], texts=("part", *by))
     if len(parts) > LISTED:
         yield f"… and {plural(len(parts) - LISTED, 'part')} more: manifest.json lists them"
-    yield from words_of_lines(report.blank_lines, report.findings)
+    yield from changed_lines_notes(report.blank_lines, report.findings)
     yield from not_read_lines(report.not_read, report.examples)
     if report.unreadable:
-        lines = "1 line is no JSON: it was" if report.unreadable == 1 else f"{report.unreadable:,} lines are no JSON: they were"
-        yield f"{lines} copied, and count nothing but bytes"
+        yield f"{plural(report.unreadable, 'line')} of invalid JSON: copied, and only the bytes are counted"
     limits = report.manifest.limits
-    made = f"{plural(len(parts), 'part')} with {plural(report.requests, 'request')}, {size(report.bytes)} (limits: {limits})"
-    yield f"{visible(report.folder)}: {made}"
+    counts = f"{plural(len(parts), 'part')} with {plural(report.requests, 'request')}, {size(report.bytes)} (limits: {limits})"
+    yield f"{visible(report.folder)}: {counts}"
 
 
 def _row(part: Part, by: tuple[str, ...]) -> tuple[str, ...]:

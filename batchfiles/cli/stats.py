@@ -1,4 +1,4 @@
-"""`batchfiles stats`: how much there is, what it took, what it costs."""
+"""`batchfiles stats`: counts requests, outcomes, tokens and costs."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ __all__ = ["stats"]
 DIGITS = re.compile(r"\d")
 
 COUNTED = (*(outcome for outcome in OUTCOMES if outcome != MISSING), "token_conversion_errors", *counts_of("stats"))
-"""What `--fail-on` can speak of."""
+"""The counts for `--fail-on`."""
 
 
 def _price(_context: click.Context, _parameter: click.Parameter, values: tuple[str, ...]) -> dict[str, Price]:
@@ -51,7 +51,7 @@ def _discount(_context: click.Context, _parameter: click.Parameter, value: str |
         raise click.BadParameter(str(error)) from None
 
 
-@click.command(cls=FilesOrPairs, short_help="Count requests, outcomes, tokens and costs.")
+@click.command(cls=FilesOrPairs)
 @files_or_pairs_argument
 @pairs_option
 @click.option(
@@ -59,8 +59,8 @@ def _discount(_context: click.Context, _parameter: click.Parameter, value: str |
     "sources",
     multiple=True,
     metavar="FILE",
-    help="A TOML file with your prices per million tokens; 'genai' for those of the package genai-prices, or 'genai:azure' for "
-    "one provider there. Repeatable: a file goes before the package.",
+    help="A TOML file with prices per million tokens; or 'genai' for the package genai-prices, 'genai:azure' for one provider in "
+    "it. Repeatable: a file takes precedence.",
 )
 @click.option(
     "--price",
@@ -68,22 +68,22 @@ def _discount(_context: click.Context, _parameter: click.Parameter, value: str |
     multiple=True,
     metavar="MODEL=IN/OUT",
     callback=_price,
-    help="A price per million tokens, such as gpt-4o-mini=0.15/0.60; goes before that of the file. Repeatable.",
+    help="A price per million tokens, such as gpt-4o-mini=0.15/0.60; takes precedence over files. Repeatable.",
 )
 @click.option(
     "--batch-discount",
     metavar="SHARE",
     callback=_discount,
-    help="The share that the service takes off for a batch: 0.5 for half the price.  [default: as --prices says, else 0]",
+    help="The discount of batches: 0.5 for half the price.  [default: from --prices, else 0]",
 )
 @click.option(
     "--write-prices",
     metavar="FILE",
-    help="Write a file for --prices with the models that were seen, to be filled in; - for standard output, without the tables.",
+    help="Write a file for --prices with the models found, to fill in; - for standard output instead of the tables.",
 )
-@click.option("--force", "overwrite", is_flag=True, help="Replace the file of --write-prices if it is there already.")
+@click.option("--force", "overwrite", is_flag=True, help="Replace the file of --write-prices if it exists.")
 @fail_on_option(COUNTED)
-@click.option("--json", "as_json", is_flag=True, help="Print everything as one JSON object instead; amounts of money are exact.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead, with exact amounts of money.")
 @click.pass_context
 def stats(
     context: click.Context,
@@ -98,16 +98,16 @@ def stats(
     fail_on: tuple[tuple[Condition, ...], ...],
     as_json: bool,
 ) -> None:
-    """Count requests, outcomes, tokens and what they cost.
+    """Count requests, outcomes, tokens and costs.
 
-    FILE is a request file, an output file or an error file, in any mix, sorted by what the lines say; or a folder or a glob of
-    them, or - for standard input. gzip, bz2 and zstd are read too.
+    FILE is a request file, output file or error file (detected from the lines), a folder or a glob of such files, or - for
+    standard input; gzip, bz2 and zstd are decompressed.
 
-    Tokens of results are those that the service counted. All result lines count, also those that a join would call superseded or
-    unknown, because all are billed. Where there are only requests, their tokens are estimated: one for each 4 bytes of text.
+    Tokens of results are as counted by the service. All result lines count, also superseded and unknown ones, because all are
+    billed. Without results, the tokens of requests are estimated: one for each 4 bytes of text.
 
-    No prices are built in: they would soon be outdated. --write-prices makes a file for the models seen, and you fill it in; or
-    --prices genai takes those of the package genai-prices (pip install 'batchfiles[prices]').
+    No prices are built in, because they would soon be outdated. --write-prices writes a file with the models found, for you to
+    fill in; --prices genai uses the package genai-prices (pip install 'batchfiles[prices]').
 
     \b
     Examples:
@@ -122,15 +122,15 @@ def stats(
     \b
     Exit codes:
         0   done
-        1   done, and something is true that --fail-on names
-        2   wrong usage, not a file of prices, or a file to write that exists
+        1   done, and a condition of --fail-on is true
+        2   wrong usage, an invalid price file, or an output that exists
         3   a file can't be read
-    """  # noqa: D301 - click wants its \b
+    """
     from batchfiles.io.sources import expand
     from batchfiles.jobs.stats.stats import stats as count
 
     if write_prices == STDOUT and as_json:
-        raise click.UsageError("--json and --write-prices - can't both have standard output.")
+        raise click.UsageError("--json and --write-prices - both write to standard output.")
     inputs = expand(files)
     target = None if write_prices is None else Target.at(write_prices, folder=False)
     check_targets([("--write-prices", target)], inputs, overwrite=overwrite)
@@ -153,14 +153,14 @@ def stats(
     if not total:
         total, noun = found.requests.count + found.requests.malformed, "requests"
     failed = failures(fail_on, _counted(found), total, noun)
-    for words in failed:
-        click.echo(f"fail-on: {words}", err=True)
+    for condition in failed:
+        click.echo(f"fail-on: {condition}", err=True)
     if failed:
         context.exit(1)
 
 
 def _counted(found: Stats) -> dict[str, int]:
-    """Return what `--fail-on` can speak of."""
+    """Return the counts for `--fail-on`."""
     results = found.results
     return {
         **{outcome: results.outcomes.get(outcome, 0) for outcome in OUTCOMES},
@@ -173,7 +173,7 @@ def _counted(found: Stats) -> dict[str, int]:
 
 
 def _known_prices(sources: tuple[str, ...], single: dict[str, Price], discount: Decimal | None) -> Prices | None:
-    """Put together what the options say; None if they say nothing of prices."""
+    """Combine the options on prices; None if there are none."""
     if not sources and not single and discount is None:
         return None
     from batchfiles.jobs.stats.prices import prices_of
@@ -189,12 +189,9 @@ def _known_prices(sources: tuple[str, ...], single: dict[str, Price], discount: 
 
 
 def refuse_misspelt(priced: Iterable[str], without_price: Sequence[str]) -> None:
-    """Refuse a price whose model is almost one that was seen and has none.
+    """Refuse a price for a model whose name is similar to a model in the files without a price.
 
-    Models of one family have names that differ by a digit or by an ending, so those count as two models.
-
-    Raises:
-        click.UsageError: There is one.
+    Names that differ in a digit or in a suffix are different models of one family, so they are accepted.
     """
     from batchfiles.jobs.stats.price import alias_of
 
@@ -204,11 +201,13 @@ def refuse_misspelt(priced: Iterable[str], without_price: Sequence[str]) -> None
         if meant is None or name.startswith(meant) or meant.startswith(name):
             continue
         if DIGITS.findall(name) == DIGITS.findall(meant):
-            raise click.UsageError(f"there is a price for {name!r}, and nothing here is of this model; did you mean {meant!r}?")
+            raise click.UsageError(
+                f"there is a price for {name!r}, but no request or result of this model; did you mean {meant!r}?"
+            )
 
 
 def _write_prices(target: Target, known: Prices | None, found: Stats, *, overwrite: bool) -> None:
-    """Write the prices that are known, and places for those that are not."""
+    """Write the known prices, and models to fill in."""
     from batchfiles.jobs.stats.price import to_toml
     from batchfiles.jobs.stats.prices import Prices
 
@@ -218,4 +217,4 @@ def _write_prices(target: Target, known: Prices | None, found: Stats, *, overwri
         return
     with target.open(overwrite=overwrite) as file:
         file.write(text.encode())
-    click.echo(visible(f"{target}: fill in the prices, then give it to --prices"), err=True)
+    click.echo(visible(f"{target}: fill in the prices, then use it with --prices"), err=True)

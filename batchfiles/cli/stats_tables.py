@@ -1,7 +1,4 @@
-"""What `stats` found, laid out for people.
-
-What a join or an export did, for people: a table of the outcomes, and a sentence for whatever else is worth knowing.
-"""
+"""The text output of `stats`, `join` and `export`: tables, and a sentence for each further finding."""
 
 from __future__ import annotations
 
@@ -10,8 +7,8 @@ from decimal import Decimal
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from batchfiles.cli.outputs import not_read_lines
 from batchfiles.cli.text import cut, cut_in_front, plural, size, text_table, visible, width_of
-from batchfiles.cli.validate import not_read_lines
 from batchfiles.counts import counts_of, sentence_of
 
 if TYPE_CHECKING:
@@ -23,25 +20,20 @@ __all__ = ["format_note", "money", "notes", "notes_of_join", "notes_of_table", "
 
 EXAMPLES = 3
 FINDINGS = 3
-"""Places, and findings, that the summary names; the report has more."""
+"""How many places and findings the summary names; the report has more."""
 
 LABEL = 13
-"""Columns of the labels, which stand under the outcomes."""
+"""The width of the labels, below the outcomes."""
 
 LONGEST = 600
-"""Columns that a sentence may take in all: a finding may quote what stands in a file."""
+"""The maximum width of a sentence, which may quote a file."""
 
 Note = tuple[str, str]
 """A label and a sentence."""
 
 
 def outcome_table(report: TableReport, noun: str) -> list[str]:
-    """Return a line for each outcome that occurs, with its count and its share of all.
-
-    Args:
-        report: What was counted.
-        noun: What was counted, as the heading says it.
-    """
+    """Return a line for each outcome that occurs, with its count and share; the noun is the heading."""
     found = {outcome: count for outcome, count in report.outcomes.items() if count}
     total = sum(found.values())
     width = max(len(noun), len(f"{total:,}"))
@@ -51,7 +43,7 @@ def outcome_table(report: TableReport, noun: str) -> list[str]:
 
 
 def share(count: int, total: int) -> str:
-    """Return a percentage that says 0 or 100 only of none and of all."""
+    """Return a percentage; 0% and 100% only for none and all."""
     if 0 < count * 1000 < total:
         return "<0.1%"
     if total > count > total * 0.999:
@@ -60,61 +52,63 @@ def share(count: int, total: int) -> str:
 
 
 def notes_of_join(report: JoinReport) -> Iterator[Note]:
-    """Yield what a join found beside the outcomes."""
+    """Yield the findings of a join."""
     if report.unknown:
-        yield "unknown", f"{plural(report.unknown, 'result')} that no request asked for{_places(report, 'unknown')}"
+        yield "unknown", f"{plural(report.unknown, 'result')} without a request{_places(report, 'unknown')}"
     if report.superseded:
-        yield "superseded", f"{plural(report.superseded, 'result')} for which there is a better or a later one"
+        yield "superseded", f"{plural(report.superseded, 'result')} replaced by a better or later one"
     if report.conflicting:
-        words = f"{report.conflicting:,} of them {'is' if report.conflicting == 1 else 'are'} another success with another answer"
+        words = f"{report.conflicting:,} of them succeeded with a different answer"
         yield "conflicting", words + _places(report, "conflicting")
     if report.duplicate_inputs:
-        words = f"{plural(report.duplicate_inputs, 'request')} with the custom_id of an earlier one; each has the result"
+        words = (
+            f"{plural(report.duplicate_inputs, 'request')} with the custom_id of an earlier one; all of them got the same result"
+        )
         yield "duplicate", words + _places(report, "duplicate")
     if report.unmatched:
-        yield "unmatched", f"{plural(report.unmatched, 'row')} for which the table of --with has none: its columns are null there"
+        yield "unmatched", f"{plural(report.unmatched, 'row')} without a row in the table of --with: its columns are null"
     if report.malformed_inputs:
-        yield "malformed", f"{plural(report.malformed_inputs, 'request line')} that can't be read; each has its row"
+        yield "malformed", f"{plural(report.malformed_inputs, 'request line')} that can't be read; each has a row"
     if report.malformed_results:
         words = f"{plural(report.malformed_results, 'result line')} that can't be read"
         if report.malformed_unmatched:
-            words += f"; no request is known for {report.malformed_unmatched:,} of them"
+            words += f"; {report.malformed_unmatched:,} of them without a request"
         yield "malformed", words + _places(report, "malformed")
 
 
 def notes_of_table(report: TableReport, *, csv_safe: bool) -> Iterator[Note]:
-    """Yield what a join and an export can both find."""
+    """Yield the findings that joins and exports share."""
     if report.formula_cells:
         words = f"{plural(report.formula_cells, 'cell')} that a spreadsheet would run as formulas; "
-        yield "formulas", words + ("a ' was put before each" if csv_safe else "--csv-safe puts a ' before each")
+        yield "formulas", words + ("prefixed with '" if csv_safe else "--csv-safe prefixes them with '")
     if report.embeddings_in_requests:
-        words = f"{plural(report.embeddings_in_requests, 'answer')} with vectors, for which this table has no column; "
-        yield "embeddings", words + "--table embeddings makes a row of each vector, the bodies are kept unless --bodies none"
+        words = f"{plural(report.embeddings_in_requests, 'answer')} with vectors, which are not in this table; "
+        yield "embeddings", words + "--table embeddings writes a row for each vector; the bodies are kept unless --bodies none"
     if report.parse_errors:
-        words = f"{plural(report.parse_errors, 'answer')} that did not fit the JSON Schema: parsed is null there, "
-        yield "parse_error", words + "and parse_error says why"
+        words = f"{plural(report.parse_errors, 'answer')} that did not fit the JSON Schema: "
+        yield "parse_error", words + "parsed is null, and parse_error has the reason"
     for name in counts_of("join"):
         if number := getattr(report, name):
             yield name, f"{sentence_of(name, number)}{_places(report, name)}"
     if report.conversion_errors:
-        words = f"{plural(report.conversion_errors, 'value')} that did not fit the column, and null there; "
+        words = f"{plural(report.conversion_errors, 'value')} that did not fit the column, null there; "
         yield "conversion_errors", words + "the response_body is kept unless --bodies none"
     if report.repaired_lines:
         yield (
             "repaired",
-            f"{plural(report.repaired_lines, 'line')} not quite JSON (half a surrogate pair, NaN), read all the same",
+            f"{plural(report.repaired_lines, 'line')} that are not strict JSON (half a surrogate pair, NaN), read anyway",
         )
     if report.blank_lines:
         yield "blank", f"{plural(report.blank_lines, 'blank line')}, skipped"
     empty = [file["path"] for file in report.files if file["role"] == "empty"]
     if empty:
-        yield "empty", f"{plural(len(empty), 'file')} without a line: {_some(empty)}"
+        yield "empty", f"{plural(len(empty), 'file')} without lines: {_some(empty)}"
     for finding in islice(report.findings, FINDINGS):
         yield "finding", str(finding)
     listed, others = len(report.findings), report.findings_not_listed
     if listed > FINDINGS:
-        words = f"the first {listed:,}" if others else "them"
-        yield "findings", f"{listed - FINDINGS + others:,} more: --report FILE writes {words} down"
+        words = f"the first {listed:,}" if others else "all"
+        yield "findings", f"{listed - FINDINGS + others:,} more: --report FILE writes {words}"
 
 
 def _places(report: TableReport, kind: str) -> str:
@@ -127,7 +121,7 @@ def _some(names: tuple[str, ...] | list[str]) -> str:
 
 
 def format_note(note: Note, width: int) -> list[str]:
-    """Lay out a note: the label, and beside it the sentence, broken between words only, so that a path can be copied."""
+    """Wrap a note next to its label; words are not broken, so that paths can be copied."""
     label, sentence = note
     lines = [f"{label:{LABEL - 2}}  "]
     for word in cut(visible(sentence), LONGEST).split(" "):
@@ -140,17 +134,17 @@ def format_note(note: Note, width: int) -> list[str]:
 NAME_WIDTH = 48
 ENDPOINTS = 3
 FILES = 10
-"""Files that are listed one by one; of more only the number is said."""
+"""Up to this many files are listed, else only counted."""
 
 NO_MODEL = "(no model named)"
 NO_PRICE = "no price"
 
 SMALLEST = Decimal("0.000001")
-"""Amounts below this are not written out."""
+"""Smaller amounts are shown as below this one."""
 
 
 def tables(found: Stats, *, priced: bool) -> list[str]:
-    """Return the lines of all tables that have something to say, with a blank line between them."""
+    """Return the lines of all tables that are not empty, with blank lines between them."""
     parts = [_files(found), _totals(found), _outcomes(found), _usage(found, priced=priced), _lengths(found)]
     if not found.results.count:
         parts[3] = _estimates(found, priced=priced)
@@ -161,7 +155,7 @@ def tables(found: Stats, *, priced: bool) -> list[str]:
 
 
 def notes(found: Stats, *, priced: bool) -> Iterator[str]:
-    """Yield a sentence for whatever must be known to read the tables rightly."""
+    """Yield a sentence for each fact needed to understand the tables."""
     malformed = found.requests.malformed + found.results.outcomes.get("malformed", 0)
     if malformed:
         more = ", …" if malformed > len(found.malformed) else ""
@@ -169,10 +163,10 @@ def notes(found: Stats, *, priced: bool) -> Iterator[str]:
     if found.blank_lines:
         yield f"{plural(found.blank_lines, 'blank line')}, skipped"
     if found.repeated_inputs:
-        yield f"{plural(found.repeated_inputs, 'request line')} that repeat a line of another request file: counted once"
+        yield f"{plural(found.repeated_inputs, 'request line')} repeated from another request file: counted once"
     yield from not_read_lines(found.not_read, found.examples)
     if found.results.token_conversion_errors:
-        words = f"{plural(found.results.token_conversion_errors, 'token count')} below 0, beyond 64 bits or no whole number: "
+        words = f"{plural(found.results.token_conversion_errors, 'token count')} below 0, over 64 bits or not an integer: "
         yield words + "not in the sums" + (", nor in the cost" if priced else "")
     if found.results.no_token_counts:
         words = f"{sentence_of('no_token_counts', found.results.no_token_counts)}: their tokens are not in the sums"
@@ -180,13 +174,13 @@ def notes(found: Stats, *, priced: bool) -> Iterator[str]:
     if found.results.token_sum:
         yield f"{sentence_of('token_sum', found.results.token_sum)}: summed as stated"
     if not found.results.count and found.requests.count:
-        yield "input tokens are estimated: a token for each 4 bytes of text; pictures, sound and files are not counted"
+        yield "input tokens are estimated: one for each 4 bytes of text; images, audio and files are not counted"
     if priced:
         yield from _price_notes(found)
 
 
 def _price_notes(found: Stats) -> Iterator[str]:
-    """Yield a sentence for each fact that a reader of the costs must know."""
+    """Yield a sentence for each fact needed to understand the costs."""
     if found.without_price:
         names = ", ".join(_without_price(name, found) for name in found.without_price)
         yield f"no price for {names}: their cost is not in the sum"
@@ -200,19 +194,19 @@ def _price_notes(found: Stats) -> Iterator[str]:
         yield f"standard price{off}, because no batch price is known: {', '.join(standard)}"
     for_batches = [_model(usage.model) for usage in models if usage.is_batch_price]
     if for_batches:
-        off = ", no discount taken off" if found.batch_discount else ""
+        off = ", without discount" if found.batch_discount else ""
         yield f"price for batches{off}: {', '.join(for_batches)}"
     for kind, tokens in found.tokens_without_own_price.items():
-        words = f"{plural(tokens, kind.replace('_', ' ') + ' token')} without a price of their own ({kind})"
-        yield f"{words}: they cost the same as other {'output' if kind.endswith('output') else 'input'} tokens"
+        words = f"{plural(tokens, kind.replace('_', ' ') + ' token')} without a separate price ({kind})"
+        yield f"{words}: priced as other {'output' if kind.endswith('output') else 'input'} tokens"
     if found.above_tiers:
-        yield f"{_above_tiers(found.above_tiers)}: prices often have a tier there"
+        yield f"{_above_tiers(found.above_tiers)}: prices often have a higher tier there"
     if models:
-        parts = [f"by {', '.join(found.price_sources)}"] if found.price_sources else []
+        parts = [f"prices from {', '.join(found.price_sources)}"] if found.price_sources else []
         if any(usage.price_of and not usage.is_batch_price for usage in models) or not for_batches:
-            parts.append(f"with a batch discount of {_percent(found.batch_discount)}")
+            parts.append(f"batch discount {_percent(found.batch_discount)}")
         if found.results.count:
-            parts.append("every result line counts, superseded ones too")
+            parts.append("all result lines count, also superseded ones")
         yield f"cost: {'; '.join(parts)}"
 
 
@@ -237,7 +231,7 @@ def _files(found: Stats) -> list[str]:
     if len(found.files) > FILES:
         return []
     return text_table(
-        ("file", "holds", "lines", "size"),
+        ("file", "role", "lines", "size"),
         [
             (cut_in_front(visible(file.name), NAME_WIDTH), _ROLES[file.role], f"{file.lines:,}", size(file.bytes))
             for file in found.files
@@ -246,7 +240,7 @@ def _files(found: Stats) -> list[str]:
     )
 
 
-_ROLES = {"inputs": "requests", "results": "results", "empty": "nothing"}
+_ROLES = {"inputs": "requests", "results": "results", "empty": "empty"}
 
 
 def _totals(found: Stats) -> list[str]:
@@ -260,7 +254,7 @@ def _totals(found: Stats) -> list[str]:
 
 
 def _endpoints(endpoints: Mapping[str | None, int], total: int) -> str:
-    """Name the endpoints, the most frequent first; with counts, unless it is one for all."""
+    """Return the endpoints, the most frequent first, with counts if there are several."""
     named = sorted(((name, count) for name, count in endpoints.items() if name), key=lambda item: -item[1])
     if not named:
         return ""
@@ -277,7 +271,7 @@ def _outcomes(found: Stats) -> list[str]:
 
 
 def _usage(found: Stats, *, priced: bool) -> list[str]:
-    """Say what the results took, model by model."""
+    """Return the tokens and costs of the results by model."""
     models = found.results.models
     counts: list[tuple[int, ...]] = [
         (usage.results, usage.input_tokens, usage.cached_tokens, usage.output_tokens, usage.reasoning_tokens) for usage in models
@@ -298,7 +292,7 @@ def _usage(found: Stats, *, priced: bool) -> list[str]:
 
 
 def _estimates(found: Stats, *, priced: bool) -> list[str]:
-    """Say what the requests may take, model by model."""
+    """Return the estimated tokens and costs of the requests by model."""
     models = found.requests.models
     rows = [
         [_model(estimate.model), f"{estimate.requests:,}", f"{estimate.input_tokens:,}", _at_most(estimate)]
@@ -323,7 +317,7 @@ def _heading(word: str, found: Stats) -> str:
 
 
 def money(cost: Decimal | None) -> str:
-    """Return an amount for people, rounded to what can be read; the exact one is in the JSON."""
+    """Return an amount, rounded; the exact one is in the JSON."""
     if cost is None:
         return NO_PRICE
     if cost >= 10:
@@ -338,7 +332,7 @@ def _model(name: str | None) -> str:
 
 
 def _lengths(found: Stats) -> list[str]:
-    """Say how long things are."""
+    """Return the lengths of lines and texts."""
     requests, results = found.requests, found.results
     rows: list[tuple[str, Lengths | None]] = [
         ("request line, bytes", requests.line_bytes),
@@ -353,4 +347,4 @@ def _lengths(found: Stats) -> list[str]:
         for name, each in rows
         if each is not None
     ]
-    return text_table(("length", "count", "least", "50%", "90%", "99%", "most"), cells)
+    return text_table(("length", "count", "min", "50%", "90%", "99%", "max"), cells)

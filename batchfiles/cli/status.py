@@ -1,7 +1,4 @@
-"""`batchfiles status`, `list`, `wait` and `cancel`: looking at batches, and waiting for them.
-
-Waiting for batches, with news on standard error: a line that is drawn anew on a terminal, a line for each change elsewhere.
-"""
+"""`batchfiles status`, `list`, `wait` and `cancel`."""
 
 from __future__ import annotations
 
@@ -18,9 +15,10 @@ from batchfiles.cli.named_batches import (
     limit_option,
     named_batches,
     names_argument,
-    say_where_it_ends,
+    noted,
+    report_pagination,
 )
-from batchfiles.cli.progress import StatusLine, say
+from batchfiles.cli.progress import StatusLine
 from batchfiles.cli.service_options import Service, service_options, what_to_do
 from batchfiles.cli.text import plural, visible
 from batchfiles.errors import APIConnectionError, APIError, BatchFilesError, ConflictError, NotFoundError, StillRunningError
@@ -31,12 +29,11 @@ if TYPE_CHECKING:
     from batchfiles.io.sources import Source
 
 __all__ = [
-    "News",
+    "WaitOutput",
     "cancel",
     "exit_code_of",
     "json_option",
     "list_batches",
-    "noted",
     "print_batches",
     "status",
     "wait",
@@ -44,13 +41,13 @@ __all__ = [
 ]
 
 
-class News:
-    """What changes while one waits.
+class WaitOutput:
+    """The messages while waiting, and on a terminal a status line.
 
     Args:
-        expected: How many batches there are.
-        quiet: Say nothing.
-        stream: Where to write; None is standard error.
+        expected: The number of batches.
+        quiet: Write nothing.
+        stream: The output; None for standard error.
     """
 
     def __init__(self, expected: int, *, quiet: bool = False, stream: TextIO | None = None) -> None:
@@ -58,19 +55,19 @@ class News:
         self._line = StatusLine(stream, quiet=quiet)
         self._batches: dict[str, Batch] = {}
 
-    def tell(self, batch: Batch) -> None:
-        """Show that a batch has changed."""
+    def update(self, batch: Batch) -> None:
+        """Show a change of a batch."""
         self._batches[batch.id] = batch
         if batch.is_terminal or not self._line.on_terminal:
             self._line.leave(_state_words(batch))
         self._line.draw(self._summary())
 
     def close(self) -> None:
-        """Take the line away that was drawn anew."""
+        """Erase the status line."""
         self._line.erase()
 
     def _summary(self) -> str:
-        """Say how all batches stand together."""
+        """Return the total status of all batches."""
         statuses = Counter(batch.status for batch in self._batches.values())
         counts = [batch.request_counts for batch in self._batches.values()]
         total, failed = sum(each.total for each in counts), sum(each.failed for each in counts)
@@ -83,7 +80,7 @@ class News:
 def _state_words(batch: Batch) -> str:
     counts = batch.request_counts
     done = counts.completed + counts.failed
-    # While it is validated, the service doesn't know how many requests there are.
+    # During the validation, the service doesn't know the number of requests.
     requests = f"  {done:,} of {counts.total:,} requests, {counts.failed:,} failed" if counts.total > 0 else ""
     return visible(f"{batch.id}  {batch.status}{requests}")
 
@@ -91,56 +88,56 @@ def _state_words(batch: Batch) -> str:
 def wait_for(
     client: Client, ids: Sequence[str], *, interval: float | None, timeout: float | None, quiet: bool
 ) -> list[Batch | BatchFilesError]:
-    """Wait for batches, all at once.
+    """Wait for all batches together.
 
     Args:
-        client: The service.
+        client: The client.
         ids: The batches.
-        interval: Seconds between two looks at one; None lets the pauses grow.
-        timeout: Seconds after which we stop waiting; None for never.
-        quiet: Say nothing.
+        interval: Seconds between two polls; None lets the pauses grow.
+        timeout: Seconds to wait at most; None for no limit.
+        quiet: Write nothing.
 
     Returns:
-        What became of each, or why we don't know: `StillRunningError` where the time was over.
+        Each batch, or the error: `StillRunningError` after the timeout.
     """
     from batchfiles.api.config import RetryPolicy
     from batchfiles.api.flows.waiting import gather, wait
 
-    news = News(len(ids), quiet=quiet)
+    shown = WaitOutput(len(ids), quiet=quiet)
     policy = RetryPolicy()
     flows = [wait(client.config, batch_id, policy, interval=interval, timeout=timeout) for batch_id in ids]
     try:
-        return client.run(gather(flows), on_update=news.tell)
+        return client.run(gather(flows), on_update=shown.update)
     finally:
-        news.close()
+        shown.close()
 
 
 FOUND, FAILED, UNFINISHED = 1, 3, 4
 
 UNKNOWN = "-"
-"""What stands in the place of the fingerprint where a batch was made of a file that had been uploaded before."""
+"""The fingerprint of a batch whose file had been uploaded before."""
 
 file_option = click.option(
     "--file",
     "files",
     multiple=True,
     metavar="FILE",
-    help="The request file of a batch that is named by its id: errors are shown beside its lines. Repeatable.",
+    help="The request file of a batch given by id, to show errors with their lines. Repeatable.",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print each batch as one JSON object a line.")
 
 
-@click.command(short_help="Say how batches stand.")
+@click.command()
 @names_argument
 @file_option
 @json_option
 @service_options
 @click.pass_context
 def status(context: click.Context, names: tuple[str, ...], *, files: tuple[str, ...], as_json: bool, service: Service) -> None:
-    """Say how batches stand.
+    """Show the status of batches.
 
     BATCH is an id, a request file that batchfiles has submitted, a campaign folder, or - for ids on standard input. One batch is
-    shown as a record, several as a table. Why a batch failed stands beside the lines of its file and their custom_id.
+    shown as a record, several as a table. Errors of a failed batch are shown with the lines of its file and their custom_id.
 
     \b
     Examples:
@@ -152,11 +149,11 @@ def status(context: click.Context, names: tuple[str, ...], *, files: tuple[str, 
     \b
     Exit codes:
         0   all batches have finished
-        1   the same, and one of them failed at its validation
+        1   the same, and one of them failed its validation
         2   wrong usage, or no key
         3   the service refused or did not answer; unknown batch id
         4   not finished yet
-    """  # noqa: D301 - click wants its \b
+    """
     with service.connect() as client:
         named = named_batches(client, names)
         found: list[Batch | BatchFilesError] = []
@@ -168,7 +165,7 @@ def status(context: click.Context, names: tuple[str, ...], *, files: tuple[str, 
     context.exit(print_batches(found, with_files(named, found, files), as_json=as_json, service=service))
 
 
-@click.command("list", short_help="List the batches of the service, newest first.")
+@click.command("list")
 @limit_option
 @all_option
 @json_option
@@ -186,7 +183,7 @@ def list_batches(*, limit: int, everything: bool, as_json: bool, service: Servic
         0   done
         2   wrong usage, or no key
         3   the service refused or did not answer
-    """  # noqa: D301 - click wants its \b
+    """
     most = None if everything else limit
     with service.connect() as client:
         batches = list(map(noted, client.batches.list(limit=most)))
@@ -196,17 +193,17 @@ def list_batches(*, limit: int, everything: bool, as_json: bool, service: Servic
         return
     for line in batch_table(batches, {}):
         click.echo(line)
-    say_where_it_ends(len(batches), most, "batches")
+    report_pagination(len(batches), most, "batches")
 
 
-@click.command(short_help="Wait until batches have finished.")
+@click.command()
 @names_argument
-@click.option("--timeout", type=click.FloatRange(min=0), metavar="SECONDS", help="Stop waiting after this; the batches go on.")
+@click.option("--timeout", type=click.FloatRange(min=0), metavar="SECONDS", help="Stop waiting after this; the batches continue.")
 @click.option(
     "--interval",
     type=click.FloatRange(min=0, min_open=True),
     metavar="SECONDS",
-    help="Time between two looks at a batch; else it grows from 5 seconds to a minute.",
+    help="The time between two polls.  [default: growing from 5 seconds to a minute]",
 )
 @file_option
 @json_option
@@ -224,8 +221,8 @@ def wait(
 ) -> None:
     """Wait until batches have finished.
 
-    BATCH is an id, a request file that batchfiles has submitted, a campaign folder, or - for ids on standard input. News go to
-    standard error; how the batches stand in the end, to standard output. Interrupted, it can be started again.
+    BATCH is an id, a request file that batchfiles has submitted, a campaign folder, or - for ids on standard input. Changes go to
+    standard error, the final status to standard output. After an interruption, repeat the command.
 
     \b
     Examples:
@@ -235,12 +232,12 @@ def wait(
     \b
     Exit codes:
         0   all batches have finished
-        1   the same, and one of them failed at its validation
+        1   the same, and one of them failed its validation
         2   wrong usage, or no key
         3   the service refused or did not answer; unknown batch id
-        4   the time is over, and a batch is not finished yet
-        130 interrupted; the batches go on
-    """  # noqa: D301 - click wants its \b
+        4   timeout: a batch is not finished yet
+        130 interrupted; the batches continue
+    """
     with service.connect() as client:
         named = named_batches(client, names)
         ids = [each.id for each in named]
@@ -248,16 +245,16 @@ def wait(
     context.exit(print_batches(found, with_files(named, found, files), as_json=as_json, service=service))
 
 
-@click.command(short_help="Cancel batches.")
+@click.command()
 @names_argument
 @json_option
 @service_options
 @click.pass_context
 def cancel(context: click.Context, names: tuple[str, ...], *, as_json: bool, service: Service) -> None:
-    """Cancel batches. What is answered by then can be downloaded, and is paid for.
+    """Cancel batches. Requests answered until then can be downloaded, and are billed.
 
     BATCH is an id, a request file that batchfiles has submitted, a campaign folder, or - for ids on standard input. A batch is
-    'cancelling' for up to ten minutes. One that has come to its end already stays as it is.
+    'cancelling' for up to ten minutes. A finished batch does not change.
 
     \b
     Examples:
@@ -266,11 +263,11 @@ def cancel(context: click.Context, names: tuple[str, ...], *, as_json: bool, ser
 
     \b
     Exit codes:
-        0   all are cancelled, or about to be
-        1   one of them had come to its end already
+        0   all are cancelled or cancelling
+        1   one of them was already finished
         2   wrong usage, or no key
         3   the service refused or did not answer; unknown batch id
-    """  # noqa: D301 - click wants its \b
+    """
     found: list[Batch | BatchFilesError] = []
     late = 0
     with service.connect() as client:
@@ -282,7 +279,7 @@ def cancel(context: click.Context, names: tuple[str, ...], *, as_json: bool, ser
                 late += 1
                 batch = client.batches.retrieve(each.id)
                 found.append(batch)
-                click.echo(visible(f"{batch.id} is {batch.status}, and can't be cancelled any more"), err=True)
+                click.echo(visible(f"{batch.id} is {batch.status} and can't be cancelled any more"), err=True)
             except NotFoundError as error:
                 found.append(error)
     code = print_batches(found, with_files(named, found, ()), as_json=as_json, service=service)
@@ -290,13 +287,13 @@ def cancel(context: click.Context, names: tuple[str, ...], *, as_json: bool, ser
 
 
 def with_files(named: Sequence[NamedBatch], found: Sequence[Batch | BatchFilesError], files: Sequence[str]) -> dict[str, Source]:
-    """Return the request files by the id of their batch: those that named it, and those that were named beside it.
+    """Return the request files by batch id: those that named the batch, and those of `--file`.
 
-    A file beside it belongs to the batch that carries its fingerprint; the only one, to the only batch that carries none.
+    A `--file` belongs to the batch with its fingerprint. A single one belongs to the only batch without a fingerprint.
 
     Raises:
         UsageError: A file belongs to none of the batches.
-        FileError: A file is not there or can't be read.
+        FileError: A file doesn't exist or can't be read.
     """
     from batchfiles.api.batch import Batch
     from batchfiles.api.flows.submitting import marker_of
@@ -315,7 +312,7 @@ def with_files(named: Sequence[NamedBatch], found: Sequence[Batch | BatchFilesEr
         if batch_id is None and len(sources) == len(unmarked) == 1:
             batch_id = unmarked[0]
         if batch_id is None:
-            raise click.UsageError(f"{source.name} is not the file that one of these batches was made of.")
+            raise click.UsageError(f"{source.name} is not the request file of one of these batches.")
         known[batch_id] = source
     return known
 
@@ -323,19 +320,17 @@ def with_files(named: Sequence[NamedBatch], found: Sequence[Batch | BatchFilesEr
 def print_batches(
     found: Sequence[Batch | BatchFilesError], sources: dict[str, Source], *, as_json: bool, service: Service
 ) -> int:
-    """Print how batches stand, and say on standard error what went wrong; returns the exit code."""
+    """Print the status of batches, and errors on standard error; returns the exit code."""
     from batchfiles.api.batch import Batch
 
-    batches = [batch for each in found if isinstance(batch := _last_seen(each), Batch)]
+    seen = (each.batch if isinstance(each, StillRunningError) else each for each in found)
+    batches = [batch for batch in seen if isinstance(batch, Batch)]
     if as_json:
         for batch in batches:
             click.echo(batch_json(batch, sources.get(batch.id)))
     else:
-        if len(found) == len(batches) == 1:
-            lines = batch_record(batches[0], sources.get(batches[0].id))
-        else:
-            lines = batch_table(batches, sources)
-        for line in lines:
+        is_one = len(found) == len(batches) == 1
+        for line in batch_record(batches[0], sources.get(batches[0].id)) if is_one else batch_table(batches, sources):
             click.echo(line)
         for batch in batches:
             for line in failure_words(batch, sources.get(batch.id)):
@@ -346,27 +341,13 @@ def print_batches(
     return exit_code_of(found)
 
 
-def noted(batch: Batch) -> Batch:
-    """Return a batch, and report which of its values could not be read."""
-    for note in batch.notes:
-        say(f"{batch.id}: {note}")
-    return batch
-
-
-def _last_seen(each: Batch | BatchFilesError) -> Batch | BatchFilesError | None:
-    if isinstance(each, StillRunningError):
-        last: Batch | None = each.batch
-        return last
-    return each
-
-
 def _words(error: BatchFilesError, service: Service) -> str:
     hint = what_to_do(error, service) if isinstance(error, (APIError, APIConnectionError)) else None
     return f"error: {error}: {hint}" if hint else str(error)
 
 
 def exit_code_of(found: Sequence[Batch | BatchFilesError]) -> int:
-    """Return 3 where something could not be had, 4 where a batch goes on, 1 where one has failed, else 0."""
+    """Return 3 for an error, else 4 for an unfinished batch, else 1 for a failed one, else 0."""
     batches = [each for each in found if not isinstance(each, BatchFilesError)]
     if any(isinstance(each, BatchFilesError) and not isinstance(each, StillRunningError) for each in found):
         return FAILED

@@ -1,7 +1,4 @@
-"""`batchfiles submit`: request files become batches, each one once.
-
-The request files that are to be submitted: found, made plain, checked, and with the endpoint they ask for.
-"""
+"""`batchfiles submit`: uploads request files and creates a batch for each, once."""
 
 from __future__ import annotations
 
@@ -36,18 +33,18 @@ __all__ = ["RequestFile", "check", "endpoint_of", "request_files", "submit"]
 
 
 LISTED = 20
-"""Findings that are printed; `batchfiles validate` has them all."""
+"""How many findings are printed; `batchfiles validate` prints all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestFile:
-    """A file that is to become a batch.
+    """A file to submit.
 
     Attributes:
-        source: What can be read again: the file itself, or the copy of a stream under the name that people know.
-        filename: What it is called at the service.
-        folder: The campaign that it is part of; None for none.
-        part: What the manifest says of it.
+        source: The file, or a copy of a stream with the name of the stream.
+        filename: The name at the service.
+        folder: The folder of its campaign, or None.
+        part: Its entry in the manifest, or None.
     """
 
     source: Source
@@ -57,16 +54,7 @@ class RequestFile:
 
 
 def request_files(names: Sequence[str], spool: Spool) -> list[RequestFile]:
-    """Return the files that are meant, campaign folders taken apart.
-
-    Args:
-        names: Files, folders, globs, campaign folders, or `-` for standard input.
-        spool: Where copies are made of what can be read only once.
-
-    Raises:
-        FileError: A file is not there or can't be read.
-        DataError: A manifest is damaged.
-    """
+    """Return the named files, and the parts of named campaign folders; streams are copied to the spool."""
     return [file for name in names for file in _files_of(name, spool)]
 
 
@@ -85,7 +73,7 @@ def _file(source: Source, spool: Spool, folder: Path | None = None, part: Part |
     from batchfiles.campaign.manifest import stem_of
     from batchfiles.io.sources import Source
 
-    # Services take names that end in .jsonl.
+    # Services require names that end in .jsonl.
     filename = f"{stem_of(source.file_name or 'requests')}.jsonl"
     if not source.is_again:
         source = Source(source.name, path=spool.local(source))
@@ -93,7 +81,7 @@ def _file(source: Source, spool: Spool, folder: Path | None = None, part: Part |
 
 
 def check(files: Sequence[RequestFile], limits: Limits, *, quiet: bool) -> bool:
-    """Validate files, each as a batch of its own; what is wrong goes to standard error. Returns whether nothing is."""
+    """Validate each file as one batch, print errors on standard error, and return whether there are none."""
     from batchfiles.jobs.validate import validate
 
     sources = [file.source for file in files]
@@ -103,19 +91,15 @@ def check(files: Sequence[RequestFile], limits: Limits, *, quiet: bool) -> bool:
     for group in groups:
         click.echo(visible(str(group)), err=True)
     if (rest := report.error_count - sum(group.count for group in groups)) > 0:
-        click.echo(f"{rest:,} more errors are not listed: 'batchfiles validate' shows them", err=True)
+        click.echo(f"{rest:,} more errors are not listed: 'batchfiles validate' prints them", err=True)
     if not report.ok:
         errors = plural(report.error_count, "error")
-        click.echo(f"{errors} (limits: {report.limits}): nothing was sent; --no-validate sends it all the same", err=True)
+        click.echo(f"{errors} (limits: {report.limits}): nothing was sent; --no-validate sends it anyway", err=True)
     return report.ok
 
 
 def endpoint_of(source: Source) -> str:
-    """Return the url of a file's first request.
-
-    Raises:
-        DataError: No line has one.
-    """
+    """Return the url of the first request of a file that has one."""
     from batchfiles.codec import loads
     from batchfiles.errors import InvalidLineError
     from batchfiles.io.sources import read_blocks
@@ -128,27 +112,27 @@ def endpoint_of(source: Source) -> str:
                 continue
             if isinstance(url, str):
                 return url
-    raise DataError("no line says by its url which endpoint it is for: name it with --endpoint", path=source.name, role="input")
+    raise DataError("no line has a url: use --endpoint", path=source.name, role="input")
 
 
 FOUND, REFUSED = 1, 2
 
 
-@click.command(short_help="Upload request files and make a batch of each, once.")
+@click.command()
 @files_argument
-@click.option("--endpoint", metavar="URL", help="Where the requests go, such as /v1/responses; else the url of the first one.")
+@click.option("--endpoint", metavar="URL", help="The endpoint, such as /v1/responses.  [default: the url of the first request]")
 @click.option(
     "--metadata",
     multiple=True,
     callback=pairs("KEY=VALUE"),
     metavar="KEY=VALUE",
-    help="Write this on the batches. Repeatable, up to 15.",
+    help="Metadata of the batches. Repeatable, up to 15.",
 )
 @terms_options
 @click.option("--wait", "waits", is_flag=True, help="Wait until the batches have finished, as 'batchfiles wait' does.")
-@click.option("--again", is_flag=True, help="Submit a file even if it has a live or finished batch; it is paid for twice.")
-@temp_dir_option("Where plain copies wait of what is compressed, remote, or on standard input.")
-@click.option("--no-validate", is_flag=True, help="Send the files without looking into them first.")
+@click.option("--again", is_flag=True, help="Submit a file even if it has an active or finished batch; you pay twice.")
+@temp_dir_option("The folder for plain copies of compressed, remote and standard input.")
+@click.option("--no-validate", is_flag=True, help="Send the files without validation.")
 @limits_options
 @json_option
 @service_options
@@ -169,14 +153,14 @@ def submit(
     as_json: bool,
     service: Service,
 ) -> None:
-    """Upload request files and make a batch of each, once.
+    """Upload request files and create a batch for each, once.
 
-    FILE is a JSONL file of requests, a folder or a glob of such files, - for standard input, or a campaign folder, which stands
-    for its parts. What is compressed or remote is sent plain. All files are validated before the first one is sent.
+    FILE is a request file, a folder or a glob of such files, - for standard input, or a campaign folder, which means its parts.
+    Compressed and remote files are sent as plain files. All files are validated before the first one is sent.
 
-    The id of each batch goes to standard output; in a campaign the manifest notes it, too. A file whose very bytes have a live or
-    finished batch at the service is refused; in a campaign, such a part is skipped, so that an interrupted 'submit' is simply
-    repeated. If the answer to the making of a batch is lost, the service's list is searched for it before anything is sent again.
+    The id of each batch is printed, and also written to the manifest of a campaign. A file with an active or finished batch is
+    refused. In a campaign, such a part is skipped: repeat an interrupted 'submit' to resume. If the response to the creation of a
+    batch is lost, the list of batches is searched for it before anything is sent again.
 
     \b
     Examples:
@@ -187,36 +171,32 @@ def submit(
 
     \b
     Exit codes:
-        0   each file has its batch (--wait: and all have finished)
-        1   a file has errors and nothing was sent; or, with --wait, a batch failed at its validation
-        2   wrong usage, no key, or a file that has a batch already
+        0   each file has a batch (--wait: and all have finished)
+        1   a file has errors and nothing was sent; or, with --wait, a batch failed its validation
+        2   wrong usage, no key, or a file that already has a batch
         3   the service refused or did not answer
-        130 interrupted; batches that were made go on
-    """  # noqa: D301 - click wants its \b
+        130 interrupted; batches that were created continue
+    """
     from batchfiles.io.spool import Spool
 
     with service.connect() as client, Spool(temp_dir) as spool:
         terms = {"metadata": metadata, "completion_window": completion_window, "output_expires_after": output_expires_after}
-        sending = _Sending(client, endpoint, terms, again=again, temp_dir=temp_dir)
-        with _alone_in(files):
+        submitter = _Submitter(client, endpoint, terms, again=again, temp_dir=temp_dir)
+        with _locked_campaigns(files):
             found = request_files(files, spool)
             if not no_validate and not check(found, limits, quiet=as_json or service.quiet):
                 context.exit(FOUND)
             for file in found:
-                batch = sending.submit(file)
+                batch = submitter.submit(file)
                 if batch is not None and not waits:
                     click.echo(batch_json(batch, file.source) if as_json else visible(batch.id))
-        code = _wait(sending, as_json=as_json, service=service) if waits and sending.batches else 0
-    context.exit(code or (REFUSED if sending.refused else 0))
+        code = _wait(submitter, as_json=as_json, service=service) if waits and submitter.batches else 0
+    context.exit(code or (REFUSED if submitter.refused else 0))
 
 
 @contextmanager
-def _alone_in(names: Sequence[str]) -> Iterator[None]:
-    """Keep other runs out of the campaigns among some names, since they note their batches in the same manifest.
-
-    Raises:
-        FileError: Another run is at work there.
-    """
+def _locked_campaigns(names: Sequence[str]) -> Iterator[None]:
+    """Lock the campaigns among the names, because other runs write to the same manifest."""
     from batchfiles.runner.journal import locked
 
     with ExitStack() as locks:
@@ -225,26 +205,26 @@ def _alone_in(names: Sequence[str]) -> Iterator[None]:
         yield
 
 
-def _wait(sending: _Sending, *, as_json: bool, service: Service) -> int:
-    ids = [batch.id for batch, _ in sending.batches]
-    sources = {batch.id: file.source for batch, file in sending.batches}
-    ends = wait_for(sending.client, ids, interval=None, timeout=None, quiet=as_json)
+def _wait(submitter: _Submitter, *, as_json: bool, service: Service) -> int:
+    ids = [batch.id for batch, _ in submitter.batches]
+    sources = {batch.id: file.source for batch, file in submitter.batches}
+    ends = wait_for(submitter.client, ids, interval=None, timeout=None, quiet=as_json)
     return print_batches(ends, sources, as_json=as_json, service=service)
 
 
-class _Sending:
-    """The files that are sent, one after the other.
+class _Submitter:
+    """Submits files, one after the other.
 
     Args:
-        client: The service.
-        endpoint: Where the requests go; None for the url of the first one.
-        terms: What each batch is made with: see `submission_of`.
+        client: The client.
+        endpoint: The endpoint; None for the url of the first request.
+        terms: Arguments of `submission_of`.
         again: Whether a file may have a second batch.
-        temp_dir: Where plain copies wait; None takes the system's folder for temporary files.
+        temp_dir: The folder for plain copies; None for that of the system.
 
     Attributes:
-        batches: The batches of the files, those included that campaigns had already.
-        refused: How many files were not sent because they had one.
+        batches: The batches of the files, also existing ones of campaigns.
+        refused: The number of files that were not sent because they have a batch.
     """
 
     def __init__(self, client: Client, endpoint: str | None, terms: dict[str, Any], *, again: bool, temp_dir: str | None) -> None:
@@ -257,28 +237,23 @@ class _Sending:
         self.refused = 0
 
     def submit(self, file: RequestFile) -> Batch | None:
-        """Make the batch of one file; returns it, or None where the file is refused.
-
-        Raises:
-            APIError: The service said no.
-            APIConnectionError: There was no answer.
-        """
-        batch = self._noted(file)
+        """Create the batch of a file, and return it; None if the file is refused."""
+        batch = self._known_batch(file)
         if batch is None:
             try:
-                batch = self._make(file)
+                batch = self._create(file)
             except AlreadySubmittedError as error:
                 if file.part is None:
                     self._refuse(file, error)
                     return None
                 batch = self.client.batches.retrieve(error.batch_id)
-                _say(file, f"has its batch already: {batch.id} is {batch.status}")
-            _note(file, batch.id)
+                _say(file, f"already has a batch: {batch.id} is {batch.status}")
+            _write_to_manifest(file, batch.id)
         self.batches.append((batch, file))
         return batch
 
-    def _noted(self, file: RequestFile) -> Batch | None:
-        """Return the batch that the manifest says a part has, if the part need not be sent."""
+    def _known_batch(self, file: RequestFile) -> Batch | None:
+        """Return the batch of a part in the manifest, if the part need not be sent."""
         from batchfiles.api.flows.submitting import ENDED_BADLY
 
         if self._again or file.part is None or not file.part.batches:
@@ -289,17 +264,17 @@ class _Sending:
             return None
         if batch.status in ENDED_BADLY:
             return None
-        _say(file, f"has its batch already: {batch.id} is {batch.status}")
+        _say(file, f"already has a batch: {batch.id} is {batch.status}")
         return batch
 
-    def _make(self, file: RequestFile) -> Batch:
+    def _create(self, file: RequestFile) -> Batch:
         from batchfiles.api.config import RetryPolicy
         from batchfiles.api.flows import submit as submit_file
         from batchfiles.client.calls import submission_of
         from batchfiles.io.spool import Spool
 
         endpoint = self._endpoint or endpoint_of(file.source)
-        with Spool(self._temp_dir) as spool:  # for each file anew: a campaign may be larger than the room there is
+        with Spool(self._temp_dir) as spool:  # one for each file: a campaign may be larger than the disk
             submission = replace(submission_of(spool.local(file.source), endpoint, **self._terms), filename=file.filename)
             batch = self.client.run(submit_file(self.client.config, submission, RetryPolicy(), again=self._again))
         _say(file, f"{submission.size:,} bytes for {endpoint}: {batch.id} is {batch.status}")
@@ -307,8 +282,8 @@ class _Sending:
 
     def _refuse(self, file: RequestFile, error: AlreadySubmittedError) -> None:
         self.refused += 1
-        known = f"{error.batch_id} was made of the same bytes and is {error.status}"
-        words = f"not sent: {known}; 'batchfiles wait' and 'batchfiles download' take it, --again pays twice"
+        known = f"{error.batch_id} has the same requests and is {error.status}"
+        words = f"not sent: {known}; use it with 'batchfiles wait' and 'batchfiles download', or pay again with --again"
         click.echo(visible(f"{file.source.name}: {words}"), err=True)
 
 
@@ -316,8 +291,8 @@ def _say(file: RequestFile, words: str) -> None:
     say(f"{file.source.name}: {words}")
 
 
-def _note(file: RequestFile, batch_id: str) -> None:
-    """Write into the manifest which batch a part has; what others have written there meanwhile stays."""
+def _write_to_manifest(file: RequestFile, batch_id: str) -> None:
+    """Add a batch to its part in the manifest, which is read again first."""
     from batchfiles.campaign.manifest import read_manifest, write_manifest
 
     if file.folder is None or file.part is None:

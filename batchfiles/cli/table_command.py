@@ -1,7 +1,4 @@
-"""One call of `join` or `export`: refused if it can't be done, carried out, and told of.
-
-The options that `join` and `export` share.
-"""
+"""What `join` and `export` share: their options, checks, progress and summary."""
 
 from __future__ import annotations
 
@@ -24,7 +21,7 @@ from batchfiles.cli.options import (
     with_options,
     workers_option,
 )
-from batchfiles.cli.outputs import STDOUT, check_targets, place_of, report_json
+from batchfiles.cli.outputs import STDOUT, check_targets, output_name, report_json
 from batchfiles.cli.progress import Progress
 from batchfiles.cli.stats_tables import Note, format_note, notes_of_table, outcome_table
 from batchfiles.cli.text import plural, size
@@ -49,14 +46,14 @@ format_option = click.option(
     "--format",
     "format_name",
     type=click.Choice(FORMATS),
-    help="The format, where the name doesn't say it, as for standard output.",
+    help="The format, if not given by the file name; required for standard output.",
 )
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 class SharedOptions(TypedDict):
-    """The options that both commands have."""
+    """The shared options."""
 
     output: str
     format_name: TableFormat | None
@@ -92,68 +89,56 @@ class TableKeywords(TypedDict):
 
 
 def table_options(counted: Sequence[str]) -> Callable[[Command], Command]:
-    """Give a command the shared options.
-
-    Args:
-        counted: What its `--fail-on` can speak of.
-    """
+    """Add the shared options to a command; `counted` are the names for its `--fail-on`."""
     options = (
         click.option(
             "-o",
             "--output",
             required=True,
             metavar="FILE",
-            help="Where the table goes: .parquet, .arrow, .arrows, .jsonl or .csv (these two also .gz or .zst); a folder, or a "
-            "name without a suffix, for Parquet parts; - for standard output.",
+            help="The table: .parquet, .arrow, .arrows, .jsonl or .csv (these two also .gz or .zst); a folder, or a name without "
+            "a suffix, for Parquet parts; - for standard output.",
         ),
         format_option,
         click.option(
-            "--force",
-            "overwrite",
-            is_flag=True,
-            help="Replace files that are there already; a folder only if it holds nothing but Parquet parts.",
+            "--force", "overwrite", is_flag=True, help="Replace existing files; a folder only if it has only Parquet parts."
         ),
-        click.option("--csv-safe", is_flag=True, help="Put ' before CSV cells that a spreadsheet would run as formulas."),
+        click.option("--csv-safe", is_flag=True, help="Prefix CSV cells that a spreadsheet would run as formulas with '."),
         click.option(
             "--table",
             type=click.Choice(["requests", "embeddings"]),
-            help="A row for each request, or for each vector.  [default: what the files ask for]",
+            help="A row for each request, or for each vector.  [default: detected from the files]",
         ),
         click.option(
             "--dimensions",
             type=click.IntRange(min=1),
             metavar="N",
-            help="The length of every vector: another one is an error, and Arrow gets a fixed-size list.",
+            help="The length of all vectors: others are an error, and Arrow gets a fixed-size list.",
         ),
         click.option(
             "--bodies",
             type=click.Choice(["auto", "all", "none"]),
             default="auto",
             show_default=True,
-            help="The response bodies to keep: auto keeps those with something that no column has.",
+            help="The response bodies to keep: auto keeps those with values that are in no column.",
         ),
         click.option(
-            "--parsed",
-            is_flag=True,
-            help="Add the columns parsed, the answer typed by its JSON Schema, and parse_error, why it does not fit.",
+            "--parsed", is_flag=True, help="Add the columns parsed (the answer typed by a JSON Schema) and parse_error."
         ),
         click.option(
             "--schema",
             metavar="FILE",
-            help="The JSON Schema for --parsed: a file, or module:Class for a pydantic model.  [default: the first one that "
-            "a request asks for]",
+            help="The JSON Schema for --parsed: a file, or module:Class for a pydantic model.  [default: the first in a request]",
         ),
-        click.option(
-            "--parse-dates",
-            is_flag=True,
-            help="With --parsed: make dates and times of texts whose format is date or date-time.",
-        ),
+        click.option("--parse-dates", is_flag=True, help="With --parsed: convert strings with the format date or date-time."),
         fail_on_option(counted),
-        click.option("--report", "report_file", metavar="FILE", help="Write the counts, as one JSON object, to a file."),
+        click.option("--report", "report_file", metavar="FILE", help="Write the counts as one JSON object to a file."),
         counts_option,
-        temp_dir_option("Where temporary files go: copies of compressed files and of standard input, and an index of the ids."),
+        temp_dir_option(
+            "The folder for temporary files: copies of compressed files and of standard input, and an index of the ids."
+        ),
         workers_option,
-        line_cap_option("A longer line counts as one that can't be read.", default=RESULT_LINE_CAP),
+        line_cap_option("Longer lines count as malformed.", default=RESULT_LINE_CAP),
     )
 
     def decorate(command: Command) -> Command:
@@ -164,28 +149,28 @@ def table_options(counted: Sequence[str]) -> Callable[[Command], Command]:
 
 BINARY = ("parquet", "arrow", "arrows")
 WIDEST = 100
-"""Columns of a summary: longer lines are hard to read."""
+"""The maximum width of a summary."""
 
 ReportT = TypeVar("ReportT", bound="TableReport")
 
 
 class TableCommand:
-    """One call of a command: what is to be made, and where it goes. What can't be done is refused here.
+    """One call of a command; invalid options and outputs are refused when it is created.
 
     Args:
         label: The command's name.
-        sources: The files that are read.
+        sources: The input files.
         options: The shared options.
-        rejects: The file for the lines that are not in the table.
+        rejects: The file for lines that are not in the table.
 
     Attributes:
-        files: Where the lines that are not in the table and the report go, by their options.
+        files: The targets of --rejects and --report, by option.
 
     Raises:
-        click.UsageError: The options don't go together.
-        ValueError: The output's name says no format.
-        OutputExistsError: A file to write is there already.
-        FileError: A file can't be written where it is to go.
+        click.UsageError: The options exclude each other.
+        ValueError: The name of the output has no format.
+        OutputExistsError: An output exists.
+        FileError: An output can't be written.
     """
 
     def __init__(self, label: str, sources: Sequence[Source], options: SharedOptions, *, rejects: str | None = None) -> None:
@@ -197,7 +182,7 @@ class TableCommand:
         _check_options(options, chosen)
         for option, name in (("--rejects", rejects), ("--report", options["report_file"])):
             if name == STDOUT:
-                raise click.UsageError(f"{option} takes a file: standard output is for the table, or for --json.")
+                raise click.UsageError(f"{option} needs a file: standard output is for the table or --json.")
         names = {"--rejects": rejects, "--report": options["report_file"]}
         self.files = {option: PathTarget.at(name, folder=False) for option, name in names.items() if name is not None}
         self._targets = [("-o", self._target), *self.files.items()]
@@ -211,14 +196,14 @@ class TableCommand:
             self._progress.close()
 
     def without_targets(self, sources: Sequence[Source]) -> list[Source]:
-        """Return the files that are read; files that this call writes are its own and not reported as skipped."""
+        """Return the sources, which don't report the outputs of this call as skipped files."""
         own = {target.key for _, target in self._targets}
         return [
             replace(each, passed_over=tuple(path for path in each.passed_over if real_path(path) not in own)) for each in sources
         ]
 
     def keywords(self) -> TableKeywords:
-        """Return the options of the job."""
+        """Return the arguments of the job."""
         options = self._options
         return {
             "table": options["table"],
@@ -234,7 +219,7 @@ class TableCommand:
         }
 
     def write(self, job: LazyTable[ReportT]) -> ReportT:
-        """Make the table."""
+        """Write the table."""
         options = self._options
         return job.write(
             self._target, format=options["format_name"], overwrite=options["overwrite"], csv_safe=options["csv_safe"]
@@ -243,14 +228,14 @@ class TableCommand:
     def finish(
         self, context: click.Context, report: TableReport, noun: str, notes: Iterator[Note], counts: Mapping[str, int]
     ) -> None:
-        """Say what was done, and exit with 1 if that is what `--fail-on` is for.
+        """Print the summary, and exit with 1 if a condition of `--fail-on` is true.
 
         Args:
-            context: Of the command.
-            report: What was done.
-            noun: What the outcomes are of: requests, or results.
-            notes: What is worth knowing beside the outcomes.
-            counts: What `--fail-on` may speak of.
+            context: The context of the command.
+            report: The report of the job.
+            noun: What has outcomes: requests or results.
+            notes: Findings of this command.
+            counts: The counts for `--fail-on`.
         """
         options = self._options
         if (target := self.files.get("--report")) is not None:
@@ -261,8 +246,8 @@ class TableCommand:
         failed = [("fail-on", words) for words in failures(options["fail_on"], counts, sum(report.outcomes.values()), noun)]
         width = min(shutil.get_terminal_size((WIDEST, 24)).columns, WIDEST)
         all_notes = (*notes, *notes_of_table(report, csv_safe=options["csv_safe"]), *failed)
-        said = [line for note in all_notes for line in format_note(note, width)]
-        lines = [*outcome_table(report, noun), "", *said, *([""] if said else []), self._last_words(report)]
+        note_lines = [line for note in all_notes for line in format_note(note, width)]
+        lines = [*outcome_table(report, noun), "", *note_lines, *([""] if note_lines else []), self._output_line(report)]
         click.echo("\n".join(lines), err=True)
         if failed:
             context.exit(1)
@@ -272,19 +257,19 @@ class TableCommand:
             self._progress = Progress(self._label, quiet=self._options["as_json"])
         self._progress.update(done, total)
 
-    def _last_words(self, report: TableReport) -> str:
-        """Say where the table is."""
+    def _output_line(self, report: TableReport) -> str:
+        """Return a line on the table: name, rows, size, time."""
         parts = [plural(report.rows, "row")]
         if isinstance(self._target, PathTarget):
             sizes = self._target.sizes()
             if self._target.is_folder:
                 parts.append(plural(len(sizes), "Parquet file"))
             parts.append(size(sum(sizes)))
-        return f"{place_of(self._options['output'])}: {', '.join(parts)}, in {time.perf_counter() - self._started:,.1f} s"
+        return f"{output_name(self._options['output'])}: {', '.join(parts)}, in {time.perf_counter() - self._started:,.1f} s"
 
 
 def _target(output: str, named: str | None) -> tuple[Target, str]:
-    """Return where the table goes, and its format."""
+    """Return the target of the table, and its format."""
     from batchfiles.table.open import format_of_target, table_target
 
     if output == STDOUT and named is None:
@@ -294,24 +279,20 @@ def _target(output: str, named: str | None) -> tuple[Target, str]:
 
 
 def _check_options(options: SharedOptions, chosen: str) -> None:
-    """Refuse what doesn't go together.
-
-    Raises:
-        click.UsageError: Something doesn't.
-    """
+    """Refuse options that exclude or need each other."""
     if options["output"] == STDOUT:
         if options["as_json"]:
-            raise click.UsageError("-o - and --json both want standard output: --report FILE writes the counts to a file.")
+            raise click.UsageError("-o - and --json both write to standard output: use --report FILE for the counts.")
         if chosen in BINARY and sys.stdout.isatty():
-            raise click.UsageError(f"a terminal can't show {chosen}: send it into a file or a pipe, or say --format jsonl.")
+            raise click.UsageError(f"a terminal can't show {chosen}: redirect it to a file or a pipe, or use --format jsonl.")
     if options["csv_safe"] and chosen != "csv":
-        raise click.UsageError("--csv-safe is for CSV.")
+        raise click.UsageError("--csv-safe needs CSV.")
     if options["dimensions"] is not None and options["table"] == "requests":
-        raise click.UsageError("--dimensions is for --table embeddings.")
+        raise click.UsageError("--dimensions needs --table embeddings.")
     if options["parsed"] and options["table"] == "embeddings":
-        raise click.UsageError("--parsed is for --table requests: vectors are no texts.")
+        raise click.UsageError("--parsed needs --table requests.")
     for option, given in (("--schema", options["schema"] is not None), ("--parse-dates", options["parse_dates"])):
         if given and not options["parsed"]:
-            raise click.UsageError(f"{option} goes with --parsed.")
+            raise click.UsageError(f"{option} needs --parsed.")
     if not options["parsed"] and any(condition.name == "parse_error" for some in options["fail_on"] for condition in some):
-        raise click.UsageError("--fail-on parse_error goes with --parsed.")
+        raise click.UsageError("--fail-on parse_error needs --parsed.")

@@ -1,11 +1,4 @@
-"""Text for a terminal: harmless whatever it holds, and as wide as it looks.
-
-A line of JSON written otherwise, token by token and never decoded: numbers keep their digits, and keys may repeat.
-
-Cells in columns, for a terminal and for a log.
-
-Times for people: how long ago, and what the clock on the wall said.
-"""
+"""Text for a terminal: escaping, widths, tables, JSON, sizes and times."""
 
 from __future__ import annotations
 
@@ -16,10 +9,7 @@ import time
 import unicodedata
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import accumulate
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    pass
+from typing import Any
 
 __all__ = [
     "age",
@@ -44,7 +34,7 @@ def plural(count: int, noun: str, many: str | None = None) -> str:
 
 
 def size(count: int) -> str:
-    """Return bytes in the unit in which the services state their limits: powers of ten."""
+    """Format a number of bytes, in powers of ten like the limits of the services."""
     if count < 1000:
         return f"{count} B"
     return f"{count / 1e3:,.1f} kB" if count < 1e6 else f"{count / 1e6:,.1f} MB"
@@ -55,23 +45,23 @@ ELLIPSIS = "…"
 
 
 def visible(text: str) -> str:
-    """Write out whatever is no letter, digit, sign or space: control characters, escape sequences, marks that turn the direction.
+    """Escape characters that are not printable, such as control characters and direction marks.
 
-    Data comes from anybody; what it holds must never move the cursor, change the title or hide a line of a terminal.
+    Data is untrusted: it must not move the cursor, change the title or hide a line of a terminal.
     """
     if text.isprintable():
         return text
-    return "".join(letter if letter.isprintable() else _written_out(letter) for letter in text)
+    return "".join(letter if letter.isprintable() else _escaped(letter) for letter in text)
 
 
-def _written_out(letter: str) -> str:
-    if unicodedata.category(letter) == "Zs":  # all the spaces that typography knows
+def _escaped(letter: str) -> str:
+    if unicodedata.category(letter) == "Zs":  # all typographic spaces
         return " "
     return ESCAPES.get(letter) or ascii(letter)[1:-1]
 
 
 def width_of(text: str) -> int:
-    """Count the columns that visible text takes: two for wide letters of East Asia and pictures, none for accents."""
+    """Return the columns of visible text: two for wide East Asian characters and emoji, none for combining marks."""
     return len(text) if text.isascii() else sum(map(_columns, text))
 
 
@@ -82,24 +72,24 @@ def _columns(letter: str) -> int:
 
 
 def cut(text: str, width: int) -> str:
-    """Shorten visible text to a width, with `…` at its end if anything is missing."""
+    """Cut visible text to a width, with `…` at the end if it was longer."""
     if width_of(text) <= width:
         return text
     return _first(text, width - 1) + ELLIPSIS
 
 
 def cut_in_front(text: str, width: int) -> str:
-    """Shorten visible text to a width and keep its end, as suits a path."""
+    """Cut visible text to a width at its start, as for a path."""
     return text if width_of(text) <= width else ELLIPSIS + _first(text[::-1], width - 1)[::-1]
 
 
 def padded(text: str, width: int) -> str:
-    """Fill visible text with spaces up to a width."""
+    """Pad visible text with spaces to a width."""
     return text + " " * (width - width_of(text))
 
 
 def wrapped(text: str, width: int, lines: int) -> list[str]:
-    """Break visible text into at most so many lines of a width; the last one ends with `…` if anything is missing."""
+    """Wrap visible text to at most so many lines; the last one ends with `…` if text is missing."""
     found: list[str] = []
     while len(found) < lines - 1 and width_of(text) > width:
         line = _first(text, width) or text[0]
@@ -112,7 +102,7 @@ def wrapped(text: str, width: int, lines: int) -> list[str]:
 
 
 def _first(text: str, width: int) -> str:
-    """Return the beginning of a text that fits into a width."""
+    """Return the start of a text that fits into a width."""
     return text[: sum(used <= width for used in accumulate(map(_columns, text)))]
 
 
@@ -129,15 +119,15 @@ TOKEN = re.compile(
 )
 
 NUMBERS = re.compile(r"\[[-+.0-9eE,\s]+\]")
-"""A list of numbers, such as a vector or tokens: it stays on one line."""
+"""A list of numbers, such as a vector or tokens, which stays on one line."""
 
 INDENT = "  "
 
 
 def pretty_json(text: str) -> Iterator[str]:
-    r"""Yield the lines of a JSON text that decodes, harmless for a terminal.
+    r"""Yield the indented lines of a valid JSON text, token by token: numbers keep all digits, and keys may repeat.
 
-    Letters that stand in it as escapes are written as letters, as far as they can be seen: `caf\u00e9` is shown as `café`.
+    Escapes of printable letters are shown as letters: `caf\u00e9` as `café`.
     """
     line, depth, at = "", 0, 0
     while at < len(text):
@@ -170,14 +160,14 @@ def pretty_json(text: str) -> Iterator[str]:
 
 
 def _shown(string: str) -> str:
-    """Return a string as JSON with letters in the place of their escapes; what can't be seen is written out."""
+    """Return a JSON string with letters instead of their escapes; other characters are escaped."""
     if "\\" in string:
         string = json.dumps(json.loads(string), ensure_ascii=False)
     return visible(string)
 
 
 def ascii_json(text: str) -> str:
-    """Return a JSON text in ASCII: other letters become escapes, which is the same JSON, and nothing else changes."""
+    """Return a JSON text in ASCII: only other characters become escapes."""
     return text if text.isascii() else NOT_ASCII.sub(lambda match: json.dumps(match[0])[1:-1], text)
 
 
@@ -185,7 +175,7 @@ NOT_ASCII = re.compile(r"[^\x00-\x7f]+")
 
 
 def repaired_json(text: str) -> str:
-    """Return what is not quite JSON as JSON, as `codec.loads` has it: `NaN` and infinities are null, lone surrogates U+FFFD."""
+    """Return a text as strict JSON, like `codec.loads`: `NaN` and infinities as null, lone surrogates as U+FFFD."""
     return STRING_OR_CONSTANT.sub(_repaired, text)
 
 
@@ -201,12 +191,12 @@ def _repaired(token: re.Match[str]) -> str:
     if "\\u" not in words:
         return words
     string = json.loads(words)  # joins the escapes of whole pairs, so that only lone halves are left
-    mended = SURROGATE.sub("\ufffd", string)
-    return words if mended == string else json.dumps(mended)
+    repaired = SURROGATE.sub("\ufffd", string)
+    return words if repaired == string else json.dumps(repaired)
 
 
 def json_of_row(value: Any, *, for_people: bool = False) -> str:  # noqa: ANN401 - any JSON value
-    """Write a value as `json.dumps` does, at any depth; what JSON has no form for is text.
+    """Encode a value like `json.dumps`, at any depth; other types as strings.
 
     Args:
         value: The value.
@@ -236,22 +226,18 @@ def json_of_row(value: Any, *, for_people: bool = False) -> str:  # noqa: ANN401
 
 
 class _Piece(str):
-    """Text that is written unchanged."""
+    """Encoded JSON."""
 
     __slots__ = ()
 
 
 def text_table(headings: Sequence[str], rows: Iterable[Sequence[str]], *, texts: int | Collection[str] = 1) -> list[str]:
-    """Lay out visible cells below their headings.
+    """Return the lines of a table with headings; none without rows.
 
     Args:
-        headings: What the columns are called.
-        rows: The cells.
-        texts: The headings of the columns that are texts, or how many they are, counted from the first; the others are numbers
-            and stand to the right.
-
-    Returns:
-        The lines; none where there is no row.
+        headings: The headings.
+        rows: The cells, as visible text.
+        texts: The headings of the text columns, or the number of text columns at the start; others are numbers, aligned right.
     """
     cells = [headings, *rows]
     if len(cells) == 1:
@@ -267,16 +253,11 @@ def _aligned(cell: str, width: int, is_text: bool) -> str:
 
 
 UNITS = ((86_400 * 2, 86_400, "days"), (3_600, 3_600, "h"), (60, 60, "min"), (0, 1, "s"))
-"""From how many seconds on a unit is used, its seconds, and its name: days from two on."""
+"""From how many seconds a unit is used, its seconds, and its name: days from two."""
 
 
 def age(moment: int, now: float | None = None) -> str:
-    """Return how long ago something was, such as `3 min ago`, or when it will be, such as `in 23 h`.
-
-    Args:
-        moment: Seconds since 1970-01-01 UTC.
-        now: The same; None for the present.
-    """
+    """Return how long ago a Unix time was, such as `3 min ago`, or when it will be, such as `in 23 h`."""
     seconds = round((time.time() if now is None else now) - moment)
     unit, name = next((size, name) for least, size, name in UNITS if abs(seconds) >= least)
     words = f"{abs(seconds) // unit} {name}"
@@ -284,11 +265,7 @@ def age(moment: int, now: float | None = None) -> str:
 
 
 def local_time(moment: int) -> str:
-    """Return a time as the clock on the wall said it, such as `2026-11-23 14:03`; what no calendar has stays a number.
-
-    Args:
-        moment: Seconds since 1970-01-01 UTC.
-    """
+    """Return a Unix time in the local time zone, such as `2026-11-23 14:03`; the number if it is out of range."""
     try:
         return time.strftime("%Y-%m-%d %H:%M", time.localtime(moment))
     except (OverflowError, ValueError, OSError):

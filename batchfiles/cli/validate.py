@@ -1,15 +1,14 @@
-"""`batchfiles validate`: check request files before they are paid for."""
+"""`batchfiles validate`: checks request files before they are sent."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import click
 
 from batchfiles.cli.limits import limits_options
 from batchfiles.cli.options import files_argument, temp_dir_option
-from batchfiles.cli.outputs import report_json
+from batchfiles.cli.outputs import not_read_lines, report_json
 from batchfiles.cli.progress import Progress
 from batchfiles.cli.text import cut, plural, size, text_table, visible
 
@@ -25,10 +24,10 @@ TEXTS = ("file", "endpoint", "model")
 CELL_WIDTH = 40
 
 
-@click.command(short_help="Check request files before they are sent.")
+@click.command()
 @files_argument
 @limits_options
-@click.option("--across", is_flag=True, help="A custom_id must be unique in all FILEs together, not only in its own.")
+@click.option("--across", is_flag=True, help="Require a custom_id to be unique in all FILEs together, not only in one.")
 @click.option(
     "--max-findings",
     type=click.IntRange(min=0),
@@ -39,7 +38,7 @@ CELL_WIDTH = 40
 )
 @click.option("--strict", is_flag=True, help="Treat warnings as errors; info does not change.")
 @click.option("--json", "as_json", is_flag=True, help="Print the whole report as one JSON object instead.")
-@temp_dir_option("Where ids wait to be compared that are too many for memory.")
+@temp_dir_option("The folder for temporary files: ids, if they are too many for memory.")
 @click.pass_context
 def validate(
     context: click.Context,
@@ -54,17 +53,17 @@ def validate(
 ) -> None:
     """Check request files before they are sent.
 
-    FILE is a JSONL file, a folder or a glob of such files, or - for standard input; gzip, bz2 and zstd are read too. Each file is
-    counted as one batch. Results in a folder are skipped and named.
+    FILE is a request file, a folder or a glob of such files, or - for standard input; gzip, bz2 and zstd are decompressed. Each
+    file counts as one batch. Result files in a folder are skipped and reported.
 
-    Findings go to standard output, one a line, with the service's own codes. Those of one code at one path are one line:
+    Findings go to standard output, one a line, with the codes of the service. Findings with one code at one path are one line:
 
     \b
         requests.jsonl:17: error: Missing required parameter: 'method'. at $.method (missing_required_parameter)
         requests.jsonl: error: 300 lines (3, 7, …): Invalid 'body.n': 0 is below the minimum of 1. at $.body.n (invalid_body)
 
-    A table of the files goes to standard error. An error would be refused by the service, a warning needs a check, and
-    info is worth knowing, such as a last line without its newline.
+    A table of the files goes to standard error. Errors would be refused by the service, warnings should be checked, and info is
+    harmless, such as a last line without a newline.
 
     \b
     Examples:
@@ -76,11 +75,11 @@ def validate(
 
     \b
     Exit codes:
-        0   no errors; there may be warnings
+        0   no errors, maybe warnings
         1   errors were found
-        2   wrong usage, or results only
+        2   wrong usage, or only result files
         3   a file can't be read
-    """  # noqa: D301 - click wants its \b
+    """
     from batchfiles.io.sources import expand
     from batchfiles.jobs.validate import validate as check
 
@@ -108,7 +107,7 @@ def validate(
 
 
 def summary(report: Report, *, listed: int) -> list[str]:
-    """Return the lines of the summary: a table of the files, the codes, and a verdict."""
+    """Return the lines of the summary: a table of the files, the codes, and totals."""
     lines = text_table(HEADINGS, map(row, report.files), texts=TEXTS)
     for name, counts in (("errors", report.errors), ("warnings", report.warnings), ("info", report.info)):
         if counts:
@@ -116,21 +115,14 @@ def summary(report: Report, *, listed: int) -> list[str]:
             lines.append(f"{name}: {', '.join(f'{code} {count:,}' for code, count in codes)}")
     count = report.error_count + report.warning_count + report.info_count
     if count > listed:
-        lines.append(f"{count - listed:,} findings are not listed: raise --max-findings to see them")
+        lines.append(f"{count - listed:,} findings are not listed: raise --max-findings to list them")
     lines += not_read_lines(report.not_read, report.examples)
     lines.append(f"{plural(report.error_count, 'error')}, {plural(report.warning_count, 'warning')} (limits: {report.limits})")
     return lines
 
 
-def not_read_lines(count: int, examples: Mapping[str, Sequence[str]]) -> list[str]:
-    """Name what was skipped in folders, in one line; nothing if nothing was skipped."""
-    names = list(examples.get("not_read", ()))
-    more = f" and {count - len(names):,} more" if count > len(names) else ""
-    return [visible(f"not read: {', '.join(names)}{more}")] if count else []
-
-
 def row(file: FileReport) -> tuple[str, ...]:
-    """Return the cells of one file."""
+    """Return the row of a file."""
     return (
         visible(file.name),
         f"{file.requests:,}",
@@ -143,5 +135,5 @@ def row(file: FileReport) -> tuple[str, ...]:
 
 
 def cell_of(text: str | None) -> str:
-    """Return what fits into a cell; a dash for None."""
+    """Return a text cut to the width of a cell; a dash for None."""
     return "-" if text is None else cut(visible(text), CELL_WIDTH)

@@ -10,7 +10,7 @@ from contextlib import suppress
 from functools import partial
 from typing import BinaryIO, Self
 
-__all__ = ["PIECE", "BackgroundFile", "BackgroundWriter", "write_all"]
+__all__ = ["PIECE", "BackgroundFile", "BackgroundWriter", "run_uninterrupted", "write_all"]
 
 PIECE = 1024 * 1024
 """Bytes to hand over at a time. Each piece is hashed and written without the interpreter lock, and behind it the lock must be had
@@ -108,3 +108,25 @@ def write_all(sink: BinaryIO, data: bytes) -> None:
     while taken is not None and taken < len(data):
         data = data[taken:]
         taken = sink.write(data)
+
+
+def run_uninterrupted(*actions: Callable[[], object]) -> None:
+    """Run actions to their end, such as waiting for threads, also if they are interrupted.
+
+    Raises:
+        BaseException: The last interruption, after all actions.
+    """
+    interruption: BaseException | None = None
+    for action in actions:
+        done = False
+        while not done:
+            try:
+                action()
+                done = True
+            except BaseException as error:  # noqa: BLE001 - it is raised again
+                interruption = error
+    if interruption is not None:
+        try:
+            raise interruption
+        finally:
+            del interruption  # its traceback holds this frame

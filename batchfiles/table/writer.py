@@ -15,7 +15,7 @@ import os
 import queue
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from functools import partial
 from importlib.metadata import version
@@ -25,6 +25,7 @@ from typing import Any, BinaryIO, Protocol, Self, TypeAlias
 import pyarrow as pa
 
 from batchfiles.codec import dumps
+from batchfiles.io.threads import run_uninterrupted
 from batchfiles.io.zstd import KeptOpen, ZstdWriter
 from batchfiles.table.cells import is_vector, json_texts, plain_values
 from batchfiles.table.schema import SCHEMA_VERSION
@@ -37,7 +38,6 @@ __all__ = [
     "Sink",
     "TableWriter",
     "native_file",
-    "run_uninterrupted",
     "with_provenance",
     "written",
 ]
@@ -197,28 +197,6 @@ def written(products: Iterable[Any], table: _Table) -> Iterator[Any]:
         # Taken out of the list: its traceback holds this frame, and a circle would keep the products alive, files and all, until
         # the garbage collector comes by, which may be as the interpreter ends.
         raise failures.pop()
-
-
-def run_uninterrupted(*actions: Callable[[], object]) -> None:
-    """Do one thing after the other, such as waiting for threads, and do it to the end also where somebody is impatient.
-
-    Raises:
-        BaseException: The last interruption, when all is done.
-    """
-    interruption: BaseException | None = None
-    for action in actions:
-        done = False
-        while not done:
-            try:
-                action()
-                done = True
-            except BaseException as error:  # noqa: BLE001 - it is raised again
-                interruption = error
-    if interruption is not None:
-        try:
-            raise interruption
-        finally:
-            del interruption  # its traceback holds this frame
 
 
 class Groups:

@@ -27,14 +27,11 @@ from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing, suppress
 from itertools import chain, islice, repeat
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Self, TypeAlias, cast
+from typing import IO, Any, Self, TypeAlias, cast
 
 from batchfiles import codec
 from batchfiles.errors import WorkerError
-from batchfiles.table.writer import run_uninterrupted
-
-if TYPE_CHECKING:
-    pass
+from batchfiles.io.threads import run_uninterrupted
 
 __all__ = [
     "BATCH",

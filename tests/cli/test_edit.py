@@ -39,7 +39,7 @@ def test_values_are_json_or_else_strings(ask: Callable[..., Outcome], source: Pa
     code, out, err = ask(source, "-o", "-", "--set", "body.n=1E2", "--set", "body.model=gpt-x", "--set-string", "body.user=42")
     assert code == 0
     assert out.splitlines()[0] == '{"custom_id":"a","body":{"n":1E2,"model":"gpt-x","user":"42"}}'
-    assert err == "standard output: 2 lines, 2 changed, 0 copied as they were, 126 B\n"
+    assert err == "standard output: 2 lines, 2 changed, 0 copied unchanged, 126 B\n"
 
 
 def test_changes_are_made_in_the_order_of_the_command_line(ask: Callable[..., Outcome], source: Path) -> None:
@@ -63,7 +63,7 @@ def test_standard_input_and_back_again(
 
 
 def test_a_line_that_cannot_be_changed_ends_it_with_its_place(ask: Callable[..., Outcome], source: Path, tmp_path: Path) -> None:
-    """Exit code 3; with `--bad-lines drop` 1, and the finding is told."""
+    """Exit code 3; with `--bad-lines drop` 1, and the finding is reported."""
     source.write_bytes(source.read_bytes() + b"{]\n")
     code, _, err = ask(source, "-o", tmp_path / "out.jsonl", "--set", "body.n=1")
     assert code == 3
@@ -93,7 +93,7 @@ def test_results_are_refused(ask: Callable[..., Outcome], tmp_path: Path) -> Non
         (["--set", "[0]=1"], "begins with no path"),
         (["--set", "body..x=1"], "--set: 'body..x=1' begins with no path: it breaks off before '..x=1'"),
         (["--set", "body.x=" + "[" * 200_000], "nested too deeply"),
-        (["--unset", "a..b"], "is no path"),
+        (["--unset", "a..b"], "path"),
         (["--set", "custom_id=x"], "same custom_id"),
         ([], "nothing to change"),
         (["--full", "/x", "--short"], "not both"),
@@ -116,4 +116,4 @@ def test_a_file_that_is_there_or_that_is_read_is_not_written(ask: Callable[..., 
     assert ask(source, "-o", tmp_path / "out.jsonl", "--short", "--force")[0] == 0
     code, _, err = ask(source, "-o", source, "--short", "--force")
     assert code == 2
-    assert "names a file that is read" in err
+    assert "names an input file" in err

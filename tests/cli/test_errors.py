@@ -41,7 +41,7 @@ def test_errors_are_listed_the_most_frequent_first(ask: Callable[..., Outcome], 
     path = campaign / "x_error.jsonl"
     assert code == 0
     assert out.splitlines() == [
-        "9 results, 8 of them no success (88.9%)",
+        "9 results, 8 without success (88.9%)",
         "",
         "7 (77.8%)  failed 400",
         "    Got <n> tokens",
@@ -52,7 +52,7 @@ def test_errors_are_listed_the_most_frequent_first(ask: Callable[..., Outcome], 
         "    This request could not be executed before the completion window expired.",
         f"    first: {path}:2  late",
     ]
-    assert err == f"1 file of requests passed over: {path.with_name('requests.jsonl')}\n"
+    assert err == f"1 request file skipped: {path.with_name('requests.jsonl')}\n"
 
 
 def test_ids_are_named_on_request(ask: Callable[..., Outcome], campaign: Path) -> None:
@@ -75,14 +75,14 @@ def test_what_is_not_printed_is_said(ask: Callable[..., Outcome], campaign: Path
 
 def test_no_error_is_a_short_answer(ask: Callable[..., Outcome], tmp_path: Path) -> None:
     """Without a percentage."""
-    assert ask(put(tmp_path / "out.jsonl", success("1"))) == (0, "1 result, 0 of them no success\n", "")
+    assert ask(put(tmp_path / "out.jsonl", success("1"))) == (0, "1 result, 0 without success\n", "")
 
 
 def test_requests_alone_are_wrong_usage(ask: Callable[..., Outcome], tmp_path: Path) -> None:
     """A file that is not there is another thing."""
     code, out, err = ask(put(tmp_path / "in.jsonl", request("1")))
     assert (code, out) == (2, "")
-    assert "errors stand in output files and error files" in err
+    assert "in output files and error files" in err
     assert ask(tmp_path / "gone.jsonl")[0] == 3
 
 

@@ -61,7 +61,7 @@ def test_the_columns_are_those_of_a_join(ask: Callable[..., Outcome], tmp_path: 
 
 
 def test_results_come_from_a_pipe_and_go_to_one() -> None:
-    """`-` is standard input and standard output; compressed bytes are told by their look."""
+    """`-` is standard input and standard output; compression is detected from the content."""
     command = [*PROGRAM, "export", "-", "-o", "-", "--format", "jsonl"]
     answer = subprocess.run(command, input=gzip.compress(OUTPUT.read_bytes()), capture_output=True, check=True)
     rows = [json.loads(line) for line in answer.stdout.splitlines()]

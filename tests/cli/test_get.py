@@ -56,7 +56,7 @@ def test_a_request_and_its_result_are_shown_indented_with_their_places(ask: Call
 
 
 def test_raw_lines_are_the_bytes_of_the_file_and_nothing_else(tmp_path: Path) -> None:
-    """As they stand there, also where they are no UTF-8 and no JSON."""
+    """Byte for byte, also if they are neither UTF-8 nor JSON."""
     lines = [b'{ "custom_id":"1" ,"body":{"seed":1E2} }\r', b'{"custom_id": "1", "body": {"x": "\xff"}}']
     path = put(tmp_path / "in.jsonl", request("0"), *lines)
     code = "from batchfiles.cli.main import run; run()"
@@ -101,7 +101,7 @@ def test_a_line_that_is_not_quite_json_is_shown_all_the_same(ask: Callable[..., 
 
 
 def test_numbers_keep_their_digits_in_a_line_that_is_not_quite_json(ask: Callable[..., Outcome], tmp_path: Path) -> None:
-    """One `NaN` had all of the line written anew: 1E2 became 100.0, 2^64 a float, and the first of two equal keys was lost."""
+    """One `NaN` reformatted the whole line: 1E2 became 100.0, 2^64 a float, and the first of two equal keys was lost."""
     body = rb'{"x":1E2,"n":18446744073709551616,"big":1e999,"a":1,"a":2,"NaN":NaN,"l":[-Infinity,Infinity],"t":"\"NaN\ud83d\/"}'
     path = put(tmp_path / "in.jsonl", b'{"custom_id": "1", "body": ' + body + b"}")
     _, out, _ = ask("--id", "1", path, "--json")
@@ -176,13 +176,13 @@ def test_deep_nesting_is_no_obstacle() -> None:
 
 
 def test_results_that_may_answer_either_request_are_pointed_out(ask: Callable[..., Outcome], tmp_path: Path) -> None:
-    """Two days have the same ids, and a result stood below both questions without a word."""
+    """Two days have the same ids, and a result was shown for both questions without a note."""
     days = [put(tmp_path / f"{day}.jsonl", request("1", model=day)) for day in ("monday", "tuesday")]
     results = put(tmp_path / "answers" / "a.jsonl", success("1"))
     code, _, said = ask("--id", "1", *days, results)
     assert (code, said.splitlines()[-1]) == (
         0,
-        "1 result: nothing shows which of the 2 different requests is answered; use --pair REQUESTS=RESULTS",
+        "1 result: it is unknown which of the 2 different requests is answered; use --pair REQUESTS=RESULTS",
     )
     code, out, said = ask("--id", "1", *days, "--pair", f"{days[1]}={results}")
     assert f"result of {days[1]}, succeeded" in out

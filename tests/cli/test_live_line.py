@@ -7,7 +7,7 @@ import logging
 
 import pytest
 
-from batchfiles.cli.progress import StatusLine, say, speaking
+from batchfiles.cli.progress import StatusLine, log_on_stderr, say
 
 ERASE = "\r\x1b[K"
 
@@ -16,7 +16,7 @@ class Terminal(io.StringIO):
     """Standard error on a terminal."""
 
     def isatty(self) -> bool:
-        """Say so."""
+        """Return True."""
         return True
 
 
@@ -88,7 +88,7 @@ def test_what_is_logged_stays_above_the_line_that_is_drawn() -> None:
     """The line is drawn anew below it; with `-q` neither is there, and with `-v` the steps are, too."""
     logger = logging.getLogger("batchfiles")
     terminal = Terminal()
-    with speaking(quiet=False, verbose=False):
+    with log_on_stderr(quiet=False, verbose=False):
         line = StatusLine(terminal)
         line.draw("1 of 2")
         logger.warning("tried\x1b again")
@@ -97,7 +97,7 @@ def test_what_is_logged_stays_above_the_line_that_is_drawn() -> None:
     warned = f"{ERASE}batchfiles: tried\\x1b again\n{ERASE}1 of 2{ERASE}"
     assert terminal.getvalue() == f"{ERASE}1 of 2{warned}"
     terminal = Terminal()
-    with speaking(quiet=True, verbose=False):
+    with log_on_stderr(quiet=True, verbose=False):
         line = StatusLine(terminal)
         line.draw("1 of 2")
         logger.warning("tried again")
@@ -107,8 +107,8 @@ def test_what_is_logged_stays_above_the_line_that_is_drawn() -> None:
 
 
 def test_a_line_of_which_nobody_wants_to_know_hides_no_warning(capsys: pytest.CaptureFixture[str]) -> None:
-    """`--json` draws nothing, and what is tried again is said all the same."""
-    with speaking(quiet=False, verbose=True):
+    """`--json` draws nothing, but retries are reported."""
+    with log_on_stderr(quiet=False, verbose=True):
         StatusLine(Terminal(), quiet=True).draw("1 of 2")
         logging.getLogger("batchfiles").warning("tried again")
         logging.getLogger("batchfiles").info("a step")

@@ -100,7 +100,7 @@ def test_help_names_every_command(ask: Callable[..., Outcome], flag: str) -> Non
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_has_help_with_examples(ask: Callable[..., Outcome], name: str) -> None:
-    """`batchfiles COMMAND -h` works, and its short help is the one that the group shows."""
+    """`batchfiles COMMAND -h` prints the help, with examples."""
     code, out, _ = ask(name, "-h")
     assert code == 0
     assert f"batchfiles {name}" in out
@@ -177,7 +177,7 @@ def test_errors_become_exit_codes_and_one_line(
 
 
 def test_a_wrong_call_of_ours_is_wrong_usage(ask: Callable[..., Outcome], monkeypatch: pytest.MonkeyPatch) -> None:
-    """A plain ValueError from our own functions speaks of the command line."""
+    """A plain ValueError from our own functions is wrong usage."""
     monkeypatch.setattr(main, "get_command", lambda *_: click.Command("show", callback=lambda: schema("nope")))
     code, _, err = ask("show")
     assert code == 2
@@ -228,7 +228,7 @@ def test_an_interrupt_is_130(ask: Callable[..., Outcome], raising: Callable[[Bas
 
 
 def test_the_exit_code_of_a_command_is_kept(ask: Callable[..., Outcome], monkeypatch: pytest.MonkeyPatch) -> None:
-    """A command that found something says so by `context.exit(1)`."""
+    """A command with findings calls `context.exit(1)`."""
     command = click.Command("show", callback=lambda: click.get_current_context().exit(1))
     monkeypatch.setattr(main, "get_command", lambda *_: command)
     assert ask("show") == (1, "", "")
@@ -269,7 +269,7 @@ def test_signals_end_a_running_command(number: signal.Signals, expected: int) ->
 
 
 def wait_for_reading(pid: int) -> None:
-    """Wait until a process stands in a read of its standard input."""
+    """Wait until a process blocks in a read of its standard input."""
     for _ in range(1000):
         if Path(f"/proc/{pid}/wchan").exists() and "pipe_read" in Path(f"/proc/{pid}/wchan").read_text():
             return
@@ -314,6 +314,17 @@ def test_a_join_imports_neither_numpy_nor_pandas_which_would_be_half_of_its_star
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout == "['pyarrow']\n", done.stderr
+
+
+def test_no_command_imports_pyarrow_before_it_needs_it() -> None:
+    """`workers.pool` imported the writers of tables, so that commands imported pyarrow, numpy and pandas at their start."""
+    script = (
+        "import sys\nfrom importlib import import_module\nfrom batchfiles.cli.main import COMMANDS\n"
+        "for place, _ in COMMANDS.values():\n    import_module(place.partition(':')[0])\n"
+        "print(sorted({'numpy', 'pandas', 'pyarrow'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
 
 
 NO_THREADS = """

@@ -77,8 +77,8 @@ def test_what_was_changed_is_said(ask: Callable[..., Outcome], place: Path) -> N
     _, _, err = ask("a.jsonl", "d.jsonl", "-o", "all.jsonl", "--on-duplicate", "first")
     assert err.splitlines()[:3] == [
         "1 blank line left out",
-        "1 line left out, whose custom_id is in another line too",
-        "1 line without a custom_id that can be read: copied, and compared with nothing",
+        "1 line left out: the custom_id is in another line too",
+        "1 line without a readable custom_id: copied and not compared",
     ]
 
 
@@ -86,9 +86,9 @@ def test_what_was_changed_is_said(ask: Callable[..., Outcome], place: Path) -> N
     ("arguments", "code", "words"),
     [
         (["a.jsonl", "a_output.jsonl", "-o", "all.jsonl"], 2, "holds results, and requests are expected"),
-        (["a.jsonl", "-o", "a.jsonl"], 2, "-o names a file that is read"),
+        (["a.jsonl", "-o", "a.jsonl"], 2, "-o names an input file"),
         (["a.jsonl", "-o", "b.jsonl"], 2, "exists already"),
-        (["a.jsonl", "-o", "-", "--json"], 2, "both want standard output"),
+        (["a.jsonl", "-o", "-", "--json"], 2, "both write to standard output"),
         (["a.jsonl", "-o", "all.jsonl", "--on-duplicate", "best"], 2, "--on-duplicate"),
         (["a.jsonl", "-o", "all.jsonl", "--max-line-bytes", "20"], 3, "a.jsonl:1: the line is above the cap"),
         (["nowhere.jsonl", "-o", "all.jsonl"], 3, "no such file"),

@@ -56,7 +56,7 @@ def test_the_table_has_the_answers_and_the_summary_the_conversion_errors(
 
 
 def test_dates_are_dates_on_demand(ask: Callable[..., Outcome]) -> None:
-    """The type says so."""
+    """The type is in the schema."""
     assert ask(*JOIN, "--parsed", "--parse-dates")[0] == 0
     assert str(pq.read_schema("t.parquet").field("parsed").type) == "struct<day: date32[day]>"
 
@@ -77,17 +77,17 @@ def test_schedulers_can_ask_for_an_exit_code(ask: Callable[..., Outcome], condit
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ((*JOIN, "--schema", "schema.json"), "--schema goes with --parsed"),
-        ((*JOIN, "--parse-dates"), "--parse-dates goes with --parsed"),
-        ((*JOIN, "--fail-on", "parse_error"), "--fail-on parse_error goes with --parsed"),
-        ((*JOIN, "--parsed", "--table", "embeddings"), "--parsed is for --table requests"),
+        ((*JOIN, "--schema", "schema.json"), "--schema needs --parsed"),
+        ((*JOIN, "--parse-dates"), "--parse-dates needs --parsed"),
+        ((*JOIN, "--fail-on", "parse_error"), "--fail-on parse_error needs --parsed"),
+        ((*JOIN, "--parsed", "--table", "embeddings"), "--parsed needs --table requests"),
         ((*EXPORT, "--parsed"), "parsed takes a schema here (--schema)"),
         ((*JOIN, "--parsed", "--schema", "out.jsonl"), "out.jsonl: a JSON Schema was expected"),
         ((*JOIN, "--parsed", "--schema", "no_such_module_here:Answer"), "can't be imported: ModuleNotFoundError"),
     ],
 )
 def test_what_can_not_be_done_is_wrong_usage(ask: Callable[..., Outcome], arguments: tuple[str, ...], words: str) -> None:
-    """Said before any work: no table is begun."""
+    """Refused before any work: no table is started."""
     code, _, err = ask(*arguments)
     assert (code, Path("t.parquet").exists()) == (2, False)
     assert words in err

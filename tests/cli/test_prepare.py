@@ -100,9 +100,9 @@ def test_a_number_of_a_csv_is_a_text_that_the_service_refuses():
         (["--id", "{{doc}}"], "openai wants a url in each line"),
         (["--url", "/v1/responses", "--id", "{{doc}}", "--null", "nil"], "'nil' is not one of"),
         (["--url", "/v1/responses", "--id", "{{doc}}", "--limits", "opnai"], "did you mean 'openai'?"),
-        (["--url", "/v1/responses", "--id", "{{doc}}", "-o", "t.parquet"], "-o names a file that is read"),
-        (["--url", "/v1/responses", "--id", "{{doc}}", "-o", "-", "--json"], "both want standard output"),
-        (["--url", "/v1/responses", "--id", "{{doc}}", "-o", "body.json"], "-o names a file that is read"),
+        (["--url", "/v1/responses", "--id", "{{doc}}", "-o", "t.parquet"], "-o names an input file"),
+        (["--url", "/v1/responses", "--id", "{{doc}}", "-o", "-", "--json"], "both write to standard output"),
+        (["--url", "/v1/responses", "--id", "{{doc}}", "-o", "body.json"], "-o names an input file"),
     ],
 )
 def test_what_cannot_be_is_wrong_usage(ask, arguments, words):
@@ -156,15 +156,15 @@ def test_requests_that_the_table_does_not_have_are_told_and_may_fail_the_job(cap
     out, err = capfdbinary.readouterr()
     assert code == 1
     assert [json.loads(line)["label"] for line in out.splitlines()] == ["good", None]
-    assert b"unmatched    1 row for which the table of --with has none" in err
+    assert b"unmatched    1 row without a row in the table of --with" in err
 
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--with", "t.parquet"], "--with and --id go together"),
-        (["--id", "{{doc}}"], "--with and --id go together"),
-        (["--with-prefix", "my_"], "--with-prefix goes with --with"),
+        (["--with", "t.parquet"], "--with and --id must be used together"),
+        (["--id", "{{doc}}"], "--with and --id must be used together"),
+        (["--with-prefix", "my_"], "--with-prefix needs --with"),
         (["--with", "t.parquet", "--id", "{{dok}}"], "did you mean {{doc}}?"),
         (["--with", "t.parquet", "--id", "{{doc}}"], "columns called 'text' too: give a prefix (--with-prefix)"),
     ],

@@ -13,7 +13,7 @@ class Terminal(io.StringIO):
     """Standard error on a terminal."""
 
     def isatty(self) -> bool:
-        """Say so."""
+        """Return True."""
         return True
 
 

@@ -67,11 +67,11 @@ def test_words_take_others_and_values_are_set(ask: Callable[..., Outcome], batch
 def test_ids_come_from_standard_input(
     ask: Callable[..., Outcome], batch: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """And those that nobody has are told."""
+    """Unknown ids are reported."""
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"c\nx\n")))
     code, out, err = ask(batch / "requests.jsonl", "--ids", "-", "-o", "-")
     assert (code, out.encode()) == (0, request("c") + b"\n")
-    assert "1 listed id that no request has" in err
+    assert "1 listed id without a request" in err
 
 
 def test_the_report_is_there_for_programs(ask: Callable[..., Outcome], batch: Path, tmp_path: Path) -> None:
@@ -90,7 +90,7 @@ def test_nothing_to_send_again_is_no_failure(ask: Callable[..., Outcome], batch:
     assert "no request has: 429" in err
     code, _, err = ask(batch, "-o", batch, "--only", "429")
     assert code == 0
-    assert err.endswith("nothing to send again, and no file was written\n")
+    assert err.endswith("nothing to retry, no file was written\n")
 
 
 @pytest.mark.parametrize(
@@ -130,7 +130,7 @@ def test_results_that_no_request_asked_for_are_told(ask: Callable[..., Outcome],
     other = put(tmp_path / "other.jsonl", success("x"))
     code, _, err = ask(batch, other, "-o", tmp_path / "retry.jsonl")
     assert code == 0
-    assert "1 result that no request asked for" in err
+    assert "1 result without a request" in err
     code, _, err = ask(batch / "requests.jsonl", other, "-o", tmp_path / "none.jsonl")
     assert (code, (tmp_path / "none.jsonl").exists()) == (2, False)
-    assert "not one result of 1 belongs to a request" in err
+    assert "result of 1 belongs to a request" in err

@@ -46,7 +46,7 @@ def test_started_again_it_does_nothing(server: Server, ask: Ask, requests_file: 
     ask("run", name, "-o", "table.parquet")
     made = len(server.service.files)
     code, _, err = ask("run", name, "-o", "table.parquet")
-    assert (code, err) == (0, "table.parquet: finished before, nothing was sent; 1 batch\n")
+    assert (code, err) == (0, "table.parquet: was finished already, nothing was sent; 1 batch\n")
     assert len(server.service.files) == made
 
 
@@ -68,7 +68,7 @@ def test_once_exits_with_4_until_it_is_finished(server: Server, ask: Ask, reques
     name = requests_file()
     code, _, err = ask("run", name, "-o", "table.parquet", "--once")
     assert code == 4
-    assert err.endswith("not finished: 0 of 1 part done, 1 batch so far; start it again later\n")
+    assert err.endswith("not finished: 0 of 1 part done, 1 batch so far; repeat the command later\n")
     server.service.clock.turn(1000)
     assert ask("run", name, "-o", "table.parquet", "--once")[0] == 0
 
@@ -99,7 +99,7 @@ def test_dry_run_needs_no_key_and_leaves_nothing_behind(
 
 
 def test_json_is_one_object_and_nothing_else_on_either_side(server: Server, ask: Ask, requests_file: RequestsFile) -> None:
-    """But for the last line, which is for people."""
+    """Except the last line, which is for people."""
     code, out, err = ask("run", requests_file(), "-o", "table.parquet", "--json")
     report = json.loads(out)
     assert code == 0
@@ -122,13 +122,13 @@ def test_the_table_can_go_down_a_pipe(server: Server, ask: Ask, requests_file: R
 def test_a_lost_folder_is_told_with_what_can_be_done(
     server: Server, ask: Ask, requests_file: RequestsFile, tmp_path: Path
 ) -> None:
-    """Nothing is paid for twice unless somebody says so."""
+    """Nothing is paid for twice without --again."""
     name = requests_file()
     ask("run", name, "-o", "table.parquet")
     (tmp_path / "requests.campaign").rename(tmp_path / "lost")
     code, _, err = ask("run", name, "-o", "again.parquet")
     assert code == 3
-    assert "is completed: nothing was sent; --recover takes it over, --again pays twice" in err
+    assert "is completed: nothing was sent; use it with --recover, or send and pay again with --again" in err
     assert ask("run", name, "-o", "again.parquet", "--recover")[0] == 0
 
 
@@ -137,9 +137,9 @@ def test_a_lost_folder_is_told_with_what_can_be_done(
     [
         (("-", "-o", "t.parquet"), 2, "name a file"),
         (("requests.jsonl", "-o", "t.unknown"), 2, "t.unknown"),
-        (("requests.jsonl", "-o", "requests.jsonl"), 2, "a file that is read"),
+        (("requests.jsonl", "-o", "requests.jsonl"), 2, "an input file"),
         (("requests.jsonl", "-o", "no/such/t.parquet"), 3, "there is no folder"),
-        (("requests.jsonl", "-o", "t.parquet", "--recover", "--again"), 2, "say one of them"),
+        (("requests.jsonl", "-o", "t.parquet", "--recover", "--again"), 2, "use one of them"),
         (("none.jsonl", "-o", "t.parquet"), 3, "no such file"),
     ],
 )
@@ -154,7 +154,7 @@ def test_what_can_not_be_done_is_said_before_anything_is_sent(
 
 
 def test_the_key_is_in_no_file_of_the_campaign(server: Server, ask: Ask, requests_file: RequestsFile, tmp_path: Path) -> None:
-    """Neither in the journal nor beside it."""
+    """Neither in the journal nor in another file."""
     ask("run", requests_file(), "-o", "table.parquet")
     for path in (tmp_path / "requests.campaign").iterdir():
         assert KEY.encode() not in path.read_bytes()

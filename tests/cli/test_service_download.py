@@ -48,7 +48,7 @@ def test_what_is_there_is_not_fetched_again(server: Server, ask: Ask, batch: str
 
 
 def test_a_cut_download_ends_whole(server: Server, ask: Ask, batch: str) -> None:
-    """It goes on where it stopped."""
+    """It is resumed."""
     from batchfiles.testing import Fault, Faults
 
     ask("download", batch, "-o", "whole")
@@ -95,7 +95,7 @@ def test_results_that_are_late_are_not_taken_for_none(server: Server, ask: Ask, 
     batch = ask("submit", requests_file())[1].strip()
     code, out, err = ask("download", batch, "-o", "results")
     assert (code, out) == (4, "")
-    assert "not named yet" in err
+    assert "has not named its files yet" in err
     server.service.clock.turn(60)
     assert ask("download", batch, "-o", "results")[0] == 0
 
@@ -109,7 +109,7 @@ def test_a_batch_that_failed_has_no_results(server: Server, ask: Ask, requests_f
 
 
 def test_a_cancelled_batch_has_what_was_answered_by_then(server: Server, ask: Ask, requests_file: RequestsFile) -> None:
-    """It has come to its end like any other."""
+    """It is finished like any other."""
     server.service.stage_seconds = 100.0
     batch = ask("submit", requests_file())[1].strip()
     server.service.clock.turn(150)
@@ -149,7 +149,7 @@ def test_a_file_of_errors_that_is_gone_does_not_cost_the_answers(server: Server,
 def test_a_file_of_answers_that_is_gone_does_not_cost_other_batches(
     server: Server, ask: Ask, batch: str, requests_file: RequestsFile
 ) -> None:
-    """The command goes on, and ends with 3."""
+    """The others are downloaded, and the exit code is 3."""
     other = ask("submit", requests_file("other.jsonl", (request("z"),)))[1].strip()
     ask("wait", batch, other)
     server.service.delete_file(server.service.batch(batch).output_file_id or "")

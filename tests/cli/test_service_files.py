@@ -103,7 +103,7 @@ def test_the_bytes_go_down_a_pipe(ask: Ask, uploaded: str) -> None:
 
 
 def test_a_deleted_file_is_gone(ask: Ask, objects: Objects, uploaded: str) -> None:
-    """And deleting it once more is said to be in vain."""
+    """Deleting it again is an error."""
     assert ask("files", "delete", uploaded) == (0, "", f"{uploaded}: deleted\n")
     code, _, err = ask("files", "get", uploaded)
     assert code == 3

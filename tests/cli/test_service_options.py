@@ -1,4 +1,4 @@
-"""The options on the service, the key, and what is said when the service says no."""
+"""The options on the service, the key, and the hints for errors."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def test_a_refused_key_is_asked_for_again(ask: Ask, failing: Callable[..., None]
 
 
 def test_a_command_that_fails_is_a_sentence(server: Server, ask: Ask) -> None:
-    """Its output is not shown, whatever it is."""
+    """Its output is never shown."""
     code, out, err = ask("list", "--key-command", f"echo {KEY}; exit 7")
     assert (code, out) == (3, "")
     assert "the key command ended with exit code 7" in err
@@ -118,12 +118,12 @@ def test_a_refused_key_says_which_variable_to_set(ask: Ask, failing: Callable[..
 @pytest.mark.parametrize(
     ("status", "hint"),
     [
-        (403, "may not do this"),
+        (403, "has no permission for this"),
         (429, "balance"),
         (503, "try again later"),
         (404, "project of their key"),
         (413, "split --max-bytes"),
-        (307, "name it with --base-url"),
+        (307, "use it as --base-url"),
     ],
 )
 def test_what_the_service_refuses_is_said_with_what_to_do(ask: Ask, failing: Callable[..., None], status: int, hint: str) -> None:
@@ -142,18 +142,18 @@ def test_a_page_in_the_place_of_the_api_asks_for_the_address(server: Server, ask
     failing("html", status=200)
     code, _, err = ask("list")
     assert code == 3
-    assert f"is {server.base_url} the address of the API, version included?" in err
+    assert f"check that {server.base_url} is the address of the API, with the version" in err
 
 
 def test_where_nobody_listens_the_address_is_named(server: Server, ask: Ask) -> None:
     """After the attempts that are worth it; no time really passes here."""
     code, out, err = ask("list", "--base-url", "http://127.0.0.1:9/v1")
     assert (code, out) == (3, "")
-    assert "does http://127.0.0.1:9/v1 listen" in err
+    assert "check that a service runs at http://127.0.0.1:9/v1" in err
 
 
 def test_plain_http_leads_nowhere_unless_it_is_asked_for(server: Server, ask: Ask) -> None:
-    """It would carry the key in the open; this machine itself is no other."""
+    """It would send the key unencrypted; this machine itself is allowed."""
     code, _, err = ask("list", "--base-url", "http://service.example/v1")
     assert code == 2
     assert "https" in err
@@ -208,7 +208,7 @@ def test_a_server_that_does_not_answer_ends_at_the_timeout(ask: Ask, failing: Ca
 
 
 def test_without_the_extra_one_sentence_says_what_to_install() -> None:
-    """And `-h` works all the same."""
+    """`-h` works anyway."""
     code = "import sys; sys.modules['httpx2'] = None; from batchfiles.cli.main import run; run(sys.argv[1:])"
     done = subprocess.run([sys.executable, "-c", code, "list"], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (3, "")
@@ -310,7 +310,7 @@ def test_quiet_says_nothing_but_errors_and_verbose_each_step(server: Server, ask
 
 
 def test_a_list_that_has_no_end_is_an_error(server: Server, ask: Ask, requests_file: RequestsFile) -> None:
-    """A service that ignores `after` gives its first page for ever."""
+    """A service that ignores `after` repeats its first page forever."""
     ask("submit", requests_file())
     page = server.service.list_batches
     server.service.list_batches = lambda _after, limit: replace(page(None, limit), has_more=True)  # type: ignore[method-assign]

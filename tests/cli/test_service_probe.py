@@ -20,7 +20,7 @@ RequestsFile = Callable[..., str]
 
 
 def test_the_first_requests_are_answered(server: Server, ask: Ask, requests_file: RequestsFile) -> None:
-    """Five if nothing is said, a line for each, and no more are sent."""
+    """Five by default, a line for each, and no more are sent."""
     lines = tuple(request(f"r{number}") for number in range(7))
     code, out, err = ask("probe", requests_file(lines=lines))
     assert code == 0
@@ -32,7 +32,7 @@ def test_the_first_requests_are_answered(server: Server, ask: Ask, requests_file
 
 
 def test_a_bad_request_is_1_and_its_error_the_answer(server: Server, ask: Ask, requests_file: RequestsFile) -> None:
-    """The others are sent all the same."""
+    """The others are sent anyway."""
     server.service.answer = lambda _, body: (
         (400, {"error": {"message": "No such model.", "code": "model_not_found"}})
         if body["messages"][0]["content"] == "bad"
@@ -58,7 +58,7 @@ def test_the_bytes_of_the_body_are_sent_as_they_stand(server: Server, objects: O
 
 
 def test_a_line_that_is_no_request_is_named(server: Server, ask: Ask, requests_file: RequestsFile) -> None:
-    """With its file and its number; what stood before it was sent."""
+    """With its file and its number; the lines before it were sent."""
     code, _, err = ask("probe", requests_file(lines=(request("a"), b"{\n")))
     assert code == 3
     assert "requests.jsonl:2: " in err
@@ -94,7 +94,7 @@ def test_a_file_without_requests_is_wrong_usage(server: Server, ask: Ask, reques
 
 
 def test_the_address_is_made_of_the_base_url_and_the_url_of_the_line() -> None:
-    """The version stands in both, and is said once; Azure's dated API has the deployment in it."""
+    """The version is in both, and is used once; Azure's dated API has the deployment in it."""
     v1 = "/v1/chat/completions"
     groq = Config(base_url="https://api.groq.com/openai/v1")
     assert live_request(groq, v1, b"{}").url == "https://api.groq.com/openai/v1/chat/completions"

@@ -51,7 +51,7 @@ def test_several_batches_are_a_table(ask: Ask, submitted: Callable[..., str]) ->
     code, out, _ = ask("status", two, one, two)
     lines = out.splitlines()
     assert code == 0
-    assert lines[0].split() == ["batch", "status", "made", "for", "requests", "completed", "failed"]
+    assert lines[0].split() == ["batch", "status", "created", "for", "requests", "completed", "failed"]
     assert [line.split()[:2] for line in lines[1:]] == [[two, "completed"], [one, "completed"]]
 
 
@@ -68,7 +68,7 @@ def test_a_file_that_was_never_sent_is_said_so(server: Server, ask: Ask, request
     """And one that is not there is a file that is not there."""
     code, _, err = ask("status", requests_file())
     assert code == 3
-    assert "requests.jsonl: the service has no batch of these bytes" in err
+    assert "requests.jsonl: the service has no batch of this file" in err
     code, _, err = ask("status", "nothing.jsonl")
     assert code == 3
     assert "nothing.jsonl: no such file" in err
@@ -108,7 +108,7 @@ def test_why_a_batch_failed_stands_beside_the_lines(ask: Ask, objects: Objects, 
 
 
 def test_a_file_that_is_named_beside_an_id_is_known_by_its_bytes(ask: Ask, submitted: Callable[..., str]) -> None:
-    """Without it the id of the batch stands in its place; another file is refused."""
+    """Without it the id of the batch is shown instead; another file is refused."""
     batch = submitted("requests.jsonl", *TWICE)
     assert f"\n{batch}:3: " in ask("status", batch)[1]
     assert "\nrequests.jsonl:3: " in ask("status", batch, "--file", "requests.jsonl")[1]
@@ -185,13 +185,13 @@ def test_list_shows_the_newest_and_all_if_asked(ask: Ask, objects: Objects, subm
 
 
 def test_an_empty_list_prints_nothing(server: Server, ask: Ask) -> None:
-    """And says so beside it."""
+    """A note is printed, too."""
     assert ask("list") == (0, "", "no batches\n")
     assert ask("list", "--json") == (0, "", "")
 
 
 def test_wait_tells_each_change_and_ends_with_how_all_stand(server: Server, ask: Ask, submitted: Callable[..., str]) -> None:
-    """All batches are looked at by turns, not one after the other."""
+    """All batches are polled in turn."""
     server.service.stage_seconds = 100.0
     one, two = submitted("one.jsonl"), submitted("two.jsonl")
     code, out, err = ask("wait", one, two)
@@ -203,7 +203,7 @@ def test_wait_tells_each_change_and_ends_with_how_all_stand(server: Server, ask:
 
 
 def test_wait_stops_after_its_time_and_says_4(server: Server, ask: Ask, submitted: Callable[..., str]) -> None:
-    """The batch as it was last seen is shown; it goes on."""
+    """The last known state of the batch is shown; it continues."""
     server.service.stage_seconds = 100.0
     batch = submitted()
     code, out, err = ask("wait", batch, "--timeout", "60")
@@ -246,27 +246,27 @@ def test_cancel_cancels_what_can_be_cancelled(server: Server, ask: Ask, submitte
     code, out, err = ask("cancel", live, done)
     assert code == 1
     assert [line.split()[:2] for line in out.splitlines()[1:]] == [[live, "cancelling"], [done, "completed"]]
-    assert f"{done} is completed, and can't be cancelled any more" in err
+    assert f"{done} is completed and can't be cancelled any more" in err
     assert ask("cancel", live)[0] == 0
 
 
 def test_on_a_terminal_one_line_is_drawn_anew() -> None:
-    """What has ended stays as a line of its own; the rest is summed up."""
+    """Finished batches have a permanent line; the others are summed up."""
     from batchfiles.api.batch import Batch, BatchRequestCounts
-    from batchfiles.cli.status import News
+    from batchfiles.cli.status import WaitOutput
 
     class Terminal(io.StringIO):
         def isatty(self) -> bool:
             return True
 
     terminal = Terminal()
-    news = News(2, stream=terminal)
-    news.tell(Batch(id="batch_1", status="validating"))
+    shown = WaitOutput(2, stream=terminal)
+    shown.update(Batch(id="batch_1", status="validating"))
     assert terminal.getvalue() == "\r\x1b[K2 batches: 1 validating"
-    news.tell(Batch(id="batch_1", status="in_progress", request_counts=BatchRequestCounts(total=10, completed=4, failed=1)))
+    shown.update(Batch(id="batch_1", status="in_progress", request_counts=BatchRequestCounts(total=10, completed=4, failed=1)))
     assert terminal.getvalue().endswith("\r\x1b[K2 batches: 1 in_progress; 5 of 10 requests (50%), 1 failed")
-    news.tell(Batch(id="batch_2", status="completed", request_counts=BatchRequestCounts(total=10, completed=10)))
+    shown.update(Batch(id="batch_2", status="completed", request_counts=BatchRequestCounts(total=10, completed=10)))
     assert "\r\x1b[Kbatch_2  completed  10 of 10 requests, 0 failed\n" in terminal.getvalue()
     assert terminal.getvalue().endswith("2 batches: 1 in_progress, 1 completed; 15 of 20 requests (75%), 1 failed")
-    news.close()
+    shown.close()
     assert terminal.getvalue().endswith("\r\x1b[K")

@@ -38,7 +38,7 @@ def campaign(ask: Ask, requests_file: RequestsFile) -> str:
 
 
 def test_the_id_goes_to_standard_output(server: Server, ask: Ask, objects: Objects, requests_file: RequestsFile) -> None:
-    """For `id=$(batchfiles submit …)`; what happened is said beside it."""
+    """For `id=$(batchfiles submit …)`; messages go to standard error."""
     code, out, err = ask("submit", requests_file())
     (batch,) = objects("list")
     assert (code, out) == (0, f"{batch['id']}\n")
@@ -57,7 +57,7 @@ def test_the_endpoint_is_the_url_of_the_first_request(
 
 
 def test_metadata_is_written_on_the_batch(server: Server, ask: Ask, objects: Objects, requests_file: RequestsFile) -> None:
-    """Pairs, each with an option of its own; a value may hold an equals sign."""
+    """Pairs, each with its own option; a value may hold an equals sign."""
     ask("submit", requests_file(), "--metadata", "project=atlas", "--metadata", "query=a=b")
     found = objects("list")[0]["metadata"]
     assert (found["project"], found["query"]) == ("atlas", "a=b")
@@ -67,7 +67,7 @@ def test_metadata_is_written_on_the_batch(server: Server, ask: Ask, objects: Obj
 
 
 def test_a_file_with_errors_is_not_sent(server: Server, ask: Ask, objects: Objects, requests_file: RequestsFile) -> None:
-    """Nor is any other that was named beside it."""
+    """The other named files are not sent either."""
     code, out, err = ask("submit", requests_file("good.jsonl"), requests_file("bad.jsonl", TWICE))
     assert (code, out) == (1, "")
     assert "bad.jsonl:3: error:" in err
@@ -83,7 +83,7 @@ def test_the_limits_may_be_those_of_another_service(server: Server, ask: Ask, re
 
 
 def test_without_validation_the_service_finds_the_errors(server: Server, ask: Ask, requests_file: RequestsFile) -> None:
-    """It names lines; the file is at hand, so the ids are named too."""
+    """It names lines; the file is known, so the ids are named too."""
     code, out, _ = ask("submit", requests_file(lines=TWICE), "--no-validate", "--wait")
     assert code == 1
     last = out.splitlines()[-1]
@@ -97,7 +97,7 @@ def test_the_same_bytes_are_not_sent_twice(server: Server, ask: Ask, objects: Ob
     code, out, err = ask("submit", requests_file("two.jsonl"), requests_file("other.jsonl", (request("z"),)))
     assert code == 2
     assert len(out.split()) == 1
-    assert f"two.jsonl: not sent: {first} was made of the same bytes" in err
+    assert f"two.jsonl: not sent: {first} has the same requests" in err
     assert len(objects("list")) == 2
 
 
@@ -191,7 +191,7 @@ def test_a_part_whose_batch_was_cancelled_is_sent_again(server: Server, ask: Ask
 
 
 def test_two_do_not_send_the_same_campaign_at_once(server: Server, ask: Ask, objects: Objects, campaign: str) -> None:
-    """The second one, or a `run`, is told who is at work there."""
+    """The second one, or a `run`, is refused with the name of the first."""
     from batchfiles.runner.journal import locked
 
     with locked(Path(campaign)):

@@ -1,4 +1,4 @@
-"""`batchfiles show`: what stands on the screen."""
+"""`batchfiles show`: the text output."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def test_what_does_not_fit_is_named(ask: Callable[..., Outcome], tmp_path: Path)
     out = ask(table_in(tmp_path / "t.parquet", rows), width=80)[1]
     assert out.splitlines()[2].split() == ["custom_id", "outcome", "text", "total_tokens"]
     assert "the same in these 5 rows: status_code 200, model gpt-4o-mini, response_id\nxxx" in out
-    assert "no room for: request_id" in out
+    assert "not enough width for: request_id" in out
 
 
 def test_few_rows_are_records(ask: Callable[..., Outcome], tmp_path: Path) -> None:
@@ -135,7 +135,7 @@ def test_a_column_that_is_not_there_is_wrong_usage(ask: Callable[..., Outcome], 
 
 
 def test_json_is_whole_rows_and_nothing_else(ask: Callable[..., Outcome], tmp_path: Path) -> None:
-    """Nothing is cut, nothing is hidden, nothing but ASCII is printed."""
+    """Nothing is cut, nothing is hidden, only ASCII is printed."""
     rows = [{**rows_of(1)[0], "text": "é\x1b[31m\u009b" + "x" * 5000, "texts": ["a", "b"], "category_scores": [("hate", 0.5)]}]
     code, out, _ = ask(table_in(tmp_path / "t.parquet", rows), "--json")
     assert code == 0
@@ -215,7 +215,7 @@ def test_standard_input_is_shown(
 def test_formats_that_need_a_file_are_refused_on_standard_input(
     ask: Callable[..., Outcome], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str
 ) -> None:
-    """Their table of contents stands at the end."""
+    """Their table of contents is at the end."""
 
     class Stdin:
         buffer = io.BytesIO(table_in(tmp_path / f"t.{suffix}", rows_of(1)).read_bytes())
@@ -228,7 +228,7 @@ def test_formats_that_need_a_file_are_refused_on_standard_input(
 
 @pytest.mark.parametrize("suffix", ["parquet", "arrow", "arrows"])
 def test_a_file_cut_anywhere_is_an_error_or_shown(ask: Callable[..., Outcome], tmp_path: Path, suffix: str) -> None:
-    """Never a traceback, never half of the rows; only the end of a stream may be missing, which says nothing."""
+    """Never a traceback, never half of the rows; only the end of a stream may be missing, which has no rows."""
     whole = table_in(tmp_path / f"whole.{suffix}", rows_of(3)).read_bytes()
     for length in range(0, len(whole), 97):
         path = tmp_path / f"cut.{suffix}"
@@ -242,8 +242,8 @@ def test_a_file_cut_anywhere_is_an_error_or_shown(ask: Callable[..., Outcome], t
     ("name", "content", "expected", "words"),
     [
         ("nothing", None, 3, "no such file"),
-        ("t.bin", b"\x00\x01\x02", 2, "this is no table"),
-        ("t.bin", b"\xff\xfe\x00", 2, "this is no table"),
+        ("t.bin", b"\x00\x01\x02", 2, "table"),
+        ("t.bin", b"\xff\xfe\x00", 2, "table"),
         ("t.parquet", b"hello", 3, "does not begin as its name says"),
         ("t.jsonl.gz", b"\x1f\x8b\x08broken", 3, "damaged"),
         ("t.csv", b'"a\n', 0, "CSV"),

@@ -46,7 +46,7 @@ def test_the_parts_are_told_on_standard_error(ask: Callable[..., Outcome], sourc
 
 
 def test_json_is_one_object_with_the_manifest(ask: Callable[..., Outcome], source: Path, tmp_path: Path) -> None:
-    """The same that stands in the folder."""
+    """The same as in the folder."""
     code, out, _ = ask(source, "-o", tmp_path / "campaign", "--json")
     told = json.loads(out)
     assert code == 0
@@ -81,7 +81,7 @@ def test_what_was_changed_is_said(ask: Callable[..., Outcome], tmp_path: Path) -
     assert "1 blank line left out" in err
     assert f"{source}:1: a byte order mark was left out" in err
     assert f"{source}:4: a newline was added after the last line" in err
-    assert "1 line is no JSON: it was copied" in err
+    assert "1 line of invalid JSON: copied" in err
 
 
 @pytest.mark.parametrize(
@@ -90,8 +90,8 @@ def test_what_was_changed_is_said(ask: Callable[..., Outcome], tmp_path: Path) -
         (["-o", "campaign", "--max-bytes", "50"], 3, "in.jsonl:1: the line has "),
         (["-o", "campaign", "--max-tokens", "0"], 2, "--max-tokens"),
         (["-o", "campaign", "--by", "size"], 2, "--by"),
-        (["-o", "."], 2, "-o names the folder of a file that is read"),
-        (["-o", "in.jsonl"], 2, "-o names a file that is read"),
+        (["-o", "."], 2, "-o names the folder of an input file"),
+        (["-o", "in.jsonl"], 2, "-o names an input file"),
         (["-o", "full"], 2, "full: exists already"),
         (["-o", "nowhere/campaign"], 3, "there is no folder"),
         ([], 2, "--output"),
@@ -136,7 +136,7 @@ def test_results_are_wrong_usage(ask: Callable[..., Outcome], tmp_path: Path) ->
 
 
 def test_standard_input_is_split(tmp_path: Path) -> None:
-    """In a process of its own, with a pipe."""
+    """In its own process, with a pipe."""
     program = [sys.executable, "-c", "from batchfiles.cli.main import run; run()"]
     text = b"".join(request(name) + b"\n" for name in "abc")
     done = subprocess.run([*program, "split", "-", "-o", str(tmp_path / "campaign")], input=text, capture_output=True, check=True)

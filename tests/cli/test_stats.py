@@ -59,17 +59,17 @@ def test_a_folder_is_counted_in_tables_on_standard_output(ask: Callable[..., Out
     assert cells(out, "succeeded")[1:] == ["8", "53.3%"]
     assert cells(out, "gpt-4o-mini-2024-07-18")[1:] == ["11", "3,484", "1,024", "236", "0"]
     assert cells(out, "all")[1:] == ["15", "3,484", "1,024", "236", "0"]
-    assert cells(out, "length")[1:] == ["count", "least", "50%", "90%", "99%", "most"]
+    assert cells(out, "length")[1:] == ["count", "min", "50%", "90%", "99%", "max"]
     assert "cost" not in out
 
 
 def test_a_file_of_prices_makes_a_column_of_costs(ask: Callable[..., Outcome], prices: Path) -> None:
-    """With the discount, which is told."""
+    """With the discount, which is reported."""
     code, out, err = ask(CHAT, "--prices", prices)
     assert code == 0
     assert cells(out, "gpt-4o-mini-2024-07-18")[-1] == "0.002922"
     assert "cost (USD)" in out
-    assert "a batch discount of 50%" in err
+    assert "batch discount 50%" in err
 
 
 def test_a_single_price_and_discount_go_before_the_file(ask: Callable[..., Outcome], prices: Path) -> None:
@@ -84,15 +84,15 @@ def test_a_single_price_and_discount_go_before_the_file(ask: Callable[..., Outco
     ("discount", "percent"), [("1", "100%"), ("1.00", "100%"), ("0.1", "10%"), ("0.125", "12.5%"), ("0.001", "0.1%"), ("0", "0%")]
 )
 def test_the_discount_is_told_in_percent(ask: Callable[..., Outcome], discount: str, percent: str) -> None:
-    """A discount of 1 was told as 1%, because the zeros of 100 were taken for those behind a point."""
-    assert f"a batch discount of {percent};" in ask(CHAT, "--price", "m=1/1", "--batch-discount", discount)[2]
+    """A discount of 1 was shown as 1%, because the zeros of 100 were removed like those after a point."""
+    assert f"batch discount {percent};" in ask(CHAT, "--price", "m=1/1", "--batch-discount", discount)[2]
 
 
 def test_token_counts_that_are_none_are_told(ask: Callable[..., Outcome], tmp_path: Path) -> None:
     """They were left out of the sums, and so of the bill, without a word."""
     usage = {"prompt_tokens": "10", "completion_tokens": 5.5}
     path = put(tmp_path / "out.jsonl", result("1", completion() | {"usage": usage}))
-    words = "2 token counts below 0, beyond 64 bits or no whole number: not in the sums"
+    words = "2 token counts below 0, over 64 bits or not an integer: not in the sums"
     assert ask(path)[2] == f"{words}\n"
     assert f"{words}, nor in the cost\n" in ask(path, "--price", "gpt-x-1=1/1")[2]
     assert json.loads(ask(path, "--json")[1])["results"]["token_conversion_errors"] == 2
@@ -108,12 +108,12 @@ def test_an_unknown_price_is_told_and_never_0(ask: Callable[..., Outcome]) -> No
 
 
 def test_requests_alone_are_estimated(ask: Callable[..., Outcome], prices: Path) -> None:
-    """And it is said that these are estimates."""
+    """A note says that these are estimates."""
     _, out, err = ask(REQUESTS, "--prices", prices)
     assert cells(out, "gpt-4o-mini")[1] == "16"
     assert "output at most  input cost (USD)  cost at most" in out
     assert "13 without limit" in out
-    assert "estimated: a token for each 4 bytes of text" in err
+    assert "estimated: one for each 4 bytes of text" in err
 
 
 def test_the_file_to_fill_in_is_read_back(ask: Callable[..., Outcome], tmp_path: Path) -> None:
@@ -131,7 +131,7 @@ def test_the_file_to_fill_in_is_read_back(ask: Callable[..., Outcome], tmp_path:
 
 
 def test_the_file_to_fill_in_goes_down_a_pipe(ask: Callable[..., Outcome]) -> None:
-    """Then nothing else stands on standard output."""
+    """Then nothing else goes to standard output."""
     code, out, _ = ask(CHAT, "--write-prices", "-")
     assert code == 0
     assert out.startswith("# Prices per million tokens.")
@@ -140,7 +140,7 @@ def test_the_file_to_fill_in_goes_down_a_pipe(ask: Callable[..., Outcome]) -> No
 
 
 def test_json_is_one_object(ask: Callable[..., Outcome]) -> None:
-    """For programs, with no words beside it."""
+    """For programs, without other text."""
     code, out, err = ask(CHAT, "--json")
     assert (code, err) == (0, "")
     value = json.loads(out)
@@ -232,31 +232,37 @@ def test_what_makes_a_cost_too_low_is_said(ask: Callable[..., Outcome], tmp_path
     said = ask(path, "--price", "m=1/1")[2].splitlines()
     assert "1 answer without token counts: their tokens are not in the sums, nor in the cost" in said
     assert "1 answer with token counts that do not add up to their total: summed as stated" in said
-    assert "2 requests have more than 128,000 input tokens, 1 of them more than 272,000: prices often have a tier there" in said
-    assert "5 audio input tokens without a price of their own (audio_input): they cost the same as other input tokens" in said
-    assert "1 cache write token without a price of their own (cache_write): they cost the same as other input tokens" in said
-    assert "cost: by --price; with a batch discount of 0%; every result line counts, superseded ones too" in said
+    assert (
+        "2 requests have more than 128,000 input tokens, 1 of them more than 272,000: prices often have a higher tier there"
+        in said
+    )
+    assert "5 audio input tokens without a separate price (audio_input): priced as other input tokens" in said
+    assert "1 cache write token without a separate price (cache_write): priced as other input tokens" in said
+    assert "cost: prices from --price; batch discount 0%; all result lines count, also superseded ones" in said
     assert "tier" not in ask(path)[2]
 
 
 def test_requests_above_one_usual_tier_are_said_once(ask: Callable[..., Outcome], tmp_path: Path) -> None:
     """Sizes below the one that all requests exceed add no information."""
     path = put(tmp_path / "out.jsonl", chat("1", "m", 300_000))
-    assert "1 request has more than 272,000 input tokens: prices often have a tier there\n" in ask(path, "--price", "m=1/1")[2]
+    assert (
+        "1 request has more than 272,000 input tokens: prices often have a higher tier there\n"
+        in ask(path, "--price", "m=1/1")[2]
+    )
 
 
 def test_a_misspelt_model_of_the_file_is_named(ask: Callable[..., Outcome], tmp_path: Path) -> None:
     """It would only be "no price" for a model that seems to be in the file; names that differ by a digit may be two models."""
     path = put(tmp_path / "out.jsonl", chat("1", "gpt-4o-mini", 3))
     code, _, said = ask(path, "--price", "gpt-4o-mni=1/1")
-    assert (code, "nothing here is of this model; did you mean 'gpt-4o-mini'?" in said) == (2, True)
+    assert (code, "but no request or result of this model; did you mean 'gpt-4o-mini'?" in said) == (2, True)
     code, _, said = ask(path, "--price", "gpt-5o-mini=1/1")
     assert code == 0
     assert "no price for gpt-4o-mini (there is one for gpt-5o-mini): their cost is not in the sum\n" in said
 
 
 def test_prices_of_the_package_after_those_of_the_file(ask: Callable[..., Outcome], tmp_path: Path) -> None:
-    """It is said whose prices they are, which alias was taken, and where no price for batches is known."""
+    """The notes name the source, the alias, and models without a price for batches."""
     path = put(
         tmp_path / "out.jsonl",
         chat("1", "gpt-4o-mini-2024-07-18", 1_000_000),
@@ -274,18 +280,18 @@ def test_prices_of_the_package_after_those_of_the_file(ask: Callable[..., Outcom
     assert "gpt-4o-2024-08-06: at the price of gpt-4o\n" in said
     assert "standard price, less 50%, because no batch price is known: text-embedding-3-small\n" in said
     assert f"by {file} of 2026-11-20, genai-prices " in said.replace("\n", " ") or "genai-prices" in said
-    assert "price for batches, no discount taken off: gpt-4o-mini-2024-07-18\n" in said
-    assert "with a batch discount of 50%; every result line counts" in said.replace("\n", " ")
+    assert "price for batches, without discount: gpt-4o-mini-2024-07-18\n" in said
+    assert "batch discount 50%; all result lines count" in said.replace("\n", " ")
     code, _, said = ask(path, "--prices", "genai:azur")
     assert (code, said) == (2, "batchfiles: error: genai-prices knows no provider 'azur'; did you mean 'azure'?\n")
 
 
 def test_a_discount_is_not_said_of_prices_that_have_it_in_them(ask: Callable[..., Outcome], tmp_path: Path) -> None:
-    """`--prices genai --batch-discount 0.5` said "with a batch discount of 50%" of costs from which nothing was taken off."""
+    """`--prices genai --batch-discount 0.5` said "batch discount 50%" of costs from which nothing was taken off."""
     path = put(tmp_path / "out.jsonl", chat("1", "gpt-4o-mini", 1_000_000))
     code, out, said = ask(path, "--prices", "genai", "--batch-discount", "0.5")
     assert (code, "0.075" in out) == (0, True)
-    assert "price for batches, no discount taken off: gpt-4o-mini\n" in said
+    assert "price for batches, without discount: gpt-4o-mini\n" in said
     assert "discount of" not in said
     assert "price for batches: gpt-4o-mini\n" in ask(path, "--prices", "genai")[2]
 
@@ -294,9 +300,9 @@ def test_requests_alone_say_whose_prices_they_are(ask: Callable[..., Outcome]) -
     """The costs of requests had no source, and a model without a price was a dash without a word."""
     requests = f"{CHAT}/requests.jsonl"
     said = ask(requests, "--prices", "genai")[2]
-    assert "price for batches: gpt-4o-mini\ncost: by genai-prices " in said
+    assert "price for batches: gpt-4o-mini\ncost: prices from genai-prices " in said
     assert json.loads(ask(requests, "--prices", "genai", "--json")[1])["price_sources"][0].startswith("genai-prices ")
-    assert ask(requests, "--price", "gpt-4o-mini=1/1")[2].endswith("cost: by --price; with a batch discount of 0%\n")
+    assert ask(requests, "--price", "gpt-4o-mini=1/1")[2].endswith("cost: prices from --price; batch discount 0%\n")
     assert "no price for gpt-4o-mini: their cost is not in the sum\n" in ask(requests, "--price", "other=1/1")[2]
 
 
@@ -313,7 +319,7 @@ def test_two_files_of_prices_are_refused(ask: Callable[..., Outcome], prices: Pa
 def test_fail_on_makes_an_exit_code_of_what_is_counted(
     ask: Callable[..., Outcome], tmp_path: Path, conditions: str, code: int
 ) -> None:
-    """A nightly cost report must not pass over answers whose tokens are in no sum; the tables are there all the same."""
+    """A nightly cost report must not pass over answers whose tokens are in no sum; the tables are printed anyway."""
     usage = {"prompt_tokens": 5, "completion_tokens": 5, "total_tokens": 99}
     lines = [
         result("1", completion("a")),

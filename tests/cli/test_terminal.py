@@ -40,7 +40,7 @@ def test_width_is_what_a_terminal_takes(text: str, columns: int) -> None:
     [("abcdef", 6, "abcdef"), ("abcdef", 5, "abcd…"), ("日本語", 5, "日本…"), ("日本語", 4, "日…"), ("abc", 1, "…")],
 )
 def test_long_text_is_cut(text: str, width: int, expected: str) -> None:
-    """What is missing is told by a sign, and no wide letter is halved."""
+    """Missing text is shown by a sign, and wide letters are not split."""
     assert cut(text, width) == expected
 
 

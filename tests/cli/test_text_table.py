@@ -6,7 +6,7 @@ from batchfiles.cli.text import text_table
 
 
 def test_texts_stand_to_the_left_and_numbers_to_the_right() -> None:
-    """The first columns are texts, as many as are said."""
+    """The given number of first columns are texts."""
     assert text_table(("file", "holds", "lines"), [("a.jsonl", "requests", "7"), ("b", "", "1,234")], texts=2) == [
         "file     holds     lines",
         "a.jsonl  requests      7",
@@ -15,7 +15,7 @@ def test_texts_stand_to_the_left_and_numbers_to_the_right() -> None:
 
 
 def test_columns_of_texts_may_be_named() -> None:
-    """They need not stand in front; nothing is left behind the last cell."""
+    """They need not be the first; there are no trailing spaces."""
     assert text_table(("part", "size", "model"), [("1", "10 B", "gpt"), ("10", "9 B", "")], texts=("part", "model")) == [
         "part  size  model",
         "1     10 B  gpt",
@@ -24,10 +24,10 @@ def test_columns_of_texts_may_be_named() -> None:
 
 
 def test_wide_letters_count_as_two_columns() -> None:
-    """What stands behind them is not moved."""
+    """The columns after them are not moved."""
     assert text_table(("code", "count"), [("限界", "1"), ("bad", "22")]) == ["code  count", "限界      1", "bad      22"]
 
 
 def test_without_a_row_there_is_no_table() -> None:
-    """Headings alone say nothing."""
+    """Headings alone are not printed."""
     assert text_table(("model", "tokens"), []) == []

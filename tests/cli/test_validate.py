@@ -85,7 +85,7 @@ def test_warnings_alone_exit_with_0_and_with_1_if_strict(requests):
 
 
 def test_the_first_findings_are_printed_and_all_are_counted(requests):
-    """What is left out is said."""
+    """The number of other findings is printed."""
     path = requests(*"aaaaaa")
     with path.open("ab") as file:
         file.write(LINE.replace(b"POST", b"GET") % b"b" + LINE.replace(b'"m"', b'"n"') % b"c" + b"{\n")
@@ -110,7 +110,7 @@ def test_ids_must_differ_across_files_only_when_asked(requests):
 
 
 def test_json_is_one_object_on_standard_output():
-    """The report for programs; no other words stand there."""
+    """The report for programs, without other text."""
     result = run(TWICE, "--json", "--max-findings", 1)
     report = json.loads(result.stdout)
     assert result.exit_code == 1
@@ -133,7 +133,7 @@ def test_the_service_is_chosen_by_name(requests):
 
 
 def test_standard_input_is_a_file(requests):
-    """So that it stands at the end of a pipe."""
+    """So it is visible at the end of a pipe."""
     result = run("-", stdin=LINE % b"a" + b"{\n")
     assert result.exit_code == 1
     assert result.stdout.startswith("<stdin>:2: error: ")
@@ -145,7 +145,7 @@ def test_no_file_is_wrong_usage():
 
 
 def test_another_services_file_is_said_in_words():
-    """One line, not one for each missing key."""
+    """One finding for all missing keys."""
     result = run(FIXTURES / "other_families" / "anthropic_requests.jsonl")
     (line,) = result.stdout.splitlines()
     assert "Anthropic" in line

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PATHS = ["README.md", "CHANGELOG.md", "docs", "findings/README.md"]
+PATHS = ["README.md", "CHANGELOG.md", "docs", "findings/README.md", "batchfiles/cli", "tests/cli"]
 """Files and folders, from the root. Add `batchfiles` and `tests` to check the texts in the code, too."""
 
 PATTERNS = {

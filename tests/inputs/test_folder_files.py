@@ -176,7 +176,7 @@ def test_split_and_errors_name_what_they_pass_over(tmp_path: Path, capsys: pytes
     assert exit_code(["split", str(tmp_path), "-o", str(tmp_path.with_name("parts"))]) == 0
     assert f"not read: {tmp_path / 'batch_1_error.jsonl'}" in capsys.readouterr().err
     assert exit_code(["errors", str(tmp_path)]) == 0
-    assert f"1 file of requests passed over: {tmp_path / 'requests.jsonl'}" in capsys.readouterr().err
+    assert f"1 request file skipped: {tmp_path / 'requests.jsonl'}" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", ["requests.jsonl.gz", "requests.JSONL.gz", "requests.jsonl.bz2", "requests.jsonl.zst"])

@@ -86,7 +86,7 @@ def test_what_is_there_is_refused_before_any_work(chat: Bucket, run: Run) -> Non
     chat.put("parts/thesis.txt", b"precious")
     assert "not ours to delete, thesis.txt for one" in run(*arguments, "--force", code=3)[1]
     assert [key for key in chat.listed() if key.startswith("parts/")] == ["parts/part-00000.parquet", "parts/thesis.txt"]
-    assert "names the folder of a file that is read" in run(*arguments[:3], chat.url("chat"), "--force", code=2)[1]
+    assert "names the folder of an input file" in run(*arguments[:3], chat.url("chat"), "--force", code=2)[1]
     same = ["-o", chat.url("t.csv"), "--report", chat.url("t.csv")]
     assert "name the same file" in run(*arguments[:2], *same, code=2)[1]
 
@@ -297,7 +297,7 @@ def test_what_prepare_reads_it_does_not_write(chat: Bucket, run: Run) -> None:
     for table, output in (("own/t.csv", "own/t.csv"), ("own", "own/t.csv"), ("own/*.csv", "own/t.csv"), ("own", "template.json")):
         arguments = ("--template", template, "--id", "{{q}}", "--force")
         said = run("prepare", chat.url(table), "-o", chat.url(output), *arguments, code=2)[1]
-        assert "-o names a file that is read" in said
+        assert "-o names an input file" in said
     assert chat.get("own/t.csv") == b"q\nhello\n"
 
 
