@@ -1,4 +1,4 @@
-"""Bodies of other families, which gateways pass through: Anthropic, Gemini, Cohere and Ollama, Bedrock Converse."""
+"""Bodies of other families, which gateways pass on: Anthropic, Gemini, Cohere and Ollama, Bedrock Converse."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from batchfiles import codec
 from batchfiles.bodies import chat_completions, errors, fields
-from batchfiles.bodies.answer import Answer, Body
+from batchfiles.bodies.answer import Answer, Body, answer_of
 from batchfiles.bodies.chat_completions import content_of
 from batchfiles.bodies.errors import ErrorInfo
 from batchfiles.bodies.fields import INT64, FieldReader
@@ -28,7 +28,7 @@ ToolCall = dict[str, str | None]
 
 
 def is_message(body: Body) -> bool:
-    """Return whether a body is an Anthropic message: content blocks at the top, or one key deeper, as in its own batches."""
+    """Return whether a body is an Anthropic message: content blocks at the top, or under `message`, as in its own batches."""
     if type(body.get("message")) is dict and "stop_reason" in body["message"]:
         body = body["message"]
     if type(body.get("content")) is not list and type(body.get("content")) is not str:
@@ -37,15 +37,15 @@ def is_message(body: Body) -> bool:
 
 
 def is_candidates(body: Body) -> bool:
-    """Return whether a body is Gemini's: candidates, or the block of a prompt."""
-    lookup = body.get("candidates")
-    if type(lookup) is list and lookup and type(lookup[0]) is dict:
-        return not KEYS_OF_A_CANDIDATE.isdisjoint(lookup[0])
+    """Return whether a body is Gemini's: candidates, or a blocked prompt."""
+    candidates = body.get("candidates")
+    if type(candidates) is list and candidates and type(candidates[0]) is dict:
+        return not CANDIDATE_KEYS.isdisjoint(candidates[0])
     feedback = _either(body, "promptFeedback", "prompt_feedback")
     return type(feedback) is dict and bool(_either(feedback, "blockReason", "block_reason"))
 
 
-KEYS_OF_A_CANDIDATE: Final = frozenset({"content", "finishReason", "finish_reason"})
+CANDIDATE_KEYS: Final = frozenset({"content", "finishReason", "finish_reason"})
 
 
 def is_single_message(body: Body) -> bool:
@@ -55,12 +55,9 @@ def is_single_message(body: Body) -> bool:
 
 
 def read_message(body: Body) -> Answer:
-    """Read an Anthropic message [Messages API].
+    """Read an Anthropic message [Messages API]. A refusal is filtered; its explanation is in `refusal`.
 
-    Its `input_tokens` excludes tokens read from the cache and written to it; here they are included.
-
-    Returns:
-        The answer. A refusal is filtered; its explanation is in `refusal`.
+    Anthropic's `input_tokens` exclude tokens read from the cache and written to it; here they are included.
     """
     reader = FieldReader()
     if "content" not in body:
@@ -98,12 +95,9 @@ SPOKEN: Final = ("text", "thinking", "redacted_thinking")
 
 
 def read_candidates(body: Body) -> Answer:
-    """Read what Gemini answers [GenerateContentResponse]; keys may be written with underscores, as its SDK for Python does.
+    """Read Gemini's answer [GenerateContentResponse]; keys may have underscores, as in its Python SDK.
 
-    `candidatesTokenCount` does not include thoughts; the output tokens here do.
-
-    Returns:
-        The answer. A prompt that was blocked has no candidate, and is filtered.
+    `candidatesTokenCount` does not include thoughts; the output tokens here do. A blocked prompt is filtered.
     """
     reader = FieldReader()
     found = [_candidate(candidate, reader) for candidate in reader.mappings(body.get("candidates"))]
@@ -141,12 +135,12 @@ def read_candidates(body: Body) -> Answer:
         refusal=refusal,
         calls=calls,
         others=others,
-        counts=fields.settled((_sum([prompt, tools]), _sum([spoken, thoughts]), total, cached, thoughts, None), reader),
+        counts=fields.normalized((_sum([prompt, tools]), _sum([spoken, thoughts]), total, cached, thoughts, None), reader),
     )
 
 
 Candidate = tuple[str | None, str | None, list[ToolCall], int, chat_completions.End]
-"""`(text, reasoning, calls, parts of other kinds, how it ended)`."""
+"""`(text, reasoning, calls, number of other parts, end)`."""
 
 
 def _candidate(candidate: Body, reader: FieldReader) -> Candidate:
@@ -175,11 +169,7 @@ def _candidate(candidate: Body, reader: FieldReader) -> Candidate:
 
 
 def read_single_message(body: Body) -> Answer:
-    """Read a message at the top: Cohere [Chat API v2] and Ollama [`/api/chat`].
-
-    Returns:
-        What it says.
-    """
+    """Read a message at the top: Cohere [Chat API v2] and Ollama [`/api/chat`]."""
     reader = FieldReader()
     message = _object(body.get("message"))
     text, reasoning = content_of(message.get("content"), reader)
@@ -202,21 +192,17 @@ def read_single_message(body: Body) -> Answer:
         text=text,
         reasoning=reasoning or "\n\n".join(thought for thought in thoughts if thought) or None,
         calls=calls,
-        counts=fields.settled((inputs, outputs, None, counted.get("cached_tokens"), None, None), reader),
+        counts=fields.normalized((inputs, outputs, None, counted.get("cached_tokens"), None, None), reader),
     )
 
 
 def is_converse(body: Body) -> bool:
-    """Return whether a body comes from Bedrock's Converse: a message in `output`."""
+    """Return whether a body is Bedrock's Converse: a message in `output`."""
     return type(body.get("output")) is dict and type(body["output"].get("message")) is dict
 
 
 def read_converse(body: Body) -> Answer:
-    """Read an answer of Amazon Bedrock [Converse]; `inputTokens` does not include cache tokens, as in Anthropic's API.
-
-    Returns:
-        What it says.
-    """
+    """Read an answer of Amazon Bedrock [Converse]; `inputTokens` does not include cache tokens, as in Anthropic's API."""
     reader = FieldReader()
     texts: list[str] = []
     thoughts: list[str] = []
@@ -243,7 +229,7 @@ def read_converse(body: Body) -> Answer:
         reasoning="\n\n".join(thoughts) if thoughts else None,
         calls=calls,
         others=others,
-        counts=fields.settled(stated, reader, cache_beside=True),
+        counts=fields.normalized(stated, reader, cache_excluded=True),
     )
 
 
@@ -260,34 +246,28 @@ def _answer(
     refusal: str | None = None,
     others: int = 0,
 ) -> Answer:
-    """Put an answer together. It is never `fully_mapped`: these bodies hold more than the columns."""
+    """Build the answer. It is never `fully_mapped`: these bodies have more than the columns."""
     if end.outcome == "succeeded" and not text and not calls and not others:
         reader.note("empty_text")
-    return Answer(
+    model, response_id = _either(body, "model", "modelVersion", "model_version"), _either(body, "id", "responseId", "response_id")
+    return answer_of(
+        {"model": model, "id": response_id},
+        reader,
+        counts,
         outcome=end.outcome,
-        model=reader.text(_either(body, "model", "modelVersion", "model_version")),
         finish_reason=end.finish_reason,
         text=text,
         texts=texts,
         refusal=refusal,
         reasoning=reasoning,
         tool_calls=calls or None,
-        input_tokens=counts[0],
-        output_tokens=counts[1],
-        total_tokens=counts[2],
-        cached_tokens=counts[3],
-        reasoning_tokens=counts[4],
-        response_id=reader.text(_either(body, "id", "responseId", "response_id")),
         fully_mapped=False,
-        conversion_errors=reader.conversion_errors,
-        noted=reader.noted,
         fault=end.fault,
-        cache_write_tokens=counts[5],
     )
 
 
 def _call(call_id: object, name: object, arguments: object, reader: FieldReader) -> ToolCall:
-    """Return a tool call. Its arguments are an object here, and JSON text in the column."""
+    """Return a tool call, its arguments as JSON text."""
     if type(arguments) is dict or type(arguments) is list:
         with suppress(InvalidLineError):
             arguments = codec.dumps(arguments).decode()
@@ -295,7 +275,7 @@ def _call(call_id: object, name: object, arguments: object, reader: FieldReader)
 
 
 def _sum(counts: list[int | None]) -> int | None:
-    """Add the parts of a count; None if there are none, or the sum fits no column."""
+    """Add the parts of a count; None without parts, or if the sum does not fit int64."""
     total = sum(count for count in counts if count is not None)
     return None if counts.count(None) == len(counts) or total not in INT64 else total
 

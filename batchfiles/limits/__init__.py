@@ -1,14 +1,14 @@
-"""Every number and rule that somebody set, each with its source, the date when it was read, and how sure it is.
+"""The limits of each service, each with its source, the date when it was read, and how reliable it is.
 
-A profile says what one service refuses, and `None`, `False` or an empty set say that it has no such rule. To add one, write
-another `Limits` and put it among those `KNOWN`; a field that differs from `NONE` must have its sentence in `sources` (tested).
+In a profile, `None`, `False` or an empty set mean no such rule. To add a profile, write another `Limits` and add it to `KNOWN`.
+A field that differs from `NONE` must have an entry in `sources` (tested).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from batchfiles.findings import choose_one
+from batchfiles.findings import instead_of
 from batchfiles.limits.compatible import DASHSCOPE, FIREWORKS, GROQ, MISTRAL, NEBIUS, PARASAIL, TOGETHER, VLLM
 from batchfiles.limits.openai import AZURE, OPENAI
 from batchfiles.limits.profile import LINE_CAP, NONE, RESULT_LINE_CAP, Limits
@@ -41,9 +41,9 @@ def profile(name: str) -> Limits:
     """Return the profile of a service by its name, in any case.
 
     Raises:
-        ValueError: There is none of this name; the message lists those that are.
+        ValueError: The name is unknown; the message names similar or all profiles.
     """
     try:
         return PROFILES[name.lower()]
     except KeyError:
-        raise ValueError(f"no limits are known by the name {name!r}{choose_one(name, PROFILES)}") from None
+        raise ValueError(f"unknown limits {name!r}{instead_of(name, PROFILES)}") from None

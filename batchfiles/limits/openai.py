@@ -54,7 +54,7 @@ OPENAI = Limits(
         "strict_schemas": "Structured Outputs guide, developers.openai.com/api/docs/guides/structured-outputs: documented",
         "known_urls": SPEC,
         "body_rules": f"{SPEC}, and the types of openai-python 3.57",
-        "byte_order_mark": "reported as a line that is no JSON, read 2026-11: claimed without data; Azure documents the same",
+        "byte_order_mark": "reported as a line that is not JSON, read 2026-11: claimed without data; Azure documents the same",
     },
 )
 

@@ -15,7 +15,7 @@ from typing import Any, BinaryIO, TypeAlias, cast
 
 import pyarrow as pa
 
-from batchfiles.findings import choose_one
+from batchfiles.findings import instead_of
 from batchfiles.io.atomic import atomic_file
 from batchfiles.io.compression import compression_of_name
 from batchfiles.io.remote.path import RemotePath, located
@@ -107,7 +107,7 @@ def open_table(
         raise ValueError(f"standard output has no suffix: say the format, one of {', '.join(FORMATS)}")
     chosen = agreed_format(str(path), format)
     if chosen not in FORMATS:
-        raise ValueError(f"unknown format {chosen!r}{choose_one(chosen, FORMATS)}")
+        raise ValueError(f"unknown format {chosen!r}{instead_of(chosen, FORMATS)}")
     options: dict[str, Any] = {"metadata": metadata}
     if csv_safe and chosen != "csv":
         raise ValueError(f"csv_safe is for CSV, not for {chosen}")

@@ -514,3 +514,12 @@ def test_the_short_way_of_chat_agrees_on_any_usage(usage: dict[str, Any]) -> Non
     body = {"id": "c", "object": "chat.completion", "created": 1, "model": "m", "choices": [choice], "usage": usage}
     assert chat_completions.read(body) == chat_completions.read_any(body)
     assert all(each is None or -(2**63) <= each < 2**63 for each in read_usage(usage, FieldReader()))
+
+
+def test_the_details_of_both_apis_in_one_object():
+    """LiteLLM writes the details of chat with zeros next to those of Responses; the cached tokens of the second were ignored."""
+    mixed = {"prompt_tokens": 10, "completion_tokens": 4, "total_tokens": 14, "input_tokens": 10, "output_tokens": 4}
+    mixed |= {"prompt_tokens_details": {"cached_tokens": 0}, "input_tokens_details": {"cached_tokens": 5}}
+    mixed |= {"completion_tokens_details": {"reasoning_tokens": 0}, "output_tokens_details": {"reasoning_tokens": 3}}
+
+    assert read_usage(mixed, FieldReader()) == (10, 4, 14, 5, 3, None)

@@ -58,7 +58,6 @@ PATTERNS = {
 """Turns that sound translated, as regular expressions of whole words, and what to write for them."""
 
 ALLOWED: dict[str, tuple[str, ...]] = {
-    "docs/outcomes.md": ("and not one result: no result file was found",),
     "docs/testing.md": ("says nothing for `pause` seconds",),
 }
 """Texts that a file may contain nevertheless: quotations of an API, and messages that a page compares with the code."""
