@@ -73,7 +73,8 @@ if TYPE_CHECKING:
     from batchfiles.jobs.retry.retry import retry
     from batchfiles.jobs.split import SplitReport, split
     from batchfiles.jobs.stats.error_digest import ErrorDigest, ErrorGroup, error_digest
-    from batchfiles.jobs.stats.prices import Price, Prices, Tier
+    from batchfiles.jobs.stats.price import Price, Tier
+    from batchfiles.jobs.stats.prices import Prices
     from batchfiles.jobs.stats.report import Stats
     from batchfiles.jobs.stats.stats import stats
     from batchfiles.jobs.validate import Report, validate

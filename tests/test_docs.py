@@ -30,7 +30,7 @@ from batchfiles.cli.main import COMMANDS
 from batchfiles.codec import loads
 from batchfiles.counts import COUNTS
 from batchfiles.jobs.join.report import JoinReport
-from batchfiles.jobs.stats.price_file import FIELDS
+from batchfiles.jobs.stats.price import FIELDS
 from batchfiles.outcome import FAILED, OUTCOMES, read, retryable
 from batchfiles.table.embedding_rows import ONCE
 from batchfiles.testing import FAULTS, QUIRKS, Quirks

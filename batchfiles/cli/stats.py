@@ -21,7 +21,8 @@ from batchfiles.io.urls import shown_name
 from batchfiles.outcome import MISSING, OUTCOMES
 
 if TYPE_CHECKING:
-    from batchfiles.jobs.stats.prices import Price, Prices
+    from batchfiles.jobs.stats.price import Price
+    from batchfiles.jobs.stats.prices import Prices
     from batchfiles.jobs.stats.report import Stats
 
 __all__ = ["stats"]
@@ -33,7 +34,7 @@ COUNTED = (*(outcome for outcome in OUTCOMES if outcome != MISSING), "token_conv
 
 
 def _price(_context: click.Context, _parameter: click.Parameter, values: tuple[str, ...]) -> dict[str, Price]:
-    from batchfiles.jobs.stats.price_file import price_of
+    from batchfiles.jobs.stats.price import price_of
 
     try:
         return dict(map(price_of, values))
@@ -42,7 +43,7 @@ def _price(_context: click.Context, _parameter: click.Parameter, values: tuple[s
 
 
 def _discount(_context: click.Context, _parameter: click.Parameter, value: str | None) -> Decimal | None:
-    from batchfiles.jobs.stats.price_file import discount_of
+    from batchfiles.jobs.stats.price import discount_of
 
     try:
         return None if value is None else discount_of(value)
@@ -195,7 +196,7 @@ def refuse_misspelt(priced: Iterable[str], without_price: Sequence[str]) -> None
     Raises:
         click.UsageError: There is one.
     """
-    from batchfiles.jobs.stats.prices import alias_of
+    from batchfiles.jobs.stats.price import alias_of
 
     seen = {alias_of(model) for model in without_price}
     for name in priced:
@@ -210,7 +211,7 @@ def _write_prices(target: str | None, known: Prices | None, found: Stats, *, for
     """Write the prices that are known, and places for those that are not."""
     from batchfiles.io.atomic import atomic_file
     from batchfiles.io.remote.path import located
-    from batchfiles.jobs.stats.price_file import to_toml
+    from batchfiles.jobs.stats.price import to_toml
     from batchfiles.jobs.stats.prices import Prices
 
     text = to_toml(known or Prices(), found.models())

@@ -214,8 +214,8 @@ def merge(
         What was written.
 
     Raises:
-        DuplicateCustomIdError: With `on_duplicate="error"`: an id is there twice. A file as target does not appear then; an open file
-            or standard output has some lines already.
+        DuplicateCustomIdError: With `on_duplicate="error"`: an id is there twice. No target file is written then; an open file or
+            standard output has some lines already.
         LineTooLongError: A line is above the cap.
         MismatchError: A file holds neither requests nor results, or one holds requests and another one results.
         OutputExistsError: The target is there and `force` was not given.

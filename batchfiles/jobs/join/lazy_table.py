@@ -42,16 +42,12 @@ def is_part_name(name: str) -> bool:
     return PART_NAME.fullmatch(name) is not None
 
 
-"""Gets the bytes that are done and the bytes that there are."""
-
 ReportT = TypeVar("ReportT", bound=TableReport)
 
 TASK_BYTES = 3 * 1024 * 1024
 """Bytes of a range whose rows go to one file: what waits in memory for its turn is a few of them."""
 PART_BYTES = 32 * 1024 * 1024
 """Bytes of a range that becomes a Parquet file of its own."""
-"""Bytes for which starting a worker process, 0.2 s, pays."""
-"""Workers that one writer of one file keeps up with."""
 
 NOT_OF_VECTORS = "parsed answers are for the requests table, and this would be the embeddings table: vectors are no texts"
 
