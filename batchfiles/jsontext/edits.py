@@ -113,9 +113,7 @@ def edited(line: bytes, edits: Iterable[Edit]) -> bytes:
     for edit in edits:
         replacements = _fast_replacements(line, codec.loads(line) if value is None else value, edit)
         if replacements is None:
-            start = line.index(b"{")
-            found = _removals(line, start, edit.path) if edit.action == "unset" else _settings(line, start, edit, 0)
-            replacements = list(found)
+            replacements = _replacements(line, edit)
         if replacements:
             line, value = _replaced(line, replacements), None
     return line
@@ -152,6 +150,12 @@ def _is_there(line: bytes, path: Path) -> bool:
         return leads_somewhere(codec.loads(line), path)
     except InvalidLineError:
         return False
+
+
+def _replacements(line: bytes, edit: Edit) -> list[Replacement]:
+    """Return the replacements for an edit by walking the line."""
+    start = line.index(b"{")
+    return list(_removals(line, start, edit.path) if edit.action == "unset" else _settings(line, start, edit, 0))
 
 
 def _replaced(line: bytes, replacements: list[Replacement]) -> bytes:

@@ -15,7 +15,21 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PATHS = ["README.md", "CHANGELOG.md", "docs", "findings/README.md"]
+PATHS = [
+    "README.md",
+    "CHANGELOG.md",
+    "docs",
+    "findings/README.md",
+    "batchfiles/bodies",
+    "batchfiles/codec.py",
+    "batchfiles/counts.py",
+    "batchfiles/findings.py",
+    "batchfiles/ids",
+    "batchfiles/jsontext",
+    "batchfiles/limits",
+    "batchfiles/outcome.py",
+    "batchfiles/records.py",
+]
 """Files and folders, from the root. Add `batchfiles` and `tests` to check the texts in the code, too."""
 
 PATTERNS = {

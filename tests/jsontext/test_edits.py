@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from batchfiles.errors import InvalidLineError
-from batchfiles.jsontext.edits import Edit, _quickly, _replaced, _walked, edited
+from batchfiles.jsontext.edits import Edit, _fast_replacements, _replaced, _replacements, edited
 from batchfiles.jsontext.exact import json_text
 from batchfiles.jsontext.paths import parse_path, shown
 
@@ -338,12 +338,12 @@ def test_the_quick_way_and_the_long_way_come_to_the_same(line: bytes, path: tupl
     """An ordinary line is searched, any other one is walked."""
     edit = Edit(action, path, b'{"c":1.0}')
     try:
-        fast = _quickly(line, json.loads(line), edit)
+        fast = _fast_replacements(line, json.loads(line), edit)
     except InvalidLineError as error:
         with pytest.raises(InvalidLineError, match=re.escape(str(error))):
-            _walked(line, edit)
+            _replacements(line, edit)
     else:
-        assert fast is None or _replaced(line, fast) == _replaced(line, _walked(line, edit))
+        assert fast is None or _replaced(line, fast) == _replaced(line, _replacements(line, edit))
 
 
 def test_a_key_that_comes_twice_does_not_mislead_the_quick_way() -> None:
