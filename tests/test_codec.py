@@ -388,7 +388,7 @@ def test_a_request_without_its_parts_is_refused(value, code, json_path):
 def test_what_is_no_object_is_no_record(value):
     """Loops that decode with `parse` rely on it."""
     for build in (input_of, output_of):
-        with pytest.raises(InvalidLineError, match="no object") as caught:
+        with pytest.raises(InvalidLineError, match="not an object") as caught:
             build(value)
         assert caught.value.code == "invalid_json_line"
         assert caught.value.__context__ is None

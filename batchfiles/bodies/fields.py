@@ -107,10 +107,12 @@ def says_nothing(value: object, *, empty: bool = False) -> bool:
 
 
 class FieldReader:
-    """Converts the values of one body to those of columns. The methods take any JSON value and return None if it does not fit.
+    """Converts the values of one body to those of columns.
+
+    The methods take any JSON value. Values that do not fit, except null, are conversion errors and returned as None or empty.
 
     Attributes:
-        conversion_errors: How many values did not fit; null and missing values fit every column.
+        conversion_errors: How many values did not fit.
         fully_mapped: Whether the columns have everything so far.
         noted: The counts of the answer, see `note`.
     """
@@ -129,39 +131,31 @@ class FieldReader:
         """Count the answer as `name`, one of `counts.COUNTS`; the report has the first examples."""
         self.noted += (name if example is None else f"{name}:{example}",)
 
-    def text(self, value: object) -> str | None:
-        """Return a string; other values except null are conversion errors, as in all methods."""
-        if type(value) is str:
-            return value
+    def _unfit(self, value: object) -> Any:  # noqa: ANN401 - None for any type
+        """Return None, and count a value other than null as a conversion error."""
         if value is not None:
             self.reject()
-        return None
+
+    def text(self, value: object) -> str | None:
+        """Return a string."""
+        return value if type(value) is str else self._unfit(value)
 
     def count(self, value: object) -> int | None:
         """Return an integer that fits int64, `200.0` as 200."""
         if type(value) is int and value in INT64:
             return value
         found = whole(value)
-        if found is None and value is not None:
-            self.reject()
-        return found
+        return self._unfit(value) if found is None else found
 
     def flag(self, value: object) -> bool | None:
         """Return a bool; 0 and 1 are conversion errors."""
-        if type(value) is bool:
-            return value
-        if value is not None:
-            self.reject()
-        return None
+        return value if type(value) is bool else self._unfit(value)
 
     def number(self, value: object) -> float | None:
         """Return a number as a float; an integer that a float can't represent exactly is a conversion error."""
-        if type(value) is float:
-            return value
-        if type(value) is int and -EXACT <= value <= EXACT:
+        if type(value) is float or (type(value) is int and -EXACT <= value <= EXACT):
             return float(value)
-        if value is not None:
-            self.reject()
+        self._unfit(value)
         return None
 
     def moment(self, value: object) -> int | None:
@@ -172,8 +166,7 @@ class FieldReader:
             # The fraction is rounded alone: with the seconds, a float does not have enough digits.
             seconds = int(value // 1)
             return min(seconds * 1_000_000 + round((value - seconds) * 1_000_000), YEAR_10000 * 1_000_000 - 1)
-        if value is not None:
-            self.reject()
+        self._unfit(value)
         return None
 
     def items(self, value: object) -> list[Any]:
@@ -182,17 +175,11 @@ class FieldReader:
             return value if all(value) else [item for item in value if item != {}]
         if type(value) is dict:
             return [value] if value else []
-        if value is not None:
-            self.reject()
-        return []
+        return self._unfit(value) or []
 
     def mapping(self, value: object) -> dict[str, Any]:
         """Return an object; an empty one for other values."""
-        if type(value) is dict:
-            return value
-        if value is not None:
-            self.reject()
-        return {}
+        return value if type(value) is dict else self._unfit(value) or {}
 
     def mappings(self, value: object) -> list[dict[str, Any]]:
         """Return the items of a list as objects; other items become empty objects."""

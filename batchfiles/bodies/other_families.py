@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from batchfiles import codec
@@ -27,6 +29,24 @@ __all__ = [
 ToolCall = dict[str, str | None]
 
 
+@dataclass(slots=True)
+class _Parts:
+    """The parts of a message, by kind; of others than texts, reasoning and calls only the number."""
+
+    texts: list[str] = field(default_factory=list)
+    thoughts: list[str] = field(default_factory=list)
+    calls: list[ToolCall] = field(default_factory=list)
+    others: int = 0
+
+    @property
+    def text(self) -> str | None:
+        return "".join(self.texts) if self.texts else None
+
+    def add(self, text: str | None, reasoning: str | None) -> None:
+        self.texts += [] if text is None else [text]
+        self.thoughts += [] if reasoning is None else [reasoning]
+
+
 def is_message(body: Body) -> bool:
     """Return whether a body is an Anthropic message: content blocks at the top, or under `message`, as in its own batches."""
     if type(body.get("message")) is dict and "stop_reason" in body["message"]:
@@ -41,8 +61,8 @@ def is_candidates(body: Body) -> bool:
     candidates = body.get("candidates")
     if type(candidates) is list and candidates and type(candidates[0]) is dict:
         return not CANDIDATE_KEYS.isdisjoint(candidates[0])
-    feedback = _either(body, "promptFeedback", "prompt_feedback")
-    return type(feedback) is dict and bool(_either(feedback, "blockReason", "block_reason"))
+    feedback = _get(body, "promptFeedback")
+    return type(feedback) is dict and bool(_get(feedback, "blockReason"))
 
 
 CANDIDATE_KEYS: Final = frozenset({"content", "finishReason", "finish_reason"})
@@ -63,13 +83,14 @@ def read_message(body: Body) -> Answer:
     if "content" not in body:
         body = _object(body.get("message"))
     blocks = body.get("content")
-    calls: list[ToolCall] = []
-    texts, others = blocks, 0
+    texts, parts = blocks, _Parts()
     if type(blocks) is list:
         texts = [block for block in blocks if type(block) is not dict or block.get("type") != "tool_use"]
-        calls = [_call(block.get("id"), block.get("name"), block.get("input"), reader) for block in blocks if block not in texts]
-        others = sum(type(block) is dict and block.get("type") not in SPOKEN for block in texts)
-    text, reasoning = content_of(texts, reader)
+        for block in blocks:
+            if block not in texts:
+                parts.calls.append(_call(block.get("id"), block.get("name"), block.get("input"), reader))
+        parts.others = sum(type(block) is dict and block.get("type") not in SPOKEN for block in texts)
+    parts.add(*content_of(texts, reader))
     end = chat_completions.with_error(body.get("error"), body.get("stop_reason"), reader)
     if not blocks and end.finish_reason is None:
         end = chat_completions.without_answer(end, "content")
@@ -77,18 +98,8 @@ def read_message(body: Body) -> Answer:
     if end.finish_reason == "content_filter":
         details = body.get("stop_details")
         refusal = details.get("explanation") if type(details) is dict else None
-        refusal = reader.text(refusal) or text
-    return _answer(
-        body,
-        reader,
-        end,
-        text=text,
-        reasoning=reasoning,
-        refusal=refusal,
-        calls=calls,
-        others=others,
-        counts=fields.read_usage(body.get("usage"), reader),
-    )
+        refusal = reader.text(refusal) or parts.text
+    return _answer(body, reader, end, parts, fields.read_usage(body.get("usage"), reader), refusal=refusal)
 
 
 SPOKEN: Final = ("text", "thinking", "redacted_thinking")
@@ -101,99 +112,74 @@ def read_candidates(body: Body) -> Answer:
     """
     reader = FieldReader()
     found = [_candidate(candidate, reader) for candidate in reader.mappings(body.get("candidates"))]
-    feedback = _object(_either(body, "promptFeedback", "prompt_feedback"))
-    text, reasoning, calls, others, end = (
-        found[0] if found else (None, None, [], 0, chat_completions.End(None, "succeeded", None))
-    )
-    texts = chat_completions.all_texts([each[0] for each in found], reader)
-    outcome, wrong = chat_completions.worst([each[4] for each in found])
+    feedback = _object(_get(body, "promptFeedback"))
+    parts, end = found[0] if found else (_Parts(), chat_completions.End(None, "succeeded", None))
+    texts = chat_completions.all_texts([each.text for each, _ in found], reader)
+    outcome, wrong = chat_completions.worst([each for _, each in found])
     refusal = None
-    if not found and _either(feedback, "blockReason", "block_reason"):
+    if not found and _get(feedback, "blockReason"):
         end, outcome, wrong = chat_completions.End("content_filter", "incomplete", None), "incomplete", None
-        refusal = reader.text(_either(feedback, "blockReasonMessage", "block_reason_message"))
+        refusal = reader.text(_get(feedback, "blockReasonMessage"))
     if errors.stated(body):
         outcome, wrong = "failed", None
-    metadata = _object(_either(body, "usageMetadata", "usage_metadata"))
+    metadata = _object(_get(body, "usageMetadata"))
     prompt, tools, spoken, thoughts, cached, total = (
-        reader.count(_either(metadata, *keys))
-        for keys in (
-            ("promptTokenCount", "prompt_token_count"),
-            ("toolUsePromptTokenCount", "tool_use_prompt_token_count"),
-            ("candidatesTokenCount", "candidates_token_count"),
-            ("thoughtsTokenCount", "thoughts_token_count"),
-            ("cachedContentTokenCount", "cached_content_token_count"),
-            ("totalTokenCount", "total_token_count"),
-        )
+        reader.count(_get(metadata, f"{name}TokenCount"))
+        for name in ("prompt", "toolUsePrompt", "candidates", "thoughts", "cachedContent", "total")
     )
     return _answer(
         body,
         reader,
         chat_completions.End(end.finish_reason, outcome, wrong),
-        text=text,
+        parts,
+        fields.normalized((_sum([prompt, tools]), _sum([spoken, thoughts]), total, cached, thoughts, None), reader),
         texts=texts,
-        reasoning=reasoning,
         refusal=refusal,
-        calls=calls,
-        others=others,
-        counts=fields.normalized((_sum([prompt, tools]), _sum([spoken, thoughts]), total, cached, thoughts, None), reader),
     )
 
 
-Candidate = tuple[str | None, str | None, list[ToolCall], int, chat_completions.End]
-"""`(text, reasoning, calls, number of other parts, end)`."""
-
-
-def _candidate(candidate: Body, reader: FieldReader) -> Candidate:
-    texts: list[str] = []
-    thoughts: list[str] = []
-    calls: list[ToolCall] = []
-    others = 0
+def _candidate(candidate: Body, reader: FieldReader) -> tuple[_Parts, chat_completions.End]:
+    parts = _Parts()
     content = _object(candidate.get("content"))
     for part in reader.mappings(content.get("parts")):
-        called = _either(part, "functionCall", "function_call")
+        called = _get(part, "functionCall")
         if type(part.get("text")) is str:
-            (thoughts if part.get("thought") is True else texts).append(part["text"])
+            (parts.thoughts if part.get("thought") is True else parts.texts).append(part["text"])
         elif type(called) is dict:
-            calls.append(_call(called.get("id"), called.get("name"), called.get("args"), reader))
+            parts.calls.append(_call(called.get("id"), called.get("name"), called.get("args"), reader))
         else:
-            others += 1
-    end = chat_completions.with_error(None, _either(candidate, "finishReason", "finish_reason"), reader)
-    if end.finish_reason == "stop" and calls:
+            parts.others += 1
+    end = chat_completions.with_error(None, _get(candidate, "finishReason"), reader)
+    if end.finish_reason == "stop" and parts.calls:
         end = end._replace(finish_reason="tool_calls")
     elif not content:
         end = chat_completions.without_answer(end, "content")
     if end.outcome == "failed":
-        message = _either(candidate, "finishMessage", "finish_message")
+        message = _get(candidate, "finishMessage")
         end = end._replace(fault=errors.merge(end.fault, ErrorInfo(message=message if type(message) is str else None)))
-    return "".join(texts) if texts else None, "\n\n".join(thoughts) if thoughts else None, calls, others, end
+    return parts, end
 
 
 def read_single_message(body: Body) -> Answer:
     """Read a message at the top: Cohere [Chat API v2] and Ollama [`/api/chat`]."""
     reader = FieldReader()
     message = _object(body.get("message"))
+    parts = _Parts()
     text, reasoning = content_of(message.get("content"), reader)
     thoughts = [reader.text(message.get(key)) for key in ("tool_plan", "thinking")]
-    calls = []
+    parts.add(text, reasoning or "\n\n".join(filter(None, thoughts)) or None)
     for call in reader.mappings(message.get("tool_calls")):
         called = _object(call.get("function"))
-        calls.append(_call(call.get("id"), called.get("name"), called.get("arguments"), reader))
+        parts.calls.append(_call(call.get("id"), called.get("name"), called.get("arguments"), reader))
     end = chat_completions.with_error(body.get("error"), _either(body, "finish_reason", "done_reason"), reader)
-    if end.finish_reason == "stop" and calls:
+    if end.finish_reason == "stop" and parts.calls:
         end = end._replace(finish_reason="tool_calls")
     counted = _object(body.get("usage"))
     counts = _object(counted.get("tokens")) or _object(counted.get("billed_units"))
     inputs = _either(counts, "input_tokens") if counts else body.get("prompt_eval_count")
     outputs = _either(counts, "output_tokens") if counts else body.get("eval_count")
-    return _answer(
-        body,
-        reader,
-        end,
-        text=text,
-        reasoning=reasoning or "\n\n".join(thought for thought in thoughts if thought) or None,
-        calls=calls,
-        counts=fields.normalized((inputs, outputs, None, counted.get("cached_tokens"), None, None), reader),
-    )
+    stated = (inputs, outputs, None, counted.get("cached_tokens"), None, None)
+    return _answer(body, reader, end, parts, fields.normalized(stated, reader))
 
 
 def is_converse(body: Body) -> bool:
@@ -204,50 +190,37 @@ def is_converse(body: Body) -> bool:
 def read_converse(body: Body) -> Answer:
     """Read an answer of Amazon Bedrock [Converse]; `inputTokens` does not include cache tokens, as in Anthropic's API."""
     reader = FieldReader()
-    texts: list[str] = []
-    thoughts: list[str] = []
-    calls: list[ToolCall] = []
-    others = 0
+    parts = _Parts()
     for block in reader.mappings(_object(_object(body.get("output")).get("message")).get("content")):
         called, thought = block.get("toolUse"), _object(_object(block.get("reasoningContent")).get("reasoningText"))
         if type(block.get("text")) is str:
-            texts.append(block["text"])
+            parts.texts.append(block["text"])
         elif type(called) is dict:
-            calls.append(_call(called.get("toolUseId"), called.get("name"), called.get("input"), reader))
+            parts.calls.append(_call(called.get("toolUseId"), called.get("name"), called.get("input"), reader))
         elif type(thought.get("text")) is str:
-            thoughts.append(thought["text"])
+            parts.thoughts.append(thought["text"])
         else:
-            others += 1
+            parts.others += 1
     counted = _object(body.get("usage"))
     keys = ("inputTokens", "outputTokens", "totalTokens", "cacheReadInputTokens", None, "cacheWriteInputTokens")
     stated = tuple(None if key is None else counted.get(key) for key in keys)
-    return _answer(
-        body,
-        reader,
-        chat_completions.with_error(body.get("error"), body.get("stopReason"), reader),
-        text="".join(texts) if texts else None,
-        reasoning="\n\n".join(thoughts) if thoughts else None,
-        calls=calls,
-        others=others,
-        counts=fields.normalized(stated, reader, cache_excluded=True),
-    )
+    end = chat_completions.with_error(body.get("error"), body.get("stopReason"), reader)
+    return _answer(body, reader, end, parts, fields.normalized(stated, reader, cache_excluded=True))
 
 
 def _answer(
     body: Body,
     reader: FieldReader,
     end: chat_completions.End,
-    *,
-    text: str | None,
+    parts: _Parts,
     counts: fields.TokenCounts,
-    calls: list[ToolCall],
+    *,
     texts: list[str] | None = None,
-    reasoning: str | None = None,
     refusal: str | None = None,
-    others: int = 0,
 ) -> Answer:
     """Build the answer. It is never `fully_mapped`: these bodies have more than the columns."""
-    if end.outcome == "succeeded" and not text and not calls and not others:
+    text = parts.text
+    if end.outcome == "succeeded" and not text and not parts.calls and not parts.others:
         reader.note("empty_text")
     model, response_id = _either(body, "model", "modelVersion", "model_version"), _either(body, "id", "responseId", "response_id")
     return answer_of(
@@ -259,8 +232,8 @@ def _answer(
         text=text,
         texts=texts,
         refusal=refusal,
-        reasoning=reasoning,
-        tool_calls=calls or None,
+        reasoning="\n\n".join(parts.thoughts) if parts.thoughts else None,
+        tool_calls=parts.calls or None,
         fully_mapped=False,
         fault=end.fault,
     )
@@ -282,6 +255,14 @@ def _sum(counts: list[int | None]) -> int | None:
 
 def _either(body: Body, *keys: str) -> Any:  # noqa: ANN401 - any JSON value
     return next((body[key] for key in keys if body.get(key) is not None), None)
+
+
+def _get(body: Body, key: str) -> Any:  # noqa: ANN401 - any JSON value
+    """Return the value of a key of Gemini, also if it is written with underscores."""
+    return _either(body, key, HUMP.sub("_", key).lower())
+
+
+HUMP: Final = re.compile("(?<=[a-z])(?=[A-Z])")
 
 
 def _object(value: object) -> Body:
