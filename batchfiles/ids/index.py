@@ -11,9 +11,9 @@ import mmap
 import os
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from itertools import accumulate, islice, pairwise
+from itertools import accumulate, compress, islice, pairwise
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Self
 
@@ -101,18 +101,14 @@ class IndexEntries:
 
     def add_lines(self, digests: Sequence[int | None], file: int, offset: int, lengths: list[int], line_number: int) -> None:
         """Add consecutive lines; those without a digest are omitted. Their positions follow from the lengths."""
-        if None in digests:
-            for digest, length in zip(digests, lengths, strict=True):
-                if digest is not None:
-                    self.add(digest, file, offset, length, line_number)
-                offset += length + 1
-                line_number += 1
-            return
-        self.digests.extend(digests)  # type: ignore[arg-type]  # None is not in it
+        count = len(lengths)
         starts = accumulate([length + 1 for length in lengths], initial=file << OFFSET_BITS | offset)
-        self.positions.extend(islice(starts, len(lengths)))
-        self.lengths.extend(lengths)
-        self.line_numbers.extend(range(line_number, line_number + len(lengths)))
+        columns: list[Iterable[Any]] = [digests, islice(starts, count), lengths, range(line_number, line_number + count)]
+        if None in digests:
+            has_digest = [digest is not None for digest in digests]
+            columns = [compress(column, has_digest) for column in columns]
+        for (name, _), column in zip(COLUMNS, columns, strict=True):
+            getattr(self, name).extend(column)
 
     def to_bytes(self) -> bytes:
         """Pack the columns one after the other, for `from_bytes`."""
@@ -339,24 +335,24 @@ class Index(_MappedFile):
 
     def is_disjoint(self, other: Index) -> bool:
         """Return whether both indexes have entries and no digest in common."""
-        import pyarrow as pa
         import pyarrow.compute as pc
 
         if not self.count or not other.count:
             return False
-        mine, others = (
-            pa.Array.from_buffers(pa.uint64(), index.count, [None, pa.py_buffer(index.digests)]) for index in (self, other)
-        )
-        return not pc.any(pc.is_in(mine, value_set=others)).as_py()
+        return not pc.any(pc.is_in(self._arrow_digests(), value_set=other._arrow_digests())).as_py()  # noqa: SLF001 - same class
+
+    def _arrow_digests(self) -> Any:  # noqa: ANN401 - pyarrow
+        import pyarrow as pa
+
+        return pa.Array.from_buffers(pa.uint64(), self.count, [None, pa.py_buffer(self.digests)])
 
     def _repeated_entries(self) -> list[int]:
         """Return the entries whose digest is also that of the next one; as a list, so that Arrow does not keep the map open."""
-        import pyarrow as pa
         import pyarrow.compute as pc
 
         if self.count < 2:
             return []
-        column = pa.Array.from_buffers(pa.uint64(), self.count, [None, pa.py_buffer(self.digests)])
+        column = self._arrow_digests()
         entries: list[int] = pc.indices_nonzero(pc.equal(column[1:], column[:-1])).to_pylist()
         return entries
 
