@@ -17,10 +17,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from batchfiles.errors import DataError, FileError
-from batchfiles.io.atomic import atomic_file, file_error
+from batchfiles.io.atomic import file_error
 from batchfiles.io.overwrite import IsOwnFile
 from batchfiles.io.remote.path import Place
 from batchfiles.io.sources import COMPRESSED, SUFFIXES, Source
+from batchfiles.io.target import PathTarget
 
 __all__ = [
     "BATCH_ID",
@@ -127,15 +128,12 @@ def read_manifest(folder: Place) -> Manifest | None:
     """
     path = folder / MANIFEST
     try:
-        text = _bytes_of(path)
-    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
-        return None
+        if not path.is_file():
+            return None
+        with Source.at(path).open() as file:
+            text = b"".join(iter(lambda: file.read(CHUNK), b""))  # a read may give less than there is
     except OSError as error:
-        if isinstance(error, FileError):
-            raise
-        raise file_error(error, str(path)) from None
-    if text is None:
-        return None
+        raise error if isinstance(error, FileError) else file_error(error, str(path)) from None
     try:
         value = json.loads(text)
     except (ValueError, RecursionError):
@@ -146,23 +144,13 @@ def read_manifest(folder: Place) -> Manifest | None:
     return _manifest_of(value, str(path))
 
 
-def _bytes_of(path: Place) -> bytes | None:
-    """Return what stands in a manifest; None where a remote folder has none."""
-    if isinstance(path, Path):
-        return path.read_bytes()
-    if not path.look().is_file:
-        return None
-    with Source(path.shown, remote=path).open() as file:
-        return b"".join(iter(lambda: file.read(CHUNK), b""))  # a read may give less than there is
-
-
 def write_manifest(folder: Place, manifest: Manifest) -> None:
     """Write a manifest into its folder, in place of the one that may be there; whole or not at all.
 
     Raises:
         FileError: The disk or the system refused.
     """
-    with atomic_file(folder / MANIFEST, force=True) as file:
+    with PathTarget.at(folder / MANIFEST, folder=False).open(force=True) as file:
         # Escaped to ASCII: the name of a source may hold what UTF-8 can't.
         file.write(json.dumps(manifest.to_dict(), indent=2).encode("ascii") + b"\n")
 

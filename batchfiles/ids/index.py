@@ -339,7 +339,7 @@ class Index(_MappedFile):
 
         if not self.count or not other.count:
             return False
-        return not pc.any(pc.is_in(self._arrow_digests(), value_set=other._arrow_digests())).as_py()  # noqa: SLF001 - same class
+        return not pc.any(pc.is_in(self._arrow_digests(), value_set=other._arrow_digests())).as_py()
 
     def _arrow_digests(self) -> Any:  # noqa: ANN401 - pyarrow
         import pyarrow as pa

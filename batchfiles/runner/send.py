@@ -5,7 +5,6 @@ The parts of a run: the requests are checked, cut to what the service takes, and
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 import shutil
 from collections.abc import Mapping, Sequence
@@ -13,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from batchfiles.api.batch import Batch
-from batchfiles.api.batch_request import COMPLETION_WINDOW, BatchFileExpirationAfter, BatchRequest
+from batchfiles.api.batch_request import BatchFileExpirationAfter, BatchRequest
 from batchfiles.api.file import FileObject
 from batchfiles.api.flows import create, list_batches, processed, search
 from batchfiles.api.flows.submitting import ENDED_BADLY, UNPROCESSED_CODE, marker_of
@@ -29,6 +28,7 @@ from batchfiles.jobs.split import split
 from batchfiles.jobs.tokens import estimated_tokens
 from batchfiles.jobs.validate import validate
 from batchfiles.limits import Limits
+from batchfiles.open_strings import BatchCompletionWindow
 from batchfiles.runner.collect import is_queue_full
 from batchfiles.runner.journal import PartState, RunState
 
@@ -44,8 +44,6 @@ __all__ = [
     "tokens_of",
 ]
 
-
-CHUNK = 1024 * 1024
 
 WORKSHOP = ".splitting"
 """The folder inside of the campaign's in which parts wait until all of them are there; its name is hidden."""
@@ -76,16 +74,8 @@ def fingerprints(sources: Sequence[Source]) -> list[Fingerprint]:
         FileError: One can't be read.
         TruncatedFileError: A compressed one is damaged.
     """
-    return [_fingerprint(source) for source in sources]
-
-
-def _fingerprint(source: Source) -> Fingerprint:
-    digest, size = hashlib.sha256(), 0
-    with source.open() as file:
-        while chunk := file.read(CHUNK):
-            digest.update(chunk)
-            size += len(chunk)
-    return Fingerprint(source.name, size, digest.hexdigest())
+    digests = ((source, source.sha256()) for source in sources)
+    return [Fingerprint(source.name, digest.bytes, digest.hex) for source, digest in digests]
 
 
 def checked_divisions(sources: Sequence[Source], limits: Limits) -> tuple[str, ...]:
@@ -203,7 +193,7 @@ class Terms:
     """
 
     endpoint: str | None = None
-    completion_window: str = COMPLETION_WINDOW
+    completion_window: BatchCompletionWindow | str = BatchCompletionWindow.H24
     output_expires_after: BatchFileExpirationAfter | None = None
 
 

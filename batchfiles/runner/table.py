@@ -5,26 +5,23 @@ Where the table of a run goes.
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from batchfiles.campaign.manifest import read_manifest
 from batchfiles.errors import OutputExistsError
-from batchfiles.io.atomic import refuse_existing, refuse_existing_folder
-from batchfiles.io.overwrite import is_folder
-from batchfiles.io.remote.path import RemotePath, located, real_path
-from batchfiles.io.remote.transfer import refuse_remote_folder
+from batchfiles.io.remote.path import is_within, real_path
 from batchfiles.io.sources import Source
+from batchfiles.io.target import STDOUT, Target, TargetLike
 from batchfiles.jobs.join.join import join
 from batchfiles.jobs.join.lazy_table import is_part_name
 from batchfiles.jobs.join.report import JoinReport
 from batchfiles.jobs.retry.retry import retry
 from batchfiles.runner.journal import RunState
-from batchfiles.table.open import format_of
+from batchfiles.table.open import format_of_target, table_target
 
-__all__ = ["Target", "add_retry_round", "write_table"]
+__all__ = ["RunTable", "add_retry_round", "write_table"]
 
 RETRY_NAME = re.compile(r".+-retry-[0-9]+\.jsonl")
 
@@ -74,7 +71,7 @@ def write_table(
     folder: Path,
     run_state: RunState,
     sources: Sequence[Source],
-    output: str,
+    output: Target,
     format_name: str | None,
     *,
     force: bool,
@@ -90,10 +87,7 @@ def write_table(
         return joined.write(output, format=format_name, force=force)
 
 
-STDOUT = "-"
-
-
-class Target:
+class RunTable:
     """A table to write.
 
     Args:
@@ -101,7 +95,8 @@ class Target:
         format_name: Its format, where the name doesn't say it.
 
     Attributes:
-        output: As given, as text.
+        target: Where it goes.
+        output: The display name, `-` for standard output.
         format: As given.
         key: What the journal calls it; None for standard output.
 
@@ -109,19 +104,14 @@ class Target:
         ValueError: Nothing says the format.
     """
 
-    def __init__(self, output: str | os.PathLike[str], format_name: str | None) -> None:
-        self.output = os.fspath(output)
+    def __init__(self, output: TargetLike, format_name: str | None) -> None:
+        self.target = table_target(output, format_name)
         self.format = format_name
-        self.key: str | None = None
-        if self.output == STDOUT:
-            if format_name is None:
-                raise ValueError("a table on standard output needs a format")
-            return
-        self._is_folder = format_name in (None, "parquet") and is_folder(self.output)
-        if format_name is None and not self._is_folder:
-            format_of(self.output)
-        self._place = located(self.output)
-        self.key = self._place.shown if isinstance(self._place, RemotePath) else os.path.realpath(self._place)
+        if self.target.stream is not None and format_name is None:
+            raise ValueError("a table on standard output needs a format")
+        format_of_target(self.target, format_name)
+        self.output = STDOUT if self.target.place is None else str(self.target)
+        self.key = None if self.target.key is None else str(self.target.key)
 
     def refuse_inside(self, folder: Path) -> None:
         """Make sure that the table doesn't go among the files that it is made of.
@@ -129,12 +119,12 @@ class Target:
         Raises:
             ValueError: It does.
         """
-        if self.key is not None and isinstance(self._place, Path) and Path(self.key).is_relative_to(real_path(folder)):
+        if self.target.key is not None and is_within(self.target.key, real_path(folder)):
             raise ValueError(f"{self.output} is in the campaign folder, whose files are joined: write the table elsewhere")
 
     def is_there(self, ours: Collection[str]) -> bool:
         """Return whether the table is there, and is one that this campaign wrote."""
-        return self.key is not None and self.key in ours and self._exists()
+        return self.key is not None and self.key in ours and self.target.exists()
 
     def refuse_foreign(self, ours: Collection[str], *, force: bool) -> None:
         """Make sure that nothing is overwritten that the campaign did not write.
@@ -143,19 +133,7 @@ class Target:
             OutputExistsError: Something else is there, and `force` was not given.
             FileError: A folder is there that holds more than parts of a table, which `force` does not replace.
         """
-        if self.key is not None and self.key not in ours and not force and self._exists():
+        if self.key is not None and self.key not in ours and not force and self.target.exists():
             raise OutputExistsError(self.output)
-        if self.key is not None and self._is_folder and (force or self.key not in ours):
-            refuse_existing_folder(self._place, force=True, ours=is_part_name)
-
-    def _exists(self) -> bool:
-        try:
-            if isinstance(self._place, RemotePath) and self._is_folder:
-                refuse_remote_folder(self._place, force=False)
-            elif isinstance(self._place, Path) and self._place.is_dir():
-                return any(self._place.iterdir())
-            else:
-                refuse_existing(self._place, force=False)
-        except OutputExistsError:
-            return True
-        return False
+        if self.target.is_folder and (force or self.key not in ours):
+            self.target.check(force=True, ours=is_part_name)

@@ -14,7 +14,7 @@ from batchfiles.runner.journal import locked
 HOLDER = """
 import sys
 from pathlib import Path
-from batchfiles.campaign_run.lock import locked
+from batchfiles.runner.journal import locked
 with locked(Path(sys.argv[1])):
     print("locked", flush=True)
     sys.stdin.read()

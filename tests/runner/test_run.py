@@ -477,13 +477,13 @@ def test_the_last_words_of_other_services_end_a_run(
 ) -> None:
     """Odd values next to them do no harm."""
     server, table = serve(stage_seconds=60), tmp_path / "table.parquet"
-    encode = Batch.encode
+    to_dict = Batch.to_dict
 
     def odd(self: Batch) -> dict[str, object]:
-        value = encode(self)
+        value = to_dict(self)
         return value | {"status": word if value["status"] == "completed" else value["status"], "error_file_id": {}, "usage": 7}
 
-    monkeypatch.setattr("batchfiles.testing.app.Batch.encode", odd)
+    monkeypatch.setattr("batchfiles.testing.app.Batch.to_dict", odd)
     with client_of(server) as client:
         assert run(requests, output=table, client=client).outcomes == {"succeeded": 20}
 
@@ -507,8 +507,8 @@ def test_a_batch_that_failed_with_results_is_not_paid_for_twice(
 ) -> None:
     """At OpenAI a failed batch has none; elsewhere it may fail in the middle, and its results are fetched."""
     server, table = serve(quirks=Quirks(missing=frozenset({"r3"}))), tmp_path / "table.parquet"
-    encode = Batch.encode
-    monkeypatch.setattr("batchfiles.testing.app.Batch.encode", lambda self: encode(self) | {"status": "JOB_STATE_FAILED"})
+    to_dict = Batch.to_dict
+    monkeypatch.setattr("batchfiles.testing.app.Batch.to_dict", lambda self: to_dict(self) | {"status": "JOB_STATE_FAILED"})
     with client_of(server) as client:
         assert run(requests, output=table, client=client, retries=0).outcomes == {"succeeded": 19, "missing": 1}
     assert server.faults.seen["batches.create"] == 1
