@@ -11,7 +11,7 @@ __all__ = [
     "TRANSIENT",
     "ErrorInfo",
     "error_info",
-    "is_alone",
+    "is_error_body",
     "is_transient",
     "merge",
     "outcome_of_status",
@@ -120,7 +120,7 @@ def stated(body: dict[str, Any]) -> bool:
     return type(base) is dict and bool(base.get("status_code"))
 
 
-def is_alone(body: dict[str, Any]) -> bool:
+def is_error_body(body: dict[str, Any]) -> bool:
     """Return whether a body consists of an error: `{"detail": …}`, `{"code": …, "message": …}`, problem details."""
     if "error" in (body.get("object"), body.get("type")) or said(body.get("fault")):
         return True

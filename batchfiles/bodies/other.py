@@ -56,17 +56,17 @@ def read(body: Body) -> Answer:
     """
     reader = FieldReader()
     outcome = errors.outcome_of_status(body.get("status"), reader) if type(body.get("status")) is str else "succeeded"
-    wrong = None
-    if errors.stated(body) or errors.is_alone(body):
+    fault = None
+    if errors.stated(body) or errors.is_error_body(body):
         outcome = "failed"  # vLLM wrote errors as `{"object": "error", "message": …}`
     elif outcome == "failed":
-        wrong = errors.error_info(body["status"])
+        fault = errors.error_info(body["status"])
     elif outcome == "succeeded":
-        wrong = _no_answer(body)
-        outcome = "no_response" if wrong else outcome
+        fault = _no_answer(body)
+        outcome = "no_response" if fault else outcome
     if body.get("created") is None:
         body = body | {"created": body.get("created_at")}
-    return answer_of(body, reader, read_usage(body.get("usage"), reader), outcome=outcome, fully_mapped=False, fault=wrong)
+    return answer_of(body, reader, read_usage(body.get("usage"), reader), outcome=outcome, fully_mapped=False, fault=fault)
 
 
 def _no_answer(body: Body) -> ErrorInfo | None:
@@ -171,13 +171,13 @@ def read_completion(body: Body) -> Answer:
     found = [_choice(choice, reader) for choice in reader.mappings(body.get("choices"))]
     texts = chat_completions.all_texts([text for text, _ in found], reader)
     text, finish_reason = (found[0][0], found[0][1].finish_reason) if found else (None, None)
-    outcome, wrong = chat_completions.worst([end for _, end in found])
+    outcome, fault = chat_completions.worst([end for _, end in found])
     if errors.stated(body):
         outcome, reader.fully_mapped = "failed", False
     if not text and not texts and outcome == "succeeded":
         reader.note("empty_text")
     counts = read_usage(body.get("usage"), reader)
-    return answer_of(body, reader, counts, outcome=outcome, finish_reason=finish_reason, text=text, texts=texts, fault=wrong)
+    return answer_of(body, reader, counts, outcome=outcome, finish_reason=finish_reason, text=text, texts=texts, fault=fault)
 
 
 def _choice(choice: Body, reader: FieldReader) -> tuple[str | None, chat_completions.End]:

@@ -115,13 +115,13 @@ def read_candidates(body: Body) -> Answer:
     feedback = _object(_get(body, "promptFeedback"))
     parts, end = found[0] if found else (_Parts(), chat_completions.End(None, "succeeded", None))
     texts = chat_completions.all_texts([each.text for each, _ in found], reader)
-    outcome, wrong = chat_completions.worst([each for _, each in found])
+    outcome, fault = chat_completions.worst([each for _, each in found])
     refusal = None
     if not found and _get(feedback, "blockReason"):
-        end, outcome, wrong = chat_completions.End("content_filter", "incomplete", None), "incomplete", None
+        end, outcome, fault = chat_completions.End("content_filter", "incomplete", None), "incomplete", None
         refusal = reader.text(_get(feedback, "blockReasonMessage"))
     if errors.stated(body):
-        outcome, wrong = "failed", None
+        outcome, fault = "failed", None
     metadata = _object(_get(body, "usageMetadata"))
     prompt, tools, spoken, thoughts, cached, total = (
         reader.count(_get(metadata, f"{name}TokenCount"))
@@ -130,7 +130,7 @@ def read_candidates(body: Body) -> Answer:
     return _answer(
         body,
         reader,
-        chat_completions.End(end.finish_reason, outcome, wrong),
+        chat_completions.End(end.finish_reason, outcome, fault),
         parts,
         fields.normalized((_sum([prompt, tools]), _sum([spoken, thoughts]), total, cached, thoughts, None), reader),
         texts=texts,

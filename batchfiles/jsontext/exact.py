@@ -6,6 +6,7 @@ import json
 import math
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from typing import Any, NoReturn
 
 from batchfiles import codec
@@ -70,22 +71,18 @@ def json_text(text: str) -> bytes:
 
 def _is_json(text: str) -> bool:
     """Return whether a text is JSON by its grammar, also with numbers and strings that can't be decoded."""
-    try:
+    with suppress(ValueError):  # including text that can't be encoded
         codec.parse(text.encode())
-    except ValueError:  # including text that can't be encoded
-        pass
-    else:
         return True
     try:
         text.encode()
         json.loads(text, parse_int=str, parse_float=str, parse_constant=_refuse)
     except RecursionError:
-        pass
+        message = "the value is nested too deeply to be read as JSON; for a string, use --set-string or as_string"
+        raise ValueError(message) from None
     except ValueError:
         return False
-    else:
-        return True
-    raise ValueError("the value is nested too deeply to be read as JSON; for a string, use --set-string or as_string")
+    return True
 
 
 def _refuse(constant: str) -> NoReturn:
@@ -116,10 +113,8 @@ def loads_exactly(line: bytes) -> dict[str, Any]:
     try:  # integers with too many digits for Python are infinite above
         exact: dict[str, Any] = json.loads(str(line, "utf-8"))
     except RecursionError:
-        pass
-    else:
-        return exact
-    raise InvalidLineError("nested too deeply to be read", code="invalid_json_line")
+        raise InvalidLineError("nested too deeply to be read", code="invalid_json_line") from None
+    return exact
 
 
 def beyond_64_bits(value: Any) -> Sequence[str | int] | None:  # noqa: ANN401 - any JSON value

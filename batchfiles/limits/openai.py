@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from batchfiles.limits.profile import Limits
 
 __all__ = ["AZURE", "ENDPOINTS", "OPENAI"]
@@ -58,21 +60,13 @@ OPENAI = Limits(
     },
 )
 
-AZURE = Limits(
+AZURE = replace(
+    OPENAI,
     name="azure",
     max_requests=100_000,
-    max_bytes=200 * 1024 * 1024,
-    warn_bytes=200_000_000,
-    max_embedding_items_per_request=2048,
-    method_required=True,
-    url_required=True,
-    one_model=True,
-    one_url=True,
-    stream_refused=True,
-    strict_schemas=True,
+    max_embedding_inputs=None,
     known_urls=ENDPOINTS | {url.removeprefix("/v1") for url in ENDPOINTS},
     body_rules="azure",
-    byte_order_mark="error",
     service_codes={
         "invalid_url": "url_mismatch",
         "mismatched_model": "model_mismatch",
