@@ -204,6 +204,11 @@ def decode_input(line: JSONBytes) -> BatchRequestInput:
 
     Raises:
         InvalidLineError: It is not a JSON object, its `custom_id` is not a string, or its `body` is not an object.
+
+    Example:
+        >>> request = batchfiles.decode_input(b'{"custom_id": "a", "url": "/v1/responses", "body": {"model": "m"}}')
+        >>> request.custom_id, request.body
+        ('a', {'model': 'm'})
     """
     return input_of(loads(line))
 
@@ -281,6 +286,11 @@ def decode_output(line: JSONBytes) -> BatchRequestOutput:
     Raises:
         InvalidLineError: It is not a JSON object, its `custom_id` is neither a string nor null, its `response` neither an object
             nor null, or it has neither `response` nor `error`.
+
+    Example:
+        >>> result = batchfiles.decode_output(b'{"custom_id": "a", "response": {"status_code": 200, "body": {}}}')
+        >>> result.custom_id, result.response.status_code
+        ('a', 200)
     """
     return output_of(loads(line))
 
@@ -357,9 +367,13 @@ def encode_input(record: BatchRequestInput, *, strict: bool = False) -> bytes:
 
     Raises:
         InvalidLineError: `unencodable`: a value that JSON does not have.
+
+    Example:
+        >>> request = batchfiles.BatchRequestInput(custom_id="a", url="/v1/responses", body={"model": "m", "input": "Hi"})
+        >>> batchfiles.encode_input(request)
+        b'{"custom_id":"a","method":"POST","url":"/v1/responses","body":{"model":"m","input":"Hi"}}\n'
     """
-    value = {"custom_id": record.custom_id, "method": record.method, "url": record.url, "body": record.body}
-    return _encoded(value, record.extra, strict=strict)
+    return _encoded(record.to_dict(), strict=strict)
 
 
 def encode_output(record: BatchRequestOutput, *, strict: bool = False) -> bytes:
@@ -371,23 +385,15 @@ def encode_output(record: BatchRequestOutput, *, strict: bool = False) -> bytes:
 
     Raises:
         InvalidLineError: `unencodable`: a value that JSON does not have.
+
+    Example:
+        >>> batchfiles.encode_output(batchfiles.BatchRequestOutput(custom_id="a"))
+        b'{"id":null,"custom_id":"a","response":null,"error":null}\n'
     """
-    answer, error = record.response, record.error
-    response = words = None
-    if answer is not None:
-        response = {"status_code": answer.status_code, "request_id": answer.request_id, "body": answer.body}
-        if answer.extra:
-            response = response | answer.extra | response
-    if isinstance(error, BatchRequestOutputError):
-        words = {"code": error.code, "message": error.message}
-        words = words | error.extra | words
-    value = {"id": record.id, "custom_id": record.custom_id, "response": response, "error": error if words is None else words}
-    return _encoded(value, record.extra, strict=strict)
+    return _encoded(record.to_dict(), strict=strict)
 
 
-def _encoded(value: dict[str, Any], extra: dict[str, Any], *, strict: bool) -> bytes:
-    if extra:
-        value = value | extra | value  # the keys of `value` come first, and win
+def _encoded(value: dict[str, Any], *, strict: bool) -> bytes:
     try:
         line = write(value, None, orjson.OPT_APPEND_NEWLINE)
     except TypeError as error:

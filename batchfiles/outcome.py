@@ -131,6 +131,12 @@ def outcome_of(output: BatchRequestOutput | dict[str, Any]) -> Result:
 
     Returns:
         The outcome, the error, whether the request may be sent again, and the fields of the body.
+
+    Example:
+        >>> record = next(batchfiles.read_outputs("fixtures/chat_completions/*_error.jsonl"))
+        >>> result = batchfiles.outcome_of(record)
+        >>> result.outcome, result.retryable
+        ('failed', False)
     """
     return read(output if isinstance(output, dict) else _line_of(output))
 

@@ -15,6 +15,8 @@ __all__ = [
     "FieldReader",
     "TokenCounts",
     "all_safe",
+    "exact_counts",
+    "fast_counts",
     "modalities",
     "normalized",
     "read_usage",
@@ -276,34 +278,48 @@ def read_usage(usage: object, reader: FieldReader) -> TokenCounts:
         if usage is not None:
             reader.reject()
         return NO_USAGE
-    get = usage.get
-    inputs = get("prompt_tokens") or get("input_tokens", get("prompt_tokens"))  # LiteLLM has 0 for the unused name
-    outputs = get("completion_tokens") or get("output_tokens", get("completion_tokens"))
-    total = get("total_tokens")
-    asked = get("prompt_tokens_details") or get("input_tokens_details") or {}
-    given = get("completion_tokens_details") or get("output_tokens_details") or {}
-    if (
-        (PLAIN_CHAT.issuperset(usage) or PLAIN_RESPONSES.issuperset(usage))
+    return fast_counts(usage) or exact_counts(usage, reader)
+
+
+def fast_counts(usage: Mapping[str, Any]) -> TokenCounts | None:
+    """Return the counts of a usage with OpenAI's keys and sums that agree; None for others."""
+    inputs = usage.get("prompt_tokens") or usage.get("input_tokens")
+    outputs = usage.get("completion_tokens") or usage.get("output_tokens")
+    total = usage.get("total_tokens")
+    asked = usage.get("prompt_tokens_details") or usage.get("input_tokens_details") or {}
+    given = usage.get("completion_tokens_details") or usage.get("output_tokens_details") or {}
+    if not (
+        type(inputs) is type(outputs) is type(total) is int
         and type(asked) is type(given) is dict
+        and (PLAIN_CHAT.issuperset(usage) or PLAIN_RESPONSES.issuperset(usage))
         and PLAIN_INPUT.issuperset(asked)
         and PLAIN_OUTPUT.issuperset(given)
         and not asked.get("audio_tokens")
         and not given.get("audio_tokens")
     ):
-        cached, written, reasoning = asked.get("cached_tokens"), asked.get("cache_write_tokens"), given.get("reasoning_tokens")
-    else:
-        cached, written, reasoning = _parts(usage, reader)
-    if type(inputs) is type(outputs) is type(total) is int and type(cached) in COUNT and type(written) in COUNT:
-        # The ordinary case: nothing to normalize.
-        read, made, thought = cached or 0, written or 0, reasoning or 0
-        if (
-            type(reasoning) in COUNT
-            and 0 <= inputs | outputs | total | read | made | thought < LIMIT  # as long as the longest of them
-            and inputs + outputs == total
-            and read + made <= inputs
-            and thought <= outputs
-        ):
-            return inputs, outputs, total, cached, reasoning, written
+        return None
+    cached, written, reasoning = asked.get("cached_tokens"), asked.get("cache_write_tokens"), given.get("reasoning_tokens")
+    read, made, thought = cached or 0, written or 0, reasoning or 0
+    if (
+        type(cached) in COUNT
+        and type(written) in COUNT
+        and type(reasoning) in COUNT
+        and 0 <= inputs | outputs | total | read | made | thought < LIMIT  # as long as the longest of them
+        and inputs + outputs == total
+        and read + made <= inputs
+        and thought <= outputs
+    ):
+        return inputs, outputs, total, cached, reasoning, written
+    return None
+
+
+def exact_counts(usage: Mapping[str, Any], reader: FieldReader) -> TokenCounts:
+    """Return the counts of any usage, see `read_usage`."""
+    get = usage.get
+    inputs = get("prompt_tokens") or get("input_tokens", get("prompt_tokens"))  # LiteLLM has 0 for the unused name
+    outputs = get("completion_tokens") or get("output_tokens", get("completion_tokens"))
+    total = get("total_tokens")
+    cached, written, reasoning = _parts(usage, reader)
     cache_excluded = total is None and "input_tokens" in usage and not CACHE_EXCLUDED.isdisjoint(usage)
     return normalized((inputs, outputs, total, cached, reasoning, written), reader, cache_excluded=cache_excluded)
 

@@ -150,7 +150,7 @@ def write_manifest(folder: Place, manifest: Manifest) -> None:
     Raises:
         FileError: The disk or the system refused.
     """
-    with PathTarget.at(folder / MANIFEST, folder=False).open(force=True) as file:
+    with PathTarget.at(folder / MANIFEST, folder=False).open(overwrite=True) as file:
         # Escaped to ASCII: the name of a source may hold what UTF-8 can't.
         file.write(json.dumps(manifest.to_dict(), indent=2).encode("ascii") + b"\n")
 

@@ -11,25 +11,15 @@ import mmap
 import os
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from itertools import accumulate, compress, islice, pairwise
+from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Self
 
 from batchfiles.io.atomic import file_error
 
-__all__ = [
-    "OFFSET_BITS",
-    "Index",
-    "IndexBuilder",
-    "IndexEntries",
-    "LineRef",
-    "ResultFlags",
-    "digest",
-    "digest_of_bytes",
-    "digests_of_bytes",
-]
+__all__ = ["OFFSET_BITS", "Index", "IndexBuilder", "IndexEntries", "LineRef", "ResultFlags", "digest", "digest_of_bytes"]
 
 OFFSET_BITS = 48
 """A position packs the file's number above this many bits of byte offset: 65,536 files of up to 256 TiB."""
@@ -55,11 +45,6 @@ def digest(custom_id: str) -> int:
 def digest_of_bytes(custom_id: bytes) -> int:
     """Return the 64-bit digest of an id in UTF-8."""
     return hash(custom_id) & MASK
-
-
-def digests_of_bytes(custom_ids: list[bytes]) -> list[int]:
-    """Return the 64-bit digests of many ids in UTF-8."""
-    return [hash(custom_id) & MASK for custom_id in custom_ids]
 
 
 @contextmanager
@@ -100,15 +85,12 @@ class IndexEntries:
         self.line_numbers.append(line_number)
 
     def add_lines(self, digests: Sequence[int | None], file: int, offset: int, lengths: list[int], line_number: int) -> None:
-        """Add consecutive lines; those without a digest are omitted. Their positions follow from the lengths."""
-        count = len(lengths)
-        starts = accumulate([length + 1 for length in lengths], initial=file << OFFSET_BITS | offset)
-        columns: list[Iterable[Any]] = [digests, islice(starts, count), lengths, range(line_number, line_number + count)]
-        if None in digests:
-            has_digest = [digest is not None for digest in digests]
-            columns = [compress(column, has_digest) for column in columns]
-        for (name, _), column in zip(COLUMNS, columns, strict=True):
-            getattr(self, name).extend(column)
+        """Add consecutive lines; those without a digest are omitted."""
+        for digest, length in zip(digests, lengths, strict=True):
+            if digest is not None:
+                self.add(digest, file, offset, length, line_number)
+            offset += length + 1
+            line_number += 1
 
     def to_bytes(self) -> bytes:
         """Pack the columns one after the other, for `from_bytes`."""

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing, nullcontext
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from batchfiles.api.batch_request import BatchFileExpirationAfter
 from batchfiles.campaign.folder import request_sources
@@ -23,7 +23,7 @@ from batchfiles.io.sources import Source, SourceLike
 from batchfiles.io.spool import Spool
 from batchfiles.io.target import TargetLike
 from batchfiles.jobs.join.report import JoinReport
-from batchfiles.limits import OPENAI, Limits
+from batchfiles.limits import Limits, LimitsLike, profile
 from batchfiles.open_strings import BatchCompletionWindow
 from batchfiles.runner.journal import JOURNAL, LOCK, Journal, RunState, locked, read_journal
 from batchfiles.runner.passes import OnUpdate, RunLoop
@@ -41,6 +41,9 @@ from batchfiles.runner.send import (
 )
 from batchfiles.runner.table import RunTable, add_retry_round, write_table
 
+if TYPE_CHECKING:
+    from batchfiles.table.open import TableFormat
+
 __all__ = ["campaign_folder", "plan_run", "refuse_changed", "run", "run_sources"]
 
 
@@ -52,14 +55,14 @@ def run(
     endpoint: str | None = None,
     completion_window: BatchCompletionWindow | str = BatchCompletionWindow.H24,
     output_expires_after: BatchFileExpirationAfter | int | None = None,
-    limits: Limits = OPENAI,
+    limits: LimitsLike = "openai",
     max_parallel: int = 10,
     retries: int = 2,
     once: bool = False,
     recover: bool = False,
     again: bool = False,
-    format: str | None = None,  # noqa: A002 - the command line's word
-    force: bool = False,
+    format: TableFormat | None = None,  # noqa: A002 - the usual word
+    overwrite: bool = False,
     interval: float | None = None,
     workers: int | None = 1,
     on_update: OnUpdate | None = None,
@@ -79,14 +82,14 @@ def run(
         endpoint: Where the requests go; None takes the `url` of the requests.
         completion_window: How long a batch may take, in the format of the service: `24h` for OpenAI, up to `14d` elsewhere.
         output_expires_after: When the service is to delete the files of results; a number counts the seconds from their making.
-        limits: What one file may be: the requests are checked and split by it.
+        limits: What one file may be, as `Limits` or by a name, such as `"azure"`: the requests are checked and split by it.
         max_parallel: Batches that may be at the service at once.
         retries: Rounds in which what is `retryable` is sent again.
         once: Do what can be done now, and wait for nothing.
         recover: Take over the batches that the service has of the same bytes: for a campaign folder that was lost.
         again: Send although the service has batches of the same bytes.
         format: The format of the table, where the name doesn't say it.
-        force: Replace a table that is there; a folder only if there is nothing in it but parts of a table.
+        overwrite: Replace a table that is there; a folder only if there is nothing in it but parts of a table.
         interval: Seconds between two looks at all batches; None lets the pauses grow from 5 to 60 seconds.
         workers: Processes that decode for the retries and the table; None takes as many as pay.
         on_update: Told what happens.
@@ -106,9 +109,15 @@ def run(
         FileError: A file can't be read, the disk refused, or another run is at work in the folder.
         DataError: The journal is damaged.
         ValueError: An option has no such value.
+
+    Example:
+        >>> report = batchfiles.run("requests.jsonl", output="answers.parquet", limits="openai")  # doctest: +SKIP
+        >>> report.finished  # doctest: +SKIP
+        True
     """
     if max_parallel < 1 or retries < 0:
         raise ValueError("max_parallel is 1 or more, and retries 0 or more")
+    limits = profile(limits)
     terms = Terms(endpoint, completion_window, BatchFileExpirationAfter.of(output_expires_after))
     sources, not_read = run_sources(files)
     table = RunTable(output, format)
@@ -120,7 +129,7 @@ def run(
         raise file_error(error, folder) from None
     with locked(folder), closing(Journal(folder)) as journal:
         run_state = RunState(journal.records, folder, journal)
-        table.refuse_foreign(run_state.tables, force=force)
+        table.refuse_foreign(run_state.tables, overwrite=overwrite)
         if on_update is not None and run_state.finished is None:
             on_update(_first_status(run_state, limits))
         _begin(folder, run_state, sources, limits, recover=recover)
@@ -144,10 +153,10 @@ def run(
                 sent = sender.sent
             if settled is None:
                 return _report(folder, table, run_state, sent, None, not_read, finished=False)
-            joined = _table(folder, sources, table, run_state, force=force, workers=workers)
+            joined = _table(folder, sources, table, run_state, overwrite=overwrite, workers=workers)
             run_state.note("finished", retries=retries, settled=settled)
-        elif force or not table.is_there(run_state.tables):
-            joined = _table(folder, sources, table, run_state, force=force, workers=workers)
+        elif overwrite or not table.is_there(run_state.tables):
+            joined = _table(folder, sources, table, run_state, overwrite=overwrite, workers=workers)
         return _report(folder, table, run_state, sent, joined, not_read, finished=True)
 
 
@@ -276,12 +285,12 @@ def _rounds(run_loop: RunLoop, folder: Path, run_state: RunState, retries: int, 
 
 
 def _table(
-    folder: Path, sources: Sequence[Source], table: RunTable, run_state: RunState, *, force: bool, workers: int | None
+    folder: Path, sources: Sequence[Source], table: RunTable, run_state: RunState, *, overwrite: bool, workers: int | None
 ) -> JoinReport:
     ours = table.key in run_state.tables
     if table.key is not None:
         run_state.note("table", path=table.key)
-    return write_table(folder, run_state, sources, table.target, table.format, force=force or ours, workers=workers)
+    return write_table(folder, run_state, sources, table.target, table.format, overwrite=overwrite or ours, workers=workers)
 
 
 def _report(
@@ -312,7 +321,7 @@ def plan_run(
     *files: SourceLike,
     campaign: str | os.PathLike[str] | None = None,
     endpoint: str | None = None,
-    limits: Limits = OPENAI,
+    limits: LimitsLike = "openai",
     temp_dir: str | os.PathLike[str] | None = None,
 ) -> RunPlan:
     """Check and split requests as `run` would, in a temporary folder, and say what it would send now.
@@ -331,7 +340,13 @@ def plan_run(
         FileError: A file can't be read, or the disk refused.
         DataError: The journal is damaged.
         ValueError: An option has no such value.
+
+    Example:
+        >>> plan = batchfiles.plan_run("fixtures/chat_completions/requests.jsonl")
+        >>> [(part.file, part.requests) for part in plan.parts]
+        [('requests-00001.jsonl', 16)]
     """
+    limits = profile(limits)
     sources, not_read = run_sources(files)
     folder = campaign_folder(campaign, sources)
     run_state = RunState(read_journal(folder), folder)

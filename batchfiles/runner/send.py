@@ -25,7 +25,7 @@ from batchfiles.io.atomic import file_error
 from batchfiles.io.overwrite import UNFINISHED
 from batchfiles.io.sources import Source
 from batchfiles.jobs.split import split
-from batchfiles.jobs.tokens import estimated_tokens
+from batchfiles.jobs.tokens import Division, estimated_tokens
 from batchfiles.jobs.validate import validate
 from batchfiles.limits import Limits
 from batchfiles.open_strings import BatchCompletionWindow
@@ -48,7 +48,7 @@ __all__ = [
 WORKSHOP = ".splitting"
 """The folder inside of the campaign's in which parts wait until all of them are there; its name is hidden."""
 
-DIVIDED_BY = {"mismatched_model": "model", "invalid_url": "url"}
+DIVIDED_BY: dict[str, Division] = {"mismatched_model": "model", "invalid_url": "url"}
 """What is no fault in a file that is split by it."""
 
 
@@ -78,7 +78,7 @@ def fingerprints(sources: Sequence[Source]) -> list[Fingerprint]:
     return [Fingerprint(source.name, digest.bytes, digest.hex) for source, digest in digests]
 
 
-def checked_divisions(sources: Sequence[Source], limits: Limits) -> tuple[str, ...]:
+def checked_divisions(sources: Sequence[Source], limits: Limits) -> tuple[Division, ...]:
     """Check the requests, but for what splitting cures, and say by what they must be divided.
 
     Returns:
@@ -113,7 +113,7 @@ def _refusal(finding: Finding, count: int) -> InvalidLineError:
     )
 
 
-def lay_parts(sources: Sequence[Source], folder: Path, limits: Limits, by: Sequence[str]) -> Manifest:
+def lay_parts(sources: Sequence[Source], folder: Path, limits: Limits, by: Sequence[Division]) -> Manifest:
     """Split the sources into the campaign folder; the manifest comes last, so that where it is all parts are.
 
     The same sources make the same parts again, byte for byte.
@@ -128,7 +128,7 @@ def lay_parts(sources: Sequence[Source], folder: Path, limits: Limits, by: Seque
     found = read_manifest(folder)
     if found is not None:
         return found
-    split(*sources, folder=workshop, limits=limits, by=by, force=True)
+    split(*sources, output=workshop, limits=limits, by=by, overwrite=True)
     manifest = read_manifest(workshop)
     assert manifest is not None  # noqa: S101 - split has written it
     try:

@@ -15,11 +15,11 @@ from batchfiles.io.remote.path import is_within, real_path
 from batchfiles.io.sources import Source
 from batchfiles.io.target import STDOUT, Target, TargetLike
 from batchfiles.jobs.join.join import join
-from batchfiles.jobs.join.lazy_table import is_part_name
+from batchfiles.jobs.join.options import is_part_name
 from batchfiles.jobs.join.report import JoinReport
 from batchfiles.jobs.retry.retry import retry
 from batchfiles.runner.journal import RunState
-from batchfiles.table.open import format_of_target, table_target
+from batchfiles.table.open import TableFormat, format_of_target, table_target
 
 __all__ = ["RunTable", "add_retry_round", "write_table"]
 
@@ -40,7 +40,7 @@ def add_retry_round(folder: Path, run_state: RunState, *, workers: int | None) -
         # A killed run may have left files that the manifest doesn't name: it takes all of them at once, behind the last.
         _remove_unnamed(folder)
         files = [folder / name for name in (*_first_parts(folder), *run_state.results)]
-        retry(*files, output=folder, force=True, workers=workers)
+        retry(*files, output=folder, overwrite=True, workers=workers)
         found = _unknown_parts(folder, run_state)
     if found:
         run_state.note("retried", parts=found)
@@ -72,19 +72,19 @@ def write_table(
     run_state: RunState,
     sources: Sequence[Source],
     output: Target,
-    format_name: str | None,
+    format_name: TableFormat | None,
     *,
-    force: bool,
+    overwrite: bool,
     workers: int | None,
 ) -> JoinReport:
     """Join all results to the requests, in their order, and write the table.
 
     Raises:
-        OutputExistsError: The table is there and `force` was not given.
+        OutputExistsError: The table is there and `overwrite` was not given.
         FileError: The disk refused.
     """
     with join(*(folder / name for name in run_state.results), inputs=sources, workers=workers) as joined:
-        return joined.write(output, format=format_name, force=force)
+        return joined.write(output, format=format_name, overwrite=overwrite)
 
 
 class RunTable:
@@ -104,7 +104,7 @@ class RunTable:
         ValueError: Nothing says the format.
     """
 
-    def __init__(self, output: TargetLike, format_name: str | None) -> None:
+    def __init__(self, output: TargetLike, format_name: TableFormat | None) -> None:
         self.target = table_target(output, format_name)
         self.format = format_name
         if self.target.stream is not None and format_name is None:
@@ -126,14 +126,14 @@ class RunTable:
         """Return whether the table is there, and is one that this campaign wrote."""
         return self.key is not None and self.key in ours and self.target.exists()
 
-    def refuse_foreign(self, ours: Collection[str], *, force: bool) -> None:
+    def refuse_foreign(self, ours: Collection[str], *, overwrite: bool) -> None:
         """Make sure that nothing is overwritten that the campaign did not write.
 
         Raises:
-            OutputExistsError: Something else is there, and `force` was not given.
-            FileError: A folder is there that holds more than parts of a table, which `force` does not replace.
+            OutputExistsError: Something else is there, and `overwrite` was not given.
+            FileError: A folder is there that holds more than parts of a table, which `overwrite` does not replace.
         """
-        if self.key is not None and self.key not in ours and not force and self.target.exists():
+        if self.key is not None and self.key not in ours and not overwrite and self.target.exists():
             raise OutputExistsError(self.output)
-        if self.target.is_folder and (force or self.key not in ours):
-            self.target.check(force=True, ours=is_part_name)
+        if self.target.is_folder and (overwrite or self.key not in ours):
+            self.target.check(overwrite=True, ours=is_part_name)

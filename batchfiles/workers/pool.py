@@ -23,7 +23,7 @@ import sys
 import tempfile
 import threading
 import weakref
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing, suppress
 from itertools import chain, islice, repeat
 from pathlib import Path
@@ -44,30 +44,13 @@ __all__ = [
     "HEADER",
     "Job",
     "Product",
-    "Progress",
     "Spec",
     "WorkerPool",
     "WorkerProcesses",
     "cores",
-    "in_steps",
 ]
 
 
-def in_steps(progress: Progress | None, total: int) -> Callable[[int], None]:
-    """Return a function that takes the bytes of a step and tells whoever wants to know."""
-    done = 0
-
-    def step(size: int) -> None:
-        nonlocal done
-        done += size
-        if progress is not None:
-            progress(done, total)
-
-    return step
-
-
-Progress: TypeAlias = Callable[[int, int], None]
-"""Gets the bytes that are done and the bytes that there are."""
 WORTH_PROCESSES_FROM = 24 * 1024 * 1024
 """Bytes for which starting a worker process, 0.2 s, pays."""
 MOST_WORKERS = 4
