@@ -1,7 +1,4 @@
-"""What is noticed about a file while it is read: numbers and words, never the line itself.
-
-Messages about a word that is not in a closed list: they name the nearest one, or the whole list.
-"""
+"""Findings about a file: places, codes and messages, never the line itself. And the messages about an unknown word."""
 
 from __future__ import annotations
 
@@ -11,28 +8,28 @@ from typing import Any, Literal, TypeAlias
 
 from batchfiles.errors import DataError, InvalidLineError
 
-__all__ = ["Finding", "OnError", "Severity", "choose_one", "instead_of", "nearest"]
+__all__ = ["Finding", "OnError", "Severity", "instead_of", "nearest"]
 
 Severity = Literal["error", "warning", "info"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One thing that is wrong, or worth knowing, about one place in one file.
+    """One problem or note about one place in one file.
 
     Attributes:
-        code: OpenAI's own word where it has one (`duplicate_custom_id`, `invalid_json_line`, …), ours elsewhere.
-        message: A sentence for a person: what is wrong and, where that is not plain, what to do.
-        severity: `"error"`: the service would refuse it or a result would be lost; `"warning"`: it works, but look;
-            `"info"`: worth knowing, and nothing is wrong.
-        path: The file's display name, free of credentials.
-        line_number: Counted from 1, blank lines included.
+        code: OpenAI's own code where it has one (`duplicate_custom_id`, `invalid_json_line`, …), ours elsewhere.
+        message: What is wrong and, where that is not obvious, what to do.
+        severity: `"error"`: the service would refuse it, or a result would be lost; `"warning"`: it works but may be a mistake;
+            `"info"`: for information.
+        path: The file's display name, without credentials.
+        line_number: Counted from 1, including blank lines.
         byte_offset: Where the line begins, in bytes of the uncompressed file.
-        json_path: Where in the line, such as `$.body.model`.
-        custom_id: The request that is meant, where it is known; cut after 128 characters.
-        first_path: For a repetition: the file of the first place.
-        first_line_number: For a repetition: the line of the first place.
-        service_code: Another service's word for the same, such as Azure's `url_mismatch`.
+        json_path: The place in the line, such as `$.body.model`.
+        custom_id: The id of the request, if known; cut after 128 characters.
+        first_path: For a repetition: the file of the first occurrence.
+        first_line_number: For a repetition: the line of the first occurrence.
+        service_code: Another service's code for the same, such as Azure's `url_mismatch`.
     """
 
     code: str
@@ -53,7 +50,7 @@ class Finding:
 
     @classmethod
     def of(cls, error: DataError, *, path: str | None, line_number: int | None, byte_offset: int | None) -> Finding:
-        """Turn an exception of one line into a finding at its place."""
+        """Convert an exception about one line to a finding at its place."""
         json_path = error.json_path if isinstance(error, InvalidLineError) else None
         return cls(
             code=error.code,
@@ -66,15 +63,15 @@ class Finding:
 
     @classmethod
     def revived(cls, finding: Finding | dict[str, Any]) -> Finding:
-        """Return a finding that may have come from another process as a plain object."""
+        """Return a finding that another process may have sent as a dict."""
         return finding if isinstance(finding, Finding) else cls(**finding)
 
     def as_error(self) -> Finding:
-        """Return the same finding with severity `"error"` if it is a warning; this is what `strict` does."""
+        """Return the finding with a warning's severity raised to `"error"`, as for `strict`."""
         return replace(self, severity="error") if self.severity == "warning" else self
 
     def exception(self) -> InvalidLineError:
-        """Return the finding as an exception, for those who asked for no `on_error`."""
+        """Return the finding as an exception, for callers without `on_error`."""
         return InvalidLineError(
             self.message,
             code=self.code,
@@ -93,19 +90,19 @@ class Finding:
 
 
 OnError: TypeAlias = Callable[[Finding], None] | None
-"""`None` raises the first error; a callable gets every finding while reading goes on."""
+"""`None` raises the first error; a callable gets every finding, and reading continues."""
 
 LONGEST_LIST = 60
-"""Words that a message lists."""
+"""The number of words that a message lists."""
 
 
 def nearest(word: str, words: Iterable[str], *, likeness: float = 0.6) -> str | None:
-    """Return the word of a list that was probably meant, in any case; None if no word is near.
+    """Return the most similar known word, ignoring case; None if none is similar.
 
     Args:
-        word: What was written.
-        words: The list.
-        likeness: How much both must have in common, from 0 to 1.
+        word: The unknown word.
+        words: The known words.
+        likeness: The minimum similarity, from 0 to 1.
     """
     from difflib import get_close_matches
 
@@ -122,10 +119,3 @@ def instead_of(word: str, words: Iterable[str]) -> str:
         return f"; did you mean {near!r}?"
     more = ", …" if len(known) > LONGEST_LIST else ""
     return f"; expected {', '.join(known[:LONGEST_LIST])}{more}"
-
-
-def choose_one(word: str, words: Iterable[str]) -> str:
-    """Return the end of a message about an unknown word: `, did you mean 'azure'?` or `: choose one of openai, azure`."""
-    known = list(words)
-    near = nearest(word, known)
-    return f", did you mean {near!r}?" if near is not None else f": choose one of {', '.join(known)}"

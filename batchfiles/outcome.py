@@ -1,4 +1,4 @@
-"""What became of one request, from status code and error and body together; never from the name of the file."""
+"""The outcome of one request, from status code, error and body together; never from the name of the file."""
 
 from __future__ import annotations
 
@@ -31,22 +31,22 @@ __all__ = [
 ]
 
 SUCCEEDED: Final = "succeeded"
-"""An answer; a refusal is one too."""
+"""An answer, which may be a refusal."""
 INCOMPLETE: Final = "incomplete"
-"""An answer that stopped early: at a length limit, by a content filter, or it was never finished."""
+"""An answer that stopped early: at a length limit, by a content filter, or unfinished."""
 FAILED: Final = "failed"
-"""An answer that is no success, or an error without an answer."""
+"""A response with an error, or an error without a response."""
 EXPIRED: Final = "expired"
-"""The batch's time was over before the request's turn came."""
+"""The batch expired before the request ran."""
 CANCELLED: Final = "cancelled"
-"""The batch was cancelled before the request's turn came."""
+"""The batch was cancelled before the request ran."""
 NO_RESPONSE: Final = "no_response"
 """No answer and no error: status 0 and an empty body (tidyverse/ellmer#830), 200 and no body, or a body without an answer. A body
-whose values are all null is an empty one."""
+whose values are all null counts as empty."""
 MALFORMED: Final = "malformed"
-"""The line can't be read; said by those who read lines."""
+"""The line can't be read; set by the readers of lines."""
 MISSING: Final = "missing"
-"""There is no line; only a join can know."""
+"""There is no line; set by a join."""
 
 OUTCOMES: Final = (SUCCEEDED, INCOMPLETE, FAILED, EXPIRED, CANCELLED, NO_RESPONSE, MALFORMED, MISSING)
 """Every value of the column `outcome`."""
@@ -55,13 +55,13 @@ ANSWERED: Final = frozenset({SUCCEEDED, INCOMPLETE})
 """There is an answer, or a part of one."""
 
 LOST: Final = frozenset({EXPIRED, CANCELLED, NO_RESPONSE, MALFORMED, MISSING})
-"""Nobody has judged the request: it may be sent again as it is."""
+"""The request was not processed: it may be sent again unchanged."""
 
-TRY_AGAIN: Final = frozenset({408, 409, 429})
-"""HTTP answers below 500 that tell of the moment and not of the request."""
+TRANSIENT_STATUSES: Final = frozenset({408, 409, 429})
+"""Temporary HTTP statuses below 500."""
 
 ENDINGS: Final = {"expired": EXPIRED, "cancelled": CANCELLED, "canceled": CANCELLED}
-"""How error codes end that tell of the batch: `batch_expired`, `batch_cancelled`; the bare words are Anthropic's."""
+"""Endings of error codes about the batch: `batch_expired`, `batch_cancelled`; the words alone are Anthropic's."""
 
 MULTIPLE_CHOICES: Final = 300
 INTERNAL_SERVER_ERROR: Final = 500
@@ -70,24 +70,24 @@ HTTP_STATUS: Final = re.compile("[45][0-9][0-9]", re.ASCII)
 INT32: Final = range(-(2**31), 2**31)
 
 QUOTED: Final = 200
-"""Characters of a body that is no JSON (a proxy's HTML page) that serve as its error message."""
+"""Maximum length of the error message that is taken from a body that is not JSON, such as a proxy's HTML page."""
 
 
 class Result(NamedTuple):
-    """What one line of an output file or an error file says.
+    """The contents of one line of an output file or an error file.
 
     Attributes:
         outcome: One of `OUTCOMES`.
-        status_code: The HTTP status; None where there is none, or one that is no int32.
-        request_id: The service's name for the HTTP request; an empty one is None.
-        error_code: The machine's word for what went wrong.
-        error_type: The family of errors that it belongs to.
-        error_param: The parameter that is to blame.
-        error_message: The sentence for a person.
-        retryable: Whether the same line may succeed if it is sent again.
-        body: The response body, decoded, where it is an object and not an empty one.
-        answer: What the body says. Where the outcome is no answer, its own `outcome` is `"failed"` and it is not `fully_mapped`.
-        conversion_errors: How many values of the line did not fit their column, those of `answer` included.
+        status_code: The HTTP status; None if missing or not an int32.
+        request_id: The service's id of the HTTP request; None if empty.
+        error_code: The error's code.
+        error_type: The error's type.
+        error_param: The parameter that caused the error.
+        error_message: The error's message.
+        retryable: Whether the same request may succeed if it is sent again.
+        body: The response body, decoded, if it is an object and not empty.
+        answer: The fields of the body. Without an answer, its `outcome` is `"failed"` and it is not `fully_mapped`.
+        conversion_errors: How many values of the line did not fit their column, including those of `answer`.
     """
 
     outcome: str
@@ -106,34 +106,31 @@ class Result(NamedTuple):
 def read(line: dict[str, Any]) -> Result:
     """Read the decoded line of an output file or an error file. It never raises.
 
-    A success has no error, a status of 2xx and a body that does not say otherwise. Where the status is missing (old vLLM,
-    hand-made files), 0 or not an integer (`200.0` is one), the content decides, and only a body of a known endpoint is a success.
-
-    Returns:
-        What became of the request.
+    A success has no error, a status of 2xx and a body without an error. If the status is missing (old vLLM, hand-made files), 0
+    or not an integer (`200.0` is one), the content decides, and only a body of a known endpoint is a success.
     """
     response = line.get("response")
-    # The ordinary line, by the shortest way: everything here is true of it, and the rules below would come to the same.
+    # The fast path for ordinary lines; `_read_any` gives the same result.
     if type(response) is dict and line.get("error") is None:
         status, body, request_id = response.get("status_code"), response.get("body"), response.get("request_id")
         if type(status) is int and 200 <= status < 300 and type(body) is dict and body and type(request_id) is str and request_id:
             answer = bodies.read(body)
             outcome = answer.outcome
             if outcome in ANSWERED and (answer.model is not None or not says_nothing(body)):
-                return tuple.__new__(Result, (  # past the constructor, which takes twice as long
+                return tuple.__new__(Result, (  # the constructor takes twice as long
                     outcome, status, request_id, None, None, None, None, False, body, answer, answer.conversion_errors,
                 ))  # fmt: skip
     return _read_any(line)
 
 
 def outcome_of(output: BatchRequestOutput | dict[str, Any]) -> Result:
-    """Say what became of the request that a result belongs to. It never raises.
+    """Return the outcome of the request that a result belongs to. It never raises.
 
     Args:
         output: A record, or the decoded line itself.
 
     Returns:
-        The outcome, the error's code, type, parameter and message, whether it may be sent again, and what the body says.
+        The outcome, the error, whether the request may be sent again, and the fields of the body.
 
     Example:
         >>> record = next(batchfiles.read_outputs("fixtures/chat_completions/*_error.jsonl"))
@@ -145,10 +142,10 @@ def outcome_of(output: BatchRequestOutput | dict[str, Any]) -> Result:
 
 
 def _line_of(output: BatchRequestOutput) -> dict[str, Any]:
-    """Rebuild as much of the line as `read` looks at.
+    """Rebuild the keys of the line that `read` uses.
 
-    A null in a record may be a key that the line did not have. It matters where a bare completion stands in the place of the
-    answer, which shows by the keys that are not there: all its own keys are in `extra`.
+    A None in a record may be a key that the line did not have. This matters for a bare completion as `response`: all its keys
+    are in `extra`.
     """
     answer, error = output.response, output.error
     response: dict[str, Any] | None = None
@@ -162,18 +159,18 @@ def _line_of(output: BatchRequestOutput) -> dict[str, Any]:
 
 
 def as_answer_to(result: Result, url: str | None, line: dict[str, Any] | None = None) -> Result:
-    """Return a result as the answer to a request that named this url.
+    """Return a result as the answer to a request with this url.
 
-    A body that can't come from there (the request echoed, a chat completion in place of vectors) is `no_response`. If the
-    url is unknown, or the body is missing, the result is unchanged.
+    A body of another endpoint (the request echoed, a chat completion instead of vectors) is `no_response`. If the url is unknown,
+    or the body is missing, the result is unchanged.
 
     Args:
-        result: What `read` made of the line.
+        result: From `read`.
         url: Of the request.
-        line: The decoded line; a transcript in the format text, srt or vtt is a body that is a string, and only known by the url.
+        line: The decoded line. Transcripts in the formats text, srt and vtt are strings, and recognized only by the url.
     """
     body = result.body
-    if body is None and line is not None and bodies.is_of_sound(url):
+    if body is None and line is not None and bodies.is_audio(url):
         return _as_transcript(result, line)
     if body is None or result.outcome not in ANSWERED or bodies.can_answer(body, url):
         return result
@@ -187,7 +184,7 @@ def as_answer_to(result: Result, url: str | None, line: dict[str, Any] | None = 
 
 
 def _as_transcript(result: Result, line: dict[str, Any]) -> Result:
-    """Return the result whose body is the words of a transcript; a page of a proxy's is none."""
+    """Return the result of a body that is a transcript as text, and not a proxy's HTML page."""
     response, status = line.get("response"), result.status_code
     text = response.get("body") if isinstance(response, dict) else None
     if type(text) is not str or not text.strip() or text.lstrip().startswith("<") or line.get("error") is not None:
@@ -205,34 +202,34 @@ def retryable(
     error_type: str | None = None,
     error_message: str | None = None,
 ) -> bool:
-    """Tell whether the same request may succeed if it is sent again.
+    """Return whether the same request may succeed if it is sent again.
 
     Args:
         outcome: One of `OUTCOMES`.
-        status_code: The HTTP status, None or 0 where nobody answered.
-        error_code: Decides only where the status doesn't: an error inside of a 200, or an error without an answer.
-        error_type: Decides with `error_code`.
-        error_message: Decides where there is neither, and it is nothing but such a word: `"Too Many Requests"`.
+        status_code: The HTTP status, None or 0 without a response.
+        error_code: Decides only if the status doesn't: an error in a 200, or an error without a response.
+        error_type: Decides together with `error_code`.
+        error_message: Decides if code and type are missing, and it is a known phrase such as `"Too Many Requests"`.
 
     Returns:
-        True for lost requests, for 408, 409, 429 and 5xx, for errors without an HTTP answer, and for errors inside of
-        a 200 whose code or type is temporary.
+        True for lost requests, for 408, 409, 429 and 5xx, for errors without an HTTP response, and for errors in a 200 whose code
+        or type is temporary.
     """
     if outcome != FAILED:
         return outcome in LOST
     if (not status_code or status_code < MULTIPLE_CHOICES) and error_code and HTTP_STATUS.fullmatch(error_code):
-        status_code = int(error_code)  # vLLM and gateways write the HTTP status as the error's code
+        status_code = int(error_code)  # vLLM and gateways use the HTTP status as the error's code
     if not status_code:
         return True
     if status_code < MULTIPLE_CHOICES:
         if error_code is None and error_type is None:
             return errors.is_transient(error_message)
-        return errors.is_transient(error_code) or errors.is_transient(error_type) or finish_reasons.is_passing(error_code)
-    return status_code >= INTERNAL_SERVER_ERROR or status_code in TRY_AGAIN
+        return errors.is_transient(error_code) or errors.is_transient(error_type) or finish_reasons.is_transient(error_code)
+    return status_code >= INTERNAL_SERVER_ERROR or status_code in TRANSIENT_STATUSES
 
 
 def _read_any(line: dict[str, Any]) -> Result:
-    """Read a line of any form."""
+    """Read a line of any shape."""
     reader = FieldReader()
     response = line.get("response")
     if type(response) is not dict:
@@ -240,21 +237,25 @@ def _read_any(line: dict[str, Any]) -> Result:
     request_id = reader.text(response.get("request_id")) or None
     if "status_code" not in response and "body" not in response:
         response = {"body": response}  # the completion itself: old vLLM
-    status = _status(response.get("status_code"), reader)
+    status = reader.count(response.get("status_code"))
+    if status is not None and status not in INT32:
+        reader.reject()
+        status = None
     body = _body(response.get("body"))
     answer, error = EMPTY, errors.read(line.get("error"))
-    silent = not status or 200 <= status < 300  # the status says nothing bad
-    if silent and isinstance(body, dict):
+    no_error_status = not status or 200 <= status < MULTIPLE_CHOICES
+    if no_error_status and isinstance(body, dict):
         answer = bodies.read(body)
         if error is None and answer.outcome in ANSWERED and (status or bodies.endpoint_of(body)):
             conversion_errors = reader.conversion_errors + answer.conversion_errors
             return Result(answer.outcome, status, request_id, None, None, None, None, False, body, answer, conversion_errors)
-    if error is None and silent and (body is None or answer.outcome == NO_RESPONSE):
+    if error is None and no_error_status and (body is None or answer.outcome == NO_RESPONSE):
         error, outcome = answer.fault or ErrorInfo(), NO_RESPONSE
     else:
         if answer.fault is None or (isinstance(body, dict) and errors.stated(body)):
-            error = errors.merge(error, _fault_in(body))
-        outcome = _outcome_of(error or ErrorInfo(), silent=silent)
+            # The error is under `error` (OpenAI), the body itself (old vLLM, FastAPI), or the page of a proxy.
+            error = errors.merge(error, ErrorInfo(message=body[:QUOTED]) if type(body) is str else errors.read(body))
+        outcome = _outcome_of(error or ErrorInfo(), exact=not no_error_status)
         error = errors.merge(error, answer.fault) or ErrorInfo()
     return Result(
         outcome=outcome,
@@ -271,16 +272,8 @@ def _read_any(line: dict[str, Any]) -> Result:
     )
 
 
-def _status(value: object, reader: FieldReader) -> int | None:
-    status = reader.count(value)
-    if status is None or status in INT32:
-        return status
-    reader.reject()
-    return None
-
-
 def _body(value: object) -> object:
-    """Return the body, decoded where it is JSON text in a string (llama-stack); None where it says nothing."""
+    """Return the body, decoded if it is JSON in a string (llama-stack); None if it is empty."""
     if type(value) is str:
         text = value.strip()
         try:
@@ -288,20 +281,15 @@ def _body(value: object) -> object:
         except InvalidLineError:
             return text or None
     if type(value) is list and len(value) == 1 and type(value[0]) is dict:
-        value = value[0]  # Google wraps errors, and Gemini's stream its only piece
+        value = value[0]  # Google wraps errors, and Gemini's stream its only chunk
     return None if not value or says_nothing(value) else value
 
 
-def _fault_in(body: object) -> ErrorInfo | None:
-    """Find the error in a body: under `error` (OpenAI), as the body itself (old vLLM, FastAPI), or some page of a proxy's."""
-    return ErrorInfo(message=body[:QUOTED]) if type(body) is str else errors.read(body)
-
-
-def _outcome_of(error: ErrorInfo, *, silent: bool) -> str:
-    """Tell an error that speaks of the batch from all others; where there is a status, it must say so in full words."""
+def _outcome_of(error: ErrorInfo, *, exact: bool) -> str:
+    """Return whether the batch expired or was cancelled, or the request failed; `exact`: only by the full codes."""
     for word in (error.code, error.type, error.message):
         lower = "" if word is None else word.lower()
         for ending, outcome in ENDINGS.items():
-            if lower == f"batch_{ending}" or (silent and lower.endswith(ending) and " " not in lower):
+            if lower == f"batch_{ending}" or (not exact and lower.endswith(ending) and " " not in lower):
                 return outcome
     return FAILED

@@ -1,7 +1,7 @@
-"""The lines of batch files as plain values: the wire's names and the wire's values, nothing interpreted.
+"""The lines of batch files as plain values, with the names and values of the API, not interpreted.
 
 The shapes are those of `BatchRequestInput` and `BatchRequestOutput` in OpenAI's public specification, last published on
-2025-04-29, widened to what services really send. What a result *means* is said by `batchfiles.outcome`.
+2025-04-29, extended to what services send in practice. `batchfiles.outcome` interprets results.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ class BatchRequestInput:
     """One line of a request file.
 
     Attributes:
-        custom_id: The key under which its result comes back; unique within its batch.
-        method: `"POST"`, the only value that the API knows.
+        custom_id: The key that its result has too; unique within its batch.
+        method: `"POST"`, the only value that the API allows.
         url: The endpoint, such as `/v1/chat/completions`; None in the short lines of Together, Fireworks and Mistral.
         body: The request itself.
-        extra: Keys beside these four, kept as they came.
-        path: The file it was read from; not compared, like the three below.
-        line_number: Counted from 1, blank lines included.
+        extra: Other keys, unchanged.
+        path: The file it was read from. Not compared, as the next three.
+        line_number: Counted from 1, including blank lines.
         byte_offset: Where the line begins, in bytes of the uncompressed file.
-        repaired: Whether the line was not quite JSON: half a surrogate pair was read as U+FFFD, or NaN or an infinity as None.
+        repaired: Whether the line was not strictly JSON: half a surrogate pair was read as U+FFFD, NaN or an infinity as None.
     """
 
     custom_id: str
@@ -48,13 +48,13 @@ class BatchRequestInput:
 
 @dataclass(slots=True)
 class BatchRequestOutputResponse:
-    """The HTTP answer to one request.
+    """The HTTP response to one request.
 
     Attributes:
-        status_code: The HTTP status; 0 or None where there was none.
-        request_id: The service's id of the call; its form varies (32 hex digits, a UUID, an empty string).
-        body: The decoded body; a string where a service puts JSON text there (llama-stack), None or {} where there is none.
-        extra: Other keys. Where a service puts the bare completion in place of the answer (old vLLM), all of it is here.
+        status_code: The HTTP status; 0 or None if there was none.
+        request_id: The service's id of the HTTP request, in any form (32 hex digits, a UUID, an empty string).
+        body: The decoded body; a string if the service writes JSON text there (llama-stack), None or {} if there is none.
+        extra: Other keys; the whole completion if the service writes it instead of the response (old vLLM).
     """
 
     status_code: int | None = None
@@ -70,12 +70,12 @@ class BatchRequestOutputResponse:
 
 @dataclass(slots=True)
 class BatchRequestOutputError:
-    """Why there was no HTTP answer, or another service's way to report one that is no success.
+    """Why there was no HTTP response, or, with some services, the error of a response.
 
     Attributes:
         code: Such as `batch_expired`; an int with vLLM.
-        message: A sentence for a person.
-        extra: Other keys, among them vLLM's nested `error`.
+        message: The error's message.
+        extra: Other keys, such as vLLM's nested `error`.
     """
 
     code: Any = None
@@ -95,13 +95,13 @@ class BatchRequestOutput:
     Attributes:
         id: The service's id of the request in the batch; None with Azure.
         custom_id: The key of its request; None was seen once, for embeddings.
-        response: The HTTP answer; None where there was none.
-        error: An object, with vLLM a string, None for an ordinary HTTP failure (its words are in `response.body`).
-        extra: Keys beside these four, kept as they came.
-        path: The file it was read from; not compared, like the three below.
-        line_number: Counted from 1, blank lines included.
+        response: The HTTP response; None if there was none.
+        error: An object; a string with vLLM; None for an ordinary HTTP error (it is in `response.body`).
+        extra: Other keys, unchanged.
+        path: The file it was read from. Not compared, as the next three.
+        line_number: Counted from 1, including blank lines.
         byte_offset: Where the line begins, in bytes of the uncompressed file.
-        repaired: Whether the line was not quite JSON: half a surrogate pair was read as U+FFFD, or NaN or an infinity as None.
+        repaired: Whether the line was not strictly JSON: half a surrogate pair was read as U+FFFD, NaN or an infinity as None.
     """
 
     id: str | None = None

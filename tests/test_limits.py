@@ -112,7 +112,7 @@ def test_profiles_are_found_by_name_in_any_case():
 
 def test_an_unknown_profile_names_those_that_are_known():
     """The message is the help."""
-    with pytest.raises(ValueError, match="'acme'; expected openai, azure, together"):
+    with pytest.raises(ValueError, match="unknown limits 'acme'; expected openai, azure, together"):
         profile("acme")
 
 

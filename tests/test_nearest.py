@@ -5,7 +5,7 @@ import json
 import pytest
 
 from batchfiles.cli.main import exit_code
-from batchfiles.findings import choose_one, instead_of, nearest
+from batchfiles.findings import instead_of, nearest
 
 
 def test_the_nearest_word_whatever_its_case():
@@ -14,8 +14,6 @@ def test_the_nearest_word_whatever_its_case():
     assert nearest("zzz", ["failed", "expired"]) is None
     assert instead_of("faild", ["failed"]) == "; did you mean 'failed'?"
     assert instead_of("zzz", ["failed", "expired"]) == "; expected failed, expired"
-    assert choose_one("azur", ["openai", "azure"]) == ", did you mean 'azure'?"
-    assert choose_one("x", ["openai", "azure"]) == ": choose one of openai, azure"
 
 
 BODY = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "Hi"}]}

@@ -1,7 +1,4 @@
-"""Readers of response bodies, a module for each endpoint; each reader converts a body to an `Answer`.
-
-Nothing here raises, whatever a body holds, but for `embeddings.vectors`.
-"""
+"""Readers of response bodies by endpoint. They convert a body to an `Answer` and never raise, except `embeddings.vectors`."""
 
 from __future__ import annotations
 
@@ -17,10 +14,10 @@ if TYPE_CHECKING:
 
     Reader = Callable[[Body], Answer]
 
-__all__ = ["EMBEDDINGS", "UNRECOGNIZED", "can_answer", "endpoint_of", "is_of_sound", "is_text", "read"]
+__all__ = ["EMBEDDINGS", "UNRECOGNIZED", "can_answer", "endpoint_of", "is_audio", "is_text", "read"]
 
 EMBEDDINGS: Final = "/v1/embeddings"
-"""The one endpoint whose answers are no texts, and have a table of their own."""
+"""The endpoint whose answers have a separate table."""
 
 ENDPOINTS: Final[dict[Reader, str]] = {
     chat_completions.read: "/v1/chat/completions",
@@ -40,35 +37,27 @@ BY_OBJECT: Final[dict[object, Reader]] = {
     "text_completion": other.read_completion,
     "response": responses.read,
 }
-"""`list` is missing on purpose: vLLM's scores are lists too, so the items are looked at."""
+"""Without `list`: vLLM's scores are lists too, so the items decide."""
 
 
 def read(body: Body) -> Answer:
-    """Read a body of whatever endpoint.
-
-    Returns:
-        What it says, in the words of the table's columns.
-    """
-    name = body.get("object")
-    body_reader = BY_OBJECT.get(name) if type(name) is str else None
-    return (body_reader or _by_shape(body) or other.read)(body)
+    """Read a body of any endpoint."""
+    return (_reader_of(body) or other.read)(body)
 
 
 def endpoint_of(body: Body) -> str | None:
-    """Tell the endpoint that a body comes from, by its `object` and, where that is missing or unknown, by its shape.
-
-    Returns:
-        An endpoint such as `"/v1/chat/completions"`, or None if it is not one of those that have columns.
-    """
-    name = body.get("object")
-    body_reader = (BY_OBJECT.get(name) if type(name) is str else None) or _by_shape(body)
+    """Return the endpoint that a body comes from, such as `"/v1/chat/completions"`; None for one without columns."""
+    body_reader = _reader_of(body)
     if body_reader is other.read_audio:
         return other.endpoint(body)
     return None if body_reader is None else ENDPOINTS[body_reader]
 
 
-def _by_shape(body: Body) -> Reader | None:
-    """Tell the endpoint by the keys of the first choice, item or result."""
+def _reader_of(body: Body) -> Reader | None:
+    """Choose by `object` or, if that is missing or unknown, by the keys of the first choice, item or result."""
+    name = body.get("object")
+    if type(name) is str and name in BY_OBJECT:
+        return BY_OBJECT[name]
     choice = _first(body.get("choices"))
     if "message" in choice:
         return chat_completions.read
@@ -85,27 +74,22 @@ def _by_shape(body: Body) -> Reader | None:
     result = _first(body.get("results"))
     if "flagged" in result or "category_scores" in result:  # Mistral has no `flagged`
         return other.read_moderation
-    for is_one, body_reader in FAMILIES:
-        if is_one(body):
-            return body_reader
-    return other.read_audio if other.is_transcript(body) else None
+    return next((body_reader for matches, body_reader in BY_FAMILY if matches(body)), None)
 
 
-FAMILIES: Final = (
+BY_FAMILY: Final = (
     (other_families.is_message, other_families.read_message),
     (other_families.is_candidates, other_families.read_candidates),
     (other_families.is_single_message, other_families.read_single_message),
     (other_families.is_converse, other_families.read_converse),
+    (other.is_transcript, other.read_audio),
 )
 
 
 def can_answer(body: Body, url: str | None) -> bool:
-    """Return whether a body can be the answer to a request of a url.
+    """Return whether a body can be the answer to a request with this url; True for an unknown url.
 
-    A text is one whichever endpoint it comes from: gateways answer a chat completion with what their provider wrote.
-
-    Returns:
-        True where nothing is known of the url.
+    Any text can answer a request for text, because gateways pass on their provider's format.
     """
     expected = _kind_of_url(url)
     if expected is None:
@@ -119,16 +103,16 @@ def is_text(url: str | None) -> bool:
     return _kind_of_url(url) in ("text", None)
 
 
-def is_of_sound(url: str | None) -> bool:
+def is_audio(url: str | None) -> bool:
     """Return whether a url belongs to transcriptions or translations."""
     return url is not None and url.partition("?")[0].rstrip("/").endswith(("/audio/transcriptions", "/audio/translations"))
 
 
 @lru_cache(maxsize=256)
 def _kind_of_url(url: str | None) -> str | None:
-    """Return the kind of answers of a url: `"text"`, `"embeddings"` or `"moderations"`; None for an unknown url.
+    """Return the kind of a url's answers; None for an unknown url.
 
-    Azure leaves the version out, Zhipu has a `/v4`, gateways put paths before it, and a query may follow.
+    Azure omits the version, Zhipu has a `/v4`, gateways add prefixes, and a query may follow.
     """
     path = "" if url is None else url.partition("?")[0].rstrip("/")
     name = path.rpartition("/")[2]
@@ -138,11 +122,11 @@ def _kind_of_url(url: str | None) -> str | None:
 TEXT_PATHS: Final = ("/chat/completions", "/completions", "/responses")
 OTHER_KINDS: Final = {"embeddings": "embeddings", "moderations": "moderations"}
 KINDS: Final = OTHER_KINDS | {"transcriptions": "audio", "translations": "audio"}
-"""The content of bodies, by the last word of their endpoint. Audio urls may also answer with other bodies."""
+"""The kind of a body by the last word of its endpoint. Audio urls are not in `OTHER_KINDS`: they may also have other bodies."""
 
 
 def _first(items: object) -> Body:
-    """Return the first object of a list, the object itself where there is no list, or an empty one."""
+    """Return the first item of a list, or the value itself, if it is an object; else an empty object."""
     if type(items) is list and items:
         items = items[0]
     return items if type(items) is dict else {}

@@ -1,7 +1,4 @@
-"""The body of `/v1/chat/completions`.
-
-What chat and legacy completions share: a list of choices, each with a reason why it ended, and maybe an error.
-"""
+"""The body of `/v1/chat/completions`, and what it shares with legacy completions: choices with a finish reason and an error."""
 
 from __future__ import annotations
 
@@ -29,22 +26,22 @@ __all__ = [
 
 
 SHARED_CHOICE_KEYS: Final = frozenset({"index", "finish_reason", "native_finish_reason", "error", "seed"})
-"""`seed` is Together's echo of the request. `logprobs` is missing on purpose: a value there is in no column."""
+"""`seed` is Together's echo of the request. Without `logprobs`, which have no column."""
 
 OUTCOMES: Final = ("succeeded", "incomplete", "no_response", "failed")
-"""From good to bad."""
+"""From best to worst."""
 
 EMPTY: Final = "empty_answer"
-"""The error code of a body that should hold an answer and holds none."""
+"""The error code of a body without an answer."""
 
 
 class End(NamedTuple):
     """How one choice ended.
 
     Attributes:
-        finish_reason: In the one vocabulary, or the provider's own word.
+        finish_reason: As in the column, see `finish_reasons`.
         outcome: `"succeeded"`, `"incomplete"` or `"failed"`.
-        fault: What went wrong with a failed one.
+        fault: The error, if it failed.
     """
 
     finish_reason: str | None
@@ -56,14 +53,11 @@ ORDINARY: Final = {
     word: End(word, finish_reasons.WORDS[word].outcome, None)
     for word in ("stop", "length", "tool_calls", "content_filter", "function_call")
 }
-"""The words of OpenAI, for choices that hold nothing else that could matter: looking them up here saves three calls a line."""
+"""OpenAI's finish reasons, for choices without other keys: this saves three calls a line."""
 
 
 def choice_end(choice: Body, reader: FieldReader) -> End:
-    """Read how a choice ended: its `finish_reason`, and the `error` that OpenRouter writes next to it.
-
-    OpenRouter also repeats the provider's own word, which counts where its own is null.
-    """
+    """Read the `finish_reason` of a choice, and OpenRouter's `error` and `native_finish_reason`, used if the first is null."""
     reason, native = choice.get("finish_reason"), choice.get("native_finish_reason")
     if reason is None and type(native) is str:
         reason = native
@@ -85,15 +79,14 @@ def with_error(error: object, reason: object, reader: FieldReader) -> End:
 
 
 def without_answer(end: End, key: str) -> End:
-    """Return how a choice ended in which a key holds no answer: one that was cut or failed has said so itself."""
+    """Return the end of a choice without an answer: `no_response` unless it was cut or failed."""
     return End(end.finish_reason, "no_response", no_answer(key)) if end.outcome == "succeeded" else end
 
 
 def worst(ends: list[End]) -> tuple[str, ErrorInfo | None]:
-    """Return the outcome of an answer with several choices, and its error.
+    """Return the outcome of an answer with several choices, and its error: those of the worst choice.
 
-    One that failed makes a failure, one that was cut an incomplete answer. A choice without an answer counts only where no other
-    has one.
+    Choices without an answer are ignored if others have one.
     """
     kept = [end for end in ends if end.outcome != "no_response"] or ends
     if not kept:
@@ -103,12 +96,12 @@ def worst(ends: list[End]) -> tuple[str, ErrorInfo | None]:
 
 
 def no_answer(key: str) -> ErrorInfo:
-    """Return the error of a body in which a key should hold an answer and holds none."""
+    """Return the error of a body without an answer under a key."""
     return ErrorInfo(EMPTY, message=f"the body holds no answer: `{key}` is empty or missing")
 
 
 def all_texts(found: list[str | None], reader: FieldReader) -> list[str] | None:
-    """Return the texts of all choices where there is more than one choice; no choice, or a second one, keeps the body."""
+    """Return the texts of several choices. The body is kept, unless there is exactly one choice."""
     if len(found) == 1:
         return None
     reader.fully_mapped = False
@@ -131,10 +124,10 @@ PLAIN_BODY: Final = BODY_KEYS - {"error", "errors"}
 
 CHOICE_KEYS: Final = SHARED_CHOICE_KEYS | {"message"}
 PLAIN_CHOICE: Final = frozenset({"index", "finish_reason", "seed", "message", "logprobs"})
-"""A choice with other keys is looked at more closely."""
+"""The keys of an ordinary choice."""
 
 PLAIN_MESSAGE: Final = frozenset({"role", "content", "refusal", "annotations"})
-"""The message of an answer in words; one with other keys is looked at more closely."""
+"""The keys of an ordinary message."""
 
 MESSAGE_KEYS: Final = PLAIN_MESSAGE - {"annotations"} | {
     "tool_calls", "function_call",
@@ -143,15 +136,15 @@ MESSAGE_KEYS: Final = PLAIN_MESSAGE - {"annotations"} | {
 }  # fmt: skip
 
 TOOL_CALL_KEYS: Final = frozenset({"id", "type", "index", "function", "custom"})
-"""`index` is the place in the list: vLLM and Mistral write it."""
+"""`index` is the position in the list: vLLM and Mistral."""
 
 FUNCTION_KEYS: Final = frozenset({"name", "arguments"})
 CUSTOM_KEYS: Final = frozenset({"name", "input"})
 PART_KEYS: Final = frozenset({"type", "text"})
 THINKING: Final = ("thinking", "reasoning")
-"""Types of parts in which the model thinks: Mistral and Anthropic; Databricks."""
+"""Types of reasoning parts: Mistral and Anthropic; Databricks."""
 THINKING_KEYS: Final = frozenset({"type", "thinking", "reasoning", "summary", "text", "closed"})
-"""`closed` is Mistral's; Anthropic's `signature` is missing on purpose: a continued conversation needs it."""
+"""`closed` is Mistral's. Without Anthropic's `signature`: it is needed to continue the conversation."""
 
 ToolCalls: TypeAlias = list[dict[str, str | None]]
 
@@ -159,7 +152,7 @@ ToolCalls: TypeAlias = list[dict[str, str | None]]
 def read(body: Body) -> Answer:
     """Read a chat completion.
 
-    The first choice fills the columns; further ones only `texts`, so that the body must be kept. `choices` may be a single object
+    The first choice fills the columns, the others only `texts`, so that the body must be kept. `choices` may be a single object
     (SGLang's old batch writer).
 
     Returns:
@@ -184,7 +177,7 @@ def read(body: Body) -> Answer:
     model, response_id, created_at = body.get("model"), body.get("id"), body.get("created")
     if type(model) is not str or type(response_id) is not str:
         model, response_id = reader.text(model), reader.text(response_id)
-    # The comparison saves a call for every line of every file.
+    # The comparison saves a call for each line.
     created_at = created_at * 1_000_000 if type(created_at) is int and 0 <= created_at < YEAR_10000 else reader.moment(created_at)
     inputs, outputs, total, cached, reasoned, written = fields.read_usage(body.get("usage"), reader)
     # Past the constructor of Answer, which takes twice as long; the order is that of its fields.
@@ -195,13 +188,13 @@ def read(body: Body) -> Answer:
 
 
 Choice: TypeAlias = tuple[str | None, str | None, str | None, ToolCalls | None, End]
-"""`(text, refusal, reasoning, tool_calls, how it ended)`."""
+"""`(text, refusal, reasoning, tool_calls, end)`."""
 
 NO_CHOICE: Final[Choice] = (None, None, None, None, without_answer(End(None, "succeeded", None), "choices"))
 
 
 def _shows_more(listed: list[object]) -> bool:
-    """Return whether a message holds an answer other than text: audio (OpenAI), images (OpenRouter)."""
+    """Return whether a message has audio (OpenAI) or images (OpenRouter)."""
     messages = [choice.get("message") for choice in listed if type(choice) is dict]
     return any(type(message) is dict and (message.get("audio") or message.get("images")) for message in messages)
 
@@ -238,11 +231,7 @@ def _choice(choice: object, reader: FieldReader) -> Choice:
 
 
 def content_of(content: object, reader: FieldReader) -> tuple[str | None, str | None]:
-    """Join the parts of a content that is a list: texts and reasoning; any other part is in no column.
-
-    Returns:
-        The text and the reasoning.
-    """
+    """Return the text and the reasoning of a content; other parts have no column."""
     if type(content) is not list:
         return reader.text(content), None
     texts: list[str] = []
@@ -264,7 +253,7 @@ def content_of(content: object, reader: FieldReader) -> tuple[str | None, str | 
 
 
 def _add_thought(part: Body, thoughts: list[str], reader: FieldReader) -> None:
-    """Read a part in which the model thinks: a text (Anthropic), a list of texts (Mistral), a summary (Databricks)."""
+    """Read a reasoning part: a string (Anthropic), a list of text parts (Mistral), a summary (Databricks)."""
     reader.more(part, THINKING_KEYS)
     for key in ("thinking", "reasoning", "summary", "text"):
         found = part.get(key)
@@ -279,14 +268,14 @@ def _add_thought(part: Body, thoughts: list[str], reader: FieldReader) -> None:
 
 
 def _spoken(message: Body) -> str | None:
-    """Return the transcript of an audio answer; the audio itself is only in the body, which is kept."""
+    """Return the transcript of an audio answer; the audio is only in the body, which is kept."""
     audio = message.get("audio")
     transcript = audio.get("transcript") if type(audio) is dict else None
     return transcript if type(transcript) is str else None
 
 
 def _reasoning(message: Body, reader: FieldReader) -> str | None:
-    """Read what is shown of the reasoning, under the one name or the other; some vLLM versions write both."""
+    """Read the visible reasoning under either name; some vLLM versions write both."""
     first, second = reader.text(message.get("reasoning_content")), reader.text(message.get("reasoning"))
     if first and second and first != second:
         reader.fully_mapped = False
@@ -294,7 +283,7 @@ def _reasoning(message: Body, reader: FieldReader) -> str | None:
 
 
 def _tool_calls(message: Body, reader: FieldReader) -> ToolCalls | None:
-    """Read the tool calls, and the one `function_call` of the time before them."""
+    """Read the tool calls, and the deprecated `function_call`."""
     calls = [_tool_call(call, reader) for call in reader.items(message.get("tool_calls"))]
     legacy = message.get("function_call")
     if not says_nothing(legacy, empty=True):

@@ -1,4 +1,4 @@
-"""The body of `/v1/embeddings`: vectors, one for each input, and the buffers that a table of them is made of."""
+"""The body of `/v1/embeddings`: a vector for each input, and their conversion to float32."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import struct
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from batchfiles.bodies import chat_completions, errors, fields
-from batchfiles.bodies.answer import Answer, Body
-from batchfiles.bodies.fields import FieldReader, whole
+from batchfiles.bodies import chat_completions, errors
+from batchfiles.bodies.answer import Answer, Body, answer_of
+from batchfiles.bodies.fields import FieldReader, read_usage, whole
 from batchfiles.bodies.vector_encodings import FLOAT32, NAMES, Encoding, decoded, named_encoding
 from batchfiles.errors import InvalidLineError
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["Vector", "count", "in_several_types", "items", "read", "text_sizes", "vectors"]
 
 Vector: TypeAlias = tuple[int | None, bytes | None, InvalidLineError | None]
-"""`(index, values, problem)`: the values are little-endian float32; without values, the problem states why."""
+"""`(index, values, problem)`: the values are little-endian float32; without values, there is a problem."""
 
 WHERE: Final = "$.response.body.data"
 
@@ -31,30 +31,22 @@ ZERO, ONE = struct.pack("<2f", 0, 1)[:4], struct.pack("<2f", 0, 1)[4:]
 
 
 def read(body: Body) -> Answer:
-    """Read what stands around the vectors.
+    """Read the fields other than the vectors.
 
-    Returns:
-        Model and token counts, never `fully_mapped`: a table without vectors must keep the body, and one with vectors takes
-        them from `vectors`.
+    Never `fully_mapped`: a table without vectors must keep the body, and one with vectors takes them from `vectors`.
     """
     reader = FieldReader()
-    inputs, outputs, total, cached, reasoned, written = fields.read_usage(body.get("usage"), reader)
-    is_empty = not _has_some(body)
-    return Answer(
+    try:
+        is_empty = not any(items(body))  # an empty object is not an embedding
+    except InvalidLineError:
+        is_empty = True
+    return answer_of(
+        body,
+        reader,
+        read_usage(body.get("usage"), reader),
         outcome="failed" if errors.stated(body) else "no_response" if is_empty else "succeeded",
-        model=reader.text(body.get("model")),
-        input_tokens=inputs,
-        output_tokens=outputs,
-        total_tokens=total,
-        cached_tokens=cached,
-        reasoning_tokens=reasoned,
-        created_at=reader.moment(body.get("created")),
-        response_id=reader.text(body.get("id")),
         fully_mapped=False,
-        conversion_errors=reader.conversion_errors,
-        noted=reader.noted,
         fault=chat_completions.no_answer("data") if is_empty else None,
-        cache_write_tokens=written,
     )
 
 
@@ -62,15 +54,15 @@ def vectors(body: Body, encoding: Encoding = FLOAT32) -> list[Vector]:
     """Return the vectors of an embeddings body, in its order.
 
     An embedding is a list of numbers, base64 text in the encoding that the request asked for, or an object with the same vector
-    in several types, of which the most exact is taken. An absent `index` is the place in the list. Cohere's `embeddings` are read
-    too: lists of vectors, by type or not.
+    in several types, of which the most exact is used. The default `index` is the position in the list. Cohere's `embeddings`,
+    lists of vectors by type or not, are also supported.
 
     Args:
         body: The response body, decoded.
-        encoding: What a text is: see `vector_encodings.encoding_of`.
+        encoding: The encoding of base64 text, see `vector_encodings.encoding_of`.
 
     Returns:
-        One for each item, those included that are not a vector.
+        One for each item, including those that are not vectors.
 
     Raises:
         InvalidLineError: `invalid_embedding`: the body has no list of embeddings.
@@ -79,7 +71,7 @@ def vectors(body: Body, encoding: Encoding = FLOAT32) -> list[Vector]:
 
 
 def count(body: Body) -> int:
-    """Return how many embeddings of any kind a body has."""
+    """Return the number of embeddings of any kind in a body."""
     try:
         return len(items(body))
     except InvalidLineError:
@@ -106,16 +98,8 @@ def items(body: Body) -> list[Any]:
     raise _invalid("the body has no list of embeddings", "")
 
 
-def _has_some(body: Body) -> bool:
-    """Return whether there is any embedding; an empty object does not count."""
-    try:
-        return any(items(body))
-    except InvalidLineError:
-        return False
-
-
 def in_several_types(body: Body) -> bool:
-    """Return whether a body has the same vectors in several types; a table has one of them."""
+    """Return whether a body has the same vectors in several types, of which a table has only one."""
     by_type = body.get("embeddings")
     if type(by_type) is dict:
         return len(by_type) > 1
@@ -123,7 +107,7 @@ def in_several_types(body: Body) -> bool:
 
 
 def text_sizes(body: Body) -> list[int]:
-    """Return the bytes of the vectors that are texts and can be float32."""
+    """Return the sizes in bytes of the vectors that are base64 text and valid."""
     found = zip(items(body), vectors(body), strict=True) if count(body) else ()
     return [len(values) for item, (_, values, _) in found if values is not None and type(item["embedding"]) is str]
 
@@ -152,7 +136,7 @@ def _vector(item: object, place: int, encoding: Encoding) -> Vector:
 
 
 def _best(by_type: dict[str, Any]) -> str | None:
-    """Return the name of the most exact type of those that a vector is given in."""
+    """Return the name of the most exact type."""
     return next((name for name in NAMES if name in by_type), None)
 
 
@@ -162,24 +146,23 @@ def _packer(length: int) -> Callable[..., bytes]:
 
 
 def _packed(values: list[float], place: int) -> bytes:
-    """Pack numbers into float32.
+    """Convert numbers to float32.
 
-    `struct` is three times as quick as `array`, pyarrow or numpy here, and refuses what does not fit. But it takes true for
-    1: so where the result holds a 0.0 or a 1.0, rare in a real vector, the types are looked at. A look at the highest byte
-    of each value spares most vectors the search.
+    `struct` is three times as fast as `array`, pyarrow or numpy here, and refuses what does not fit. But it accepts booleans: so
+    the types are checked if the result contains 0.0 or 1.0, rare in a real vector, which the highest bytes show quickly.
     """
     try:
         packed = _packer(len(values))(*values)
     except (struct.error, OverflowError):
-        raise _culprit(values, place) from None
+        raise _not_packed(values, place) from None
     highest = packed[3::4]
     if (ONE[3] in highest or ZERO[3] in highest) and (ONE in packed or ZERO in packed) and bool in map(type, values):
-        raise _culprit(values, place)
+        raise _not_packed(values, place)
     return packed
 
 
-def _culprit(values: list[float], place: int) -> InvalidLineError:
-    """Find the value that could not be packed."""
+def _not_packed(values: list[float], place: int) -> InvalidLineError:
+    """Return the error for the first value that could not be converted."""
     number = next(number for number, value in enumerate(values) if not _fits(value))
     reason = "the number does not fit float32" if type(values[number]) in NUMBERS else "not a number"
     return _invalid(reason, f"[{place}].embedding[{number}]")

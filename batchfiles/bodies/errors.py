@@ -1,7 +1,4 @@
-"""The error object, in the many ways in which providers write it.
-
-The `status` that a body may hold although the HTTP answer was 200: Responses, videos.
-"""
+"""The error objects of all providers, and the `status` of a body (Responses, videos)."""
 
 from __future__ import annotations
 
@@ -14,7 +11,7 @@ __all__ = [
     "TRANSIENT",
     "ErrorInfo",
     "error_info",
-    "is_alone",
+    "is_error_body",
     "is_transient",
     "merge",
     "outcome_of_status",
@@ -24,38 +21,29 @@ __all__ = [
 ]
 
 NESTED: Final = 3
-"""How many `{"error": {"error": …}}` are opened; vLLM's `run-batch` writes two."""
+"""How many levels of `{"error": {"error": …}}` are read; vLLM's `run-batch` writes two."""
 
 CODES: Final = (
     "code", "error_code", "errorCode", "errorcode", "statusCode", "status_code", "http_code", "http_status", "httpStatus",
 )  # fmt: skip
 TYPES: Final = ("type", "error_type", "errorType", "__type")
 MESSAGES: Final = (
-    "message",
-    "error_message",
-    "errorMessage",
-    "msg",
-    "error_msg",
-    "error_description",
-    "status_msg",
-    "faultstring",
-)
-"""Others' words for `code`, `type` and `message`: DashScope, Baidu, AWS, Azure API Management, Hugging Face, MiniMax, Apigee.
-
-`http_code` is MiniMax's too; the others with http are words of gateways.
-"""
+    "message", "error_message", "errorMessage", "msg", "error_msg", "error_description", "status_msg", "faultstring",
+)  # fmt: skip
+"""Names of `code`, `type` and `message`: OpenAI, DashScope, Baidu, AWS, Azure API Management, Hugging Face, MiniMax (also
+`http_code`), Apigee, and gateways (the other names with http)."""
 
 INNER: Final = ("error", "errors", "fault", "base_resp")
-"""Keys of other objects that may contain an error: OpenAI; Cloudflare and watsonx; Apigee; MiniMax."""
+"""Keys of objects that may contain an error: OpenAI; Cloudflare and watsonx; Apigee; MiniMax."""
 
 ENVELOPE: Final = frozenset({
     *CODES, *TYPES, *MESSAGES, *INNER, "status", "title", "detail", "instance", "param", "success", "request_id", "requestId",
     "RequestId", "trace", "trace_id", "traceId", "timestamp", "path", "documentation_url",
 })  # fmt: skip
-"""Keys that a body has which is an error and nothing else."""
+"""The keys of a body that consists of an error."""
 
 GOOD: Final = (0, 200, "0", "200")
-"""Codes, statuses and words that mean success."""
+"""Codes and statuses that mean success."""
 GOOD_WORDS: Final = frozenset({"ok", "success", "succeeded", "completed", "complete", "done"})
 
 TRANSIENT: Final[dict[str, str]] = {
@@ -75,9 +63,9 @@ TRANSIENT: Final[dict[str, str]] = {
     "overloaded, timeout, capacity_exceeded": "Hugging Face text-generation-inference: error_type; gateways",
     "upstream_error, provider_error, bad_gateway, gateway_error, connection_error, network_error": "gateways",
 }
-"""Codes and types of errors that tell of the moment and not of the request, with their sources.
+"""Codes and types of temporary errors, with their sources. They decide if the HTTP status does not.
 
-They decide where the HTTP status does not. Compared without case, punctuation, and `error` or `exception` at the end.
+Compared without case, punctuation, and a final `error` or `exception`.
 """
 
 NOT_A_LETTER: Final = re.compile("[^a-z0-9]")
@@ -85,14 +73,14 @@ ENDING: Final = re.compile("(?:error|exception)$")
 
 
 class ErrorInfo(NamedTuple):
-    """What one error says.
+    """One error.
 
     Attributes:
-        code: The machine's word; a number (vLLM: the HTTP status) becomes its digits.
-        type: The family of errors that it belongs to.
-        param: The parameter that is to blame.
-        message: The sentence for a person.
-        conversion_errors: How many of the values could not be read and are None here.
+        code: The error's code; a number (vLLM: the HTTP status) as its digits.
+        type: The error's type.
+        param: The parameter that caused it.
+        message: The error's message.
+        conversion_errors: How many of the values could not be read and are None.
     """
 
     code: str | None = None
@@ -103,21 +91,18 @@ class ErrorInfo(NamedTuple):
 
 
 def said(error: object) -> bool:
-    """Return whether the value of an `error` key is an error.
-
-    Null, `{}`, `""`, all-null objects and `{"code": 0, "message": "success"}` don't.
-    """
+    """Return whether the value of an `error` key is an error, unlike null, `{}`, `""` and `{"code": 0, "message": "success"}`."""
     waiting = [error]
     while waiting:  # without recursion: lists may be nested more deeply than Python's stack
         error = waiting.pop()
         if isinstance(error, list):
             waiting += reversed(error)
-        elif error is not None and not says_nothing(error, empty=True) and not _says_that_all_is_well(error):
+        elif error is not None and not says_nothing(error, empty=True) and not _means_success(error):
             return True
     return False
 
 
-def _says_that_all_is_well(error: object) -> bool:
+def _means_success(error: object) -> bool:
     if not isinstance(error, dict) or error.get("code") not in GOOD or not set(error) <= {"code", "message"}:
         return False
     message = error.get("message")
@@ -129,13 +114,13 @@ def stated(body: dict[str, Any]) -> bool:
     if said(body.get("error")) or body.get("success") is False:
         return True
     errors = body.get("errors")
-    if type(errors) in (list, dict, str) and said(errors):  # a number may count them
+    if type(errors) in (list, dict, str) and said(errors):  # a number may be their count
         return True
     base = body.get("base_resp")  # MiniMax writes it into every body
     return type(base) is dict and bool(base.get("status_code"))
 
 
-def is_alone(body: dict[str, Any]) -> bool:
+def is_error_body(body: dict[str, Any]) -> bool:
     """Return whether a body consists of an error: `{"detail": …}`, `{"code": …, "message": …}`, problem details."""
     if "error" in (body.get("object"), body.get("type")) or said(body.get("fault")):
         return True
@@ -167,16 +152,16 @@ STEMS: Final = frozenset(_stem(word) for words in TRANSIENT for word in words.sp
 
 
 def read(error: object) -> ErrorInfo | None:
-    """Read an error, whatever its form.
+    """Read an error of any form.
 
-    It may be an object (OpenAI), an object in an object (vLLM), a string (vLLM), a number or a list (Cloudflare's `errors`, of
-    which the first counts), and its keys may be `code` and `message` or others' words for them.
+    It may be an object (OpenAI), an object in an object (vLLM), a string (vLLM), a number, or a list (Cloudflare's `errors`; the
+    first counts), with the keys `code` and `message` or other names of them.
 
     Args:
-        error: The value of the `error` key, or a whole body that is an error object itself.
+        error: The value of the `error` key, or a whole body that is an error.
 
     Returns:
-        What it says, the innermost object first; None if it says nothing.
+        The error, whose innermost object takes precedence; None if there is none.
     """
     found: ErrorInfo | None = None
     for _ in range(NESTED):
@@ -186,7 +171,7 @@ def read(error: object) -> ErrorInfo | None:
             break
         inner = _inner(error)
         if type(inner) is str and found is None and isinstance(error, dict) and _message(error) is not None:
-            # `{"statusCode": 429, "error": "Too Many Requests", "message": …}`: a title next to the sentence
+            # `{"statusCode": 429, "error": "Too Many Requests", "message": …}`: a title next to the message
             found = merge(_flat(error), ErrorInfo(type=inner))
             break
         found = merge(_flat(error), found)
@@ -195,17 +180,15 @@ def read(error: object) -> ErrorInfo | None:
 
 
 def merge(first: ErrorInfo | None, second: ErrorInfo | None) -> ErrorInfo | None:
-    """Return `first` with what it leaves open from `second`."""
+    """Return `first`, its missing values filled from `second`."""
     if first is None or second is None:
         return first or second
-    code, type_, param, message = (
-        mine if mine is not None else theirs for mine, theirs in zip(first[:4], second[:4], strict=True)
-    )
+    code, type_, param, message = (a if a is not None else b for a, b in zip(first[:4], second[:4], strict=True))
     return ErrorInfo(code, type_, param, message, first.conversion_errors + second.conversion_errors)
 
 
 def _inner(error: object) -> object:
-    """Return the error within an error; FastAPI puts whole objects into `detail`, Mistral into `message`."""
+    """Return the error within an error; FastAPI puts objects into `detail`, Mistral into `message`."""
     if not isinstance(error, dict):
         return None
     for key in INNER:
@@ -226,7 +209,7 @@ def _flat(error: object) -> ErrorInfo:
         code, type_, status = _first(error, *CODES), _first(error, *TYPES), error.get("status")
         if code is None and whole(status) in HTTP_ERRORS:
             code = status  # Spring: `{"status": 503, "error": "Service Unavailable"}`
-        if message is not None or code is not None:  # else it is the status of a job
+        if message is not None or code is not None:  # otherwise it is the status of a job
             if type_ is None and type(status) is str and status.isupper():
                 type_ = status  # google.rpc.Code
             elif code is None and whole(status) is not None:
@@ -258,13 +241,13 @@ def _first(error: dict[str, Any], *keys: str) -> object:
 
 
 def _digits(code: object) -> object:
-    """Write a numeric code as text; codes are strings at OpenAI, the HTTP status as a number at vLLM."""
+    """Return a numeric code as text: vLLM's is the HTTP status."""
     number = whole(code)
     return code if number is None else str(number)
 
 
 def _sentence(message: object) -> object:
-    """Join a list of problems, FastAPI's `[{"loc": …, "msg": …}, …]` or plain strings, into one sentence."""
+    """Join a list of problems, FastAPI's `[{"loc": …, "msg": …}, …]` or plain strings."""
     if type(message) is not list:
         return message
     parts = [part.get("msg") if type(part) is dict else part for part in message]
@@ -285,10 +268,7 @@ OUTCOMES: Final = {
 
 
 def outcome_of_status(status: object, reader: FieldReader) -> str:
-    """Return the outcome that a body's own status means.
-
-    An absent one is a success, and so is an unknown one, but that keeps its body.
-    """
+    """Return the outcome for a body's own status. A missing or unknown one is a success; an unknown one keeps the body."""
     word = reader.text(status)
     if word not in OUTCOMES:
         reader.fully_mapped = reader.fully_mapped and word is None
@@ -297,5 +277,5 @@ def outcome_of_status(status: object, reader: FieldReader) -> str:
 
 
 def error_info(status: object) -> ErrorInfo | None:
-    """Return what is wrong with a body whose status says that it failed, for one that holds no error: the word is its code."""
+    """Return the error of a body that failed without an `error`: its status is the code."""
     return ErrorInfo(status) if type(status) is str and OUTCOMES.get(status) == "failed" else None

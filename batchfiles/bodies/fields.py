@@ -1,12 +1,8 @@
-"""The count of what did not fit while one body is read, and whether the columns will say everything that it says.
+"""The reader of a body's fields, which counts conversion errors, and the token counts of all providers.
 
-What Azure's content filter says beside an answer, and whether it says anything at all.
-
-The token counts of all providers, normalized: each part is included in its total.
-
-Chat says prompt and completion, Responses input and output, and LiteLLM mixes them in one object. Providers have other names for
-cached tokens, and some count reasoning or cached tokens outside the total instead of inside it. The numbers themselves show which
-of the two it is, so the provider need not be known.
+Token counts are normalized, so that each part is included in its total. Chat has prompt and completion, Responses input and
+output, and LiteLLM mixes them in one object. Providers have other names for cached tokens, and some count reasoning or cached
+tokens in addition to input and output. The numbers show which of the two it is, so the provider need not be known.
 """
 
 from __future__ import annotations
@@ -22,44 +18,33 @@ __all__ = [
     "exact_counts",
     "fast_counts",
     "modalities",
+    "normalized",
     "read_usage",
     "says_nothing",
-    "settled",
     "whole",
 ]
 
-
 VERDICTS: Final = frozenset({"filtered", "detected", "severity", "details"})
-"""The words of one category's verdict [docs: Azure content filter annotations]."""
+"""The keys of one category's result [docs: Azure content filter annotations]."""
 
 LISTED: Final = frozenset({"prompt_index", "blocked", "source_type", "content_filter_results", "content_filter_offsets"})
-"""One entry of `prompt_filter_results` (chat) or `content_filters` (Responses); the offsets only say which text was looked at."""
+"""The keys of an item of `prompt_filter_results` (chat) or `content_filters` (Responses); the offsets are those of the text."""
 
 
 def all_safe(found: object) -> bool:
-    """Return whether the filter looked and found nothing, as it does with nearly every answer.
+    """Return whether Azure's content filter found nothing: every category is unfiltered, undetected and safe.
 
     Args:
         found: The value of `content_filter_results`, `prompt_filter_results` or `content_filters`.
-
-    Returns:
-        True if every category is unfiltered, undetected and safe, and nothing else stands there.
     """
-    if type(found) is list:
-        return all(_entry_is_safe(entry) for entry in found)
-    return _results_are_safe(found)
+    return all(map(_entry_is_safe, found)) if type(found) is list else _results_are_safe(found)
 
 
 def _entry_is_safe(entry: object) -> bool:
-    if type(entry) is not dict:
+    if type(entry) is not dict or entry.get("blocked") or not _results_are_safe(entry.get("content_filter_results", {})):
         return False
-    # Real bodies have other lists too (`content_filter_raw`), all empty when nothing was found.
-    rest = (value for key, value in entry.items() if key not in LISTED)
-    return (
-        not entry.get("blocked")
-        and _results_are_safe(entry.get("content_filter_results", {}))
-        and not any(value for value in rest)
-    )
+    # Real bodies also have other lists (`content_filter_raw`), which are empty if nothing was found.
+    return not any(value for key, value in entry.items() if key not in LISTED)
 
 
 def _results_are_safe(results: object) -> bool:
@@ -78,31 +63,27 @@ def _verdict_is_safe(verdict: object) -> bool:
 
 
 INT64: Final = range(-(2**63), 2**63)
-"""What an int64 column holds; orjson hands out integers up to 2**64, the standard library any."""
+"""The values of an int64 column; orjson returns integers up to 2**64."""
 
 EXACT: Final = 2**53
-"""Up to here a float holds every integer."""
+"""A float has every integer up to this number."""
 
 YEAR_1: Final = -62_135_596_800
 YEAR_10000: Final = 253_402_300_800
-"""Seconds since 1970: what Python's datetime, and so most readers of the table, can hold lies between them."""
+"""The range of Python's datetime, in seconds since 1970."""
 
 AZURE: Final = frozenset({"content_filter_results", "prompt_filter_results", "prompt_annotations", "content_filters"})
-"""Where Azure OpenAI says what its content filter found."""
+"""The keys of Azure's content filter."""
 
 STOP_TOKENS: Final = frozenset({"stop_reason", "matched_stop"})
-"""Which stop string or token ended the text (vLLM, SGLang). A number is a token's, mostly the end-of-text one: housekeeping."""
+"""The stop string or token that ended the text (vLLM, SGLang). A number is a token, mostly end-of-text: housekeeping."""
 
-
-HOLLOW: Final = (list, dict, str)
-"""An empty one of these says nothing; a 0 or a false does."""
+CONTAINERS: Final = (list, dict, str)
+"""Types whose empty values have no information, unlike 0 and false."""
 
 
 def whole(value: object) -> int | None:
-    """Return an integer of 64 bits, also one that is written as a float, as protobuf's `Struct` does: `429.0` is 429.
-
-    Beyond 2**53 a float may be a different integer after rounding, so it is not read as one.
-    """
+    """Return a 64-bit integer; also from a float that is exactly one, such as `429.0` of protobuf's `Struct`; else None."""
     if type(value) is int:
         return value if value in INT64 else None
     return int(value) if type(value) is float and -EXACT <= value <= EXACT and value.is_integer() else None
@@ -111,12 +92,11 @@ def whole(value: object) -> int | None:
 def says_nothing(value: object, *, empty: bool = False) -> bool:
     """Return whether a value is null, or an object whose values are all null, at any depth.
 
-    A table has the same keys in every row: who writes results back from one (polars, DuckDB) leaves an object of nulls where
-    there was a null.
+    polars and DuckDB write such objects for a null in a struct column.
 
     Args:
         value: Any JSON value.
-        empty: Whether empty texts, lists and objects, a zero and a false count as null too.
+        empty: Whether empty strings, lists and objects, a zero and a false also count as null.
     """
     waiting = [value]
     while waiting:
@@ -129,107 +109,90 @@ def says_nothing(value: object, *, empty: bool = False) -> bool:
 
 
 class FieldReader:
-    """What did not fit, for one body. The methods take any JSON value and give what the column can hold, or None.
+    """Converts the values of one body to those of columns.
+
+    The methods take any JSON value. Values that do not fit, except null, are conversion errors and returned as None or empty.
 
     Attributes:
-        conversion_errors: How many values did not fit; None and an absent value fit every column.
-        fully_mapped: Whether the columns say everything so far.
-        noted: What is worth counting: see `note`.
+        conversion_errors: How many values did not fit.
+        fully_mapped: Whether the columns have everything so far.
+        noted: The counts of the answer, see `note`.
     """
 
-    # Defaults of the class and no __init__: one is made for every line of every file, and this is the cheapest way.
+    # Class attributes instead of __init__ for speed: there is one reader for each line.
     conversion_errors: int = 0
     fully_mapped: bool = True
     noted: tuple[str, ...] = ()
 
     def reject(self) -> None:
-        """Note one value that fits no column."""
+        """Count one value that does not fit."""
         self.conversion_errors += 1
         self.fully_mapped = False
 
     def note(self, name: str, example: str | None = None) -> None:
-        """Note that the answer counts as `name`, one of `counts.COUNTS`; the report names the first examples."""
+        """Count the answer as `name`, one of `counts.COUNTS`; the report has the first examples."""
         self.noted += (name if example is None else f"{name}:{example}",)
 
-    def text(self, value: object) -> str | None:
-        """Return a string as it is; anything else is None and, but for null, a conversion error."""
-        if type(value) is str:
-            return value
+    def _unfit(self, value: object) -> Any:  # noqa: ANN401 - None for any type
+        """Return None, and count a value other than null as a conversion error."""
         if value is not None:
             self.reject()
-        return None
+
+    def text(self, value: object) -> str | None:
+        """Return a string."""
+        return value if type(value) is str else self._unfit(value)
 
     def count(self, value: object) -> int | None:
-        """Return an integer that fits int64, `200.0` as 200; other values are None and a conversion error."""
+        """Return an integer that fits int64, `200.0` as 200."""
         if type(value) is int and value in INT64:
             return value
         found = whole(value)
-        if found is None and value is not None:
-            self.reject()
-        return found
+        return self._unfit(value) if found is None else found
 
     def flag(self, value: object) -> bool | None:
-        """Return a bool as it is; a 0 or a 1 is no bool."""
-        if type(value) is bool:
-            return value
-        if value is not None:
-            self.reject()
-        return None
+        """Return a bool; 0 and 1 are conversion errors."""
+        return value if type(value) is bool else self._unfit(value)
 
     def number(self, value: object) -> float | None:
-        """Return a number as a float; an integer that a float can't hold exactly is None and a conversion error."""
-        if type(value) is float:
-            return value
-        if type(value) is int and -EXACT <= value <= EXACT:
+        """Return a number as a float; an integer that a float can't represent exactly is a conversion error."""
+        if type(value) is float or (type(value) is int and -EXACT <= value <= EXACT):
             return float(value)
-        if value is not None:
-            self.reject()
+        self._unfit(value)
         return None
 
     def moment(self, value: object) -> int | None:
-        """Return seconds since 1970, whole or not (`/v1/responses` types them as number), as microseconds."""
+        """Return seconds since 1970, integer or float (`/v1/responses` types them as number), as microseconds."""
         if type(value) is int and YEAR_1 <= value < YEAR_10000:
             return value * 1_000_000
-        if type(value) is float and YEAR_1 <= value < YEAR_10000:  # NaN is never between
-            # The fraction is rounded on its own: the whole seconds would take up most of a float's digits.
+        if type(value) is float and YEAR_1 <= value < YEAR_10000:
+            # The fraction is rounded alone: with the seconds, a float does not have enough digits.
             seconds = int(value // 1)
             return min(seconds * 1_000_000 + round((value - seconds) * 1_000_000), YEAR_10000 * 1_000_000 - 1)
-        if value is not None:
-            self.reject()
+        self._unfit(value)
         return None
 
     def items(self, value: object) -> list[Any]:
-        """Return a list, a null as an empty one, and a single object as the only item: SGLang writes that.
-
-        An empty object does not count as an item, neither alone nor in a list.
-        """
+        """Return a list without empty objects; an object that is not in a list (SGLang) is the only item."""
         if type(value) is list:
             return value if all(value) else [item for item in value if item != {}]
         if type(value) is dict:
             return [value] if value else []
-        if value is not None:
-            self.reject()
-        return []
+        return self._unfit(value) or []
 
     def mapping(self, value: object) -> dict[str, Any]:
-        """Return an object as it is, and an empty one for anything else."""
-        if type(value) is dict:
-            return value
-        if value is not None:
-            self.reject()
-        return {}
+        """Return an object; an empty one for other values."""
+        return value if type(value) is dict else self._unfit(value) or {}
 
     def mappings(self, value: object) -> list[dict[str, Any]]:
-        """Return the objects of a list; an item that is none becomes an empty one."""
-        items = self.items(value)
-        return [item if type(item) is dict else self.mapping(item) for item in items] if items else items
+        """Return the items of a list as objects; other items become empty objects."""
+        return [item if type(item) is dict else self.mapping(item) for item in self.items(value)]
 
     def more(self, mapping: Mapping[str, object], known: frozenset[str]) -> None:
-        """Note whether a key that is not `known` holds something: None, `[]`, `{}` and `""` are nothing."""
+        """Clear `fully_mapped` if a key that is not `known` has a value other than None, `[]`, `{}` and `""`."""
         if known.issuperset(mapping):
             return
         for key, value in mapping.items():
-            if key in known or value is None or (not value and type(value) in HOLLOW):
+            if key in known or value is None or (not value and type(value) in CONTAINERS):
                 continue
             if key in AZURE and all_safe(value):
                 continue
@@ -240,23 +203,15 @@ class FieldReader:
 
 
 TokenCounts: TypeAlias = tuple[int | None, int | None, int | None, int | None, int | None, int | None]
-"""`(input, output, total, cached, reasoning, cache_write)`, called as `Answer`'s fields."""
+"""`(input, output, total, cached, reasoning, cache_write)`, with the meaning of the fields of `Answer`."""
 
 NO_USAGE: Final[TokenCounts] = (None, None, None, None, None, None)
 
 LIMIT: Final = 2**63
 
-PLAIN: Final = frozenset({
-    "prompt_tokens", "completion_tokens", "input_tokens", "output_tokens", "total_tokens",
-    "prompt_tokens_details", "completion_tokens_details", "input_tokens_details", "output_tokens_details",
-    "queue_time", "prompt_time", "completion_time", "total_time",  # Groq
-    "cost", "cost_details", "is_byok",  # OpenRouter
-})  # fmt: skip
-"""The keys of a usage whose counts are where OpenAI puts them."""
-
 INPUT_DETAILS: Final = ("prompt_tokens_details", "input_tokens_details", "input_token_details", "prompt_token_details")
 OUTPUT_DETAILS: Final = ("completion_tokens_details", "output_tokens_details", "output_token_details", "completion_token_details")
-"""Where the parts are listed: chat, Responses, transcriptions (`input_token_details`), and spellings seen elsewhere."""
+"""The objects with the parts: chat, Responses, transcriptions (`input_token_details`), and other spellings."""
 
 CACHED: Final = (
     "cached_tokens",  # OpenAI and most others in the details; Moonshot next to the counts
@@ -280,36 +235,44 @@ REASONING: Final = (
 )
 """The names of a part, in the details or next to the counts; the first that is not 0 counts."""
 
-CACHE_BESIDE: Final = frozenset({"cache_read_input_tokens", "cache_creation_input_tokens"})
-"""Anthropic's own words. Without a total they come with its arithmetic: `input_tokens` are those that were neither read from
-a cache nor written to it."""
+CACHE_EXCLUDED: Final = frozenset({"cache_read_input_tokens", "cache_creation_input_tokens"})
+"""Anthropic's names. Without a total, `input_tokens` do not include tokens that were read from a cache or written to it."""
 
 MODALITIES: Final = {"audio_tokens": "audio", "image_tokens": "image", "video_tokens": "video"}
-"""Parts that are priced otherwise than text, and have no column."""
+"""Parts without a column, whose price differs from that of text."""
 
+
+PLAIN_CHAT: Final = frozenset({
+    "prompt_tokens", "completion_tokens", "total_tokens", "prompt_tokens_details", "completion_tokens_details",
+    "queue_time", "prompt_time", "completion_time", "total_time",  # Groq
+    "cost", "cost_details", "is_byok",  # OpenRouter
+})  # fmt: skip
+PLAIN_RESPONSES: Final = frozenset({
+    "input_tokens", "output_tokens", "total_tokens", "input_tokens_details", "output_tokens_details",
+})  # fmt: skip
 PLAIN_INPUT: Final = frozenset({"cached_tokens", "cache_write_tokens", "text_tokens", "audio_tokens"})
 PLAIN_OUTPUT: Final = frozenset({
     "reasoning_tokens", "text_tokens", "audio_tokens", "accepted_prediction_tokens", "rejected_prediction_tokens",
 })  # fmt: skip
-"""The keys of details that need no closer look, as long as `audio_tokens` is 0."""
+"""The keys of a usage and its details in OpenAI's APIs, where `_parts` is not needed as long as `audio_tokens` is 0."""
 
 COUNT: Final = (int, type(None))
-"""The types of what is stated as a count, or not stated."""
+"""The types of a count that may be missing."""
 
 
 def read_usage(usage: object, reader: FieldReader) -> TokenCounts:
     """Read the `usage` object of any endpoint.
 
-    Audio, image and video tokens are in no column: they keep the body. Other keys of it (Groq's times, OpenRouter's cost) are
-    housekeeping and never looked at.
+    Audio, image and video tokens have no column: they keep the body. Other keys (Groq's times, OpenRouter's cost) are
+    housekeeping.
 
     Args:
-        usage: The value of the `usage` key; any JSON value, or None where there is none.
-        reader: Counts what does not fit; notes `token_sum`.
+        usage: The value of the `usage` key: any JSON value, or None.
+        reader: Counts conversion errors; notes `token_sum`.
 
     Returns:
-        The counts, None where they are missing. Input includes cached and written tokens, output those of reasoning, wherever the
-        numbers show that the provider left them out; the total is the provider's.
+        The counts, None if missing. Input includes cached and written tokens, and output reasoning tokens, if the numbers show
+        that the provider excludes them; the total is the provider's.
     """
     if type(usage) is not dict:
         if usage is not None:
@@ -319,7 +282,7 @@ def read_usage(usage: object, reader: FieldReader) -> TokenCounts:
 
 
 def fast_counts(usage: Mapping[str, Any]) -> TokenCounts | None:
-    """Return the counts of a usage that has them where OpenAI puts them, with sums that agree; None for any other one."""
+    """Return the counts of a usage with OpenAI's keys and sums that agree; None for others."""
     inputs = usage.get("prompt_tokens") or usage.get("input_tokens")
     outputs = usage.get("completion_tokens") or usage.get("output_tokens")
     total = usage.get("total_tokens")
@@ -328,59 +291,41 @@ def fast_counts(usage: Mapping[str, Any]) -> TokenCounts | None:
     if not (
         type(inputs) is type(outputs) is type(total) is int
         and type(asked) is type(given) is dict
-        and PLAIN.issuperset(usage)
+        and (PLAIN_CHAT.issuperset(usage) or PLAIN_RESPONSES.issuperset(usage))
         and PLAIN_INPUT.issuperset(asked)
         and PLAIN_OUTPUT.issuperset(given)
         and not asked.get("audio_tokens")
         and not given.get("audio_tokens")
     ):
         return None
-    cached, written, reasoned = asked.get("cached_tokens"), asked.get("cache_write_tokens"), given.get("reasoning_tokens")
-    read, made, thought = cached or 0, written or 0, reasoned or 0
+    cached, written, reasoning = asked.get("cached_tokens"), asked.get("cache_write_tokens"), given.get("reasoning_tokens")
+    read, made, thought = cached or 0, written or 0, reasoning or 0
     if (
         type(cached) in COUNT
         and type(written) in COUNT
-        and type(reasoned) in COUNT
-        and 0 <= inputs | outputs | total | read | made | thought < LIMIT  # a union of bits is as long as the longest
+        and type(reasoning) in COUNT
+        and 0 <= inputs | outputs | total | read | made | thought < LIMIT  # as long as the longest of them
         and inputs + outputs == total
         and read + made <= inputs
         and thought <= outputs
     ):
-        return inputs, outputs, total, cached, reasoned, written
+        return inputs, outputs, total, cached, reasoning, written
     return None
 
 
 def exact_counts(usage: Mapping[str, Any], reader: FieldReader) -> TokenCounts:
-    """Return the counts of any usage: see `read_usage`."""
-    inputs = usage.get("prompt_tokens")
-    if not inputs and "input_tokens" in usage:  # in a mixed object the unused dialect stands at 0
-        inputs = usage["input_tokens"]
-    outputs = usage.get("completion_tokens")
-    if not outputs and "output_tokens" in usage:
-        outputs = usage["output_tokens"]
-    total = usage.get("total_tokens")
-    cached, written, reasoned = _parts(usage, reader)
-    cache_beside = total is None and "input_tokens" in usage and not CACHE_BESIDE.isdisjoint(usage)
-    return settled((inputs, outputs, total, cached, reasoned, written), reader, cache_beside=cache_beside)
-
-
-def settled(stated: tuple[object, ...], reader: FieldReader, *, cache_beside: bool = False) -> TokenCounts:
-    """Bring counts that were read elsewhere to the one arithmetic.
-
-    Args:
-        stated: The six counts in the order of `Counts`, as the body has them.
-        reader: Counts what does not fit; notes `token_sum`.
-        cache_beside: Whether the input is known to exclude cached and written tokens, as in Anthropic's API.
-
-    Returns:
-        As `read`.
-    """
-    inputs, outputs, total, cached, reasoned, written = map(reader.count, stated)
-    return _within((inputs, outputs, total, cached, reasoned, written), reader, cache_beside=cache_beside)
+    """Return the counts of any usage, see `read_usage`."""
+    get = usage.get
+    inputs = get("prompt_tokens") or get("input_tokens", get("prompt_tokens"))  # LiteLLM has 0 for the unused name
+    outputs = get("completion_tokens") or get("output_tokens", get("completion_tokens"))
+    total = get("total_tokens")
+    cached, written, reasoning = _parts(usage, reader)
+    cache_excluded = total is None and "input_tokens" in usage and not CACHE_EXCLUDED.isdisjoint(usage)
+    return normalized((inputs, outputs, total, cached, reasoning, written), reader, cache_excluded=cache_excluded)
 
 
 def modalities(usage: object) -> dict[str, int]:
-    """Count the tokens that are priced otherwise than text: `{"audio_input": 12, "image_output": 1120}`, without zeros."""
+    """Count the tokens whose price differs from that of text: `{"audio_input": 12, "image_output": 1120}`, without zeros."""
     found: dict[str, int] = {}
     if isinstance(usage, dict):
         for side, keys in (("input", INPUT_DETAILS), ("output", OUTPUT_DETAILS)):
@@ -393,70 +338,70 @@ def modalities(usage: object) -> dict[str, int]:
 
 
 def _parts(usage: Mapping[str, Any], reader: FieldReader) -> list[Any]:
-    """Look for cached, written and reasoning tokens wherever providers put them.
-
-    Returns:
-        For each the first count that is not 0, 0 if all are 0, None without counts.
-    """
-    found: list[Any] = [None, None, None]
-    for names, keys in ((OF_INPUT, INPUT_DETAILS), (OF_OUTPUT, OUTPUT_DETAILS)):
-        for key in keys:
-            if details := usage.get(key):
-                details = reader.mapping(details)
-                _look(details, names, found)
-                if any(details.get(kind) for kind in MODALITIES):
-                    reader.fully_mapped = False
-    _look(usage, OF_BOTH, found)
+    """Find cached, written and reasoning tokens: for each the first count that is not 0, 0 if all are 0, None without counts."""
+    found: list[Any] = [None, None, None, None]
+    for key, names in DETAILS.items():
+        if counts := usage.get(key):
+            _find_parts(reader.mapping(counts), names, found)
+    if not PARTS.keys().isdisjoint(usage):
+        _find_parts(usage, PARTS, found)
+    if found.pop():
+        reader.fully_mapped = False
     return found
 
 
-OF_INPUT: Final = {name: place for place, names in enumerate((CACHED, CACHE_WRITE)) for name in names}
-OF_OUTPUT: Final = dict.fromkeys(REASONING, 2)
-OF_BOTH: Final = OF_INPUT | OF_OUTPUT
-"""The names of a part, with its place in what `_parts` returns."""
+def _find_parts(counts: Mapping[str, Any], names: Mapping[str, int], found: list[Any]) -> None:
+    for name, value in counts.items():
+        if name in names and value is not None and not found[names[name]]:
+            found[names[name]] = value
 
 
-def _look(place: Mapping[str, Any], names: Mapping[str, int], found: list[Any]) -> None:
-    for key, value in place.items():
-        part = names.get(key)
-        if part is not None and value is not None and not found[part]:
-            found[part] = value
+INPUT_PARTS: Final = dict.fromkeys(CACHED, 0) | dict.fromkeys(CACHE_WRITE, 1)
+OUTPUT_PARTS: Final = dict.fromkeys(REASONING, 2)
+PARTS: Final = INPUT_PARTS | OUTPUT_PARTS
+"""The names of the parts, with their index in `_parts`."""
+
+NO_COLUMN: Final = dict.fromkeys(MODALITIES, 3)
+DETAILS: Final[dict[str, dict[str, int]]] = {
+    **dict.fromkeys(INPUT_DETAILS, INPUT_PARTS | NO_COLUMN),
+    **dict.fromkeys(OUTPUT_DETAILS, OUTPUT_PARTS | NO_COLUMN),
+}
 
 
-def _within(found: TokenCounts, reader: FieldReader, *, cache_beside: bool) -> TokenCounts:
-    """Bring the parts into their wholes.
+def normalized(stated: tuple[object, ...], reader: FieldReader, *, cache_excluded: bool = False) -> TokenCounts:
+    """Include each part in its total.
 
     If the total is more than input and output, the difference shows the part that they exclude: xAI's reasoning
-    (input + completion + reasoning = total), a gateway's cached tokens. A part that is larger than its whole was counted beside
-    it too, for any total: Perplexity's reasoning, LiteLLM's old cache writes.
+    (input + completion + reasoning = total), a gateway's cached tokens. A part that is larger than its whole is also excluded:
+    Perplexity's reasoning, LiteLLM's old cache writes.
 
     Args:
-        found: The counts as they are stated.
-        reader: Notes `token_sum` where input and output are not the total and no part explains it.
-        cache_beside: Whether the input is known to exclude cached and written tokens.
+        stated: The counts in the order of `TokenCounts`, as in the body.
+        reader: Counts conversion errors; notes `token_sum` if input and output are not the total and no part explains it.
+        cache_excluded: Whether the input is known to exclude cached and written tokens, as in Anthropic's API.
     """
+    found: TokenCounts = tuple(map(reader.count, stated))  # type: ignore[assignment]  # six values
     if found[0] is None or found[1] is None or any(each is not None and each < 0 for each in found):
         return found
-    inputs, outputs, cached, reasoned, written = (each or 0 for each in (*found[:2], *found[3:]))
-    total = found[2]
+    inputs, outputs, total, cached, reasoning, written = (each or 0 for each in found)
     add_in = add_out = 0
-    missing = 0 if total is None else total - inputs - outputs
+    missing = 0 if found[2] is None else total - inputs - outputs
     if missing:
         for add_in, add_out in (
-            (0, reasoned), (cached + written, 0), (written, 0), (cached, 0), (cached + written, reasoned),
+            (0, reasoning), (cached + written, 0), (written, 0), (cached, 0), (cached + written, reasoning),
         ):  # fmt: skip
             if missing == add_in + add_out:
                 break
         else:
             reader.note("token_sum")
             return found
-    elif cache_beside:
+    elif cache_excluded:
         add_in = cached + written
     if max(cached, written) > inputs + add_in:
         add_in = cached + written
-    if reasoned > outputs + add_out:
-        add_out = reasoned
+    if reasoning > outputs + add_out:
+        add_out = reasoning
     if cached + written > inputs + add_in or inputs + add_in >= LIMIT or outputs + add_out >= LIMIT:
         reader.note("token_sum")
         return found
-    return (inputs + add_in if add_in else found[0], outputs + add_out if add_out else found[1], *found[2:])
+    return (inputs + add_in, outputs + add_out, *found[2:])

@@ -1,4 +1,4 @@
-"""Why an answer ended: the words of the providers, and what each of them means. This is the only table of them."""
+"""The finish reasons of all providers and their meanings."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Final, NamedTuple
 
 from batchfiles.bodies.fields import FieldReader
 
-__all__ = ["REASONS", "WORDS", "Meaning", "Reason", "is_passing", "meaning_of", "read"]
+__all__ = ["REASONS", "WORDS", "Meaning", "Reason", "is_transient", "meaning_of", "read"]
 
 
 class Meaning(NamedTuple):
     """The meaning of a finish reason.
 
     Attributes:
-        finish_reason: The word of the column `finish_reason`; None where the provider's own word stays.
+        finish_reason: The value of the column `finish_reason`; None keeps the provider's own word.
         outcome: `"succeeded"`, `"incomplete"` or `"failed"`.
         retryable: Whether the same request may succeed if it is sent again; only for `"failed"`.
     """
@@ -30,8 +30,8 @@ class Reason(NamedTuple):
 
     Attributes:
         words: Words with the same meaning, in lower case and with underscores.
-        meaning: What they say.
-        source: Who writes them.
+        meaning: The meaning of all of them.
+        source: The provider and document.
     """
 
     words: tuple[str, ...]
@@ -118,22 +118,22 @@ REASONS: Final[tuple[Reason, ...]] = (
     Reason(
         ("server_error", "internal_error", "internal_server_error", "system_error", "upstream_error", "provider_error"),
         FAILED,
-        "gateways' words for a failure on the way",
+        "gateways' words for a failure of the upstream service",
     ),
     Reason(("overloaded", "unavailable", "engine_overloaded", "rate_limit", "failed", "failure"), FAILED, "as above"),
     # The same request can't succeed.
-    Reason(("missing_thought_signature",), REFUSED, "Gemini, FinishReason: the request lacks what an earlier answer held"),
+    Reason(("missing_thought_signature",), REFUSED, "Gemini, FinishReason: the request lacks a part of an earlier answer"),
     Reason(
         ("load", "unload"), REFUSED, "Ollama, done_reason: nothing to answer, the model was only loaded (can1357/oh-my-pi#7465)"
     ),
 )
-"""Every known reason."""
+"""All known finish reasons."""
 
 WORDS: Final[dict[str, Meaning]] = {word: reason.meaning for reason in REASONS for word in reason.words}
 """The meaning of each word."""
 
-SILENT: Final = frozenset({"", "null", "none", "unspecified", "invalid"})
-"""Words that mean the same as null: DashScope writes `"null"`, Gemini `FINISH_REASON_UNSPECIFIED`, xAI `REASON_INVALID`."""
+NULL_WORDS: Final = frozenset({"", "null", "none", "unspecified", "invalid"})
+"""Words that mean null: DashScope writes `"null"`, Gemini `FINISH_REASON_UNSPECIFIED`, xAI `REASON_INVALID`."""
 
 EXAMPLE: Final = 64
 """Characters of an unknown word that are kept as an example."""
@@ -141,27 +141,25 @@ EXAMPLE: Final = 64
 HUMP: Final = re.compile("(?<=[a-z0-9])(?=[A-Z])")
 ENUMERATION: Final = re.compile(r"^\w*reason\.", re.IGNORECASE)
 PREFIXES: Final = ("finish_reason_", "stop_reason_", "reason_")
-"""How the enumerations of a protocol buffer begin their words."""
+"""Prefixes of enumerations in protocol buffers."""
 
 
 def read(value: object, reader: FieldReader) -> tuple[str | None, str]:
-    """Read a finish reason; a word that is not in the table is counted, and the body is kept.
+    """Read a finish reason. An unknown word is counted, and the body is kept.
 
     Args:
         value: Any JSON value. SGLang writes an object whose `type` is the word.
-        reader: Counts what does not fit, and notes an unknown word.
+        reader: Counts conversion errors and notes an unknown word.
 
     Returns:
-        The word of the column `finish_reason`, and the outcome of the answer.
+        The value of the column `finish_reason`, and the outcome of the answer.
     """
     if type(value) is dict and type(value.get("type")) is str:
         reader.fully_mapped = False
         value = value["type"]
     word = reader.text(value)
-    if word is None:
-        return None, "succeeded"
-    meaning = meaning_of(word)
-    if meaning is None:
+    meaning = None if word is None else meaning_of(word)
+    if word is None or meaning is None:
         return None, "succeeded"
     if meaning is UNKNOWN:
         reader.note("unknown_finish_reason", word[:EXAMPLE])
@@ -171,26 +169,23 @@ def read(value: object, reader: FieldReader) -> tuple[str | None, str]:
 
 @lru_cache(maxsize=256)
 def meaning_of(word: str) -> Meaning | None:
-    """Return the meaning of a word in any case and any spelling: `MAX_TOKENS`, `max-tokens`, `maxTokens`.
+    """Return the meaning of a word in any spelling: `MAX_TOKENS`, `max-tokens`, `maxTokens`.
 
     Returns:
-        The meaning; `UNKNOWN` for a word that is not in the table, None for an empty one.
+        The meaning; `UNKNOWN` for an unknown word, None for a word that means null.
     """
-    plain = normalized(word)
-    return None if plain in SILENT else WORDS.get(plain, UNKNOWN)
+    plain = _normalized(word)
+    return None if plain in NULL_WORDS else WORDS.get(plain, UNKNOWN)
 
 
-def is_passing(word: str | None) -> bool:
+def is_transient(word: str | None) -> bool:
     """Return whether a word means a failure after which the same request may succeed."""
     meaning = None if word is None else meaning_of(word)
     return meaning is not None and meaning.retryable
 
 
-def normalized(word: str) -> str:
-    """Write a word as the table does: lower case, underscores, without the prefix of an enumeration.
-
-    `FinishReason.MAX_TOKENS` is what Python makes of the member of an enumeration, and scripts write it down.
-    """
+def _normalized(word: str) -> str:
+    """Convert to lower case with underscores, without the prefix of an enumeration (Python's `FinishReason.MAX_TOKENS`)."""
     word = ENUMERATION.sub("", word.strip())
     word = (word if word.isupper() else HUMP.sub("_", word)).lower().replace("-", "_").replace(" ", "_")
     for prefix in PREFIXES:

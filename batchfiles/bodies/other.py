@@ -1,22 +1,16 @@
-"""Bodies of endpoints without special columns (images, videos), and bodies without an answer: the fields that all bodies have.
+"""The bodies of legacy completions, moderations and transcriptions, and all bodies without a reader, such as images and videos.
 
-The body of `/v1/audio/transcriptions` and `/v1/audio/translations`: a transcript as json, verbose_json or diarized_json.
-
-The Batch API of OpenAI does not accept such requests; vLLM's `run-batch` and compatible services do.
-
-The body of the legacy `/v1/completions`.
-
-The body of `/v1/moderations`: no `object`, no `usage`, and a list of results, one for each input.
+OpenAI's Batch API does not accept transcriptions and translations; vLLM's `run-batch` and compatible services do.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
-from batchfiles.bodies import chat_completions, errors, fields
-from batchfiles.bodies.answer import Answer, Body
+from batchfiles.bodies import chat_completions, errors
+from batchfiles.bodies.answer import Answer, Body, answer_of
 from batchfiles.bodies.errors import ErrorInfo
-from batchfiles.bodies.fields import FieldReader
+from batchfiles.bodies.fields import NO_USAGE, FieldReader, read_usage
 
 __all__ = [
     "TRANSCRIPTIONS",
@@ -33,10 +27,10 @@ UNRECOGNIZED: Final = "unrecognized_body"
 """The error code of a body that does not answer the request."""
 
 HOLDERS: Final = ("choices", "output", "data", "results", "candidates")
-"""Keys that hold the answer in bodies of every family."""
+"""The keys of the answer, in bodies of every family."""
 
 PROMPTS: Final = frozenset({"messages", "input", "prompt", "contents"})
-"""Keys of a request that hold the input of the model."""
+"""The keys of the model's input in requests."""
 
 NAMED: Final = frozenset({"model", "messages", "contents"})
 """A body without any of these may be the answer of a private service."""
@@ -54,43 +48,28 @@ PARAMETERS: Final = PROMPTS | {
 
 
 def read(body: Body) -> Answer:
-    """Read model, id, time and token counts, where there are any.
+    """Read model, id, time and token counts.
 
     Returns:
-        The answer, never `fully_mapped`; `failed` if it is an error object, holds one, or its `status` is a failure (videos);
-        `no_response` where the place of the answer is empty, or where it is the request itself.
+        The answer, never `fully_mapped`; `failed` if it is or contains an error, or its `status` is a failure (videos);
+        `no_response` if the answer is empty, or the body is the request itself.
     """
     reader = FieldReader()
     outcome = errors.outcome_of_status(body.get("status"), reader) if type(body.get("status")) is str else "succeeded"
-    wrong = None
-    if errors.stated(body) or errors.is_alone(body):
-        outcome = "failed"  # `{"object": "error", "message": …}` is how vLLM wrote errors
+    fault = None
+    if errors.stated(body) or errors.is_error_body(body):
+        outcome = "failed"  # vLLM wrote errors as `{"object": "error", "message": …}`
     elif outcome == "failed":
-        wrong = errors.error_info(body["status"])
+        fault = errors.error_info(body["status"])
     elif outcome == "succeeded":
-        wrong = _what_is_wrong(body)
-        outcome = "no_response" if wrong else outcome
-    created_at = body.get("created")
-    inputs, outputs, total, cached, reasoned, written = fields.read_usage(body.get("usage"), reader)
-    return Answer(
-        outcome=outcome,
-        model=reader.text(body.get("model")),
-        input_tokens=inputs,
-        output_tokens=outputs,
-        total_tokens=total,
-        cached_tokens=cached,
-        reasoning_tokens=reasoned,
-        created_at=reader.moment(body.get("created_at") if created_at is None else created_at),
-        response_id=reader.text(body.get("id")),
-        fully_mapped=False,
-        conversion_errors=reader.conversion_errors,
-        noted=reader.noted,
-        fault=wrong,
-        cache_write_tokens=written,
-    )
+        fault = _no_answer(body)
+        outcome = "no_response" if fault else outcome
+    if body.get("created") is None:
+        body = body | {"created": body.get("created_at")}
+    return answer_of(body, reader, read_usage(body.get("usage"), reader), outcome=outcome, fully_mapped=False, fault=fault)
 
 
-def _what_is_wrong(body: Body) -> ErrorInfo | None:
+def _no_answer(body: Body) -> ErrorInfo | None:
     """Return why a body can't be the answer of any endpoint; None if it may be one."""
     holders = [key for key in HOLDERS if key in body]
     if holders and all(body[key] in EMPTY for key in holders):
@@ -104,7 +83,7 @@ EMPTY: Final[tuple[object, ...]] = (None, [], {}, [{}], [None])
 
 
 def is_request(body: Body) -> bool:
-    """Return whether a body is the request, sent back: messages without an answer to the last, or only keys of a request."""
+    """Return whether a body is the request, echoed: messages without an answer to the last, or only keys of a request."""
     if PROMPTS.isdisjoint(body):
         return False
     messages = body.get("messages")
@@ -122,31 +101,27 @@ TRANSLATIONS: Final = "/v1/audio/translations"
 HOUSEKEEPING: Final = frozenset({"object", "task", "x_groq", "error"})
 AUDIO_KEYS: Final = HOUSEKEEPING | {"id", "created", "model", "text", "usage"}
 
-OF_TRANSCRIPTS: Final = frozenset({"usage", "segments", "words", "duration", "language", "languages", "task", "logprobs"})
-"""A transcript has one of these keys, or only `BODY_KEYS`; Cohere's old chat has a `text` too."""
+TRANSCRIPT_KEYS: Final = frozenset({"usage", "segments", "words", "duration", "language", "languages", "task", "logprobs"})
+"""A transcript has one of these keys, or only `AUDIO_KEYS`; Cohere's old chat also has a `text`."""
 
 SECONDS: Final = ("seconds", "prompt_audio_seconds")
-"""The usage keys of models that are billed by duration (OpenAI, vLLM; Mistral): no column has them, so the body is kept."""
+"""The usage keys of models that are billed by duration (OpenAI, vLLM; Mistral): they have no column, so the body is kept."""
 
 
 def is_transcript(body: Body) -> bool:
     """Return whether a body is a transcript, by its keys: it has no `object`."""
-    if type(body.get("text")) is not str and not _said_in_segments(body):
+    if type(body.get("text")) is not str and not _segment_texts(body):
         return False
-    return not OF_TRANSCRIPTS.isdisjoint(body) or AUDIO_KEYS.issuperset(body)
+    return not TRANSCRIPT_KEYS.isdisjoint(body) or AUDIO_KEYS.issuperset(body)
 
 
 def endpoint(body: Body) -> str:
-    """Return the endpoint that a transcript comes from, if its `task` states it."""
+    """Return the endpoint of a transcript, from its `task`."""
     return TRANSLATIONS if body.get("task") == "translate" else TRANSCRIPTIONS
 
 
 def read_audio(body: Body) -> Answer:
-    """Read a transcript. Times, speakers and words are in no column.
-
-    Returns:
-        The answer; `fully_mapped` only if there is only the text, and tokens were counted.
-    """
+    """Read a transcript as json, verbose_json or diarized_json; `fully_mapped` if it has only a text and token counts."""
     reader = FieldReader()
     reader.more(body, AUDIO_KEYS)
     outcome = "succeeded"
@@ -155,32 +130,20 @@ def read_audio(body: Body) -> Answer:
         reader.fully_mapped = False
     text = reader.text(body.get("text"))
     if text is None:
-        text = _said_in_segments(body)
+        text = _segment_texts(body)
     if not text and outcome == "succeeded":
         reader.note("empty_text")
-    counted = body.get("usage")
-    if type(counted) is dict and any(counted.get(key) is not None for key in SECONDS):
+    usage = body.get("usage")
+    if type(usage) is dict and any(usage.get(key) is not None for key in SECONDS):
         reader.fully_mapped = False
     fully_mapped, conversion_errors = reader.fully_mapped, reader.conversion_errors
-    inputs, outputs, total, *_ = fields.read_usage(counted, reader)  # the other counts are of chats
+    counts = (*read_usage(usage, reader)[:3], *NO_USAGE[3:])  # the other counts are of chats
     if reader.conversion_errors == conversion_errors:
         reader.fully_mapped = fully_mapped  # all tokens of a transcript are audio tokens, so nothing is lost
-    return Answer(
-        outcome=outcome,
-        model=reader.text(body.get("model")),
-        text=text,
-        input_tokens=inputs,
-        output_tokens=outputs,
-        total_tokens=total,
-        created_at=reader.moment(body.get("created")),
-        response_id=reader.text(body.get("id")),
-        fully_mapped=reader.fully_mapped,
-        conversion_errors=reader.conversion_errors,
-        noted=reader.noted,
-    )
+    return answer_of(body, reader, counts, outcome=outcome, text=text)
 
 
-def _said_in_segments(body: Body) -> str | None:
+def _segment_texts(body: Body) -> str | None:
     """Join the texts of the segments, for a body without a text."""
     segments = body.get("segments")
     if type(segments) is not list:
@@ -202,43 +165,19 @@ CHOICE_KEYS: Final = chat_completions.SHARED_CHOICE_KEYS | {"text"}
 
 
 def read_completion(body: Body) -> Answer:
-    """Read a legacy completion; its choices hold a text where those of a chat hold a message.
-
-    Returns:
-        The answer. Its outcome is that of the worst choice; `no_response` without choices.
-    """
+    """Read a legacy completion, whose choices have a text instead of a message. The outcome is that of the worst choice."""
     reader = FieldReader()
     reader.more(body, COMPLETION_KEYS)
     found = [_choice(choice, reader) for choice in reader.mappings(body.get("choices"))]
     texts = chat_completions.all_texts([text for text, _ in found], reader)
     text, finish_reason = (found[0][0], found[0][1].finish_reason) if found else (None, None)
-    outcome, wrong = chat_completions.worst([end for _, end in found])
+    outcome, fault = chat_completions.worst([end for _, end in found])
     if errors.stated(body):
         outcome, reader.fully_mapped = "failed", False
     if not text and not texts and outcome == "succeeded":
         reader.note("empty_text")
-    model, response_id = reader.text(body.get("model")), reader.text(body.get("id"))
-    created_at = reader.moment(body.get("created"))
-    inputs, outputs, total, cached, reasoned, written = fields.read_usage(body.get("usage"), reader)
-    return Answer(
-        outcome=outcome,
-        model=model,
-        finish_reason=finish_reason,
-        text=text,
-        texts=texts,
-        input_tokens=inputs,
-        output_tokens=outputs,
-        total_tokens=total,
-        cached_tokens=cached,
-        reasoning_tokens=reasoned,
-        created_at=created_at,
-        response_id=response_id,
-        fully_mapped=reader.fully_mapped,
-        conversion_errors=reader.conversion_errors,
-        noted=reader.noted,
-        fault=wrong,
-        cache_write_tokens=written,
-    )
+    counts = read_usage(body.get("usage"), reader)
+    return answer_of(body, reader, counts, outcome=outcome, finish_reason=finish_reason, text=text, texts=texts, fault=fault)
 
 
 def _choice(choice: Body, reader: FieldReader) -> tuple[str | None, chat_completions.End]:
@@ -251,19 +190,18 @@ def _choice(choice: Body, reader: FieldReader) -> tuple[str | None, chat_complet
 
 
 MODERATION_KEYS: Final = frozenset({"id", "model", "results", "object", "error", "created", "usage"})
-"""OpenAI writes the first three; Mistral adds `usage`."""
+"""OpenAI's bodies have the first three; Mistral adds `usage`."""
 
 RESULT_KEYS: Final = frozenset({"flagged", "categories", "category_scores", "category_applied_input_types"})
 
 ONLY_TEXT: Final[tuple[list[str] | None, ...]] = ([], ["text"], None)
-"""What `category_applied_input_types` says of a text without images: nothing that one would not know."""
+"""The values in `category_applied_input_types` for a text without images, which need no column."""
 
 
 def read_moderation(body: Body) -> Answer:
-    """Read moderation results, all of them together: flagged if any is, each category's highest score.
+    """Read moderation results, one for each input, all together: flagged if any is, the highest score of each category.
 
-    Returns:
-        What it says; `fully_mapped` only where there is exactly one result, and it is of a text.
+    `fully_mapped` only with exactly one result, of a text.
     """
     reader = FieldReader()
     reader.more(body, MODERATION_KEYS)
@@ -278,43 +216,28 @@ def read_moderation(body: Body) -> Answer:
     if errors.stated(body):
         outcome = "failed"
         reader.fully_mapped = False
-    inputs, outputs, total, cached, reasoned, written = fields.read_usage(body.get("usage"), reader)
-    return Answer(
+    flags = [reader.flag(result.get("flagged")) for result in results]  # Mistral has only categories
+    return answer_of(
+        body,
+        reader,
+        read_usage(body.get("usage"), reader),
         outcome=outcome,
-        model=reader.text(body.get("model")),
-        input_tokens=inputs,
-        output_tokens=outputs,
-        total_tokens=total,
-        cached_tokens=cached,
-        reasoning_tokens=reasoned,
-        flagged=_flagged(results, reader),
+        flagged=True if True in flags else False if False in flags else None,
         flagged_categories=_flagged_categories(results, reader),
         category_scores=_category_scores(results, reader),
-        created_at=reader.moment(body.get("created")),
-        response_id=reader.text(body.get("id")),
-        fully_mapped=reader.fully_mapped,
-        conversion_errors=reader.conversion_errors,
-        noted=reader.noted,
         fault=None if results else chat_completions.no_answer("results"),
-        cache_write_tokens=written,
     )
 
 
-def _flagged(results: list[Body], reader: FieldReader) -> bool | None:
-    """Return whether any result is flagged; None if no result has the key (Mistral has only categories)."""
-    flags = [reader.flag(result.get("flagged")) for result in results]
-    return True if True in flags else False if False in flags else None
-
-
 def _flagged_categories(results: list[Body], reader: FieldReader) -> list[str] | None:
-    """Return the names of the categories that are true in any result, sorted; `illicit` may be null and counts as not."""
+    """Return the names of the categories that are true in any result, sorted; `illicit` may be null, which is not true."""
     known = [reader.mapping(result["categories"]) for result in results if result.get("categories") is not None]
     names = {name for categories in known for name, value in categories.items() if value is not False and reader.flag(value)}
     return sorted(names) if known else None
 
 
 def _category_scores(results: list[Body], reader: FieldReader) -> list[tuple[str, float]] | None:
-    """Return each category with its highest score, in the order of the wire."""
+    """Return each category with its highest score, in the order of the body."""
     known = [reader.mapping(result["category_scores"]) for result in results if result.get("category_scores") is not None]
     highest: dict[str, float] = {}
     for scores in known:

@@ -1,13 +1,15 @@
-"""Bodies of other families, which gateways pass through: Anthropic, Gemini, Cohere and Ollama, Bedrock Converse."""
+"""Bodies of other families, which gateways pass on: Anthropic, Gemini, Cohere and Ollama, Bedrock Converse."""
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from batchfiles import codec
 from batchfiles.bodies import chat_completions, errors, fields
-from batchfiles.bodies.answer import Answer, Body
+from batchfiles.bodies.answer import Answer, Body, answer_of
 from batchfiles.bodies.chat_completions import content_of
 from batchfiles.bodies.errors import ErrorInfo
 from batchfiles.bodies.fields import INT64, FieldReader
@@ -27,8 +29,26 @@ __all__ = [
 ToolCall = dict[str, str | None]
 
 
+@dataclass(slots=True)
+class _Parts:
+    """The parts of a message, by kind; of others than texts, reasoning and calls only the number."""
+
+    texts: list[str] = field(default_factory=list)
+    thoughts: list[str] = field(default_factory=list)
+    calls: list[ToolCall] = field(default_factory=list)
+    others: int = 0
+
+    @property
+    def text(self) -> str | None:
+        return "".join(self.texts) if self.texts else None
+
+    def add(self, text: str | None, reasoning: str | None) -> None:
+        self.texts += [] if text is None else [text]
+        self.thoughts += [] if reasoning is None else [reasoning]
+
+
 def is_message(body: Body) -> bool:
-    """Return whether a body is an Anthropic message: content blocks at the top, or one key deeper, as in its own batches."""
+    """Return whether a body is an Anthropic message: content blocks at the top, or under `message`, as in its own batches."""
     if type(body.get("message")) is dict and "stop_reason" in body["message"]:
         body = body["message"]
     if type(body.get("content")) is not list and type(body.get("content")) is not str:
@@ -37,15 +57,15 @@ def is_message(body: Body) -> bool:
 
 
 def is_candidates(body: Body) -> bool:
-    """Return whether a body is Gemini's: candidates, or the block of a prompt."""
-    lookup = body.get("candidates")
-    if type(lookup) is list and lookup and type(lookup[0]) is dict:
-        return not KEYS_OF_A_CANDIDATE.isdisjoint(lookup[0])
-    feedback = _either(body, "promptFeedback", "prompt_feedback")
-    return type(feedback) is dict and bool(_either(feedback, "blockReason", "block_reason"))
+    """Return whether a body is Gemini's: candidates, or a blocked prompt."""
+    candidates = body.get("candidates")
+    if type(candidates) is list and candidates and type(candidates[0]) is dict:
+        return not CANDIDATE_KEYS.isdisjoint(candidates[0])
+    feedback = _get(body, "promptFeedback")
+    return type(feedback) is dict and bool(_get(feedback, "blockReason"))
 
 
-KEYS_OF_A_CANDIDATE: Final = frozenset({"content", "finishReason", "finish_reason"})
+CANDIDATE_KEYS: Final = frozenset({"content", "finishReason", "finish_reason"})
 
 
 def is_single_message(body: Body) -> bool:
@@ -55,24 +75,22 @@ def is_single_message(body: Body) -> bool:
 
 
 def read_message(body: Body) -> Answer:
-    """Read an Anthropic message [Messages API].
+    """Read an Anthropic message [Messages API]. A refusal is filtered; its explanation is in `refusal`.
 
-    Its `input_tokens` excludes tokens read from the cache and written to it; here they are included.
-
-    Returns:
-        The answer. A refusal is filtered; its explanation is in `refusal`.
+    Anthropic's `input_tokens` exclude tokens read from the cache and written to it; here they are included.
     """
     reader = FieldReader()
     if "content" not in body:
         body = _object(body.get("message"))
     blocks = body.get("content")
-    calls: list[ToolCall] = []
-    texts, others = blocks, 0
+    texts, parts = blocks, _Parts()
     if type(blocks) is list:
         texts = [block for block in blocks if type(block) is not dict or block.get("type") != "tool_use"]
-        calls = [_call(block.get("id"), block.get("name"), block.get("input"), reader) for block in blocks if block not in texts]
-        others = sum(type(block) is dict and block.get("type") not in SPOKEN for block in texts)
-    text, reasoning = content_of(texts, reader)
+        for block in blocks:
+            if block not in texts:
+                parts.calls.append(_call(block.get("id"), block.get("name"), block.get("input"), reader))
+        parts.others = sum(type(block) is dict and block.get("type") not in SPOKEN for block in texts)
+    parts.add(*content_of(texts, reader))
     end = chat_completions.with_error(body.get("error"), body.get("stop_reason"), reader)
     if not blocks and end.finish_reason is None:
         end = chat_completions.without_answer(end, "content")
@@ -80,214 +98,149 @@ def read_message(body: Body) -> Answer:
     if end.finish_reason == "content_filter":
         details = body.get("stop_details")
         refusal = details.get("explanation") if type(details) is dict else None
-        refusal = reader.text(refusal) or text
-    return _answer(
-        body,
-        reader,
-        end,
-        text=text,
-        reasoning=reasoning,
-        refusal=refusal,
-        calls=calls,
-        others=others,
-        counts=fields.read_usage(body.get("usage"), reader),
-    )
+        refusal = reader.text(refusal) or parts.text
+    return _answer(body, reader, end, parts, fields.read_usage(body.get("usage"), reader), refusal=refusal)
 
 
 SPOKEN: Final = ("text", "thinking", "redacted_thinking")
 
 
 def read_candidates(body: Body) -> Answer:
-    """Read what Gemini answers [GenerateContentResponse]; keys may be written with underscores, as its SDK for Python does.
+    """Read Gemini's answer [GenerateContentResponse]; keys may have underscores, as in its Python SDK.
 
-    `candidatesTokenCount` does not include thoughts; the output tokens here do.
-
-    Returns:
-        The answer. A prompt that was blocked has no candidate, and is filtered.
+    `candidatesTokenCount` does not include thoughts; the output tokens here do. A blocked prompt is filtered.
     """
     reader = FieldReader()
     found = [_candidate(candidate, reader) for candidate in reader.mappings(body.get("candidates"))]
-    feedback = _object(_either(body, "promptFeedback", "prompt_feedback"))
-    text, reasoning, calls, others, end = (
-        found[0] if found else (None, None, [], 0, chat_completions.End(None, "succeeded", None))
-    )
-    texts = chat_completions.all_texts([each[0] for each in found], reader)
-    outcome, wrong = chat_completions.worst([each[4] for each in found])
+    feedback = _object(_get(body, "promptFeedback"))
+    parts, end = found[0] if found else (_Parts(), chat_completions.End(None, "succeeded", None))
+    texts = chat_completions.all_texts([each.text for each, _ in found], reader)
+    outcome, fault = chat_completions.worst([each for _, each in found])
     refusal = None
-    if not found and _either(feedback, "blockReason", "block_reason"):
-        end, outcome, wrong = chat_completions.End("content_filter", "incomplete", None), "incomplete", None
-        refusal = reader.text(_either(feedback, "blockReasonMessage", "block_reason_message"))
+    if not found and _get(feedback, "blockReason"):
+        end, outcome, fault = chat_completions.End("content_filter", "incomplete", None), "incomplete", None
+        refusal = reader.text(_get(feedback, "blockReasonMessage"))
     if errors.stated(body):
-        outcome, wrong = "failed", None
-    metadata = _object(_either(body, "usageMetadata", "usage_metadata"))
+        outcome, fault = "failed", None
+    metadata = _object(_get(body, "usageMetadata"))
     prompt, tools, spoken, thoughts, cached, total = (
-        reader.count(_either(metadata, *keys))
-        for keys in (
-            ("promptTokenCount", "prompt_token_count"),
-            ("toolUsePromptTokenCount", "tool_use_prompt_token_count"),
-            ("candidatesTokenCount", "candidates_token_count"),
-            ("thoughtsTokenCount", "thoughts_token_count"),
-            ("cachedContentTokenCount", "cached_content_token_count"),
-            ("totalTokenCount", "total_token_count"),
-        )
+        reader.count(_get(metadata, f"{name}TokenCount"))
+        for name in ("prompt", "toolUsePrompt", "candidates", "thoughts", "cachedContent", "total")
     )
     return _answer(
         body,
         reader,
-        chat_completions.End(end.finish_reason, outcome, wrong),
-        text=text,
+        chat_completions.End(end.finish_reason, outcome, fault),
+        parts,
+        fields.normalized((_sum([prompt, tools]), _sum([spoken, thoughts]), total, cached, thoughts, None), reader),
         texts=texts,
-        reasoning=reasoning,
         refusal=refusal,
-        calls=calls,
-        others=others,
-        counts=fields.settled((_sum([prompt, tools]), _sum([spoken, thoughts]), total, cached, thoughts, None), reader),
     )
 
 
-Candidate = tuple[str | None, str | None, list[ToolCall], int, chat_completions.End]
-"""`(text, reasoning, calls, parts of other kinds, how it ended)`."""
-
-
-def _candidate(candidate: Body, reader: FieldReader) -> Candidate:
-    texts: list[str] = []
-    thoughts: list[str] = []
-    calls: list[ToolCall] = []
-    others = 0
+def _candidate(candidate: Body, reader: FieldReader) -> tuple[_Parts, chat_completions.End]:
+    parts = _Parts()
     content = _object(candidate.get("content"))
     for part in reader.mappings(content.get("parts")):
-        called = _either(part, "functionCall", "function_call")
+        called = _get(part, "functionCall")
         if type(part.get("text")) is str:
-            (thoughts if part.get("thought") is True else texts).append(part["text"])
+            (parts.thoughts if part.get("thought") is True else parts.texts).append(part["text"])
         elif type(called) is dict:
-            calls.append(_call(called.get("id"), called.get("name"), called.get("args"), reader))
+            parts.calls.append(_call(called.get("id"), called.get("name"), called.get("args"), reader))
         else:
-            others += 1
-    end = chat_completions.with_error(None, _either(candidate, "finishReason", "finish_reason"), reader)
-    if end.finish_reason == "stop" and calls:
+            parts.others += 1
+    end = chat_completions.with_error(None, _get(candidate, "finishReason"), reader)
+    if end.finish_reason == "stop" and parts.calls:
         end = end._replace(finish_reason="tool_calls")
     elif not content:
         end = chat_completions.without_answer(end, "content")
     if end.outcome == "failed":
-        message = _either(candidate, "finishMessage", "finish_message")
+        message = _get(candidate, "finishMessage")
         end = end._replace(fault=errors.merge(end.fault, ErrorInfo(message=message if type(message) is str else None)))
-    return "".join(texts) if texts else None, "\n\n".join(thoughts) if thoughts else None, calls, others, end
+    return parts, end
 
 
 def read_single_message(body: Body) -> Answer:
-    """Read a message at the top: Cohere [Chat API v2] and Ollama [`/api/chat`].
-
-    Returns:
-        What it says.
-    """
+    """Read a message at the top: Cohere [Chat API v2] and Ollama [`/api/chat`]."""
     reader = FieldReader()
     message = _object(body.get("message"))
+    parts = _Parts()
     text, reasoning = content_of(message.get("content"), reader)
     thoughts = [reader.text(message.get(key)) for key in ("tool_plan", "thinking")]
-    calls = []
+    parts.add(text, reasoning or "\n\n".join(filter(None, thoughts)) or None)
     for call in reader.mappings(message.get("tool_calls")):
         called = _object(call.get("function"))
-        calls.append(_call(call.get("id"), called.get("name"), called.get("arguments"), reader))
+        parts.calls.append(_call(call.get("id"), called.get("name"), called.get("arguments"), reader))
     end = chat_completions.with_error(body.get("error"), _either(body, "finish_reason", "done_reason"), reader)
-    if end.finish_reason == "stop" and calls:
+    if end.finish_reason == "stop" and parts.calls:
         end = end._replace(finish_reason="tool_calls")
     counted = _object(body.get("usage"))
     counts = _object(counted.get("tokens")) or _object(counted.get("billed_units"))
     inputs = _either(counts, "input_tokens") if counts else body.get("prompt_eval_count")
     outputs = _either(counts, "output_tokens") if counts else body.get("eval_count")
-    return _answer(
-        body,
-        reader,
-        end,
-        text=text,
-        reasoning=reasoning or "\n\n".join(thought for thought in thoughts if thought) or None,
-        calls=calls,
-        counts=fields.settled((inputs, outputs, None, counted.get("cached_tokens"), None, None), reader),
-    )
+    stated = (inputs, outputs, None, counted.get("cached_tokens"), None, None)
+    return _answer(body, reader, end, parts, fields.normalized(stated, reader))
 
 
 def is_converse(body: Body) -> bool:
-    """Return whether a body comes from Bedrock's Converse: a message in `output`."""
+    """Return whether a body is Bedrock's Converse: a message in `output`."""
     return type(body.get("output")) is dict and type(body["output"].get("message")) is dict
 
 
 def read_converse(body: Body) -> Answer:
-    """Read an answer of Amazon Bedrock [Converse]; `inputTokens` does not include cache tokens, as in Anthropic's API.
-
-    Returns:
-        What it says.
-    """
+    """Read an answer of Amazon Bedrock [Converse]; `inputTokens` does not include cache tokens, as in Anthropic's API."""
     reader = FieldReader()
-    texts: list[str] = []
-    thoughts: list[str] = []
-    calls: list[ToolCall] = []
-    others = 0
+    parts = _Parts()
     for block in reader.mappings(_object(_object(body.get("output")).get("message")).get("content")):
         called, thought = block.get("toolUse"), _object(_object(block.get("reasoningContent")).get("reasoningText"))
         if type(block.get("text")) is str:
-            texts.append(block["text"])
+            parts.texts.append(block["text"])
         elif type(called) is dict:
-            calls.append(_call(called.get("toolUseId"), called.get("name"), called.get("input"), reader))
+            parts.calls.append(_call(called.get("toolUseId"), called.get("name"), called.get("input"), reader))
         elif type(thought.get("text")) is str:
-            thoughts.append(thought["text"])
+            parts.thoughts.append(thought["text"])
         else:
-            others += 1
+            parts.others += 1
     counted = _object(body.get("usage"))
     keys = ("inputTokens", "outputTokens", "totalTokens", "cacheReadInputTokens", None, "cacheWriteInputTokens")
     stated = tuple(None if key is None else counted.get(key) for key in keys)
-    return _answer(
-        body,
-        reader,
-        chat_completions.with_error(body.get("error"), body.get("stopReason"), reader),
-        text="".join(texts) if texts else None,
-        reasoning="\n\n".join(thoughts) if thoughts else None,
-        calls=calls,
-        others=others,
-        counts=fields.settled(stated, reader, cache_beside=True),
-    )
+    end = chat_completions.with_error(body.get("error"), body.get("stopReason"), reader)
+    return _answer(body, reader, end, parts, fields.normalized(stated, reader, cache_excluded=True))
 
 
 def _answer(
     body: Body,
     reader: FieldReader,
     end: chat_completions.End,
-    *,
-    text: str | None,
+    parts: _Parts,
     counts: fields.TokenCounts,
-    calls: list[ToolCall],
+    *,
     texts: list[str] | None = None,
-    reasoning: str | None = None,
     refusal: str | None = None,
-    others: int = 0,
 ) -> Answer:
-    """Put an answer together. It is never `fully_mapped`: these bodies hold more than the columns."""
-    if end.outcome == "succeeded" and not text and not calls and not others:
+    """Build the answer. It is never `fully_mapped`: these bodies have more than the columns."""
+    text = parts.text
+    if end.outcome == "succeeded" and not text and not parts.calls and not parts.others:
         reader.note("empty_text")
-    return Answer(
+    model, response_id = _either(body, "model", "modelVersion", "model_version"), _either(body, "id", "responseId", "response_id")
+    return answer_of(
+        {"model": model, "id": response_id},
+        reader,
+        counts,
         outcome=end.outcome,
-        model=reader.text(_either(body, "model", "modelVersion", "model_version")),
         finish_reason=end.finish_reason,
         text=text,
         texts=texts,
         refusal=refusal,
-        reasoning=reasoning,
-        tool_calls=calls or None,
-        input_tokens=counts[0],
-        output_tokens=counts[1],
-        total_tokens=counts[2],
-        cached_tokens=counts[3],
-        reasoning_tokens=counts[4],
-        response_id=reader.text(_either(body, "id", "responseId", "response_id")),
+        reasoning="\n\n".join(parts.thoughts) if parts.thoughts else None,
+        tool_calls=parts.calls or None,
         fully_mapped=False,
-        conversion_errors=reader.conversion_errors,
-        noted=reader.noted,
         fault=end.fault,
-        cache_write_tokens=counts[5],
     )
 
 
 def _call(call_id: object, name: object, arguments: object, reader: FieldReader) -> ToolCall:
-    """Return a tool call. Its arguments are an object here, and JSON text in the column."""
+    """Return a tool call, its arguments as JSON text."""
     if type(arguments) is dict or type(arguments) is list:
         with suppress(InvalidLineError):
             arguments = codec.dumps(arguments).decode()
@@ -295,13 +248,21 @@ def _call(call_id: object, name: object, arguments: object, reader: FieldReader)
 
 
 def _sum(counts: list[int | None]) -> int | None:
-    """Add the parts of a count; None if there are none, or the sum fits no column."""
+    """Add the parts of a count; None without parts, or if the sum does not fit int64."""
     total = sum(count for count in counts if count is not None)
     return None if counts.count(None) == len(counts) or total not in INT64 else total
 
 
 def _either(body: Body, *keys: str) -> Any:  # noqa: ANN401 - any JSON value
     return next((body[key] for key in keys if body.get(key) is not None), None)
+
+
+def _get(body: Body, key: str) -> Any:  # noqa: ANN401 - any JSON value
+    """Return the value of a key of Gemini, also if it is written with underscores."""
+    return _either(body, key, HUMP.sub("_", key).lower())
+
+
+HUMP: Final = re.compile("(?<=[a-z])(?=[A-Z])")
 
 
 def _object(value: object) -> Body:

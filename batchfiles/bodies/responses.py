@@ -32,14 +32,14 @@ TEXT_KEYS: Final = frozenset({"type", "text"})
 REFUSAL_KEYS: Final = frozenset({"type", "refusal"})
 
 REASONING_KEYS: Final = frozenset({"type", "id", "status", "summary", "content"})
-"""`encrypted_content` is missing on purpose: who wants to go on from here needs it, and no column has it."""
+"""Without `encrypted_content`: it is needed to continue the conversation, and has no column."""
 
 FUNCTION_KEYS: Final = frozenset({"type", "id", "call_id", "name", "arguments", "status"})
 CUSTOM_KEYS: Final = frozenset({"type", "id", "call_id", "name", "input", "status"})
 INCOMPLETE_KEYS: Final = frozenset({"reason"})
 
 COMPLETE: Final = (None, "completed")
-"""The status of a message that is whole; some servers leave it out."""
+"""The status of a finished message; some servers omit it."""
 
 TEXTS: Final = ("output_text", "text")
 """Types of a text part; other servers write the second."""
@@ -48,18 +48,18 @@ COMMENTARY: Final = "commentary"
 """The phase of an intermediate message, before a call or the answer."""
 
 ANSWERS: Final = ("assistant", None)
-"""The role of a message that is an answer; Fireworks repeats those of the request before it."""
+"""The role of a message that is an answer; Fireworks repeats the messages of the request before it."""
 
 TOOL_OUTPUTS: Final = frozenset({
     "function_call_output", "custom_tool_call_output", "computer_call_output", "local_shell_call_output", "shell_call_output",
     "apply_patch_call_output", "mcp_approval_response",
 })  # fmt: skip
-"""The answer to a call, which is not open then."""
+"""Answers to calls, which are then not open."""
 
 CLIENT_CALLS: Final = frozenset({
     "computer_call", "local_shell_call", "shell_call", "apply_patch_call", "mcp_approval_request"
 })  # fmt: skip
-"""Calls that have no column and wait for an answer of the client [OpenAI, OpenAPI document: OutputItem]."""
+"""Calls without a column that need an answer of the client [OpenAI, OpenAPI document: OutputItem]."""
 
 
 class Message(NamedTuple):
@@ -77,17 +77,17 @@ class Message(NamedTuple):
 
 
 class Output(NamedTuple):
-    """What the output items hold.
+    """The contents of the output items.
 
     Attributes:
         messages: The messages.
-        refusals: The words in which the model refused.
+        refusals: The texts of refusals.
         reasoning: The pieces of reasoning.
         calls: The tool calls.
-        waiting: The ids of calls that have no column, and wait for the client as the others do.
+        waiting: The ids of calls without a column that need an answer of the client.
         answered: The ids of calls whose answer is also in the output.
         is_cut: Whether a call is not finished.
-        others: How many items are of a kind that has no column.
+        others: The number of other items without a column.
         is_empty: Whether the model wrote no item.
     """
 
@@ -105,12 +105,9 @@ class Output(NamedTuple):
 def read(body: Body) -> Answer:
     """Read a response.
 
-    The text is that of the last message that is whole: where there are several, the first is often a fragment
-    (opentargets/mira#70: in all 557 of 233,124 real lines that had several). If none is whole, it is the last one with
-    words in it. Commentary is not an answer and is only in `texts`.
-
-    Returns:
-        The answer; its outcome follows its `status` and `error`, and a last message that is not finished.
+    The text is that of the last finished message: of several, the first is often a fragment (opentargets/mira#70: in all 557 of
+    233,124 real lines that had several). If none is finished, it is the last message that is not empty. Commentary is only in
+    `texts`. The outcome depends on `status`, `error` and whether the last message is finished.
     """
     reader = FieldReader()
     reader.more(body, BODY_KEYS)
@@ -119,7 +116,7 @@ def read(body: Body) -> Answer:
     text, texts = _last_whole(said), None
     if len(found.messages) > 1 or len(said) < len(found.messages):
         texts = [message.text for message in found.messages]
-        reader.fully_mapped = False  # which of them are fragments, and among which other items they stood, no column says
+        reader.fully_mapped = False  # no column has which of them are fragments, and the order of items
     finish_reason, outcome, wrong = _end(body, found, reader)
     if outcome == "succeeded" and next((not message.is_whole for message in reversed(said) if message.text), False):
         finish_reason, outcome = None, "incomplete"
@@ -145,7 +142,7 @@ def _joined(texts: list[str]) -> str | None:
 
 
 def _last_whole(messages: list[Message]) -> str | None:
-    """Return the text of the last message that is whole, of the last with words in it, or of the last at all."""
+    """Return the text of the last finished message, of the last that is not empty, or an empty text."""
     if len(messages) == 1:
         return messages[0].text
     for wanted in ([message for message in messages if message.is_whole], messages):
@@ -156,7 +153,7 @@ def _last_whole(messages: list[Message]) -> str | None:
 
 
 def _end(body: Body, found: Output, reader: FieldReader) -> chat_completions.End:
-    """Return the finish reason of a response in the words of chat: only incomplete responses state a reason."""
+    """Return the end of a response; only incomplete responses state a reason."""
     outcome = errors.outcome_of_status(body.get("status"), reader)
     details, reason = body.get("incomplete_details"), None
     if details is not None:
@@ -179,12 +176,12 @@ def _end(body: Body, found: Output, reader: FieldReader) -> chat_completions.End
 
 
 def _output(items: object, reader: FieldReader) -> Output:
-    """Read the output items; of a kind without a column only that there is one."""
+    """Read the output items; of those without a column only their number."""
     found = Output([], [], [], [], [], [], is_cut=False, others=0, is_empty=True)
     others = seen = cut = 0
     for item in reader.mappings(items):
         kind = item.get("type")
-        if kind == "message" or (kind is None and "content" in item and "role" in item):  # Fireworks leaves the type out
+        if kind == "message" or (kind is None and "content" in item and "role" in item):  # Fireworks omits the type
             if item.get("role") not in ANSWERS:
                 reader.fully_mapped = False
                 continue
@@ -210,7 +207,7 @@ def _output(items: object, reader: FieldReader) -> Output:
 
 
 def _message(item: Body, messages: list[Message], refusals: list[str], reader: FieldReader) -> None:
-    """Add one message's text and refusal; its text is that of all its parts."""
+    """Add the text and the refusal of a message, from all its parts."""
     reader.more(item, MESSAGE_KEYS)
     content = item.get("content")
     texts: list[str] = []
@@ -232,7 +229,7 @@ def _message(item: Body, messages: list[Message], refusals: list[str], reader: F
 
 
 def _reasoning(item: Body, reader: FieldReader) -> list[str]:
-    """Return the summary of a piece of reasoning, and its own words where an open model shows them (vLLM)."""
+    """Return the summary of an item of reasoning, and its content with open models (vLLM)."""
     reader.more(item, REASONING_KEYS)
     texts: list[str] = []
     for key in ("summary", "content"):

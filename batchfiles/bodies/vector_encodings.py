@@ -1,7 +1,6 @@
-"""How the numbers of a vector are encoded: the request decides it, and the answer does not state it.
+"""The encoding of vectors as base64 text, which only the request states: by default little-endian float32, as OpenAI writes it.
 
-A list of numbers needs no rule. A text is base64 of the numbers in the type that the request asked for; by default,
-of little-endian float32, as OpenAI writes it. The values are always returned as little-endian float32.
+The values are always returned as little-endian float32.
 """
 
 from __future__ import annotations
@@ -20,9 +19,9 @@ class Encoding(NamedTuple):
     """The type of the numbers of a vector.
 
     Attributes:
-        name: One of `DECODERS`, or an unknown word: then a text can't be read.
-        big: Whether a number of several bytes begins with its highest byte.
-        bits: Whether each number holds eight dimensions, a bit each.
+        name: One of `DECODERS`, or an unknown word, which can't be decoded.
+        big: Whether numbers are big-endian.
+        bits: Whether each number has eight dimensions, a bit each.
     """
 
     name: str
@@ -47,10 +46,10 @@ NAMES: Final = {
     "base64_int8": Encoding("int8"),  # Perplexity
     "base64_binary": Encoding("uint8", bits=True),  # Perplexity
 }
-"""By the words of requests, and of objects that hold a vector in several types; the order is the one of preference there."""
+"""By the names in requests and in objects with a vector in several types; for these, in order of preference."""
 
 KEYS: Final = ("embed_dtype", "output_dtype", "embedding_type", "encoding_type", "embedding_types", "encoding_format")
-"""Where requests name the type: vLLM; Voyage and Mistral; Jina and NVIDIA; Jina before; Cohere; all others."""
+"""The keys of the type in requests: vLLM; Voyage and Mistral; Jina and NVIDIA; old Jina; Cohere; all others."""
 
 
 def encoding_of(request: dict[str, Any]) -> Encoding:
@@ -64,12 +63,12 @@ def encoding_of(request: dict[str, Any]) -> Encoding:
 
 
 def named_encoding(name: object) -> Encoding | None:
-    """Return the encoding of a name, whose case does not matter; None if it is not known."""
+    """Return the encoding of a name in any case; None if it is unknown."""
     return NAMES.get(name.lower()) if type(name) is str else None
 
 
 def _named(value: object) -> Encoding | None:
-    """Read the value of a key: a name, a list with one, or nothing. With several, each vector states its type."""
+    """Read the value of a key: a name, a list with one, or None. With several, each vector states its type."""
     if type(value) is list and len(value) == 1:
         value = value[0]
     if type(value) is not str:
@@ -81,13 +80,13 @@ def decoded(text: str, encoding: Encoding) -> bytes:
     """Return the values of a text as little-endian float32.
 
     Raises:
-        ValueError: The text is not base64, or can't hold numbers of this type; the message states why.
+        ValueError: The text is not base64, or not numbers of this type; the message states why.
     """
     try:
         data = binascii.a2b_base64(text, strict_mode=True)
     except ValueError:
         raise ValueError("not base64 text") from None
-    if encoding is FLOAT32:  # nearly always, and as it has to be
+    if encoding is FLOAT32:  # nearly always
         if len(data) % 4:
             raise ValueError(f"{len(data)} bytes are not a whole number of float32 values")
         if data[3:4] in NO_EXPONENT and _is_denormal(data):
@@ -95,7 +94,7 @@ def decoded(text: str, encoding: Encoding) -> bytes:
         return data
     decoder = DECODERS.get(encoding.name)
     if decoder is None:
-        raise ValueError(f"the request asked for {encoding.name[:40]!r}, an encoding that is not known here")
+        raise ValueError(f"the request asked for {encoding.name[:40]!r}, an unknown encoding")
     size, decode = decoder
     if len(data) % size:
         raise ValueError(f"{len(data)} bytes are not a whole number of {encoding.name} values")
@@ -109,14 +108,14 @@ NO_EXPONENT: Final = (b"\0", b"\x80")
 
 
 def _is_denormal(data: bytes) -> bool:
-    """Return whether no value is a normal number and not all are 0: models never give such a vector."""
+    """Return whether no value is a normal number and not all are 0, as in no real vector."""
     if data[3::4].strip(b"\0\x80") or max(data[2::4]) >= 0x80:
         return False
     return bool(data[2::4].strip(b"\0") or data[1::4].strip(b"\0") or data[0::4].strip(b"\0"))
 
 
 def _swapped(data: bytes, size: int) -> bytes:
-    """Turn the bytes of each number around."""
+    """Reverse the bytes of each number."""
     turned = bytearray(len(data))
     for place in range(size):
         turned[place::size] = data[size - 1 - place :: size]
@@ -124,7 +123,7 @@ def _swapped(data: bytes, size: int) -> bytes:
 
 
 def _converted(letter: str) -> Callable[[bytes], bytes]:
-    """Make a decoder of what `struct` knows."""
+    """Return a decoder for a format of `struct`."""
 
     def decode(data: bytes) -> bytes:
         count = len(data) // struct.calcsize(f"<{letter}")
@@ -148,7 +147,7 @@ def _fp8_e5m2(data: bytes) -> bytes:
 
 
 def _fp8_e4m3(data: bytes) -> bytes:
-    """Four bits of exponent around 7, three of fraction, and no infinity: torch's `float8_e4m3fn`."""
+    """Four bits of exponent with bias 7, three of fraction, and no infinity: torch's `float8_e4m3fn`."""
     return struct.pack(f"<{len(data)}f", *map(_e4m3_value, data))
 
 
@@ -169,4 +168,4 @@ DECODERS: Final[dict[str, tuple[int, Callable[[bytes], bytes]]]] = {
     "int8": (1, _converted("b")),
     "uint8": (1, _converted("B")),
 }
-"""The bytes of a number, and what makes float32 of little-endian ones."""
+"""The bytes of a number, and the conversion from little-endian to float32."""

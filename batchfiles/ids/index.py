@@ -1,11 +1,8 @@
-r"""Where the line of each `custom_id` stands: an index of 24 bytes a line, in a temporary file that processes share.
+r"""An index of lines by `custom_id`, 24 bytes for each, and flags for each entry, in temporary files shared by processes.
 
-Entries are sorted by Python's own hash of the decoded id in UTF-8: `"caf\u00e9"` and `"café"` are one id. It costs a tenth of
-what BLAKE2b costs, and nobody can make ids that collide, since its key is a secret of the process; so an index is built and
-searched by processes that have the same key (see `jobs.processes`). Two ids may share a digest all the same: whoever fetches a
-line compares the id in it.
-
-What a pass of the join says of each entry of an index: a few bytes an entry, in a temporary file that its processes share.
+Entries are sorted by Python's hash of the decoded id in UTF-8: `"caf\u00e9"` and `"café"` are one id. It is ten times as fast as
+BLAKE2b, and nobody can choose ids that collide, because its key is a secret of the process. So all processes that use an index
+must have the same key. Two ids may still share a digest: code that reads a line must compare its id.
 """
 
 from __future__ import annotations
@@ -16,6 +13,7 @@ from array import array
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Self
 
@@ -29,7 +27,7 @@ OFFSET_BITS = 48
 MASK = (1 << 64) - 1
 PARTITIONS = 64
 BUCKET = 16
-"""Entries that share a place in the directory, on average."""
+"""The average number of entries for each item of the directory."""
 COLUMNS: tuple[tuple[str, Literal["Q", "I"]], ...] = (
     ("digests", "Q"),
     ("positions", "Q"),
@@ -40,7 +38,7 @@ WIDTHS = {"Q": 8, "I": 4}
 
 
 def digest(custom_id: str) -> int:
-    """Return the 64-bit digest under which an id stands in the index; `digest_of_bytes` does the same for its UTF-8."""
+    """Return the 64-bit digest of an id; the same as `digest_of_bytes` of its UTF-8."""
     return hash(custom_id.encode()) & MASK
 
 
@@ -50,8 +48,8 @@ def digest_of_bytes(custom_id: bytes) -> int:
 
 
 @contextmanager
-def _refusals(path: Path) -> Iterator[None]:
-    """Say of a disk that refuses what was asked of it."""
+def _file_errors(path: Path) -> Iterator[None]:
+    """Convert an OSError to a FileError."""
     try:
         yield
     except OSError as error:
@@ -59,7 +57,7 @@ def _refusals(path: Path) -> Iterator[None]:
 
 
 class LineRef(NamedTuple):
-    """Where a line stands: the file's number, and offset, length (without its newline) and number of the line."""
+    """The position of a line: the file's number, and offset, length (without its newline) and number of the line."""
 
     file: int
     offset: int
@@ -68,7 +66,7 @@ class LineRef(NamedTuple):
 
 
 class IndexEntries:
-    """Lines with their digests, column by column, as a pass over a file notes them."""
+    """Entries of an index in columns, in the order of the lines."""
 
     def __init__(self) -> None:
         self.digests = array("Q")
@@ -80,14 +78,14 @@ class IndexEntries:
         return len(self.digests)
 
     def add(self, digest: int, file: int, offset: int, length: int, line_number: int) -> None:
-        """Note one line."""
+        """Add one line."""
         self.digests.append(digest)
         self.positions.append(file << OFFSET_BITS | offset)
         self.lengths.append(length)
         self.line_numbers.append(line_number)
 
     def add_lines(self, digests: Sequence[int | None], file: int, offset: int, lengths: list[int], line_number: int) -> None:
-        """Note neighbouring lines; those without a digest are left out."""
+        """Add consecutive lines; those without a digest are omitted."""
         for digest, length in zip(digests, lengths, strict=True):
             if digest is not None:
                 self.add(digest, file, offset, length, line_number)
@@ -95,31 +93,33 @@ class IndexEntries:
             line_number += 1
 
     def to_bytes(self) -> bytes:
-        """Pack the columns one behind the other; `from_bytes` needs to know nothing else."""
+        """Pack the columns one after the other, for `from_bytes`."""
         return b"".join(getattr(self, name).tobytes() for name, _ in COLUMNS)
 
     @classmethod
     def from_bytes(cls, data: bytes, line_number_base: int = 0) -> IndexEntries:
-        """Unpack what `to_bytes` packed, and shift the line numbers by what stood before the range that was read."""
+        """Unpack the result of `to_bytes`, and add the number of lines before the range that was read."""
         entries = cls()
-        count = len(data) // 24
-        at = 0
-        for name, code in COLUMNS:
-            size = count * WIDTHS[code]
-            getattr(entries, name).frombytes(memoryview(data)[at : at + size])
-            at += size
+        for (name, _), column in zip(COLUMNS, _split(memoryview(data), len(data) // 24), strict=True):
+            getattr(entries, name).frombytes(column)
         if line_number_base:
             entries.line_numbers = array("I", [number + line_number_base for number in entries.line_numbers])
         return entries
 
 
+def _split(view: memoryview, count: int) -> list[memoryview]:
+    """Return the columns of packed entries."""
+    ends = list(accumulate((count * WIDTHS[code] for _, code in COLUMNS), initial=0))
+    return [view[start:end] for start, end in pairwise(ends)]
+
+
 class IndexBuilder:
-    """Takes entries in any order and leaves a sorted index in a file.
+    """Takes entries in any order and writes a sorted index to a file.
 
     Args:
-        path: The file to make; partitions stand beside it for a while.
-        in_memory: How many entries are held before they go to disk, sorted into 64 partitions by their first bits; each is then
-            sorted alone, so that the memory stays that of one partition.
+        path: The file to create; the partitions are next to it while it is built.
+        in_memory: How many entries are kept in memory. More are written to 64 partitions by their first bits, and each of these
+            is sorted separately, so that the memory is bounded.
     """
 
     def __init__(self, path: Path, *, in_memory: int = 400_000) -> None:
@@ -131,10 +131,10 @@ class IndexBuilder:
         self._partitions: list[Any] = []
 
     def add(self, entries: IndexEntries) -> None:
-        """Add what a pass over a range noted.
+        """Add entries.
 
         Raises:
-            FileError: The disk refused.
+            FileError: The partitions can't be written.
         """
         if not entries:
             return
@@ -142,24 +142,24 @@ class IndexBuilder:
         self._held_count += len(entries)
         self._count += len(entries)
         if self._held_count > self._in_memory:
-            with _refusals(self._path):
+            with _file_errors(self._path):
                 self._spill()
 
     def finish(self) -> Index:
         """Sort, write, and open the index.
 
         Raises:
-            FileError: The disk refused, or there is a file of that name.
+            FileError: The file can't be written, or exists.
         """
-        with _refusals(self._path):
+        with _file_errors(self._path):
             self._write()
         return Index(self._path, self._count)
 
     def close(self) -> None:
-        """Remove the partitions where nobody wants the index any more; the file itself is whoever's who named it."""
+        """Remove the partitions, but not the file."""
         while self._partitions:
             partition = self._partitions.pop()
-            with suppress(OSError):  # bytes in its buffer for which there is no room
+            with suppress(OSError):  # its buffer can't be written to a full disk
                 partition.close()
             with suppress(OSError):
                 Path(partition.name).unlink()
@@ -194,7 +194,7 @@ class IndexBuilder:
                 yield _sort(held)
 
     def _spill(self) -> None:
-        """Write what is held to the partitions; each gets one run of the sorted entries."""
+        """Write the entries in memory to the partitions, as one sorted run for each."""
         if not self._partitions:
             names = [f"{self._path.name}.{number:02d}" for number in range(PARTITIONS)]
             self._partitions = [self._path.with_name(name).open("x+b") for name in names]
@@ -211,7 +211,7 @@ class IndexBuilder:
 
 
 def _sort(held: list[IndexEntries]) -> list[Any]:
-    """Sort by digest, keeping the order of arrival among equals; returns Arrow arrays in the order of `COLUMNS`."""
+    """Sort by digest, stably; returns Arrow arrays in the order of `COLUMNS`."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -224,40 +224,54 @@ def _sort(held: list[IndexEntries]) -> list[Any]:
     return [column.take(order) for column in columns]
 
 
-class Index:
+class _MappedFile:
+    """A file in memory, if it is not empty, and views of it."""
+
+    _map: mmap.mmap | None = None
+    _views: Sequence[memoryview[int]] = ()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file and keep it; its owner removes it."""
+        for view in self._views:
+            view.release()
+        if self._map is not None:
+            self._map.close()
+
+
+class Index(_MappedFile):
     """A finished index, open for look-ups in any number of processes.
 
     Attributes:
         digests: Sorted.
-        positions: File numbers and offsets, as `OFFSET_BITS` says.
+        positions: File numbers and offsets, see `OFFSET_BITS`.
         lengths: Bytes of each line without its newline.
         line_numbers: Counted from 1.
 
     Raises:
-        FileError: The file is not there any more.
+        FileError: The file can't be opened.
     """
 
     def __init__(self, path: Path, count: int) -> None:
         self.path = path
         self.count = count
-        self._map: mmap.mmap | None = None
         view = memoryview(b"")
         if count:
-            with _refusals(path), path.open("rb") as file:
+            with _file_errors(path), path.open("rb") as file:
                 self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
             view = memoryview(self._map)
-        at = 0
-        self._views = []
-        for _, code in COLUMNS:
-            size = count * WIDTHS[code]
-            self._views.append(view[at : at + size].cast(code))
-            at += size
+        self._views = [part.cast(code) for part, (_, code) in zip(_split(view, count), COLUMNS, strict=True)]
         self.digests, self.positions, self.lengths, self.line_numbers = self._views
 
     def directory(self) -> tuple[int, array[int]]:
-        """Return `(shift, starts)`: the digests with `digest >> shift == b` stand from `starts[b]` to `starts[b + 1]`.
+        """Return `(shift, starts)`: the digests with `digest >> shift == b` are in `starts[b]` to `starts[b + 1]`.
 
-        With it a look-up touches two places in memory and not twenty.
+        With it, a look-up touches two places in memory instead of twenty.
         """
         bits = max(self.count // BUCKET, 1).bit_length() - 1
         shift = 64 - bits
@@ -267,14 +281,14 @@ class Index:
 
     @staticmethod
     def size_of(count: int) -> int:
-        """Return the bytes of an index of that many entries."""
+        """Return the size in bytes of an index."""
         return 24 * count
 
     def __len__(self) -> int:
         return self.count
 
     def place(self, entry: int) -> LineRef:
-        """Return where the line of an entry stands."""
+        """Return the position of an entry's line."""
         position = self.positions[entry]
         return LineRef(
             position >> OFFSET_BITS,
@@ -294,48 +308,35 @@ class Index:
 
     def repeated(self) -> Iterator[range]:
         """Yield the runs of entries that share a digest."""
-        behind = 0
-        for twin in self._twins():
-            if twin >= behind:
-                run = self.run(self.digests[twin])
-                behind = run.stop
+        stop = 0
+        for entry in self._repeated_entries():
+            if entry >= stop:
+                run = self.run(self.digests[entry])
+                stop = run.stop
                 yield run
 
     def is_disjoint(self, other: Index) -> bool:
-        """Return whether there are entries in both indexes, and no digest is in both."""
-        import pyarrow as pa
+        """Return whether both indexes have entries and no digest in common."""
         import pyarrow.compute as pc
 
         if not self.count or not other.count:
             return False
-        mine, others = (
-            pa.Array.from_buffers(pa.uint64(), index.count, [None, pa.py_buffer(index.digests)]) for index in (self, other)
-        )
-        return not pc.any(pc.is_in(mine, value_set=others)).as_py()
+        return not pc.any(pc.is_in(self._arrow_digests(), value_set=other._arrow_digests())).as_py()
 
-    def _twins(self) -> list[int]:
-        """Return the entries that share a digest with the next one; nothing of Arrow holds the map any more then."""
+    def _arrow_digests(self) -> Any:  # noqa: ANN401 - pyarrow
         import pyarrow as pa
+
+        return pa.Array.from_buffers(pa.uint64(), self.count, [None, pa.py_buffer(self.digests)])
+
+    def _repeated_entries(self) -> list[int]:
+        """Return the entries whose digest is also that of the next one; as a list, so that Arrow does not keep the map open."""
         import pyarrow.compute as pc
 
         if self.count < 2:
             return []
-        column = pa.Array.from_buffers(pa.uint64(), self.count, [None, pa.py_buffer(self.digests)])
-        twins: list[int] = pc.indices_nonzero(pc.equal(column[1:], column[:-1])).to_pylist()
-        return twins
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Let go of the file, which stays; whoever named it removes it."""
-        for view in self._views:
-            view.release()
-        if self._map is not None:
-            self._map.close()
+        column = self._arrow_digests()
+        entries: list[int] = pc.indices_nonzero(pc.equal(column[1:], column[:-1])).to_pylist()
+        return entries
 
 
 SORT_BYTES = 1024 * 1024
@@ -343,29 +344,28 @@ SORT_BYTES = 1024 * 1024
 KINDS = ("used", "superseded", "conflicting", "malformed", "repaired")
 
 
-class ResultFlags:
-    """One byte an entry and kind, 0 until somebody writes a 1.
+class ResultFlags(_MappedFile):
+    """Flags for each entry of an index: a byte for each kind, 0 or 1.
 
-    They are bytes and not bits, so that two processes never undo each other's writes: all that they may write is the same 1.
+    Bytes instead of bits, so that processes never undo each other's writes: all of them write the same 1.
 
     Args:
-        path: The file; it is made if it isn't there.
-        count: The entries of the index.
+        path: The file; it is created if missing.
+        count: The number of entries of the index.
 
     Raises:
-        FileError: The file can't be made.
+        FileError: The file can't be created.
 
     Attributes:
         used: The result is in the table.
-        superseded: There was a better one for some request.
-        conflicting: It is a success, and so was the better one, and they differ.
-        malformed: The line can't be read, but for its id.
-        repaired: The line is not quite JSON.
+        superseded: There was a better one for a request.
+        conflicting: It and the better one are successes that differ.
+        malformed: The line can't be read, except its id.
+        repaired: The line is not strictly JSON.
     """
 
     def __init__(self, path: Path, count: int) -> None:
         self.path = path
-        self._map: mmap.mmap | None = None
         view = memoryview(b"")
         if count:
             self._map = _mapped(path, count * len(KINDS))
@@ -373,37 +373,28 @@ class ResultFlags:
         self._views = [view[number * count : (number + 1) * count] for number in range(len(KINDS))]
         self.used, self.superseded, self.conflicting, self.malformed, self.repaired = self._views
 
-    def close(self) -> None:
-        """Let go of the file, which stays; whoever named it removes it."""
-        for view in self._views:
-            view.release()
-        if self._map is not None:
-            self._map.close()
-
     def mask(self, kind: str) -> Any:  # noqa: ANN401 - pyarrow has no types
-        """Return the marks of a kind as an Arrow array of booleans."""
+        """Return the flags of a kind as an Arrow array of booleans."""
         import pyarrow as pa
         import pyarrow.compute as pc
 
-        marks = getattr(self, kind)
-        return pc.not_equal(pa.Array.from_buffers(pa.uint8(), len(marks), [None, pa.py_buffer(marks)]), 0)
+        flags = getattr(self, kind)
+        return pc.not_equal(pa.Array.from_buffers(pa.uint8(), len(flags), [None, pa.py_buffer(flags)]), 0)
 
 
 def _mapped(path: Path, size: int) -> mmap.mmap:
-    try:
+    with _file_errors(path):
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
         try:
             if os.fstat(descriptor).st_size == 0:
-                _take_room(descriptor, size)
+                _allocate(descriptor, size)
             return mmap.mmap(descriptor, size)
         finally:
             os.close(descriptor)
-    except OSError as error:
-        raise file_error(error, path) from None
 
 
-def _take_room(descriptor: int, size: int) -> None:
-    """Take the room on the disk now: a write to a mapped hole for which there is none kills the process."""
+def _allocate(descriptor: int, size: int) -> None:
+    """Allocate the space on the disk now: with a full disk, a write to a mapped hole kills the process."""
     if hasattr(os, "posix_fallocate"):
         os.posix_fallocate(descriptor, 0, size)
     else:  # macOS

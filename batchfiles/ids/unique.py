@@ -1,4 +1,4 @@
-"""Exact uniqueness of any number of ids: some in memory, the others on the disk, and compared where their hashes are the same."""
+"""Exact uniqueness of any number of ids, some of them on disk."""
 
 from __future__ import annotations
 
@@ -17,23 +17,22 @@ __all__ = ["UniqueIds"]
 
 
 PLACE_BITS = 40
-"""A place is one number: that of the file, then so many bits for that of the line."""
-
+"""A place is the number of the file, followed by this many bits for the number of the line."""
 
 PARTITIONS = 64
-"""Of the hashes, by their last bits: one at a time is looked through, with a set of its own."""
+"""Partitions of the hashes, by their last bits, which are searched one at a time."""
 
 HASHES = 2_000_000
-"""Hashes that wait in memory, 8 bytes each, before they go to the disk."""
+"""The number of hashes in memory, 8 bytes each."""
 
 CHARACTERS = 64
-"""An id in memory counts once for every 64 characters, so that long ones don't break the bound."""
+"""An id in memory counts once for every 64 characters, so that long ids don't exceed the bound."""
 
 BUFFER = 2 * 1024 * 1024
-"""Characters (and as many as `CHARACTERS // 2` for the id itself) that wait in memory before they go to the disk."""
+"""The number of characters (and `CHARACTERS // 2` for each id) that are written to disk together."""
 
 SUSPECTS = 200_000
-"""Ids that are compared at a time, about 160 bytes each. Only those whose hash stands twice are compared at all."""
+"""The number of ids that are compared at a time, about 160 bytes each. Only ids with a repeated hash are compared."""
 
 
 Piece: TypeAlias = "tuple[list[str], array[int]]"
@@ -44,17 +43,16 @@ Extent: TypeAlias = tuple[int, int]
 
 
 class UniqueIds:
-    """Find every id that is added twice, exactly, in bounded memory.
+    """Finds all repeated ids, exactly, in bounded memory.
 
-    The first ids stay in memory, and a repetition of one of them is known at once. The ones behind go to a temporary file, and
-    `duplicates` finds the repetitions among them at the end: it looks for hashes that stand twice, and where there are any, for
-    their ids. The hash only says which ids may be the same; the ids themselves are compared. The file has no name, so that it is
-    gone when it is closed, and also when the process is killed.
+    The first ids stay in memory, and their repetitions are found at once. The others go to a temporary file, and `duplicates`
+    finds their repetitions at the end: it finds repeated hashes and compares the ids that have them. The unnamed file
+    disappears when it is closed or the process is killed.
 
     Args:
-        in_memory: How many ids stay in memory, about 160 bytes each.
-        temp_dir: A folder for the temporary file; None takes the system's.
-        hashed_by: Python's own hash of a string by default, 64 bits: it costs nothing, and nobody can make ids that share one.
+        in_memory: The number of ids in memory, about 160 bytes each.
+        temp_dir: The folder for the temporary file; None uses the system's.
+        hashed_by: By default Python's hash of a string, 64 bits: it is free, and nobody can choose ids that collide.
     """
 
     def __init__(
@@ -93,27 +91,25 @@ class UniqueIds:
 
         Args:
             custom_id: The id.
-            place: Whatever the caller wants to hear about it later, such as a line number; 63 bits.
+            place: A number of 63 bits that is returned for the id, such as a line number.
 
         Returns:
-            The place of the same id if it was added before and is in memory; else None. `duplicates` names the others and does
-            not repeat what was named here.
+            The place of the same id if it was added before and is in memory; else None. `duplicates` returns only the others.
 
         Raises:
             FileError: The temporary file can't be written.
         """
         first = self._places.get(custom_id)
-        if first is not None:
-            return first
-        if self._room > 0:
-            self._room -= 1 + len(custom_id) // CHARACTERS
-            self._places[custom_id] = place
-            return None
-        self._put_aside((custom_id,), place)
-        return None
+        if first is None:
+            if self._room > 0:
+                self._room -= 1 + len(custom_id) // CHARACTERS
+                self._places[custom_id] = place
+            else:
+                self._put_aside((custom_id,), place)
+        return first
 
     def _put_aside(self, ids: Sequence[str], place: int) -> None:
-        """Let ids wait for the comparison at the end. Flat on purpose: it runs once for each id of a large file."""
+        """Keep ids for the comparison at the end. Flat for speed: this runs for each id of a large file."""
         note = self._note_hash
         for hashed in map(self._hash, ids):
             note[hashed % PARTITIONS](hashed)
@@ -128,11 +124,10 @@ class UniqueIds:
             self._spill_hashes()
 
     def duplicates(self) -> Iterator[tuple[str, int, int]]:
-        """Find the repetitions that `add` could not see.
+        """Find the repetitions that `add` did not return.
 
         Yields:
-            The id, the place where it was added first, and the place of this repetition; in no order but that the repetitions of
-            one id stand in the order in which they were added.
+            The id, its first place, and the place of this repetition. Only the repetitions of one id are in the order of `add`.
 
         Raises:
             FileError: The temporary file can't be written or read.
@@ -147,7 +142,7 @@ class UniqueIds:
             yield from self._compared(suspects)
 
     def _repeated_hashes(self, partition: int) -> set[int]:
-        """Return the hashes of a partition that were noted more than once."""
+        """Return the repeated hashes of a partition."""
         hashes = array("q")
         for extent in self._hash_pieces[partition]:
             hashes.frombytes(self._read(extent))
@@ -161,23 +156,20 @@ class UniqueIds:
         seen: dict[str, int] = {}
         for ids, places in self._all_pieces():
             for custom_id, place, hashed in zip(ids, places, map(self._hash, ids), strict=True):
-                if hashed not in suspects:
-                    continue
-                first = seen.get(custom_id)
-                if first is None:
+                if hashed in suspects and custom_id in seen:
+                    yield custom_id, seen[custom_id], place
+                elif hashed in suspects:
                     seen[custom_id] = place
-                else:
-                    yield custom_id, first, place
 
     def _spill(self) -> None:
-        """Move the ids that wait to the disk."""
+        """Write the ids in memory to disk."""
         ids, places = self._waiting
         self._pieces += self._write([marshal.dumps((ids, places.tobytes()))])
         self._waiting = ([], array("q"))
         self._waiting_size = 0
 
     def _spill_hashes(self) -> None:
-        """Move the hashes that wait to the disk, a piece for each partition."""
+        """Write the hashes in memory to disk, a piece for each partition."""
         for extent, known in zip(self._write([hashes.tobytes() for hashes in self._hashes]), self._hash_pieces, strict=True):
             known.append(extent)
         for hashes in self._hashes:
@@ -185,14 +177,14 @@ class UniqueIds:
         self._hash_count = 0
 
     def _all_pieces(self) -> Iterator[Piece]:
-        """Give the ids that were put aside, in their order."""
+        """Yield the ids that were put aside, in order."""
         for extent in self._pieces:
             ids, places = marshal.loads(self._read(extent))  # noqa: S302 - our own bytes, from a file that nobody else can open
             yield ids, array("q", places)
         yield self._waiting
 
     def _write(self, pieces: Sequence[bytes]) -> list[Extent]:
-        """Append to the temporary file, and say where each piece stands."""
+        """Append to the temporary file, and return the position of each piece."""
         extents = []
         for piece in pieces:
             extents.append((self._end, len(piece)))
@@ -217,13 +209,13 @@ class UniqueIds:
         return file_error(error, os.fspath(self._temp_dir or tempfile.gettempdir()))
 
     def clear(self) -> None:
-        """Forget everything, to begin with another file."""
+        """Remove all ids."""
         self.close()
         self._start()
 
     def close(self) -> None:
-        """Let the memory and the temporary file go."""
+        """Free the memory and close the temporary file."""
         self._places = {}
-        file, self._file = self._file, None
-        if file is not None:
-            file.close()
+        if self._file is not None:
+            self._file.close()
+            self._file = None

@@ -1,1 +1,1 @@
-"""JSON as text: where the parts of a line are, how one is changed, and values that keep every digit."""
+"""JSON as text: the positions of values in a line, edits of single values, and values with all digits."""

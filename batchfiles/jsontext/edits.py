@@ -1,14 +1,11 @@
-"""Changing a value in a line without touching what stands beside it.
-
-A line is never encoded anew: digits, spaces, the order of keys and keys that come twice stay as they are. What is set is the
-only thing that changes.
-"""
+"""Edits of values in a line that change no other byte: digits, spaces, the order of keys and repeated keys remain."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Literal, Self, TypeAlias
 
 from batchfiles import codec
@@ -21,7 +18,7 @@ __all__ = ["Edit", "edited"]
 
 Action: TypeAlias = Literal["set", "default", "unset"]
 Replacement: TypeAlias = tuple[int, int, bytes]
-"""What stands from here to there, and what shall stand there instead."""
+"""`(start, end, text)`: the text that replaces a range of bytes."""
 
 COMMA = re.compile(rb"[ \t\r\n]*,[ \t\r\n]*")
 KINDS = {b"{": "an object", b"[": "an array", b'"': "a string", b"t": "true", b"f": "false", b"n": "null"}
@@ -32,8 +29,8 @@ class Edit:
     """One change to every line.
 
     Attributes:
-        action: `"set"` gives a value, `"default"` gives it where there is none, `"unset"` takes it away.
-        path: Where.
+        action: `"set"` a value, set a `"default"` if there is none, or `"unset"`: remove the value.
+        path: The place of the value.
         value: The JSON text of the value; empty for `unset`.
     """
 
@@ -43,28 +40,28 @@ class Edit:
 
     @classmethod
     def set(cls, path: str, value: Any) -> Self:  # noqa: ANN401 - any JSON value
-        """Give the value at `path`, such as `"body.max_tokens"`, to be set; integers beyond 64 bits keep all their digits.
+        """Set the value at `path`, such as `"body.max_tokens"`; integers beyond 64 bits keep all their digits.
 
         Raises:
-            ValueError: It is no path, or no JSON value, as `nan` and infinity are none.
+            ValueError: The path is not valid, or the value is not a JSON value, such as `nan` and infinity.
         """
         return cls("set", parse_path(path), json_of(value))
 
     @classmethod
     def default(cls, path: str, value: Any) -> Self:  # noqa: ANN401 - any JSON value
-        """Give the value that `path` gets where nothing stands there.
+        """Set the value at `path` if there is none.
 
         Raises:
-            ValueError: It is no path, or no JSON value.
+            ValueError: The path is not valid, or the value is not a JSON value.
         """
         return cls("default", parse_path(path), json_of(value))
 
     @classmethod
     def unset(cls, path: str) -> Self:
-        """Name what is to be taken away; where it leads nowhere, there is nothing to take.
+        """Remove the value at `path`, if there is one.
 
         Raises:
-            ValueError: It is no path.
+            ValueError: The path is not valid.
         """
         return cls("unset", parse_path(path))
 
@@ -73,28 +70,28 @@ class Edit:
         """Read `PATH=VALUE`, as on a command line.
 
         Args:
-            text: VALUE is JSON if it parses, and is kept as it was typed, also where no decoder has a value for it, such as
-                `1e400`; else it is a string.
-            as_string: Whether VALUE is a string in any case, such as a `"1"` that is no number.
+            text: VALUE is JSON if it parses, and is kept unchanged, even if it can't be decoded, such as `1e400`; otherwise it is
+                a string.
+            as_string: Whether VALUE is always a string, for example `"1"`.
 
         Raises:
             ValueError: It is not of that form, or VALUE is nested too deeply to find out whether it is JSON.
         """
         path, rest = path_and_rest(text)
         if rest and not rest.startswith("="):
-            raise ValueError(f"{text!r} begins with no path: it breaks off before {rest!r}; {HOW}")
+            raise ValueError(f"{text!r} does not begin with a path: unexpected {rest!r}; {HOW}")
         if not rest:
             raise ValueError(f"{text!r} has no value: write PATH=VALUE, such as body.max_tokens=4000")
         return cls("set", path, json_of(rest[1:]) if as_string else json_text(rest[1:]))
 
     @classmethod
     def from_spec(cls, spec: Sequence[Any]) -> Self:
-        """Return the edit that `to_spec` described."""
+        """Return the edit of a `to_spec`."""
         action, path, value = spec
         return cls(action, tuple(path), value.encode())
 
     def to_spec(self) -> list[Any]:
-        """Describe the edit in values that JSON can hold, for another process."""
+        """Return the edit as JSON values, for another process."""
         return [self.action, list(self.path), self.value.decode()]
 
 
@@ -103,26 +100,27 @@ def edited(line: bytes, edits: Iterable[Edit]) -> bytes:
 
     Args:
         line: Without its `\n`.
-        edits: What to change, one after the other.
+        edits: The changes, in order.
 
     Returns:
-        The changed line; `line` itself if there was nothing to change.
+        The changed line; `line` itself if nothing changed.
 
     Raises:
-        InvalidLineError: `invalid_json_line`: it is no JSON object. `path_not_found`: a value can't be set, because its path
-            leads through something that is no object, or no array that is long enough.
+        InvalidLineError: `invalid_json_line`: it is not a JSON object. `path_not_found`: a value can't be set, because its path
+            leads through a value that is not an object, or not a long enough array.
     """
     value: dict[str, Any] | None = codec.loads(line)
     for edit in edits:
-        replacements = _quickly(line, codec.loads(line) if value is None else value, edit)
-        changed = _replaced(line, _walked(line, edit) if replacements is None else replacements)
-        if changed is not line:
-            line, value = changed, None
+        replacements = _fast_replacements(line, codec.loads(line) if value is None else value, edit)
+        if replacements is None:
+            replacements = _replacements(line, edit)
+        if replacements:
+            line, value = _replaced(line, replacements), None
     return line
 
 
-def _quickly(line: bytes, value: dict[str, Any], edit: Edit) -> list[Replacement] | None:
-    """Return what makes an edit in an ordinary line; None if the line must be walked."""
+def _fast_replacements(line: bytes, value: dict[str, Any], edit: Edit) -> list[Replacement] | None:
+    """Return the replacements for an edit without walking the line; None if it must be walked."""
     place = find(line, value, edit.path)
     if isinstance(place, Missing):
         if edit.action == "unset":
@@ -132,7 +130,7 @@ def _quickly(line: bytes, value: dict[str, Any], edit: Edit) -> list[Replacement
         text = codec.dumps(edit.path[place.depth]) + b":" + _with_parents(edit, place.depth + 1)
         at = line.rindex(b"{", 0, place.at + 1) + 1 if place.is_empty else place.at
         replacements = [(at, at, text if place.is_empty else b"," + text)]
-        # A key that comes twice may have hidden which object is the last one: then there is nothing at the path now.
+        # With a repeated key, the last object may be another one: then the path leads nowhere now.
         return replacements if _is_there(_replaced(line, replacements), edit.path) else None
     if place is None or edit.action == "default":
         return None if place is None else []
@@ -143,8 +141,8 @@ def _quickly(line: bytes, value: dict[str, Any], edit: Edit) -> list[Replacement
         before -= 1
     if line[before - 1] == ord(","):
         return [(before - 1, place.end, b"")]
-    behind = COMMA.match(line, place.end)
-    return [(place.key_start, behind.end() if behind else place.end, b"")]
+    comma = COMMA.match(line, place.end)
+    return [(place.key_start, comma.end() if comma else place.end, b"")]
 
 
 def _is_there(line: bytes, path: Path) -> bool:
@@ -154,28 +152,26 @@ def _is_there(line: bytes, path: Path) -> bool:
         return False
 
 
-def _walked(line: bytes, edit: Edit) -> list[Replacement]:
-    """Return what makes an edit in any line."""
+def _replacements(line: bytes, edit: Edit) -> list[Replacement]:
+    """Return the replacements for an edit by walking the line."""
     start = line.index(b"{")
     return list(_removals(line, start, edit.path) if edit.action == "unset" else _settings(line, start, edit, 0))
 
 
 def _replaced(line: bytes, replacements: list[Replacement]) -> bytes:
-    if not replacements:
-        return line
     pieces: list[bytes] = []
     at = 0
-    for start, end, text in replacements:  # in the order of the line, for it is walked once
+    for start, end, text in replacements:  # in the order of the line
         pieces += (line[at:start], text)
         at = end
     return b"".join((*pieces, line[at:]))
 
 
 def _settings(line: bytes, start: int, edit: Edit, depth: int) -> Iterator[Replacement]:
-    """Yield what sets a value in the object or array at `start`."""
+    """Yield the replacements that set a value in the object or array at `start`."""
     step = edit.path[depth]
     if isinstance(step, int):
-        place = _element(line, start, step) if line[start : start + 1] == b"[" else None
+        place = next(islice(elements(line, start), step, None), None) if line[start : start + 1] == b"[" else None
         if place is None:
             raise _not_found(line, start, edit.path, depth)
         yield from _settings_in(line, *place, edit, depth + 1)
@@ -199,7 +195,7 @@ def _settings(line: bytes, start: int, edit: Edit, depth: int) -> Iterator[Repla
 
 
 def _settings_in(line: bytes, start: int, end: int, edit: Edit, depth: int) -> Iterator[Replacement]:
-    """Yield what sets a value, the path being walked as far as `line[start:end]`."""
+    """Yield the replacements that set a value in `line[start:end]`, or replace it if the path ends there."""
     if depth < len(edit.path):
         yield from _settings(line, start, edit, depth)
     elif edit.action == "set" and line[start:end] != edit.value:
@@ -207,40 +203,31 @@ def _settings_in(line: bytes, start: int, end: int, edit: Edit, depth: int) -> I
 
 
 def _with_parents(edit: Edit, depth: int) -> bytes:
-    """Return the value within the objects that its path names and that are not there."""
+    """Return the value inside the missing objects of its path."""
     text = edit.value
     for at in range(len(edit.path) - 1, depth - 1, -1):
         step = edit.path[at]
         if isinstance(step, int):
             where = shown(edit.path[:at])
-            raise InvalidLineError(
-                f"there is no array {where}, so it has no element {step}", code="path_not_found", json_path=where
-            )
+            raise InvalidLineError(f"there is no array {where} for element {step}", code="path_not_found", json_path=where)
         text = b"{" + codec.dumps(step) + b":" + text + b"}"
     return text
 
 
 def _not_found(line: bytes, start: int, path: Path, depth: int) -> InvalidLineError:
-    """Say why a path can't be walked on from `start`."""
+    """Return the error for a path that does not continue at `start`."""
     step, where = path[depth], shown(path[:depth])
     if isinstance(step, int) and line[start : start + 1] == b"[":
         count = sum(1 for _ in elements(line, start))
-        reason = f"the array has {count} element{'' if count == 1 else 's'}, and element {step} was to be set; the first is 0"
+        reason = f"the array has {count} element{'' if count == 1 else 's'}, so it has no element {step}; the first is 0"
     else:
         kind = KINDS.get(line[start : start + 1], "a number")
         reason = f"the value is {kind}, so nothing can be set at {shown(path)}"
     return InvalidLineError(reason, code="path_not_found", json_path=where)
 
 
-def _element(line: bytes, start: int, index: int) -> tuple[int, int] | None:
-    for number, place in enumerate(elements(line, start)):
-        if number == index:
-            return place
-    return None
-
-
 def _removals(line: bytes, start: int, path: Path) -> Iterator[Replacement]:
-    """Yield what takes a value out of the object or array at `start`; nothing where there is none."""
+    """Yield the replacements that remove a value from the object or array at `start`."""
     step = path[0]
     if line[start : start + 1] != (b"[" if isinstance(step, int) else b"{"):
         return
@@ -260,7 +247,7 @@ def _removals(line: bytes, start: int, path: Path) -> Iterator[Replacement]:
 
 
 def _without(line: bytes, places: list[tuple[int, int]], removed: list[bool]) -> Iterator[Replacement]:
-    """Yield what removes members or elements, each with a comma: the one before, or the one behind if nothing stays before."""
+    """Yield the replacements that remove members or elements, each with the comma before it, or after it if it is the first."""
     kept_before = False
     for number, (start, end) in enumerate(places):
         if not removed[number]:

@@ -1,10 +1,4 @@
-"""Where in a line: paths such as `body.messages[0].content`, as people write them.
-
-Whether a word may stand in a text with some of its letters as escapes: JSON takes `"custom_i\u0064"` for `"custom_id"`.
-
-Nobody writes ASCII letters so, but other characters are, in nearly every text that is not English: `\u00e9`. So it is the letters
-that are looked for.
-"""
+r"""Paths such as `body.messages[0].content`, and keys with escaped letters: in JSON, `"custom_i\u0064"` is `"custom_id"`."""
 
 from __future__ import annotations
 
@@ -18,14 +12,14 @@ from batchfiles.errors import InvalidLineError
 __all__ = ["EscapedLetters", "Path", "parse_path", "path_and_rest", "shown"]
 
 Path: TypeAlias = tuple[str | int, ...]
-"""Keys of objects and indices of arrays, from the outside in; the first is a key, for a line is an object."""
+"""Keys of objects and indices of arrays, from the outside in; the first is a key, because a line is an object."""
 
 STEP = re.compile(
     r'(?:(?:^|\.)(?P<name>[^.\[\]"=]+))|(?:(?:^|\.)(?P<quoted>"(?:[^"\\]|\\.)*"))'
     r'|(?:\[(?P<index>[0-9]{1,9})\])|(?:\[(?P<key>"(?:[^"\\]|\\.)*")\])'
 )
 DEEPEST = 100
-"""Steps of a path; no request is nested that deep."""
+"""Maximum number of steps."""
 
 HOW = """write body.model, body.messages[0].content, or body["a key with . or = in it"]"""
 
@@ -34,24 +28,23 @@ def parse_path(text: str) -> Path:
     """Read a path.
 
     Args:
-        text: Keys with dots between, indices of arrays in brackets, counted from 0. A key that holds `.`, `=`, `[`, `]` or `"`
-            stands in double quotes, as JSON writes it, with brackets around or without. `$.` at the beginning, as findings have
-            it, says nothing.
+        text: Keys separated by dots, and indices of arrays in brackets, counted from 0. A key with `.`, `=`, `[`, `]` or `"` is a
+            JSON string, with or without brackets. A leading `$.`, as in findings, is ignored.
 
     Raises:
-        ValueError: It is no path.
+        ValueError: It is not a valid path.
     """
     path, rest = path_and_rest(text)
     if rest:
-        raise ValueError(f"{text!r} is no path: {HOW}")
+        raise ValueError(f"{text!r} is not a valid path: {HOW}")
     return path
 
 
 def path_and_rest(text: str) -> tuple[Path, str]:
-    """Read the path that a text begins with; returns it and what stands behind it, such as `=4000`.
+    """Read the path at the beginning of a text, and return it and the rest, such as `=4000`.
 
     Raises:
-        ValueError: It begins with no path.
+        ValueError: There is no path at the beginning.
     """
     rest = text.removeprefix("$.")
     at = 0
@@ -60,9 +53,9 @@ def path_and_rest(text: str) -> tuple[Path, str]:
         steps.append(_step(match, text))
         at = match.end()
     if len(steps) > DEEPEST:
-        raise ValueError(f"the path {text[:60]!r}… has {len(steps)} steps, and {DEEPEST} are allowed")
+        raise ValueError(f"the path {text[:60]!r}… has {len(steps)} steps; the maximum is {DEEPEST}")
     if not steps or not isinstance(steps[0], str):
-        raise ValueError(f"{text!r} begins with no path: {HOW}")
+        raise ValueError(f"{text!r} does not begin with a path: {HOW}")
     return tuple(steps), rest[at:]
 
 
@@ -75,7 +68,7 @@ def _step(match: re.Match[str], text: str) -> str | int:
     try:
         return str(next(iter(codec.loads(f"{{{quoted}:0}}"))))
     except InvalidLineError:
-        raise ValueError(f"{quoted} in {text!r} is no JSON string") from None
+        raise ValueError(f"{quoted} in {text!r} is not a JSON string") from None
 
 
 def shown(path: Sequence[str | int]) -> str:
@@ -92,14 +85,13 @@ def shown(path: Sequence[str | int]) -> str:
 
 
 FEW = 100
-"""Escapes that are looked at one by one: to find one takes half the time of a regular expression, but a step of Python each."""
+"""The number of escapes that are searched one by one, which is faster for a few than a regular expression."""
 
 
 class EscapedLetters:
-    """Finds escapes of the letters of a word.
+    r"""Finds escapes of the letters of a word, which is ASCII.
 
-    Args:
-        word: ASCII letters and the like.
+    Not just any escapes: `\u00e9` and the like are in nearly every text that is not English.
     """
 
     def __init__(self, word: str) -> None:
@@ -108,7 +100,7 @@ class EscapedLetters:
         self._pattern = re.compile(rf"\\u00(?:{codes})".encode(), re.IGNORECASE)
 
     def stand_in(self, text: bytes) -> bool:
-        """Return whether a text contains one of them."""
+        """Return whether a text contains an escape of one of the letters."""
         at = text.find(b"\\u00")
         for _ in range(FEW):
             if at < 0 or text[at + 4 : at + 6].lower() in self._codes:

@@ -1,12 +1,8 @@
-r"""Where a value stands in a line of JSON, so that its own bytes can be kept, copied or changed.
+r"""The positions of values in a line of JSON, to keep, copy or change their bytes. Only for lines that were decoded.
 
-`cut_last` is quick and says None when it isn't sure; `members` walks the text and is always right on a line that decodes. Neither
-reads JSON the way `codec` does: they are asked about lines that decoded already, and only say where things stand.
-
-Where a path leads in an ordinary line, found by searching and not by walking: a hundred times as quick as `spans.members`.
-
-A line is ordinary for a path if each of its keys stands in it just once, in plain letters, and nothing else in the line may be
-such a key in disguise (`"mod\u0065l"`). If the decoded line has a value at the path, then that one place must be its key.
+`members` and `elements` walk the text, and are always right. `find` searches for the keys of a path, a hundred times as fast, in
+lines where each of these keys occurs once, and no other key may be the same with escapes (`"mod\u0065l"`): if the decoded line
+has a value at the path, then the one place must be its key.
 """
 
 from __future__ import annotations
@@ -41,7 +37,7 @@ INSIDE = re.compile(rb'[^"\[\]{}]*')
 
 
 class Member(NamedTuple):
-    """A key of an object and the place of its value: `text[start:end]`."""
+    """A key of an object and its value: `text[start:end]`."""
 
     key: str
     key_start: int
@@ -50,15 +46,12 @@ class Member(NamedTuple):
 
 
 def members(text: bytes, start: int = 0) -> Iterator[Member]:
-    """Walk the members of the object that begins at `start`, white space before it allowed; repeated keys come repeatedly.
+    """Yield the members of the object at `start` or after white space; repeated keys are repeated.
 
     Raises:
-        ValueError: There is no object at that place, or it is not well formed as far as it was walked.
+        ValueError: There is no object, or the part that was read is not valid.
     """
-    at = _skip(text, start)
-    if text[at : at + 1] != b"{":
-        raise ValueError("no JSON object at this place")
-    at = _skip(text, at + 1)
+    at = _first(text, start, b"{", "object")
     while text[at : at + 1] != b"}":
         key_start = at
         key_end = _end_of_string(text, at)
@@ -68,47 +61,49 @@ def members(text: bytes, start: int = 0) -> Iterator[Member]:
         value = _skip(text, at + 1)
         end = end_of_value(text, value)
         yield Member(_key(text[key_start + 1 : key_end - 1]), key_start, value, end)
-        at = _skip(text, end)
-        if text[at : at + 1] == b",":
-            at = _skip(text, at + 1)
-        elif text[at : at + 1] != b"}":
-            raise ValueError("a member without an end")
+        at = _next(text, end, b"}")
 
 
 def elements(text: bytes, start: int = 0) -> Iterator[tuple[int, int]]:
-    """Walk the elements of the array that begins at `start`, white space before it allowed: the place of each, as a slice.
+    """Yield the start and end of each element of the array at `start` or after white space.
 
     Raises:
-        ValueError: There is no array at that place, or it is not well formed as far as it was walked.
+        ValueError: There is no array, or the part that was read is not valid.
     """
-    at = _skip(text, start)
-    if text[at : at + 1] != b"[":
-        raise ValueError("no JSON array at this place")
-    at = _skip(text, at + 1)
+    at = _first(text, start, b"[", "array")
     while text[at : at + 1] != b"]":
         end = end_of_value(text, at)
         yield at, end
-        at = _skip(text, end)
-        if text[at : at + 1] == b",":
-            at = _skip(text, at + 1)
-        elif text[at : at + 1] != b"]":
-            raise ValueError("an element without an end")
+        at = _next(text, end, b"]")
+
+
+def _first(text: bytes, start: int, bracket: bytes, kind: str) -> int:
+    at = _skip(text, start)
+    if text[at : at + 1] != bracket:
+        raise ValueError(f"no JSON {kind} at this place")
+    return _skip(text, at + 1)
+
+
+def _next(text: bytes, end: int, bracket: bytes) -> int:
+    """Return the position after a comma, or that of the closing bracket."""
+    at = _skip(text, end)
+    if text[at : at + 1] == b",":
+        return _skip(text, at + 1)
+    if text[at : at + 1] != bracket:
+        raise ValueError(f"a comma or {bracket.decode()} is missing")
+    return at
 
 
 def last_member(text: bytes, key: str, start: int = 0) -> Member | None:
-    """Find the member that decoding keeps: the last one of that key."""
-    found = None
-    for member in members(text, start):
-        if member.key == key:
-            found = member
-    return found
+    """Return the last member with a key, which is the one that decoding keeps."""
+    return next((member for member in reversed(list(members(text, start))) if member.key == key), None)
 
 
 def end_of_value(text: bytes, start: int) -> int:
-    """Return where the value that begins at `start` ends.
+    """Return the end of the value at `start`.
 
     Raises:
-        ValueError: No value begins there, or it has no end.
+        ValueError: There is no value, or it has no end.
     """
     first = text[start : start + 1]
     if first == b'"':
@@ -125,7 +120,7 @@ def end_of_value(text: bytes, start: int) -> int:
         if char == 0x22:
             at = _end_of_string(text, at)
         else:
-            # What the decoder accepted has matching brackets, so their kinds need no look.
+            # The brackets match, because the line was decoded, so their kinds don't matter.
             depth += 1 if char in b"{[" else -1
             at += 1
             if depth == 0:
@@ -155,15 +150,15 @@ PLAIN = rb'[^"\\\x00-\x1f]*'
 ORDINARY_INPUT = re.compile(
     rb'{ ?"custom_id": ?"(?P<custom_id>%s)", ?"method": ?"%s", ?"url": ?"(?P<url>[!#-[\]-~]*)", ?"body": ?(?={)' % (PLAIN, PLAIN)
 )
-"""The beginning of a request line with its keys in the order that everybody writes and nothing escaped."""
+"""The beginning of a request line with its keys in the usual order and without escapes."""
 
 
 def body_of_input(line: bytes, value: dict[str, Any]) -> bytes | None:
-    """Return the bytes of `body` in a request line; None where there is none.
+    """Return the bytes of `body` in a request line; None if there is none.
 
     Args:
-        line: The line as it stands in the file.
-        value: What it decodes to.
+        line: The bytes of the line.
+        value: The decoded line.
     """
     # Mostly `body` is the last key and the values before it are scalars.
     if value and next(reversed(value)) == "body" and _all_scalar(value, "body"):
@@ -175,11 +170,11 @@ def body_of_input(line: bytes, value: dict[str, Any]) -> bytes | None:
 
 
 def body_of_output(line: bytes, value: dict[str, Any]) -> bytes | None:
-    """Return the bytes of `response.body` in a result line; of `response` where a service puts the bare completion there.
+    """Return the bytes of `response.body` in a result line; of `response` if it is the bare completion.
 
     Args:
-        line: The line as it stands in the file.
-        value: What it decodes to.
+        line: The bytes of the line.
+        value: The decoded line.
     """
     response = value.get("response")
     if type(response) is not dict:
@@ -195,16 +190,16 @@ def body_of_output(line: bytes, value: dict[str, Any]) -> bytes | None:
     return line[body.start : body.end] if body else None
 
 
-def _all_scalar(value: dict[str, Any], but: str) -> bool:
-    """Return whether no value but one is an array or an object."""
-    return all(type(item) not in CONTAINERS or key == but for key, item in value.items())
+def _all_scalar(value: dict[str, Any], except_key: str) -> bool:
+    """Return whether no value except one is an array or an object."""
+    return all(type(item) not in CONTAINERS or key == except_key for key, item in value.items())
 
 
 CONTAINERS = frozenset({dict, list})
 
 
 def _cut_of_output(line: bytes, value: dict[str, Any], body: object) -> bytes | None:
-    """Cut the body out of `{scalars…, "response": {scalars…, "body": {…}}, "error": null}`, with or without the error."""
+    """Return the body of `{scalars…, "response": {scalars…, "body": {…}}, "error": null}`, with or without the error."""
     if not _all_scalar(value, "response"):
         return None
     last = next(reversed(value))
@@ -219,15 +214,15 @@ def _cut_of_output(line: bytes, value: dict[str, Any], body: object) -> bytes | 
 ERROR_NULL = re.compile(rb'[ \t\r\n]*,[ \t\r\n]*"error"[ \t\r\n]*:[ \t\r\n]*null[ \t\r\n]*}[ \t\r\n]*')
 BODY_KEY = re.compile(rb'"body"[ \t\r\n]*:[ \t\r\n]*')
 KEY_LETTERS = EscapedLetters("bodyerror")
-r"""A repeated key may hide in `"bod\u0079"`."""
+r"""A repeated key may be written as `"bod\u0079"`."""
 
 
 def _cut(line: bytes, body: object, closing: int, rival: bytes = b"") -> bytes | None:
-    """Cut from behind the first `"body":` to the brace before the last `closing` ones; None where that is not the value.
+    """Return the bytes after the first `"body":`, up to the brace before the last `closing` ones; None if they are not the value.
 
-    It is the value if nothing before the key is escaped (so that it is the key), only white space stands between the closing
-    braces, and no key of the same name, nor a `rival` that the caller took for the last member, is repeated behind it. Where one
-    may be, in plain letters or in escaped ones, the cut must show that it decodes to the body.
+    They are the value if nothing before the key is escaped (so that it is the key), there is only white space between the closing
+    braces, and neither this key nor `rival`, which the caller took for the last member, is repeated after it. If one
+    may be, with or without escapes, the bytes must decode to the body.
     """
     key = line.find(b'"body"')
     if key < 0 or type(body) is not dict or line.find(b"\\", 0, key) >= 0:
@@ -261,13 +256,12 @@ def _decodes_to(cut: bytes, body: object) -> bool:
 
 
 PLAIN_PATH = re.compile(r"[A-Za-z0-9_-]+")
-"""Keys that can be disguised only by escapes such as `\\u0065`."""
+"""Keys that can be written otherwise only with escapes such as `\\u0065`."""
 COLON = re.compile(rb"[ \t\r\n]*:[ \t\r\n]*")
-PATH_SPACES = b" \t\r\n"
 
 
 class Match(NamedTuple):
-    """The place of a member: its key begins at `key_start`, its value is `line[start:end]`."""
+    """The position of a member: its key begins at `key_start`, its value is `line[start:end]`."""
 
     key_start: int
     start: int
@@ -275,12 +269,12 @@ class Match(NamedTuple):
 
 
 class Missing(NamedTuple):
-    """The place for a new last member, of which `path[depth:]` is missing.
+    """The position for a new last member, if `path[depth:]` is missing.
 
     Attributes:
-        at: Behind the last member, or behind the opening brace of an empty object; -1 where the object is not the last one.
-        depth: How many steps of the path are there.
-        is_empty: Whether the object has no members yet.
+        at: After the last member, or after the opening brace of an empty object; -1 if the object is not the last one.
+        depth: The number of steps that exist.
+        is_empty: Whether the object is empty.
     """
 
     at: int
@@ -292,12 +286,12 @@ def find(line: bytes, value: dict[str, Any], path: Path) -> Match | Missing | No
     """Find a path in a line.
 
     Args:
-        line: The line.
-        value: What it decodes to.
-        path: Where to go.
+        line: The bytes of the line.
+        value: The decoded line.
+        path: The path.
 
     Returns:
-        Where the value is, or where it is missing; None if the line or the path is not ordinary.
+        The position of the value, or for it; None if the line must be walked.
     """
     if b"\\u00" in line:
         return None
@@ -312,7 +306,10 @@ def find(line: bytes, value: dict[str, Any], path: Path) -> Match | Missing | No
             return None
         is_last = is_last and next(reversed(at)) == step
         at = at[step]
-    return _spot(line, str(path[-1]).encode())
+    key = str(path[-1]).encode()
+    key_start = line.find(b'"%b"' % key)
+    colon = COLON.match(line, key_start + len(key) + 2)
+    return Match(key_start, colon.end(), end_of_value(line, colon.end())) if colon else None
 
 
 def leads_somewhere(value: dict[str, Any], path: Path) -> bool:
@@ -325,17 +322,11 @@ def leads_somewhere(value: dict[str, Any], path: Path) -> bool:
     return True
 
 
-def _spot(line: bytes, key: bytes) -> Match | None:
-    key_start = line.find(b'"%b"' % key)
-    colon = COLON.match(line, key_start + len(key) + 2)
-    return Match(key_start, colon.end(), end_of_value(line, colon.end())) if colon else None
-
-
 def _end_of_last_member(line: bytes, depth: int) -> int:
-    """Return where the last member ends of the object that is closed by the last brace but `depth` ones."""
+    """Return the end of the last member of the object whose closing brace is followed by `depth` others."""
     end = len(line)
     for _ in range(depth + 1):
         end = line.rindex(b"}", 0, end)
-    while line[end - 1] in PATH_SPACES:
+    while line[end - 1] in SPACES:
         end -= 1
     return end

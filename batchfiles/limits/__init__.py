@@ -1,7 +1,7 @@
-"""Every number and rule that somebody set, each with its source, the date when it was read, and how sure it is.
+"""The limits of each service, each with its source, the date when it was read, and how reliable it is.
 
-A profile says what one service refuses, and `None`, `False` or an empty set say that it has no such rule. To add one, write
-another `Limits` and put it among those `KNOWN`; a field that differs from `NONE` must have its sentence in `sources` (tested).
+In a profile, `None`, `False` or an empty set mean no such rule. To add a profile, write another `Limits` and add it to `KNOWN`.
+A field that differs from `NONE` must have an entry in `sources` (tested).
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def profile(limits: LimitsLike) -> Limits:
     """Return limits as they are, or the profile of a service by its name, in any case.
 
     Raises:
-        ValueError: There is none of this name; the message names the nearest one, or lists those that are.
+        ValueError: The name is unknown; the message names the nearest or all profiles.
         TypeError: It is neither limits nor a name.
     """
     if isinstance(limits, Limits):

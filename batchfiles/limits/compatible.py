@@ -1,8 +1,8 @@
-"""Services that take OpenAI's own lines, with `method` and `url`, under numbers of their own.
+"""Compatible services.
 
-Services whose lines hold `custom_id` and `body` only; the endpoint, and for some the model, is named when the job is made.
-
-vLLM's `run-batch`: a tool that reads files, so nothing is limited but what it can read.
+Groq, Parasail, Nebius and DashScope take OpenAI's lines, with `method` and `url`. Together, Fireworks and Mistral take lines with
+`custom_id` and `body` only: the endpoint, and sometimes the model, belongs to the job. vLLM's `run-batch` reads local files, so
+it limits only what it can't read.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ GROQ_GUIDE = "Groq batch guide, console.groq.com/docs/batch, copy of 2025: docum
 PARASAIL_CODE = "providers.py of parasail-ai/openai-batch, read 2026-11: its maker's source"
 NEBIUS_GUIDE = "Nebius Token Factory batch guide, read 2026-11: documented"
 DASHSCOPE_GUIDE = "Alibaba Cloud Model Studio batch guide, read 2026-08: documented"
-SAME_LINES = "its examples have OpenAI's lines; whether a line may do without is unverified"
+SAME_LINES = "its examples have OpenAI's lines; whether it is optional is unverified"
 
 GROQ = Limits(
     name="groq",
@@ -23,7 +23,7 @@ GROQ = Limits(
     method_required=True,
     url_required=True,
     sources={
-        "warn_bytes": "'100 MB', claimed of files.create in groq/groq-python; unverified, as is every other number of Groq's",
+        "warn_bytes": "'100 MB', in files.create of groq/groq-python; unverified, as all other numbers of Groq",
         "method_required": GROQ_GUIDE,
         "url_required": GROQ_GUIDE,
     },
@@ -44,7 +44,7 @@ PARASAIL = Limits(
         "url_required": SAME_LINES,
     },
 )
-"""It takes several models in one file."""
+"""It accepts several models in one file."""
 
 NEBIUS = Limits(
     name="nebius",
@@ -85,7 +85,7 @@ DASHSCOPE = Limits(
         "known_urls": DASHSCOPE_GUIDE,
     },
 )
-"""`/v1/chat/ds-test` costs nothing and tests a file."""
+"""`/v1/chat/ds-test` is free, for testing a file."""
 
 TOGETHER_GUIDE = "Together batch guide, docs.together.ai/docs/batch-inference, read 2026-11: documented"
 FIREWORKS_GUIDE = "Fireworks batch guide, docs.fireworks.ai/guides/batch-inference, read 2026-11: documented"
@@ -126,19 +126,19 @@ MISTRAL = Limits(
     warn_bytes=512_000_000,
     sources={
         "max_requests": "docs.mistral.ai/capabilities/batch, read 2026-11: documented, for all pending requests of a workspace; "
-        "its page of known limitations says 100,000 in one batch, and which one holds is unverified",
+        "its page of known limitations says 100,000 in one batch; which of them applies is unverified",
         "max_bytes": f"'512 MB', {MISTRAL_LIMITS}; MB or MiB is unverified",
         "warn_bytes": MISTRAL_LIMITS,
     },
 )
-"""It takes a `method` and a `url` too and ignores them (LiteLLM's Mistral client, read 2026-11)."""
+"""It accepts and ignores a `method` and a `url` (LiteLLM's Mistral client, read 2026-11)."""
 
 RUN_BATCH = "vllm/entrypoints/openai/run_batch.py of vllm-project/vllm at 0056ae7, read 2026-11: its source"
 
 STOPS = "the checks of its pydantic models end the whole run, seen with vLLM 0.32.0: no request of the file gets an output"
 
 SCORING = ("/v1/rerank", "/v1/score", "/v2/rerank")
-"""They are also recognized by their endings, after any prefix."""
+"""Also recognized after any prefix, by their endings."""
 
 VLLM = Limits(
     name="vllm",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from batchfiles.limits.profile import Limits
 
 __all__ = ["AZURE", "ENDPOINTS", "OPENAI"]
@@ -54,25 +56,17 @@ OPENAI = Limits(
         "strict_schemas": "Structured Outputs guide, developers.openai.com/api/docs/guides/structured-outputs: documented",
         "known_urls": SPEC,
         "body_rules": f"{SPEC}, and the types of openai-python 3.57",
-        "byte_order_mark": "reported as a line that is no JSON, read 2026-11: claimed without data; Azure documents the same",
+        "byte_order_mark": "reported as a line that is not JSON, read 2026-11: claimed without data; Azure documents the same",
     },
 )
 
-AZURE = Limits(
+AZURE = replace(
+    OPENAI,
     name="azure",
     max_requests=100_000,
-    max_bytes=200 * 1024 * 1024,
-    warn_bytes=200_000_000,
-    max_embedding_items_per_request=2048,
-    method_required=True,
-    url_required=True,
-    one_model=True,
-    one_url=True,
-    stream_refused=True,
-    strict_schemas=True,
+    max_embedding_inputs=None,
     known_urls=ENDPOINTS | {url.removeprefix("/v1") for url in ENDPOINTS},
     body_rules="azure",
-    byte_order_mark="error",
     service_codes={
         "invalid_url": "url_mismatch",
         "mismatched_model": "model_mismatch",

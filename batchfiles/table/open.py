@@ -14,7 +14,7 @@ from typing import Any, BinaryIO, Literal, TypeAlias, cast
 
 import pyarrow as pa
 
-from batchfiles.findings import choose_one
+from batchfiles.findings import instead_of
 from batchfiles.io.compression import compression_of_name
 from batchfiles.io.target import Target, TargetLike
 from batchfiles.io.urls import shown_name
@@ -136,7 +136,7 @@ def open_table(
     target = Target.at(path, folder=False)
     chosen = format_of_target(target, format)
     if chosen not in FORMATS:
-        raise ValueError(f"unknown format {chosen!r}{choose_one(chosen, FORMATS)}")
+        raise ValueError(f"unknown format {chosen!r}{instead_of(chosen, FORMATS)}")
     options: dict[str, Any] = {"metadata": metadata, **parquet}
     if csv_safe and chosen != "csv":
         raise ValueError(f"csv_safe is for CSV, not for {chosen}")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 import pyarrow as pa
 
-from batchfiles.findings import choose_one
+from batchfiles.findings import instead_of
 
 if TYPE_CHECKING:
     from batchfiles.table.parsed.source import SchemaLike
@@ -124,7 +124,7 @@ def schema(
         FixedSizeListType(fixed_size_list<item: float>[3])
     """
     if table not in TABLES:
-        raise ValueError(f"unknown table {table!r}{choose_one(table, TABLES)}")
+        raise ValueError(f"unknown table {table!r}{instead_of(table, TABLES)}")
     if dimensions is not None and table != "embeddings":
         raise ValueError(f"dimensions are for the embeddings table; the {table} table has no vectors")
     if dimensions is not None and dimensions < 1:

@@ -11,7 +11,7 @@ from batchfiles.bodies import chat_completions, embeddings, other, responses
 from batchfiles.bodies.other import read_audio, read_completion, read_moderation
 from batchfiles.errors import InvalidLineError
 
-FAMILIES = [body_reader for _, body_reader in bodies.FAMILIES]
+FAMILIES = [body_reader for _, body_reader in bodies.BY_FAMILY]
 READERS = [
     *(bodies, chat_completions, embeddings, other, responses),
     *(SimpleNamespace(read=body_reader) for body_reader in [*FAMILIES, read_audio, read_completion, read_moderation]),

@@ -2,7 +2,7 @@
 
 import pytest
 
-from batchfiles.bodies.errors import TRANSIENT, ErrorInfo, is_alone, is_transient, merge, read, said, stated
+from batchfiles.bodies.errors import TRANSIENT, ErrorInfo, is_error_body, is_transient, merge, read, said, stated
 
 OPENAI = {"message": "Invalid value.", "type": "invalid_request_error", "param": "n", "code": "invalid_value"}
 READ = ErrorInfo("invalid_value", "invalid_request_error", "n", "Invalid value.")
@@ -149,7 +149,7 @@ def test_an_error_beside_other_things(body, is_stated):
 )
 def test_a_body_that_is_an_error_and_nothing_else(body):
     """FastAPI, AWS, DashScope, problem details, vLLM, Apigee, Spring."""
-    assert is_alone({key: value for key, value in body.items() if key != "result"})
+    assert is_error_body({key: value for key, value in body.items() if key != "result"})
 
 
 @pytest.mark.parametrize(
@@ -167,7 +167,7 @@ def test_a_body_that_is_an_error_and_nothing_else(body):
 )
 def test_a_body_that_may_be_an_answer(body):
     """Private services answer in many ways."""
-    assert not is_alone(body)
+    assert not is_error_body(body)
 
 
 @pytest.mark.parametrize("word", [word for words in TRANSIENT for word in words.split(", ")])

@@ -514,3 +514,12 @@ def test_the_fast_way_through_a_usage_agrees_with_the_exact_one(usage: dict[str,
     if fast is not None:
         assert (fast, reader.conversion_errors, reader.fully_mapped, reader.noted) == (exact, 0, True, ())
     assert all(each is None or -(2**63) <= each < 2**63 for each in exact)
+
+
+def test_the_details_of_both_apis_in_one_object():
+    """LiteLLM writes the details of chat with zeros next to those of Responses; the cached tokens of the second were ignored."""
+    mixed = {"prompt_tokens": 10, "completion_tokens": 4, "total_tokens": 14, "input_tokens": 10, "output_tokens": 4}
+    mixed |= {"prompt_tokens_details": {"cached_tokens": 0}, "input_tokens_details": {"cached_tokens": 5}}
+    mixed |= {"completion_tokens_details": {"reasoning_tokens": 0}, "output_tokens_details": {"reasoning_tokens": 3}}
+
+    assert read_usage(mixed, FieldReader()) == (10, 4, 14, 5, 3, None)

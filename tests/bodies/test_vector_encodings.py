@@ -94,8 +94,8 @@ def test_every_byte_of_the_small_types_is_a_number():
         ({}, "AQAAAAIAAIA=", "every value is denormal, so the text is not float32"),
         ({"endianness": "big"}, "AAAA", "3 bytes are not a whole number of float32 values"),
         ({"embed_dtype": "float16"}, "AAAA", "3 bytes are not a whole number of float16 values"),
-        ({"embed_dtype": "int4"}, "AAAA", "the request asked for 'int4', an encoding that is not known here"),
-        ({"encoding_format": "bytes"}, "AAAAAA==", "the request asked for 'bytes', an encoding that is not known here"),
+        ({"embed_dtype": "int4"}, "AAAA", "the request asked for 'int4', an unknown encoding"),
+        ({"encoding_format": "bytes"}, "AAAAAA==", "the request asked for 'bytes', an unknown encoding"),
     ],
 )
 def test_a_text_that_can_not_be_it_says_why(request_, text, reason):

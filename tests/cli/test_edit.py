@@ -90,10 +90,10 @@ def test_results_are_refused(ask: Callable[..., Outcome], tmp_path: Path) -> Non
     ("arguments", "words"),
     [
         (["--set", "body.n"], "PATH=VALUE"),
-        (["--set", "[0]=1"], "begins with no path"),
-        (["--set", "body..x=1"], "--set: 'body..x=1' begins with no path: it breaks off before '..x=1'"),
+        (["--set", "[0]=1"], "does not begin with a path"),
+        (["--set", "body..x=1"], "--set: 'body..x=1' does not begin with a path: unexpected '..x=1'"),
         (["--set", "body.x=" + "[" * 200_000], "nested too deeply"),
-        (["--unset", "a..b"], "path"),
+        (["--unset", "a..b"], "is not a valid path"),
         (["--set", "custom_id=x"], "same custom_id"),
         ([], "nothing to change"),
         (["--full", "/x", "--short"], "not both"),

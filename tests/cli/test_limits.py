@@ -131,7 +131,7 @@ def test_the_options_take_a_file(tmp_path):
         (["--limits", "opnai"], "did you mean 'openai'?"),
         (["--max-requests", "0"], "'0' is neither a number above 0"),
         (["--max-requests", "many"], "'many' is neither a number above 0"),
-        (["--max-bytes", "10 XB"], "'10 XB'"),
+        (["--max-bytes", "10 XB"], "'10 XB' is not a size"),
     ],
 )
 def test_what_is_no_limit_is_wrong_usage(arguments, words):

@@ -133,7 +133,7 @@ def test_requests_without_a_single_result_are_said_loudly(tmp_path: Path, capsys
     put(tmp_path / "batch_1_error.jsonl")
     output = ["-o", str(tmp_path / "table.parquet")]
     assert exit_code(["join", str(tmp_path), *output]) == 0
-    assert "2 requests and not one result: no result file was found" in " ".join(capsys.readouterr().err.split())
+    assert "2 requests without a result: no result file was found" in " ".join(capsys.readouterr().err.split())
     assert exit_code(["join", str(tmp_path), *output, "--force", "--fail-on", "no_results"]) == 1
     put(tmp_path / "out.jsonl", success("a"))
     assert exit_code(["join", str(tmp_path), *output, "--force", "--fail-on", "no_results"]) == 0

@@ -233,7 +233,7 @@ def test_a_good_result_without_an_id_is_unknown(tmp_path: Path) -> None:
         (request(5), "invalid_type", "'custom_id' must be a string"),
         (request(None), "missing_required_parameter", "Missing required parameter: 'custom_id'."),
         (b"{", "invalid_json_line", None),
-        (b"[1]", "invalid_json_line", "the line is JSON, but no object"),
+        (b"[1]", "invalid_json_line", "the line is JSON but not an object"),
     ],
 )
 def test_a_request_that_cannot_be_read_has_a_row_that_says_why(
