@@ -10,8 +10,8 @@ from typing import Any, Final
 
 from batchfiles.table.parsed.source import schema_of_request
 from batchfiles.testing.instances import instance_of
+from batchfiles.testing.json_schema import SchemaError
 from batchfiles.testing.parameters import Refusal, whole_number
-from batchfiles.testing.schema_check import SchemaError
 
 __all__ = ["MOST_CHOICES", "Tool", "Turn", "tokens_of", "turns"]
 

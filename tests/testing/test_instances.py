@@ -12,7 +12,7 @@ import jsonschema
 import pytest
 
 from batchfiles.testing.instances import instance_of
-from batchfiles.testing.schema_check import SchemaError, holds
+from batchfiles.testing.json_schema import SchemaError
 
 STRICT = {"required": ["kind"], "additionalProperties": False}
 TREE = {
@@ -144,7 +144,6 @@ def test_an_instance_fits_its_schema(name: str) -> None:
         made = instance_of(schema, str(seed))
         assert list(validator.iter_errors(made)) == []
         assert json.dumps(made) == json.dumps(instance_of(schema, str(seed)))
-        assert holds(made, schema, schema)
 
 
 @pytest.mark.parametrize(
@@ -182,13 +181,11 @@ FORMATS = {
 
 @pytest.mark.parametrize("name", FORMATS)
 def test_a_format_is_kept(name: str) -> None:
-    """By a reader of each, and by our own check."""
+    """A parser of each format accepts the text."""
     schema = {"type": "string", "format": name}
     for seed in range(20):
         text = instance_of(schema, str(seed))
         assert FORMATS[name](text) is not None
-        assert holds(text, schema, schema)
-        assert not holds("?", schema, schema)
 
 
 def test_a_recursive_schema_ends_though_it_may_go_on() -> None:
