@@ -1,7 +1,4 @@
-"""The rounds of retries, and the table in the end: what the campaign's files say, put together.
-
-Where the table of a run goes.
-"""
+"""The rounds of retries and the table of a run."""
 
 from __future__ import annotations
 
@@ -10,7 +7,7 @@ import re
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
-from batchfiles.campaign.manifest import read_manifest
+from batchfiles.campaign.manifest import parts_of
 from batchfiles.errors import OutputExistsError
 from batchfiles.io.atomic import refuse_existing, refuse_existing_folder
 from batchfiles.io.overwrite import is_folder
@@ -30,41 +27,33 @@ RETRY_NAME = re.compile(r".+-retry-[0-9]+\.jsonl")
 
 
 def add_retry_round(folder: Path, run_state: RunState, *, workers: int | None) -> list[str]:
-    """Make a part of the requests of each part that may succeed if they are sent again.
+    """Write new parts with the retryable requests of each part.
 
     Returns:
-        The names of the new parts; none if there is nothing to send again.
+        The names of the new parts; empty if nothing is retryable.
 
     Raises:
-        FileError: The disk refused.
+        FileError: A file can't be written.
     """
     found = _unknown_parts(folder, run_state)
     if not found:
-        # A killed run may have left files that the manifest doesn't name: it takes all of them at once, behind the last.
         _remove_unnamed(folder)
-        files = [folder / name for name in (*_first_parts(folder), *run_state.results)]
-        retry(*files, output=folder, force=True, workers=workers)
+        parts = [part.file for part in parts_of(folder) if not part.retry_of]
+        retry(*(folder / name for name in (*parts, *run_state.results)), output=folder, force=True, workers=workers)
         found = _unknown_parts(folder, run_state)
     if found:
         run_state.note("retried", parts=found)
     return found
 
 
-def _first_parts(folder: Path) -> list[str]:
-    """Return the parts that hold each request once."""
-    manifest = read_manifest(folder)
-    return [part.file for part in manifest.parts if not part.retry_of] if manifest is not None else []
-
-
 def _unknown_parts(folder: Path, run_state: RunState) -> list[str]:
-    """Return the parts that stand in the manifest and not in the journal."""
-    manifest = read_manifest(folder)
-    return [part.file for part in manifest.parts if part.file not in run_state.parts] if manifest is not None else []
+    """Return the parts that are in the manifest but not in the journal."""
+    return [part.file for part in parts_of(folder) if part.file not in run_state.parts]
 
 
 def _remove_unnamed(folder: Path) -> None:
-    manifest = read_manifest(folder)
-    named = {part.file for part in manifest.parts} if manifest is not None else set()
+    """Remove retry files that a killed run wrote before it wrote the manifest."""
+    named = {part.file for part in parts_of(folder)}
     for path in folder.iterdir():
         if RETRY_NAME.fullmatch(path.name) and path.name not in named:
             path.unlink()
@@ -83,8 +72,8 @@ def write_table(
     """Join all results to the requests, in their order, and write the table.
 
     Raises:
-        OutputExistsError: The table is there and `force` was not given.
-        FileError: The disk refused.
+        OutputExistsError: The table exists and `force` is False.
+        FileError: A file can't be read or written.
     """
     with join(*(folder / name for name in run_state.results), inputs=sources, workers=workers) as joined:
         return joined.write(output, format=format_name, force=force)
@@ -94,19 +83,19 @@ STDOUT = "-"
 
 
 class Target:
-    """A table to write.
+    """The table to write.
 
     Args:
         output: Its file or folder; `-` for standard output.
-        format_name: Its format, where the name doesn't say it.
+        format_name: Its format, if the name doesn't have its suffix.
 
     Attributes:
-        output: As given, as text.
-        format: As given.
-        key: What the journal calls it; None for standard output.
+        output: The output, as a string.
+        format: The format, as given.
+        key: Its name in the journal; None for standard output.
 
     Raises:
-        ValueError: Nothing says the format.
+        ValueError: The format is unknown.
     """
 
     def __init__(self, output: str | os.PathLike[str], format_name: str | None) -> None:
@@ -124,31 +113,27 @@ class Target:
         self.key = self._place.shown if isinstance(self._place, RemotePath) else os.path.realpath(self._place)
 
     def refuse_inside(self, folder: Path) -> None:
-        """Make sure that the table doesn't go among the files that it is made of.
-
-        Raises:
-            ValueError: It does.
-        """
+        """Raise `ValueError` if the table is in the campaign folder."""
         if self.key is not None and isinstance(self._place, Path) and Path(self.key).is_relative_to(real_path(folder)):
-            raise ValueError(f"{self.output} is in the campaign folder, whose files are joined: write the table elsewhere")
+            raise ValueError(f"{self.output} is in the campaign folder, whose files are joined: choose another folder")
 
-    def is_there(self, ours: Collection[str]) -> bool:
-        """Return whether the table is there, and is one that this campaign wrote."""
-        return self.key is not None and self.key in ours and self._exists()
+    def exists(self, own: Collection[str]) -> bool:
+        """Return whether the table exists and is one that this campaign wrote."""
+        return self.key is not None and self.key in own and self._is_there()
 
-    def refuse_foreign(self, ours: Collection[str], *, force: bool) -> None:
-        """Make sure that nothing is overwritten that the campaign did not write.
+    def refuse_foreign(self, own: Collection[str], *, force: bool) -> None:
+        """Raise an error instead of overwriting what the campaign did not write.
 
         Raises:
-            OutputExistsError: Something else is there, and `force` was not given.
-            FileError: A folder is there that holds more than parts of a table, which `force` does not replace.
+            OutputExistsError: It exists, and `force` is False.
+            FileError: It is a folder with other files than parts of a table, which is never replaced.
         """
-        if self.key is not None and self.key not in ours and not force and self._exists():
+        if self.key is not None and self.key not in own and not force and self._is_there():
             raise OutputExistsError(self.output)
-        if self.key is not None and self._is_folder and (force or self.key not in ours):
+        if self.key is not None and self._is_folder and (force or self.key not in own):
             refuse_existing_folder(self._place, force=True, ours=is_part_name)
 
-    def _exists(self) -> bool:
+    def _is_there(self) -> bool:
         try:
             if isinstance(self._place, RemotePath) and self._is_folder:
                 refuse_remote_folder(self._place, force=False)

@@ -19,17 +19,17 @@ __all__ = ["instance_of"]
 Schema = Mapping[str, Any]
 
 MOST_STEPS: Final = 20_000
-"""Values that are tried for one instance, before the schema is refused."""
+"""Candidates that are tried for one instance before the schema is refused."""
 
 DEEPEST: Final = 40
 """The deepest nesting of an instance; a schema whose smallest instance is deeper is refused."""
 
 GENEROUS: Final = (3, 1, -1)
-"""Depth up to which optional properties are written and arrays have two items; below, only what is required. The next
-one is used if the instance becomes too large."""
+"""The depth up to which optional properties are written and arrays have two items; below it, only required ones. The next value
+is used if the instance becomes too large."""
 
 MOST_ALTERNATIVES: Final = 64
-"""Ways through the unions of one schema that are tried."""
+"""Combinations of the unions of one schema that are tried."""
 
 
 def instance_of(schema: Any, seed: str) -> Any:  # noqa: ANN401 - any JSON values
@@ -271,7 +271,7 @@ class _Maker:
 
 
 def _kinds(schema: Schema) -> list[str]:
-    """Return the types that a value may have, null last; if none is given, those that the keywords apply to."""
+    """Return the possible types of a value, null last; without `type`, those that the keywords apply to."""
     declared = schema.get("type")
     if declared is not None:
         return sorted(_as_list(declared), key=lambda kind: kind == "null")
@@ -314,7 +314,7 @@ def _item_schema(schema: Schema, number: int) -> Any:  # noqa: ANN401 - any JSON
 
 
 def _merged(one: Schema, other: Schema) -> Schema:
-    """Return a schema that combines both; if they can't be combined, the check of the value decides."""
+    """Combine two schemas approximately; each value is checked against the originals."""
     made = {**other, **one}
     for key in one.keys() & other.keys():
         mine, theirs = one[key], other[key]

@@ -61,7 +61,7 @@ def test_a_part_that_is_gone_is_an_error(tmp_path: Path) -> None:
     """Whoever takes the folder whole would miss its requests."""
     campaign(tmp_path, part("a.jsonl"), part("b.jsonl"))
     (tmp_path / "b.jsonl").unlink()
-    with pytest.raises(FileError, match=r"b\.jsonl: the manifest names this part, and it is not there"):
+    with pytest.raises(FileError, match=r"b\.jsonl: this part of the manifest does not exist"):
         found(tmp_path).files()
 
 

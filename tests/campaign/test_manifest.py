@@ -79,19 +79,19 @@ def test_the_manifest_of_another_program_is_not_ours(tmp_path: Path, value: Any)
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"version": 2}, "version 2, and 1 is the last"),
+        ({"version": 2}, "has version 2, but the latest known version is 1"),
         ({"version": None}, "version None"),
         ({"parts": {}}, "no list of parts"),
         ({"parts": ["a"]}, "no list of parts"),
         ({"parts": [{"file": "a"}]}, "without requests, bytes, sha256"),
-        ({"parts": [{**PART, "requests": "2"}]}, "'requests' that is none"),
-        ({"parts": [{**PART, "requests": True}]}, "'requests' that is none"),
-        ({"parts": [{**PART, "bytes": -1}]}, "'bytes' that is none"),
-        ({"parts": [{**PART, "batches": "batch_1"}]}, "'batches' that is none"),
-        ({"parts": [{**PART, "by": {"model": 1}}]}, "'by' that is none"),
-        ({"parts": [{**PART, "file": "../a.jsonl"}]}, "no file of this folder"),
-        ({"parts": [{**PART, "file": ".."}]}, "no file of this folder"),
-        ({"sources": [1]}, "'sources' that is none"),
+        ({"parts": [{**PART, "requests": "2"}]}, "has an invalid 'requests'"),
+        ({"parts": [{**PART, "requests": True}]}, "has an invalid 'requests'"),
+        ({"parts": [{**PART, "bytes": -1}]}, "has an invalid 'bytes'"),
+        ({"parts": [{**PART, "batches": "batch_1"}]}, "has an invalid 'batches'"),
+        ({"parts": [{**PART, "by": {"model": 1}}]}, "has an invalid 'by'"),
+        ({"parts": [{**PART, "file": "../a.jsonl"}]}, "not a file of this folder"),
+        ({"parts": [{**PART, "file": ".."}]}, "not a file of this folder"),
+        ({"sources": [1]}, "has an invalid 'sources'"),
     ],
 )
 def test_a_damaged_manifest_is_an_error_that_names_it(tmp_path: Path, change: dict[str, Any], words: str) -> None:

@@ -55,4 +55,4 @@ def test_errors_stand_beside_their_lines_and_ids(tmp_path: Path) -> None:
 
 def test_a_batch_that_failed_without_a_word_says_so(tmp_path: Path) -> None:
     """Some services give no reason."""
-    assert str(failure_of(failed(), tmp_path / "p.jsonl")).endswith("as batch_1: it didn't say why")
+    assert str(failure_of(failed(), tmp_path / "p.jsonl")).endswith("as batch_1: no reason was given")

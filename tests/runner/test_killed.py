@@ -116,5 +116,5 @@ def test_two_runs_at_once_are_kept_apart(tmp_path: Path) -> None:
             second = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
             first.kill()
         assert second.returncode == 3
-        assert "another run is at work" in second.stderr
+        assert "another run uses" in second.stderr
         assert sum(batches_per_part(server).values()) == 1

@@ -26,7 +26,7 @@ def test_two_processes_are_kept_apart_and_a_dead_one_is_no_obstacle(tmp_path: Pa
     with subprocess.Popen([sys.executable, "-c", HOLDER, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
         assert holder.stdout is not None
         assert holder.stdout.readline() == b"locked\n"
-        with pytest.raises(FileError, match=f"another run is at work on this campaign .process {holder.pid}."), locked(tmp_path):
+        with pytest.raises(FileError, match=f"another run uses this campaign .process {holder.pid}."), locked(tmp_path):
             pass
         holder.kill()
         holder.wait()

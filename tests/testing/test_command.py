@@ -112,7 +112,7 @@ def test_a_busy_port_is_one_sentence() -> None:
         busy.listen()
         port = str(busy.getsockname()[1])
         done = subprocess.run([*COMMAND, "--port", port], capture_output=True, text=True, check=False)
-    words = f"port {port} of 127.0.0.1 is taken: choose another one with --port, or 0 for any that is free"
+    words = f"port {port} of 127.0.0.1 is in use: choose another one with --port, or 0 for any free port"
     assert (done.returncode, done.stdout, done.stderr) == (3, "", f"batchfiles.testing: {words}\n")
 
 
@@ -218,12 +218,12 @@ def test_a_script_of_faults_is_read() -> None:
 @pytest.mark.parametrize(
     ("option", "reason"),
     [
-        (("--port", "65536"), "65536 is not a port: they go from 0 to 65535"),
+        (("--port", "65536"), "65536 is not a port; expected 0 to 65535"),
         (("--port", "http"), "'http' is not a number >= 0"),
         (("--stage-seconds", "-1"), "'-1' is not a number >= 0"),
         (("--delay", "nan"), "'nan' is not a number >= 0"),
-        (("--fail", "101%"), "'101%' is more than all: write a share such as 2% or 0.02"),
-        (("--fail", "2"), "'2' is more than all: write a share such as 2% or 0.02"),
+        (("--fail", "101%"), "'101%' is more than 100%; expected a share such as 2% or 0.02"),
+        (("--fail", "2"), "'2' is more than 100%; expected a share such as 2% or 0.02"),
         (("--statuses", "completed"), "'completed' is not of the form NAME=VALUE,NAME=VALUE"),
         (("--statuses", "over=done"), "unknown value 'over' of statuses; expected validating, failed, in_progress"),
         (("--gone-files", "input"), "unknown value 'input' of gone_files; expected output, error"),
