@@ -1,4 +1,4 @@
-"""Instances of JSON Schemas: judged by the package `jsonschema`, and what has none is said."""
+"""Instances of JSON Schemas, validated with `jsonschema`, and the errors of schemas without one."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ SCHEMAS: dict[str, Any] = {
 
 @pytest.mark.parametrize("name", SCHEMAS)
 def test_an_instance_fits_its_schema(name: str) -> None:
-    """Whatever the seed; and the same one makes the same instance."""
+    """With any seed; the same seed makes the same instance."""
     schema = SCHEMAS[name]
     validator = jsonschema.Draft202012Validator(schema)
     for seed in range(8):
@@ -155,12 +155,12 @@ def test_an_instance_fits_its_schema(name: str) -> None:
     ],
 )
 def test_older_drafts_are_read_too(schema: dict[str, Any]) -> None:
-    """As libraries of draft 4 write them."""
+    """Keywords of draft 4."""
     jsonschema.Draft4Validator(schema).validate(instance_of(schema, "seed"))
 
 
 def test_a_pattern_is_one_of_javascript() -> None:
-    """Named groups are written otherwise there than in Python."""
+    """Named groups have another syntax than in Python."""
     schema = {"type": "string", "pattern": r"^(?<year>\d{4})-(?<same>[ab])$"}
     assert re.fullmatch(r"\d{4}-[ab]", instance_of(schema, "a"))
 
@@ -189,13 +189,13 @@ def test_a_format_is_kept(name: str) -> None:
 
 
 def test_a_recursive_schema_ends_though_it_may_go_on() -> None:
-    """At depth it uses the smallest instance, so that the text stays small."""
+    """Below some depth it uses the smallest instance, so the text stays small."""
     assert len(json.dumps(instance_of(TREE, "a"))) < 5_000
     assert len(json.dumps(instance_of(SCHEMAS["recursive null"], "a"))) < 20_000
 
 
 def test_optional_properties_are_there() -> None:
-    """A table of them would be empty otherwise."""
+    """Otherwise tables of instances would be empty."""
     assert set(instance_of(SCHEMAS["optional"], "a")) == {"a"}
     assert len(instance_of(SCHEMAS["map"], "a")) == 2
 
@@ -222,7 +222,7 @@ def test_optional_properties_are_there() -> None:
     ],
 )
 def test_a_schema_without_an_instance_is_said(schema: Any, reason: str) -> None:
-    """One sentence, in bounded time."""
+    """In one sentence, in bounded time."""
     with pytest.raises(SchemaError) as error:
         instance_of(schema, "a")
     assert str(error.value) == reason
