@@ -41,7 +41,6 @@ __all__ = [
     "Progress",
     "Spec",
     "WorkerPool",
-    "WorkerProcesses",
     "cores",
     "in_steps",
 ]
@@ -94,58 +93,6 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-class WorkerPool:
-    """Runs jobs, one after the other, with the same workers.
-
-    Args:
-        workers: The number of processes; 1 for only this one.
-        main_works: Whether this process is one of several. This saves the start of one process and the transfer of its batches,
-            10 % of the processor time of an export of 500 MB. Not for jobs that hash ids: this process has another hash key.
-    """
-
-    def __init__(self, workers: int = 1, *, main_works: bool = False) -> None:
-        if workers < 1:
-            raise ValueError("workers must be 1 or more")
-        self._wanted = workers
-        self._main_works = main_works
-        self._workers: WorkerProcesses | None = None
-
-    def __enter__(self) -> Self:
-        """Start the workers, which import modules while this process reads the files."""
-        if self._wanted > 1:
-            with suppress(OSError):  # no more processes are allowed
-                self._workers = WorkerProcesses(self._wanted - self._main_works, main_works=self._main_works)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._workers is not None:
-            self._workers.close()
-            self._workers = None
-
-    @property
-    def uses_processes(self) -> bool:
-        """Whether other processes run the tasks; they hash ids with another key than this one."""
-        return self._workers is not None
-
-    def run(self, job: type[Job], spec: Spec, tasks: Sequence[Spec]) -> Generator[tuple[int, Product], None, None]:
-        """Run all tasks, and yield `(task number, product)` in the order of the tasks.
-
-        Close the generator if you stop early, for example with `contextlib.closing`.
-
-        Raises:
-            WorkerError: A worker died.
-            BatchFilesError: Any error of the job.
-        """
-        if self._workers is not None:  # also for a single task: only the workers hash alike (see `HASH_KEY`)
-            yield from self._workers.run(job, spec, tasks)
-            return
-        with closing(job(spec)) as running:
-            for number, task in enumerate(tasks):
-                with closing(running.run(task)) as products:
-                    for product in products:
-                        yield number, product
-
-
 BATCH, BYTES, DONE, FAILED = b"B", b"D", b"R", b"E"
 HEADER = 9
 """A frame is one letter, eight bytes of length, and the payload."""
@@ -160,41 +107,70 @@ TASKS_AHEAD = 2
 """Tasks per worker that run ahead of the consumer; their products wait in memory."""
 
 
-class WorkerProcesses:
-    """Running worker processes.
+class WorkerPool:
+    """Runs jobs, one after the other, with the same workers.
 
-    They end at `close`, when this object is collected, or at the exit of the program, before the interpreter stops daemon
-    threads, which may hold locks.
+    The workers end with the `with` block, when this object is collected, or at the exit of the program, before the interpreter
+    stops daemon threads, which may hold locks.
 
     Args:
-        count: The number of processes to start.
-        main_works: Whether this process runs tasks too, in a thread; not for jobs that hash ids.
-
-    Raises:
-        OSError: A process could not be started.
+        workers: The number of processes; 1 for only this one.
+        main_works: Whether this process is one of several. This saves the start of one process and the transfer of its batches,
+            10 % of the processor time of an export of 500 MB. Not for jobs that hash ids: this process has another hash key.
     """
 
-    def __init__(self, count: int, *, main_works: bool = False) -> None:
+    def __init__(self, workers: int = 1, *, main_works: bool = False) -> None:
+        if workers < 1:
+            raise ValueError("workers must be 1 or more")
+        self._wanted = workers
         self._main_works = main_works
         self._workers: list[_Worker] = []
         self._task_runs: list[_TaskRun] = []
-        self._end = weakref.finalize(self, _end, self._workers, self._task_runs, os.getpid())
-        try:
-            for _ in range(count):
-                self._workers.append(_Worker(HASH_KEY))
-        except BaseException:
-            self.close()
-            raise
+        self._close: Callable[[], object] = lambda: None
 
-    def close(self) -> None:
-        """Kill the workers, and end their threads."""
-        self._end()
+    def __enter__(self) -> Self:
+        """Start the workers, which import modules while this process reads the files."""
+        self._workers, self._task_runs = [], []
+        if self._wanted > 1:
+            self._close = weakref.finalize(self, _end, self._workers, self._task_runs, os.getpid())
+            try:
+                for _ in range(self._wanted - self._main_works):
+                    self._workers.append(_Worker(HASH_KEY))
+            except BaseException as error:
+                self.__exit__()
+                if not isinstance(error, OSError):  # without permission for more processes, this one works alone
+                    raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._close()
+        self._workers = []
+
+    @property
+    def uses_processes(self) -> bool:
+        """Whether other processes run the tasks; they hash ids with another key than this one."""
+        return bool(self._workers)
 
     def run(self, job: type[Job], spec: Spec, tasks: Sequence[Spec]) -> Generator[tuple[int, Product], None, None]:
-        """Run all tasks: see `WorkerPool.run`."""
-        workers: list[_Worker | _LocalWorker] = [*self._workers]
-        if self._main_works:
-            workers.append(_LocalWorker(job))
+        """Run all tasks, and yield `(task number, product)` in the order of the tasks.
+
+        Close the generator if you stop early, for example with `contextlib.closing`.
+
+        Raises:
+            WorkerError: A worker died.
+            BatchFilesError: Any error of the job.
+        """
+        if self._workers:  # also for a single task: only the workers hash alike (see `HASH_KEY`)
+            yield from self._run_in_workers(job, spec, tasks)
+            return
+        with closing(job(spec)) as running:
+            for number, task in enumerate(tasks):
+                with closing(running.run(task)) as products:
+                    for product in products:
+                        yield number, product
+
+    def _run_in_workers(self, job: type[Job], spec: Spec, tasks: Sequence[Spec]) -> Generator[tuple[int, Product], None, None]:
+        workers: list[_Worker | _LocalWorker] = [*self._workers, *([_LocalWorker(job)] if self._main_works else [])]
         task_run = _TaskRun({"job": f"{job.__module__}:{job.__qualname__}", "spec": spec}, tasks, len(workers))
         self._task_runs.append(task_run)
         try:
@@ -203,7 +179,7 @@ class WorkerProcesses:
             for number, kind, product in task_run.products():
                 yield number, _record_batch(product, schema) if kind == BATCH and type(product) is bytes else product
         except BaseException:
-            self.close()
+            self._close()
             raise
         run_uninterrupted(*(thread.join for thread in task_run.threads()))
         self._task_runs.remove(task_run)

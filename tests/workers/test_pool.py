@@ -185,7 +185,7 @@ def test_one_crew_does_one_job_after_the_other() -> None:
         assert len(set(digests)) == 1
 
 
-def test_workers_of_all_crews_hash_alike() -> None:
+def test_workers_of_all_pools_hash_alike() -> None:
     """The index of ids of one pass is searched by the workers of the next."""
     digests = {product["digest"] for _ in range(2) for _, product in run(2, Hashes, {}, [{}] * 2)}
     assert len(digests) == 1
@@ -311,9 +311,9 @@ def test_a_script_needs_no_main_guard(tmp_path: Path) -> None:
     script = tmp_path / "script.py"
     script.write_text(
         "import batchfiles\n"
-        "from batchfiles.jobs import survey\n"
-        "real = survey.tasks\n"
-        "survey.tasks = lambda sizes, *_: real(sizes, 2000)\n"
+        "from batchfiles.jobs.join import scan\n"
+        "real = scan.tasks\n"
+        "scan.tasks = lambda sizes, *_: real(sizes, 2000)\n"
         "print(sum(row['outcome'] == 'succeeded' for row in batchfiles.join('in.jsonl', 'out.jsonl', workers=2)))\n"
     )
     done = subprocess.run(
@@ -423,9 +423,9 @@ def test_a_program_may_end_in_the_middle_of_a_join(tmp_path: Path, held: str) ->
     script.write_text(
         "import gc, sys\n"
         "import batchfiles\n"
-        "from batchfiles.jobs import survey\n"
-        "real = survey.tasks\n"
-        "survey.tasks = lambda sizes, *_: real(sizes, 2000)\n"
+        "from batchfiles.jobs.join import scan\n"
+        "real = scan.tasks\n"
+        "scan.tasks = lambda sizes, *_: real(sizes, 2000)\n"
         "gc.disable()\n"
         "rows = iter(batchfiles.join('in.jsonl', 'out.jsonl', workers=2, temp_dir='room'))\n"
         "print(next(rows)['outcome'])\n"
@@ -468,9 +468,9 @@ def test_workers_go_when_their_leader_is_killed(tmp_path: Path) -> None:
     """Their standard input ends, and so do they."""
     script = (
         "import time\n"
-        "from batchfiles.workers.pool import Crew\n"
-        "with Crew(2) as worker_pool:\n"
-        "    print(*[worker._process.pid for worker in worker_pool._workers._workers], flush=True)\n"
+        "from batchfiles.workers.pool import WorkerPool\n"
+        "with WorkerPool(2) as worker_pool:\n"
+        "    print(*[worker._process.pid for worker in worker_pool._workers], flush=True)\n"
         "    time.sleep(60)\n"
     )
     with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as leader:
@@ -516,7 +516,7 @@ def test_the_leader_may_be_one_of_the_workers() -> None:
     """The products are the same and in order, with one process less; a pool of one starts no process."""
     tasks = [{"number": number} for number in range(9)]
     with WorkerPool(2, main_works=True) as worker_pool:
-        assert len(worker_pool._workers._workers) == 1
+        assert len(worker_pool._workers) == 1
         products = list(worker_pool.run(Everything, {"factor": 3}, tasks))
     assert [number for number, _ in products] == sorted(list(range(9)) * 3)
     assert [product.column(0).to_pylist() for _, product in products[::3]] == [[3 * number] for number in range(9)]
