@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PATHS = [
+PATHS = ["README.md", "CHANGELOG.md", "docs", "findings/README.md", *(f"{root}/{room}" for root in ("batchfiles", "tests") for room in ("campaign", "runner", "testing", "workers"))]
     "README.md",
     "CHANGELOG.md",
     "docs",
