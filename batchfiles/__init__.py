@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         Config,
         FileDeleted,
         FileObject,
+        Key,
         ListBatchesResponse,
         ListFilesResponse,
         RetryPolicy,
@@ -73,7 +74,8 @@ if TYPE_CHECKING:
     from batchfiles.jobs.retry.retry import retry
     from batchfiles.jobs.split import SplitReport, split
     from batchfiles.jobs.stats.error_digest import ErrorDigest, ErrorGroup, error_digest
-    from batchfiles.jobs.stats.prices import Price, Prices, Tier
+    from batchfiles.jobs.stats.price import Price, Tier
+    from batchfiles.jobs.stats.prices import Prices
     from batchfiles.jobs.stats.report import Stats
     from batchfiles.jobs.stats.stats import stats
     from batchfiles.jobs.validate import Report, validate
@@ -91,6 +93,13 @@ if TYPE_CHECKING:
         TOGETHER,
         VLLM,
         Limits,
+    )
+    from batchfiles.open_strings import (
+        BatchCompletionWindow,
+        BatchEndpoint,
+        BatchFileExpirationAnchor,
+        BatchRequestInputMethod,
+        BatchStatus,
     )
     from batchfiles.outcome import OUTCOMES, Result, outcome_of
     from batchfiles.reading import Line, read_inputs, read_lines, read_outputs
@@ -129,18 +138,23 @@ __all__ = [
     "AuthenticationError",
     "AzureConfig",
     "Batch",
+    "BatchCompletionWindow",
+    "BatchEndpoint",
     "BatchError",
     "BatchErrors",
     "BatchEvent",
     "BatchFailedError",
     "BatchFileExpirationAfter",
+    "BatchFileExpirationAnchor",
     "BatchFilesError",
     "BatchRequest",
     "BatchRequestCounts",
     "BatchRequestInput",
+    "BatchRequestInputMethod",
     "BatchRequestOutput",
     "BatchRequestOutputError",
     "BatchRequestOutputResponse",
+    "BatchStatus",
     "BatchUsage",
     "Client",
     "Config",
@@ -165,6 +179,7 @@ __all__ = [
     "InvalidWebhookError",
     "Join",
     "JoinReport",
+    "Key",
     "Limits",
     "Line",
     "LineTooLongError",
@@ -238,6 +253,7 @@ _HOMES = {
         "Config",
         "FileDeleted",
         "FileObject",
+        "Key",
         "ListBatchesResponse",
         "ListFilesResponse",
         "RetryPolicy",
@@ -309,6 +325,13 @@ _HOMES = {
         "TOGETHER",
         "VLLM",
         "Limits",
+    ),
+    "open_strings": (
+        "BatchCompletionWindow",
+        "BatchEndpoint",
+        "BatchFileExpirationAnchor",
+        "BatchRequestInputMethod",
+        "BatchStatus",
     ),
     "outcome": ("OUTCOMES", "Result", "outcome_of"),
     "reading": ("Line", "read_inputs", "read_lines", "read_outputs"),

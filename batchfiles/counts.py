@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any, Final, NamedTuple
+from collections.abc import Iterable
+from typing import Final, NamedTuple
 
-__all__ = ["COUNTS", "EXAMPLES", "Count", "add_example", "count_name", "counts_of", "not_read_fields", "sentence_of"]
+__all__ = ["COUNTS", "EXAMPLES", "Count", "add_example", "count_name", "counts_of", "sentence_of"]
 
 EXAMPLES: Final = 5
 """Different examples of each kind that a report names."""
@@ -75,9 +75,3 @@ def sentence_of(name: str, number: int) -> str:
 def counts_of(command: str) -> Iterable[str]:
     """Return the names of the counts of a command, without the outcomes."""
     return [name for name, count in COUNTS.items() if command in count.commands]
-
-
-def not_read_fields(names: Sequence[str]) -> dict[str, Any]:
-    """Return the fields of a report for what was skipped in the given folders."""
-    examples = {"not_read": tuple(names[:EXAMPLES])} if names else {}
-    return {"not_read": len(names), "examples": examples}

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from batchfiles.open_strings import BatchRequestInputMethod
+
 __all__ = ["BatchRequestInput", "BatchRequestOutput", "BatchRequestOutputError", "BatchRequestOutputResponse"]
 
 
@@ -29,7 +31,7 @@ class BatchRequestInput:
     """
 
     custom_id: str
-    method: str = "POST"
+    method: BatchRequestInputMethod | str = "POST"
     url: str | None = None
     body: dict[str, Any] = field(default_factory=dict)
     extra: dict[str, Any] = field(default_factory=dict)

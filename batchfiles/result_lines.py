@@ -45,6 +45,7 @@ def id_of_line(line: bytes) -> str | None:
 
 ID = re.compile(rb'[ \t\r]*{[ \t\r]*(?:"id"[ \t\r]*:[ \t\r]*"[^"\\]*"[ \t\r]*,[ \t\r]*)?"custom_id"[ \t\r]*:[ \t\r]*"([^"\\]*)"')
 ID_WITH_ESCAPES = re.compile(ID.pattern.replace(rb'"([^"\\]*)"', rb'("(?:[^"\\]|\\.)*")'))
+r"""The key may hide in `"custom_i\u0064"`."""
 ID_LETTERS = EscapedLetters("custom_id")
 
 

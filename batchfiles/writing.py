@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import io
 import os
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from itertools import chain
-from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, NoReturn, Self, TypeAlias, cast
+from typing import BinaryIO, NoReturn, Self, cast
 
 from batchfiles.codec import encode_input, encode_output
 from batchfiles.errors import (
@@ -22,24 +20,19 @@ from batchfiles.errors import (
     TooManyRequestsError,
 )
 from batchfiles.ids.unique import UniqueIds
-from batchfiles.io.atomic import atomic_file, file_error
+from batchfiles.io.atomic import file_error
 from batchfiles.io.compression import compressed, compression_of_name
-from batchfiles.io.remote.path import RemotePath, located
+from batchfiles.io.target import Target, TargetLike
 from batchfiles.io.threads import PIECE, BackgroundFile, write_all
 from batchfiles.limits import OPENAI, Limits
 from batchfiles.records import BatchRequestInput, BatchRequestOutput
 from batchfiles.rules.endpoints import embedding_inputs_of, embedding_inputs_of_line, is_for_embeddings
 from batchfiles.rules.keys import KeyRules, Violation
 
-__all__ = ["CopyWriter", "InputWriter", "OutputWriter", "Target"]
-
-STDOUT = "-"
+__all__ = ["CopyWriter", "InputWriter", "OutputWriter"]
 
 BUFFER = 256 * 1024
 """Bytes that are handed to the file at a time."""
-
-Target: TypeAlias = "str | os.PathLike[str] | BinaryIO | RemotePath"
-"""A path or a URL, `-` for standard output, or an open binary file."""
 
 
 class _LineWriter:
@@ -53,19 +46,13 @@ class _LineWriter:
 
     def __init__(
         self,
-        target: Target,
+        target: TargetLike,
         *,
         force: bool = False,
         temp_dir: str | os.PathLike[str] | None = None,
         filesystem: object = None,
     ) -> None:
-        if isinstance(target, io.TextIOBase):
-            raise TypeError("the file is open in text mode, which may change what is written: open it with 'wb'")
-        self._target: Path | RemotePath | BinaryIO | None  # None is standard output
-        if isinstance(target, (str, os.PathLike, RemotePath)):
-            self._target = None if str(target) == STDOUT else located(target, filesystem)
-        else:
-            self._target = target
+        self._target = Target.at(target, filesystem=filesystem, folder=False)
         self._force = force
         self._temp_dir = temp_dir
         self._stack = ExitStack()
@@ -73,7 +60,7 @@ class _LineWriter:
         self._waiting: list[bytes] = []
         self._waiting_size = 0
         self._piece = BUFFER
-        self.path = _shown(self._target)
+        self.path = self._target.name
         self.count = 0
         self.bytes_written = 0
 
@@ -91,20 +78,15 @@ class _LineWriter:
 
     def _open(self, stack: ExitStack) -> BinaryIO:
         """Open the target; its context managers, which make a new file whole or none, go on the stack."""
-        if self._target is None:
-            return sys.stdout.buffer
-        if not isinstance(self._target, (Path, RemotePath)):
-            return self._target
-        file = stack.enter_context(atomic_file(self._target, force=self._force, temp_dir=self._temp_dir))
-        return stack.enter_context(compressed(file, compression_of_name(str(self._target))))
+        file = stack.enter_context(self._target.open(force=self._force, temp_dir=self._temp_dir))
+        compression = compression_of_name(self._target.name) if self._target.stream is None else None
+        return stack.enter_context(compressed(file, compression))
 
     def _finish(self, kind: type[BaseException] | None, *_: object) -> None:
         """Write what waits, if all went well; an exception raised here makes the file not appear."""
         try:
             if kind is None:
                 self._flush()
-                if not isinstance(self._target, (Path, RemotePath)):
-                    cast("BinaryIO", self._sink).flush()
         finally:
             self._sink = None
 
@@ -158,7 +140,7 @@ class InputWriter(_LineWriter):
 
     def __init__(
         self,
-        target: Target,
+        target: TargetLike,
         *,
         limits: Limits = OPENAI,
         force: bool = False,
@@ -353,7 +335,7 @@ class CopyWriter(_LineWriter):
     def _open(self, stack: ExitStack) -> BinaryIO:
         """Open the target, to be written by a thread of its own if it is ours alone."""
         sink = super()._open(stack)
-        if not isinstance(self._target, (Path, RemotePath)):
+        if self._target.stream is not None:
             return sink
         self._piece = PIECE
         return cast("BinaryIO", stack.enter_context(BackgroundFile(sink)))
@@ -362,15 +344,6 @@ class CopyWriter(_LineWriter):
         r"""Write so many whole lines, each with its `\n`."""
         self._put(text)
         self.count += count - 1
-
-
-def _shown(target: Path | RemotePath | BinaryIO | None) -> str:
-    if target is None:
-        return "<stdout>"
-    if isinstance(target, (Path, RemotePath)):
-        return str(target)
-    name = getattr(target, "name", None)
-    return name if isinstance(name, str) else "<stream>"
 
 
 def _or_endless(limit: int | None) -> int:

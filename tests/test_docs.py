@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 import pytest
 
 import batchfiles
-from batchfiles.api.status import BATCH_STATUSES, STATES
+from batchfiles.api.status import STATES
 from batchfiles.bodies import fields
 from batchfiles.bodies.errors import TRANSIENT
 from batchfiles.bodies.finish_reasons import REASONS
@@ -30,7 +30,8 @@ from batchfiles.cli.main import COMMANDS
 from batchfiles.codec import loads
 from batchfiles.counts import COUNTS
 from batchfiles.jobs.join.report import JoinReport
-from batchfiles.jobs.stats.price_file import FIELDS
+from batchfiles.jobs.stats.price import FIELDS
+from batchfiles.open_strings import BatchStatus
 from batchfiles.outcome import FAILED, OUTCOMES, read, retryable
 from batchfiles.table.embedding_rows import ONCE
 from batchfiles.testing import FAULTS, QUIRKS, Quirks
@@ -38,7 +39,7 @@ from batchfiles.testing import FAULTS, QUIRKS, Quirks
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 BLOCK = re.compile(r"^(?:<!-- (?P<mark>set-up|not run) -->\n)?```(?P<language>\w*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
-LANGUAGES = {"console", "python", "shell"}
+LANGUAGES = {"console", "python", "shell", "text"}
 VARYING = re.compile(r"\d[\d,.]* (?:s$|B\b|[kMG]B\b)", re.MULTILINE)
 """Sizes and times, which differ between machines and versions."""
 PROGRESS = re.compile(r"^\w+ +\d+%  .*/s  .* left\n", re.MULTILINE)
@@ -102,7 +103,7 @@ def test_the_examples_do_what_the_page_says(page: Path, place: Path) -> None:
     for block in blocks_of(page):
         where = f"{page.name}:{block.line}"
         assert block.language in LANGUAGES, where
-        if block.mark:
+        if block.mark or block.language == "text":
             continue
         if block.language == "python":
             check_python(block.text, names, where)
@@ -268,4 +269,4 @@ def test_the_page_of_states_has_every_word_with_its_source() -> None:
         rows.setdefault((f"`{status}`", source), []).append(f"`{word}`")
     assert rows_of("states.md", 3) == [[status, source, ", ".join(words)] for (status, source), words in rows.items()]
     page = (ROOT / "docs" / "states.md").read_text()
-    assert all(f"`{status}`" in page.partition("| status |")[0] for status in BATCH_STATUSES)
+    assert all(f"`{status}`" in page.partition("| status |")[0] for status in BatchStatus.known())

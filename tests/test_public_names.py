@@ -43,10 +43,9 @@ def test_every_exception_is_public() -> None:
 
 def test_a_function_is_not_hidden_by_a_module_of_its_name() -> None:
     """`batchfiles.join` stays the function, whatever is imported."""
-    import batchfiles.jobs.export
-
     import batchfiles.cli.join
     import batchfiles.jobs.join
+    import batchfiles.jobs.join.export
     import batchfiles.jobs.validate
     import batchfiles.table.schema
 

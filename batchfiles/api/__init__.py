@@ -9,16 +9,28 @@ from batchfiles.api.batch import Batch, BatchError, BatchErrors, BatchRequestCou
 from batchfiles.api.batch_request import BatchFileExpirationAfter, BatchRequest
 from batchfiles.api.config import AzureConfig, Config, Key, RetryPolicy
 from batchfiles.api.file import FileDeleted, FileObject, ListBatchesResponse, ListFilesResponse
-from batchfiles.api.messages import FilePart, Request, Response
+from batchfiles.api.messages import FilePart, Progress, Request, Response
+from batchfiles.open_strings import (
+    BatchCompletionWindow,
+    BatchEndpoint,
+    BatchFileExpirationAnchor,
+    BatchRequestInputMethod,
+    BatchStatus,
+)
 
 __all__ = [
     "AzureConfig",
     "Batch",
+    "BatchCompletionWindow",
+    "BatchEndpoint",
     "BatchError",
     "BatchErrors",
     "BatchFileExpirationAfter",
+    "BatchFileExpirationAnchor",
     "BatchRequest",
     "BatchRequestCounts",
+    "BatchRequestInputMethod",
+    "BatchStatus",
     "BatchUsage",
     "Config",
     "FileDeleted",
@@ -27,6 +39,7 @@ __all__ = [
     "Key",
     "ListBatchesResponse",
     "ListFilesResponse",
+    "Progress",
     "Request",
     "Response",
     "RetryPolicy",

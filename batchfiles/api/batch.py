@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from batchfiles.api import values
-from batchfiles.api.status import TERMINAL, UNKNOWN, status_of
+from batchfiles.api.status import UNKNOWN, status_of
 from batchfiles.errors import APIResponseValidationError
+from batchfiles.open_strings import BatchStatus
 
 __all__ = ["Batch", "BatchError", "BatchErrors", "BatchRequestCounts", "BatchUsage"]
 
@@ -58,7 +59,7 @@ class BatchError:
             extra=values.others(value, ERROR_KEYS),
         )
 
-    def encode(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Return the JSON value."""
         own = {"code": self.code, "message": self.message, "param": self.param, "line": self.line}
         return values.with_others(own, self.extra)
@@ -95,9 +96,9 @@ class BatchErrors:
             return cls(data=[] if error is None else [error])
         return cls(data=members.items("data", BatchError.decode), extra=values.others(found, frozenset({"object", "data"})))
 
-    def encode(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Return the JSON value."""
-        return values.with_others({"object": "list", "data": [error.encode() for error in self.data]}, self.extra)
+        return values.with_others({"object": "list", "data": [error.to_dict() for error in self.data]}, self.extra)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -123,7 +124,7 @@ class BatchRequestCounts:
             extra=values.others(found, COUNT_KEYS),
         )
 
-    def encode(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Return the JSON value."""
         return values.with_others({"total": self.total, "completed": self.completed, "failed": self.failed}, self.extra)
 
@@ -168,7 +169,7 @@ class BatchUsage:
             extra=values.others(found, USAGE_KEYS),
         )
 
-    def encode(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Return the JSON value."""
         own = {
             "input_tokens": self.input_tokens,
@@ -192,7 +193,7 @@ class Batch:
         endpoint: Where its requests go; None where the service doesn't say (Azure, Together).
         input_file_id: The file of requests.
         completion_window: Always `24h` at OpenAI; None where the service has none.
-        status: One of `BATCH_STATUSES`, or a word that we don't know yet.
+        status: Its state; a string other than the constants of `BatchStatus` is one that we don't know yet.
         model: The model, once the service has looked into the file.
         errors: Why it failed, where it did.
         output_file_id: The file of answers; None also for an empty id.
@@ -217,7 +218,7 @@ class Batch:
     endpoint: str | None = None
     input_file_id: str | None = None
     completion_window: str | None = None
-    status: str = "validating"
+    status: BatchStatus = BatchStatus.VALIDATING
     model: str | None = None
     errors: BatchErrors | None = None
     output_file_id: str | None = None
@@ -237,10 +238,13 @@ class Batch:
     extra: dict[str, Any] = field(default_factory=dict)
     odd: dict[str, Any] = field(default_factory=dict, compare=False)
 
+    def __post_init__(self) -> None:
+        self.status = BatchStatus(self.status)
+
     @property
     def is_terminal(self) -> bool:
         """Whether nothing changes any more; a status that we don't know is not terminal."""
-        return self.status in TERMINAL
+        return BatchStatus(self.status).is_terminal
 
     @property
     def progress(self) -> float:
@@ -264,7 +268,7 @@ class Batch:
         return values.notes_of(self.odd)
 
     @classmethod
-    def decode(cls, value: object) -> Batch:
+    def from_dict(cls, value: object) -> Batch:
         """Read the JSON value; an odd value of a field is null, and in `odd`.
 
         Raises:
@@ -292,22 +296,22 @@ class Batch:
             **{name: fields.moment(name) for name in TIMES},
         )
 
-    def encode(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Return the JSON value, every key of the specification in it, null where nothing is known."""
         own: dict[str, Any] = {
             "id": self.id,
             "object": "batch",
             "endpoint": self.endpoint,
             "model": self.model,
-            "errors": None if self.errors is None else self.errors.encode(),
+            "errors": None if self.errors is None else self.errors.to_dict(),
             "input_file_id": self.input_file_id,
             "completion_window": self.completion_window,
             "status": self.status,
             "output_file_id": self.output_file_id,
             "error_file_id": self.error_file_id,
             **{name: getattr(self, name) for name in TIMES},
-            "request_counts": self.request_counts.encode(),
-            "usage": None if self.usage is None else self.usage.encode(),
+            "request_counts": self.request_counts.to_dict(),
+            "usage": None if self.usage is None else self.usage.to_dict(),
             "metadata": self.metadata,
         }
         return values.with_others(own, self.extra)
@@ -319,7 +323,7 @@ SIGNS: Final = ("input_file_id", "output_file_id", "request_counts", "completion
 """Members that a batch has and other objects have not."""
 
 
-def _status(found: dict[str, Any], odd: dict[str, Any]) -> str:
+def _status(found: dict[str, Any], odd: dict[str, Any]) -> BatchStatus:
     """Return the state, from `status` or, as Fireworks and Google write it, from `state`.
 
     Raises:

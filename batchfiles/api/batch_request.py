@@ -2,36 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any, Final
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, Self
 
 from batchfiles.api import values
+from batchfiles.open_strings import BatchCompletionWindow, BatchEndpoint, BatchFileExpirationAnchor
 
 __all__ = [
-    "BATCH_ENDPOINTS",
-    "COMPLETION_WINDOW",
     "BatchFileExpirationAfter",
     "BatchRequest",
     "checked_metadata",
 ]
 
-COMPLETION_WINDOW: Final = "24h"
-"""OpenAI's only window [OpenAI's OpenAPI document, CreateBatchRequest, f85dbe2]; other services have shorter and longer ones."""
-
-BATCH_ENDPOINTS: Final = (
-    "/v1/responses",
-    "/v1/chat/completions",
-    "/v1/embeddings",
-    "/v1/completions",
-    "/v1/moderations",
-    "/v1/images/generations",
-    "/v1/images/edits",
-    "/v1/videos",
-)
-"""OpenAI's list [the same, read 2026-08]. It grew from one to eight, so others are sent too."""
-
 MAX_PAIRS, MAX_KEY, MAX_VALUE = 16, 64, 512
-"""Pairs, characters of a key and characters of a value of metadata [the same document, schema Metadata]."""
+"""Pairs, characters of a key and characters of a value of metadata [OpenAI's OpenAPI document, f85dbe2, schema Metadata]."""
 
 EXPIRY: Final = range(3_600, 2_592_001)
 """Seconds from one hour to 30 days [the same document, schema BatchFileExpirationAfter]."""
@@ -43,13 +27,14 @@ class BatchFileExpirationAfter:
 
     Args:
         seconds: From 3,600 (an hour) to 2,592,000 (30 days).
+        anchor: From when the seconds are counted.
 
     Raises:
         ValueError: It is none of these.
     """
 
     seconds: int
-    anchor: str = "created_at"
+    anchor: BatchFileExpirationAnchor | str = BatchFileExpirationAnchor.CREATED_AT
 
     def __post_init__(self) -> None:
         if isinstance(self.seconds, bool) or self.seconds not in EXPIRY:
@@ -64,14 +49,14 @@ class BatchFileExpirationAfter:
         """
         return value if value is None or isinstance(value, cls) else cls(seconds=value)  # type: ignore[arg-type]
 
-    def encode(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Return the JSON value."""
         return {"anchor": self.anchor, "seconds": self.seconds}
 
     @classmethod
-    def decode(cls, value: dict[str, Any]) -> BatchFileExpirationAfter:
+    def from_dict(cls, value: dict[str, Any]) -> BatchFileExpirationAfter:
         """Read the JSON value."""
-        return cls(seconds=value["seconds"], anchor=value.get("anchor", "created_at"))
+        return cls(seconds=value["seconds"], anchor=value.get("anchor", BatchFileExpirationAnchor.CREATED_AT))
 
 
 @dataclass(slots=True, kw_only=True)
@@ -91,8 +76,8 @@ class BatchRequest:
     """
 
     input_file_id: str
-    endpoint: str
-    completion_window: str = COMPLETION_WINDOW
+    endpoint: BatchEndpoint | str
+    completion_window: BatchCompletionWindow | str = BatchCompletionWindow.H24
     metadata: dict[str, str] | None = None
     output_expires_after: BatchFileExpirationAfter | None = None
     extra: dict[str, Any] = field(default_factory=dict)
@@ -106,7 +91,37 @@ class BatchRequest:
             raise ValueError(f"an endpoint is a path such as /v1/chat/completions, not {self.endpoint!r}")
         self.metadata = None if self.metadata is None else checked_metadata(self.metadata)
 
-    def encode(self) -> dict[str, Any]:
+    def with_metadata(self, metadata: dict[str, str] | None) -> Self:
+        """Return a copy with this metadata in place of the old.
+
+        Raises:
+            ValueError: There are more than 16 pairs, or a key or value is too long or not a string.
+
+        Example:
+            >>> request = BatchRequest(input_file_id="file-1", endpoint="/v1/embeddings")
+            >>> request.with_metadata({"project": "library"}).metadata
+            {'project': 'library'}
+        """
+        return replace(self, metadata=metadata, extra=dict(self.extra))
+
+    def with_output_expires_after(self, expires_after: BatchFileExpirationAfter | int | None) -> Self:
+        """Return a copy whose result files expire after this time.
+
+        Args:
+            expires_after: A number is in seconds after the creation of a file; None for the service's default.
+
+        Raises:
+            ValueError: The number is too small or too large.
+
+        Example:
+            >>> request = BatchRequest(input_file_id="file-1", endpoint="/v1/embeddings")
+            >>> request.with_output_expires_after(86_400).output_expires_after.seconds
+            86400
+        """
+        expires = BatchFileExpirationAfter.of(expires_after)
+        return replace(self, output_expires_after=expires, extra=dict(self.extra))
+
+    def to_dict(self) -> dict[str, Any]:
         """Return the JSON value; what was not given is left out."""
         found: dict[str, Any] = {
             "input_file_id": self.input_file_id,
@@ -116,11 +131,11 @@ class BatchRequest:
         if self.metadata is not None:
             found["metadata"] = self.metadata
         if self.output_expires_after is not None:
-            found["output_expires_after"] = self.output_expires_after.encode()
+            found["output_expires_after"] = self.output_expires_after.to_dict()
         return values.with_others(found, self.extra)
 
     @classmethod
-    def decode(cls, value: dict[str, Any]) -> BatchRequest:
+    def from_dict(cls, value: dict[str, Any]) -> BatchRequest:
         """Read the JSON value.
 
         Raises:
@@ -131,9 +146,9 @@ class BatchRequest:
         return cls(
             input_file_id=value["input_file_id"],
             endpoint=value["endpoint"],
-            completion_window=value.get("completion_window", COMPLETION_WINDOW),
+            completion_window=value.get("completion_window", BatchCompletionWindow.H24),
             metadata=value.get("metadata"),
-            output_expires_after=None if expires is None else BatchFileExpirationAfter.decode(expires),
+            output_expires_after=None if expires is None else BatchFileExpirationAfter.from_dict(expires),
             extra=values.others(value, KEYS),
         )
 

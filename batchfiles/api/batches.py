@@ -55,7 +55,7 @@ MAX_PAGE = 100
 def create_request(config: Config, params: BatchRequest) -> Request:
     """Build the request that makes a batch. It is never to be repeated blindly: each one that arrives may make another batch."""
     headers = config.all_headers(Content_Type="application/json")
-    return Request("POST", config.url("batches"), headers, (json.dumps(params.encode()).encode(),))
+    return Request("POST", config.url("batches"), headers, (json.dumps(params.to_dict()).encode(),))
 
 
 def batch_of(response: Response) -> Batch:
@@ -65,7 +65,7 @@ def batch_of(response: Response) -> Batch:
         ConflictError: It is over, and can't be cancelled.
         APIError: The service said no.
     """
-    return Batch.decode(json_of(response))
+    return Batch.from_dict(json_of(response))
 
 
 create_response = retrieve_response = cancel_response = batch_of
@@ -103,7 +103,7 @@ def list_response(response: Response) -> ListBatchesResponse:
     Raises:
         APIError: The service said no.
     """
-    return ListBatchesResponse.decode(json_of(response))
+    return ListBatchesResponse.from_dict(json_of(response))
 
 
 def cancel_request(config: Config, batch_id: str) -> Request:
@@ -165,6 +165,11 @@ class BatchEvent:
     created_at: int | None
     batch_id: str
     extra: dict[str, Any] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON value, as the service posts it."""
+        own = {"id": self.id, "object": "event", "type": self.type, "created_at": self.created_at, "data": {"id": self.batch_id}}
+        return values.with_others(own, self.extra)
 
 
 def read_event(body: bytes, headers: Mapping[str, str], secret: str, *, now: float, tolerance: float = TOLERANCE) -> BatchEvent:

@@ -46,7 +46,7 @@ class FileObject:
     odd: dict[str, Any] = field(default_factory=dict, compare=False)
 
     @classmethod
-    def decode(cls, value: object) -> FileObject:
+    def from_dict(cls, value: object) -> FileObject:
         """Read the JSON value; an odd value of a field is null, and in `odd`.
 
         Raises:
@@ -73,7 +73,7 @@ class FileObject:
         """A sentence for each value that could not be read and counts as null."""
         return values.notes_of(self.odd)
 
-    def encode(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Return the JSON value; optional keys without a value are left out, as the service does."""
         own: dict[str, Any] = {
             "id": self.id,
@@ -102,7 +102,7 @@ class FileDeleted:
     deleted: bool
 
     @classmethod
-    def decode(cls, value: object) -> FileDeleted:
+    def from_dict(cls, value: object) -> FileDeleted:
         """Read the JSON value.
 
         Raises:
@@ -111,7 +111,7 @@ class FileDeleted:
         found = values.mapping(value, "deletion")
         return cls(id=values.required_id(found.get("id"), "id"), deleted=values.Fields(found, {}).flag("deleted"))
 
-    def encode(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Return the JSON value."""
         return {"id": self.id, "object": "file", "deleted": self.deleted}
 
@@ -121,7 +121,7 @@ class Listed(Protocol):
 
     id: str
 
-    def encode(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Return the JSON value."""
 
 
@@ -193,11 +193,11 @@ class Page(Generic[T]):
         """A sentence for each value that could not be read: what is listed there is left out, other values count as null."""
         return values.notes_of(self.odd)
 
-    def encode(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Return the JSON value."""
         own = {
             "object": "list",
-            "data": [each.encode() for each in self.data],
+            "data": [each.to_dict() for each in self.data],
             "first_id": self.first_id,
             "last_id": self.last_id,
             "has_more": self.has_more,
@@ -213,13 +213,13 @@ class ListBatchesResponse(Page[Batch]):
     """One page of batches, newest first at OpenAI."""
 
     @classmethod
-    def decode(cls, value: object) -> Self:
+    def from_dict(cls, value: object) -> Self:
         """Read the JSON value.
 
         Raises:
             APIResponseValidationError: It is no list of batches.
         """
-        return cls._read(value, Batch.decode)
+        return cls._read(value, Batch.from_dict)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -227,13 +227,13 @@ class ListFilesResponse(Page[FileObject]):
     """One page of files."""
 
     @classmethod
-    def decode(cls, value: object) -> Self:
+    def from_dict(cls, value: object) -> Self:
         """Read the JSON value.
 
         Raises:
             APIResponseValidationError: It is no list of files.
         """
-        return cls._read(value, FileObject.decode)
+        return cls._read(value, FileObject.from_dict)
 
 
 class Listing(Generic[T]):

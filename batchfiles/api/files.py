@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Final
+from typing import Final, Literal, TypeAlias
 from urllib.parse import urljoin, urlsplit
 
 from batchfiles.api.batch_request import BatchFileExpirationAfter
@@ -22,6 +22,7 @@ from batchfiles.errors import APIError
 
 __all__ = [
     "PURPOSE",
+    "Order",
     "content_redirect",
     "content_request",
     "content_type",
@@ -88,6 +89,10 @@ MAX_PAGE = 10_000
 """Files of a page at most [OpenAI's OpenAPI document, listFiles, f85dbe2]."""
 
 
+Order: TypeAlias = Literal["asc", "desc"]
+"""The order of a list, by the time of creation."""
+
+
 def create_request(
     config: Config,
     file: FilePart,
@@ -124,7 +129,7 @@ def file_of(response: Response) -> FileObject:
     Raises:
         APIError: The service said no.
     """
-    return FileObject.decode(json_of(response))
+    return FileObject.from_dict(json_of(response))
 
 
 create_response = retrieve_response = file_of
@@ -140,7 +145,12 @@ def retrieve_request(config: Config, file_id: str) -> Request:
 
 
 def list_request(
-    config: Config, *, purpose: str | None = None, after: str | None = None, limit: int | None = None, order: str | None = None
+    config: Config,
+    *,
+    purpose: str | None = None,
+    after: str | None = None,
+    limit: int | None = None,
+    order: Order | None = None,
 ) -> Request:
     """Build the request for a page of files.
 
@@ -169,7 +179,7 @@ def list_response(response: Response) -> ListFilesResponse:
     Raises:
         APIError: The service said no.
     """
-    return ListFilesResponse.decode(json_of(response))
+    return ListFilesResponse.from_dict(json_of(response))
 
 
 def delete_request(config: Config, file_id: str) -> Request:
@@ -187,7 +197,7 @@ def delete_response(response: Response) -> FileDeleted:
     Raises:
         APIError: The service said no.
     """
-    return FileDeleted.decode(json_of(response))
+    return FileDeleted.from_dict(json_of(response))
 
 
 def content_request(config: Config, file_id: str, *, start: int = 0, etag: str | None = None) -> Request:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, TypeAlias
 from urllib.parse import urlsplit
 
-__all__ = ["TIMEOUT", "Body", "FilePart", "Request", "Response"]
+__all__ = ["TIMEOUT", "Body", "FilePart", "Progress", "Request", "Response"]
 
 TIMEOUT: Final = 600.0
 """Seconds that a request of the usual patience may take as a whole; ours."""
+
+Progress: TypeAlias = Callable[[int, int], object]
+"""Called with the bytes of a file that are transferred, and with its size; 0 where the service does not state the size."""
 
 
 @dataclass(frozen=True, slots=True)

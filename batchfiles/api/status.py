@@ -5,24 +5,11 @@ from __future__ import annotations
 import re
 from typing import Final, NamedTuple
 
-__all__ = ["BATCH_STATUSES", "STATES", "TERMINAL", "UNKNOWN", "State", "bare_word", "status_of"]
+from batchfiles.open_strings import BatchStatus
 
-BATCH_STATUSES: Final = (
-    "validating",
-    "failed",
-    "in_progress",
-    "finalizing",
-    "completed",
-    "expired",
-    "cancelling",
-    "cancelled",
-)
-"""OpenAI's OpenAPI document, schema `Batch`, f85dbe2. Others may come: they are kept as they are, and are not terminal."""
+__all__ = ["STATES", "UNKNOWN", "State", "bare_word", "status_of"]
 
-TERMINAL: Final = frozenset({"failed", "completed", "expired", "cancelled"})
-"""Nothing changes any more."""
-
-UNKNOWN: Final = "unknown"
+UNKNOWN: Final = BatchStatus("unknown")
 """The status of a batch that states none."""
 
 
@@ -137,14 +124,14 @@ HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 KNOWN: Final = {
     **{word.replace("_", ""): state.status for word, state in STATES.items()},
-    **{word.replace("_", ""): word for word in BATCH_STATUSES},
+    **{word.replace("_", ""): word for word in BatchStatus.known()},
 }
 """Every word without its underscores (`INPROGRESS`, `InProgress`, `in progress`), and OpenAI's word for it."""
 
 
-def status_of(word: str) -> str:
+def status_of(word: str) -> BatchStatus:
     """Return a state in OpenAI's words: other services' words are translated; a new one is kept, in lower case."""
-    return KNOWN.get(bare_word(word), word.strip().lower())
+    return BatchStatus(KNOWN.get(bare_word(word), word.strip().lower()))
 
 
 def bare_word(word: str) -> str:

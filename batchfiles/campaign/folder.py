@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from batchfiles.campaign.manifest import RESULT_NAME, Manifest, Part, parts_of, read_manifest, sha256_of, stem_of
+from batchfiles.campaign.manifest import RESULT_NAME, Manifest, Part, read_manifest, stem_of
 from batchfiles.errors import FileError
 from batchfiles.findings import Finding
-from batchfiles.io.remote.path import Place, RemotePath, located
-from batchfiles.io.sources import STDIN, Source, SourceLike, expand
+from batchfiles.io.remote.path import Place
+from batchfiles.io.sources import Source, SourceLike, expand
 
-__all__ = ["Campaign", "CampaignFiles", "campaign_of", "changed_parts", "request_sources"]
+__all__ = ["Campaign", "CampaignFiles", "Campaigns", "campaign_of", "changed_parts", "request_sources"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +34,7 @@ class CampaignFiles:
 
     def requests(self) -> list[Source]:
         """Return the parts, with all other files as `passed_over`."""
-        besides = [source.remote or source.path for source in (*self.retries, *self.results, *self.others)]
+        besides = [source.place for source in (*self.retries, *self.results, *self.others)]
         passed_over = (*(place for place in besides if place is not None), *self.passed_over)
         return [*self.parts[:-1], *(replace(part, passed_over=passed_over) for part in self.parts[-1:])]
 
@@ -104,23 +103,41 @@ class Campaign:
         )
 
 
-def campaign_of(folder: str | os.PathLike[str] | RemotePath) -> Campaign | None:
+def campaign_of(folder: Place) -> Campaign | None:
     """Return the campaign in a folder; None if it has no manifest of batchfiles, or is not a folder.
 
     Raises:
         DataError: The manifest is damaged, or of a later version.
         FileError: It can't be read.
     """
-    path = located(folder)
-    manifest = read_manifest(path)
-    return None if manifest is None else Campaign(path, manifest)
+    manifest = read_manifest(folder)
+    return None if manifest is None else Campaign(folder, manifest)
 
 
-def changed_parts(files: Iterable[tuple[Place | None, Source]]) -> list[Finding]:
+class Campaigns:
+    """The campaigns of folders; the manifest of each folder is read once."""
+
+    def __init__(self) -> None:
+        self._known: dict[Place, Campaign | None] = {}
+
+    def of(self, folder: Place) -> Campaign | None:
+        """Return the campaign in a folder, as `campaign_of` does."""
+        if folder not in self._known:
+            self._known[folder] = campaign_of(folder)
+        return self._known[folder]
+
+    def part_of(self, path: Place) -> Part | None:
+        """Return the part that a file is, or whose result it is; None if it is in no manifest."""
+        campaign = self.of(path.parent)
+        return campaign.part_of(path.name) if campaign is not None else None
+
+
+def changed_parts(files: Iterable[tuple[Place | None, Source]], campaigns: Campaigns | None = None) -> list[Finding]:
     """Compare the bytes of campaign parts with their manifests, to find damaged copies.
 
     Args:
         files: The path and the source of each file; files that are not parts are skipped.
+        campaigns: The known campaigns of their folders.
 
     Returns:
         A warning for each part whose bytes have changed.
@@ -130,15 +147,13 @@ def changed_parts(files: Iterable[tuple[Place | None, Source]]) -> list[Finding]
         FileError: A file can't be read.
         TruncatedFileError: A compressed part is damaged.
     """
-    parts: dict[Place, dict[str, Part]] = {}
+    campaigns = campaigns or Campaigns()
     found = []
     for place, source in files:
-        if place is None:
+        part = None if place is None else campaigns.part_of(place)
+        if place is None or part is None or part.file != place.name:
             continue
-        if place.parent not in parts:
-            parts[place.parent] = {part.file: part for part in parts_of(place.parent)}
-        part = parts[place.parent].get(place.name)
-        if part is not None and sha256_of(source)[1] != part.sha256.lower():
+        if source.sha256().hex != part.sha256.lower():
             message = "The bytes of the part differ from its manifest: it was changed or damaged since it was made."
             found.append(Finding(code="changed_part", message=message, severity="warning", path=source.name))
     return found
@@ -157,14 +172,9 @@ def request_sources(sources: Iterable[SourceLike], *, filesystem: object = None)
         ValueError: Standard input is named twice.
         TypeError: A value is not a source.
     """
-    return expand((each for source in sources for each in _requests_of(source, filesystem)), filesystem=filesystem)
+    return expand(sources, filesystem=filesystem, files_of=_parts_of)
 
 
-def _requests_of(source: SourceLike, filesystem: object) -> Iterator[SourceLike]:
-    place = located(source, filesystem) if isinstance(source, (str, os.PathLike, RemotePath)) and source != STDIN else None
-    is_folder = place is not None and (place.is_folder() if isinstance(place, RemotePath) else place.is_dir())
-    campaign = campaign_of(place) if place is not None and is_folder else None
-    if campaign is None:
-        yield source
-    else:
-        yield from campaign.files().requests()
+def _parts_of(folder: Place) -> list[Source] | None:
+    campaign = campaign_of(folder)
+    return None if campaign is None else campaign.files().requests()

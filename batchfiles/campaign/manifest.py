@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import hashlib
 import json
 import re
 from collections.abc import Callable, Mapping
@@ -13,10 +12,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from batchfiles.errors import DataError, FileError
-from batchfiles.io.atomic import atomic_file, file_error
+from batchfiles.io.atomic import file_error
 from batchfiles.io.overwrite import IsOwnFile
 from batchfiles.io.remote.path import Place
 from batchfiles.io.sources import COMPRESSED, SUFFIXES, Source
+from batchfiles.io.target import PathTarget
 
 __all__ = [
     "BATCH_ID",
@@ -27,7 +27,6 @@ __all__ = [
     "made_by_split",
     "parts_of",
     "read_manifest",
-    "sha256_of",
     "stem_of",
     "write_manifest",
 ]
@@ -125,15 +124,12 @@ def read_manifest(folder: Place) -> Manifest | None:
     """
     path = folder / MANIFEST
     try:
-        text = _bytes_of(path)
-    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
-        return None
+        if not path.is_file():
+            return None
+        with Source.at(path).open() as file:
+            text = b"".join(iter(lambda: file.read(CHUNK), b""))  # one read may return only a part
     except OSError as error:
-        if isinstance(error, FileError):
-            raise
-        raise file_error(error, str(path)) from None
-    if text is None:
-        return None
+        raise error if isinstance(error, FileError) else file_error(error, str(path)) from None
     try:
         value = json.loads(text)
     except (ValueError, RecursionError):
@@ -144,35 +140,10 @@ def read_manifest(folder: Place) -> Manifest | None:
     return _manifest_of(value, str(path))
 
 
-def _bytes_of(path: Place) -> bytes | None:
-    """Return the content of a manifest; None if a remote folder has none."""
-    if isinstance(path, Path):
-        return path.read_bytes()
-    if not path.look().is_file:
-        return None
-    with Source(path.shown, remote=path).open() as file:
-        return b"".join(iter(lambda: file.read(CHUNK), b""))  # one read may return only a part
-
-
 def parts_of(folder: Place) -> tuple[Part, ...]:
     """Return the parts in the manifest of a folder; none without a manifest. Raises the errors of `read_manifest`."""
     manifest = read_manifest(folder)
     return manifest.parts if manifest is not None else ()
-
-
-def sha256_of(source: Source) -> tuple[int, str]:
-    """Return the size and the hexadecimal digest of the uncompressed bytes of a source.
-
-    Raises:
-        FileError: It can't be read.
-        TruncatedFileError: It is compressed and damaged.
-    """
-    digest, size = hashlib.sha256(), 0
-    with source.open() as file:
-        while chunk := file.read(CHUNK):
-            digest.update(chunk)
-            size += len(chunk)
-    return size, digest.hexdigest()
 
 
 def write_manifest(folder: Place, manifest: Manifest) -> None:
@@ -181,7 +152,7 @@ def write_manifest(folder: Place, manifest: Manifest) -> None:
     Raises:
         FileError: It can't be written.
     """
-    with atomic_file(folder / MANIFEST, force=True) as file:
+    with PathTarget.at(folder / MANIFEST, folder=False).open(force=True) as file:
         # Escaped to ASCII: the name of a source may contain surrogates.
         file.write(json.dumps(manifest.to_dict(), indent=2).encode("ascii") + b"\n")
 

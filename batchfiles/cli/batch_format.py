@@ -119,7 +119,7 @@ def batch_json(batch: Batch, source: Source | None) -> str:
 
     `file` is the local request file, or null; an error with a line has the `custom_id` of that line, if the file is known.
     """
-    value = batch.encode()
+    value = batch.to_dict()
     ids = _ids(batch, source)
     for error in value["errors"]["data"] if value["errors"] else ():
         if error["line"] in ids:

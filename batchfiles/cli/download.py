@@ -95,8 +95,6 @@ def _fetch(client: Client, named: NamedBatch, target: Path, *, as_json: bool) ->
 
 def _finished(client: Client, named: NamedBatch) -> Batch | None:
     """Return a batch whose results can be fetched; None, and a word about it, where they can't yet."""
-    from batchfiles.api.status import BATCH_STATUSES
-
     batch = client.batches.retrieve(named.id)
     if batch.is_terminal:
         try:  # one that is completed may not name its files yet; it says what could not be read
@@ -105,7 +103,7 @@ def _finished(client: Client, named: NamedBatch) -> Batch | None:
             click.echo(visible(f"{batch.id}: {batch.status}, but its files are not named yet"), err=True)
             return None
     noted(batch)
-    if batch.status not in BATCH_STATUSES and batch.result_file_ids:
+    if not batch.status.is_known and batch.result_file_ids:
         words = f"the status {batch.status!r} is not known here: these are the files that it has now, which may not be all"
         click.echo(visible(f"{batch.id}: {words}"), err=True)
         return batch

@@ -20,6 +20,7 @@ from batchfiles.cli.outputs import check_targets, first_findings, place_of, refu
 from batchfiles.cli.progress import Progress, total_of
 from batchfiles.cli.text import plural, size
 from batchfiles.cli.validate import not_read_lines
+from batchfiles.io.target import Target
 
 if TYPE_CHECKING:
     from batchfiles.jobs.edit import EditReport
@@ -92,11 +93,12 @@ def edit(
     refuse_two_on_stdout(output, as_json=as_json)
     edits = edits_of(context, {"set_": set_, "set_string": set_string, "unset": unset})
     sources = expand(files)
-    check_targets(None, [("-o", output)], sources, force=force)
+    target = Target.at(output, folder=False)
+    check_targets([("-o", target)], sources, force=force)
     with Progress("edit", total_of(sources), quiet=as_json) as progress:
         report = edit_files(
             *sources,
-            output=output,
+            output=target,
             edits=edits,
             full=full,
             short=short,

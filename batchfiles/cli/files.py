@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -14,10 +13,10 @@ import click
 
 from batchfiles.cli.named_batches import all_option, limit_option, say_where_it_ends
 from batchfiles.cli.options import force_option
-from batchfiles.cli.outputs import STDOUT
 from batchfiles.cli.progress import say
 from batchfiles.cli.service_options import Service, service_options
 from batchfiles.cli.text import age, cut, local_time, size, text_table, visible
+from batchfiles.io.target import PathTarget, Target
 
 if TYPE_CHECKING:
     from batchfiles.api.file import FileObject
@@ -85,7 +84,7 @@ def upload(paths: tuple[str, ...], *, purpose: str, expires_after: int | None, a
     with service.connect() as client:
         for path in paths:
             made = client.files.create(path, purpose=purpose, expires_after=expiry)
-            click.echo(json.dumps(made.encode()) if as_json else visible(made.id))
+            click.echo(json.dumps(made.to_dict()) if as_json else visible(made.id))
             if not as_json:
                 say(f"{path}: {_size(made)} uploaded")
 
@@ -115,7 +114,7 @@ def list_files(*, purpose: str | None, limit: int, everything: bool, as_json: bo
         found = islice(client.files.list(purpose=purpose, limit=most), most)  # some services give more than they are asked for
         if as_json:
             for file in found:
-                click.echo(json.dumps(file.encode()))
+                click.echo(json.dumps(file.to_dict()))
             return
         rows = [_row(file) for file in map(noted, found)]
     for line in text_table(("file", "purpose", "made", "name", "size"), rows, texts=4):
@@ -144,7 +143,7 @@ def get(ids: tuple[str, ...], *, as_json: bool, service: Service) -> None:
         for number, file_id in enumerate(ids):
             file = noted(client.files.retrieve(file_id))
             if as_json:
-                click.echo(json.dumps(file.encode()))
+                click.echo(json.dumps(file.to_dict()))
                 continue
             if number:
                 click.echo("")
@@ -171,25 +170,19 @@ def download(file_id: str, *, output: str, force: bool, service: Service) -> Non
         2   wrong usage, no key, or a file that exists
         3   the service refused or did not answer; a file can't be written
     """  # noqa: D301 - click wants its \b
-    from batchfiles.io.atomic import atomic_file, refuse_existing
     from batchfiles.io.spool import Spool
 
-    target = Path(output)
-    if output != STDOUT:
-        refuse_existing(target, force=force)
+    target = Target.at(Path(output), folder=False)
+    target.check(force=force)
     with service.connect() as client:
-        if output != STDOUT and not target.exists():
-            client.files.content(file_id, target)
+        if isinstance(target, PathTarget) and not target.exists():
+            client.files.content(file_id, Path(output))
             return
         with Spool() as spool:
             copy = spool.new_path("content")
             client.files.content(file_id, copy)
-            with copy.open("rb") as content:
-                if output == STDOUT:
-                    shutil.copyfileobj(content, sys.stdout.buffer)
-                    return
-                with atomic_file(target, force=True) as file:
-                    shutil.copyfileobj(content, file)
+            with copy.open("rb") as content, target.open(force=True) as file:
+                shutil.copyfileobj(content, file)
 
 
 @files.command(short_help="Delete files at the service.")
@@ -217,7 +210,7 @@ def delete(context: click.Context, ids: tuple[str, ...], *, as_json: bool, servi
             done = client.files.delete(file_id)
             kept += not done.deleted
             if as_json:
-                click.echo(json.dumps(done.encode()))
+                click.echo(json.dumps(done.to_dict()))
             elif done.deleted:
                 say(f"{done.id}: deleted")
             else:

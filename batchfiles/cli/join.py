@@ -109,20 +109,22 @@ def join(
     if csv_nulls and not with_tables:
         raise click.UsageError("--csv-null goes with --with.")
     import_pyarrow()  # before anything else does
+    from batchfiles.inputs.roles import paired_sources
     from batchfiles.io.sources import expand
     from batchfiles.jobs.join.join import join as join_files
     from batchfiles.table.read import table_sources
 
     sources, requests = expand(files), expand(inputs)
     own = table_sources(with_tables) if with_tables else []
-    paired = expand(name for pair in pairs for name in pair)
-    with TableCommand("join", [*requests, *sources, *paired, *own], options, rejects=rejects) as order:
+    paired = paired_sources(pairs)
+    of_pairs = [source for pair in paired for source in (pair.requests, *pair.results)]
+    with TableCommand("join", [*requests, *sources, *of_pairs, *own], options, rejects=rejects) as order:
         keywords = order.keywords()
         keywords["request_bodies"] = request_bodies
         job = join_files(
             *order.without_targets(sources),
             inputs=order.without_targets(requests),
-            pairs=pairs,
+            pairs=paired,
             on_duplicate=on_duplicate,
             with_table=own or None,
             id=custom_id,
@@ -131,8 +133,8 @@ def join(
             **keywords,
         )
         report = order.write(job)
-        if rejects is not None:
-            job.write_rejects(rejects, force=options["force"])
+        if (target := order.files.get("--rejects")) is not None:
+            job.write_rejects(target, force=options["force"])
     order.finish(context, report, "requests", notes_of_join(report), counted(report))
 
 

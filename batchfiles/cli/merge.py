@@ -12,6 +12,7 @@ from batchfiles.cli.outputs import check_targets, refuse_two_on_stdout, report_j
 from batchfiles.cli.progress import Progress, total_of
 from batchfiles.cli.text import plural, size, visible
 from batchfiles.cli.validate import not_read_lines
+from batchfiles.io.target import Target
 from batchfiles.limits import RESULT_LINE_CAP
 from batchfiles.workers.worker import import_pyarrow_for
 
@@ -77,11 +78,12 @@ def merge(
     from batchfiles.jobs.merge import merge as merge_files
 
     sources = request_sources(files)
-    check_targets(None, [("-o", output)], sources, force=force)
+    target = Target.at(output, folder=False)
+    check_targets([("-o", target)], sources, force=force)
     with Progress("merge", total_of(sources), quiet=as_json) as progress:
         report = merge_files(
             *sources,
-            output=output,
+            output=target,
             on_duplicate=on_duplicate,
             force=force,
             cap=max_line_bytes,

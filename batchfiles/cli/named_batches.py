@@ -7,7 +7,6 @@ What the commands have in common that list what the service has, the newest firs
 
 from __future__ import annotations
 
-import hashlib
 import os
 import sys
 from collections.abc import Iterable, Iterator
@@ -30,7 +29,6 @@ __all__ = [
     "NamedBatch",
     "all_option",
     "campaign_named",
-    "fingerprint",
     "ids_of_lines",
     "limit_option",
     "named_batches",
@@ -38,7 +36,6 @@ __all__ = [
     "say_where_it_ends",
 ]
 
-CHUNK = 1024 * 1024
 ID_SIGNS = ("*", "?", "[", os.sep)
 """What is in a glob or a path, and in no id."""
 
@@ -86,20 +83,6 @@ def campaign_named(name: str) -> Campaign | None:
     return campaign_of(Path(name)) if Path(name).is_dir() else None
 
 
-def fingerprint(source: Source) -> str:
-    """Return the SHA-256 of a file's uncompressed bytes, in hexadecimal digits.
-
-    Raises:
-        FileError: The file can't be read.
-        TruncatedFileError: It is compressed and damaged.
-    """
-    digest = hashlib.sha256()
-    with source.open() as file:
-        while chunk := file.read(CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()
-
-
 def _batches_of(client: Client, name: str, *, every: bool) -> Iterator[NamedBatch]:
     if name == "-":
         yield from (NamedBatch(word) for line in sys.stdin for word in line.split())
@@ -142,7 +125,7 @@ def _of_files(client: Client, name: str) -> Iterator[NamedBatch]:
     from batchfiles.io.sources import expand
 
     for source in expand([name]):
-        batch = client.run(find(client.config, RetryPolicy(), sha256=fingerprint(source), even_ended=True))
+        batch = client.run(find(client.config, RetryPolicy(), sha256=source.sha256().hex, even_ended=True))
         if batch is None:
             raise click.ClickException(
                 f"{source.name}: the service has no batch of these bytes that was submitted by batchfiles: name its id"

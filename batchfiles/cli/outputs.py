@@ -7,20 +7,16 @@ A report as programs read it.
 
 from __future__ import annotations
 
-import errno
 import json
-import os
-from collections.abc import Hashable, Iterable, Iterator, Sequence
-from pathlib import Path
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 import click
 
 from batchfiles.cli.text import plural, visible
-from batchfiles.errors import FileError
-from batchfiles.io.atomic import refuse_existing, refuse_existing_folder
 from batchfiles.io.overwrite import IsOwnFile, no_file
-from batchfiles.io.remote.path import RemotePath, located, real_path
+from batchfiles.io.remote.path import Place, is_within
+from batchfiles.io.target import STDOUT, Target
 from batchfiles.io.urls import shown_name
 
 if TYPE_CHECKING:
@@ -30,43 +26,37 @@ if TYPE_CHECKING:
 
 __all__ = ["STDOUT", "check_targets", "first_findings", "place_of", "refuse_two_on_stdout", "report_json", "words_of_lines"]
 
-STDOUT = "-"
-"""What standard output is called on a command line."""
-
 
 def check_targets(
-    folder: str | None,
-    files: Iterable[tuple[str, str | None]],
-    sources: Sequence[Source],
-    *,
-    force: bool,
-    ours: IsOwnFile = no_file,
+    targets: Iterable[tuple[str, Target | None]], sources: Sequence[Source], *, force: bool, ours: IsOwnFile = no_file
 ) -> None:
     """Make sure that everything can be written where it is to go, as far as that can be told now.
 
     Args:
-        folder: A folder that is to be made, or replaced.
-        files: The option and its file; None where it was not given, and nothing is refused where it is standard output.
+        targets: The option and what it names; None where it was not given.
         sources: What is read.
         force: Whether files that are there may be replaced.
-        ours: Which names in the folder are those of files that may go with it; by default none.
+        ours: Which names in a folder are those of files that may go with it; by default none.
 
     Raises:
         click.UsageError: Two targets are the same, or a target is one of the files that are read.
         OutputExistsError: A target is there and `force` was not given.
         FileError: There is no folder to write to, a folder where a file shall be, or one that holds what is not ours.
     """
-    read = {source.key: source.name for source in sources if source.key is not None}
-    taken: dict[Hashable, str] = {}
-    for option, name in files:
-        if name not in (None, STDOUT):
-            path = located(name)
-            _check_once(option, path, taken, read)
-            _check_file(path, force=force)
-    if folder is not None:
-        path = located(folder)
-        _check_once("-o", path, taken, read)
-        _check_folder(path, sources, force=force, ours=ours)
+    read = {source.key for source in sources}
+    taken: dict[Place, str] = {}
+    for option, target in targets:
+        if target is None or (key := target.key) is None:
+            continue
+        if key in taken:
+            raise click.UsageError(f"{taken[key]} and {option} name the same file, {target.place}.")
+        if key in read:
+            raise click.UsageError(f"{option} names a file that is read, {target.place}: choose another name.")
+        taken[key] = option
+        inside = (source for source in sources if target.is_folder and source.key is not None and is_within(source.key, key))
+        if (source := next(inside, None)) is not None:
+            raise click.UsageError(f"{option} names the folder of a file that is read, {source.name}: choose another one.")
+        target.check(force=force, ours=ours)
 
 
 def refuse_two_on_stdout(output: str, *, as_json: bool) -> None:
@@ -82,46 +72,6 @@ def refuse_two_on_stdout(output: str, *, as_json: bool) -> None:
 def place_of(output: str) -> str:
     """Return what people call the place of an output."""
     return "standard output" if output == STDOUT else visible(shown_name(output))
-
-
-def _check_once(option: str, path: Path | RemotePath, taken: dict[Hashable, str], read: dict[Hashable, str]) -> None:
-    key = path.key if isinstance(path, RemotePath) else real_path(path)
-    if key in taken:
-        raise click.UsageError(f"{taken[key]} and {option} name the same file, {path}.")
-    if key in read:
-        raise click.UsageError(f"{option} names a file that is read, {path}: choose another name.")
-    taken[key] = option
-
-
-def _check_file(path: Path | RemotePath, *, force: bool) -> None:
-    if isinstance(path, Path) and path.is_dir():
-        raise FileError("is a folder, and a file is to be written", path=str(path), number=errno.EISDIR)
-    refuse_existing(path, force=force)
-    if isinstance(path, Path):
-        _check_parent(path)
-
-
-def _check_folder(path: Path | RemotePath, sources: Sequence[Source], *, force: bool, ours: IsOwnFile) -> None:
-    for source in sources:
-        if _is_in(source, path):
-            raise click.UsageError(f"-o names the folder of a file that is read, {source.name}: choose another one.")
-    refuse_existing_folder(path, force=force, ours=ours)
-    if isinstance(path, Path):
-        _check_parent(path)
-
-
-def _is_in(source: Source, folder: Path | RemotePath) -> bool:
-    """Return whether a file is in a folder, or somewhere below it."""
-    if isinstance(folder, RemotePath):
-        remote = source.remote
-        return remote is not None and remote.filesystem is folder.filesystem and remote.path.startswith(f"{folder.path}/")
-    return source.path is not None and real_path(source.path).is_relative_to(real_path(folder))
-
-
-def _check_parent(path: Path) -> None:
-    parent = Path(os.path.realpath(path)).parent
-    if not parent.is_dir():
-        raise FileError(f"there is no folder {parent}", path=str(path), number=errno.ENOENT)
 
 
 WORDS = {

@@ -10,6 +10,7 @@ from batchfiles.cli.limits import limits_options
 from batchfiles.cli.options import counts_option, csv_null_option, force_option, temp_dir_option
 from batchfiles.cli.outputs import STDOUT, check_targets, first_findings, refuse_two_on_stdout, report_json
 from batchfiles.cli.text import plural, size, visible
+from batchfiles.io.target import Target
 from batchfiles.workers.worker import import_pyarrow
 
 if TYPE_CHECKING:
@@ -88,16 +89,16 @@ def prepare(
     """  # noqa: D301 - click wants its \b
     refuse_two_on_stdout(output, as_json=as_json)
     import_pyarrow()
-    from batchfiles.io.remote.path import located
     from batchfiles.io.sources import Source
     from batchfiles.jobs.prepare import prepare as prepare_requests
     from batchfiles.table.read import table_sources
 
     sources = table_sources(tables)
-    check_targets(None, [("-o", output)], [*sources, Source.at(located(template))], force=force)
+    target = Target.at(output, folder=False)
+    check_targets([("-o", target)], [*sources, Source.named(template)], force=force)
     report = prepare_requests(
         sources,
-        output,
+        target,
         template=template,
         id=custom_id,
         url=url,

@@ -220,20 +220,20 @@ def run(
         for line in words_of_plan(plan):
             click.echo(line, err=True)
         return
-    from batchfiles.io.overwrite import is_folder
+    from batchfiles.campaign.folder import request_sources
     from batchfiles.runner.run import run as run_files
     from batchfiles.runner.run import run_sources
+    from batchfiles.table.open import table_target
 
-    if output != STDOUT:
-        as_parts = format_name in (None, "parquet") and is_folder(output)
-        folder, file = (output, None) if as_parts else (None, output)
-        # What is there already is the run's own matter: it may be this campaign's table, which stays as it is.
-        check_targets(folder, [("-o", file)], run_sources(files).sources, force=True, ours=lambda _: True)
+    sources = request_sources(files)
+    target = table_target(output, format_name)
+    # What is there already is the run's own matter: it may be this campaign's table, which stays as it is.
+    check_targets([("-o", target)], run_sources(sources).sources, force=True, ours=lambda _: True)
     try:
         with RunNews(quiet=as_json) as news:
             report = run_files(
-                *files,
-                output=output,
+                *sources,
+                output=target,
                 campaign=campaign,
                 client=service.connect,
                 endpoint=endpoint,

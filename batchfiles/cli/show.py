@@ -33,7 +33,7 @@ NOTE_LINES = 3
 def show(file: str, *, count: int, columns: str | None, as_json: bool) -> None:
     """Look at the first rows of a table or a batch file.
 
-    FILE is a Parquet or Arrow file, a CSV or JSONL file (batch files too, also compressed), a folder of Parquet files, or - for
+    FILE is a Parquet or Arrow file, a CSV or JSONL file (batch files too, also compressed), a folder of them, or - for
     JSONL, CSV or an Arrow stream on standard input. The format is told by the content, and only the beginning is read.
 
     Few rows, and narrow terminals, are shown as records, the rest as a table of the columns that fit. Long values end with …,

@@ -13,6 +13,7 @@ from batchfiles.cli.outputs import check_targets, report_json, words_of_lines
 from batchfiles.cli.progress import Progress, total_of
 from batchfiles.cli.text import plural, size, text_table, visible
 from batchfiles.cli.validate import not_read_lines
+from batchfiles.io.target import PathTarget
 from batchfiles.workers.worker import import_pyarrow, import_pyarrow_for
 
 if TYPE_CHECKING:
@@ -104,15 +105,15 @@ def split(
     import_pyarrow_for(files)
     from batchfiles.campaign.folder import request_sources
     from batchfiles.campaign.manifest import made_by_split
-    from batchfiles.io.remote.path import located
     from batchfiles.jobs.split import split as split_files
 
     sources = request_sources(files)
-    check_targets(folder, [], sources, force=force, ours=made_by_split(located(folder)))
+    target = PathTarget.at(folder, folder=True)
+    check_targets([("-o", target)], sources, force=force, ours=made_by_split(target.place))
     with Progress("split", total_of(sources), quiet=as_json) as progress:
         report = split_files(
             *sources,
-            folder=folder,
+            folder=target,
             limits=limits,
             max_tokens=max_tokens,
             tokens=tokens,

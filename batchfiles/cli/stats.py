@@ -17,11 +17,12 @@ from batchfiles.cli.stats_tables import notes, tables
 from batchfiles.cli.text import visible
 from batchfiles.counts import counts_of
 from batchfiles.findings import nearest
-from batchfiles.io.urls import shown_name
+from batchfiles.io.target import Target
 from batchfiles.outcome import MISSING, OUTCOMES
 
 if TYPE_CHECKING:
-    from batchfiles.jobs.stats.prices import Price, Prices
+    from batchfiles.jobs.stats.price import Price
+    from batchfiles.jobs.stats.prices import Prices
     from batchfiles.jobs.stats.report import Stats
 
 __all__ = ["stats"]
@@ -33,7 +34,7 @@ COUNTED = (*(outcome for outcome in OUTCOMES if outcome != MISSING), "token_conv
 
 
 def _price(_context: click.Context, _parameter: click.Parameter, values: tuple[str, ...]) -> dict[str, Price]:
-    from batchfiles.jobs.stats.price_file import price_of
+    from batchfiles.jobs.stats.price import price_of
 
     try:
         return dict(map(price_of, values))
@@ -42,7 +43,7 @@ def _price(_context: click.Context, _parameter: click.Parameter, values: tuple[s
 
 
 def _discount(_context: click.Context, _parameter: click.Parameter, value: str | None) -> Decimal | None:
-    from batchfiles.jobs.stats.price_file import discount_of
+    from batchfiles.jobs.stats.price import discount_of
 
     try:
         return None if value is None else discount_of(value)
@@ -131,14 +132,14 @@ def stats(
     if write_prices == STDOUT and as_json:
         raise click.UsageError("--json and --write-prices - can't both have standard output.")
     inputs = expand(files)
-    target = None if write_prices == STDOUT else write_prices
-    check_targets(None, [("--write-prices", target)], inputs, force=force)
+    target = None if write_prices is None else Target.at(write_prices, folder=False)
+    check_targets([("--write-prices", target)], inputs, force=force)
     known = _known_prices(sources, prices, batch_discount)
     with Progress("stats", total_of(inputs), quiet=as_json) as progress:
         found = count(*inputs, pairs=pairs, prices=known, on_bytes=progress.add)
     if known is not None:
         refuse_misspelt(known.models, [model for model in found.without_price if model is not None])
-    if write_prices is not None:
+    if target is not None:
         _write_prices(target, known, found, force=force)
     if as_json:
         click.echo(report_json(found))
@@ -195,7 +196,7 @@ def refuse_misspelt(priced: Iterable[str], without_price: Sequence[str]) -> None
     Raises:
         click.UsageError: There is one.
     """
-    from batchfiles.jobs.stats.prices import alias_of
+    from batchfiles.jobs.stats.price import alias_of
 
     seen = {alias_of(model) for model in without_price}
     for name in priced:
@@ -206,17 +207,15 @@ def refuse_misspelt(priced: Iterable[str], without_price: Sequence[str]) -> None
             raise click.UsageError(f"there is a price for {name!r}, and nothing here is of this model; did you mean {meant!r}?")
 
 
-def _write_prices(target: str | None, known: Prices | None, found: Stats, *, force: bool) -> None:
+def _write_prices(target: Target, known: Prices | None, found: Stats, *, force: bool) -> None:
     """Write the prices that are known, and places for those that are not."""
-    from batchfiles.io.atomic import atomic_file
-    from batchfiles.io.remote.path import located
-    from batchfiles.jobs.stats.price_file import to_toml
+    from batchfiles.jobs.stats.price import to_toml
     from batchfiles.jobs.stats.prices import Prices
 
     text = to_toml(known or Prices(), found.models())
-    if target is None:
+    if target.stream is not None:
         click.echo(text, nl=False)
         return
-    with atomic_file(located(target), force=force) as file:
+    with target.open(force=force) as file:
         file.write(text.encode())
-    click.echo(visible(f"{shown_name(target)}: fill in the prices, then give it to --prices"), err=True)
+    click.echo(visible(f"{target}: fill in the prices, then give it to --prices"), err=True)

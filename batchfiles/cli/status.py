@@ -15,7 +15,6 @@ from batchfiles.cli.batch_format import batch_json, batch_record, batch_table, f
 from batchfiles.cli.named_batches import (
     NamedBatch,
     all_option,
-    fingerprint,
     limit_option,
     named_batches,
     names_argument,
@@ -312,7 +311,7 @@ def with_files(named: Sequence[NamedBatch], found: Sequence[Batch | BatchFilesEr
     unmarked = [batch_id for batch_id, sha256 in prints.items() if sha256 == UNKNOWN]
     sources = expand(files)
     for source in sources:
-        batch_id = by_print.get(fingerprint(source))
+        batch_id = by_print.get(source.sha256().hex)
         if batch_id is None and len(sources) == len(unmarked) == 1:
             batch_id = unmarked[0]
         if batch_id is None:

@@ -87,7 +87,7 @@ def _file(source: Source, spool: Spool, folder: Path | None = None, part: Part |
 
     # Services take names that end in .jsonl.
     filename = f"{stem_of(source.file_name or 'requests')}.jsonl"
-    if source.remote is None and (source.path is None or not source.path.is_file()):
+    if not source.is_again:
         source = Source(source.name, path=spool.local(source))
     return RequestFile(source=source, filename=filename, folder=folder, part=part)
 

@@ -10,7 +10,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypedDict, TypeVar
 
 import click
@@ -29,7 +28,8 @@ from batchfiles.cli.outputs import STDOUT, check_targets, place_of, report_json
 from batchfiles.cli.progress import Progress
 from batchfiles.cli.stats_tables import Note, format_note, notes_of_table, outcome_table
 from batchfiles.cli.text import plural, size
-from batchfiles.io.remote.path import RemotePath, located
+from batchfiles.io.remote.path import real_path
+from batchfiles.io.target import PathTarget, Target
 from batchfiles.jobs.join.lazy_table import is_part_name
 from batchfiles.limits import RESULT_LINE_CAP
 
@@ -145,9 +145,6 @@ def table_options(counted: Sequence[str]) -> Callable[[Command], Command]:
 
 
 BINARY = ("parquet", "arrow", "arrows")
-FOLDER = "folder"
-"""The format of Parquet parts, as we call it here."""
-
 WIDEST = 100
 """Columns of a summary: longer lines are hard to read."""
 
@@ -163,6 +160,9 @@ class TableCommand:
         options: The shared options.
         rejects: The file for the lines that are not in the table.
 
+    Attributes:
+        files: Where the lines that are not in the table and the report go, by their options.
+
     Raises:
         click.UsageError: The options don't go together.
         ValueError: The output's name says no format.
@@ -175,24 +175,15 @@ class TableCommand:
         self._options = options
         self._progress: Progress | None = None
         self._label = label
-        self._rejects = rejects
-        output = options["output"]
-        self._format = _format(output, options["format_name"])
-        _check_options(options, self._format)
+        self._target, chosen = _target(options["output"], options["format_name"])
+        _check_options(options, chosen)
         for option, name in (("--rejects", rejects), ("--report", options["report_file"])):
             if name == STDOUT:
                 raise click.UsageError(f"{option} takes a file: standard output is for the table, or for --json.")
-        check_targets(
-            output if self._format == FOLDER else None,
-            [
-                ("-o", output if self._format != FOLDER else None),
-                ("--rejects", rejects),
-                ("--report", options["report_file"]),
-            ],
-            sources,
-            force=options["force"],
-            ours=is_part_name,
-        )
+        names = {"--rejects": rejects, "--report": options["report_file"]}
+        self.files = {option: PathTarget.at(name, folder=False) for option, name in names.items() if name is not None}
+        self._targets = [("-o", self._target), *self.files.items()]
+        check_targets(self._targets, sources, force=options["force"], ours=is_part_name)
 
     def __enter__(self) -> Self:
         return self
@@ -203,14 +194,9 @@ class TableCommand:
 
     def without_targets(self, sources: Sequence[Source]) -> list[Source]:
         """Return the files that are read; files that this call writes are its own and not reported as skipped."""
-        names = (self._options["output"], self._options["report_file"], self._rejects)
-        own = {Path(name).resolve() for name in names if name is not None and name != STDOUT}
+        own = {target.key for _, target in self._targets}
         return [
-            replace(
-                each,
-                passed_over=tuple(path for path in each.passed_over if not isinstance(path, Path) or path.resolve() not in own),
-            )
-            for each in sources
+            replace(each, passed_over=tuple(path for path in each.passed_over if real_path(path) not in own)) for each in sources
         ]
 
     def keywords(self) -> TableKeywords:
@@ -232,7 +218,7 @@ class TableCommand:
     def write(self, job: LazyTable[ReportT]) -> ReportT:
         """Make the table."""
         options = self._options
-        return job.write(options["output"], format=options["format_name"], force=options["force"], csv_safe=options["csv_safe"])
+        return job.write(self._target, format=options["format_name"], force=options["force"], csv_safe=options["csv_safe"])
 
     def finish(
         self, context: click.Context, report: TableReport, noun: str, notes: Iterator[Note], counts: Mapping[str, int]
@@ -247,8 +233,9 @@ class TableCommand:
             counts: What `--fail-on` may speak of.
         """
         options = self._options
-        if options["report_file"] is not None:
-            _write_report(located(options["report_file"]), report, force=options["force"])
+        if (target := self.files.get("--report")) is not None:
+            with target.open(force=options["force"]) as file:
+                file.write(f"{report_json(report)}\n".encode())
         if options["as_json"]:
             click.echo(report_json(report))
         failed = [("fail-on", words) for words in failures(options["fail_on"], counts, sum(report.outcomes.values()), noun)]
@@ -267,34 +254,23 @@ class TableCommand:
 
     def _last_words(self, report: TableReport) -> str:
         """Say where the table is."""
-        path = self._options["output"]
         parts = [plural(report.rows, "row")]
-        if path != STDOUT:
-            sizes = _sizes(located(path), is_folder=self._format == FOLDER)
-            if self._format == FOLDER:
+        if isinstance(self._target, PathTarget):
+            sizes = self._target.sizes()
+            if self._target.is_folder:
                 parts.append(plural(len(sizes), "Parquet file"))
             parts.append(size(sum(sizes)))
-        return f"{place_of(path)}: {', '.join(parts)}, in {time.perf_counter() - self._started:,.1f} s"
+        return f"{place_of(self._options['output'])}: {', '.join(parts)}, in {time.perf_counter() - self._started:,.1f} s"
 
 
-def _sizes(path: Path | RemotePath, *, is_folder: bool) -> list[int]:
-    """Return the sizes of the files that were written."""
-    if isinstance(path, RemotePath):
-        found = [info for _, info in path.listing()] if is_folder else [path.look()]
-        return [info.size for info in found if info.is_file]
-    return [file.stat().st_size for file in (path.iterdir() if is_folder else [path])]
-
-
-def _format(output: str, named: str | None) -> str:
-    """Return the format of the table, `FOLDER` for Parquet parts."""
-    from batchfiles.io.overwrite import is_folder
-    from batchfiles.table.open import agreed_format
+def _target(output: str, named: str | None) -> tuple[Target, str]:
+    """Return where the table goes, and its format."""
+    from batchfiles.table.open import format_of_target, table_target
 
     if output == STDOUT and named is None:
         raise click.UsageError(f"-o - needs a --format: {', '.join(FORMATS)}.")
-    if named in (None, "parquet") and is_folder(output):
-        return FOLDER
-    return agreed_format(output, named)
+    target = table_target(output, named)
+    return target, format_of_target(target, named)
 
 
 def _check_options(options: SharedOptions, chosen: str) -> None:
@@ -319,10 +295,3 @@ def _check_options(options: SharedOptions, chosen: str) -> None:
             raise click.UsageError(f"{option} goes with --parsed.")
     if not options["parsed"] and any(condition.name == "parse_error" for some in options["fail_on"] for condition in some):
         raise click.UsageError("--fail-on parse_error goes with --parsed.")
-
-
-def _write_report(path: Path | RemotePath, report: TableReport, *, force: bool) -> None:
-    from batchfiles.io.atomic import atomic_file
-
-    with atomic_file(path, force=force) as file:
-        file.write(f"{report_json(report)}\n".encode())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from batchfiles.client.asynchronous import AsyncClient
+from batchfiles.client.resources import AsyncBatches, AsyncFiles, Batches, Files
 from batchfiles.client.synchronous import Client
 
-__all__ = ["AsyncClient", "Client"]
+__all__ = ["AsyncBatches", "AsyncClient", "AsyncFiles", "Batches", "Client", "Files"]

@@ -12,19 +12,18 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any, Self, TypeVar
 
 from batchfiles.api.batch import Batch
-from batchfiles.api.batch_request import COMPLETION_WINDOW
 from batchfiles.api.config import Config, Key, RetryPolicy
-from batchfiles.api.file import FileDeleted, FileObject
-from batchfiles.api.files import PURPOSE
 from batchfiles.api.flows import effects
 from batchfiles.api.flows.effects import FAILURES, Flow, Running, Saved
-from batchfiles.api.messages import TIMEOUT, Request, Response
+from batchfiles.api.messages import TIMEOUT, Progress, Request, Response
 from batchfiles.client import disk
-from batchfiles.client.calls import LOGGER, Calls, Expiry, FilePages, ServiceClient, access_of
+from batchfiles.client.calls import LOGGER, Expiry, ServiceClient, access_of
+from batchfiles.client.resources import AsyncBatches, AsyncFiles
 from batchfiles.client.transport import CHUNK, CUT, NOT_SENT, Deadline, Exchange, KeyAuth, head_of, httpx2
 from batchfiles.errors import APIConnectionError, FileError
+from batchfiles.open_strings import BatchCompletionWindow, BatchEndpoint
 
-__all__ = ["AsyncBatches", "AsyncClient", "AsyncFiles"]
+__all__ = ["AsyncClient"]
 
 T = TypeVar("T")
 
@@ -46,6 +45,16 @@ class AsyncClient(ServiceClient):
 
     Raises:
         ValueError: There is no key, or it can't be one, or the address is none; no socket was opened.
+
+    Example:
+        >>> import asyncio
+        >>> from batchfiles import AsyncClient
+        >>> async def completed():
+        ...     async with AsyncClient() as client:
+        ...         batch = await client.submit("requests.jsonl", "/v1/chat/completions")
+        ...         return (await client.wait(batch.id)).request_counts.completed
+        >>> asyncio.run(completed())
+        2
     """
 
     def __init__(
@@ -81,14 +90,17 @@ class AsyncClient(ServiceClient):
     async def submit(
         self,
         path: str | os.PathLike[str],
-        endpoint: str,
-        completion_window: str = COMPLETION_WINDOW,
+        endpoint: BatchEndpoint | str,
+        completion_window: BatchCompletionWindow | str = BatchCompletionWindow.H24,
         *,
         metadata: dict[str, str] | None = None,
         output_expires_after: Expiry = None,
         again: bool = False,
+        progress: Progress | None = None,
     ) -> Batch:
-        """Upload a file and make one batch of it: see `api.flows.submit`.
+        """Upload a request file and create one batch of it.
+
+        If the answer is lost, the batch is looked for in the list; it is not created a second time.
 
         Args:
             path: The file of requests.
@@ -97,6 +109,7 @@ class AsyncClient(ServiceClient):
             metadata: At most 15 pairs.
             output_expires_after: When the files of results are to be deleted; a number counts the seconds from their making.
             again: Whether a file that has a batch already may have another one.
+            progress: Called as `progress(done, total)` with the bytes of the file that are sent.
 
         Raises:
             AlreadySubmittedError: There is a live or finished batch of the same bytes; it is in the exception.
@@ -109,26 +122,57 @@ class AsyncClient(ServiceClient):
         flow = await asyncio.to_thread(
             self._calls.submit, path, endpoint, completion_window, metadata, output_expires_after, again=again
         )
-        return await self.run(flow)
+        return await self.run(flow, progress=progress)
 
     async def wait(
         self, batch_id: str, *, on_update: OnUpdate | None = None, interval: float | None = None, timeout: float | None = None
     ) -> Batch:
-        """Wait for a batch, telling of each change: see `api.flows.wait`."""
+        """Wait until a batch has ended and names its result files.
+
+        Args:
+            batch_id: The batch.
+            on_update: Called with the batch at the first look and after each change; it may be a coroutine function.
+            interval: Seconds between two looks; the default grows from 5 to 60.
+            timeout: Seconds after which to stop waiting; the default is to wait as long as it takes.
+
+        Raises:
+            StillRunningError: The timeout is over; `.batch` is the batch as it was last seen.
+            NotFoundError: The service does not know the batch.
+            APIError: The service refused.
+            APIConnectionError: The service could not be reached for an hour.
+        """
         return await self.run(self._calls.wait(batch_id, interval, timeout), on_update=on_update)
 
-    async def download(self, batch: Batch | str, directory: str | os.PathLike[str]) -> list[str]:
-        """Fetch the results of a batch: see `api.flows.download`."""
-        found = await self.batches.retrieve(batch) if isinstance(batch, str) else batch
-        return await self.run(self._calls.download(found, directory))
+    async def download(
+        self, batch: Batch | str, output: str | os.PathLike[str], *, progress: Progress | None = None
+    ) -> list[str]:
+        """Download the result files of a batch into a folder: `<batch_id>_output.jsonl`, `<batch_id>_error.jsonl`.
 
-    async def run(self, flow: Flow[T], *, on_update: OnUpdate | None = None) -> T:
+        The batch itself is written as `<batch_id>.json`. A file that exists with the size that the service states is kept.
+
+        Args:
+            batch: The batch or its id.
+            output: The folder; it is created if needed.
+            progress: Called as `progress(done, total)` with the bytes of the current file; `total` is 0 where it is unknown.
+
+        Returns:
+            The paths of the result files.
+
+        Raises:
+            IncompleteDownloadError: A file was not downloaded completely, in all attempts.
+            APIError: The service refused.
+            FileError: The disk refused.
+        """
+        found = await self.batches.retrieve(batch) if isinstance(batch, str) else batch
+        return await self.run(self._calls.download(found, output), progress=progress)
+
+    async def run(self, flow: Flow[T], *, on_update: OnUpdate | None = None, progress: Progress | None = None) -> T:
         """Perform what a flow asks for, until it returns.
 
         Raises:
             BatchFilesError: What the flow raises.
         """
-        exchange = _Exchange(self._http, KeyAuth(self.config, self._key), self._timeout)
+        exchange = _Exchange(self._http, KeyAuth(self.config, self._key), self._timeout, progress)
         running = Running(flow)
         try:
             while (effect := running.asks()) is not None:
@@ -148,8 +192,8 @@ async def _perform(effect: effects.Effect, exchange: _Exchange, on_update: OnUpd
             return await exchange.open(request)
         case effects.ReadBody(limit):
             return await exchange.read(limit)
-        case effects.SaveBody(_, offset):
-            return await exchange.save(offset)
+        case effects.SaveBody(_, offset, total):
+            return await exchange.save(offset, total)
         case effects.Sleep(seconds):
             return await asyncio.sleep(seconds)
         case effects.Now():
@@ -200,13 +244,14 @@ class _Exchange(Exchange[httpx2.AsyncClient]):
             raise problem
         return self._shown(b"".join(pieces)[:limit])
 
-    async def save(self, offset: int) -> Saved:
+    async def save(self, offset: int, total: int) -> Saved:
         size, problem = offset, None
         with self.disk.appended(offset) as file:
             try:
                 async for piece in self._timely(self._opened.aiter_raw()):
                     await asyncio.to_thread(file.write, piece)
                     size += len(piece)
+                    self._progress(size, total)
             except CUT as error:
                 problem = self._problem(error)
         await self.close()
@@ -233,9 +278,12 @@ class _Exchange(Exchange[httpx2.AsyncClient]):
                 yield part
                 continue
             pieces = disk.pieces(part, CHUNK)
+            sent = 0
             while (piece := await asyncio.to_thread(next, pieces, None)) is not None:
                 self._check_time()
                 yield piece
+                sent += len(piece)
+                self._progress(sent, part.length)
 
     async def _timely(self, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         """Yield pieces as they come, however small: each is a moment to look at the clock, and so is the time between them."""
@@ -249,75 +297,3 @@ class _Exchange(Exchange[httpx2.AsyncClient]):
                 return
             self._check_time()
             yield piece
-
-
-class AsyncBatches:
-    """The calls of `/batches`."""
-
-    def __init__(self, client: AsyncClient, calls: Calls) -> None:
-        self._run, self._calls = client.run, calls
-
-    async def create(
-        self,
-        input_file_id: str,
-        endpoint: str,
-        completion_window: str = COMPLETION_WINDOW,
-        *,
-        metadata: dict[str, str] | None = None,
-        output_expires_after: Expiry = None,
-    ) -> Batch:
-        """Make a batch of a file that was uploaded; never two, whatever happens to the answer."""
-        return await self._run(
-            self._calls.create_batch(input_file_id, endpoint, completion_window, metadata, output_expires_after)
-        )
-
-    async def retrieve(self, batch_id: str) -> Batch:
-        """Look at a batch."""
-        return await self._run(self._calls.retrieve_batch(batch_id))
-
-    async def list(self, *, after: str | None = None, limit: int | None = None) -> list[Batch]:
-        """Return batches, newest first, over as many pages as it takes; `limit` is how many at most."""
-        return await self._run(self._calls.list_batches(after, limit))
-
-    async def cancel(self, batch_id: str) -> Batch:
-        """Cancel a batch; it is `cancelling` for up to ten minutes."""
-        return await self._run(self._calls.cancel_batch(batch_id))
-
-
-class AsyncFiles:
-    """The calls of `/files`."""
-
-    def __init__(self, client: AsyncClient, calls: Calls) -> None:
-        self._run, self._calls = client.run, calls
-
-    async def create(
-        self,
-        path: str | os.PathLike[str],
-        *,
-        purpose: str = PURPOSE,
-        expires_after: Expiry = None,
-        filename: str | None = None,
-    ) -> FileObject:
-        """Upload a file; it is never read into memory as a whole."""
-        return await self._run(self._calls.upload(path, purpose, expires_after, filename))
-
-    async def list(
-        self, *, purpose: str | None = None, limit: int | None = None, order: str | None = None
-    ) -> AsyncIterator[FileObject]:
-        """Yield files, over as many pages as it takes; `limit` is how many at most."""
-        pages = FilePages(self._calls, purpose, limit, order)
-        while not pages.are_over:
-            for file in await self._run(pages.read()):
-                yield file
-
-    async def retrieve(self, file_id: str) -> FileObject:
-        """Look at a file."""
-        return await self._run(self._calls.retrieve_file(file_id))
-
-    async def delete(self, file_id: str) -> FileDeleted:
-        """Delete a file."""
-        return await self._run(self._calls.delete_file(file_id))
-
-    async def content(self, file_id: str, path: str | os.PathLike[str]) -> None:
-        """Fetch the bytes of a file to a path where nothing is yet; resumed, checked, and named only when whole."""
-        await self._run(self._calls.content(file_id, path))

@@ -18,14 +18,15 @@ from pathlib import Path
 
 from batchfiles.api import batches, files
 from batchfiles.api.batch import Batch
-from batchfiles.api.batch_request import COMPLETION_WINDOW, BatchFileExpirationAfter, BatchRequest
+from batchfiles.api.batch_request import BatchFileExpirationAfter, BatchRequest
 from batchfiles.api.config import OPENAI_BASE_URL, AzureConfig, Config, Key, RetryPolicy
 from batchfiles.api.file import FileDeleted, FileObject, ListFilesResponse, Listing
-from batchfiles.api.files import MAX_PAGE
+from batchfiles.api.files import MAX_PAGE, Order
 from batchfiles.api.flows import Submission, call, create, download, download_file, list_batches, submit, upload, wait
 from batchfiles.api.flows.effects import Flow, Log
 from batchfiles.api.messages import FilePart
 from batchfiles.io.atomic import file_error
+from batchfiles.open_strings import BatchCompletionWindow, BatchEndpoint
 
 __all__ = [
     "LOGGER",
@@ -47,10 +48,10 @@ Expiry = BatchFileExpirationAfter | int | None
 
 def submission_of(
     path: str | os.PathLike[str],
-    endpoint: str,
+    endpoint: BatchEndpoint | str,
     metadata: dict[str, str] | None,
     *,
-    completion_window: str = COMPLETION_WINDOW,
+    completion_window: BatchCompletionWindow | str = BatchCompletionWindow.H24,
     output_expires_after: Expiry = None,
 ) -> Submission:
     """Look at a file that is to become a batch.
@@ -93,7 +94,7 @@ class Calls:
     def create_batch(
         self,
         input_file_id: str,
-        endpoint: str,
+        endpoint: BatchEndpoint | str,
         completion_window: str,
         metadata: dict[str, str] | None,
         output_expires_after: Expiry,
@@ -135,7 +136,9 @@ class Calls:
         expiry = BatchFileExpirationAfter.of(expires_after)
         return upload(self.config, part, filename or file.name, self.policy, purpose=purpose, expires_after=expiry)
 
-    def list_files(self, purpose: str | None, after: str | None, limit: int | None, order: str | None) -> Flow[ListFilesResponse]:
+    def list_files(
+        self, purpose: str | None, after: str | None, limit: int | None, order: Order | None
+    ) -> Flow[ListFilesResponse]:
         """Return one page of files."""
         request = files.list_request(self.config, purpose=purpose, after=after, limit=limit, order=order)
         return call(request, files.list_response, self.policy)
@@ -148,14 +151,14 @@ class Calls:
         """Delete a file."""
         return call(files.delete_request(self.config, file_id), files.delete_response, self.policy)
 
-    def content(self, file_id: str, path: str | os.PathLike[str]) -> Flow[None]:
+    def content(self, file_id: str, output: str | os.PathLike[str]) -> Flow[None]:
         """Fetch the bytes of a file to a path where nothing is yet."""
-        return download_file(self.config, file_id, os.fspath(path), self.policy)
+        return download_file(self.config, file_id, os.fspath(output), self.policy)
 
     def submit(
         self,
         path: str | os.PathLike[str],
-        endpoint: str,
+        endpoint: BatchEndpoint | str,
         completion_window: str,
         metadata: dict[str, str] | None,
         output_expires_after: Expiry,
@@ -172,13 +175,13 @@ class Calls:
         """Wait for a batch."""
         return wait(self.config, batch_id, self.policy, interval=interval, timeout=timeout)
 
-    def download(self, batch: Batch, directory: str | os.PathLike[str]) -> Flow[list[str]]:
+    def download(self, batch: Batch, output: str | os.PathLike[str]) -> Flow[list[str]]:
         """Fetch the results of a batch into a folder, which is made if it isn't there.
 
         Raises:
             FileError: The folder can't be made.
         """
-        folder = os.fspath(directory)
+        folder = os.fspath(output)
         try:
             Path(folder).mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -261,7 +264,7 @@ class FilePages:
         order: `asc` or `desc`.
     """
 
-    def __init__(self, calls: Calls, purpose: str | None, limit: int | None, order: str | None) -> None:
+    def __init__(self, calls: Calls, purpose: str | None, limit: int | None, order: Order | None) -> None:
         self._calls = calls
         self._purpose = purpose
         self._left = limit

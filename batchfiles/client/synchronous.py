@@ -10,19 +10,18 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Self, TypeVar
 
 from batchfiles.api.batch import Batch
-from batchfiles.api.batch_request import COMPLETION_WINDOW
 from batchfiles.api.config import Config, Key, RetryPolicy
-from batchfiles.api.file import FileDeleted, FileObject
-from batchfiles.api.files import PURPOSE
 from batchfiles.api.flows import effects
 from batchfiles.api.flows.effects import FAILURES, Flow, Running, Saved
-from batchfiles.api.messages import TIMEOUT, Request, Response
+from batchfiles.api.messages import TIMEOUT, Progress, Request, Response
 from batchfiles.client import disk
-from batchfiles.client.calls import LOGGER, Calls, Expiry, FilePages, ServiceClient, access_of
+from batchfiles.client.calls import LOGGER, Expiry, ServiceClient, access_of
+from batchfiles.client.resources import Batches, Files
 from batchfiles.client.transport import CHUNK, CUT, NOT_SENT, Exchange, KeyAuth, head_of, httpx2, limit_stream, until
 from batchfiles.errors import APIConnectionError, FileError
+from batchfiles.open_strings import BatchCompletionWindow, BatchEndpoint
 
-__all__ = ["Batches", "Client", "Files"]
+__all__ = ["Client"]
 
 T = TypeVar("T")
 
@@ -43,6 +42,15 @@ class Client(ServiceClient):
 
     Raises:
         ValueError: There is no key, or it can't be one, or the address is none; no socket was opened.
+
+    Example:
+        >>> from batchfiles import Client, join
+        >>> from batchfiles.testing import Server
+        >>> with Server() as server, Client("sk-local", base_url=server.base_url) as client:
+        ...     batch = client.wait(client.submit("requests.jsonl", "/v1/chat/completions").id)
+        ...     files = client.download(batch, "results")
+        >>> [row["outcome"] for row in join("requests.jsonl", *files)]
+        ['succeeded', 'succeeded']
     """
 
     def __init__(
@@ -71,21 +79,29 @@ class Client(ServiceClient):
         self.close()
 
     def close(self) -> None:
-        """End the connections."""
+        """Close the connections; `with` does it too.
+
+        Example:
+            >>> client = Client()
+            >>> client.close()
+        """
         if self._owned:
             self._http.close()
 
     def submit(
         self,
         path: str | os.PathLike[str],
-        endpoint: str,
-        completion_window: str = COMPLETION_WINDOW,
+        endpoint: BatchEndpoint | str,
+        completion_window: BatchCompletionWindow | str = BatchCompletionWindow.H24,
         *,
         metadata: dict[str, str] | None = None,
         output_expires_after: Expiry = None,
         again: bool = False,
+        progress: Progress | None = None,
     ) -> Batch:
-        """Upload a file and make one batch of it: see `api.flows.submit`.
+        """Upload a request file and create one batch of it.
+
+        If the answer is lost, the batch is looked for in the list; it is not created a second time.
 
         Args:
             path: The file of requests.
@@ -94,6 +110,7 @@ class Client(ServiceClient):
             metadata: At most 15 pairs.
             output_expires_after: When the files of results are to be deleted; a number counts the seconds from their making.
             again: Whether a file that has a batch already may have another one.
+            progress: Called as `progress(done, total)` with the bytes of the file that are sent.
 
         Raises:
             AlreadySubmittedError: There is a live or finished batch of the same bytes; it is in the exception.
@@ -102,8 +119,15 @@ class Client(ServiceClient):
             APIConnectionError: The service could not be reached, and nothing was made.
             FileError: The file can't be read.
             ValueError: A parameter is one that the service would refuse.
+
+        Example:
+            >>> batch = client.submit("requests.jsonl", "/v1/chat/completions", metadata={"project": "library"})
+            >>> batch.metadata["project"]
+            'library'
         """
-        return self.run(self._calls.submit(path, endpoint, completion_window, metadata, output_expires_after, again=again))
+        return self.run(
+            self._calls.submit(path, endpoint, completion_window, metadata, output_expires_after, again=again), progress=progress
+        )
 
     def wait(
         self,
@@ -113,21 +137,72 @@ class Client(ServiceClient):
         interval: float | None = None,
         timeout: float | None = None,
     ) -> Batch:
-        """Wait for a batch, telling of each change: see `api.flows.wait`."""
+        """Wait until a batch has ended and names its result files.
+
+        Args:
+            batch_id: The batch.
+            on_update: Called with the batch at the first look and after each change.
+            interval: Seconds between two looks; the default grows from 5 to 60.
+            timeout: Seconds after which to stop waiting; the default is to wait as long as it takes.
+
+        Raises:
+            StillRunningError: The timeout is over; `.batch` is the batch as it was last seen.
+            NotFoundError: The service does not know the batch.
+            APIError: The service refused.
+            APIConnectionError: The service could not be reached for an hour.
+
+        Example:
+            >>> batch = client.submit("requests.jsonl", "/v1/chat/completions")
+            >>> client.wait(batch.id, on_update=lambda batch: print(batch.status)).request_counts.completed
+            completed
+            2
+        """
         return self.run(self._calls.wait(batch_id, interval, timeout), on_update=on_update)
 
-    def download(self, batch: Batch | str, directory: str | os.PathLike[str]) -> list[str]:
-        """Fetch the results of a batch: see `api.flows.download`."""
-        found = self.batches.retrieve(batch) if isinstance(batch, str) else batch
-        return self.run(self._calls.download(found, directory))
+    def download(self, batch: Batch | str, output: str | os.PathLike[str], *, progress: Progress | None = None) -> list[str]:
+        """Download the result files of a batch into a folder: `<batch_id>_output.jsonl`, `<batch_id>_error.jsonl`.
 
-    def run(self, flow: Flow[T], *, on_update: Callable[[Batch], object] | None = None) -> T:
-        """Perform what a flow asks for, until it returns.
+        The batch itself is written as `<batch_id>.json`. A file that exists with the size that the service states is kept.
+
+        Args:
+            batch: The batch or its id.
+            output: The folder; it is created if needed.
+            progress: Called as `progress(done, total)` with the bytes of the current file; `total` is 0 where it is unknown.
+
+        Returns:
+            The paths of the result files.
+
+        Raises:
+            IncompleteDownloadError: A file was not downloaded completely, in all attempts.
+            APIError: The service refused.
+            FileError: The disk refused.
+
+        Example:
+            >>> batch = client.wait(client.submit("requests.jsonl", "/v1/chat/completions").id)
+            >>> [path] = client.download(batch, "results")
+            >>> path == f"results/{batch.id}_output.jsonl"
+            True
+        """
+        found = self.batches.retrieve(batch) if isinstance(batch, str) else batch
+        return self.run(self._calls.download(found, output), progress=progress)
+
+    def run(self, flow: Flow[T], *, on_update: Callable[[Batch], object] | None = None, progress: Progress | None = None) -> T:
+        """Perform what a flow of `batchfiles.api.flows` asks for, until it returns.
+
+        Args:
+            flow: The flow.
+            on_update: Called with a batch that is waited for, after each change.
+            progress: Called as `progress(done, total)` with the bytes of each file that is sent or saved.
 
         Raises:
             BatchFilesError: What the flow raises.
+
+        Example:
+            >>> from batchfiles.api.flows import list_batches
+            >>> client.run(list_batches(client.config, client.policy, limit=10))
+            []
         """
-        exchange = _Exchange(self._http, KeyAuth(self.config, self._key), self._timeout)
+        exchange = _Exchange(self._http, KeyAuth(self.config, self._key), self._timeout, progress)
         running = Running(flow)
         try:
             while (effect := running.asks()) is not None:
@@ -147,8 +222,8 @@ def _perform(effect: effects.Effect, exchange: _Exchange, on_update: Callable[[B
             return exchange.open(request)
         case effects.ReadBody(limit):
             return exchange.read(limit)
-        case effects.SaveBody(_, offset):
-            return exchange.save(offset)
+        case effects.SaveBody(_, offset, total):
+            return exchange.save(offset, total)
         case effects.Sleep(seconds):
             return time.sleep(seconds)
         case effects.Now():
@@ -199,7 +274,7 @@ class _Exchange(Exchange[httpx2.Client]):
             raise problem
         return self._shown(b"".join(pieces)[:limit])
 
-    def save(self, offset: int) -> Saved:
+    def save(self, offset: int, total: int) -> Saved:
         size, problem = offset, None
         with self.disk.appended(offset) as file:
             try:
@@ -207,6 +282,7 @@ class _Exchange(Exchange[httpx2.Client]):
                     for piece in self._timely(self._opened.iter_raw()):
                         file.write(piece)
                         size += len(piece)
+                        self._progress(size, total)
             except CUT as error:
                 problem = self._problem(error)
         self.close()
@@ -232,79 +308,15 @@ class _Exchange(Exchange[httpx2.Client]):
             if isinstance(part, bytes):
                 yield part
                 continue
+            sent = 0
             for piece in disk.pieces(part, CHUNK):
                 self._check_time()
                 yield piece
+                sent += len(piece)
+                self._progress(sent, part.length)
 
     def _timely(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
         """Yield pieces as they come, however small: each is a moment to look at the clock."""
         for piece in pieces:
             self._check_time()
             yield piece
-
-
-class Batches:
-    """The calls of `/batches`."""
-
-    def __init__(self, client: Client, calls: Calls) -> None:
-        self._run, self._calls = client.run, calls
-
-    def create(
-        self,
-        input_file_id: str,
-        endpoint: str,
-        completion_window: str = COMPLETION_WINDOW,
-        *,
-        metadata: dict[str, str] | None = None,
-        output_expires_after: Expiry = None,
-    ) -> Batch:
-        """Make a batch of a file that was uploaded; never two, whatever happens to the answer."""
-        return self._run(self._calls.create_batch(input_file_id, endpoint, completion_window, metadata, output_expires_after))
-
-    def retrieve(self, batch_id: str) -> Batch:
-        """Look at a batch."""
-        return self._run(self._calls.retrieve_batch(batch_id))
-
-    def list(self, *, after: str | None = None, limit: int | None = None) -> list[Batch]:
-        """Return batches, newest first, over as many pages as it takes; `limit` is how many at most."""
-        return self._run(self._calls.list_batches(after, limit))
-
-    def cancel(self, batch_id: str) -> Batch:
-        """Cancel a batch; it is `cancelling` for up to ten minutes."""
-        return self._run(self._calls.cancel_batch(batch_id))
-
-
-class Files:
-    """The calls of `/files`."""
-
-    def __init__(self, client: Client, calls: Calls) -> None:
-        self._run, self._calls = client.run, calls
-
-    def create(
-        self,
-        path: str | os.PathLike[str],
-        *,
-        purpose: str = PURPOSE,
-        expires_after: Expiry = None,
-        filename: str | None = None,
-    ) -> FileObject:
-        """Upload a file; it is never read into memory as a whole."""
-        return self._run(self._calls.upload(path, purpose, expires_after, filename))
-
-    def list(self, *, purpose: str | None = None, limit: int | None = None, order: str | None = None) -> Iterator[FileObject]:
-        """Yield files, over as many pages as it takes; `limit` is how many at most."""
-        pages = FilePages(self._calls, purpose, limit, order)
-        while not pages.are_over:
-            yield from self._run(pages.read())
-
-    def retrieve(self, file_id: str) -> FileObject:
-        """Look at a file."""
-        return self._run(self._calls.retrieve_file(file_id))
-
-    def delete(self, file_id: str) -> FileDeleted:
-        """Delete a file."""
-        return self._run(self._calls.delete_file(file_id))
-
-    def content(self, file_id: str, path: str | os.PathLike[str]) -> None:
-        """Fetch the bytes of a file to a path where nothing is yet; resumed, checked, and named only when whole."""
-        self._run(self._calls.content(file_id, path))

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from typing import Any, Generic, TypeVar
 
 from batchfiles.api.config import Config, Key
-from batchfiles.api.messages import Request, Response
+from batchfiles.api.messages import Progress, Request, Response
 from batchfiles.client.disk import Disk
 from batchfiles.errors import APIConnectionError, APITimeoutError, FileError, MissingDependencyError
 
@@ -195,6 +195,10 @@ def problem_of(error: Exception) -> APIConnectionError | FileError:
 Http = TypeVar("Http", bound=httpx2.Client | httpx2.AsyncClient)
 
 
+def _no_progress(_done: int, _total: int) -> None:
+    """Report nothing."""
+
+
 OPERATIONS = (httpx2.ReadTimeout, httpx2.WriteTimeout)
 
 
@@ -205,15 +209,17 @@ class Exchange(Generic[Http]):
         http: What sends it.
         auth: Puts the key on it.
         timeout: Seconds for a whole request of the usual patience.
+        progress: Called with each piece of a file that is sent or saved.
 
     Attributes:
         disk: What the flow does on the disk; its work file is unlocked in the end.
     """
 
-    def __init__(self, http: Http, auth: KeyAuth, timeout: float) -> None:
+    def __init__(self, http: Http, auth: KeyAuth, timeout: float, progress: Progress | None) -> None:
         self._http = http
         self._auth = auth
         self._timeout = timeout
+        self._progress = progress or _no_progress
         self._response: httpx2.Response | None = None
         self._end = 0.0
         self._is_keyed = True

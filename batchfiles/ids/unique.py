@@ -17,6 +17,7 @@ __all__ = ["UniqueIds"]
 
 
 PLACE_BITS = 40
+"""A place is one number: that of the file, then so many bits for that of the line."""
 
 
 PARTITIONS = 64

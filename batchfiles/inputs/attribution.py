@@ -5,11 +5,10 @@ Nothing is guessed: a file whose name or batch object fits two request files, or
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
@@ -18,7 +17,7 @@ from typing import Any, NamedTuple
 from batchfiles.campaign.manifest import RESULT_NAME, stem_of
 from batchfiles.errors import BatchFilesError
 from batchfiles.inputs.local import LocalFile, ResultFile
-from batchfiles.io.remote.path import Place, RemotePath
+from batchfiles.io.remote.path import Place, files_in
 from batchfiles.io.spool import small_file
 
 __all__ = ["attributed", "is_batch_object", "json_objects"]
@@ -26,7 +25,6 @@ __all__ = ["attributed", "is_batch_object", "json_objects"]
 MOST_BYTES = 4 * 1024 * 1024
 """A JSON file of more bytes is not read: a batch object has about one kilobyte."""
 
-READ_BYTES = 1024 * 1024
 
 SHA256 = re.compile(r"(?<![0-9A-Za-z])[0-9a-fA-F]{64}(?![0-9A-Za-z])")
 
@@ -158,14 +156,7 @@ class _Evidence:
     @cached_property
     def _prints(self) -> dict[int, str]:
         """The fingerprints of the request files, uncompressed."""
-        found = {}
-        for number, file in enumerate(self._inputs):
-            digest = hashlib.sha256()
-            with file.path.open("rb") as stream:
-                while chunk := stream.read(READ_BYTES):
-                    digest.update(chunk)
-            found[number] = digest.hexdigest()
-        return found
+        return {number: file.source.sha256().hex for number, file in enumerate(self._inputs)}
 
     @cached_property
     def _uploads(self) -> list[tuple[str, str]]:
@@ -256,15 +247,9 @@ def is_batch_object(value: dict[str, Any]) -> bool:
 def _objects_in(folder: Place) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield the JSON objects of a folder's small JSON files, each with the stem of its file."""
     with suppress(OSError, BatchFilesError):
-        for path, size in _json_files(folder):
-            if size <= MOST_BYTES:
+        for path, size, _ in files_in(folder):
+            if path.name.endswith(".json") and size <= MOST_BYTES:
                 yield from ((path.name.removesuffix(".json"), value) for value in json_objects(small_file(path)))
-
-
-def _json_files(folder: Place) -> Iterable[tuple[Place, int]]:
-    if isinstance(folder, RemotePath):
-        return [(path, info.size) for path, info in folder.listing() if info.is_file and path.name.endswith(".json")]
-    return [(path, path.stat().st_size) for path in sorted(folder.glob("*.json")) if path.is_file()]
 
 
 def json_objects(text: bytes) -> list[dict[str, Any]]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from batchfiles.campaign.manifest import FORMAT, MANIFEST
 from batchfiles.codec import loads
+from batchfiles.counts import EXAMPLES
 from batchfiles.errors import BatchFilesError, DataError, InvalidLineError, MismatchError
 from batchfiles.inputs.attribution import is_batch_object, json_objects
 from batchfiles.inputs.kinds import TELLING_BEGINNING, classify, line_format_of
@@ -16,7 +16,7 @@ from batchfiles.io.remote.path import Place
 from batchfiles.io.sources import Source
 from batchfiles.io.spool import small_file
 
-__all__ = ["FilesToRead", "files_of_a_kind", "files_to_read", "not_read_words", "requests_to_read"]
+__all__ = ["FilesToRead", "files_of_a_kind", "files_to_read", "not_read_fields", "not_read_words", "requests_to_read"]
 
 HEAD = 1024 * 1024
 """Bytes of a file that are looked at to see whether its first line is a result."""
@@ -54,12 +54,12 @@ def files_to_read(sources: Iterable[Source]) -> FilesToRead:
     kept: list[Source] = []
     not_read: list[str] = []
     for source in given:
-        place = source.remote or source.path
+        place = source.place
         if len(given) == 1 or place is None or not _is_known(place):
             kept.append(replace(source, passed_over=()))
         for other in source.passed_over:
             found = replace(Source.at(other), found=True)
-            if isinstance(other, Path) and not other.is_file():  # a pipe would wait for who writes to it
+            if not found.is_again:  # a pipe would wait for who writes to it
                 not_read.append(found.name)
             elif _holds_results(found):
                 kept.append(found)
@@ -153,3 +153,9 @@ def _is_known(place: Place) -> bool:
     if place.name == MANIFEST:
         return len(objects) == 1 and objects[0].get("format") == FORMAT
     return bool(objects) and all(is_batch_object(each) or each.get("object") == "file" for each in objects)
+
+
+def not_read_fields(names: Sequence[str]) -> dict[str, Any]:
+    """Return the fields of a report for what was skipped in the given folders."""
+    examples = {"not_read": tuple(names[:EXAMPLES])} if names else {}
+    return {"not_read": len(names), "examples": examples}

@@ -297,7 +297,7 @@ def first_request(
         cap: The longest line that the job reads, in bytes.
     """
     for file in files:
-        for block in read_blocks(Source(file.name, path=file.path), lambda _: None, cap=cap):
+        for block in read_blocks(file.source, lambda _: None, cap=cap):
             for number, line in enumerate(block.lines, block.line_number):
                 value = _object(line) if is_wanted(line, None) else None
                 if value is not None and isinstance(value.get("custom_id"), str) and is_wanted(line, value):
@@ -326,7 +326,7 @@ def _endpoint_of_success(line: dict[str, Any]) -> str | None:
 
 def _lines(files: Iterable[LocalFile], cap: int) -> Iterator[bytes]:
     for file in files:
-        for block in read_blocks(Source(file.name, path=file.path), lambda _: None, cap=cap):
+        for block in read_blocks(file.source, lambda _: None, cap=cap):
             yield from block.lines
 
 

@@ -12,6 +12,7 @@ from typing import NamedTuple, Protocol, Self
 
 from batchfiles.io.atomic import file_error
 from batchfiles.io.remote.path import Place, changed
+from batchfiles.io.sources import Source
 
 __all__ = ["LocalFile", "OpenFiles", "ResultFile", "changed", "check_unchanged", "most_open"]
 
@@ -62,6 +63,11 @@ class LocalFile:
         except OSError as error:
             raise file_error(error, name) from None
         return cls(name, original, path, status.st_size, status.st_mtime_ns)
+
+    @property
+    def source(self) -> Source:
+        """The file as a source of lines."""
+        return Source(self.name, path=self.path)
 
 
 def check_unchanged(files: Iterable[LocalFile]) -> None:

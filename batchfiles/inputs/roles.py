@@ -8,10 +8,11 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
-from batchfiles.campaign.folder import Campaign, campaign_of, changed_parts
+from batchfiles.campaign.folder import Campaigns, changed_parts
 from batchfiles.campaign.manifest import BATCH_ID, RESULT_NAME, Part, stem_of
 from batchfiles.errors import BatchFilesError, MismatchError, TruncatedFileError
 from batchfiles.findings import Finding
@@ -19,7 +20,7 @@ from batchfiles.inputs.attribution import attributed
 from batchfiles.inputs.folder_files import files_to_read
 from batchfiles.inputs.kinds import FileRole, classify, paired_as
 from batchfiles.inputs.local import LocalFile, ResultFile
-from batchfiles.io.remote.path import Place, RemotePath, real_path
+from batchfiles.io.remote.path import Place, RemotePath
 from batchfiles.io.sources import Source, SourceLike, expand
 from batchfiles.io.spool import Spool
 from batchfiles.io.urls import shown_name
@@ -47,19 +48,20 @@ class BatchParts:
 
     Args:
         inputs: The request files, by number.
+        campaigns: What is known of the folders of the files.
 
     Raises:
         DataError: A manifest is damaged.
         FileError: A manifest can't be read.
     """
 
-    def __init__(self, inputs: Sequence[LocalFile]) -> None:
-        self._campaigns: dict[Place, Campaign | None] = {}
+    def __init__(self, inputs: Sequence[LocalFile], campaigns: Campaigns | None = None) -> None:
+        self._campaigns = campaigns or Campaigns()
         self._several = len(inputs) > 1
         self._paths = paths = {number: file.original for number, file in enumerate(inputs) if file.original is not None}
         self._by_path = {path: number for number, path in paths.items()}
         self._by_stem = {path.with_name(stem_of(path.name)): number for number, path in paths.items()}
-        self.own_batches = frozenset(number for number, path in paths.items() if self._part(path) is not None)
+        self.own_batches = frozenset(number for number, path in paths.items() if self._campaigns.part_of(path) is not None)
         """The numbers of those that a manifest names: each is a batch of its own, whatever the ids of the others are."""
         self._folders = {path.parent for path, number in self._by_path.items() if number in self.own_batches}
 
@@ -79,7 +81,7 @@ class BatchParts:
         stem = match["stem"] if match else None
         if named is not None and (number := self._number_of(named)) is not None:
             return ResultFile(file.name, str(file.path), stem if stem and BATCH_ID.fullmatch(stem) else None, number)
-        part = self._part(file.original) if file.original is not None else None
+        part = self._campaigns.part_of(file.original) if file.original is not None else None
         if part is not None and file.original is not None:
             number = self._number_in_campaign(file.original.parent, part)
             return ResultFile(file.name, str(file.path), _batch_of(part, stem), number)
@@ -94,25 +96,16 @@ class BatchParts:
         found = {self._by_path[each] for each in (path, *self.origins(path)) if each in self._by_path}
         return found.pop() if len(found) == 1 else None
 
-    def _part(self, path: Place) -> Part | None:
-        campaign = self._campaign(path.parent)
-        return campaign.part_of(path.name) if campaign is not None else None
-
-    def _campaign(self, folder: Place) -> Campaign | None:
-        if folder not in self._campaigns:
-            self._campaigns[folder] = campaign_of(folder)
-        return self._campaigns[folder]
-
     def origins(self, path: Place) -> tuple[Place, ...]:
         """Return the request files that a part of a campaign repeats; nothing where it repeats none."""
-        part, campaign = self._part(path), self._campaign(path.parent)
+        part, campaign = self._campaigns.part_of(path), self._campaigns.of(path.parent)
         if part is None or campaign is None or not part.retry_of:
             return ()
         return tuple(path.parent / name for name in campaign.origins(part))
 
     def _number_in_campaign(self, folder: Place, part: Part) -> int | None:
         """Return the number of the request file whose requests a part holds; None where any may be meant."""
-        campaign = self._campaign(folder)
+        campaign = self._campaigns.of(folder)
         names = campaign.origins(part) if campaign is not None else ()
         numbers = [self._by_path[folder / name] for name in names if folder / name in self._by_path]
         if folder / part.file in self._by_path and not numbers:
@@ -130,7 +123,9 @@ def _batch_of(part: Part, stem: str | None) -> str | None:
     return part.batches[0] if len(part.batches) == 1 else None
 
 
-def without_repeats(inputs: Iterable[LocalFile]) -> tuple[tuple[LocalFile, ...], tuple[LocalFile, ...]]:
+def without_repeats(
+    inputs: Iterable[LocalFile], campaigns: Campaigns | None = None
+) -> tuple[tuple[LocalFile, ...], tuple[LocalFile, ...]]:
     """Separate request files from those that only repeat requests of theirs, as the manifest of their campaign says.
 
     Raises:
@@ -138,7 +133,7 @@ def without_repeats(inputs: Iterable[LocalFile]) -> tuple[tuple[LocalFile, ...],
         FileError: A manifest can't be read.
     """
     files = tuple(inputs)
-    known = BatchParts(files)
+    known = BatchParts(files, campaigns)
     paths = {file.original for file in files}
     kept: list[LocalFile] = []
     repeating: list[LocalFile] = []
@@ -153,7 +148,7 @@ Pairs: TypeAlias = "Mapping[Any, PathLike | Iterable[PathLike]] | Iterable[tuple
 """Request files, each with the results that belong to it."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class FileRoles:
     """Files by what they hold.
 
@@ -165,6 +160,7 @@ class FileRoles:
         not_read: The display names of files and folders in the given folders that are skipped.
         pairs: The request file that a pair names for a result file, by their indexes.
         findings: Which of the request files differ from the manifest of their campaign.
+        campaigns: What the manifests of their folders say.
     """
 
     inputs: tuple[LocalFile, ...]
@@ -174,6 +170,12 @@ class FileRoles:
     not_read: tuple[str, ...] = ()
     pairs: Mapping[Place, Place] = field(default_factory=dict)
     findings: tuple[Finding, ...] = ()
+    campaigns: Campaigns = field(default_factory=Campaigns)
+
+    @cached_property
+    def parts(self) -> BatchParts:
+        """What tells which results belong to which input file."""
+        return BatchParts(self.inputs, self.campaigns)
 
     def result_files(self) -> list[ResultFile]:
         """Return the result files with their batch, and with the number of the input file to which they belong.
@@ -182,19 +184,10 @@ class FileRoles:
         batch and not in the world. In a campaign folder the manifest names the part of each batch's results. A
         pair has priority over both.
         """
-        parts = BatchParts(self.inputs)
         return [
-            parts.result_file(file, named=self.pairs.get(file.original) if file.original is not None else None)
+            self.parts.result_file(file, named=self.pairs.get(file.original) if file.original is not None else None)
             for file in self.results
         ]
-
-    def own_batches(self) -> frozenset[int]:
-        """Return the numbers of the input files that are a batch of their own, as a manifest says."""
-        return BatchParts(self.inputs).own_batches
-
-    def are_apart(self) -> Callable[[int, int], bool]:
-        """Return a predicate of two request files: does a manifest make equal lines in them different requests?"""
-        return BatchParts(self.inputs).are_apart
 
     def names(self) -> dict[str, list[str]]:
         """Return the display names by role, for a table's metadata."""
@@ -270,8 +263,9 @@ def sort_files(
                 "holds requests, and was given as results: name it as an input too", path=source.name, role="output"
             )
         sorted_[kind].append(file)
-    requests, retries = without_repeats(sorted_["inputs"])
-    changed = changed_parts((file.original, Source(file.name, path=file.path)) for file in (*requests, *retries))
+    campaigns = Campaigns()
+    requests, retries = without_repeats(sorted_["inputs"], campaigns)
+    originals = ((file.original, file.source) for file in (*requests, *retries))
     return FileRoles(
         requests,
         tuple(sorted_["results"]),
@@ -279,7 +273,8 @@ def sort_files(
         retries,
         not_read=(*unread, *passed_over),
         pairs={_place(source): _place(pair.requests) for pair in paired for source in pair.results},
-        findings=tuple(changed),
+        findings=tuple(changed_parts(originals, campaigns)),
+        campaigns=campaigns,
     )
 
 
@@ -343,7 +338,7 @@ def files_and_pairs(sources: Iterable[SourceLike], pairs: Pairs, filesystem: obj
     files, not_read = files_to_read(expand(given, filesystem=filesystem))
     file_roles: dict[Hashable, FileRole] = {pair.requests.key: "inputs" for pair in paired}
     file_roles |= {source.key: "results" for pair in paired for source in pair.results}
-    requests = {source.key: pair.requests.name for pair in paired for source in pair.results}
+    requests: dict[Hashable, str] = {source.key: pair.requests.name for pair in paired for source in pair.results}
     return PairedFiles(files, not_read, file_roles, requests)
 
 
@@ -367,7 +362,7 @@ def read_again(files: PairedFiles, spool: Spool) -> ReadAgain | None:
     Returns:
         The request files as plain copies, if there are several; else None. Only the places of the other files are known.
     """
-    file_roles = [(source, _role(source, files.file_roles.get(source.key))) for source in files.sources if _is_again(source)]
+    file_roles = [(source, _role(source, files.file_roles.get(source.key))) for source in files.sources if source.is_again]
     by_name = {source.name: source for source, _ in file_roles}
     requests, results = (
         [LocalFile(source.name, _place(source), Path(source.name), 0, 0) for source, each in file_roles if each == file_role]
@@ -408,11 +403,6 @@ def requests_of_results(files: PairedFiles) -> tuple[Mapping[str, str], Callable
     return known, are_apart
 
 
-def _is_again(source: Source) -> bool:
-    """Return whether a file can be read twice; pipes can't."""
-    return source.remote is not None or (source.path is not None and source.path.is_file())
-
-
 def _role(source: Source, said: FileRole | None) -> FileRole | None:
     """Tell what a file is; None where reading it will say what is wrong with it."""
     if said is not None:
@@ -424,7 +414,7 @@ def _role(source: Source, said: FileRole | None) -> FileRole | None:
 
 
 def _place(source: Source) -> Place:
-    place = source.remote or (real_path(source.path) if source.path is not None else None)
+    place = source.key
     assert place is not None  # noqa: S101 - pairs are of files with names
     return place
 
@@ -436,6 +426,5 @@ def _by_name(source: Source) -> FileRole | None:
 
 def _local(source: Source, spool: Spool, otherwise: FileRole | None, cap: int) -> tuple[LocalFile, FileRole]:
     path = spool.local(source)
-    original = source.remote or (real_path(source.path) if source.path is not None else None)
-    file = LocalFile.of(source.name, original, path)
+    file = LocalFile.of(source.name, source.key, path)
     return file, classify(Source(source.name, path=path), otherwise=otherwise, cap=cap)

@@ -1,5 +1,7 @@
 """A file, or a folder of files, that appears whole or not at all.
 
+Remote ones are in `remote/transfer.py`, and `target.Target` chooses.
+
 The bytes go to a temporary name beside the target, are synced to the disk, and take the final name in one step. A process that is
 killed leaves the old file unchanged and a temporary one with its owner in the name: `.NAME.MARK.batchfiles-part`. The next job
 in that folder removes it.
@@ -17,27 +19,22 @@ from typing import BinaryIO, cast
 
 from batchfiles.errors import FileError, OutputExistsError
 from batchfiles.io.overwrite import ASIDE, UNFINISHED, IsOwnFile, clear_leftovers, no_file, refuse_others_files, unfinished_name
-from batchfiles.io.remote.path import RemotePath, located, real_path
-from batchfiles.io.remote.transfer import refuse_remote_file, refuse_remote_folder, uploaded_file, uploaded_folder
+from batchfiles.io.remote.path import real_path
 
 __all__ = ["UNFINISHED", "atomic_file", "atomic_folder", "refuse_existing", "refuse_existing_folder", "sync"]
 
 
-def refuse_existing(path: Path | RemotePath, *, force: bool) -> None:
+def refuse_existing(path: Path, *, force: bool) -> None:
     """Say before any work that the target is there already.
 
     Args:
-        path: A local path, or a URL, or what `located` makes of them.
+        path: The target.
         force: Whether it may be replaced.
 
     Raises:
         OutputExistsError: It is, and `force` was not given. A device or a pipe is there to be written to.
-        FileError: The system does not let us look; a remote file has a folder's name, or no bucket.
+        FileError: The system does not let us look.
     """
-    path = located(path)
-    if isinstance(path, RemotePath):
-        refuse_remote_file(path, force=force)
-        return
     try:
         if path.is_symlink():
             _refuse_circle(path)
@@ -57,11 +54,11 @@ def _refuse_circle(path: Path) -> None:
             raise
 
 
-def refuse_existing_folder(path: Path | RemotePath, *, force: bool, ours: IsOwnFile = no_file) -> None:
+def refuse_existing_folder(path: Path, *, force: bool, ours: IsOwnFile = no_file) -> None:
     """Say before any work that a folder can't be made, or not be replaced.
 
     Args:
-        path: A local path, or a URL, or what `located` makes of them.
+        path: The target.
         force: Whether a folder that is there may be replaced.
         ours: Which names in it are those of files that may go then; by default none.
 
@@ -69,10 +66,6 @@ def refuse_existing_folder(path: Path | RemotePath, *, force: bool, ours: IsOwnF
         OutputExistsError: It is there and `force` was not given. An empty folder counts as not there.
         FileError: It is a file, holds what is not ours, or the system does not let us look.
     """
-    path = located(path)
-    if isinstance(path, RemotePath):
-        refuse_remote_folder(path, force=force, ours=ours)
-        return
     try:
         is_folder = path.is_dir()
         entries = [(entry.name, entry.is_dir()) for entry in path.iterdir()] if is_folder else []
@@ -85,29 +78,20 @@ def refuse_existing_folder(path: Path | RemotePath, *, force: bool, ours: IsOwnF
 
 
 @contextmanager
-def atomic_file(
-    path: Path | RemotePath, *, force: bool = False, temp_dir: str | os.PathLike[str] | None = None
-) -> Iterator[BinaryIO]:
+def atomic_file(path: Path, *, force: bool = False) -> Iterator[BinaryIO]:
     """Write a file that takes its name only when the block ends without an exception.
 
     A symbolic link is followed: its target is replaced, the link stays. A device or a pipe (`/dev/null`, `/dev/stdout`) is
-    written as it is: replacing it by a file would harm the system, and there is nothing that could appear whole. A remote file is
-    a local one until it is whole, and then copied: see `upload`.
+    written as it is: replacing it by a file would harm the system, and there is nothing that could appear whole.
 
     Args:
-        path: A local path, or a URL, or what `located` makes of them.
+        path: The target.
         force: Whether a file that is there may be replaced.
-        temp_dir: Where a remote file waits until it is whole; a local one waits beside its target.
 
     Raises:
         OutputExistsError: The target is there and `force` was not given, at the beginning or at the end.
         FileError: The disk, the system or the service refused.
     """
-    path = located(path)
-    if isinstance(path, RemotePath):
-        with uploaded_file(path, force=force, temp_dir=temp_dir) as file:
-            yield file
-        return
     refuse_existing(path, force=force)
     target = real_path(path)
     clear_leftovers(target.parent)
@@ -136,31 +120,22 @@ def atomic_file(
 
 
 @contextmanager
-def atomic_folder(
-    path: Path | RemotePath, *, force: bool = False, ours: IsOwnFile = no_file, temp_dir: str | os.PathLike[str] | None = None
-) -> Iterator[Path]:
+def atomic_folder(path: Path, *, force: bool = False, ours: IsOwnFile = no_file) -> Iterator[Path]:
     """Give a temporary folder to fill; it takes its name only when the block ends without an exception.
 
     With `force`, an existing folder steps aside first and is removed once the new one has its name; but only one in which every
-    file is ours, and no folder is, for what we write holds none: `--force -o ~` must not empty a home. A remote folder is a local
-    one until it is whole, and then copied: see `upload`.
+    file is ours, and no folder is, for what we write holds none: `--force -o ~` must not empty a home.
 
     Args:
-        path: A local path, or a URL, or what `located` makes of them.
+        path: The target.
         force: Whether a folder that is there may be replaced.
         ours: Which names in it are those of files that may go then, because the same command writes such files; by default none.
-        temp_dir: Where a remote folder waits until it is whole; a local one waits beside its target.
 
     Raises:
         OutputExistsError: The target is there and `force` was not given, at the beginning or at the end. An empty folder counts
             as not there.
         FileError: The disk, the system or the service refused, or the target is no folder that we could have written.
     """
-    path = located(path)
-    if isinstance(path, RemotePath):
-        with uploaded_folder(path, force=force, ours=ours, temp_dir=temp_dir) as folder:
-            yield folder
-        return
     refuse_existing_folder(path, force=force, ours=ours)
     target = real_path(path)
     clear_leftovers(target.parent)

@@ -22,40 +22,22 @@ import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import lru_cache
-from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, TypeAlias
+from pathlib import Path
+from typing import TypeAlias
 
 from batchfiles.errors import FileError
-from batchfiles.io.remote.path import Place, RemotePath
-from batchfiles.io.urls import parse_url
-
-if TYPE_CHECKING:
-    pass
+from batchfiles.io.remote.path import Place
 
 __all__ = [
     "ASIDE",
     "UNFINISHED",
     "IsOwnFile",
     "clear_leftovers",
-    "is_folder",
     "new_temporary_folder",
     "no_file",
     "refuse_others_files",
     "unfinished_name",
 ]
-
-
-def is_folder(path: str | os.PathLike[str] | RemotePath) -> bool:
-    """Return whether a target means a folder of parts; a remote one by its name alone."""
-    if isinstance(path, RemotePath):
-        return not PurePosixPath(path.path).suffix
-    text = os.fspath(path)
-    if (url := parse_url(text)) is not None:
-        return url.path.endswith("/") or not PurePosixPath(url.path).suffix
-    with suppress(OSError):
-        if os.path.isdir(text):  # noqa: PTH112 - a trailing slash counts, which Path forgets
-            return True
-    return text != "-" and (text.endswith(os.sep) or not Path(text).suffix)
 
 
 IsOwnFile: TypeAlias = Callable[[str], bool]

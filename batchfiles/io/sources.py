@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import hashlib
 import os
 import stat
 import sys
@@ -10,13 +11,14 @@ from collections.abc import Callable, Hashable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import IO, Any, BinaryIO, TypeAlias, cast
+from typing import IO, Any, BinaryIO, NamedTuple, TypeAlias, cast
 
 from batchfiles.errors import FileError
 from batchfiles.findings import Finding
 from batchfiles.io.compression import compression_of, decompressed
 from batchfiles.io.lines import BLOCK_SIZE, Block, blocks
 from batchfiles.io.remote.path import Place, RemotePath, changed, located, real_path
+from batchfiles.io.urls import shown_name
 from batchfiles.limits import LINE_CAP
 
 __all__ = ["STDIN", "Source", "SourceLike", "expand", "plain_name", "read_blocks"]
@@ -30,6 +32,21 @@ NAMES_SHOWN = 3
 
 SourceLike: TypeAlias = "str | os.PathLike[str] | BinaryIO | Source | RemotePath"
 """A path, folder or glob, or a URL of one, `-` for standard input, or an open binary file."""
+
+
+HASHED_BYTES = 1024 * 1024
+
+
+class Digest(NamedTuple):
+    """The SHA-256 of bytes.
+
+    Attributes:
+        hex: In hexadecimal digits.
+        bytes: How many bytes there are.
+    """
+
+    hex: str
+    bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,21 +73,35 @@ class Source:
     @classmethod
     def at(cls, place: Place) -> Source:
         """Return the one file at a place, whatever it holds; nobody looks whether it is there."""
-        return cls(str(place), path=place) if isinstance(place, Path) else cls(place.shown, remote=place)
+        return cls(_shown(str(place)), path=place) if isinstance(place, Path) else cls(place.shown, remote=place)
+
+    @classmethod
+    def named(cls, path: str | os.PathLike[str] | RemotePath, *, filesystem: object = None) -> Source:
+        """Return the one file that a path or URL names, under the name that people know."""
+        place = located(path, filesystem)
+        if isinstance(place, RemotePath) or isinstance(path, RemotePath):
+            return cls.at(place)
+        return cls(shown_name(os.fspath(path)), path=place)
 
     @property
-    def key(self) -> Hashable:
-        """What two sources have in common if they are the same file; None where there is no telling."""
-        if self.remote is not None:
-            return self.remote.key
-        return real_path(self.path) if self.path is not None else None
+    def place(self) -> Place | None:
+        """Where the file is, as it was named; None for an open file and standard input."""
+        return self.remote or self.path
+
+    @property
+    def key(self) -> Place | None:
+        """Where the file is, symbolic links followed: the same for two sources of one file; None where there is no telling."""
+        return None if self.place is None else real_path(self.place)
 
     @property
     def file_name(self) -> str | None:
         """The last part of the file's path; None for an open file and standard input."""
-        if self.remote is not None:
-            return self.remote.name
-        return self.path.name if self.path is not None else None
+        return None if self.place is None else self.place.name
+
+    @property
+    def is_again(self) -> bool:
+        """Whether the file can be read twice; open files, standard input and pipes can't."""
+        return self.remote is not None or (self.path is not None and self.path.is_file())
 
     @contextmanager
     def open(self, *, tables: bool = False) -> Iterator[BinaryIO]:
@@ -84,28 +115,27 @@ class Source:
             MismatchError: It holds no lines, such as an archive; also while reading.
             TruncatedFileError: While reading: the compressed bytes end too early or are damaged.
         """
+        with self.stored() as raw, decompressed(raw, self.name, suffix_of=self.file_name, tables=tables) as stream:
+            yield stream
+
+    @contextmanager
+    def stored(self) -> Iterator[BinaryIO]:
+        """Open the file as it is stored; a file that changes while it is read is an error at its end.
+
+        Raises:
+            FileError: The file is not there or can't be read; also while reading.
+        """
         if self.remote is not None:
             from batchfiles.io.remote.transfer import read_in_order
 
-            with (
-                read_in_order(self.remote) as raw,
-                decompressed(raw, self.name, suffix_of=self.remote.name, tables=tables) as stream,
-            ):
-                yield stream
-            return
-        if self.path is None:
+            with read_in_order(self.remote) as raw:
+                yield raw
+        elif self.path is None:
             raw = cast("BinaryIO", self.stream)
-            watched = _watched(raw, self.name) if raw is sys.stdin.buffer else raw
-            with decompressed(watched, self.name, tables=tables) as stream:
-                yield stream
-            return
-        try:
-            file = self.path.open("rb", buffering=0)
-        except OSError as error:
-            raise FileError(_why(error), path=self.name, number=error.errno) from None
-        watched = _watched(cast("BinaryIO", file), self.name)
-        with file, decompressed(watched, self.name, suffix_of=self.path.name, tables=tables) as stream:
-            yield stream
+            yield _watched(raw, self.name) if raw is sys.stdin.buffer else raw
+        else:
+            with self.open_raw() as file:
+                yield _watched(file, self.name)
 
     def is_seekable_text(self) -> bool:
         """Return whether lines can be fetched by offset from the file itself: local, regular and not compressed."""
@@ -137,6 +167,20 @@ class Source:
 
         with told_as_file_error(self.name):
             return self.remote.filesystem.open_input_file(self.remote.path)
+
+    def sha256(self) -> Digest:
+        """Return the digest of the file's uncompressed bytes.
+
+        Raises:
+            FileError: The file can't be read.
+            TruncatedFileError: It is compressed and damaged.
+        """
+        digest, size = hashlib.sha256(), 0
+        with self.open() as file:
+            while chunk := file.read(HASHED_BYTES):
+                digest.update(chunk)
+                size += len(chunk)
+        return Digest(digest.hexdigest(), size)
 
     def size(self) -> int | None:
         """Return the bytes of the file as it is stored; None where that can't be known before reading."""
@@ -178,7 +222,11 @@ def _watched(file: BinaryIO, name: str) -> BinaryIO:
     return cast("BinaryIO", _Watched(file, name, status)) if stat.S_ISREG(status.st_mode) else file
 
 
-def expand(sources: Iterable[SourceLike], *, filesystem: object = None) -> list[Source]:
+FilesOf: TypeAlias = Callable[[Place], "list[Source] | None"]
+"""Gets a folder, and returns the files that it stands for; None for its batch files."""
+
+
+def expand(sources: Iterable[SourceLike], *, filesystem: object = None, files_of: FilesOf = lambda _folder: None) -> list[Source]:
     """Turn paths, folders, globs, URLs of them, open files and `-` into single files.
 
     They come in the order given, those of a folder or a glob sorted by name.
@@ -186,6 +234,7 @@ def expand(sources: Iterable[SourceLike], *, filesystem: object = None) -> list[
     Args:
         sources: What stands for the files.
         filesystem: The filesystem in which paths are paths, of `pyarrow.fs` or of fsspec; None takes the local one.
+        files_of: Says which files a folder stands for that is named itself.
 
     Raises:
         FileError: A path is not there, or a folder or glob holds no batch file.
@@ -195,7 +244,7 @@ def expand(sources: Iterable[SourceLike], *, filesystem: object = None) -> list[
     """
     found: list[Source] = []
     for source in sources:
-        found.extend(_expand_one(source, filesystem))
+        found.extend(_expand_one(source, filesystem, files_of))
     if sum(source.name == "<stdin>" for source in found) > 1:
         raise ValueError("standard input (-) can be read once only")
     return _without_repeats(found)
@@ -221,28 +270,23 @@ def _without_repeats(sources: list[Source]) -> list[Source]:
 
 def _never_named(passed_over: Iterable[Place], sources: list[Source]) -> tuple[Place, ...]:
     """Return what is skipped in a folder and not named separately."""
-    places = [source.remote or source.path for source in sources]
-    named = {_resolved(each) for place in places if place is not None for each in (place, place.parent)}
-    return tuple(place for place in passed_over if _resolved(place) not in named)
+    named = {real_path(each) for source in sources if source.place is not None for each in (source.place, source.place.parent)}
+    return tuple(place for place in passed_over if real_path(place) not in named)
 
 
-def _resolved(place: Place) -> Place:
-    return place.resolve() if isinstance(place, Path) else place
-
-
-def _expand_one(source: SourceLike, filesystem: object) -> list[Source]:
+def _expand_one(source: SourceLike, filesystem: object, files_of: FilesOf) -> list[Source]:
     if isinstance(source, Source):
         return [source]
-    if isinstance(source, RemotePath):
-        return _expand_remote(source)
-    if isinstance(source, (str, os.PathLike)):
-        text = os.fspath(source)
+    if isinstance(source, (str, os.PathLike, RemotePath)):
+        text = source.shown if isinstance(source, RemotePath) else os.fspath(source)
         if text == STDIN:
             return [Source("<stdin>", stream=sys.stdin.buffer)]
-        place = located(text, filesystem)
+        place = located(source, filesystem)
         if isinstance(place, RemotePath):
-            return _expand_remote(place)
+            return _expand_remote(place, files_of)
         try:
+            if place.is_dir() and (files := files_of(place)) is not None:
+                return files
             return _expand_path(str(place) if text.lower().startswith("file:") else text)
         except OSError as error:  # such as a name that is too long, or a folder that we may not look into
             if isinstance(error, FileError):
@@ -284,15 +328,17 @@ def _expand_path(text: str) -> list[Source]:
     raise FileError("no such file", path=text, number=2)
 
 
-def _expand_remote(place: RemotePath) -> list[Source]:
+def _expand_remote(place: RemotePath, files_of: FilesOf) -> list[Source]:
     from pyarrow.fs import FileType
 
     found = place.look()
-    if found.type == FileType.NotFoundError and glob.has_magic(place.path):
+    if found.type == FileType.Directory and (files := files_of(place)) is not None:
+        return files
+    if found.type == FileType.NotFound and glob.has_magic(place.path):
         from batchfiles.io.remote.path import matches
 
         return [replace(source, found=True) for match, info in matches(place) for source in _expand_found(match, info)]
-    if found.type == FileType.NotFoundError:
+    if found.type == FileType.NotFound:
         place.check_bucket()
         raise FileError("no such file", path=place.shown, number=2)
     return _expand_found(place, found)

@@ -15,9 +15,8 @@ from typing import Self, cast
 from batchfiles.errors import FileError
 from batchfiles.io.atomic import file_error
 from batchfiles.io.overwrite import new_temporary_folder
-from batchfiles.io.remote.path import RemotePath, located
+from batchfiles.io.remote.path import RemotePath
 from batchfiles.io.sources import Source
-from batchfiles.io.urls import shown_name
 
 __all__ = ["MOST_BYTES", "Spool", "name_of", "small_file"]
 
@@ -114,8 +113,6 @@ class Spool:
 MOST_BYTES = 16 * 1024 * 1024
 """A larger file is named by mistake."""
 
-COPIED_BYTES = 1024 * 1024
-
 
 def small_file(path: str | os.PathLike[str] | RemotePath, *, filesystem: object = None) -> bytes:
     """Return the bytes of a file as they are.
@@ -127,32 +124,16 @@ def small_file(path: str | os.PathLike[str] | RemotePath, *, filesystem: object 
     Raises:
         FileError: The file is not there, can't be read, or has more than 16 MiB.
     """
-    place = located(path, filesystem)
-    name = name_of(path, filesystem=filesystem)
-    if isinstance(place, RemotePath):
-        from batchfiles.io.remote.transfer import read_in_order
-
-        text = bytearray()
-        with read_in_order(place) as stream:
-            while len(text) <= MOST_BYTES and (chunk := stream.read(COPIED_BYTES)):
-                text += chunk
-        found = bytes(text)
-    else:
-        found = _local_bytes(place, name)
-    if len(found) > MOST_BYTES:
-        raise FileError(f"has more than {MOST_BYTES:,} bytes: is it the right file?", path=name)
-    return found
+    source = Source.named(path, filesystem=filesystem)
+    text = bytearray()
+    with source.stored() as stream:
+        while len(text) <= MOST_BYTES and (chunk := stream.read(READ_BYTES)):
+            text += chunk
+    if len(text) > MOST_BYTES:
+        raise FileError(f"has more than {MOST_BYTES:,} bytes: is it the right file?", path=source.name)
+    return bytes(text)
 
 
 def name_of(path: str | os.PathLike[str] | RemotePath, *, filesystem: object = None) -> str:
     """Return what people read for a path: a local one as it was given, a remote one without keys and options."""
-    place = located(path, filesystem)
-    return str(place) if isinstance(place, RemotePath) else shown_name(os.fspath(path))  # type: ignore[arg-type]
-
-
-def _local_bytes(path: Path, name: str) -> bytes:
-    try:
-        with path.open("rb") as file:
-            return file.read(MOST_BYTES + 1)
-    except OSError as error:
-        raise FileError((error.strerror or str(error)).lower(), path=name, number=error.errno) from None
+    return Source.named(path, filesystem=filesystem).name

@@ -7,17 +7,17 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from batchfiles.counts import not_read_fields
 from batchfiles.errors import InvalidLineError
 from batchfiles.findings import Finding
 from batchfiles.inputs.copied_lines import CopiedLines, Run
-from batchfiles.inputs.folder_files import files_of_a_kind
+from batchfiles.inputs.folder_files import files_of_a_kind, not_read_fields
 from batchfiles.io.sources import SourceLike, expand
+from batchfiles.io.target import TargetLike
 from batchfiles.jsontext.edits import Edit, edited
 from batchfiles.limits import LINE_CAP
 from batchfiles.rules.bodies import unknown_key
 from batchfiles.rules.keys import LINE_KEYS
-from batchfiles.writing import CopyWriter, Target
+from batchfiles.writing import CopyWriter
 
 __all__ = ["BAD_LINES", "EditReport", "checked_edits", "edit", "made_full", "made_short"]
 
@@ -82,7 +82,7 @@ def beside_the_body(edits: Iterable[Edit]) -> tuple[Finding, ...]:
 
 def edit(
     *sources: SourceLike,
-    output: Target,
+    output: TargetLike,
     set: Mapping[str, Any] | None = None,  # noqa: A002 - the command line's word
     unset: Iterable[str] = (),
     edits: Iterable[Edit] = (),

@@ -14,18 +14,17 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from batchfiles.campaign.folder import changed_parts, request_sources
-from batchfiles.counts import not_read_fields
 from batchfiles.errors import DuplicateCustomIdError
 from batchfiles.findings import Finding
 from batchfiles.ids.unique import PLACE_BITS, UniqueIds
 from batchfiles.inputs.copied_lines import CopiedLines, Run
-from batchfiles.inputs.folder_files import files_of_a_kind
-from batchfiles.io.remote.path import Place
+from batchfiles.inputs.folder_files import files_of_a_kind, not_read_fields
 from batchfiles.io.sources import Source, SourceLike
 from batchfiles.io.spool import Spool
+from batchfiles.io.target import Target, TargetLike
 from batchfiles.limits import RESULT_LINE_CAP
 from batchfiles.result_lines import ids_of
-from batchfiles.writing import STDOUT, CopyWriter, Target
+from batchfiles.writing import CopyWriter
 
 __all__ = ["ON_DUPLICATE", "MergeReport", "RepeatedIds", "merge"]
 
@@ -181,7 +180,7 @@ class MergeReport:
 
 def merge(
     *sources: SourceLike,
-    output: Target,
+    output: TargetLike,
     on_duplicate: str = "error",
     force: bool = False,
     cap: int = RESULT_LINE_CAP,
@@ -214,8 +213,8 @@ def merge(
         What was written.
 
     Raises:
-        DuplicateCustomIdError: With `on_duplicate="error"`: an id is there twice. A file as target does not appear then; an open file
-            or standard output has some lines already.
+        DuplicateCustomIdError: With `on_duplicate="error"`: an id is there twice. No target file is written then; an open file or
+            standard output has some lines already.
         LineTooLongError: A line is above the cap.
         MismatchError: A file holds neither requests nor results, or one holds requests and another one results.
         OutputExistsError: The target is there and `force` was not given.
@@ -230,7 +229,8 @@ def merge(
     if on_duplicate not in ON_DUPLICATE:
         raise ValueError(f"on_duplicate is {', '.join(map(repr, ON_DUPLICATE[:-1]))} or 'keep', not {on_duplicate!r}")
     files, not_read = files_of_a_kind(request_sources(sources, filesystem=filesystem))
-    job = _Merge(files, output, cap, ids_in_memory, on_bytes, force=force, temp_dir=temp_dir, filesystem=filesystem)
+    target = Target.at(output, filesystem=filesystem, folder=False)
+    job = _Merge(files, target, cap, ids_in_memory, on_bytes, force=force, temp_dir=temp_dir)
     try:
         report = job.run(on_duplicate)
     except DuplicateCustomIdError:
@@ -254,7 +254,6 @@ class _Merge:
         *,
         force: bool,
         temp_dir: str | os.PathLike[str] | None,
-        filesystem: object,
     ) -> None:
         self._files = files
         self._output = output
@@ -263,7 +262,6 @@ class _Merge:
         self._on_bytes = on_bytes
         self._force = force
         self._temp_dir = temp_dir
-        self._filesystem = filesystem
 
     def run(self, on_duplicate: str, repeated: array[int] | None = None) -> MergeReport:
         """Copy the lines.
@@ -278,7 +276,7 @@ class _Merge:
         files = self._files
         refuse = on_duplicate == "error" and repeated is None
         with (
-            CopyWriter(self._output, force=self._force, temp_dir=self._temp_dir, filesystem=self._filesystem) as writer,
+            CopyWriter(self._output, force=self._force, temp_dir=self._temp_dir) as writer,
             UniqueIds(self._ids_in_memory, temp_dir=self._temp_dir) as unique,
             Spool(self._temp_dir) as spool,
         ):
@@ -304,7 +302,7 @@ class _Merge:
             dropped=len(unneeded),
             unreadable=ids.unreadable,
             blank_lines=lines.blank_lines,
-            findings=(*changed_parts((_place_of(file), file) for file in self._files), *lines.findings),
+            findings=(*changed_parts((file.place, file) for file in self._files), *lines.findings),
             repeated_inputs=len(repeated or ()),
         )
 
@@ -313,8 +311,7 @@ class _Merge:
 
         Also None where the lines can't be read or written once more, as on standard output.
         """
-        is_again = all(file.stream is None for file in self._files) and isinstance(self._output, (str, os.PathLike))
-        if not is_again or str(self._output) == STDOUT:
+        if self._output.stream is not None or any(file.stream is not None for file in self._files):
             return None
         with UniqueIds(self._ids_in_memory, temp_dir=self._temp_dir) as unique:
             ids, lines = RepeatedIds(unique, self._files), CopiedLines(self._cap)
@@ -335,10 +332,6 @@ class _Merge:
             if len({prints[place] for place in (first, *places)}) > 1 or files[0] in files[1:]:
                 return None
         return array("q", sorted(place for places in repetitions.values() for place in places))
-
-
-def _place_of(file: Source) -> Place | None:
-    return file.remote or file.path
 
 
 def _runs(files: list[Source], lines: CopiedLines) -> Iterator[tuple[int, Run]]:

@@ -21,6 +21,7 @@ from batchfiles.errors import (
 )
 from batchfiles.findings import Finding
 from batchfiles.io.spool import name_of, small_file
+from batchfiles.io.target import TargetLike
 from batchfiles.jobs.template import (
     IdTemplate,
     IntegerTooLarge,
@@ -36,7 +37,7 @@ from batchfiles.jsontext.exact import AS_TEXT, BEYOND, beyond_64_bits, loads_exa
 from batchfiles.jsontext.paths import shown
 from batchfiles.limits import LINE_CAP, OPENAI, Limits
 from batchfiles.rules.requests import RequestRules
-from batchfiles.writing import InputWriter, Target
+from batchfiles.writing import InputWriter
 
 if TYPE_CHECKING:
     from batchfiles.table.read import RowTable, TableLike, UserTable
@@ -73,7 +74,7 @@ class PrepareReport:
 
 def prepare(
     table: TableLike,
-    output: Target,
+    output: TargetLike,
     *,
     template: Mapping[str, Any] | str | os.PathLike[str],
     id: str,  # noqa: A002 - the command line's word

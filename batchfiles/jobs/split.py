@@ -9,15 +9,12 @@ from typing import Any
 
 from batchfiles.campaign.folder import request_sources
 from batchfiles.campaign.manifest import Manifest, Part, made_by_split, write_manifest
-from batchfiles.counts import not_read_fields
 from batchfiles.errors import MismatchError
 from batchfiles.findings import Finding
 from batchfiles.inputs.copied_lines import CopiedLines
-from batchfiles.inputs.folder_files import requests_to_read
-from batchfiles.io.atomic import atomic_folder
-from batchfiles.io.remote.path import located
+from batchfiles.inputs.folder_files import not_read_fields, requests_to_read
 from batchfiles.io.sources import SourceLike
-from batchfiles.io.spool import name_of
+from batchfiles.io.target import PathTarget
 from batchfiles.jobs.split_parts import COMPRESSIONS, PartLimits, Parts, PartWriter
 from batchfiles.jobs.tokens import DIVISIONS, RequestSizer, token_counter
 from batchfiles.limits import LINE_CAP, OPENAI, Limits
@@ -79,7 +76,7 @@ class SplitReport:
 
 def split(
     *sources: SourceLike,
-    folder: str | os.PathLike[str],
+    folder: str | os.PathLike[str] | PathTarget,
     limits: Limits = OPENAI,
     max_requests: int | None = None,
     max_bytes: int | None = None,
@@ -140,8 +137,8 @@ def split(
     )
     files, not_read = requests_to_read(request_sources(sources, filesystem=filesystem))
     lines = CopiedLines(max(cap, limits.max_line_bytes or 0), on_bytes, wanted="inputs")
-    target = located(folder, filesystem)
-    finished = atomic_folder(target, force=force, ours=made_by_split(target), temp_dir=temp_dir)
+    target = PathTarget.at(folder, filesystem=filesystem, folder=True)
+    finished = target.open_folder(force=force, ours=made_by_split(target.place), temp_dir=temp_dir)
     with finished as temporary, PartWriter() as writer:
         parts = Parts(temporary, writer, PartLimits.of(limits, max_tokens), scales, by, compress)
         for source in files:
@@ -156,7 +153,7 @@ def split(
         manifest = Manifest(sources=tuple(file.name for file in files), parts=made, limits=limits.name)
         write_manifest(temporary, manifest)
     return SplitReport(
-        folder=name_of(folder, filesystem=filesystem),
+        folder=target.name,
         manifest=manifest,
         blank_lines=lines.blank_lines,
         unreadable=scales.unreadable,

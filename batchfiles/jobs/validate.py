@@ -13,10 +13,9 @@ from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from typing import Any
 
-from batchfiles.counts import not_read_fields
 from batchfiles.findings import Finding, Severity
 from batchfiles.ids.unique import PLACE_BITS, UniqueIds
-from batchfiles.inputs.folder_files import requests_to_read
+from batchfiles.inputs.folder_files import not_read_fields, requests_to_read
 from batchfiles.io.sources import Source, SourceLike, expand
 from batchfiles.jobs.validate_file import FileCheck
 from batchfiles.limits import LINE_CAP, OPENAI, Limits

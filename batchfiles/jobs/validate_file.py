@@ -21,7 +21,6 @@ __all__ = ["FileCheck"]
 
 STRANGERS_THAT_TELL = 1000
 """Lines of another format that begin a file: after so many the file is of that format, and it is said once instead of on each."""
-"""A place is one number: that of the file, then so many bits for that of the line."""
 
 Notice: TypeAlias = Callable[[Finding], None]
 Repeated: TypeAlias = Callable[[str, int, int, int], None]

@@ -123,7 +123,7 @@ class Collector:
             self._run_state.note("ended", part=state.name, batch_id=batch.id, status=batch.status)
             return batch.status
         lacks = lacks_room(batch)
-        errors = batch.errors.encode()["data"] if batch.errors is not None else []
+        errors = batch.errors.to_dict()["data"] if batch.errors is not None else []
         self._run_state.note("failed", part=state.name, batch_id=batch.id, errors=errors[:10], keep_file=lacks)
         if not lacks:
             raise failure_of(batch, self._folder / state.name)

@@ -9,18 +9,19 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from batchfiles.api.batch_request import COMPLETION_WINDOW, BatchFileExpirationAfter
+from batchfiles.api.batch_request import BatchFileExpirationAfter
 from batchfiles.campaign.folder import request_sources
 from batchfiles.campaign.manifest import Part, parts_of, stem_of
 from batchfiles.client import Client
-from batchfiles.counts import not_read_fields
 from batchfiles.errors import MismatchError
-from batchfiles.inputs.folder_files import FilesToRead, requests_to_read
+from batchfiles.inputs.folder_files import FilesToRead, not_read_fields, requests_to_read
 from batchfiles.io.atomic import file_error
 from batchfiles.io.sources import Source, SourceLike
 from batchfiles.io.spool import Spool
+from batchfiles.io.target import TargetLike
 from batchfiles.jobs.join.report import JoinReport
 from batchfiles.limits import OPENAI, Limits
+from batchfiles.open_strings import BatchCompletionWindow
 from batchfiles.runner.journal import JOURNAL, LOCK, Journal, RunState, locked, read_journal
 from batchfiles.runner.passes import OnUpdate, RunLoop
 from batchfiles.runner.report import PlannedPart, RunPlan, RunReport, RunStatus
@@ -35,18 +36,18 @@ from batchfiles.runner.send import (
     register,
     tokens_of,
 )
-from batchfiles.runner.table import Target, add_retry_round, write_table
+from batchfiles.runner.table import RunTable, add_retry_round, write_table
 
 __all__ = ["campaign_folder", "plan_run", "refuse_changed", "run", "run_sources"]
 
 
 def run(
     *files: SourceLike,
-    output: str | os.PathLike[str],
+    output: TargetLike,
     campaign: str | os.PathLike[str] | None = None,
     client: Client | Callable[[], Client] | None = None,
     endpoint: str | None = None,
-    completion_window: str = COMPLETION_WINDOW,
+    completion_window: BatchCompletionWindow | str = BatchCompletionWindow.H24,
     output_expires_after: BatchFileExpirationAfter | int | None = None,
     limits: Limits = OPENAI,
     max_parallel: int = 10,
@@ -106,16 +107,16 @@ def run(
         raise ValueError("max_parallel must be 1 or more, and retries 0 or more")
     terms = Terms(endpoint, completion_window, BatchFileExpirationAfter.of(output_expires_after))
     sources, not_read = run_sources(files)
-    target = Target(output, format)
+    table = RunTable(output, format)
     folder = campaign_folder(campaign, sources)
-    target.refuse_inside(folder)
+    table.refuse_inside(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise file_error(error, folder) from None
     with locked(folder), closing(Journal(folder)) as journal:
         run_state = RunState(journal.records, folder, journal)
-        target.refuse_foreign(run_state.tables, force=force)
+        table.refuse_foreign(run_state.tables, force=force)
         if on_update is not None and run_state.finished is None:
             on_update(_first_status(run_state, limits))
         _begin(folder, run_state, sources, limits, recover=recover)
@@ -138,12 +139,12 @@ def run(
                 settled = _rounds(run_loop, folder, run_state, retries, workers)
                 sent = sender.sent
             if settled is None:
-                return _report(folder, target, run_state, sent, None, not_read, finished=False)
-            joined = _table(folder, sources, target, run_state, force=force, workers=workers)
+                return _report(folder, table, run_state, sent, None, not_read, finished=False)
+            joined = _table(folder, sources, table, run_state, force=force, workers=workers)
             run_state.note("finished", retries=retries, settled=settled)
-        elif force or not target.exists(run_state.tables):
-            joined = _table(folder, sources, target, run_state, force=force, workers=workers)
-        return _report(folder, target, run_state, sent, joined, not_read, finished=True)
+        elif force or not table.exists(run_state.tables):
+            joined = _table(folder, sources, table, run_state, force=force, workers=workers)
+        return _report(folder, table, run_state, sent, joined, not_read, finished=True)
 
 
 def _first_status(run_state: RunState, limits: Limits) -> RunStatus:
@@ -174,7 +175,7 @@ def run_sources(files: Sequence[SourceLike]) -> FilesToRead:
     if not files:
         raise TypeError("run needs at least one file")
     found = requests_to_read(request_sources(files))
-    if any(source.path is None and source.remote is None for source in found.sources):
+    if any(source.place is None for source in found.sources):
         raise ValueError("a run reads its requests again when it is resumed, so standard input can't be used: name a file")
     return found
 
@@ -254,17 +255,17 @@ def _rounds(run_loop: RunLoop, folder: Path, run_state: RunState, retries: int, 
 
 
 def _table(
-    folder: Path, sources: Sequence[Source], target: Target, run_state: RunState, *, force: bool, workers: int | None
+    folder: Path, sources: Sequence[Source], table: RunTable, run_state: RunState, *, force: bool, workers: int | None
 ) -> JoinReport:
-    ours = target.key in run_state.tables
-    if target.key is not None:
-        run_state.note("table", path=target.key)
-    return write_table(folder, run_state, sources, target.output, target.format, force=force or ours, workers=workers)
+    ours = table.key in run_state.tables
+    if table.key is not None:
+        run_state.note("table", path=table.key)
+    return write_table(folder, run_state, sources, table.target, table.format, force=force or ours, workers=workers)
 
 
 def _report(
     folder: Path,
-    target: Target,
+    table: RunTable,
     run_state: RunState,
     sent: int,
     joined: JoinReport | None,
@@ -274,7 +275,7 @@ def _report(
 ) -> RunReport:
     return RunReport(
         folder=str(folder),
-        output=target.output,
+        output=table.output,
         finished=finished,
         sent=sent,
         batches=run_state.batch_count,

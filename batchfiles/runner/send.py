@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from batchfiles.api.batch import Batch
-from batchfiles.api.batch_request import COMPLETION_WINDOW, BatchFileExpirationAfter, BatchRequest
+from batchfiles.api.batch_request import BatchFileExpirationAfter, BatchRequest
 from batchfiles.api.file import FileObject
 from batchfiles.api.flows import create, list_batches, processed, search
 from batchfiles.api.flows.submitting import ENDED_BADLY, UNPROCESSED_CODE, marker_of
-from batchfiles.campaign.manifest import MANIFEST, Manifest, Part, read_manifest, sha256_of, write_manifest
+from batchfiles.campaign.manifest import MANIFEST, Manifest, Part, read_manifest, write_manifest
 from batchfiles.client import Client
 from batchfiles.codec import loads
 from batchfiles.errors import AlreadySubmittedError, APIConnectionError, APIError, InvalidLineError, MismatchError, NotFoundError
@@ -25,6 +25,7 @@ from batchfiles.jobs.split import split
 from batchfiles.jobs.tokens import estimated_tokens
 from batchfiles.jobs.validate import validate
 from batchfiles.limits import Limits
+from batchfiles.open_strings import BatchCompletionWindow
 from batchfiles.runner.collect import is_queue_full
 from batchfiles.runner.journal import PartState, RunState
 
@@ -70,7 +71,8 @@ def fingerprints(sources: Sequence[Source]) -> list[Fingerprint]:
         FileError: One can't be read.
         TruncatedFileError: A compressed one is damaged.
     """
-    return [Fingerprint(source.name, *sha256_of(source)) for source in sources]
+    digests = ((source, source.sha256()) for source in sources)
+    return [Fingerprint(source.name, digest.bytes, digest.hex) for source, digest in digests]
 
 
 def checked_divisions(sources: Sequence[Source], limits: Limits) -> tuple[str, ...]:
@@ -188,7 +190,7 @@ class Terms:
     """
 
     endpoint: str | None = None
-    completion_window: str = COMPLETION_WINDOW
+    completion_window: BatchCompletionWindow | str = BatchCompletionWindow.H24
     output_expires_after: BatchFileExpirationAfter | None = None
 
 

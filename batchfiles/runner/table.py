@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from batchfiles.campaign.manifest import parts_of
 from batchfiles.errors import OutputExistsError
-from batchfiles.io.atomic import refuse_existing, refuse_existing_folder
-from batchfiles.io.overwrite import is_folder
-from batchfiles.io.remote.path import RemotePath, located, real_path
-from batchfiles.io.remote.transfer import refuse_remote_folder
+from batchfiles.io.remote.path import is_within, real_path
 from batchfiles.io.sources import Source
+from batchfiles.io.target import STDOUT, Target, TargetLike
 from batchfiles.jobs.join.join import join
 from batchfiles.jobs.join.lazy_table import is_part_name
 from batchfiles.jobs.join.report import JoinReport
 from batchfiles.jobs.retry.retry import retry
 from batchfiles.runner.journal import RunState
-from batchfiles.table.open import format_of
+from batchfiles.table.open import format_of_target, table_target
 
-__all__ = ["Target", "add_retry_round", "write_table"]
+__all__ = ["RunTable", "add_retry_round", "write_table"]
 
 RETRY_NAME = re.compile(r".+-retry-[0-9]+\.jsonl")
 
@@ -63,7 +60,7 @@ def write_table(
     folder: Path,
     run_state: RunState,
     sources: Sequence[Source],
-    output: str,
+    output: Target,
     format_name: str | None,
     *,
     force: bool,
@@ -79,10 +76,7 @@ def write_table(
         return joined.write(output, format=format_name, force=force)
 
 
-STDOUT = "-"
-
-
-class Target:
+class RunTable:
     """The table to write.
 
     Args:
@@ -90,7 +84,8 @@ class Target:
         format_name: Its format, if the name doesn't have its suffix.
 
     Attributes:
-        output: The output, as a string.
+        target: The target.
+        output: The display name, `-` for standard output.
         format: The format, as given.
         key: Its name in the journal; None for standard output.
 
@@ -98,28 +93,23 @@ class Target:
         ValueError: The format is unknown.
     """
 
-    def __init__(self, output: str | os.PathLike[str], format_name: str | None) -> None:
-        self.output = os.fspath(output)
+    def __init__(self, output: TargetLike, format_name: str | None) -> None:
+        self.target = table_target(output, format_name)
         self.format = format_name
-        self.key: str | None = None
-        if self.output == STDOUT:
-            if format_name is None:
-                raise ValueError("a table on standard output needs a format")
-            return
-        self._is_folder = format_name in (None, "parquet") and is_folder(self.output)
-        if format_name is None and not self._is_folder:
-            format_of(self.output)
-        self._place = located(self.output)
-        self.key = self._place.shown if isinstance(self._place, RemotePath) else os.path.realpath(self._place)
+        if self.target.stream is not None and format_name is None:
+            raise ValueError("a table on standard output needs a format")
+        format_of_target(self.target, format_name)
+        self.output = STDOUT if self.target.place is None else str(self.target)
+        self.key = None if self.target.key is None else str(self.target.key)
 
     def refuse_inside(self, folder: Path) -> None:
         """Raise `ValueError` if the table is in the campaign folder."""
-        if self.key is not None and isinstance(self._place, Path) and Path(self.key).is_relative_to(real_path(folder)):
+        if self.target.key is not None and is_within(self.target.key, real_path(folder)):
             raise ValueError(f"{self.output} is in the campaign folder, whose files are joined: choose another folder")
 
     def exists(self, own: Collection[str]) -> bool:
         """Return whether the table exists and is one that this campaign wrote."""
-        return self.key is not None and self.key in own and self._is_there()
+        return self.key is not None and self.key in own and self.target.exists()
 
     def refuse_foreign(self, own: Collection[str], *, force: bool) -> None:
         """Raise an error instead of overwriting what the campaign did not write.
@@ -128,19 +118,7 @@ class Target:
             OutputExistsError: It exists, and `force` is False.
             FileError: It is a folder with other files than parts of a table, which is never replaced.
         """
-        if self.key is not None and self.key not in own and not force and self._is_there():
+        if self.key is not None and self.key not in own and not force and self.target.exists():
             raise OutputExistsError(self.output)
-        if self.key is not None and self._is_folder and (force or self.key not in own):
-            refuse_existing_folder(self._place, force=True, ours=is_part_name)
-
-    def _is_there(self) -> bool:
-        try:
-            if isinstance(self._place, RemotePath) and self._is_folder:
-                refuse_remote_folder(self._place, force=False)
-            elif isinstance(self._place, Path) and self._place.is_dir():
-                return any(self._place.iterdir())
-            else:
-                refuse_existing(self._place, force=False)
-        except OutputExistsError:
-            return True
-        return False
+        if self.target.is_folder and (force or self.key not in own):
+            self.target.check(force=True, ours=is_part_name)

@@ -1,7 +1,5 @@
 """Tables as CSV: RFC 4180 quoting, nested cells as JSON text, bytes as Base64, times in ISO 8601.
 
-What kind of table a file is: told by its first bytes, and by its name where they don't tell.
-
 The cells of a CSV file: text, and null for the file's words for null.
 """
 
@@ -12,31 +10,23 @@ import re
 from codecs import getincrementaldecoder
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from typing import Any, BinaryIO, Final
+from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 
-from batchfiles.errors import FileError, MismatchError, TruncatedFileError
+from batchfiles.errors import MismatchError, TruncatedFileError
 from batchfiles.findings import Finding
-from batchfiles.io.atomic import file_error
-from batchfiles.io.sources import Source
 from batchfiles.limits import LINE_CAP
 from batchfiles.table.cells import base64_texts, check_times, is_bytes, is_nested, iso_times, json_texts
+from batchfiles.table.formats import Peeked
 from batchfiles.table.writer import Sink, TableWriter, native_file
 
 __all__ = [
     "CSV_NULLS",
-    "FILE_MAGIC",
-    "PARQUET_MAGIC",
-    "STREAM_MAGIC",
     "CsvCells",
     "CsvTable",
-    "Peeked",
-    "is_csv",
-    "told_as_damage",
 ]
 
 FORMULA = r"^[=+\-@\t\r]"
@@ -112,99 +102,6 @@ def _written_type(kind: pa.DataType) -> pa.DataType:
 def _harmless(column: pa.Array, formulas: pa.Array) -> pa.Array:
     quote, nothing = (pa.scalar(text, column.type) for text in ("'", ""))
     return pc.if_else(formulas, pc.binary_join_element_wise(quote, column, nothing), column)
-
-
-PARQUET_MAGIC = b"PAR1"
-FILE_MAGIC = b"ARROW1"
-STREAM_MAGIC = b"\xff\xff\xff\xff"
-
-AFTER_PARQUET = 64 * 1024
-"""Bytes in which the end of a Parquet file is looked for."""
-
-HEAD = 512
-"""Bytes that tell the format; looked at again by the reader, since a pipe can't be rewound."""
-
-
-class Peeked:
-    """A stream whose beginning was looked at and is read again."""
-
-    closed = False
-
-    def __init__(self, stream: BinaryIO) -> None:
-        self._stream = stream
-        self._rest = b""
-        self.head = self._rest = self.read(HEAD)
-
-    def read(self, size: int) -> bytes:
-        """Return `size` bytes, fewer only at the end: a pipe gives what it has, and Arrow takes that for the end."""
-        pieces = [self._rest[:size]]
-        self._rest = self._rest[size:]
-        missing = size - len(pieces[0])
-        while missing and (piece := self._stream.read(missing)):
-            pieces.append(piece)
-            missing -= len(piece)
-        return b"".join(pieces)
-
-    def close(self) -> None:
-        """Do nothing: whoever opened the stream closes it."""
-
-
-def is_csv(name: str, head: bytes) -> bool:
-    """Tell CSV from JSONL: by the name where it says, else a batch file's first line begins with a brace.
-
-    Raises:
-        MismatchError: It is no text.
-    """
-    if ".csv" in name.lower():
-        return True
-    if any(suffix in name.lower() for suffix in (".jsonl", ".ndjson", ".json")):
-        return False
-    try:
-        text = getincrementaldecoder("utf-8-sig")().decode(head)
-    except UnicodeDecodeError:
-        text = "\0"
-    if "\0" in text:
-        raise MismatchError("this is no table: neither Parquet, Arrow, CSV nor JSONL", path=name)
-    return bool(text) and not text.lstrip().startswith("{")
-
-
-@contextmanager
-def told_as_damage(source: Source) -> Iterator[None]:
-    """Turn what pyarrow says about files that it can't read into our error; not all of them are damaged."""
-    try:
-        yield
-    except (pa.ArrowException, OSError) as error:
-        if isinstance(error, FileError):
-            raise
-        if isinstance(error, OSError) and error.errno:
-            raise file_error(error, source.name) from None
-        reason = str(error).partition("\n")[0]
-        is_unknown = isinstance(error, (pa.ArrowNotImplementedError, pa.ArrowTypeError))
-    else:
-        return
-    if is_unknown:
-        raise MismatchError(
-            f"pyarrow {pa.__version__} can't read this file: {reason}; write it with other types, or without such columns",
-            path=source.name,
-        )
-    if "magic bytes" in reason and (length := _bytes_after_parquet(source)):
-        raise MismatchError(
-            f"other bytes follow the end of the Parquet data ({length:,} B), which is read from its end: remove them",
-            path=source.name,
-        )
-    raise TruncatedFileError(f"the file is damaged or cut short: {reason}", path=source.name)
-
-
-def _bytes_after_parquet(source: Source) -> int:
-    """Count the bytes after a complete Parquet file: a newline of a text transfer, zeros of a tape. 0 if it has no end."""
-    with source.open_for_arrow() as file:
-        size = file.seek(0, 2) if not isinstance(file, pa.NativeFile) else file.size()
-        start = max(size - AFTER_PARQUET, 0)
-        file.seek(start)
-        tail = file.read(size - start)
-    end = tail.rfind(PARQUET_MAGIC)
-    footer = int.from_bytes(tail[end - 4 : end], "little") if end >= 4 else 0
-    return len(tail) - end - 4 if 0 < footer <= start + end else 0
 
 
 CHUNK = 1024 * 1024

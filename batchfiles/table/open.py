@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
@@ -16,15 +15,12 @@ from typing import Any, BinaryIO, TypeAlias, cast
 import pyarrow as pa
 
 from batchfiles.findings import choose_one
-from batchfiles.io.atomic import atomic_file
 from batchfiles.io.compression import compression_of_name
-from batchfiles.io.remote.path import RemotePath, located
+from batchfiles.io.target import Target, TargetLike
 from batchfiles.io.urls import shown_name
 from batchfiles.table.writer import Sink, TableWriter
 
-__all__ = ["FORMATS", "TableWriter", "agreed_format", "format_of", "open_table"]
-
-STDOUT = "-"
+__all__ = ["FORMATS", "TableWriter", "agreed_format", "format_of", "format_of_target", "open_table", "table_target"]
 
 FORMATS = {
     "parquet": "batchfiles.table.parquet:ParquetTable",
@@ -77,8 +73,28 @@ def agreed_format(name: str, named: str | None) -> str:
     return named
 
 
+def table_target(path: TargetLike, named: str | None, *, filesystem: object = None) -> Target:
+    """Parse where a table goes; it may be a folder of Parquet parts unless another format is named."""
+    return Target.at(path, filesystem=filesystem, folder=None if named in (None, "parquet") else False)
+
+
+def format_of_target(target: Target, named: str | None) -> str:
+    """Return the format of a table as `agreed_format` does.
+
+    Raises:
+        ValueError: There is none, or the name asks for another one; standard output has no name.
+    """
+    if target.is_folder:
+        return "parquet"
+    if target.stream is None:
+        return agreed_format(target.name, named)
+    if named is None:
+        raise ValueError(f"standard output has no suffix: say the format, one of {', '.join(FORMATS)}")
+    return named
+
+
 def open_table(
-    path: str | os.PathLike[str] | RemotePath,
+    path: TargetLike,
     schema: pa.Schema,
     *,
     format: str | None = None,  # noqa: A002 - the word of the command line
@@ -103,9 +119,8 @@ def open_table(
         OutputExistsError: On entering: the file is there already.
         FileError: While writing: the disk or the system refused.
     """
-    if format is None and str(path) == STDOUT:
-        raise ValueError(f"standard output has no suffix: say the format, one of {', '.join(FORMATS)}")
-    chosen = agreed_format(str(path), format)
+    target = Target.at(path, folder=False)
+    chosen = format_of_target(target, format)
     if chosen not in FORMATS:
         raise ValueError(f"unknown format {chosen!r}{choose_one(chosen, FORMATS)}")
     options: dict[str, Any] = {"metadata": metadata}
@@ -114,11 +129,11 @@ def open_table(
     if chosen == "csv":
         options["safe"] = csv_safe
     if chosen in COMPRESSIBLE:
-        options["compression"] = compression_of_name(str(path))
+        options["compression"] = compression_of_name(target.name)
     make: MakeWriter = partial(_writer_of(chosen), **options)
-    if str(path) == STDOUT:
-        return _on_stdout(make, schema, spooled=chosen in SPOOLED)
-    return _in_file(make, located(path), schema, force=force, temp_dir=temp_dir)
+    if target.stream is not None:
+        return _on_stream(make, target.stream, schema, spooled=chosen in SPOOLED)
+    return _in_file(make, target, schema, force=force, temp_dir=temp_dir)
 
 
 def _writer_of(name: str) -> Callable[..., TableWriter]:
@@ -128,24 +143,23 @@ def _writer_of(name: str) -> Callable[..., TableWriter]:
 
 @contextmanager
 def _in_file(
-    make: MakeWriter, path: Path | RemotePath, schema: pa.Schema, *, force: bool, temp_dir: str | os.PathLike[str] | None
+    make: MakeWriter, target: Target, schema: pa.Schema, *, force: bool, temp_dir: str | os.PathLike[str] | None
 ) -> Iterator[TableWriter]:
     # Arrow opens the temporary file once more by its name: it then writes without the interpreter lock (see writer.BUFFER).
-    with atomic_file(path, force=force, temp_dir=temp_dir) as file, make(Path(file.name), schema) as writer:
+    with target.open(force=force, temp_dir=temp_dir) as file, make(Path(file.name), schema) as writer:
         yield writer
 
 
 @contextmanager
-def _on_stdout(make: MakeWriter, schema: pa.Schema, *, spooled: bool) -> Iterator[TableWriter]:
-    stdout = cast("BinaryIO", sys.stdout.buffer)
+def _on_stream(make: MakeWriter, stream: BinaryIO, schema: pa.Schema, *, spooled: bool) -> Iterator[TableWriter]:
     if not spooled:
-        with make(stdout, schema) as writer:
+        with make(stream, schema) as writer:
             yield writer
-        stdout.flush()
+        stream.flush()
         return
     with tempfile.TemporaryFile(prefix="batchfiles-") as spool:
         with make(cast("BinaryIO", spool), schema) as writer:
             yield writer
         spool.seek(0)
-        shutil.copyfileobj(spool, stdout)
-        stdout.flush()
+        shutil.copyfileobj(spool, stream)
+        stream.flush()

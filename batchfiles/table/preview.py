@@ -6,27 +6,27 @@ import csv
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import chain, islice
-from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from batchfiles.codec import loads
-from batchfiles.errors import FileError, InvalidLineError, TruncatedFileError
+from batchfiles.errors import InvalidLineError, TruncatedFileError
 from batchfiles.findings import Finding, instead_of
 from batchfiles.io.lines import blocks
-from batchfiles.io.remote.path import RemotePath, located
-from batchfiles.io.sources import STDIN, Source, expand
+from batchfiles.io.remote.path import Place
+from batchfiles.io.sources import Source, expand
 from batchfiles.limits import LINE_CAP
+from batchfiles.table.arrow import TextFile, opened_table
 from batchfiles.table.cells import plain_values
-from batchfiles.table.csv import FILE_MAGIC, PARQUET_MAGIC, STREAM_MAGIC, Peeked, is_csv, told_as_damage
+from batchfiles.table.formats import Peeked
 from batchfiles.table.logical_types import LogicalTypes
+from batchfiles.table.read import tables_in
 
 __all__ = ["MALFORMED", "Preview", "first_rows"]
 
-READ_AHEAD = 1024 * 1024
-"""Bytes of a Parquet column to read at a time: somebody else's row group may be larger than memory."""
+NAMES = {"parquet": "Parquet", "arrow": "Arrow file", "arrows": "Arrow stream"}
+"""What the formats are called."""
 
 MALFORMED = "(malformed)"
 """The column in which a line that is no JSON object says why."""
@@ -61,7 +61,8 @@ def first_rows(name: str, count: int, columns: list[str] | None = None) -> Previ
     """Read the first rows of a file.
 
     Args:
-        name: A file, a folder of Parquet files, or `-` for JSONL, CSV or an Arrow stream on standard input.
+        name: A file, a folder of tables, or `-` for JSONL, CSV or an Arrow stream on standard input. Where a folder has Parquet
+            files, the others are skipped.
         count: How many rows.
         columns: Which columns, in which order; None takes all.
 
@@ -71,94 +72,46 @@ def first_rows(name: str, count: int, columns: list[str] | None = None) -> Previ
         MismatchError: The file is no table.
         ValueError: It has no column of that name, or standard input holds a format that needs a file.
     """
-    place = None if name == STDIN else located(name)
-    if place is not None and (parts := _parts(place)):
-        return _first_of_folder(str(place), parts, count, columns)
-    source = expand([name])[0]
-    found = _first_of_file(source, count, columns)
-    return replace(found, size=source.size())
+    folders: list[Place] = []
 
+    def parts_of(folder: Place) -> list[Source]:
+        folders.append(folder)
+        found = tables_in(folder)
+        return [source for source in found if source.name.endswith(".parquet")] or found
 
-def _parts(place: Path | RemotePath) -> list[Source]:
-    """Return the Parquet files of a folder; none if it is a file.
-
-    Raises:
-        FileError: It is a folder that holds none.
-    """
-    if not (place.is_folder() if isinstance(place, RemotePath) else place.is_dir()):
-        return []
-    if isinstance(place, RemotePath):
-        found = [Source(path.shown, remote=path) for path, info in place.listing(recursive=True) if info.is_file]
-    else:
-        found = [Source(str(path), path=path) for path in sorted(place.rglob("*.parquet"))]
-    names = ((source, source.file_name or "") for source in found)
-    parts = [source for source, name in names if name.endswith(".parquet") and not name.startswith((".", "_"))]
-    if not parts:
-        raise FileError("the folder holds no .parquet file; name one of its files", path=str(place))
-    return parts
+    sources = expand([name], files_of=parts_of)
+    if folders:
+        return _first_of_folder(str(folders[0]), sources, count, columns)
+    return replace(_first_of_file(sources[0], count, columns), size=sources[0].size())
 
 
 def _first_of_folder(name: str, parts: list[Source], count: int, columns: list[str] | None) -> Preview:
-    previews = [_parquet(parts[0], count, columns)]
-    for part in parts[1:]:
-        rows_so_far = sum(len(preview.rows) for preview in previews)
-        previews.append(_parquet(part, count - rows_so_far, columns))
+    previews: list[Preview] = []
+    for part in parts:
+        rows_left = count - sum(len(preview.rows) for preview in previews)
+        if rows_left <= 0 and previews and previews[-1].row_count is None:
+            break  # all rows are here, and only reading would tell how many there are
+        previews.append(_first_of_file(part, max(rows_left, 0), columns))
+    counts = [preview.row_count for preview in previews]
     return replace(
         previews[0],
         name=name,
+        columns=list(dict.fromkeys(chain.from_iterable(preview.columns for preview in previews))),
         rows=[row for preview in previews for row in preview.rows],
-        row_count=sum(preview.row_count or 0 for preview in previews),
+        row_count=None if None in counts or len(previews) < len(parts) else sum(each or 0 for each in counts),
         size=sum(part.size() or 0 for part in parts),
         files=len(parts),
     )
 
 
 def _first_of_file(source: Source, count: int, columns: list[str] | None) -> Preview:
-    with source.open(tables=True) as stream:
-        peeked = Peeked(stream)
-        head = peeked.head
-        if head.startswith((PARQUET_MAGIC, FILE_MAGIC)):
-            read = _parquet if head.startswith(PARQUET_MAGIC) else _arrow_file
-            if source.path is None and source.remote is None:
-                raise ValueError("Parquet and Arrow files can't be read from standard input: name the file")
-            return read(source, count, columns)
-        if head.startswith(STREAM_MAGIC):
-            return _arrow_stream(source, peeked, count, columns)
-        if source.name.lower().endswith((".parquet", ".arrow", ".arrows")):
-            raise TruncatedFileError("the file does not begin as its name says", path=source.name)
-        read_text = _csv if is_csv(source.name, head) else _jsonl
-        return read_text(source, peeked, count, columns)
-
-
-def _parquet(source: Source, count: int, columns: list[str] | None) -> Preview:
-    with source.open_for_arrow() as raw, told_as_damage(source):
-        file = pq.ParquetFile(raw, buffer_size=READ_AHEAD, pre_buffer=False, page_checksum_verification=True)
-        chosen = _chosen(columns, file.schema_arrow.names)
-        batches = file.iter_batches(batch_size=count, columns=chosen) if count > 0 else ()
-        types = LogicalTypes(source.name, file.schema_arrow, file.schema, strict=False)
-        return _preview(source, "Parquet", types, batches, chosen, count, file.metadata.num_rows)
-
-
-def _arrow_file(source: Source, count: int, columns: list[str] | None) -> Preview:
-    with source.open_for_arrow() as raw, told_as_damage(source):
-        file = pa.ipc.open_file(raw if isinstance(raw, pa.NativeFile) else pa.PythonFile(raw, mode="r"))
-        batches = (file.get_batch(number) for number in range(file.num_record_batches))
-        count_rows = getattr(file, "count_rows", lambda: None)  # younger than our floor of pyarrow
-        return _preview(
-            source, "Arrow file", _types(source, file.schema), batches, _chosen(columns, file.schema.names), count, count_rows()
-        )
-
-
-def _arrow_stream(source: Source, stream: Peeked, count: int, columns: list[str] | None) -> Preview:
-    with told_as_damage(source):
-        reader = pa.ipc.open_stream(pa.PythonFile(stream, mode="r"))
-        return _preview(
-            source, "Arrow stream", _types(source, reader.schema), reader, _chosen(columns, reader.schema.names), count, None
-        )
-
-
-def _types(source: Source, schema: pa.Schema) -> LogicalTypes:
-    return LogicalTypes(source.name, schema, strict=False)
+    with opened_table(source) as file:
+        if isinstance(file, TextFile):
+            return (_csv if file.format == "csv" else _jsonl)(source, file.stream, count, columns)
+        chosen = _chosen(columns, file.schema.names)
+        types = LogicalTypes(source.name, file.schema, file.parquet, strict=False)
+        batches = file.batches(chosen, max(count, 1))
+        return _preview(source, NAMES[file.format], types, batches, chosen, count, file.row_count)
 
 
 def _preview(

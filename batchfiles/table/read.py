@@ -5,34 +5,28 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import nullcontext
-from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias, cast
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from batchfiles.errors import FileError, InvalidLineError, MismatchError, TruncatedFileError
+from batchfiles.errors import FileError, InvalidLineError, MismatchError
 from batchfiles.findings import Finding
 from batchfiles.io.lines import blocks
-from batchfiles.io.remote.path import RemotePath, located
-from batchfiles.io.sources import STDIN, Source, SourceLike, expand
+from batchfiles.io.remote.path import Place, RemotePath, files_in
+from batchfiles.io.sources import Source, expand
 from batchfiles.jsontext.exact import loads_exactly
 from batchfiles.limits import LINE_CAP
+from batchfiles.table.arrow import ArrowFile, opened_table, told_as_damage
 from batchfiles.table.cells import TimeOutOfRange, plain_values
-from batchfiles.table.csv import CSV_NULLS, FILE_MAGIC, PARQUET_MAGIC, STREAM_MAGIC, CsvCells, Peeked, is_csv, told_as_damage
+from batchfiles.table.csv import CSV_NULLS, CsvCells
+from batchfiles.table.formats import SUFFIXES, Peeked, endings_of
 from batchfiles.table.logical_types import LogicalTypes
 
-__all__ = ["Choose", "RowTable", "TableLike", "UserTable", "column_values", "table_sources", "user_tables"]
+__all__ = ["Choose", "RowTable", "TableLike", "UserTable", "column_values", "table_sources", "tables_in", "user_tables"]
 
 ROWS = 1024
 """Rows whose Python objects exist at one time."""
-
-READ_AHEAD = 1024 * 1024
-"""Bytes of a Parquet column to read at a time: somebody else's row group may be larger than memory."""
-
-SUFFIXES = (".parquet", ".arrow", ".arrows", ".feather", ".csv", ".jsonl", ".ndjson")
-COMPRESSED = ("", ".gz", ".bz2", ".zst", ".zstd")
-ENDINGS = tuple(suffix + end for suffix in SUFFIXES for end in COMPRESSED)
 
 NO_TABLE = f"the folder holds no table ({', '.join(SUFFIXES)})"
 
@@ -179,7 +173,7 @@ def user_tables(
         except pa.ArrowException as error:
             reason = str(error).partition("\n")[0]
             raise MismatchError(f"pyarrow {pa.__version__} can't read this table: {reason}", path="<table>") from None
-        yield UserTable("<table>", reader.schema, lambda columns: (batch.select(columns) for batch in reader))
+        yield UserTable("<table>", reader.schema, lambda _: reader)
         return
     for source in table_sources(table, filesystem=filesystem):
         yield from _opened(source, cap, csv_nulls)
@@ -197,21 +191,13 @@ def table_sources(table: TableLike, *, filesystem: object = None) -> list[Source
         TypeError: There is none, or something is no source at all.
         ValueError: A URL is wrong.
     """
-    found: list[SourceLike] = []
-    for item in table if isinstance(table, (list, tuple)) else [table]:
-        is_path = isinstance(item, (str, os.PathLike, RemotePath))
-        place = located(item, filesystem) if is_path and item != STDIN else None
-        if isinstance(place, RemotePath) and place.is_folder():
-            found += _remote_files_of(place)
-        elif isinstance(place, Path) and place.is_dir():
-            found += _files_of(place)
-        elif is_path or isinstance(item, Source) or hasattr(item, "read"):
-            found.append(item)
-        else:
+    items = list(table) if isinstance(table, (list, tuple)) else [table]
+    for item in items:
+        if not isinstance(item, (str, os.PathLike, RemotePath, Source)) and not hasattr(item, "read"):
             raise TypeError(_no_table(item))
-    if not found:
+    if not items:
         raise TypeError("there is no table to read")
-    return expand(found, filesystem=filesystem)
+    return expand(items, filesystem=filesystem, files_of=tables_in)
 
 
 def _no_table(value: object) -> str:
@@ -224,68 +210,31 @@ def _no_table(value: object) -> str:
     return f"a table is a path, an open binary file, '-' or an object with __arrow_c_stream__, not {origin}{cure and f': {cure}'}"
 
 
-def _files_of(folder: Path) -> list[Path]:
-    """Return the tables in a folder and in the folders below, sorted by name."""
-    files = [path for path in folder.rglob("*") if _is_table(path.relative_to(folder).parts) and path.is_file()]
+def tables_in(folder: Place) -> list[Source]:
+    """Return the tables in a folder and in the folders below, sorted by name.
+
+    Raises:
+        FileError: There are none, or the folder can't be listed.
+    """
+    files = [Source.at(file.place) for file in files_in(folder, recursive=True) if _is_table(file.parts)]
     if not files:
         raise FileError(NO_TABLE, path=str(folder))
-    return sorted(files)
-
-
-def _remote_files_of(folder: RemotePath) -> list[RemotePath]:
-    before = len(folder.path.strip("/")) + 1
-    files = [
-        path
-        for path, info in folder.listing(recursive=True)
-        if info.is_file and _is_table(path.path.strip("/")[before:].split("/"))
-    ]
-    if not files:
-        raise FileError(NO_TABLE, path=folder.shown)
     return files
 
 
 def _is_table(names: Sequence[str]) -> bool:
     """Tell by its path below a folder whether a file is a table; hidden ones, and those of Spark's own, are not."""
-    return names[-1].lower().endswith(ENDINGS) and not any(name.startswith((".", "_")) for name in names)
+    return names[-1].lower().endswith(endings_of(SUFFIXES)) and not any(name.startswith((".", "_")) for name in names)
 
 
 def _opened(source: Source, cap: int, csv_nulls: Sequence[str]) -> Iterator[UserTable | RowTable]:
-    with source.open(tables=True) as stream:
-        peeked = Peeked(stream)
-        if peeked.head.startswith((PARQUET_MAGIC, FILE_MAGIC)):
-            if source.path is None and source.remote is None:
-                raise ValueError("Parquet and Arrow files can't be read from standard input: name the file")
-            with source.open_for_arrow() as raw, told_as_damage(source):
-                yield _parquet(source, raw) if peeked.head.startswith(PARQUET_MAGIC) else _arrow_file(source, raw)
-        elif peeked.head.startswith(STREAM_MAGIC):
-            with told_as_damage(source):
-                reader = pa.ipc.open_stream(pa.PythonFile(peeked, mode="r"))
-                yield UserTable(source.name, reader.schema, lambda columns: (batch.select(columns) for batch in reader), source)
-        elif source.name.lower().endswith((".parquet", ".arrow", ".arrows", ".feather")):
-            raise TruncatedFileError("the file does not begin as its name says", path=source.name)
-        elif is_csv(source.name, peeked.head):
-            yield _csv(source.name, peeked, csv_nulls)
+    with opened_table(source) as file:
+        if isinstance(file, ArrowFile):
+            yield UserTable(source.name, file.schema, lambda columns: file.batches(columns, ROWS), source, file.parquet)
+        elif file.format == "csv":
+            yield _csv(source.name, file.stream, csv_nulls)
         else:
-            yield RowTable(source.name, _json_rows(source.name, peeked, cap), None)
-
-
-def _parquet(source: Source, raw: BinaryIO) -> UserTable:
-    file = pq.ParquetFile(raw, buffer_size=READ_AHEAD, pre_buffer=False, page_checksum_verification=True)
-    return UserTable(
-        source.name,
-        file.schema_arrow,
-        lambda columns: file.iter_batches(batch_size=ROWS, columns=columns),
-        source,
-        file.schema,
-    )
-
-
-def _arrow_file(source: Source, raw: BinaryIO) -> UserTable:
-    file = pa.ipc.open_file(raw if isinstance(raw, pa.NativeFile) else pa.PythonFile(raw, mode="r"))
-    numbers = range(file.num_record_batches)
-    return UserTable(
-        source.name, file.schema, lambda columns: (file.get_batch(number).select(columns) for number in numbers), source
-    )
+            yield RowTable(source.name, _json_rows(source.name, file.stream, cap), None)
 
 
 def _csv(name: str, stream: Peeked, nulls: Sequence[str]) -> RowTable:

@@ -170,13 +170,13 @@ class _Calls:
         limit = page_size(query.get("limit"), MOST_FILES, MOST_FILES)
         order = sort_order(query.get("order"))
         page = self._service.list_files(query.get("purpose"), query.get("after"), limit, order)
-        return JSONResponse(odd_page(page.encode(), self._service.quirks))
+        return JSONResponse(odd_page(page.to_dict(), self._service.quirks))
 
     async def retrieve_file(self, request: Request) -> Response:
         return self._file(self._service.file(request.path_params["file_id"]).object)
 
     async def delete_file(self, request: Request) -> Response:
-        return JSONResponse(self._service.delete_file(request.path_params["file_id"]).encode())
+        return JSONResponse(self._service.delete_file(request.path_params["file_id"]).to_dict())
 
     async def content(self, request: Request) -> Response:
         stored, quirks = self._service.file(request.path_params["file_id"]), self._service.quirks
@@ -203,7 +203,7 @@ class _Calls:
     async def list_batches(self, request: Request) -> Response:
         query = request.query_params
         page = self._service.list_batches(query.get("after"), page_size(query.get("limit"), USUAL_BATCHES, MOST_BATCHES))
-        return JSONResponse(odd_page(page.encode(), self._service.quirks))
+        return JSONResponse(odd_page(page.to_dict(), self._service.quirks))
 
     async def retrieve_batch(self, request: Request) -> Response:
         return self._batch(self._service.batch(request.path_params["batch_id"]))
@@ -216,10 +216,10 @@ class _Calls:
         return JSONResponse(body, status)
 
     def _batch(self, batch: Batch) -> Response:
-        return JSONResponse(odd_batch(batch.encode(), self._service.quirks))
+        return JSONResponse(odd_batch(batch.to_dict(), self._service.quirks))
 
     def _file(self, file: FileObject) -> Response:
-        return JSONResponse(odd_file(file.encode(), self._service.quirks))
+        return JSONResponse(odd_file(file.to_dict(), self._service.quirks))
 
 
 def _text(value: object) -> str | None:

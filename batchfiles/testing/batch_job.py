@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import IO, Any, Final, Self
 
 from batchfiles.api.batch import Batch, BatchErrors, BatchRequestCounts, BatchUsage
+from batchfiles.open_strings import BatchStatus
 from batchfiles.testing.answers import Answerer
 from batchfiles.testing.parameters import Refusal, Validation, error_body, requests_of, seconds_of
 from batchfiles.testing.quirks import Quirks
@@ -258,7 +259,7 @@ class BatchJob:
         if batch.is_terminal:
             raise Refusal(409, f"Cannot cancel a batch with status '{batch.status}'.")
         self._cancelled_at = now
-        batch.status, batch.cancelling_at = "cancelling", int(now)
+        batch.status, batch.cancelling_at = BatchStatus.CANCELLING, int(now)
         return self.snapshot(now)
 
     def _advance(self, now: float) -> None:
@@ -267,12 +268,12 @@ class BatchJob:
         age = now - self.made
         if age < stage:
             return
-        batch.status = "in_progress"
+        batch.status = BatchStatus.IN_PROGRESS
         batch.in_progress_at = int(self.made + stage)
         batch.model = self._validation.model
         batch.request_counts = BatchRequestCounts(total=self.requests, completed=self._answered_by(now))
         if age >= 2 * stage:
-            batch.status, batch.finalizing_at = "finalizing", int(self.made + 2 * stage)
+            batch.status, batch.finalizing_at = BatchStatus.FINALIZING, int(self.made + 2 * stage)
 
     def _answered_by(self, now: float) -> int:
         """Return the number of requests that are answered at a time."""
@@ -281,7 +282,7 @@ class BatchJob:
 
     def _fail(self, end: float) -> None:
         self._ended_at = end
-        self.batch.status, self.batch.failed_at = "failed", int(end)
+        self.batch.status, self.batch.failed_at = BatchStatus.FAILED, int(end)
         self.batch.errors = BatchErrors(data=self._validation.errors)
 
     def _end(self, status: str, end: float, now: float, stop_after: int | None, ended_by: dict[str, str]) -> None:
@@ -297,7 +298,7 @@ class BatchJob:
             self._unnamed = self._files_of(results, end)
             if results.expired and status == "completed":
                 status = "expired"
-        batch.status, self._ended_at = status, end
+        batch.status, self._ended_at = BatchStatus(status), end
         batch.model = self._validation.model
         batch.in_progress_at = batch.in_progress_at or int(min(self.made + self._stage_seconds, end))
         if status == "completed":

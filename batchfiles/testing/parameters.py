@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from batchfiles.api.batch import BatchError
-from batchfiles.api.batch_request import BATCH_ENDPOINTS, EXPIRY, MAX_KEY, MAX_PAIRS, MAX_VALUE
+from batchfiles.api.batch_request import EXPIRY, MAX_KEY, MAX_PAIRS, MAX_VALUE
 from batchfiles.findings import Finding
 from batchfiles.jobs.validate import validate
 from batchfiles.limits import Limits
+from batchfiles.open_strings import BatchEndpoint
 
 __all__ = [
     "ERROR_FORMS",
@@ -97,7 +98,7 @@ def check_batch(asked: dict[str, Any], limits: Limits, windows: Collection[str])
         if asked.get(name) in (None, ""):
             raise missing_parameter(name)
         _check_text(name, asked[name])
-    endpoints = [*BATCH_ENDPOINTS, *sorted(limits.known_urls.difference(BATCH_ENDPOINTS))]
+    endpoints = [*BatchEndpoint.known(), *sorted(limits.known_urls.difference(BatchEndpoint.known()))]
     _check_word("endpoint", asked["endpoint"], endpoints)
     _check_word("completion_window", asked["completion_window"], sorted(windows))
     if asked.get("metadata") is not None:

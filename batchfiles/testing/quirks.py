@@ -8,8 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from batchfiles.api.batch_request import COMPLETION_WINDOW
-from batchfiles.api.status import BATCH_STATUSES
+from batchfiles.open_strings import BatchCompletionWindow, BatchStatus
 from batchfiles.testing.parameters import ERROR_FORMS
 
 __all__ = ["GONE", "QUIRKS", "REDIRECTS", "SHARES", "Clock", "Quirks", "odd_batch", "odd_file", "odd_page"]
@@ -97,7 +96,7 @@ class Quirks:
     error_form: str = "openai"
     redirect_contents: int | None = None
     strict_accept: bool = False
-    completion_windows: AbstractSet[str] = frozenset({COMPLETION_WINDOW})
+    completion_windows: AbstractSet[str] = frozenset({BatchCompletionWindow.H24})
     required_headers: dict[str, str] = field(default_factory=dict)
     required_query: dict[str, str] = field(default_factory=dict)
 
@@ -108,7 +107,7 @@ class Quirks:
         if self.fail + self.expire + self.drop > 1:
             raise ValueError("the sum of fail, expire and drop is greater than 1")
         for name, found, known in (
-            ("statuses", self.statuses, BATCH_STATUSES),
+            ("statuses", self.statuses, BatchStatus.known()),
             ("gone_files", self.gone_files, GONE),
             ("error_form", (self.error_form,), ERROR_FORMS),
             ("redirect_contents", (self.redirect_contents,), (None, *REDIRECTS)),

@@ -60,8 +60,11 @@ def in_steps(progress: Progress | None, total: int) -> Callable[[int], None]:
 
 
 Progress: TypeAlias = Callable[[int, int], None]
+"""Gets the bytes that are done and the bytes that there are."""
 WORTH_PROCESSES_FROM = 24 * 1024 * 1024
+"""Bytes for which starting a worker process, 0.2 s, pays."""
 MOST_WORKERS = 4
+"""Workers that one writer of one file keeps up with."""
 
 
 Spec: TypeAlias = dict[str, Any]

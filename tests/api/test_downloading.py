@@ -277,7 +277,7 @@ def test_the_results_of_a_batch_have_its_name() -> None:
     assert stage.run(download(Config(), found, "d", RetryPolicy())) == ["d/batch_1_output.jsonl", "d/batch_1_error.jsonl"]
     assert stage.files["d/batch_1_output.jsonl"] == OLD
     assert stage.files["d/batch_1_error.jsonl"] == NEW
-    assert Batch.decode(json.loads(stage.files["d/batch_1.json"])) == found
+    assert Batch.from_dict(json.loads(stage.files["d/batch_1.json"])) == found
 
 
 def test_a_name_that_leads_elsewhere_is_not_written_to() -> None:
@@ -367,14 +367,14 @@ def test_a_missing_file_of_answers_is_an_error_and_does_not_cost_that_of_errors(
 
 def test_an_id_of_a_file_that_can_not_be_read_is_an_error_and_an_empty_one_is_not() -> None:
     """Paid answers must not count as missing."""
-    odd = Batch.decode({"id": "batch_1", "status": "completed", "output_file_id": "a/../b", "error_file_id": {}})
+    odd = Batch.from_dict({"id": "batch_1", "status": "completed", "output_file_id": "a/../b", "error_file_id": {}})
     with pytest.raises(APIError, match=r"the id of the output file of batch_1 can't be read: 'a/\.\./b'"):
         Stage().run(download(Config(), odd, "d", RetryPolicy()))
-    errors = Batch.decode({"id": "batch_1", "status": "completed", "output_file_id": "out", "error_file_id": {"id": "err"}})
+    errors = Batch.from_dict({"id": "batch_1", "status": "completed", "output_file_id": "out", "error_file_id": {"id": "err"}})
     stage = Stage(files_of(out=OLD), repeat=True)
     assert stage.run(download(Config(), errors, "d", RetryPolicy())) == ["d/batch_1_output.jsonl"]
     assert stage.logged[-1] == (logging.WARNING, "the id of the error file of batch_1 can't be read: {'id': 'err'}")
     assert (odd.unread_files, errors.unread_files) == (["output"], ["error"])
-    empty = Batch.decode({"id": "batch_1", "status": "completed", "output_file_id": "out", "error_file_id": {}})
+    empty = Batch.from_dict({"id": "batch_1", "status": "completed", "output_file_id": "out", "error_file_id": {}})
     stage = Stage(files_of(out=OLD), repeat=True)
     assert stage.run(download(Config(), empty, "d", RetryPolicy())) == ["d/batch_1_output.jsonl"]

@@ -21,7 +21,8 @@ from batchfiles import (
     ListFilesResponse,
 )
 from batchfiles.api.batch import TIMES
-from batchfiles.api.status import BATCH_STATUSES, STATES, TERMINAL
+from batchfiles.api.status import STATES
+from batchfiles.open_strings import BatchStatus
 
 BATCH = {
     "id": "batch_abc123",
@@ -73,14 +74,14 @@ FILE = {
 
 def batch_with(**changed: Any) -> Batch:
     """Decode the batch above, with some keys changed."""
-    return Batch.decode({**BATCH, **changed})
+    return Batch.from_dict({**BATCH, **changed})
 
 
 def test_a_batch_has_a_field_for_every_key_of_the_specification() -> None:
     """Nothing of it ends among the unknown keys, and it is written as it came."""
-    batch = Batch.decode(BATCH)
+    batch = Batch.from_dict(BATCH)
     assert batch.extra == {}
-    assert batch.encode() == BATCH
+    assert batch.to_dict() == BATCH
     assert batch.result_file_ids == ["file-cvaTdG", "file-HOWS94"]
     assert batch.errors == BatchErrors(data=[BatchError(code="invalid_json_line", message="This line is not parseable.", line=7)])
     assert batch.usage == BatchUsage(
@@ -91,11 +92,11 @@ def test_a_batch_has_a_field_for_every_key_of_the_specification() -> None:
 def test_a_file_and_the_lists_are_written_as_they_came() -> None:
     """Every key of the specification."""
     page = {"object": "list", "first_id": "batch_abc123", "last_id": "batch_abc123", "has_more": False, "data": [BATCH]}
-    assert ListBatchesResponse.decode(page).encode() == page
+    assert ListBatchesResponse.from_dict(page).to_dict() == page
     files = {**page, "first_id": "file-abc123", "last_id": "file-abc123", "data": [FILE]}
-    assert ListFilesResponse.decode(files).encode() == files
+    assert ListFilesResponse.from_dict(files).to_dict() == files
     deleted = {"id": "file-abc123", "object": "file", "deleted": True}
-    assert FileDeleted.decode(deleted).encode() == deleted
+    assert FileDeleted.from_dict(deleted).to_dict() == deleted
 
 
 @pytest.mark.parametrize(
@@ -112,7 +113,7 @@ def test_a_file_and_the_lists_are_written_as_they_came() -> None:
 )
 def test_keys_that_nobody_knows_are_kept_where_they_stood(value: dict[str, Any], kind: Any) -> None:
     """A service may add keys on any day, and providers do."""
-    assert kind.decode(value).encode() == value
+    assert kind.from_dict(value).to_dict() == value
 
 
 @pytest.mark.parametrize("nothing", ["", None])
@@ -125,8 +126,8 @@ def test_a_file_that_is_not_there_has_no_id(nothing: str | None) -> None:
 @pytest.mark.parametrize(
     ("word", "status"),
     [
-        *((word, word) for word in BATCH_STATUSES),
-        *((word.upper(), word) for word in BATCH_STATUSES),
+        *((word, word) for word in BatchStatus.known()),
+        *((word.upper(), word) for word in BatchStatus.known()),
         ("PROGRESS", "in_progress"),
         ("canceled", "cancelled"),
         ("QUEUED", "validating"),
@@ -156,12 +157,12 @@ def test_a_status_is_in_the_words_of_openai(word: str, status: str) -> None:
     """Whatever the case and the provider; a word that nobody knows stays, and is not the end."""
     batch = batch_with(status=word)
     assert batch.status == status
-    assert batch.is_terminal == (status in TERMINAL)
+    assert batch.is_terminal == BatchStatus(status).is_terminal
 
 
 def test_every_word_has_a_source_and_the_state_may_be_called_so() -> None:
     """One table; Fireworks and Google write `state`, and an object for `status`."""
-    assert all(state.source and state.status in BATCH_STATUSES for state in STATES.values())
+    assert all(state.source and state.status in BatchStatus.known() for state in STATES.values())
     assert batch_with(status={"code": "OK"}, state="JOB_STATE_COMPLETED").status == "completed"
 
 
@@ -203,7 +204,7 @@ def test_ids_may_be_numbers_and_a_null_may_be_written_as_a_word() -> None:
 def test_what_is_not_a_batch_is_an_error(value: object) -> None:
     """No object, no id, or an object of something else."""
     with pytest.raises(APIResponseValidationError):
-        Batch.decode({**BATCH, **value} if value and isinstance(value, dict) and "a" not in value else value)
+        Batch.from_dict({**BATCH, **value} if value and isinstance(value, dict) and "a" not in value else value)
 
 
 @pytest.mark.parametrize(
@@ -245,7 +246,7 @@ def test_an_odd_value_costs_no_other_field_and_is_noted(changed: dict[str, Any],
     assert batch.notes[0].endswith(": read as null")
     if field in ("endpoint", "error_file_id", "created_at", "completion_window", "output_file_id", "usage", "metadata"):
         assert getattr(batch, field) is None
-    assert Batch.decode(batch.encode()) == batch
+    assert Batch.from_dict(batch.to_dict()) == batch
 
 
 @pytest.mark.parametrize(
@@ -272,19 +273,19 @@ def test_numbers_in_strings_and_other_plain_forms_are_read(changed: dict[str, An
 
 def test_a_batch_of_a_list_that_can_not_be_read_costs_no_other() -> None:
     """It is left out, and there is a note; where none can be read, that is an error."""
-    page = ListBatchesResponse.decode({"data": [BATCH, {"status": "completed"}, 7], "has_more": "false", "last_id": 3})
+    page = ListBatchesResponse.from_dict({"data": [BATCH, {"status": "completed"}, 7], "has_more": "false", "last_id": 3})
     assert [batch.id for batch in page.data] == ["batch_abc123"]
     assert list(page.odd) == ["data[1]", "data[2]", "last_id"]
     assert page.has_more is False
     with pytest.raises(APIResponseValidationError):
-        ListBatchesResponse.decode({"data": [{"status": "completed"}]})
+        ListBatchesResponse.from_dict({"data": [{"status": "completed"}]})
     with pytest.raises(APIResponseValidationError):
-        ListFilesResponse.decode({"data": "none"})
+        ListFilesResponse.from_dict({"data": "none"})
 
 
 def test_a_file_with_odd_values_is_read() -> None:
     """The size as a string, a status that is an object."""
-    file = FileObject.decode({**FILE, "bytes": "120000", "status": {"code": 1}, "created_at": 1677610602.75})
+    file = FileObject.from_dict({**FILE, "bytes": "120000", "status": {"code": 1}, "created_at": 1677610602.75})
     assert (file.bytes, file.status, file.created_at, list(file.odd)) == (120000, None, 1677610602, ["status"])
 
 
@@ -302,7 +303,7 @@ def test_whatever_stands_in_a_batch_it_is_read_or_is_our_error(changed: dict[str
         batch = batch_with(**changed)
     except APIResponseValidationError:
         return
-    assert Batch.decode(batch.encode()) == batch
+    assert Batch.from_dict(batch.to_dict()) == batch
 
 
 def test_null_counts_are_zeros() -> None:
@@ -327,7 +328,7 @@ def test_errors_are_read_in_the_shapes_that_gateways_give_them(errors: object) -
 
 def test_progress_is_the_part_that_is_done() -> None:
     """Failures are done too; more than all never is."""
-    assert Batch.decode(BATCH).progress == 1.0
+    assert Batch.from_dict(BATCH).progress == 1.0
     assert batch_with(request_counts={"total": 4, "completed": 1, "failed": 0}).progress == 0.25
     assert batch_with(request_counts={"total": 4, "completed": 9, "failed": 0}).progress == 1.0
 
@@ -335,10 +336,10 @@ def test_progress_is_the_part_that_is_done() -> None:
 def test_the_next_page_begins_after_the_last_id() -> None:
     """The last one of the page, where there is a next page."""
     page = {"data": [{"id": "batch_1", "status": "failed"}, {"id": "batch_2", "status": "failed"}]}
-    assert ListBatchesResponse.decode({**page, "has_more": True}).after == "batch_2"
-    assert ListBatchesResponse.decode({**page, "has_more": False}).after is None
-    assert ListBatchesResponse.decode({"data": [], "has_more": True}).after is None
-    assert [batch.id for batch in ListBatchesResponse.decode({"value": page["data"]}).data] == ["batch_1", "batch_2"]
+    assert ListBatchesResponse.from_dict({**page, "has_more": True}).after == "batch_2"
+    assert ListBatchesResponse.from_dict({**page, "has_more": False}).after is None
+    assert ListBatchesResponse.from_dict({"data": [], "has_more": True}).after is None
+    assert [batch.id for batch in ListBatchesResponse.from_dict({"value": page["data"]}).data] == ["batch_1", "batch_2"]
 
 
 IDS = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9_:-]{0,30}", fullmatch=True)
@@ -354,7 +355,7 @@ BATCHES = st.builds(
     endpoint=WORDS,
     input_file_id=st.none() | IDS,
     completion_window=WORDS,
-    status=st.sampled_from(BATCH_STATUSES),
+    status=st.sampled_from(BatchStatus.known()),
     model=WORDS,
     errors=st.none() | st.builds(BatchErrors, data=st.lists(ERRORS, max_size=3), extra=MORE),
     output_file_id=st.none() | IDS,
@@ -391,10 +392,10 @@ FILES = st.builds(
 @given(BATCHES)
 def test_every_batch_survives_the_way_there_and_back(batch: Batch) -> None:
     """What is written is read as the same."""
-    assert Batch.decode(batch.encode()) == batch
+    assert Batch.from_dict(batch.to_dict()) == batch
 
 
 @given(FILES)
 def test_every_file_survives_the_way_there_and_back(file: FileObject) -> None:
     """What is written is read as the same."""
-    assert FileObject.decode(file.encode()) == file
+    assert FileObject.from_dict(file.to_dict()) == file

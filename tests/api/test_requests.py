@@ -230,7 +230,7 @@ def test_a_batch_request_is_written_as_the_specification_says_and_read_again() -
         output_expires_after=BatchFileExpirationAfter(3_600),
         extra={"model": "m"},
     )
-    assert params.encode() == {
+    assert params.to_dict() == {
         "input_file_id": "file-1",
         "endpoint": "/v1/responses",
         "completion_window": "24h",
@@ -238,8 +238,8 @@ def test_a_batch_request_is_written_as_the_specification_says_and_read_again() -
         "output_expires_after": {"anchor": "created_at", "seconds": 3600},
         "model": "m",
     }
-    assert BatchRequest.decode(params.encode()) == params
-    assert set(BatchRequest(input_file_id="f", endpoint="/v1/x").encode()) == {"input_file_id", "endpoint", "completion_window"}
+    assert BatchRequest.from_dict(params.to_dict()) == params
+    assert set(BatchRequest(input_file_id="f", endpoint="/v1/x").to_dict()) == {"input_file_id", "endpoint", "completion_window"}
 
 
 @pytest.mark.parametrize(("file_id", "endpoint"), [("", "/v1/responses"), ("file-1", "v1/responses"), ("file-1", "")])

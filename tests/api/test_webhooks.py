@@ -164,3 +164,16 @@ def test_a_secret_that_lost_its_padding_is_taken(length: int) -> None:
         assert read_event(BODY, headers, form, now=NOW).id == "evt_1"
     with pytest.raises(ValueError, match="secret"):
         read_event(BODY, headers, "whsec_not base64!", now=NOW)
+
+
+def test_an_event_is_written_as_it_was_posted() -> None:
+    """With the keys that the specification doesn't name."""
+    event = BatchEvent(id="evt_1", type="batch.completed", created_at=1_760_000_000, batch_id="batch_1", extra={"livemode": True})
+    assert event.to_dict() == {
+        "id": "evt_1",
+        "object": "event",
+        "type": "batch.completed",
+        "created_at": 1_760_000_000,
+        "data": {"id": "batch_1"},
+        "livemode": True,
+    }

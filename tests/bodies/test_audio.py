@@ -12,7 +12,7 @@ SEGMENT = {"id": 0, "start": 0.0, "end": 1.5, "text": " hello from"}
 
 
 @pytest.mark.parametrize(
-    ("body", "text", "endpoint", "carried"),
+    ("body", "text", "endpoint", "fully_mapped"),
     [
         (TAPE, "hello from the tape", other.TRANSCRIPTIONS, False),
         ({"text": "hello"}, "hello", other.TRANSCRIPTIONS, True),

@@ -166,7 +166,7 @@ def test_a_failed_choice_among_several_makes_a_failure():
 
 
 @pytest.mark.parametrize(
-    ("reason", "native", "said", "carried"),
+    ("reason", "native", "said", "fully_mapped"),
     [("length", "MAX_TOKENS", "length", True), (None, "MAX_TOKENS", "length", True), ("stop", "SAFETY", "stop", False)],
 )
 def test_the_providers_own_word_beside_a_reason(reason, native, said, fully_mapped):
@@ -248,7 +248,7 @@ def test_reasoning_under_either_name(name):
     assert (answer.text, answer.reasoning, answer.fully_mapped) == ("4", "two and two", True)
 
 
-@pytest.mark.parametrize(("second", "carried"), [("a", True), ("b", False)])
+@pytest.mark.parametrize(("second", "fully_mapped"), [("a", True), ("b", False)])
 def test_reasoning_under_both_names(second, fully_mapped):
     """Some vLLM versions write it twice; if the two differ, the body is kept."""
     answer = read(chat({"content": "4", "reasoning_content": "a", "reasoning": second}))
@@ -271,7 +271,7 @@ def test_a_part_that_is_no_text_keeps_the_body():
 
 
 @pytest.mark.parametrize(
-    ("part", "carried"),
+    ("part", "fully_mapped"),
     [
         ({"type": "thinking", "thinking": [{"type": "text", "text": "two and "}, {"type": "text", "text": "two"}]}, True),
         ({"type": "thinking", "thinking": "two and two"}, True),
@@ -321,7 +321,7 @@ def test_housekeeping_of_groq_together_and_mistral():
     assert read(body).fully_mapped
 
 
-@pytest.mark.parametrize(("stop", "carried"), [(128009, True), ("###", False)])
+@pytest.mark.parametrize(("stop", "fully_mapped"), [(128009, True), ("###", False)])
 def test_which_stop_string_ended_the_text_is_no_housekeeping(stop, fully_mapped):
     """But the number of a token is: with vLLM and SGLang it is the end of the text, on every line."""
     body = chat({"content": "hi"})
@@ -330,7 +330,7 @@ def test_which_stop_string_ended_the_text_is_no_housekeeping(stop, fully_mapped)
     assert read(body).fully_mapped == fully_mapped
 
 
-@pytest.mark.parametrize(("severity", "carried"), [("safe", True), ("low", False)])
+@pytest.mark.parametrize(("severity", "fully_mapped"), [("safe", True), ("low", False)])
 def test_azures_filter_counts_when_it_found_something(severity, fully_mapped):
     """It looks at every prompt and every answer, mostly in vain."""
     found = {"hate": {"filtered": False, "severity": severity}, "jailbreak": {"filtered": False, "detected": False}}

@@ -333,10 +333,10 @@ def test_odd_values_are_shown_with_a_note(
     from batchfiles.api.batch import Batch
 
     batch = ask("submit", requests_file())[1].strip()
-    encode = Batch.encode
+    to_dict = Batch.to_dict
 
     def odd(self: Batch) -> dict[str, Any]:
-        value = encode(self)
+        value = to_dict(self)
         counts = {name: str(count) for name, count in value["request_counts"].items()}
         return value | {
             "request_counts": counts,
@@ -347,7 +347,7 @@ def test_odd_values_are_shown_with_a_note(
             "status": value["status"].replace("completed", "BATCH_STATE_SUCCEEDED"),
         }
 
-    monkeypatch.setattr("batchfiles.testing.app.Batch.encode", odd)
+    monkeypatch.setattr("batchfiles.testing.app.Batch.to_dict", odd)
     for command in (("list",), ("status", batch), ("wait", batch), ("download", batch, "-o", "d")):
         code, out, err = ask(*command)
         assert (code, batch in out) == (0, True), err

@@ -269,10 +269,10 @@ def test_odd_files_are_told_clearly(
 
 
 def test_an_empty_folder_is_told(ask: Callable[..., Outcome], tmp_path: Path) -> None:
-    """A folder is a table only if it holds Parquet."""
+    """A folder is a table only if it holds tables."""
     code, _, err = ask(tmp_path)
     assert code == 3
-    assert "no .parquet file" in err
+    assert "the folder holds no table" in err
 
 
 def test_a_long_path_keeps_its_end(ask: Callable[..., Outcome], tmp_path: Path) -> None:

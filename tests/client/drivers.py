@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any, Self
 
 from batchfiles.client import AsyncClient, Client
-from batchfiles.client.asynchronous import AsyncBatches, AsyncFiles
+from batchfiles.client.resources import AsyncBatches, AsyncFiles
 
 __all__ = ["Awaited", "Turned", "opened"]
 

@@ -72,14 +72,14 @@ def test_a_pending_file_and_a_service_with_its_own_words_go_the_whole_circle(
 ) -> None:
     """Azure's file, the states of an enum, numbers in strings: upload, batch, wait, download."""
     server.service.quirks.pending_files = 60.0
-    encode = Batch.encode
+    to_dict = Batch.to_dict
 
     def odd(self: Batch) -> dict[str, Any]:
-        value = encode(self)
+        value = to_dict(self)
         counts = {name: str(count) for name, count in value["request_counts"].items()}
         return value | {"status": f"BATCH_STATE_{value['status'].upper()}", "request_counts": counts, "error_file_id": {}}
 
-    monkeypatch.setattr("batchfiles.testing.app.Batch.encode", odd)
+    monkeypatch.setattr("batchfiles.testing.app.Batch.to_dict", odd)
     made = client.submit(requests, CHAT, metadata={"team": "a"})
     assert turned.monotonic() > 0
     done = client.wait(made.id)

@@ -28,7 +28,7 @@ def test_asking_for_a_client_says_what_to_install() -> None:
 def test_everything_but_the_clients_works() -> None:
     """The API's objects, its errors and the webhooks need no HTTP at all."""
     code = (
-        "print(batchfiles.Batch.decode({'id': 'batch_1', 'status': 'completed'}).is_terminal)\n"
+        "print(batchfiles.Batch.from_dict({'id': 'batch_1', 'status': 'completed'}).is_terminal)\n"
         "print(batchfiles.Config().base_url, batchfiles.RateLimitError('slow').reason, batchfiles.read_event.__name__)"
     )
     assert run_without_httpx2(code) == "True\nhttps://api.openai.com/v1 slow read_event\n"

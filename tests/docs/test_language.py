@@ -15,15 +15,12 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PATHS = ["README.md", "CHANGELOG.md", "docs", "findings/README.md", *(f"{root}/{room}" for root in ("batchfiles", "tests") for room in ("campaign", "runner", "testing", "workers"))]
+PATHS = [
     "README.md",
     "CHANGELOG.md",
     "docs",
     "findings/README.md",
-    "batchfiles/campaign",
-    "batchfiles/runner",
-    "batchfiles/testing",
-    "batchfiles/workers",
+    *(f"{root}/{room}" for root in ("batchfiles", "tests") for room in ("campaign", "runner", "testing", "workers")),
 ]
 """Files and folders, from the root. Add `batchfiles` and `tests` to check the texts in the code, too."""
 

@@ -42,7 +42,7 @@ LINES = [
 ]
 
 
-@pytest.mark.parametrize(("family", "line"), LINES)
+@pytest.mark.parametrize(("line_format", "line"), LINES)
 def test_the_family_of_a_line_is_told_by_its_keys(line_format, line):
     """Whatever the order of the keys, and whatever keys people add to requests."""
     value = json.loads(line)

@@ -18,9 +18,9 @@ from batchfiles.io.spool import Spool
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from batchfiles.streams.atomic import atomic_file, atomic_folder
-from batchfiles.streams.leftovers import ASIDE, unfinished_name
-from batchfiles.streams.spool import Spool
+from batchfiles.io.atomic import atomic_file, atomic_folder
+from batchfiles.io.overwrite import ASIDE, unfinished_name
+from batchfiles.io.spool import Spool
 folder, temporary = map(Path, sys.argv[1:])
 spool = Spool(temporary)
 spool.new_path("prompts").write_bytes(b"secret")

@@ -6,11 +6,11 @@ import json
 import time
 from pathlib import Path
 
-import batchfiles.jobs.error_digest as module
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import batchfiles.jobs.stats.error_digest as module
 from batchfiles import MismatchError, error_digest
 from batchfiles.jobs.stats.error_digest import folded
 from tests.jobs.wire import completion, expired, failure, put, request, result, success

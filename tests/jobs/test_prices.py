@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchfiles import FileError, MissingDependencyError
-from batchfiles.jobs.stats.price_file import GenaiPrices, price_of, read_prices, to_toml
-from batchfiles.jobs.stats.prices import Price, Prices, Tier, alias_of, prices_of, total
+from batchfiles.jobs.stats.price import Price, Tier, alias_of, price_of, to_toml
+from batchfiles.jobs.stats.prices import GenaiPrices, Prices, prices_of, total
 
 AMOUNTS = st.decimals(0, 1000, places=6)
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20)
@@ -130,17 +130,17 @@ def test_what_is_wrong_in_a_file_is_said_with_its_place(tmp_path: Path, text: st
     """People write these files by hand."""
     path = write(tmp_path / "prices.toml", text)
     with pytest.raises(ValueError, match=r"prices\.toml: ") as caught:
-        read_prices(path)
+        Prices.read(path)
     assert words in str(caught.value)
 
 
 def test_a_file_that_is_not_there_or_no_text(tmp_path: Path) -> None:
     """The one is an error of the disk, the other of its content."""
     with pytest.raises(FileError, match="no such file"):
-        read_prices(tmp_path / "gone.toml")
+        Prices.read(tmp_path / "gone.toml")
     (tmp_path / "latin.toml").write_bytes(b'currency = "\xa3"')
     with pytest.raises(ValueError, match="not UTF-8"):
-        read_prices(tmp_path / "latin.toml")
+        Prices.read(tmp_path / "latin.toml")
 
 
 def test_a_file_to_fill_in_has_a_place_for_each_model_under_its_alias() -> None:
@@ -160,7 +160,7 @@ def test_what_is_written_is_read_back(
     path = tmp_path_factory.mktemp("prices") / "prices.toml"
     prices = Prices(models, currency, discount)
     path.write_text(to_toml(prices), encoding="utf-8", newline="")
-    assert read_prices(path) == prices
+    assert Prices.read(path) == prices
 
 
 def test_a_price_on_the_command_line() -> None:
@@ -209,7 +209,7 @@ def test_a_file_with_tiers_and_parts(tmp_path: Path) -> None:
         "[models.a.tier]\nabove = 272000\ninput = 4\noutput = 12\n"
         "[models.b]\ninput = 1\n[[models.b.tier]]\nabove = 200000\ninput = 3\n[[models.b.tier]]\nabove = 128_000\ninput = 2\n"
     )
-    prices = read_prices(write(tmp_path / "prices.toml", text))
+    prices = Prices.read(write(tmp_path / "prices.toml", text))
     assert prices.models["a"] == Price(
         Decimal(2),
         Decimal(8),
@@ -220,7 +220,7 @@ def test_a_file_with_tiers_and_parts(tmp_path: Path) -> None:
     )
     assert [tier.above for tier in prices.models["b"].tiers] == [128_000, 200_000]
     assert prices.source.endswith("prices.toml of 2026-11-20")
-    again = read_prices(write(tmp_path / "again.toml", to_toml(prices)))
+    again = Prices.read(write(tmp_path / "again.toml", to_toml(prices)))
     assert again == prices
     assert again.source.endswith("again.toml, without a date")
 
@@ -242,7 +242,7 @@ def test_a_file_with_tiers_and_parts(tmp_path: Path) -> None:
 def test_what_is_wrong_in_a_tier_or_a_key_is_said(tmp_path: Path, text: str, words: str) -> None:
     """With what was probably meant."""
     with pytest.raises(ValueError, match=r"prices\.toml: ") as caught:
-        read_prices(write(tmp_path / "prices.toml", text))
+        Prices.read(write(tmp_path / "prices.toml", text))
     assert words in str(caught.value)
 
 

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 import batchfiles
 from batchfiles import MismatchError, Price, Prices, TruncatedFileError, stats
-from batchfiles.jobs.stats.prices import Tier
+from batchfiles.jobs.stats.price import Tier
 from tests.jobs.wire import completion, expired, failure, put, request, result, success
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"

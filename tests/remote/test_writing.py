@@ -20,9 +20,9 @@ import pytest
 
 import batchfiles
 from batchfiles import BatchRequestInput, FileError, InputWriter, OutputExistsError, OutputWriter
-from batchfiles.io.atomic import atomic_file, atomic_folder
 from batchfiles.io.remote import filesystems, transfer
 from batchfiles.io.remote.path import located
+from batchfiles.io.target import PathTarget, Target
 from batchfiles.table.open import open_table
 from tests.remote.bucket import Bucket
 from tests.remote.wire import Wire
@@ -32,9 +32,9 @@ LINE = b'{"custom_id":"%d","method":"POST","url":"/v1/chat/completions","body":{
 
 WRITE = """
 import sys
-from batchfiles.streams.atomic import atomic_file
+from batchfiles.io.target import Target
 
-with atomic_file(sys.argv[1], force=True) as file:
+with Target.at(sys.argv[1]).open(force=True) as file:
     for _ in range(int(sys.argv[2])):
         file.write(bytes(1024 * 1024))
 print("done")
@@ -145,9 +145,9 @@ def test_folders_and_files_don_t_replace_each_other(bucket: Bucket) -> None:
     bucket.put("f/a", b"")
     bucket.put("g/h/a", b"")
     for target, words in (("f/a", "is a file"), ("g", "holds folders"), ("", "is a whole bucket")):
-        with pytest.raises(FileError, match=words), atomic_folder(located(bucket.url(target)), force=True):
+        with pytest.raises(FileError, match=words), PathTarget.at(bucket.url(target)).open_folder(force=True):
             pytest.fail("the block was entered")
-    with pytest.raises(FileError, match="is a folder"), atomic_file(located(bucket.url("f")), force=True):
+    with pytest.raises(FileError, match="is a folder"), Target.at(bucket.url("f")).open(force=True):
         pytest.fail("the block was entered")
 
 
@@ -162,11 +162,11 @@ def fill(folder: Path, *names: str) -> None:
 
 def test_a_folder_is_refused_or_replaced(bucket: Bucket, temporary: Path) -> None:
     """With force, files of the old folder that the new one does not have go."""
-    with atomic_folder(located(bucket.url("f"))) as folder:
+    with PathTarget.at(bucket.url("f")).open_folder() as folder:
         fill(folder, "a", "b")
-    with pytest.raises(OutputExistsError), atomic_folder(located(bucket.url("f"))):
+    with pytest.raises(OutputExistsError), PathTarget.at(bucket.url("f")).open_folder():
         pytest.fail("the block was entered")
-    with atomic_folder(located(bucket.url("f")), force=True, ours={"a", "b"}.__contains__) as folder:
+    with PathTarget.at(bucket.url("f")).open_folder(force=True, ours={"a", "b"}.__contains__) as folder:
         fill(folder, "b", "c")
     assert bucket.listed() == ["f/b", "f/c"]
     assert not list(temporary.iterdir())
@@ -177,10 +177,10 @@ def test_a_folder_with_files_of_others_is_not_replaced(bucket: Bucket) -> None:
     target = located(bucket.url("f"))
     bucket.put("f/a", b"ours")
     words = "f: holds files that are not ours to delete, thesis.txt for one"
-    with pytest.raises(FileError, match=words), atomic_folder(target, force=True, ours={"a"}.__contains__) as folder:
+    with pytest.raises(FileError, match=words), PathTarget.at(target).open_folder(force=True, ours={"a"}.__contains__) as folder:
         fill(folder, "a")
         bucket.put("f/thesis.txt", b"precious")
-    with pytest.raises(FileError, match=words), atomic_folder(target, force=True, ours={"a"}.__contains__):
+    with pytest.raises(FileError, match=words), PathTarget.at(target).open_folder(force=True, ours={"a"}.__contains__):
         pytest.fail("the block was entered")
     assert {key: bucket.get(key) for key in bucket.listed()} == {"f/a": b"ours", "f/thesis.txt": b"precious"}
 
@@ -190,11 +190,11 @@ def test_what_a_killed_process_left_of_our_files_is_ours(tmp_path: Path) -> None
     target = located("f", pafs.SubTreeFileSystem(str(tmp_path), pafs.LocalFileSystem()))
     (tmp_path / "f").mkdir()
     (tmp_path / "f" / "a.0123abcd.batchfiles-part").write_bytes(b"half")
-    with atomic_folder(target, force=True, ours={"a"}.__contains__) as folder:
+    with PathTarget.at(target).open_folder(force=True, ours={"a"}.__contains__) as folder:
         fill(folder, "a")
     assert [file.name for file in (tmp_path / "f").iterdir()] == ["a"]
     (tmp_path / "f" / "b.0123abcd.batchfiles-part").write_bytes(b"half")
-    with pytest.raises(FileError, match="b for one"), atomic_folder(target, force=True, ours={"a"}.__contains__):
+    with pytest.raises(FileError, match="b for one"), PathTarget.at(target).open_folder(force=True, ours={"a"}.__contains__):
         pytest.fail("the block was entered")
 
 
@@ -203,14 +203,14 @@ def test_a_folder_s_manifest_comes_last(bucket: Bucket, monkeypatch: pytest.Monk
     copied = []
     really = transfer._upload
     monkeypatch.setattr(transfer, "_upload", lambda file, target: (copied.append(target.name), really(file, target)))
-    with atomic_folder(located(bucket.url("f"))) as folder:
+    with PathTarget.at(bucket.url("f")).open_folder() as folder:
         fill(folder, "manifest.json", "part-1.jsonl", "a.jsonl", "z.jsonl")
     assert copied == ["a.jsonl", "part-1.jsonl", "z.jsonl", "manifest.json"]
 
 
 def test_a_block_that_raises_leaves_no_folder(bucket: Bucket, temporary: Path) -> None:
     """Nothing was copied yet."""
-    with pytest.raises(ZeroDivisionError), atomic_folder(located(bucket.url("f"))) as folder:
+    with pytest.raises(ZeroDivisionError), PathTarget.at(bucket.url("f")).open_folder() as folder:
         fill(folder, "a")
         raise ZeroDivisionError
     assert bucket.listed() == []
@@ -219,7 +219,7 @@ def test_a_block_that_raises_leaves_no_folder(bucket: Bucket, temporary: Path) -
 
 def test_a_folder_whose_copy_fails_midway_is_taken_away(bucket: Bucket) -> None:
     """The files before the one that could not be copied are deleted."""
-    with pytest.raises(FileError, match="f/c: "), atomic_folder(located(bucket.url("f"))) as folder:
+    with pytest.raises(FileError, match="f/c: "), PathTarget.at(bucket.url("f")).open_folder() as folder:
         fill(folder, "a", "b")
         (folder / "c").mkdir()
     assert bucket.listed() == []
@@ -246,7 +246,7 @@ def test_a_network_that_breaks_leaves_no_object(bucket: Bucket, temporary: Path,
     """In the middle of the copy; nothing is completed when the process goes on, and the words hold no key."""
     with Wire(bucket.server, breaks_after=12 * MIB) as wire:
         url = bucket.url_through(wire.address, "big")
-        with pytest.raises(FileError, match="can't be reached") as caught, atomic_file(located(url)) as file:
+        with pytest.raises(FileError, match="can't be reached") as caught, Target.at(url).open() as file:
             file.write(bytes(24 * MIB))
         assert wire.sent > 12 * MIB
     assert caught.value.path == bucket.url("big")
@@ -266,7 +266,7 @@ def test_an_exception_in_the_middle_of_the_copy_leaves_no_object(
     with Wire(bucket.server, bytes_per_second=30e6) as wire:
         previous = signal.signal(signal.SIGALRM, interrupt)
         try:
-            with pytest.raises(KeyboardInterrupt), atomic_file(located(bucket.url_through(wire.address, "big"))) as file:
+            with pytest.raises(KeyboardInterrupt), Target.at(bucket.url_through(wire.address, "big")).open() as file:
                 file.write(bytes(64 * MIB))
                 signal.setitimer(signal.ITIMER_REAL, 0.8)
         finally:
@@ -332,7 +332,7 @@ def test_a_copy_of_another_size_is_an_error_and_goes(bucket: Bucket) -> None:
 
     memory = pytest.importorskip("fsspec").filesystem("memory")
     place = located("/losing/x.jsonl", pafs.PyFileSystem(Losing(memory)))
-    with pytest.raises(FileError, match="has 2 bytes instead of 3"), atomic_file(place) as file:
+    with pytest.raises(FileError, match="has 2 bytes instead of 3"), Target.at(place).open() as file:
         file.write(b"{}\n")
     assert not memory.exists("/losing/x.jsonl")
     assert not memory.find("/losing")
@@ -341,18 +341,18 @@ def test_a_copy_of_another_size_is_an_error_and_goes(bucket: Bucket) -> None:
 def test_where_files_grow_in_place_they_get_their_names_when_they_are_whole(tmp_path: Path) -> None:
     """In a folder of the disk as a filesystem of its own, for example."""
     place = located("x.jsonl", pafs.SubTreeFileSystem(str(tmp_path), pafs.LocalFileSystem()))
-    with atomic_file(place) as file:
+    with Target.at(place).open() as file:
         file.write(b"new\n")
     assert [path.name for path in tmp_path.iterdir()] == ["x.jsonl"]
-    with atomic_file(place, force=True) as file:
+    with Target.at(place).open(force=True) as file:
         file.write(b"newer\n")
     assert (tmp_path / "x.jsonl").read_bytes() == b"newer\n"
-    with pytest.raises(OutputExistsError), atomic_file(place):
+    with pytest.raises(OutputExistsError), Target.at(place).open():
         pytest.fail("the block was entered")
 
 
 def test_a_place_for_temporary_files_that_is_none_is_told(bucket: Bucket, tmp_path: Path) -> None:
     """The local file needs room."""
     words = "name another place for temporary files"
-    with pytest.raises(FileError, match=words), atomic_file(located(bucket.url("x")), temp_dir=tmp_path / "none"):
+    with pytest.raises(FileError, match=words), Target.at(bucket.url("x")).open(temp_dir=tmp_path / "none"):
         pytest.fail("the block was entered")

@@ -90,7 +90,7 @@ def test_others_may_fill_the_queue_for_hours(serve: Serve, requests: Path, tmp_p
 
     def watch(status: RunStatus) -> None:
         seen.append(status.news or "")
-        if sum("no room" in news or "want of room" in news for news in seen) == 5:
+        if sum("queue" in news and "full" in news for news in seen) == 5:
             server.service.quirks.enqueued_requests = None
 
     with client_of(server) as client:
@@ -308,14 +308,14 @@ def test_a_folder_for_the_table_with_files_of_others_is_refused_before_anything_
 def test_a_folder_with_other_files_is_no_campaign(serve: Serve, requests: Path, tmp_path: Path) -> None:
     """Another campaign does not use the folder."""
     server = serve()
-    with client_of(server) as client, pytest.raises(MismatchError, match="holds other files"):
+    with client_of(server) as client, pytest.raises(MismatchError, match="has other files"):
         run(requests, output=tmp_path.parent / "table.parquet", client=client, campaign=tmp_path)
 
 
 def test_the_table_does_not_go_into_the_campaign(serve: Serve, requests: Path, tmp_path: Path) -> None:
     """Its files are joined."""
     server = serve()
-    with client_of(server) as client, pytest.raises(ValueError, match="elsewhere"):
+    with client_of(server) as client, pytest.raises(ValueError, match="choose another folder"):
         run(requests, output=tmp_path / "c" / "table.parquet", client=client, campaign=tmp_path / "c")
 
 
@@ -477,13 +477,13 @@ def test_the_last_words_of_other_services_end_a_run(
 ) -> None:
     """Other odd values are ignored."""
     server, table = serve(stage_seconds=60), tmp_path / "table.parquet"
-    encode = Batch.encode
+    to_dict = Batch.to_dict
 
     def odd(self: Batch) -> dict[str, object]:
-        value = encode(self)
+        value = to_dict(self)
         return value | {"status": word if value["status"] == "completed" else value["status"], "error_file_id": {}, "usage": 7}
 
-    monkeypatch.setattr("batchfiles.testing.app.Batch.encode", odd)
+    monkeypatch.setattr("batchfiles.testing.app.Batch.to_dict", odd)
     with client_of(server) as client:
         assert run(requests, output=table, client=client).outcomes == {"succeeded": 20}
 
@@ -507,8 +507,8 @@ def test_a_batch_that_failed_with_results_is_not_paid_for_twice(
 ) -> None:
     """At OpenAI a failed batch has none; at other services it can fail halfway, and its results are downloaded."""
     server, table = serve(quirks=Quirks(missing=frozenset({"r3"}))), tmp_path / "table.parquet"
-    encode = Batch.encode
-    monkeypatch.setattr("batchfiles.testing.app.Batch.encode", lambda self: encode(self) | {"status": "JOB_STATE_FAILED"})
+    to_dict = Batch.to_dict
+    monkeypatch.setattr("batchfiles.testing.app.Batch.to_dict", lambda self: to_dict(self) | {"status": "JOB_STATE_FAILED"})
     with client_of(server) as client:
         assert run(requests, output=table, client=client, retries=0).outcomes == {"succeeded": 19, "missing": 1}
     assert server.faults.seen["batches.create"] == 1

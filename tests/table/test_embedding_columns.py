@@ -191,7 +191,7 @@ HALVES = "ADgAtAAwADw="
 
 
 @pytest.mark.parametrize(
-    ("asked", "sent", "vector"),
+    ("request_ref", "sent", "vector"),
     [
         ({"encoding_format": "base64", "embed_dtype": "float16"}, HALVES, [0.5, -0.25, 0.125, 1.0]),
         ({"encoding_format": "base64", "embed_dtype": "bfloat16"}, "AD+AvgA+gD8=", [0.5, -0.25, 0.125, 1.0]),

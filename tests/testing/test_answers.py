@@ -12,9 +12,9 @@ import jsonschema
 import pytest
 
 from batchfiles import BatchRequestOutput, outcome_of
-from batchfiles.api.batch_request import BATCH_ENDPOINTS
 from batchfiles.bodies.answer import Answer
 from batchfiles.codec import decode_output
+from batchfiles.open_strings import BatchEndpoint
 from batchfiles.testing import Server, answer
 
 BODIES: dict[str, dict[str, Any]] = {
@@ -35,7 +35,7 @@ def record(body: dict[str, Any]) -> BatchRequestOutput:
     return decode_output(json.dumps(line).encode())
 
 
-@pytest.mark.parametrize("url", BATCH_ENDPOINTS)
+@pytest.mark.parametrize("url", BatchEndpoint.known())
 def test_every_endpoint_is_answered_with_success(url: str) -> None:
     """The same each time, with tokens if the endpoint counts them."""
     status, body = answer(url, BODIES[url])

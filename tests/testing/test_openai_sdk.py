@@ -195,10 +195,10 @@ def test_the_objects_of_the_sdk_and_ours_agree_field_by_field(sdk: openai.OpenAI
     ]
     server.service.clock.turn(10)
     theirs += list(sdk.batches.list())
-    ours = [Batch.decode(batch.to_dict()) for batch in theirs]
-    assert [batch.encode() for batch in client.batches.list()] == [batch.encode() for batch in ours[len(ours) // 2 :]]
+    ours = [Batch.from_dict(batch.to_dict()) for batch in theirs]
+    assert [batch.to_dict() for batch in client.batches.list()] == [batch.to_dict() for batch in ours[len(ours) // 2 :]]
     for mine, other in zip(ours, theirs, strict=True):
-        said = mine.encode()
+        said = mine.to_dict()
         assert said["errors"] == (None if other.errors is None else other.errors.to_dict())
         for name in set(type(other).model_fields) - {"errors", "request_counts", "usage"}:
             assert said[name] == getattr(other, name), name
@@ -206,7 +206,7 @@ def test_the_objects_of_the_sdk_and_ours_agree_field_by_field(sdk: openai.OpenAI
         assert said["request_counts"] == other.request_counts.to_dict()
         assert said["usage"] == (None if other.usage is None else other.usage.to_dict())
     for file in sdk.files.list():
-        mine = FileObject.decode(file.to_dict())
+        mine = FileObject.from_dict(file.to_dict())
         for name in type(file).model_fields:
             if name != "object":
                 assert getattr(mine, name) == getattr(file, name), name

@@ -208,7 +208,7 @@ def download(config: Config, batch: Batch, directory: str, policy: RetryPolicy) 
             yield Log(logging.WARNING, str(missing))
     if problem is not None:
         raise problem
-    yield WriteFile(f"{directory}/{batch.id}.json", json.dumps(batch.encode(), indent=2).encode() + b"\n")
+    yield WriteFile(f"{directory}/{batch.id}.json", json.dumps(batch.to_dict(), indent=2).encode() + b"\n")
     return paths
 
 
@@ -321,7 +321,7 @@ def _fetched(config: Config, file_id: str, path: str, expected: int | None, poli
                 size, ended = have.size, True
                 if isinstance(verdict, Append):
                     yield from _note(part, notes, file_id, verdict)
-                    saved: Saved = yield SaveBody(part, verdict.offset)
+                    saved: Saved = yield SaveBody(part, verdict.offset, total or 0)
                     size, ended = saved.size, saved.problem is None
                     # Without a strong tag nobody can say that the rest will be the rest of these bytes.
                     have = Partial(size, verdict.etag) if verdict.etag is not None else Partial()

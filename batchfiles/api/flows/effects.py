@@ -75,6 +75,7 @@ class SaveBody:
 
     path: str
     offset: int
+    total: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 
 from batchfiles.api import batches, files
 from batchfiles.api.batch import Batch
-from batchfiles.api.batch_request import COMPLETION_WINDOW, BatchFileExpirationAfter, BatchRequest, checked_metadata
+from batchfiles.api.batch_request import BatchFileExpirationAfter, BatchRequest, checked_metadata
 from batchfiles.api.config import Config, RetryPolicy, is_passing
 from batchfiles.api.file import FileObject, Listing
 from batchfiles.api.flows.effects import Flow, Log, Now, Random, Sleep, Token, again_in, call, exchange
@@ -20,6 +20,7 @@ from batchfiles.api.messages import FilePart, Request, Response
 from batchfiles.api.responses import error_of
 from batchfiles.api.status import bare_word
 from batchfiles.errors import AlreadySubmittedError, APIConnectionError, APIError, NotFoundError, SubmissionUnknownError
+from batchfiles.open_strings import BatchCompletionWindow
 
 __all__ = [
     "ENDED_BADLY",
@@ -110,7 +111,7 @@ class Submission:
     sha256: str
     filename: str
     endpoint: str
-    completion_window: str = COMPLETION_WINDOW
+    completion_window: BatchCompletionWindow | str = BatchCompletionWindow.H24
     metadata: dict[str, str] = field(default_factory=dict)
     output_expires_after: BatchFileExpirationAfter | None = None
     token: str | None = None

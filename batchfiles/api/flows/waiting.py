@@ -14,7 +14,6 @@ from batchfiles.api import batches
 from batchfiles.api.batch import Batch
 from batchfiles.api.config import Config, RetryPolicy
 from batchfiles.api.flows.effects import FAILURES, Flow, Log, Notify, Now, Running, Sleep, again_in, call
-from batchfiles.api.status import BATCH_STATUSES
 from batchfiles.errors import (
     APIConnectionError,
     BatchFilesError,
@@ -113,7 +112,7 @@ def _tell(batch: Batch, last: Batch | None) -> Flow[None]:
     if last is None or _differs(batch, last):
         yield Log(logging.INFO, _words(batch))
         yield Notify(batch)
-    if batch.status not in BATCH_STATUSES and (last is None or last.status != batch.status):
+    if not batch.status.is_known and (last is None or last.status != batch.status):
         yield Log(logging.WARNING, f"{batch.id}: the status {batch.status!r} is not known here; waiting for another one")
 
 

@@ -11,13 +11,13 @@ import os
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias, overload
 
 from batchfiles.errors import FileError
 from batchfiles.io.remote.filesystems import filesystem_of, told_as_file_error, wrapped
 from batchfiles.io.urls import local_path_of, parse_url, shown_path, why_no_url
 
-__all__ = ["Place", "RemotePath", "changed", "located", "matches", "real_path"]
+__all__ = ["FoundFile", "Place", "RemotePath", "changed", "files_in", "is_within", "located", "matches", "real_path"]
 
 
 def changed(name: str) -> FileError:
@@ -103,7 +103,11 @@ class RemotePath:
         with told_as_file_error(self.shown):
             return self.filesystem.get_file_info(self.path)
 
-    def is_folder(self) -> bool:
+    def is_file(self) -> bool:
+        """Return whether there is a file."""
+        return bool(self.look().is_file)
+
+    def is_dir(self) -> bool:
         """Return whether there is a folder: of an object store, whether there are names below it."""
         from pyarrow.fs import FileType
 
@@ -124,7 +128,7 @@ class RemotePath:
             found = RemotePath(self.filesystem, name, self.shown).look()
         except FileError:  # who may read and write objects may not be allowed to look at buckets
             return
-        if found.type == FileType.NotFoundError:
+        if found.type == FileType.NotFound:
             raise FileError(f"there is no bucket {name}", path=self.shown, number=errno.ENOENT)
 
     def listing(self, *, recursive: bool = False) -> list[tuple[RemotePath, Any]]:
@@ -153,9 +157,55 @@ Place: TypeAlias = Path | RemotePath
 """Where something is, here or there: both have `name`, `parent`, `with_name` and `/`, and may be compared."""
 
 
-def real_path(path: Path) -> Path:
-    """Return where a local path leads, symbolic links followed; unlike `Path.resolve`, also if they form a loop."""
-    return Path(os.path.realpath(path))
+@overload
+def real_path(path: Path) -> Path: ...
+@overload
+def real_path(path: Place) -> Place: ...
+def real_path(path: Place) -> Place:
+    """Return where a local path leads, symbolic links followed; unlike `Path.resolve`, also if they form a loop.
+
+    A remote path is returned as it is.
+    """
+    return Path(os.path.realpath(path)) if isinstance(path, Path) else path
+
+
+def is_within(place: Place, folder: Place) -> bool:
+    """Return whether a path is a folder, or is somewhere below it; both with symbolic links followed."""
+    while place != folder and place.name:
+        place = place.parent
+    return place == folder
+
+
+class FoundFile(NamedTuple):
+    """A file in a folder.
+
+    Attributes:
+        place: Where it is.
+        size: Its bytes as stored.
+        parts: The names below the folder, its own one last.
+    """
+
+    place: Place
+    size: int
+    parts: tuple[str, ...]
+
+
+def files_in(folder: Place, *, recursive: bool = False) -> list[FoundFile]:
+    """Return the regular files in a folder, and with `recursive` in the folders below, sorted by path.
+
+    Raises:
+        FileError: A remote folder can't be listed.
+        OSError: A local one can't.
+    """
+    if isinstance(folder, Path):
+        paths = sorted(folder.rglob("*") if recursive else folder.iterdir())
+        return [FoundFile(path, path.stat().st_size, path.relative_to(folder).parts) for path in paths if path.is_file()]
+    before = len(folder.path.strip("/"))
+    return [
+        FoundFile(path, info.size, tuple(path.path.strip("/")[before:].strip("/").split("/")))
+        for path, info in folder.listing(recursive=recursive)
+        if info.is_file
+    ]
 
 
 def located(path: str | os.PathLike[str] | RemotePath, filesystem: object = None) -> Place:
@@ -217,7 +267,7 @@ def matches(pattern: RemotePath) -> list[tuple[RemotePath, Any]]:
     folder = RemotePath(pattern.filesystem, "/".join(parts[:fixed]), shown)
     deep = len(parts) - fixed > 1 or "**" in parts
     before = len(folder.path.strip("/")) + 1 if folder.path.strip("/") else 0
-    listed = folder.listing(recursive=deep) if folder.is_folder() else []
+    listed = folder.listing(recursive=deep) if folder.is_dir() else []
     found = [(path, info) for path, info in listed if _fits(path.path.strip("/")[before:].split("/"), parts[fixed:])]
     if not found:
         folder.check_bucket()

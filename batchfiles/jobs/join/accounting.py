@@ -9,16 +9,14 @@ import os
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
-from pathlib import Path
 from typing import Any, BinaryIO
 
 from batchfiles.codec import Repaired, glued_objects, glued_words, loads
 from batchfiles.findings import Finding
 from batchfiles.ids.index import Index, LineRef, ResultFlags
 from batchfiles.inputs.local import LocalFile, OpenFiles, ResultFile
-from batchfiles.io.atomic import atomic_file
 from batchfiles.io.compression import compressed, compression_of_name
-from batchfiles.io.remote.path import RemotePath
+from batchfiles.io.target import PathTarget
 from batchfiles.jobs.join.lookup import fetch, glued_finding
 from batchfiles.jobs.join.scan import UNTIL_NEWLINE, IndexMismatch, ResultIndex, is_index_mismatch
 from batchfiles.result_lines import id_of_line, read_result
@@ -212,7 +210,7 @@ COPY_BYTES = 1024 * 1024
 
 
 def write_rejects(
-    path: Path | RemotePath,
+    target: PathTarget,
     places: Iterable[LineRef],
     files: Sequence[ResultFile],
     *,
@@ -227,7 +225,7 @@ def write_rejects(
     """
     descriptors = OpenFiles(files)
     try:
-        with atomic_file(path, force=force, temp_dir=temp_dir) as file, compressed(file, compression_of_name(path.name)) as sink:
+        with target.open(force=force, temp_dir=temp_dir) as file, compressed(file, compression_of_name(target.name)) as sink:
             for place in places:
                 if place.length == UNTIL_NEWLINE:
                     _copy_until_newline(descriptors[place.file], place.offset, sink)

@@ -19,9 +19,9 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, Unpack
 
-from batchfiles.counts import not_read_fields
 from batchfiles.errors import InvalidLineError
 from batchfiles.findings import Finding
+from batchfiles.inputs.folder_files import not_read_fields
 from batchfiles.inputs.kinds import table_of_results, text_sizes_of
 from batchfiles.inputs.local import LocalFile, ResultFile
 from batchfiles.inputs.roles import FileRoles, sort_files
@@ -143,8 +143,8 @@ class Export(LazyTable[ExportReport]):
         self._roles = roles
         super().__init__(options, spool)
 
-    def _table(self) -> str:
-        return self._options.table or table_of_results(self._roles.results, cap=self._options.cap)
+    def _table_of_files(self) -> str:
+        return table_of_results(self._roles.results, cap=self._options.cap)
 
     def _requests(self) -> Sequence[LocalFile]:
         if self._options.schema is not None:
@@ -168,7 +168,7 @@ class Export(LazyTable[ExportReport]):
             **self._spec(folder, metadata),
             "results": [list(file) for file in self._roles.result_files()],
             "text_sizes": [text_sizes_of(file, cap=self._options.cap) for file in self._roles.results]
-            if self._table() == "embeddings"
+            if self._table == "embeddings"
             else None,
         }
         totals = TableCounts()
@@ -184,7 +184,7 @@ class Export(LazyTable[ExportReport]):
         passed_over = not_read_fields(self._roles.not_read)
         fields |= passed_over | {"examples": fields["examples"] | passed_over["examples"]}
         self._report = ExportReport(
-            table=self._table(),
+            table=self._table,
             files=self._roles.described(),
             result_lines=sum(totals.outcomes.values()),
             malformed_results=totals.outcomes["malformed"],

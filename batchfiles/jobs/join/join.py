@@ -10,16 +10,17 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
-from batchfiles.counts import not_read_fields
 from batchfiles.errors import MismatchError
 from batchfiles.ids.index import IndexBuilder, IndexEntries, LineRef, ResultFlags
 from batchfiles.inputs.attribution import attributed
+from batchfiles.inputs.folder_files import not_read_fields
 from batchfiles.inputs.kinds import table_of_inputs
 from batchfiles.inputs.local import LocalFile, check_unchanged
 from batchfiles.inputs.roles import FileRoles, Pairs, sort_files
-from batchfiles.io.remote.path import RemotePath, changed, located
+from batchfiles.io.remote.path import changed
 from batchfiles.io.sources import SourceLike
 from batchfiles.io.spool import Spool
+from batchfiles.io.target import PathTarget, TargetLike
 from batchfiles.jobs.join.accounting import Accounting, duplicate_inputs, write_rejects
 from batchfiles.jobs.join.lazy_table import PART_BYTES, TASK_BYTES, LazyTable, TableKeywords, TableOptions
 from batchfiles.jobs.join.lookup import refuse_conflicts
@@ -74,7 +75,7 @@ class Join(LazyTable[JoinReport]):
             table, id, self._spool, taken, prefix=prefix, cap=cap, filesystem=filesystem, csv_nulls=csv_nulls
         )
 
-    def write_rejects(self, path: str | os.PathLike[str] | RemotePath, *, force: bool = False, filesystem: object = None) -> None:
+    def write_rejects(self, path: TargetLike, *, force: bool = False, filesystem: object = None) -> None:
         r"""Copy the result lines that are not in the table, byte for byte, each with a `\n`, in the order of the files.
 
         They are the malformed, unknown, superseded and conflicting ones.
@@ -91,7 +92,7 @@ class Join(LazyTable[JoinReport]):
         if self._accounting is None:
             _ = self.report
         assert self._accounting is not None  # noqa: S101 - the report needs them
-        target = located(path, filesystem)
+        target = PathTarget.at(path, filesystem=filesystem, folder=False)
         write_rejects(target, self._rejected(self._accounting), self._files, force=force, temp_dir=self._options.temp_dir)
 
     def _rejected(self, accounting: Accounting) -> Iterator[LineRef]:
@@ -102,7 +103,7 @@ class Join(LazyTable[JoinReport]):
 
     def write(
         self,
-        path: str | os.PathLike[str] | RemotePath,
+        path: TargetLike,
         *,
         format: str | None = None,  # noqa: A002 - the command line's word
         force: bool = False,
@@ -112,11 +113,14 @@ class Join(LazyTable[JoinReport]):
         """Write the table: see `TableJob.write`."""
         # What is written to a file can be begun again: a quick survey will do, and ids are mostly in one request file only. Rows
         # that were given out can't be taken back.
-        self._fast = str(path) != "-"
+        from batchfiles.table.open import table_target
+
+        target = table_target(path, format, filesystem=filesystem)
+        self._fast = target.stream is None
         try:
             while True:
                 try:
-                    return super().write(path, format=format, force=force, csv_safe=csv_safe, filesystem=filesystem)
+                    return super().write(target, format=format, force=force, csv_safe=csv_safe)
                 except IndexMismatch:
                     self._fast = False
                 except SharedIds:
@@ -124,8 +128,8 @@ class Join(LazyTable[JoinReport]):
         finally:
             self._fast = False
 
-    def _table(self) -> str:
-        return self._options.table or table_of_inputs(self._roles.inputs, cap=self._options.cap)
+    def _table_of_files(self) -> str:
+        return table_of_inputs(self._roles.inputs, cap=self._options.cap)
 
     def _requests(self) -> Sequence[LocalFile]:
         return self._roles.inputs
@@ -194,7 +198,7 @@ class Join(LazyTable[JoinReport]):
         inputs = self._roles.inputs
         if not self._compares(inputs):
             return with_line_numbers(pool, inputs, size), None
-        apart = self._roles.are_apart()
+        apart = self._roles.parts.are_apart
         ranges, repeated, contests = find_repeated(pool, inputs, self._spool, size=size, cap=self._options.cap, apart=apart)
         if contests:
             self._files = attributed(inputs, self._roles.results, self._files)
@@ -221,7 +225,7 @@ class Join(LazyTable[JoinReport]):
             index.path.unlink()
             if not self._shares_ids and len(self._roles.inputs) > 1 and shares_ids(index):
                 raise SharedIds
-            duplicates, places = duplicate_inputs(index, self._roles.inputs, self._files, self._roles.own_batches())
+            duplicates, places = duplicate_inputs(index, self._roles.inputs, self._files, self._roles.parts.own_batches)
             if accounting.counts["unknown"] and not accounting.counts["used"] and result_index.index.is_disjoint(index):
                 self._refuse_strangers(accounting)
         examples = {**accounting.examples, "duplicate": places} if places else accounting.examples
@@ -237,7 +241,7 @@ class Join(LazyTable[JoinReport]):
             fields["no_results"] = sum(totals.outcomes.values())
         fields["examples"] |= {kind: tuple(found) for kind, found in examples.items()}
         self._report = JoinReport(
-            table=self._table(),
+            table=self._table,
             files=self._roles.described(),
             result_lines=result_index.lines - result_index.blank_lines,
             seconds=round(time.perf_counter() - started, 3),

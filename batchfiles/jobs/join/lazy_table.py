@@ -10,14 +10,14 @@ import re
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Self, TypedDict, TypeVar
 
 from batchfiles.codec import dumps
 from batchfiles.inputs.local import LocalFile, check_unchanged
-from batchfiles.io.overwrite import is_folder
-from batchfiles.io.remote.path import RemotePath, located
 from batchfiles.io.spool import Spool
+from batchfiles.io.target import PathTarget, Target, TargetLike
 from batchfiles.jobs.join.report import TableReport
 from batchfiles.limits import RESULT_LINE_CAP
 from batchfiles.workers.pool import MOST_WORKERS, WORTH_PROCESSES_FROM, Product, Progress, Spec, WorkerPool, cores, in_steps
@@ -42,16 +42,12 @@ def is_part_name(name: str) -> bool:
     return PART_NAME.fullmatch(name) is not None
 
 
-"""Gets the bytes that are done and the bytes that there are."""
-
 ReportT = TypeVar("ReportT", bound=TableReport)
 
 TASK_BYTES = 3 * 1024 * 1024
 """Bytes of a range whose rows go to one file: what waits in memory for its turn is a few of them."""
 PART_BYTES = 32 * 1024 * 1024
 """Bytes of a range that becomes a Parquet file of its own."""
-"""Bytes for which starting a worker process, 0.2 s, pays."""
-"""Workers that one writer of one file keeps up with."""
 
 NOT_OF_VECTORS = "parsed answers are for the requests table, and this would be the embeddings table: vectors are no texts"
 
@@ -181,8 +177,8 @@ class LazyTable(Generic[ReportT]):
         from batchfiles.table.schema import schema
 
         if self._parsed is None:
-            return schema(self._table(), dimensions=self._options.dimensions)
-        return schema(self._table(), parsed=self._parsed["json_schema"], parse_dates=self._parsed["parse_dates"])
+            return schema(self._table, dimensions=self._options.dimensions)
+        return schema(self._table, parsed=self._parsed["json_schema"], parse_dates=self._parsed["parse_dates"])
 
     @property
     def report(self) -> ReportT:
@@ -218,7 +214,7 @@ class LazyTable(Generic[ReportT]):
 
         return pa.RecordBatchReader.from_batches(self.schema, self.batches()).__arrow_c_stream__(requested_schema)
 
-    def to_parquet(self, path: str | os.PathLike[str] | RemotePath, *, force: bool = False, filesystem: object = None) -> ReportT:
+    def to_parquet(self, path: TargetLike, *, force: bool = False, filesystem: object = None) -> ReportT:
         """Write the table to one Parquet file, or to a folder of Parquet parts; it appears whole or not at all.
 
         Args:
@@ -232,11 +228,12 @@ class LazyTable(Generic[ReportT]):
             FileError: The disk refused.
             BatchFilesError: As the function that made this object says.
         """
-        return self.write(path, format=None if is_folder(path) else "parquet", force=force, filesystem=filesystem)
+        target = Target.at(path, filesystem=filesystem)
+        return self.write(target, format=None if target.is_folder else "parquet", force=force)
 
     def write(
         self,
-        path: str | os.PathLike[str] | RemotePath,
+        path: TargetLike,
         *,
         format: str | None = None,  # noqa: A002 - the command line's word
         force: bool = False,
@@ -259,14 +256,16 @@ class LazyTable(Generic[ReportT]):
             FileError: The disk refused.
             BatchFilesError: As the function that made this object says.
         """
-        if format in (None, "parquet") and is_folder(path):
-            return self._write_folder(located(path, filesystem), force=force)
-        from batchfiles.table.open import open_table
+        from batchfiles.table.open import open_table, table_target
         from batchfiles.table.writer import written
+
+        target = table_target(path, format, filesystem=filesystem)
+        if isinstance(target, PathTarget) and target.is_folder:
+            return self._write_folder(target, force=force)
 
         with self._pool(parts=False) as pool:  # first of all: they import while this process opens its file
             table = open_table(
-                path if str(path) == "-" else located(path, filesystem),
+                target,
                 self.schema,
                 format=format,
                 force=force,
@@ -280,11 +279,10 @@ class LazyTable(Generic[ReportT]):
         self._report = replace(self.report, formula_cells=writer.formula_cells)
         return self._report
 
-    def _write_folder(self, path: Path | RemotePath, *, force: bool) -> ReportT:
-        from batchfiles.io.atomic import atomic_folder
+    def _write_folder(self, target: PathTarget, *, force: bool) -> ReportT:
         from batchfiles.table.parquet import ParquetTable
 
-        finished = atomic_folder(path, force=force, ours=is_part_name, temp_dir=self._options.temp_dir)
+        finished = target.open_folder(force=force, ours=is_part_name, temp_dir=self._options.temp_dir)
         with self._pool(parts=True) as pool, finished as folder:
             with closing(self._run(pool, folder, self._metadata())) as products:
                 for _ in products:
@@ -293,8 +291,13 @@ class LazyTable(Generic[ReportT]):
                 ParquetTable(folder / part_name(0), self.schema, metadata=self._metadata()).close()
         return self.report
 
+    @cached_property
     def _table(self) -> str:
-        """Return the name of the table."""
+        """The name of the table, found once: whether a file makes vectors may take all of its lines."""
+        return self._options.table or self._table_of_files()
+
+    def _table_of_files(self) -> str:
+        """Choose the table by what the files hold."""
         raise NotImplementedError
 
     def _sources(self) -> Mapping[str, list[str]]:
@@ -320,7 +323,7 @@ class LazyTable(Generic[ReportT]):
         """
         from batchfiles.jobs.join.user_columns import named_schema, requested_schema
 
-        if self._table() == "embeddings":
+        if self._table == "embeddings":
             raise ValueError(NOT_OF_VECTORS)
         if self._options.schema is not None:
             return named_schema(
@@ -353,7 +356,7 @@ class LazyTable(Generic[ReportT]):
 
     def _spec(self, folder: Path | None, metadata: Mapping[str, str]) -> Spec:
         """Return what every `RowJob` needs to know."""
-        spec = {**self._options.spec(), "table": self._table(), "parsed": self._parsed}
+        spec = {**self._options.spec(), "table": self._table, "parsed": self._parsed}
         return spec if folder is None else {**spec, "folder": str(folder), "metadata": dict(metadata)}
 
     def _progress(self) -> Callable[[int], None]:

@@ -70,7 +70,7 @@ def first_ids_meet(inputs: Sequence[LocalFile]) -> bool:
     """Return whether the first lines of request files have ids in common, as files that all begin with `request-1` do."""
     seen: set[str | None] = {None}
     for file in inputs:
-        block = next(read_blocks(Source(file.name, path=file.path), lambda _: None, block_size=HEAD), None)
+        block = next(read_blocks(file.source, lambda _: None, block_size=HEAD), None)
         ids = set(ids_of(block.lines, b"\n".join(block.lines))) - {None} if block is not None else set()
         if not ids.isdisjoint(seen):
             return True

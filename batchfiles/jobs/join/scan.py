@@ -102,8 +102,6 @@ class UnkeyedLines:
         return sum(self._numbers[3::4])
 
 
-r"""The key may hide in `"custom_i\u0064"`."""
-
 FINDINGS_KEPT = 100
 """Findings of a range that are told in words."""
 

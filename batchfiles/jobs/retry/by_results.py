@@ -40,8 +40,6 @@ from batchfiles.workers.pool import Job, Product, Spec, WorkerPool, in_steps
 __all__ = ["RetryByResults", "RetryLines"]
 
 
-"""Groups of requests that are told apart by their error codes; codes behind them are not."""
-
 REPEATED = "repeats a line of another request file"
 """Why a line is left out that is the same request as an earlier one."""
 

@@ -5,40 +5,38 @@ Each becomes a line of its own in a temporary file, so that the join's index and
 
 from __future__ import annotations
 
-import os
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, groupby
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple, cast
 
 from batchfiles.bodies.answer import EMPTY
 from batchfiles.codec import dumps, loads
 from batchfiles.errors import BatchFilesError, MismatchError
 from batchfiles.findings import Finding
 from batchfiles.inputs.local import LocalFile
-from batchfiles.io.remote.path import Place, RemotePath, located
-from batchfiles.io.sources import COMPRESSED, STDIN, Source, read_blocks
-from batchfiles.io.sources import SUFFIXES as SUFFIXES_OF_LINES
+from batchfiles.io.lines import blocks
+from batchfiles.io.remote.path import Place, files_in
+from batchfiles.io.sources import Source, SourceLike, expand, read_blocks
 from batchfiles.io.spool import Spool
 from batchfiles.jobs.retry.choice import PARSE_ERROR, STATUS
 from batchfiles.limits import RESULT_LINE_CAP
 from batchfiles.outcome import OUTCOMES, SUCCEEDED, Result
+from batchfiles.table.formats import BINARY_SUFFIXES, Peeked, endings_of, recognized
 
 __all__ = [
     "JoinedTable",
     "has_parse_error",
     "ids_as_outcomes",
     "ids_in",
-    "joined_table",
+    "joined_tables",
     "read_known_outcome",
     "table_as_outcomes",
 ]
 
-SUFFIXES = (".parquet", ".arrow", ".arrows", ".feather", ".csv", ".csv.gz", ".csv.bz2", ".csv.zst", ".csv.zstd")
+SUFFIXES = endings_of((*BINARY_SUFFIXES, ".csv"))
 """What a table is called. JSONL could as well be results: its first line tells."""
-
-JSONL = tuple(suffix + end for suffix in SUFFIXES_OF_LINES for end in COMPRESSED)
 
 NEEDED = dict.fromkeys(("custom_id", "outcome", "retryable"), "it is not a table of `join`, or a column was left out")
 OF_LINES = ("body", "response", "error", "method")
@@ -78,48 +76,60 @@ def _line(custom_id: str, known_outcome: Sequence[object]) -> bytes:
     return dumps({"custom_id": custom_id, "verdict": known_outcome}) + b"\n"
 
 
-def joined_table(source: object, filesystem: object = None) -> JoinedTable | None:
-    """Return the table that a file is by its name, or a folder by its files; None for everything else.
+def joined_tables(files: Iterable[SourceLike], filesystem: object = None) -> tuple[list[JoinedTable], list[Source]]:
+    """Separate joined tables, which may be folders of parts, from files of lines.
 
     Args:
-        source: What may be a table.
+        files: What may be a table.
         filesystem: The filesystem in which a path is one; None takes the local one.
 
+    Returns:
+        The tables, and the other files as `expand` returns them.
+
     Raises:
-        FileError: A remote folder can't be listed.
+        FileError: A file is not there, or a folder can't be listed.
+        ValueError: Standard input is named twice, or a URL is wrong.
+        TypeError: Something is no source at all.
     """
-    if not isinstance(source, (str, os.PathLike, RemotePath)) or source == STDIN:
-        return None
-    place = located(source, filesystem)
-    is_folder = place.is_folder() if isinstance(place, RemotePath) else place.is_dir()
-    if not is_folder:
-        name = place.name.lower()
-        source_of_table = Source.at(place)
-        is_one = name.endswith(SUFFIXES) or (name.endswith(JSONL) and _begins_with_a_row(source_of_table))
-        return JoinedTable(str(place), (source_of_table,)) if is_one else None
-    found = _files_in(place)
-    parts = tuple(Source.at(path) for path in found if path.name.lower().endswith(SUFFIXES))
-    is_table = bool(parts) and not any(".jsonl" in path.name for path in found)
-    return JoinedTable(str(place), parts) if is_table else None
+    tables: list[JoinedTable] = []
+
+    def parts_of(folder: Place) -> list[Source] | None:
+        found = [file.place for file in files_in(folder)]
+        parts = tuple(Source.at(path) for path in found if path.name.lower().endswith(SUFFIXES))
+        if not parts or any(".jsonl" in path.name for path in found):
+            return None
+        tables.append(JoinedTable(str(folder), parts))
+        return []
+
+    sources = expand(files, filesystem=filesystem, files_of=parts_of)
+    are_tables = [_is_joined(source) for source in sources]
+    tables += (JoinedTable(source.name, (source,)) for source, is_table in zip(sources, are_tables, strict=True) if is_table)
+    return tables, [source for source, is_table in zip(sources, are_tables, strict=True) if not is_table]
 
 
-def _begins_with_a_row(source: Source) -> bool:
-    """Return whether the first line of a file is a row of our own; pipes can't be checked."""
-    if source.path is not None and not source.path.is_file():
-        return False
+def _is_joined(source: Source) -> bool:
+    """Return whether a file is a table that may be of `join`: by its content, and by its name if it can't be read."""
+    is_named_so = (source.file_name or "").lower().endswith(SUFFIXES)
+    if not source.is_again or (source.found and not is_named_so):
+        return is_named_so
     try:
-        blocks = read_blocks(source, lambda _: None, block_size=HEAD, cap=RESULT_LINE_CAP)
-        first = next((line for block in blocks for line in block.lines if line.strip()), b"{}")
-        row = loads(first)
+        with recognized(source) as (found, stream):
+            if found not in ("csv", "jsonl"):
+                return True
+            if found == "jsonl":
+                return _begins_with_a_row(stream, source.name)
+            from batchfiles.table.csv import CsvCells
+
+            return is_named_so or NEEDED.keys() <= set(CsvCells(source.name, stream).header)
     except (BatchFilesError, OSError):  # who reads it says what is wrong
-        return False
+        return is_named_so
+
+
+def _begins_with_a_row(stream: Peeked, name: str) -> bool:
+    """Return whether the first line is a row of our own."""
+    found = blocks(cast("BinaryIO", stream), name, lambda _: None, block_size=HEAD, cap=RESULT_LINE_CAP)
+    row = loads(next((line for block in found for line in block.lines if line.strip()), b"{}"))
     return row.keys() >= NEEDED.keys() and row.keys().isdisjoint(OF_LINES)
-
-
-def _files_in(folder: Place) -> list[Place]:
-    if isinstance(folder, RemotePath):
-        return [path for path, info in folder.listing() if info.is_file]
-    return [path for path in sorted(folder.iterdir()) if path.is_file()]
 
 
 def ids_in(source: Source) -> Iterator[str]:
@@ -166,7 +176,7 @@ def table_as_outcomes(
     """Copy what matters of a joined table to files of verdicts, one for each request file.
 
     Args:
-        table: What `joined_table` returned.
+        table: One that `joined_tables` returned.
         inputs: The request files.
         spool: Where to write.
         words: Outcomes, statuses and error codes that select requests; the table must have their columns.

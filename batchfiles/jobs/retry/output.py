@@ -11,22 +11,26 @@ from pathlib import Path
 from batchfiles.campaign.manifest import MANIFEST, RESULT_NAME, Manifest, Part, read_manifest, stem_of, write_manifest
 from batchfiles.errors import FileError, MismatchError
 from batchfiles.inputs.local import LocalFile
-from batchfiles.io.atomic import refuse_existing
-from batchfiles.io.remote.path import Place, real_path
+from batchfiles.io.remote.path import Place
+from batchfiles.io.sources import Source
 from batchfiles.io.spool import Spool
+from batchfiles.io.target import STDOUT, Target
 from batchfiles.jobs.retry.report import RetryFile
-from batchfiles.writing import STDOUT, CopyWriter
+from batchfiles.writing import CopyWriter
 
 __all__ = ["RetryTargets"]
 
 CHUNK = 1024 * 1024
+
+NOTHING = hashlib.sha256().hexdigest()
+"""The digest of a file without lines."""
 
 
 class RetryTargets:
     """Takes lines, and writes them when all of them are known to be right.
 
     Args:
-        output: A file, or the local folder of the request files; None for standard output.
+        output: A file, standard output, or the local folder of the request files.
         by_part: Whether it is the folder.
         inputs: The request files, by number.
         results: The result files.
@@ -36,7 +40,7 @@ class RetryTargets:
 
     def __init__(
         self,
-        output: Place | None,
+        output: Target,
         inputs: Sequence[LocalFile],
         results: Sequence[LocalFile],
         spool: Spool,
@@ -52,13 +56,12 @@ class RetryTargets:
         self._force = force
         self._waiting: dict[int, Path] = {}  # none of them is open: there may be thousands
         self._requests: dict[int, int] = {}
-        if by_part and isinstance(output, Path):
-            folder = real_path(output)
-            for file in inputs:
-                if file.original is None or file.original.parent != folder:
-                    raise MismatchError(_not_in(output), path=file.name)
-        elif output is not None:
-            refuse_existing(output, force=force)
+        if not by_part:
+            output.check(force=force)
+            return
+        for file in inputs:
+            if file.original is None or file.original.parent != output.key:
+                raise MismatchError(_not_in(Path(output.name)), path=file.name)
 
     def close(self) -> None:
         """Remove the files in which lines wait."""
@@ -93,12 +96,12 @@ class RetryTargets:
             MismatchError: Requests of a part were sent again before, and no result of that is among the files.
             FileError: The disk refused.
         """
-        if not self._by_part or not isinstance(self._output, Path):
+        if not self._by_part:
             origins = [self._inputs[number] for number in sorted(self._requests)]
             written = [self._write(0, self._output, sum(self._requests.values()), origins)]
             self._register_file(written, origins, lines, changed=changed)
             return written
-        folder = self._output
+        folder = Path(str(self._output.place))
         manifest = read_manifest(folder) or self._new_manifest(lines, folder)
         if not self._force:
             self._refuse_while_on_its_way(manifest)
@@ -106,7 +109,7 @@ class RetryTargets:
         for number in sorted(self._waiting):
             input_file = self._inputs[number]
             path = folder / self._name(Path(input_file.name).name, manifest, folder)
-            written.append(self._write(number, path, self._requests[number], [input_file]))
+            written.append(self._write(number, Target.at(path, folder=False), self._requests[number], [input_file]))
         if written:
             self._register(folder, manifest, written)
         return written
@@ -118,13 +121,13 @@ class RetryTargets:
 
         Lines that are as they were are known by their bytes. Those that were changed are not, so the folder gets a manifest.
         """
-        if self._output is None or not origins:
+        if self._output.key is None or not origins:
             return
-        folder = real_path(self._output).parent if isinstance(self._output, Path) else self._output.parent
+        folder = self._output.key.parent
         manifest = read_manifest(folder)
         are_beside = isinstance(folder, Path) and all(file.original == folder / Path(file.name).name for file in self._inputs)
         if manifest is None:
-            if not changed or not are_beside or (folder / MANIFEST).exists():  # type: ignore[union-attr]  # it is a local one
+            if not changed or not are_beside or (folder / MANIFEST).is_file():
                 return
             manifest = Manifest()
         known = {folder / part.file for part in manifest.parts}
@@ -135,14 +138,19 @@ class RetryTargets:
             return
         self._register(folder, manifest, written)
 
-    def _write(self, key: int, path: Place | None, requests: int, origins: Sequence[LocalFile]) -> RetryFile:
-        with CopyWriter(path or STDOUT, force=self._force, temp_dir=self._spool.path) as writer:
+    def _write(self, key: int, target: Target, requests: int, origins: Sequence[LocalFile]) -> RetryFile:
+        with CopyWriter(target, force=self._force, temp_dir=self._spool.path) as writer:
             if key in self._waiting:
                 with self._waiting[key].open("rb") as file:
                     while text := file.read(CHUNK):
                         writer.write_lines(text, text.count(b"\n"))
             size = writer.bytes_written
-        return RetryFile(path=str(path or STDOUT), requests=requests, bytes=size, retry_of=tuple(file.name for file in origins))
+        return RetryFile(
+            path=STDOUT if target.place is None else str(target.place),
+            requests=requests,
+            bytes=size,
+            retry_of=tuple(file.name for file in origins),
+        )
 
     def _name(self, part: str, manifest: Manifest, folder: Path) -> str:
         """Number the retries of a part."""
@@ -167,7 +175,7 @@ class RetryTargets:
     def _part(self, number: int, lines: Mapping[int, int]) -> Part:
         """Describe a request file as a part of a campaign."""
         file = self._inputs[number]
-        digest = _sha256(file.path)
+        digest = file.source.sha256().hex
         return Part(file=Path(file.name).name, requests=lines.get(number, 0), bytes=file.size, sha256=digest)
 
     def _register(self, folder: Place, manifest: Manifest, written: Sequence[RetryFile]) -> None:
@@ -181,7 +189,7 @@ class RetryTargets:
                     file=Path(file.path).name,
                     requests=file.requests,
                     bytes=file.bytes,
-                    sha256=_sha256(self._waiting.get(key)),
+                    sha256=Source.at(self._waiting[key]).sha256().hex if key in self._waiting else NOTHING,
                     retry_of=tuple(Path(name).name for name in file.retry_of),
                 )
             )
@@ -198,14 +206,6 @@ class RetryTargets:
                     "they may be on their way, and would be paid for twice; name them too, or use --force (in Python force=True)",
                     path=str(self._output),
                 )
-
-
-def _sha256(path: Path | None) -> str:
-    """Return the digest of a file; that of empty content if it does not exist."""
-    if path is None:
-        return hashlib.sha256().hexdigest()
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _not_in(folder: Path) -> str:

@@ -15,6 +15,7 @@ __all__ = ["GROUPS_KEPT", "RetryCounts", "RetryFile", "RetryGroup", "RetryReport
 
 
 GROUPS_KEPT = 200
+"""Groups of requests that are told apart by their error codes; codes behind them are not."""
 
 
 ORDER: dict[str | None, int] = {outcome: number for number, outcome in enumerate(OUTCOMES)}

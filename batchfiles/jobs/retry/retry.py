@@ -13,25 +13,24 @@ from contextlib import closing
 from dataclasses import replace
 from itertools import chain, islice
 from operator import ne
-from pathlib import Path
 from typing import Any
 
 from batchfiles.codec import request_of
-from batchfiles.counts import not_read_fields
 from batchfiles.errors import InvalidLineError, LineTooLongError, MismatchError
 from batchfiles.inputs.copied_lines import CopiedLines
+from batchfiles.inputs.folder_files import not_read_fields
 from batchfiles.inputs.local import LocalFile, ResultFile, check_unchanged
 from batchfiles.inputs.roles import FileRoles, Pairs, sort_files
-from batchfiles.io.overwrite import is_folder
-from batchfiles.io.remote.path import Place, changed, located, real_path
-from batchfiles.io.sources import STDIN, Source, SourceLike, expand
+from batchfiles.io.remote.path import changed
+from batchfiles.io.sources import Source, SourceLike, expand
 from batchfiles.io.spool import Spool
+from batchfiles.io.target import PathTarget, Target, TargetLike
 from batchfiles.jobs.edit import checked_edits
 from batchfiles.jobs.join.lazy_table import TableOptions
 from batchfiles.jobs.join.scan import IndexMismatch
 from batchfiles.jobs.retry.by_results import RetryByResults
 from batchfiles.jobs.retry.choice import NOT_LISTED, PARSE_ERROR, RetryChoice, check_word, words_of
-from batchfiles.jobs.retry.joined_table import JoinedTable, ids_as_outcomes, ids_in, joined_table, table_as_outcomes
+from batchfiles.jobs.retry.joined_table import JoinedTable, ids_as_outcomes, ids_in, joined_tables, table_as_outcomes
 from batchfiles.jobs.retry.output import RetryTargets
 from batchfiles.jobs.retry.report import RetryCounts, RetryReport
 from batchfiles.jsontext.edits import Edit, edited
@@ -111,7 +110,7 @@ class ListedLines:
         copied = CopiedLines(self._cap, self._progress, wanted="inputs")
         found: set[str] = set()
         all_lines = changed = 0
-        for run in copied.of(Source(file.name, path=file.path)):
+        for run in copied.of(file.source):
             ids = ids_of(run.whole_lines, run.text)
             chosen = [place for place, custom_id in enumerate(ids) if custom_id in listed]
             before = len(found)
@@ -142,7 +141,7 @@ class _Unusual(Exception):
 
 def retry(
     *files: SourceLike,
-    output: str | os.PathLike[str],
+    output: TargetLike,
     inputs: Iterable[SourceLike] = (),
     pairs: Pairs = (),
     only: Iterable[str] | None = None,
@@ -211,17 +210,15 @@ def retry(
         workers = 1  # finding ids is little more than reading: other processes would only take memory
     options = TableOptions(cap=cap, temp_dir=temp_dir, workers=workers, progress=progress)
     with Spool(temp_dir) as spool:
-        found = [(each, joined_table(each, filesystem)) for each in files]
-        tables = [table for _, table in found if table is not None]
+        tables, plain = joined_tables(files, filesystem)
         choice.by_table = bool(tables) and ids is None
-        plain = [each for each, table in found if table is None]
         roles = sort_files(plain, inputs, spool, pairs=pairs, filesystem=filesystem, cap=cap)
         not_read = not_read_fields(roles.not_read)
-        target = None if os.fspath(output) == STDIN else located(output, filesystem)
+        target = Target.at(output, filesystem=filesystem)
         _refuse_read(target, [*roles.inputs, *roles.results, *roles.empty, *roles.retries], tables)
         if not roles.inputs:
             raise MismatchError("no file holds requests: name the request files too, or there is nothing to send again")
-        by_part = target is not None and _is_folder(output, target)
+        by_part = _is_folder(target)
         targets = RetryTargets(target, roles.inputs, roles.results, spool, by_part=by_part, force=force)
         with closing(targets):
             lists = [] if ids is None else _local(expand([ids], filesystem=filesystem), spool)
@@ -257,30 +254,30 @@ def _choice(only: Iterable[str] | None, but: Iterable[str], *, ids: object, ever
     return RetryChoice(only, but, everything=everything, listed=ids is not None)
 
 
-def _is_folder(output: str | os.PathLike[str], target: Place) -> bool:
+def _is_folder(target: Target) -> bool:
     """Return whether a target is a folder, for a file next to each request file.
 
     Raises:
         ValueError: It is a remote one.
     """
-    if isinstance(target, Path):
-        return is_folder(target) or is_folder(output)
-    if os.fspath(output).partition("?")[0].endswith("/") or is_folder(target) or target.is_folder():
+    if not isinstance(target, PathTarget) or not (target.is_folder or target.place.is_dir()):
+        return False
+    if target.is_remote:
         raise ValueError(
             f"{target} means a folder, and a retry file for each part can't be put into a remote one, for they and its manifest "
             f"would not change together: name one file, such as {target}/retry.jsonl"
         )
-    return False
+    return True
 
 
-def _refuse_read(target: Place | None, files: Iterable[LocalFile], tables: Iterable[JoinedTable]) -> None:
+def _refuse_read(target: Target, files: Iterable[LocalFile], tables: Iterable[JoinedTable]) -> None:
     """Make sure that no file is read and written.
 
     Raises:
         ValueError: The output is one of the files.
     """
-    read = {file.original for file in files} | {part.remote or part.key for table in tables for part in table.parts}
-    if target is not None and (real_path(target) if isinstance(target, Path) else target) in read:
+    read = {file.original for file in files} | {part.key for table in tables for part in table.parts}
+    if target.key is not None and target.key in read:
         raise ValueError(f"{target} is a file that is read: choose another name for the output")
 
 

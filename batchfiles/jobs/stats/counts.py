@@ -14,7 +14,8 @@ from batchfiles.bodies.fields import FieldReader, modalities, read_usage
 from batchfiles.counts import count_name
 from batchfiles.errors import InvalidLineError
 from batchfiles.jobs.join.rows import RequestLines
-from batchfiles.jobs.stats.prices import PARTS, Price, Prices, tier_below, total
+from batchfiles.jobs.stats.price import PARTS, Price, tier_below
+from batchfiles.jobs.stats.prices import Prices, total
 from batchfiles.jobs.stats.report import OTHER, LengthHistogram, ModelEstimate, ModelUsage, RequestStats, ResultStats
 from batchfiles.jobs.tokens import measure
 from batchfiles.outcome import MALFORMED, OUTCOMES

@@ -1,175 +1,146 @@
-"""What tokens cost: prices per million that the user owns, because prices that stand in a program are soon wrong."""
+"""The prices of many models: those of the user's file, and those of the package genai-prices, which ships a snapshot."""
 
 from __future__ import annotations
 
 import os
-import re
-from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from decimal import Context, Decimal, Inexact, InvalidOperation
+from datetime import UTC, datetime
+from decimal import Decimal
 from difflib import get_close_matches
 from functools import reduce
-from types import MappingProxyType
-from typing import Final, NamedTuple, Protocol, TypeAlias
+from typing import Any, Final, Protocol, TypeAlias
 
-__all__ = [
-    "GENAI",
-    "PARTS",
-    "FoundPrice",
-    "Price",
-    "PriceSource",
-    "Prices",
-    "PricesLike",
-    "Tier",
-    "alias_of",
-    "prices_of",
-    "total",
-]
+from batchfiles.errors import MissingDependencyError
+from batchfiles.findings import instead_of
+from batchfiles.jobs.stats.price import EXACT, NO_PARTS, FoundPrice, Price, Tier, alias_of, read_prices
 
-MILLION: Final = Decimal(10) ** 6
+__all__ = ["GENAI", "GenaiPrices", "PriceSource", "Prices", "PricesLike", "prices_of", "total"]
 
-EXACT: Final = Context(prec=200, traps=[Inexact, InvalidOperation])
-"""Room for the product of any count, any price and any discount that a file can hold; were it too little, it would raise."""
 
-DATE: Final = (
-    r"\d{4}-\d{2}-\d{2}"  # gpt-4o-mini-2024-07-18
-    r"|20\d{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])"  # claude-sonnet-4-20250514
-    r"|(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])"  # gpt-4-0613, kimi-k2-0905
-    r"|2\d(?:0[1-9]|1[0-2])"  # mistral-large-2411
-)
-SNAPSHOT: Final = re.compile(rf"(?P<alias>.+?)[-@](?:{DATE})(?:-v\d+(?::\d+)?)?", re.DOTALL)
-"""A name with the date of its snapshot: after a hyphen, or after an @ (Vertex); Bedrock puts a version after it (`-v1:0`)."""
+BATCH: Final = {"processing": "batch"}
+"""How the package calls the circumstances of a batch."""
 
-INPUT_PARTS: Final = ("cache_write", "audio_input", "image_input", "video_input")
-OUTPUT_PARTS: Final = ("audio_output", "image_output", "video_output")
-PARTS: Final = (*INPUT_PARTS, *OUTPUT_PARTS)
-"""Tokens that may have their own price. Without it, they cost the same as the other input or output tokens."""
+KEYS: Final = {
+    "input_mtok": "input",
+    "output_mtok": "output",
+    "cache_read_mtok": "cached_input",
+    "cache_write_mtok": "cache_write",
+    "input_audio_mtok": "audio_input",
+    "input_image_mtok": "image_input",
+    "input_video_mtok": "video_input",
+    "output_audio_mtok": "audio_output",
+    "output_image_mtok": "image_output",
+    "output_video_mtok": "video_output",
+}
+"""Its prices per million tokens, and our fields."""
 
-NO_PARTS: Final[Mapping[str, int]] = MappingProxyType({})
+FIRST_PROVIDER: Final = "openai"
+"""Where a model is looked for that the package finds with no provider by its name alone, such as `text-embedding-3-small`."""
+
+
+class GenaiPrices:
+    """Today's prices. The package returns the full price if it has no batch price, so this is checked first.
+
+    Args:
+        provider: The provider to use, such as `"azure"`; None takes the one that a model's name shows.
+
+    Raises:
+        MissingDependencyError: The package is not installed.
+        ValueError: It knows no such provider.
+    """
+
+    currency = "USD"
+
+    def __init__(self, provider: str | None = None) -> None:
+        try:
+            import genai_prices
+        except ImportError:
+            raise MissingDependencyError("'genai' needs the package genai-prices: pip install 'batchfiles[prices]'") from None
+        self._package: Any = genai_prices
+        self._provider = provider
+        self._now = datetime.now(UTC)
+        self._source = f"genai-prices {genai_prices.__version__} for {self._now:%Y-%m-%d}"
+        self._found: dict[str, FoundPrice | None] = {}
+        if provider is not None:
+            self._check(provider)
+
+    def find(self, model: str) -> FoundPrice | None:
+        """Return the price of a model: the batch price if known, otherwise the standard price, marked as such."""
+        if model not in self._found:
+            self._found[model] = self._find(model)
+        return self._found[model]
+
+    def _check(self, provider: str) -> None:
+        try:
+            self._ask("", provider)
+        except LookupError as error:
+            if "provider_id" in str(error):
+                known = [each.id for each in self._package.data_snapshot.get_snapshot().providers]
+                words = f"genai-prices knows no provider {provider!r}{instead_of(provider, known)}"
+                raise ValueError(words) from None
+
+    def _find(self, model: str) -> FoundPrice | None:
+        for name, provider in self._places(model):
+            try:
+                standard = self._ask(name, provider)
+            except LookupError:
+                continue
+            if self._has_batch_price(standard):
+                price = _genai_price(self._ask(name, standard.provider.id, BATCH).model_price, is_batch_price=True)
+            else:
+                price = _genai_price(standard.model_price, is_batch_price=False)
+            where = f"{standard.provider.id}/{standard.model.id}"
+            return FoundPrice(price, where, self._source, is_standard=not price.is_batch_price)
+        return None
+
+    def _places(self, model: str) -> list[tuple[str, str | None]]:
+        """Return the names and providers to try: that of the model's name, its prefix (`openai/gpt-5`), or OpenAI."""
+        prefix, slash, rest = model.partition("/")
+        if self._provider is not None:
+            return [(model, self._provider), (rest or model, self._provider)]
+        return [(model, None), *([(rest, prefix)] if slash and prefix else []), (model, FIRST_PROVIDER)]
+
+    def _ask(self, model: str, provider: str | None, context: dict[str, str] | None = None) -> Any:  # noqa: ANN401 - its values
+        return self._package.calc_price(
+            self._package.Usage(input_tokens=0),
+            model,
+            provider_id=provider,
+            genai_request_timestamp=self._now,
+            price_context=context,
+        )
+
+    def _has_batch_price(self, found: Any) -> bool:  # noqa: ANN401 - its values
+        """Return whether this provider has a batch price today; a model that it borrows from another provider has none."""
+        return any(found.model is model for model in found.provider.models) and any(
+            variant.when == BATCH and (variant.constraint is None or variant.constraint.active(self._now))
+            for variant in found.model.price_variants or ()
+        )
+
+
+def _genai_price(found: Any, *, is_batch_price: bool) -> Price:  # noqa: ANN401 - its values
+    """Convert its prices to ours; tiered prices have a base and other prices from a threshold on."""
+    base: dict[str, Any] = {}
+    tiers: dict[int, dict[str, Any]] = {}
+    for key, name in KEYS.items():
+        value = getattr(found, key, None)
+        if value is None:
+            continue
+        if isinstance(value, Decimal):
+            base[name] = value
+            continue
+        base[name] = value.base
+        for tier in value.tiers:
+            tiers.setdefault(tier.start, {})[name] = tier.price
+    return Price(
+        **base,
+        tiers=tuple(Tier(start, Price(**prices)) for start, prices in sorted(tiers.items())),
+        is_batch_price=is_batch_price,
+    )
+
 
 GENAI: Final = "genai"
 """The name for the prices of the package genai-prices."""
-
-
-@dataclass(frozen=True, slots=True)
-class Price:
-    """What a model costs per million tokens, before the batch discount.
-
-    Attributes:
-        input: Tokens of prompts. None is "not known", never 0, as with all others.
-        output: Tokens of answers, those of reasoning included.
-        cached_input: Tokens of prompts that came from a cache; None takes the price of the others.
-        cache_write: Tokens of prompts that were written to a cache. None takes the price of `input`, as with the next three.
-        audio_input: Tokens of sound in prompts.
-        image_input: Tokens of pictures in prompts.
-        video_input: Tokens of videos in prompts.
-        audio_output: Audio tokens in answers. None takes the price of `output`, as with the next two.
-        image_output: Tokens of pictures in answers.
-        video_output: Tokens of videos in answers.
-        tiers: Other prices for requests with many input tokens, in ascending order.
-        is_batch_price: Whether the batch discount is in these prices already.
-    """
-
-    input: Decimal | None = None
-    output: Decimal | None = None
-    cached_input: Decimal | None = None
-    cache_write: Decimal | None = None
-    audio_input: Decimal | None = None
-    image_input: Decimal | None = None
-    video_input: Decimal | None = None
-    audio_output: Decimal | None = None
-    image_output: Decimal | None = None
-    video_output: Decimal | None = None
-    tiers: tuple[Tier, ...] = ()
-    is_batch_price: bool = False
-
-    def at(self, input_tokens: int) -> Price:
-        """Return the price of a request with this many input tokens: that of its tier, completed by the lower tiers."""
-        found = self
-        for tier in self.tiers:
-            if input_tokens > tier.above:
-                own = {name: value for name in AMOUNTS if (value := getattr(tier.price, name)) is not None}
-                found = replace(found, **own)
-        return found
-
-    def cost(
-        self,
-        input_tokens: int,
-        cached_tokens: int,
-        output_tokens: int,
-        discount: Decimal = Decimal(0),
-        *,
-        parts: Mapping[str, int] = NO_PARTS,
-    ) -> Decimal | None:
-        """Return the exact cost of so many tokens; None if there are tokens for which there is no price.
-
-        Tiers are not looked at: ask `at` for the price of a tier.
-
-        Args:
-            input_tokens: Tokens of prompts, all parts included.
-            cached_tokens: How many of them came from a cache.
-            output_tokens: Tokens of answers, all parts included.
-            discount: The share that is taken off, such as 0.5.
-            parts: How many of them may have a price of their own, by the names of the fields: `{"cache_write": 1024}`.
-        """
-        total = Decimal(0)
-        for count, price in self._priced(input_tokens, cached_tokens, output_tokens, parts):
-            if count:
-                if price is None:
-                    return None
-                total = EXACT.add(total, EXACT.multiply(Decimal(count), price))
-        if not total:
-            return Decimal(0)
-        off = Decimal(0) if self.is_batch_price else discount
-        return EXACT.divide(EXACT.multiply(total, EXACT.subtract(Decimal(1), off)), MILLION)
-
-    def _priced(self, inputs: int, cached: int, outputs: int, parts: Mapping[str, int]) -> Iterator[tuple[int, Decimal | None]]:
-        """Yield counts with their prices; overlapping parts never exceed their total."""
-        for all_tokens, whole, named in (
-            (inputs, self.input, (("cached_input", cached), *((name, parts.get(name, 0)) for name in INPUT_PARTS))),
-            (outputs, self.output, tuple((name, parts.get(name, 0)) for name in OUTPUT_PARTS)),
-        ):
-            rest = all_tokens
-            for name, wanted in named:
-                count = min(wanted, rest)
-                own: Decimal | None = getattr(self, name)
-                yield count, whole if own is None else own
-                rest -= count
-            yield rest, whole
-
-
-AMOUNTS: Final = ("input", "output", "cached_input", *PARTS)
-"""The fields of a price that are amounts."""
-
-
-@dataclass(frozen=True, slots=True)
-class Tier:
-    """Other prices for requests with many input tokens.
-
-    Attributes:
-        above: A request with more input tokens than these costs `price`, all its tokens.
-        price: A price that is None is that of the tier below.
-    """
-
-    above: int
-    price: Price
-
-
-class FoundPrice(NamedTuple):
-    """The price of a model, and where it is from.
-
-    Attributes:
-        price: The price.
-        name: What the model is called there: the model itself, or its alias.
-        source: Whose price it is, and of which date.
-        is_standard: Whether it is the standard price, because no batch price is known.
-    """
-
-    price: Price
-    name: str
-    source: str
-    is_standard: bool = False
 
 
 class PriceSource(Protocol):
@@ -211,9 +182,7 @@ class Prices:
             FileError: The file is not there or can't be read.
             ValueError: It is not TOML, or has a value that is not a price.
         """
-        from batchfiles.jobs.stats.price_file import read_prices
-
-        return read_prices(path, filesystem=filesystem)
+        return cls(*read_prices(path, filesystem=filesystem))
 
     def with_others(self, *others: PriceSource) -> Prices:
         """Return these prices with other places to look for models that they lack.
@@ -293,26 +262,12 @@ def prices_of(given: PricesLike | Iterable[PricesLike], *, filesystem: object = 
         if isinstance(each, Prices):
             own.append(each)
         elif isinstance(each, str) and each.partition(":")[0] == GENAI:
-            from batchfiles.jobs.stats.price_file import GenaiPrices
-
             others.append(GenaiPrices(each.partition(":")[2] or None))
         else:
             own.append(Prices.read(each, filesystem=filesystem))
     if len(own) > 1:
         raise ValueError(f"prices: one file, and {GENAI!r} for the models that it lacks; not two files")
     return (own[0] if own else Prices()).with_others(*others)
-
-
-def alias_of(model: str) -> str:
-    """Return the name of a model without the date of its snapshot; a fine-tuned model has its own prices."""
-    match = SNAPSHOT.fullmatch(model)
-    return match["alias"] if match else model
-
-
-def tier_below(steps: tuple[int, ...], input_tokens: int) -> int:
-    """Return the largest step that a request exceeds; 0 if it exceeds none."""
-    place = bisect_left(steps, input_tokens)
-    return steps[place - 1] if place else 0
 
 
 def total(costs: Iterable[Decimal | None]) -> Decimal | None:

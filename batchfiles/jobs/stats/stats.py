@@ -7,8 +7,8 @@ from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from decimal import Decimal
 
-from batchfiles.counts import not_read_fields
 from batchfiles.findings import Finding
+from batchfiles.inputs.folder_files import not_read_fields
 from batchfiles.inputs.kinds import ClassifiedFile, FileRole, classified_files, is_blank
 from batchfiles.inputs.roles import BatchParts, PairedFiles, Pairs, files_and_pairs, read_again
 from batchfiles.io.lines import Block

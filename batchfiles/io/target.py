@@ -1,0 +1,273 @@
+"""Where a job writes: a file or a folder, local or remote, standard output or an open file.
+
+It is parsed once, where the caller gives it. What follows asks it to check, open and describe itself.
+"""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import sys
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO, TypeAlias, cast
+
+from batchfiles.errors import FileError, OutputExistsError
+from batchfiles.io.atomic import atomic_file, atomic_folder, refuse_existing, refuse_existing_folder
+from batchfiles.io.overwrite import IsOwnFile, no_file
+from batchfiles.io.remote.path import Place, RemotePath, files_in, located, real_path
+from batchfiles.io.remote.transfer import refuse_remote_file, refuse_remote_folder, uploaded_file, uploaded_folder
+
+__all__ = ["STDOUT", "PathTarget", "Target", "TargetLike"]
+
+STDOUT = "-"
+"""What standard output is called."""
+
+TempDir: TypeAlias = "str | os.PathLike[str] | None"
+
+
+class Target(ABC):
+    """Where a job writes.
+
+    Attributes:
+        name: The display name: a local path, or a URL without credentials and options.
+        place: The path, as it was named; None for standard output and open files.
+        is_folder: Whether it means a folder of files.
+    """
+
+    name: str
+    place: Place | None = None
+    is_folder: bool = False
+
+    @classmethod
+    def at(cls, target: TargetLike, *, filesystem: object = None, folder: bool | None = None) -> Target:
+        """Parse what a caller gives.
+
+        Args:
+            target: A path, a URL, `-` for standard output, or an open binary file; a `Target` is returned as it is.
+            filesystem: The filesystem in which a path is one, of `pyarrow.fs` or of fsspec; None takes the local one.
+            folder: Whether a folder is meant. None looks at the name, and for a local one at what is there: a folder is a name
+                without a suffix, or with a slash at its end.
+
+        Raises:
+            ValueError: A URL is wrong, or there are both a URL and a filesystem.
+            TypeError: It is a file that was opened in text mode, or the filesystem is none.
+            MissingDependencyError: The pyarrow at hand can't speak to this service.
+            FileError: The service can't be reached.
+        """
+        if isinstance(target, Target):
+            return target
+        if not isinstance(target, (str, os.PathLike, RemotePath)) or str(target) == STDOUT:
+            return _StreamTarget(target)
+        return PathTarget.at(target, filesystem=filesystem, folder=folder)
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def key(self) -> Place | None:
+        """Where it leads, symbolic links followed; None for standard output and open files."""
+        return None if self.place is None else real_path(self.place)
+
+    @property
+    def stream(self) -> BinaryIO | None:
+        """Standard output or the open file; None for a path."""
+        return None
+
+    def exists(self) -> bool:
+        """Return whether something is there that only `force` replaces; an empty folder is not.
+
+        Raises:
+            FileError: As `check`.
+        """
+        return False
+
+    @abstractmethod
+    def check(self, *, force: bool = False, ours: IsOwnFile = no_file) -> None:
+        """Make sure before any work that it can be written, as far as that can be known.
+
+        Args:
+            force: Whether what is there may be replaced.
+            ours: Which names in a folder are those of files that may go then; by default none.
+
+        Raises:
+            OutputExistsError: It is there and `force` was not given. An empty folder counts as not there.
+            FileError: There is no folder or bucket for it, a folder where a file shall be or a file where a folder shall be, a
+                folder that holds what is not ours, or the system does not let us look.
+        """
+
+    @abstractmethod
+    def open(self, *, force: bool = False, temp_dir: TempDir = None) -> AbstractContextManager[BinaryIO]:
+        """Open the file, which takes its name only when the block ends without an exception.
+
+        Args:
+            force: Whether a file that is there may be replaced.
+            temp_dir: Where a remote file waits until it is whole; a local one waits beside its target.
+
+        Raises:
+            OutputExistsError: It is there and `force` was not given, at the beginning or at the end.
+            FileError: The disk, the system or the service refused.
+        """
+
+
+class PathTarget(Target):
+    """A file or folder that has a path: `_LocalTarget` or `_RemoteTarget`."""
+
+    place: Place
+
+    @classmethod
+    def at(cls, target: TargetLike, *, filesystem: object = None, folder: bool | None = None) -> PathTarget:
+        """Parse a path or a URL, in which `-` is a name like another; see `Target.at`."""
+        if isinstance(target, PathTarget):
+            return target
+        if not isinstance(target, (str, os.PathLike, RemotePath)):
+            raise TypeError(f"a path or a URL is needed, not {type(target).__name__}")
+        place = located(target, filesystem)
+        text = target.shown if isinstance(target, RemotePath) else os.fspath(target)
+        if isinstance(place, RemotePath):
+            return _RemoteTarget(place, text, folder)
+        return _LocalTarget(place, text, folder)
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether it is not in the local filesystem."""
+        return isinstance(self, _RemoteTarget)
+
+    def exists(self) -> bool:
+        """Return whether something is there: see `Target.exists`."""
+        try:
+            self._refuse(force=False, ours=no_file)
+        except OutputExistsError:
+            return True
+        return False
+
+    def check(self, *, force: bool = False, ours: IsOwnFile = no_file) -> None:
+        """Make sure that it can be written: see `Target.check`."""
+        self._refuse(force=force, ours=ours)
+
+    def sizes(self) -> list[int]:
+        """Return the sizes in bytes of the files that are there: of the file, or of those in the folder."""
+        return [file.size for file in files_in(self.place)] if self.is_folder else [self._size()]
+
+    @abstractmethod
+    def _refuse(self, *, force: bool, ours: IsOwnFile) -> None:
+        """Raise if what is there may not be replaced."""
+
+    @abstractmethod
+    def _size(self) -> int:
+        """Return the size of the file."""
+
+    @abstractmethod
+    def open_folder(
+        self, *, force: bool = False, ours: IsOwnFile = no_file, temp_dir: TempDir = None
+    ) -> AbstractContextManager[Path]:
+        """Give a temporary folder to fill; it takes its name only when the block ends without an exception.
+
+        Args:
+            force: Whether a folder that is there may be replaced.
+            ours: Which names in it are those of files that may go then, because the same command writes such files.
+            temp_dir: Where a remote folder waits until it is whole; a local one waits beside its target.
+
+        Raises:
+            OutputExistsError: It is there and `force` was not given, at the beginning or at the end. An empty folder counts as
+                not there.
+            FileError: The disk, the system or the service refused, or it is not a folder that we could have written.
+        """
+
+
+class _LocalTarget(PathTarget):
+    place: Path
+
+    def __init__(self, place: Path, text: str, folder: bool | None) -> None:
+        self.place = place
+        self.name = str(place) if text.lower().startswith("file:") else text
+        # `Path.is_dir` raises for names that are too long.
+        means_folder = os.path.isdir(place) or text.endswith(os.sep) or not place.suffix  # noqa: PTH112
+        self.is_folder = means_folder if folder is None else folder
+
+    def check(self, *, force: bool = False, ours: IsOwnFile = no_file) -> None:
+        if not self.is_folder and self.place.is_dir():
+            raise FileError("is a folder, and a file is to be written", path=self.name, number=errno.EISDIR)
+        self._refuse(force=force, ours=ours)
+        parent = real_path(self.place).parent
+        if not parent.is_dir():
+            raise FileError(f"there is no folder {parent}", path=self.name, number=errno.ENOENT)
+
+    def _refuse(self, *, force: bool, ours: IsOwnFile) -> None:
+        if self.is_folder:
+            refuse_existing_folder(self.place, force=force, ours=ours)
+        else:
+            refuse_existing(self.place, force=force)
+
+    def _size(self) -> int:
+        return self.place.stat().st_size
+
+    def open(self, *, force: bool = False, temp_dir: TempDir = None) -> AbstractContextManager[BinaryIO]:  # noqa: ARG002
+        return atomic_file(self.place, force=force)
+
+    def open_folder(
+        self,
+        *,
+        force: bool = False,
+        ours: IsOwnFile = no_file,
+        temp_dir: TempDir = None,  # noqa: ARG002
+    ) -> AbstractContextManager[Path]:
+        return atomic_folder(self.place, force=force, ours=ours)
+
+
+class _RemoteTarget(PathTarget):
+    place: RemotePath
+
+    def __init__(self, place: RemotePath, text: str, folder: bool | None) -> None:
+        self.place = place
+        self.name = place.shown
+        is_bucket = place.has_buckets and "/" not in place.path
+        means_folder = is_bucket or text.partition("?")[0].endswith("/") or not PurePosixPath(place.path).suffix
+        self.is_folder = means_folder if folder is None else folder
+
+    def _refuse(self, *, force: bool, ours: IsOwnFile) -> None:
+        if self.is_folder:
+            refuse_remote_folder(self.place, force=force, ours=ours)
+        else:
+            refuse_remote_file(self.place, force=force)
+
+    def _size(self) -> int:
+        return self.place.look().size or 0
+
+    def open(self, *, force: bool = False, temp_dir: TempDir = None) -> AbstractContextManager[BinaryIO]:
+        return uploaded_file(self.place, force=force, temp_dir=temp_dir)
+
+    def open_folder(
+        self, *, force: bool = False, ours: IsOwnFile = no_file, temp_dir: TempDir = None
+    ) -> AbstractContextManager[Path]:
+        return uploaded_folder(self.place, force=force, ours=ours, temp_dir=temp_dir)
+
+
+class _StreamTarget(Target):
+    """Standard output, or a file that the caller has opened: it is written as it is, and not closed."""
+
+    def __init__(self, target: object) -> None:
+        if isinstance(target, io.TextIOBase):
+            raise TypeError("the file is open in text mode, which may change what is written: open it with 'wb'")
+        self._file = None if isinstance(target, (str, os.PathLike)) else cast("BinaryIO", target)
+        name = getattr(target, "name", None)
+        self.name = "<stdout>" if self._file is None else name if isinstance(name, str) else "<stream>"
+
+    @property
+    def stream(self) -> BinaryIO:
+        return sys.stdout.buffer if self._file is None else self._file
+
+    def check(self, *, force: bool = False, ours: IsOwnFile = no_file) -> None:  # noqa: ARG002
+        return
+
+    @contextmanager
+    def open(self, *, force: bool = False, temp_dir: TempDir = None) -> Iterator[BinaryIO]:  # noqa: ARG002
+        yield self.stream
+        self.stream.flush()
+
+
+TargetLike: TypeAlias = "str | os.PathLike[str] | BinaryIO | RemotePath | Target"
+"""A path or a URL, `-` for standard output, or an open binary file."""

@@ -1,0 +1,54 @@
+"""`progress(done, total)` of uploads and downloads, for both clients."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from batchfiles.client.transport import CHUNK
+
+
+def test_an_upload_reports_its_bytes(client: Any, tmp_path: Path) -> None:
+    """After each piece; the last call has the size of the file."""
+    path = tmp_path / "large.jsonl"
+    body = {"model": "m", "messages": [{"role": "user", "content": "x" * 1000}]}
+    line = {"custom_id": "r", "method": "POST", "url": "/v1/chat/completions", "body": body}
+    path.write_text("".join(json.dumps({**line, "custom_id": f"r{number}"}) + "\n" for number in range(700)))
+    size = path.stat().st_size
+    assert size > 2 * CHUNK
+    for upload in (lambda note: client.files.create(path, progress=note), submitted(client, path)):
+        calls: list[tuple[int, int]] = []
+        upload(lambda done, total, calls=calls: calls.append((done, total)))
+        assert calls == [(done, size) for done in (*range(CHUNK, size, CHUNK), size)]
+
+
+def submitted(client: Any, path: Path) -> Any:
+    """Return the upload that `submit` makes."""
+    return lambda note: client.submit(path, "/v1/chat/completions", progress=note)
+
+
+def test_a_download_reports_its_bytes(client: Any, requests: Path, tmp_path: Path) -> None:
+    """The numbers grow up to the size that the service states, for single files and for a batch."""
+    batch = client.wait(client.submit(requests, "/v1/chat/completions").id)
+    output = tmp_path / "copy.jsonl"
+    calls: list[tuple[int, int]] = []
+    client.files.content(batch.output_file_id, output, progress=lambda done, total: calls.append((done, total)))
+    size = output.stat().st_size
+    assert calls == sorted(calls)
+    assert calls[-1] == (size, size)
+    calls.clear()
+    client.download(batch, tmp_path / "results", progress=lambda done, total: calls.append((done, total)))
+    assert calls[-1] == (size, size)
+
+
+def test_an_error_of_the_function_ends_the_transfer(client: Any, requests: Path) -> None:
+    """It is the caller's own, and not taken for one of the network, which would be tried again."""
+
+    def stop(_done: int, _total: int) -> None:
+        raise RuntimeError("stop")
+
+    with pytest.raises(RuntimeError, match="stop"):
+        client.files.create(requests, progress=stop)

@@ -1,0 +1,79 @@
+"""What a file is, and where a table goes, is found once and carried."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+
+from batchfiles import join, retry, split
+from batchfiles.cli.main import exit_code
+
+FIXTURES = Path(__file__).parents[2] / "fixtures"
+
+
+@contextmanager
+def calls(*functions: str) -> Iterator[Counter[str]]:
+    """Count the calls of functions of the package, each named as `module:function`."""
+    found: Counter[str] = Counter()
+
+    def count(frame: FrameType, event: str, _: object) -> None:
+        if event == "call":
+            name = f"{frame.f_globals.get('__name__', '').removeprefix('batchfiles.')}:{frame.f_code.co_name}"
+            if name in functions:
+                found[name] += 1
+
+    before = sys.getprofile()
+    sys.setprofile(count)
+    try:
+        yield found
+    finally:
+        sys.setprofile(before)
+
+
+def test_the_table_of_an_embeddings_file_is_looked_for_once(tmp_path: Path) -> None:
+    """A file of requests for vectors is read to its end to choose the table, and `join` did that three times."""
+    with calls("inputs.kinds:table_of_inputs") as found, join(FIXTURES / "embeddings") as joined:
+        joined.to_parquet(tmp_path / "t.parquet")
+        assert joined.schema.names[-1]
+        assert joined.report.table == "embeddings"
+    assert found == {"inputs.kinds:table_of_inputs": 1}
+
+
+def test_the_manifest_of_a_folder_is_read_once(tmp_path: Path) -> None:
+    """A join of a campaign folder read the manifest again for each thing that it asked of it."""
+    requests, results = FIXTURES / "chat_completions" / "requests.jsonl", FIXTURES / "chat_completions"
+    split(requests, folder=tmp_path / "week", max_requests=5)
+    for number, path in enumerate(sorted(results.glob("batch_*.jsonl"))):
+        shutil.copy(path, tmp_path / "week" / f"requests-0000{number + 1}_output.jsonl")
+    with calls("campaign.manifest:read_manifest") as found, join(tmp_path / "week") as joined:
+        assert joined.report.inputs == 16
+    assert found == {"campaign.manifest:read_manifest": 1}
+
+
+def test_a_command_parses_its_output_and_its_inputs_once(tmp_path: Path) -> None:
+    """`join` parsed the place of its table seven times: each time a remote one asks for the credentials and the region."""
+    files = FIXTURES / "chat_completions"
+    requests, results = str(files / "requests.jsonl"), str(next(files.glob("*_output.jsonl")))
+    outputs = ["-o", str(tmp_path / "t.parquet"), "--rejects", str(tmp_path / "r"), "--report", str(tmp_path / "report.json")]
+    args = ["join", "--pair", f"{requests}={results}", str(files), *outputs, "--workers", "1"]
+    with calls("io.remote.path:located") as found:
+        assert exit_code(args) == 0
+    assert (tmp_path / "t.parquet").exists()
+    assert found == {"io.remote.path:located": len(["requests", "results", "folder", "table", "rejects", "report"])}
+
+
+def test_retry_opens_a_file_that_may_be_a_table_once_to_tell(tmp_path: Path) -> None:
+    """What a file is was asked by its name and again by its first line."""
+    table = tmp_path / "t.parquet"
+    files = FIXTURES / "chat_completions"
+    with join(files) as joined:
+        joined.to_parquet(table)
+    with calls("io.remote.path:located", "table.formats:_format_of") as found:
+        retry(files / "requests.jsonl", table, output=tmp_path / "again.jsonl")
+    assert found["io.remote.path:located"] == len(["requests", "table", "output"])
+    assert found["table.formats:_format_of"] == 3  # both files to tell, and the table to read it
