@@ -159,6 +159,21 @@ def test_older_drafts_are_read_too(schema: dict[str, Any]) -> None:
     jsonschema.Draft4Validator(schema).validate(instance_of(schema, "seed"))
 
 
+def test_properties_may_have_the_names_of_keywords() -> None:
+    """The rewriting of older drafts must not change a property called `items` or `dependencies`."""
+    properties = {name: {"type": "array", "items": {"type": "integer"}} for name in ("items", "dependencies", "required")}
+    schema = {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}
+    made = instance_of(schema, "a")
+    assert set(made) == set(properties)
+    jsonschema.Draft202012Validator(schema).validate(made)
+
+
+def test_a_remote_reference_is_an_error_and_not_a_request() -> None:
+    """Also where only the check of an instance meets it."""
+    with pytest.raises(SchemaError, match=r"the reference 'https://example\.com/a'"):
+        instance_of({"not": {"$ref": "https://example.com/a"}}, "a")
+
+
 def test_a_pattern_is_one_of_javascript() -> None:
     """Named groups have another syntax than in Python."""
     schema = {"type": "string", "pattern": r"^(?<year>\d{4})-(?<same>[ab])$"}
