@@ -28,6 +28,9 @@ if TYPE_CHECKING:
         RetryPolicy,
     )
     from batchfiles.api.batches import BatchEvent, read_event
+    from batchfiles.bodies.answer import Answer
+    from batchfiles.bodies.errors import ErrorInfo
+    from batchfiles.campaign.manifest import Manifest, Part
     from batchfiles.client import AsyncClient, Client
     from batchfiles.codec import decode_input, decode_output, encode_input, encode_output
     from batchfiles.errors import (
@@ -62,7 +65,12 @@ if TYPE_CHECKING:
         TruncatedFileError,
         WorkerError,
     )
-    from batchfiles.findings import Finding
+    from batchfiles.findings import Finding, OnError, Severity
+    from batchfiles.inputs.roles import Pairs
+    from batchfiles.io.progress import Progress
+    from batchfiles.io.remote.path import RemotePath
+    from batchfiles.io.sources import SourceLike
+    from batchfiles.io.target import TargetLike
     from batchfiles.jobs.edit import EditReport, edit
     from batchfiles.jobs.get import Occurrence, get
     from batchfiles.jobs.join.export import Export, export
@@ -70,15 +78,16 @@ if TYPE_CHECKING:
     from batchfiles.jobs.join.report import ExportReport, JoinReport
     from batchfiles.jobs.merge import MergeReport, merge
     from batchfiles.jobs.prepare import PrepareReport, prepare
-    from batchfiles.jobs.retry.report import RetryReport
+    from batchfiles.jobs.retry.report import RetryFile, RetryGroup, RetryReport
     from batchfiles.jobs.retry.retry import retry
     from batchfiles.jobs.split import SplitReport, split
     from batchfiles.jobs.stats.error_digest import ErrorDigest, ErrorGroup, error_digest
-    from batchfiles.jobs.stats.price import Price, Tier
-    from batchfiles.jobs.stats.prices import Prices
-    from batchfiles.jobs.stats.report import Stats
+    from batchfiles.jobs.stats.price import FoundPrice, Price, Tier
+    from batchfiles.jobs.stats.prices import Prices, PricesLike, PriceSource
+    from batchfiles.jobs.stats.report import FileStats, Lengths, ModelEstimate, ModelUsage, RequestStats, ResultStats, Stats
     from batchfiles.jobs.stats.stats import stats
-    from batchfiles.jobs.validate import Report, validate
+    from batchfiles.jobs.template import NullPolicy
+    from batchfiles.jobs.validate import FileReport, FindingGroup, Report, validate
     from batchfiles.jsontext.edits import Edit
     from batchfiles.limits import (
         AZURE,
@@ -93,7 +102,9 @@ if TYPE_CHECKING:
         TOGETHER,
         VLLM,
         Limits,
+        LimitsLike,
     )
+    from batchfiles.limits.profile import BodyRuleSet
     from batchfiles.open_strings import (
         BatchCompletionWindow,
         BatchEndpoint,
@@ -109,9 +120,12 @@ if TYPE_CHECKING:
         BatchRequestOutputError,
         BatchRequestOutputResponse,
     )
-    from batchfiles.runner.report import RunPlan, RunReport, RunStatus
+    from batchfiles.runner.report import PlannedPart, RunPlan, RunReport, RunStatus
     from batchfiles.runner.run import plan_run, run
-    from batchfiles.table.schema import schema
+    from batchfiles.table.open import TableFormat
+    from batchfiles.table.parsed.source import SchemaLike
+    from batchfiles.table.read import TableLike
+    from batchfiles.table.schema import TableName, schema
     from batchfiles.writing import InputWriter, OutputWriter
 
     __version__: str
@@ -134,6 +148,7 @@ __all__ = [
     "APIResponseValidationError",
     "APITimeoutError",
     "AlreadySubmittedError",
+    "Answer",
     "AsyncClient",
     "AuthenticationError",
     "AzureConfig",
@@ -156,6 +171,7 @@ __all__ = [
     "BatchRequestOutputResponse",
     "BatchStatus",
     "BatchUsage",
+    "BodyRuleSet",
     "Client",
     "Config",
     "ConflictError",
@@ -165,13 +181,18 @@ __all__ = [
     "EditReport",
     "ErrorDigest",
     "ErrorGroup",
+    "ErrorInfo",
     "Export",
     "ExportReport",
     "FileDeleted",
     "FileError",
     "FileObject",
+    "FileReport",
+    "FileStats",
     "FileTooLargeError",
     "Finding",
+    "FindingGroup",
+    "FoundPrice",
     "IncompleteDownloadError",
     "InputWriter",
     "InternalServerError",
@@ -180,34 +201,59 @@ __all__ = [
     "Join",
     "JoinReport",
     "Key",
+    "Lengths",
     "Limits",
+    "LimitsLike",
     "Line",
     "LineTooLongError",
     "ListBatchesResponse",
     "ListFilesResponse",
+    "Manifest",
     "MergeReport",
     "MismatchError",
     "MissingDependencyError",
+    "ModelEstimate",
+    "ModelUsage",
     "NotFoundError",
+    "NullPolicy",
     "Occurrence",
+    "OnError",
     "OutputExistsError",
     "OutputWriter",
+    "Pairs",
+    "Part",
     "PermissionDeniedError",
+    "PlannedPart",
     "PrepareReport",
     "Price",
+    "PriceSource",
     "Prices",
+    "PricesLike",
+    "Progress",
     "RateLimitError",
+    "RemotePath",
     "Report",
+    "RequestStats",
     "Result",
+    "ResultStats",
+    "RetryFile",
+    "RetryGroup",
     "RetryPolicy",
     "RetryReport",
     "RunPlan",
     "RunReport",
     "RunStatus",
+    "SchemaLike",
+    "Severity",
+    "SourceLike",
     "SplitReport",
     "Stats",
     "StillRunningError",
     "SubmissionUnknownError",
+    "TableFormat",
+    "TableLike",
+    "TableName",
+    "TargetLike",
     "Tier",
     "TooManyEmbeddingInputsError",
     "TooManyRequestsError",
@@ -241,6 +287,19 @@ __all__ = [
 
 # Where each name is; it is imported when somebody asks for it, so that `import batchfiles` costs nothing.
 _HOMES = {
+    "bodies.errors": ("ErrorInfo",),
+    "jobs.stats.price": ("FoundPrice",),
+    "io.remote.path": ("RemotePath",),
+    "table.read": ("TableLike",),
+    "table.open": ("TableFormat",),
+    "io.sources": ("SourceLike",),
+    "table.parsed.source": ("SchemaLike",),
+    "io.progress": ("Progress",),
+    "inputs.roles": ("Pairs",),
+    "jobs.template": ("NullPolicy",),
+    "campaign.manifest": ("Manifest", "Part"),
+    "limits.profile": ("BodyRuleSet",),
+    "bodies.answer": ("Answer",),
     "api": (
         "AzureConfig",
         "Batch",
@@ -260,11 +319,14 @@ _HOMES = {
     ),
     "api.batches": ("BatchEvent", "read_event"),
     "runner.run": ("plan_run", "run"),
-    "runner.report": ("RunPlan", "RunReport", "RunStatus"),
+    "runner.report": ("PlannedPart", "RunPlan", "RunReport", "RunStatus"),
     "client": ("AsyncClient", "Client"),
     "codec": ("decode_input", "decode_output", "encode_input", "encode_output"),
     "errors": (
+        "APIConnectionError",
         "APIError",
+        "APIResponseValidationError",
+        "APITimeoutError",
         "AlreadySubmittedError",
         "AuthenticationError",
         "BatchFailedError",
@@ -275,6 +337,7 @@ _HOMES = {
         "FileError",
         "FileTooLargeError",
         "IncompleteDownloadError",
+        "InternalServerError",
         "InvalidLineError",
         "InvalidWebhookError",
         "LineTooLongError",
@@ -284,18 +347,14 @@ _HOMES = {
         "OutputExistsError",
         "PermissionDeniedError",
         "RateLimitError",
-        "InternalServerError",
         "StillRunningError",
         "SubmissionUnknownError",
         "TooManyEmbeddingInputsError",
         "TooManyRequestsError",
-        "APIConnectionError",
         "TruncatedFileError",
-        "APIResponseValidationError",
-        "APITimeoutError",
         "WorkerError",
     ),
-    "findings": ("Finding",),
+    "findings": ("Finding", "OnError", "Severity"),
     "jsontext.edits": ("Edit",),
     "jobs.edit": ("EditReport", "edit"),
     "jobs.stats.error_digest": ("ErrorDigest", "ErrorGroup", "error_digest"),
@@ -305,18 +364,20 @@ _HOMES = {
     "jobs.join.report": ("ExportReport", "JoinReport"),
     "jobs.merge": ("MergeReport", "merge"),
     "jobs.prepare": ("PrepareReport", "prepare"),
-    "jobs.stats.prices": ("Price", "Prices", "Tier"),
+    "jobs.stats.prices": ("Price", "PriceSource", "Prices", "PricesLike", "Tier"),
     "jobs.split": ("SplitReport", "split"),
     "jobs.stats.stats": ("stats",),
-    "jobs.stats.report": ("Stats",),
+    "jobs.stats.report": ("FileStats", "Lengths", "ModelEstimate", "ModelUsage", "RequestStats", "ResultStats", "Stats"),
     "jobs.retry.retry": ("retry",),
-    "jobs.retry.report": ("RetryReport",),
-    "jobs.validate": ("Report", "validate"),
+    "jobs.retry.report": ("RetryFile", "RetryGroup", "RetryReport"),
+    "jobs.validate": ("FileReport", "FindingGroup", "Report", "validate"),
     "limits": (
         "AZURE",
         "DASHSCOPE",
         "FIREWORKS",
         "GROQ",
+        "Limits",
+        "LimitsLike",
         "MISTRAL",
         "NEBIUS",
         "NONE",
@@ -324,7 +385,6 @@ _HOMES = {
         "PARASAIL",
         "TOGETHER",
         "VLLM",
-        "Limits",
     ),
     "open_strings": (
         "BatchCompletionWindow",
@@ -336,8 +396,9 @@ _HOMES = {
     "outcome": ("OUTCOMES", "Result", "outcome_of"),
     "reading": ("Line", "read_inputs", "read_lines", "read_outputs"),
     "records": ("BatchRequestInput", "BatchRequestOutput", "BatchRequestOutputError", "BatchRequestOutputResponse"),
-    "table.schema": ("schema",),
+    "table.schema": ("TableName", "schema"),
     "writing": ("InputWriter", "OutputWriter"),
+    "io.target": ("TargetLike",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

@@ -216,6 +216,11 @@ def decode_input(line: JSONBytes) -> BatchRequestInput:
 
     Raises:
         InvalidLineError: It is no JSON object, has no `custom_id` that is a string, or a `body` that is no object.
+
+    Example:
+        >>> request = batchfiles.decode_input(b'{"custom_id": "a", "url": "/v1/responses", "body": {"model": "m"}}')
+        >>> request.custom_id, request.body
+        ('a', {'model': 'm'})
     """
     return input_of(loads(line))
 
@@ -291,6 +296,11 @@ def decode_output(line: JSONBytes) -> BatchRequestOutput:
     Raises:
         InvalidLineError: It is no JSON object, its `custom_id` is neither a string nor null, its `response` neither an object nor
             null, or it has neither `response` nor `error`.
+
+    Example:
+        >>> result = batchfiles.decode_output(b'{"custom_id": "a", "response": {"status_code": 200, "body": {}}}')
+        >>> result.custom_id, result.response.status_code
+        ('a', 200)
     """
     return output_of(loads(line))
 
@@ -372,10 +382,13 @@ def encode_input(record: BatchRequestInput, *, strict: bool = False) -> bytes:
 
     Raises:
         InvalidLineError: `unencodable`: a value that JSON can't hold.
+
+    Example:
+        >>> request = batchfiles.BatchRequestInput(custom_id="a", url="/v1/responses", body={"model": "m", "input": "Hi"})
+        >>> batchfiles.encode_input(request)
+        b'{"custom_id":"a","method":"POST","url":"/v1/responses","body":{"model":"m","input":"Hi"}}\n'
     """
-    value = {"custom_id": record.custom_id, "method": record.method, "url": record.url, "body": record.body}
-    if record.extra:
-        value = value | record.extra | value  # its own keys in front, and they win
+    value = record.to_dict()
     try:
         line = write(value, None, APPEND_NEWLINE)
     except TypeError as error:
@@ -396,20 +409,12 @@ def encode_output(record: BatchRequestOutput, *, strict: bool = False) -> bytes:
 
     Raises:
         InvalidLineError: `unencodable`: a value that JSON can't hold.
+
+    Example:
+        >>> batchfiles.encode_output(batchfiles.BatchRequestOutput(custom_id="a"))
+        b'{"id":null,"custom_id":"a","response":null,"error":null}\n'
     """
-    answer, fault = record.response, record.error
-    response: dict[str, Any] | None = None
-    if answer is not None:
-        response = {"status_code": answer.status_code, "request_id": answer.request_id, "body": answer.body}
-        if answer.extra:
-            response = response | answer.extra | response
-    if isinstance(fault, BatchRequestOutputError):
-        words = {"code": fault.code, "message": fault.message}
-        value = {"id": record.id, "custom_id": record.custom_id, "response": response, "error": words | fault.extra | words}
-    else:
-        value = {"id": record.id, "custom_id": record.custom_id, "response": response, "error": fault}
-    if record.extra:
-        value = value | record.extra | value
+    value = record.to_dict()
     try:
         line = write(value, None, APPEND_NEWLINE)
     except TypeError as error:

@@ -3,7 +3,7 @@
     BatchFilesError
     ├─ DataError (ValueError)             a file is wrong; .role says which side: "input", "output" or None
     │  ├─ InvalidLineError                one line is wrong; .code .json_path
-    │  ├─ LineTooLongError                .cap in bytes
+    │  ├─ LineTooLongError                .limit in bytes
     │  ├─ DuplicateCustomIdError          .custom_id .first_path .first_line_number
     │  ├─ FileTooLargeError               .limit in bytes
     │  ├─ TooManyRequestsError            .limit in requests
@@ -11,7 +11,7 @@
     │  ├─ TruncatedFileError              the file ends too early, or its compression is damaged
     │  └─ MismatchError                   files that don't belong together, or one of the wrong family
     ├─ FileError (OSError)                the disk or the operating system refused; .path
-    │  └─ OutputExistsError               the target exists already; `force` overwrites it
+    │  └─ OutputExistsError               the target exists already; `overwrite` replaces it
     ├─ WorkerError                        a worker process died
     ├─ MissingDependencyError (ImportError)   an extra is not installed; the message names it
     ├─ APIError                           the service refused; .status_code .code .param .request_id
@@ -151,15 +151,15 @@ class InvalidLineError(DataError):
 
 
 class LineTooLongError(DataError):
-    """A line is longer than the cap; reading can go on behind it."""
+    """A line is longer than `max_line_bytes`; `.limit` in bytes. The following lines can still be read."""
 
     code = "line_too_long"
 
     def __init__(
-        self, reason: str, *, cap: int, path: str | None = None, line_number: int | None, byte_offset: int | None
+        self, reason: str, *, limit: int, path: str | None = None, line_number: int | None, byte_offset: int | None
     ) -> None:
         super().__init__(reason, path=path, line_number=line_number, byte_offset=byte_offset)
-        self.cap = cap
+        self.limit = limit
 
 
 class DuplicateCustomIdError(DataError):
@@ -240,11 +240,11 @@ class FileError(BatchFilesError, OSError):
 
 
 class OutputExistsError(FileError):
-    """The target of a writer exists already and `force` was not given."""
+    """The target of a writer exists already and `overwrite` was not given."""
 
     def __init__(self, path: str) -> None:
         super().__init__(
-            "exists already: choose another name, or use --force (in Python force=True)", path=path, number=errno.EEXIST
+            "exists already: choose another name, or use --force (in Python overwrite=True)", path=path, number=errno.EEXIST
         )
 
 

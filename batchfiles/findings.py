@@ -6,7 +6,7 @@ Messages about a word that is not in a closed list: they name the nearest one, o
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, TypeAlias
 
 from batchfiles.errors import DataError, InvalidLineError
@@ -46,6 +46,10 @@ class Finding:
     first_path: str | None = None
     first_line_number: int | None = None
     service_code: str | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the finding as plain values, for JSON."""
+        return asdict(self)
 
     @classmethod
     def of(cls, error: DataError, *, path: str | None, line_number: int | None, byte_offset: int | None) -> Finding:

@@ -134,6 +134,12 @@ def outcome_of(output: BatchRequestOutput | dict[str, Any]) -> Result:
 
     Returns:
         The outcome, the error's code, type, parameter and message, whether it may be sent again, and what the body says.
+
+    Example:
+        >>> record = next(batchfiles.read_outputs("fixtures/chat_completions/*_error.jsonl"))
+        >>> result = batchfiles.outcome_of(record)
+        >>> result.outcome, result.retryable
+        ('failed', False)
     """
     return read(output if isinstance(output, dict) else _line_of(output))
 

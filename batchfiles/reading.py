@@ -40,7 +40,11 @@ class Line(NamedTuple):
 
 
 def read_lines(
-    *sources: SourceLike, on_error: OnError = None, strict: bool = False, cap: int = RESULT_LINE_CAP, filesystem: object = None
+    *sources: SourceLike,
+    on_error: OnError = None,
+    strict: bool = False,
+    max_line_bytes: int = RESULT_LINE_CAP,
+    filesystem: object = None,
 ) -> Iterator[Line]:
     """Read the lines of any number of files, undecoded.
 
@@ -49,7 +53,7 @@ def read_lines(
             plain, gzip, bz2 or zstd.
         on_error: None raises the first error; a callable gets each finding while reading goes on.
         strict: Whether warnings are errors.
-        cap: The longest line that is read, in bytes.
+        max_line_bytes: The longest line that is read, in bytes.
         filesystem: The filesystem in which paths are paths, of `pyarrow.fs` or of fsspec; None takes the local one.
 
     Yields:
@@ -60,12 +64,21 @@ def read_lines(
         InvalidLineError: `strict` and something worth a warning.
         TruncatedFileError: Compressed bytes end too early or are damaged; after the good lines.
         FileError: A file is not there (said by the call itself) or can't be read.
+
+    Example:
+        >>> line = next(batchfiles.read_lines("fixtures/chat_completions/requests.jsonl"))
+        >>> line.line_number, line.byte_offset, line.data[:28]
+        (1, 0, b'{"custom_id": "ticket-0001",')
     """
-    return _lines(expand(sources, filesystem=filesystem), _Notices(on_error, strict=strict, cap=cap))
+    return _lines(expand(sources, filesystem=filesystem), _Notices(on_error, strict=strict, max_line_bytes=max_line_bytes))
 
 
 def read_inputs(
-    *sources: SourceLike, on_error: OnError = None, strict: bool = False, cap: int = LINE_CAP, filesystem: object = None
+    *sources: SourceLike,
+    on_error: OnError = None,
+    strict: bool = False,
+    max_line_bytes: int = LINE_CAP,
+    filesystem: object = None,
 ) -> Iterator[BatchRequestInput]:
     """Read the requests of any number of request files; the arguments are those of `read_lines`.
 
@@ -74,12 +87,23 @@ def read_inputs(
         LineTooLongError: A line is above the cap.
         TruncatedFileError: Compressed bytes end too early or are damaged; after the good lines.
         FileError: A file is not there (said by the call itself) or can't be read.
+
+    Example:
+        >>> request = next(batchfiles.read_inputs("fixtures/chat_completions/requests.jsonl"))
+        >>> request.custom_id, request.url
+        ('ticket-0001', '/v1/chat/completions')
     """
-    return _records(expand(sources, filesystem=filesystem), input_of, _Notices(on_error, strict=strict, cap=cap))
+    return _records(
+        expand(sources, filesystem=filesystem), input_of, _Notices(on_error, strict=strict, max_line_bytes=max_line_bytes)
+    )
 
 
 def read_outputs(
-    *sources: SourceLike, on_error: OnError = None, strict: bool = False, cap: int = RESULT_LINE_CAP, filesystem: object = None
+    *sources: SourceLike,
+    on_error: OnError = None,
+    strict: bool = False,
+    max_line_bytes: int = RESULT_LINE_CAP,
+    filesystem: object = None,
 ) -> Iterator[BatchRequestOutput]:
     """Read the results of any number of output and error files; the arguments are those of `read_lines`.
 
@@ -88,8 +112,16 @@ def read_outputs(
         LineTooLongError: A line is above the cap.
         TruncatedFileError: Compressed bytes end too early or are damaged; after the good lines.
         FileError: A file is not there (said by the call itself) or can't be read.
+
+    Example:
+        >>> from collections import Counter
+        >>> results = batchfiles.read_outputs("fixtures/chat_completions/*_output.jsonl")
+        >>> Counter(batchfiles.outcome_of(result).outcome for result in results)["succeeded"]
+        8
     """
-    return _records(expand(sources, filesystem=filesystem), output_of, _Notices(on_error, strict=strict, cap=cap))
+    return _records(
+        expand(sources, filesystem=filesystem), output_of, _Notices(on_error, strict=strict, max_line_bytes=max_line_bytes)
+    )
 
 
 class _Notices:
@@ -98,10 +130,10 @@ class _Notices:
     It waits, and is raised by the loop below, so that no frame of its traceback holds the lines around it.
     """
 
-    def __init__(self, on_error: OnError, *, strict: bool, cap: int) -> None:
+    def __init__(self, on_error: OnError, *, strict: bool, max_line_bytes: int) -> None:
         self.on_error = on_error
         self.strict = strict
-        self.cap = cap
+        self.max_line_bytes = max_line_bytes
         self.problem: Finding | None = None
 
     def __call__(self, finding: Finding) -> None:
@@ -120,7 +152,7 @@ class _Notices:
         if problem.code == LineTooLongError.code:
             raise LineTooLongError(
                 problem.message,
-                cap=self.cap,
+                limit=self.max_line_bytes,
                 path=problem.path,
                 line_number=problem.line_number,
                 byte_offset=problem.byte_offset,
@@ -134,7 +166,7 @@ def _blocks(sources: list[Source], notices: _Notices) -> Iterator[Block]:
         damage: Finding | None = None
         block: Block | None = None
         try:
-            for block in read_blocks(source, notices, cap=notices.cap):
+            for block in read_blocks(source, notices, max_line_bytes=notices.max_line_bytes):
                 if notices.problem is not None:
                     break
                 yield block

@@ -40,6 +40,11 @@ class BatchRequestInput:
     byte_offset: int | None = field(default=None, compare=False, repr=False)
     repaired: bool = field(default=False, compare=False, repr=False)
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return the line as it is written: custom_id, method, url, body, then the extra keys."""
+        value = {"custom_id": self.custom_id, "method": self.method, "url": self.url, "body": self.body}
+        return value | self.extra | value if self.extra else value  # its own keys in front, and they win
+
 
 @dataclass(slots=True)
 class BatchRequestOutputResponse:
@@ -57,6 +62,11 @@ class BatchRequestOutputResponse:
     body: Any = None
     extra: dict[str, Any] = field(default_factory=dict)
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return the object as it is written."""
+        value = {"status_code": self.status_code, "request_id": self.request_id, "body": self.body}
+        return value | self.extra | value if self.extra else value
+
 
 @dataclass(slots=True)
 class BatchRequestOutputError:
@@ -71,6 +81,11 @@ class BatchRequestOutputError:
     code: Any = None
     message: Any = None
     extra: dict[str, Any] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the object as it is written."""
+        value = {"code": self.code, "message": self.message}
+        return value | self.extra | value
 
 
 @dataclass(slots=True)
@@ -98,3 +113,10 @@ class BatchRequestOutput:
     line_number: int | None = field(default=None, compare=False, repr=False)
     byte_offset: int | None = field(default=None, compare=False, repr=False)
     repaired: bool = field(default=False, compare=False, repr=False)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the line as it is written: id, custom_id, response, error, then the extra keys."""
+        response = None if self.response is None else self.response.to_dict()
+        error = self.error.to_dict() if isinstance(self.error, BatchRequestOutputError) else self.error
+        value = {"id": self.id, "custom_id": self.custom_id, "response": response, "error": error}
+        return value | self.extra | value if self.extra else value

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable
 from contextlib import ExitStack
 from itertools import chain
 from types import TracebackType
@@ -24,7 +24,7 @@ from batchfiles.io.atomic import file_error
 from batchfiles.io.compression import compressed, compression_of_name
 from batchfiles.io.target import Target, TargetLike
 from batchfiles.io.threads import PIECE, BackgroundFile, write_all
-from batchfiles.limits import OPENAI, Limits
+from batchfiles.limits import LimitsLike, profile
 from batchfiles.records import BatchRequestInput, BatchRequestOutput
 from batchfiles.rules.endpoints import embedding_inputs_of, embedding_inputs_of_line, is_for_embeddings
 from batchfiles.rules.keys import KeyRules, Violation
@@ -46,14 +46,14 @@ class _LineWriter:
 
     def __init__(
         self,
-        target: TargetLike,
+        output: TargetLike,
         *,
-        force: bool = False,
+        overwrite: bool = False,
         temp_dir: str | os.PathLike[str] | None = None,
         filesystem: object = None,
     ) -> None:
-        self._target = Target.at(target, filesystem=filesystem, folder=False)
-        self._force = force
+        self._target = Target.at(output, filesystem=filesystem, folder=False)
+        self._overwrite = overwrite
         self._temp_dir = temp_dir
         self._stack = ExitStack()
         self._sink: BinaryIO | None = None
@@ -78,7 +78,7 @@ class _LineWriter:
 
     def _open(self, stack: ExitStack) -> BinaryIO:
         """Open the target; its context managers, which make a new file whole or none, go on the stack."""
-        file = stack.enter_context(self._target.open(force=self._force, temp_dir=self._temp_dir))
+        file = stack.enter_context(self._target.open(overwrite=self._overwrite, temp_dir=self._temp_dir))
         compression = compression_of_name(self._target.name) if self._target.stream is None else None
         return stack.enter_context(compressed(file, compression))
 
@@ -119,13 +119,13 @@ class InputWriter(_LineWriter):
     file or standard output gets the lines as they come, and is flushed but not closed.
 
     Args:
-        target: A path or a URL, whose suffix may ask for compression (`.gz`, `.bz2`, `.zst`); `-` for standard output; an open
+        output: A path or a URL, whose suffix may ask for compression (`.gz`, `.bz2`, `.zst`); `-` for standard output; an open
             file.
-        limits: Whose limits the file keeps to, as it grows.
-        force: Whether a file that is there may be replaced.
+        limits: Whose limits the file keeps to, as it grows: `Limits`, or a name such as `"azure"`.
+        overwrite: Whether a file that is there may be replaced.
         in_memory: How many ids are compared at once; those behind are compared at the end.
         temp_dir: A folder for the ids behind, and for a remote file until it is whole; None takes the system's.
-        filesystem: The filesystem in which `target` is a path, of `pyarrow.fs` or of fsspec; None takes the local one.
+        filesystem: The filesystem in which `output` is a path, of `pyarrow.fs` or of fsspec; None takes the local one.
 
     Attributes:
         path: The display name of the target.
@@ -133,22 +133,23 @@ class InputWriter(_LineWriter):
         bytes_written: Bytes written so far, before compression.
 
     Raises:
-        OutputExistsError: The file is there and `force` was not given.
+        OutputExistsError: The file is there and `overwrite` was not given.
         FileError: The disk or the system refused.
         DuplicateCustomIdError: At the end of the block: an id beyond the first `in_memory` ones is there twice.
     """
 
     def __init__(
         self,
-        target: TargetLike,
+        output: TargetLike,
         *,
-        limits: Limits = OPENAI,
-        force: bool = False,
+        limits: LimitsLike = "openai",
+        overwrite: bool = False,
         in_memory: int = 1_000_000,
         temp_dir: str | os.PathLike[str] | None = None,
         filesystem: object = None,
     ) -> None:
-        super().__init__(target, force=force, temp_dir=temp_dir, filesystem=filesystem)
+        super().__init__(output, overwrite=overwrite, temp_dir=temp_dir, filesystem=filesystem)
+        limits = profile(limits)
         self.limits = limits
         self._most_requests = _or_endless(limits.max_requests)
         self._most_bytes = _or_endless(limits.max_bytes)
@@ -158,8 +159,6 @@ class InputWriter(_LineWriter):
         self._inputs = 0
         self._keys = KeyRules(limits)
         self._usual_url: object = object()  # that of the request before, if it embeds nothing; at first equal to none
-        self._shortest_id = self._keys.shortest_id
-        self._longest_id = self._keys.longest_id
         self._ids = UniqueIds(in_memory, temp_dir=temp_dir)
 
     def write(self, request: BatchRequestInput) -> None:
@@ -181,8 +180,7 @@ class InputWriter(_LineWriter):
             request.url == self._usual_url
             and type(request.body) is dict
             and request.method == "POST"
-            and type(custom_id) is str
-            and self._shortest_id <= len(custom_id) <= self._longest_id
+            and not self._keys.custom_id_faults(custom_id)
         )
         inputs = 0 if usual else self._look_closer(request)
         self._write(encode_input(request, strict=True), custom_id, inputs)
@@ -200,8 +198,7 @@ class InputWriter(_LineWriter):
             DuplicateCustomIdError: And the others, as for `write`.
         """
         line = _one_line(line)
-        if type(custom_id) is not str or not self._shortest_id <= len(custom_id) <= self._longest_id:
-            self._raise_first(self._keys.custom_id_faults(custom_id))
+        self._raise_first(self._keys.custom_id_faults(custom_id))
         self._write(line, custom_id, embedding_inputs_of_line(line) if self._counts_inputs else 0)
 
     def _look_closer(self, request: BatchRequestInput) -> int:
@@ -220,7 +217,7 @@ class InputWriter(_LineWriter):
         self._usual_url = request.url
         return 0
 
-    def _raise_first(self, faults: Iterator[Violation]) -> None:
+    def _raise_first(self, faults: Iterable[Violation]) -> None:
         for fault in faults:
             raise InvalidLineError(
                 fault.message,
@@ -262,7 +259,7 @@ class InputWriter(_LineWriter):
         if limits.max_line_bytes is not None and size - 1 > limits.max_line_bytes:
             raise LineTooLongError(
                 f"{limits.name} takes lines of {limits.max_line_bytes:,} bytes, and this one has {size - 1:,}",
-                cap=limits.max_line_bytes,
+                limit=limits.max_line_bytes,
                 path=self.path,
                 line_number=self.count + 1,
                 byte_offset=self.bytes_written,
@@ -293,11 +290,11 @@ class OutputWriter(_LineWriter):
     """Write an output or error file, as `InputWriter` does, but without limits: nobody has to take it.
 
     Args:
-        target: A path or a URL, whose suffix may ask for compression (`.gz`, `.bz2`, `.zst`); `-` for standard output; an open
+        output: A path or a URL, whose suffix may ask for compression (`.gz`, `.bz2`, `.zst`); `-` for standard output; an open
             file.
-        force: Whether a file that is there may be replaced.
+        overwrite: Whether a file that is there may be replaced.
         temp_dir: A folder for a remote file until it is whole; None takes the system's.
-        filesystem: The filesystem in which `target` is a path, of `pyarrow.fs` or of fsspec; None takes the local one.
+        filesystem: The filesystem in which `output` is a path, of `pyarrow.fs` or of fsspec; None takes the local one.
 
     Attributes:
         path: The display name of the target.
@@ -305,7 +302,7 @@ class OutputWriter(_LineWriter):
         bytes_written: Bytes written so far, before compression.
 
     Raises:
-        OutputExistsError: The file is there and `force` was not given.
+        OutputExistsError: The file is there and `overwrite` was not given.
         FileError: The disk or the system refused.
     """
 

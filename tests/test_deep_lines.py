@@ -114,10 +114,10 @@ def test_every_request_keeps_its_row_and_equal_deep_answers_are_no_conflict(fold
     """The good lines around a deep one are read as ever."""
     joined = batchfiles.join(str(folder / "requests.jsonl"), str(folder / "results.jsonl"))
     rows = list(joined)
-    assert len(rows) == joined.report.inputs == len((folder / "requests.jsonl").read_text().splitlines())
+    assert len(rows) == joined.summarize().inputs == len((folder / "requests.jsonl").read_text().splitlines())
     assert [rows[number]["outcome"] for number in (0, -1)] == ["succeeded"] * 2
-    assert joined.report.conflicting == 0
-    assert joined.report.missing == 0
+    assert joined.summarize().conflicting == 0
+    assert joined.summarize().missing == 0
 
 
 def test_deep_answers_that_differ_conflict(tmp_path):

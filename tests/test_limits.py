@@ -1,9 +1,13 @@
 """The numbers of the services: what they are, and that each says where it comes from."""
 
 import dataclasses
+import json
+from typing import get_args
 
+import pyarrow as pa
 import pytest
 
+import batchfiles
 from batchfiles.limits import (
     AZURE,
     DASHSCOPE,
@@ -16,6 +20,7 @@ from batchfiles.limits import (
     TOGETHER,
     VLLM,
     Limits,
+    LimitsLike,
     profile,
 )
 
@@ -107,8 +112,48 @@ def test_profiles_are_found_by_name_in_any_case():
 
 def test_an_unknown_profile_names_those_that_are_known():
     """The message is the help."""
-    with pytest.raises(ValueError, match="'acme': choose one of openai, azure, together"):
+    with pytest.raises(ValueError, match="'acme'; expected openai, azure, together"):
         profile("acme")
+
+
+def test_limits_are_accepted_by_name(tmp_path):
+    """The name of a service is what people know; a misspelt one names the nearest, wherever it is given."""
+    calls = {
+        "validate": lambda limits: batchfiles.validate(tmp_path / "r.jsonl", limits=limits),
+        "split": lambda limits: batchfiles.split(tmp_path / "r.jsonl", output=tmp_path / "parts", limits=limits, overwrite=True),
+        "writer": lambda limits: batchfiles.InputWriter(tmp_path / "w.jsonl", limits=limits),
+        "prepare": lambda limits: batchfiles.prepare(
+            pa.table({"id": ["a"]}),
+            tmp_path / "p.jsonl",
+            template={"url": "/chat/completions", "body": {"model": "m", "messages": [{"role": "user", "content": "{{id}}"}]}},
+            id_template="{{id}}",
+            limits=limits,
+        ),
+        "plan_run": lambda limits: batchfiles.plan_run(tmp_path / "r.jsonl", limits=limits),
+    }
+    body = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
+    line = {"custom_id": "a", "method": "POST", "url": "/chat/completions", "body": body}
+    (tmp_path / "r.jsonl").write_text(json.dumps(line) + "\n")
+    for call in calls.values():
+        call("azure")
+        with pytest.raises(ValueError, match=r"unknown limits 'azur'; did you mean 'azure'\?"):
+            call("azur")
+        with pytest.raises(TypeError, match="limits are the name of a profile"):
+            call(7)
+    assert batchfiles.validate(tmp_path / "r.jsonl", limits="azure").limits == "azure"
+
+
+def test_every_profile_can_be_named():
+    """The names in the annotation are those of the profiles: an editor offers them all."""
+    assert get_args(get_args(LimitsLike)[1]) == tuple(PROFILES)
+
+
+def test_the_repr_of_limits_is_short():
+    """It is in the signature of functions, where every rule of a profile took ten lines."""
+    assert repr(NONE) == "Limits('none')"
+    words = repr(OPENAI)
+    assert words.startswith("Limits('openai', max_requests=50_000, max_bytes=209_715_200, max_embedding_inputs=50_000")
+    assert max(len(repr(limits)) for limits in PROFILES.values()) < 200
 
 
 def test_limits_are_hashable_values():

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
+import json
 import os
+import re
 import subprocess
 import sys
 from importlib.metadata import version
+from pathlib import Path
 from types import FunctionType
 
 import pytest
@@ -79,3 +83,90 @@ def test_help_imports_nothing_heavy() -> None:
     """`batchfiles --help` answers before anybody thinks it hangs."""
     code = "import sys; from batchfiles.cli.main import exit_code; exit_code(['--help']); sys.exit('pyarrow' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+
+def public_functions() -> list[FunctionType]:
+    """Return the public functions, and the public methods of public classes."""
+    found = []
+    for name in batchfiles.__all__:
+        value = getattr(batchfiles, name)
+        if isinstance(value, FunctionType):
+            found.append(value)
+        elif isinstance(value, type) and not issubclass(value, BaseException):
+            members = {key: each for base in value.__mro__ for key, each in vars(base).items()}
+            found += [each for key, each in members.items() if isinstance(each, FunctionType) and not key.startswith("_")]
+    return found
+
+
+@pytest.mark.parametrize("function", public_functions(), ids=lambda function: function.__qualname__)
+def test_parameters_have_the_agreed_names(function: FunctionType) -> None:
+    """One word for one thing, and none that hides a builtin: a caller who knows one function can guess the others."""
+    old = {"force", "cap", "set", "all", "id", "except_", "on_bytes", "target", "folder"}
+    assert not old & set(inspect.signature(function).parameters)
+
+
+@pytest.mark.parametrize("function", public_functions(), ids=lambda function: function.__qualname__)
+def test_signatures_are_written_out(function: FunctionType) -> None:
+    """`help()` and an editor show each option with its default: `**options` hid them all behind one word."""
+    if not function.__module__.startswith("batchfiles.api"):  # their own data has keys that services choose
+        parameters = inspect.signature(function).parameters.values()
+        assert all(parameter.kind is not inspect.Parameter.VAR_KEYWORD for parameter in parameters)
+
+
+FOREIGN = frozenset(
+    [
+        "Any",
+        "Callable",
+        "DataFrame",
+        "Decimal",
+        "ForwardRef",
+        "Iterable",
+        "Iterator",
+        "Mapping",
+        "None",
+        "PathLike",
+        "RecordBatch",
+    ]
+) | frozenset(["RecordBatchReader", "Schema", "Self", "Sequence", "Table"])
+"""Names of the standard library, pyarrow, pandas and polars."""
+
+INNER = frozenset(["Action", "Body", "Division", "JSONBytes", "OnUpdate", "Path", "ReportT"])
+"""Short names for builtin types and closed choices, which an annotation can say without them."""
+
+
+def test_types_that_are_reachable_are_public() -> None:
+    """Who annotates a variable with what a function takes or returns imports the type from `batchfiles`, not from a module."""
+    words: dict[str, str] = {}
+    for function in public_functions():
+        if function.__module__.startswith(("batchfiles.api", "batchfiles.client")):
+            continue
+        signature = inspect.signature(function)
+        for annotation in (*(each.annotation for each in signature.parameters.values()), signature.return_annotation):
+            plain = re.sub(r"Literal\[.*?\]", "", str(annotation))
+            words |= dict.fromkeys(re.findall(r"\b[A-Z]\w+", plain), function.__qualname__)
+    assert {name: where for name, where in words.items() if name not in FOREIGN | INNER | {*batchfiles.__all__}} == {}
+
+
+def test_every_report_and_record_becomes_plain_values() -> None:
+    """`to_dict()` is one word for all of them, and JSON can hold what it returns."""
+    folder = Path(__file__).parents[1] / "fixtures" / "chat_completions"
+    requests = folder / "requests.jsonl"
+    report = batchfiles.validate(requests)
+    digest = batchfiles.error_digest(folder)
+    values = [
+        report,
+        *report.files,
+        batchfiles.join(folder).summarize(),
+        digest,
+        *digest.groups,
+        batchfiles.stats(folder),
+        *batchfiles.get("ticket-0001", folder),
+        *batchfiles.read_inputs(requests),
+        *batchfiles.read_outputs(*folder.glob("batch_*.jsonl")),
+        batchfiles.OPENAI,
+        batchfiles.Finding(code="blank_line", message="It is blank."),
+    ]
+    for value in values:
+        assert json.loads(json.dumps(value.to_dict())), value
+    line = next(batchfiles.read_inputs(requests))
+    assert batchfiles.encode_input(line) == json.dumps(line.to_dict(), separators=(",", ":"), ensure_ascii=False).encode() + b"\n"

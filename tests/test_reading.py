@@ -139,7 +139,7 @@ def test_a_repaired_line_is_read_and_reported(write):
 def test_a_line_above_the_cap_is_one_finding_and_reading_goes_on(write):
     """Numbers and offsets behind it are right."""
     data = RESULT + b"\n" + b" " * 500 + b"\n" + RESULT + b"\n"
-    records, findings = heard(read_outputs, write(data), cap=400)
+    records, findings = heard(read_outputs, write(data), max_line_bytes=400)
     assert [(record.line_number, record.byte_offset) for record in records] == [(1, 0), (3, len(RESULT) + 502)]
     assert findings == [("error", "line_too_long", 2, len(RESULT) + 1)]
 
@@ -149,8 +149,13 @@ def test_a_line_above_the_cap_is_raised(write, read):
     """Without `on_error`, as LineTooLongError, which knows the cap."""
     path = write(b" " * 500 + b"\n")
     with pytest.raises(LineTooLongError) as caught:
-        list(read(path, cap=400))
-    assert (caught.value.cap, caught.value.path, caught.value.line_number, caught.value.byte_offset) == (400, path, 1, 0)
+        list(read(path, max_line_bytes=400))
+    assert (caught.value.limit, caught.value.path, caught.value.line_number, caught.value.byte_offset) == (
+        400,
+        path,
+        1,
+        0,
+    )
 
 
 def test_good_lines_come_before_the_error(write):
@@ -296,7 +301,7 @@ def test_exceptions_do_not_hold_the_line(write, read, data):
     """One kept error of a 60 MB line would keep 60 MB: not in it, not in its causes, not in the frames of its traceback."""
     path = write(b" \n" + data + b"\n")
     with pytest.raises((InvalidLineError, LineTooLongError)) as caught:
-        list(read(path, cap=200_000 if len(data) > 1000 else 500))
+        list(read(path, max_line_bytes=200_000 if len(data) > 1000 else 500))
     assert caught.value.__context__ is None
     assert not [part for part in reachable(caught.value) if b"marker" in part]
 

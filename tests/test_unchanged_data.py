@@ -97,7 +97,7 @@ def ids(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path, job = written(
         tmp_path_factory.mktemp("ids"), [request(name) for name in IDS], [success(name, name) for name in IDS[::-1]]
     )
-    assert (job.report.used, job.report.duplicate_inputs) == (len(IDS), 0)
+    assert (job.summarize().used, job.summarize().duplicate_inputs) == (len(IDS), 0)
     return path
 
 
@@ -145,7 +145,7 @@ def late(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[bytes]]:
     ]
     names = [str(number) for number in range(LATE - 4)] + ["late error", "late key", "late call", "late status"]
     path, job = written(tmp_path_factory.mktemp("late"), [request(name) for name in names], lines)
-    assert job.report.used == LATE
+    assert job.summarize().used == LATE
     return path, lines
 
 
@@ -200,7 +200,7 @@ def test_texts_stay_what_they_are(tmp_path: Path, reader: Reader, escaped: bool)
         for name, text in zip(names, TEXTS, strict=True)
     ]
     path, job = written(tmp_path, [request(name, messages=text) for name, text in zip(names, TEXTS, strict=True)], results)
-    assert job.report.used == len(TEXTS)
+    assert job.summarize().used == len(TEXTS)
     found = reader(path, ["custom_id", "text", "request_body"])
     assert found["text"] == TEXTS
     assert [json.loads(body)["messages"] for body in found["request_body"]] == TEXTS
@@ -238,7 +238,7 @@ def long(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
         [success("before", "b"), success("long", text), success("after", "a")],
     )
     assert len(text.encode()) > 19_000_000
-    assert job.report.used == 3
+    assert job.summarize().used == 3
     return path, text
 
 

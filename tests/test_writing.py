@@ -180,7 +180,7 @@ def test_the_length_of_a_line_is_limited_where_a_service_says_so(tmp_path):
         writer.write_line(b"123\n", "a")
         with pytest.raises(LineTooLongError) as caught:
             writer.write_line(b"1234\n", "b")
-    assert (caught.value.cap, caught.value.line_number, caught.value.byte_offset) == (3, 2, 4)
+    assert (caught.value.limit, caught.value.line_number, caught.value.byte_offset) == (3, 2, 4)
 
 
 def embed(custom_id, *texts):
@@ -343,9 +343,9 @@ def test_force_replaces_and_never_appends(tmp_path):
     path = tmp_path / "f.jsonl"
     path.write_bytes(b"old")
     with pytest.raises(DuplicateCustomIdError):
-        write_all(InputWriter(path, force=True), "aa")
+        write_all(InputWriter(path, overwrite=True), "aa")
     assert path.read_bytes() == b"old"
-    with OutputWriter(path, force=True) as writer:
+    with OutputWriter(path, overwrite=True) as writer:
         writer.write_line(b"{}")
     assert path.read_bytes() == b"{}\n"
 

@@ -16,11 +16,11 @@ from typing import Any, Final, TypeAlias
 
 __all__ = [
     "NO_USAGE",
-    "PLAIN_INPUT",
-    "PLAIN_OUTPUT",
     "FieldReader",
     "TokenCounts",
     "all_safe",
+    "exact_counts",
+    "fast_counts",
     "modalities",
     "read_usage",
     "says_nothing",
@@ -315,7 +315,43 @@ def read_usage(usage: object, reader: FieldReader) -> TokenCounts:
         if usage is not None:
             reader.reject()
         return NO_USAGE
-    # Flat and a little repetitive: this runs for every line of every file.
+    return fast_counts(usage) or exact_counts(usage, reader)
+
+
+def fast_counts(usage: Mapping[str, Any]) -> TokenCounts | None:
+    """Return the counts of a usage that has them where OpenAI puts them, with sums that agree; None for any other one."""
+    inputs = usage.get("prompt_tokens") or usage.get("input_tokens")
+    outputs = usage.get("completion_tokens") or usage.get("output_tokens")
+    total = usage.get("total_tokens")
+    asked = usage.get("prompt_tokens_details") or usage.get("input_tokens_details") or {}
+    given = usage.get("completion_tokens_details") or usage.get("output_tokens_details") or {}
+    if not (
+        type(inputs) is type(outputs) is type(total) is int
+        and type(asked) is type(given) is dict
+        and PLAIN.issuperset(usage)
+        and PLAIN_INPUT.issuperset(asked)
+        and PLAIN_OUTPUT.issuperset(given)
+        and not asked.get("audio_tokens")
+        and not given.get("audio_tokens")
+    ):
+        return None
+    cached, written, reasoned = asked.get("cached_tokens"), asked.get("cache_write_tokens"), given.get("reasoning_tokens")
+    read, made, thought = cached or 0, written or 0, reasoned or 0
+    if (
+        type(cached) in COUNT
+        and type(written) in COUNT
+        and type(reasoned) in COUNT
+        and 0 <= inputs | outputs | total | read | made | thought < LIMIT  # a union of bits is as long as the longest
+        and inputs + outputs == total
+        and read + made <= inputs
+        and thought <= outputs
+    ):
+        return inputs, outputs, total, cached, reasoned, written
+    return None
+
+
+def exact_counts(usage: Mapping[str, Any], reader: FieldReader) -> TokenCounts:
+    """Return the counts of any usage: see `read_usage`."""
     inputs = usage.get("prompt_tokens")
     if not inputs and "input_tokens" in usage:  # in a mixed object the unused dialect stands at 0
         inputs = usage["input_tokens"]
@@ -323,29 +359,7 @@ def read_usage(usage: object, reader: FieldReader) -> TokenCounts:
     if not outputs and "output_tokens" in usage:
         outputs = usage["output_tokens"]
     total = usage.get("total_tokens")
-    asked = usage.get("prompt_tokens_details") or usage.get("input_tokens_details") or {}
-    given = usage.get("completion_tokens_details") or usage.get("output_tokens_details") or {}
-    if (
-        type(asked) is type(given) is dict
-        and PLAIN.issuperset(usage)
-        and PLAIN_INPUT.issuperset(asked)
-        and PLAIN_OUTPUT.issuperset(given)
-        and not asked.get("audio_tokens")
-        and not given.get("audio_tokens")
-    ):
-        cached, written, reasoned = asked.get("cached_tokens"), asked.get("cache_write_tokens"), given.get("reasoning_tokens")
-    else:
-        cached, written, reasoned = _parts(usage, reader)
-    if type(inputs) is type(outputs) is type(total) is int and type(cached) in COUNT and type(written) in COUNT:
-        read, made, thought = cached or 0, written or 0, reasoned or 0
-        if (
-            type(reasoned) in COUNT
-            and 0 <= inputs | outputs | total | read | made | thought < LIMIT  # a union of bits is as long as the longest
-            and inputs + outputs == total
-            and read + made <= inputs
-            and thought <= outputs
-        ):
-            return inputs, outputs, total, cached, reasoned, written
+    cached, written, reasoned = _parts(usage, reader)
     cache_beside = total is None and "input_tokens" in usage and not CACHE_BESIDE.isdisjoint(usage)
     return settled((inputs, outputs, total, cached, reasoned, written), reader, cache_beside=cache_beside)
 

@@ -28,8 +28,6 @@ MESSAGE_KEYS: Final = frozenset({"type", "id", "status", "role", "phase", "conte
 """`phase` separates commentary from the final answer."""
 
 TEXT_KEYS: Final = frozenset({"type", "text"})
-PLAIN_TEXT: Final = TEXT_KEYS | {"annotations", "logprobs"}
-"""The part of an answer in words, whose annotations and logprobs are mostly empty lists."""
 
 REFUSAL_KEYS: Final = frozenset({"type", "refusal"})
 
@@ -129,16 +127,17 @@ def read(body: Body) -> Answer:
         reader.fully_mapped = False
     if outcome == "succeeded" and not text and not found.refusals and not found.calls and not found.others:
         reader.note("empty_text")
-    model, response_id, created_at = body.get("model"), body.get("id"), reader.moment(body.get("created_at"))
-    if type(model) is not str or type(response_id) is not str:
-        model, response_id = reader.text(model), reader.text(response_id)
+    model, response_id, created_at = (
+        reader.text(body.get("model")),
+        reader.text(body.get("id")),
+        reader.moment(body.get("created_at")),
+    )
     inputs, outputs, total, cached, reasoned, written = fields.read_usage(body.get("usage"), reader)
-    # Past the constructor of Answer, as in chat_completions; the order is that of its fields.
-    return tuple.__new__(Answer, (
+    return Answer(  # in the order of its fields
         outcome, model, finish_reason, text, texts, _joined(found.refusals), _joined(found.reasoning), found.calls or None,
         inputs, outputs, total, cached, reasoned, None, None, None, created_at, response_id, reader.fully_mapped,
         reader.conversion_errors, reader.noted, wrong, written,
-    ))  # fmt: skip
+    )  # fmt: skip
 
 
 def _joined(texts: list[str]) -> str | None:
@@ -219,8 +218,7 @@ def _message(item: Body, messages: list[Message], refusals: list[str], reader: F
         kind = part.get("type")
         if kind in TEXTS:
             _add(part, "text", texts, reader)
-            if not PLAIN_TEXT.issuperset(part) or part.get("annotations") or part.get("logprobs"):
-                reader.more(part, TEXT_KEYS)
+            reader.more(part, TEXT_KEYS)
         elif kind == "refusal":
             _add(part, "refusal", refusals, reader)
             reader.more(part, REFUSAL_KEYS)

@@ -52,9 +52,6 @@ NAMES: Final = {
 KEYS: Final = ("embed_dtype", "output_dtype", "embedding_type", "encoding_type", "embedding_types", "encoding_format")
 """Where requests name the type: vLLM; Voyage and Mistral; Jina and NVIDIA; Jina before; Cohere; all others."""
 
-RARE_KEYS: Final = frozenset((*KEYS, "endianness")) - {"encoding_format"}
-ORDINARY: Final = (None, "base64", "float")
-
 
 def encoding_of(request: dict[str, Any]) -> Encoding:
     """Return the encoding that a request asks for.
@@ -62,8 +59,6 @@ def encoding_of(request: dict[str, Any]) -> Encoding:
     Args:
         request: The body of the request, decoded.
     """
-    if request.get("encoding_format") in ORDINARY and RARE_KEYS.isdisjoint(request):
-        return FLOAT32
     encoding = next((found for key in KEYS if (found := _named(request.get(key))) is not None), FLOAT32)
     return encoding._replace(big=True) if request.get("endianness") == "big" else encoding
 

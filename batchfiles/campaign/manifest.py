@@ -152,7 +152,7 @@ def write_manifest(folder: Place, manifest: Manifest) -> None:
     Raises:
         FileError: It can't be written.
     """
-    with PathTarget.at(folder / MANIFEST, folder=False).open(force=True) as file:
+    with PathTarget.at(folder / MANIFEST, folder=False).open(overwrite=True) as file:
         # Escaped to ASCII: the name of a source may contain surrogates.
         file.write(json.dumps(manifest.to_dict(), indent=2).encode("ascii") + b"\n")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import click
 
@@ -12,12 +12,12 @@ from batchfiles.cli.options import (
     edit_options,
     edits_of,
     files_argument,
-    force_option,
     line_cap_option,
+    overwrite_option,
     temp_dir_option,
 )
 from batchfiles.cli.outputs import check_targets, first_findings, place_of, refuse_two_on_stdout, report_json, words_of_lines
-from batchfiles.cli.progress import Progress, total_of
+from batchfiles.cli.progress import Progress
 from batchfiles.cli.text import plural, size
 from batchfiles.cli.validate import not_read_lines
 from batchfiles.io.target import Target
@@ -43,7 +43,7 @@ __all__ = ["edit"]
     show_default=True,
     help="What to do with a line that can't be changed: write nothing at all, copy it as it is, or leave it out.",
 )
-@force_option
+@overwrite_option
 @temp_dir_option("Where a remote output waits until it is whole.")
 @counts_option
 @line_cap_option("A longer line is refused.")
@@ -58,8 +58,8 @@ def edit(
     unset: tuple[str, ...],
     full: str | None,
     short: bool,
-    bad_lines: str,
-    force: bool,
+    bad_lines: Literal["refuse", "copy", "drop"],
+    overwrite: bool,
     temp_dir: str | None,
     as_json: bool,
     max_line_bytes: int,
@@ -94,8 +94,8 @@ def edit(
     edits = edits_of(context, {"set_": set_, "set_string": set_string, "unset": unset})
     sources = expand(files)
     target = Target.at(output, folder=False)
-    check_targets([("-o", target)], sources, force=force)
-    with Progress("edit", total_of(sources), quiet=as_json) as progress:
+    check_targets([("-o", target)], sources, overwrite=overwrite)
+    with Progress("edit", quiet=as_json) as progress:
         report = edit_files(
             *sources,
             output=target,
@@ -103,10 +103,10 @@ def edit(
             full=full,
             short=short,
             bad_lines=bad_lines,
-            force=force,
-            cap=max_line_bytes,
+            overwrite=overwrite,
+            max_line_bytes=max_line_bytes,
             temp_dir=temp_dir,
-            on_bytes=progress.add,
+            progress=progress.update,
         )
     if as_json:
         click.echo(report_json(report))

@@ -9,7 +9,7 @@ import click
 
 from batchfiles.cli.options import FilesOrPairs, pairs_option
 from batchfiles.cli.outputs import report_json
-from batchfiles.cli.progress import Progress, total_of
+from batchfiles.cli.progress import Progress
 from batchfiles.cli.stats_tables import share
 from batchfiles.cli.text import cut, plural, visible, wrapped
 from batchfiles.cli.validate import not_read_lines
@@ -68,9 +68,9 @@ def errors(results: tuple[str, ...], *, pairs: tuple[tuple[str, str], ...], most
     from batchfiles.jobs.stats.error_digest import error_digest
 
     sources = expand(results)
-    with Progress("errors", total_of(sources), quiet=as_json) as progress:
+    with Progress("errors", quiet=as_json) as progress:
         kept = (None if as_json else IDS_SHOWN) if with_ids else 0
-        digest = error_digest(*sources, pairs=pairs, ids=kept, on_bytes=progress.add)
+        digest = error_digest(*sources, pairs=pairs, ids=kept, progress=progress.update)
     if as_json:
         click.echo(report_json(digest))
         return

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from batchfiles.cli.named_batches import all_option, limit_option, say_where_it_ends
-from batchfiles.cli.options import force_option
+from batchfiles.cli.options import overwrite_option
 from batchfiles.cli.progress import say
 from batchfiles.cli.service_options import Service, service_options
 from batchfiles.cli.text import age, cut, local_time, size, text_table, visible
@@ -154,9 +154,9 @@ def get(ids: tuple[str, ...], *, as_json: bool, service: Service) -> None:
 @files.command(short_help="Fetch the bytes of a file.")
 @click.argument("file_id", metavar="ID")
 @click.option("-o", "--output", required=True, metavar="FILE", help="Where to; - for standard output.")
-@force_option
+@overwrite_option
 @service_options
-def download(file_id: str, *, output: str, force: bool, service: Service) -> None:
+def download(file_id: str, *, output: str, overwrite: bool, service: Service) -> None:
     """Fetch the bytes of a file. It takes its name when it is whole; one that was cut goes on where it stopped.
 
     \b
@@ -173,7 +173,7 @@ def download(file_id: str, *, output: str, force: bool, service: Service) -> Non
     from batchfiles.io.spool import Spool
 
     target = Target.at(Path(output), folder=False)
-    target.check(force=force)
+    target.check(overwrite=overwrite)
     with service.connect() as client:
         if isinstance(target, PathTarget) and not target.exists():
             client.files.content(file_id, Path(output))
@@ -181,7 +181,7 @@ def download(file_id: str, *, output: str, force: bool, service: Service) -> Non
         with Spool() as spool:
             copy = spool.new_path("content")
             client.files.content(file_id, copy)
-            with copy.open("rb") as content, target.open(force=True) as file:
+            with copy.open("rb") as content, target.open(overwrite=True) as file:
                 shutil.copyfileobj(content, file)
 
 

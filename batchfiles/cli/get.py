@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from batchfiles.cli.options import FilesOrPairs, files_or_pairs_argument, pairs_option
-from batchfiles.cli.progress import Progress, total_of
+from batchfiles.cli.progress import Progress
 from batchfiles.cli.text import ascii_json, plural, pretty_json, repaired_json, visible
 from batchfiles.cli.validate import not_read_lines
 from batchfiles.counts import EXAMPLES
@@ -71,8 +71,10 @@ def get(
     findings: list[Finding] = []
     questions: set[bytes] = set()
     without_request = 0
-    with Progress("get", total_of(sources), quiet=raw or as_json) as progress:
-        found = find(custom_id, *sources, pairs=pairs, on_bytes=progress.add, on_not_read=not_read.extend, notice=findings.append)
+    with Progress("get", quiet=raw or as_json) as progress:
+        found = find(
+            custom_id, *sources, pairs=pairs, progress=progress.update, on_not_read=not_read.extend, notice=findings.append
+        )
         for occurrence in found:
             progress.close()  # the bar would stand in the same line
             if raw:
@@ -132,23 +134,11 @@ def _described(occurrence: Occurrence) -> tuple[object, str]:
 def _record(occurrence: Occurrence) -> str:
     """Return what was found as one JSON object; the line in it keeps its digits."""
     from batchfiles.codec import Repaired
-    from batchfiles.result_lines import read_result
 
-    value, _ = _described(occurrence)
-    outcome = read_result(occurrence.data)[1].outcome if occurrence.role == "result" else None
-    record = {
-        "path": occurrence.path,
-        "line_number": occurrence.line_number,
-        "byte_offset": occurrence.byte_offset,
-        "role": occurrence.role,
-        "outcome": outcome,
-        "requests": occurrence.requests,
-        "repeats": occurrence.repeats,
-    }
-    if value is None:
-        record["text"] = occurrence.data.decode(errors="backslashreplace")
-        line = "null"
-    else:
+    record = occurrence.to_dict()
+    value = record.pop("line")
+    line = "null"
+    if value is not None:
         text = occurrence.data.decode().strip()
         line = ascii_json(repaired_json(text) if isinstance(value, Repaired) else text)
     return f'{json.dumps(record)[:-1]}, "line": {line}}}'

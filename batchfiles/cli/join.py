@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Unpack
+from typing import TYPE_CHECKING, Literal, Unpack
 
 import click
 
@@ -63,8 +63,8 @@ def join(
     *,
     inputs: tuple[str, ...],
     pairs: tuple[tuple[str, str], ...],
-    request_bodies: str,
-    on_duplicate: str,
+    request_bodies: Literal["all", "none"],
+    on_duplicate: Literal["best", "error"],
     rejects: str | None,
     with_tables: tuple[str, ...],
     custom_id: str | None,
@@ -119,22 +119,21 @@ def join(
     paired = paired_sources(pairs)
     of_pairs = [source for pair in paired for source in (pair.requests, *pair.results)]
     with TableCommand("join", [*requests, *sources, *of_pairs, *own], options, rejects=rejects) as order:
-        keywords = order.keywords()
-        keywords["request_bodies"] = request_bodies
         job = join_files(
             *order.without_targets(sources),
             inputs=order.without_targets(requests),
             pairs=paired,
+            request_bodies=request_bodies,
             on_duplicate=on_duplicate,
             with_table=own or None,
-            id=custom_id,
+            id_template=custom_id,
             with_prefix=with_prefix,
             csv_nulls=csv_nulls or None,
-            **keywords,
+            **order.keywords(),
         )
         report = order.write(job)
         if (target := order.files.get("--rejects")) is not None:
-            job.write_rejects(target, force=options["force"])
+            job.write_rejects(target, overwrite=options["overwrite"])
     order.finish(context, report, "requests", notes_of_join(report), counted(report))
 
 

@@ -172,24 +172,12 @@ def limits(profile: Limits | None, *, as_json: bool) -> None:
         3   the file can't be read
     """  # noqa: D301 - click wants its \b
     if as_json:
-        found = [as_dict(each) for each in PROFILES.values()] if profile is None else as_dict(profile)
+        found = [each.to_dict() for each in PROFILES.values()] if profile is None else profile.to_dict()
         click.echo(json.dumps(found, indent=2))
         return
     width = min(shutil.get_terminal_size((WIDEST, 24)).columns, WIDEST)
     lines = all_profiles(width) if profile is None else one_profile(profile, width)
     click.echo("\n".join(lines))
-
-
-def as_dict(profile: Limits) -> dict[str, Any]:
-    """Return a profile as plain values, for JSON."""
-    values = {field.name: getattr(profile, field.name) for field in fields(profile)}
-    return {name: sorted(value) if isinstance(value, frozenset) else _plain(value) for name, value in values.items()}
-
-
-def _plain(value: Any) -> Any:  # noqa: ANN401 - any value of a field
-    if isinstance(value, tuple):
-        return list(value)
-    return value if isinstance(value, (int, str, type(None))) else dict(value)
 
 
 def all_profiles(width: int) -> list[str]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import click
 
-from batchfiles.cli.options import files_argument, force_option, line_cap_option, temp_dir_option
+from batchfiles.cli.options import files_argument, line_cap_option, overwrite_option, temp_dir_option
 from batchfiles.cli.outputs import check_targets, refuse_two_on_stdout, report_json, words_of_lines
-from batchfiles.cli.progress import Progress, total_of
+from batchfiles.cli.progress import Progress
 from batchfiles.cli.text import plural, size, visible
 from batchfiles.cli.validate import not_read_lines
 from batchfiles.io.target import Target
@@ -38,7 +38,7 @@ __all__ = ["merge"]
     show_default=True,
     help="A custom_id that stands twice: stop and name both places, keep the first or the last line, or keep all and don't look.",
 )
-@force_option
+@overwrite_option
 @click.option("--json", "as_json", is_flag=True, help="Print the report as one JSON object.")
 @temp_dir_option("Where temporary files go: ids that are compared at the end, and copies of what can't be read twice.")
 @line_cap_option("The longest line that is copied; a longer one is an error.", default=RESULT_LINE_CAP)
@@ -46,8 +46,8 @@ def merge(
     files: tuple[str, ...],
     *,
     output: str,
-    on_duplicate: str,
-    force: bool,
+    on_duplicate: Literal["error", "first", "last", "keep"],
+    overwrite: bool,
     as_json: bool,
     temp_dir: str | None,
     max_line_bytes: int,
@@ -79,16 +79,16 @@ def merge(
 
     sources = request_sources(files)
     target = Target.at(output, folder=False)
-    check_targets([("-o", target)], sources, force=force)
-    with Progress("merge", total_of(sources), quiet=as_json) as progress:
+    check_targets([("-o", target)], sources, overwrite=overwrite)
+    with Progress("merge", quiet=as_json) as progress:
         report = merge_files(
             *sources,
             output=target,
             on_duplicate=on_duplicate,
-            force=force,
-            cap=max_line_bytes,
+            overwrite=overwrite,
+            max_line_bytes=max_line_bytes,
             temp_dir=temp_dir,
-            on_bytes=progress.add,
+            progress=progress.update,
         )
     if as_json:
         click.echo(report_json(report))

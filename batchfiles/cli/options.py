@@ -35,9 +35,9 @@ __all__ = [
     "failures",
     "files_argument",
     "files_or_pairs_argument",
-    "force_option",
     "inputs_option",
     "line_cap_option",
+    "overwrite_option",
     "pairs_option",
     "temp_dir_option",
     "with_options",
@@ -103,7 +103,7 @@ class FilesOrPairs(click.Command):
 
 files_or_pairs_argument = click.argument("files", nargs=-1, metavar="FILE...")
 
-force_option = click.option("--force", is_flag=True, help="Replace a file that is there already.")
+overwrite_option = click.option("--force", "overwrite", is_flag=True, help="Replace a file that is there already.")
 
 counts_option = click.option("--json", "as_json", is_flag=True, help="Print the counts, as one JSON object, on standard output.")
 

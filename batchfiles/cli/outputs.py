@@ -28,19 +28,19 @@ __all__ = ["STDOUT", "check_targets", "first_findings", "place_of", "refuse_two_
 
 
 def check_targets(
-    targets: Iterable[tuple[str, Target | None]], sources: Sequence[Source], *, force: bool, ours: IsOwnFile = no_file
+    targets: Iterable[tuple[str, Target | None]], sources: Sequence[Source], *, overwrite: bool, ours: IsOwnFile = no_file
 ) -> None:
     """Make sure that everything can be written where it is to go, as far as that can be told now.
 
     Args:
         targets: The option and what it names; None where it was not given.
         sources: What is read.
-        force: Whether files that are there may be replaced.
+        overwrite: Whether files that are there may be replaced.
         ours: Which names in a folder are those of files that may go with it; by default none.
 
     Raises:
         click.UsageError: Two targets are the same, or a target is one of the files that are read.
-        OutputExistsError: A target is there and `force` was not given.
+        OutputExistsError: A target is there and `overwrite` was not given.
         FileError: There is no folder to write to, a folder where a file shall be, or one that holds what is not ours.
     """
     read = {source.key for source in sources}
@@ -56,7 +56,7 @@ def check_targets(
         inside = (source for source in sources if target.is_folder and source.key is not None and is_within(source.key, key))
         if (source := next(inside, None)) is not None:
             raise click.UsageError(f"{option} names the folder of a file that is read, {source.name}: choose another one.")
-        target.check(force=force, ours=ours)
+        target.check(overwrite=overwrite, ours=ours)
 
 
 def refuse_two_on_stdout(output: str, *, as_json: bool) -> None:

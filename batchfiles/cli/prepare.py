@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from batchfiles.cli.limits import limits_options
-from batchfiles.cli.options import counts_option, csv_null_option, force_option, temp_dir_option
+from batchfiles.cli.options import counts_option, csv_null_option, overwrite_option, temp_dir_option
 from batchfiles.cli.outputs import STDOUT, check_targets, first_findings, refuse_two_on_stdout, report_json
 from batchfiles.cli.text import plural, size, visible
 from batchfiles.io.target import Target
@@ -41,7 +41,7 @@ __all__ = ["prepare"]
 @csv_null_option
 @click.option("--sample", type=click.IntRange(min=1), metavar="N", help="Take the first N rows only, to try a template.")
 @limits_options
-@force_option
+@overwrite_option
 @temp_dir_option("Where temporary files go.")
 @counts_option
 def prepare(
@@ -55,7 +55,7 @@ def prepare(
     csv_nulls: tuple[str, ...],
     sample: int | None,
     limits: Limits,
-    force: bool,
+    overwrite: bool,
     temp_dir: str | None,
     as_json: bool,
 ) -> None:
@@ -95,18 +95,18 @@ def prepare(
 
     sources = table_sources(tables)
     target = Target.at(output, folder=False)
-    check_targets([("-o", target)], [*sources, Source.named(template)], force=force)
+    check_targets([("-o", target)], [*sources, Source.named(template)], overwrite=overwrite)
     report = prepare_requests(
         sources,
         target,
         template=template,
-        id=custom_id,
+        id_template=custom_id,
         url=url,
         null=null,
         csv_nulls=csv_nulls or None,
         sample=sample,
         limits=limits,
-        force=force,
+        overwrite=overwrite,
         temp_dir=temp_dir,
     )
     if as_json:

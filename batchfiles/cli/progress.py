@@ -19,9 +19,9 @@ import click
 from batchfiles.cli.text import cut, visible
 
 if TYPE_CHECKING:
-    from batchfiles.io.sources import Source
+    pass
 
-__all__ = ["Progress", "StatusLine", "say", "speaking", "total_of"]
+__all__ = ["Progress", "StatusLine", "say", "speaking"]
 
 
 ERASE_LINE = "\r\x1b[K"
@@ -161,7 +161,7 @@ class Progress:
 
     Args:
         label: What is being done, in a word or two.
-        total: The bytes there are; None where nobody knows, such as for a pipe.
+        total: The bytes there are, if they are known before the first step.
         quiet: Show nothing.
         stream: Where to write; None is standard error.
         clock: Seconds, for tests.
@@ -170,7 +170,7 @@ class Progress:
     def __init__(
         self,
         label: str,
-        total: int | None,
+        total: int | None = None,
         *,
         quiet: bool = False,
         stream: TextIO | None = None,
@@ -184,15 +184,10 @@ class Progress:
         on_terminal = self._line.on_terminal
         self._pause = REDRAW_SECONDS if on_terminal else LINE_SECONDS
         self._next = float("inf") if quiet else self._start + (QUIET_SECONDS if on_terminal else LINE_SECONDS)
-        self._done = 0
 
-    def add(self, more: int) -> None:
-        """Say how many bytes are done beside those that were told before."""
-        self.update(self._done + more)
-
-    def update(self, done: int) -> None:
+    def update(self, done: int, total: int | None = None) -> None:
         """Say how many bytes are done by now; cheap enough to be called for every block."""
-        self._done = done
+        self._total = self._total if total is None else total
         now = self._clock()
         if now < self._next:
             return
@@ -228,13 +223,6 @@ class Progress:
         if self._total and speed:
             parts.append(f"{_duration(max(self._total - done, 0) / speed)} left")
         return "  ".join(parts)
-
-
-def total_of(sources: list[Source]) -> int | None:
-    """Return the bytes there are to read; None if that can't be known, as for a pipe or a compressed file."""
-    sizes = [source.size() if source.is_seekable_text() else None for source in sources]
-    known = [count for count in sizes if count is not None]
-    return sum(known) if len(known) == len(sizes) else None
 
 
 def _duration(seconds: float) -> str:

@@ -70,7 +70,9 @@ class RetryCommand(FilesOrPairs, EditingCommand):
 @click.option("--all", "everything", is_flag=True, help="Take every request without a success.")
 @click.option("--ids", metavar="FILE", help="Take the requests of these custom_ids, one a line, whatever became of them; or -.")
 @edit_options
-@click.option("--force", is_flag=True, help="Replace files that are there already; send again what may be on its way.")
+@click.option(
+    "--force", "overwrite", is_flag=True, help="Replace files that are there already; send again what may be on its way."
+)
 @fail_on_option(COUNTED)
 @counts_option
 @temp_dir_option("Where temporary files go.")
@@ -91,7 +93,7 @@ def retry(
     set_: tuple[str, ...],
     set_string: tuple[str, ...],
     unset: tuple[str, ...],
-    force: bool,
+    overwrite: bool,
     fail_on: tuple[tuple[Condition, ...], ...],
     as_json: bool,
     temp_dir: str | None,
@@ -133,10 +135,10 @@ def retry(
     edits = edits_of(context, {"set_": set_, "set_string": set_string, "unset": unset})
     shown: Progress | None = None
 
-    def show(done: int, total: int) -> None:
+    def show(done: int, total: int | None) -> None:
         nonlocal shown
-        shown = shown or Progress("retry", total, quiet=as_json)
-        shown.update(done)
+        shown = shown or Progress("retry", quiet=as_json)
+        shown.update(done, total)
 
     try:
         report = retry_files(
@@ -145,12 +147,12 @@ def retry(
             pairs=pairs,
             output=output,
             only=only or None,
-            except_=except_,
+            excluded=except_,
             ids=ids,
-            all=everything,
+            every=everything,
             edits=edits,
-            force=force,
-            cap=max_line_bytes,
+            overwrite=overwrite,
+            max_line_bytes=max_line_bytes,
             temp_dir=temp_dir,
             workers=workers,
             progress=show,

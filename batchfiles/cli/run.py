@@ -25,6 +25,7 @@ from batchfiles.workers.worker import import_pyarrow
 if TYPE_CHECKING:
     from batchfiles.limits import Limits
     from batchfiles.runner.report import PlannedPart, RunPlan, RunReport, RunStatus
+    from batchfiles.table.open import TableFormat
 
 __all__ = ["RunNews", "run", "words_of_plan", "words_of_report"]
 
@@ -145,6 +146,7 @@ UNFINISHED = 4
 @click.option("--again", is_flag=True, help="Send although the service has batches of the same bytes; they are paid for twice.")
 @click.option(
     "--force",
+    "overwrite",
     is_flag=True,
     help="Replace a table that is there, or a folder of nothing but its parts; nothing is sent because of it.",
 )
@@ -165,7 +167,7 @@ def run(
     files: tuple[str, ...],
     *,
     output: str,
-    format_name: str | None,
+    format_name: TableFormat | None,
     campaign: str | None,
     max_parallel: int,
     retries: int,
@@ -173,7 +175,7 @@ def run(
     dry_run: bool,
     recover: bool,
     again: bool,
-    force: bool,
+    overwrite: bool,
     endpoint: str | None,
     completion_window: str,
     output_expires_after: int | None,
@@ -228,7 +230,7 @@ def run(
     sources = request_sources(files)
     target = table_target(output, format_name)
     # What is there already is the run's own matter: it may be this campaign's table, which stays as it is.
-    check_targets([("-o", target)], run_sources(sources).sources, force=True, ours=lambda _: True)
+    check_targets([("-o", target)], run_sources(sources).sources, overwrite=True, ours=lambda _: True)
     try:
         with RunNews(quiet=as_json) as news:
             report = run_files(
@@ -246,7 +248,7 @@ def run(
                 recover=recover,
                 again=again,
                 format=format_name,
-                force=force,
+                overwrite=overwrite,
                 interval=interval,
                 workers=None,
                 on_update=news.tell,

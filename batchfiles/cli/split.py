@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import click
 
 from batchfiles.cli.limits import limits_options
 from batchfiles.cli.options import files_argument, temp_dir_option
 from batchfiles.cli.outputs import check_targets, report_json, words_of_lines
-from batchfiles.cli.progress import Progress, total_of
+from batchfiles.cli.progress import Progress
 from batchfiles.cli.text import plural, size, text_table, visible
 from batchfiles.cli.validate import not_read_lines
 from batchfiles.io.target import PathTarget
@@ -60,6 +60,7 @@ def _counter(_context: click.Context, _parameter: click.Parameter, value: str) -
 @click.option("--compress", type=click.Choice(["gz", "bz2", "zst"]), help="Compress the parts; limits count uncompressed bytes.")
 @click.option(
     "--force",
+    "overwrite",
     is_flag=True,
     help="Replace a folder that is there already, if it holds nothing but a manifest and its parts: no results, nothing sent.",
 )
@@ -72,9 +73,9 @@ def split(
     limits: Limits,
     max_tokens: int | None,
     tokens: str,
-    by: tuple[str, ...],
-    compress: str | None,
-    force: bool,
+    by: tuple[Literal["model", "url"], ...],
+    compress: Literal["gz", "bz2", "zst"] | None,
+    overwrite: bool,
     temp_dir: str | None,
     as_json: bool,
 ) -> None:
@@ -109,19 +110,19 @@ def split(
 
     sources = request_sources(files)
     target = PathTarget.at(folder, folder=True)
-    check_targets([("-o", target)], sources, force=force, ours=made_by_split(target.place))
-    with Progress("split", total_of(sources), quiet=as_json) as progress:
+    check_targets([("-o", target)], sources, overwrite=overwrite, ours=made_by_split(target.place))
+    with Progress("split", quiet=as_json) as progress:
         report = split_files(
             *sources,
-            folder=target,
+            output=target,
             limits=limits,
             max_tokens=max_tokens,
             tokens=tokens,
             by=by,
             compress=compress,
-            force=force,
+            overwrite=overwrite,
             temp_dir=temp_dir,
-            on_bytes=progress.add,
+            progress=progress.update,
         )
     if as_json:
         click.echo(report_json(report))

@@ -12,7 +12,7 @@ import click
 
 from batchfiles.cli.options import Condition, FilesOrPairs, fail_on_option, failures, files_or_pairs_argument, pairs_option
 from batchfiles.cli.outputs import STDOUT, check_targets, report_json
-from batchfiles.cli.progress import Progress, total_of
+from batchfiles.cli.progress import Progress
 from batchfiles.cli.stats_tables import notes, tables
 from batchfiles.cli.text import visible
 from batchfiles.counts import counts_of
@@ -81,7 +81,7 @@ def _discount(_context: click.Context, _parameter: click.Parameter, value: str |
     metavar="FILE",
     help="Write a file for --prices with the models that were seen, to be filled in; - for standard output, without the tables.",
 )
-@click.option("--force", is_flag=True, help="Replace the file of --write-prices if it is there already.")
+@click.option("--force", "overwrite", is_flag=True, help="Replace the file of --write-prices if it is there already.")
 @fail_on_option(COUNTED)
 @click.option("--json", "as_json", is_flag=True, help="Print everything as one JSON object instead; amounts of money are exact.")
 @click.pass_context
@@ -94,7 +94,7 @@ def stats(
     prices: dict[str, Price],
     batch_discount: Decimal | None,
     write_prices: str | None,
-    force: bool,
+    overwrite: bool,
     fail_on: tuple[tuple[Condition, ...], ...],
     as_json: bool,
 ) -> None:
@@ -133,14 +133,14 @@ def stats(
         raise click.UsageError("--json and --write-prices - can't both have standard output.")
     inputs = expand(files)
     target = None if write_prices is None else Target.at(write_prices, folder=False)
-    check_targets([("--write-prices", target)], inputs, force=force)
+    check_targets([("--write-prices", target)], inputs, overwrite=overwrite)
     known = _known_prices(sources, prices, batch_discount)
-    with Progress("stats", total_of(inputs), quiet=as_json) as progress:
-        found = count(*inputs, pairs=pairs, prices=known, on_bytes=progress.add)
+    with Progress("stats", quiet=as_json) as progress:
+        found = count(*inputs, pairs=pairs, prices=known, progress=progress.update)
     if known is not None:
         refuse_misspelt(known.models, [model for model in found.without_price if model is not None])
     if target is not None:
-        _write_prices(target, known, found, force=force)
+        _write_prices(target, known, found, overwrite=overwrite)
     if as_json:
         click.echo(report_json(found))
     elif write_prices != STDOUT:
@@ -207,7 +207,7 @@ def refuse_misspelt(priced: Iterable[str], without_price: Sequence[str]) -> None
             raise click.UsageError(f"there is a price for {name!r}, and nothing here is of this model; did you mean {meant!r}?")
 
 
-def _write_prices(target: Target, known: Prices | None, found: Stats, *, force: bool) -> None:
+def _write_prices(target: Target, known: Prices | None, found: Stats, *, overwrite: bool) -> None:
     """Write the prices that are known, and places for those that are not."""
     from batchfiles.jobs.stats.price import to_toml
     from batchfiles.jobs.stats.prices import Prices
@@ -216,6 +216,6 @@ def _write_prices(target: Target, known: Prices | None, found: Stats, *, force: 
     if target.stream is not None:
         click.echo(text, nl=False)
         return
-    with target.open(force=force) as file:
+    with target.open(overwrite=overwrite) as file:
         file.write(text.encode())
     click.echo(visible(f"{target}: fill in the prices, then give it to --prices"), err=True)

@@ -17,7 +17,7 @@ from batchfiles.cli.batch_format import batch_json
 from batchfiles.cli.limits import limits_options
 from batchfiles.cli.named_batches import campaign_named
 from batchfiles.cli.options import files_argument, temp_dir_option
-from batchfiles.cli.progress import Progress, say, total_of
+from batchfiles.cli.progress import Progress, say
 from batchfiles.cli.service_options import Service, pairs, service_options, terms_options
 from batchfiles.cli.status import json_option, print_batches, wait_for
 from batchfiles.cli.text import plural, visible
@@ -97,8 +97,8 @@ def check(files: Sequence[RequestFile], limits: Limits, *, quiet: bool) -> bool:
     from batchfiles.jobs.validate import validate
 
     sources = [file.source for file in files]
-    with Progress("validate", total_of(sources), quiet=quiet) as progress:
-        report = validate(*sources, limits=limits, on_bytes=progress.add)
+    with Progress("validate", quiet=quiet) as progress:
+        report = validate(*sources, limits=limits, progress=progress.update)
     groups = [group for group in report.groups if group.first.severity == "error"][:LISTED]
     for group in groups:
         click.echo(visible(str(group)), err=True)

@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Self, TypedDict, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, Self, TypedDict, TypeVar
 
 import click
 
@@ -30,13 +30,15 @@ from batchfiles.cli.stats_tables import Note, format_note, notes_of_table, outco
 from batchfiles.cli.text import plural, size
 from batchfiles.io.remote.path import real_path
 from batchfiles.io.target import PathTarget, Target
-from batchfiles.jobs.join.lazy_table import is_part_name
+from batchfiles.jobs.join.options import is_part_name
 from batchfiles.limits import RESULT_LINE_CAP
 
 if TYPE_CHECKING:
     from batchfiles.io.sources import Source
-    from batchfiles.jobs.join.lazy_table import LazyTable, TableKeywords
+    from batchfiles.jobs.join.lazy_table import LazyTable
     from batchfiles.jobs.join.report import TableReport
+    from batchfiles.table.open import TableFormat
+    from batchfiles.table.schema import TableName
 
 __all__ = ["FORMATS", "SharedOptions", "TableCommand", "format_option", "table_options"]
 
@@ -57,12 +59,12 @@ class SharedOptions(TypedDict):
     """The options that both commands have."""
 
     output: str
-    format_name: str | None
-    force: bool
+    format_name: TableFormat | None
+    overwrite: bool
     csv_safe: bool
-    table: str | None
+    table: TableName | None
     dimensions: int | None
-    bodies: str
+    bodies: Literal["auto", "all", "none"]
     parsed: bool
     schema: str | None
     parse_dates: bool
@@ -72,6 +74,21 @@ class SharedOptions(TypedDict):
     temp_dir: str | None
     workers: int | None
     max_line_bytes: int
+
+
+class TableKeywords(TypedDict):
+    """The keyword arguments that `join` and `export` share."""
+
+    table: TableName | None
+    dimensions: int | None
+    bodies: Literal["auto", "all", "none"]
+    parsed: bool
+    schema: str | None
+    parse_dates: bool
+    max_line_bytes: int
+    temp_dir: str | None
+    workers: int | None
+    progress: Callable[[int, int | None], None]
 
 
 def table_options(counted: Sequence[str]) -> Callable[[Command], Command]:
@@ -92,6 +109,7 @@ def table_options(counted: Sequence[str]) -> Callable[[Command], Command]:
         format_option,
         click.option(
             "--force",
+            "overwrite",
             is_flag=True,
             help="Replace files that are there already; a folder only if it holds nothing but Parquet parts.",
         ),
@@ -183,7 +201,7 @@ class TableCommand:
         names = {"--rejects": rejects, "--report": options["report_file"]}
         self.files = {option: PathTarget.at(name, folder=False) for option, name in names.items() if name is not None}
         self._targets = [("-o", self._target), *self.files.items()]
-        check_targets(self._targets, sources, force=options["force"], ours=is_part_name)
+        check_targets(self._targets, sources, overwrite=options["overwrite"], ours=is_part_name)
 
     def __enter__(self) -> Self:
         return self
@@ -209,7 +227,7 @@ class TableCommand:
             "parsed": options["parsed"],
             "schema": options["schema"],
             "parse_dates": options["parse_dates"],
-            "cap": options["max_line_bytes"],
+            "max_line_bytes": options["max_line_bytes"],
             "temp_dir": options["temp_dir"],
             "workers": options["workers"],
             "progress": self._show_progress,
@@ -218,7 +236,9 @@ class TableCommand:
     def write(self, job: LazyTable[ReportT]) -> ReportT:
         """Make the table."""
         options = self._options
-        return job.write(self._target, format=options["format_name"], force=options["force"], csv_safe=options["csv_safe"])
+        return job.write(
+            self._target, format=options["format_name"], overwrite=options["overwrite"], csv_safe=options["csv_safe"]
+        )
 
     def finish(
         self, context: click.Context, report: TableReport, noun: str, notes: Iterator[Note], counts: Mapping[str, int]
@@ -234,7 +254,7 @@ class TableCommand:
         """
         options = self._options
         if (target := self.files.get("--report")) is not None:
-            with target.open(force=options["force"]) as file:
+            with target.open(overwrite=options["overwrite"]) as file:
                 file.write(f"{report_json(report)}\n".encode())
         if options["as_json"]:
             click.echo(report_json(report))
@@ -247,10 +267,10 @@ class TableCommand:
         if failed:
             context.exit(1)
 
-    def _show_progress(self, done: int, total: int) -> None:
+    def _show_progress(self, done: int, total: int | None) -> None:
         if self._progress is None:
-            self._progress = Progress(self._label, total, quiet=self._options["as_json"])
-        self._progress.update(done)
+            self._progress = Progress(self._label, quiet=self._options["as_json"])
+        self._progress.update(done, total)
 
     def _last_words(self, report: TableReport) -> str:
         """Say where the table is."""

@@ -10,7 +10,7 @@ import click
 from batchfiles.cli.limits import limits_options
 from batchfiles.cli.options import files_argument, temp_dir_option
 from batchfiles.cli.outputs import report_json
-from batchfiles.cli.progress import Progress, total_of
+from batchfiles.cli.progress import Progress
 from batchfiles.cli.text import cut, plural, size, text_table, visible
 
 if TYPE_CHECKING:
@@ -85,14 +85,14 @@ def validate(
     from batchfiles.jobs.validate import validate as check
 
     sources = expand(files)
-    with Progress("validate", total_of(sources), quiet=as_json) as progress:
+    with Progress("validate", quiet=as_json) as progress:
         report = check(
             *sources,
             limits=limits,
             across=across,
             max_findings=max_findings,
             strict=strict,
-            on_bytes=progress.add,
+            progress=progress.update,
             temp_dir=temp_dir,
         )
     if as_json:

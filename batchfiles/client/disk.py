@@ -52,7 +52,7 @@ def write(path: str, content: bytes) -> None:
     Raises:
         FileError: The disk refused.
     """
-    with atomic_file(Path(path), force=True) as file:
+    with atomic_file(Path(path), overwrite=True) as file:
         file.write(content)
 
 

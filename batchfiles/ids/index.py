@@ -16,23 +16,12 @@ from array import array
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from itertools import accumulate, islice
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Self
 
 from batchfiles.io.atomic import file_error
 
-__all__ = [
-    "OFFSET_BITS",
-    "Index",
-    "IndexBuilder",
-    "IndexEntries",
-    "LineRef",
-    "ResultFlags",
-    "digest",
-    "digest_of_bytes",
-    "digests_of_bytes",
-]
+__all__ = ["OFFSET_BITS", "Index", "IndexBuilder", "IndexEntries", "LineRef", "ResultFlags", "digest", "digest_of_bytes"]
 
 OFFSET_BITS = 48
 """A position packs the file's number above this many bits of byte offset: 65,536 files of up to 256 TiB."""
@@ -58,11 +47,6 @@ def digest(custom_id: str) -> int:
 def digest_of_bytes(custom_id: bytes) -> int:
     """Return the 64-bit digest of an id in UTF-8."""
     return hash(custom_id) & MASK
-
-
-def digests_of_bytes(custom_ids: list[bytes]) -> list[int]:
-    """Return the 64-bit digests of many ids in UTF-8."""
-    return [hash(custom_id) & MASK for custom_id in custom_ids]
 
 
 @contextmanager
@@ -103,22 +87,12 @@ class IndexEntries:
         self.line_numbers.append(line_number)
 
     def add_lines(self, digests: Sequence[int | None], file: int, offset: int, lengths: list[int], line_number: int) -> None:
-        """Note neighbouring lines; those without a digest are left out.
-
-        Where each stands follows from the lengths: mostly no loop of ours is needed.
-        """
-        if None in digests:
-            for digest, length in zip(digests, lengths, strict=True):
-                if digest is not None:
-                    self.add(digest, file, offset, length, line_number)
-                offset += length + 1
-                line_number += 1
-            return
-        self.digests.extend(digests)  # type: ignore[arg-type]  # None is not in it
-        starts = accumulate([length + 1 for length in lengths], initial=file << OFFSET_BITS | offset)
-        self.positions.extend(islice(starts, len(lengths)))
-        self.lengths.extend(lengths)
-        self.line_numbers.extend(range(line_number, line_number + len(lengths)))
+        """Note neighbouring lines; those without a digest are left out."""
+        for digest, length in zip(digests, lengths, strict=True):
+            if digest is not None:
+                self.add(digest, file, offset, length, line_number)
+            offset += length + 1
+            line_number += 1
 
     def to_bytes(self) -> bytes:
         """Pack the columns one behind the other; `from_bytes` needs to know nothing else."""

@@ -10,7 +10,7 @@ from batchfiles.codec import request_of
 from batchfiles.errors import InvalidLineError, LineTooLongError, MismatchError
 from batchfiles.findings import Finding
 from batchfiles.inputs.kinds import FileRole, classify_lines
-from batchfiles.io.lines import Piece, pieces, split
+from batchfiles.io.lines import Piece, pieces
 from batchfiles.io.sources import Source
 from batchfiles.result_lines import read_result
 
@@ -40,14 +40,14 @@ class Run(NamedTuple):
     @property
     def lines(self) -> list[bytes]:
         r"""The lines without their `\n`, cut anew each time."""
-        return split(self.text[:-1])
+        return self.text[:-1].split(b"\n")
 
 
 class CopiedLines:
     """Reads files whose lines are copied, and counts what is left out.
 
     Args:
-        cap: The longest line that is read, in bytes.
+        max_line_bytes: The longest line that is read, in bytes.
         on_bytes: Gets the number of bytes of each run.
         wanted: What the lines must be: `"inputs"` or `"results"`; None takes either, but only one of them.
 
@@ -57,10 +57,12 @@ class CopiedLines:
         wanted: The role of the lines, once the first file has shown it.
     """
 
-    def __init__(self, cap: int, on_bytes: Callable[[int], None] | None = None, *, wanted: FileRole | None = None) -> None:
+    def __init__(
+        self, max_line_bytes: int, on_bytes: Callable[[int], None] | None = None, *, wanted: FileRole | None = None
+    ) -> None:
         self.blank_lines = 0
         self.findings: list[Finding] = []
-        self._cap = cap
+        self._max_line_bytes = max_line_bytes
         self.wanted = wanted
         self._on_bytes = on_bytes
 
@@ -84,7 +86,9 @@ class CopiedLines:
             TruncatedFileError: Its compressed bytes are damaged.
         """
         with source.open() as stream:
-            for piece in self._checked(pieces(stream, source.name, self.findings.append, cap=self._cap), source.name):
+            for piece in self._checked(
+                pieces(stream, source.name, self.findings.append, max_line_bytes=self._max_line_bytes), source.name
+            ):
                 for run in self._runs(piece, source.name):
                     yield run
                     if self._on_bytes is not None:
@@ -104,17 +108,17 @@ class CopiedLines:
         """Yield lines and keep their pieces: only as many as are needed to classify the file."""
         for piece in found:
             seen.append(piece)
-            yield from _below(self._cap, piece.lines)
+            yield from _below(self._max_line_bytes, piece.lines)
 
     def _runs(self, piece: Piece, path: str) -> Iterator[Run]:
         number, offset, lines, text = piece
-        is_short = len(text) <= self._cap or max(map(len, lines)) <= self._cap + 1
+        is_short = len(text) <= self._max_line_bytes or max(map(len, lines)) <= self._max_line_bytes + 1
         if is_short and not any(map(bytes.isspace, lines)):
             yield Run(path, number, offset, lines, text)
             return
         run: list[bytes] = []
         for line in chain(lines, [b"\n"]):
-            is_long = len(line) > self._cap + 1 or not line.endswith(b"\n")
+            is_long = len(line) > self._max_line_bytes + 1 or not line.endswith(b"\n")
             if not is_long and not line.isspace():
                 run.append(line)
                 continue
@@ -130,14 +134,15 @@ class CopiedLines:
 
     def _too_long(self, path: str, number: int, offset: int) -> LineTooLongError:
         return LineTooLongError(
-            f"the line is above the cap of {self._cap:,} bytes, and can neither be left out nor be kept: raise the cap",
-            cap=self._cap,
+            f"the line is above the cap of {self._max_line_bytes:,} bytes, and can neither be left out nor "
+            "be kept: raise the cap",
+            limit=self._max_line_bytes,
             path=path,
             line_number=number,
             byte_offset=offset,
         )
 
 
-def _below(cap: int, lines: list[bytes]) -> Iterator[bytes]:
+def _below(max_line_bytes: int, lines: list[bytes]) -> Iterator[bytes]:
     """Yield the lines that may be looked at, without line ends."""
-    return (line.rstrip(b"\n") for line in lines if len(line) <= cap + 1)
+    return (line.rstrip(b"\n") for line in lines if len(line) <= max_line_bytes + 1)

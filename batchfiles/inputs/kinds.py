@@ -15,7 +15,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, MutableSequence
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 from batchfiles.bodies import EMBEDDINGS, embeddings, endpoint_of
 from batchfiles.campaign.manifest import RESULT_NAME
@@ -28,6 +28,9 @@ from batchfiles.io.lines import Block
 from batchfiles.io.sources import Source, read_blocks
 from batchfiles.limits import LINE_CAP
 from batchfiles.outcome import SUCCEEDED, read
+
+if TYPE_CHECKING:
+    from batchfiles.table.schema import TableName
 
 __all__ = [
     "LINES_LOOKED_AT",
@@ -129,12 +132,12 @@ def describe(line_format: LineFormat) -> str:
     return DESCRIPTIONS[line_format]
 
 
-def classify(source: Source, *, otherwise: FileRole | None = None, cap: int = LINE_CAP) -> FileRole:
+def classify(source: Source, *, otherwise: FileRole | None = None, max_line_bytes: int = LINE_CAP) -> FileRole:
     """Return whether a file holds requests or results, by its first line that shows it, also a line above the cap.
 
     Args:
         source: The file.
-        cap: The longest line that the job reads, in bytes.
+        max_line_bytes: The longest line that the job reads, in bytes.
         otherwise: The role that the caller gives it. It decides if no line can be decoded, and is refused if a line or the
             file as a whole clearly shows something else; None decides by the lines, or raises.
 
@@ -150,12 +153,12 @@ def classify(source: Source, *, otherwise: FileRole | None = None, cap: int = LI
     if source.path is None and source.remote is None:
         raise ValueError(f"{source.name} can be read once only: spool it before it is classified")
     heads: list[bytes] = []
-    found = read_blocks(source, lambda _: None, cap=cap, on_long=heads.append)
+    found = read_blocks(source, lambda _: None, max_line_bytes=max_line_bytes, on_long=heads.append)
     return classify_lines(first_lines(found, heads), source.name, otherwise=otherwise)
 
 
 def first_lines(blocks: Iterable[Block], heads: MutableSequence[bytes]) -> Iterator[bytes]:
-    """Yield the lines of blocks, and the beginnings of lines above the cap, which are enough to classify them.
+    """Yield the lines of blocks, and the beginnings of lines above the max_line_bytes, which are enough to classify them.
 
     Args:
         blocks: What `read_blocks` yields.
@@ -257,10 +260,10 @@ SAMPLE = 100
 """Lines of a result file that show the size of its vectors if they are texts."""
 
 
-def table_of_inputs(files: Iterable[LocalFile], *, cap: int) -> str:
+def table_of_inputs(files: Iterable[LocalFile], *, max_line_bytes: int) -> TableName:
     """Choose by the `url` of the first request, and, where that makes vectors, by all: files that mix endpoints make requests."""
-    found = "requests"
-    for line in _lines(files, cap):
+    found: TableName = "requests"
+    for line in _lines(files, max_line_bytes):
         if EMBEDDINGS_URL.search(line):
             found = "embeddings"
         elif (value := _object(line)) is not None:
@@ -275,11 +278,11 @@ EMBEDDINGS_URL = re.compile(rb'^{ ?"custom_id": ?"[^"\\]*", ?"method": ?"POST", 
 """The beginning of an ordinary request for vectors; other lines are decoded."""
 
 
-def table_of_results(files: Iterable[LocalFile], *, cap: int) -> str:
+def table_of_results(files: Iterable[LocalFile], *, max_line_bytes: int) -> TableName:
     """Choose by the body of each file's first success: all must be vectors."""
     found = set()
     for file in files:
-        for line in _lines([file], cap):
+        for line in _lines([file], max_line_bytes):
             if (value := _object(line)) is not None and (endpoint := _endpoint_of_success(value)) is not None:
                 found.add(endpoint)
                 break
@@ -287,17 +290,17 @@ def table_of_results(files: Iterable[LocalFile], *, cap: int) -> str:
 
 
 def first_request(
-    files: Iterable[LocalFile], is_wanted: Callable[[bytes, dict[str, Any] | None], bool], *, cap: int
+    files: Iterable[LocalFile], is_wanted: Callable[[bytes, dict[str, Any] | None], bool], *, max_line_bytes: int
 ) -> tuple[str, int, dict[str, Any]] | None:
     """Return the first wanted request that can be read, with its file's name and its line number; None if there is none.
 
     Args:
         files: The request files.
         is_wanted: Gets a line and None and returns whether to decode it; then gets the line and the request.
-        cap: The longest line that the job reads, in bytes.
+        max_line_bytes: The longest line that the job reads, in bytes.
     """
     for file in files:
-        for block in read_blocks(file.source, lambda _: None, cap=cap):
+        for block in read_blocks(file.source, lambda _: None, max_line_bytes=max_line_bytes):
             for number, line in enumerate(block.lines, block.line_number):
                 value = _object(line) if is_wanted(line, None) else None
                 if value is not None and isinstance(value.get("custom_id"), str) and is_wanted(line, value):
@@ -305,10 +308,10 @@ def first_request(
     return None
 
 
-def text_sizes_of(file: LocalFile, *, cap: int) -> dict[str, int]:
+def text_sizes_of(file: LocalFile, *, max_line_bytes: int) -> dict[str, int]:
     """Return, by model, the most common size in bytes of the first text vectors of a file; without a model under ""."""
     found: dict[str, Counter[int]] = {}
-    for line in islice(_lines([file], cap), SAMPLE):
+    for line in islice(_lines([file], max_line_bytes), SAMPLE):
         value = _object(line)
         if value is None or _endpoint_of_success(value) != EMBEDDINGS:
             continue
@@ -324,9 +327,9 @@ def _endpoint_of_success(line: dict[str, Any]) -> str | None:
     return endpoint_of(result.body) if result.outcome == SUCCEEDED and result.body else None
 
 
-def _lines(files: Iterable[LocalFile], cap: int) -> Iterator[bytes]:
+def _lines(files: Iterable[LocalFile], max_line_bytes: int) -> Iterator[bytes]:
     for file in files:
-        for block in read_blocks(file.source, lambda _: None, cap=cap):
+        for block in read_blocks(file.source, lambda _: None, max_line_bytes=max_line_bytes):
             yield from block.lines
 
 
@@ -358,7 +361,7 @@ def classified_files(
     sources: Iterable[Source],
     notice: Callable[[Finding], None],
     *,
-    cap: int,
+    max_line_bytes: int,
     on_bytes: Callable[[int], None] | None = None,
     file_roles: Mapping[Hashable, FileRole] | None = None,
 ) -> Iterator[ClassifiedFile]:
@@ -366,8 +369,8 @@ def classified_files(
 
     Args:
         sources: What `expand` returns.
-        notice: Gets a finding for a line above the cap, and warnings.
-        cap: The longest line that is read, in bytes.
+        notice: Gets a finding for a line above the max_line_bytes, and warnings.
+        max_line_bytes: The longest line that is read, in bytes.
         on_bytes: Gets the number of uncompressed bytes that were read, block by block.
         file_roles: The given roles of files, by their keys.
 
@@ -382,7 +385,7 @@ def classified_files(
     """
     for source in sources:
         heads: deque[bytes] = deque(maxlen=LINES_LOOKED_AT)
-        blocks = read_blocks(source, notice, cap=cap, on_long=heads.append)
+        blocks = read_blocks(source, notice, max_line_bytes=max_line_bytes, on_long=heads.append)
         counted = blocks if on_bytes is None else _counted(blocks, on_bytes)
         seen: list[Block] = []
         said = None if file_roles is None or source.key is None else file_roles.get(source.key)

@@ -207,7 +207,7 @@ def sort_files(
     results_only: bool = False,
     pairs: Pairs = (),
     filesystem: object = None,
-    cap: int = LINE_CAP,
+    max_line_bytes: int = LINE_CAP,
 ) -> FileRoles:
     """Sort files by what their lines are.
 
@@ -218,7 +218,7 @@ def sort_files(
         results_only: Whether requests are out of place, as in an export.
         pairs: Request files, each with the results that belong to it; they are read whether `files` names them or not.
         filesystem: The filesystem in which paths are paths; None takes the local one.
-        cap: The longest line that the job reads, in bytes.
+        max_line_bytes: The longest line that the job reads, in bytes.
 
     Raises:
         MismatchError: A file is of the other kind than it must be, or of another service's format; nothing was read but first
@@ -240,7 +240,7 @@ def sort_files(
     answering = {source.key: pair.requests.key for pair in paired for source in pair.results}
     sorted_: dict[str, list[LocalFile]] = {"inputs": [], "results": [], "empty": []}
     for source in forced:
-        file, kind = _local(source, spool, "inputs", cap)
+        file, kind = _local(source, spool, "inputs", max_line_bytes)
         if kind == "results":
             raise MismatchError("holds results, and was given as requests", path=source.name, role="input")
         sorted_["inputs"].append(file)
@@ -251,7 +251,7 @@ def sort_files(
         said: FileRole | None = (
             "inputs" if is_asking else "results" if results_only or forced or is_answering else _by_name(source)
         )
-        file, kind = _local(source, spool, said, cap)
+        file, kind = _local(source, spool, said, max_line_bytes)
         if kind == "results" and is_asking:
             raise MismatchError(paired_as("results"), path=source.name, role="input")
         if kind == "inputs" and is_answering:
@@ -424,7 +424,7 @@ def _by_name(source: Source) -> FileRole | None:
     return "results" if RESULT_NAME.fullmatch(Path(source.name).name) else None
 
 
-def _local(source: Source, spool: Spool, otherwise: FileRole | None, cap: int) -> tuple[LocalFile, FileRole]:
+def _local(source: Source, spool: Spool, otherwise: FileRole | None, max_line_bytes: int) -> tuple[LocalFile, FileRole]:
     path = spool.local(source)
     file = LocalFile.of(source.name, source.key, path)
-    return file, classify(Source(source.name, path=path), otherwise=otherwise, cap=cap)
+    return file, classify(Source(source.name, path=path), otherwise=otherwise, max_line_bytes=max_line_bytes)

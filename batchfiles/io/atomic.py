@@ -24,21 +24,21 @@ from batchfiles.io.remote.path import real_path
 __all__ = ["UNFINISHED", "atomic_file", "atomic_folder", "refuse_existing", "refuse_existing_folder", "sync"]
 
 
-def refuse_existing(path: Path, *, force: bool) -> None:
+def refuse_existing(path: Path, *, overwrite: bool) -> None:
     """Say before any work that the target is there already.
 
     Args:
         path: The target.
-        force: Whether it may be replaced.
+        overwrite: Whether it may be replaced.
 
     Raises:
-        OutputExistsError: It is, and `force` was not given. A device or a pipe is there to be written to.
+        OutputExistsError: It is, and `overwrite` was not given. A device or a pipe is there to be written to.
         FileError: The system does not let us look.
     """
     try:
         if path.is_symlink():
             _refuse_circle(path)
-        refused = not force and (path.exists() or path.is_symlink()) and not _is_device(path)
+        refused = not overwrite and (path.exists() or path.is_symlink()) and not _is_device(path)
     except OSError as error:
         raise file_error(error, path) from None
     if refused:
@@ -54,16 +54,16 @@ def _refuse_circle(path: Path) -> None:
             raise
 
 
-def refuse_existing_folder(path: Path, *, force: bool, ours: IsOwnFile = no_file) -> None:
+def refuse_existing_folder(path: Path, *, overwrite: bool, ours: IsOwnFile = no_file) -> None:
     """Say before any work that a folder can't be made, or not be replaced.
 
     Args:
         path: The target.
-        force: Whether a folder that is there may be replaced.
+        overwrite: Whether a folder that is there may be replaced.
         ours: Which names in it are those of files that may go then; by default none.
 
     Raises:
-        OutputExistsError: It is there and `force` was not given. An empty folder counts as not there.
+        OutputExistsError: It is there and `overwrite` was not given. An empty folder counts as not there.
         FileError: It is a file, holds what is not ours, or the system does not let us look.
     """
     try:
@@ -71,14 +71,14 @@ def refuse_existing_folder(path: Path, *, force: bool, ours: IsOwnFile = no_file
         entries = [(entry.name, entry.is_dir()) for entry in path.iterdir()] if is_folder else []
     except OSError as error:
         raise file_error(error, path) from None
-    refuse_existing(path, force=force or (is_folder and not entries))
+    refuse_existing(path, overwrite=overwrite or (is_folder and not entries))
     if path.exists() and not is_folder:
         raise FileError("is a file, and a folder was asked for", path=str(path), number=errno.ENOTDIR)
     refuse_others_files(path, entries, ours)
 
 
 @contextmanager
-def atomic_file(path: Path, *, force: bool = False) -> Iterator[BinaryIO]:
+def atomic_file(path: Path, *, overwrite: bool = False) -> Iterator[BinaryIO]:
     """Write a file that takes its name only when the block ends without an exception.
 
     A symbolic link is followed: its target is replaced, the link stays. A device or a pipe (`/dev/null`, `/dev/stdout`) is
@@ -86,13 +86,13 @@ def atomic_file(path: Path, *, force: bool = False) -> Iterator[BinaryIO]:
 
     Args:
         path: The target.
-        force: Whether a file that is there may be replaced.
+        overwrite: Whether a file that is there may be replaced.
 
     Raises:
-        OutputExistsError: The target is there and `force` was not given, at the beginning or at the end.
+        OutputExistsError: The target is there and `overwrite` was not given, at the beginning or at the end.
         FileError: The disk, the system or the service refused.
     """
-    refuse_existing(path, force=force)
+    refuse_existing(path, overwrite=overwrite)
     target = real_path(path)
     clear_leftovers(target.parent)
     temporary = unfinished_name(target)
@@ -107,7 +107,7 @@ def atomic_file(path: Path, *, force: bool = False) -> Iterator[BinaryIO]:
                 yield cast("BinaryIO", file)
                 file.flush()
                 os.fsync(file.fileno())
-            _take_name(temporary, target, path, force=force)
+            _take_name(temporary, target, path, overwrite=overwrite)
         except BaseException:
             with suppress(OSError):
                 temporary.unlink()
@@ -120,23 +120,23 @@ def atomic_file(path: Path, *, force: bool = False) -> Iterator[BinaryIO]:
 
 
 @contextmanager
-def atomic_folder(path: Path, *, force: bool = False, ours: IsOwnFile = no_file) -> Iterator[Path]:
+def atomic_folder(path: Path, *, overwrite: bool = False, ours: IsOwnFile = no_file) -> Iterator[Path]:
     """Give a temporary folder to fill; it takes its name only when the block ends without an exception.
 
-    With `force`, an existing folder steps aside first and is removed once the new one has its name; but only one in which every
-    file is ours, and no folder is, for what we write holds none: `--force -o ~` must not empty a home.
+    With `overwrite`, an existing folder steps aside first and is removed once the new one has its name; but only one in which
+    every file is ours, and no folder is, for what we write holds none: `--force -o ~` must not empty a home.
 
     Args:
         path: The target.
-        force: Whether a folder that is there may be replaced.
+        overwrite: Whether a folder that is there may be replaced.
         ours: Which names in it are those of files that may go then, because the same command writes such files; by default none.
 
     Raises:
-        OutputExistsError: The target is there and `force` was not given, at the beginning or at the end. An empty folder counts
-            as not there.
+        OutputExistsError: The target is there and `overwrite` was not given, at the beginning or at the end. An empty folder
+            counts as not there.
         FileError: The disk, the system or the service refused, or the target is no folder that we could have written.
     """
-    refuse_existing_folder(path, force=force, ours=ours)
+    refuse_existing_folder(path, overwrite=overwrite, ours=ours)
     target = real_path(path)
     clear_leftovers(target.parent)
     temporary = unfinished_name(target)
@@ -147,7 +147,7 @@ def atomic_folder(path: Path, *, force: bool = False, ours: IsOwnFile = no_file)
             for file in temporary.iterdir():
                 sync(file)
             _sync_folder(temporary)
-            refuse_existing_folder(path, force=force, ours=ours)  # results may have come while we were at work
+            refuse_existing_folder(path, overwrite=overwrite, ours=ours)  # results may have come while we were at work
             _take_folder_name(temporary, target)
         except BaseException:
             shutil.rmtree(temporary, ignore_errors=True)
@@ -175,9 +175,9 @@ def file_error(error: OSError, path: Path | str) -> FileError:
     return FileError((error.strerror or str(error)).lower(), path=str(path), number=error.errno)
 
 
-def _take_name(temporary: Path, target: Path, shown: Path, *, force: bool) -> None:
-    """Give the finished file its name; without `force` by a link, which fails if somebody took the name meanwhile."""
-    if force:
+def _take_name(temporary: Path, target: Path, shown: Path, *, overwrite: bool) -> None:
+    """Give the finished file its name; without `overwrite` by a link, which fails if somebody took the name meanwhile."""
+    if overwrite:
         temporary.replace(target)
         return
     try:
@@ -185,7 +185,7 @@ def _take_name(temporary: Path, target: Path, shown: Path, *, force: bool) -> No
     except FileExistsError:
         raise OutputExistsError(str(shown)) from None
     except OSError:  # a filesystem without links
-        refuse_existing(target, force=False)
+        refuse_existing(target, overwrite=False)
         temporary.replace(target)
         return
     temporary.unlink()

@@ -28,10 +28,8 @@ __all__ = [
     "Piece",
     "blocks",
     "byte_order_mark",
-    "count_newlines",
     "missing_newline",
     "pieces",
-    "split",
     "whole_head",
 ]
 
@@ -54,32 +52,32 @@ class Overlong(NamedTuple):
 
 
 class LineSplitter:
-    r"""Chunks in, lines out; it holds one unfinished line at most, and never more than `cap` bytes of it.
+    r"""Chunks in, lines out; it holds one unfinished line at most, and never more than `max_line_bytes` bytes of it.
 
     Args:
-        cap: The longest line that is kept, in bytes without its `\n`. Decoded JSON can take thirty times its length in memory
-            (measured on `[],[],…`), so a cap on the line is a cap on the memory.
+        max_line_bytes: The longest line that is kept, in bytes without its `\n`. Decoded JSON can take thirty times its length in
+            memory (measured on `[],[],…`), so a cap on the line is a cap on the memory.
 
     Attributes:
         held: The length of the unfinished line so far, whether its bytes were kept or let go.
     """
 
-    def __init__(self, cap: int = LINE_CAP) -> None:
-        self._cap = cap
+    def __init__(self, max_line_bytes: int = LINE_CAP) -> None:
+        self._max_line_bytes = max_line_bytes
         self._pieces: list[bytes] = []
         self._head = b""
         self.held = 0
 
     def feed(self, chunk: bytes) -> list[bytes | Overlong]:
         r"""Take the next chunk and return the lines that it completes, without their `\n`."""
-        lines: list[bytes | Overlong] = split(chunk)  # type: ignore[assignment]
+        lines: list[bytes | Overlong] = chunk.split(b"\n")  # type: ignore[assignment]
         tail = lines.pop()
         if lines:
             if self.held:
                 lines[0] = self._complete(lines[0])  # type: ignore[arg-type]
-            if len(chunk) > self._cap or type(lines[0]) is Overlong:
-                cap = self._cap
-                lines = [_long(line) if type(line) is bytes and len(line) > cap else line for line in lines]
+            if len(chunk) > self._max_line_bytes or type(lines[0]) is Overlong:
+                max_line_bytes = self._max_line_bytes
+                lines = [_long(line) if type(line) is bytes and len(line) > max_line_bytes else line for line in lines]
         self._hold(tail)  # type: ignore[arg-type]
         return lines
 
@@ -91,7 +89,7 @@ class LineSplitter:
         if not piece:
             return
         self.held += len(piece)
-        if self.held <= self._cap:
+        if self.held <= self._max_line_bytes:
             self._pieces.append(piece)
         else:
             if len(self._head) < HEAD:
@@ -101,7 +99,7 @@ class LineSplitter:
     def _complete(self, end: bytes) -> bytes | Overlong:
         self._hold(end)
         length = self.held
-        line = b"".join(self._pieces) if length <= self._cap else Overlong(length, self._head)
+        line = b"".join(self._pieces) if length <= self._max_line_bytes else Overlong(length, self._head)
         self._pieces.clear()
         self._head = b""
         self.held = 0
@@ -110,35 +108,6 @@ class LineSplitter:
 
 def _long(line: bytes) -> Overlong:
     return Overlong(len(line), line[:HEAD])
-
-
-LONG_LINE = 400
-"""Bytes from which a search for each newline is quicker than `split`, which looks at every single byte (0.4 ns each)."""
-
-
-def split(chunk: bytes) -> list[bytes]:
-    r"""Split at every `\n`, as `chunk.split(b"\n")` does."""
-    if chunk.count(b"\n", 0, 16 * LONG_LINE) > 16:
-        return chunk.split(b"\n")
-    lines = []
-    start = 0
-    find = chunk.find
-    while (end := find(b"\n", start)) >= 0:
-        lines.append(chunk[start:end])
-        start = end + 1
-    lines.append(chunk[start:])
-    return lines
-
-
-def count_newlines(chunk: bytes) -> int:
-    r"""Count every `\n`, as `chunk.count(b"\n")` does."""
-    if chunk.count(b"\n", 0, 16 * LONG_LINE) > 16:
-        return chunk.count(b"\n")
-    count = start = 0
-    find = chunk.find
-    while start := find(b"\n", start) + 1:
-        count += 1
-    return count
 
 
 class Block(NamedTuple):
@@ -165,7 +134,7 @@ def blocks(
     start: int = 0,
     end: int | None = None,
     line_number: int = 1,
-    cap: int = LINE_CAP,
+    max_line_bytes: int = LINE_CAP,
     block_size: int = BLOCK_SIZE,
     on_long: Callable[[bytes], None] | None = None,
 ) -> Iterator[Block]:
@@ -178,7 +147,7 @@ def blocks(
         start: Lines that begin at or behind this offset are read.
         end: Lines that begin at or behind this offset are not; None reads to the end of the file.
         line_number: The number of the first line that is read.
-        cap: The longest line that is kept, in bytes.
+        max_line_bytes: The longest line that is kept, in bytes.
         block_size: Bytes to read at a time.
         on_long: Gets the first bytes of each line above the cap, after the block before it.
 
@@ -187,7 +156,7 @@ def blocks(
     """
     if end is not None and end <= start:
         return
-    splitter = LineSplitter(cap)
+    splitter = LineSplitter(max_line_bytes)
     offset = start
     # A range begins in the middle of a line that belongs to the range before it, unless a newline stands right before `start`.
     # Beginning one byte early and dropping the first "line" covers both.
@@ -216,16 +185,16 @@ def blocks(
             return  # the range is inside one long line, and the range of the line's beginning finds its end
         behind = position - splitter.held
         if end is not None and not dropping and behind >= end:
-            yield from _runs(path, line_number, offset, _before(lines, offset, end), cap, notice, on_long)
+            yield from _runs(path, line_number, offset, _before(lines, offset, end), max_line_bytes, notice, on_long)
             return
-        yield from _runs(path, line_number, offset, lines, cap, notice, on_long)
+        yield from _runs(path, line_number, offset, lines, max_line_bytes, notice, on_long)
         if not dropping:
             line_number += len(lines)
             offset = behind
     last = splitter.finish()
     if last is not None and not dropping and (end is None or offset < end):
         notice(missing_newline(path, line_number, offset, last if type(last) is bytes else b""))
-        yield from _runs(path, line_number, offset, [last], cap, notice, on_long)
+        yield from _runs(path, line_number, offset, [last], max_line_bytes, notice, on_long)
 
 
 def whole_head(stream: BinaryIO, chunk: bytes) -> bytes:
@@ -253,7 +222,7 @@ def _runs(
     line_number: int,
     offset: int,
     lines: list[bytes | Overlong],
-    cap: int,
+    max_line_bytes: int,
     notice: Callable[[Finding], None],
     on_long: Callable[[bytes], None] | None,
 ) -> Iterator[Block]:
@@ -272,7 +241,7 @@ def _runs(
             offset += sum(map(len, run)) + len(run)
             line_number += len(run)
             run = []
-        notice(_line_too_long(path, line_number, offset, line.length, cap))
+        notice(_line_too_long(path, line_number, offset, line.length, max_line_bytes))
         if on_long is not None:
             on_long(line.head)
         line_number += 1
@@ -322,10 +291,10 @@ def _is_whole(line: bytes) -> bool:
         return False
 
 
-def _line_too_long(path: str, line_number: int, offset: int, length: int, cap: int) -> Finding:
+def _line_too_long(path: str, line_number: int, offset: int, length: int, max_line_bytes: int) -> Finding:
     return Finding(
         code="line_too_long",
-        message=f"The line has {length:,} bytes, above the cap of {cap:,}: it was skipped. Raise the cap to read it.",
+        message=f"The line has {length:,} bytes, above the cap of {max_line_bytes:,}: it was skipped. Raise the cap to read it.",
         path=path,
         line_number=line_number,
         byte_offset=offset,
@@ -353,7 +322,7 @@ def pieces(
     path: str,
     notice: Callable[[Finding], None],
     *,
-    cap: int = LINE_CAP,
+    max_line_bytes: int = LINE_CAP,
     block_size: int = BLOCK_SIZE,
 ) -> Iterator[Piece]:
     r"""Read a file piece by piece; a last line that has no `\n` gets one.
@@ -362,8 +331,8 @@ def pieces(
         stream: An open binary file.
         path: The display name, for findings.
         notice: Gets a warning for a byte order mark, which is left out, and for a missing last newline.
-        cap: The longest line that is wanted, in bytes without its `\n`. Behind the first piece with a longer one nothing is read:
-            whoever copies can't go on there.
+        max_line_bytes: The longest line that is wanted, in bytes without its `\n`. Behind the first piece with a longer one
+            nothing is read: whoever copies can't go on there.
         block_size: Bytes to read at a time.
 
     Yields:
@@ -388,7 +357,7 @@ def pieces(
             text = b"".join(held)
             lines = _lines_of(text)
             yield Piece(number, offset, lines, text)
-            if len(text) > cap and max(map(len, lines)) > cap + 1:
+            if len(text) > max_line_bytes and max(map(len, lines)) > max_line_bytes + 1:
                 return
             number += len(lines)
             offset += len(text)
@@ -396,7 +365,7 @@ def pieces(
         if rest:
             held.append(rest)
             held_size += len(rest)
-            if held_size > cap:
+            if held_size > max_line_bytes:
                 yield _single(number, offset, b"".join(held))
                 return
     if held:

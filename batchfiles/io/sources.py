@@ -391,7 +391,7 @@ def read_blocks(
     start: int = 0,
     end: int | None = None,
     line_number: int = 1,
-    cap: int = LINE_CAP,
+    max_line_bytes: int = LINE_CAP,
     block_size: int = BLOCK_SIZE,
     on_long: Callable[[bytes], None] | None = None,
 ) -> Iterator[Block]:
@@ -409,7 +409,7 @@ def read_blocks(
             start=start,
             end=end,
             line_number=line_number,
-            cap=cap,
+            max_line_bytes=max_line_bytes,
             block_size=block_size,
             on_long=on_long,
         )

@@ -78,7 +78,7 @@ class Target(ABC):
         return None
 
     def exists(self) -> bool:
-        """Return whether something is there that only `force` replaces; an empty folder is not.
+        """Return whether something is there that only `overwrite` replaces; an empty folder is not.
 
         Raises:
             FileError: As `check`.
@@ -86,29 +86,29 @@ class Target(ABC):
         return False
 
     @abstractmethod
-    def check(self, *, force: bool = False, ours: IsOwnFile = no_file) -> None:
+    def check(self, *, overwrite: bool = False, ours: IsOwnFile = no_file) -> None:
         """Make sure before any work that it can be written, as far as that can be known.
 
         Args:
-            force: Whether what is there may be replaced.
+            overwrite: Whether what is there may be replaced.
             ours: Which names in a folder are those of files that may go then; by default none.
 
         Raises:
-            OutputExistsError: It is there and `force` was not given. An empty folder counts as not there.
+            OutputExistsError: It is there and `overwrite` was not given. An empty folder counts as not there.
             FileError: There is no folder or bucket for it, a folder where a file shall be or a file where a folder shall be, a
                 folder that holds what is not ours, or the system does not let us look.
         """
 
     @abstractmethod
-    def open(self, *, force: bool = False, temp_dir: TempDir = None) -> AbstractContextManager[BinaryIO]:
+    def open(self, *, overwrite: bool = False, temp_dir: TempDir = None) -> AbstractContextManager[BinaryIO]:
         """Open the file, which takes its name only when the block ends without an exception.
 
         Args:
-            force: Whether a file that is there may be replaced.
+            overwrite: Whether a file that is there may be replaced.
             temp_dir: Where a remote file waits until it is whole; a local one waits beside its target.
 
         Raises:
-            OutputExistsError: It is there and `force` was not given, at the beginning or at the end.
+            OutputExistsError: It is there and `overwrite` was not given, at the beginning or at the end.
             FileError: The disk, the system or the service refused.
         """
 
@@ -139,21 +139,21 @@ class PathTarget(Target):
     def exists(self) -> bool:
         """Return whether something is there: see `Target.exists`."""
         try:
-            self._refuse(force=False, ours=no_file)
+            self._refuse(overwrite=False, ours=no_file)
         except OutputExistsError:
             return True
         return False
 
-    def check(self, *, force: bool = False, ours: IsOwnFile = no_file) -> None:
+    def check(self, *, overwrite: bool = False, ours: IsOwnFile = no_file) -> None:
         """Make sure that it can be written: see `Target.check`."""
-        self._refuse(force=force, ours=ours)
+        self._refuse(overwrite=overwrite, ours=ours)
 
     def sizes(self) -> list[int]:
         """Return the sizes in bytes of the files that are there: of the file, or of those in the folder."""
         return [file.size for file in files_in(self.place)] if self.is_folder else [self._size()]
 
     @abstractmethod
-    def _refuse(self, *, force: bool, ours: IsOwnFile) -> None:
+    def _refuse(self, *, overwrite: bool, ours: IsOwnFile) -> None:
         """Raise if what is there may not be replaced."""
 
     @abstractmethod
@@ -162,18 +162,18 @@ class PathTarget(Target):
 
     @abstractmethod
     def open_folder(
-        self, *, force: bool = False, ours: IsOwnFile = no_file, temp_dir: TempDir = None
+        self, *, overwrite: bool = False, ours: IsOwnFile = no_file, temp_dir: TempDir = None
     ) -> AbstractContextManager[Path]:
         """Give a temporary folder to fill; it takes its name only when the block ends without an exception.
 
         Args:
-            force: Whether a folder that is there may be replaced.
+            overwrite: Whether a folder that is there may be replaced.
             ours: Which names in it are those of files that may go then, because the same command writes such files.
             temp_dir: Where a remote folder waits until it is whole; a local one waits beside its target.
 
         Raises:
-            OutputExistsError: It is there and `force` was not given, at the beginning or at the end. An empty folder counts as
-                not there.
+            OutputExistsError: It is there and `overwrite` was not given, at the beginning or at the end. An empty folder counts
+                as not there.
             FileError: The disk, the system or the service refused, or it is not a folder that we could have written.
         """
 
@@ -188,34 +188,34 @@ class _LocalTarget(PathTarget):
         means_folder = os.path.isdir(place) or text.endswith(os.sep) or not place.suffix  # noqa: PTH112
         self.is_folder = means_folder if folder is None else folder
 
-    def check(self, *, force: bool = False, ours: IsOwnFile = no_file) -> None:
+    def check(self, *, overwrite: bool = False, ours: IsOwnFile = no_file) -> None:
         if not self.is_folder and self.place.is_dir():
             raise FileError("is a folder, and a file is to be written", path=self.name, number=errno.EISDIR)
-        self._refuse(force=force, ours=ours)
+        self._refuse(overwrite=overwrite, ours=ours)
         parent = real_path(self.place).parent
         if not parent.is_dir():
             raise FileError(f"there is no folder {parent}", path=self.name, number=errno.ENOENT)
 
-    def _refuse(self, *, force: bool, ours: IsOwnFile) -> None:
+    def _refuse(self, *, overwrite: bool, ours: IsOwnFile) -> None:
         if self.is_folder:
-            refuse_existing_folder(self.place, force=force, ours=ours)
+            refuse_existing_folder(self.place, overwrite=overwrite, ours=ours)
         else:
-            refuse_existing(self.place, force=force)
+            refuse_existing(self.place, overwrite=overwrite)
 
     def _size(self) -> int:
         return self.place.stat().st_size
 
-    def open(self, *, force: bool = False, temp_dir: TempDir = None) -> AbstractContextManager[BinaryIO]:  # noqa: ARG002
-        return atomic_file(self.place, force=force)
+    def open(self, *, overwrite: bool = False, temp_dir: TempDir = None) -> AbstractContextManager[BinaryIO]:  # noqa: ARG002
+        return atomic_file(self.place, overwrite=overwrite)
 
     def open_folder(
         self,
         *,
-        force: bool = False,
+        overwrite: bool = False,
         ours: IsOwnFile = no_file,
         temp_dir: TempDir = None,  # noqa: ARG002
     ) -> AbstractContextManager[Path]:
-        return atomic_folder(self.place, force=force, ours=ours)
+        return atomic_folder(self.place, overwrite=overwrite, ours=ours)
 
 
 class _RemoteTarget(PathTarget):
@@ -228,22 +228,22 @@ class _RemoteTarget(PathTarget):
         means_folder = is_bucket or text.partition("?")[0].endswith("/") or not PurePosixPath(place.path).suffix
         self.is_folder = means_folder if folder is None else folder
 
-    def _refuse(self, *, force: bool, ours: IsOwnFile) -> None:
+    def _refuse(self, *, overwrite: bool, ours: IsOwnFile) -> None:
         if self.is_folder:
-            refuse_remote_folder(self.place, force=force, ours=ours)
+            refuse_remote_folder(self.place, overwrite=overwrite, ours=ours)
         else:
-            refuse_remote_file(self.place, force=force)
+            refuse_remote_file(self.place, overwrite=overwrite)
 
     def _size(self) -> int:
         return self.place.look().size or 0
 
-    def open(self, *, force: bool = False, temp_dir: TempDir = None) -> AbstractContextManager[BinaryIO]:
-        return uploaded_file(self.place, force=force, temp_dir=temp_dir)
+    def open(self, *, overwrite: bool = False, temp_dir: TempDir = None) -> AbstractContextManager[BinaryIO]:
+        return uploaded_file(self.place, overwrite=overwrite, temp_dir=temp_dir)
 
     def open_folder(
-        self, *, force: bool = False, ours: IsOwnFile = no_file, temp_dir: TempDir = None
+        self, *, overwrite: bool = False, ours: IsOwnFile = no_file, temp_dir: TempDir = None
     ) -> AbstractContextManager[Path]:
-        return uploaded_folder(self.place, force=force, ours=ours, temp_dir=temp_dir)
+        return uploaded_folder(self.place, overwrite=overwrite, ours=ours, temp_dir=temp_dir)
 
 
 class _StreamTarget(Target):
@@ -260,11 +260,11 @@ class _StreamTarget(Target):
     def stream(self) -> BinaryIO:
         return sys.stdout.buffer if self._file is None else self._file
 
-    def check(self, *, force: bool = False, ours: IsOwnFile = no_file) -> None:  # noqa: ARG002
+    def check(self, *, overwrite: bool = False, ours: IsOwnFile = no_file) -> None:  # noqa: ARG002
         return
 
     @contextmanager
-    def open(self, *, force: bool = False, temp_dir: TempDir = None) -> Iterator[BinaryIO]:  # noqa: ARG002
+    def open(self, *, overwrite: bool = False, temp_dir: TempDir = None) -> Iterator[BinaryIO]:  # noqa: ARG002
         yield self.stream
         self.stream.flush()
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from batchfiles.errors import InvalidLineError
 from batchfiles.findings import Finding
 from batchfiles.inputs.copied_lines import CopiedLines, Run
 from batchfiles.inputs.folder_files import files_of_a_kind, not_read_fields
+from batchfiles.io.progress import Progress, source_steps
 from batchfiles.io.sources import SourceLike, expand
 from batchfiles.io.target import TargetLike
 from batchfiles.jsontext.edits import Edit, edited
@@ -83,17 +84,17 @@ def beside_the_body(edits: Iterable[Edit]) -> tuple[Finding, ...]:
 def edit(
     *sources: SourceLike,
     output: TargetLike,
-    set: Mapping[str, Any] | None = None,  # noqa: A002 - the command line's word
+    values: Mapping[str, Any] | None = None,
     unset: Iterable[str] = (),
     edits: Iterable[Edit] = (),
     full: str | None = None,
     short: bool = False,
-    bad_lines: str = "refuse",
-    force: bool = False,
-    cap: int = LINE_CAP,
+    bad_lines: Literal["refuse", "copy", "drop"] = "refuse",
+    overwrite: bool = False,
+    max_line_bytes: int = LINE_CAP,
     temp_dir: str | os.PathLike[str] | None = None,
     filesystem: object = None,
-    on_bytes: Callable[[int], None] | None = None,
+    progress: Progress | None = None,
 ) -> EditReport:
     r"""Change values in every line; the other bytes are copied.
 
@@ -101,19 +102,19 @@ def edit(
         *sources: Request files: paths, folders, globs, open binary files, or `-` for standard input; plain or compressed. Their
             lines are written one behind the other.
         output: A path, whose suffix may ask for compression; `-` for standard output; an open file.
-        set: Values by their paths, such as `{"body.model": "gpt-4o", "body.messages[0].content": "Hi"}`. A new key goes last.
-            Integers beyond 64 bits keep all their digits; `nan` and infinity are refused, for JSON has none.
+        values: Values to set, by their paths, such as `{"body.model": "gpt-4o", "body.messages[0].content": "Hi"}`. A new key
+            goes last. Integers beyond 64 bits keep all their digits; `nan` and infinity are refused, for JSON has none.
         unset: Paths of values to take away.
-        edits: Changes whose order matters; they are made before those of `unset` and then of `set`.
+        edits: Changes whose order matters; they are made before those of `unset` and then of `values`.
         full: The url for lines that have none; they get `"method": "POST"` too, as most services want it.
         short: Whether `method` and `url` are taken away, as services want it where the url belongs to the job.
         bad_lines: What to do with a line that can't be changed, being no JSON object or having something else at the path:
             `"refuse"` writes nothing, `"copy"` leaves it as it is, `"drop"` leaves it out.
-        force: Replace what is there.
-        cap: The longest line that is read, in bytes.
+        overwrite: Replace what is there.
+        max_line_bytes: The longest line that is read, in bytes.
         temp_dir: Where a remote output waits until it is whole; None takes the system's folder for temporary files.
         filesystem: The filesystem in which paths are paths, of `pyarrow.fs` or of fsspec; None takes the local one.
-        on_bytes: Gets the number of bytes that were done, again and again, for a progress bar.
+        progress: Called with the bytes that are done and those that there are (None if unknown), again and again.
 
     Returns:
         How many lines were changed.
@@ -122,23 +123,37 @@ def edit(
         InvalidLineError: `invalid_json_line` or `path_not_found`, with the first line that can't be changed.
         LineTooLongError: A line is above the cap.
         MismatchError: A file holds results, or what is neither requests nor results.
-        OutputExistsError: The output is there and `force` was not given.
+        OutputExistsError: The output is there and `overwrite` was not given.
         FileError: A file can't be read, or the disk refused.
         TruncatedFileError: A compressed file is damaged.
         ValueError: There is nothing to change, a path or a value is none, or all lines would get one `custom_id`.
+
+    Example:
+        >>> report = batchfiles.edit(
+        ...     "fixtures/chat_completions/requests.jsonl",
+        ...     output="mini.jsonl",
+        ...     values={"body.model": "gpt-4.1-mini"},
+        ...     unset=["body.user"],
+        ... )
+        >>> report.lines, report.changed
+        (16, 16)
     """
     if bad_lines not in BAD_LINES:
         raise ValueError(f"bad_lines is one of {', '.join(BAD_LINES)}, not {bad_lines!r}")
     if full is not None and short:
         raise ValueError("lines can be made full or short, not both")
-    chosen = [*checked_edits(edits, set, unset), *(made_full(full) if full is not None else ()), *(made_short() if short else ())]
+    chosen = [
+        *checked_edits(edits, values, unset),
+        *(made_full(full) if full is not None else ()),
+        *(made_short() if short else ()),
+    ]
     if not chosen:
         raise ValueError("there is nothing to change: say what to set or to unset")
     if not sources:
         raise TypeError("edit needs at least one file")
     files, not_read = files_of_a_kind(expand(sources, filesystem=filesystem))
-    lines = CopiedLines(cap, on_bytes, wanted="inputs")
-    with CopyWriter(output, force=force, temp_dir=temp_dir, filesystem=filesystem) as writer:
+    lines = CopiedLines(max_line_bytes, source_steps(progress, files), wanted="inputs")
+    with CopyWriter(output, overwrite=overwrite, temp_dir=temp_dir, filesystem=filesystem) as writer:
         work = _Work(chosen, bad_lines, writer)
         for source in files:
             for run in lines.of(source):
@@ -156,7 +171,7 @@ def edit(
     )
 
 
-def checked_edits(edits: Iterable[Edit], set: Mapping[str, Any] | None, unset: Iterable[str]) -> list[Edit]:  # noqa: A002
+def checked_edits(edits: Iterable[Edit], values: Mapping[str, Any] | None, unset: Iterable[str]) -> list[Edit]:
     """Return all edits in the order in which they are made.
 
     Raises:
@@ -164,7 +179,7 @@ def checked_edits(edits: Iterable[Edit], set: Mapping[str, Any] | None, unset: I
     """
     if isinstance(unset, str):
         raise TypeError("unset is a list of paths, not a single string")
-    chosen = [*edits, *map(Edit.unset, unset), *(Edit.set(path, value) for path, value in (set or {}).items())]
+    chosen = [*edits, *map(Edit.unset, unset), *(Edit.set(path, value) for path, value in (values or {}).items())]
     for each in chosen:
         if each.action == "set" and each.path == ("custom_id",):
             raise ValueError("every line would get the same custom_id, and results could not be told apart: it can't be set")

@@ -5,15 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
-from batchfiles.errors import MismatchError
+from batchfiles.codec import loads
+from batchfiles.errors import InvalidLineError, MismatchError
 from batchfiles.findings import Finding
 from batchfiles.inputs.kinds import FileRole, classified_files, classify_lines
 from batchfiles.inputs.roles import Pairs, files_and_pairs, requests_of_results
+from batchfiles.io.progress import Progress, source_steps
 from batchfiles.io.sources import SourceLike
 from batchfiles.limits import RESULT_LINE_CAP
-from batchfiles.result_lines import ID_LETTERS, id_of_line
+from batchfiles.result_lines import ID_LETTERS, id_of_line, read_result
 
 __all__ = ["Occurrence", "find", "get"]
 
@@ -43,9 +45,32 @@ class Occurrence(NamedTuple):
     requests: str | None = None
     repeats: str | None = None
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return the place of the line, what it is, and the decoded `line`; where that is None, `text` has it as it is."""
+        if self.role == "result":
+            value, result = read_result(self.data)
+            outcome = result.outcome
+        else:
+            outcome = None
+            try:
+                value = loads(self.data)
+            except InvalidLineError:
+                value = None
+        fields = {
+            "path": self.path,
+            "line_number": self.line_number,
+            "byte_offset": self.byte_offset,
+            "role": self.role,
+            "outcome": outcome,
+            "requests": self.requests,
+            "repeats": self.repeats,
+        }
+        text = {"text": self.data.decode(errors="backslashreplace")} if value is None else {}
+        return {**fields, **text, "line": value}
+
 
 def get(
-    custom_id: str, *sources: SourceLike, pairs: Pairs = (), cap: int = RESULT_LINE_CAP, filesystem: object = None
+    custom_id: str, *sources: SourceLike, pairs: Pairs = (), max_line_bytes: int = RESULT_LINE_CAP, filesystem: object = None
 ) -> list[Occurrence]:
     r"""Find the request of a `custom_id` and all its results.
 
@@ -54,7 +79,7 @@ def get(
         *sources: Request files, output files and error files in any mix; paths, folders, globs, open binary files, or `-` for
             standard input; plain or compressed.
         pairs: Request files, each with the results that belong to it, as for `join`.
-        cap: The longest line that is read, in bytes; longer ones are passed over.
+        max_line_bytes: The longest line that is read, in bytes; longer ones are passed over.
         filesystem: The filesystem in which paths are paths, of `pyarrow.fs` or of fsspec; None takes the local one.
 
     Returns:
@@ -67,19 +92,25 @@ def get(
         TruncatedFileError: Compressed bytes end too early or are damaged.
         TypeError: There is no source, or something is no source at all.
         ValueError: Standard input is named twice.
+
+    Example:
+        >>> for line in batchfiles.get("ticket-0001", "fixtures/chat_completions"):
+        ...     print(line.role, line.line_number)
+        result 9
+        request 1
     """
     if not sources and not pairs:
         raise TypeError("get needs at least one file")
-    return list(find(custom_id, *sources, pairs=pairs, cap=cap, filesystem=filesystem))
+    return list(find(custom_id, *sources, pairs=pairs, max_line_bytes=max_line_bytes, filesystem=filesystem))
 
 
 def find(
     custom_id: str,
     *sources: SourceLike,
     pairs: Pairs = (),
-    cap: int = RESULT_LINE_CAP,
+    max_line_bytes: int = RESULT_LINE_CAP,
     filesystem: object = None,
-    on_bytes: Callable[[int], None] | None = None,
+    progress: Progress | None = None,
     on_not_read: Callable[[Sequence[str]], None] = lambda _: None,
     notice: Callable[[Finding], None] = lambda _: None,
 ) -> Iterator[Occurrence]:
@@ -89,9 +120,9 @@ def find(
         custom_id: The id.
         *sources: As for `get`.
         pairs: As for `get`.
-        cap: As for `get`.
+        max_line_bytes: As for `get`.
         filesystem: As for `get`.
-        on_bytes: Gets the number of uncompressed bytes that were read, again and again, for a progress bar.
+        progress: Called with the bytes that are done and those that there are (None if unknown), again and again.
         on_not_read: Gets the names of files and folders that were found in the folders that were given and are passed over.
         notice: Gets findings, such as lines above the cap, which are not looked at.
     """
@@ -100,7 +131,13 @@ def find(
     on_not_read(files.not_read)
     requests, are_apart = requests_of_results(files)
     seen: dict[bytes, list[tuple[str, int]]] = {}
-    for file in classified_files(files.sources, notice, cap=cap, on_bytes=on_bytes, file_roles=files.file_roles):
+    for file in classified_files(
+        files.sources,
+        notice,
+        max_line_bytes=max_line_bytes,
+        on_bytes=source_steps(progress, files.sources),
+        file_roles=files.file_roles,
+    ):
         for path, first, start, lines in file.blocks:
             offset = start
             for number, line in enumerate(lines, first):

@@ -11,7 +11,7 @@ from array import array
 from bisect import bisect_left
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Literal
 
 from batchfiles.campaign.folder import changed_parts, request_sources
 from batchfiles.errors import DuplicateCustomIdError
@@ -19,6 +19,7 @@ from batchfiles.findings import Finding
 from batchfiles.ids.unique import PLACE_BITS, UniqueIds
 from batchfiles.inputs.copied_lines import CopiedLines, Run
 from batchfiles.inputs.folder_files import files_of_a_kind, not_read_fields
+from batchfiles.io.progress import Progress, source_steps
 from batchfiles.io.sources import Source, SourceLike
 from batchfiles.io.spool import Spool
 from batchfiles.io.target import Target, TargetLike
@@ -59,8 +60,6 @@ class RepeatedIds:
         """
         place = (number << PLACE_BITS) + run.line_number
         ids = ids_of(run.whole_lines, run.text)
-        if self._unique.add_all(ids, place):
-            return
         add = self._unique.add
         for custom_id in ids:
             if custom_id is None:
@@ -181,13 +180,13 @@ class MergeReport:
 def merge(
     *sources: SourceLike,
     output: TargetLike,
-    on_duplicate: str = "error",
-    force: bool = False,
-    cap: int = RESULT_LINE_CAP,
+    on_duplicate: Literal["error", "first", "last", "keep"] = "error",
+    overwrite: bool = False,
+    max_line_bytes: int = RESULT_LINE_CAP,
     ids_in_memory: int = IDS_IN_MEMORY,
     temp_dir: str | os.PathLike[str] | None = None,
     filesystem: object = None,
-    on_bytes: Callable[[int], None] | None = None,
+    progress: Progress | None = None,
 ) -> MergeReport:
     r"""Copy the lines of request files, or of result files, into one file, byte for byte, in the order of the files.
 
@@ -201,13 +200,13 @@ def merge(
             lines that can be read, `"keep"` keeps all and does not look. `"first"` and `"last"` read the files twice, and a third
             time where an id is repeated. A request line that is in another file too, byte for byte, is the same request:
             `"error"` leaves it out and counts it, unless the output is standard output or an open file.
-        force: Whether a file that is there may be replaced.
-        cap: The longest line that is read, in bytes.
+        overwrite: Whether a file that is there may be replaced.
+        max_line_bytes: The longest line that is read, in bytes.
         ids_in_memory: How many ids stay in memory; those behind are compared at the end.
         temp_dir: Where the other ids wait, what can't be read twice, and a remote output until it is whole; None takes the
             system's folder for temporary files.
         filesystem: The filesystem in which paths are paths, of `pyarrow.fs` or of fsspec; None takes the local one.
-        on_bytes: Gets the number of bytes that were read, again and again, for a progress bar.
+        progress: Called with the bytes that are done and those that there are (None if unknown), again and again.
 
     Returns:
         What was written.
@@ -217,12 +216,17 @@ def merge(
             standard output has some lines already.
         LineTooLongError: A line is above the cap.
         MismatchError: A file holds neither requests nor results, or one holds requests and another one results.
-        OutputExistsError: The target is there and `force` was not given.
+        OutputExistsError: The target is there and `overwrite` was not given.
         FileError: A file can't be read, or the disk refused.
         TruncatedFileError: A compressed file is damaged.
         DataError: The manifest of a campaign folder is damaged.
         TypeError: There is no source, or something is no source at all.
         ValueError: An option has no such value.
+
+    Example:
+        >>> report = batchfiles.merge("fixtures/chat_completions/requests.jsonl", output="merged.jsonl.gz")
+        >>> report.lines
+        16
     """
     if not sources:
         raise TypeError("merge needs at least one file")
@@ -230,7 +234,8 @@ def merge(
         raise ValueError(f"on_duplicate is {', '.join(map(repr, ON_DUPLICATE[:-1]))} or 'keep', not {on_duplicate!r}")
     files, not_read = files_of_a_kind(request_sources(sources, filesystem=filesystem))
     target = Target.at(output, filesystem=filesystem, folder=False)
-    job = _Merge(files, target, cap, ids_in_memory, on_bytes, force=force, temp_dir=temp_dir)
+    steps = source_steps(progress, files)
+    job = _Merge(files, target, max_line_bytes, ids_in_memory, steps, overwrite=overwrite, temp_dir=temp_dir)
     try:
         report = job.run(on_duplicate)
     except DuplicateCustomIdError:
@@ -248,19 +253,19 @@ class _Merge:
         self,
         files: list[Source],
         output: Target,
-        cap: int,
+        max_line_bytes: int,
         ids_in_memory: int,
         on_bytes: Callable[[int], None] | None,
         *,
-        force: bool,
+        overwrite: bool,
         temp_dir: str | os.PathLike[str] | None,
     ) -> None:
         self._files = files
         self._output = output
-        self._cap = cap
+        self._max_line_bytes = max_line_bytes
         self._ids_in_memory = ids_in_memory
         self._on_bytes = on_bytes
-        self._force = force
+        self._overwrite = overwrite
         self._temp_dir = temp_dir
 
     def run(self, on_duplicate: str, repeated: array[int] | None = None) -> MergeReport:
@@ -276,7 +281,7 @@ class _Merge:
         files = self._files
         refuse = on_duplicate == "error" and repeated is None
         with (
-            CopyWriter(self._output, force=self._force, temp_dir=self._temp_dir) as writer,
+            CopyWriter(self._output, overwrite=self._overwrite, temp_dir=self._temp_dir) as writer,
             UniqueIds(self._ids_in_memory, temp_dir=self._temp_dir) as unique,
             Spool(self._temp_dir) as spool,
         ):
@@ -284,10 +289,10 @@ class _Merge:
             unneeded: array[int] = array("q") if repeated is None else repeated
             if on_duplicate in ("first", "last"):
                 files = [Source(file.name, path=spool.local(file)) for file in files]
-                for number, run in _runs(files, CopiedLines(self._cap)):
+                for number, run in _runs(files, CopiedLines(self._max_line_bytes)):
                     ids.add(run, number)
-                unneeded = ids.unneeded(_damaged(files, ids.places(), self._cap), last=on_duplicate == "last")
-            lines = CopiedLines(self._cap, self._on_bytes)
+                unneeded = ids.unneeded(_damaged(files, ids.places(), self._max_line_bytes), last=on_duplicate == "last")
+            lines = CopiedLines(self._max_line_bytes, self._on_bytes)
             for number, run in _runs(files, lines):
                 if refuse:
                     ids.add(run, number, refuse=True)
@@ -314,7 +319,7 @@ class _Merge:
         if self._output.stream is not None or any(file.stream is not None for file in self._files):
             return None
         with UniqueIds(self._ids_in_memory, temp_dir=self._temp_dir) as unique:
-            ids, lines = RepeatedIds(unique, self._files), CopiedLines(self._cap)
+            ids, lines = RepeatedIds(unique, self._files), CopiedLines(self._max_line_bytes)
             for number, run in _runs(self._files, lines):
                 if lines.wanted == "results":
                     return None
@@ -322,7 +327,7 @@ class _Merge:
             repetitions = ids.repetitions()
         wanted = {place for first, places in repetitions.items() for place in (first, *places)}
         prints: dict[int, bytes] = {}
-        for number, run in _runs(self._files, CopiedLines(self._cap)):
+        for number, run in _runs(self._files, CopiedLines(self._max_line_bytes)):
             base = (number << PLACE_BITS) + run.line_number
             for place, line in enumerate(run.whole_lines, base):
                 if place in wanted:
@@ -341,12 +346,12 @@ def _runs(files: list[Source], lines: CopiedLines) -> Iterator[tuple[int, Run]]:
             yield number, run
 
 
-def _damaged(files: list[Source], places: array[int], cap: int) -> set[int]:
+def _damaged(files: list[Source], places: array[int], max_line_bytes: int) -> set[int]:
     """Return which of the places are those of lines that can't be read."""
     found: set[int] = set()
     if not places:
         return found
-    lines = CopiedLines(cap)
+    lines = CopiedLines(max_line_bytes)
     for number, run in _runs(files, lines):
         base = (number << PLACE_BITS) + run.line_number
         start = bisect_left(places, base)

@@ -35,7 +35,7 @@ from batchfiles.jobs.template import (
 )
 from batchfiles.jsontext.exact import AS_TEXT, BEYOND, beyond_64_bits, loads_exactly
 from batchfiles.jsontext.paths import shown
-from batchfiles.limits import LINE_CAP, OPENAI, Limits
+from batchfiles.limits import LINE_CAP, Limits, LimitsLike, profile
 from batchfiles.rules.requests import RequestRules
 from batchfiles.writing import InputWriter
 
@@ -77,14 +77,14 @@ def prepare(
     output: TargetLike,
     *,
     template: Mapping[str, Any] | str | os.PathLike[str],
-    id: str,  # noqa: A002 - the command line's word
+    id_template: str,
     url: str | None = None,
     null: NullPolicy = "error",
     csv_nulls: Sequence[str] | None = None,
     sample: int | None = None,
-    limits: Limits = OPENAI,
-    force: bool = False,
-    cap: int = LINE_CAP,
+    limits: LimitsLike = "openai",
+    overwrite: bool = False,
+    max_line_bytes: int = LINE_CAP,
     temp_dir: str | os.PathLike[str] | None = None,
     filesystem: object = None,
 ) -> PrepareReport:
@@ -97,15 +97,15 @@ def prepare(
             whatever has `__arrow_c_stream__`, such as those of polars, pandas and pyarrow, and relations of DuckDB.
         output: A path, `-` for standard output, or an open binary file.
         template: The request, as a dict, or the JSON file that holds it: a whole line without its `custom_id`, or a body alone.
-        id: The template of the `custom_id`, such as `"{{doc}}-{{chunk}}"`.
+        id_template: The template of the `custom_id`, such as `"{{doc}}-{{chunk}}"`.
         url: The endpoint, where the template has none.
         null: What a null becomes: `"error"`, `"null"`, or `"drop"` for leaving its key out. In an id it is always an error.
         csv_nulls: What null is in CSV, as written in the file: `""` for nothing between two commas, `'""'` for two quotes, and
             words such as `"NA"`; None takes `""` and `'""'`.
         sample: How many rows to take, from the first on; None takes all.
-        limits: Whose limits the file keeps to.
-        force: Whether a file that is there may be replaced.
-        cap: The longest line of a JSONL table, in bytes.
+        limits: Whose limits the file keeps to: `Limits`, or a name such as `"azure"`.
+        overwrite: Whether a file that is there may be replaced.
+        max_line_bytes: The longest line of a JSONL table, in bytes.
         temp_dir: A folder for the ids behind the first million, and for a remote output until it is whole; None takes the
             system's.
         filesystem: The filesystem in which paths are paths, that of the template too, of `pyarrow.fs` or of fsspec; None takes
@@ -118,13 +118,21 @@ def prepare(
         DuplicateCustomIdError: Two rows make the same id; both are named.
         TooManyRequestsError, TooManyEmbeddingInputsError, FileTooLargeError, LineTooLongError: The service would not take it.
         MismatchError, TruncatedFileError: A file is no table, or is damaged.
-        OutputExistsError: The file is there and `force` was not given.
+        OutputExistsError: The file is there and `overwrite` was not given.
         FileError: A file can't be read or written.
+
+    Example:
+        >>> import pyarrow as pa
+        >>> table = pa.table({"doc": ["a", "b"], "text": ["One.", "Two."]})
+        >>> body = {"model": "gpt-4o-mini", "input": "Translate: {{text}}"}
+        >>> batchfiles.prepare(table, "prepared.jsonl", template=body, url="/v1/responses", id_template="{{doc}}").requests
+        2
     """
     from batchfiles.table.csv import CSV_NULLS
     from batchfiles.table.read import user_tables
 
     started = time.perf_counter()
+    limits = profile(limits)
     if sample is not None and sample < 1:
         raise ValueError(f"sample is a number of rows above 0, not {sample}")
     if isinstance(template, Mapping):
@@ -135,11 +143,11 @@ def prepare(
         raise ValueError(f"{origin}: {shown(place)} is {BEYOND}: {AS_TEXT}")
     whole = _whole_line(given, url, limits)
     line = Template(whole, null=null)
-    job = _Preparation(line, IdTemplate(id), RequestRules(limits), single_braces(whole))
-    writing = InputWriter(output, limits=limits, force=force, temp_dir=temp_dir, filesystem=filesystem)
+    job = _Preparation(line, IdTemplate(id_template), RequestRules(limits), single_braces(whole))
+    writing = InputWriter(output, limits=limits, overwrite=overwrite, temp_dir=temp_dir, filesystem=filesystem)
     with _rows_named(job), writing as writer:
         nulls = CSV_NULLS if csv_nulls is None else tuple(csv_nulls)
-        with closing(user_tables(table, cap=cap, filesystem=filesystem, csv_nulls=nulls)) as tables:
+        with closing(user_tables(table, max_line_bytes=max_line_bytes, filesystem=filesystem, csv_nulls=nulls)) as tables:
             for opened in tables:
                 rest = None if sample is None else sample - writer.count
                 job.write(opened.name, islice(opened.rows(partial(job.choose, opened.name)), rest), writer)
@@ -220,8 +228,6 @@ class _Preparation:
         request = loads(text)
         if number > 1 and not self._line.holes and request["body"]:
             raise ValueError("the template names no column, so that all requests would be the same: write {{column}} in it")
-        if self._rules.passes(request):
-            return
         for fault in self._rules.violations(request, number):
             if fault.severity == "error":
                 where = f" at {fault.json_path}" if fault.json_path else ""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Literal
 
 from batchfiles.campaign.folder import request_sources
 from batchfiles.campaign.manifest import Manifest, Part, made_by_split, write_manifest
@@ -13,11 +13,12 @@ from batchfiles.errors import MismatchError
 from batchfiles.findings import Finding
 from batchfiles.inputs.copied_lines import CopiedLines
 from batchfiles.inputs.folder_files import not_read_fields, requests_to_read
+from batchfiles.io.progress import Progress, source_steps
 from batchfiles.io.sources import SourceLike
 from batchfiles.io.target import PathTarget
 from batchfiles.jobs.split_parts import COMPRESSIONS, PartLimits, Parts, PartWriter
-from batchfiles.jobs.tokens import DIVISIONS, RequestSizer, token_counter
-from batchfiles.limits import LINE_CAP, OPENAI, Limits
+from batchfiles.jobs.tokens import DIVISIONS, Division, RequestSizer, token_counter
+from batchfiles.limits import LINE_CAP, Limits, LimitsLike, profile
 
 __all__ = ["SplitReport", "split"]
 
@@ -76,19 +77,19 @@ class SplitReport:
 
 def split(
     *sources: SourceLike,
-    folder: str | os.PathLike[str] | PathTarget,
-    limits: Limits = OPENAI,
+    output: str | os.PathLike[str] | PathTarget,
+    limits: LimitsLike = "openai",
     max_requests: int | None = None,
     max_bytes: int | None = None,
     max_tokens: int | None = None,
     tokens: str = "estimate",
-    by: str | Sequence[str] = (),
-    compress: str | None = None,
-    force: bool = False,
-    cap: int = LINE_CAP,
+    by: Division | Sequence[Division] = (),
+    compress: Literal["gz", "bz2", "zst"] | None = None,
+    overwrite: bool = False,
+    max_line_bytes: int = LINE_CAP,
     temp_dir: str | os.PathLike[str] | None = None,
     filesystem: object = None,
-    on_bytes: Callable[[int], None] | None = None,
+    progress: Progress | None = None,
 ) -> SplitReport:
     r"""Cut request files into parts, in one pass, and write them with a manifest into a new folder.
 
@@ -97,8 +98,9 @@ def split(
 
     Args:
         *sources: Paths, folders, globs, open binary files, or `-`; plain or compressed. A campaign folder stands for its parts.
-        folder: The folder to make; it appears when it is whole.
-        limits: Whose limits a part keeps to: requests, bytes (the documented number, where a service takes more), texts to embed.
+        output: The folder to make; it appears when it is whole.
+        limits: Whose limits a part keeps to, as `Limits` or by a name, such as `"azure"`: requests, bytes (the documented number,
+            where a service takes more), texts to embed.
         max_requests: Another number of requests.
         max_bytes: Another number of bytes.
         max_tokens: Tokens that the models read for one part.
@@ -106,11 +108,12 @@ def split(
             encoding of each request's model; or `"tiktoken:o200k_base"`, by that encoding.
         by: `"model"`, `"url"`, or both: requests that differ in it go into different parts.
         compress: `"gz"`, `"bz2"` or `"zst"` for compressed parts; sizes are uncompressed all the same.
-        force: Whether a folder that is there is replaced; only if it holds nothing but a manifest and its parts, none sent yet.
-        cap: The longest line that is read, in bytes.
+        overwrite: Whether a folder that is there is replaced; only if it holds nothing but a manifest and its parts, none sent
+            yet.
+        max_line_bytes: The longest line that is read, in bytes.
         temp_dir: Where a remote folder waits until it is whole; None takes the system's folder for temporary files.
         filesystem: The filesystem in which paths are paths, of `pyarrow.fs` or of fsspec; None takes the local one.
-        on_bytes: Gets the number of bytes that were copied, again and again, for a progress bar.
+        progress: Called with the bytes that are done and those that there are (None if unknown), again and again.
 
     Returns:
         What was made.
@@ -118,29 +121,34 @@ def split(
     Raises:
         LineTooLongError: A line is too large for any part.
         MismatchError: A file holds results, or no file holds a request.
-        OutputExistsError: The folder is there and `force` was not given.
-        FileError: A file can't be read, the disk refused, or the folder holds what `force` does not replace.
+        OutputExistsError: The folder is there and `overwrite` was not given.
+        FileError: A file can't be read, the disk refused, or the folder holds what `overwrite` does not replace.
         TruncatedFileError: A compressed file is damaged.
         DataError: The manifest of a campaign folder is damaged.
         MissingDependencyError: Tokens shall be counted by tiktoken, and it or its encoding is not on this machine.
         TypeError: There is no source, or something is no source at all.
         ValueError: An option has no such value.
+
+    Example:
+        >>> report = batchfiles.split("fixtures/chat_completions/requests.jsonl", output="campaign", max_requests=10)
+        >>> [part.requests for part in report.parts]
+        [10, 6]
     """
     if not sources:
         raise TypeError("split needs at least one file")
-    by = _checked_options(by, compress, max_requests=max_requests, max_bytes=max_bytes, max_tokens=max_tokens)
-    limits = _changed(limits, max_requests, max_bytes)
+    divisions = _checked_options(by, compress, max_requests=max_requests, max_bytes=max_bytes, max_tokens=max_tokens)
+    limits = _changed(profile(limits), max_requests, max_bytes)
     scales = RequestSizer(
-        by,
+        divisions,
         counts_inputs=limits.max_embedding_inputs is not None,
         tokens=None if max_tokens is None else token_counter(tokens),
     )
     files, not_read = requests_to_read(request_sources(sources, filesystem=filesystem))
-    lines = CopiedLines(max(cap, limits.max_line_bytes or 0), on_bytes, wanted="inputs")
-    target = PathTarget.at(folder, filesystem=filesystem, folder=True)
-    finished = target.open_folder(force=force, ours=made_by_split(target.place), temp_dir=temp_dir)
+    lines = CopiedLines(max(max_line_bytes, limits.max_line_bytes or 0), source_steps(progress, files), wanted="inputs")
+    target = PathTarget.at(output, filesystem=filesystem, folder=True)
+    finished = target.open_folder(overwrite=overwrite, ours=made_by_split(target.place), temp_dir=temp_dir)
     with finished as temporary, PartWriter() as writer:
-        parts = Parts(temporary, writer, PartLimits.of(limits, max_tokens), scales, by, compress)
+        parts = Parts(temporary, writer, PartLimits.of(limits, max_tokens), scales, divisions, compress)
         for source in files:
             parts.begin(source)
             for run in lines.of(source):
@@ -162,7 +170,7 @@ def split(
     )
 
 
-def _checked_options(by: str | Sequence[str], compress: str | None, **numbers: int | None) -> tuple[str, ...]:
+def _checked_options(by: Division | Sequence[Division], compress: str | None, **numbers: int | None) -> tuple[Division, ...]:
     """Refuse what no split can do; returns the divisions, each once."""
     divisions = tuple(dict.fromkeys((by,) if isinstance(by, str) else by))
     for name in divisions:

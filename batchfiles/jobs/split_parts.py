@@ -303,7 +303,7 @@ class Parts:
         most = min(self._limits.bytes - 1, self._limits.line_bytes)
         if len(line) > most:
             words = f"the line has {len(line):,} bytes, and {most:,} fit into a part: shorten the request, or allow more"
-            raise LineTooLongError(words, cap=most, path=path, line_number=number, byte_offset=offset)
+            raise LineTooLongError(words, limit=most, path=path, line_number=number, byte_offset=offset)
         if weight.inputs > self._limits.inputs:
             code, json_path = "too_many_embedding_inputs", "$.body.input"
             words = f"the request has {weight.inputs:,} texts to embed, and {self._limits.inputs:,} are allowed in one file"

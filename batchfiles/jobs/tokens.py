@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from difflib import get_close_matches
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 from batchfiles.bodies.fields import whole
 from batchfiles.codec import loads
@@ -21,6 +21,7 @@ from batchfiles.rules.endpoints import embedding_inputs_of, may_embed
 __all__ = [
     "COUNTERS",
     "DIVISIONS",
+    "Division",
     "Group",
     "Measure",
     "RequestSize",
@@ -253,7 +254,9 @@ def _limit(body: dict[str, Any]) -> int | None:
     return found * answers if found is not None and answers is not None and answers > 0 else found
 
 
-DIVISIONS = ("model", "url")
+Division: TypeAlias = Literal["model", "url"]
+
+DIVISIONS: tuple[Division, ...] = ("model", "url")
 """What files can be divided by."""
 
 Group: TypeAlias = "tuple[str | None, ...]"

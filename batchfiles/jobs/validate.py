@@ -16,9 +16,10 @@ from typing import Any
 from batchfiles.findings import Finding, Severity
 from batchfiles.ids.unique import PLACE_BITS, UniqueIds
 from batchfiles.inputs.folder_files import not_read_fields, requests_to_read
+from batchfiles.io.progress import Progress, source_steps
 from batchfiles.io.sources import Source, SourceLike, expand
 from batchfiles.jobs.validate_file import FileCheck
-from batchfiles.limits import LINE_CAP, OPENAI, Limits
+from batchfiles.limits import LINE_CAP, Limits, LimitsLike, profile
 
 __all__ = ["FileReport", "FindingCollector", "FindingGroup", "Report", "validate"]
 
@@ -106,6 +107,10 @@ class FileReport:
     embedding_inputs: int
     errors: int
     warnings: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the report as plain values, for JSON."""
+        return asdict(self)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -246,13 +251,13 @@ IDS_IN_MEMORY = 200_000
 
 def validate(
     *sources: SourceLike,
-    limits: Limits = OPENAI,
+    limits: LimitsLike = "openai",
     across: bool = False,
     max_findings: int = 100,
     strict: bool = False,
     on_finding: Callable[[Finding], None] | None = None,
-    on_bytes: Callable[[int], None] | None = None,
-    cap: int = LINE_CAP,
+    progress: Progress | None = None,
+    max_line_bytes: int = LINE_CAP,
     ids_in_memory: int = IDS_IN_MEMORY,
     temp_dir: str | os.PathLike[str] | None = None,
     filesystem: object = None,
@@ -262,13 +267,14 @@ def validate(
     Args:
         *sources: Paths, folders, globs, open binary files, or `-` for standard input; plain or compressed. Results that are found
             in a folder or by a glob are skipped, and reported as not read.
-        limits: The rules of a service: `OPENAI`, `AZURE`, `VLLM`, or `NONE` for what every reader needs.
+        limits: The rules of a service by its name, such as `"azure"` or `"vllm"`, or `Limits` of your own; `"none"` checks only
+            what every reader needs.
         across: Whether a `custom_id` must be unique in all files together, not only in its own.
         max_findings: How many findings, and groups of findings, the report lists; all are counted.
         strict: Whether warnings count as errors; info does not.
         on_finding: Gets each finding as it is found, those that are not listed included.
-        on_bytes: Gets the number of uncompressed bytes that were read, again and again, for a progress bar.
-        cap: The longest line that is read, in bytes; longer ones are one finding each.
+        progress: Called with the bytes that are done and those that there are (None if unknown), again and again.
+        max_line_bytes: The longest line that is read, in bytes; longer ones are one finding each.
         ids_in_memory: How many ids stay in memory; a repetition of one that does not is found at the end of its file.
         temp_dir: Where the other ids wait; None takes the system's folder for temporary files.
         filesystem: The filesystem in which paths are paths, of `pyarrow.fs` or of fsspec; None takes the local one.
@@ -280,16 +286,21 @@ def validate(
         FileError: A file is not there or can't be read, or the temporary folder is full.
         MismatchError: A folder or a glob holds results only.
         TypeError: There is no source, or something is no source at all.
-        ValueError: Standard input is named twice.
+        ValueError: Standard input is named twice, or there are no limits of this name.
+
+    Example:
+        >>> report = batchfiles.validate("fixtures/chat_completions/requests.jsonl", limits="azure")
+        >>> report.ok, report.files[0].requests
+        (True, 16)
     """
     if not sources:
         raise TypeError("validate needs at least one file")
-    if not isinstance(limits, Limits):
-        raise TypeError(f"limits are a profile, such as batchfiles.OPENAI, and not {limits!r}")
+    limits = profile(limits)
     files, not_read = requests_to_read(expand(sources, filesystem=filesystem))
     collector = FindingCollector(limits, keep=max_findings, strict=strict, on_finding=on_finding)
     repetitions = _Repetitions(files, collector)
     checks: list[FileCheck] = []
+    step = source_steps(progress, files)
     with UniqueIds(ids_in_memory, temp_dir=temp_dir) as ids:
         for number, source in enumerate(files):
             check = FileCheck(
@@ -299,8 +310,8 @@ def validate(
                 ids,
                 partial(collector.add, file=number),
                 repetitions.add,
-                cap=cap,
-                on_bytes=on_bytes,
+                max_line_bytes=max_line_bytes,
+                on_bytes=step,
             )
             check.run()
             checks.append(check)
@@ -330,7 +341,7 @@ def _file_report(source: Source, check: FileCheck, number: int, collector: Findi
         bytes=check.bytes,
         endpoint=check.rules.url,
         model=check.rules.model,
-        embedding_inputs=check.embedding_inputs,
+        embedding_inputs=check.rules.embedding_inputs,
         errors=collector.by_file[number, "error"],
         warnings=collector.by_file[number, "warning"],
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, BinaryIO, TypeAlias, cast
 
@@ -15,6 +15,7 @@ from batchfiles.inputs.kinds import LineFormat, describe, line_format_of
 from batchfiles.io.lines import Block, blocks
 from batchfiles.io.sources import Source, plain_name
 from batchfiles.limits import Limits
+from batchfiles.rules.keys import Violation
 from batchfiles.rules.requests import RequestRules
 
 __all__ = ["FileCheck"]
@@ -36,7 +37,7 @@ class FileCheck:
         ids: Where its ids go; shared by all files when they must differ across files.
         notice: Gets each finding.
         repeated: Gets each id that is met again, the place where it stood first, this place, and the offset of this line.
-        cap: The longest line that is read, in bytes.
+        max_line_bytes: The longest line that is read, in bytes.
         on_bytes: Hears of every piece that was read, in uncompressed bytes.
     """
 
@@ -49,7 +50,7 @@ class FileCheck:
         notice: Notice,
         repeated: Repeated,
         *,
-        cap: int,
+        max_line_bytes: int,
         on_bytes: Callable[[int], None] | None = None,
     ) -> None:
         self.rules = RequestRules(limits)
@@ -60,18 +61,12 @@ class FileCheck:
         self._ids = ids
         self._notice = notice
         self._repeated = repeated
-        self._cap = cap
+        self._max_line_bytes = max_line_bytes
         self._on_bytes = on_bytes
         self._base = number << PLACE_BITS
         self._requests_seen = False
         self._strangers: list[tuple[int, int, LineFormat]] = []
         self._is_strange = False
-        self._plain_embeddings = 0
-
-    @property
-    def embedding_inputs(self) -> int:
-        """Texts to embed so far."""
-        return self._plain_embeddings + self.rules.embedding_inputs
 
     def run(self) -> None:
         """Read the file.
@@ -87,7 +82,9 @@ class FileCheck:
                 if mistake is not None:
                     self._holds_no_lines(mistake.code, mistake.message)
                     return
-                for block in blocks(cast("BinaryIO", counted), self._source.name, self._reading_notice, cap=self._cap):
+                for block in blocks(
+                    cast("BinaryIO", counted), self._source.name, self._reading_notice, max_line_bytes=self._max_line_bytes
+                ):
                     self._check_block(block)
         except TruncatedFileError as error:
             self._say(error.code, f"The file can't be read to its end: {error.reason}.")
@@ -118,50 +115,39 @@ class FileCheck:
         self._notice(finding)
 
     def _check_block(self, block: Block) -> None:
-        # Flat on purpose: this runs once a line. An ordinary request costs one decode and one look; ids are added together.
-        passes = self.rules.passes
+        # Flat on purpose: this runs once a line.
+        violations, add = self.rules.violations, self._ids.add
         offsets = _Offsets(block)
         self._check_lengths(block)
-        special = 0
-        ids: list[str] = []
-        number = block.line_number  # of the first line in `ids`
-        for line in block.lines:
+        for number, line in enumerate(block.lines, block.line_number):
             try:
                 request = parse(line)
             except ValueError:
                 request = None
-            if passes(request):
-                ids.append(request["custom_id"])
+            if type(request) is not dict or line_format_of(request) != "input":
+                self._take_special(line, number, offsets)
                 continue
-            special += 1
-            self._add_ids(ids, number, offsets)
-            number += len(ids)
-            ids.clear()
-            self._take_special(request, line, number, offsets)
-            number += 1
-        self._add_ids(ids, number, offsets)
-        plain = len(block.lines) - special
-        self.requests += plain
-        if self.rules.plain_requests_embed():
-            self._plain_embeddings += plain
-
-    def _add_ids(self, ids: list[str], number: int, offsets: _Offsets) -> None:
-        """Add the ids of neighbouring lines, of which the first has this number."""
-        place = self._base + number
-        if self._ids.add_all(ids, place):
-            return
-        for each, custom_id in enumerate(ids):
-            first = self._ids.add(custom_id, place + each)
+            found = violations(request, number)
+            if found or not self._requests_seen:
+                self._add_request(request, found, number, offsets)
+                continue
+            self.requests += 1
+            first = add(request["custom_id"], self._base + number)
             if first is not None:
-                self._repeated(custom_id, first, place + each, offsets.of(number + each))
+                self._repeated(request["custom_id"], first, self._base + number, offsets.of(number))
 
-    def _take_special(self, request: object, line: bytes, number: int, offsets: _Offsets) -> None:
+    def _take_special(self, line: bytes, number: int, offsets: _Offsets) -> None:
+        """Take a line that is not strict JSON, or no request by its keys."""
         try:
-            value = request if type(request) is dict else loads(line)
+            value = loads(line)
         except InvalidLineError as error:
             self._unreadable(error, line, number, offsets)
+            return
+        line_format = line_format_of(value)
+        if line_format in ("input", "unknown"):
+            self._add_request(value, self.rules.violations(value, number), number, offsets)
         else:
-            self._look_closer(value, number, offsets)
+            self._strange(line_format, number, offsets.of(number))
 
     def _unreadable(self, error: InvalidLineError, line: bytes, number: int, offsets: _Offsets) -> None:
         if not line.strip():
@@ -170,19 +156,15 @@ class FileCheck:
         self.requests += 1
         self._say(error.code, f"{error.reason[:1].upper()}{error.reason[1:]}.", number, offsets.of(number), error.json_path)
 
-    def _look_closer(self, request: dict[str, Any], number: int, offsets: _Offsets) -> None:
-        """Say what is wrong with a line that is not as expected; the first request of a file is one of them."""
-        line_format = line_format_of(request)
-        if line_format not in ("input", "unknown"):
-            self._strange(line_format, number, offsets.of(number))
-            return
+    def _add_request(self, request: dict[str, Any], violations: Sequence[Violation], number: int, offsets: _Offsets) -> None:
+        """Say what is wrong with a request, and add its id."""
         self._requests_seen = True
         self._say_strangers()
         self.requests += 1
         custom_id = request.get("custom_id")
         if not isinstance(custom_id, str):
             custom_id = None
-        for violation in self.rules.violations(request, number):
+        for violation in violations:
             place = (number, offsets.of(number), violation.json_path)
             self._say(violation.code, violation.message, *place, custom_id=custom_id, severity=violation.severity)
         if custom_id:
@@ -244,7 +226,7 @@ class FileCheck:
         if limits.max_requests is not None and self.requests > limits.max_requests:
             words = f"The file holds {self.requests:,} requests, and {limits.max_requests:,} are allowed: split it."
             self._say("too_many_requests", words)
-        inputs, most = self.embedding_inputs, limits.max_embedding_inputs
+        inputs, most = self.rules.embedding_inputs, limits.max_embedding_inputs
         if most is not None and inputs > most:
             words = f"The file holds {inputs:,} texts to embed, and {most:,} are allowed: split it."
             self._say("too_many_embedding_inputs", words)

@@ -7,8 +7,9 @@ another `Limits` and put it among those `KNOWN`; a field that differs from `NONE
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Literal, TypeAlias
 
-from batchfiles.findings import choose_one
+from batchfiles.findings import instead_of
 from batchfiles.limits.compatible import DASHSCOPE, FIREWORKS, GROQ, MISTRAL, NEBIUS, PARASAIL, TOGETHER, VLLM
 from batchfiles.limits.openai import AZURE, OPENAI
 from batchfiles.limits.profile import LINE_CAP, NONE, RESULT_LINE_CAP, Limits
@@ -29,21 +30,33 @@ __all__ = [
     "TOGETHER",
     "VLLM",
     "Limits",
+    "LimitsLike",
     "profile",
 ]
+
+LimitsLike: TypeAlias = (
+    Limits
+    | Literal["openai", "azure", "together", "mistral", "fireworks", "groq", "parasail", "nebius", "dashscope", "vllm", "none"]
+)
+"""Limits, or the name of a profile."""
 
 KNOWN = (OPENAI, AZURE, TOGETHER, MISTRAL, FIREWORKS, GROQ, PARASAIL, NEBIUS, DASHSCOPE, VLLM, NONE)
 
 PROFILES: Mapping[str, Limits] = {limits.name: limits for limits in KNOWN}
 
 
-def profile(name: str) -> Limits:
-    """Return the profile of a service by its name, in any case.
+def profile(limits: LimitsLike) -> Limits:
+    """Return limits as they are, or the profile of a service by its name, in any case.
 
     Raises:
-        ValueError: There is none of this name; the message lists those that are.
+        ValueError: There is none of this name; the message names the nearest one, or lists those that are.
+        TypeError: It is neither limits nor a name.
     """
+    if isinstance(limits, Limits):
+        return limits
+    if not isinstance(limits, str):
+        raise TypeError(f"limits are the name of a profile, such as 'openai', or Limits, not {limits!r}")
     try:
-        return PROFILES[name.lower()]
+        return PROFILES[limits.lower()]
     except KeyError:
-        raise ValueError(f"no limits are known by the name {name!r}{choose_one(name, PROFILES)}") from None
+        raise ValueError(f"unknown limits {limits!r}{instead_of(limits, PROFILES)}") from None

@@ -42,7 +42,7 @@ RESULT_LINE_CAP = 256 * 1024 * 1024
 130 MB; a line twice as long is not known. Answers of this size are a few long texts, which decode to little more."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Limits:
     """What one service accepts in a request file.
 
@@ -100,13 +100,30 @@ class Limits:
     blank_lines: Severity = "warning"
     byte_order_mark: Severity = "warning"
     service_codes: Mapping[str, str] = field(default_factory=dict, hash=False)
-    sources: Mapping[str, str] = field(default_factory=dict, hash=False, compare=False, repr=False)
+    sources: Mapping[str, str] = field(default_factory=dict, hash=False, compare=False)
+
+    def __repr__(self) -> str:
+        """Return the name and the numbers: `Limits('openai', max_requests=50_000, …)`; most rules are left out."""
+        numbers = ((field.name, getattr(self, field.name)) for field in fields(self) if field.name.startswith("max_"))
+        return f"Limits({', '.join([repr(self.name), *(f'{name}={value:_}' for name, value in numbers if value is not None)])})"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the limits as plain values, for JSON."""
+        return {each.name: _plain(getattr(self, each.name)) for each in fields(self)}
 
     def knows_url(self, url: str) -> bool:
         """Return whether the service documents this endpoint; with no list of endpoints, every url is known."""
         if not self.known_urls and not self.known_url_endings:
             return True
         return url in self.known_urls or url.endswith(self.known_url_endings)
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401 - any value of a field
+    if isinstance(value, frozenset):
+        return sorted(value)
+    if isinstance(value, tuple):
+        return list(value)
+    return dict(value) if isinstance(value, Mapping) else value
 
 
 NONE = Limits(name="none")

@@ -15,6 +15,7 @@ from batchfiles.rules import chat, others, responses
 from batchfiles.rules.endpoints import content_of, name_of
 from batchfiles.rules.keys import LINE_KEYS, Violation, cut
 from batchfiles.rules.kinds import Check, Faults, anything, ended, refused, unknown
+from batchfiles.rules.strict_schemas import faults_of_schema, strict_schemas
 
 __all__ = ["RULES", "TABLES", "BodyRules", "Rule", "Table", "unknown_key"]
 
@@ -23,7 +24,8 @@ class Rule(NamedTuple):
     """A rule on several keys of a body.
 
     Attributes:
-        keys: It runs on bodies that have one of them; without keys, on all bodies.
+        keys: It runs on bodies that have one of them; without keys, on all bodies. One that looks at the content names its key:
+            to all others the content is null.
         check: What is wrong with a body.
         by_model: Whether it depends on the model, whose names other services don't share.
     """
@@ -66,6 +68,31 @@ VLLM_TABLES: dict[str, Table] = {
 }
 
 SAMPLED = frozenset({"temperature", "top_p", "presence_penalty", "frequency_penalty", "logprobs", "top_logprobs", "logit_bias"})
+
+
+def check_stream(body: dict[str, Any]) -> Faults:
+    """A batch has no streams."""
+    if body["stream"] in (None, False):
+        return ()
+    return [Violation("streaming_unsupported", "Streaming is not supported in the Batch API.", "$.body.stream")]
+
+
+def check_strict_schemas(body: dict[str, Any]) -> Faults:
+    """A schema with `"strict": true` must be of the subset of JSON Schema that the service takes."""
+    return [
+        Violation(
+            holder.code,
+            f"Invalid schema for {cut(holder.user)}: {cut(message, 500)}",
+            cut(f"$.body{holder.json_path}{path}", 500),
+        )
+        for holder in strict_schemas(body)
+        for message, path in faults_of_schema(holder.schema)
+    ]
+
+
+STREAM = Rule(frozenset({"stream"}), check_stream)
+STRICT_SCHEMAS = Rule(frozenset({"response_format", "text", "tools"}), check_strict_schemas)
+"""Rules for all endpoints, where the service has them."""
 
 RULES: dict[str, list[Rule]] = {
     "chat/completions": [
@@ -111,13 +138,11 @@ def unknown_key(key: str) -> Violation:
 
 
 class BodyRules:
-    """The rules of one service on the bodies of one endpoint.
+    """The rules of one service on the bodies of one endpoint: those on the content, and those on everything else.
 
     Attributes:
-        content_key: The key with the input of the model, which differs from line to line; None if the endpoint has
-            no rules.
-        check_content: The check of its value.
-        content_rules: The rules that look at it together with other keys.
+        check_content: The check of the content.
+        content_rules: The rules that look at the content together with other keys.
     """
 
     def __init__(self, url: object, limits: Limits) -> None:
@@ -126,50 +151,52 @@ class BodyRules:
         table = (VLLM_TABLES if rule_set == "vllm" else TABLES).get(name)
         content = content_of(url) if isinstance(url, str) and table is not None else None
         rules = [
-            rule for rule in (() if rule_set == "vllm" else RULES.get(name, ())) if not rule.by_model or rule_set == "openai"
+            *([STREAM] if limits.stream_refused else ()),
+            *(rule for rule in (() if rule_set == "vllm" else RULES.get(name, ())) if not rule.by_model or rule_set == "openai"),
+            *([STRICT_SCHEMAS] if limits.strict_schemas else ()),
         ]
-        self.content_key = content.key if content is not None else None
+        self._content_key = content.key if content is not None else None
         self.check_content: Check = table.content if table is not None else anything
-        self.content_rules = [rule for rule in rules if self.content_key in rule.keys]
-        self._rules = [rule for rule in rules if self.content_key not in rule.keys]
+        self.content_rules = [rule for rule in rules if self._content_key in rule.keys]
+        self._rules = [rule for rule in rules if self._content_key not in rule.keys]
         self._table = table
+        self._content_path = f"body.{self._content_key}"
         self._own = OF_AZURE if rule_set == "azure" else frozenset()
         self._not_null = NOT_NULL.get(name, frozenset({"user"})) - (NULL_IN_AZURE if rule_set == "azure" else frozenset())
 
     def violations(self, body: dict[str, Any]) -> list[Violation]:
         """Return what is wrong with a body, without its content."""
-        found: list[Violation] = []
-        if self._table is None:
-            return found
-        parameters = self._table.parameters
-        for key, value in body.items():
-            if key == "model" or key == self.content_key:
-                continue
-            check = parameters.get(key)
-            if check is None:
-                found += self._unknown(key)
-            elif value is not None:
-                found += check(value, f"body.{key}")
-            elif key in self._not_null and not self._table.takes_any:
-                words = f"'{key}' is null, for which the service is not known to have a meaning: leave it out."
-                found += refused(f"body.{key}", words, "warning")
+        found = self._parameter_faults(body, self._table) if self._table is not None else []
         for rule in self._rules:
             if not rule.keys or not rule.keys.isdisjoint(body):
                 found += rule.check(body)
         return found
 
-    def _unknown(self, key: str) -> Faults:
-        table = self._table
-        if table is None or table.takes_any or key in self._own:
+    def _parameter_faults(self, body: dict[str, Any], table: Table) -> list[Violation]:
+        found: list[Violation] = []
+        for key, value in body.items():
+            if key == "model" or key == self._content_key:
+                continue
+            check = table.parameters.get(key)
+            if check is None:
+                found += self._unknown(key, table)
+            elif value is not None:
+                found += check(value, f"body.{key}")
+            elif key in self._not_null and not table.takes_any:
+                words = f"'{key}' is null, for which the service is not known to have a meaning: leave it out."
+                found += refused(f"body.{key}", words, "warning")
+        return found
+
+    def _unknown(self, key: str, table: Table) -> Faults:
+        if table.takes_any or key in self._own:
             return ()
-        known = [*table.parameters, "model", *([self.content_key] if self.content_key else ())]
+        known = [*table.parameters, "model", *([self._content_key] if self._content_key else ())]
         return unknown(f"body.{key}", key, known, table.elsewhere.get(key))
 
-    def content_faults(self, body: dict[str, Any]) -> list[Violation]:
-        """Return what is wrong with the content of a body."""
-        value = body.get(self.content_key) if self.content_key is not None else None
-        found = list(self.check_content(value, f"body.{self.content_key}")) if value is not None else []
+    def content_faults(self, body: dict[str, Any], content: Any) -> Faults:  # noqa: ANN401 - any JSON value
+        """Return what is wrong with the content of a body, which is there and of the right type."""
+        found = self.check_content(content, self._content_path)
         for rule in self.content_rules:
             if not rule.keys.isdisjoint(body):
-                found += rule.check(body)
+                found = [*found, *rule.check(body)]
         return found

@@ -8,7 +8,7 @@ Other codes are those that OpenAI's API uses elsewhere for the same fault: `inva
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from batchfiles.findings import Severity
@@ -44,33 +44,30 @@ class Violation(NamedTuple):
 
 
 class KeyRules:
-    """The rules of one service on `custom_id`, `method`, `url` and `body`.
-
-    Attributes:
-        shortest_id: Characters that a `custom_id` must have.
-        longest_id: Characters that it may have.
-    """
+    """The rules of one service on `custom_id`, `method`, `url` and `body`."""
 
     def __init__(self, limits: Limits) -> None:
-        self.shortest_id = max(1, limits.min_custom_id_length or 1)
-        self.longest_id = limits.max_custom_id_length or 2**63
+        self._shortest_id = limits.min_custom_id_length or 1
+        self._longest_id = limits.max_custom_id_length or 2**63
         self._method_required = limits.method_required
         self._url_required = limits.url_required
 
-    def custom_id_faults(self, custom_id: object) -> Iterator[Violation]:
-        """Say what is wrong with an id."""
+    def custom_id_faults(self, custom_id: object) -> Sequence[Violation]:
+        """Return what is wrong with an id."""
         if custom_id is None:
-            yield _missing("custom_id")
-        elif not isinstance(custom_id, str):
-            yield wrong_type("custom_id", "a string", custom_id)
-        elif not custom_id:
-            yield Violation("invalid_value", "'custom_id' is empty: its result could not be told from others.", "$.custom_id")
-        elif len(custom_id) > self.longest_id:
-            words = f"'custom_id' has {len(custom_id):,} characters, and {self.longest_id:,} are allowed."
-            yield Violation("string_above_max_length", words, "$.custom_id")
-        elif len(custom_id) < self.shortest_id:
-            words = f"'custom_id' has {len(custom_id):,} characters, and {self.shortest_id:,} are needed."
-            yield Violation("string_below_min_length", words, "$.custom_id")
+            return [_missing("custom_id")]
+        if not isinstance(custom_id, str):
+            return [wrong_type("custom_id", "a string", custom_id)]
+        length = len(custom_id)
+        if not length:
+            return [Violation("invalid_value", "'custom_id' is empty: its result could not be told from others.", "$.custom_id")]
+        if length > self._longest_id:
+            words = f"'custom_id' has {length:,} characters, and {self._longest_id:,} are allowed."
+            return [Violation("string_above_max_length", words, "$.custom_id")]
+        if length < self._shortest_id:
+            words = f"'custom_id' has {length:,} characters, and {self._shortest_id:,} are needed."
+            return [Violation("string_below_min_length", words, "$.custom_id")]
+        return ()
 
     def method_faults(self, method: object) -> Iterator[Violation]:
         """Say what is wrong with a method."""

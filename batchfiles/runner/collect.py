@@ -166,6 +166,6 @@ class Collector:
         paths = self._client.download(state.batch_id, self._folder)
         if not paths:
             empty = self._folder / f"{state.batch_id}_error.jsonl"
-            with atomic_file(empty, force=True):
+            with atomic_file(empty, overwrite=True):
                 paths = [str(empty)]
         self._run_state.note("downloaded", part=state.name, batch_id=state.batch_id, files=[Path(path).name for path in paths])

@@ -31,6 +31,10 @@ class RunStatus:
     answered: int
     news: str | None = None
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return the state as plain values, for JSON."""
+        return asdict(self)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunReport:
@@ -84,6 +88,10 @@ class PlannedPart:
     requests: int
     bytes: int
     tokens: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the part as plain values, for JSON."""
+        return asdict(self)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing, nullcontext
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from batchfiles.api.batch_request import BatchFileExpirationAfter
 from batchfiles.campaign.folder import request_sources
@@ -20,7 +20,7 @@ from batchfiles.io.sources import Source, SourceLike
 from batchfiles.io.spool import Spool
 from batchfiles.io.target import TargetLike
 from batchfiles.jobs.join.report import JoinReport
-from batchfiles.limits import OPENAI, Limits
+from batchfiles.limits import Limits, LimitsLike, profile
 from batchfiles.open_strings import BatchCompletionWindow
 from batchfiles.runner.journal import JOURNAL, LOCK, Journal, RunState, locked, read_journal
 from batchfiles.runner.passes import OnUpdate, RunLoop
@@ -38,6 +38,9 @@ from batchfiles.runner.send import (
 )
 from batchfiles.runner.table import RunTable, add_retry_round, write_table
 
+if TYPE_CHECKING:
+    from batchfiles.table.open import TableFormat
+
 __all__ = ["campaign_folder", "plan_run", "refuse_changed", "run", "run_sources"]
 
 
@@ -49,14 +52,14 @@ def run(
     endpoint: str | None = None,
     completion_window: BatchCompletionWindow | str = BatchCompletionWindow.H24,
     output_expires_after: BatchFileExpirationAfter | int | None = None,
-    limits: Limits = OPENAI,
+    limits: LimitsLike = "openai",
     max_parallel: int = 10,
     retries: int = 2,
     once: bool = False,
     recover: bool = False,
     again: bool = False,
-    format: str | None = None,  # noqa: A002 - the command line's word
-    force: bool = False,
+    format: TableFormat | None = None,  # noqa: A002 - the usual word
+    overwrite: bool = False,
     interval: float | None = None,
     workers: int | None = 1,
     on_update: OnUpdate | None = None,
@@ -75,14 +78,14 @@ def run(
         endpoint: The endpoint; None for the `url` of the requests.
         completion_window: The completion window, in the format of the service: `24h` for OpenAI, up to `14d` elsewhere.
         output_expires_after: The lifetime of the result files; a number is in seconds from their creation.
-        limits: The limits for one file, by which the requests are checked and split.
+        limits: The limits for one file, as `Limits` or by a name such as `"azure"`, by which the requests are checked and split.
         max_parallel: The greatest number of live batches.
         retries: Rounds in which `retryable` requests are sent again.
         once: Do what can be done now, without waiting.
         recover: Take over existing batches of the same bytes, if the campaign folder was lost.
         again: Send even if the service has batches of the same bytes.
         format: The format of the table, if its name doesn't have a suffix.
-        force: Replace an existing table; a folder only if it has only parts of a table.
+        overwrite: Replace an existing table; a folder only if it has only parts of a table.
         interval: Seconds between two checks of all batches; None for increasing pauses from 5 to 60 seconds.
         workers: Processes that decode for the retries and the table; None chooses automatically.
         on_update: Called with each change of the status.
@@ -102,9 +105,15 @@ def run(
         FileError: A file can't be read or written, or another run uses the folder.
         DataError: The journal is damaged.
         ValueError: An option has an invalid value.
+
+    Example:
+        >>> report = batchfiles.run("requests.jsonl", output="answers.parquet", limits="openai")  # doctest: +SKIP
+        >>> report.finished  # doctest: +SKIP
+        True
     """
     if max_parallel < 1 or retries < 0:
         raise ValueError("max_parallel must be 1 or more, and retries 0 or more")
+    limits = profile(limits)
     terms = Terms(endpoint, completion_window, BatchFileExpirationAfter.of(output_expires_after))
     sources, not_read = run_sources(files)
     table = RunTable(output, format)
@@ -116,7 +125,7 @@ def run(
         raise file_error(error, folder) from None
     with locked(folder), closing(Journal(folder)) as journal:
         run_state = RunState(journal.records, folder, journal)
-        table.refuse_foreign(run_state.tables, force=force)
+        table.refuse_foreign(run_state.tables, overwrite=overwrite)
         if on_update is not None and run_state.finished is None:
             on_update(_first_status(run_state, limits))
         _begin(folder, run_state, sources, limits, recover=recover)
@@ -140,10 +149,10 @@ def run(
                 sent = sender.sent
             if settled is None:
                 return _report(folder, table, run_state, sent, None, not_read, finished=False)
-            joined = _table(folder, sources, table, run_state, force=force, workers=workers)
+            joined = _table(folder, sources, table, run_state, overwrite=overwrite, workers=workers)
             run_state.note("finished", retries=retries, settled=settled)
-        elif force or not table.exists(run_state.tables):
-            joined = _table(folder, sources, table, run_state, force=force, workers=workers)
+        elif overwrite or not table.exists(run_state.tables):
+            joined = _table(folder, sources, table, run_state, overwrite=overwrite, workers=workers)
         return _report(folder, table, run_state, sent, joined, not_read, finished=True)
 
 
@@ -255,12 +264,12 @@ def _rounds(run_loop: RunLoop, folder: Path, run_state: RunState, retries: int, 
 
 
 def _table(
-    folder: Path, sources: Sequence[Source], table: RunTable, run_state: RunState, *, force: bool, workers: int | None
+    folder: Path, sources: Sequence[Source], table: RunTable, run_state: RunState, *, overwrite: bool, workers: int | None
 ) -> JoinReport:
     ours = table.key in run_state.tables
     if table.key is not None:
         run_state.note("table", path=table.key)
-    return write_table(folder, run_state, sources, table.target, table.format, force=force or ours, workers=workers)
+    return write_table(folder, run_state, sources, table.target, table.format, overwrite=overwrite or ours, workers=workers)
 
 
 def _report(
@@ -291,7 +300,7 @@ def plan_run(
     *files: SourceLike,
     campaign: str | os.PathLike[str] | None = None,
     endpoint: str | None = None,
-    limits: Limits = OPENAI,
+    limits: LimitsLike = "openai",
     temp_dir: str | os.PathLike[str] | None = None,
 ) -> RunPlan:
     """Check and split requests as `run` does, in a temporary folder, and return what it would send now.
@@ -310,7 +319,13 @@ def plan_run(
         FileError: A file can't be read or written.
         DataError: The journal is damaged.
         ValueError: An option has an invalid value.
+
+    Example:
+        >>> plan = batchfiles.plan_run("fixtures/chat_completions/requests.jsonl")
+        >>> [(part.file, part.requests) for part in plan.parts]
+        [('requests-00001.jsonl', 16)]
     """
+    limits = profile(limits)
     sources, not_read = run_sources(files)
     folder = campaign_folder(campaign, sources)
     run_state = RunState(read_journal(folder), folder)

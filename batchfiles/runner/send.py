@@ -22,7 +22,7 @@ from batchfiles.io.atomic import file_error
 from batchfiles.io.overwrite import UNFINISHED
 from batchfiles.io.sources import Source
 from batchfiles.jobs.split import split
-from batchfiles.jobs.tokens import estimated_tokens
+from batchfiles.jobs.tokens import Division, estimated_tokens
 from batchfiles.jobs.validate import validate
 from batchfiles.limits import Limits
 from batchfiles.open_strings import BatchCompletionWindow
@@ -45,7 +45,7 @@ __all__ = [
 WORKSHOP = ".splitting"
 """The hidden folder inside the campaign folder in which parts are kept until all of them are written."""
 
-DIVIDED_BY = {"mismatched_model": "model", "invalid_url": "url"}
+DIVIDED_BY: dict[str, Division] = {"mismatched_model": "model", "invalid_url": "url"}
 """Errors that disappear if the file is split by this key."""
 
 
@@ -75,7 +75,7 @@ def fingerprints(sources: Sequence[Source]) -> list[Fingerprint]:
     return [Fingerprint(source.name, digest.bytes, digest.hex) for source, digest in digests]
 
 
-def checked_divisions(sources: Sequence[Source], limits: Limits) -> tuple[str, ...]:
+def checked_divisions(sources: Sequence[Source], limits: Limits) -> tuple[Division, ...]:
     """Check the requests, except for what splitting solves, and return the keys by which they must be split.
 
     Returns:
@@ -110,7 +110,7 @@ def _refusal(finding: Finding, count: int) -> InvalidLineError:
     )
 
 
-def lay_parts(sources: Sequence[Source], folder: Path, limits: Limits, by: Sequence[str]) -> Manifest:
+def lay_parts(sources: Sequence[Source], folder: Path, limits: Limits, by: Sequence[Division]) -> Manifest:
     """Split the sources into the campaign folder; the manifest is written last, when all parts exist.
 
     The same sources give the same parts, byte for byte.
@@ -125,7 +125,7 @@ def lay_parts(sources: Sequence[Source], folder: Path, limits: Limits, by: Seque
     found = read_manifest(folder)
     if found is not None:
         return found
-    split(*sources, folder=workshop, limits=limits, by=by, force=True)
+    split(*sources, output=workshop, limits=limits, by=by, overwrite=True)
     manifest = read_manifest(workshop)
     assert manifest is not None  # noqa: S101 - split has written it
     try:

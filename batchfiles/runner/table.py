@@ -12,11 +12,11 @@ from batchfiles.io.remote.path import is_within, real_path
 from batchfiles.io.sources import Source
 from batchfiles.io.target import STDOUT, Target, TargetLike
 from batchfiles.jobs.join.join import join
-from batchfiles.jobs.join.lazy_table import is_part_name
+from batchfiles.jobs.join.options import is_part_name
 from batchfiles.jobs.join.report import JoinReport
 from batchfiles.jobs.retry.retry import retry
 from batchfiles.runner.journal import RunState
-from batchfiles.table.open import format_of_target, table_target
+from batchfiles.table.open import TableFormat, format_of_target, table_target
 
 __all__ = ["RunTable", "add_retry_round", "write_table"]
 
@@ -36,7 +36,7 @@ def add_retry_round(folder: Path, run_state: RunState, *, workers: int | None) -
     if not found:
         _remove_unnamed(folder)
         parts = [part.file for part in parts_of(folder) if not part.retry_of]
-        retry(*(folder / name for name in (*parts, *run_state.results)), output=folder, force=True, workers=workers)
+        retry(*(folder / name for name in (*parts, *run_state.results)), output=folder, overwrite=True, workers=workers)
         found = _unknown_parts(folder, run_state)
     if found:
         run_state.note("retried", parts=found)
@@ -61,19 +61,19 @@ def write_table(
     run_state: RunState,
     sources: Sequence[Source],
     output: Target,
-    format_name: str | None,
+    format_name: TableFormat | None,
     *,
-    force: bool,
+    overwrite: bool,
     workers: int | None,
 ) -> JoinReport:
     """Join all results to the requests, in their order, and write the table.
 
     Raises:
-        OutputExistsError: The table exists and `force` is False.
+        OutputExistsError: The table exists and `overwrite` is False.
         FileError: A file can't be read or written.
     """
     with join(*(folder / name for name in run_state.results), inputs=sources, workers=workers) as joined:
-        return joined.write(output, format=format_name, force=force)
+        return joined.write(output, format=format_name, overwrite=overwrite)
 
 
 class RunTable:
@@ -93,7 +93,7 @@ class RunTable:
         ValueError: The format is unknown.
     """
 
-    def __init__(self, output: TargetLike, format_name: str | None) -> None:
+    def __init__(self, output: TargetLike, format_name: TableFormat | None) -> None:
         self.target = table_target(output, format_name)
         self.format = format_name
         if self.target.stream is not None and format_name is None:
@@ -111,14 +111,14 @@ class RunTable:
         """Return whether the table exists and is one that this campaign wrote."""
         return self.key is not None and self.key in own and self.target.exists()
 
-    def refuse_foreign(self, own: Collection[str], *, force: bool) -> None:
+    def refuse_foreign(self, own: Collection[str], *, overwrite: bool) -> None:
         """Raise an error instead of overwriting what the campaign did not write.
 
         Raises:
-            OutputExistsError: It exists, and `force` is False.
+            OutputExistsError: It exists, and `overwrite` is False.
             FileError: It is a folder with other files than parts of a table, which is never replaced.
         """
-        if self.key is not None and self.key not in own and not force and self.target.exists():
+        if self.key is not None and self.key not in own and not overwrite and self.target.exists():
             raise OutputExistsError(self.output)
-        if self.target.is_folder and (force or self.key not in own):
-            self.target.check(force=True, ours=is_part_name)
+        if self.target.is_folder and (overwrite or self.key not in own):
+            self.target.check(overwrite=True, ours=is_part_name)

@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from importlib import import_module
 from pathlib import Path
-from typing import Any, BinaryIO, TypeAlias, cast
+from typing import Any, BinaryIO, Literal, TypeAlias, cast
 
 import pyarrow as pa
 
@@ -20,7 +20,19 @@ from batchfiles.io.target import Target, TargetLike
 from batchfiles.io.urls import shown_name
 from batchfiles.table.writer import Sink, TableWriter
 
-__all__ = ["FORMATS", "TableWriter", "agreed_format", "format_of", "format_of_target", "open_table", "table_target"]
+__all__ = [
+    "FORMATS",
+    "TableFormat",
+    "TableWriter",
+    "agreed_format",
+    "format_of",
+    "format_of_target",
+    "open_table",
+    "table_target",
+]
+
+TableFormat: TypeAlias = Literal["parquet", "arrow", "arrows", "jsonl", "csv"]
+"""What tables can be written as."""
 
 FORMATS = {
     "parquet": "batchfiles.table.parquet:ParquetTable",
@@ -98,10 +110,11 @@ def open_table(
     schema: pa.Schema,
     *,
     format: str | None = None,  # noqa: A002 - the word of the command line
-    force: bool = False,
+    overwrite: bool = False,
     csv_safe: bool = False,
     metadata: Mapping[str, str] | None = None,
     temp_dir: str | os.PathLike[str] | None = None,
+    **parquet: Any,  # noqa: ANN401 - those of `ParquetTable`
 ) -> AbstractContextManager[TableWriter]:
     """Open a table for writing; it has its name only when the `with` block ends without an exception.
 
@@ -109,10 +122,11 @@ def open_table(
         path: The file, its URL, or `-` for standard output. JSONL, CSV and the Arrow stream appear there as they are written.
         schema: The columns of every batch.
         format: One of `FORMATS`; None takes it from the suffix. Standard output needs it.
-        force: Overwrite what is there.
+        overwrite: Overwrite what is there.
         csv_safe: For CSV: put `'` before texts that spreadsheets would run as formulas.
         metadata: More key-value metadata for the formats that have a place for it; free of credentials.
         temp_dir: Where a remote file waits until it is whole.
+        **parquet: How Parquet is written: see `parquet_options`.
 
     Raises:
         ValueError: The format is unknown, or another one than the name says, or `csv_safe` goes with another one than CSV.
@@ -123,7 +137,7 @@ def open_table(
     chosen = format_of_target(target, format)
     if chosen not in FORMATS:
         raise ValueError(f"unknown format {chosen!r}{choose_one(chosen, FORMATS)}")
-    options: dict[str, Any] = {"metadata": metadata}
+    options: dict[str, Any] = {"metadata": metadata, **parquet}
     if csv_safe and chosen != "csv":
         raise ValueError(f"csv_safe is for CSV, not for {chosen}")
     if chosen == "csv":
@@ -133,7 +147,7 @@ def open_table(
     make: MakeWriter = partial(_writer_of(chosen), **options)
     if target.stream is not None:
         return _on_stream(make, target.stream, schema, spooled=chosen in SPOOLED)
-    return _in_file(make, target, schema, force=force, temp_dir=temp_dir)
+    return _in_file(make, target, schema, overwrite=overwrite, temp_dir=temp_dir)
 
 
 def _writer_of(name: str) -> Callable[..., TableWriter]:
@@ -143,10 +157,10 @@ def _writer_of(name: str) -> Callable[..., TableWriter]:
 
 @contextmanager
 def _in_file(
-    make: MakeWriter, target: Target, schema: pa.Schema, *, force: bool, temp_dir: str | os.PathLike[str] | None
+    make: MakeWriter, target: Target, schema: pa.Schema, *, overwrite: bool, temp_dir: str | os.PathLike[str] | None
 ) -> Iterator[TableWriter]:
     # Arrow opens the temporary file once more by its name: it then writes without the interpreter lock (see writer.BUFFER).
-    with target.open(force=force, temp_dir=temp_dir) as file, make(Path(file.name), schema) as writer:
+    with target.open(overwrite=overwrite, temp_dir=temp_dir) as file, make(Path(file.name), schema) as writer:
         yield writer
 
 

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from batchfiles.findings import instead_of
 from batchfiles.table.cells import any_length
 from batchfiles.table.writer import Groups, Sink, TableWriter, native_file, with_provenance
 
-__all__ = ["ParquetTable"]
+__all__ = ["ParquetTable", "parquet_options"]
 
 # The figures: 300,000 rows of 1 KB of text and 0.7 KB of request body, 608 MB in Arrow's memory, pyarrow 26, processor time of
 # the one thread that writes. zstd 1: 2.5 s, 163 MB. zstd 3: 4.4 s, 151 MB. zstd -3: 2.7 s, 246 MB. snappy: 2.0 s, 268 MB. None:
@@ -69,6 +71,35 @@ HAS_BLOOM_FILTER = "bloom_filter_options" in inspect.signature(pq.ParquetWriter.
 """Whether the pyarrow at hand can write bloom filters; they came long after our floor."""
 
 
+COMPRESSIONS = ("zstd", "snappy", "gzip", "brotli", "lz4", "none")
+
+
+def parquet_options(compression: str, compression_level: int | None, row_group_size: int | None) -> dict[str, Any]:
+    """Return the options of a `ParquetTable`, checked before any work is done.
+
+    Raises:
+        ValueError: There is no such compression, it has no such level, or the row group size is below 1.
+    """
+    if compression not in COMPRESSIONS:
+        raise ValueError(f"unknown compression {compression!r}{instead_of(compression, COMPRESSIONS)}")
+    if row_group_size is not None and row_group_size < 1:
+        raise ValueError(f"row_group_size is 1 or more, not {row_group_size}")
+    if compression_level is not None:
+        least, most = _levels(compression)
+        if not least <= compression_level <= most:
+            raise ValueError(f"compression_level of {compression} is a number from {least} to {most}, not {compression_level}")
+    elif compression == COMPRESSION:
+        compression_level = COMPRESSION_LEVEL
+    return {"compression": compression, "compression_level": compression_level, "row_group_size": row_group_size}
+
+
+def _levels(compression: str) -> tuple[int, int]:
+    try:
+        return pa.Codec.minimum_compression_level(compression), pa.Codec.maximum_compression_level(compression)
+    except ValueError:
+        raise ValueError(f"{compression} has no levels: leave compression_level out") from None
+
+
 class ParquetTable(TableWriter):
     """One Parquet file.
 
@@ -81,12 +112,29 @@ class ParquetTable(TableWriter):
             `atomic_folder`.
         schema: The columns of every batch.
         metadata: More key-value metadata, free of credentials.
+        compression: That of all pages, but for vectors.
+        compression_level: Its level; None takes the usual one.
+        row_group_size: The rows of a full row group; None ends it at `GROUP_ROWS` or `GROUP_BYTES`.
     """
 
-    def __init__(self, sink: Sink, schema: pa.Schema, *, metadata: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        sink: Sink,
+        schema: pa.Schema,
+        *,
+        metadata: Mapping[str, str] | None = None,
+        compression: str = COMPRESSION,
+        compression_level: int | None = COMPRESSION_LEVEL,
+        row_group_size: int | None = None,
+    ) -> None:
         super().__init__(with_provenance(schema, metadata))
         self._stored = pa.schema([_stored(field) for field in schema], metadata=self.schema.metadata)
-        self._groups = Groups(self._stored, max_rows=GROUP_ROWS, max_bytes=GROUP_BYTES)
+        self._groups = Groups(
+            self._stored,
+            max_rows=row_group_size or GROUP_ROWS,
+            max_bytes=GROUP_BYTES if row_group_size is None else sys.maxsize,
+        )
+        self._compression = compression, compression_level
         self._file = native_file(sink)
         self._writer: Any = None
 
@@ -101,15 +149,36 @@ class ParquetTable(TableWriter):
         # The writer is made as late as this because its bloom filters must know how many ids to expect: a filter for a full row
         # group has 144 KB, which is much for a file of ten rows.
         if self._writer is None:
-            self._writer = pq.ParquetWriter(self._file, self._stored, **_options(self._stored, group.num_rows))
+            self._writer = pq.ParquetWriter(self._file, self._stored, **self._options(group.num_rows))
         self._writer.write_table(group, row_group_size=max(group.num_rows, 1))
+
+    def _options(self, rows: int) -> dict[str, Any]:
+        """Choose how each column is written."""
+        schema = self._stored
+        compression, level = self._compression
+        leaves = dict(leaf for field in schema for leaf in _leaves(field.name, field.type))
+        # Numbers that are all different don't compress: zstd saves 7 % of the vectors (15 % with their bytes split) and makes
+        # reading them four to six times slower (20,000 vectors of 1,536: 1.8 s for 0.3 s).
+        packed = {path for path, kind in leaves.items() if not pa.types.is_float32(kind)}
+        options: dict[str, Any] = {
+            "compression": {path: compression if path in packed else "none" for path in leaves},
+            "compression_level": None if level is None else dict.fromkeys(packed, level),
+            "use_dictionary": [path for path in leaves if path in DICTIONARY] or False,
+            "dictionary_pagesize_limit": DICTIONARY_BYTES,
+            "write_statistics": [field.name for field in schema if field.name in leaves and field.name not in NO_STATISTICS],
+            "write_page_index": True,
+            "write_page_checksum": True,
+        }
+        if HAS_BLOOM_FILTER and BLOOM_COLUMN in leaves:
+            options["bloom_filter_options"] = {BLOOM_COLUMN: {"ndv": max(rows, 1), "fpp": BLOOM_ERRORS}}
+        return options
 
     def close(self) -> None:
         """Write the last row group and the footer."""
         for group in self._groups.rest():
             self._write_group(group)
         if self._writer is None:
-            self._writer = pq.ParquetWriter(self._file, self._stored, **_options(self._stored, 1))
+            self._writer = pq.ParquetWriter(self._file, self._stored, **self._options(1))
         self._writer.close()
         self._file.close()
 
@@ -129,26 +198,6 @@ def _is_fixed(kind: pa.DataType) -> bool:
 def _stored(field: pa.Field) -> pa.Field:
     """Say how a column stands in the file."""
     return field.with_type(pa.list_(field.type.value_type)) if _is_fixed(field.type) else field
-
-
-def _options(schema: pa.Schema, rows: int) -> dict[str, Any]:
-    """Choose how each column is written."""
-    leaves = dict(leaf for field in schema for leaf in _leaves(field.name, field.type))
-    # Numbers that are all different don't compress: zstd saves 7 % of the vectors (15 % with their bytes split) and makes reading
-    # them four to six times slower (20,000 vectors of 1,536: 1.8 s for 0.3 s).
-    packed = {path for path, kind in leaves.items() if not pa.types.is_float32(kind)}
-    options: dict[str, Any] = {
-        "compression": {path: COMPRESSION if path in packed else "none" for path in leaves},
-        "compression_level": dict.fromkeys(packed, COMPRESSION_LEVEL),
-        "use_dictionary": [path for path in leaves if path in DICTIONARY] or False,
-        "dictionary_pagesize_limit": DICTIONARY_BYTES,
-        "write_statistics": [field.name for field in schema if field.name in leaves and field.name not in NO_STATISTICS],
-        "write_page_index": True,
-        "write_page_checksum": True,
-    }
-    if HAS_BLOOM_FILTER and BLOOM_COLUMN in leaves:
-        options["bloom_filter_options"] = {BLOOM_COLUMN: {"ndv": max(rows, 1), "fpp": BLOOM_ERRORS}}
-    return options
 
 
 def _leaves(path: str, kind: pa.DataType) -> Iterator[tuple[str, pa.DataType]]:

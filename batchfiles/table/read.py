@@ -150,13 +150,13 @@ class RowTable:
 
 
 def user_tables(
-    table: TableLike, *, cap: int = LINE_CAP, filesystem: object = None, csv_nulls: Sequence[str] = CSV_NULLS
+    table: TableLike, *, max_line_bytes: int = LINE_CAP, filesystem: object = None, csv_nulls: Sequence[str] = CSV_NULLS
 ) -> Generator[UserTable | RowTable, None, None]:
     """Open the tables that something stands for, one after the other, each until the next one is asked for.
 
     Args:
         table: A table, or a list of sources.
-        cap: The longest line of a JSONL file.
+        max_line_bytes: The longest line of a JSONL file.
         filesystem: The filesystem in which paths are paths, of `pyarrow.fs` or of fsspec; None takes the local one.
         csv_nulls: What null is in CSV, as for `CsvCells`.
 
@@ -176,7 +176,7 @@ def user_tables(
         yield UserTable("<table>", reader.schema, lambda _: reader)
         return
     for source in table_sources(table, filesystem=filesystem):
-        yield from _opened(source, cap, csv_nulls)
+        yield from _opened(source, max_line_bytes, csv_nulls)
 
 
 def table_sources(table: TableLike, *, filesystem: object = None) -> list[Source]:
@@ -227,14 +227,14 @@ def _is_table(names: Sequence[str]) -> bool:
     return names[-1].lower().endswith(endings_of(SUFFIXES)) and not any(name.startswith((".", "_")) for name in names)
 
 
-def _opened(source: Source, cap: int, csv_nulls: Sequence[str]) -> Iterator[UserTable | RowTable]:
+def _opened(source: Source, max_line_bytes: int, csv_nulls: Sequence[str]) -> Iterator[UserTable | RowTable]:
     with opened_table(source) as file:
         if isinstance(file, ArrowFile):
             yield UserTable(source.name, file.schema, lambda columns: file.batches(columns, ROWS), source, file.parquet)
         elif file.format == "csv":
             yield _csv(source.name, file.stream, csv_nulls)
         else:
-            yield RowTable(source.name, _json_rows(source.name, file.stream, cap), None)
+            yield RowTable(source.name, _json_rows(source.name, file.stream, max_line_bytes), None)
 
 
 def _csv(name: str, stream: Peeked, nulls: Sequence[str]) -> RowTable:
@@ -242,14 +242,14 @@ def _csv(name: str, stream: Peeked, nulls: Sequence[str]) -> RowTable:
     return RowTable(name, cells.rows(), cells.header, cells)
 
 
-def _json_rows(name: str, stream: Peeked, cap: int) -> Iterator[Row]:
+def _json_rows(name: str, stream: Peeked, max_line_bytes: int) -> Iterator[Row]:
     """Yield the objects of a JSONL file, integers beyond 64 bits as such: whoever uses one refuses it.
 
     Raises:
         InvalidLineError: A line is no JSON object, or not strictly one.
     """
     findings: list[Finding] = []
-    found = blocks(cast("BinaryIO", stream), name, findings.append, cap=cap)
+    found = blocks(cast("BinaryIO", stream), name, findings.append, max_line_bytes=max_line_bytes)
     while True:
         block = next(found, None)
         if long := next((finding for finding in findings if finding.code == "line_too_long"), None):

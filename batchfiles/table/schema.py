@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 import pyarrow as pa
 
@@ -11,12 +11,14 @@ from batchfiles.findings import choose_one
 if TYPE_CHECKING:
     from batchfiles.table.parsed.source import SchemaLike
 
-__all__ = ["SCHEMA_VERSION", "TABLES", "schema"]
+__all__ = ["SCHEMA_VERSION", "TABLES", "TableName", "schema"]
 
 SCHEMA_VERSION = 2
 """Goes up when a column is appended; no column ever changes its name, its type or its place."""
 
-TABLES = ("requests", "embeddings")
+TableName: TypeAlias = Literal["requests", "embeddings"]
+
+TABLES: tuple[TableName, ...] = get_args(TableName)
 """The tables there are: a row per request, or a row per vector."""
 
 # Plain `string`, never Arrow's `dictionary`: Parquet encodes dictionaries anyway, and IPC files, Spark and pandas stumble over
@@ -89,7 +91,7 @@ NOT_OF_VECTORS = frozenset(
 
 
 def schema(
-    table: str = "requests",
+    table: TableName = "requests",
     *,
     dimensions: int | None = None,
     parsed: SchemaLike | None = None,
@@ -114,6 +116,12 @@ def schema(
         FileError: The file of the JSON Schema can't be read.
         MismatchError: It holds none, or there is no such model.
         MissingDependencyError: A model was given and pydantic is not installed.
+
+    Example:
+        >>> batchfiles.schema().names[:3]
+        ['custom_id', 'outcome', 'status_code']
+        >>> batchfiles.schema("embeddings", dimensions=3).field("embedding").type
+        FixedSizeListType(fixed_size_list<item: float>[3])
     """
     if table not in TABLES:
         raise ValueError(f"unknown table {table!r}{choose_one(table, TABLES)}")

@@ -43,21 +43,26 @@ Row = dict[str, Any]
 
 
 def typed_tables(
-    table: TableLike, spool: Spool, *, cap: int = LINE_CAP, filesystem: object = None, csv_nulls: Sequence[str] = CSV_NULLS
+    table: TableLike,
+    spool: Spool,
+    *,
+    max_line_bytes: int = LINE_CAP,
+    filesystem: object = None,
+    csv_nulls: Sequence[str] = CSV_NULLS,
 ) -> Iterator[tuple[str, pa.Schema, Iterator[pa.RecordBatch]]]:
     """Yield each table's name, schema and record batches.
 
     Args:
         table: As for `user_tables`.
         spool: Where JSONL is kept between the pass that finds the types and the one that uses them.
-        cap: The longest line of a JSONL file.
+        max_line_bytes: The longest line of a JSONL file.
         filesystem: As for `user_tables`.
         csv_nulls: As for `user_tables`.
 
     Raises:
         BatchFilesError: As `user_tables`.
     """
-    with closing(user_tables(table, cap=cap, filesystem=filesystem, csv_nulls=csv_nulls)) as opened:
+    with closing(user_tables(table, max_line_bytes=max_line_bytes, filesystem=filesystem, csv_nulls=csv_nulls)) as opened:
         for each in opened:
             if not isinstance(each, RowTable):
                 yield each.name, each.schema, each.batches(each.schema.names)
@@ -158,7 +163,7 @@ class _Unfit(Exception):
 
 
 def own_rows(
-    source: Source, columns: Iterable[str], *, needed: Mapping[str, str], cap: int = LINE_CAP
+    source: Source, columns: Iterable[str], *, needed: Mapping[str, str], max_line_bytes: int = LINE_CAP
 ) -> Iterator[dict[str, Any]]:
     """Yield the rows of a table that `join` or `export` made, as values of the types that its columns have.
 
@@ -166,7 +171,7 @@ def own_rows(
         source: A Parquet, Arrow, CSV or JSONL file.
         columns: The columns to read; those that the file doesn't have are null.
         needed: Columns that must be there, each with the reason, which errors give.
-        cap: The longest line of a JSONL file.
+        max_line_bytes: The longest line of a JSONL file.
 
     Raises:
         MismatchError: A column is missing, or holds a value of another type than it should: file, column, row and type are named.
@@ -174,7 +179,7 @@ def own_rows(
         FileError: It can't be read.
     """
     wanted = list(columns)
-    with closing(user_tables(source, cap=cap)) as tables:
+    with closing(user_tables(source, max_line_bytes=max_line_bytes)) as tables:
         for table in tables:
             if isinstance(table, UserTable):
                 yield from _of_batches(table, wanted, needed)

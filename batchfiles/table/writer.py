@@ -224,8 +224,8 @@ def run_uninterrupted(*actions: Callable[[], object]) -> None:
 class Groups:
     """Batches on their way to a file that likes larger ones.
 
-    A group is full as soon as it has the rows or the bytes; it may exceed the bytes by as much again, and only a single row
-    that is larger than that makes it larger still. Nothing is copied: a group is a table of the batches that came.
+    A group is full as soon as it has the rows, to the row, or the bytes; it may exceed the bytes by as much again, and only a
+    single row that is larger than that makes it larger still. Nothing is copied: a group is a table of the batches that came.
 
     Args:
         schema: The columns of every batch.
@@ -244,11 +244,12 @@ class Groups:
     def add(self, batch: pa.RecordBatch) -> Iterator[pa.Table]:
         """Take a batch and give the groups that are full now."""
         for piece, size in self._pieces(batch):
-            self._batches.append(piece)
-            self._rows += piece.num_rows
-            self._bytes += size
-            if self._rows >= self._max_rows or self._bytes >= self._max_bytes:
-                yield self._take()
+            for part, part_size in self._fitted(piece, size):
+                self._batches.append(part)
+                self._rows += part.num_rows
+                self._bytes += part_size
+                if self._rows >= self._max_rows or self._bytes >= self._max_bytes:
+                    yield self._take()
 
     def rest(self) -> Iterator[pa.Table]:
         """Give what is left, if anything."""
@@ -259,6 +260,15 @@ class Groups:
         group = pa.Table.from_batches(self._batches, self._schema)
         self._batches, self._rows, self._bytes = [], 0, 0
         return group
+
+    def _fitted(self, piece: pa.RecordBatch, size: int) -> Iterator[tuple[pa.RecordBatch, int]]:
+        """Give a piece, cut where the group has its rows."""
+        rows, room = piece.num_rows, self._max_rows - self._rows
+        if rows <= room:
+            yield piece, size
+            return
+        yield piece.slice(0, room), size * room // rows
+        yield piece.slice(room), size * (rows - room) // rows
 
     def _pieces(self, batch: pa.RecordBatch) -> Iterator[tuple[pa.RecordBatch, int]]:
         """Give a batch and its bytes, or its halves if it is too large."""

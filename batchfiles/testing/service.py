@@ -11,7 +11,7 @@ from typing import IO, Any, BinaryIO, TypeVar, cast
 
 from batchfiles.api.batch import Batch, BatchError
 from batchfiles.api.file import FileDeleted, FileObject, ListBatchesResponse, ListFilesResponse
-from batchfiles.limits import OPENAI, Limits
+from batchfiles.limits import LimitsLike, profile
 from batchfiles.testing.answers import Answerer, answer
 from batchfiles.testing.batch_job import BatchJob, answered
 from batchfiles.testing.files import FileStore, StoredFile
@@ -35,7 +35,7 @@ class Service:
         stage_seconds: The seconds for which a batch is `validating`, `in_progress` and `finalizing` each. With 0, it is completed
             as soon as it is created.
         quirks: The quirks.
-        limits: The rules for request files: `batchfiles.limits.AZURE` for Azure's rules, `NONE` for files of any size.
+        limits: The rules for request files: `"azure"` for Azure's rules, `"none"` for files of any size.
         models: The available models; None for any.
     """
 
@@ -46,14 +46,14 @@ class Service:
         clock: Clock | None = None,
         stage_seconds: float = 0.0,
         quirks: Quirks | None = None,
-        limits: Limits = OPENAI,
+        limits: LimitsLike = "openai",
         models: Collection[str] | None = None,
     ) -> None:
         self.answer = answer
         self.clock = clock or Clock()
         self.stage_seconds = stage_seconds
         self.quirks = quirks or Quirks()
-        self.limits = limits
+        self.limits = profile(limits)
         self.models = models
         self._files = FileStore()
         self._jobs: dict[str, BatchJob] = {}

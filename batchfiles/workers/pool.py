@@ -38,29 +38,12 @@ __all__ = [
     "HEADER",
     "Job",
     "Product",
-    "Progress",
     "Spec",
     "WorkerPool",
     "cores",
-    "in_steps",
 ]
 
 
-def in_steps(progress: Progress | None, total: int) -> Callable[[int], None]:
-    """Return a function that adds the bytes of a step and calls `progress`."""
-    done = 0
-
-    def step(size: int) -> None:
-        nonlocal done
-        done += size
-        if progress is not None:
-            progress(done, total)
-
-    return step
-
-
-Progress: TypeAlias = Callable[[int, int], None]
-"""Gets the bytes that are done and the bytes that there are."""
 WORTH_PROCESSES_FROM = 24 * 1024 * 1024
 """Bytes for which starting a worker process, 0.2 s, pays."""
 MOST_WORKERS = 4

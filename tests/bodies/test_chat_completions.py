@@ -3,7 +3,7 @@
 import pytest
 
 from batchfiles.bodies.answer import Answer
-from batchfiles.bodies.chat_completions import read, read_any
+from batchfiles.bodies.chat_completions import read
 
 USAGE = {
     "prompt_tokens": 1117,
@@ -175,17 +175,6 @@ def test_the_providers_own_word_beside_a_reason(reason, native, said, fully_mapp
     body["choices"][0]["native_finish_reason"] = native
 
     assert (read(body).finish_reason, read(body).fully_mapped) == (said, fully_mapped)
-
-
-@pytest.mark.parametrize("more", [{}, {"error": {"code": 502}}, {"native_finish_reason": "stop"}, {"stop_reason": "#"}])
-@pytest.mark.parametrize("reason", ["stop", "length", "error", "tired", None])
-@pytest.mark.parametrize("text", ["hi", "", None])
-def test_the_fast_path_says_the_same(text, reason, more):
-    """Whatever an ordinary body says in one of the places that decide."""
-    body = chat({"content": text, "refusal": None}, finish_reason=reason, usage=USAGE)
-    body["choices"][0] |= more
-
-    assert read(body) == read_any(body)
 
 
 def test_choices_may_be_one_object():

@@ -118,7 +118,7 @@ def test_ids_that_restart_in_every_part_are_joined_to_their_own(tmp_path: Path) 
     put(tmp_path / "batch_2_output.jsonl", success("x", "of b"))
     put(tmp_path / "batch_1_output.jsonl", success("x", "of a"))
     assert rows(tmp_path) == [("a.jsonl", "of a", "batch_1", 1), ("b.jsonl", "of b", "batch_2", 1), ("c.jsonl", None, None, 0)]
-    report = batchfiles.join(tmp_path).report
+    report = batchfiles.join(tmp_path).summarize()
     assert (report.inputs, report.duplicate_inputs, report.unknown) == (3, 0, 0)
 
 
@@ -137,7 +137,7 @@ def test_a_retry_belongs_to_the_requests_that_it_repeats(tmp_path: Path) -> None
     put(tmp_path / "a_error.jsonl", failure("x"))
     put(tmp_path / "batch_5_output.jsonl", success("x", "the second time"))
     assert rows(tmp_path) == [("a.jsonl", "the second time", "batch_5", 2), ("b.jsonl", None, None, 0)]
-    described = batchfiles.join(tmp_path).report.files
+    described = batchfiles.join(tmp_path).summarize().files
     assert [Path(each["path"]).name for each in described if each["role"] == "retries"] == ["a-retry-1.jsonl"]
 
 
@@ -154,14 +154,14 @@ def test_the_result_of_a_part_that_is_not_there_is_not_lent_to_another(tmp_path:
     other = put(tmp_path / "b_output.jsonl", success("x", "of b"))
     job = batchfiles.join(tmp_path / "a.jsonl", other)
     assert [row["outcome"] for row in job] == ["missing"]
-    assert job.report.unknown == 1
+    assert job.summarize().unknown == 1
 
 
 def test_the_file_that_was_split_may_be_joined_with_the_results_of_its_parts(tmp_path: Path) -> None:
     """All of them belong to it."""
     source = put(tmp_path / "requests.jsonl", request("x"), request("y"))
     folder = tmp_path / "campaign"
-    batchfiles.split(source, folder=folder, max_requests=1)
+    batchfiles.split(source, output=folder, max_requests=1)
     put(folder / "requests-00001_output.jsonl", success("x", "first"))
     put(folder / "requests-00002_output.jsonl", success("y", "second"))
     results = sorted(folder.glob("*_output.jsonl"))
@@ -187,15 +187,15 @@ def test_a_part_that_is_not_what_it_was_made_as_is_reported(tmp_path, job, compr
     ]
     source.write_text("".join(lines))
     folder = tmp_path / "campaign"
-    batchfiles.split(source, folder=folder, max_requests=2, compress=compress)
+    batchfiles.split(source, output=folder, max_requests=2, compress=compress)
     ending = f".{compress}" if compress else ""
     (folder / "requests-00001_output.jsonl").write_text('{"id": "x", "custom_id": "r-0", "response": null, "error": null}\n')
     (tmp_path / "ids.txt").write_text("r-1\n")
     jobs = {
-        "join": lambda: batchfiles.join(folder).report,
-        "retry": lambda: batchfiles.retry(folder, output=tmp_path / "o.jsonl", force=True),
-        "retry by ids": lambda: batchfiles.retry(folder, ids=tmp_path / "ids.txt", output=tmp_path / "o.jsonl", force=True),
-        "merge": lambda: batchfiles.merge(folder, output=tmp_path / "o.jsonl", force=True),
+        "join": lambda: batchfiles.join(folder).summarize(),
+        "retry": lambda: batchfiles.retry(folder, output=tmp_path / "o.jsonl", overwrite=True),
+        "retry by ids": lambda: batchfiles.retry(folder, ids=tmp_path / "ids.txt", output=tmp_path / "o.jsonl", overwrite=True),
+        "merge": lambda: batchfiles.merge(folder, output=tmp_path / "o.jsonl", overwrite=True),
     }
     assert jobs[job]().findings == ()
     part = folder / f"requests-00002.jsonl{ending}"

@@ -729,7 +729,7 @@ def test_successes_without_a_word_are_counted(tmp_path: Path, ask: Callable[...,
     assert json.loads(out)["empty_text"] == 2
     assert "empty_text   2 answers with an empty text, and with no refusal and no tool call\n" in said
     assert "fail-on      empty_text>1: 2 of 3 requests\n" in said
-    report = batchfiles.join(tmp_path / "requests.jsonl", tmp_path / "output.jsonl").report
+    report = batchfiles.join(tmp_path / "requests.jsonl", tmp_path / "output.jsonl").summarize()
     assert (report.empty_text, report.outcomes["succeeded"]) == (2, 3)
 
 

@@ -65,14 +65,13 @@ def test_a_bar_is_drawn_ten_times_a_second_at_most() -> None:
     assert 15 <= stream.getvalue().count("MB/s") <= 21
 
 
-def test_bytes_may_be_told_bit_by_bit() -> None:
-    """A job that reads blocks says how long each is, and the bar adds them up."""
+def test_the_total_may_come_with_the_first_step() -> None:
+    """A job knows how much there is only when it has looked at its files."""
     stream, clock = Terminal(), Clock()
-    with Progress("join", 400_000_000, stream=stream, clock=clock) as progress:
-        for _ in range(3):
-            progress.add(40_000_000)
+    with Progress("join", stream=stream, clock=clock) as progress:
+        progress.update(40_000_000, 400_000_000)
         clock.now += 2
-        progress.add(80_000_000)
+        progress.update(200_000_000, 400_000_000)
     assert "50%  200.0 of 400.0 MB  100 MB/s" in stream.getvalue()
 
 

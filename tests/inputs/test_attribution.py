@@ -299,7 +299,7 @@ def test_a_retry_file_beside_its_requests_doubles_no_row(tmp_path: Path, ends: b
         ("c", "expired", 1, first),
         ("d", "succeeded", 1, first),
     ]
-    report = job.report
+    report = job.summarize()
     assert (report.inputs, report.repeated_inputs, report.duplicate_inputs) == (4, 3, 0)
     assert report.examples["repeated_inputs"][0] == f"{tmp_path / 'retry.jsonl'}:1"
     again_report = batchfiles.retry(tmp_path, output=tmp_path / "third.jsonl")
@@ -324,7 +324,7 @@ def test_lines_that_repeat_far_behind_are_found_however_the_table_is_taken(
         list(job)
     else:
         job.to_parquet(tmp_path / ("t.parquet" if target == "file" else "parts"))
-    assert (job.report.inputs, job.report.repeated_inputs, job.report.used) == (5, 2, 5)
+    assert (job.summarize().inputs, job.summarize().repeated_inputs, job.summarize().used) == (5, 2, 5)
     put(tmp_path / "more.jsonl", request("e"), request("d", n=2))
     with pytest.raises(MismatchError, match="nothing shows which"):
         batchfiles.join(tmp_path).to_parquet(tmp_path / "u.parquet")
@@ -339,16 +339,16 @@ def test_results_of_either_file_are_attempts_where_names_tell_them_apart(tmp_pat
     put(tmp_path / "retry_output.jsonl", success("b", "second"))
     job = batchfiles.join(tmp_path)
     assert [(row["text"], row["attempts"]) for row in job] == [("Hi", 1), ("second", 2)]
-    assert (job.report.used, job.report.superseded, job.report.unknown) == (2, 1, 0)
+    assert (job.summarize().used, job.summarize().superseded, job.summarize().unknown) == (2, 1, 0)
 
 
 def test_a_line_that_is_twice_in_one_file_stays_two_requests(tmp_path: Path) -> None:
     """The service answers both, or refuses the file; a copy of the file adds no rows."""
     put(tmp_path / "a.jsonl", request("x"), request("x"))
     put(tmp_path / "out.jsonl", success("x"))
-    assert batchfiles.join(tmp_path).report.duplicate_inputs == 1
+    assert batchfiles.join(tmp_path).summarize().duplicate_inputs == 1
     shutil.copy(tmp_path / "a.jsonl", tmp_path / "b.jsonl")
-    report = batchfiles.join(tmp_path).report
+    report = batchfiles.join(tmp_path).summarize()
     assert (report.inputs, report.duplicate_inputs, report.repeated_inputs) == (2, 1, 2)
 
 
@@ -378,12 +378,12 @@ def test_a_changed_retry_says_in_a_manifest_what_it_repeats(tmp_path: Path) -> N
     """`retry --set` writes other lines, so their bytes prove nothing; its results are still attempts."""
     put(tmp_path / "requests.jsonl", request("a"), request("b"))
     put(tmp_path / "batch_1_output.jsonl", success("a"), success("b", "cut", finish_reason="length"))
-    options: dict[str, Any] = {"only": ["incomplete"], "set": {"body.max_tokens": 4000}}
+    options: dict[str, Any] = {"only": ["incomplete"], "values": {"body.max_tokens": 4000}}
     batchfiles.retry(tmp_path, output=tmp_path / "longer.jsonl", **options)
     put(tmp_path / "longer_output.jsonl", success("b", "longer"))
     assert [(row["text"], row["attempts"]) for row in batchfiles.join(tmp_path)] == [("Hi", 1), ("longer", 2)]
     put(tmp_path / "longer_output.jsonl", success("b", "cut again", finish_reason="length"))
-    batchfiles.retry(tmp_path, output=tmp_path / "longest.jsonl", only=["incomplete"], set={"body.max_tokens": 9000})
+    batchfiles.retry(tmp_path, output=tmp_path / "longest.jsonl", only=["incomplete"], values={"body.max_tokens": 9000})
     put(tmp_path / "batch_3_output.jsonl", success("b", "longest"))
     assert [(row["text"], row["attempts"]) for row in batchfiles.join(tmp_path)] == [("Hi", 1), ("longest", 3)]
     batchfiles.retry(tmp_path, output=tmp_path / "same.jsonl", only=["succeeded"])
@@ -401,7 +401,7 @@ def test_a_changed_retry_elsewhere_is_another_request(tmp_path: Path) -> None:
     results = put(tmp_path / "out.jsonl", success("a", "cut", finish_reason="length"))
     (tmp_path / "elsewhere").mkdir()
     longer = tmp_path / "elsewhere" / "longer.jsonl"
-    batchfiles.retry(requests, results, output=longer, only=["incomplete"], set={"body.max_tokens": 4000})
+    batchfiles.retry(requests, results, output=longer, only=["incomplete"], values={"body.max_tokens": 4000})
     assert not list(tmp_path.rglob("manifest.json"))
     with pytest.raises(MismatchError, match="nothing shows which of the two"):
         batchfiles.join(requests, longer, results).to_arrow()
@@ -412,7 +412,7 @@ def test_a_manifest_of_another_program_is_left_alone(tmp_path: Path) -> None:
     put(tmp_path / "requests.jsonl", request("a"))
     put(tmp_path / "out.jsonl", expired("a"))
     (tmp_path / "manifest.json").write_text('{"name": "mine"}')
-    batchfiles.retry(tmp_path, output=tmp_path / "again.jsonl", set={"body.n": 2})
+    batchfiles.retry(tmp_path, output=tmp_path / "again.jsonl", values={"body.n": 2})
     with pytest.raises(batchfiles.FileError, match="belongs to another program"):
         batchfiles.retry(tmp_path / "requests.jsonl", tmp_path / "out.jsonl", output=tmp_path)
     assert (tmp_path / "manifest.json").read_text() == '{"name": "mine"}'
@@ -433,10 +433,10 @@ def test_a_merge_takes_the_same_request_once(tmp_path: Path, capsys: pytest.Capt
         if lines[0] == lines[-1]:
             put(requests, request("a"), request("b"), request("b"))
         with pytest.raises(batchfiles.DuplicateCustomIdError):
-            batchfiles.merge(requests, retry, output=output, force=True)
+            batchfiles.merge(requests, retry, output=output, overwrite=True)
     results = [put(tmp_path / name, success("a")) for name in ("one.jsonl", "two.jsonl")]
     with pytest.raises(batchfiles.DuplicateCustomIdError):
-        batchfiles.merge(*results, output=output, force=True)
+        batchfiles.merge(*results, output=output, overwrite=True)
 
 
 # Whatever the names are

@@ -194,7 +194,7 @@ def test_glued_results_are_named_by_the_join_and_not_paid_for_again(tmp_path):
     for files in ([results], [results, tmp_path / "more_output.jsonl"]):
         if len(files) == 2:  # the id of the first is not asked for
             files[1].write_text(json.dumps(result(7)) + " " + json.dumps(result(8)) + "\n")
-        report = join(requests, *files).to_parquet(tmp_path / "joined.parquet", force=True)
+        report = join(requests, *files).to_parquet(tmp_path / "joined.parquet", overwrite=True)
         found = [(each.code, each.line_number, each.severity) for each in report.findings]
         assert found == [("glued_lines", 2, "error"), *([("glued_lines", 1, "error")] if len(files) == 2 else [])]
         assert "3 JSON objects without a newline" in report.findings[0].message

@@ -38,8 +38,8 @@ def test_results_under_other_names_are_read_and_the_rest_is_named(tmp_path: Path
     (tmp_path / ".hidden").write_text("mine\n")
     job = batchfiles.join(tmp_path)
     assert [row["outcome"] for row in job] == ["succeeded", "failed", "missing"]
-    assert job.report.not_read == 2
-    assert set(job.report.examples["not_read"]) == {str(tmp_path / "notes.txt"), str(tmp_path / "results")}
+    assert job.summarize().not_read == 2
+    assert set(job.summarize().examples["not_read"]) == {str(tmp_path / "notes.txt"), str(tmp_path / "results")}
     arguments = ["join", str(tmp_path), "-o", str(tmp_path / "table.parquet"), "--fail-on", "not_read"]
     for options in ([], ["--force", "--report", str(tmp_path / "report.json")], ["--force", "--json"]):
         assert exit_code([*arguments, *options]) == 1
@@ -56,7 +56,7 @@ def test_a_pipe_in_a_folder_is_named_and_not_opened(name: str, tmp_path: Path) -
     os.mkfifo(tmp_path / name)
     job = batchfiles.join(tmp_path)
     assert [row["outcome"] for row in job] == ["succeeded"]
-    assert job.report.examples["not_read"] == (str(tmp_path / name),)
+    assert job.summarize().examples["not_read"] == (str(tmp_path / name),)
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_names_of_services_and_scripts_are_read(tmp_path: Path, name: str) -> No
     (tmp_path / name).write_bytes(gzip.compress(text) if name.endswith(".gz") else text)
     job = batchfiles.join(tmp_path)
     assert [row["outcome"] for row in job] == ["succeeded", "expired"]
-    assert job.report.not_read == 0
+    assert job.summarize().not_read == 0
     assert batchfiles.stats(tmp_path).results.count == 2
     assert batchfiles.error_digest(tmp_path).results == 2
     assert len(batchfiles.get("a", tmp_path)) == 2
@@ -105,11 +105,11 @@ def test_what_holds_no_results_is_named(tmp_path: Path, name: str, text: bytes) 
     put(tmp_path / "requests.jsonl", request("a"))
     put(tmp_path / "out.jsonl", success("a"))
     (tmp_path / name).write_bytes(text)
-    report = batchfiles.join(tmp_path).report
+    report = batchfiles.join(tmp_path).summarize()
     assert (report.used, report.not_read, report.examples["not_read"]) == (1, 1, (str(tmp_path / name),))
     assert batchfiles.stats(tmp_path).examples["not_read"] == (str(tmp_path / name),)
     assert batchfiles.error_digest(tmp_path).not_read == 1
-    assert batchfiles.export(tmp_path / "out.jsonl").report.not_read == 0
+    assert batchfiles.export(tmp_path / "out.jsonl").summarize().not_read == 0
 
 
 def test_what_is_named_beside_its_folder_is_not_passed_over(tmp_path: Path) -> None:
@@ -124,7 +124,7 @@ def test_what_is_named_beside_its_folder_is_not_passed_over(tmp_path: Path) -> N
     for files in ([tmp_path, tmp_path / "results"], [tmp_path / "results", tmp_path], [*every, tmp_path], every):
         job = batchfiles.join(*files)
         assert [row["outcome"] for row in job] == ["succeeded", "succeeded"]
-        assert job.report.not_read == 0
+        assert job.summarize().not_read == 0
 
 
 def test_requests_without_a_single_result_are_said_loudly(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -311,15 +311,15 @@ def test_a_result_above_the_cap_keeps_its_row(tmp_path: Path, workers: int) -> N
     long = success("b", "x" * 3000)
     lines = [success("a"), long, success("c", "x" * 3000).replace(b'"id": "batch_req_1", ', b""), success("d")]
     put(tmp_path / "out.jsonl", *lines)
-    job = batchfiles.join(tmp_path, cap=1000, workers=workers)
+    job = batchfiles.join(tmp_path, max_line_bytes=1000, workers=workers)
     rows = [(row["outcome"], row["error_code"], row["retryable"], row["result_line_number"]) for row in job]
     too_long = ("malformed", "line_too_long", False)
     assert rows == [("succeeded", None, False, 1), (*too_long, 2), (*too_long, 3), ("succeeded", None, False, 4)]
-    report = job.report
+    report = job.summarize()
     assert (report.used, report.malformed_results, report.malformed_unmatched, report.result_lines) == (4, 2, 0, 4)
     job.write_rejects(tmp_path / "rejects")
     assert (tmp_path / "rejects").read_bytes() == b"".join(line + b"\n" for line in lines[1:3])
-    exported = [(row["custom_id"], row["error_code"]) for row in batchfiles.export(tmp_path / "out.jsonl", cap=1000)]
+    exported = [(row["custom_id"], row["error_code"]) for row in batchfiles.export(tmp_path / "out.jsonl", max_line_bytes=1000)]
     assert exported == [("a", None), ("b", "line_too_long"), ("c", "line_too_long"), ("d", None)]
 
 
@@ -333,7 +333,9 @@ def test_a_result_above_the_cap_is_not_sent_again(tmp_path: Path) -> None:
         ({"only": ["line_too_long"]}, 1),
         ({"only": ["malformed", "expired"]}, 2),
     ):
-        report = batchfiles.retry(tmp_path, output=tmp_path.with_name("again.jsonl"), cap=1000, force=True, **options)
+        report = batchfiles.retry(
+            tmp_path, output=tmp_path.with_name("again.jsonl"), max_line_bytes=1000, overwrite=True, **options
+        )
         assert report.written == written
         if options.get("only") is None:
             assert [group.left_out for group in report.groups if group.error_code == "line_too_long"] == [
@@ -350,7 +352,7 @@ def test_a_line_above_the_cap_whose_id_is_far_away_belongs_to_nobody(tmp_path: P
         json.dumps({"response": value["response"], "custom_id": "a", "error": None}).encode(),
         success("b"),
     )
-    report = batchfiles.join(tmp_path, cap=1000).report
+    report = batchfiles.join(tmp_path, max_line_bytes=1000).summarize()
     assert (report.missing, report.malformed_unmatched, report.used) == (1, 1, 1)
 
 
@@ -361,7 +363,7 @@ def test_a_file_of_one_line_above_the_cap_is_known_by_its_beginning(tmp_path: Pa
     put(tmp_path / "requests.jsonl", request("a"))
     put(tmp_path / "out.jsonl", success("a", "x" * 5000))
     splitter = lines.LineSplitter.__init__
-    monkeypatch.setattr(lines.LineSplitter, "__init__", lambda self, cap=0: splitter(self, min(cap, 1000)))
+    monkeypatch.setattr(lines.LineSplitter, "__init__", lambda self, max_line_bytes=0: splitter(self, min(max_line_bytes, 1000)))
     rows = [(row["outcome"], row["error_code"]) for row in batchfiles.join(tmp_path)]
     assert rows == [("malformed", "line_too_long")]
 
@@ -376,7 +378,7 @@ def test_answers_as_large_as_services_write_are_below_the_cap() -> None:
 COPYING = {
     "retry": lambda folder, to: batchfiles.retry(folder, output=to),
     "merge": lambda folder, to: batchfiles.merge(folder, output=to),
-    "edit": lambda folder, to: batchfiles.edit(folder, output=to, set={"body.n": 1}),
+    "edit": lambda folder, to: batchfiles.edit(folder, output=to, values={"body.n": 1}),
 }
 
 
@@ -419,7 +421,7 @@ def test_a_campaign_folder_stands_for_its_parts_and_the_rest_is_named(tmp_path: 
     """Results, retry files and foreign files in it were passed over without a word."""
     path = put(tmp_path / "requests.jsonl", request("a"), request("b"))
     folder = tmp_path / "campaign"
-    batchfiles.split(path, folder=folder, max_requests=1)
+    batchfiles.split(path, output=folder, max_requests=1)
     put(folder / "requests-00001_output.jsonl", success("a"))
     put(folder / "error-data", failure("b"))
     (folder / "notes.txt").write_text("to do\n")
@@ -428,7 +430,7 @@ def test_a_campaign_folder_stands_for_its_parts_and_the_rest_is_named(tmp_path: 
         report = batchfiles.merge(folder, output=tmp_path / "merged.jsonl")
         assert (tmp_path / "merged.jsonl").read_bytes() == path.read_bytes()
     else:
-        report = batchfiles.split(folder, folder=tmp_path / "again")
+        report = batchfiles.split(folder, output=tmp_path / "again")
         assert report.requests == 2
     names = {Path(name).name for name in report.examples["not_read"]}
     assert (report.not_read, names) == (3, {"requests-00001_output.jsonl", "error-data", "notes.txt"})
@@ -442,9 +444,9 @@ def test_remote_folders_are_looked_into_as_local_ones(tmp_path: Path, command: s
     there = SubTreeFileSystem(str(tmp_path), LocalFileSystem())
     calls: dict[str, Any] = {
         "validate": lambda: batchfiles.validate("data", filesystem=there),
-        "split": lambda: batchfiles.split("data", folder="parts", filesystem=there),
+        "split": lambda: batchfiles.split("data", output="parts", filesystem=there),
         "merge": lambda: batchfiles.merge("data", output="/merged.jsonl", filesystem=there),
-        "edit": lambda: batchfiles.edit("data", output="/edited.jsonl", set={"body.n": 1}, filesystem=there),
+        "edit": lambda: batchfiles.edit("data", output="/edited.jsonl", values={"body.n": 1}, filesystem=there),
         "get": lambda: batchfiles.get("b", "data", filesystem=there),
     }
     found = calls[command]()

@@ -80,7 +80,7 @@ def test_a_result_of_one_batch_that_only_another_asked_for_is_unknown(tmp_path: 
     put(tmp_path / "a_output.jsonl", success("y"))
     job = batchfiles.join(tmp_path)
     assert [row["outcome"] for row in job] == ["missing", "missing"]
-    assert job.report.unknown == 1
+    assert job.summarize().unknown == 1
 
 
 def test_an_id_may_stand_once_in_each_batch(tmp_path: Path) -> None:
@@ -89,7 +89,7 @@ def test_an_id_may_stand_once_in_each_batch(tmp_path: Path) -> None:
         put(tmp_path / f"{name}.jsonl", request("x", part=name))
     put(tmp_path / "a_output.jsonl", success("x"))
     put(tmp_path / "b_error.jsonl", success("x"))
-    assert batchfiles.join(tmp_path).report.duplicate_inputs == 1
+    assert batchfiles.join(tmp_path).summarize().duplicate_inputs == 1
 
 
 def test_one_result_may_be_the_best_here_and_second_best_there(tmp_path: Path) -> None:
@@ -98,7 +98,7 @@ def test_one_result_may_be_the_best_here_and_second_best_there(tmp_path: Path) -
     put(tmp_path / "a_output.jsonl", success("x", "later", created=9), success("x", "earlier", created=1))
     job = batchfiles.join(tmp_path)
     assert [(row["text"], row["attempts"]) for row in job] == [("later", 2), ("later", 2)]
-    assert (job.report.used, job.report.superseded, job.report.conflicting) == (1, 1, 1)
+    assert (job.summarize().used, job.summarize().superseded, job.summarize().conflicting) == (1, 1, 1)
 
 
 @pytest.mark.parametrize(
@@ -138,12 +138,12 @@ def test_a_file_that_says_nothing_is_what_was_asked_for(tmp_path: Path) -> None:
     """Unreadable lines are requests where requests are forced, results where results are, and refused where nobody knows."""
     noise = put(tmp_path / "noise.jsonl", b"noise", b"{")
     inputs, results = put(tmp_path / "in.jsonl", request("x")), put(tmp_path / "out.jsonl", success("x"))
-    assert batchfiles.join(results, inputs=[noise]).report.malformed_inputs == 2
-    assert batchfiles.join(noise, inputs=[inputs]).report.malformed_unmatched == 2
+    assert batchfiles.join(results, inputs=[noise]).summarize().malformed_inputs == 2
+    assert batchfiles.join(noise, inputs=[inputs]).summarize().malformed_unmatched == 2
     with pytest.raises(MismatchError, match=r"noise\.jsonl: holds no line that can be read"):
         batchfiles.join(inputs, noise)
     noise.rename(tmp_path / "batch_1_error.jsonl")
-    assert batchfiles.join(inputs, tmp_path / "batch_1_error.jsonl").report.malformed_unmatched == 2
+    assert batchfiles.join(inputs, tmp_path / "batch_1_error.jsonl").summarize().malformed_unmatched == 2
 
 
 REST = b'tus_code": 200, "request_id": "r", "body": {"id": "chatcmpl-1", "choices": []}}, "error": null}'
@@ -165,10 +165,10 @@ def test_what_was_named_as_results_is_refused_on_clear_evidence_only(tmp_path: P
     inputs = put(tmp_path / "in.jsonl", request("x"), request("z"))
     results = put(tmp_path / "out.jsonl", success("y"), success("z"))
     assert [row["outcome"] for row in batchfiles.export(damaged)] == ["malformed"]
-    report = batchfiles.join(damaged, results, inputs=[inputs]).report
+    report = batchfiles.join(damaged, results, inputs=[inputs]).summarize()
     assert (report.malformed_results, report.unknown) == (1, 1)
     damaged.rename(tmp_path / "batch_1_output.jsonl")
-    assert batchfiles.join(inputs, tmp_path / "batch_1_output.jsonl").report.malformed_results == 1
+    assert batchfiles.join(inputs, tmp_path / "batch_1_output.jsonl").summarize().malformed_results == 1
 
 
 @pytest.mark.parametrize(
@@ -177,7 +177,7 @@ def test_what_was_named_as_results_is_refused_on_clear_evidence_only(tmp_path: P
 def test_what_was_named_as_requests_is_refused_on_clear_evidence_only(tmp_path: Path, line: bytes) -> None:
     """So the file's lines are requests that can't be read."""
     damaged = put(tmp_path / "damaged.jsonl", line)
-    assert batchfiles.join(put(tmp_path / "out.jsonl", success("x")), inputs=[damaged]).report.malformed_inputs == 1
+    assert batchfiles.join(put(tmp_path / "out.jsonl", success("x")), inputs=[damaged]).summarize().malformed_inputs == 1
 
 
 @pytest.mark.parametrize("end", [25, 45, -3])
@@ -198,8 +198,8 @@ def test_empty_files_are_neither(tmp_path: Path) -> None:
     job = batchfiles.join(
         put(tmp_path / "in.jsonl", request("x")), put(tmp_path / "out.jsonl", success("x")), put(tmp_path / "batch_1_error.jsonl")
     )
-    assert [file["role"] for file in job.report.files] == ["inputs", "results", "empty"]
-    assert job.report.used == 1
+    assert [file["role"] for file in job.summarize().files] == ["inputs", "results", "empty"]
+    assert job.summarize().used == 1
 
 
 def test_results_alone_are_not_joined(tmp_path: Path) -> None:

@@ -86,14 +86,14 @@ def disk(monkeypatch):
 
 def write_plain(path):
     """Write the new file as one who was allowed to replace the old one."""
-    with atomic_file(path, force=path.exists()) as file:
+    with atomic_file(path, overwrite=path.exists()) as file:
         file.write(NEW[:100])
         file.write(NEW[100:])
 
 
 def write_lines(path):
     """Write it with a writer of lines."""
-    with OutputWriter(path, force=path.exists()) as writer:
+    with OutputWriter(path, overwrite=path.exists()) as writer:
         for line in NEW.splitlines(keepends=True):
             writer.write_line(line)
 
@@ -175,7 +175,7 @@ def test_whichever_call_fails_the_folder_is_old_or_new(tmp_path, disk, monkeypat
         used = disk(fail_at, OSError(5, "Input/output error"))
         failed = False
         try:
-            with atomic_folder(path, force=True, ours={"old"}.__contains__) as folder:
+            with atomic_folder(path, overwrite=True, ours={"old"}.__contains__) as folder:
                 (folder / "1").write_bytes(NEW)
                 (folder / "2").write_bytes(NEW)
         except FileError:
@@ -200,7 +200,7 @@ def test_a_killed_process_leaves_the_old_file_or_the_new_one(tmp_path):
         "import sys; from pathlib import Path; from batchfiles.io.atomic import atomic_file\n"
         'new = b\'{"custom_id": "a"}\\n\' * 1000\n'
         "while True:\n"
-        "    with atomic_file(Path(sys.argv[1]), force=True) as file:\n"
+        "    with atomic_file(Path(sys.argv[1]), overwrite=True) as file:\n"
         "        for _ in range(20): file.write(new)\n"
         "    print(flush=True)\n"
     )
@@ -247,7 +247,7 @@ def test_force_replaces_what_a_link_points_to(tmp_path):
     with pytest.raises(OutputExistsError), atomic_file(link):
         pytest.fail("the block must not begin")
     for _ in range(2):
-        with atomic_file(link, force=True) as file:
+        with atomic_file(link, overwrite=True) as file:
             file.write(NEW)
         assert link.is_symlink()
         assert target.read_bytes() == NEW
@@ -310,8 +310,8 @@ def test_errors_of_other_folders_are_not_changed(tmp_path):
 
 def test_a_device_is_written_not_replaced():
     """`-o /dev/null --force` run by root must not make a file of it."""
-    for force in (False, True):
-        with atomic_file(Path("/dev/null"), force=force) as file:
+    for overwrite in (False, True):
+        with atomic_file(Path("/dev/null"), overwrite=overwrite) as file:
             file.write(NEW)
     assert Path("/dev/null").is_char_device()
 
@@ -327,14 +327,14 @@ def test_a_named_pipe_is_written_not_replaced(tmp_path):
     assert pipe.is_fifo()
 
 
-@pytest.mark.parametrize("force", [False, True])
+@pytest.mark.parametrize("overwrite", [False, True])
 @pytest.mark.parametrize("make", [atomic_file, atomic_folder])
-def test_links_in_a_circle_are_an_error_of_the_file(tmp_path, make, force):
+def test_links_in_a_circle_are_an_error_of_the_file(tmp_path, make, overwrite):
     """It was a RuntimeError of pathlib, which looked like a bug."""
     (tmp_path / "a").symlink_to("b")
     (tmp_path / "b").symlink_to("a")
     for target in (tmp_path / "a", tmp_path / "a" / "inside"):
-        with pytest.raises(FileError, match="too many levels of symbolic links"), make(target, force=force):
+        with pytest.raises(FileError, match="too many levels of symbolic links"), make(target, overwrite=overwrite):
             pass
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b"]
 
@@ -360,7 +360,7 @@ def test_a_folder_appears_with_all_its_files(tmp_path):
         (folder / "1").write_bytes(NEW)
     with pytest.raises(OutputExistsError), atomic_folder(path):
         pytest.fail("the block must not begin")
-    with atomic_folder(path, force=True, ours=str.isdigit) as folder:
+    with atomic_folder(path, overwrite=True, ours=str.isdigit) as folder:
         (folder / "2").write_bytes(NEW)
     assert [part.name for part in path.iterdir()] == ["2"]
     assert unfinished(tmp_path) == []
@@ -369,10 +369,10 @@ def test_a_folder_appears_with_all_its_files(tmp_path):
 def test_a_folder_that_is_none_of_ours_is_not_replaced(tmp_path):
     """A file where a folder is asked for, and a folder with folders in it, stay even with force."""
     (tmp_path / "file").write_bytes(OLD)
-    with pytest.raises(FileError, match="is a file"), atomic_folder(tmp_path / "file", force=True):
+    with pytest.raises(FileError, match="is a file"), atomic_folder(tmp_path / "file", overwrite=True):
         pytest.fail("the block must not begin")
     (tmp_path / "home" / "documents").mkdir(parents=True)
-    with pytest.raises(FileError, match="holds folders"), atomic_folder(tmp_path / "home", force=True):
+    with pytest.raises(FileError, match="holds folders"), atomic_folder(tmp_path / "home", overwrite=True):
         pytest.fail("the block must not begin")
     assert (tmp_path / "home" / "documents").is_dir()
 
@@ -387,7 +387,7 @@ def test_a_folder_with_files_of_others_is_not_replaced(tmp_path):
         words = (
             f"df: holds files that are not ours to delete, {named} for one: choose another folder, or remove this one yourself$"
         )
-        with pytest.raises(FileError, match=words), atomic_folder(path, force=True, **options):
+        with pytest.raises(FileError, match=words), atomic_folder(path, overwrite=True, **options):
             pytest.fail("the block must not begin")
     assert sorted(file.name for file in path.iterdir()) == ["1", "2", "thesis.txt"]
     assert unfinished(tmp_path) == []
@@ -397,18 +397,18 @@ def test_a_hidden_file_of_others_keeps_a_folder_too(tmp_path):
     """Nobody sees it, so nobody would know that it went."""
     (tmp_path / "df").mkdir()
     (tmp_path / "df" / ".env").write_bytes(OLD)
-    with pytest.raises(FileError, match=r"\.env for one"), atomic_folder(tmp_path / "df", force=True, ours=str.isdigit):
+    with pytest.raises(FileError, match=r"\.env for one"), atomic_folder(tmp_path / "df", overwrite=True, ours=str.isdigit):
         pytest.fail("the block must not begin")
     assert (tmp_path / "df" / ".env").read_bytes() == OLD
 
 
-@pytest.mark.parametrize(("force", "error"), [(False, OutputExistsError), (True, FileError)])
-def test_what_came_into_a_folder_meanwhile_stays(tmp_path, force, error):
+@pytest.mark.parametrize(("overwrite", "error"), [(False, OutputExistsError), (True, FileError)])
+def test_what_came_into_a_folder_meanwhile_stays(tmp_path, overwrite, error):
     """The work may take an hour, and results come whenever they like."""
     path = tmp_path / "df"
 
     def work():
-        with atomic_folder(path, force=force, ours=str.isdigit) as folder:
+        with atomic_folder(path, overwrite=overwrite, ours=str.isdigit) as folder:
             (folder / "1").write_bytes(NEW)
             path.mkdir()
             (path / "results").write_bytes(OLD)

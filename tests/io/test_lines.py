@@ -41,7 +41,7 @@ def read(data, sizes=None, **options):
     return lines, [(finding.code, finding.line_number, finding.byte_offset) for finding in findings]
 
 
-def expected(data, cap):
+def expected(data, max_line_bytes):
     """Say the same with `bytes.split`."""
     lines, findings = [], []
     offset = 0
@@ -54,7 +54,7 @@ def expected(data, cap):
             if not part:
                 break
             findings.append(("missing_newline", number, offset))
-        if len(part) > cap:
+        if len(part) > max_line_bytes:
             findings.append(("line_too_long", number, offset))
         else:
             lines.append((number, offset, part))
@@ -70,21 +70,23 @@ def test_lines_keep_their_carriage_return_so_that_offsets_add_up():
 @given(TEXTS)
 def test_a_file_is_split_at_newlines_only(data):
     """As `bytes.split` does it; no other character ends a line."""
-    assert read(data, cap=CAP) == expected(data, CAP)
+    assert read(data, max_line_bytes=CAP) == expected(data, CAP)
 
 
 @given(TEXTS, st.lists(st.integers(1, 9), max_size=40), st.integers(1, 50))
 def test_how_the_bytes_arrive_changes_nothing(data, sizes, block_size):
     """Whole, in portions or one by one: the same lines, numbers, offsets and findings."""
-    assert read(data, sizes, cap=CAP, block_size=block_size) == expected(data, CAP)
+    assert read(data, sizes, max_line_bytes=CAP, block_size=block_size) == expected(data, CAP)
 
 
 @given(TEXTS, st.integers(0, 60), st.integers(1, 50))
 def test_two_ranges_have_each_line_once(data, middle, block_size):
     """A line belongs to the range in which it begins; the findings do, too."""
     whole_lines, whole_findings = expected(data, CAP)
-    first, first_findings = read(data, end=middle, cap=CAP, block_size=block_size)
-    second, second_findings = read(data, start=middle, line_number=1 + count_before(data, middle), cap=CAP, block_size=block_size)
+    first, first_findings = read(data, end=middle, max_line_bytes=CAP, block_size=block_size)
+    second, second_findings = read(
+        data, start=middle, line_number=1 + count_before(data, middle), max_line_bytes=CAP, block_size=block_size
+    )
     assert first + second == whole_lines
     assert sorted(first_findings + second_findings) == sorted(whole_findings)
 
@@ -112,13 +114,13 @@ def test_many_ranges_have_each_line_once():
         cuts = sorted({0, len(data) + 1, *(chance.randrange(len(data) + 2) for _ in range(3))})
         found = []
         for start, end in itertools.pairwise(cuts):
-            found += read(data, start=start, end=end, cap=10, block_size=chance.randrange(1, 9))[0]
+            found += read(data, start=start, end=end, max_line_bytes=10, block_size=chance.randrange(1, 9))[0]
         assert [line[1:] for line in found] == [line[1:] for line in expected(data, 10)[0]]
 
 
 def test_a_line_of_just_the_cap_is_kept():
     """One byte more is too long; its bytes are let go, its length is known."""
-    splitter = LineSplitter(cap=3)
+    splitter = LineSplitter(max_line_bytes=3)
     assert splitter.feed(b"123\n1234\n12") == [b"123", Overlong(4, b"1234")]
     assert splitter.feed(b"3") == []
     assert splitter.held == 3
@@ -150,7 +152,7 @@ def test_ranges_within_a_long_line_do_not_read_to_its_end(block_size):
 @pytest.mark.parametrize("size", [1, 2, 3, 100])
 def test_a_line_without_end_takes_no_memory(size):
     """Only its length is counted."""
-    splitter = LineSplitter(cap=10)
+    splitter = LineSplitter(max_line_bytes=10)
     for _ in range(1000):
         assert splitter.feed(b"x" * size) == []
     assert sum(map(len, splitter._pieces)) <= 10
@@ -159,14 +161,14 @@ def test_a_line_without_end_takes_no_memory(size):
 
 def test_lines_around_one_above_the_cap_stay_in_their_blocks():
     """A block's lines are neighbours, so it ends before that line and another one begins behind it."""
-    found = list(blocks(io.BytesIO(b"a\nb\n12345\nc\n"), "f", lambda _: None, cap=4))
+    found = list(blocks(io.BytesIO(b"a\nb\n12345\nc\n"), "f", lambda _: None, max_line_bytes=4))
     assert found == [Block("f", 1, 0, [b"a", b"b"]), Block("f", 4, 10, [b"c"])]
 
 
 def test_the_message_says_how_long_and_what_to_do():
     """With both numbers."""
     findings = []
-    list(blocks(io.BytesIO(b"12345\n"), "f", findings.append, cap=4))
+    list(blocks(io.BytesIO(b"12345\n"), "f", findings.append, max_line_bytes=4))
     assert [str(finding) for finding in findings] == [
         "f:1: error: The line has 5 bytes, above the cap of 4: it was skipped. Raise the cap to read it. (line_too_long)"
     ]

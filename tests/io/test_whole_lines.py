@@ -38,12 +38,12 @@ def test_pieces_hold_what_blocks_hold(head: bytes, text: bytes, block_size: int)
         assert (head + text + b"\n")[piece.byte_offset :].startswith(piece.text)
 
 
-@given(text=texts, block_size=st.integers(1, 12), cap=st.integers(1, 3))
-def test_nothing_is_read_behind_a_line_above_the_cap(text: bytes, block_size: int, cap: int) -> None:
+@given(text=texts, block_size=st.integers(1, 12), max_line_bytes=st.integers(1, 3))
+def test_nothing_is_read_behind_a_line_above_the_cap(text: bytes, block_size: int, max_line_bytes: int) -> None:
     """And what is held of it stays small, however long it is."""
-    found = list(pieces(io.BytesIO(text), "f", lambda _: None, cap=cap, block_size=block_size))
+    found = list(pieces(io.BytesIO(text), "f", lambda _: None, max_line_bytes=max_line_bytes, block_size=block_size))
     lines = list(chain.from_iterable(piece.lines for piece in found))
-    too_long = [line for line in lines if len(line.removesuffix(b"\n")) > cap]
-    assert bool(too_long) == any(len(line) > cap for line in text.split(b"\n"))
-    assert all(len(line) <= cap + 1 for piece in found[:-1] for line in piece.lines)
-    assert all(len(piece.text) <= 2 * block_size + cap + len(b"\xef\xbb\xbf") for piece in found)
+    too_long = [line for line in lines if len(line.removesuffix(b"\n")) > max_line_bytes]
+    assert bool(too_long) == any(len(line) > max_line_bytes for line in text.split(b"\n"))
+    assert all(len(line) <= max_line_bytes + 1 for piece in found[:-1] for line in piece.lines)
+    assert all(len(piece.text) <= 2 * block_size + max_line_bytes + len(b"\xef\xbb\xbf") for piece in found)

@@ -76,19 +76,19 @@ def is_contested(asked: list[Line], unattributed: list[Line]) -> bool:
 
 
 def expected(
-    inputs: list[tuple[str, bytes]], results: list[tuple[str, bytes]], *, cap: int, parts: dict[int, int] | None = None
+    inputs: list[tuple[str, bytes]], results: list[tuple[str, bytes]], *, max_line_bytes: int, parts: dict[int, int] | None = None
 ) -> Expected:
     """Join in memory.
 
     Args:
         inputs: Names and bytes of the request files.
         results: Names and bytes of the result files.
-        cap: The longest line that is read.
+        max_line_bytes: The longest line that is read.
         parts: The number of the input file to which a result file belongs, for those that belong to one.
     """
     parts = parts or {}
-    all_asked, blank_inputs = _lines(inputs, cap)
-    found, blank_results = _lines(results, cap)
+    all_asked, blank_inputs = _lines(inputs, max_line_bytes)
+    found, blank_results = _lines(results, max_line_bytes)
     asked, repeating = without_repeats(all_asked)
     wanted = Expected()
     if is_contested(all_asked, [line for line in found if line.file not in parts]):
@@ -187,7 +187,7 @@ COLUMNS = (
 """The columns that the oracle knows."""
 
 
-def _lines(files: list[tuple[str, bytes]], cap: int) -> tuple[list[Line], int]:
+def _lines(files: list[tuple[str, bytes]], max_line_bytes: int) -> tuple[list[Line], int]:
     r"""Split files at `\n`, decode every line, and count the blank ones."""
     lines = []
     blank = 0
@@ -199,7 +199,7 @@ def _lines(files: list[tuple[str, bytes]], cap: int) -> tuple[list[Line], int]:
             if not piece.strip():
                 blank += 1
                 continue
-            value, repaired = (None, False) if len(piece) > cap else decode(piece)
+            value, repaired = (None, False) if len(piece) > max_line_bytes else decode(piece)
             custom_id = value.get("custom_id") if value is not None else id_before_damage(piece)
             custom_id = custom_id if isinstance(custom_id, str) else None
             lines.append(Line(file, name, number, piece, _Hidden(value) if value is not None else None, custom_id, repaired))

@@ -39,17 +39,17 @@ def append(path: Path) -> None:
         file.write(b"\n")
 
 
-Step = Callable[[int], Any]
+Step = Callable[[int, int | None], Any]
 
 JOBS: dict[str, Callable[[Path, Path, Step], Any]] = {
-    "validate": lambda path, _, step: batchfiles.validate(path, on_bytes=step),
-    "edit": lambda path, out, step: batchfiles.edit(path, output=out / "o.jsonl", set={"body.model": "m"}, on_bytes=step),
-    "merge": lambda path, out, step: batchfiles.merge(path, output=out / "o.jsonl", on_bytes=step),
-    "merge all": lambda path, out, step: batchfiles.merge(path, output=out / "o.jsonl", on_bytes=step, on_duplicate="keep"),
-    "split": lambda path, out, step: batchfiles.split(path, folder=out / "parts", on_bytes=step),
-    "stats": lambda path, _, step: batchfiles.stats(path, on_bytes=step),
-    "get": lambda path, _, step: list(find("r-1", path, on_bytes=step)),
-    "read_inputs": lambda path, _, step: [step(1) for _ in batchfiles.read_inputs(path)],
+    "validate": lambda path, _, step: batchfiles.validate(path, progress=step),
+    "edit": lambda path, out, step: batchfiles.edit(path, output=out / "o.jsonl", values={"body.model": "m"}, progress=step),
+    "merge": lambda path, out, step: batchfiles.merge(path, output=out / "o.jsonl", progress=step),
+    "merge all": lambda path, out, step: batchfiles.merge(path, output=out / "o.jsonl", progress=step, on_duplicate="keep"),
+    "split": lambda path, out, step: batchfiles.split(path, output=out / "parts", progress=step),
+    "stats": lambda path, _, step: batchfiles.stats(path, progress=step),
+    "get": lambda path, _, step: list(find("r-1", path, progress=step)),
+    "read_inputs": lambda path, _, step: [step(1, None) for _ in batchfiles.read_inputs(path)],
 }
 
 
@@ -65,7 +65,7 @@ def test_a_file_that_changes_while_it_is_read_is_an_error(
     path.write_bytes(gzip.compress(data, 1) if suffix.endswith(".gz") else data)
     done = []
 
-    def step(_: int) -> None:
+    def step(_done: int, _total: int | None) -> None:
         if not done:
             change(path)
         done.append(1)

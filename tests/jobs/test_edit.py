@@ -18,7 +18,7 @@ DEEP = b'{"custom_id":"d","body":{"model":"gpt-x","x":' + b'{"a":' * 1000 + b"1"
 def test_only_the_named_values_change(tmp_path: Path) -> None:
     """On lines with 2^64, `1E2`, repeated keys, odd spaces and a thousand levels."""
     source = put(tmp_path / "in.jsonl", request("a"), STRANGE, DEEP)
-    report = batchfiles.edit(source, output=tmp_path / "out.jsonl", set={"body.model": "new"})
+    report = batchfiles.edit(source, output=tmp_path / "out.jsonl", values={"body.model": "new"})
     assert (tmp_path / "out.jsonl").read_bytes() == source.read_bytes().replace(b'"gpt-x"', b'"new"')
     assert (report.lines, report.changed, report.unchanged, report.dropped) == (3, 3, 0, 0)
 
@@ -26,7 +26,7 @@ def test_only_the_named_values_change(tmp_path: Path) -> None:
 def test_lines_that_need_no_change_are_copied_byte_for_byte(tmp_path: Path) -> None:
     """Blank ones are left out and counted."""
     source = put(tmp_path / "in.jsonl", request("a"), b"", STRANGE, DEEP)
-    report = batchfiles.edit(source, output=tmp_path / "out.jsonl", set={"body.model": "gpt-x"}, unset=["body.n"])
+    report = batchfiles.edit(source, output=tmp_path / "out.jsonl", values={"body.model": "gpt-x"}, unset=["body.n"])
     assert (tmp_path / "out.jsonl").read_bytes() == source.read_bytes().replace(b"\n\n", b"\n")
     assert (report.changed, report.unchanged, report.blank_lines) == (0, 3, 1)
 
@@ -47,7 +47,7 @@ def test_changes_are_made_in_their_order(tmp_path: Path) -> None:
     """`edits` first, as given."""
     source = put(tmp_path / "in.jsonl", b'{"custom_id": "a", "body": {"x": {"y": 1}}}')
     edits = [batchfiles.Edit.unset("body.x"), batchfiles.Edit.set("body.x.z", 2)]
-    batchfiles.edit(source, output=tmp_path / "out.jsonl", edits=edits, set={"body.x.w": 3})
+    batchfiles.edit(source, output=tmp_path / "out.jsonl", edits=edits, values={"body.x.w": 3})
     assert (tmp_path / "out.jsonl").read_bytes() == b'{"custom_id": "a", "body": {"x":{"z":2,"w":3}}}\n'
 
 
@@ -58,14 +58,14 @@ def test_a_line_that_cannot_be_changed_is_refused_unless_told_otherwise(tmp_path
     """Refused: there is no file. Copied or dropped: it is counted, with its place, and costs no other line."""
     source, output = put(tmp_path / "in.jsonl", request("a"), bad, request("c")), tmp_path / "out.jsonl"
     with pytest.raises(InvalidLineError) as caught:
-        batchfiles.edit(source, output=output, set={"body.n": 1})
+        batchfiles.edit(source, output=output, values={"body.n": 1})
     assert (caught.value.code, caught.value.path, caught.value.line_number) == (code, str(source), 2)
     assert caught.value.byte_offset == len(request("a")) + 1
     assert not output.exists()
-    copied = batchfiles.edit(source, output=output, set={"body.n": 1}, bad_lines="copy")
+    copied = batchfiles.edit(source, output=output, values={"body.n": 1}, bad_lines="copy")
     assert output.read_bytes().splitlines()[1] == bad
     assert (copied.lines, copied.changed, copied.unchanged, copied.dropped, copied.bad_lines) == (3, 2, 1, 0, 1)
-    dropped = batchfiles.edit(source, output=output, set={"body.n": 1}, bad_lines="drop", force=True)
+    dropped = batchfiles.edit(source, output=output, values={"body.n": 1}, bad_lines="drop", overwrite=True)
     assert [batchfiles.decode_input(line).custom_id for line in output.read_bytes().splitlines()] == ["a", "c"]
     assert (dropped.lines, dropped.changed, dropped.unchanged, dropped.dropped, dropped.bad_lines) == (3, 2, 0, 1, 1)
     assert [(found.code, found.line_number) for found in dropped.findings] == [(code, 2)]
@@ -75,7 +75,7 @@ def test_a_line_above_the_cap_is_refused(tmp_path: Path) -> None:
     """It can't be kept, and may not be lost."""
     source = put(tmp_path / "in.jsonl", request("a", user="x" * 200))
     with pytest.raises(LineTooLongError):
-        batchfiles.edit(source, output=tmp_path / "out.jsonl", unset=["body.n"], cap=100)
+        batchfiles.edit(source, output=tmp_path / "out.jsonl", unset=["body.n"], max_line_bytes=100)
     assert not (tmp_path / "out.jsonl").exists()
 
 
@@ -84,7 +84,7 @@ def test_results_are_refused(tmp_path: Path) -> None:
     results, requests = put(tmp_path / "a_output.jsonl", success("a")), put(tmp_path / "b.jsonl", request("a"))
     for sources in ([results], [requests, results], [tmp_path]):
         with pytest.raises(MismatchError, match=r"a_output\.jsonl: holds results, and requests are expected here"):
-            batchfiles.edit(*sources, output=tmp_path / "out.jsonl", set={"body.model": "x"}, bad_lines="copy")
+            batchfiles.edit(*sources, output=tmp_path / "out.jsonl", values={"body.model": "x"}, bad_lines="copy")
         assert not (tmp_path / "out.jsonl").exists()
 
 
@@ -92,7 +92,7 @@ def test_a_value_that_a_line_cannot_hold_leaves_no_file(tmp_path: Path) -> None:
     """`nan` once became null in every line."""
     source = put(tmp_path / "in.jsonl", request("a"))
     with pytest.raises(ValueError, match="nan is no JSON number"):
-        batchfiles.edit(source, output=tmp_path / "out.jsonl", set={"body.x": float("nan")})
+        batchfiles.edit(source, output=tmp_path / "out.jsonl", values={"body.x": float("nan")})
     assert not (tmp_path / "out.jsonl").exists()
 
 
@@ -100,7 +100,7 @@ def test_one_id_for_all_lines_is_a_wrong_call(tmp_path: Path) -> None:
     """Nobody could tell the results apart."""
     source = put(tmp_path / "in.jsonl", request("a"))
     with pytest.raises(ValueError, match="same custom_id"):
-        batchfiles.edit(source, output=tmp_path / "out.jsonl", set={"custom_id": "x"})
+        batchfiles.edit(source, output=tmp_path / "out.jsonl", values={"custom_id": "x"})
     assert not (tmp_path / "out.jsonl").exists()
 
 
@@ -122,11 +122,11 @@ def test_wrong_calls_are_refused(tmp_path: Path) -> None:
 def test_what_is_there_stays_unless_forced(tmp_path: Path) -> None:
     """And the suffix says how the new file is compressed."""
     source, output = put(tmp_path / "in.jsonl", request("a")), tmp_path / "out.jsonl.gz"
-    batchfiles.edit(source, output=output, set={"body.model": "x"})
+    batchfiles.edit(source, output=output, values={"body.model": "x"})
     with pytest.raises(OutputExistsError):
-        batchfiles.edit(source, output=output, set={"body.model": "y"})
+        batchfiles.edit(source, output=output, values={"body.model": "y"})
     assert b'"x"' in gzip.decompress(output.read_bytes())
-    batchfiles.edit(source, output=output, set={"body.model": "y"}, force=True)
+    batchfiles.edit(source, output=output, values={"body.model": "y"}, overwrite=True)
     assert b'"y"' in gzip.decompress(output.read_bytes())
 
 
@@ -135,7 +135,7 @@ def test_a_key_beside_the_body_is_a_warning(tmp_path):
     path = tmp_path / "in.jsonl"
     path.write_text('{"custom_id": "a", "method": "POST", "url": "/v1/responses", "body": {"model": "m", "input": "x"}}\n')
     report = batchfiles.edit(
-        path, output=tmp_path / "out.jsonl", set={"model": "n", "url": "/v1/responses", "body.model": "o", "mine": 1}
+        path, output=tmp_path / "out.jsonl", values={"model": "n", "url": "/v1/responses", "body.model": "o", "mine": 1}
     )
     assert [(each.severity, each.code, each.json_path) for each in report.findings] == [
         ("warning", "unknown_parameter", "$.model"),

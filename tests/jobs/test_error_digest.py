@@ -120,7 +120,7 @@ def test_what_is_too_much_to_keep_is_counted_and_said(tmp_path: Path, monkeypatc
 def test_lines_that_can_not_be_read_are_errors_too(tmp_path: Path) -> None:
     """The id is that of the line if it can be read."""
     path = put(tmp_path / "out.jsonl", success("1"), b'{"id": "b", "custom_id": "2", "resp', success("3", "x" * 5000))
-    groups = error_digest(path, cap=1000).groups
+    groups = error_digest(path, max_line_bytes=1000).groups
     assert [(each.outcome, each.code, each.line_number, each.custom_id) for each in groups] == [
         ("malformed", "invalid_json_line", 2, "2"),
         ("malformed", "line_too_long", 3, None),

@@ -31,7 +31,7 @@ def test_each_result_is_a_row_in_the_order_of_the_files(tmp_path: Path) -> None:
         ("c", "failed", None, str(errors), 1),
         ("b", "expired", None, str(errors), 2),
     ]
-    report = job.report
+    report = job.summarize()
     assert (report.rows, report.result_lines, report.blank_lines, report.malformed_results) == (4, 4, 1, 0)
 
 
@@ -49,7 +49,7 @@ def test_every_line_of_a_shape_has_the_outcome_of_its_row(path: Path) -> None:
     """What the README of the shapes says of each line, line by line."""
     job = batchfiles.export(path, table="requests", bodies="all")
     assert [row["outcome"] for row in job] == ROWS[path.stem].split(", ")
-    report = job.report
+    report = job.summarize()
     assert report.rows == report.result_lines == sum(report.outcomes.values())
     assert report.malformed_results == report.outcomes["malformed"]
 
@@ -88,7 +88,7 @@ def test_values_that_are_no_results_are_malformed(tmp_path: Path) -> None:
     assert [row["outcome"] for row in rows] == ["malformed"] * 7
     assert [row["custom_id"] for row in rows] == [None, None, None, None, "a", None, "b"]
     assert [row["error_code"] for row in rows[4:]] == ["missing_required_parameter", "invalid_type", "invalid_json_line"]
-    assert [(finding.line_number, finding.code) for finding in job.report.findings][:2] == [
+    assert [(finding.line_number, finding.code) for finding in job.summarize().findings][:2] == [
         (2, "invalid_json_line"),
         (3, "invalid_json_line"),
     ]
@@ -99,7 +99,7 @@ def test_a_line_above_the_cap_is_a_row_of_its_own_batch(tmp_path: Path) -> None:
     long = success("x", "y" * 5_000)
     one = put(tmp_path / "batch_1_output.jsonl", long, success("a"))
     two = put(tmp_path / "batch_2_output.jsonl", long, success("b"), long)
-    job = batchfiles.export(one, two, cap=1_000)
+    job = batchfiles.export(one, two, max_line_bytes=1_000)
     rows = [(row["custom_id"], row["outcome"], row["batch_id"], row["error_code"], row["result_line_number"]) for row in job]
     assert rows == [
         ("x", "malformed", "batch_1", "line_too_long", 1),
@@ -108,7 +108,7 @@ def test_a_line_above_the_cap_is_a_row_of_its_own_batch(tmp_path: Path) -> None:
         ("b", "succeeded", "batch_2", None, 2),
         ("x", "malformed", "batch_2", "line_too_long", 3),
     ]
-    assert (job.report.result_lines, job.report.malformed_results) == (5, 3)
+    assert (job.summarize().result_lines, job.summarize().malformed_results) == (5, 3)
 
 
 def test_requests_are_out_of_place(tmp_path: Path) -> None:
@@ -138,8 +138,8 @@ def test_a_file_that_grows_is_an_error_and_never_half_a_table(tmp_path: Path, ro
     with pytest.raises(FileError, match=r"out\.jsonl: the file changed while"):
         list(rows)
     with pytest.raises(FileError, match=r"out\.jsonl: the file changed while"):
-        _ = job.report
-    assert batchfiles.export(results).report.rows == 2_001
+        _ = job.summarize()
+    assert batchfiles.export(results).summarize().rows == 2_001
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -167,15 +167,15 @@ def test_findings_have_the_line_numbers_of_the_whole_file(tmp_path: Path, monkey
     ]
     files = [put(tmp_path / f"batch_{number}_output.jsonl", *lines) for number in (1, 2)]
     files[1].write_bytes(files[1].read_bytes()[:-1])
-    whole = batchfiles.export(*files, cap=800)
+    whole = batchfiles.export(*files, max_line_bytes=800)
     rows = list(whole)
     numbers = [finding.line_number for finding in whole.report.findings]
     assert sorted(numbers) == sorted([1, 4, 6, 8, 10] * 2 + [10])
     for size in (1, 30, 300, 1000):
         monkeypatch.setattr(scan, "tasks", lambda sizes, *_, size=size: TASKS(sizes, size))
-        job = batchfiles.export(*files, cap=800, workers=workers)
+        job = batchfiles.export(*files, max_line_bytes=800, workers=workers)
         assert list(job) == rows
-        assert job.report.findings == whole.report.findings
+        assert job.summarize().findings == whole.report.findings
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -204,7 +204,7 @@ def test_vectors_without_token_counts_are_counted_too(tmp_path: Path) -> None:
     for table in ("embeddings", "requests"):
         job = batchfiles.export(path, table=table)
         assert [row["input_tokens"] for row in job] == [None, 3]
-        assert job.report.no_token_counts == 1
+        assert job.summarize().no_token_counts == 1
 
 
 def test_counts_that_stand_beside_are_in_the_columns(tmp_path: Path) -> None:

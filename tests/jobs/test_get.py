@@ -142,5 +142,5 @@ def test_a_result_names_the_request_file_that_evidence_gives_it(tmp_path: Path, 
 def test_equal_lines_in_parts_of_a_campaign_are_different_requests(tmp_path: Path) -> None:
     """As for `join`: each part is a batch of its own, so neither line repeats the other."""
     path = put(tmp_path / "requests.jsonl", request("1"), request("1"))
-    split(path, folder=tmp_path / "campaign", max_requests=1)
+    split(path, output=tmp_path / "campaign", max_requests=1)
     assert [each.repeats for each in get("1", tmp_path / "campaign")] == [None, None]

@@ -45,7 +45,7 @@ def outcomes(job: Join) -> dict[str | None, str]:
 
 def numbers(job: Join) -> dict[str, int]:
     """Return the numbers of a report that are not 0, but for those that every join has; the answers here state no tokens."""
-    report = job.report.to_dict()
+    report = job.summarize().to_dict()
     return {
         name: value
         for name, value in report.items()
@@ -71,7 +71,7 @@ def test_each_request_gets_its_result_in_the_order_of_the_requests(tmp_path: Pat
     ]
     assert (rows[0]["result_source"], rows[0]["result_line_number"], rows[0]["batch_id"]) == (str(output), 2, "batch_1")
     assert (rows[3]["input_source"], rows[3]["input_line_number"], rows[3]["retryable"]) == (str(inputs), 4, True)
-    assert job.report.outcomes == {
+    assert job.summarize().outcomes == {
         **dict.fromkeys(("incomplete", "expired", "cancelled", "no_response", "malformed"), 0),
         "succeeded": 2,
         "failed": 1,
@@ -86,7 +86,7 @@ def test_a_request_that_stands_twice_gets_its_result_twice(tmp_path: Path) -> No
     job = batchfiles.join(inputs, put(tmp_path / "out.jsonl", success("a")))
     assert [row["outcome"] for row in job] == ["succeeded", "missing", "succeeded"]
     assert numbers(job) == {"used": 1, "missing": 1, "duplicate_inputs": 1}
-    assert job.report.examples["duplicate"] == (f"{inputs}:3 (first at {inputs}:1)",)
+    assert job.summarize().examples["duplicate"] == (f"{inputs}:3 (first at {inputs}:1)",)
 
 
 def test_ids_are_compared_as_they_are_decoded(tmp_path: Path) -> None:
@@ -95,7 +95,7 @@ def test_ids_are_compared_as_they_are_decoded(tmp_path: Path) -> None:
     results = put(tmp_path / "out.jsonl", success("café").replace("é".encode(), b"\\u00E9"), *map(success, ("A", "01", "\xe9")))
     job = batchfiles.join(inputs, results)
     assert list(outcomes(job).values()) == ["succeeded", "missing", "missing", "missing"]
-    assert job.report.unknown == 3
+    assert job.summarize().unknown == 3
 
 
 @pytest.mark.parametrize(
@@ -138,7 +138,7 @@ def test_a_result_that_cannot_be_read_never_wins(tmp_path: Path, readable: bytes
         joined = batchfiles.join(tmp_path)
         (row,) = joined
         assert row["outcome"] == batchfiles.outcome_of(json.loads(readable)).outcome
-        assert (joined.report.malformed_results, joined.report.superseded) == (1, 1)
+        assert (joined.summarize().malformed_results, joined.summarize().superseded) == (1, 1)
 
 
 def test_of_equal_results_that_of_the_file_named_later_wins(tmp_path: Path) -> None:
@@ -214,7 +214,7 @@ def test_a_result_without_an_id_that_says_nothing_is_malformed(tmp_path: Path, l
     inputs, results = put(tmp_path / "in.jsonl", request("b")), put(tmp_path / "out.jsonl", success("b"), line)
     job = batchfiles.join(inputs, results)
     assert numbers(job) == {"used": 1, "malformed_results": 1, "malformed_unmatched": 1}
-    assert job.report.examples == {"malformed": (f"{results}:2",)}
+    assert job.summarize().examples == {"malformed": (f"{results}:2",)}
     assert [row["outcome"] for row in batchfiles.export(results)] == ["succeeded", "malformed"]
 
 
@@ -246,7 +246,7 @@ def test_a_request_that_cannot_be_read_has_a_row_that_says_why(
     assert (row["custom_id"], row["outcome"], row["error_code"], row["retryable"]) == (None, "malformed", code, False)
     assert message in (None, row["error_message"])
     assert numbers(job) == {"used": 2, "malformed_inputs": 1}
-    assert [(finding.code, finding.line_number) for finding in job.report.findings] == [(code, 2)]
+    assert [(finding.code, finding.line_number) for finding in job.summarize().findings] == [(code, 2)]
 
 
 def test_a_result_among_the_requests_is_no_request(tmp_path: Path) -> None:
@@ -258,8 +258,8 @@ def test_a_result_among_the_requests_is_no_request(tmp_path: Path) -> None:
         (None, "malformed", False),
         (None, "malformed", False),
     ]
-    assert joined.report.malformed_inputs == 2
-    assert [(finding.line_number, finding.code) for finding in joined.report.findings] == [
+    assert joined.summarize().malformed_inputs == 2
+    assert [(finding.line_number, finding.code) for finding in joined.summarize().findings] == [
         (2, "missing_required_parameter"),
         (3, "missing_required_parameter"),
     ]
@@ -279,21 +279,21 @@ def test_findings_that_are_not_listed_are_counted(tmp_path: Path) -> None:
     """A hundred of each range are told in words, and the summary once spoke of these as of all."""
     results = put(tmp_path / "output.jsonl", success("a"), *[b"garbage"] * 250)
     exported = batchfiles.export(results)
-    assert len(exported.report.findings) == 100
-    assert exported.report.findings_not_listed == 150
+    assert len(exported.summarize().findings) == 100
+    assert exported.summarize().findings_not_listed == 150
 
 
 def test_a_line_above_the_cap_is_a_malformed_line(tmp_path: Path) -> None:
     """It is counted like any other, its neighbours keep their numbers, and its bytes are among the rejects."""
     long = success("x", "y" * 5_000)
     inputs = put(tmp_path / "in.jsonl", request("a"), request("b", padding="y" * 5_000), request("c"))
-    job = batchfiles.join(inputs, put(tmp_path / "out.jsonl", long, success("a"), success("c")), cap=1_000)
+    job = batchfiles.join(inputs, put(tmp_path / "out.jsonl", long, success("a"), success("c")), max_line_bytes=1_000)
     assert [(row["outcome"], row["error_code"], row["result_line_number"]) for row in job] == [
         ("succeeded", None, 2),
         ("malformed", "line_too_long", None),
         ("succeeded", None, 3),
     ]
-    assert job.report.result_lines == 3
+    assert job.summarize().result_lines == 3
     assert numbers(job) == {"used": 2, "malformed_inputs": 1, "malformed_results": 1, "malformed_unmatched": 1}
     job.write_rejects(tmp_path / "rejects.jsonl")
     assert (tmp_path / "rejects.jsonl").read_bytes() == long + b"\n"
@@ -304,7 +304,7 @@ def test_a_line_above_the_cap_that_is_longer_than_a_range_is_met_once(tmp_path: 
     """Lines behind it keep their numbers, whichever range they begin in."""
     inputs = put(tmp_path / "in.jsonl", *[request(str(number)) for number in range(30)])
     results = put(tmp_path / "out.jsonl", success("x", "y" * 9_000), *[success(str(number)) for number in range(30)])
-    job = batchfiles.join(inputs, results, cap=1_000)
+    job = batchfiles.join(inputs, results, max_line_bytes=1_000)
     assert [row["result_line_number"] for row in job] == list(range(2, 32))
     assert numbers(job) == {"used": 30, "malformed_results": 1, "malformed_unmatched": 1}
 
@@ -316,7 +316,7 @@ def test_a_repaired_line_counts_once(tmp_path: Path) -> None:
     lines = [success(custom_id, "CUT").replace(b"CUT", half) for custom_id in ("a", "nobody's", None)]
     job = batchfiles.join(inputs, put(tmp_path / "out.jsonl", *lines))
     assert [row["text"] for row in job] == ["\ufffd"] * 3
-    assert job.report.repaired_lines == 4
+    assert job.summarize().repaired_lines == 4
 
 
 def test_a_line_that_is_malformed_is_not_repaired_too(tmp_path: Path) -> None:
@@ -325,7 +325,7 @@ def test_a_line_that_is_malformed_is_not_repaired_too(tmp_path: Path) -> None:
     inputs = put(tmp_path / "in.jsonl", b'{"custom_id": 1, "body": %b}' % half, request("a"))
     lines = [b'{"custom_id": "a", "text": %b}' % half, b'{"custom_id": "b", "text": %b}' % half, b'{"text": %b}' % half]
     job = batchfiles.join(put(tmp_path / "out.jsonl", success("x")), put(tmp_path / "more_output.jsonl", *lines), inputs=[inputs])
-    assert (job.report.malformed_inputs, job.report.malformed_results, job.report.repaired_lines) == (1, 3, 0)
+    assert (job.summarize().malformed_inputs, job.summarize().malformed_results, job.summarize().repaired_lines) == (1, 3, 0)
 
 
 @pytest.mark.parametrize("way", ["rows", "file"])
@@ -354,11 +354,11 @@ def test_what_is_noticed_about_result_files_is_in_the_report(tmp_path: Path) -> 
     results.write_bytes(b"\xef\xbb\xbf" + success("a") + b"\n\n" + success("b"))
     job = batchfiles.join(put(tmp_path / "in.jsonl", request("a"), request("b")), results)
     assert set(outcomes(job).values()) == {"succeeded"}
-    assert [(finding.code, finding.path, finding.line_number) for finding in job.report.findings] == [
+    assert [(finding.code, finding.path, finding.line_number) for finding in job.summarize().findings] == [
         ("byte_order_mark", str(results), 1),
         ("missing_newline", str(results), 3),
     ]
-    assert job.report.blank_lines == 1
+    assert job.summarize().blank_lines == 1
 
 
 # The shapes that break other tools
@@ -405,7 +405,7 @@ def test_no_line_of_the_shapes_is_lost(shapes: Join, tmp_path: Path) -> None:
     lines = [
         line for path in RESULT_SHAPES for line in path.read_bytes().removeprefix(b"\xef\xbb\xbf").split(b"\n") if line.strip()
     ]
-    report = shapes.report
+    report = shapes.summarize()
     assert report.result_lines == len(lines) == sum(len(ROWS[path.stem].split(", ")) for path in RESULT_SHAPES)
     assert report.inputs == report.rows == sum(report.outcomes.values())
     assert report.result_lines == report.used + report.superseded + report.unknown + report.malformed_unmatched
@@ -481,7 +481,7 @@ def test_rejects_do_not_depend_on_a_pass_that_was_given_up(tmp_path: Path) -> No
     inputs = put(tmp_path / "in.jsonl", *[request(str(number)) for number in range(3_000)])
     results = put(tmp_path / "out.jsonl", *[success(str(number)) for number in range(3_001)])
     job = batchfiles.join(inputs, results)
-    assert job.report.unknown == 1
+    assert job.summarize().unknown == 1
     rows = iter(job)
     next(rows)
     rows.close()  # type: ignore[attr-defined]
@@ -593,9 +593,9 @@ def test_no_pass_takes_a_part_of_a_change_for_the_whole(tmp_path: Path, change: 
     with pytest.raises(FileError, match=f"{name}: the file changed while"):
         list(rows)
     with pytest.raises(FileError, match=f"{name}: the file changed while"):
-        _ = job.report
+        _ = job.summarize()
     if change is not replace:
-        assert batchfiles.join(inputs, results).report.inputs == 3_000 + (change is append and name == "in.jsonl")
+        assert batchfiles.join(inputs, results).summarize().inputs == 3_000 + (change is append and name == "in.jsonl")
 
 
 def test_rejects_are_not_copied_from_a_file_that_has_changed(tmp_path: Path) -> None:
@@ -783,7 +783,7 @@ def test_a_report_is_plain_json(tmp_path: Path) -> None:
     """For programs: findings, files and examples included."""
     inputs = put(tmp_path / "in.jsonl", request("a"), b"{")
     job = batchfiles.join(inputs, put(tmp_path / "out.jsonl", success("a"), success("b"), b"{"))
-    told = json.loads(json.dumps(job.report.to_dict()))
+    told = json.loads(json.dumps(job.summarize().to_dict()))
     assert (told["inputs"], told["used"], told["unknown"], told["malformed_results"]) == (2, 1, 1, 1)
     assert [file["role"] for file in told["files"]] == ["inputs", "results"]
     assert told["findings"][0]["code"] == "invalid_json_line"
@@ -847,9 +847,9 @@ def test_the_places_that_a_report_names_are_the_first_ones(tmp_path: Path) -> No
     two = put(tmp_path / "two.jsonl", *(success(custom_id, "two") for custom_id in [*ids, *(f"other-{n}" for n in range(40))]))
     job = batchfiles.join(inputs, one, two)
     job.to_arrow()
-    assert job.report.examples["conflicting"] == tuple(f"{one}:{number}" for number in range(1, 6))
-    assert job.report.examples["unknown"] == tuple(f"{two}:{number}" for number in range(41, 46))
-    assert job.report.examples["duplicate"] == tuple(f"{inputs}:{n + 40} (first at {inputs}:{n})" for n in range(1, 6))
+    assert job.summarize().examples["conflicting"] == tuple(f"{one}:{number}" for number in range(1, 6))
+    assert job.summarize().examples["unknown"] == tuple(f"{two}:{number}" for number in range(41, 46))
+    assert job.summarize().examples["duplicate"] == tuple(f"{inputs}:{n + 40} (first at {inputs}:{n})" for n in range(1, 6))
 
 
 # Bodies that are not an answer
@@ -893,7 +893,7 @@ def test_a_transcript_that_is_a_string_is_its_text(tmp_path: Path) -> None:
     output = put(tmp_path / "output.jsonl", success("a"), result("b", words))
     row = list(batchfiles.join(output, inputs=[inputs]))[1]
     assert (row["outcome"], row["text"], row["error_message"], row["retryable"]) == ("succeeded", words, None, False)
-    assert batchfiles.retry(inputs, output, output=tmp_path / "retry.jsonl", all=True).written == 0
+    assert batchfiles.retry(inputs, output, output=tmp_path / "retry.jsonl", every=True).written == 0
 
 
 def test_a_real_answer_is_better_than_the_request_sent_back(tmp_path: Path) -> None:
@@ -910,4 +910,4 @@ def test_reasons_that_nobody_knows_are_counted_and_named(tmp_path: Path) -> None
     lines = [success("a"), success("b", finish_reason="tired"), success("c", finish_reason="bored")]
     job = batchfiles.join(put(tmp_path / "output.jsonl", *lines), inputs=[inputs])
     assert [row["response_body"] is None for row in job] == [True, False, False]
-    assert (job.report.unknown_finish_reason, job.report.examples["unknown_finish_reason"]) == (2, ("tired", "bored"))
+    assert (job.summarize().unknown_finish_reason, job.summarize().examples["unknown_finish_reason"]) == (2, ("tired", "bored"))

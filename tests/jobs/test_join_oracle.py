@@ -287,7 +287,7 @@ def files_of(case: Case, folder: Path) -> Iterator[tuple[list[Path], list[Path],
     said = [number for number, file in enumerate(case.results) if says_something(file)]
     parts = {said.index(n): numbers.index(p) for n, p in case.parts.items() if n in said and p in numbers and len(numbers) > 1}
     results = [results[number] for number in said]
-    yield named, forced, expected(inputs, results, cap=CAP, parts=parts)
+    yield named, forced, expected(inputs, results, max_line_bytes=CAP, parts=parts)
     for path, _ in paths:
         path.unlink()
 
@@ -304,7 +304,7 @@ def iterated(job: Join, _: Path) -> pa.Table:
 
 def as_batches(job: Join, _: Path) -> pa.Table:
     """As record batches."""
-    return pa.Table.from_batches(job.batches(), schema=job.schema)
+    return pa.Table.from_batches(job.to_batches(), schema=job.schema)
 
 
 def as_stream(job: Join, _: Path) -> pa.Table:
@@ -314,13 +314,13 @@ def as_stream(job: Join, _: Path) -> pa.Table:
 
 def as_parquet(job: Join, folder: Path) -> pa.Table:
     """As a Parquet file, which a quick survey will do for."""
-    job.to_parquet(folder / "table.parquet", force=True)
+    job.to_parquet(folder / "table.parquet", overwrite=True)
     return pq.read_table(folder / "table.parquet")
 
 
 def as_parts(job: Join, folder: Path) -> pa.Table:
     """As a folder of Parquet files, one for each range of the requests."""
-    job.to_parquet(folder / "parts", force=True)
+    job.to_parquet(folder / "parts", overwrite=True)
     return pa.concat_tables([pq.read_table(path) for path in sorted((folder / "parts").iterdir())])
 
 
@@ -376,7 +376,9 @@ def check(
         patched.setattr(rows.RowWork, "_block_size", case.block_size)
         if case.prefetched:
             patched.setattr("batchfiles.jobs.join.join.cached_bytes", lambda: 0)
-        job = batchfiles.join(*named, inputs=forced, table="requests", bodies="all", cap=CAP, workers=workers, temp_dir=temporary)
+        job = batchfiles.join(
+            *named, inputs=forced, table="requests", bodies="all", max_line_bytes=CAP, workers=workers, temp_dir=temporary
+        )
         for way in maker.random.choices(ways, k=2):
             with named_in_failures(seed, way):
                 if wanted.refusal is not None:
@@ -384,7 +386,7 @@ def check(
                         way(job, folder)
                     continue
                 compare(job, way(job, folder), wanted)
-                job.write_rejects(folder / "rejects.jsonl", force=True)
+                job.write_rejects(folder / "rejects.jsonl", overwrite=True)
                 assert (folder / "rejects.jsonl").read_bytes() == wanted.rejects
         job.close()
         assert not any(temporary.iterdir())
@@ -408,7 +410,7 @@ def compare(job: Join, table: pa.Table, wanted: Expected) -> None:
     rows = table.select(COLUMNS).to_pylist()
     for row, right in zip(rows, wanted.rows, strict=True):
         assert row == right
-    report = job.report
+    report = job.summarize()
     assert {name: getattr(report, name) for name in wanted.counts} == wanted.counts
     assert {outcome: count for outcome, count in report.outcomes.items() if count} == wanted.outcomes
     assert report.inputs == sum(report.outcomes.values())
@@ -491,7 +493,7 @@ def test_the_cases_hold_what_they_are_made_for() -> None:
     for seed in range(900):
         case = Maker(seed).case()
         inputs, results = ([(file.name, file.data) for file in files] for files in (case.inputs, case.results))
-        wanted = expected(inputs, results, cap=CAP, parts=case.parts)
+        wanted = expected(inputs, results, max_line_bytes=CAP, parts=case.parts)
         met.update(wanted.outcomes)
         met.update({kind: count for kind, count in wanted.counts.items() if kind not in wanted.outcomes})
         met["refused"] += wanted.refusal is not None

@@ -38,36 +38,36 @@ def test_a_file_of_long_lines_is_what_their_beginnings_say(tmp_path: Path, line:
     """Such a result file was "empty": all requests were missing, sent again and paid for again, and nothing was said."""
     path = tmp_path / "lines.jsonl"
     path.write_bytes(line + b"\n" + line + newline)
-    assert classify(Source("lines.jsonl", path=path), cap=CAP) == file_role
+    assert classify(Source("lines.jsonl", path=path), max_line_bytes=CAP) == file_role
 
 
 def test_long_lines_that_say_nothing_are_no_empty_file(tmp_path: Path) -> None:
     """Nobody knows what they are, and that is said."""
     path = put(tmp_path / "lines.jsonl", b"x" * 9 * CAP)
     with pytest.raises(MismatchError, match="no line that can be read"):
-        classify(Source("lines.jsonl", path=path), cap=CAP)
+        classify(Source("lines.jsonl", path=path), max_line_bytes=CAP)
 
 
 def test_every_job_tells_of_result_files_of_long_lines_only(tmp_path: Path) -> None:
     """As a line and a finding; and a retry by results of which none can be read is refused."""
     inputs = put(tmp_path / "requests.jsonl", request("a"), request("b"))
     results = put(tmp_path / "results.jsonl", LONG_RESULT, success("b", "y" * CAP))
-    joined = batchfiles.join(inputs, results, cap=CAP).report
-    exported = batchfiles.export(results, cap=CAP).report
-    counted = stats(inputs, results, cap=CAP)
+    joined = batchfiles.join(inputs, results, max_line_bytes=CAP).summarize()
+    exported = batchfiles.export(results, max_line_bytes=CAP).summarize()
+    counted = stats(inputs, results, max_line_bytes=CAP)
     for found in (joined, exported):
         assert found.result_lines == found.malformed_results == 2
         assert [(each.code, each.line_number) for each in found.findings] == [("line_too_long", 1), ("line_too_long", 2)]
     assert [file.role for file in counted.files] == ["inputs", "results"]
     more = put(tmp_path / "more.jsonl", success("b"))
-    report = batchfiles.retry(inputs, results, more, output=tmp_path / "retry.jsonl", cap=CAP)
+    report = batchfiles.retry(inputs, results, more, output=tmp_path / "retry.jsonl", max_line_bytes=CAP)
     assert [each.code for each in report.findings] == ["line_too_long"] * 2
 
 
 def test_a_table_of_requests_that_are_all_too_long_has_their_rows(tmp_path: Path) -> None:
     """The request file was "empty", and a join of it a wrong call."""
     inputs = put(tmp_path / "requests.jsonl", LONG_REQUEST)
-    rows = list(batchfiles.join(inputs, put(tmp_path / "results.jsonl", success("a")), cap=CAP))
+    rows = list(batchfiles.join(inputs, put(tmp_path / "results.jsonl", success("a")), max_line_bytes=CAP))
     assert [(row["outcome"], row["error_code"]) for row in rows] == [("malformed", "line_too_long")]
 
 
@@ -78,17 +78,17 @@ def test_first_looks_read_what_the_job_reads(tmp_path: Path) -> None:
     answer = {"status_code": 200, "request_id": "r", "body": {**body, "padding": padding}}
     line = json.dumps({"id": "x", "custom_id": "a", "response": answer, "error": None}).encode()
     results = put(tmp_path / "results.jsonl", line)
-    exported = batchfiles.export(results, cap=2 * LINE_CAP, bodies="none")
+    exported = batchfiles.export(results, max_line_bytes=2 * LINE_CAP, bodies="none")
     assert "embedding" in exported.schema.names
     inputs = put(tmp_path / "requests.jsonl", request("a", "/v1/embeddings", input="x", padding=padding))
-    joined = batchfiles.join(inputs, results, cap=2 * LINE_CAP, bodies="none", request_bodies="none")
+    joined = batchfiles.join(inputs, results, max_line_bytes=2 * LINE_CAP, bodies="none", request_bodies="none")
     assert [row["outcome"] for row in joined] == ["succeeded"]
     assert "embedding" in joined.schema.names
 
 
 def test_show_and_prepare_pass_over_no_long_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The one shows it as a row that says why; the other refuses the table, also where it is the last line."""
-    monkeypatch.setattr("batchfiles.table.preview.blocks", partial(blocks, cap=CAP))
+    monkeypatch.setattr("batchfiles.table.preview.blocks", partial(blocks, max_line_bytes=CAP))
     path = put(tmp_path / "table.jsonl", b'{"id": "1"}', b'{"id": "' + b"2" * CAP + b'"}')
     rows = first_rows(str(path), 10).rows
     assert rows[0] == {"id": "1"}
@@ -99,7 +99,7 @@ def test_show_and_prepare_pass_over_no_long_line(tmp_path: Path, monkeypatch: py
         "body": {"model": "m", "messages": [{"role": "user", "content": "x"}]},
     }
     with pytest.raises(batchfiles.InvalidLineError, match=r"table\.jsonl:2: .* above the cap"):
-        batchfiles.prepare(path, template=template, id="{{id}}", output=tmp_path / "out.jsonl", cap=CAP)
+        batchfiles.prepare(path, template=template, id_template="{{id}}", output=tmp_path / "out.jsonl", max_line_bytes=CAP)
 
 
 def test_a_list_of_ids_has_no_long_lines(tmp_path: Path) -> None:

@@ -47,7 +47,7 @@ def test_lines_are_announced_in_the_order_of_the_disk(folder: Path, monkeypatch:
     told: list[tuple[int, int]] = []
     monkeypatch.setattr(join_module, "cached_bytes", lambda: 0)
     monkeypatch.setattr(os, "posix_fadvise", lambda _, offset, length, advice: told.append((offset, length)))
-    assert join(folder).report.used == 50
+    assert join(folder).summarize().used == 50
     assert len(told) == 50
     assert told == sorted(told)
     assert sum(length + 1 for _, length in told) == len(RESULTS)

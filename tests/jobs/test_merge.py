@@ -46,7 +46,7 @@ def test_a_campaign_folder_gives_back_the_file_that_was_split(tmp_path: Path, ou
     """Its results and retries are not among the parts, nor are they sorted otherwise."""
     source = put(tmp_path / "in.jsonl", *ODD)
     folder = tmp_path / "campaign"
-    batchfiles.split(source, folder=folder, max_requests=3, compress="zst")
+    batchfiles.split(source, output=folder, max_requests=3, compress="zst")
     put(folder / "in-00001_output.jsonl", success("big"))
     batchfiles.merge(folder, output=output)
     assert output.read_bytes() == source.read_bytes()
@@ -206,8 +206,8 @@ def test_a_line_above_the_cap_is_an_error(tmp_path: Path, output: Path) -> None:
     """It can't be left out silently."""
     source = put(tmp_path / "in.jsonl", request("a"), request("b", input="x" * 500))
     with pytest.raises(LineTooLongError, match="raise the cap") as caught:
-        batchfiles.merge(source, output=output, cap=300)
-    assert (caught.value.line_number, caught.value.cap) == (2, 300)
+        batchfiles.merge(source, output=output, max_line_bytes=300)
+    assert (caught.value.line_number, caught.value.limit) == (2, 300)
     assert not output.exists()
 
 
@@ -218,7 +218,7 @@ def test_a_file_that_is_there_is_kept_unless_forced(tmp_path: Path, output: Path
     with pytest.raises(OutputExistsError):
         batchfiles.merge(source, output=output)
     assert output.read_text() == "mine"
-    batchfiles.merge(source, output=output, force=True)
+    batchfiles.merge(source, output=output, overwrite=True)
     assert lines_of(output) == [request("a")]
 
 

@@ -94,7 +94,7 @@ def test_a_join_takes_the_schema_of_the_first_request(files: tuple[Path, Path], 
     assert table.schema.field("parsed").type == TYPE
     assert typed(table.to_pylist()) == EXPECTED
     assert table["text"].to_pylist()[3] == "I can't do that."
-    assert (job.report.rows, job.report.parse_errors, job.report.outcomes["succeeded"]) == (5, 2, 4)
+    assert (job.summarize().rows, job.summarize().parse_errors, job.summarize().outcomes["succeeded"]) == (5, 2, 4)
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -102,7 +102,7 @@ def test_an_export_takes_a_schema_that_somebody_names(files: tuple[Path, Path], 
     """There are no requests to ask."""
     job = batchfiles.export(files[1], parsed=True, schema=BOOK, workers=workers)
     assert typed(job) == EXPECTED
-    assert job.report.parse_errors == 2
+    assert job.summarize().parse_errors == 2
     with pytest.raises(ValueError, match="parsed takes a schema here"):
         batchfiles.export(files[1], parsed=True)
 
@@ -111,7 +111,7 @@ def test_without_the_option_there_are_no_such_columns(files: tuple[Path, Path]) 
     """Nor with a schema in the requests."""
     job = batchfiles.join(*files)
     assert job.to_arrow().schema == batchfiles.schema()
-    assert job.report.parse_errors == 0
+    assert job.summarize().parse_errors == 0
 
 
 def test_the_responses_api_has_its_schema_in_text_format(tmp_path: Path) -> None:
@@ -153,7 +153,7 @@ def test_answers_that_were_asked_for_something_else_are_no_errors(tmp_path: Path
     assert {custom_id: reason for custom_id, (_, reason) in found.items() if reason is not None} == {
         "bad": "the text is not JSON: expecting value (character 1)"
     }
-    report = job.report
+    report = job.summarize()
     assert (report.parse_errors, report.no_schema, report.other_schema) == (1, 4, 1)
     assert report.examples["other_schema"] == ("b",)
 
@@ -168,11 +168,11 @@ def test_a_named_schema_is_for_all_answers_that_fit_it(tmp_path: Path) -> None:
     reason = "the text is not JSON: expecting value (character 1)"
     one = ({"title": "Map", "copies": 1}, None)
     assert typed(job) == {**dict.fromkeys("abc", one), "d": (None, None), "e": (None, reason)}
-    assert (job.report.parse_errors, job.report.no_schema, job.report.other_schema) == (1, 1, 0)
+    assert (job.summarize().parse_errors, job.summarize().no_schema, job.summarize().other_schema) == (1, 1, 0)
     without = put(tmp_path / "without.jsonl", *requests[2:4])
     job = batchfiles.join(without, results, parsed=True, schema=OTHER)
     assert typed(job) == {"c": one, "d": (None, reason)}
-    assert (job.report.parse_errors, job.report.no_schema) == (1, 0)
+    assert (job.summarize().parse_errors, job.summarize().no_schema) == (1, 0)
 
 
 @pytest.mark.parametrize(
@@ -194,7 +194,7 @@ def test_the_schema_is_found_wherever_services_take_it(tmp_path: Path, body: dic
     requests = put(tmp_path / "requests.jsonl", asking("p", None), line)
     results = put(tmp_path / "out.jsonl", success("p", "Gladly."), success("a", "5"))
     job = batchfiles.join(requests, results, parsed=True)
-    assert (typed(job), job.report.no_schema) == ({"p": (None, None), "a": (5, None)}, 1)
+    assert (typed(job), job.summarize().no_schema) == ({"p": (None, None), "a": (5, None)}, 1)
 
 
 def test_only_answers_that_failed_to_parse_are_sent_again(tmp_path: Path) -> None:
@@ -237,7 +237,7 @@ def test_one_fenced_block_is_read(tmp_path: Path, name: str, value: str) -> None
         for row in job:
             parsed = {key: item for key, item in (row["parsed"] or {}).items() if key in ("title", "copies")}
             assert (parsed, row["parse_error"], row["text"]) == (json.loads(value), None, text)
-        assert (job.report.fenced, job.report.parse_errors) == (2 * is_fenced, 0)
+        assert (job.summarize().fenced, job.summarize().parse_errors) == (2 * is_fenced, 0)
 
 
 @pytest.mark.parametrize(
@@ -265,7 +265,7 @@ def test_anything_else_in_fences_is_not_json(tmp_path: Path, text: str, place: i
     assert reason is not None
     assert reason.startswith("the text is not JSON: ")
     assert f"(character {place})" in reason
-    assert (job.report.fenced, job.report.parse_errors) == (0, 1)
+    assert (job.summarize().fenced, job.summarize().parse_errors) == (0, 1)
 
 
 def test_where_there_is_no_answer_in_words_both_are_null(tmp_path: Path) -> None:
@@ -285,7 +285,7 @@ def test_where_there_is_no_answer_in_words_both_are_null(tmp_path: Path) -> None
         **dict.fromkeys(["a", "b", "c", "d", "f", None], (None, None)),
         "e": (None, "the text is not JSON: expecting value (character 1)"),
     }
-    assert (job.report.rows, job.report.parse_errors) == (7, 1)
+    assert (job.summarize().rows, job.summarize().parse_errors) == (7, 1)
 
 
 def test_the_schema_is_the_first_in_a_request_that_can_be_read(tmp_path: Path) -> None:
@@ -379,7 +379,7 @@ def test_duckdb_and_polars_read_the_column(files: tuple[Path, Path], tmp_path: P
 def test_columns_of_ones_own_stand_behind_the_typed_answers(files: tuple[Path, Path]) -> None:
     """Both options together, and neither moves what was there before."""
     own = pa.table({"key": ["a", "c"], "shelf": [1, 2]})
-    table = batchfiles.join(*files, parsed=True, with_table=own, id="{{key}}").to_arrow()
+    table = batchfiles.join(*files, parsed=True, with_table=own, id_template="{{key}}").to_arrow()
     assert table.schema.names[: len(batchfiles.schema()) + 2] == batchfiles.schema(parsed=BOOK).names
     assert typed(table.to_pylist()) == EXPECTED
     assert table["shelf"].to_pylist() == [1, None, 2, None, None]

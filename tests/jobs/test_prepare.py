@@ -42,7 +42,7 @@ ROWS = [
 def made(table, template, id="{{id}}", **options):  # noqa: A002 - as the function has it
     """The requests that a table becomes, as records."""
     file = io.BytesIO()
-    prepare(table, file, template=template, id=id, **{"limits": NONE, **options})
+    prepare(table, file, template=template, id_template=id, **{"limits": NONE, **options})
     return [decode_input(line) for line in file.getvalue().splitlines()]
 
 
@@ -58,7 +58,7 @@ def body_of(row, body, **options):
 def test_each_row_becomes_a_request_that_the_service_takes(tmp_path):
     """In the order of the rows, with a method, under the id that was asked for."""
     path = tmp_path / "requests.jsonl"
-    report = prepare(pa.Table.from_pylist(ROWS), path, template=CHAT, id="row-{{id}}")
+    report = prepare(pa.Table.from_pylist(ROWS), path, template=CHAT, id_template="row-{{id}}")
     first, second = [json.loads(line) for line in path.read_text().splitlines()]
     assert first == {
         "custom_id": "row-a",
@@ -87,7 +87,7 @@ def test_a_template_may_be_a_file(tmp_path):
 def test_lines_of_short_services_have_an_id_and_a_body_only():
     """Together documents no url."""
     file = io.BytesIO()
-    prepare(pa.table({"id": ["a"]}), file, template={"body": {"model": "m"}}, id="{{id}}", limits=TOGETHER)
+    prepare(pa.table({"id": ["a"]}), file, template={"body": {"model": "m"}}, id_template="{{id}}", limits=TOGETHER)
     assert json.loads(file.getvalue()) == {"custom_id": "a", "body": {"model": "m"}}
 
 
@@ -218,7 +218,7 @@ def test_a_null_is_an_error_that_names_row_and_column(tmp_path):
     """And no file appears."""
     path = tmp_path / "requests.jsonl"
     with pytest.raises(InvalidLineError, match="row 2 has a null for 'v'"):
-        prepare(NULLS, path, template=BODY, id="{{id}}", url="/v1/responses", limits=NONE)
+        prepare(NULLS, path, template=BODY, id_template="{{id}}", url="/v1/responses", limits=NONE)
     assert not path.exists()
 
 
@@ -369,7 +369,7 @@ def test_more_requests_than_the_service_takes_are_refused_and_told_how_to_go_on(
     """No file appears, for half of a table is none."""
     path = tmp_path / "requests.jsonl"
     with pytest.raises(TooManyRequestsError, match="limits 'none' and split"):
-        prepare(NULLS, path, template={}, id="{{id}}", url="/u", limits=Limits(name="small", max_requests=1))
+        prepare(NULLS, path, template={}, id_template="{{id}}", url="/u", limits=Limits(name="small", max_requests=1))
     assert not path.exists()
 
 
@@ -402,8 +402,8 @@ def test_a_file_that_is_there_is_kept_unless_forced(tmp_path):
     path = tmp_path / "requests.jsonl"
     path.write_text("mine")
     with pytest.raises(OutputExistsError):
-        prepare(NULLS, path, template={}, id="{{id}}", url="/u", limits=NONE)
-    prepare(NULLS, path, template={}, id="{{id}}", url="/u", limits=NONE, force=True)
+        prepare(NULLS, path, template={}, id_template="{{id}}", url="/u", limits=NONE)
+    prepare(NULLS, path, template={}, id_template="{{id}}", url="/u", limits=NONE, overwrite=True)
     assert len(path.read_text().splitlines()) == 2
 
 
@@ -548,7 +548,7 @@ def test_what_validate_would_refuse_is_not_written(body, words, tmp_path):
     """A template with `stream` or without a model made a file of which every line failed."""
     path = tmp_path / "requests.jsonl"
     with pytest.raises(InvalidLineError, match=words):
-        prepare(QUESTIONS, path, template={"url": CHAT_URL, "body": body}, id="{{id}}")
+        prepare(QUESTIONS, path, template={"url": CHAT_URL, "body": body}, id_template="{{id}}")
     assert not path.exists()
 
 

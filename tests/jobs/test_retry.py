@@ -99,7 +99,7 @@ def test_what_is_no_request_to_join_is_not_sent_again(tmp_path: Path, way: str) 
     if way == "table":  # which has no ids for them
         return
     malformed = sum(group.requests for group in report.groups if group.outcome == "malformed")
-    assert malformed == joined.report.malformed_inputs == len(NO_REQUESTS)
+    assert malformed == joined.summarize().malformed_inputs == len(NO_REQUESTS)
     assert len(report.findings) == len(NO_REQUESTS)
 
 
@@ -120,10 +120,10 @@ def test_lines_are_byte_identical(tmp_path: Path, workers: int) -> None:
         ({"only": ["expired,5xx , incomplete"]}, ["cut", "down", "late"]),
         ({"only": ["429", "batch_expired"]}, ["slow", "late"]),
         ({"only": ["succeeded"]}, ["ok"]),
-        ({"only": ["failed"], "except_": ["4xx"]}, ["down"]),
-        ({"except_": ["missing", "malformed"]}, ["slow", "down", "late"]),
-        ({"all": True}, [each for each in IDS if each != "ok"]),
-        ({"all": True, "except_": ["400"]}, [each for each in IDS if each not in ("ok", "bad")]),
+        ({"only": ["failed"], "excluded": ["4xx"]}, ["down"]),
+        ({"excluded": ["missing", "malformed"]}, ["slow", "down", "late"]),
+        ({"every": True}, [each for each in IDS if each != "ok"]),
+        ({"every": True, "excluded": ["400"]}, [each for each in IDS if each not in ("ok", "bad")]),
     ],
 )
 def test_others_can_be_named(batch: Path, tmp_path: Path, options: dict[str, Any], expected: list[str]) -> None:
@@ -163,7 +163,7 @@ LISTED_LINES = st.lists(
     ids=st.lists(
         st.sampled_from(["a", "b", "c", "é", "strange", "deep", "café", *(f"id-{n}" for n in range(30))]), max_size=8, unique=True
     ),
-    options=st.sampled_from([{}, {"set": {"body.seed": 7}}, {"set": {"body.x.y": 1}}, {"cap": 400}]),
+    options=st.sampled_from([{}, {"values": {"body.seed": 7}}, {"values": {"body.x.y": 1}}, {"max_line_bytes": 400}]),
     by_part=st.booleans(),
 )
 def test_the_short_way_and_the_long_way_write_and_say_the_same(
@@ -234,9 +234,9 @@ def test_answers_that_did_not_parse_are_known_from_a_table(batch: Path, tmp_path
     batchfiles.retry(batch / "requests.jsonl", tmp_path / "parsed.parquet", **ask)
     assert ids_in(tmp_path / "retry.jsonl") == ["cut"]
     with pytest.raises(MismatchError, match="no column parse_error"):
-        batchfiles.retry(batch / "requests.jsonl", tmp_path / "plain.parquet", **ask, force=True)
+        batchfiles.retry(batch / "requests.jsonl", tmp_path / "plain.parquet", **ask, overwrite=True)
     with pytest.raises(ValueError, match="from a joined table only"):
-        batchfiles.retry(batch, **ask, force=True)
+        batchfiles.retry(batch, **ask, overwrite=True)
 
 
 def test_a_table_of_several_parts_keeps_their_ids_apart(tmp_path: Path) -> None:
@@ -257,11 +257,11 @@ def test_a_table_of_several_parts_keeps_their_ids_apart(tmp_path: Path) -> None:
 
 def test_values_can_be_set_on_the_way(batch: Path, tmp_path: Path) -> None:
     """Nothing else changes; what can't be set is refused with its place."""
-    report = batchfiles.retry(batch, output=tmp_path / "retry.jsonl", only=["incomplete"], set={"body.max_tokens": 4000})
+    report = batchfiles.retry(batch, output=tmp_path / "retry.jsonl", only=["incomplete"], values={"body.max_tokens": 4000})
     assert (tmp_path / "retry.jsonl").read_bytes() == request("cut")[:-2] + b',"max_tokens":4000}}\n'
     assert report.changed == 1
     with pytest.raises(InvalidLineError) as caught:
-        batchfiles.retry(batch, output=tmp_path / "retry.jsonl", set={"body.model.x": 1}, force=True)
+        batchfiles.retry(batch, output=tmp_path / "retry.jsonl", values={"body.model.x": 1}, overwrite=True)
     assert (caught.value.path, caught.value.line_number) == (str(batch / "requests.jsonl"), IDS.index("slow") + 1)
 
 
@@ -281,7 +281,7 @@ def test_a_request_that_cannot_be_read_is_left_out_and_told(tmp_path: Path) -> N
 def test_without_results_nothing_is_sent_again(batch: Path, tmp_path: Path) -> None:
     """Whoever forgets them would pay for everything twice; so with results alone, and with results beside a table."""
     with pytest.raises(MismatchError, match="no file holds results"):
-        batchfiles.retry(batch / "requests.jsonl", output=tmp_path / "retry.jsonl", all=True)
+        batchfiles.retry(batch / "requests.jsonl", output=tmp_path / "retry.jsonl", every=True)
     with pytest.raises(MismatchError, match="no file holds requests"):
         batchfiles.retry(batch / "batch_1_output.jsonl", output=tmp_path / "retry.jsonl")
     batchfiles.join(batch).to_parquet(tmp_path / "joined.parquet")
@@ -302,7 +302,7 @@ def test_results_of_another_batch_are_refused(batch: Path, tmp_path: Path, exact
     again = b', "custom_id": "zz"}' if exact else b"}"  # a key that comes again: a quick survey will not do
     other = put(tmp_path / "other.jsonl", success("zz-a"), success("zz-b")[:-1] + again)
     with pytest.raises(MismatchError, match=r"other\.jsonl: not one result of 2 belongs to a request of .*requests\.jsonl"):
-        batchfiles.retry(batch / "requests.jsonl", other, output=tmp_path / "retry.jsonl", all=True)
+        batchfiles.retry(batch / "requests.jsonl", other, output=tmp_path / "retry.jsonl", every=True)
     damaged = put(tmp_path / "damaged.jsonl", success("zz"), b'{"id": "x", "cust')
     with pytest.raises(MismatchError, match="not one result of 2"):
         batchfiles.retry(batch / "requests.jsonl", damaged, output=tmp_path / "retry.jsonl")
@@ -320,7 +320,7 @@ def test_results_that_no_request_asked_for_are_counted(batch: Path, tmp_path: Pa
     assert ids_in(tmp_path / "retry.jsonl") == RETRYABLE
     joined = batchfiles.join(batch, other)
     joined.to_arrow()
-    assert report.unknown_results == joined.report.unknown == 2
+    assert report.unknown_results == joined.summarize().unknown == 2
     assert batchfiles.retry(batch, output=tmp_path / "first.jsonl").unknown_results == 0
 
 
@@ -328,20 +328,20 @@ def test_a_result_whose_id_comes_again_behind_is_found(tmp_path: Path) -> None:
     """It was noted under its first id, so that its request counted as missing and was sent again."""
     inputs = put(tmp_path / "requests.jsonl", request("a"), request("b"))
     twice = success("b")[:-1] + b', "custom_id": "a"}'
-    batchfiles.retry(inputs, put(tmp_path / "o.jsonl", twice), output=tmp_path / "retry.jsonl", all=True)
+    batchfiles.retry(inputs, put(tmp_path / "o.jsonl", twice), output=tmp_path / "retry.jsonl", every=True)
     assert ids_in(tmp_path / "retry.jsonl") == ["b"]
     other = success("other")[:-1] + b', "custom_id": "a"}'
-    batchfiles.retry(inputs, put(tmp_path / "o.jsonl", other), output=tmp_path / "retry.jsonl", all=True, force=True)
+    batchfiles.retry(inputs, put(tmp_path / "o.jsonl", other), output=tmp_path / "retry.jsonl", every=True, overwrite=True)
     assert ids_in(tmp_path / "retry.jsonl") == ["b"]
 
 
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"only": ["expired"], "all": True}, "exclude each other"),
+        ({"only": ["expired"], "every": True}, "exclude each other"),
         ({"only": [" , "]}, "names nothing"),
-        ({"ids": "ids.txt", "except_": ["5xx"]}, "list of ids says all"),
-        ({"set": {"custom_id": "x"}}, "same custom_id"),
+        ({"ids": "ids.txt", "excluded": ["5xx"]}, "list of ids says all"),
+        ({"values": {"custom_id": "x"}}, "same custom_id"),
     ],
 )
 def test_options_that_contradict_each_other_are_refused(batch: Path, tmp_path: Path, options: dict[str, Any], words: str) -> None:
@@ -356,7 +356,7 @@ def test_what_is_there_stays_unless_forced(batch: Path, tmp_path: Path) -> None:
     with pytest.raises(OutputExistsError):
         batchfiles.retry(batch, output=tmp_path / "retry.jsonl")
     assert (tmp_path / "retry.jsonl").read_bytes() == b"mine\n"
-    batchfiles.retry(batch, output=tmp_path / "retry.jsonl", force=True)
+    batchfiles.retry(batch, output=tmp_path / "retry.jsonl", overwrite=True)
     assert ids_in(tmp_path / "retry.jsonl") == RETRYABLE
 
 
@@ -404,7 +404,7 @@ def test_each_part_of_a_campaign_gets_its_own_retry(campaign: Path) -> None:
     rows = [(row["input_source"], row["custom_id"], row["text"], row["attempts"]) for row in joined]
     a, b = str(campaign / "a.jsonl"), str(campaign / "b.jsonl")
     assert rows == [(a, "1", "Hi", 1), (a, "2", "again", 2), (b, "1", "at last", 3), (b, "2", "Hi", 1)]
-    assert (joined.report.superseded, joined.report.unknown, joined.report.duplicate_inputs) == (3, 0, 0)
+    assert (joined.summarize().superseded, joined.summarize().unknown, joined.summarize().duplicate_inputs) == (3, 0, 0)
     third = batchfiles.retry(campaign, output=campaign)
     assert (third.written, third.files) == (0, ())
 
@@ -445,7 +445,12 @@ def test_first_results_and_those_of_the_retry_make_one_table(batch: Path, tmp_pa
         "broken": (SUCCEEDED, 2),
         "lost": (SUCCEEDED, 1),
     }
-    assert (joined.report.used, joined.report.superseded, joined.report.unknown, joined.report.conflicting) == (8, 4, 0, 0)
+    assert (
+        joined.summarize().used,
+        joined.summarize().superseded,
+        joined.summarize().unknown,
+        joined.summarize().conflicting,
+    ) == (8, 4, 0, 0)
     report = batchfiles.retry(batch, again, errors, output=tmp_path / "third.jsonl")
     assert ids_in(tmp_path / "third.jsonl") == ["down"]
     assert report.written == 1

@@ -52,7 +52,7 @@ def joined(batch: Path) -> pa.Table:
 def retried(batch: Path, table: Path, **options: Any) -> tuple[list[str], Any]:
     """Retry by a table; return what was written and the report."""
     output = batch.parent / "retry.jsonl"
-    report = batchfiles.retry(batch / "requests.jsonl", table, output=output, force=True, **options)
+    report = batchfiles.retry(batch / "requests.jsonl", table, output=output, overwrite=True, **options)
     assert report.inputs == report.written + report.left_out == sum(group.requests for group in report.groups)
     return ids_in(output), report
 
@@ -104,7 +104,7 @@ def test_a_request_without_a_row_is_left_out(
     ]
     assert groups == [(None, None, 8)]
     assert report.to_dict()["not_in_table"] == 8
-    assert retried(batch, tmp_path / "failed.parquet", all=True)[0] == FAILED
+    assert retried(batch, tmp_path / "failed.parquet", every=True)[0] == FAILED
     assert retried(batch, tmp_path / "failed.parquet", only=["429", "4xx"])[0] == ["slow", "bad"]
 
 
@@ -132,7 +132,7 @@ def test_a_whole_table_and_results_say_that_nothing_is_outside_of_the_table(
 def test_a_table_without_rows_writes_nothing(batch: Path, joined: pa.Table, tmp_path: Path) -> None:
     """Nothing failed, and so nothing was left of the table."""
     pq.write_table(joined.slice(0, 0), tmp_path / "empty.parquet")
-    written, report = retried(batch, tmp_path / "empty.parquet", all=True)
+    written, report = retried(batch, tmp_path / "empty.parquet", every=True)
     assert (written, report.not_in_table) == ([], 12)
 
 
@@ -271,7 +271,7 @@ def test_codes_that_became_numbers_are_codes(batch: Path, joined: pa.Table, tmp_
         pa.array([float("nan")] * 7 + [429.0] * 5),
     ):
         pq.write_table(changed(joined, error_code=codes), tmp_path / "table.parquet")
-        assert retried(batch, tmp_path / "table.parquet", only=["429"], except_=["500", "missing"])[0] == ["slow", "bad", "late"]
+        assert retried(batch, tmp_path / "table.parquet", only=["429"], excluded=["500", "missing"])[0] == ["slow", "bad", "late"]
 
 
 @pytest.mark.parametrize(("word", "column"), [("429", "status_code"), ("5xx", "status_code"), ("rate_limit", "error_code")])
@@ -279,7 +279,7 @@ def test_a_column_that_is_asked_for_must_be_there(batch: Path, joined: pa.Table,
     """Without it nothing could match, and nothing was written."""
     pq.write_table(joined.select(["custom_id", "outcome", "retryable"]), tmp_path / "narrow.parquet")
     assert retried(batch, tmp_path / "narrow.parquet")[0] == ["slow", "down", "late", "lost"]
-    for options in ({"only": [word]}, {"except_": [word]}):
+    for options in ({"only": [word]}, {"excluded": [word]}):
         with pytest.raises(MismatchError, match=f"narrow.parquet: has no column {column}: '{word}' asks for it"):
             retried(batch, tmp_path / "narrow.parquet", **options)
 
@@ -403,10 +403,10 @@ REWRITES = {
 KINDS = ["success", "cut", "expired", "429", "500", "400", "none"]
 OPTIONS: list[dict[str, Any]] = [
     {},
-    {"all": True},
+    {"every": True},
     {"only": ["429", "5xx"]},
     {"only": ["missing", "batch_expired"]},
-    {"only": ["failed", "incomplete"], "except_": ["400"]},
+    {"only": ["failed", "incomplete"], "excluded": ["400"]},
 ]
 
 

@@ -21,10 +21,10 @@ def local(path: Path) -> LocalFile:
     return LocalFile.of(str(path), path, path)
 
 
-def surveyed(path: Path, room: Path, *, exact: bool, cap: int = 10**6) -> ResultIndex:
+def surveyed(path: Path, room: Path, *, exact: bool, max_line_bytes: int = 10**6) -> ResultIndex:
     """Look one file through."""
     index = room / f"{path.name}-{exact}.index"
-    return scan_results(WorkerPool(), [local(path)], index, cap=cap, exact=exact, progress=lambda _: None)
+    return scan_results(WorkerPool(), [local(path)], index, max_line_bytes=max_line_bytes, exact=exact, progress=lambda _: None)
 
 
 def noted(found: ResultIndex, custom_id: str) -> list[int]:
@@ -64,7 +64,7 @@ def test_lines_are_noted_once_whatever_the_ranges(
     monkeypatch.setattr(scan, "tasks", lambda sizes, *_: tasks(sizes, size))
     lines = [success("a"), b"", failure("b"), success("x", "y" * 3_000), b"\r", success(None), b"{broken", success("a", "é")]
     path = put(tmp_path / "out.jsonl", *lines)
-    found = surveyed(path, tmp_path, exact=exact, cap=1_000)
+    found = surveyed(path, tmp_path, exact=exact, max_line_bytes=1_000)
     data = path.read_bytes()
     assert (found.lines, found.blank_lines, len(found.index)) == (8, 2, 4)
     assert (noted(found, "a"), noted(found, "b"), noted(found, "x")) == ([1, 8], [3], [4])
@@ -183,7 +183,12 @@ def test_entries_of_ranges_are_put_together_with_their_line_numbers(tmp_path: Pa
     monkeypatch.setattr(scan, "tasks", lambda sizes, *_: tasks(sizes, 200))
     paths = [put(tmp_path / f"{name}.jsonl", *[success(f"{name}{number}") for number in range(20)]) for name in "ab"]
     found = scan_results(
-        WorkerPool(), [local(path) for path in paths], tmp_path / "index", cap=10**6, exact=False, progress=lambda _: None
+        WorkerPool(),
+        [local(path) for path in paths],
+        tmp_path / "index",
+        max_line_bytes=10**6,
+        exact=False,
+        progress=lambda _: None,
     )
     for file, name in enumerate("ab"):
         for number in range(20):

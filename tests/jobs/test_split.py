@@ -50,7 +50,7 @@ def folder(tmp_path: Path) -> Path:
 def test_a_part_is_full_by_the_number_of_its_requests(tmp_path: Path, folder: Path) -> None:
     """The last one holds the rest."""
     source = put(tmp_path / "jobs.jsonl", *[request(f"r{number}") for number in range(5)])
-    report = batchfiles.split(source, folder=folder, max_requests=2)
+    report = batchfiles.split(source, output=folder, max_requests=2)
     assert ids(folder) == [["r0", "r1"], ["r2", "r3"], ["r4"]]
     assert [part.file for part in report.parts] == [f"jobs-0000{number}.jsonl" for number in (1, 2, 3)]
     assert (report.requests, report.bytes) == (5, source.stat().st_size)
@@ -61,9 +61,9 @@ def test_a_part_is_full_by_its_bytes_with_the_newlines(tmp_path: Path, folder: P
     lines = [request("a"), request("b"), request("c")]
     source = put(tmp_path / "in.jsonl", *lines)
     two = len(lines[0]) + len(lines[1]) + 2
-    batchfiles.split(source, folder=folder, max_bytes=two)
+    batchfiles.split(source, output=folder, max_bytes=two)
     assert ids(folder) == [["a", "b"], ["c"]]
-    batchfiles.split(source, folder=folder, max_bytes=two - 1, force=True)
+    batchfiles.split(source, output=folder, max_bytes=two - 1, overwrite=True)
     assert ids(folder) == [["a"], ["b"], ["c"]]
 
 
@@ -72,7 +72,7 @@ def test_the_documented_size_counts_where_a_service_takes_more(tmp_path: Path, f
     line = request("a")
     source = put(tmp_path / "in.jsonl", line, request("b"))
     limits = Limits(name="own", max_bytes=10 * len(line), warn_bytes=len(line) + 1)
-    batchfiles.split(source, folder=folder, limits=limits)
+    batchfiles.split(source, output=folder, limits=limits)
     assert ids(folder) == [["a"], ["b"]]
     assert min(batchfiles.OPENAI.warn_bytes or 0, batchfiles.OPENAI.max_bytes or 0) == 200_000_000
 
@@ -92,14 +92,14 @@ def test_a_part_is_full_by_its_texts_to_embed(tmp_path: Path, folder: Path) -> N
         embed("three", [[1], [2], [3]]),
         embed("escaped", ["a", "b"]).replace(b"embeddings", b"embedding\\u0073"),
     ]
-    batchfiles.split(put(tmp_path / "in.jsonl", *lines), folder=folder, limits=Limits(name="own", max_embedding_inputs=4))
+    batchfiles.split(put(tmp_path / "in.jsonl", *lines), output=folder, limits=Limits(name="own", max_embedding_inputs=4))
     assert ids(folder) == [["one", "tokens", "two", "chat"], ["three"], ["escaped"]]
 
 
 def test_a_part_is_full_by_its_tokens(tmp_path: Path, folder: Path) -> None:
     """Four bytes of text are a token, rounded up for each request."""
     source = put(tmp_path / "in.jsonl", *[request(name, input="x" * 39) for name in "abc"])
-    batchfiles.split(source, folder=folder, max_tokens=20)
+    batchfiles.split(source, output=folder, max_tokens=20)
     assert ids(folder) == [["a", "b"], ["c"]]
 
 
@@ -133,7 +133,7 @@ def test_all_limits_hold_at_once(tmp_path: Path, folder: Path) -> None:
         embed("more", "a"),  # one text too many
     ]
     limits = Limits(name="own", max_requests=3, max_bytes=500, max_embedding_inputs=5)
-    batchfiles.split(put(tmp_path / "in.jsonl", *lines), folder=folder, limits=limits, max_tokens=10_000)
+    batchfiles.split(put(tmp_path / "in.jsonl", *lines), output=folder, limits=limits, max_tokens=10_000)
     assert ids(folder) == [["count-0", "count-1", "count-2"], ["count-3"], ["long"], ["many"], ["more"]]
 
 
@@ -141,9 +141,9 @@ def test_all_limits_hold_at_once(tmp_path: Path, folder: Path) -> None:
 def test_every_line_is_byte_identical(tmp_path: Path, folder: Path, tokens: int | None) -> None:
     """Whether it is decoded or not: large numbers, exponents, repeated keys, white space, 1,000 levels of nesting."""
     source = put(tmp_path / "in.jsonl", *ODD)
-    batchfiles.split(source, folder=folder, max_requests=3, max_tokens=tokens, by=("model", "url"))
+    batchfiles.split(source, output=folder, max_requests=3, max_tokens=tokens, by=("model", "url"))
     assert sorted(line for lines in contents(folder) for line in lines) == sorted(ODD)
-    batchfiles.split(source, folder=folder, max_requests=3, max_tokens=tokens, force=True)
+    batchfiles.split(source, output=folder, max_requests=3, max_tokens=tokens, overwrite=True)
     assert [line for lines in contents(folder) for line in lines] == list(ODD)
 
 
@@ -151,7 +151,7 @@ def test_the_manifest_says_what_is_where(tmp_path: Path, folder: Path) -> None:
     """Counts, sizes, digests, and the lines of the source, blank ones counted."""
     source = tmp_path / "in.jsonl"
     source.write_bytes(b"\n".join([b"", request("a"), b" \t", request("b"), request("c"), b""]))
-    report = batchfiles.split(source, folder=folder, max_requests=2)
+    report = batchfiles.split(source, output=folder, max_requests=2)
     manifest = read_manifest(folder)
     assert manifest == report.manifest
     assert (manifest.sources, manifest.limits) == ((str(source),), "openai")
@@ -166,7 +166,7 @@ def test_what_is_left_out_or_added_is_reported(tmp_path: Path, folder: Path) -> 
     """Blank lines and a byte order mark go, a last newline comes."""
     source = tmp_path / "in.jsonl"
     source.write_bytes(b"\xef\xbb\xbf" + request("a") + b"\n\n\r\n" + request("b"))
-    report = batchfiles.split(source, folder=folder)
+    report = batchfiles.split(source, output=folder)
     assert contents(folder) == [[request("a"), request("b")]]
     assert report.blank_lines == 2
     assert [(each.code, each.line_number) for each in report.findings] == [("byte_order_mark", 1), ("missing_newline", 4)]
@@ -181,7 +181,7 @@ def test_a_service_takes_one_model_and_one_url_in_a_file(tmp_path: Path, folder:
         b'{"custom_id": "d", "body": {"model": 7}}',
         request("e", "/v1/responses", model="m"),
     ]
-    report = batchfiles.split(put(tmp_path / "in.jsonl", *lines), folder=folder, by=["model", "url"])
+    report = batchfiles.split(put(tmp_path / "in.jsonl", *lines), output=folder, by=["model", "url"])
     assert ids(folder) == [["a", "e"], ["b"], ["c"], ["d"]]
     assert [dict(part.by) for part in report.parts] == [
         {"model": "m", "url": "/v1/responses"},
@@ -196,7 +196,7 @@ def test_a_file_of_very_many_models_has_not_all_parts_open(tmp_path: Path, folde
     """The part that waited longest is closed, so that files and memory stay few."""
     many = range(MOST_OPEN + 1)
     lines = [request(f"{turn}-{number}", model=f"m{number}") for turn in "ab" for number in many]
-    report = batchfiles.split(put(tmp_path / "in.jsonl", *lines), folder=folder, by="model")
+    report = batchfiles.split(put(tmp_path / "in.jsonl", *lines), output=folder, by="model")
     assert report.requests == len(lines)
     assert all(len({json.loads(line)["body"]["model"] for line in part}) == 1 for part in contents(folder))
     assert len(report.parts) > len(many)
@@ -207,7 +207,7 @@ def test_a_part_holds_lines_of_one_source(tmp_path: Path, folder: Path) -> None:
     first = put(tmp_path / "one" / "day.jsonl", request("x"))
     second = put(tmp_path / "two" / "day.jsonl.gz", request("x"))
     second.write_bytes(gzip.compress(second.read_bytes()))
-    report = batchfiles.split(first, second, io.BytesIO(request("y")), folder=folder)
+    report = batchfiles.split(first, second, io.BytesIO(request("y")), output=folder)
     assert [(part.file, part.source) for part in report.parts] == [
         ("day-00001.jsonl", str(first)),
         ("day-00002.jsonl", str(second)),
@@ -219,8 +219,8 @@ def test_a_part_holds_lines_of_one_source(tmp_path: Path, folder: Path) -> None:
 def test_parts_may_be_compressed(tmp_path: Path, folder: Path, compress: str) -> None:
     """Sizes and digests are those of the lines, and the parts are read as any."""
     source = put(tmp_path / "in.jsonl", *[request(f"r{number}") for number in range(9)])
-    plain = batchfiles.split(source, folder=tmp_path / "plain", max_requests=4)
-    packed = batchfiles.split(source, folder=folder, max_requests=4, compress=compress)
+    plain = batchfiles.split(source, output=tmp_path / "plain", max_requests=4)
+    packed = batchfiles.split(source, output=folder, max_requests=4, compress=compress)
     assert [part.file for part in packed.parts] == [f"{part.file}.{compress}" for part in plain.parts]
     assert [(part.bytes, part.sha256) for part in packed.parts] == [(part.bytes, part.sha256) for part in plain.parts]
     assert sorted(each.custom_id for each in batchfiles.read_inputs(folder)) == [f"r{number}" for number in range(9)]
@@ -233,7 +233,7 @@ def test_parts_may_be_compressed(tmp_path: Path, folder: Path, compress: str) ->
         ({"limits": Limits(name="own", max_line_bytes=100)}, LineTooLongError, "and 100 fit into a part"),
         ({"limits": Limits(name="own", max_embedding_inputs=2)}, InvalidLineError, r"3 texts to embed, and 2 are allowed"),
         ({"max_tokens": 10}, InvalidLineError, "tokens, and 10 are allowed"),
-        ({"cap": 100}, LineTooLongError, "above the cap of 100 bytes"),
+        ({"max_line_bytes": 100}, LineTooLongError, "above the cap of 100 bytes"),
     ],
 )
 def test_a_line_that_fits_into_no_part_is_an_error_that_names_it(
@@ -243,7 +243,7 @@ def test_a_line_that_fits_into_no_part_is_an_error_that_names_it(
     small = b'{"custom_id": "a", "body": {}}'
     source = put(tmp_path / "in.jsonl", small, small, embed("b", ["x" * 50, "y", "z"]))
     with pytest.raises(error, match=words) as caught:
-        batchfiles.split(source, folder=folder, **{"limits": NONE, **options})
+        batchfiles.split(source, output=folder, **{"limits": NONE, **options})
     assert (caught.value.path, caught.value.line_number) == (str(source), 3)  # type: ignore[attr-defined]
     assert caught.value.byte_offset == 2 * len(small) + 2  # type: ignore[attr-defined]
     assert [each.name for each in tmp_path.iterdir()] == ["in.jsonl"]
@@ -253,9 +253,9 @@ def test_a_line_that_is_no_json_is_copied(tmp_path: Path, folder: Path) -> None:
     """`validate` says what is wrong with it; the good lines around it are not to blame."""
     lines = [request("a", model="m"), b'{"custom_id": "b", cut', request("c", model="m")]
     source = put(tmp_path / "in.jsonl", *lines)
-    assert batchfiles.split(source, folder=folder).unreadable == 0  # nobody had to look
+    assert batchfiles.split(source, output=folder).unreadable == 0  # nobody had to look
     assert contents(folder) == [lines]
-    assert batchfiles.split(source, folder=folder, by="model", force=True).unreadable == 1
+    assert batchfiles.split(source, output=folder, by="model", overwrite=True).unreadable == 1
     assert contents(folder) == [[lines[0], lines[2]], [lines[1]]]
 
 
@@ -272,17 +272,17 @@ def test_a_line_that_is_no_json_is_copied(tmp_path: Path, folder: Path) -> None:
 def test_what_holds_no_requests_is_not_split(tmp_path: Path, folder: Path, lines: list[bytes], words: str) -> None:
     """A campaign of results would be sent and refused."""
     with pytest.raises(MismatchError, match=words):
-        batchfiles.split(put(tmp_path / "in.jsonl", *lines), folder=folder)
+        batchfiles.split(put(tmp_path / "in.jsonl", *lines), output=folder)
     assert not folder.exists()
 
 
 def test_a_folder_that_is_there_is_kept_unless_forced(tmp_path: Path, folder: Path) -> None:
     """Nothing of the old one is in the new one."""
     source = put(tmp_path / "in.jsonl", request("a"), request("b"))
-    batchfiles.split(source, folder=folder, max_requests=1)
+    batchfiles.split(source, output=folder, max_requests=1)
     with pytest.raises(OutputExistsError):
-        batchfiles.split(source, folder=folder)
-    batchfiles.split(source, folder=folder, force=True)
+        batchfiles.split(source, output=folder)
+    batchfiles.split(source, output=folder, overwrite=True)
     assert sorted(each.name for each in folder.iterdir()) == ["in-00001.jsonl", MANIFEST]
 
 
@@ -299,7 +299,7 @@ def test_a_folder_that_is_there_is_kept_unless_forced(tmp_path: Path, folder: Pa
 def test_a_campaign_that_went_on_is_kept_even_by_force(tmp_path: Path, folder: Path, later: str, words: str) -> None:
     """Somebody paid for what came back, and without its batches in the manifest nobody knows what will come."""
     source = put(tmp_path / "in.jsonl", request("a"), request("b"))
-    manifest = batchfiles.split(source, folder=folder, max_requests=1).manifest
+    manifest = batchfiles.split(source, output=folder, max_requests=1).manifest
     if "retry" in later:
         retry = replace(manifest.parts[0], file=later, retry_of=(manifest.parts[0].file,))
         write_manifest(folder, replace(manifest, parts=(*manifest.parts, retry)))
@@ -309,16 +309,16 @@ def test_a_campaign_that_went_on_is_kept_even_by_force(tmp_path: Path, folder: P
         put(folder / later, success("a"))
     before = {each.name: each.read_bytes() for each in folder.iterdir()}
     with pytest.raises(FileError, match=words):
-        batchfiles.split(source, folder=folder, force=True)
+        batchfiles.split(source, output=folder, overwrite=True)
     assert {each.name: each.read_bytes() for each in folder.iterdir()} == before
 
 
 def test_a_campaign_without_one_of_its_parts_is_still_replaced(tmp_path: Path, folder: Path) -> None:
     """What is there is all of the split's making."""
     source = put(tmp_path / "in.jsonl", request("a"), request("b"))
-    batchfiles.split(source, folder=folder, max_requests=1)
+    batchfiles.split(source, output=folder, max_requests=1)
     (folder / "in-00002.jsonl").unlink()
-    batchfiles.split(source, folder=folder, force=True)
+    batchfiles.split(source, output=folder, overwrite=True)
     assert sorted(each.name for each in folder.iterdir()) == ["in-00001.jsonl", MANIFEST]
 
 
@@ -326,29 +326,29 @@ def test_a_campaign_without_one_of_its_parts_is_still_replaced(tmp_path: Path, f
 def test_without_a_manifest_of_ours_nothing_in_a_folder_is_replaced(tmp_path: Path, folder: Path, text: bytes | None) -> None:
     """Request files of others are called as they like."""
     source = put(tmp_path / "in.jsonl", request("a"))
-    batchfiles.split(source, folder=folder)
+    batchfiles.split(source, output=folder)
     (folder / MANIFEST).unlink() if text is None else (folder / MANIFEST).write_bytes(text)
     with pytest.raises(FileError, match=r"in-00001\.jsonl for one"):
-        batchfiles.split(source, folder=folder, force=True)
+        batchfiles.split(source, output=folder, overwrite=True)
     assert (folder / "in-00001.jsonl").exists()
 
 
 def test_a_folder_with_a_damaged_manifest_is_not_replaced(tmp_path: Path, folder: Path) -> None:
     """What it said of the files can't be told."""
     source = put(tmp_path / "in.jsonl", request("a"))
-    batchfiles.split(source, folder=folder)
+    batchfiles.split(source, output=folder)
     (folder / MANIFEST).write_bytes(b"{")
     with pytest.raises(DataError, match=r"manifest\.json: is no JSON"):
-        batchfiles.split(source, folder=folder, force=True)
+        batchfiles.split(source, output=folder, overwrite=True)
     assert (folder / "in-00001.jsonl").exists()
 
 
 def test_a_campaign_is_split_by_its_parts(tmp_path: Path, folder: Path) -> None:
     """Its results are no requests."""
     first = tmp_path / "first"
-    batchfiles.split(put(tmp_path / "in.jsonl", request("a"), request("b")), folder=first)
+    batchfiles.split(put(tmp_path / "in.jsonl", request("a"), request("b")), output=first)
     put(first / "in-00001_output.jsonl", success("a"))
-    batchfiles.split(first, folder=folder, max_requests=1)
+    batchfiles.split(first, output=folder, max_requests=1)
     assert ids(folder) == [["a"], ["b"]]
 
 
@@ -356,7 +356,7 @@ def test_a_disk_that_refuses_is_an_error_without_a_folder(tmp_path: Path) -> Non
     """There is no place for the folder."""
     source = put(tmp_path / "in.jsonl", request("a"))
     with pytest.raises(FileError, match="no such file or directory"):
-        batchfiles.split(source, folder=tmp_path / "nowhere" / "campaign")
+        batchfiles.split(source, output=tmp_path / "nowhere" / "campaign")
 
 
 @pytest.mark.parametrize(
@@ -365,7 +365,7 @@ def test_a_disk_that_refuses_is_an_error_without_a_folder(tmp_path: Path) -> Non
 def test_an_option_without_sense_is_refused(tmp_path: Path, folder: Path, options: dict[str, Any]) -> None:
     """Before anything is written."""
     with pytest.raises(ValueError, match="not"):
-        batchfiles.split(put(tmp_path / "in.jsonl", request("a")), folder=folder, **options)
+        batchfiles.split(put(tmp_path / "in.jsonl", request("a")), output=folder, **options)
     assert not folder.exists()
 
 
@@ -373,7 +373,7 @@ def test_names_get_more_digits_where_there_are_more_parts(tmp_path: Path, folder
     """So that the order of the names is that of the parts."""
     monkeypatch.setattr("batchfiles.jobs.split_parts.DIGITS", 1)
     source = put(tmp_path / "in.jsonl", *[request(f"r{number:02d}") for number in range(12)])
-    report = batchfiles.split(source, folder=folder, max_requests=1)
+    report = batchfiles.split(source, output=folder, max_requests=1)
     names = [part.file for part in report.parts]
     assert names == sorted(names) == sorted(path.name for path in folder.glob("*.jsonl"))
     assert names[0] == "in-01.jsonl"
@@ -399,7 +399,7 @@ def test_split_and_merge_give_back_the_file_and_no_part_breaks_a_limit(
     place = tmp_path_factory.mktemp("place")
     source = put(place / "in.jsonl", *lines)
     limits = Limits(name="own", max_requests=most, max_bytes=size, max_embedding_inputs=texts)
-    report = batchfiles.split(source, folder=place / "campaign", limits=limits, max_tokens=tokens)
+    report = batchfiles.split(source, output=place / "campaign", limits=limits, max_tokens=tokens)
     batchfiles.merge(place / "campaign", output=place / "back.jsonl", on_duplicate="keep")
     assert (place / "back.jsonl").read_bytes() == source.read_bytes()
     checked = batchfiles.validate(place / "campaign", limits=limits)
@@ -431,7 +431,7 @@ def test_a_full_disk_is_an_error_and_leaves_nothing(tmp_path: Path, folder: Path
     resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, before[1]))
     try:
         with pytest.raises(FileError, match="file too large"):
-            batchfiles.split(source, folder=folder, compress=compress)
+            batchfiles.split(source, output=folder, compress=compress)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert [each.name for each in tmp_path.iterdir()] == ["in.jsonl"]
@@ -458,8 +458,8 @@ def test_a_file_is_cut_as_line_by_line(
     source = place / "in.jsonl"
     source.write_bytes(head + end.join([request("first"), *lines, b""] if ends else [request("first"), *lines, request("last")]))
     options: dict[str, Any] = {"max_requests": most, "max_bytes": size, "limits": NONE}
-    fast = batchfiles.split(source, folder=place / "quick", **options)
-    slow = batchfiles.split(source, folder=place / "slow", max_tokens=10**9, **options)
+    fast = batchfiles.split(source, output=place / "quick", **options)
+    slow = batchfiles.split(source, output=place / "slow", max_tokens=10**9, **options)
     assert fast.manifest == slow.manifest
     assert (fast.blank_lines, fast.findings) == (slow.blank_lines, slow.findings)
     assert contents(place / "quick") == contents(place / "slow")

@@ -155,7 +155,7 @@ def test_a_line_above_the_cap_is_malformed_on_its_own_side(tmp_path: Path) -> No
     """The lines around it count."""
     requests = put(tmp_path / "in.jsonl", request("1"), request("2", prompt="x" * 9000), request("3"))
     results = put(tmp_path / "out.jsonl", success("1"), success("2", "x" * 9000))
-    found = stats(requests, results, cap=5000)
+    found = stats(requests, results, max_line_bytes=5000)
     assert (found.requests.count, found.requests.malformed) == (2, 1)
     assert found.results.outcomes == {"succeeded": 1, "malformed": 1}
     assert found.malformed == (f"{requests}:2", f"{results}:2")
@@ -166,11 +166,11 @@ def test_streams_and_compressed_files_are_read_once_without_a_copy(tmp_path: Pat
     data = answered("1", 10, 5)
     packed = tmp_path / "out.jsonl.gz"
     packed.write_bytes(gzip.compress(data))
-    done: list[int] = []
-    found = stats(packed, io.BytesIO(data + b"\n"), on_bytes=done.append)
+    done: list[tuple[int, int | None]] = []
+    found = stats(packed, io.BytesIO(data + b"\n"), progress=lambda *step: done.append(step))
     assert found.results.models[0].input_tokens == 20
     assert [file.bytes for file in found.files] == [len(data), len(data) + 1]
-    assert sum(done) == 2 * (len(data) + 1)
+    assert done[-1] == (2 * (len(data) + 1), None)
 
 
 def test_a_damaged_file_has_no_sums(tmp_path: Path) -> None:
@@ -280,7 +280,7 @@ def test_answers_whose_counts_are_missing_or_do_not_add_up_are_counted(tmp_path:
     )
     results = stats(path).results
     assert (results.no_token_counts, results.token_sum) == (2, 1)
-    report = batchfiles.export(path).report
+    report = batchfiles.export(path).summarize()
     assert (report.no_token_counts, report.token_sum) == (2, 1)
 
 
@@ -372,17 +372,17 @@ def test_a_retry_file_beside_its_requests_counts_nothing_twice(tmp_path: Path, e
     assert [file.lines for file in found.files] == [5, 3, 1]
     assert found.requests.count + found.repeated_inputs == sum(file.lines for file in found.files if file.role == "inputs")
     assert found.to_dict()["repeated_inputs"] == 2
-    assert batchfiles.join(tmp_path).report.repeated_inputs == 2
+    assert batchfiles.join(tmp_path).summarize().repeated_inputs == 2
 
 
 def test_parts_of_a_campaign_are_batches_of_their_own_and_its_retries_are_not(tmp_path: Path) -> None:
     """Equal lines in two parts are two requests; a retry file repeats requests even where its lines were changed."""
     campaign = tmp_path / "campaign"
-    batchfiles.split(put(tmp_path / "requests.jsonl", request("1"), request("1")), folder=campaign, max_requests=1)
+    batchfiles.split(put(tmp_path / "requests.jsonl", request("1"), request("1")), output=campaign, max_requests=1)
     assert batchfiles.stats(campaign).requests.count == 2
     put(campaign / "requests-00001_output.jsonl", failure("1", 500))
     put(campaign / "requests-00002_output.jsonl", success("1"))
-    report = batchfiles.retry(campaign, output=campaign, set={"body.seed": 1})
+    report = batchfiles.retry(campaign, output=campaign, values={"body.seed": 1})
     assert report.written == 1
     found = batchfiles.stats(campaign)
     assert (found.requests.count, found.repeated_inputs) == (2, 1)

@@ -416,7 +416,7 @@ def test_a_file_without_requests_is_empty(data):
 
 def test_a_line_above_the_cap_is_one_finding():
     """Reading goes on behind it, and it counts as a request."""
-    report = validate(file_of(chat("1"), chat("2", user="x" * 5000), chat("3", stream=True)), cap=1000)
+    report = validate(file_of(chat("1"), chat("2", user="x" * 5000), chat("3", stream=True)), max_line_bytes=1000)
     assert [(f.line_number, f.code) for f in report.findings] == [(2, "line_too_long"), (3, "streaming_unsupported")]
     assert report.files[0].requests == 3
 
@@ -691,13 +691,15 @@ def test_the_report_is_plain_values_for_programs():
     assert value["findings_not_listed"] == 0
 
 
-def test_reading_is_told_for_a_progress_bar():
-    """The pieces add up to the file."""
+def test_progress_is_reported_in_bytes_done_and_in_all(tmp_path):
+    """The last step is the whole file; of a stream nobody knows the size."""
     data = file_of(*(chat(str(number)) for number in range(5000))).read()
-    pieces = []
-    validate(io.BytesIO(data), on_bytes=pieces.append)
-    assert sum(pieces) == len(data)
-    assert len(pieces) > 2
+    (tmp_path / "r.jsonl").write_bytes(data)
+    for source, total in ((tmp_path / "r.jsonl", len(data)), (io.BytesIO(data), None)):
+        steps = []
+        validate(source, progress=lambda *step, steps=steps: steps.append(step))
+        assert steps[-1] == (len(data), total)
+        assert len(steps) > 2
 
 
 def test_memory_does_not_grow_with_the_file():

@@ -69,7 +69,7 @@ def test_what_was_split_there_is_merged_there(service: Service) -> None:
     """Byte for byte; the folder and the file are where the filesystem says."""
     data = b"".join(LINE % number for number in range(25))
     fs = service.filesystem
-    report = batchfiles.split(service.put("r.jsonl", data), folder=service.path("c"), max_requests=10, filesystem=fs)
+    report = batchfiles.split(service.put("r.jsonl", data), output=service.path("c"), max_requests=10, filesystem=fs)
     assert report.folder == service.path("c")
     assert sorted(file.name for file in (service.folder / "c").iterdir()) == ["manifest.json", *(p.file for p in report.parts)]
     assert [part.requests for part in report.parts] == [10, 10, 5]
@@ -84,7 +84,9 @@ def test_lines_are_edited_there(service: Service) -> None:
     for number in range(3):
         service.put(f"{number}.jsonl", LINE % number)
     fs = service.filesystem
-    report = batchfiles.edit(service.path("[01].jsonl"), output=service.path("e.jsonl"), set={"body.model": "n"}, filesystem=fs)
+    report = batchfiles.edit(
+        service.path("[01].jsonl"), output=service.path("e.jsonl"), values={"body.model": "n"}, filesystem=fs
+    )
     assert report.changed == 2
     assert service.get("e.jsonl") == ((LINE % 0) + (LINE % 1)).replace(b'"m"', b'"n"')
 
@@ -97,12 +99,14 @@ def test_requests_are_prepared_there(service: Service) -> None:
     service.put("own/_SUCCESS.csv", b"")
     template = service.put("template.json", json.dumps(TEMPLATE).encode())
     fs = service.filesystem
-    report = batchfiles.prepare(service.path("own"), service.path("p.jsonl"), template=template, id="{{q}}", filesystem=fs)
+    report = batchfiles.prepare(
+        service.path("own"), service.path("p.jsonl"), template=template, id_template="{{q}}", filesystem=fs
+    )
     assert (report.path, report.requests, len(report.tables)) == (service.path("p.jsonl"), 2, 2)
     assert service.get("p.jsonl").count(b"hello 1") == 2
     (service.folder / "empty").mkdir()
     with pytest.raises(FileError, match="holds no table"):
-        batchfiles.prepare(service.path("empty"), service.path("q.jsonl"), template=template, id="{{q}}", filesystem=fs)
+        batchfiles.prepare(service.path("empty"), service.path("q.jsonl"), template=template, id_template="{{q}}", filesystem=fs)
 
 
 def test_what_failed_is_sent_again_there(service: Service) -> None:
@@ -118,9 +122,9 @@ def test_what_failed_is_sent_again_there(service: Service) -> None:
     ids = service.put("ids.txt", b"ticket-0002\n")
     assert batchfiles.retry(requests, ids=ids, output=service.path("one.jsonl"), filesystem=fs).written == 1
     with pytest.raises(ValueError, match="is a file that is read"):
-        batchfiles.retry(service.path("chat"), output=requests, force=True, filesystem=fs)
+        batchfiles.retry(service.path("chat"), output=requests, overwrite=True, filesystem=fs)
     with pytest.raises(ValueError, match="is a file that is read"):
-        batchfiles.retry(requests, service.path("t.parquet"), output=service.path("t.parquet"), force=True, filesystem=fs)
+        batchfiles.retry(requests, service.path("t.parquet"), output=service.path("t.parquet"), overwrite=True, filesystem=fs)
 
 
 def test_tables_schemas_and_prices_of_one_s_own_are_there(service: Service) -> None:
@@ -130,7 +134,7 @@ def test_tables_schemas_and_prices_of_one_s_own_are_there(service: Service) -> N
     fs, folder = service.filesystem, service.path("chat")
     own = service.put("own.csv", b"id,team\nticket-0001,a\n")
     schema = service.put("schema.json", b'{"type": "object", "properties": {"city": {"type": "string"}}}')
-    joined = batchfiles.join(folder, with_table=own, id="{{id}}", parsed=True, schema=schema, filesystem=fs)
+    joined = batchfiles.join(folder, with_table=own, id_template="{{id}}", parsed=True, schema=schema, filesystem=fs)
     assert joined.schema.field("parsed").type == pa.struct([("city", pa.string())])
     assert [row["team"] for row in joined if row["custom_id"] == "ticket-0001"] == ["a"]
     outputs = service.path("chat/*_output.jsonl")
@@ -143,7 +147,7 @@ def test_tables_schemas_and_prices_of_one_s_own_are_there(service: Service) -> N
 def test_a_url_and_a_filesystem_are_too_much(service: Service) -> None:
     """Which of the two is meant can't be told."""
     with pytest.raises(ValueError, match="is a URL, which says its filesystem itself"):
-        batchfiles.split("s3://b/r.jsonl", folder="c", filesystem=service.filesystem)
+        batchfiles.split("s3://b/r.jsonl", output="c", filesystem=service.filesystem)
     with pytest.raises(ValueError, match="is a URL, which says its filesystem itself"):
         batchfiles.merge(service.put("r.jsonl", LINE % 1), output="s3://b/r.jsonl", filesystem=service.filesystem)
 

@@ -34,7 +34,7 @@ WRITE = """
 import sys
 from batchfiles.io.target import Target
 
-with Target.at(sys.argv[1]).open(force=True) as file:
+with Target.at(sys.argv[1]).open(overwrite=True) as file:
     for _ in range(int(sys.argv[2])):
         file.write(bytes(1024 * 1024))
 print("done")
@@ -120,7 +120,7 @@ def test_what_is_there_is_refused_before_any_work(bucket: Bucket) -> None:
     with pytest.raises(OutputExistsError) as caught, OutputWriter(url):
         pytest.fail("the block was entered")
     assert caught.value.path == url
-    with OutputWriter(url, force=True) as writer:
+    with OutputWriter(url, overwrite=True) as writer:
         writer.write_line(b"{}")
     assert bucket.get("there.jsonl") == b"{}\n"
 
@@ -145,9 +145,9 @@ def test_folders_and_files_don_t_replace_each_other(bucket: Bucket) -> None:
     bucket.put("f/a", b"")
     bucket.put("g/h/a", b"")
     for target, words in (("f/a", "is a file"), ("g", "holds folders"), ("", "is a whole bucket")):
-        with pytest.raises(FileError, match=words), PathTarget.at(bucket.url(target)).open_folder(force=True):
+        with pytest.raises(FileError, match=words), PathTarget.at(bucket.url(target)).open_folder(overwrite=True):
             pytest.fail("the block was entered")
-    with pytest.raises(FileError, match="is a folder"), Target.at(bucket.url("f")).open(force=True):
+    with pytest.raises(FileError, match="is a folder"), Target.at(bucket.url("f")).open(overwrite=True):
         pytest.fail("the block was entered")
 
 
@@ -166,7 +166,7 @@ def test_a_folder_is_refused_or_replaced(bucket: Bucket, temporary: Path) -> Non
         fill(folder, "a", "b")
     with pytest.raises(OutputExistsError), PathTarget.at(bucket.url("f")).open_folder():
         pytest.fail("the block was entered")
-    with PathTarget.at(bucket.url("f")).open_folder(force=True, ours={"a", "b"}.__contains__) as folder:
+    with PathTarget.at(bucket.url("f")).open_folder(overwrite=True, ours={"a", "b"}.__contains__) as folder:
         fill(folder, "b", "c")
     assert bucket.listed() == ["f/b", "f/c"]
     assert not list(temporary.iterdir())
@@ -177,10 +177,13 @@ def test_a_folder_with_files_of_others_is_not_replaced(bucket: Bucket) -> None:
     target = located(bucket.url("f"))
     bucket.put("f/a", b"ours")
     words = "f: holds files that are not ours to delete, thesis.txt for one"
-    with pytest.raises(FileError, match=words), PathTarget.at(target).open_folder(force=True, ours={"a"}.__contains__) as folder:
+    with (
+        pytest.raises(FileError, match=words),
+        PathTarget.at(target).open_folder(overwrite=True, ours={"a"}.__contains__) as folder,
+    ):
         fill(folder, "a")
         bucket.put("f/thesis.txt", b"precious")
-    with pytest.raises(FileError, match=words), PathTarget.at(target).open_folder(force=True, ours={"a"}.__contains__):
+    with pytest.raises(FileError, match=words), PathTarget.at(target).open_folder(overwrite=True, ours={"a"}.__contains__):
         pytest.fail("the block was entered")
     assert {key: bucket.get(key) for key in bucket.listed()} == {"f/a": b"ours", "f/thesis.txt": b"precious"}
 
@@ -190,11 +193,11 @@ def test_what_a_killed_process_left_of_our_files_is_ours(tmp_path: Path) -> None
     target = located("f", pafs.SubTreeFileSystem(str(tmp_path), pafs.LocalFileSystem()))
     (tmp_path / "f").mkdir()
     (tmp_path / "f" / "a.0123abcd.batchfiles-part").write_bytes(b"half")
-    with PathTarget.at(target).open_folder(force=True, ours={"a"}.__contains__) as folder:
+    with PathTarget.at(target).open_folder(overwrite=True, ours={"a"}.__contains__) as folder:
         fill(folder, "a")
     assert [file.name for file in (tmp_path / "f").iterdir()] == ["a"]
     (tmp_path / "f" / "b.0123abcd.batchfiles-part").write_bytes(b"half")
-    with pytest.raises(FileError, match="b for one"), PathTarget.at(target).open_folder(force=True, ours={"a"}.__contains__):
+    with pytest.raises(FileError, match="b for one"), PathTarget.at(target).open_folder(overwrite=True, ours={"a"}.__contains__):
         pytest.fail("the block was entered")
 
 
@@ -233,7 +236,7 @@ def test_a_block_that_raises_leaves_things_as_they_were(bucket: Bucket, temporar
     """However much was written."""
     if old is not None:
         bucket.put("r.jsonl", old)
-    with pytest.raises(ZeroDivisionError), OutputWriter(bucket.url("r.jsonl"), force=True) as writer:
+    with pytest.raises(ZeroDivisionError), OutputWriter(bucket.url("r.jsonl"), overwrite=True) as writer:
         for _ in range(12):
             writer.write_line(b" " * MIB + b"{}")
         raise ZeroDivisionError
@@ -344,7 +347,7 @@ def test_where_files_grow_in_place_they_get_their_names_when_they_are_whole(tmp_
     with Target.at(place).open() as file:
         file.write(b"new\n")
     assert [path.name for path in tmp_path.iterdir()] == ["x.jsonl"]
-    with Target.at(place).open(force=True) as file:
+    with Target.at(place).open(overwrite=True) as file:
         file.write(b"newer\n")
     assert (tmp_path / "x.jsonl").read_bytes() == b"newer\n"
     with pytest.raises(OutputExistsError), Target.at(place).open():

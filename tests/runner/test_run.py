@@ -43,7 +43,7 @@ def test_requests_become_a_table_in_their_order(serve: Serve, requests: Path, tm
 
 
 def test_a_finished_run_sends_nothing_and_leaves_its_table_alone(serve: Serve, requests: Path, tmp_path: Path) -> None:
-    """Its modification time stays; a missing table is written again, and with `force` an existing one."""
+    """Its modification time stays; a missing table is written again, and with `overwrite` an existing one."""
     server, table = serve(), tmp_path / "table.parquet"
     with client_of(server) as client:
         run(requests, output=table, client=client)
@@ -51,7 +51,7 @@ def test_a_finished_run_sends_nothing_and_leaves_its_table_alone(serve: Serve, r
         repeated = run(requests, output=table, client=client)
         assert (repeated.finished, repeated.sent, dict(repeated.outcomes)) == (True, 0, {})
         assert table.stat().st_mtime_ns == before
-        assert run(requests, output=table, client=client, force=True).outcomes == {"succeeded": 20}
+        assert run(requests, output=table, client=client, overwrite=True).outcomes == {"succeeded": 20}
         table.unlink()
         assert run(requests, output=table, client=client).sent == 0
     assert len(rows_of(table)) == 20
@@ -274,7 +274,7 @@ def test_changed_requests_are_refused(serve: Serve, requests: Path, tmp_path: Pa
 
 
 def test_a_foreign_table_is_refused_before_anything_is_sent(serve: Serve, requests: Path, tmp_path: Path) -> None:
-    """`force` replaces it."""
+    """`overwrite` replaces it."""
     table = tmp_path / "table.csv"
     table.write_text("mine\n")
     server = serve()
@@ -282,7 +282,7 @@ def test_a_foreign_table_is_refused_before_anything_is_sent(serve: Serve, reques
         with pytest.raises(OutputExistsError):
             run(requests, output=table, client=client)
         assert not server.service.files
-        assert run(requests, output=table, client=client, force=True).finished
+        assert run(requests, output=table, client=client, overwrite=True).finished
 
 
 def test_a_folder_for_the_table_with_files_of_others_is_refused_before_anything_is_sent(
@@ -296,10 +296,10 @@ def test_a_folder_for_the_table_with_files_of_others_is_refused_before_anything_
     server = serve()
     with client_of(server) as client:
         with pytest.raises(FileError, match=r"thesis\.txt for one"):
-            run(requests, output=table, client=client, force=True)
+            run(requests, output=table, client=client, overwrite=True)
         assert not server.service.files
         (table / "thesis.txt").unlink()
-        assert run(requests, output=table, client=client, force=True).finished
+        assert run(requests, output=table, client=client, overwrite=True).finished
         (table / "notes.txt").write_text("notes")
         assert run(requests, output=table, client=client).finished
     assert (table / "notes.txt").exists()
@@ -344,8 +344,8 @@ class TestLostFolder:
             run(requests, output=table, client=client, limits=SIX)
             shutil.rmtree(tmp_path / "requests.campaign")
             with pytest.raises(AlreadySubmittedError):
-                run(requests, output=table, client=client, limits=SIX, force=True)
-            assert run(requests, output=table, client=client, limits=SIX, force=True, again=True).sent == 4
+                run(requests, output=table, client=client, limits=SIX, overwrite=True)
+            assert run(requests, output=table, client=client, limits=SIX, overwrite=True, again=True).sent == 4
 
     def test_recover_takes_over_what_is_there_rounds_of_retries_included(
         self, serve: Serve, requests: Path, tmp_path: Path
@@ -499,7 +499,7 @@ def test_a_service_that_ignores_the_cursor_takes_a_run_and_refuses_to_recover(
         client.submit(write_requests(tmp_path / "other.jsonl", 3), "/v1/chat/completions")
         assert run(requests, output=table, client=client).outcomes == {"succeeded": 20}
         with pytest.raises(APIError, match="the same page again"):
-            run(requests, output=table, client=client, campaign=tmp_path / "lost", recover=True, force=True)
+            run(requests, output=table, client=client, campaign=tmp_path / "lost", recover=True, overwrite=True)
 
 
 def test_a_batch_that_failed_with_results_is_not_paid_for_twice(

@@ -248,5 +248,5 @@ def test_a_moderation_with_fewer_results_than_texts_is_counted(
     without_scores = {**body, "results": [{"flagged": True}] * results}
     inputs = put(tmp_path / "in.jsonl", request("w"), *[request(name, "/v1/moderations", input=texts) for name in "ab"])
     job = batchfiles.join(inputs, put(tmp_path / "out.jsonl", success("w"), result("a", body), result("b", without_scores)))
-    assert job.report.outcomes["succeeded"] == 3
-    assert (job.report.short, job.report.surplus) == (2 * short, 2 * surplus)
+    assert job.summarize().outcomes["succeeded"] == 3
+    assert (job.summarize().short, job.summarize().surplus) == (2 * short, 2 * surplus)

@@ -69,7 +69,7 @@ def test_words_for_null_among_numbers_are_a_warning(tmp_path: Path, capsys: pyte
     (tmp_path / "t.csv").write_bytes(OF_R)
     template = {"model": "m", "max_tokens": "{{budget}}", "input": "{{note}}"}
     output = tmp_path / "r.jsonl"
-    options: dict[str, Any] = {"template": template, "url": "/v1/responses", "id": "{{id}}", "force": True}
+    options: dict[str, Any] = {"template": template, "url": "/v1/responses", "id_template": "{{id}}", "overwrite": True}
     options["limits"] = batchfiles.NONE
     report = batchfiles.prepare(tmp_path / "t.csv", output, null="null", **options)
     [finding] = report.findings
@@ -103,7 +103,11 @@ def test_other_columns_are_no_warning(tmp_path: Path, cells: str) -> None:
     lines = "".join(f"{number},{cell}\n" for number, cell in enumerate(cells.split(",")))
     (tmp_path / "t.csv").write_text(f"id,value\n{lines}")
     report = batchfiles.prepare(
-        tmp_path / "t.csv", tmp_path / "r.jsonl", template={"model": "m", "input": "{{value}}"}, url="/v1/responses", id="{{id}}"
+        tmp_path / "t.csv",
+        tmp_path / "r.jsonl",
+        template={"model": "m", "input": "{{value}}"},
+        url="/v1/responses",
+        id_template="{{id}}",
     )
     assert report.findings == ()
 
@@ -112,7 +116,7 @@ def test_null_words_beside_results(tmp_path: Path) -> None:
     """With `join --with` as with `prepare`; without a table the option is refused."""
     (tmp_path / "t.csv").write_bytes(OF_R)
     inputs, results = put(tmp_path / "in.jsonl", *map(request, "abc")), put(tmp_path / "out.jsonl", success("a"))
-    found = batchfiles.join(inputs, results, with_table=tmp_path / "t.csv", id="{{id}}", csv_nulls=["NA"]).to_arrow()
+    found = batchfiles.join(inputs, results, with_table=tmp_path / "t.csv", id_template="{{id}}", csv_nulls=["NA"]).to_arrow()
     assert found["note"].to_pylist() == [None, "", None]
     assert found["budget"].to_pylist() == ["1", None, "2.5"]
     with pytest.raises(ValueError, match="csv_nulls goes with with_table"):

@@ -43,10 +43,10 @@ def test_each_vector_is_a_row(tmp_path: Path) -> None:
     job = joined(
         tmp_path, [ask("a", ["one", "two"]), ask("b", "three")], [vectors("b", [3.0]), vectors("a", [1.0, 0.5], [2.0, 0.25])]
     )
-    assert job.report.table == "embeddings"
+    assert job.summarize().table == "embeddings"
     rows = [(row["custom_id"], row["embedding_index"], row["input_text"], row["embedding"]) for row in job]
     assert rows == [("a", 0, "one", [1.0, 0.5]), ("a", 1, "two", [2.0, 0.25]), ("b", 0, "three", [3.0])]
-    assert (job.report.inputs, job.report.rows) == (2, 3)
+    assert (job.summarize().inputs, job.summarize().rows) == (2, 3)
 
 
 def test_what_belongs_to_the_request_stands_on_its_first_row_only(tmp_path: Path) -> None:
@@ -83,8 +83,8 @@ def test_the_fixture_is_complete() -> None:
     assert texts["vec-03", 0] is texts["vec-04", 0] is texts["vec-04", 1] is None
     assert texts["vec-05", 0] == "ein Plan des Kanals 🗺️"
     assert {len(row["embedding"]) for row in rows if row["embedding"] is not None} == {8}
-    assert job.report.outcomes["succeeded"] == 8
-    assert job.report.rows == len(rows) == len({(row["custom_id"], row["embedding_index"]) for row in rows})
+    assert job.summarize().outcomes["succeeded"] == 8
+    assert job.summarize().rows == len(rows) == len({(row["custom_id"], row["embedding_index"]) for row in rows})
 
 
 def test_base64_and_floats_are_the_same_vector(tmp_path: Path) -> None:
@@ -156,7 +156,7 @@ def test_a_vector_that_can_not_be_read_keeps_its_body(tmp_path: Path, value: Any
     assert broken["input_text"] == "two"
     assert json.loads(first["response_body"])["data"][1]["embedding"] == value
     assert (good["embedding"], good["response_body"]) == ([2.0], None)
-    assert (job.report.conversion_errors, job.report.short) == (1, 0)
+    assert (job.summarize().conversion_errors, job.summarize().short) == (1, 0)
 
 
 def test_an_answer_without_vectors_is_a_row_without_a_vector(tmp_path: Path) -> None:
@@ -211,7 +211,7 @@ def test_the_encoding_is_what_the_request_asked_for(
     job = joined(tmp_path, inputs, lines, request_bodies=request_bodies)
     assert [(row["custom_id"], row["embedding"]) for row in job] == [("plain", [5.0]), ("a", vector), ("b", vector)]
     assert all(row["response_body"] is None for row in job)
-    assert (job.report.conversion_errors, job.report.wrong_dimensions) == (0, 0)
+    assert (job.summarize().conversion_errors, job.summarize().wrong_dimensions) == (0, 0)
 
 
 def test_an_encoding_that_is_not_known_is_a_conversion_error(tmp_path: Path) -> None:
@@ -221,7 +221,7 @@ def test_an_encoding_that_is_not_known_is_a_conversion_error(tmp_path: Path) -> 
     text, numbers = job
     assert (text["embedding"], text["embedding_index"], text["input_text"]) == (None, 0, "some text")
     assert json.loads(text["response_body"])["data"][0]["embedding"] == HALVES
-    assert (numbers["embedding"], numbers["response_body"], job.report.conversion_errors) == ([1.0], None, 1)
+    assert (numbers["embedding"], numbers["response_body"], job.summarize().conversion_errors) == ([1.0], None, 1)
 
 
 def packed(*values: float) -> str:
@@ -246,7 +246,7 @@ def test_an_export_takes_no_text_for_float32_that_can_not_be(tmp_path: Path, tex
         "other": None,
         **{f"v{number}": [number, 2.0] for number in range(3)},
     }
-    assert (rows["other"]["embedding_index"], rows["v0"]["response_body"], job.report.conversion_errors) == (0, None, 1)
+    assert (rows["other"]["embedding_index"], rows["v0"]["response_body"], job.summarize().conversion_errors) == (0, None, 1)
     assert json.loads(rows["other"]["response_body"])["data"][0]["embedding"] == text
 
 
@@ -258,7 +258,7 @@ def test_an_export_compares_the_lengths_within_a_file_and_a_model(tmp_path: Path
     two = put(tmp_path / "2.jsonl", vectors("d", packed(1.0, 2.0)), vectors("e", packed(1.0, 2.0), model=None))
     job = batchfiles.export(one, two)
     assert [len(row["embedding"]) for row in job] == [1, 2, 3, 2, 2]
-    assert job.report.conversion_errors == 0
+    assert job.summarize().conversion_errors == 0
 
 
 def test_a_vector_in_several_types_is_taken_in_one_and_its_body_kept(tmp_path: Path) -> None:
@@ -281,7 +281,7 @@ def test_a_text_without_a_vector_has_a_row(tmp_path: Path) -> None:
     rows = [(row["custom_id"], row["embedding_index"], row["input_text"], row["embedding"], row["total_tokens"]) for row in job]
     assert rows == [("z", 0, "some text", [1.0], 4), ("a", 0, "one", [1.0, 2.0, 3.0], 4), ("a", 1, "two", None, None)]
     assert {row["outcome"] for row in job} == {"succeeded"}
-    report = job.report
+    report = job.summarize()
     assert (report.short, report.wrong_dimensions, report.surplus, report.conversion_errors) == (1, 1, 0, 0)
     assert (report.examples["short"], report.examples["wrong_dimensions"]) == (("a",), ("a (3, not 2)",))
 
@@ -312,7 +312,7 @@ def test_texts_and_vectors_are_compared_by_index(
     rows = table.to_pylist()
     assert [row["embedding_index"] for row in rows] == indexes
     assert [row["embedding"] for row in rows] == [[value] for _, value in sent] + [None] * (len(indexes) - len(sent))
-    assert (job.report.short, job.report.surplus) == (short, surplus)
+    assert (job.summarize().short, job.summarize().surplus) == (short, surplus)
 
 
 def test_two_vectors_for_one_text_are_none(tmp_path: Path) -> None:
@@ -325,7 +325,7 @@ def test_two_vectors_for_one_text_are_none(tmp_path: Path) -> None:
     job = joined(tmp_path, [ask("a", ["x", "y", "z"]), ask("b")], [json.dumps(each).encode() for each in (line, again)])
     rows = [(row["custom_id"], row["embedding_index"], row["embedding"], row["response_body"] is not None) for row in job]
     assert rows == [("a", 0, None, True), ("a", 2, [3.0], False), ("a", 1, None, False), ("b", 0, [1.0], False)]
-    report = job.report
+    report = job.summarize()
     assert (report.repeated_index, report.short, report.conversion_errors) == (2, 1, 1)
 
 
@@ -336,21 +336,21 @@ def test_a_vector_of_other_dimensions_is_counted(tmp_path: Path, key: str) -> No
     lines = [vectors("a", [1.0, 2.0]), vectors("b", [1.0]), vectors("c", packed(1.0, 2.0, 3.0))]
     job = joined(tmp_path, inputs, lines)
     assert [len(row["embedding"]) for row in job] == [2, 1, 3]
-    assert job.report.wrong_dimensions == 2
-    assert job.report.examples["wrong_dimensions"] == ("b (1, not 2)", "c (3, not 2)")
+    assert job.summarize().wrong_dimensions == 2
+    assert job.summarize().examples["wrong_dimensions"] == ("b (1, not 2)", "c (3, not 2)")
 
 
 def test_a_failed_request_is_one_row_whatever_it_asked_for(tmp_path: Path) -> None:
     """Without an answer nothing can be short."""
     job = joined(tmp_path, [ask("a", ["one", "two"]), ask("b", ["one", "two"])], [failure("a")])
     assert [(row["custom_id"], row["embedding_index"]) for row in job] == [("a", None), ("b", None)]
-    assert job.report.short == 0
+    assert job.summarize().short == 0
 
 
 def test_texts_without_a_vector_are_counted_in_the_other_table_too(tmp_path: Path) -> None:
     """Files that mix endpoints make the requests table, whose row is the whole answer."""
     job = joined(tmp_path, [request("w"), ask("a", ["one", "two"])], [success("w"), vectors("a", [1.0])])
-    assert (job.report.table, job.report.embeddings_in_requests, job.report.short) == ("requests", 1, 1)
+    assert (job.summarize().table, job.summarize().embeddings_in_requests, job.summarize().short) == ("requests", 1, 1)
 
 
 # Which table
@@ -374,11 +374,11 @@ def test_requests_of_several_endpoints_make_the_requests_table(tmp_path: Path, o
     results = put(tmp_path / "out.jsonl", vectors("v", [1.0]), success("w", "words"))
     job = batchfiles.join(*inputs, results)
     rows = {row["custom_id"]: row for row in job}
-    assert job.report.table == "requests"
+    assert job.summarize().table == "requests"
     assert rows["w"]["text"] == "words"
     assert json.loads(rows["v"]["response_body"])["data"][0]["embedding"] == [1.0]
-    assert job.report.embeddings_in_requests == 1
-    assert job.report.rows == 2
+    assert job.summarize().embeddings_in_requests == 1
+    assert job.summarize().rows == 2
 
 
 @pytest.mark.parametrize(
@@ -397,13 +397,13 @@ def test_requests_of_several_endpoints_make_the_requests_table(tmp_path: Path, o
 )
 def test_the_urls_choose_the_table(tmp_path: Path, lines: list[bytes], table: str) -> None:
     """All requests must be for vectors; lines that can't be read have no say."""
-    assert batchfiles.join(inputs=[put(tmp_path / "in.jsonl", *lines)]).report.table == table
+    assert batchfiles.join(inputs=[put(tmp_path / "in.jsonl", *lines)]).summarize().table == table
 
 
 def test_the_table_may_be_named(tmp_path: Path) -> None:
     """An option is stronger than what the requests say."""
     job = joined(tmp_path, [ask("a")], [vectors("a", [1.0])], table="requests")
-    assert (job.schema, job.report.embeddings_in_requests) == (batchfiles.schema(), 1)
+    assert (job.schema, job.summarize().embeddings_in_requests) == (batchfiles.schema(), 1)
     assert joined(tmp_path, [request("a")], [success("a")], table="embeddings").schema == batchfiles.schema("embeddings")
 
 
@@ -421,8 +421,8 @@ def test_the_table_may_be_named(tmp_path: Path) -> None:
 def test_an_export_chooses_by_the_first_success_of_each_file(tmp_path: Path, files: list[list[bytes]], table: str) -> None:
     """It has no requests to ask."""
     job = batchfiles.export(*[put(tmp_path / f"{number}.jsonl", *lines) for number, lines in enumerate(files)])
-    assert job.report.table == table
-    assert job.report.rows == sum(map(len, files))
+    assert job.summarize().table == table
+    assert job.summarize().rows == sum(map(len, files))
 
 
 def test_an_export_of_vectors_knows_no_texts(tmp_path: Path) -> None:

@@ -44,7 +44,9 @@ def cells_of(table: pa.Table) -> list[Any]:
 def prepared(table: Any, tmp_path: Path, custom_id: str = "{{id}}") -> list[tuple[str, Any]]:
     """Return the id and the text of each request that is made of a table."""
     made = tmp_path / "made.jsonl"
-    batchfiles.prepare(table, made, template=BODY, url="/v1/chat/completions", id=custom_id, force=True, limits=batchfiles.NONE)
+    batchfiles.prepare(
+        table, made, template=BODY, url="/v1/chat/completions", id_template=custom_id, overwrite=True, limits=batchfiles.NONE
+    )
     lines = map(json.loads, (tmp_path / "made.jsonl").read_bytes().splitlines())
     return [(line["custom_id"], line["body"]["messages"][0]["content"]) for line in lines]
 
@@ -85,7 +87,7 @@ def test_ids_of_a_uuid_column_are_its_texts(tmp_path: Path) -> None:
     for table in (tmp_path / "t.parquet", duckdb.sql(query)):
         assert prepared(table, tmp_path) == [(ID, "sad")]
         results = put(tmp_path / "out.jsonl", success(ID))
-        joined = batchfiles.join(tmp_path / "made.jsonl", results, with_table=table, id="{{id}}").to_arrow()
+        joined = batchfiles.join(tmp_path / "made.jsonl", results, with_table=table, id_template="{{id}}").to_arrow()
         assert (joined["id"].to_pylist(), joined["value"].to_pylist()) == ([ID], ["sad"])
         assert joined.schema.field("id").type == pa.string()
 
@@ -234,7 +236,7 @@ def test_infinite_times_are_errors_with_row_and_column(value: str, form: str, tm
     if form == "parquet":
         connection.execute(f"COPY ({query}) TO '{table}' (FORMAT parquet)")
     with pytest.raises(InvalidLineError, match=r"row 1,501 has a time that is infinite or out of range, .* in 'value'") as caught:
-        batchfiles.prepare(table, tmp_path / "r.jsonl", template=BODY, url="/v1/x", id="{{id}}", null="null")
+        batchfiles.prepare(table, tmp_path / "r.jsonl", template=BODY, url="/v1/x", id_template="{{id}}", null="null")
     assert caught.value.code == "time_out_of_range"
     assert not (tmp_path / "r.jsonl").exists()
 
@@ -260,7 +262,7 @@ def test_infinite_times_beside_results(tmp_path: Path) -> None:
     """Parquet keeps them; in an id, and in CSV and JSONL, they have no text."""
     inputs, results = put(tmp_path / "in.jsonl", request("a")), put(tmp_path / "out.jsonl", success("a"))
     table = pa.table({"id": ["a"], "at": pa.array([2**63 - 1], pa.timestamp("us"))})
-    joined = batchfiles.join(inputs, results, with_table=table, id="{{id}}").to_arrow()
+    joined = batchfiles.join(inputs, results, with_table=table, id_template="{{id}}").to_arrow()
     assert joined["at"].cast(pa.int64()).to_pylist() == [2**63 - 1]
     for kind in (pa.timestamp("us"), pa.timestamp("us", "UTC"), pa.date32(), pa.list_(pa.date32())):
         value = 2**31 - 1 if kind.num_fields or pa.types.is_date(kind) else 2**63 - 1
@@ -271,7 +273,7 @@ def test_infinite_times_beside_results(tmp_path: Path) -> None:
             assert exit_code(["join", str(inputs), str(results), *arguments]) == 3
             assert not (tmp_path / name).exists()
     with pytest.raises(InvalidLineError, match="row 1 has a time that is infinite"):
-        batchfiles.join(inputs, results, with_table=table, id="{{id}}-{{at}}").to_arrow()
+        batchfiles.join(inputs, results, with_table=table, id_template="{{id}}-{{at}}").to_arrow()
 
 
 def floats(kind: pa.DataType, code: str, *values: float) -> pa.Array:
@@ -310,8 +312,8 @@ def test_categories_of_polars(tmp_path: Path) -> None:
             tmp_path / "r.jsonl",
             template=BODY,
             url="/v1/chat/completions",
-            id="{{id}}",
-            force=True,
+            id_template="{{id}}",
+            overwrite=True,
             null="null",
             limits=batchfiles.NONE,
         )
@@ -319,7 +321,7 @@ def test_categories_of_polars(tmp_path: Path) -> None:
         nested = frame.select(pl.col("value").implode().alias("list"), pl.struct("value").implode().alias("structs"))
         assert rows_of(nested) == [{"list": ["x", None], "structs": [{"value": "x"}, {"value": None}]}]
         results = put(tmp_path / "out.jsonl", success("a"), success("b"))
-        joined = batchfiles.join(tmp_path / "r.jsonl", results, with_table=frame, id="{{id}}").to_arrow()
+        joined = batchfiles.join(tmp_path / "r.jsonl", results, with_table=frame, id_template="{{id}}").to_arrow()
         assert joined["value"].to_pylist() == ["x", None]
 
 
@@ -343,7 +345,7 @@ def test_bytes_of_polars_are_base64() -> None:
 def test_what_is_no_table_yet_is_named_with_the_cure(value: Any, cure: str, tmp_path: Path) -> None:
     """It was "a source is a path, …, not LazyFrame"."""
     with pytest.raises(TypeError, match=cure):
-        batchfiles.prepare(value, tmp_path / "r.jsonl", template=BODY, url="/v1/x", id="{{a}}")
+        batchfiles.prepare(value, tmp_path / "r.jsonl", template=BODY, url="/v1/x", id_template="{{a}}")
 
 
 def test_files_that_are_whole_are_not_called_damaged(tmp_path: Path) -> None:

@@ -248,7 +248,7 @@ def test_an_existing_file_is_refused_and_with_force_replaced(tmp_path: Path, suf
     with pytest.raises(OutputExistsError):
         write(path, NORMAL)
     assert path.read_text() == "old"
-    write(path, NORMAL, force=True)
+    write(path, NORMAL, overwrite=True)
     assert path.read_bytes() != b"old"
     assert list(tmp_path.iterdir()) == [path]
 

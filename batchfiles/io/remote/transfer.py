@@ -42,11 +42,11 @@ LAST = ".json"
 """How the names of files end that speak of the others, as a manifest does: they come last."""
 
 
-def refuse_remote_file(target: RemotePath, *, force: bool) -> None:
+def refuse_remote_file(target: RemotePath, *, overwrite: bool) -> None:
     """Say before any work that a file can't be written.
 
     Raises:
-        OutputExistsError: It is there already, and `force` was not given.
+        OutputExistsError: It is there already, and `overwrite` was not given.
         FileError: It is a folder, there is no such bucket, or the service can't be asked.
     """
     from pyarrow.fs import FileType
@@ -54,21 +54,21 @@ def refuse_remote_file(target: RemotePath, *, force: bool) -> None:
     kind = target.look().type
     if kind == FileType.Directory:
         raise FileError("is a folder, and a file is to be written", path=target.shown, number=errno.EISDIR)
-    if kind == FileType.File and not force:
+    if kind == FileType.File and not overwrite:
         raise OutputExistsError(target.shown)
     target.check_bucket()
 
 
-def refuse_remote_folder(target: RemotePath, *, force: bool, ours: IsOwnFile = no_file) -> None:
+def refuse_remote_folder(target: RemotePath, *, overwrite: bool, ours: IsOwnFile = no_file) -> None:
     """Say before any work that a folder can't be written.
 
     Args:
         target: Where it is.
-        force: Whether files that are there may be replaced.
+        overwrite: Whether files that are there may be replaced.
         ours: Which names are those of files that may go then; by default none.
 
     Raises:
-        OutputExistsError: There is something in it, and `force` was not given.
+        OutputExistsError: There is something in it, and `overwrite` was not given.
         FileError: It is a file, holds what is not ours, there is no such bucket, or the service can't be asked.
     """
     from pyarrow.fs import FileType
@@ -82,7 +82,7 @@ def refuse_remote_folder(target: RemotePath, *, force: bool, ours: IsOwnFile = n
         target.check_bucket()
         return
     entries = target.listing()
-    if entries and not force:
+    if entries and not overwrite:
         raise OutputExistsError(target.shown)
     names = ((_finished_name(path.name), info.type == FileType.Directory) for path, info in entries)
     refuse_others_files(target, names, ours)
@@ -96,50 +96,50 @@ def _finished_name(name: str) -> str:
 
 @contextmanager
 def uploaded_file(
-    target: RemotePath, *, force: bool = False, temp_dir: str | os.PathLike[str] | None = None
+    target: RemotePath, *, overwrite: bool = False, temp_dir: str | os.PathLike[str] | None = None
 ) -> Iterator[BinaryIO]:
     """Give a local file to fill; it is copied to its place only when the block ends without an exception.
 
     Args:
         target: Where it goes.
-        force: Whether a file that is there may be replaced.
+        overwrite: Whether a file that is there may be replaced.
         temp_dir: Where the local file is; None takes the system's folder for temporary files.
 
     Raises:
-        OutputExistsError: The target is there and `force` was not given, at the beginning or at the end.
+        OutputExistsError: The target is there and `overwrite` was not given, at the beginning or at the end.
         FileError: The disk or the service refused.
     """
-    refuse_remote_file(target, force=force)
+    refuse_remote_file(target, overwrite=overwrite)
     with _local_errors_told(temp_dir), _temporary_folder(temp_dir) as folder, (folder / "file").open("xb") as file:
         yield cast("BinaryIO", file)
         file.flush()
-        refuse_remote_file(target, force=force)
+        refuse_remote_file(target, overwrite=overwrite)
         _upload(Path(file.name), target)
 
 
 @contextmanager
 def uploaded_folder(
-    target: RemotePath, *, force: bool = False, ours: IsOwnFile = no_file, temp_dir: str | os.PathLike[str] | None = None
+    target: RemotePath, *, overwrite: bool = False, ours: IsOwnFile = no_file, temp_dir: str | os.PathLike[str] | None = None
 ) -> Iterator[Path]:
     """Give a local folder to fill; its files are copied only when the block ends without an exception.
 
-    A folder of an object store can't be replaced in one step. With `force`, what is there is deleted when all the new files are
-    whole, and then they are copied one by one, manifests last. If a copy fails, those before it are deleted again.
+    A folder of an object store can't be replaced in one step. With `overwrite`, what is there is deleted when all the new files
+    are whole, and then they are copied one by one, manifests last. If a copy fails, those before it are deleted again.
 
     Args:
         target: Where it goes.
-        force: Whether files that are there may be replaced.
+        overwrite: Whether files that are there may be replaced.
         ours: Which names are those of files that may go then, because the same command writes such files; by default none.
         temp_dir: Where the local folder is; None takes the system's folder for temporary files.
 
     Raises:
-        OutputExistsError: There is something in the target and `force` was not given, at the beginning or at the end.
+        OutputExistsError: There is something in the target and `overwrite` was not given, at the beginning or at the end.
         FileError: The disk or the service refused, or the target is no folder that we could have written.
     """
-    refuse_remote_folder(target, force=force, ours=ours)
+    refuse_remote_folder(target, overwrite=overwrite, ours=ours)
     with _local_errors_told(temp_dir), _temporary_folder(temp_dir) as folder:
         yield folder
-        refuse_remote_folder(target, force=force, ours=ours)
+        refuse_remote_folder(target, overwrite=overwrite, ours=ours)
         _empty(target)
         copied: list[RemotePath] = []
         try:

@@ -214,18 +214,21 @@ def write_rejects(
     places: Iterable[LineRef],
     files: Sequence[ResultFile],
     *,
-    force: bool = False,
+    overwrite: bool = False,
     temp_dir: str | os.PathLike[str] | None = None,
 ) -> None:
     r"""Copy lines byte for byte, each with a `\n`; compressed if the name's suffix says so.
 
     Raises:
-        OutputExistsError: The file is there and `force` was not given.
+        OutputExistsError: The file is there and `overwrite` was not given.
         FileError: The disk refused, or a result file changed meanwhile.
     """
     descriptors = OpenFiles(files)
     try:
-        with target.open(force=force, temp_dir=temp_dir) as file, compressed(file, compression_of_name(target.name)) as sink:
+        with (
+            target.open(overwrite=overwrite, temp_dir=temp_dir) as file,
+            compressed(file, compression_of_name(target.name)) as sink,
+        ):
             for place in places:
                 if place.length == UNTIL_NEWLINE:
                     _copy_until_newline(descriptors[place.file], place.offset, sink)
@@ -237,7 +240,7 @@ def write_rejects(
 
 
 def _copy_until_newline(descriptor: int, offset: int, sink: BinaryIO) -> None:
-    """Copy a line above the cap, piece by piece."""
+    """Copy a line above the max_line_bytes, piece by piece."""
     while chunk := os.pread(descriptor, COPY_BYTES, offset):
         end = chunk.find(b"\n")
         sink.write(chunk if end < 0 else chunk[:end])

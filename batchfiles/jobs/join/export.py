@@ -11,33 +11,41 @@ numbers before (`result_index.with_line_numbers`).
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Unpack
+from typing import TYPE_CHECKING, Any, Literal
 
 from batchfiles.errors import InvalidLineError
 from batchfiles.findings import Finding
 from batchfiles.inputs.folder_files import not_read_fields
 from batchfiles.inputs.kinds import table_of_results, text_sizes_of
 from batchfiles.inputs.local import LocalFile, ResultFile
-from batchfiles.inputs.roles import FileRoles, sort_files
+from batchfiles.inputs.roles import sort_files
 from batchfiles.io.lines import Block
+from batchfiles.io.progress import Progress
 from batchfiles.io.sources import SourceLike
 from batchfiles.io.spool import Spool
 from batchfiles.jobs.join import scan
-from batchfiles.jobs.join.lazy_table import PART_BYTES, TASK_BYTES, LazyTable, TableKeywords, TableOptions
+from batchfiles.jobs.join.lazy_table import PART_BYTES, TASK_BYTES, LazyTable
 from batchfiles.jobs.join.lookup import TOO_LONG
+from batchfiles.jobs.join.options import TableOptions
 from batchfiles.jobs.join.report import ExportReport, TableCounts
 from batchfiles.jobs.join.rows import RowWork
 from batchfiles.jobs.join.scan import with_line_numbers
+from batchfiles.limits import RESULT_LINE_CAP
 from batchfiles.result_lines import id_of_line, read_result
 from batchfiles.table.embedding_rows import EmbeddingRows
 from batchfiles.table.rows import RequestRef, ResultRef
 from batchfiles.workers.pool import Product, Spec, WorkerPool
+
+if TYPE_CHECKING:
+    from batchfiles.table.parsed.source import SchemaLike
+    from batchfiles.table.schema import TableName
 
 __all__ = ["Export", "ExportRows", "export", "numbered_from_one", "renumbered"]
 
@@ -139,20 +147,13 @@ def _moved(batch: Any, column: str, before: int) -> Any:  # noqa: ANN401 - pyarr
 class Export(LazyTable[ExportReport]):
     """Results as a table: what `export` returns."""
 
-    def __init__(self, roles: FileRoles, spool: Spool, options: TableOptions) -> None:
-        self._roles = roles
-        super().__init__(options, spool)
-
-    def _table_of_files(self) -> str:
-        return table_of_results(self._roles.results, cap=self._options.cap)
+    def _table_of_files(self) -> TableName:
+        return table_of_results(self._roles.results, max_line_bytes=self._options.max_line_bytes)
 
     def _requests(self) -> Sequence[LocalFile]:
         if self._options.schema is not None:
             return ()
         raise ValueError("results alone don't say which JSON Schema was asked for: parsed takes a schema here (--schema)")
-
-    def _sources(self) -> Mapping[str, list[str]]:
-        return self._roles.names()
 
     def _files_read(self) -> Sequence[LocalFile]:
         return self._roles.results
@@ -160,14 +161,14 @@ class Export(LazyTable[ExportReport]):
     def _pool(self, *, parts: bool) -> WorkerPool:
         return WorkerPool(self._options.workers_for(self._bytes(), parts=parts), main_works=True)
 
-    def _run(self, pool: WorkerPool, folder: Path | None, metadata: Mapping[str, str]) -> Generator[Product, None, None]:
+    def _run(self, pool: WorkerPool, folder: Path | None, parquet: Mapping[str, Any]) -> Generator[Product, None, None]:
         started = time.perf_counter()
         self._check_files()
         progress = self._progress()
         spec = {
-            **self._spec(folder, metadata),
+            **self._spec(folder, parquet),
             "results": [list(file) for file in self._roles.result_files()],
-            "text_sizes": [text_sizes_of(file, cap=self._options.cap) for file in self._roles.results]
+            "text_sizes": [text_sizes_of(file, max_line_bytes=self._options.max_line_bytes) for file in self._roles.results]
             if self._table == "embeddings"
             else None,
         }
@@ -204,15 +205,38 @@ class Export(LazyTable[ExportReport]):
             yield from renumbered(pool.run(ExportRows, spec, ranges), ranges, "result_line_number")
 
 
-def export(*results: SourceLike, filesystem: object = None, **options: Unpack[TableKeywords]) -> Export:
+def export(
+    *results: SourceLike,
+    table: TableName | None = None,
+    dimensions: int | None = None,
+    bodies: Literal["auto", "all", "none"] = "auto",
+    parsed: bool = False,
+    schema: SchemaLike | None = None,
+    parse_dates: bool = False,
+    max_line_bytes: int = RESULT_LINE_CAP,
+    temp_dir: str | os.PathLike[str] | None = None,
+    filesystem: object = None,
+    workers: int | None = 1,
+    progress: Progress | None = None,
+) -> Export:
     """Make a table of results alone: one row for each line of output files and error files, in the order of the files.
 
     Args:
         *results: Output files and error files: paths, folders, globs, open binary files, `-`.
-        filesystem: The filesystem in which paths are paths, that of `schema` too, of `pyarrow.fs` or of fsspec; None takes the
-            local one.
-        **options: `table`, `dimensions`, `bodies`, `cap`, `temp_dir`, `workers`, `progress`, `parsed` with `schema`,
-            `parse_dates`: see `TableOptions`.
+        table: `"requests"`, a row for each request; `"embeddings"`, a row for each vector; None takes the table that fits the url
+            of the first request.
+        dimensions: The length of every vector, which makes the column a fixed-size list; only for embeddings.
+        bodies: Which response bodies are kept in `response_body`: `"auto"`, `"all"` or `"none"`. `"auto"` keeps those whose
+            content is not in the other columns.
+        parsed: Whether to add the columns `parsed` and `parse_error`: the answers, typed by a JSON Schema; only for requests.
+        schema: The JSON Schema of `parsed`, a file with it, or a pydantic model; needed with `parsed`.
+        parse_dates: Whether dates and times in `parsed` become dates and timestamps; without it they stay strings.
+        max_line_bytes: The longest line that is read, in bytes; a longer one has a row with the error code `line_too_long`.
+        temp_dir: Where temporary files go; None takes the system's folder for temporary files.
+        filesystem: The filesystem in which paths are paths, that of `schema` too, of `pyarrow.fs` or of fsspec;
+            None takes the local one.
+        workers: Processes that decode; None takes as many as are useful for files of this size.
+        progress: Called with the bytes that are done and the bytes that there are, again and again.
 
     Returns:
         An `Export`: iterate it, or call `to_arrow()`, `to_parquet(path)`, `write(path)`, `report`.
@@ -227,8 +251,24 @@ def export(*results: SourceLike, filesystem: object = None, **options: Unpack[Ta
     Later, when the table is made:
         FileError: A file is not what it was when this was called, or changed while it was being read: call this again.
         InvalidLineError: With `dimensions`: a vector has another length.
+
+    Example:
+        >>> exported = batchfiles.export("fixtures/chat_completions/*_output.jsonl")
+        >>> exported.to_parquet("results.parquet").rows
+        11
     """
-    chosen = TableOptions(**options).with_schema_of(filesystem)
+    chosen = TableOptions(
+        table=table,
+        dimensions=dimensions,
+        bodies=bodies,
+        parsed=parsed,
+        schema=schema,
+        parse_dates=parse_dates,
+        max_line_bytes=max_line_bytes,
+        temp_dir=temp_dir,
+        workers=workers,
+        progress=progress,
+    ).with_schema_of(filesystem)
     spool = Spool(chosen.temp_dir)
-    roles = sort_files(results, (), spool, results_only=True, filesystem=filesystem, cap=chosen.cap)
-    return Export(roles, spool, chosen)
+    roles = sort_files(results, (), spool, results_only=True, filesystem=filesystem, max_line_bytes=chosen.max_line_bytes)
+    return Export(chosen, roles, spool)

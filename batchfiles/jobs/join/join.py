@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Any, Literal
 
 from batchfiles.errors import MismatchError
 from batchfiles.ids.index import IndexBuilder, IndexEntries, LineRef, ResultFlags
@@ -17,22 +17,30 @@ from batchfiles.inputs.folder_files import not_read_fields
 from batchfiles.inputs.kinds import table_of_inputs
 from batchfiles.inputs.local import LocalFile, check_unchanged
 from batchfiles.inputs.roles import FileRoles, Pairs, sort_files
+from batchfiles.io.progress import Progress
 from batchfiles.io.remote.path import changed
 from batchfiles.io.sources import SourceLike
 from batchfiles.io.spool import Spool
-from batchfiles.io.target import PathTarget, TargetLike
+from batchfiles.io.target import PathTarget, Target, TargetLike
 from batchfiles.jobs.join.accounting import Accounting, duplicate_inputs, write_rejects
-from batchfiles.jobs.join.lazy_table import PART_BYTES, TASK_BYTES, LazyTable, TableKeywords, TableOptions
+from batchfiles.jobs.join.lazy_table import PART_BYTES, TASK_BYTES, LazyTable
 from batchfiles.jobs.join.lookup import refuse_conflicts
+from batchfiles.jobs.join.options import TableOptions
 from batchfiles.jobs.join.repeated_requests import SharedIds, find_repeated, first_ids_meet, shares_ids
 from batchfiles.jobs.join.report import JoinReport, TableCounts
 from batchfiles.jobs.join.rows import JoinRows
 from batchfiles.jobs.join.scan import IndexMismatch, ResultIndex, scan_results, with_line_numbers
 from batchfiles.jobs.join.user_columns import UserTableSpec, add_user_table, with_own_columns
+from batchfiles.limits import RESULT_LINE_CAP
 from batchfiles.workers.pool import Product, Spec, WorkerPool
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from batchfiles.table.open import TableFormat
+    from batchfiles.table.parsed.source import SchemaLike
     from batchfiles.table.read import TableLike
+    from batchfiles.table.schema import TableName
 
 
 __all__ = ["Join", "join"]
@@ -44,10 +52,9 @@ class Join(LazyTable[JoinReport]):
     Nothing but first lines is read before the table, its rows or its report are asked for.
     """
 
-    def __init__(self, roles: FileRoles, spool: Spool, options: TableOptions, *, refuse_duplicates: bool) -> None:
+    def __init__(self, options: TableOptions, roles: FileRoles, spool: Spool, *, refuse_duplicates: bool) -> None:
         self._user_columns: UserTableSpec | None = None
-        self._roles = roles
-        super().__init__(options, spool)
+        super().__init__(options, roles, spool)
         self._files = roles.result_files()
         self._refuse_duplicates = refuse_duplicates
         self._surveys: dict[bool, ResultIndex] = {}  # by whether other processes made it: see Crew.is_apart
@@ -56,44 +63,52 @@ class Join(LazyTable[JoinReport]):
         self._accounting: Accounting | None = None
 
     @property
-    def schema(self) -> Any:  # noqa: ANN401 - pyarrow has no types
-        """The `pyarrow.Schema` of the table: the columns of the results, and behind them those of `with_table`."""
+    def schema(self) -> pa.Schema:
+        """The columns of the table: those of the results, and behind them those of `with_table`."""
         own = super().schema
         return own if self._user_columns is None else with_own_columns(own, self._user_columns)
 
     def add_columns_of(
         self,
         table: TableLike,
-        id: str,  # noqa: A002 - as in `join`
+        id_template: str,
         prefix: str,
         filesystem: object,
         csv_nulls: Sequence[str] | None,
     ) -> None:
         """Take a table of the user's own, whose columns stand behind the others from now on: see `join`."""
-        taken, cap = super().schema.names, self._options.cap
+        taken, max_line_bytes = super().schema.names, self._options.max_line_bytes
         self._user_columns = add_user_table(
-            table, id, self._spool, taken, prefix=prefix, cap=cap, filesystem=filesystem, csv_nulls=csv_nulls
+            table,
+            id_template,
+            self._spool,
+            taken,
+            prefix=prefix,
+            max_line_bytes=max_line_bytes,
+            filesystem=filesystem,
+            csv_nulls=csv_nulls,
         )
 
-    def write_rejects(self, path: TargetLike, *, force: bool = False, filesystem: object = None) -> None:
+    def write_rejects(self, output: TargetLike, *, overwrite: bool = False, filesystem: object = None) -> None:
         r"""Copy the result lines that are not in the table, byte for byte, each with a `\n`, in the order of the files.
 
-        They are the malformed, unknown, superseded and conflicting ones.
+        They are the malformed, unknown, superseded and conflicting ones. If the table was not made yet, all files are read for
+        it.
 
         Args:
-            path: A new file, or the URL of one; compressed if its suffix says so.
-            force: Replace what is there.
-            filesystem: The filesystem in which `path` is a path; None takes the local one.
+            output: A new file, or the URL of one; compressed if its suffix says so.
+            overwrite: Replace what is there.
+            filesystem: The filesystem in which `output` is a path; None takes the local one.
 
         Raises:
-            OutputExistsError: Something is there and `force` was not given.
+            OutputExistsError: Something is there and `overwrite` was not given.
             FileError: The disk refused, or a result file has changed.
         """
         if self._accounting is None:
-            _ = self.report
+            self.summarize()
         assert self._accounting is not None  # noqa: S101 - the report needs them
-        target = PathTarget.at(path, filesystem=filesystem, folder=False)
-        write_rejects(target, self._rejected(self._accounting), self._files, force=force, temp_dir=self._options.temp_dir)
+        target = PathTarget.at(output, filesystem=filesystem, folder=False)
+        write_rejects(target, self._rejected(self._accounting), self._files, overwrite=overwrite, temp_dir=self._options.temp_dir)
 
     def _rejected(self, accounting: Accounting) -> Iterator[LineRef]:
         """Yield the places of the lines to copy, from files that are still what they were."""
@@ -101,26 +116,22 @@ class Join(LazyTable[JoinReport]):
         yield from accounting.rejected()
         check_unchanged(self._roles.results)
 
-    def write(
+    def _write_table(
         self,
-        path: TargetLike,
+        target: Target,
+        format_name: TableFormat | None,
         *,
-        format: str | None = None,  # noqa: A002 - the command line's word
-        force: bool = False,
+        overwrite: bool,
         csv_safe: bool = False,
-        filesystem: object = None,
+        **parquet: Any,  # noqa: ANN401 - those of `ParquetTable`
     ) -> JoinReport:
-        """Write the table: see `TableJob.write`."""
         # What is written to a file can be begun again: a quick survey will do, and ids are mostly in one request file only. Rows
         # that were given out can't be taken back.
-        from batchfiles.table.open import table_target
-
-        target = table_target(path, format, filesystem=filesystem)
         self._fast = target.stream is None
         try:
             while True:
                 try:
-                    return super().write(target, format=format, force=force, csv_safe=csv_safe)
+                    return super()._write_table(target, format_name, overwrite=overwrite, csv_safe=csv_safe, **parquet)
                 except IndexMismatch:
                     self._fast = False
                 except SharedIds:
@@ -128,19 +139,16 @@ class Join(LazyTable[JoinReport]):
         finally:
             self._fast = False
 
-    def _table_of_files(self) -> str:
-        return table_of_inputs(self._roles.inputs, cap=self._options.cap)
+    def _table_of_files(self) -> TableName:
+        return table_of_inputs(self._roles.inputs, max_line_bytes=self._options.max_line_bytes)
 
     def _requests(self) -> Sequence[LocalFile]:
         return self._roles.inputs
 
-    def _sources(self) -> Mapping[str, list[str]]:
-        return self._roles.names()
-
     def _files_read(self) -> Sequence[LocalFile]:
         return self._roles.inputs + self._roles.results
 
-    def _run(self, pool: WorkerPool, folder: Path | None, metadata: Mapping[str, str]) -> Generator[Product, None, None]:
+    def _run(self, pool: WorkerPool, folder: Path | None, parquet: Mapping[str, Any]) -> Generator[Product, None, None]:
         started = time.perf_counter()
         self._check_files()
         progress = self._progress()
@@ -150,7 +158,7 @@ class Join(LazyTable[JoinReport]):
         marks = ResultFlags(self._spool.new_path("marks"), result_index.index.count)
         ranges, repeated = self._ranges(pool, result_index, TASK_BYTES if folder is None else PART_BYTES)
         spec = {
-            **self._spec(folder, metadata),
+            **self._spec(folder, parquet),
             "inputs": [[file.name, str(file.path)] for file in self._roles.inputs],
             "results": [list(file) for file in self._files],
             "index": str(result_index.index.path),
@@ -199,7 +207,9 @@ class Join(LazyTable[JoinReport]):
         if not self._compares(inputs):
             return with_line_numbers(pool, inputs, size), None
         apart = self._roles.parts.are_apart
-        ranges, repeated, contests = find_repeated(pool, inputs, self._spool, size=size, cap=self._options.cap, apart=apart)
+        ranges, repeated, contests = find_repeated(
+            pool, inputs, self._spool, size=size, max_line_bytes=self._options.max_line_bytes, apart=apart
+        )
         if contests:
             self._files = attributed(inputs, self._roles.results, self._files)
             refuse_conflicts(contests, inputs, result_index.index, self._files)
@@ -214,7 +224,9 @@ class Join(LazyTable[JoinReport]):
         """Look the results through."""
         path = self._spool.new_path("results.index")
         exact = not self._fast
-        return scan_results(pool, self._roles.results, path, cap=self._options.cap, exact=exact, progress=progress)
+        return scan_results(
+            pool, self._roles.results, path, max_line_bytes=self._options.max_line_bytes, exact=exact, progress=progress
+        )
 
     def _build_report(
         self, result_index: ResultIndex, marks: ResultFlags, request_ref: IndexBuilder, totals: TableCounts, started: float
@@ -288,13 +300,23 @@ def join(
     *files: SourceLike,
     inputs: Iterable[SourceLike] = (),
     pairs: Pairs = (),
-    on_duplicate: str = "best",
+    on_duplicate: Literal["best", "error"] = "best",
     with_table: TableLike | None = None,
-    id: str | None = None,  # noqa: A002 - the command line's word
+    id_template: str | None = None,
     with_prefix: str = "",
     csv_nulls: Sequence[str] | None = None,
+    table: TableName | None = None,
+    dimensions: int | None = None,
+    bodies: Literal["auto", "all", "none"] = "auto",
+    request_bodies: Literal["all", "none"] = "all",
+    parsed: bool = False,
+    schema: SchemaLike | None = None,
+    parse_dates: bool = False,
+    max_line_bytes: int = RESULT_LINE_CAP,
+    temp_dir: str | os.PathLike[str] | None = None,
     filesystem: object = None,
-    **options: Unpack[TableKeywords],
+    workers: int | None = 1,
+    progress: Progress | None = None,
 ) -> Join:
     """Join results to their requests: one row for each request, in the order of the requests.
 
@@ -310,13 +332,25 @@ def join(
         with_table: A table of your own, such as the one that the requests were made of (see `prepare`): its columns stand behind
             those of the results, in the rows whose `custom_id` the rows of your table make. It is read, and copied to a
             temporary file, when this is called.
-        id: The template of the `custom_id`, such as `"{{doc}}-{{chunk}}"`; needed with `with_table`.
+        id_template: The template of the `custom_id`, such as `"{{doc}}-{{chunk}}"`; needed with `with_table`.
         csv_nulls: What null is in a CSV table of yours, as for `prepare`.
         with_prefix: What is put before the names of your columns: one that is called as a column of the results is refused.
+        table: `"requests"`, a row for each request; `"embeddings"`, a row for each vector; None takes the table that fits the url
+            of the first request.
+        dimensions: The length of every vector, which makes the column a fixed-size list; only for embeddings.
+        bodies: Which response bodies are kept in `response_body`: `"auto"`, `"all"` or `"none"`. `"auto"` keeps those whose
+            content is not in the other columns.
+        request_bodies: Whether the bodies of the requests are kept in `request_body`: `"all"` or `"none"`.
+        parsed: Whether to add the columns `parsed` and `parse_error`: the answers, typed by a JSON Schema; only for requests.
+        schema: The JSON Schema of `parsed`, a file with it, or a pydantic model; None takes the first one that a request asks
+            for.
+        parse_dates: Whether dates and times in `parsed` become dates and timestamps; without it they stay strings.
+        max_line_bytes: The longest line that is read, in bytes; a longer one has a row with the error code `line_too_long`.
+        temp_dir: Where temporary files go; None takes the system's folder for temporary files.
         filesystem: The filesystem in which paths are paths, those of `with_table` and `schema` too, of `pyarrow.fs` or of fsspec;
             None takes the local one.
-        **options: The fields of `TableOptions`: `table`, `dimensions`, `bodies`, `request_bodies`, `cap`, `temp_dir`, `workers`,
-            `progress`, `parsed`, `schema`, `parse_dates`.
+        workers: Processes that decode; None takes as many as are useful for files of this size.
+        progress: Called with the bytes that are done and the bytes that there are, again and again.
 
     Returns:
         A `Join`: iterate it, or call `to_arrow()`, `to_parquet(path)`, `write(path)`, `report`.
@@ -337,26 +371,44 @@ def join(
         MismatchError: A result could be that of two different requests, because their files share its id and nothing shows to
             which of them it belongs; or there are results, but none belongs to a request.
         InvalidLineError: With `dimensions`: a vector has another length.
+
+    Example:
+        >>> joined = batchfiles.join("fixtures/chat_completions")
+        >>> report = joined.to_parquet("joined.parquet")
+        >>> report.rows, report.missing, report.outcomes["succeeded"]
+        (16, 1, 8)
     """
     if on_duplicate not in ("best", "error"):
         raise ValueError(f"on_duplicate is 'best' or 'error', not {on_duplicate!r}")
-    if (with_table is None) != (id is None):
-        raise ValueError("with_table and id go together: the id (--id) says which row belongs to which request")
+    if (with_table is None) != (id_template is None):
+        raise ValueError("with_table and id_template go together: the id says which row belongs to which request")
     if with_prefix and with_table is None:
         raise ValueError("with_prefix goes with with_table")
     if csv_nulls is not None and with_table is None:
         raise ValueError("csv_nulls goes with with_table")
     if not files and not inputs and not pairs:
         raise TypeError("join needs at least one file")
-    chosen = TableOptions(**options).with_schema_of(filesystem)
+    chosen = TableOptions(
+        table=table,
+        dimensions=dimensions,
+        bodies=bodies,
+        request_bodies=request_bodies,
+        parsed=parsed,
+        schema=schema,
+        parse_dates=parse_dates,
+        max_line_bytes=max_line_bytes,
+        temp_dir=temp_dir,
+        workers=workers,
+        progress=progress,
+    ).with_schema_of(filesystem)
     spool = Spool(chosen.temp_dir)
-    roles = sort_files(files, inputs, spool, pairs=pairs, filesystem=filesystem, cap=chosen.cap)
+    roles = sort_files(files, inputs, spool, pairs=pairs, filesystem=filesystem, max_line_bytes=chosen.max_line_bytes)
     if not roles.inputs and roles.results:
         names = ", ".join(file.name for file in roles.results[:3])
         raise MismatchError(
             f"no file holds requests, only results ({names}): name the request file too, or export the results alone"
         )
-    job = Join(roles, spool, chosen, refuse_duplicates=on_duplicate == "error")
-    if with_table is not None and id is not None:
-        job.add_columns_of(with_table, id, with_prefix, filesystem, csv_nulls)
+    job = Join(chosen, roles, spool, refuse_duplicates=on_duplicate == "error")
+    if with_table is not None and id_template is not None:
+        job.add_columns_of(with_table, id_template, with_prefix, filesystem, csv_nulls)
     return job

@@ -178,10 +178,9 @@ class ResultLookup:
         answer = result.answer
         is_text = answer.text is not None and answer.finish_reason is not None  # then no other endpoint can have written it
         may_answer = result.body is not None or (result.outcome == FAILED and result.error_code is None)
-        if may_answer and (not is_text or (request_ref not in ORDINARY_URLS and _asks_no_text(request_ref))):
+        if may_answer and (not is_text or _asks_no_text(request_ref)):
             result = as_answer_to(result, _url_in(request_ref) if isinstance(request_ref, bytes) else request_ref, value)
-        # Past the constructor, which takes twice as long.
-        return tuple.__new__(ResultRef, (result, line, value, file.name, self._line_numbers[entry], file.batch_id, 1))
+        return ResultRef(result, line, value, file.name, self._line_numbers[entry], file.batch_id, 1)
 
     def _overlong(self, entry: int, custom_id: str) -> ResultRef | None:
         """Return the placeholder of a line above the cap; None if it belongs to another id of the same digest."""
@@ -225,9 +224,6 @@ def _asks_no_text(request_ref: str | bytes | None) -> bool:
     """Return whether a request may ask for something other than text, by the bytes of its line."""
     return OTHER_URLS.search(request_ref) is not None if isinstance(request_ref, bytes) else not bodies.is_text(request_ref)
 
-
-ORDINARY_URLS = frozenset({"/v1/chat/completions", "/v1/responses", "/chat/completions"})
-"""Urls whose answers are texts, as mostly: a text needs no closer look there."""
 
 OTHER_URLS = re.compile(rb"/(?:embeddings|moderations)\b")
 

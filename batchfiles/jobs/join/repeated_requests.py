@@ -34,12 +34,12 @@ class NoteRequests(Job):
     """Notes the lines of a range of a request file under the digests of their ids.
 
     Args:
-        spec: `files`: `[[name, path], …]`; `cap`: the longest line in bytes.
+        spec: `files`: `[[name, path], …]`; `max_line_bytes`: the longest line in bytes.
     """
 
     def __init__(self, spec: Spec) -> None:
         self._files = spec["files"]
-        self._cap = spec["cap"]
+        self._max_line_bytes = spec["max_line_bytes"]
 
     def run(self, task: Spec) -> Generator[Product, None, None]:
         """Yield the packed entries, and how many lines there are; line numbers count from the beginning of the range."""
@@ -52,7 +52,7 @@ class NoteRequests(Job):
                 lines = finding.line_number or 0
 
         name, path = self._files[task["file"]]
-        where = {"start": task["start"], "end": task["end"], "cap": self._cap}
+        where = {"start": task["start"], "end": task["end"], "max_line_bytes": self._max_line_bytes}
         for block in read_blocks(Source(name, path=Path(path)), notice, **where):
             ids = ids_of(block.lines, b"\n".join(block.lines))
             keys = [None if custom_id is None else digest(custom_id) for custom_id in ids]
@@ -176,7 +176,7 @@ def find_repeated(
     spool: Spool,
     *,
     size: int,
-    cap: int,
+    max_line_bytes: int,
     apart: Callable[[int, int], bool],
 ) -> tuple[list[Spec], RepeatedRequests, IdConflicts]:
     """Look for ids that are in several request files.
@@ -186,14 +186,14 @@ def find_repeated(
         inputs: The request files.
         spool: Where the index goes.
         size: The bytes of a range.
-        cap: The longest line that is read, in bytes.
+        max_line_bytes: The longest line that is read, in bytes.
         apart: A predicate of the numbers of two files: does a manifest make equal lines in them different requests?
 
     Returns:
         The ranges of the files, as `result_index.with_line_numbers` returns them; what is repeated; the ids that are contested.
     """
     builder = IndexBuilder(spool.new_path("requests.index"))
-    spec = {"files": [[file.name, str(file.path)] for file in inputs], "cap": cap}
+    spec = {"files": [[file.name, str(file.path)] for file in inputs], "max_line_bytes": max_line_bytes}
     with closing(builder):
         ranges = scan.with_line_numbers(pool, inputs, size, noting=(NoteRequests, spec, builder))
         index = builder.finish()

@@ -22,8 +22,8 @@ from batchfiles.ids.index import Index, IndexEntries, ResultFlags, digest
 from batchfiles.inputs.local import ResultFile
 from batchfiles.io.lines import BLOCK_SIZE, Block
 from batchfiles.io.sources import Source, read_blocks
-from batchfiles.jobs.join.lazy_table import part_name
 from batchfiles.jobs.join.lookup import ResultLookup
+from batchfiles.jobs.join.options import part_name
 from batchfiles.jobs.join.repeated_requests import RepeatedRequests
 from batchfiles.jobs.join.scan import head_of_line
 from batchfiles.jobs.join.user_columns import UserColumns, with_own_columns
@@ -53,8 +53,8 @@ class RowWork(Job):
     """Builds the rows of a range, counts what becomes of them, and writes them down where they are to be a part.
 
     Args:
-        spec: `table`, `dimensions`, `bodies`, `request_bodies`, `cap`; `folder` and `metadata` for parts; `parsed` for typed
-            answers: see `answer_schema.AnswerSchema`.
+        spec: `table`, `dimensions`, `bodies`, `request_bodies`, `max_line_bytes`; `folder` and `parquet` for parts; `parsed` for
+            typed answers: see `answer_schema.AnswerSchema`.
     """
 
     _block_size = BLOCK_SIZE
@@ -114,7 +114,7 @@ class RowWork(Job):
             "start": task["start"],
             "end": task["end"],
             "line_number": task["line_number"],
-            "cap": self._spec["cap"],
+            "max_line_bytes": self._spec["max_line_bytes"],
             "block_size": self._block_size,
         }
         waiting = 0
@@ -173,7 +173,7 @@ class RowWork(Job):
         from batchfiles.table.parquet import ParquetTable
 
         path = Path(self._spec["folder"]) / part_name(task["part"])
-        with ParquetTable(path, self.schema_of(self._spec), metadata=self._spec["metadata"]) as table:
+        with ParquetTable(path, self.schema_of(self._spec), **self._spec["parquet"]) as table:
             for product in batches:
                 if isinstance(product, pa.RecordBatch):
                     table.write(product)
@@ -340,7 +340,6 @@ class JoinRows(RowWork):
         if self._announce:
             self._lookup.prefetch(_keys(block.lines))
         outcomes = self._outcomes
-        new: Any = tuple.__new__  # past the constructor, which takes twice as long
         name, number, offset = block.path, block.line_number, block.byte_offset
         keys: list[int | None] = []
         for line in block.lines:
@@ -357,7 +356,7 @@ class JoinRows(RowWork):
                 model = decoded.get("model")
                 if type(model) is not str:
                     model = None
-                add(new(RequestRef, (custom_id, name, number, url, model, body, decoded)), found)
+                add(RequestRef(custom_id, name, number, url, model, body, decoded), found)
             number += 1
             offset += len(line) + 1
         self._entries.add_lines(keys, file, block.byte_offset, list(map(len, block.lines)), block.line_number)
@@ -371,9 +370,8 @@ class JoinRows(RowWork):
 
 def _keys(lines: list[bytes]) -> Iterator[int]:
     """Yield the digests of the lines that have an id."""
-    take = RequestLines(cut_bodies=False).take
     for line in lines:
         try:
-            yield digest(take(line)[0])
+            yield digest(codec.request_of(line)["custom_id"])
         except InvalidLineError:
             continue

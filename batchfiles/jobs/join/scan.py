@@ -22,19 +22,9 @@ from pathlib import Path
 from batchfiles.codec import loads
 from batchfiles.errors import InvalidLineError
 from batchfiles.findings import Finding
-from batchfiles.ids.index import (
-    OFFSET_BITS,
-    Index,
-    IndexBuilder,
-    IndexEntries,
-    LineRef,
-    digest,
-    digest_of_bytes,
-    digests_of_bytes,
-)
+from batchfiles.ids.index import OFFSET_BITS, Index, IndexBuilder, IndexEntries, LineRef, digest, digest_of_bytes
 from batchfiles.inputs.local import LocalFile
 from batchfiles.io.atomic import file_error
-from batchfiles.io.lines import count_newlines
 from batchfiles.io.sources import Source, read_blocks
 from batchfiles.result_lines import ID, id_of_malformed, may_repeat_its_key, why_unreadable
 from batchfiles.workers.pool import Job, Product, Spec, WorkerPool
@@ -155,7 +145,7 @@ class CountLines(Job):
             with Path(path).open("rb", buffering=0) as file:
                 file.seek(at)
                 while at < end - 1 and (chunk := file.read(min(256 * 1024, end - 1 - at))):
-                    count += count_newlines(chunk)
+                    count += chunk.count(b"\n")
                     at += len(chunk)
         except OSError as error:
             raise file_error(error, path) from None
@@ -166,12 +156,13 @@ class IndexResults(Job):
     """Notes the lines of a range of a result file, under the digests of their ids.
 
     Args:
-        spec: `files`: `[[name, path], …]`; `cap`: the longest line in bytes; `exact`: whether repeated keys are looked for.
+        spec: `files`: `[[name, path], …]`; `max_line_bytes`: the longest line in bytes; `exact`: whether repeated keys are
+            looked for.
     """
 
     def __init__(self, spec: Spec) -> None:
         self._files = spec["files"]
-        self._cap = spec["cap"]
+        self._max_line_bytes = spec["max_line_bytes"]
         self._exact = spec["exact"]
 
     def run(self, task: Spec) -> Generator[Product, None, None]:
@@ -199,7 +190,9 @@ class IndexResults(Job):
 
         name, path = self._files[file]
         note = _index_exact if self._exact else _index_fast
-        for block in read_blocks(Source(name, path=Path(path)), notice, start=task["start"], end=task["end"], cap=self._cap):
+        for block in read_blocks(
+            Source(name, path=Path(path)), notice, start=task["start"], end=task["end"], max_line_bytes=self._max_line_bytes
+        ):
             note(block.lines, block.line_number, file, block.byte_offset, entries, unkeyed, counts)
             lines = block.line_number + len(block.lines) - 1
         yield entries.to_bytes()
@@ -216,23 +209,7 @@ class IndexResults(Job):
 def _index_fast(
     lines: list[bytes], number: int, file: int, offset: int, entries: IndexEntries, unkeyed: UnkeyedLines, counts: Counter[str]
 ) -> None:
-    """Note the lines of a block. Flat on purpose: it runs once a line of every result."""
-    find = bytes.find
-    custom_ids = []
-    for line in lines:
-        # What ID.match finds in an ordinary line, without a look at each character of the two strings. Slices are compared
-        # because `startswith` and its kin spend most of their time on their arguments.
-        start = find(line, b'"', 8)
-        key_end = start + 17
-        if line[:8] != b'{"id": "' or line[start:key_end] != b'", "custom_id": "':
-            break
-        end = find(line, b'"', key_end)
-        if end < 0 or b"\\" in line[:end]:
-            break
-        custom_ids.append(line[key_end:end])
-    else:
-        entries.add_lines(digests_of_bytes(custom_ids), file, offset, list(map(len, lines)), number)
-        return
+    """Note the lines of a block, each by its beginning where that says the id."""
     for line in lines:
         _index_line(line, number, file, offset, entries, unkeyed, counts)
         number += 1
@@ -337,7 +314,7 @@ class ResultIndex:
 
 
 def scan_results(
-    pool: WorkerPool, files: Sequence[LocalFile], path: Path, *, cap: int, exact: bool, progress: Callable[[int], None]
+    pool: WorkerPool, files: Sequence[LocalFile], path: Path, *, max_line_bytes: int, exact: bool, progress: Callable[[int], None]
 ) -> ResultIndex:
     """Note where the results stand.
 
@@ -345,7 +322,7 @@ def scan_results(
         pool: Who does it.
         files: The result files.
         path: The index to make.
-        cap: The longest line that is read, in bytes.
+        max_line_bytes: The longest line that is read, in bytes.
         exact: Whether repeated keys are looked for.
         progress: Gets the bytes of each range that is done.
 
@@ -359,7 +336,7 @@ def scan_results(
     ranges = tasks([file.size for file in files])
     base = [0] * len(files)
     packed: list[bytes] = []
-    spec = {"files": [[file.name, str(file.path)] for file in files], "cap": cap, "exact": exact}
+    spec = {"files": [[file.name, str(file.path)] for file in files], "max_line_bytes": max_line_bytes, "exact": exact}
     with closing(builder), closing(pool.run(IndexResults, spec, ranges)) as products:
         for number, product in products:
             if isinstance(product, bytes):

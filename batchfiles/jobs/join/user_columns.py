@@ -62,12 +62,12 @@ class UserTableSpec(TypedDict):
 
 def add_user_table(
     table: TableLike,
-    id: str,  # noqa: A002 - the command line's word
+    id_template: str,
     spool: Spool,
     taken: list[str],
     *,
     prefix: str = "",
-    cap: int,
+    max_line_bytes: int,
     filesystem: object = None,
     csv_nulls: Sequence[str] | None = None,
 ) -> UserTableSpec:
@@ -75,11 +75,11 @@ def add_user_table(
 
     Args:
         table: As for `prepare`.
-        id: The template that makes the `custom_id` of a row.
+        id_template: The template that makes the `custom_id` of a row.
         spool: Where the copy and the index go.
         taken: The columns of the results.
         prefix: What is put before the name of each of the user's columns.
-        cap: The longest line of a JSONL table.
+        max_line_bytes: The longest line of a JSONL table.
         filesystem: As for `prepare`.
         csv_nulls: As for `prepare`.
 
@@ -93,11 +93,13 @@ def add_user_table(
     from batchfiles.table.csv import CSV_NULLS
     from batchfiles.table.typed_rows import typed_tables
 
-    copy = _Copy(spool, IdTemplate(id), set(taken), prefix)
+    copy = _Copy(spool, IdTemplate(id_template), set(taken), prefix)
     try:
         try:
             nulls = CSV_NULLS if csv_nulls is None else csv_nulls
-            for name, schema, batches in typed_tables(table, spool, cap=cap, filesystem=filesystem, csv_nulls=nulls):
+            for name, schema, batches in typed_tables(
+                table, spool, max_line_bytes=max_line_bytes, filesystem=filesystem, csv_nulls=nulls
+            ):
                 copy.add(name, schema, batches)
         finally:
             copy.close()
@@ -362,14 +364,14 @@ class AnswerSchema(TypedDict):
     requests_ask: bool
 
 
-def named_schema(source: SchemaLike, inputs: Sequence[LocalFile], *, parse_dates: bool, cap: int) -> AnswerSchema:
+def named_schema(source: SchemaLike, inputs: Sequence[LocalFile], *, parse_dates: bool, max_line_bytes: int) -> AnswerSchema:
     """Load the schema that somebody named.
 
     Args:
         source: Where it is.
         inputs: The request files; none for results alone.
         parse_dates: Whether dates and times are such, or texts.
-        cap: The longest line that the job reads, in bytes.
+        max_line_bytes: The longest line that the job reads, in bytes.
 
     Raises:
         FileError: The file can't be read.
@@ -378,17 +380,17 @@ def named_schema(source: SchemaLike, inputs: Sequence[LocalFile], *, parse_dates
     """
     json_schema = load_schema(source)
     read_schema(json_schema, parse_dates=parse_dates)
-    asks = first_request(inputs, _asks, cap=cap) is not None
+    asks = first_request(inputs, _asks, max_line_bytes=max_line_bytes) is not None
     return {"json_schema": json_schema, "parse_dates": parse_dates, "named": True, "requests_ask": asks}
 
 
-def requested_schema(inputs: Sequence[LocalFile], *, parse_dates: bool, cap: int) -> AnswerSchema:
+def requested_schema(inputs: Sequence[LocalFile], *, parse_dates: bool, max_line_bytes: int) -> AnswerSchema:
     """Take the schema from the first request that asks for one.
 
     Raises:
         MismatchError: There is none, or its schema can't be converted to a type.
     """
-    found = first_request(inputs, _asks, cap=cap)
+    found = first_request(inputs, _asks, max_line_bytes=max_line_bytes)
     if found is None:
         raise MismatchError(
             "no request asks for a JSON Schema that could type the answers: name one (--schema)",

@@ -20,11 +20,13 @@ from batchfiles.inputs.attribution import attributed
 from batchfiles.inputs.local import LocalFile, OpenFiles, ResultFile, check_unchanged
 from batchfiles.inputs.roles import BatchParts
 from batchfiles.io.lines import Block
+from batchfiles.io.progress import in_steps
 from batchfiles.io.sources import Source, read_blocks
 from batchfiles.io.spool import Spool
 from batchfiles.jobs.join.accounting import Accounting
-from batchfiles.jobs.join.lazy_table import TASK_BYTES, TableOptions
+from batchfiles.jobs.join.lazy_table import TASK_BYTES
 from batchfiles.jobs.join.lookup import ResultLookup, fetch, refuse_conflicts
+from batchfiles.jobs.join.options import TableOptions
 from batchfiles.jobs.join.repeated_requests import RepeatedRequests, find_repeated
 from batchfiles.jobs.join.scan import ResultIndex, scan_results, with_line_numbers
 from batchfiles.jobs.retry.choice import NOT_LISTED, RetryChoice
@@ -35,7 +37,7 @@ from batchfiles.jsontext.edits import Edit, edited
 from batchfiles.outcome import MALFORMED, Result
 from batchfiles.result_lines import ids_of, read_result
 from batchfiles.table.rows import MISSING, ResultRef
-from batchfiles.workers.pool import Job, Product, Spec, WorkerPool, in_steps
+from batchfiles.workers.pool import Job, Product, Spec, WorkerPool
 
 __all__ = ["RetryByResults", "RetryLines"]
 
@@ -57,7 +59,7 @@ class RetryLines(Job):
     Args:
         spec: `inputs`: `[[name, path], …]`; `results`, `index`, `count` and `marks` as for `JoinRows`; `known_outcomes`:
             whether the results are lines of known outcomes; `choice`, `edits`; `note_all`: whether all lines are noted;
-            `repeated`: what `RepeatedRequests` saved, or None; `cap`.
+            `repeated`: what `RepeatedRequests` saved, or None; `max_line_bytes`.
     """
 
     def __init__(self, spec: Spec) -> None:
@@ -87,7 +89,9 @@ class RetryLines(Job):
         self._written, self._all = IndexEntries(), IndexEntries()
         name, path = self._spec["inputs"][task["file"]]
         where = {key: task[key] for key in ("start", "end", "line_number")}
-        for block in read_blocks(Source(name, path=Path(path)), self._notice, cap=self._spec["cap"], **where):
+        for block in read_blocks(
+            Source(name, path=Path(path)), self._notice, max_line_bytes=self._spec["max_line_bytes"], **where
+        ):
             for lines, others in self._repeated.cut(block, task["file"]) if self._repeated else ((block, frozenset[int]()),):
                 if others is None:
                     self._count(None, None, None, self._why_repeated(lines.lines[0], task["file"]))
@@ -205,7 +209,7 @@ class RetryByResults:
         known: The files that tell what became of the requests.
         choice: Which requests are wanted.
         edits: What is changed in their lines.
-        options: How the work is done; `cap`, `temp_dir`, `workers` and `progress` of them.
+        options: How the work is done; `max_line_bytes`, `temp_dir`, `workers` and `progress` of them.
         spool: Where temporary files go.
         known_outcomes: Whether `known` are files of `known_outcomes`.
 
@@ -251,10 +255,10 @@ class RetryByResults:
         lines: Counter[int] = Counter()
         note_all = len(self._inputs) > 1 and not by_part
         written, noted = (IndexBuilder(self._spool.new_path("lines.index")) for _ in range(2))
-        cap, size = self._options.cap, sum(file.size for file in self._files)
+        max_line_bytes, size = self._options.max_line_bytes, sum(file.size for file in self._files)
         with WorkerPool(self._options.workers_for(size, parts=False)) as pool, closing(written), closing(noted):
             path = self._spool.new_path("results.index")
-            result_index = scan_results(pool, self._results, path, cap=cap, exact=exact, progress=progress)
+            result_index = scan_results(pool, self._results, path, max_line_bytes=max_line_bytes, exact=exact, progress=progress)
             totals.findings += (*self.findings, *result_index.findings)
             marks = ResultFlags(self._spool.new_path("marks"), result_index.index.count)
             try:
@@ -298,8 +302,10 @@ class RetryByResults:
         """
         if len(self._inputs) == 1:
             return with_line_numbers(pool, self._inputs, TASK_BYTES), None
-        apart, cap = BatchParts(self._inputs).are_apart, self._options.cap
-        ranges, repeated, contests = find_repeated(pool, self._inputs, self._spool, size=TASK_BYTES, cap=cap, apart=apart)
+        apart, max_line_bytes = BatchParts(self._inputs).are_apart, self._options.max_line_bytes
+        ranges, repeated, contests = find_repeated(
+            pool, self._inputs, self._spool, size=TASK_BYTES, max_line_bytes=max_line_bytes, apart=apart
+        )
         if contests and not self._choice.listed:
             by_table = self._choice.by_table
             if not by_table:
@@ -318,7 +324,7 @@ class RetryByResults:
             "choice": self._choice.to_spec(),
             "edits": [edit.to_spec() for edit in self._edits],
             "note_all": note_all,
-            "cap": self._options.cap,
+            "max_line_bytes": self._options.max_line_bytes,
         }
 
     def _unknown(self, result_index: ResultIndex, marks: ResultFlags) -> int:

@@ -127,7 +127,7 @@ def _is_joined(source: Source) -> bool:
 
 def _begins_with_a_row(stream: Peeked, name: str) -> bool:
     """Return whether the first line is a row of our own."""
-    found = blocks(cast("BinaryIO", stream), name, lambda _: None, block_size=HEAD, cap=RESULT_LINE_CAP)
+    found = blocks(cast("BinaryIO", stream), name, lambda _: None, block_size=HEAD, max_line_bytes=RESULT_LINE_CAP)
     row = loads(next((line for block in found for line in block.lines if line.strip()), b"{}"))
     return row.keys() >= NEEDED.keys() and row.keys().isdisjoint(OF_LINES)
 
@@ -197,7 +197,9 @@ def table_as_outcomes(
 
     def counted() -> Iterator[dict[str, Any]]:
         nonlocal rows
-        for row in chain.from_iterable(own_rows(part, COLUMNS, needed=needed, cap=RESULT_LINE_CAP) for part in table.parts):
+        for row in chain.from_iterable(
+            own_rows(part, COLUMNS, needed=needed, max_line_bytes=RESULT_LINE_CAP) for part in table.parts
+        ):
             rows += 1
             if row["custom_id"] is not None:  # a request line that can't be read has none
                 yield row

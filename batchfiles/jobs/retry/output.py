@@ -35,7 +35,7 @@ class RetryTargets:
         inputs: The request files, by number.
         results: The result files.
         spool: Where lines wait.
-        force: Replace what is there, and send again what may be on its way.
+        overwrite: Replace what is there, and send again what may be on its way.
     """
 
     def __init__(
@@ -46,18 +46,18 @@ class RetryTargets:
         spool: Spool,
         *,
         by_part: bool,
-        force: bool,
+        overwrite: bool,
     ) -> None:
         self._output = output
         self._by_part = by_part
         self._inputs = inputs
         self._results = results
         self._spool = spool
-        self._force = force
+        self._overwrite = overwrite
         self._waiting: dict[int, Path] = {}  # none of them is open: there may be thousands
         self._requests: dict[int, int] = {}
         if not by_part:
-            output.check(force=force)
+            output.check(overwrite=overwrite)
             return
         for file in inputs:
             if file.original is None or file.original.parent != output.key:
@@ -92,7 +92,7 @@ class RetryTargets:
             changed: Whether lines were written with another value: then only a manifest records what they repeat.
 
         Raises:
-            OutputExistsError: A file is there and `force` was not given.
+            OutputExistsError: A file is there and `overwrite` was not given.
             MismatchError: Requests of a part were sent again before, and no result of that is among the files.
             FileError: The disk refused.
         """
@@ -103,7 +103,7 @@ class RetryTargets:
             return written
         folder = Path(str(self._output.place))
         manifest = read_manifest(folder) or self._new_manifest(lines, folder)
-        if not self._force:
+        if not self._overwrite:
             self._refuse_while_on_its_way(manifest)
         written = []
         for number in sorted(self._waiting):
@@ -139,7 +139,7 @@ class RetryTargets:
         self._register(folder, manifest, written)
 
     def _write(self, key: int, target: Target, requests: int, origins: Sequence[LocalFile]) -> RetryFile:
-        with CopyWriter(target, force=self._force, temp_dir=self._spool.path) as writer:
+        with CopyWriter(target, overwrite=self._overwrite, temp_dir=self._spool.path) as writer:
             if key in self._waiting:
                 with self._waiting[key].open("rb") as file:
                     while text := file.read(CHUNK):
@@ -203,7 +203,8 @@ class RetryTargets:
             if wanted.intersection(part.retry_of) and not stems.intersection({stem_of(part.file), *part.batches}):
                 raise MismatchError(
                     f"{part.file} repeats requests of {', '.join(part.retry_of)}, and none of its results is among the files: "
-                    "they may be on their way, and would be paid for twice; name them too, or use --force (in Python force=True)",
+                    "they may be on their way, and would be paid for twice; name them too, or use --force "
+                    "(in Python overwrite=True)",
                     path=str(self._output),
                 )
 

@@ -39,6 +39,10 @@ class RetryGroup:
     requests: int
     left_out: str | None
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return the group as plain values, for JSON."""
+        return asdict(self)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetryFile:
@@ -55,6 +59,10 @@ class RetryFile:
     requests: int
     bytes: int
     retry_of: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the file as plain values, for JSON."""
+        return asdict(self)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

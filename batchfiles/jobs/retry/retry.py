@@ -21,12 +21,13 @@ from batchfiles.inputs.copied_lines import CopiedLines
 from batchfiles.inputs.folder_files import not_read_fields
 from batchfiles.inputs.local import LocalFile, ResultFile, check_unchanged
 from batchfiles.inputs.roles import FileRoles, Pairs, sort_files
+from batchfiles.io.progress import Progress, in_steps
 from batchfiles.io.remote.path import changed
 from batchfiles.io.sources import Source, SourceLike, expand
 from batchfiles.io.spool import Spool
 from batchfiles.io.target import PathTarget, Target, TargetLike
 from batchfiles.jobs.edit import checked_edits
-from batchfiles.jobs.join.lazy_table import TableOptions
+from batchfiles.jobs.join.options import TableOptions
 from batchfiles.jobs.join.scan import IndexMismatch
 from batchfiles.jobs.retry.by_results import RetryByResults
 from batchfiles.jobs.retry.choice import NOT_LISTED, PARSE_ERROR, RetryChoice, check_word, words_of
@@ -36,7 +37,6 @@ from batchfiles.jobs.retry.report import RetryCounts, RetryReport
 from batchfiles.jsontext.edits import Edit, edited
 from batchfiles.limits import RESULT_LINE_CAP
 from batchfiles.result_lines import ids_of
-from batchfiles.workers.pool import Progress, in_steps
 
 __all__ = ["ListedLines", "retry"]
 
@@ -51,7 +51,7 @@ class ListedLines:
     Args:
         inputs: The request files.
         edits: What is changed in the lines.
-        cap: The longest line that is read, in bytes.
+        max_line_bytes: The longest line that is read, in bytes.
         progress: Gets the bytes of each step.
 
     Attributes:
@@ -60,13 +60,15 @@ class ListedLines:
         unknown_ids: Listed ids that no request has.
     """
 
-    def __init__(self, inputs: Sequence[LocalFile], edits: Sequence[Edit], *, cap: int, progress: Callable[[int], None]) -> None:
+    def __init__(
+        self, inputs: Sequence[LocalFile], edits: Sequence[Edit], *, max_line_bytes: int, progress: Callable[[int], None]
+    ) -> None:
         self.totals = RetryCounts()
         self.lines: Counter[int] = Counter()
         self.unknown_ids = 0
         self._inputs = inputs
         self._edits = edits
-        self._cap = cap
+        self._max_line_bytes = max_line_bytes
         self._progress = progress
 
     def take(self, lists: Sequence[Source], targets: RetryTargets) -> bool:
@@ -107,7 +109,7 @@ class ListedLines:
             MismatchError: The first line is no request.
         """
         file = self._inputs[number]
-        copied = CopiedLines(self._cap, self._progress, wanted="inputs")
+        copied = CopiedLines(self._max_line_bytes, self._progress, wanted="inputs")
         found: set[str] = set()
         all_lines = changed = 0
         for run in copied.of(file.source):
@@ -145,14 +147,14 @@ def retry(
     inputs: Iterable[SourceLike] = (),
     pairs: Pairs = (),
     only: Iterable[str] | None = None,
-    except_: Iterable[str] = (),
+    excluded: Iterable[str] = (),
     ids: SourceLike | None = None,
-    all: bool = False,  # noqa: A002 - the command line's word
-    set: Mapping[str, Any] | None = None,  # noqa: A002 - the command line's word
+    every: bool = False,
+    values: Mapping[str, Any] | None = None,
     unset: Iterable[str] = (),
     edits: Iterable[Edit] = (),
-    force: bool = False,
-    cap: int = RESULT_LINE_CAP,
+    overwrite: bool = False,
+    max_line_bytes: int = RESULT_LINE_CAP,
     temp_dir: str | os.PathLike[str] | None = None,
     filesystem: object = None,
     workers: int | None = 1,
@@ -174,14 +176,14 @@ def retry(
         pairs: Request files, each with the results that belong to it, as for `join`.
         only: Take the requests of these outcomes, statuses (`"429"`, `"5xx"`), error codes, or with `"parse_error"` instead;
             retryable or not.
-        except_: Leave these out.
+        excluded: Leave these out.
         ids: A list of ids, one a line: take these, whatever became of them. No results are needed.
-        all: Take all requests without a success.
-        set: Values by their paths, as for `edit`, such as `{"body.max_tokens": 4000}`; other bytes stay.
+        every: Take all requests without a success.
+        values: Values to set, by their paths, as for `edit`, such as `{"body.max_tokens": 4000}`; other bytes stay.
         unset: Paths of values to take away.
         edits: Changes whose order matters; they are made first.
-        force: Replace what is there; with a folder also send again what was sent again and has no results yet.
-        cap: The longest line that is read, in bytes.
+        overwrite: Replace what is there; with a folder also send again what was sent again and has no results yet.
+        max_line_bytes: The longest line that is read, in bytes.
         temp_dir: Where temporary files go.
         filesystem: The filesystem in which paths are paths, those of `output` and `ids` too, of `pyarrow.fs` or of fsspec; None
             takes the local one.
@@ -197,29 +199,34 @@ def retry(
             sent again before has no results yet.
         DuplicateCustomIdError: An id would stand twice in the file, or could mean the requests of two request files.
         InvalidLineError: A value can't be set in a line.
-        OutputExistsError: A file is there and `force` was not given.
+        OutputExistsError: A file is there and `overwrite` was not given.
         FileError: A file can't be read, or the disk refused.
         TruncatedFileError: A compressed file is damaged.
         ValueError: Options don't go together, a path or a value is none, or the output is a remote folder.
+
+    Example:
+        >>> report = batchfiles.retry("fixtures/chat_completions", output="retry.jsonl")
+        >>> report.written, report.left_out
+        (3, 13)
     """
     if not files and not inputs and not pairs:
         raise TypeError("retry needs at least one file")
-    choice = _choice(only, except_, ids=ids, everything=all)
-    changes = checked_edits(edits, set, unset)
+    choice = _choice(only, excluded, ids=ids, everything=every)
+    changes = checked_edits(edits, values, unset)
     if ids is not None and workers is None:
         workers = 1  # finding ids is little more than reading: other processes would only take memory
-    options = TableOptions(cap=cap, temp_dir=temp_dir, workers=workers, progress=progress)
+    options = TableOptions(max_line_bytes=max_line_bytes, temp_dir=temp_dir, workers=workers, progress=progress)
     with Spool(temp_dir) as spool:
         tables, plain = joined_tables(files, filesystem)
         choice.by_table = bool(tables) and ids is None
-        roles = sort_files(plain, inputs, spool, pairs=pairs, filesystem=filesystem, cap=cap)
+        roles = sort_files(plain, inputs, spool, pairs=pairs, filesystem=filesystem, max_line_bytes=max_line_bytes)
         not_read = not_read_fields(roles.not_read)
         target = Target.at(output, filesystem=filesystem)
         _refuse_read(target, [*roles.inputs, *roles.results, *roles.empty, *roles.retries], tables)
         if not roles.inputs:
             raise MismatchError("no file holds requests: name the request files too, or there is nothing to send again")
         by_part = _is_folder(target)
-        targets = RetryTargets(target, roles.inputs, roles.results, spool, by_part=by_part, force=force)
+        targets = RetryTargets(target, roles.inputs, roles.results, spool, by_part=by_part, overwrite=overwrite)
         with closing(targets):
             lists = [] if ids is None else _local(expand([ids], filesystem=filesystem), spool)
             if lists:
@@ -244,9 +251,11 @@ def _choice(only: Iterable[str] | None, but: Iterable[str], *, ids: object, ever
     only = None if only is None else words_of(only)
     but = words_of(but)
     if ids is not None and (only is not None or but or everything):
-        raise ValueError("a list of ids says all: it goes with none of only, except and all")
+        raise ValueError(
+            "a list of ids says all: it does not go with --only, --except and --all (in Python only, excluded and every)"
+        )
     if only is not None and everything:
-        raise ValueError("only and all exclude each other")
+        raise ValueError("--only and --all (in Python only and every) exclude each other")
     if only is not None and not only:
         raise ValueError("only names nothing: say outcomes, statuses or error codes")
     for word in (*(only or ()), *but):
@@ -325,7 +334,7 @@ def _retry_listed(
     """Write the lines of listed ids; None if that takes the long way."""
     started = time.perf_counter()
     progress = in_steps(options.progress, sum(file.size for file in roles.inputs))
-    listed = ListedLines(roles.inputs, edits, cap=options.cap, progress=progress)
+    listed = ListedLines(roles.inputs, edits, max_line_bytes=options.max_line_bytes, progress=progress)
     if not listed.take(lists, targets):
         return None
     listed.totals.findings[:0] = roles.findings

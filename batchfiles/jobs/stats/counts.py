@@ -11,9 +11,9 @@ from typing import Any, Final, Generic, TypeVar
 from batchfiles import bodies
 from batchfiles.bodies.answer import without_token_counts
 from batchfiles.bodies.fields import FieldReader, modalities, read_usage
+from batchfiles.codec import request_of
 from batchfiles.counts import count_name
 from batchfiles.errors import InvalidLineError
-from batchfiles.jobs.join.rows import RequestLines
 from batchfiles.jobs.stats.price import PARTS, Price, tier_below
 from batchfiles.jobs.stats.prices import Prices, total
 from batchfiles.jobs.stats.report import OTHER, LengthHistogram, ModelEstimate, ModelUsage, RequestStats, ResultStats
@@ -171,7 +171,6 @@ class RequestTotals:
     def __init__(self, prices: Prices | None = None) -> None:
         self.malformed = 0
         self._prices = prices
-        self._lines = RequestLines(cut_bodies=False)
         self._count = 0
         self._endpoints = _ByName(_Count)
         self.models = _Models(prices)
@@ -182,15 +181,16 @@ class RequestTotals:
         """Count a line; returns False for one that is no request."""
         self._line_bytes.add(len(line))
         try:
-            _, url, body, _ = self._lines.take(line)
+            request = request_of(line)
         except InvalidLineError:
             self.malformed += 1
             return False
+        url, body = request.get("url"), request["body"]
         measured = measure(body)
         self._count += 1
         self._endpoints.of(url).count += 1
         self._characters.add(measured.characters)
-        sums = self.models.of(body.get("model") if isinstance(body, dict) else None)
+        sums = self.models.of(body.get("model"))
         tokens = sums.of(measured.input_tokens)
         tokens.requests += 1
         tokens.input += measured.input_tokens

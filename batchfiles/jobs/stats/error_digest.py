@@ -6,7 +6,7 @@ What error messages have in common: the same words with other ids, numbers and q
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Final, NamedTuple
 
@@ -15,6 +15,7 @@ from batchfiles.findings import Finding
 from batchfiles.inputs.folder_files import not_read_fields
 from batchfiles.inputs.kinds import ClassifiedFile, classified_files, is_blank
 from batchfiles.inputs.roles import Pairs, files_and_pairs
+from batchfiles.io.progress import Progress, source_steps
 from batchfiles.io.sources import SourceLike
 from batchfiles.limits import RESULT_LINE_CAP
 from batchfiles.outcome import MALFORMED, SUCCEEDED, Result, retryable
@@ -114,6 +115,10 @@ class ErrorGroup:
     example: str | None
     custom_ids: tuple[str, ...] = ()
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return the group as plain values, for JSON."""
+        return asdict(self)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ErrorDigest:
@@ -148,8 +153,8 @@ def error_digest(
     *sources: SourceLike,
     pairs: Pairs = (),
     ids: int | None = 0,
-    on_bytes: Callable[[int], None] | None = None,
-    cap: int = RESULT_LINE_CAP,
+    progress: Progress | None = None,
+    max_line_bytes: int = RESULT_LINE_CAP,
     filesystem: object = None,
 ) -> ErrorDigest:
     """Count the results that are no success, the same errors together.
@@ -163,8 +168,8 @@ def error_digest(
             compressed. Files of requests, such as a campaign's folder holds too, are passed over: what is missing, `join` tells.
         pairs: Request files, each with its results, as for `join`; here they fix the roles of these files.
         ids: How many ids to list of each error; None lists all, a million at most.
-        on_bytes: Gets the number of uncompressed bytes that were read, again and again, for a progress bar.
-        cap: The longest line that is read, in bytes; longer ones are malformed.
+        progress: Called with the bytes that are done and those that there are (None if unknown), again and again.
+        max_line_bytes: The longest line that is read, in bytes; longer ones are malformed.
         filesystem: The filesystem in which paths are paths, of `pyarrow.fs` or of fsspec; None takes the local one.
 
     Returns:
@@ -176,6 +181,11 @@ def error_digest(
         TruncatedFileError: Compressed bytes end too early or are damaged.
         TypeError: There is no source, or something is no source at all.
         ValueError: Standard input is named twice.
+
+    Example:
+        >>> digest = batchfiles.error_digest("fixtures/chat_completions")
+        >>> digest.groups[0].outcome
+        'incomplete'
     """
     if not sources and not pairs:
         raise TypeError("error_digest needs at least one file")
@@ -183,7 +193,13 @@ def error_digest(
     skipped = []
     found = False
     files = files_and_pairs(sources, pairs, filesystem)
-    for file in classified_files(files.sources, totals.notice, cap=cap, on_bytes=on_bytes, file_roles=files.file_roles):
+    for file in classified_files(
+        files.sources,
+        totals.notice,
+        max_line_bytes=max_line_bytes,
+        on_bytes=source_steps(progress, files.sources),
+        file_roles=files.file_roles,
+    ):
         if file.file_role == "inputs":
             skipped.append(file.name)
             totals.overlong.clear()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from decimal import Decimal
@@ -12,6 +12,7 @@ from batchfiles.inputs.folder_files import not_read_fields
 from batchfiles.inputs.kinds import ClassifiedFile, FileRole, classified_files, is_blank
 from batchfiles.inputs.roles import BatchParts, PairedFiles, Pairs, files_and_pairs, read_again
 from batchfiles.io.lines import Block
+from batchfiles.io.progress import Progress, source_steps
 from batchfiles.io.sources import SourceLike
 from batchfiles.io.spool import Spool
 from batchfiles.jobs.join.repeated_requests import NO_FILES, RepeatedRequests, find_repeated
@@ -33,8 +34,8 @@ def stats(
     *sources: SourceLike,
     pairs: Pairs = (),
     prices: PricesLike | Sequence[PricesLike] | None = None,
-    on_bytes: Callable[[int], None] | None = None,
-    cap: int = RESULT_LINE_CAP,
+    progress: Progress | None = None,
+    max_line_bytes: int = RESULT_LINE_CAP,
     filesystem: object = None,
 ) -> Stats:
     """Count requests and results, their outcomes, sizes and tokens, and say what they cost.
@@ -50,8 +51,8 @@ def stats(
         prices: Prices per million tokens, the file that has them, `"genai"` for those of the package genai-prices (or
             `"genai:azure"` for one of its providers), or a sequence such as `["prices.toml", "genai"]`, of which the first that
             knows a model decides; None counts tokens only.
-        on_bytes: Gets the number of uncompressed bytes that were read, again and again, for a progress bar.
-        cap: The longest line that is read, in bytes; longer ones count as malformed.
+        progress: Called with the bytes that are done and those that there are (None if unknown), again and again.
+        max_line_bytes: The longest line that is read, in bytes; longer ones count as malformed.
         filesystem: The filesystem in which paths are paths, that of `prices` too, of `pyarrow.fs` or of fsspec; None takes the
             local one.
 
@@ -65,13 +66,24 @@ def stats(
         TypeError: There is no source, or something is no source at all.
         MissingDependencyError: Prices are `"genai"`, and genai-prices is not installed.
         ValueError: Standard input is named twice, or the price file has a value that is not a price.
+
+    Example:
+        >>> stats = batchfiles.stats("fixtures/chat_completions")
+        >>> stats.requests.count, stats.results.count
+        (16, 15)
     """
     if not sources and not pairs:
         raise TypeError("stats needs at least one file")
     files = files_and_pairs(sources, pairs, filesystem)
     known = None if prices is None else prices_of(prices, filesystem=filesystem)
-    count = _BytesDone(known, _Repeats.among(files, cap))
-    for file in classified_files(files.sources, count.notice, cap=cap, on_bytes=on_bytes, file_roles=files.file_roles):
+    count = _BytesDone(known, _Repeats.among(files, max_line_bytes))
+    for file in classified_files(
+        files.sources,
+        count.notice,
+        max_line_bytes=max_line_bytes,
+        on_bytes=source_steps(progress, files.sources),
+        file_roles=files.file_roles,
+    ):
         count.take(file)
     return replace(count.report(), **not_read_fields(files.not_read))
 
@@ -91,7 +103,7 @@ class _Repeats:
         self._retries = retries
 
     @classmethod
-    def among(cls, files: PairedFiles, cap: int) -> _Repeats | None:
+    def among(cls, files: PairedFiles, max_line_bytes: int) -> _Repeats | None:
         """Compare the request files; None where there is nothing to compare."""
         with Spool() as spool:
             found = read_again(files, spool)
@@ -102,7 +114,9 @@ class _Repeats:
             repeated = RepeatedRequests.load(None)
             if not all(apart(0, number) for number in range(1, len(found.requests))):
                 with WorkerPool() as pool:
-                    _, repeated, _ = find_repeated(pool, found.requests, spool, size=RANGE_BYTES, cap=cap, apart=apart)
+                    _, repeated, _ = find_repeated(
+                        pool, found.requests, spool, size=RANGE_BYTES, max_line_bytes=max_line_bytes, apart=apart
+                    )
         return cls({file.name: number for number, file in enumerate(found.requests)}, repeated, retries)
 
     def cut(self, file: str, block: Block) -> Iterator[tuple[Block, AbstractSet[int] | None]]:

@@ -1,0 +1,156 @@
+"""What a fast way accepts, the exact way finds nothing in; the line that is changed is never the first one of its file."""
+
+from __future__ import annotations
+
+import copy
+import io
+import json
+from collections import Counter
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from batchfiles import codec, outcome
+from batchfiles.errors import InvalidLineError
+from batchfiles.ids.index import IndexEntries
+from batchfiles.jobs.join.rows import RequestLines
+from batchfiles.jobs.join.scan import UnkeyedLines, _index_exact, _index_fast
+from batchfiles.jobs.validate import validate
+from batchfiles.jsontext import edits, spans
+from batchfiles.limits import OPENAI
+from batchfiles.result_lines import _id_of, ids_of, may_repeat_its_key, read_result
+from batchfiles.rules.requests import RequestRules
+
+REQUEST = {
+    "custom_id": "a",
+    "method": "POST",
+    "url": "/v1/chat/completions",
+    "body": {"model": "m", "messages": [{"role": "user", "content": "Hi"}], "n": 1, "temperature": 0.5, "store": True},
+}
+USAGE = {"prompt_tokens": 5, "completion_tokens": 4, "total_tokens": 9, "prompt_tokens_details": {"cached_tokens": 2}}
+MESSAGE = {"role": "assistant", "content": "hi", "refusal": None}
+BODY = {
+    "id": "c",
+    "object": "chat.completion",
+    "created": 1,
+    "model": "m",
+    "choices": [{"index": 0, "message": MESSAGE, "finish_reason": "stop", "logprobs": None}],
+    "usage": USAGE,
+}
+RESULT = {"id": "r", "custom_id": "a", "response": {"status_code": 200, "request_id": "q", "body": BODY}, "error": None}
+
+VALUES = st.sampled_from(
+    [None, True, False, 0, 1, 1.0, -1, 2**63, "", "stop", "body", "custom_id", [], {}, [1], {"body": {"n": 2}}]
+)
+KEYS = st.sampled_from(["custom_id", "body", "error", "n", "model", "response", "x"])
+
+
+def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """Return every place within a JSON value but the whole."""
+    inner = list(value.items()) if isinstance(value, dict) else list(enumerate(value)) if isinstance(value, list) else []
+    return [found for key, each in inner for found in ((*path, key), *places(each, (*path, key)))]
+
+
+@st.composite
+def lines(draw: st.DrawFn, good: dict[str, Any]) -> list[bytes]:
+    """Write three lines: in the second a value is another one, a key is added or taken away, or is there twice."""
+    value = copy.deepcopy(good)
+    *path, last = draw(st.sampled_from(places(value)))
+    place = value
+    for key in path:
+        place = place[key]
+    if draw(st.booleans()):
+        place[last] = draw(VALUES)
+    elif isinstance(place, dict):
+        del place[last]
+        place |= draw(st.dictionaries(KEYS, VALUES, max_size=2))
+    text = json.dumps(value)
+    if draw(st.integers(0, 3)) == 0:
+        repeated = draw(st.sampled_from(['"custom_id"', '"body"', '"custom_i\\u0064"', '"bod\\u0079"', '"error"']))
+        text = f"{text[:-1]}, {repeated}: {json.dumps(draw(VALUES))}}}"
+    return [
+        json.dumps({**good, "custom_id": "first"}).encode(),
+        text.encode(),
+        json.dumps({**good, "custom_id": "last"}).encode(),
+    ]
+
+
+@given(lines(REQUEST))
+def test_a_request_that_is_like_others_has_the_faults_that_it_has_alone(written: list[bytes]) -> None:
+    """The rules on all but id and content run once for each different text, and say the same to the next request."""
+    rules = RequestRules(OPENAI)
+    for number, line in enumerate(written, 1):
+        request = codec.loads(line)
+        before = copy.deepcopy(request)
+        fast = list(rules.violations(request, number))
+        rules._known.clear()
+        assert list(rules.violations(request, number)) == fast
+        assert repr(request) == repr(before)
+    five = [written[0], written[1], *(written[2].replace(b"last", b"last%d" % n) for n in range(3))]
+    report = validate(io.BytesIO(b"\n".join(five) + b"\n"))
+    assert {finding.line_number for finding in report.findings if finding.code != "duplicate_custom_id"} <= {2}
+
+
+@given(lines(REQUEST))
+def test_a_request_line_is_taken_apart_as_decoding_does(written: list[bytes]) -> None:
+    """`RequestLines` learns from the lines before."""
+    taking = RequestLines(cut_bodies=True)
+    for line in written:
+        try:
+            value = codec.request_of(line)
+        except InvalidLineError:
+            continue
+        custom_id, url, body, cut = taking.take(line)
+        own = value.get("url")
+        assert (custom_id, url, repr(body)) == (value["custom_id"], own if isinstance(own, str) else None, repr(value["body"]))
+        member = spans.last_member(line, "body")
+        assert member is not None
+        assert cut == line[member.start : member.end]
+
+
+@given(lines(RESULT))
+def test_results_are_indexed_under_the_ids_that_decoding_gives(written: list[bytes]) -> None:
+    """A quick survey agrees with a careful one wherever no key may be repeated; `Misindexed` finds the other lines."""
+    for line in written:
+        found = []
+        for note in (_index_fast, _index_exact):
+            entries = IndexEntries()
+            note([line], 1, 0, 0, entries, UnkeyedLines(), Counter())
+            found.append(list(entries.digests))
+        assert found[0] == found[1] or may_repeat_its_key(line)
+    text = b"\n".join(written)
+    assert ids_of(written, text) == list(map(_id_of, written))
+
+
+@given(lines(RESULT))
+def test_a_result_has_the_outcome_that_the_rules_give(written: list[bytes]) -> None:
+    """And its body is cut out as walking the line does."""
+    for line in written:
+        value, result = read_result(line)
+        if value is None:
+            continue
+        assert repr(result) == repr(outcome._read_any(value))
+        response = value.get("response")
+        if isinstance(response, dict) and "body" in response:
+            member = spans.last_member(line, "response")
+            assert member is not None
+            body = spans.last_member(line, "body", member.start)
+            assert body is not None
+            assert spans.body_of_output(line, value) == line[body.start : body.end]
+        if isinstance(value.get("custom_id"), str | None) and (response is None or isinstance(response, dict)):
+            assert repr(codec.output_of(value)) == repr(codec._other_output(value, None, None, None))
+
+
+@given(lines(REQUEST))
+def test_a_record_and_an_edit_are_those_of_the_exact_way(written: list[bytes]) -> None:
+    """The record of a request; and a value that is set where a search finds it, or where a walk through the line does."""
+    edit = edits.Edit.set("body.model", "other")
+    for line in written:
+        value = codec.loads(line)
+        try:
+            record = codec._other_input(value, None, None, None)
+        except InvalidLineError:
+            continue
+        assert repr(codec.input_of(value)) == repr(record)
+        assert codec.loads(edits.edited(line, [edit])) == codec.loads(edits._replaced(line, edits._walked(line, edit)))
