@@ -1,1 +1,1 @@
-"""A campaign: the folder in which the files of many batches of one piece of work live together."""
+"""Campaigns: folders with the request and result files of many batches that belong together."""

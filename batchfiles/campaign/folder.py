@@ -1,4 +1,4 @@
-"""A campaign folder with its files: which are parts, which repeat parts, and which results belong to which part."""
+"""The files of a campaign folder: parts, retries, and the results of each part."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ __all__ = ["Campaign", "CampaignFiles", "Campaigns", "campaign_of", "changed_par
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CampaignFiles:
-    """The files of a campaign folder by what they are.
+    """The files of a campaign folder by role.
 
     Attributes:
-        parts: The request files, in the order of the manifest; together they hold each request once.
+        parts: The request files, in the order of the manifest; together they contain each request once.
         retries: Request files that repeat requests of the parts.
         results: Output files and error files, sorted by name.
-        others: Batch files that the manifest knows nothing of and whose names don't tell.
-        passed_over: Files whose names are not those of JSONL files, and folders.
+        others: Batch files that are not in the manifest and don't have the names of results.
+        passed_over: Files without the suffix of a JSONL file, and folders.
     """
 
     parts: tuple[Source, ...]
@@ -33,18 +33,18 @@ class CampaignFiles:
     passed_over: tuple[Place, ...]
 
     def requests(self) -> list[Source]:
-        """Return the parts, as found in a folder in which all else is passed over."""
+        """Return the parts, with all other files as `passed_over`."""
         besides = [source.place for source in (*self.retries, *self.results, *self.others)]
         passed_over = (*(place for place in besides if place is not None), *self.passed_over)
         return [*self.parts[:-1], *(replace(part, passed_over=passed_over) for part in self.parts[-1:])]
 
 
 class Campaign:
-    """A folder that has a manifest.
+    """A folder with a manifest.
 
     Attributes:
-        folder: Where it is.
-        manifest: What stood in its manifest when this was made.
+        folder: The folder.
+        manifest: Its manifest, as it was when this object was created.
     """
 
     def __init__(self, folder: Place, manifest: Manifest) -> None:
@@ -55,11 +55,11 @@ class Campaign:
         self._by_stem |= {batch: part for part in manifest.parts for batch in part.batches}
 
     def part_of(self, name: str) -> Part | None:
-        """Return the part that a file of the folder is, or whose result it is; None where nobody said so.
+        """Return the part that a file is, or whose result it is; None if the manifest does not say.
 
         Args:
-            name: The file's name without its folder. Results are called by the stem of their part, or by the id of one of its
-                batches, with `_output` or `_error` behind it.
+            name: The name of the file without its folder. The name of a result is the stem of its part or the id of one of its
+                batches, followed by `_output` or `_error`.
         """
         if name in self._parts:
             return self._parts[name]
@@ -67,7 +67,7 @@ class Campaign:
         return self._by_stem.get(match["stem"]) if match else None
 
     def origins(self, part: Part) -> tuple[str, ...]:
-        """Return the files in which the requests of a part stood first: itself, or what it repeats, repeatedly if need be."""
+        """Return the original files of the requests of a part: itself, or the parts that it repeats, recursively."""
         found: dict[str, None] = {}
         seen = {part.file}
         waiting = [part]
@@ -81,10 +81,10 @@ class Campaign:
         return tuple(found)
 
     def files(self) -> CampaignFiles:
-        """Return the files that are there, by what they are; none is opened.
+        """Return the existing files by role, without opening them.
 
         Raises:
-            FileError: A part is not there, or the system does not let us look.
+            FileError: A part is missing, or the folder can't be read.
         """
         found = expand([self.folder])
         passed_over = tuple(place for source in found for place in source.passed_over)
@@ -92,24 +92,23 @@ class Campaign:
         named = {part.file: there.pop(part.file) for part in self.manifest.parts if part.file in there}
         for part in self.manifest.parts:
             if part.file not in named and not part.retry_of:
-                raise FileError("the manifest names this part, and it is not there", path=str(self.folder / part.file), number=2)
+                raise FileError("this part of the manifest does not exist", path=str(self.folder / part.file), number=2)
         repeating = {part.file for part in self.manifest.parts if part.retry_of}
-        results = {name for name in there if RESULT_NAME.fullmatch(name)}
         return CampaignFiles(
             parts=tuple(source for name, source in named.items() if name not in repeating),
             retries=tuple(source for name, source in named.items() if name in repeating),
-            results=tuple(source for name, source in there.items() if name in results),
-            others=tuple(source for name, source in there.items() if name not in results),
+            results=tuple(source for name, source in there.items() if RESULT_NAME.fullmatch(name)),
+            others=tuple(source for name, source in there.items() if not RESULT_NAME.fullmatch(name)),
             passed_over=passed_over,
         )
 
 
 def campaign_of(folder: Place) -> Campaign | None:
-    """Return the campaign in a folder; None where the folder has no manifest of ours, or is none.
+    """Return the campaign in a folder; None if it has no manifest of batchfiles, or is not a folder.
 
     Raises:
         DataError: The manifest is damaged, or of a later version.
-        FileError: The system refused to read it.
+        FileError: It can't be read.
     """
     manifest = read_manifest(folder)
     return None if manifest is None else Campaign(folder, manifest)
@@ -128,20 +127,20 @@ class Campaigns:
         return self._known[folder]
 
     def part_of(self, path: Place) -> Part | None:
-        """Return the part that a file is, or whose result it is; None where no manifest says so."""
+        """Return the part that a file is, or whose result it is; None if it is in no manifest."""
         campaign = self.of(path.parent)
         return campaign.part_of(path.name) if campaign is not None else None
 
 
 def changed_parts(files: Iterable[tuple[Place | None, Source]], campaigns: Campaigns | None = None) -> list[Finding]:
-    """Compare the bytes of campaign parts with their manifests: a disk or a copy may have damaged them.
+    """Compare the bytes of campaign parts with their manifests, to find damaged copies.
 
     Args:
-        files: Where each file is, and where its bytes are read; files that are not parts are skipped.
-        campaigns: What is known of their folders.
+        files: The path and the source of each file; files that are not parts are skipped.
+        campaigns: The known campaigns of their folders.
 
     Returns:
-        A warning for each part that has other bytes than it was made with.
+        A warning for each part whose bytes have changed.
 
     Raises:
         DataError: A manifest is damaged.
@@ -155,23 +154,23 @@ def changed_parts(files: Iterable[tuple[Place | None, Source]], campaigns: Campa
         if place is None or part is None or part.file != place.name:
             continue
         if source.sha256().hex != part.sha256.lower():
-            words = "The bytes of the part differ from its manifest: it was changed or damaged since it was made."
-            found.append(Finding(code="changed_part", message=words, severity="warning", path=source.name))
+            message = "The bytes of the part differ from its manifest: it was changed or damaged since it was made."
+            found.append(Finding(code="changed_part", message=message, severity="warning", path=source.name))
     return found
 
 
 def request_sources(sources: Iterable[SourceLike], *, filesystem: object = None) -> list[Source]:
-    """Turn sources into single files as `expand` does, but a campaign folder stands for its parts, in their order.
+    """Expand sources to single files as `expand` does; a campaign folder is expanded to its parts, in their order.
 
     Args:
-        sources: What stands for the files.
-        filesystem: The filesystem in which paths are paths; None takes the local one.
+        sources: Files, folders and globs.
+        filesystem: The filesystem of the paths; None for the local one.
 
     Raises:
         DataError: A manifest is damaged.
-        FileError: As `expand`, and where a part is not there.
+        FileError: As `expand`, or a part is missing.
         ValueError: Standard input is named twice.
-        TypeError: Something is no source at all.
+        TypeError: A value is not a source.
     """
     return expand(sources, filesystem=filesystem, files_of=_parts_of)
 

@@ -1,9 +1,4 @@
-"""The manifest of a campaign folder: `manifest.json`, which says what each part is and where it came from.
-
-How the files of a batch are called: a request file, and beside it what came back.
-
-The files that `split` puts into a campaign folder; whatever else lies there came later, and may have been paid for.
-"""
+"""The manifest of a campaign folder, `manifest.json`, and the names of its files."""
 
 from __future__ import annotations
 
@@ -11,7 +6,7 @@ import errno
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -30,18 +25,19 @@ __all__ = [
     "Manifest",
     "Part",
     "made_by_split",
+    "parts_of",
     "read_manifest",
     "stem_of",
     "write_manifest",
 ]
 
 MANIFEST = "manifest.json"
-"""The file's name. It is no batch file, so that a folder's files are the same with and without it."""
+"""The name of the file. It is not a JSONL file, so it is never read as a batch file."""
 
-CHUNK = 64 * 1024
+CHUNK = 1024 * 1024
 
 FORMAT = "batchfiles-campaign"
-"""What the file says of itself: other programs have a `manifest.json` too."""
+"""The `format` of the file, to distinguish it from the `manifest.json` of other programs."""
 
 VERSION = 1
 
@@ -54,16 +50,16 @@ class Part:
 
     Attributes:
         file: Its name in the folder.
-        requests: Its lines.
+        requests: The number of its lines.
         bytes: Its size, uncompressed.
-        sha256: Of the same bytes, in hexadecimal digits.
-        source: The display name of the file that it was cut from.
-        first_line: The number of its first line in the source, counted from 1, blank lines included.
-        last_line: The same of its last line; with `by`, lines between the two may stand in other parts.
-        by: What its lines have in common, where the source was divided by that: `{"model": "gpt-4o-mini"}`.
-        batches: The ids of the batches that it was sent in; several where it was sent again.
-        retry_of: The parts whose requests it repeats; their results and its own belong to the same requests.
-        extra: Keys that are not known here, as they stood in the file.
+        sha256: The hexadecimal digest of these bytes.
+        source: The display name of the file from which it was split.
+        first_line: The number of its first line in the source, counted from 1, including blank lines.
+        last_line: The number of its last line; with `by`, lines between the two may be in other parts.
+        by: The common values of its lines if the source was divided by them: `{"model": "gpt-4o-mini"}`.
+        batches: The ids of its batches; more than one if it was sent again.
+        retry_of: The parts whose requests it repeats; their results belong to the same requests.
+        extra: Unknown keys of the file, unchanged.
     """
 
     file: str
@@ -81,14 +77,14 @@ class Part:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
-    """What a campaign folder holds.
+    """The manifest of a campaign folder.
 
     Attributes:
         sources: The display names of the files that were split, in order.
         parts: The request files, in the order of their first lines.
-        limits: The name of the limits that the parts keep to.
-        version: Of the manifest's form.
-        extra: Keys that are not known here, as they stood in the file.
+        limits: The name of the limits of the parts.
+        version: The version of the format.
+        extra: Unknown keys of the file, unchanged.
     """
 
     sources: tuple[str, ...] = ()
@@ -98,7 +94,7 @@ class Manifest:
     extra: Mapping[str, Any] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the manifest as plain values that JSON can hold, unknown keys last."""
+        """Return the manifest as JSON values, unknown keys last."""
         return {
             "format": FORMAT,
             "version": self.version,
@@ -110,7 +106,7 @@ class Manifest:
 
 
 def _plain(part: Part) -> dict[str, Any]:
-    """Return a part as plain values, without what it doesn't say."""
+    """Return a part as JSON values, without empty ones."""
     values = {each.name: getattr(part, each.name) for each in fields(part) if each.name != "extra"}
     listed = {key: list(value) if isinstance(value, tuple) else value for key, value in values.items()}
     return {**{key: value for key, value in listed.items() if value not in (None, [], {})}, **part.extra}
@@ -120,46 +116,51 @@ def read_manifest(folder: Place) -> Manifest | None:
     """Read the manifest of a folder.
 
     Returns:
-        The manifest; None where the folder has none, or a `manifest.json` of another program.
+        The manifest; None if the folder has none, or that of another program.
 
     Raises:
-        DataError: The manifest is damaged, or of a later version than this one.
-        FileError: The system refused to read it.
+        DataError: The manifest is damaged, or of a later version.
+        FileError: It can't be read.
     """
     path = folder / MANIFEST
     try:
         if not path.is_file():
             return None
         with Source.at(path).open() as file:
-            text = b"".join(iter(lambda: file.read(CHUNK), b""))  # a read may give less than there is
+            text = b"".join(iter(lambda: file.read(CHUNK), b""))  # one read may return only a part
     except OSError as error:
         raise error if isinstance(error, FileError) else file_error(error, str(path)) from None
     try:
         value = json.loads(text)
     except (ValueError, RecursionError):
-        words = "is no JSON, so it can't be told which results belong to which part: mend it, or remove it if you can do without"
-        raise DataError(words, path=str(path)) from None
+        message = "not valid JSON, so the results can't be assigned to the parts: fix the file, or remove it to do without"
+        raise DataError(message, path=str(path)) from None
     if not isinstance(value, dict) or value.get("format") != FORMAT:
         return None
     return _manifest_of(value, str(path))
 
 
+def parts_of(folder: Place) -> tuple[Part, ...]:
+    """Return the parts in the manifest of a folder; none without a manifest. Raises the errors of `read_manifest`."""
+    manifest = read_manifest(folder)
+    return manifest.parts if manifest is not None else ()
+
+
 def write_manifest(folder: Place, manifest: Manifest) -> None:
-    """Write a manifest into its folder, in place of the one that may be there; whole or not at all.
+    """Write a manifest into its folder atomically.
 
     Raises:
-        FileError: The disk or the system refused.
+        FileError: It can't be written.
     """
     with PathTarget.at(folder / MANIFEST, folder=False).open(overwrite=True) as file:
-        # Escaped to ASCII: the name of a source may hold what UTF-8 can't.
+        # Escaped to ASCII: the name of a source may contain surrogates.
         file.write(json.dumps(manifest.to_dict(), indent=2).encode("ascii") + b"\n")
 
 
 def _manifest_of(value: dict[str, Any], path: str) -> Manifest:
     version = value.get("version")
     if type(version) is not int or version > VERSION:
-        words = f"is of version {version!r}, and {VERSION} is the last that is known here: a later batchfiles reads it"
-        raise DataError(words, path=path)
+        raise DataError(f"has version {version!r}, but the latest known version is {VERSION}: update batchfiles", path=path)
     items = value.get("parts", [])
     if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
         raise DataError("has no list of parts", path=path)
@@ -167,9 +168,8 @@ def _manifest_of(value: dict[str, Any], path: str) -> Manifest:
     parts = tuple(_checked(Part, item, PART_KEYS, path) for item in items)
     for part in parts:
         if Path(part.file).name != part.file or part.file in ("", "..", "\0"):
-            raise DataError(f"names a part that is no file of this folder, {part.file!r}", path=path)
-    manifest = _checked(Manifest, rest, MANIFEST_KEYS, path)
-    return Manifest(sources=manifest.sources, parts=parts, limits=manifest.limits, version=manifest.version, extra=manifest.extra)
+            raise DataError(f"has a part that is not a file of this folder, {part.file!r}", path=path)
+    return replace(_checked(Manifest, rest, MANIFEST_KEYS, path), parts=parts)
 
 
 def _is_text(value: object) -> bool:
@@ -204,33 +204,33 @@ MANIFEST_KEYS: Mapping[str, Callable[[object], bool]] = {"version": _is_count, "
 
 
 def _checked(kind: type[KindT], value: dict[str, Any], keys: Mapping[str, Callable[[object], bool]], path: str) -> KindT:
-    """Build a dataclass of what stands in the file; null is as good as nothing, and unknown keys are kept."""
+    """Build a dataclass from JSON; null counts as missing, and unknown keys are kept."""
     known: dict[str, Any] = {}
     for key, is_right in keys.items():
         item = value.get(key)
         if item is None:
             continue
         if not is_right(item):
-            raise DataError(f"holds a {key!r} that is none", path=path)
+            raise DataError(f"has an invalid {key!r}", path=path)
         known[key] = tuple(item) if isinstance(item, list) else item
     try:
         return kind(**known, extra={key: item for key, item in value.items() if key not in keys})
     except TypeError:
         missing = ", ".join(each for each in ("file", "requests", "bytes", "sha256") if each not in known)
-        raise DataError(f"holds a part without {missing}", path=path) from None
+        raise DataError(f"has a part without {missing}", path=path) from None
 
 
 RESULT_NAME = re.compile(
     r"(?P<stem>.+)_(?:output|error)(?:" + "|".join(map(re.escape, SUFFIXES)) + ")(?:" + "|".join(map(re.escape, COMPRESSED)) + ")"
 )
-"""Downloads are named `<batch_id>_output.jsonl` and `<batch_id>_error.jsonl`, or with the stem of their request file."""
+"""Result files are named `<batch_id>_output.jsonl` and `<batch_id>_error.jsonl`, or with the stem of their request file."""
 
 BATCH_ID = re.compile(r"batch[_-][A-Za-z0-9_-]+")
-"""OpenAI's `batch_…`; Azure's and Groq's have the same beginning."""
+"""OpenAI's `batch_…`; Azure and Groq use the same prefix."""
 
 
 def stem_of(name: str) -> str:
-    """Return a file's name without the suffixes of a batch file: `part-1` of `part-1.jsonl.gz`."""
+    """Return the name of a file without the suffixes of a batch file: `part-1` of `part-1.jsonl.gz`."""
     for end in (suffix + compression for suffix in SUFFIXES for compression in COMPRESSED):
         if name.endswith(end):
             return name.removesuffix(end) or name
@@ -238,13 +238,12 @@ def stem_of(name: str) -> str:
 
 
 def made_by_split(folder: Place) -> IsOwnFile:
-    """Return what tells whether a file of a folder is its manifest or one of the parts in it that `split` cut.
+    """Return a predicate: is this file name the manifest of the folder, or a part that `split` wrote?
 
-    Results are none of these, and retry files neither. The manifest is read once, when the first name is asked for. Then these
-    errors are raised:
+    Results and retry files are not. The predicate reads the manifest at its first call, and then raises these errors:
 
     Raises:
-        FileError: The manifest can't be read, or it names batches: without it nobody knows whose results they will have.
+        FileError: The manifest can't be read, or it has batches, whose results could not be assigned without it.
         DataError: The manifest is damaged, or of a later version.
     """
 
@@ -255,8 +254,8 @@ def made_by_split(folder: Place) -> IsOwnFile:
             return frozenset()
         sent = next((batch for part in manifest.parts for batch in part.batches), None)
         if sent is not None:
-            words = f"holds parts that were sent, in batch {sent} for one: choose another folder, or remove this one yourself"
-            raise FileError(words, path=str(folder), number=errno.ENOTEMPTY)
+            message = f"contains parts that were sent, such as in batch {sent}: choose another folder, or remove this one"
+            raise FileError(message, path=str(folder), number=errno.ENOTEMPTY)
         return frozenset({MANIFEST, *(part.file for part in manifest.parts if not part.retry_of)})
 
     return lambda name: name in names()

@@ -1,7 +1,4 @@
-"""Collecting: the batches at the service are looked at in turn, and what has ended is fetched into the campaign folder.
-
-Batches that failed at their validation: for want of room, or because of their lines.
-"""
+"""Watching the batches of a run, downloading their results, and explaining batches that failed at validation."""
 
 from __future__ import annotations
 
@@ -21,48 +18,48 @@ __all__ = ["Collector", "failure_of", "is_queue_full", "lacks_room"]
 
 
 QUEUE_CODE = "token_limit_exceeded"
-"""The requests that wait may have so many tokens, all batches together [openai-python#2084; Azure's refusal of the creation]."""
+"""The waiting requests of all batches have too many tokens [openai-python#2084; Azure refuses the creation]."""
 
 NO_MONEY = frozenset({"insufficient_quota", "billing_hard_limit_reached"})
-"""Codes of a 429 that no waiting helps against [OpenAI's page of error codes, read 2026-11]."""
+"""Codes of a permanent 429 [OpenAI's page of error codes, read 2026-11]."""
 
 LISTED = 5
 
 
 def is_queue_full(error: APIError) -> bool:
-    """Return whether a batch could not be made for want of room: there may be some later."""
+    """Return whether a batch could not be created because the queue is full."""
     if QUEUE_CODE in (error.code or "") or QUEUE_CODE in error.reason:
         return True
     return isinstance(error, RateLimitError) and error.code not in NO_MONEY
 
 
 def lacks_room(batch: Batch) -> bool:
-    """Return whether a batch failed for want of room, and for nothing else."""
+    """Return whether a batch failed only because the queue was full."""
     errors = batch.errors.data if batch.errors is not None else []
     return batch.status == "failed" and bool(errors) and all(error.code == QUEUE_CODE for error in errors)
 
 
 def failure_of(batch: Batch, path: Path) -> BatchFailedError:
-    """Say why the service refused a part, each error beside its line and `custom_id`."""
+    """Return the error of a part that the service refused, with the line and `custom_id` of each reason."""
     errors = batch.errors.data if batch.errors is not None else []
     ids = _custom_ids(path, {error.line for error in errors[:LISTED] if error.line is not None})
-    words = [_words(error, path, ids) for error in errors[:LISTED]] or ["it didn't say why"]
+    reasons = [_described(error, path, ids) for error in errors[:LISTED]] or ["no reason was given"]
     if len(errors) > LISTED:
-        words.append(f"and {len(errors) - LISTED:,} more")
-    return BatchFailedError(f"the service refused {path} as {batch.id}: {'; '.join(words)}", batch_id=batch.id)
+        reasons.append(f"and {len(errors) - LISTED:,} more")
+    return BatchFailedError(f"the service refused {path} as {batch.id}: {'; '.join(reasons)}", batch_id=batch.id)
 
 
-def _words(error: BatchError, path: Path, ids: dict[int, str]) -> str:
-    said = error.message or error.code or "an error without a word"
+def _described(error: BatchError, path: Path, ids: dict[int, str]) -> str:
+    message = error.message or error.code or "an error without a message"
     code = f" ({error.code})" if error.code and error.message else ""
     if error.line is None:
-        return said + code
+        return message + code
     custom_id = f" {ids[error.line]!r}" if error.line in ids else ""
-    return f"{path.name}:{error.line}{custom_id}: {said}{code}"
+    return f"{path.name}:{error.line}{custom_id}: {message}{code}"
 
 
 def _custom_ids(path: Path, wanted: set[int]) -> dict[int, str]:
-    """Return the ids on some lines, as far as they can be read."""
+    """Return the ids of some lines, as far as they can be read."""
     found: dict[int, str] = {}
     try:
         with path.open("rb") as file:
@@ -77,22 +74,22 @@ def _custom_ids(path: Path, wanted: set[int]) -> dict[int, str]:
 
 
 VANISHED = timedelta(minutes=5)
-"""A new batch is not known everywhere at once (tensorzero#1198); one that is unknown for longer is not there."""
+"""How long a new batch may be unknown to the service (tensorzero#1198)."""
 
 LATE = timedelta(minutes=30)
-"""The files of a completed batch may be named later (567-labs/instructor#1745); what is given up is sent and paid again."""
+"""How long a completed batch may have no files (567-labs/instructor#1745); after that it is sent and paid again."""
 
 
 class Collector:
-    """Looks at batches, and fetches results.
+    """Retrieves batches, and downloads results.
 
     Args:
-        client: The service.
+        client: The client.
         folder: The campaign folder.
-        run_state: How the run stands.
+        run_state: The state of the run.
 
     Attributes:
-        seen: The batches of the live parts, as they stood at the last look.
+        seen: The last retrieved batches of the live parts.
     """
 
     def __init__(self, client: Client, folder: Path, run_state: RunState) -> None:
@@ -102,16 +99,16 @@ class Collector:
         self.seen: dict[str, Batch] = {}
 
     def look(self, state: PartState) -> str | None:
-        """Look at the batch of a part.
+        """Retrieve the batch of a part.
 
         Returns:
-            The status with which it has ended, `queue_full` where it has failed for want of room; None if it goes on.
+            The final status, `queue_full` if it failed because the queue was full, or None if it has not ended.
 
         Raises:
             BatchFailedError: The service refused the part.
-            NotFoundError: The service doesn't know the batch, look after look.
-            APIError: The service said no.
-            APIConnectionError: It could not be reached.
+            NotFoundError: The service doesn't know the batch, for some time already.
+            APIError: The service returned an error.
+            APIConnectionError: The service could not be reached.
         """
         batch = self._retrieved(state)
         if batch is None:
@@ -122,7 +119,7 @@ class Collector:
         del self.seen[state.name]
         for note in batch.notes:
             LOGGER.warning("%s: %s", batch.id, note)
-        if batch.status != "failed" or batch.result_file_ids:  # elsewhere a batch may fail in the middle, and keep what it has
+        if batch.status != "failed" or batch.result_file_ids:  # other services have failed batches with results
             self._run_state.note("ended", part=state.name, batch_id=batch.id, status=batch.status)
             return batch.status
         lacks = lacks_room(batch)
@@ -133,7 +130,7 @@ class Collector:
         return "queue_full"
 
     def _retrieved(self, state: PartState) -> Batch | None:
-        """Return the batch; None while a new one is not known everywhere."""
+        """Return the batch; None while a new one is not visible yet."""
         assert state.batch_id is not None  # noqa: S101 - a live part has a batch
         try:
             batch = self._client.batches.retrieve(state.batch_id)
@@ -146,26 +143,26 @@ class Collector:
         return batch
 
     def _is_early(self, state: PartState, batch: Batch) -> bool:
-        """Return whether the files that a batch promises are still to come."""
+        """Return whether the files of a batch may still appear."""
         return lacks_files(batch) and not self._has_lasted(state, "it names no files", LATE)
 
-    def _has_lasted(self, state: PartState, why: str, timeout_factor: timedelta) -> bool:
-        """Return whether something odd has been so for too long; by the journal, for each look may be another process's."""
+    def _has_lasted(self, state: PartState, why: str, limit: timedelta) -> bool:
+        """Return whether an odd state has lasted too long, according to the journal, across processes."""
         if state.odd_since is None:
             self._run_state.note("odd", part=state.name, batch_id=state.batch_id, why=why)
             return False
-        return datetime.now(UTC) - state.odd_since > timeout_factor
+        return datetime.now(UTC) - state.odd_since > limit
 
     def fetch(self, state: PartState) -> None:
-        """Fetch the results of a batch that has ended; without any, an empty file says so.
+        """Download the results of an ended batch; if there are none, write an empty file.
 
         Raises:
-            IncompleteDownloadError: A file did not come whole.
-            APIError: The service said no.
-            APIConnectionError: It could not be reached.
-            FileError: The disk refused.
+            IncompleteDownloadError: A file could not be downloaded completely.
+            APIError: The service returned an error.
+            APIConnectionError: The service could not be reached.
+            FileError: A file can't be written.
         """
-        assert state.batch_id is not None  # noqa: S101 - what has ended has a batch
+        assert state.batch_id is not None  # noqa: S101 - an ended part has a batch
         paths = self._client.download(state.batch_id, self._folder)
         if not paths:
             empty = self._folder / f"{state.batch_id}_error.jsonl"

@@ -1,8 +1,6 @@
-"""The journal of a run: a line of JSON for each step, on the disk before the step is taken and after it.
+"""The journal of a run, the state that it adds up to, and the lock of a campaign folder.
 
-How a run stands: what its journal says, added up. Each change is in the journal before it counts here.
-
-One run at a time in a folder: a lock that the system takes back when its owner dies.
+The journal has a line of JSON for each step. It is written before a step that costs money, and after it.
 """
 
 from __future__ import annotations
@@ -24,17 +22,17 @@ from batchfiles.io.atomic import file_error
 __all__ = ["JOURNAL", "LOCK", "Journal", "PartState", "RunState", "locked", "read_journal"]
 
 JOURNAL = "run.journal"
-"""The file's name. It is no `.jsonl`, so that the folder's batch files are the same with and without it."""
+"""The name of the file. Its suffix is not `.jsonl`, so it is never read as a batch file."""
 
 
 def read_journal(folder: Path) -> list[dict[str, Any]]:
-    """Return the records of the journal in a folder; none where there is no journal.
+    """Return the records of the journal in a folder; empty if there is none.
 
-    A last line without its newline was never finished, and what it speaks of was never begun: it doesn't count.
+    A last line without a newline is ignored: its step was never started.
 
     Raises:
-        DataError: A line is no record.
-        FileError: The system refused.
+        DataError: A line is not a record.
+        FileError: It can't be read.
     """
     path = folder / JOURNAL
     try:
@@ -53,25 +51,25 @@ def _records(content: bytes, path: Path) -> Iterator[dict[str, Any]]:
         except ValueError:
             record = None
         if not isinstance(record, dict) or not isinstance(record.get("event"), str):
-            words = "is no record of a run: the journal is damaged; move the folder away, and rebuild it by --recover"
-            raise DataError(words, path=str(path), line_number=number)
+            message = "not a record of a run: the journal is damaged; move the folder away, and rebuild it with --recover"
+            raise DataError(message, path=str(path), line_number=number)
         yield record
 
 
 class Journal:
-    """The journal of a folder, open for more; for one process at a time (see `lock`).
+    """The journal of a folder, open for appending by one process at a time (see `locked`).
 
     Args:
-        folder: Where it is.
-        now: Tells the time.
+        folder: The campaign folder.
+        now: Returns the time.
 
     Attributes:
         path: The file.
-        records: What stood in it when it was opened.
+        records: Its records when it was opened.
 
     Raises:
-        DataError: A line is no record.
-        FileError: The system refused.
+        DataError: A line is not a record.
+        FileError: It can't be read or written.
     """
 
     def __init__(self, folder: Path, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
@@ -81,16 +79,16 @@ class Journal:
         try:
             self._file = self.path.open("ab", buffering=0)
             whole = self.path.read_bytes().rfind(b"\n") + 1
-            self._file.truncate(whole)  # what a killed process did not finish writing
+            self._file.truncate(whole)  # removes the incomplete line of a killed process
             _sync_folder(folder)
         except OSError as error:
             raise file_error(error, self.path) from None
 
-    def write(self, event: str, **facts: Any) -> dict[str, Any]:  # noqa: ANN401 - whatever JSON can hold
-        """Add a record; it is safe on the disk when this returns.
+    def write(self, event: str, **facts: Any) -> dict[str, Any]:  # noqa: ANN401 - any JSON values
+        """Append a record, and sync it to disk.
 
         Raises:
-            FileError: The disk refused.
+            FileError: It can't be written.
         """
         record = {"event": event, "time": self._now().isoformat(timespec="milliseconds"), **facts}
         line = json.dumps(record).encode("ascii") + b"\n"
@@ -109,7 +107,7 @@ class Journal:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Make the name of a new journal itself survive a power cut."""
+    """Sync the name of a new journal to disk."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -119,16 +117,16 @@ def _sync_folder(folder: Path) -> None:
 
 @dataclass(slots=True)
 class PartState:
-    """How one part stands.
+    """The state of one part.
 
     Attributes:
         name: Its file in the campaign folder.
-        status: `waiting`, `unsure` (a batch may have been made: nobody has said), `live` (at the service), `ended`, or `done`
-            (its results are in the folder).
-        file_id: The uploaded file; None if it was not uploaded, or is to be uploaded again.
-        token: The marker of the batch that was begun last.
-        batch_id: The batch.
-        odd_since: When it was first seen that the service doesn't know the batch, or that it is complete and names no files.
+        status: `waiting`, `unsure` (a batch may have been created), `live` (at the service), `ended`, or `done` (its results are
+            in the folder).
+        file_id: The uploaded file; None if it has to be uploaded.
+        token: The marker of its last batch.
+        batch_id: Its last batch.
+        odd_since: Since when the service doesn't know the batch, or the completed batch has no files.
     """
 
     name: str
@@ -143,23 +141,22 @@ class RunState:
     """The state of a run.
 
     Args:
-        records: What happened so far.
+        records: The records of the journal.
         folder: The campaign folder.
-        journal: Where the rest is written; None for who only looks.
+        journal: The journal for further steps; None for read-only use.
 
     Attributes:
-        begun: What was noted at the beginning: the sources with their sha256, the endpoint; None before.
-        recovers: Whether batches that are at the service already are taken over; from the first call that was told so on.
-        parts: The parts by the names of their files, in order.
-        batches: The batches that were made of each part, in order.
-        results: The files of results that were fetched, in that order: of two results for a request the later one counts.
-        rounds: How many rounds of retries were made.
-        tables: The tables that were written, or whose writing was begun.
-        finished: The number of rounds that were allowed when the run was finished, and whether one more would find nothing to
-            send again; None before.
+        begun: The first record, with the sha256 of each source; None before.
+        recovers: Whether existing batches of the service are taken over; set by the first call with `recover`.
+        parts: The parts by file name, in order.
+        batches: The batches of each part, in order.
+        results: The downloaded result files, in order: the later of two results of a request counts.
+        rounds: The number of rounds of retries.
+        tables: The tables that were written, at least in part.
+        finished: The number of allowed rounds when the run finished, and whether nothing was retryable; None before.
 
     Raises:
-        DataError: The journal says what can't be.
+        DataError: The journal is inconsistent.
     """
 
     def __init__(self, records: Sequence[dict[str, Any]], folder: Path, journal: Journal | None = None) -> None:
@@ -176,25 +173,25 @@ class RunState:
             try:
                 self._apply(record)
             except (KeyError, TypeError, ValueError, AttributeError):
-                words = "can't be read as a step of a run: it is damaged, or of a later version"
-                raise DataError(words, path=str(folder / JOURNAL), line_number=number) from None
+                message = "not a valid step of a run: the journal is damaged, or of a later version"
+                raise DataError(message, path=str(folder / JOURNAL), line_number=number) from None
 
     @property
     def batch_count(self) -> int:
-        """How many batches were made, those included that found no room."""
+        """The number of created batches, including those rejected because the queue was full."""
         return sum(map(len, self.batches.values()))
 
-    def note(self, event: str, **facts: Any) -> None:  # noqa: ANN401 - whatever JSON can hold
-        """Write a step down, and count it.
+    def note(self, event: str, **facts: Any) -> None:  # noqa: ANN401 - any JSON values
+        """Write a step to the journal, and apply it.
 
         Raises:
-            FileError: The disk refused.
+            FileError: It can't be written.
         """
-        assert self._journal is not None  # noqa: S101 - who only looks notes nothing
+        assert self._journal is not None  # noqa: S101 - not called in read-only use
         self._apply(self._journal.write(event, **facts))
 
     def of_status(self, *statuses: str) -> list[PartState]:
-        """Return the parts that stand so, in order."""
+        """Return the parts with one of these statuses, in order."""
         return [part for part in self.parts.values() if part.status in statuses]
 
     def _apply(self, record: dict[str, Any]) -> None:
@@ -215,76 +212,41 @@ class RunState:
             self.finished = (record["retries"], record["settled"])
         elif event in STEPS:
             part = self.parts[record["part"]]
-            STEPS[event](part, record)
+            for name, value in STEPS[event](part, record).items():
+                setattr(part, name, value)
             if event == "downloaded":
                 self.results += (file for file in record["files"] if file not in self.results)
             if event == "created":
                 self.batches.setdefault(part.name, []).append(record["batch_id"])
 
 
-def _uploaded(part: PartState, record: dict[str, Any]) -> None:
-    part.file_id = record["file_id"]
+def _kept_file(part: PartState, record: dict[str, Any]) -> str | None:
+    return part.file_id if record["keep_file"] else None
 
 
-def _creating(part: PartState, record: dict[str, Any]) -> None:
-    part.token, part.status = record["token"], "unsure"
-
-
-def _not_created(part: PartState, record: dict[str, Any]) -> None:
-    part.status = "waiting"
-    if not record["keep_file"]:
-        part.file_id = None
-
-
-def _created(part: PartState, record: dict[str, Any]) -> None:
-    part.batch_id, part.status, part.odd_since = record["batch_id"], "live", None
-
-
-def _odd(part: PartState, record: dict[str, Any]) -> None:
-    part.odd_since = datetime.fromisoformat(record["time"])
-
-
-def _seen(part: PartState, _record: dict[str, Any]) -> None:
-    part.odd_since = None
-
-
-def _ended(part: PartState, _record: dict[str, Any]) -> None:
-    part.status = "ended"
-
-
-def _failed(part: PartState, record: dict[str, Any]) -> None:
-    part.status, part.token = "waiting", None
-    if not record["keep_file"]:
-        part.file_id = None
-
-
-def _downloaded(part: PartState, _record: dict[str, Any]) -> None:
-    part.status = "done"
-
-
-STEPS: dict[str, Callable[[PartState, dict[str, Any]], None]] = {
-    "uploaded": _uploaded,
-    "creating": _creating,
-    "not_created": _not_created,
-    "created": _created,
-    "odd": _odd,
-    "seen": _seen,
-    "ended": _ended,
-    "failed": _failed,
-    "downloaded": _downloaded,
+STEPS: dict[str, Callable[[PartState, dict[str, Any]], dict[str, Any]]] = {
+    "uploaded": lambda _, record: {"file_id": record["file_id"]},
+    "creating": lambda _, record: {"token": record["token"], "status": "unsure"},
+    "not_created": lambda part, record: {"status": "waiting", "file_id": _kept_file(part, record)},
+    "created": lambda _, record: {"batch_id": record["batch_id"], "status": "live", "odd_since": None},
+    "odd": lambda _, record: {"odd_since": datetime.fromisoformat(record["time"])},
+    "seen": lambda *_: {"odd_since": None},
+    "ended": lambda *_: {"status": "ended"},
+    "failed": lambda part, record: {"status": "waiting", "token": None, "file_id": _kept_file(part, record)},
+    "downloaded": lambda *_: {"status": "done"},
 }
-"""What each step of a part makes of it."""
+"""The new values of a part after each of its steps."""
 
 LOCK = "run.lock"
-"""The file's name. It stays when the run is over: removing it would let two processes lock two files of one name."""
+"""The name of the file. It is never removed: otherwise two processes could lock two files of the same name."""
 
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Keep other runs out of a folder, as long as the block lasts.
+    """Lock a folder against other runs until the end of the block.
 
     Raises:
-        FileError: Another run is at work there, or the system refused.
+        FileError: Another run uses the folder, or the lock can't be created.
     """
     path = folder / LOCK
     try:
@@ -297,8 +259,8 @@ def locked(folder: Path) -> Iterator[None]:
         except BlockingIOError:
             file.seek(0)
             owner = file.read(20).decode("ascii", "replace").strip()
-            words = f"another run is at work on this campaign (process {owner or 'unknown'}): wait for it, or end it"
-            raise FileError(words, path=str(folder), number=errno.EAGAIN) from None
+            message = f"another run uses this campaign (process {owner or 'unknown'}): wait for it, or end it"
+            raise FileError(message, path=str(folder), number=errno.EAGAIN) from None
         except OSError as error:
             raise file_error(error, path) from None
         file.truncate(0)

@@ -1,7 +1,4 @@
-"""The run as passes: each takes every part as far as it goes without waiting, and then there is a pause.
-
-The queue of the service: whether there is room for one more batch.
-"""
+"""The loop of a run: each pass takes every part as far as possible without waiting, and is followed by a pause."""
 
 from __future__ import annotations
 
@@ -10,7 +7,7 @@ from pathlib import Path
 
 from batchfiles.api.flows.effects import Flow, Now, Sleep
 from batchfiles.api.flows.waiting import FIRST_PAUSE, SLOW, TROUBLE
-from batchfiles.campaign.manifest import Part, read_manifest
+from batchfiles.campaign.manifest import Part, parts_of
 from batchfiles.client import Client
 from batchfiles.errors import APIConnectionError, BatchFailedError, InternalServerError, RateLimitError
 from batchfiles.runner.collect import Collector, is_queue_full
@@ -22,17 +19,17 @@ __all__ = ["OnUpdate", "QueueBackoff", "RunLoop"]
 
 
 PAUSES = (30.0, 60.0, 120.0, 300.0, 600.0)
-"""Seconds before the next attempt where none of our own batches will make room by ending: others fill the queue."""
+"""Seconds before the next attempt if none of our own batches is in the queue."""
 
 ATTEMPTS = 150
-"""A part that found no room so often, with nothing of ours before it, for about a day, will not find any."""
+"""Attempts without any of our batches in the queue, in about a day, after which the run fails."""
 
 
 class QueueBackoff:
     """Remembers that the queue was full.
 
     Attributes:
-        refused: How often there was no room in a row, with none of our batches at the service.
+        refused: Consecutive rejections with none of our batches at the service.
     """
 
     def __init__(self) -> None:
@@ -42,16 +39,11 @@ class QueueBackoff:
 
     @property
     def is_exhausted(self) -> bool:
-        """Whether waiting has been of no use for too long."""
+        """Whether to give up."""
         return self.refused >= ATTEMPTS
 
     def rejected(self, now: float, *, alone: bool) -> None:
-        """Note that a batch found no room.
-
-        Args:
-            now: The time, in seconds.
-            alone: Whether none of our batches is at the service.
-        """
+        """Note a rejected batch; `alone` if none of our batches is at the service."""
         self._full = True
         self._until = now + PAUSES[min(self.refused, len(PAUSES) - 1)]
         self.refused += alone
@@ -62,7 +54,7 @@ class QueueBackoff:
         self.refused = 0
 
     def is_open(self, now: float, *, alone: bool) -> bool:
-        """Return whether another batch is worth an attempt."""
+        """Return whether to try another batch."""
         return not self._full or (alone and now >= self._until)
 
 
@@ -70,17 +62,17 @@ OnUpdate = Callable[[RunStatus], object]
 
 
 class RunLoop:
-    """Takes parts from waiting to done.
+    """Takes all parts from waiting to done.
 
     Args:
-        client: The service.
+        client: The client.
         folder: The campaign folder.
-        run_state: How the run stands.
-        sender: Makes batches.
-        max_parallel: Batches that may be at the service at once.
-        once: Whether nothing is waited for.
-        interval: Seconds between two passes; None lets the pauses grow from 5 to 60 seconds.
-        on_update: Told what happens.
+        run_state: The state of the run.
+        sender: Creates batches.
+        max_parallel: The greatest number of live batches.
+        once: Whether not to wait.
+        interval: Seconds between two passes; None for increasing pauses from 5 to 60 seconds.
+        on_update: Called with each change of the status.
     """
 
     def __init__(
@@ -109,19 +101,18 @@ class RunLoop:
         self._parts: dict[str, Part] = {}
 
     def run(self) -> bool:
-        """Go on until all parts are done.
+        """Run until all parts are done.
 
         Returns:
-            Whether they are; False only where nothing is waited for.
+            Whether they are; always True without `once`.
 
         Raises:
             BatchFailedError: The service refused a part.
-            APIError: The service said no.
-            APIConnectionError: It could not be reached for an hour; with `once`, now.
-            FileError: The disk refused.
+            APIError: The service returned an error.
+            APIConnectionError: The service could not be reached for an hour, or at all with `once`.
+            FileError: A file can't be written.
         """
-        manifest = read_manifest(self._folder)
-        self._parts = {part.file: part for part in manifest.parts} if manifest is not None else {}
+        self._parts = {part.file: part for part in parts_of(self._folder)}
         idle = 0
         while True:
             moved = self._pass()
@@ -136,7 +127,7 @@ class RunLoop:
                 idle = min(idle + 1, 10)
 
     def _pass(self) -> bool:
-        """Take each part one step further; tells whether any went."""
+        """Take each part one step further; return whether any changed."""
         moved = False
         for status, step in (("unsure", self._resolve), ("live", self._look), ("ended", self._fetch)):
             for state in self._run_state.of_status(status):
@@ -150,16 +141,16 @@ class RunLoop:
         return moved
 
     def _tried(self, step: Callable[[PartState], bool], state: PartState) -> bool:
-        """Take a step; trouble that may pass is no reason to give up before it has lasted."""
+        """Take a step; a transient error is raised only after it has lasted."""
         try:
             moved = step(state)
         except (RateLimitError, InternalServerError, APIConnectionError) as error:
             now = self._now()
             since = self._trouble.setdefault(state.name, now)
-            no_use = isinstance(error, RateLimitError) and not is_queue_full(error)
-            if self._once or no_use or now - since > TROUBLE:
+            is_permanent = isinstance(error, RateLimitError) and not is_queue_full(error)
+            if self._once or is_permanent or now - since > TROUBLE:
                 raise
-            self._tell(f"{state.name}: {error}; tried again later")
+            self._tell(f"{state.name}: {error}; will be retried")
             return False
         self._trouble.pop(state.name, None)
         return moved
@@ -175,7 +166,7 @@ class RunLoop:
         if status is None:
             return False
         if status == "queue_full":
-            self._no_room(state, f"{state.batch_id} failed for want of room")
+            self._no_room(state, f"{state.batch_id} failed because the queue is full")
             return True
         self._backoff.released()
         self._tell(f"{state.name}: {state.batch_id} {status}")
@@ -183,27 +174,23 @@ class RunLoop:
 
     def _fetch(self, state: PartState) -> bool:
         self._collector.fetch(state)
-        self._tell(f"{state.name}: results are here")
+        self._tell(f"{state.name}: results downloaded")
         return True
 
     def _send(self, state: PartState) -> bool:
         if not self._sender.send(state, self._parts[state.name]):
-            self._no_room(state, "the service has no room for it")
+            self._no_room(state, "the queue of the service is full")
             return False
         self._tell(f"{state.name}: sent as {state.batch_id}")
         return True
 
     def _no_room(self, state: PartState, why: str) -> None:
-        """Remember that the queue is full.
-
-        Raises:
-            BatchFailedError: It has been for a day.
-        """
+        """Note that the queue is full; raise `BatchFailedError` if it has been full for a day."""
         self._backoff.rejected(self._now(), alone=not self._run_state.of_status("live", "unsure"))
         if self._backoff.is_exhausted:
-            words = f"{state.name}: {why}, again and again; allow fewer requests in a part (--max-requests) in a new campaign"
-            raise BatchFailedError(words, batch_id=state.batch_id or "")
-        self._tell(f"{state.name}: {why}; sent again when there is some")
+            message = f"{state.name}: {why}, for a day; use fewer requests per part (--max-requests) in a new campaign"
+            raise BatchFailedError(message, batch_id=state.batch_id or "")
+        self._tell(f"{state.name}: {why}; will be sent later")
 
     def _now(self) -> float:
         return self._client.run(_moment())

@@ -1,4 +1,4 @@
-"""What a run says of itself: while it goes on, when it ends, and before it would send anything."""
+"""The status, the report and the plan of a run."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ __all__ = ["PlannedPart", "RunPlan", "RunReport", "RunStatus"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunStatus:
-    """How a run stands at a moment.
+    """The current status of a run.
 
     Attributes:
-        parts: The files of requests, those of retries included.
-        waiting: Those that are not at the service.
-        live: Those that are.
-        done: Those whose results are here.
+        parts: The request files, including retries.
+        waiting: Parts that are not at the service.
+        live: Parts that are at the service.
+        done: Parts whose results are downloaded.
         requests: The requests of the live batches.
-        answered: How many of them are done.
-        news: What happened since the last time, for people; None where nothing did but counting.
+        answered: How many of them are answered.
+        news: A message about the last event; None if only the counts changed.
     """
 
     parts: int
@@ -38,18 +38,18 @@ class RunStatus:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunReport:
-    """How far a run came.
+    """The report of a call of `run`.
 
     Attributes:
         folder: The campaign folder.
         output: The table.
-        finished: Whether all is done; if not, the same call goes on.
-        sent: Batches that this call made; 0 where nothing was left to do.
-        batches: Batches that all calls made.
-        parts: Files of requests, those of retries included.
-        done: Those whose results are here.
+        finished: Whether everything is done; if not, the same call continues.
+        sent: Batches that this call created.
+        batches: Batches that all calls created.
+        parts: The request files, including retries.
+        done: Parts whose results are downloaded.
         rounds: Rounds of retries.
-        outcomes: How many requests ended how, in the table; empty where this call wrote none.
+        outcomes: The number of requests by outcome in the table; empty if this call wrote none.
         not_read: Files and folders in the given folders that were skipped, such as results.
         examples: The first names of these, under `not_read`.
     """
@@ -67,20 +67,20 @@ class RunReport:
     examples: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the report as plain values, for JSON."""
+        """Return the report as JSON values."""
         return asdict(self)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedPart:
-    """One file of requests that a run would send.
+    """A request file that a run would send.
 
     Attributes:
         file: Its name in the campaign folder.
-        endpoint: Where its requests go.
-        requests: Its lines.
+        endpoint: The endpoint of its requests.
+        requests: The number of its lines.
         bytes: Its size.
-        tokens: What its requests ask the models to read, by the rule of thumb of `split`.
+        tokens: The estimated input tokens of its requests.
     """
 
     file: str
@@ -96,11 +96,11 @@ class PlannedPart:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunPlan:
-    """What a run would send now.
+    """The parts that a run would send now.
 
     Attributes:
         folder: The campaign folder.
-        parts: What would be sent; what is at the service or done is not among them.
+        parts: The parts that would be sent, without those at the service or done.
         not_read: Files and folders in the given folders that were skipped, such as results.
         examples: The first names of these, under `not_read`.
     """
@@ -111,7 +111,7 @@ class RunPlan:
     examples: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the plan as plain values, with its sums, for JSON."""
+        """Return the plan with its sums as JSON values."""
         sums = {name: sum(getattr(part, name) for part in self.parts) for name in ("requests", "bytes", "tokens")}
         skipped = {"not_read": self.not_read, "examples": dict(self.examples)}
         return {"folder": self.folder, **sums, "parts": [asdict(part) for part in self.parts], **skipped}

@@ -1,7 +1,4 @@
-"""`run`: from requests to a table in one call, which may be killed at any moment and called again.
-
-`plan_run`: what a run would send, without sending it.
-"""
+"""`run`: from requests to a table in one resumable call, and `plan_run`: what it would send."""
 
 from __future__ import annotations
 
@@ -14,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from batchfiles.api.batch_request import BatchFileExpirationAfter
 from batchfiles.campaign.folder import request_sources
-from batchfiles.campaign.manifest import Part, read_manifest, stem_of
+from batchfiles.campaign.manifest import Part, parts_of, stem_of
 from batchfiles.client import Client
 from batchfiles.errors import MismatchError
 from batchfiles.inputs.folder_files import FilesToRead, not_read_fields, requests_to_read
@@ -67,48 +64,47 @@ def run(
     workers: int | None = 1,
     on_update: OnUpdate | None = None,
 ) -> RunReport:
-    """Check requests, split them, send the parts, wait, fetch, send again what may succeed then, and write the joined table.
+    """Validate requests, split them, send the parts, wait, download, retry, and write the joined table.
 
-    Every step that costs money is in the journal of the campaign folder before it is taken. Called again after whatever ended it,
-    it goes on where it was; no part ever has two live batches. What is finished is not done again.
+    Every step that costs money is in the journal of the campaign folder before it is taken. The same call resumes a run that was
+    interrupted; no part ever has two live batches. A finished run is not repeated.
 
     Args:
-        *files: Request files, folders and globs of them; no standard input, for it can't be read again. Every `custom_id` must
-            be there once.
+        *files: Request files, folders and globs, but not standard input, which can't be read twice. Each `custom_id` must be
+            unique.
         output: The table: see `Join.write`.
-        campaign: The folder that keeps parts, results and journal; None takes `NAME.campaign` beside the first file `NAME.jsonl`.
-        client: The service, or a function that connects to it, which is called when something is to be asked and not before;
-            None makes a `Client()` of the environment.
-        endpoint: Where the requests go; None takes the `url` of the requests.
-        completion_window: How long a batch may take, in the format of the service: `24h` for OpenAI, up to `14d` elsewhere.
-        output_expires_after: When the service is to delete the files of results; a number counts the seconds from their making.
-        limits: What one file may be, as `Limits` or by a name, such as `"azure"`: the requests are checked and split by it.
-        max_parallel: Batches that may be at the service at once.
-        retries: Rounds in which what is `retryable` is sent again.
-        once: Do what can be done now, and wait for nothing.
-        recover: Take over the batches that the service has of the same bytes: for a campaign folder that was lost.
-        again: Send although the service has batches of the same bytes.
-        format: The format of the table, where the name doesn't say it.
-        overwrite: Replace a table that is there; a folder only if there is nothing in it but parts of a table.
-        interval: Seconds between two looks at all batches; None lets the pauses grow from 5 to 60 seconds.
-        workers: Processes that decode for the retries and the table; None takes as many as pay.
-        on_update: Told what happens.
+        campaign: The folder for parts, results and journal; None for `NAME.campaign` next to the first file `NAME.jsonl`.
+        client: The client, or a function that creates it when it is needed; None for `Client()`.
+        endpoint: The endpoint; None for the `url` of the requests.
+        completion_window: The completion window, in the format of the service: `24h` for OpenAI, up to `14d` elsewhere.
+        output_expires_after: The lifetime of the result files; a number is in seconds from their creation.
+        limits: The limits for one file, as `Limits` or by a name such as `"azure"`, by which the requests are checked and split.
+        max_parallel: The greatest number of live batches.
+        retries: Rounds in which `retryable` requests are sent again.
+        once: Do what can be done now, without waiting.
+        recover: Take over existing batches of the same bytes, if the campaign folder was lost.
+        again: Send even if the service has batches of the same bytes.
+        format: The format of the table, if its name doesn't have a suffix.
+        overwrite: Replace an existing table; a folder only if it has only parts of a table.
+        interval: Seconds between two checks of all batches; None for increasing pauses from 5 to 60 seconds.
+        workers: Processes that decode for the retries and the table; None chooses automatically.
+        on_update: Called with each change of the status.
 
     Returns:
-        How far it came; `finished` is False only with `once`.
+        The report; `finished` is always True without `once`.
 
     Raises:
         InvalidLineError: The service would refuse a request; nothing was sent.
         LineTooLongError: A line is too large for any part.
-        MismatchError: The files are not what they were when the campaign was begun, or the folder holds something else.
-        AlreadySubmittedError: The service has a batch of the same bytes, and the folder knows nothing of it.
-        BatchFailedError: The service refused a part: called again, this sends it again.
-        APIError: The service said no.
+        MismatchError: The files have changed since the campaign was started, or the folder contains something else.
+        AlreadySubmittedError: The service has a batch of the same bytes that is not in the folder.
+        BatchFailedError: The service refused a part; the next call sends it again.
+        APIError: The service returned an error.
         APIConnectionError: The service could not be reached for an hour.
-        OutputExistsError: The table is there and is none of this campaign's.
-        FileError: A file can't be read, the disk refused, or another run is at work in the folder.
+        OutputExistsError: The table exists and is not from this campaign.
+        FileError: A file can't be read or written, or another run uses the folder.
         DataError: The journal is damaged.
-        ValueError: An option has no such value.
+        ValueError: An option has an invalid value.
 
     Example:
         >>> report = batchfiles.run("requests.jsonl", output="answers.parquet", limits="openai")  # doctest: +SKIP
@@ -116,7 +112,7 @@ def run(
         True
     """
     if max_parallel < 1 or retries < 0:
-        raise ValueError("max_parallel is 1 or more, and retries 0 or more")
+        raise ValueError("max_parallel must be 1 or more, and retries 0 or more")
     limits = profile(limits)
     terms = Terms(endpoint, completion_window, BatchFileExpirationAfter.of(output_expires_after))
     sources, not_read = run_sources(files)
@@ -155,66 +151,60 @@ def run(
                 return _report(folder, table, run_state, sent, None, not_read, finished=False)
             joined = _table(folder, sources, table, run_state, overwrite=overwrite, workers=workers)
             run_state.note("finished", retries=retries, settled=settled)
-        elif overwrite or not table.is_there(run_state.tables):
+        elif overwrite or not table.exists(run_state.tables):
             joined = _table(folder, sources, table, run_state, overwrite=overwrite, workers=workers)
         return _report(folder, table, run_state, sent, joined, not_read, finished=True)
 
 
 def _first_status(run_state: RunState, limits: Limits) -> RunStatus:
-    """Say what comes first: the checking, or that limits come too late which others than these have made parts by."""
+    """Return the first status, with a message if the parts were made with other limits."""
     news = None
     if run_state.parts and run_state.begun is not None and run_state.begun["limits"] != limits.name:
-        news = f"the parts stay as they were made, by the limits {run_state.begun['limits']}, not {limits.name}"
+        news = f"the existing parts were made with the limits {run_state.begun['limits']}, not {limits.name}, and are kept"
     waiting, done = len(run_state.of_status("waiting")), len(run_state.of_status("done"))
     live = len(run_state.parts) - waiting - done
     return RunStatus(parts=len(run_state.parts), waiting=waiting, live=live, done=done, requests=0, answered=0, news=news)
 
 
 def _connected(client: Client | Callable[[], Client] | None) -> AbstractContextManager[Client]:
-    """Return a client as a context: one that was given stays open behind it."""
+    """Return a context manager for the client; a given client is not closed."""
     if isinstance(client, Client):
         return nullcontext(client)
     return Client() if client is None else client()
 
 
 def run_sources(files: Sequence[SourceLike]) -> FilesToRead:
-    """Return the request files of a run, and what it does not read in folders.
+    """Return the request files of a run, and the skipped files of folders.
 
     Raises:
-        TypeError: There are none.
-        ValueError: One can't be read again.
-        FileError: One is not there.
+        TypeError: There are no files.
+        ValueError: One is standard input.
+        FileError: One does not exist.
     """
     if not files:
         raise TypeError("run needs at least one file")
     found = requests_to_read(request_sources(files))
     if any(source.place is None for source in found.sources):
-        raise ValueError("a run reads its requests again when it is started again, which standard input can't: name a file")
+        raise ValueError("a run reads its requests again when it is resumed, so standard input can't be used: name a file")
     return found
 
 
 def campaign_folder(campaign: str | os.PathLike[str] | None, sources: Sequence[Source]) -> Path:
-    """Return the campaign folder: the one that was named, or `NAME.campaign` beside `NAME.jsonl`.
+    """Return the campaign folder: the given one, or `NAME.campaign` next to `NAME.jsonl`.
 
     Raises:
-        ValueError: None was named, and the requests are not on this machine.
+        ValueError: None was given, and the requests are remote.
     """
     if campaign is not None:
         return Path(campaign)
     path = sources[0].path
     if path is None:
-        raise ValueError("the requests are elsewhere: name a campaign folder on this machine")
+        raise ValueError("the requests are remote: name a local campaign folder")
     return path.with_name(f"{stem_of(path.name)}.campaign")
 
 
 def _begin(folder: Path, run_state: RunState, sources: Sequence[Source], limits: Limits, *, recover: bool) -> None:
-    """Check the requests, and lay the parts into the folder; if that was done, make sure that the requests are the same.
-
-    Raises:
-        InvalidLineError: The service would refuse a request.
-        MismatchError: The files are not what they were, or the folder holds something else.
-        FileError: A file can't be read, or the disk refused.
-    """
+    """Check the requests, and write the parts; if that was done, check that the requests are the same."""
     found = fingerprints(sources)
     if run_state.begun is None:
         _refuse_full(folder)
@@ -222,7 +212,7 @@ def _begin(folder: Path, run_state: RunState, sources: Sequence[Source], limits:
         run_state.note("begun", sources=[asdict(each) for each in found], limits=limits.name, by=by, recover=recover)
     elif recover and not run_state.recovers:
         run_state.note("recovering")
-    assert run_state.begun is not None  # noqa: S101 - it has just been noted
+    assert run_state.begun is not None  # noqa: S101 - set by the step `begun`
     refuse_changed(folder, run_state.begun, found)
     if not run_state.parts:
         manifest = lay_parts(sources, folder, limits, run_state.begun["by"])
@@ -230,31 +220,21 @@ def _begin(folder: Path, run_state: RunState, sources: Sequence[Source], limits:
 
 
 def refuse_changed(folder: Path, begun: Mapping[str, Any], found: Sequence[Fingerprint]) -> None:
-    """Make sure that the requests are those with which a campaign was begun.
-
-    Raises:
-        MismatchError: They are not.
-    """
+    """Raise `MismatchError` if the requests are not those with which a campaign was started."""
     if [each.sha256 for each in found] != [source["sha256"] for source in begun["sources"]]:
         names = ", ".join(source["name"] for source in begun["sources"])
         raise MismatchError(
-            f"was begun with other requests ({names}), or these have changed since: name another campaign folder for them",
+            f"was started with other requests ({names}), or these have changed since: choose another campaign folder for them",
             path=str(folder),
         )
 
 
 def _refuse_full(folder: Path) -> None:
-    """Make sure that a new campaign does not begin among other files.
-
-    Raises:
-        MismatchError: The folder holds some.
-    """
-    others = [path.name for path in folder.iterdir() if path.name != LOCK and not path.name.startswith(".")]
-    if sorted(others) not in ([], [JOURNAL]):
-        words = (
-            "holds other files and no journal of a run: name another folder; if its journal was lost, --recover into a new one"
-        )
-        raise MismatchError(words, path=str(folder))
+    """Raise `MismatchError` if the folder of a new campaign has other files."""
+    others = [path.name for path in folder.iterdir() if path.name not in (LOCK, JOURNAL) and not path.name.startswith(".")]
+    if others:
+        message = "has other files and no journal of a run: choose another folder, with --recover if the journal was lost"
+        raise MismatchError(message, path=str(folder))
 
 
 def _is_finished(run_state: RunState, retries: int) -> bool:
@@ -265,17 +245,16 @@ def _is_finished(run_state: RunState, retries: int) -> bool:
 
 
 def _prepare(sender: Sender, folder: Path, run_state: RunState, *, again: bool) -> None:
-    """Look at what the service has, before anything new is sent."""
-    register(folder, run_state)  # a killed run may have noted a batch in the journal only
+    """Check what the service has before anything is sent."""
+    register(folder, run_state)  # a killed run may have noted a batch only in the journal
     if run_state.recovers:
         sender.recover()
     elif not again and not run_state.batches and all(part.token is None for part in run_state.parts.values()):
-        manifest = read_manifest(folder)
-        sender.refuse_repetition({part.file: part for part in manifest.parts} if manifest is not None else {})
+        sender.refuse_repetition(parts_of(folder))
 
 
 def _rounds(run_loop: RunLoop, folder: Path, run_state: RunState, retries: int, workers: int | None) -> bool | None:
-    """Take all parts to their end, and what may succeed then once more; tells whether nothing is left, None if it isn't over."""
+    """Run all parts and rounds of retries; return whether nothing is retryable, or None if parts are not done."""
     while run_loop.run():
         if run_state.rounds >= retries:
             return False
@@ -324,22 +303,22 @@ def plan_run(
     limits: LimitsLike = "openai",
     temp_dir: str | os.PathLike[str] | None = None,
 ) -> RunPlan:
-    """Check and split requests as `run` would, in a temporary folder, and say what it would send now.
+    """Check and split requests as `run` does, in a temporary folder, and return what it would send now.
 
     Args:
         *files: As for `run`.
-        campaign: As for `run`; a folder that was begun is looked at, and not changed.
+        campaign: As for `run`; an existing folder is read, but not changed.
         endpoint: As for `run`.
         limits: As for `run`.
-        temp_dir: Where the parts are laid.
+        temp_dir: The folder for temporary files.
 
     Raises:
         InvalidLineError: The service would refuse a request.
         LineTooLongError: A line is too large for any part.
-        MismatchError: The files are not what they were when the campaign was begun.
-        FileError: A file can't be read, or the disk refused.
+        MismatchError: The files have changed since the campaign was started.
+        FileError: A file can't be read or written.
         DataError: The journal is damaged.
-        ValueError: An option has no such value.
+        ValueError: An option has an invalid value.
 
     Example:
         >>> plan = batchfiles.plan_run("fixtures/chat_completions/requests.jsonl")
@@ -355,15 +334,13 @@ def plan_run(
     else:
         refuse_changed(folder, run_state.begun, fingerprints(sources))
         by = run_state.begun["by"]
-    manifest = read_manifest(folder) if run_state.parts else None
+    parts, place = parts_of(folder) if run_state.parts else (), folder
     with ExitStack() as stack:
-        place = Path(folder)
-        if manifest is None:
+        if not parts:
             place = stack.enter_context(Spool(temp_dir)).path
-            manifest = lay_parts(sources, place, limits, by)
+            parts = lay_parts(sources, place, limits, by).parts
         sent = {state.name for state in run_state.parts.values() if state.status != "waiting"}
-        parts = (part for part in manifest.parts if part.file not in sent)
-        planned = tuple(_planned(place, parts, endpoint))
+        planned = tuple(_planned(place, (part for part in parts if part.file not in sent), endpoint))
         return RunPlan(folder=str(folder), parts=planned, **not_read_fields(not_read))
 
 

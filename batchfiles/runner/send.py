@@ -1,13 +1,10 @@
-"""Sending parts: each becomes one batch, never two, whenever the process dies: what is paid for is in the journal beforehand.
-
-The parts of a run: the requests are checked, cut to what the service takes, and laid into the campaign folder.
-"""
+"""Splitting the requests of a run into parts, and sending each part as exactly one batch, even if the process is killed."""
 
 from __future__ import annotations
 
 import secrets
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -46,20 +43,20 @@ __all__ = [
 
 
 WORKSHOP = ".splitting"
-"""The folder inside of the campaign's in which parts wait until all of them are there; its name is hidden."""
+"""The hidden folder inside the campaign folder in which parts are kept until all of them are written."""
 
 DIVIDED_BY: dict[str, Division] = {"mismatched_model": "model", "invalid_url": "url"}
-"""What is no fault in a file that is split by it."""
+"""Errors that disappear if the file is split by this key."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fingerprint:
-    """What a source held.
+    """The fingerprint of a source.
 
     Attributes:
         name: Its display name.
         bytes: Its size, uncompressed.
-        sha256: Of the same bytes, in hexadecimal digits.
+        sha256: The hexadecimal digest of these bytes.
     """
 
     name: str
@@ -68,7 +65,7 @@ class Fingerprint:
 
 
 def fingerprints(sources: Sequence[Source]) -> list[Fingerprint]:
-    """Read the sources once, and say what they hold.
+    """Return the fingerprints of the sources.
 
     Raises:
         FileError: One can't be read.
@@ -79,10 +76,10 @@ def fingerprints(sources: Sequence[Source]) -> list[Fingerprint]:
 
 
 def checked_divisions(sources: Sequence[Source], limits: Limits) -> tuple[Division, ...]:
-    """Check the requests, but for what splitting cures, and say by what they must be divided.
+    """Check the requests, except for what splitting solves, and return the keys by which they must be split.
 
     Returns:
-        `model`, `url`, both or nothing.
+        `model`, `url`, both or none.
 
     Raises:
         InvalidLineError: The service would refuse a request.
@@ -103,7 +100,7 @@ def checked_divisions(sources: Sequence[Source], limits: Limits) -> tuple[Divisi
 def _refusal(finding: Finding, count: int) -> InvalidLineError:
     more = f"; {count - 1:,} more errors" if count > 1 else ""
     return InvalidLineError(
-        f"{finding.message} Nothing was sent{more}: `batchfiles validate` lists what is to be mended",
+        f"{finding.message} Nothing was sent{more}: `batchfiles validate` lists what to fix",
         code=finding.code,
         json_path=finding.json_path,
         path=finding.path,
@@ -114,13 +111,13 @@ def _refusal(finding: Finding, count: int) -> InvalidLineError:
 
 
 def lay_parts(sources: Sequence[Source], folder: Path, limits: Limits, by: Sequence[Division]) -> Manifest:
-    """Split the sources into the campaign folder; the manifest comes last, so that where it is all parts are.
+    """Split the sources into the campaign folder; the manifest is written last, when all parts exist.
 
-    The same sources make the same parts again, byte for byte.
+    The same sources give the same parts, byte for byte.
 
     Raises:
         LineTooLongError: A line is too large for any part.
-        FileError: A file can't be read, or the disk refused.
+        FileError: A file can't be read or written.
     """
     workshop = folder / WORKSHOP
     for leftover in (workshop, *folder.glob(f".{WORKSHOP}.*{UNFINISHED}")):
@@ -142,7 +139,7 @@ def lay_parts(sources: Sequence[Source], folder: Path, limits: Limits, by: Seque
 
 
 def endpoint_of(path: Path, given: str | None) -> str:
-    """Return where the requests of a part go: what was given, or the url of its first line.
+    """Return the endpoint of a part: the given one, or the url of its first line.
 
     Raises:
         MismatchError: There is neither.
@@ -157,12 +154,12 @@ def endpoint_of(path: Path, given: str | None) -> str:
         raise file_error(error, path) from None
     url = loads(first).get("url")
     if not isinstance(url, str):
-        raise MismatchError("the requests name no url: say the endpoint", path=str(path), role="input")
+        raise MismatchError("the requests have no url: an endpoint is needed", path=str(path), role="input")
     return url
 
 
 def tokens_of(folder: Path, part: Part) -> int:
-    """Estimate the tokens that the requests of a part ask the models to read.
+    """Estimate the input tokens of a part.
 
     Raises:
         FileError: The part can't be read.
@@ -179,17 +176,17 @@ def tokens_of(folder: Path, part: Part) -> int:
 
 
 NEWEST = 2000
-"""Batches among which those of the same bytes are looked for: a long list is a matter of minutes."""
+"""The number of listed batches in which duplicates are searched: a long list takes minutes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What each batch is made with.
+    """The parameters of all batches of a run.
 
     Attributes:
-        endpoint: Where all requests go; None for the url of each part's own requests.
-        completion_window: How long a batch may take.
-        output_expires_after: When the files of results are to be deleted.
+        endpoint: The endpoint of all requests; None for the url of each part.
+        completion_window: The completion window.
+        output_expires_after: The lifetime of the result files.
     """
 
     endpoint: str | None = None
@@ -198,16 +195,16 @@ class Terms:
 
 
 class Sender:
-    """Makes batches of parts.
+    """Creates the batches of parts.
 
     Args:
-        client: The service.
+        client: The client.
         folder: The campaign folder.
-        run_state: How the run stands.
-        terms: What each batch is made with.
+        run_state: The state of the run.
+        terms: The parameters of the batches.
 
     Attributes:
-        sent: The batches that were made here.
+        sent: The number of batches created by this object.
     """
 
     def __init__(self, client: Client, folder: Path, run_state: RunState, terms: Terms) -> None:
@@ -218,27 +215,16 @@ class Sender:
         self._left: dict[str, list[Batch]] = {}
         self.sent = 0
 
-    def refuse_repetition(self, parts: Mapping[str, Part]) -> None:
-        """Make sure that the service has no live or finished batch of the same bytes.
-
-        Raises:
-            AlreadySubmittedError: It has one.
-            APIError: The service said no.
-            APIConnectionError: It could not be reached.
-        """
-        ours = {part.sha256 for part in parts.values()}
+    def refuse_repetition(self, parts: Iterable[Part]) -> None:
+        """Raise `AlreadySubmittedError` if the service has a live or completed batch of the same bytes."""
+        own = {part.sha256 for part in parts}
         for batch in self._listed(NEWEST, partly=True):
             marker = marker_of(batch)
-            if marker is not None and marker[1] in ours and batch.status not in ENDED_BADLY:
+            if marker is not None and marker[1] in own and batch.status not in ENDED_BADLY:
                 raise AlreadySubmittedError(batch.id, batch.status)
 
     def recover(self) -> None:
-        """Look up the batches that a lost folder knew: parts of the same bytes take them over, oldest first.
-
-        Raises:
-            APIError: The service said no.
-            APIConnectionError: It could not be reached.
-        """
+        """Find the batches of a lost folder: parts of the same bytes take them over, oldest first."""
         known = {batch_id for ids in self._run_state.batches.values() for batch_id in ids}
         for batch in reversed(self._listed(None)):
             marker = marker_of(batch)
@@ -250,29 +236,25 @@ class Sender:
         return client.run(list_batches(client.config, client.policy, limit=limit, partly=partly))
 
     def resolve(self, state: PartState) -> None:
-        """Find out whether the batch was made of which nobody has said so.
-
-        Raises:
-            APIConnectionError: The service can't be asked.
-        """
-        assert state.token is not None  # noqa: S101 - it was noted before
+        """Find out whether the batch of an unsure part was created; `APIConnectionError` if that is not known."""
+        assert state.token is not None  # noqa: S101 - an unsure part has a token
         found, looked = self._client.run(search(self._client.config, state.token, self._client.policy))
         if found is not None:
             self._created(state, found)
         elif looked:
             self._run_state.note("not_created", part=state.name, why="it is in no list", keep_file=True)
         else:
-            raise APIConnectionError(f"nobody can say whether {state.name} is at the service already", phase="receive")
+            raise APIConnectionError(f"it is unknown whether {state.name} is at the service already", phase="receive")
 
     def send(self, state: PartState, part: Part) -> bool:
-        """Make a batch of a part, or take over the one that was made of it before the folder was lost.
+        """Create the batch of a part, or take over the one of a lost folder.
 
         Returns:
-            Whether there was room for it.
+            False if the queue is full.
 
         Raises:
-            APIError: The service said no.
-            APIConnectionError: It could not be reached; where a batch may have been made all the same, the part is `unsure` now.
+            APIError: The service returned an error.
+            APIConnectionError: The service could not be reached; if a batch may have been created anyway, the part is `unsure`.
             FileError: The part can't be read.
         """
         if self._left.get(part.sha256):
@@ -306,22 +288,16 @@ class Sender:
         return True
 
     def _uploaded(self, state: PartState, part: Part) -> str:
-        """Return the id of the file of a part, which is at the service and processed.
-
-        Raises:
-            APIError: The service refused, or could not process the file.
-            APIConnectionError: It could not be reached.
-            FileError: The part can't be read.
-        """
+        """Return the id of the uploaded and processed file of a part; upload it if needed."""
         client = self._client
         file: FileObject | None = None
-        if state.file_id is not None:  # of a run that was killed, or of a batch that found no room
+        if state.file_id is not None:  # of a killed run, or of a batch rejected because the queue was full
             try:
                 file = client.files.retrieve(state.file_id)
             except NotFoundError:
                 self._run_state.note("not_created", part=state.name, why="the uploaded file is gone", keep_file=False)
             except APIError:
-                return state.file_id  # a service that doesn't show files
+                return state.file_id  # the service can't retrieve files
         if file is None:
             self._run_state.note("uploading", part=state.name, sha256=part.sha256)
             file = client.files.create(self._folder / part.file)
@@ -334,7 +310,7 @@ class Sender:
             raise
 
     def _created(self, state: PartState, batch: Batch) -> None:
-        """Note a batch in the journal, and then in the manifest, so that `join` knows whose its results are."""
+        """Note a batch in the journal, and then in the manifest, so that `join` can assign its results."""
         self._run_state.note("created", part=state.name, token=state.token, batch_id=batch.id)
         register(self._folder, self._run_state)
 
@@ -343,7 +319,7 @@ def register(folder: Path, run_state: RunState) -> None:
     """Write the batches of the journal into the manifest.
 
     Raises:
-        FileError: The disk refused.
+        FileError: It can't be written.
     """
     manifest = read_manifest(folder)
     assert manifest is not None  # noqa: S101 - parts have one

@@ -1,7 +1,4 @@
-"""The rounds of retries, and the table in the end: what the campaign's files say, put together.
-
-Where the table of a run goes.
-"""
+"""The rounds of retries and the table of a run."""
 
 from __future__ import annotations
 
@@ -9,7 +6,7 @@ import re
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
-from batchfiles.campaign.manifest import read_manifest
+from batchfiles.campaign.manifest import parts_of
 from batchfiles.errors import OutputExistsError
 from batchfiles.io.remote.path import is_within, real_path
 from batchfiles.io.sources import Source
@@ -27,41 +24,33 @@ RETRY_NAME = re.compile(r".+-retry-[0-9]+\.jsonl")
 
 
 def add_retry_round(folder: Path, run_state: RunState, *, workers: int | None) -> list[str]:
-    """Make a part of the requests of each part that may succeed if they are sent again.
+    """Write new parts with the retryable requests of each part.
 
     Returns:
-        The names of the new parts; none if there is nothing to send again.
+        The names of the new parts; empty if nothing is retryable.
 
     Raises:
-        FileError: The disk refused.
+        FileError: A file can't be written.
     """
     found = _unknown_parts(folder, run_state)
     if not found:
-        # A killed run may have left files that the manifest doesn't name: it takes all of them at once, behind the last.
         _remove_unnamed(folder)
-        files = [folder / name for name in (*_first_parts(folder), *run_state.results)]
-        retry(*files, output=folder, overwrite=True, workers=workers)
+        parts = [part.file for part in parts_of(folder) if not part.retry_of]
+        retry(*(folder / name for name in (*parts, *run_state.results)), output=folder, overwrite=True, workers=workers)
         found = _unknown_parts(folder, run_state)
     if found:
         run_state.note("retried", parts=found)
     return found
 
 
-def _first_parts(folder: Path) -> list[str]:
-    """Return the parts that hold each request once."""
-    manifest = read_manifest(folder)
-    return [part.file for part in manifest.parts if not part.retry_of] if manifest is not None else []
-
-
 def _unknown_parts(folder: Path, run_state: RunState) -> list[str]:
-    """Return the parts that stand in the manifest and not in the journal."""
-    manifest = read_manifest(folder)
-    return [part.file for part in manifest.parts if part.file not in run_state.parts] if manifest is not None else []
+    """Return the parts that are in the manifest but not in the journal."""
+    return [part.file for part in parts_of(folder) if part.file not in run_state.parts]
 
 
 def _remove_unnamed(folder: Path) -> None:
-    manifest = read_manifest(folder)
-    named = {part.file for part in manifest.parts} if manifest is not None else set()
+    """Remove retry files that a killed run wrote before it wrote the manifest."""
+    named = {part.file for part in parts_of(folder)}
     for path in folder.iterdir():
         if RETRY_NAME.fullmatch(path.name) and path.name not in named:
             path.unlink()
@@ -80,28 +69,28 @@ def write_table(
     """Join all results to the requests, in their order, and write the table.
 
     Raises:
-        OutputExistsError: The table is there and `overwrite` was not given.
-        FileError: The disk refused.
+        OutputExistsError: The table exists and `overwrite` is False.
+        FileError: A file can't be read or written.
     """
     with join(*(folder / name for name in run_state.results), inputs=sources, workers=workers) as joined:
         return joined.write(output, format=format_name, overwrite=overwrite)
 
 
 class RunTable:
-    """A table to write.
+    """The table to write.
 
     Args:
         output: Its file or folder; `-` for standard output.
-        format_name: Its format, where the name doesn't say it.
+        format_name: Its format, if the name doesn't have its suffix.
 
     Attributes:
-        target: Where it goes.
+        target: The target.
         output: The display name, `-` for standard output.
-        format: As given.
-        key: What the journal calls it; None for standard output.
+        format: The format, as given.
+        key: Its name in the journal; None for standard output.
 
     Raises:
-        ValueError: Nothing says the format.
+        ValueError: The format is unknown.
     """
 
     def __init__(self, output: TargetLike, format_name: TableFormat | None) -> None:
@@ -114,26 +103,22 @@ class RunTable:
         self.key = None if self.target.key is None else str(self.target.key)
 
     def refuse_inside(self, folder: Path) -> None:
-        """Make sure that the table doesn't go among the files that it is made of.
-
-        Raises:
-            ValueError: It does.
-        """
+        """Raise `ValueError` if the table is in the campaign folder."""
         if self.target.key is not None and is_within(self.target.key, real_path(folder)):
-            raise ValueError(f"{self.output} is in the campaign folder, whose files are joined: write the table elsewhere")
+            raise ValueError(f"{self.output} is in the campaign folder, whose files are joined: choose another folder")
 
-    def is_there(self, ours: Collection[str]) -> bool:
-        """Return whether the table is there, and is one that this campaign wrote."""
-        return self.key is not None and self.key in ours and self.target.exists()
+    def exists(self, own: Collection[str]) -> bool:
+        """Return whether the table exists and is one that this campaign wrote."""
+        return self.key is not None and self.key in own and self.target.exists()
 
-    def refuse_foreign(self, ours: Collection[str], *, overwrite: bool) -> None:
-        """Make sure that nothing is overwritten that the campaign did not write.
+    def refuse_foreign(self, own: Collection[str], *, overwrite: bool) -> None:
+        """Raise an error instead of overwriting what the campaign did not write.
 
         Raises:
-            OutputExistsError: Something else is there, and `overwrite` was not given.
-            FileError: A folder is there that holds more than parts of a table, which `overwrite` does not replace.
+            OutputExistsError: It exists, and `overwrite` is False.
+            FileError: It is a folder with other files than parts of a table, which is never replaced.
         """
-        if self.key is not None and self.key not in ours and not overwrite and self.target.exists():
+        if self.key is not None and self.key not in own and not overwrite and self.target.exists():
             raise OutputExistsError(self.output)
-        if self.target.is_folder and (overwrite or self.key not in ours):
+        if self.target.is_folder and (overwrite or self.key not in own):
             self.target.check(overwrite=True, ours=is_part_name)

@@ -1,4 +1,4 @@
-"""`python -m batchfiles.testing`: the local server, until it is interrupted, or as long as a command takes."""
+"""`python -m batchfiles.testing`: run the local server until it is interrupted or a command ends."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from batchfiles.testing.options import faults_of, parser, quirks_of
 __all__ = ["main"]
 
 KEY = "sk-local"
-"""Any key is good."""
+"""The server accepts any key."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Serve until a signal comes, or as long as a command takes.
+    """Serve until a signal arrives or the command ends.
 
     Returns:
-        The exit code: 0 after Ctrl-C, 2 for wrong usage, 3 where it could not be started; that of the command, if there is one.
+        The exit code: that of the command, 0 after Ctrl-C, 2 for wrong usage, 3 if the server or the command could not start.
     """
     arguments = parser()
     options = arguments.parse_args(argv)
@@ -58,14 +58,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(command: list[str], base_url: str) -> int:
-    """Run a command that finds the server in its environment, and return its exit code."""
+    """Run a command with the server in its environment, and return its exit code."""
     environment = {**os.environ, "OPENAI_BASE_URL": base_url, "OPENAI_API_KEY": KEY}
     try:
         process = subprocess.Popen(command, env=environment)  # noqa: S603 - the user's own command
     except OSError as error:
         print(f"batchfiles.testing: can't run {command[0]}: {error.strerror}", file=sys.stderr)  # noqa: T201
         return 3
-    # Ctrl-C reaches the command by itself; whoever ends only this process means both.
+    # The terminal sends Ctrl-C to the command too; SIGTERM to this process is passed on.
     signal.signal(signal.SIGINT, lambda *_: None)
     signal.signal(signal.SIGTERM, lambda *_: process.terminate())
     code = process.wait()
@@ -74,7 +74,7 @@ def _run(command: list[str], base_url: str) -> int:
 
 def _reason(error: Exception, options: argparse.Namespace) -> str:
     if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
-        return f"port {options.port} of {options.host} is taken: choose another one with --port, or 0 for any that is free"
+        return f"port {options.port} of {options.host} is in use: choose another one with --port, or 0 for any free port"
     if isinstance(error, OSError):
         return f"can't listen on port {options.port} of {options.host}: {error.strerror or error}"
     return str(error)

@@ -1,4 +1,4 @@
-"""What the local server answers to a request: always the same to the same one, in the shape of each endpoint."""
+"""Deterministic answers of the local server, in the format of each endpoint."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ DIMENSIONS = 8
 
 
 def answer(url: str, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
-    """Answer a request as a model might, in words that depend on the request alone.
+    """Answer a request as a model might; the answer depends only on the request.
 
-    Where a JSON Schema is asked for, the text is an instance of it; where a tool must be called, or the question names one, it is
-    called with an instance of its parameters. `n` and the limits of tokens are kept.
+    With a JSON Schema, the text is an instance of it. If a tool must be called, or the question names one, the answer is a call
+    with an instance of its parameters. `n` and the token limits are applied.
 
     Returns:
-        The status and the body: 200 and an answer; 400 and an error for a request that lacks what each must have, or has a
-        parameter that can't be met; 404 for an endpoint that there is not.
+        The status and the body: 200 and an answer, 400 and an error for a missing or wrong parameter, or 404 for an unknown
+        endpoint.
     """
     found = BY_ENDPOINT.get(url.removeprefix("/v1"))
     if found is None:
@@ -69,7 +69,7 @@ def _chat_completion(body: dict[str, Any], digest: str) -> dict[str, Any]:
 
 
 def _message(turn: Turn, call_id: str) -> dict[str, Any]:
-    """Write a turn as a message of a chat."""
+    """Format a turn as a message of a chat completion."""
     made: dict[str, Any] = {"role": "assistant", "content": turn.text, "refusal": None, "annotations": []}
     if turn.tool is None:
         return made
@@ -84,7 +84,7 @@ def _message(turn: Turn, call_id: str) -> dict[str, Any]:
 
 
 def _finish_reason(turn: Turn) -> str:
-    """Return why an answer ended that was not cut."""
+    """Return the finish reason of an answer that was not cut."""
     if turn.tool is None:
         return "stop"
     return "function_call" if turn.tool.is_legacy else "tool_calls"
@@ -112,7 +112,7 @@ def _response(body: dict[str, Any], digest: str) -> dict[str, Any]:
 
 
 def _item(turn: Turn, digest: str) -> dict[str, Any]:
-    """Write a turn as an item of a response."""
+    """Format a turn as an output item of a response."""
     if turn.tool is None:
         content = [{"type": "output_text", "text": turn.text, "annotations": []}]
         return {"type": "message", "id": f"msg_{digest}", "role": "assistant", "content": content}
@@ -141,8 +141,7 @@ def _completion(body: dict[str, Any], digest: str) -> dict[str, Any]:
 
 def _embeddings(body: dict[str, Any], _digest: str) -> dict[str, Any]:
     asked = body.get("input")
-    several = isinstance(asked, list) and bool(asked) and not isinstance(asked[0], int)
-    texts = asked if several and isinstance(asked, list) else [asked]
+    texts = asked if isinstance(asked, list) and asked and not isinstance(asked[0], int) else [asked]
     size = body["dimensions"] if isinstance(body.get("dimensions"), int) else DIMENSIONS
     tokens = tokens_of(json.dumps(asked))
     return {
@@ -162,7 +161,7 @@ def _vector(text: object, size: int) -> list[float]:
 
 
 def _encoded(vector: list[float], body: dict[str, Any]) -> list[float] | str:
-    """Write a vector as it was asked for: as numbers, or as base64 of little-endian 32-bit floats."""
+    """Encode a vector as `encoding_format` says: numbers, or base64 of little-endian 32-bit floats."""
     if body.get("encoding_format") != "base64":
         return vector
     return base64.b64encode(struct.pack(f"<{len(vector)}f", *vector)).decode()
@@ -226,7 +225,7 @@ def _video(body: dict[str, Any], digest: str) -> dict[str, Any]:
 
 
 CREATED = 1_760_000_000
-"""The same for every answer, so that answers depend on the request alone."""
+"""Constant, so that answers depend only on the request."""
 
 BY_ENDPOINT: dict[str, tuple[Callable[[dict[str, Any], str], dict[str, Any]], tuple[str, ...]]] = {
     "/chat/completions": (_chat_completion, ("model", "messages")),
@@ -238,7 +237,7 @@ BY_ENDPOINT: dict[str, tuple[Callable[[dict[str, Any], str], dict[str, Any]], tu
     "/images/edits": (_image, ("prompt",)),
     "/videos": (_video, ("prompt",)),
 }
-"""What answers an endpoint, and the parameters without which it does not."""
+"""The function that answers each endpoint, and its required parameters."""
 
 CATEGORIES = (
     "harassment",
@@ -255,7 +254,7 @@ CATEGORIES = (
     "violence",
     "violence/graphic",
 )
-"""Of moderations [OpenAI's OpenAPI document, CreateModerationResponse]."""
+"""The categories of moderations [OpenAI's OpenAPI document, CreateModerationResponse]."""
 
 
 def _usage(body: dict[str, Any], said: list[Turn], inputs: str, outputs: str) -> dict[str, int]:

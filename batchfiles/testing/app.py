@@ -1,7 +1,4 @@
-"""The API over HTTP: routes, parameters, and the words of refusals.
-
-The bytes of a file as an answer, or the part of them that was asked for (RFC 9110, section 14).
-"""
+"""The HTTP application: routes, parameters, error responses, and file contents with ranges (RFC 9110, section 14)."""
 
 from __future__ import annotations
 
@@ -29,7 +26,7 @@ __all__ = ["STORAGE", "app_of", "content_of"]
 
 
 def content_of(stored: StoredFile, request: Request) -> Response:
-    """Answer with a file; never more of it in memory than a piece."""
+    """Stream a file, or the requested range of it."""
     size = stored.object.bytes or 0
     headers = {"ETag": stored.etag, "Accept-Ranges": "bytes"}
     start = _start_of_range(request.headers.get("range", ""))
@@ -54,7 +51,7 @@ def _streamed(path: Path, start: int, size: int, status: int, headers: dict[str,
 
 
 def _start_of_range(header: str) -> int | None:
-    """Return where a range of the form `bytes=N-` begins; others are as if none was asked for, as servers may have it."""
+    """Return the start of a range `bytes=N-`; other ranges are ignored, as servers may do."""
     unit, _, span = header.partition("=")
     start = span.removesuffix("-")
     known = unit == "bytes" and span.endswith("-") and start.isascii() and start.isdigit() and len(start) <= 18
@@ -64,22 +61,22 @@ def _start_of_range(header: str) -> int | None:
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 MOST_FILES, MOST_BATCHES, USUAL_BATCHES = 10_000, 100, 20
-"""Objects of a page: at most, and where nothing is asked for [OpenAI's OpenAPI document, listFiles and listBatches]."""
+"""The greatest and the default number of objects of a page [OpenAI's OpenAPI document, listFiles and listBatches]."""
 
 STORAGE = "/storage"
-"""Where the contents of files are that were redirected; it is reached at another port."""
+"""The path of redirected file contents, on another port."""
 
 CREDENTIALS = ("authorization", "api-key", "openai-organization", "openai-project", "cookie")
-"""Headers that the storage refuses, as cloud storage does if the URL has a signature: they are for the service only."""
+"""Headers that the storage refuses, as cloud storage does for signed URLs."""
 
 OCTETS = frozenset({"application/octet-stream", "application/*", "*/*"})
-"""The `Accept` values of a client that may download file contents."""
+"""The `Accept` values that allow file contents."""
 
 
 def app_of(service: Service) -> Starlette:
-    """Return the application; the same calls are under `/v1` and under Azure's `/openai/v1` and `/openai`.
+    """Return the application, with the same routes under `/v1` and Azure's `/openai/v1` and `/openai`.
 
-    Its `state.storage` is the origin that contents are redirected to.
+    Its `state.storage` is the origin to which contents are redirected.
     """
     calls = _Calls(service)
     api: list[tuple[str, Endpoint, str]] = [
@@ -114,7 +111,7 @@ class _Calls:
         self._service = service
 
     def answered(self, endpoint: Endpoint) -> Endpoint:
-        """Require a key and the headers and parameters of a gateway, and refuse in the service's words."""
+        """Wrap an endpoint: check the key and the parameters of a gateway, and turn a `Refusal` into a response."""
 
         async def called(request: Request) -> Response:
             if self._service.quirks.delay:
@@ -139,12 +136,12 @@ class _Calls:
                     raise Refusal(403, f"The {what} '{name}' is missing or wrong.", code="forbidden", param=name)
 
     def _refused(self, refusal: Refusal) -> Response:
-        said = refusal.said(self._service.quirks.error_form)
-        return PlainTextResponse(said, refusal.status) if isinstance(said, str) else JSONResponse(said, refusal.status)
+        body = refusal.in_form(self._service.quirks.error_form)
+        return PlainTextResponse(body, refusal.status) if isinstance(body, str) else JSONResponse(body, refusal.status)
 
     def refused_before(self, request: Request, error: Exception) -> Response:
-        """Answer what Starlette itself refuses: a call that there is not, or a form that can't be read."""
-        assert isinstance(error, HTTPException)  # noqa: S101 - what it is registered for
+        """Answer what Starlette itself refuses: an unknown call, or a malformed form."""
+        assert isinstance(error, HTTPException)  # noqa: S101 - it is registered for this class
         no_such_call = error.status_code in (404, 405)
         message = f"Invalid URL ({request.method} {request.url.path})" if no_such_call else error.detail
         return self._refused(Refusal(error.status_code, message))
@@ -152,7 +149,7 @@ class _Calls:
     async def create_file(self, request: Request) -> Response:
         try:
             form = await request.form()
-        except ValueError:  # what old releases of python-multipart raise of a form that is none
+        except ValueError:  # raised by old releases of python-multipart
             raise Refusal(400, "There was an error parsing the body.") from None
         try:
             return self._file(self._created_file(form))
@@ -165,13 +162,8 @@ class _Calls:
             raise Refusal(400, "'file' is a required property", code="missing_required_parameter", param="file")
         if not isinstance(purpose, str):
             raise Refusal(400, "'purpose' is a required property", code="missing_required_parameter", param="purpose")
-        return self._service.create_file(
-            upload.file,
-            upload.filename or "",
-            purpose,
-            anchor=_text(form.get("expires_after[anchor]")),
-            seconds=_text(form.get("expires_after[seconds]")),
-        )
+        anchor, seconds = (_text(form.get(f"expires_after[{key}]")) for key in ("anchor", "seconds"))
+        return self._service.create_file(upload.file, upload.filename or "", purpose, anchor=anchor, seconds=seconds)
 
     async def list_files(self, request: Request) -> Response:
         query = request.query_params
@@ -197,7 +189,7 @@ class _Calls:
         return content_of(stored, request)
 
     async def stored(self, request: Request) -> Response:
-        """Answer with the contents of a file that a redirect led to; without a key, and to no one who sends one."""
+        """Serve redirected contents; a request with a key is refused."""
         if any(name in request.headers for name in CREDENTIALS):
             return PlainTextResponse("Only one way to authenticate is allowed: the signature is there.", 400)
         try:
@@ -237,7 +229,7 @@ def _text(value: object) -> str | None:
 async def _json(request: Request) -> dict[str, Any]:
     try:
         value = json.loads(await request.body())
-        json.dumps(value, ensure_ascii=False).encode()  # half a surrogate pair is no text that could be repeated
+        json.dumps(value, ensure_ascii=False).encode()  # fails for a lone surrogate
     except (ValueError, RecursionError):
         value = None
     if not isinstance(value, dict):

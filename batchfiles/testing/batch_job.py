@@ -1,9 +1,4 @@
-"""One batch of the local server, and what becomes of it with time.
-
-A file of results as it comes to be: lines wait on the disk, and leave in another order.
-
-Carrying out a batch: each line is answered, and the answers become two files, in another order.
-"""
+"""One batch of the local server: its stages over time, its answers, and its result files in shuffled order."""
 
 from __future__ import annotations
 
@@ -28,7 +23,7 @@ __all__ = ["BatchJob", "ResultLines", "Results", "answered", "execute"]
 
 
 class ResultLines:
-    """Lines in a temporary file; a context manager. In memory are 8 bytes a line."""
+    """Lines in a temporary file, as a context manager. Uses 8 bytes of memory per line."""
 
     def __init__(self) -> None:
         self._file: IO[bytes] = tempfile.TemporaryFile(prefix="batchfiles-testing-")  # noqa: SIM115 - closed by __exit__
@@ -44,12 +39,12 @@ class ResultLines:
         return len(self._ends) - 1
 
     def add(self, line: bytes) -> None:
-        """Take a line."""
+        """Append a line."""
         self._file.write(line)
         self._ends.append(self._ends[-1] + len(line))
 
     def shuffled(self, chance: random.Random) -> IO[bytes]:
-        """Return a temporary file of the same lines in another order, at its beginning."""
+        """Return a temporary file with the same lines in random order."""
         order = array("Q", range(len(self)))
         chance.shuffle(order)
         target: IO[bytes] = tempfile.TemporaryFile(prefix="batchfiles-testing-")  # noqa: SIM115 - the caller closes it
@@ -69,17 +64,17 @@ EXPIRED: Final = {
 
 @dataclass(slots=True)
 class Results:
-    """What a batch has brought.
+    """The results of a batch.
 
     Attributes:
         outputs: The lines of the output file.
         errors: The lines of the error file.
-        completed: How many requests were answered well.
-        failed: How many were answered otherwise; those that were not answered at all are in neither number.
-        expired: How many were not answered because their time was over.
-        input_tokens: Tokens that went in.
-        output_tokens: Tokens that came out.
-        chance: Makes the order of the lines.
+        chance: The random order of the lines.
+        completed: Requests with a successful answer.
+        failed: Requests with another answer; unanswered ones are in neither number.
+        expired: Requests that expired.
+        input_tokens: Tokens of the requests.
+        output_tokens: Tokens of the answers.
     """
 
     outputs: ResultLines
@@ -96,14 +91,14 @@ class Results:
 def execute(
     path: Path, batch: Batch, answer: Answerer, quirks: Quirks, *, stop_after: int | None, ended_by: dict[str, str]
 ) -> Iterator[Results]:
-    """Answer the requests of a file; what came of it is there as long as the block lasts.
+    """Answer the requests of a file; the results exist until the end of the block.
 
     Args:
-        path: The file; it was validated.
-        batch: The batch; its id makes the order of the results.
-        answer: What answers a request.
-        quirks: What happens to some.
-        stop_after: Requests that are answered before the batch ends; None for all.
+        path: The validated file.
+        batch: The batch; its id is the seed of the order.
+        answer: Answers a request.
+        quirks: The quirks.
+        stop_after: The number of requests that are answered; None for all.
         ended_by: The error of the others.
     """
     with ResultLines() as outputs, ResultLines() as errors:
@@ -134,7 +129,7 @@ def execute(
 
 
 def _fate(custom_id: str, batch_id: str, quirks: Quirks) -> int | str | None:
-    """Draw what happens to a request: the status that it fails with, `expire`, `drop`, or nothing."""
+    """Draw the fate of a request: the status with which it fails, `expire`, `drop`, or None."""
     if not (quirks.fail or quirks.expire or quirks.drop):
         return None
     chance = random.Random(f"{quirks.seed} {batch_id} {custom_id}")  # noqa: S311 - no secret
@@ -147,15 +142,15 @@ def _fate(custom_id: str, batch_id: str, quirks: Quirks) -> int | str | None:
 
 
 STATUSES: Final = (400, 429, 500, 503)
-"""What requests fail with: one that fails again if it is sent again, and three that pass."""
+"""The statuses of failed requests: one permanent and three transient ones."""
 
 
 def _response(
     request: dict[str, Any], answer: Answerer, quirks: Quirks, results: Results, line_id: str, fate: int | str | None
 ) -> tuple[dict[str, Any], bool]:
-    """Answer a request, and count it; also tells whether it went well."""
+    """Answer and count a request; return the response and whether it was successful."""
     custom_id = request["custom_id"]
-    if custom_id in quirks.no_response:  # ten such lines were counted as completed
+    if custom_id in quirks.no_response:  # the service counted such lines as completed
         results.completed += 1
         return {"status_code": 0, "request_id": "", "body": {}}, False
     failing = quirks.failing.get(custom_id, fate if isinstance(fate, int) else None)
@@ -172,38 +167,37 @@ def _response(
 
 
 def answered(url: str, body: dict[str, Any], answer: Answerer) -> tuple[int, dict[str, Any]]:
-    """Answer one request; one that the answer function breaks on has failed with status 500, and the others go on."""
+    """Answer one request; if the function raises, only this request fails, with status 500."""
     try:
         return answer(url, body)
-    except Exception as error:  # noqa: BLE001 - a function of the user's may raise anything
+    except Exception as error:  # noqa: BLE001 - the user's function may raise anything
         return 500, _failure(500, f"The answer function raised {type(error).__name__}: {error}")
 
 
 def _failure(status: int, message: str | None = None) -> dict[str, Any]:
-    words = message or f"The request failed with status {status}."
     kind = "server_error" if status >= 500 else "invalid_request_error"
-    return error_body(words, kind=kind)
+    return error_body(message or f"The request failed with status {status}.", kind=kind)
 
 
 Store = Callable[[IO[bytes], str, float], str]
-"""Makes a file of results, of its bytes, its kind (`output` or `error`) and the time; returns its id."""
+"""Stores a result file, given its bytes, its kind (`output` or `error`) and the time, and returns its id."""
 
 
 class BatchJob:
-    """A batch, from its making to its files.
+    """A batch, from its creation to its result files.
 
-    Its stages are `validating`, `in_progress` and `finalizing`, of the same length; a batch that is cancelled is `cancelling` for
-    as long. While it is in progress its requests are answered one after the other, all in the same time.
+    Its stages `validating`, `in_progress` and `finalizing` have the same length, and so has `cancelling`. While it is in
+    progress, its requests are answered at a constant rate.
 
     Args:
-        batch: What callers see.
+        batch: The batch object, which is updated.
         path: The file of its requests.
-        validation: What was found in it.
-        made: The time of its making.
+        validation: The result of the validation of this file.
+        made: The time of its creation.
         stage_seconds: The length of a stage.
-        quirks: What real services do now and then.
-        answer: What answers a request.
-        store: What makes the files of results.
+        quirks: The quirks.
+        answer: Answers a request.
+        store: Stores the result files.
     """
 
     def __init__(
@@ -232,8 +226,8 @@ class BatchJob:
         self._ended_at: float | None = None
         self._unnamed: list[tuple[str, str]] = []
 
-    def look(self, now: float) -> Batch:
-        """Let the batch become what it has become by now."""
+    def snapshot(self, now: float) -> Batch:
+        """Update the batch to a time, and return it."""
         batch, done = self.batch, self.made + 3 * self._stage_seconds
         if self._ended_at is not None:
             self._name_files(now)
@@ -254,22 +248,22 @@ class BatchJob:
         return batch
 
     def cancel(self, now: float) -> Batch:
-        """Cancel it; one that is cancelled stays as it is.
+        """Cancel the batch, unless it is cancelled already.
 
         Raises:
-            Refusal: It is over.
+            Refusal: It has ended.
         """
-        batch = self.look(now)
+        batch = self.snapshot(now)
         if batch.status in ("cancelling", "cancelled"):
             return batch
         if batch.is_terminal:
             raise Refusal(409, f"Cannot cancel a batch with status '{batch.status}'.")
         self._cancelled_at = now
         batch.status, batch.cancelling_at = BatchStatus.CANCELLING, int(now)
-        return self.look(now)
+        return self.snapshot(now)
 
     def _advance(self, now: float) -> None:
-        """Go through the stages that need no files."""
+        """Update the status of a batch that has not ended."""
         batch, stage = self.batch, self._stage_seconds
         age = now - self.made
         if age < stage:
@@ -282,7 +276,7 @@ class BatchJob:
             batch.status, batch.finalizing_at = BatchStatus.FINALIZING, int(self.made + 2 * stage)
 
     def _answered_by(self, now: float) -> int:
-        """Tell how many requests are answered at a time."""
+        """Return the number of requests that are answered at a time."""
         age = now - self.made - self._stage_seconds
         return max(0, min(self.requests, int(self.requests * age / self._stage_seconds))) if self._stage_seconds else 0
 
@@ -292,7 +286,7 @@ class BatchJob:
         self.batch.errors = BatchErrors(data=self._validation.errors)
 
     def _end(self, status: str, end: float, now: float, stop_after: int | None, ended_by: dict[str, str]) -> None:
-        """Answer the requests, and write the files; the end may have been before somebody looked."""
+        """Answer the requests, and write the files; `end` may be earlier than `now`."""
         batch = self.batch
         with execute(self._path, batch, self._answer, self._quirks, stop_after=stop_after, ended_by=ended_by) as results:
             batch.request_counts = BatchRequestCounts(total=self.requests, completed=results.completed, failed=results.failed)
@@ -313,7 +307,7 @@ class BatchJob:
         self._name_files(now)
 
     def _files_of(self, results: Results, end: float) -> list[tuple[str, str]]:
-        """Make the files, and return the keys that their ids will stand under."""
+        """Store the files, and return the key and the id of each."""
         made = []
         for kind, lines in (("output", results.outputs), ("error", results.errors)):
             if lines or (kind == "error" and self._quirks.empty_error_file):
@@ -325,7 +319,7 @@ class BatchJob:
         return made
 
     def _name_files(self, now: float) -> None:
-        """Name the files in the batch, once it is time."""
+        """Set the ids of the files in the batch, unless they are still late."""
         if self._ended_at is not None and now - self._ended_at >= self._quirks.late_files:
             for key, file_id in self._unnamed:
                 setattr(self.batch, key, file_id)

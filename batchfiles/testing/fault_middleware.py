@@ -1,180 +1,22 @@
-"""What makes the faults of a script happen: it stands between the application and the connection.
-
-Faults by a script: the n-th call of a kind fails in the given way, and the others don't.
-"""
+"""The middleware that injects faults between the application and the connection."""
 
 from __future__ import annotations
 
 import asyncio
-import random
 import re
-from collections import Counter
 from collections.abc import Iterable, Iterator, MutableMapping
 from contextlib import suppress
-from dataclasses import dataclass, field
 from itertools import repeat
 from typing import Any
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from batchfiles.testing.app import STORAGE
+from batchfiles.testing.faults import Fault, Faults
 
-__all__ = ["CALLS", "FAULTS", "Fault", "FaultMiddleware", "Faults", "call_of"]
+__all__ = ["FaultMiddleware", "call_of"]
 
-
-CALLS = (
-    "files.create",
-    "files.list",
-    "files.retrieve",
-    "files.content",
-    "files.delete",
-    "batches.create",
-    "batches.list",
-    "batches.retrieve",
-    "batches.cancel",
-    "live",
-)
-"""The kinds of calls that a script speaks of; `live` are the endpoints of the models themselves."""
-
-SHORT = frozenset({"files.create", "files.retrieve", "files.delete", "batches.create", "batches.retrieve", "batches.cancel"})
-"""Calls with short answers: a long one that drips would slow down a test with a thousand scripts."""
-
-FAULTS = {
-    "status": "answers with `status` and an error in JSON, without doing anything",
-    "early": "answers with `status` before the request was read, reads it, and closes the connection, without doing anything",
-    "status_after": "does what was asked, and then answers with `status`",
-    "lost": "does what was asked, and closes the connection instead of answering",
-    "reset": "closes the connection without doing anything",
-    "stall": "says nothing for `pause` seconds, and then closes the connection, without doing anything",
-    "html": "answers with `status` and a page of HTML, as proxies do",
-    "empty": "answers with 200 and nothing else",
-    "not_json": "answers with 200 and half of the JSON",
-    "cut": "ends the body after `after` bytes, with the length of the whole",
-    "long_length": "says that the body is ten bytes longer than it is",
-    "short_length": "says that the body is ten bytes shorter than it is, and sends no more",
-    "no_length": "ends the body after `after` bytes, without a length, by closing the connection",
-    "cut_chunk": "ends the body after `after` bytes, in the middle of a chunk (`Transfer-Encoding: chunked`)",
-    "drip": "sends one byte every `pause` seconds",
-    "drip_head": "sends the head, one byte every `pause` seconds, and then the body",
-    "hints": "sends `after` responses with status 103, one every `pause` seconds, and then the real one",
-    "no_range": "sends the whole file to a request for a part",
-    "other_range": "sends a part that begins elsewhere",
-    "changed": "says that the file has another entity tag",
-}
-"""Every fault, and what the server does."""
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """One thing that goes wrong.
-
-    Args:
-        kind: One of `FAULTS`.
-        status: For the kinds that answer with one.
-        after: Bytes, for the kinds that end a body; answers, for `hints`.
-        pause: Seconds, for `drip`, `drip_head`, `hints` and `stall`.
-        headers: More headers of the answer, such as `retry-after`.
-
-    Raises:
-        ValueError: There is no such fault.
-    """
-
-    kind: str
-    status: int = 500
-    after: int = 0
-    pause: float = 1.0
-    headers: dict[str, str] = field(default_factory=dict, hash=False)
-
-    def __post_init__(self) -> None:
-        if self.kind not in FAULTS:
-            raise ValueError(f"unknown fault {self.kind!r}; expected {', '.join(FAULTS)}")
-
-
-class Faults:
-    """The script: which call meets what.
-
-    faults = Faults().at("batches.create", 1, Fault("lost")).at("files.content", 2, Fault("cut", after=100))
-
-    Attributes:
-        seen: How many calls of each kind there were.
-        met: The calls that met a fault, in their order: the kind of the call, its number, and the fault.
-    """
-
-    def __init__(self) -> None:
-        self._planned: dict[tuple[str, int], Fault] = {}
-        self._always: dict[str, Fault] = {}
-        self.seen: Counter[str] = Counter()
-        self.met: list[tuple[str, int, Fault]] = []
-
-    def at(self, call: str, number: int, fault: Fault) -> Faults:
-        """Let the n-th call of a kind, counted from 1, meet a fault.
-
-        Raises:
-            ValueError: There is no such kind of call.
-        """
-        self._planned[_known(call), number] = fault
-        return self
-
-    def always(self, call: str, fault: Fault | None) -> Faults:
-        """Let every call of a kind meet a fault, or, with None, no longer.
-
-        Raises:
-            ValueError: There is no such kind of call.
-        """
-        if fault is None:
-            self._always.pop(_known(call), None)
-        else:
-            self._always[_known(call)] = fault
-        return self
-
-    @classmethod
-    def by_chance(cls, seed: int, *, calls: int = 40, share: float = 0.3) -> Faults:
-        """Make a script of passing faults that a client must survive or report; a seed makes the same one again.
-
-        Args:
-            seed: Any number.
-            calls: How many calls of each kind it reaches.
-            share: The part of the calls that meet a fault.
-        """
-        chance = random.Random(seed)  # noqa: S311 - a script of a test
-        faults = cls()
-        for call in CALLS:
-            for number in range(1, calls + 1):
-                if chance.random() < share:
-                    faults.at(call, number, _some_fault(call, chance))
-        return faults
-
-    def next(self, call: str) -> Fault | None:
-        """Count a call, and return what it meets."""
-        self.seen[call] += 1
-        fault = self._planned.get((call, self.seen[call]), self._always.get(call))
-        if fault is not None:
-            self.met.append((call, self.seen[call], fault))
-        return fault
-
-
-def _some_fault(call: str, chance: random.Random) -> Fault:
-    kinds = ["status", "status", "early", "html", "reset", "lost", "status_after", "not_json", "empty", "cut"]
-    if call in SHORT:
-        kinds.append("drip")
-    if call == "files.content":
-        kinds += ["cut", "no_length", "cut_chunk", "long_length", "short_length", "no_range", "other_range", "changed"]
-    kind = chance.choice(kinds)
-    # 409 and 429 say clearly that nothing was done.
-    statuses = [408, 500, 502, 503, 520] if kind == "status_after" else [408, 409, 429, 500, 502, 503, 520]
-    return Fault(kind, status=chance.choice(statuses), after=chance.randrange(400), pause=0.0)
-
-
-def _known(call: str) -> str:
-    if call not in CALLS:
-        raise ValueError(f"unknown call {call!r}; expected {', '.join(CALLS)}")
-    return call
-
-
-FILES, BATCHES = (
-    re.compile(r"(?:/openai)?(?:/v1)?/files(/[^/]+)?(/content)?"),
-    re.compile(r"(?:/openai)?(?:/v1)?/batches(/[^/]+)?(/cancel)?"),
-)
+PATH = re.compile(r"(?:/openai)?(?:/v1)?/(?P<group>files|batches)(?P<id>/[^/]+)?(?:/(?P<action>content|cancel))?")
 
 PAGE = b"<html><head><title>520</title></head><body><h1>Web server is returning an unknown error</h1></body></html>"
 
@@ -183,39 +25,34 @@ WORDS = b'{"error": {"message": "A fault of the script.", "type": "server_error"
 HINT = b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>; rel=preload\r\n\r\n"
 
 UNDONE = frozenset({"status", "early", "html", "empty", "reset", "stall"})
-"""Faults before which nothing is done of what was asked."""
+"""Faults for which the application is not called."""
 
 LINGER = 5.0
-"""Seconds for which a request is read that was answered already, as web servers do."""
+"""Seconds for which an already answered request is still read, as web servers do."""
 
 Message = MutableMapping[str, Any]
 
 
 def call_of(method: str, path: str) -> str:
-    """Tell the kind of a call, in the words of `faults.CALLS`."""
+    """Return the kind of a call, one of `CALLS`."""
     if path.startswith(STORAGE):
         return "files.content"
-    if match := FILES.fullmatch(path):
-        return _kind("files", method, one=match[1] is not None, more=match[2])
-    if match := BATCHES.fullmatch(path):
-        return _kind("batches", method, one=match[1] is not None, more=match[2])
-    return "live"
-
-
-def _kind(group: str, method: str, *, one: bool, more: str | None) -> str:
-    if more is not None:
-        return f"{group}.{more[1:]}"
-    if not one:
-        return f"{group}.{'create' if method == 'POST' else 'list'}"
-    return f"{group}.{'delete' if method == 'DELETE' else 'retrieve'}"
+    match = PATH.fullmatch(path)
+    if match is None:
+        return "live"
+    if match["action"] is not None:
+        return f"{match['group']}.{match['action']}"
+    if match["id"] is None:
+        return f"{match['group']}.{'create' if method == 'POST' else 'list'}"
+    return f"{match['group']}.{'delete' if method == 'DELETE' else 'retrieve'}"
 
 
 class FaultMiddleware:
-    """Lets calls meet the faults of a script.
+    """ASGI middleware that injects faults.
 
     Args:
-        app: What answers the calls that meet none.
-        faults: The script.
+        app: The application.
+        faults: The faults to inject.
     """
 
     def __init__(self, app: ASGIApp, faults: Faults) -> None:
@@ -235,28 +72,19 @@ class FaultMiddleware:
             await _refuse(fault, connection)
             return
         answer = await self._answer(fault, scope, receive)
-        await _spoil(fault, answer, connection)
+        await _send_spoiled(fault, answer, connection)
 
     async def _answer(self, fault: Fault, scope: Scope, receive: Receive) -> _Answer:
-        """Let the application do what was asked, and keep what it says."""
-        if fault.kind in ("no_range", "other_range"):
-            kept = [
-                (name, value)
-                for name, value in scope["headers"]
-                if fault.kind != "no_range" or name not in (b"range", b"if-range")
-            ]
-            scope = {**scope, "headers": kept}
+        """Call the application, and keep its answer."""
+        if fault.kind == "no_range":
+            scope = {**scope, "headers": [pair for pair in scope["headers"] if pair[0] not in (b"range", b"if-range")]}
         answer = _Answer(most=fault.after if fault.kind in ("cut", "no_length", "cut_chunk") else None)
         await self._app(scope, receive, answer.take)
         return answer
 
 
 class _Answer:
-    """What the application says, its body as far as it is needed.
-
-    Args:
-        most: Bytes of the body that are kept; None for all.
-    """
+    """The answer of the application; `most` bytes of the body are kept, or all if it is None."""
 
     def __init__(self, most: int | None) -> None:
         self.status = 0
@@ -281,7 +109,7 @@ class _Answer:
 
 
 class _Connection:
-    """One answer on its way, and the connection that it goes through."""
+    """The connection of one call."""
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self._receive = receive
@@ -297,11 +125,11 @@ class _Connection:
         await self._send({"type": "http.response.body", "body": body})
 
     async def write(self, *pieces: bytes) -> None:
-        """Write bytes that no server would, and close."""
+        """Write raw bytes, and close."""
         await self.write_slowly(pieces, 0.0)
 
     async def write_slowly(self, pieces: Iterable[bytes], pause: float) -> None:
-        """Write bytes with a pause after each piece, and close; stop if the other side has closed."""
+        """Write raw bytes with a pause after each piece, and close; stop if the client has closed."""
         for piece in pieces:
             if self._transport.is_closing():
                 return
@@ -310,7 +138,7 @@ class _Connection:
         await self._close()
 
     async def answer_early(self, *pieces: bytes) -> None:
-        """Write an answer, and only then read what was asked, as long as it comes: else the answer might be lost on its way."""
+        """Write an answer, and then read the request: otherwise the answer could be lost."""
         for piece in pieces:
             self._transport.write(piece)
         self._transport.write_eof()
@@ -324,7 +152,7 @@ class _Connection:
         await self._close()
 
     async def _close(self) -> None:
-        """Close, and wait until it is closed: the server below would write an answer of its own to who seems to wait for one."""
+        """Close, and wait until it is closed: otherwise the server would send its own answer."""
         self._transport.close()
         while (await self._receive())["type"] != "http.disconnect":
             pass
@@ -347,7 +175,7 @@ async def _refuse(fault: Fault, connection: _Connection) -> None:
         await connection.answer(200, {**_described(b"application/json", 0), **more}, b"")
 
 
-async def _spoil(fault: Fault, answer: _Answer, connection: _Connection) -> None:
+async def _send_spoiled(fault: Fault, answer: _Answer, connection: _Connection) -> None:
     body, size = answer.body, answer.size
     head = {name: value for name, value in answer.headers.items() if name != b"content-length"}
     if fault.kind == "lost":
@@ -372,15 +200,15 @@ async def _spoil(fault: Fault, answer: _Answer, connection: _Connection) -> None
         await connection.write_slowly(_slow_pieces(fault, _head(answer.status, head, size), body), fault.pause)
     elif fault.kind == "other_range" and answer.status == 206:
         span = re.sub(rb"bytes \d+-", b"bytes 1-", answer.headers[b"content-range"])
-        await connection.answer(206, {**head, b"content-range": span, b"content-length": str(size).encode()}, body)
+        await connection.answer(206, {**answer.headers, b"content-range": span}, body)
     elif fault.kind == "changed":
-        await connection.answer(answer.status, {**head, b"etag": b'"another"', b"content-length": str(size).encode()}, body)
+        await connection.answer(answer.status, {**answer.headers, b"etag": b'"another"'}, body)
     else:
-        await connection.answer(answer.status, {**head, b"content-length": str(size).encode()}, body)
+        await connection.answer(answer.status, answer.headers, body)
 
 
 def _slow_pieces(fault: Fault, head: bytes, body: bytes) -> Iterator[bytes]:
-    """Yield an answer in the pieces after each of which there is a pause."""
+    """Split an answer at the pauses."""
     if fault.kind == "hints":
         yield from repeat(HINT, fault.after)
         yield head + body
@@ -398,7 +226,7 @@ def _described(kind: bytes, size: int) -> dict[bytes, bytes]:
 
 
 def _head(status: int, headers: dict[bytes, bytes], size: int | None) -> bytes:
-    """Write a head by hand, with a length that need not be true."""
+    """Write a response head, with a length that may be wrong."""
     lines = [f"HTTP/1.1 {status} OK".encode(), *(name + b": " + value for name, value in headers.items()), b"connection: close"]
     if size is not None:
         lines.append(b"content-length: " + str(size).encode())

@@ -1,4 +1,4 @@
-"""The files of the local server: their bytes on the disk, and what is known of each."""
+"""The files of the local server, on disk."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from batchfiles.testing.parameters import Refusal
 __all__ = ["CHUNK", "FileStore", "StoredFile"]
 
 CHUNK: Final = 256 * 1024
-"""Bytes of a file that are in memory at once."""
+"""Bytes of a file that are read at once."""
 
 DAY: Final = 24 * 60 * 60
 
-LIFE: Final = {"batch": 30 * DAY, "batch_output": 30 * DAY}
-"""Seconds that files live, by their purpose; others live until they are deleted. [OpenAI's OpenAPI document, FileExpirationAfter,
-and the Batch guide]"""
+LIFETIMES: Final = {"batch": 30 * DAY, "batch_output": 30 * DAY}
+"""Seconds until files expire, by purpose; others don't expire [OpenAI's OpenAPI document, FileExpirationAfter, and the Batch
+guide]."""
 
 
 @dataclass(slots=True)
@@ -29,9 +29,9 @@ class StoredFile:
     """A file of the service.
 
     Attributes:
-        object: What the service says of it.
-        path: Where its bytes are.
-        made: When it was made, in seconds since 1970-01-01 UTC.
+        object: Its file object.
+        path: The path of its bytes.
+        made: The time of its creation, in seconds since 1970-01-01 UTC.
     """
 
     object: FileObject
@@ -40,7 +40,7 @@ class StoredFile:
 
     @property
     def etag(self) -> str:
-        """The strong entity tag: the bytes of an id never change."""
+        """The strong entity tag; the bytes of an id never change."""
         return f'"{self.object.id}"'
 
 
@@ -56,22 +56,13 @@ class FileStore:
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def add(
-        self, file_id: str, content: BinaryIO, filename: str, purpose: str, now: float, life: int | None = None
+        self, file_id: str, content: BinaryIO, filename: str, purpose: str, now: float, lifetime: int | None = None
     ) -> FileObject:
-        """Take a file, as many bytes at a time as are needed.
-
-        Args:
-            file_id: Its id.
-            content: Its bytes.
-            filename: What it is called.
-            purpose: What it is for.
-            now: The time.
-            life: Seconds until it is gone; None for what is usual.
-        """
+        """Store a file, which expires after `lifetime` seconds; None for the default of its purpose."""
         path = self._folder / file_id
         with path.open("wb") as file:
             shutil.copyfileobj(content, file, CHUNK)
-        seconds = LIFE.get(purpose) if life is None else life
+        seconds = LIFETIMES.get(purpose) if lifetime is None else lifetime
         made = FileObject(
             id=file_id,
             bytes=path.stat().st_size,
@@ -85,13 +76,13 @@ class FileStore:
         return made
 
     def keep(self, stored: StoredFile, name: str) -> Path:
-        """Return another path to the bytes of a file, at which they stay though it is deleted."""
+        """Return another path to the bytes of a file, which remains after the file is deleted."""
         path = self._folder / name
         path.hardlink_to(stored.path)
         return path
 
     def find(self, file_id: str, now: float) -> StoredFile | None:
-        """Return a file; None if there is none, or none any more."""
+        """Return a file; None if it does not exist or has expired."""
         found = self._files.get(file_id)
         if found is not None and found.object.expires_at is not None and now >= found.object.expires_at:
             self._remove(found)
@@ -102,7 +93,7 @@ class FileStore:
         """Return a file.
 
         Raises:
-            Refusal: There is none.
+            Refusal: It does not exist.
         """
         found = self.find(file_id, now)
         if found is None:
@@ -113,17 +104,14 @@ class FileStore:
         """Delete a file.
 
         Raises:
-            Refusal: There is none.
+            Refusal: It does not exist.
         """
         self._remove(self.get(file_id, now))
         return FileDeleted(id=file_id, deleted=True)
 
     def all(self, now: float) -> Iterator[StoredFile]:
         """Yield the files, oldest first."""
-        for file_id in list(self._files):
-            found = self.find(file_id, now)
-            if found is not None:
-                yield found
+        yield from filter(None, [self.find(file_id, now) for file_id in list(self._files)])
 
     def _remove(self, stored: StoredFile) -> None:
         del self._files[stored.object.id]

@@ -4,30 +4,32 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
+from functools import cached_property
 from itertools import islice, product
 from typing import Any, Final
 
+from batchfiles.testing.json_schema import SchemaError, combined_schemas, modern, validity
 from batchfiles.testing.scalars import numbers, texts, words
-from batchfiles.testing.schema_check import SchemaError, equal, holds, schemas_of, searched
 
 __all__ = ["instance_of"]
 
 Schema = Mapping[str, Any]
 
 MOST_STEPS: Final = 20_000
-"""Values that are tried for one instance, before the schema is refused."""
+"""Candidates that are tried for one instance before the schema is refused."""
 
 DEEPEST: Final = 40
 """The deepest nesting of an instance; a schema whose smallest instance is deeper is refused."""
 
 GENEROUS: Final = (3, 1, -1)
-"""Depth up to which optional properties are written and arrays have two items; below, only what is required. The next
-one is used if the instance becomes too large."""
+"""The depth up to which optional properties are written and arrays have two items; below it, only required ones. The next value
+is used if the instance becomes too large."""
 
 MOST_ALTERNATIVES: Final = 64
-"""Ways through the unions of one schema that are tried."""
+"""Combinations of the unions of one schema that are tried."""
 
 
 def instance_of(schema: Any, seed: str) -> Any:  # noqa: ANN401 - any JSON values
@@ -37,16 +39,17 @@ def instance_of(schema: Any, seed: str) -> Any:  # noqa: ANN401 - any JSON value
         SchemaError: No instance was found, or the schema can't be read.
     """
     try:
+        root = modern(schema)
         for generous in GENEROUS:
             with suppress(_TooLarge):
-                return _Maker(schema, random.Random(seed), generous).make(schema, 0)  # noqa: S311 - no secret
+                return _Maker(root, random.Random(seed), generous).make(root, 0)  # noqa: S311 - no secret
         raise SchemaError("its instances are larger than what this server writes")
-    except (TypeError, ValueError, AttributeError, ArithmeticError, RecursionError):
+    except (TypeError, ValueError, AttributeError, LookupError, ArithmeticError, RecursionError):
         raise SchemaError("a keyword of it has a value of another type than JSON Schema says") from None
 
 
-class _NoneFits(SchemaError):
-    """No value was found here; another alternative may have one."""
+class _NoInstance(SchemaError):
+    """No instance was found here; another alternative may have one."""
 
 
 class _TooLarge(SchemaError):
@@ -54,7 +57,7 @@ class _TooLarge(SchemaError):
 
 
 class _Maker:
-    """Makes an instance from the outside in; each value is checked against its schema before it is taken."""
+    """Makes an instance from the outside in; each value is checked against its schema before it is used."""
 
     def __init__(self, root: Any, chance: random.Random, generous: int) -> None:  # noqa: ANN401 - any JSON value
         self._root = root
@@ -62,27 +65,27 @@ class _Maker:
         self._generous = generous
         self._steps = 0
         self._heights: dict[tuple[int, int], bool] = {}
-        self._kept: list[Any] = []  # schemas by whose addresses heights are noted
+        self._kept: list[Any] = []  # schemas whose ids are in `_heights`
+
+    @cached_property
+    def _is_valid(self) -> Callable[[Any, Any], bool]:
+        return validity(self._root)
 
     def make(self, schema: Any, depth: int) -> Any:  # noqa: ANN401 - any JSON values
-        """Return an instance of a schema inside the root.
-
-        Raises:
-            SchemaError: None was found.
-        """
+        """Return an instance of a schema within the root."""
         for flat in self._alternatives(schema, depth) if depth <= 2 * DEEPEST else ():
-            for candidate in self._lookup(flat, depth):
+            for candidate in self._candidates(flat, depth):
                 self._steps += 1
                 if self._steps > MOST_STEPS:
                     raise _TooLarge
-                if holds(candidate, schema, self._root):
+                if self._is_valid(candidate, schema):
                     return candidate
-        raise _NoneFits("no instance of it was found")
+        raise _NoInstance("no instance of it was found")
 
-    # Which way
+    # Alternatives
 
     def _alternatives(self, schema: Any, depth: int) -> list[Schema]:  # noqa: ANN401 - any JSON value
-        """Return the ways to fit a schema, without references and unions in them; those first that lead to an end soon."""
+        """Return the alternatives of a schema, without references and unions; the shallow ones first."""
         found = list(islice(self._flat(schema, frozenset()), MOST_ALTERNATIVES))
         heights = {id(flat): self._height(flat) for flat in found}
         found = [flat for flat in found if heights[id(flat)] <= DEEPEST]
@@ -111,10 +114,10 @@ class _Maker:
         """Yield the alternatives of each keyword that applies other schemas to the same value."""
         for keyword in ("$ref", "allOf"):
             if keyword in schema:
-                yield from (list(self._flat(each, way)) for each in schemas_of(keyword, schema[keyword], self._root))
+                yield from (list(self._flat(each, way)) for each in combined_schemas(keyword, schema[keyword], self._root))
         for keyword in ("anyOf", "oneOf"):
             if keyword in schema:
-                members = schemas_of(keyword, schema[keyword], self._root)
+                members = combined_schemas(keyword, schema[keyword], self._root)
                 yield [flat for member in members for flat in self._flat(member, way)]
         if "if" in schema:
             then = {"allOf": [schema["if"], schema.get("then", True)]}
@@ -123,16 +126,16 @@ class _Maker:
             yield [*self._flat(child, way), {}]
 
     def _height(self, schema: Any) -> int:  # noqa: ANN401 - any JSON value
-        """Return how many levels the smallest instance of a schema has; more than `DEEPEST` if it has none."""
+        """Return the number of levels of the smallest instance; more than `DEEPEST` if there is none."""
         return next((height for height in range(DEEPEST + 1) if self._fits(schema, height)), DEEPEST + 1)
 
     def _fits(self, schema: Any, height: int) -> bool:  # noqa: ANN401 - any JSON value
-        """Return whether there may be an instance with this many levels."""
+        """Return whether an instance with this many levels is possible."""
         if not isinstance(schema, Mapping):
             return schema is not False
         key = id(schema), height
         if key not in self._heights:
-            self._heights[key] = False  # what leads to itself leads nowhere
+            self._heights[key] = False  # a schema that needs itself has no finite instance
             self._kept.append(schema)
             self._heights[key] = self._combined_fit(schema, height) and self._parts_fit(schema, height)
         return self._heights[key]
@@ -140,7 +143,7 @@ class _Maker:
     def _combined_fit(self, schema: Schema, height: int) -> bool:
         for keyword, enough in (("$ref", all), ("allOf", all), ("anyOf", any), ("oneOf", any)):
             if keyword in schema:
-                found = (self._fits(each, height) for each in schemas_of(keyword, schema[keyword], self._root))
+                found = (self._fits(each, height) for each in combined_schemas(keyword, schema[keyword], self._root))
                 if not enough(found):
                     return False
         return True
@@ -152,18 +155,16 @@ class _Maker:
         return any(fits[kind](schema, height) for kind in _kinds(schema))
 
     def _members_fit(self, schema: Schema, height: int) -> bool:
-        needed = [schema.get("properties", {}).get(name, True) for name in _names(schema)]
-        return not needed or (height > 0 and all(self._fits(child, height - 1) for child in needed))
+        needed = (schema.get("properties", {}).get(name, True) for name in schema.get("required", ()))
+        return all(height > 0 and self._fits(child, height - 1) for child in needed)
 
     def _items_fit(self, schema: Schema, height: int) -> bool:
-        least = schema.get("minItems", 0)
-        return not least or (
-            height > 0 and all(self._fits(_item_schema(schema, number), height - 1) for number in range(min(least, 100)))
-        )
+        items = (_item_schema(schema, number) for number in range(min(schema.get("minItems", 0), 100)))
+        return all(height > 0 and self._fits(item, height - 1) for item in items)
 
-    # What to write
+    # Values
 
-    def _lookup(self, schema: Schema, depth: int) -> Iterator[Any]:
+    def _candidates(self, schema: Schema, depth: int) -> Iterator[Any]:
         """Yield values that may fit a schema without references and unions."""
         if "const" in schema:
             yield schema["const"]
@@ -182,7 +183,7 @@ class _Maker:
             for generous in (True, False) if depth <= self._generous else (False,):
                 try:
                     yield make(schema, depth, generous)
-                except _NoneFits:
+                except _NoInstance:
                     continue
         elif kind == "string":
             yield from texts(schema, self._chance)
@@ -197,7 +198,7 @@ class _Maker:
             raise SchemaError(f"{kind!r} is not a type of JSON Schema")
 
     def _object(self, schema: Schema, depth: int, generous: bool) -> dict[str, Any]:
-        properties, needed = schema.get("properties", {}), _names(schema)
+        properties, needed = schema.get("properties", {}), schema.get("required", [])
         made: dict[str, Any] = {}
         most = schema.get("maxProperties", math.inf)
         for name in (*properties, *(name for name in needed if name not in properties)):
@@ -207,17 +208,17 @@ class _Maker:
             elif generous and len(made) + sum(other not in made for other in needed) < most and self._height(child) <= DEEPEST:
                 try:
                     made[name] = self.make(child, depth + 1)
-                except _NoneFits:
+                except _NoInstance:
                     continue
-        others = {**schema.get("dependencies", {}), **schema.get("dependentRequired", {})}
-        for name in [other for key, found in others.items() if key in made and isinstance(found, list) for other in found]:
-            if name not in made:
-                made[name] = self.make(_member_schema(schema, name), depth + 1)
+        for key, others in schema.get("dependentRequired", {}).items():
+            for name in others if key in made else ():
+                if name not in made:
+                    made[name] = self.make(_member_schema(schema, name), depth + 1)
         self._fill(made, schema, depth, generous)
         return made
 
     def _fill(self, made: dict[str, Any], schema: Schema, depth: int, generous: bool) -> None:
-        """Add properties that no schema names: as many as there must be, and some to a map."""
+        """Add unnamed properties: as many as required, and some to a map."""
         patterns, others = schema.get("patternProperties", {}), schema.get("additionalProperties", True)
         is_map = generous and not schema.get("properties") and (bool(patterns) or isinstance(others, Mapping))
         count = max(schema.get("minProperties", 0), min(2 if is_map else 0, schema.get("maxProperties", math.inf)))
@@ -231,11 +232,11 @@ class _Maker:
                 made[name] = self.make(_member_schema(schema, name), depth + 1)
 
     def _name(self, names: Any, pattern: str | None, number: int) -> str:  # noqa: ANN401 - any JSON value
-        """Return a name for a property that no schema names."""
+        """Return a name for an unnamed property."""
         if pattern is not None:
             stem = str(self.make({"type": "string", "pattern": pattern}, DEEPEST))
             longer = f"{stem}{number}"
-            return longer if number and searched(pattern, longer) else stem
+            return longer if number and re.search(pattern, longer) else stem
         if names:
             return str(self.make({"allOf": [names, {"type": "string"}]}, DEEPEST))
         return f"{words(self._chance, 1)}_{number + 1}"
@@ -243,45 +244,42 @@ class _Maker:
     def _array(self, schema: Schema, depth: int, generous: bool) -> list[Any]:
         least, most = schema.get("minItems", 0), schema.get("maxItems", math.inf)
         contained = schema.get("minContains", 1) if "contains" in schema else 0
-        usual = max(2, len(_prefix(schema)), contained) if generous else contained
+        usual = max(2, len(schema.get("prefixItems", [])), contained) if generous else contained
         made: list[Any] = []
         for number in range(int(max(least, min(usual, most)))):
             child = _item_schema(schema, number)
             if number < contained:
                 child = {"allOf": [child, schema["contains"]]}
-            must = number < max(least, contained)
-            if not must and self._height(child) > DEEPEST:
+            is_required = number < max(least, contained)
+            if not is_required and self._height(child) > DEEPEST:
                 break
             try:
                 made.append(self._item(child, depth + 1, made if schema.get("uniqueItems") else []))
-            except _NoneFits:
-                if must:
+            except _NoInstance:
+                if is_required:
                     raise
                 break
         return made
 
     def _item(self, schema: Any, depth: int, others: list[Any]) -> Any:  # noqa: ANN401 - any JSON values
         """Make an item that differs from all others."""
-        taken = {"not": {"enum": others}} if others else True
         for _ in range(20):
             made = self.make(schema, depth)
-            if not any(equal(made, other) for other in others):
+            if made not in others:
                 return made
-        return self.make({"allOf": [schema, taken]}, depth)
+        return self.make({"allOf": [schema, {"not": {"enum": others}}]}, depth)
 
 
 def _kinds(schema: Schema) -> list[str]:
-    """Return the types that a value may have, null last; if none is given, those that the keywords apply to."""
-    said = schema.get("type")
-    if isinstance(said, str):
-        return [said]
-    if isinstance(said, list):
-        return sorted(said, key=lambda kind: kind == "null")
-    spoken_of = [kind for kind, keywords in SPOKEN_OF.items() if not schema.keys().isdisjoint(keywords)][:1]
-    return spoken_of or ["string", "number", "boolean", "object", "array", "null"]
+    """Return the possible types of a value, null last; without `type`, those that the keywords apply to."""
+    declared = schema.get("type")
+    if declared is not None:
+        return sorted(_as_list(declared), key=lambda kind: kind == "null")
+    implied = [kind for kind, keywords in KEYWORDS.items() if not schema.keys().isdisjoint(keywords)][:1]
+    return implied or ["string", "number", "boolean", "object", "array", "null"]
 
 
-SPOKEN_OF: Final = {
+KEYWORDS: Final = {
     "object": (
         "properties",
         "required",
@@ -299,15 +297,9 @@ SPOKEN_OF: Final = {
 """Keywords that apply to values of one type."""
 
 
-def _names(schema: Schema) -> list[str]:
-    """Return the properties that must be there."""
-    found = schema.get("required", [])
-    return [] if isinstance(found, bool) else list(found)  # draft 3 says it in each property
-
-
 def _member_schema(schema: Schema, name: str) -> Any:  # noqa: ANN401 - any JSON value
     """Return the schema of a property."""
-    found = [child for pattern, child in schema.get("patternProperties", {}).items() if searched(pattern, name)]
+    found = [child for pattern, child in schema.get("patternProperties", {}).items() if re.search(pattern, name)]
     if name in schema.get("properties", {}):
         found.append(schema["properties"][name])
     if not found:
@@ -315,22 +307,14 @@ def _member_schema(schema: Schema, name: str) -> Any:  # noqa: ANN401 - any JSON
     return found[0] if len(found) == 1 else {"allOf": found}
 
 
-def _prefix(schema: Schema) -> list[Any]:
-    items = schema.get("items")
-    found: list[Any] = schema.get("prefixItems", items if isinstance(items, list) else [])
-    return found
-
-
 def _item_schema(schema: Schema, number: int) -> Any:  # noqa: ANN401 - any JSON value
     """Return the schema of an item."""
-    prefix, items = _prefix(schema), schema.get("items", True)
-    if number < len(prefix):
-        return prefix[number]
-    return schema.get("additionalItems", True) if isinstance(items, list) else items
+    prefix = schema.get("prefixItems", [])
+    return prefix[number] if number < len(prefix) else schema.get("items", True)
 
 
 def _merged(one: Schema, other: Schema) -> Schema:
-    """Return a schema that combines both; if they can't be combined, the check of the value decides."""
+    """Combine two schemas approximately; each value is checked against the originals."""
     made = {**other, **one}
     for key in one.keys() & other.keys():
         mine, theirs = one[key], other[key]
@@ -342,17 +326,21 @@ def _merged(one: Schema, other: Schema) -> Schema:
         elif key == "type":
             made[key] = _common_types(mine, theirs)
         elif key == "enum":
-            made[key] = [choice for choice in mine if any(equal(choice, each) for each in theirs)]
-        elif key in ("additionalProperties", "propertyNames", "items", "contains") and not isinstance(mine, list):
+            made[key] = [choice for choice in mine if choice in theirs]
+        elif key in ("additionalProperties", "propertyNames", "items", "contains"):
             made[key] = {"allOf": [mine, theirs]}
-        elif key.startswith(("min", "exclusiveMin")) and not isinstance(mine, bool):
+        elif key.startswith(("min", "exclusiveMin")):
             made[key] = max(mine, theirs)
-        elif key.startswith(("max", "exclusiveMax")) and not isinstance(mine, bool):
+        elif key.startswith(("max", "exclusiveMax")):
             made[key] = min(mine, theirs)
     return made
 
 
-def _common_types(mine: Any, theirs: Any) -> list[str]:  # noqa: ANN401 - a word or some
-    mine, theirs = [mine] if isinstance(mine, str) else mine, [theirs] if isinstance(theirs, str) else theirs
+def _common_types(one: str | list[str], other: str | list[str]) -> list[str]:
+    mine, theirs = _as_list(one), _as_list(other)
     common = [kind for kind in mine if kind in theirs or (kind == "integer" and "number" in theirs)]
     return common + [kind for kind in theirs if kind == "integer" and "number" in mine and kind not in common]
+
+
+def _as_list(kinds: str | list[str]) -> list[str]:
+    return [kinds] if isinstance(kinds, str) else kinds

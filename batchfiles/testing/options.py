@@ -1,4 +1,4 @@
-"""The options of `python -m batchfiles.testing`: one for each quirk, and a script of faults."""
+"""The options of `python -m batchfiles.testing`: one for each quirk, and the faults."""
 
 from __future__ import annotations
 
@@ -8,31 +8,31 @@ from collections.abc import Callable
 from textwrap import fill
 from typing import Any, Final
 
-from batchfiles.testing.fault_middleware import CALLS, FAULTS, Fault, Faults
+from batchfiles.testing.faults import CALLS, FAULTS, Fault, Faults
 from batchfiles.testing.parameters import ERROR_FORMS
 from batchfiles.testing.quirks import GONE, QUIRKS, REDIRECTS, Quirks
 
 __all__ = ["faults_of", "parser", "quirks_of"]
 
 WIDTH: Final = 79
-"""Columns of the text around the options."""
+"""Columns of the text before and after the options."""
 
 DESCRIPTION: Final = fill(
-    "A local server of the Files and Batches API. It answers with made-up words, with instances of the JSON Schema that is asked "
-    "for, and tool calls. It costs nothing and deletes everything when it ends (Ctrl-C).",
+    "A local server of the Files and Batches API. It answers with generated text, instances of the requested JSON Schema, and "
+    "tool calls. It costs nothing, and deletes its files when it ends (Ctrl-C).",
     WIDTH,
 )
 
-ADVICE: Final = (
-    "Give what it prints to the shell of your programs, and they talk to this server: batchfiles, the openai SDK, curl.",
-    "A COMMAND is run with the same variables, and the server ends with it; the exit code is the command's.",
+USAGE: Final = (
+    "Paste the printed line into another shell, and the clients there use this server: batchfiles, the openai SDK, curl. "
+    "A COMMAND runs with the same variables; the server ends with it, with its exit code."
 )
 
 EPILOG: Final = f"""\
-{fill(" ".join(ADVICE), WIDTH)}
+{fill(USAGE, WIDTH)}
 
 {fill("CALL is " + ", ".join(CALLS) + ".", WIDTH)}
-{fill("FAULT is " + ", ".join(FAULTS) + "; docs/testing.md says what each does.", WIDTH)}
+{fill("FAULT is " + ", ".join(FAULTS) + ", as described in docs/testing.md.", WIDTH)}
 
 Examples:
   python -m batchfiles.testing --port 8000
@@ -45,7 +45,7 @@ Examples:
 
 
 def parser() -> argparse.ArgumentParser:
-    """Make the parser of the command line."""
+    """Return the parser of the command line."""
     made = argparse.ArgumentParser(
         prog="python -m batchfiles.testing",
         usage="python -m batchfiles.testing [OPTION]... [COMMAND]",
@@ -55,7 +55,7 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     made.add_argument("--host", default="127.0.0.1", help="the address to listen on (default: 127.0.0.1)")
-    made.add_argument("--port", type=_port, help="0 for any that is free (default: 8000; with a COMMAND, 0)")
+    made.add_argument("--port", type=_port, help="0 for any free port (default: 8000; with a COMMAND, 0)")
     made.add_argument(
         "--stage-seconds",
         type=_seconds,
@@ -81,12 +81,12 @@ def parser() -> argparse.ArgumentParser:
         metavar="SEED",
         help="inject temporary faults into a third of the first calls; the same seed gives the same faults",
     )
-    made.add_argument("command", nargs=argparse.REMAINDER, metavar="COMMAND", help="what to run against the server")
+    made.add_argument("command", nargs=argparse.REMAINDER, metavar="COMMAND", help="a command to run against the server")
     return made
 
 
 def _add_quirk(group: Any, name: str, words: str) -> None:  # noqa: ANN401 - argparse's own class is private
-    """Add the option of a quirk; its form follows the default value."""
+    """Add the option of a quirk; its type follows the default value."""
     option, usual = f"--{name.replace('_', '-')}", getattr(Quirks(), name)
     if isinstance(usual, bool):
         group.add_argument(option, action="store_true", help=words)
@@ -99,14 +99,14 @@ def quirks_of(options: argparse.Namespace) -> Quirks:
     """Return the quirks that the options set.
 
     Raises:
-        ValueError: They don't go together.
+        ValueError: The options contradict each other.
     """
     found = {name: getattr(options, name) for name in QUIRKS}
     return Quirks(**{name: value for name, value in found.items() if value is not None and value is not False})
 
 
 def faults_of(options: argparse.Namespace) -> Faults:
-    """Return the script of faults that the options ask for."""
+    """Return the faults that the options ask for."""
     faults = Faults() if options.faults_by_chance is None else Faults.by_chance(options.faults_by_chance)
     for call, numbers, fault in options.fault:
         if numbers is None:
@@ -160,7 +160,7 @@ def _number(text: str, read: Callable[[str], Any]) -> Any:  # noqa: ANN401 - int
 def _port(text: str) -> int:
     port = _number(text, int)
     if port > 65_535:
-        raise argparse.ArgumentTypeError(f"{port} is not a port: they go from 0 to 65535")
+        raise argparse.ArgumentTypeError(f"{port} is not a port; expected 0 to 65535")
     return int(port)
 
 
@@ -179,7 +179,7 @@ def _share(text: str) -> float:
     """Read `2%` or `0.02`."""
     share = _number(text.removesuffix("%"), float) / (100 if text.endswith("%") else 1)
     if share > 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is more than all: write a share such as 2% or 0.02")
+        raise argparse.ArgumentTypeError(f"{text!r} is more than 100%; expected a share such as 2% or 0.02")
     return float(share)
 
 
@@ -223,4 +223,4 @@ FORMS: Final[dict[str, Form]] = {
     "redirect_contents": ("|".join(map(str, REDIRECTS)), _count),
     "completion_windows": ("WINDOW,...", _words),
 }
-"""Quirks whose values have a form of their own."""
+"""The types of quirks that differ from `BY_TYPE`."""

@@ -1,9 +1,4 @@
-"""What callers may ask for: checked, and refused in the words of the service.
-
-Refusals of the service, in its own form and in those of other services.
-
-What the service finds wrong in the file of a batch: its codes and its words, with the lines they are about.
-"""
+"""Validation of calls and of request files, with the error codes and messages of the service."""
 
 from __future__ import annotations
 
@@ -42,20 +37,20 @@ __all__ = [
 def error_body(
     message: str, *, kind: str = "invalid_request_error", param: str | None = None, code: str | None = None
 ) -> dict[str, Any]:
-    """Return the body of an answer that is no success."""
+    """Return the body of an error response."""
     return {"error": {"message": message, "type": kind, "param": param, "code": code}}
 
 
 class Refusal(Exception):
-    """A request that is refused, with the status and the words of the service."""
+    """An error response, with the status and the message of the service."""
 
     def __init__(self, status: int, message: str, *, code: str | None = None, param: str | None = None) -> None:
         super().__init__(message)
         self.status = status
         self.body = error_body(message, param=param, code=code)
 
-    def said(self, form: str) -> object:
-        """Return the body in one of `ERROR_FORMS`: JSON, or a string for a text."""
+    def in_form(self, form: str) -> object:
+        """Return the body in one of `ERROR_FORMS`: JSON, or a string for plain text."""
         if form == "openai":
             return self.body
         error: dict[str, Any] = self.body["error"]
@@ -63,7 +58,7 @@ class Refusal(Exception):
 
 
 def missing_parameter(name: str) -> Refusal:
-    """Return the refusal of a call that lacks what it must have."""
+    """Return the error of a call without a required parameter."""
     return Refusal(400, f"Missing required parameter: '{name}'.", code="missing_required_parameter", param=name)
 
 
@@ -78,23 +73,23 @@ ERROR_FORMS: Final[dict[str, Callable[[str, str, str | None], object]]] = {
     "problem": lambda message, code, _: {"type": "about:blank", "title": code, "detail": message},
     "text": lambda message, *_: message,
 }
-"""Forms of an error: OpenAI, FastAPI (a sentence, a list), AWS gateways, Flask, Cloudflare, Apigee, RFC 9457, plain text."""
+"""Formats of an error: OpenAI, FastAPI (a string, a list), AWS gateways, Flask, Cloudflare, Apigee, RFC 9457, plain text."""
 
 
 PURPOSES: Final = ("assistants", "batch", "fine-tune", "vision", "user_data", "evals")
 """OpenAI's OpenAPI document, CreateFileRequest."""
 
 KINDS: Final = {type(None): "null", bool: "a boolean", int: "an integer", float: "a decimal", list: "an array", dict: "an object"}
-"""What the service calls the values of JSON."""
+"""The names of JSON types in messages."""
 
 
 def check_batch(asked: dict[str, Any], limits: Limits, windows: Collection[str]) -> None:
-    """Check what a batch is to be made of.
+    """Check the parameters of a new batch.
 
     Args:
         asked: The body of the call.
-        limits: The rules, with the endpoints there are.
-        windows: The completion windows there are.
+        limits: The rules, with the known endpoints.
+        windows: The accepted completion windows.
 
     Raises:
         Refusal: A parameter is missing or wrong.
@@ -116,36 +111,36 @@ def check_batch(asked: dict[str, Any], limits: Limits, windows: Collection[str])
 
 
 def seconds_of(window: str | None) -> int:
-    """Return how long a completion window is, such as `24h`, `7d` or `30m`; another word is a day."""
+    """Return the seconds of a completion window such as `24h`, `7d` or `30m`; anything else is a day."""
     number, unit = (window or "")[:-1], (window or "")[-1:]
     known = number.isascii() and number.isdigit() and len(number) < 6 and unit in UNITS
     return int(number) * UNITS[unit] if known else UNITS["d"]
 
 
 UNITS: Final = {"m": 60, "h": 60 * 60, "d": 24 * 60 * 60}
-"""Seconds of what windows are counted in."""
+"""Seconds of each unit."""
 
 
 def check_purpose(purpose: str) -> None:
-    """Check what a file is to be for.
+    """Check the purpose of a file.
 
     Raises:
-        Refusal: The service knows no such purpose.
+        Refusal: It is unknown.
     """
     _check_word("purpose", purpose, list(PURPOSES))
 
 
 def expiry(name: str, anchor: object, seconds: object) -> int:
-    """Return after how many seconds a file is to be deleted.
+    """Return the lifetime of a file in seconds.
 
     Raises:
-        Refusal: It is no number, or one out of bounds, or counted from something else than the file's making.
+        Refusal: It is not a number, out of bounds, or has another anchor than `created_at`.
     """
     if anchor != "created_at":
         message = f"Invalid value for '{name}.anchor': the only anchor is 'created_at'."
         raise Refusal(400, message, code="invalid_value", param=f"{name}.anchor")
     if isinstance(seconds, str) and seconds.isascii() and seconds.isdigit() and len(seconds) < 10:
-        seconds = int(seconds)  # forms have only texts
+        seconds = int(seconds)  # form values are strings
     if not isinstance(seconds, int) or isinstance(seconds, bool) or seconds not in EXPIRY:
         message = f"Invalid value for '{name}.seconds': it must be from {EXPIRY[0]} to {EXPIRY[-1]}."
         raise Refusal(400, message, code="invalid_value", param=f"{name}.seconds")
@@ -153,10 +148,10 @@ def expiry(name: str, anchor: object, seconds: object) -> int:
 
 
 def page_size(text: str | None, usual: int, most: int) -> int:
-    """Return how many objects a page is to have.
+    """Return the `limit` of a list.
 
     Raises:
-        Refusal: It is no number, or one out of bounds.
+        Refusal: It is not a number, or out of bounds.
     """
     if text is None:
         return usual
@@ -166,10 +161,10 @@ def page_size(text: str | None, usual: int, most: int) -> int:
 
 
 def whole_number(name: str, value: object, least: int, most: int | None = None) -> int | None:
-    """Return a whole number of a request, or None if it is missing.
+    """Return an integer parameter, or None if it is missing.
 
     Raises:
-        Refusal: It is something else, or out of bounds.
+        Refusal: It is not an integer, or out of bounds.
     """
     if value is None:
         return None
@@ -233,32 +228,32 @@ REPEATED: Final = (
     "The custom_id parameter must be unique for each request in a batch."
 )
 
-OWN_WORDS: Final[dict[str, tuple[str, str | None, str]]] = {
-    "invalid_json_line": NOT_JSON,
-    "byte_order_mark": NOT_JSON,
-    **dict.fromkeys(
-        ("glued_lines", "json_array", "multiline_json", "trailing_commas", "double_encoded", "python_bytes"), NOT_JSON
-    ),
-    **dict.fromkeys(("wrong_encoding", "python_dicts", "csv", "not_text", "not_lines"), NOT_JSON),
+NOT_JSON_CODES: Final = (
+    *("invalid_json_line", "byte_order_mark", "glued_lines", "json_array", "multiline_json", "trailing_commas"),
+    *("double_encoded", "python_bytes", "wrong_encoding", "python_dicts", "csv", "not_text", "not_lines"),
+)
+
+SERVICE_ERRORS: Final[dict[str, tuple[str, str | None, str]]] = {
+    **dict.fromkeys(NOT_JSON_CODES, NOT_JSON),
     "wrong_family": ("missing_required_parameter", "method", "Missing required parameter: 'method'."),
     "duplicate_custom_id": ("duplicate_custom_id", "custom_id", REPEATED),
 }
-"""Code, parameter and words of the service for what we say in other words [recorded in llama-stack's test_batches_errors.py,
+"""Code, parameter and message of the service, where they differ from ours [recorded in llama-stack's test_batches_errors.py,
 2025-08; community.openai.com/t/723696]."""
 
 OTHER_URL: Final = "The URL provided for this request does not match the batch endpoint."
 MOST_ERRORS: Final = 100
-"""Errors of a batch that are listed; ours, how many the service lists is not known."""
+"""The greatest number of errors listed in a batch. The limit of the service is unknown."""
 
 
 @dataclass(frozen=True, slots=True)
 class Validation:
-    """What was found.
+    """The result of the validation of a request file.
 
     Attributes:
-        requests: How many there are.
-        model: Theirs.
-        errors: What is wrong, in the order of the lines.
+        requests: The number of requests.
+        model: The model of the requests.
+        errors: The errors, in the order of the lines.
     """
 
     requests: int
@@ -267,15 +262,15 @@ class Validation:
 
 
 def validated(path: Path, endpoint: str, limits: Limits, models: Collection[str] | None) -> Validation:
-    """Look at a file as the service does once a batch was made of it.
+    """Validate a file as the service does after a batch is created.
 
     Args:
         path: The file.
         endpoint: The endpoint of the batch; each line must have it.
         limits: The rules.
-        models: The models there are; None for any.
+        models: The available models; None for any.
     """
-    report = validate(path, limits=replace(limits, body_rules="none"))  # the service finds those as it runs each request
+    report = validate(path, limits=replace(limits, body_rules="none"))  # the service checks bodies when it runs the requests
     file = report.files[0]
     found = [finding for finding in report.findings if finding.severity == "error"]
     errors = [_error(finding, endpoint) for finding in found if finding.code != "invalid_url"]
@@ -286,7 +281,7 @@ def validated(path: Path, endpoint: str, limits: Limits, models: Collection[str]
 
 
 def requests_of(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Yield the requests of a file with the numbers of their lines; what is none is passed over."""
+    """Yield the line number and the request of each line that has one."""
     with path.open("rb") as file:
         for number, line in enumerate(file, 1):
             try:
@@ -299,7 +294,7 @@ def requests_of(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
 
 def _error(finding: Finding, endpoint: str) -> BatchError:
     param = None if finding.json_path is None else finding.json_path.removeprefix("$.")
-    code, param, message = OWN_WORDS.get(finding.code, (finding.service_code or finding.code, param, finding.message))
+    code, param, message = SERVICE_ERRORS.get(finding.code, (finding.service_code or finding.code, param, finding.message))
     if finding.code == "mismatched_model":
         message = f"{message.partition(':')[0]}. Each batch must contain requests for a single model."
     elif finding.code == "streaming_unsupported" and endpoint == "/v1/chat/completions":
@@ -308,7 +303,7 @@ def _error(finding: Finding, endpoint: str) -> BatchError:
 
 
 def _other_errors(path: Path, endpoint: str | None, limits: Limits, models: Collection[str] | None) -> Iterator[BatchError]:
-    """Say which lines go elsewhere than the batch, or ask for a model that there is not."""
+    """Yield the lines with another endpoint than the batch, or with an unknown model."""
     for line, request in requests_of(path):
         url, body = request.get("url"), request.get("body")
         if endpoint is not None and isinstance(url, str) and url != endpoint:

@@ -1,7 +1,4 @@
-"""What real services sometimes do to batches, to test how a pipeline handles it.
-
-The clock of the local server: real, or one that tests turn.
-"""
+"""Quirks of real services, to test how a pipeline handles them, and the clock of the local server."""
 
 from __future__ import annotations
 
@@ -17,10 +14,10 @@ from batchfiles.testing.parameters import ERROR_FORMS
 __all__ = ["GONE", "QUIRKS", "REDIRECTS", "SHARES", "Clock", "Quirks", "odd_batch", "odd_file", "odd_page"]
 
 GONE: Final = ("output", "error")
-"""Files of results that may be gone."""
+"""Result files that may be gone."""
 
 REDIRECTS: Final = (301, 302, 303, 307, 308)
-"""Statuses that lead elsewhere."""
+"""Statuses of redirects."""
 
 SHARES: Final = ("fail", "expire", "drop")
 """Quirks that are shares of all requests."""
@@ -67,7 +64,7 @@ class Quirks:
     """Quirks of a local server, as described in `QUIRKS`; they may be changed at any time.
 
     Raises:
-        ValueError: A share is not from 0 to 1, or a word is not one of those that there are.
+        ValueError: A share is not from 0 to 1, or a value is unknown.
     """
 
     fail: float = 0.0
@@ -108,7 +105,7 @@ class Quirks:
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} is not a share from 0 to 1")
         if self.fail + self.expire + self.drop > 1:
-            raise ValueError("fail, expire and drop are more than all requests together")
+            raise ValueError("the sum of fail, expire and drop is greater than 1")
         for name, found, known in (
             ("statuses", self.statuses, BatchStatus.known()),
             ("gone_files", self.gone_files, GONE),
@@ -121,7 +118,7 @@ class Quirks:
 
 
 def odd_batch(batch: dict[str, Any], quirks: Quirks) -> dict[str, Any]:
-    """Write a batch as an odd service does; it is changed in place."""
+    """Apply the quirks to an encoded batch, in place."""
     if quirks.empty_ids:
         batch["output_file_id"] = batch["output_file_id"] or ""
         batch["error_file_id"] = batch["error_file_id"] or ""
@@ -139,7 +136,7 @@ def odd_batch(batch: dict[str, Any], quirks: Quirks) -> dict[str, Any]:
 
 
 def odd_file(file: dict[str, Any], quirks: Quirks) -> dict[str, Any]:
-    """Write a file as an odd service does; it is changed in place."""
+    """Apply the quirks to an encoded file, in place."""
     if quirks.odd_values:
         file["bytes"] = str(file["bytes"])
         file["created_at"] += 0.5
@@ -148,7 +145,7 @@ def odd_file(file: dict[str, Any], quirks: Quirks) -> dict[str, Any]:
 
 
 def odd_page(page: dict[str, Any], quirks: Quirks) -> dict[str, Any]:
-    """Write a page of a list, its objects too, as an odd service does; it is changed in place."""
+    """Apply the quirks to an encoded page and its objects, in place."""
     for value in page["data"]:
         (odd_batch if value.get("object") == "batch" else odd_file)(value, quirks)
     if quirks.odd_values:
@@ -160,17 +157,17 @@ class Clock:
     """A clock.
 
     Args:
-        start: Seconds since 1970-01-01 UTC at which it stands until it is turned; None for the real time.
+        start: A fixed time in seconds since 1970-01-01 UTC, which changes only with `turn`; None for the real time.
     """
 
     def __init__(self, start: float | None = None) -> None:
-        self._stands_at = start
+        self._start = start
         self._turned = 0.0
 
     def now(self) -> float:
         """Return seconds since 1970-01-01 UTC."""
-        return (time.time() if self._stands_at is None else self._stands_at) + self._turned
+        return (time.time() if self._start is None else self._start) + self._turned
 
     def turn(self, seconds: float) -> None:
-        """Let time pass, or, with a negative number, let the clock be set back."""
+        """Move the clock forward, or back with a negative number."""
         self._turned += seconds

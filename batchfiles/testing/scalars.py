@@ -1,4 +1,4 @@
-"""Texts and numbers for a JSON Schema: candidates, of which the first that fits is used."""
+"""Candidates of strings and numbers for a JSON Schema; the first valid one is used."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from importlib import import_module
 from typing import Any, Final
 
-from batchfiles.testing.schema_check import SchemaError, in_python
+from batchfiles.testing.json_schema import SchemaError
 
 __all__ = ["numbers", "texts", "words"]
 
@@ -18,31 +18,32 @@ WORDS: Final = (
 )
 
 TRIES: Final = 60
-"""Candidates of a pattern, and multiples that are tried, before a schema counts as one that no value fits."""
+"""Candidates of a pattern, and multiples, that are tried before a schema counts as one without an instance."""
 
 MOST_REPEATS: Final = 100_000
-"""Letters of a text at most; a schema that wants more is refused."""
+"""The greatest length of a string; a schema that requires more is refused."""
 
 
 def words(chance: random.Random, count: int = 2) -> str:
-    """Return some words."""
+    """Return random words."""
     return " ".join(chance.choice(WORDS) for _ in range(count))
 
 
 def texts(schema: Mapping[str, Any], chance: random.Random) -> Iterator[str]:
-    """Yield texts that may fit `format`, `pattern`, `minLength` and `maxLength`.
+    """Yield strings that may fit `format`, `pattern`, `minLength` and `maxLength`.
 
     Raises:
-        SchemaError: The pattern can't be read, or the text would be too long.
+        SchemaError: The pattern can't be compiled, or the string would be too long.
     """
     least, most = schema.get("minLength", 0), schema.get("maxLength", math.inf)
     if least > MOST_REPEATS:
         raise SchemaError(f"a text of {least:,} characters is longer than this server writes")
-    if (pattern := schema.get("pattern")) is not None:
-        yield from _patterned(pattern, chance, least)
-        return
-    if (make := MAKERS.get(schema.get("format", ""))) is not None:
+    pattern, make = schema.get("pattern"), MAKERS.get(schema.get("format", ""))
+    if make is not None:
         yield make(chance)
+    if pattern is not None:
+        yield from _patterned(pattern, chance, least)
+    if make is not None or pattern is not None:
         return
     text = words(chance)
     while len(text) < least:
@@ -54,8 +55,8 @@ def texts(schema: Mapping[str, Any], chance: random.Random) -> Iterator[str]:
 
 def numbers(schema: Mapping[str, Any], chance: random.Random, *, whole: bool) -> Iterator[float]:
     """Yield numbers that may fit the bounds and `multipleOf`."""
-    low = max((schema[key] for key in ("minimum", "exclusiveMinimum") if _is_bound(schema, key)), default=None)
-    high = min((schema[key] for key in ("maximum", "exclusiveMaximum") if _is_bound(schema, key)), default=None)
+    low = max((schema[key] for key in ("minimum", "exclusiveMinimum") if key in schema), default=None)
+    high = min((schema[key] for key in ("maximum", "exclusiveMaximum") if key in schema), default=None)
     low, high = _range(low, high)
     step = schema.get("multipleOf", 1 if whole else None)
     if step is not None:
@@ -65,26 +66,14 @@ def numbers(schema: Mapping[str, Any], chance: random.Random, *, whole: bool) ->
             yield _whole(number * step) if whole else round(number * step, 12)
         return
     between = low + (high - low) * (0.25 + chance.random() / 2)
-    yield round(between, 2)
-    yield between
-    yield (low + high) / 2
-    yield low
-    yield high
+    yield from (round(between, 2), between, (low + high) / 2, low, high)
 
 
 def _range(low: float | None, high: float | None) -> tuple[float, float]:
-    """Return both bounds; small numbers if one is missing."""
-    if low is None and high is None:
-        return 0, 100
+    """Return both bounds; a missing one is set near 0 or the other."""
     if low is None:
-        assert high is not None  # noqa: S101 - one is there
-        return min(0, high - 100), high
+        low = 0 if high is None else min(0, high - 100)
     return low, max(100, low + 100) if high is None else high
-
-
-def _is_bound(schema: Mapping[str, Any], key: str) -> bool:
-    """Tell a bound from the true and false of draft 4."""
-    return key in schema and not isinstance(schema[key], bool)
 
 
 def _whole(number: float) -> float:
@@ -92,9 +81,9 @@ def _whole(number: float) -> float:
 
 
 def _patterned(pattern: str, chance: random.Random, least: int) -> Iterator[str]:
-    """Yield texts of a regular expression, the shortest first, then longer ones."""
+    """Yield strings that match a regular expression, the shortest first."""
     try:
-        tree = PARSER.parse(in_python(pattern))
+        tree = PARSER.parse(pattern)
     except (PARSER.error, TypeError, RecursionError, OverflowError):
         raise SchemaError(f"the pattern {str(pattern)[:80]!r} can't be read") from None
     shortest = _Pattern(chance, 0).text(tree)
@@ -107,11 +96,11 @@ def _patterned(pattern: str, chance: random.Random, least: int) -> Iterator[str]
 
 
 class _Pattern:
-    """Writes a text that a regular expression matches; lookaheads and lookbehinds are left to the check.
+    """Makes a string that matches a regular expression, ignoring lookaheads and lookbehinds.
 
     Args:
-        chance: Chooses.
-        stretch: How many times more than it must something is repeated.
+        chance: The random choices.
+        stretch: Repetitions above the minimum of each repeat.
     """
 
     def __init__(self, chance: random.Random, stretch: int) -> None:
@@ -119,7 +108,7 @@ class _Pattern:
         self._stretch = stretch
         self._groups: dict[int, str] = {}
 
-    def text(self, tree: Any) -> str:  # noqa: ANN401 - of Python's own parser, which has no types
+    def text(self, tree: Any) -> str:  # noqa: ANN401 - from `re._parser`, which has no types
         return "".join(self._one(str(kind), argument) for kind, argument in tree)
 
     def _one(self, kind: str, argument: Any) -> str:  # noqa: ANN401 - the same
@@ -132,7 +121,7 @@ class _Pattern:
         if kind in ("MAX_REPEAT", "MIN_REPEAT", "POSSESSIVE_REPEAT"):
             least, most, inner = argument
             if least > MOST_REPEATS:
-                raise SchemaError("the pattern wants a longer text than this server writes")
+                raise SchemaError("the pattern requires a longer string than this server writes")
             return "".join(self.text(inner) for _ in range(min(int(most), least + self._stretch)))
         if kind == "SUBPATTERN":
             group, _, _, inner = argument
@@ -145,16 +134,16 @@ class _Pattern:
         return self._groups.get(argument, "") if kind == "GROUPREF" else ""
 
     def _letter(self, choices: list[tuple[Any, Any]]) -> str:
-        """Return a sign of a class, such as `[a-z_]` or `[^,]`."""
+        """Return a character of a class, such as `[a-z_]` or `[^,]`."""
         negated = str(choices[0][0]) == "NEGATE"
         fitting = [letter for letter in LETTERS if any(_is_in(letter, *choice) for choice in choices) != negated]
         if fitting:
             return self._chance.choice(fitting)
-        kind, argument = choices[0]  # signs beyond ASCII
+        kind, argument = choices[0]  # characters beyond ASCII
         return chr(argument[0] if str(kind) == "RANGE" else argument) if str(kind) in ("RANGE", "LITERAL") else ""
 
 
-def _is_in(letter: str, kind: Any, argument: Any) -> bool:  # noqa: ANN401 - of Python's own parser
+def _is_in(letter: str, kind: Any, argument: Any) -> bool:  # noqa: ANN401 - from `re._parser`
     if str(kind) == "LITERAL":
         return bool(ord(letter) == argument)
     if str(kind) == "RANGE":
@@ -164,7 +153,7 @@ def _is_in(letter: str, kind: Any, argument: Any) -> bool:  # noqa: ANN401 - of 
 
 
 PARSER: Final = import_module("re._parser")
-"""Python's own parser of regular expressions."""
+"""The parser of regular expressions in the standard library."""
 
 LETTERS: Final = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 -_.,:;!?'\"#$%&()*+/<=>@[]^`{|}~\\\t\n"
 
@@ -215,4 +204,4 @@ MAKERS: Final[dict[str, Callable[[random.Random], str]]] = {
     "json-pointer": lambda chance: f"/{chance.choice(WORDS)}",
     "regex": lambda chance: f"^{chance.choice(WORDS)}$",
 }
-"""A text of each format [JSON Schema, Validation, 7.3]; addresses are those kept for examples (RFC 2606, 5737, 3849)."""
+"""A string of each format [JSON Schema, Validation, 7.3]; addresses are reserved for examples (RFC 2606, 5737, 3849)."""

@@ -1,4 +1,4 @@
-"""The server: the application, its faults, and a thread in which it runs."""
+"""The server: the application with its faults, in a thread."""
 
 from __future__ import annotations
 
@@ -19,21 +19,23 @@ try:
     from uvicorn.server import ServerState
 
     from batchfiles.testing.app import app_of
+    from batchfiles.testing.fault_middleware import FaultMiddleware
 except ImportError as error:
     package = (error.name or "starlette").partition(".")[0]
     raise MissingDependencyError(f"the local server needs {package}: pip install 'batchfiles[testing]'") from None
-if find_spec("python_multipart") is None and find_spec("multipart") is None:  # its name until 0.0.12
-    raise MissingDependencyError("the local server needs python-multipart: pip install 'batchfiles[testing]'")
-
-from batchfiles.testing.fault_middleware import FaultMiddleware, Faults
+from batchfiles.testing.faults import Faults
 from batchfiles.testing.service import Service
 
+for package, modules in (("python-multipart", ("python_multipart", "multipart")), ("jsonschema", ("jsonschema",))):
+    if not any(map(find_spec, modules)):  # python-multipart was imported as multipart until 0.0.12
+        raise MissingDependencyError(f"the local server needs {package}: pip install 'batchfiles[testing]'")
+
 BACKLOG = 2048
-"""Connections that may wait to be accepted."""
+"""The queue of connections that are not accepted yet."""
 
 
 class _Protocol(H11Protocol):
-    """HTTP/1.1, with the connection at hand for whoever wants to break it."""
+    """HTTP/1.1, with access to the transport for `FaultMiddleware`."""
 
     def connection_made(self, transport: Any) -> None:  # noqa: ANN401 - asyncio's
         self.app_state = {**self.app_state, "transport": transport}
@@ -41,12 +43,12 @@ class _Protocol(H11Protocol):
 
 
 def _listener(host: str, port: int) -> socket.socket:
-    """Take a port.
+    """Bind a port.
 
     Raises:
-        OSError: It is taken.
+        OSError: It is in use.
     """
-    # asyncio sends small answers at once (TCP_NODELAY) only where the socket names its protocol; else each takes 40 ms.
+    # asyncio sets TCP_NODELAY only if the socket names its protocol; otherwise each small answer takes 40 ms.
     found = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
@@ -58,20 +60,20 @@ def _listener(host: str, port: int) -> socket.socket:
 
 
 class Server:
-    """The API on a port of this machine, inside the block; a second port is the storage of `redirect_contents`.
+    """The API on a local port, for the duration of a `with` block. The storage of `redirect_contents` has a second port.
 
     Args:
-        service: What it knows and does; a new one if none is given.
-        faults: What goes wrong; nothing if none is given.
+        service: The service; None for a new one.
+        faults: The faults to inject.
         host: The address to listen on.
-        port: The port; 0 for any that is free.
+        port: The port; 0 for any free one.
 
     Raises:
-        OSError: It can't listen there.
+        OSError: The port can't be used.
 
     Attributes:
-        service: What it knows and does: its files, its batches, its clock and quirks.
-        base_url: What clients need, `/v1` included.
+        service: The service, with its files, batches, clock and quirks.
+        base_url: The URL for clients, including `/v1`.
     """
 
     def __init__(
@@ -79,7 +81,7 @@ class Server:
     ) -> None:
         self.service = service or Service()
         app = app_of(self.service)
-        self._spoiler = FaultMiddleware(app, faults or Faults())
+        self._middleware = FaultMiddleware(app, faults or Faults())
         self._sockets: list[socket.socket] = []
         try:
             self._sockets += [_listener(host, port)]
@@ -99,12 +101,12 @@ class Server:
 
     @property
     def faults(self) -> Faults:
-        """What goes wrong; may be set anew at any time."""
-        return self._spoiler.faults
+        """The injected faults; can be replaced at any time."""
+        return self._middleware.faults
 
     @faults.setter
     def faults(self, faults: Faults) -> None:
-        self._spoiler.faults = faults
+        self._middleware.faults = faults
 
     def __enter__(self) -> Self:
         self._loop = asyncio.new_event_loop()
@@ -122,8 +124,8 @@ class Server:
             runner.run(self._serve())
 
     async def _serve(self) -> None:
-        """Speak HTTP by uvicorn's protocol; its server would take two tenths of a second to stop, in each test."""
-        config = uvicorn.Config(self._spoiler, ws="none", lifespan="off", log_config=None, log_level="critical")
+        """Serve with uvicorn's protocol; uvicorn's own server would take 0.2 seconds to stop, in each test."""
+        config = uvicorn.Config(self._middleware, ws="none", lifespan="off", log_config=None, log_level="critical")
         config.load()
         state = ServerState()
         listeners = [

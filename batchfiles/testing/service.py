@@ -1,4 +1,4 @@
-"""The service itself: files and batches, and what it refuses. No HTTP here."""
+"""The service without HTTP: files, batches and their validation."""
 
 from __future__ import annotations
 
@@ -23,19 +23,20 @@ __all__ = ["Service"]
 T = TypeVar("T", Batch, FileObject)
 
 FIRST_LINE = 1024 * 1024
-"""Bytes of an upload that are looked at; the service looks at its beginning only."""
+"""Bytes of an upload that are checked; the service checks only the beginning."""
 
 
 class Service:
-    """Everything that the local server knows. Its methods may be called from any thread.
+    """The state of the local server. Its methods can be called from any thread.
 
     Args:
-        answer: What answers a request: url and body in, status and body out.
-        clock: The time; a `Clock(0)` stands until it is turned.
-        stage_seconds: How long a batch is `validating`, `in_progress` and `finalizing` each. With 0 it is done at the first look.
-        quirks: What real services do now and then.
-        limits: What a file of requests may be; `"azure"` for Azure's rules, `"none"` for files of any size.
-        models: The models there are; None for any.
+        answer: Answers a request: gets the url and the body, and returns the status and the body.
+        clock: The time; `Clock(0)` is stopped until it is turned.
+        stage_seconds: The seconds for which a batch is `validating`, `in_progress` and `finalizing` each. With 0, it is completed
+            as soon as it is created.
+        quirks: The quirks.
+        limits: The rules for request files: `"azure"` for Azure's rules, `"none"` for files of any size.
+        models: The available models; None for any.
     """
 
     def __init__(
@@ -71,38 +72,38 @@ class Service:
 
     @property
     def batches(self) -> list[Batch]:
-        """All batches as they stand now, oldest first; also those that `list_lag` still hides."""
+        """All batches, oldest first, including those that `list_lag` still hides."""
         with self._lock:
             now = self.clock.now()
-            return [job.look(now) for job in self._jobs.values()]
+            return [job.snapshot(now) for job in self._jobs.values()]
 
     # Files
 
     def create_file(
         self, content: BinaryIO, filename: str, purpose: str, *, anchor: str | None = None, seconds: object = None
     ) -> FileObject:
-        """Take a file; only its beginning is looked at, as the service does.
+        """Store a file; only its beginning is checked, as the service does.
 
         Args:
-            content: Its bytes, at their beginning.
-            filename: What it is called.
+            content: Its bytes, at the start of the stream.
+            filename: Its name.
             purpose: `batch` for requests.
-            anchor: What its life is counted from, if `seconds` are given.
-            seconds: After how many it is to be deleted; a number or its digits.
+            anchor: The start of its lifetime, `created_at`, if `seconds` is given.
+            seconds: Its lifetime, as a number or a string of digits.
 
         Raises:
-            Refusal: It is empty, too large or no JSONL, has another name, or a parameter is wrong.
+            Refusal: It is empty, too large or not JSONL, has another suffix, or a parameter is wrong.
         """
         check_purpose(purpose)
-        life = None if anchor is None and seconds is None else expiry("expires_after", anchor, seconds)
+        lifetime = None if anchor is None and seconds is None else expiry("expires_after", anchor, seconds)
         if purpose == "batch":
             self._check_upload(content, filename)
         with self._lock:
-            made = self._files.add(self._new_id("file-"), content, filename, purpose, self.clock.now(), life)
+            made = self._files.add(self._new_id("file-"), content, filename, purpose, self.clock.now(), lifetime)
             return self._shown(self._files.get(made.id, self.clock.now()))
 
     def _shown(self, stored: StoredFile) -> FileObject:
-        """Return a file object as the service shows it now."""
+        """Return a file object with its current status."""
         if stored.object.purpose != "batch":
             return stored.object
         if self.clock.now() - stored.made < self.quirks.pending_files:
@@ -127,7 +128,7 @@ class Service:
         """Return a file.
 
         Raises:
-            Refusal: There is none.
+            Refusal: It does not exist.
         """
         with self._lock:
             stored = self._files.get(file_id, self.clock.now())
@@ -137,7 +138,7 @@ class Service:
         """Return a page of files.
 
         Raises:
-            Refusal: `after` is no file.
+            Refusal: `after` is not a file.
         """
         found = [file for file in self.files if purpose in (None, file.purpose)]
         if order == "desc":
@@ -149,7 +150,7 @@ class Service:
         """Delete a file.
 
         Raises:
-            Refusal: There is none.
+            Refusal: It does not exist.
         """
         with self._lock:
             return self._files.delete(file_id, self.clock.now())
@@ -157,13 +158,13 @@ class Service:
     # Batches
 
     def create_batch(self, asked: dict[str, Any]) -> Batch:
-        """Make a batch; what is wrong with the lines shows later, in a batch that fails.
+        """Create a batch; a batch with invalid lines fails later.
 
         Args:
             asked: The body of the call.
 
         Raises:
-            Refusal: A parameter is wrong, or there is no such file.
+            Refusal: A parameter is wrong, or the file does not exist.
         """
         check_batch(asked, self.limits, self.quirks.completion_windows)
         with self._lock:
@@ -198,14 +199,14 @@ class Service:
                 answer=self.answer,
                 store=partial(self._store_results, batch.id, None if expires is None else expires["seconds"]),
             )
-            return job.look(now)
+            return job.snapshot(now)
 
     def _check_queue(self, validation: Validation, now: float) -> None:
-        """Find a batch wrong that has no place in the queue."""
+        """Add an error if the queue has no room for the batch."""
         queue = self.quirks.enqueued_requests
         if queue is None or validation.errors:
             return
-        waiting = sum(job.requests for job in self._jobs.values() if not job.look(now).is_terminal)
+        waiting = sum(job.requests for job in self._jobs.values() if not job.snapshot(now).is_terminal)
         if waiting + validation.requests > queue:
             message = (
                 f"Enqueued token limit reached for {validation.model} in organization org-local. Limit: {queue:,} enqueued "
@@ -213,39 +214,39 @@ class Service:
             )
             validation.errors.append(BatchError(code="token_limit_exceeded", message=message))
 
-    def _store_results(self, batch_id: str, life: int | None, content: IO[bytes], kind: str, now: float) -> str:
-        """Keep a file of results, unless it is one that is gone; return its id."""
+    def _store_results(self, batch_id: str, lifetime: int | None, content: IO[bytes], kind: str, now: float) -> str:
+        """Store a result file, unless `gone_files` has its kind, and return its id."""
         file_id = self._new_id("file-")
         if kind not in self.quirks.gone_files:
-            self._files.add(file_id, cast("BinaryIO", content), f"{batch_id}_{kind}.jsonl", "batch_output", now, life)
+            self._files.add(file_id, cast("BinaryIO", content), f"{batch_id}_{kind}.jsonl", "batch_output", now, lifetime)
         return file_id
 
     def batch(self, batch_id: str) -> Batch:
-        """Return a batch as it stands now.
+        """Return a batch.
 
         Raises:
-            Refusal: There is none.
+            Refusal: It does not exist.
         """
         with self._lock:
-            return self._job(batch_id).look(self.clock.now())
+            return self._job(batch_id).snapshot(self.clock.now())
 
     def list_batches(self, after: str | None, limit: int) -> ListBatchesResponse:
         """Return a page of batches, newest first.
 
         Raises:
-            Refusal: `after` is no batch.
+            Refusal: `after` is not a batch.
         """
         with self._lock:
             now = self.clock.now()
-            listed = [job.look(now) for job in self._jobs.values() if now - job.made >= self.quirks.list_lag]
+            listed = [job.snapshot(now) for job in self._jobs.values() if now - job.made >= self.quirks.list_lag]
         page, has_more = _page(listed[::-1], None if self.quirks.ignore_after else after, limit)
         return ListBatchesResponse(data=page, has_more=has_more, **_ends(page))
 
     def cancel_batch(self, batch_id: str) -> Batch:
-        """Cancel a batch; a cancelled one stays as it is.
+        """Cancel a batch, unless it is cancelled already.
 
         Raises:
-            Refusal: There is none, or it is over.
+            Refusal: It does not exist, or has ended.
         """
         with self._lock:
             return self._job(batch_id).cancel(self.clock.now())
@@ -255,14 +256,10 @@ class Service:
             raise Refusal(404, f"No batch found with id '{batch_id}'.")
         return self._jobs[batch_id]
 
-    # The models themselves
+    # Models
 
     def answer_live(self, url: str, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
-        """Answer one request at once.
-
-        Args:
-            url: The endpoint, such as `/v1/embeddings`.
-            body: What is asked.
+        """Answer a live request to an endpoint such as `/v1/embeddings`.
 
         Returns:
             The status and the body.
@@ -279,11 +276,7 @@ class Service:
 
 
 def _page(found: list[T], after: str | None, limit: int) -> tuple[list[T], bool]:
-    """Return the objects behind an id, and whether there are more behind them.
-
-    Raises:
-        Refusal: There is no such object.
-    """
+    """Return the objects after an id, and whether there are more."""
     ids = [each.id for each in found]
     if after is not None and after not in ids:
         raise Refusal(400, f"No object found with id '{after}'.", code="invalid_value", param="after")

@@ -1,4 +1,4 @@
-"""Turns of the model of the local server: text, an instance of a JSON Schema, or a tool call."""
+"""The generated turns of the local server: text, an instance of a JSON Schema, or a tool call."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Any, Final
 
 from batchfiles.table.parsed.source import schema_of_request
 from batchfiles.testing.instances import instance_of
+from batchfiles.testing.json_schema import SchemaError
 from batchfiles.testing.parameters import Refusal, whole_number
-from batchfiles.testing.schema_check import SchemaError
 
 __all__ = ["MOST_CHOICES", "Tool", "Turn", "tokens_of", "turns"]
 
@@ -24,13 +24,13 @@ SHOWN: Final = 40
 
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """A tool that may be called.
+    """A tool of a request.
 
     Attributes:
         name: Its name.
         parameters: The schema of its arguments; None for a custom tool, which accepts any text.
-        place: Where it is in the request.
-        is_legacy: Whether it is one of `functions`, which came before `tools`.
+        place: Its path in the request.
+        is_legacy: Whether it is in `functions`, the predecessor of `tools`.
     """
 
     name: str
@@ -44,9 +44,9 @@ class Turn:
     """One turn of the model.
 
     Attributes:
-        text: The words, or the arguments of the call.
+        text: The text, or the arguments of the call.
         tool: The tool that is called; None for text.
-        is_cut: Whether the limit of tokens ended it.
+        is_cut: Whether the token limit ended it.
     """
 
     text: str
@@ -55,21 +55,21 @@ class Turn:
 
     @property
     def tokens(self) -> int:
-        """How many tokens it has."""
+        """The number of tokens."""
         return tokens_of(self.text)
 
 
 def turns(body: dict[str, Any], asked: object, digest: str, *, limits: tuple[str, ...]) -> list[Turn]:
-    """Answer a request, as many times as its `n` asks for.
+    """Answer a request `n` times.
 
     Args:
         body: The request.
-        asked: What was asked, such as its messages.
-        digest: What depends on the request alone; the same one makes the same answers.
-        limits: The parameters that limit the tokens of an answer; the first one that is there counts.
+        asked: The question, such as the messages.
+        digest: The seed of the answers.
+        limits: The parameters that limit the tokens of an answer; the first one that is set counts.
 
     Raises:
-        Refusal: A parameter is wrong, or no value fits a schema.
+        Refusal: A parameter is wrong, or a schema has no instance.
     """
     count = whole_number("n", body.get("n"), 1, MOST_CHOICES) or 1
     limit = next((found for name in limits if (found := whole_number(name, body.get(name), 1)) is not None), None)
@@ -79,22 +79,22 @@ def turns(body: dict[str, Any], asked: object, digest: str, *, limits: tuple[str
 
 def _turn(body: dict[str, Any], asked: object, tool: Tool | None, number: int, seed: str) -> Turn:
     if tool is not None:
-        return Turn(_spoken(asked, number) if tool.parameters is None else _instance(tool.parameters, seed, tool.place), tool)
+        return Turn(_echo(asked, number) if tool.parameters is None else _instance(tool.parameters, seed, tool.place), tool)
     schema = schema_of_request(body)
     if schema is not None:
         return Turn(_instance(schema, seed, "text.format" if "text" in body else "response_format"))
     if _wants_json(body):
-        return Turn(_json({"answer": _spoken(asked, number)}))
-    return Turn(_spoken(asked, number))
+        return Turn(_json({"answer": _echo(asked, number)}))
+    return Turn(_echo(asked, number))
 
 
-def _spoken(asked: object, number: int = 0) -> str:
-    """Return words that repeat the question; each choice has other ones."""
+def _echo(asked: object, number: int) -> str:
+    """Return a text that repeats the question; different for each choice."""
     return f"{f'Answer {number + 1}' if number else 'An answer'} to {_last_text(asked)[:SHOWN]!r}."
 
 
 def _last_text(asked: object) -> str:
-    """Return the last text that was asked."""
+    """Return the last text of a question."""
     if isinstance(asked, list):
         return _last_text(asked[-1]) if asked else ""
     if isinstance(asked, dict):
@@ -103,7 +103,7 @@ def _last_text(asked: object) -> str:
 
 
 def tokens_of(text: str) -> int:
-    """Return how many tokens a text has: one for four letters, and one at least."""
+    """Estimate the tokens of a text: one for four characters, and at least one."""
     return max(len(text) // LETTERS_A_TOKEN, 1)
 
 
@@ -111,7 +111,7 @@ LETTERS_A_TOKEN: Final = 4
 
 
 def _cut(turn: Turn, limit: int | None) -> Turn:
-    """Cut a text at the limit."""
+    """Cut a text at the token limit."""
     if limit is None or turn.tokens <= limit:
         return turn
     return Turn(turn.text[: limit * LETTERS_A_TOKEN], turn.tool, is_cut=True)
@@ -129,7 +129,7 @@ def _json(value: object) -> str:
 
 
 def _wants_json(body: dict[str, Any]) -> bool:
-    """Return whether any JSON object is asked for."""
+    """Return whether the request has the format `json_object`."""
     text = body.get("text")
     asked = (body.get("response_format"), text.get("format") if isinstance(text, dict) else None)
     return any(isinstance(each, dict) and each.get("type") == "json_object" for each in asked)
@@ -139,7 +139,7 @@ def _wants_json(body: dict[str, Any]) -> bool:
 
 
 def _called(body: dict[str, Any], asked: object) -> Tool | None:
-    """Return the tool that is to be called: the one that must be, or one that the question names."""
+    """Return the tool to call: the required one, or one that the question names."""
     tools = list(_tools(body))
     choice = body.get("tool_choice", body.get("function_call"))
     if isinstance(choice, dict) and choice.get("type") == "allowed_tools":
@@ -148,7 +148,7 @@ def _called(body: dict[str, Any], asked: object) -> Tool | None:
         tools, choice = [tool for tool in tools if tool.name in allowed], inner.get("mode", "auto")
     if isinstance(choice, dict):
         name = _name_of(choice)
-        if name is None:  # a tool of the service, such as a web search
+        if name is None:  # a tool that the service runs, such as web search
             return None
         found = next((tool for tool in tools if tool.name == name), None)
         if found is None:
@@ -156,7 +156,7 @@ def _called(body: dict[str, Any], asked: object) -> Tool | None:
             raise Refusal(400, message, code="invalid_value", param="tool_choice")
         return found
     named = next((tool for tool in tools if re.search(rf"\b{re.escape(tool.name)}\b", _last_text(asked))), None)
-    if choice in MUST:
+    if choice in REQUIRED:
         if not tools and not body.get("tools"):
             message = f"Invalid value for 'tool_choice': {choice!r} needs 'tools'."
             raise Refusal(400, message, code="invalid_value", param="tool_choice")
@@ -164,12 +164,12 @@ def _called(body: dict[str, Any], asked: object) -> Tool | None:
     return None if choice == "none" or _is_result(asked) else named
 
 
-MUST: Final = ("required", "any")
-"""OpenAI's word for "call some tool", and Mistral's."""
+REQUIRED: Final = ("required", "any")
+"""The values of `tool_choice` for "call any tool": OpenAI's and Mistral's."""
 
 
 def _tools(body: dict[str, Any]) -> list[Tool]:
-    """Return the tools that the caller runs, in the forms of chat completions and Responses."""
+    """Return the tools that the caller runs, in the formats of Chat Completions and Responses."""
     found = []
     for key in ("tools", "functions"):
         for number, tool in enumerate(body[key] if isinstance(body.get(key), list) else ()):
@@ -178,13 +178,12 @@ def _tools(body: dict[str, Any]) -> list[Tool]:
             if not isinstance(inner, dict) or not isinstance(inner.get("name"), str):
                 continue
             place = f"{key}[{number}]{'.function' if inner is not tool else ''}.parameters"
-            parameters = None if kind == "custom" else inner.get("parameters") or NOTHING
+            parameters = None if kind == "custom" else inner.get("parameters") or NO_PARAMETERS
             found.append(Tool(inner["name"], parameters, place, key == "functions"))
     return found
 
 
-NOTHING: Final = {"type": "object", "additionalProperties": False}
-"""The parameters of a function that has none."""
+NO_PARAMETERS: Final = {"type": "object", "additionalProperties": False}
 
 
 def _name_of(choice: Mapping[str, Any]) -> str | None:
@@ -194,6 +193,6 @@ def _name_of(choice: Mapping[str, Any]) -> str | None:
 
 
 def _is_result(asked: object) -> bool:
-    """Return whether the last message is the result of a tool: then the answer is text."""
+    """Return whether the last message is a tool result; then the answer is text."""
     last = asked[-1] if isinstance(asked, list) and asked else None
     return isinstance(last, dict) and (last.get("role") in ("tool", "function") or str(last.get("type")).endswith("_output"))

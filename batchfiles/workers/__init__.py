@@ -1,1 +1,1 @@
-"""Worker processes: a pool of them, and what each one runs."""
+"""Worker processes: the pool, and the program of each worker."""

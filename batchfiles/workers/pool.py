@@ -1,13 +1,10 @@
-"""Who does the work of a job: this process alone, or worker processes that each take the next task.
+"""A pool of worker processes, of which each takes the next task of a job.
 
-A job is a class that is built from a JSON-able specification and whose `run(task)` yields record batches or bytes, and at last
-a dict, the task's summary. Tasks are ranges of files, so that each is a unit of its own. What they yield arrives in the order of
-the tasks, whoever did them.
+A job is a class that is created from a JSON specification. Its `run(task)` yields record batches or bytes, and finally a dict,
+the summary of the task. Tasks are independent, such as ranges of files. Products arrive in the order of the tasks.
 
-Workers are `sys.executable -m …` subprocesses: spawned ones die in scripts without a main guard, forked ones warn beside threads,
-and daemonic ones may not have children (all tried). Where none can be started, this process does it all.
-
-Worker processes, seen from the one that leads them.
+Workers are `sys.executable -m …` subprocesses: with multiprocessing, spawned workers fail in scripts without a main guard, forked
+ones warn in programs with threads, and daemonic ones can't have children. If none can be started, this process does all tasks.
 """
 
 from __future__ import annotations
@@ -23,7 +20,7 @@ import sys
 import tempfile
 import threading
 import weakref
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, suppress
 from itertools import chain, islice, repeat
 from pathlib import Path
@@ -43,7 +40,6 @@ __all__ = [
     "Product",
     "Spec",
     "WorkerPool",
-    "WorkerProcesses",
     "cores",
 ]
 
@@ -60,7 +56,7 @@ Product: TypeAlias = Any
 
 
 class Job:
-    """What a crew can do."""
+    """The base class of jobs."""
 
     def __init__(self, spec: Spec) -> None:
         raise NotImplementedError
@@ -75,69 +71,12 @@ class Job:
         raise NotImplementedError
 
     def close(self) -> None:
-        """Let go of files."""
+        """Close files."""
 
 
 def cores() -> int:
-    """Return how many processor cores this process may use."""
+    """Return the number of processor cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-class WorkerPool:
-    """Runs jobs, one after the other, with the same workers.
-
-    Args:
-        workers: How many processes decode; 1 means this one.
-        main_works: Whether this process is one of several: one less has to start and to send its batches, a tenth of the
-            processor time of an export of 500 MB. Not for jobs that take digests of ids, which are others in each process.
-    """
-
-    def __init__(self, workers: int = 1, *, main_works: bool = False) -> None:
-        if workers < 1:
-            raise ValueError("workers must be 1 or more")
-        self._wanted = workers
-        self._leader_works = main_works
-        self._workers: Any = None
-
-    def __enter__(self) -> Self:
-        """Start the workers, so that they import while this process still looks at the files."""
-        if self._wanted > 1:
-            try:
-                self._workers = WorkerProcesses(self._wanted - self._leader_works, main_works=self._leader_works)
-            except OSError:  # no more processes allowed here: one does it all
-                self._workers = None
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._workers is not None:
-            self._workers.close()
-            self._workers = None
-
-    @property
-    def uses_processes(self) -> bool:
-        """Whether other processes do the work; their digests of ids are others than this one's."""
-        return self._workers is not None
-
-    def run(self, job: type[Job], spec: Spec, tasks: Sequence[Spec]) -> Generator[tuple[int, Product], None, None]:
-        """Do all tasks; yields `(task number, product)` in the order of the tasks.
-
-        Whoever may stop before the end closes the generator, as `contextlib.closing` does: an exception keeps it alive else.
-
-        Raises:
-            WorkerError: A worker died.
-            BatchFilesError: Whatever the job raised.
-        """
-        if self._workers is not None:  # also for a single task: digests agree among the workers only (see processes)
-            yield from self._workers.run(job, spec, tasks)
-            return
-        doer = job(spec)
-        try:
-            for number, task in enumerate(tasks):
-                with closing(doer.run(task)) as products:
-                    for product in products:
-                        yield number, product
-        finally:
-            doer.close()
 
 
 BATCH, BYTES, DONE, FAILED = b"B", b"D", b"R", b"E"
@@ -145,51 +84,79 @@ HEADER = 9
 """A frame is one letter, eight bytes of length, and the payload."""
 
 PIPE_BYTES = 1024 * 1024
-"""What a worker may write without being waited for; the system's own 64 KiB make ten times as many switches."""
+"""The buffer of a worker's output; the default of 64 KiB makes ten times as many context switches."""
 
 HASH_KEY = secrets.randbelow(2**32)
-"""All workers that this process ever starts hash alike, with a key that no input can know: the index of ids is built by some and
-searched by others, those of a later pass among them."""
+"""The random hash key of all workers: some build the index of ids, and others search it, also in later passes."""
 
 TASKS_AHEAD = 2
-"""Tasks a worker may be ahead of the one whose products are being taken: what they yield waits in memory."""
+"""Tasks per worker that run ahead of the consumer; their products wait in memory."""
 
 
-class WorkerProcesses:
-    """A number of running workers.
+class WorkerPool:
+    """Runs jobs, one after the other, with the same workers.
 
-    They end when somebody says so, when nobody holds this object any more, or when the program ends: whichever comes first, once,
-    and before the interpreter stops its daemon threads wherever they are, one of them maybe with a lock in its hands.
+    The workers end with the `with` block, when this object is collected, or at the exit of the program, before the interpreter
+    stops daemon threads, which may hold locks.
 
     Args:
-        count: How many processes to start.
-        main_works: Whether this process does tasks too, in a thread; not for jobs that take digests of ids.
-
-    Raises:
-        OSError: None could be started.
+        workers: The number of processes; 1 for only this one.
+        main_works: Whether this process is one of several. This saves the start of one process and the transfer of its batches,
+            10 % of the processor time of an export of 500 MB. Not for jobs that hash ids: this process has another hash key.
     """
 
-    def __init__(self, count: int, *, main_works: bool = False) -> None:
-        self._leader_works = main_works
+    def __init__(self, workers: int = 1, *, main_works: bool = False) -> None:
+        if workers < 1:
+            raise ValueError("workers must be 1 or more")
+        self._wanted = workers
+        self._main_works = main_works
         self._workers: list[_Worker] = []
         self._task_runs: list[_TaskRun] = []
-        self._end = weakref.finalize(self, _end, self._workers, self._task_runs, os.getpid())
-        try:
-            for _ in range(count):
-                self._workers.append(_Worker(HASH_KEY))
-        except BaseException:
-            self.close()
-            raise
+        self._close: Callable[[], object] = lambda: None
 
-    def close(self) -> None:
-        """End the workers, wherever they are, and the threads that lead them."""
-        self._end()
+    def __enter__(self) -> Self:
+        """Start the workers, which import modules while this process reads the files."""
+        self._workers, self._task_runs = [], []
+        if self._wanted > 1:
+            self._close = weakref.finalize(self, _end, self._workers, self._task_runs, os.getpid())
+            try:
+                for _ in range(self._wanted - self._main_works):
+                    self._workers.append(_Worker(HASH_KEY))
+            except BaseException as error:
+                self.__exit__()
+                if not isinstance(error, OSError):  # without permission for more processes, this one works alone
+                    raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._close()
+        self._workers = []
+
+    @property
+    def uses_processes(self) -> bool:
+        """Whether other processes run the tasks; they hash ids with another key than this one."""
+        return bool(self._workers)
 
     def run(self, job: type[Job], spec: Spec, tasks: Sequence[Spec]) -> Generator[tuple[int, Product], None, None]:
-        """Do as `Crew.run` says."""
-        workers: list[_Worker | _LocalWorker] = [*self._workers]
-        if self._leader_works:
-            workers.append(_LocalWorker(job))
+        """Run all tasks, and yield `(task number, product)` in the order of the tasks.
+
+        Close the generator if you stop early, for example with `contextlib.closing`.
+
+        Raises:
+            WorkerError: A worker died.
+            BatchFilesError: Any error of the job.
+        """
+        if self._workers:  # also for a single task: only the workers hash alike (see `HASH_KEY`)
+            yield from self._run_in_workers(job, spec, tasks)
+            return
+        with closing(job(spec)) as running:
+            for number, task in enumerate(tasks):
+                with closing(running.run(task)) as products:
+                    for product in products:
+                        yield number, product
+
+    def _run_in_workers(self, job: type[Job], spec: Spec, tasks: Sequence[Spec]) -> Generator[tuple[int, Product], None, None]:
+        workers: list[_Worker | _LocalWorker] = [*self._workers, *([_LocalWorker(job)] if self._main_works else [])]
         task_run = _TaskRun({"job": f"{job.__module__}:{job.__qualname__}", "spec": spec}, tasks, len(workers))
         self._task_runs.append(task_run)
         try:
@@ -198,15 +165,15 @@ class WorkerProcesses:
             for number, kind, product in task_run.products():
                 yield number, _record_batch(product, schema) if kind == BATCH and type(product) is bytes else product
         except BaseException:
-            self.close()
+            self._close()
             raise
         run_uninterrupted(*(thread.join for thread in task_run.threads()))
         self._task_runs.remove(task_run)
 
 
-def _end(workers: list[_Worker], task_runs: list[_TaskRun], leader: int) -> None:
-    """End workers, then the threads that read from them, and only then close what those have read from."""
-    if os.getpid() != leader:  # a fork of the process that leads them has a copy of this object, and neither threads nor workers
+def _end(workers: list[_Worker], task_runs: list[_TaskRun], main: int) -> None:
+    """Kill the workers, join the threads that read from them, and then close the pipes."""
+    if os.getpid() != main:  # a fork has a copy of the objects, but neither the threads nor the workers
         return
     for worker in workers:
         worker.kill()
@@ -220,67 +187,63 @@ def _end(workers: list[_Worker], task_runs: list[_TaskRun], leader: int) -> None
 
 
 class _TaskRun:
-    """One job's tasks on their way to the workers, each of which is led by a thread, and its products on their way back.
+    """The queues of tasks and products of one job, and a thread for each worker.
 
     Args:
-        order: What each worker needs to know about the job.
-        tasks: What is to be done.
-        leaders: How many threads there will be.
+        order: The job, for each worker.
+        tasks: The tasks.
+        workers: The number of workers.
     """
 
-    def __init__(self, order: Spec, tasks: Sequence[Spec], leaders: int) -> None:
+    def __init__(self, order: Spec, tasks: Sequence[Spec], workers: int) -> None:
         self._order = order
         self._tasks = tasks
         self._products: list[queue.SimpleQueue[tuple[bytes, Any]]] = [queue.SimpleQueue() for _ in tasks]
-        # Nothing but simple queues between the threads: they are safe wherever the garbage collector may end all this.
+        # Only simple queues between the threads: they are safe if the garbage collector ends all this at any point.
         self._to_do: queue.SimpleQueue[int | None] = queue.SimpleQueue()
         self._not_given = chain(range(len(tasks)), repeat(None))
-        for number in islice(self._not_given, leaders * TASKS_AHEAD):
+        for number in islice(self._not_given, workers * TASKS_AHEAD):
             self._to_do.put(number)
         self._threads: list[threading.Thread] = []
 
     def start(self, workers: Sequence[_Worker | _LocalWorker]) -> None:
-        """Begin."""
+        """Start the threads."""
         for worker in workers:
-            # Daemons: else the program's end would wait for them before anybody could end them.
-            thread = threading.Thread(target=self._lead, args=(worker,), name="batchfiles-leader", daemon=True)
+            # Daemon threads, because the exit of the program would wait for others before the workers are ended.
+            thread = threading.Thread(target=self._feed, args=(worker,), name="batchfiles-worker", daemon=True)
             thread.start()
             self._threads.append(thread)
 
-    def _lead(self, worker: _Worker | _LocalWorker) -> None:
+    def _feed(self, worker: _Worker | _LocalWorker) -> None:
         """Give a worker one task after the other, until there are none or one fails."""
         while (number := self._to_do.get()) is not None:
             try:
                 worker.do({**self._order, "task": self._tasks[number]}, self._products[number])
-            except Exception as error:  # noqa: BLE001 - it is raised again by the process that takes the products
+            except Exception as error:  # noqa: BLE001 - raised again by `products`
                 self._products[number].put((FAILED, error))
                 return
 
     def products(self) -> Iterator[tuple[int, bytes, Any]]:
-        """Yield number, kind and product in the order of the tasks, and give the next task where one is done.
-
-        Raises:
-            Exception: Whatever a task raised.
-        """
+        """Yield number, kind and product in the order of the tasks; raise the errors of tasks."""
         for number, waiting in enumerate(self._products):
             kind = b""
             while kind != DONE:
                 kind, product = waiting.get()
                 if kind == FAILED:
                     try:
-                        raise product  # an exception of the worker's
+                        raise product
                     finally:
-                        del product  # its traceback holds this frame, which would hold it
+                        del product  # breaks the reference cycle between its traceback and this frame
                 yield number, kind, product
             self._to_do.put(next(self._not_given))
 
     def stop(self) -> None:
-        """Give no more tasks; what a worker is doing goes on until the worker ends."""
+        """Give no more tasks."""
         for _ in self._threads:
             self._to_do.put(None)
 
     def threads(self) -> list[threading.Thread]:
-        """Return the threads to wait for: not the one that waits, in which the garbage collector may be at work."""
+        """Return the threads to join, without the current one, in which the garbage collector may run."""
         return [thread for thread in self._threads if thread is not threading.current_thread()]
 
 
@@ -291,28 +254,21 @@ def _record_batch(payload: bytes, schema: Any) -> Any:  # noqa: ANN401 - pyarrow
 
 
 class _LocalWorker:
-    """A worker that is no process of its own: it runs in the thread that leads it."""
+    """A worker in a thread of this process."""
 
     def __init__(self, job: type[Job]) -> None:
         self._job = job
 
     def do(self, order: Spec, products: queue.SimpleQueue[tuple[bytes, Any]]) -> None:
-        """Do one task, as `_Worker.do` does, and pass on what it yields as it is.
-
-        Raises:
-            Exception: Whatever the job raised.
-        """
-        doer = self._job(order["spec"])
-        try:
-            for product in doer.run(order["task"]):
+        """Run one task, and pass on its products unchanged."""
+        with closing(self._job(order["spec"])) as running:
+            for product in running.run(order["task"]):
                 kind = DONE if isinstance(product, dict) else BYTES if isinstance(product, bytes) else BATCH
                 products.put((kind, product))
-        finally:
-            doer.close()
 
 
 class _Worker:
-    """One process and its two pipes."""
+    """A worker process and its pipes."""
 
     def __init__(self, seed: int) -> None:
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed in close()
@@ -323,7 +279,7 @@ class _Worker:
             raise
         self._orders = cast("IO[bytes]", self._process.stdin)
         self._frames = cast("IO[bytes]", self._process.stdout)
-        with suppress(AttributeError, OSError):  # Linux only, and only where the administrator allows as much
+        with suppress(AttributeError, OSError):  # Linux only, and limited by the administrator
             fcntl.fcntl(self._frames.fileno(), fcntl.F_SETPIPE_SZ, PIPE_BYTES)
 
     def _started(self, seed: int) -> subprocess.Popen[bytes]:
@@ -332,7 +288,7 @@ class _Worker:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
-            # The worker must find the same modules, also where a script has changed its path.
+            # The worker must find the same modules, even if a script has changed `sys.path`.
             env={
                 **os.environ,
                 "PYTHONPATH": os.pathsep.join(entry or str(Path.cwd()) for entry in sys.path),
@@ -341,13 +297,9 @@ class _Worker:
         )
 
     def do(self, order: Spec, products: queue.SimpleQueue[tuple[bytes, Any]]) -> None:
-        """Give one order and pass on what comes back, up to the frame that ends it.
-
-        Raises:
-            WorkerError: The process ended.
-        """
+        """Run one task, and pass on its products; `WorkerError` if the process ended."""
         try:
-            self._orders.write(json.dumps(order).encode() + b"\n")  # not codec: a path need not be UTF-8
+            self._orders.write(json.dumps(order).encode() + b"\n")  # not codec: a path may not be UTF-8
             self._orders.flush()
         except OSError:
             raise self._failure() from None
@@ -360,29 +312,27 @@ class _Worker:
             if len(payload) < size:
                 raise self._failure()
             if kind == FAILED:
-                raise pickle.loads(payload)  # noqa: S301 - our own process on our own pipe
+                raise pickle.loads(payload)  # noqa: S301 - from our own process
             products.put((kind, codec.loads(payload) if kind == DONE else payload))
             if kind == DONE:
                 return
 
     def kill(self) -> None:
-        """End the process, and so whatever is read from it."""
+        """Kill the process."""
         self._process.kill()
 
     def close(self) -> None:
-        """Close the pipes of a process that was killed; nobody may be reading from them any more."""
+        """Close the pipes of a killed process, from which no thread may read any more."""
         self._process.wait()
         for stream in (self._orders, self._frames, self._errors):
-            try:
+            with suppress(OSError):  # a broken pipe with bytes in its buffer
                 stream.close()
-            except OSError:  # a pipe that broke with bytes still in its buffer
-                continue
 
     def _failure(self) -> WorkerError:
         self._process.wait()
         self._errors.seek(0)
-        said = self._errors.read()[-2000:].decode(errors="replace").strip().splitlines()
-        last = f": {said[-1]}" if said else ""
+        output = self._errors.read()[-2000:].decode(errors="replace").strip().splitlines()
+        last = f": {output[-1]}" if output else ""
         return WorkerError(
-            f"a worker process ended with status {self._process.returncode}{last}. If memory is short, try --workers 1"
+            f"a worker process ended with status {self._process.returncode}{last}. If memory is low, try --workers 1"
         )

@@ -1,6 +1,6 @@
-"""A worker process: takes orders on standard input, a JSON object a line, and answers in frames on standard output.
+"""A worker process: it reads orders from standard input, one JSON object per line, and writes frames to standard output.
 
-Importing pyarrow without numpy and pandas, which take three quarters of the time and are used for nothing here.
+It imports pyarrow without numpy and pandas, which take three quarters of the import time and are not used.
 """
 
 from __future__ import annotations
@@ -29,32 +29,28 @@ UNUSED = ("numpy", "pandas")
 
 
 RUNS_ALONE = 18
-"""The first version of pyarrow that runs without numpy; an older one complains on standard error, and refuses."""
+"""The first version of pyarrow that runs without numpy."""
 
 
 def import_pyarrow() -> None:
-    """Import pyarrow in a process that is all ours, such as a worker or the command line; others may want its numpy."""
+    """Import pyarrow without numpy, in a process that does not need numpy: a worker or the command line."""
     if "pyarrow" in sys.modules or "numpy" in sys.modules or _major_version() < RUNS_ALONE:
         return
     with _hidden(UNUSED):
         import pyarrow as pa
         import pyarrow._compute  # would import numpy later
 
-        pa.array([0])  # pyarrow looks for pandas at its first conversion, and never again
+        pa.array([0])  # pyarrow looks for pandas only at its first conversion
 
 
 def import_pyarrow_for(names: Iterable[str]) -> None:
-    """Import pyarrow where it may be needed to read or write a file: a compressed one, or standard input, which may be.
-
-    Args:
-        names: The files, as the command line names them.
-    """
+    """Import pyarrow if one of these files is compressed, or may be because it is standard input."""
     if any(name.endswith((".gz", ".bz2", ".zst", ".zstd", "-")) for name in names):
         import_pyarrow()
 
 
 def _major_version() -> int:
-    """Read the version of pyarrow from its folder: `importlib.metadata` takes as long as pyarrow itself. 0 if it isn't there."""
+    """Return the version of pyarrow, or 0; read from its folder because `importlib.metadata` is as slow as the import."""
     spec = find_spec("pyarrow")
     for folder in (spec and spec.submodule_search_locations) or ():
         try:
@@ -68,10 +64,10 @@ def _major_version() -> int:
 
 @contextmanager
 def _hidden(names: tuple[str, ...]) -> Iterator[None]:
-    """Let modules be such as can't be imported; nothing that is imported already is touched."""
+    """Make modules impossible to import, unless they are imported already."""
     hidden = [name for name in names if name not in sys.modules]
     for name in hidden:
-        sys.modules[name] = None  # type: ignore[assignment]  # what Python takes for "can't be imported"
+        sys.modules[name] = None  # type: ignore[assignment]  # `import` raises ModuleNotFoundError
     try:
         yield
     finally:
@@ -80,16 +76,15 @@ def _hidden(names: tuple[str, ...]) -> Iterator[None]:
 
 
 def main() -> None:
-    """Work until the orders end, which they also do when the leading process dies."""
-    # Ctrl-C reaches the whole group, and so does the end of a terminal: the leader decides what to do with it, a worker only goes
-    # when its orders end.
+    """Run orders until standard input ends, which also happens when the main process dies."""
+    # Ctrl-C and the end of the terminal reach the whole process group; the main process decides, and closes standard input.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    # Decoded JSON has no cycles; a collector that walks it again and again costs a tenth of the decoding.
+    # Decoded JSON has no cycles; the garbage collector would take 10 % of the decoding time.
     gc.disable()
     import_pyarrow()
     sink = os.dup(1)
-    os.dup2(2, 1)  # nothing that a library prints may get between the frames
+    os.dup2(2, 1)  # libraries must not print between the frames
     jobs: dict[tuple[str, str], Job] = {}
     for line in sys.stdin.buffer:
         order = json.loads(line)
@@ -97,7 +92,7 @@ def main() -> None:
             _do(order, jobs, sink)
         except BrokenPipeError:
             return
-        except Exception as error:  # noqa: BLE001 - it is raised again by the leader
+        except Exception as error:  # noqa: BLE001 - raised again in the main process
             _send(sink, FAILED, _pickled(error))
         gc.collect(1)
 
@@ -128,7 +123,7 @@ def _send(sink: int, kind: bytes, payload: Any) -> None:  # noqa: ANN401 - bytes
 def _pickled(error: Exception) -> bytes:
     try:
         return pickle.dumps(error)
-    except Exception:  # noqa: BLE001 - an exception that can't travel is told in words
+    except Exception:  # noqa: BLE001 - an exception that can't be pickled
         return pickle.dumps(RuntimeError(f"{type(error).__name__}: {error}"))
 
 

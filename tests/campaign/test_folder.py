@@ -1,4 +1,4 @@
-"""A campaign folder: its files by what they are, and the part that each belongs to."""
+"""The files of a campaign folder by role, and the part to which each belongs."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def rows(*files: Path) -> list[tuple[Any, ...]]:
 
 
 def test_the_files_of_a_campaign_are_told_apart_by_manifest_and_name(tmp_path: Path) -> None:
-    """Parts in the order of the manifest; none is opened."""
+    """Parts are in the order of the manifest, and no file is opened."""
     campaign(tmp_path, part("b.jsonl"), part("a.jsonl"), part("a-retry-1.jsonl", retry_of=("a.jsonl",)))
     for name in ("b_output.jsonl", "b_error.jsonl.gz", "batch_7_output.jsonl", "notes.jsonl"):
         (tmp_path / name).touch()
@@ -58,10 +58,10 @@ def test_the_files_of_a_campaign_are_told_apart_by_manifest_and_name(tmp_path: P
 
 
 def test_a_part_that_is_gone_is_an_error(tmp_path: Path) -> None:
-    """Whoever takes the folder whole would miss its requests."""
+    """Otherwise its requests would be missing from the table."""
     campaign(tmp_path, part("a.jsonl"), part("b.jsonl"))
     (tmp_path / "b.jsonl").unlink()
-    with pytest.raises(FileError, match=r"b\.jsonl: the manifest names this part, and it is not there"):
+    with pytest.raises(FileError, match=r"b\.jsonl: this part of the manifest does not exist"):
         found(tmp_path).files()
 
 
@@ -80,14 +80,14 @@ def test_a_part_that_is_gone_is_an_error(tmp_path: Path) -> None:
     ],
 )
 def test_a_file_belongs_to_the_part_of_its_stem_or_of_its_batch(tmp_path: Path, name: str, owner: str | None) -> None:
-    """A part may have been sent several times, and may be compressed."""
+    """A part can be sent several times, and can be compressed."""
     manifest = Manifest(parts=(part("a.jsonl", batches=("batch_1", "batch_2")), part("b.jsonl.gz", batches=("batch_3",))))
     told = Campaign(tmp_path, manifest).part_of(name)
     assert (told.file if told else None) == owner
 
 
 def test_a_retry_of_a_retry_has_the_origin_of_the_first(tmp_path: Path) -> None:
-    """However often it is sent again; a circle ends."""
+    """Through any number of retries; a cycle ends."""
     parts = (
         part("a.jsonl"),
         part("a-retry-1.jsonl", retry_of=("a.jsonl",)),
@@ -104,7 +104,7 @@ def test_a_retry_of_a_retry_has_the_origin_of_the_first(tmp_path: Path) -> None:
 
 
 def test_a_campaign_folder_stands_for_its_parts(tmp_path: Path) -> None:
-    """For whoever wants requests: in their order, each once, without retries and results."""
+    """Where requests are expected: the parts in order, without retries and results."""
     folder = campaign(tmp_path, part("b.jsonl"), part("a.jsonl"), part("r.jsonl", retry_of=("a.jsonl",)))
     put(folder / "a_output.jsonl", success("x"))
     assert [Path(source.name).name for source in request_sources([folder])] == ["b.jsonl", "a.jsonl"]
@@ -113,7 +113,7 @@ def test_a_campaign_folder_stands_for_its_parts(tmp_path: Path) -> None:
 
 
 def test_ids_that_restart_in_every_part_are_joined_to_their_own(tmp_path: Path) -> None:
-    """By the batches that the manifest names, whatever the downloads are called after."""
+    """By the batches in the manifest, independent of the names of the downloads."""
     campaign(tmp_path, part("a.jsonl", batches=("batch_1",)), part("b.jsonl", batches=("batch_2",)), part("c.jsonl"))
     put(tmp_path / "batch_2_output.jsonl", success("x", "of b"))
     put(tmp_path / "batch_1_output.jsonl", success("x", "of a"))
@@ -123,7 +123,7 @@ def test_ids_that_restart_in_every_part_are_joined_to_their_own(tmp_path: Path) 
 
 
 def test_all_batches_of_a_part_are_its_attempts(tmp_path: Path) -> None:
-    """It was sent again after it had expired; the success is in the row."""
+    """It was sent again after it expired; the row has the successful result."""
     campaign(tmp_path, part("a.jsonl", batches=("batch_1", "batch_2")), part("b.jsonl"))
     put(tmp_path / "batch_1_error.jsonl", failure("x"))
     put(tmp_path / "batch_2_output.jsonl", success("x", "at last"))
@@ -131,7 +131,7 @@ def test_all_batches_of_a_part_are_its_attempts(tmp_path: Path) -> None:
 
 
 def test_a_retry_belongs_to_the_requests_that_it_repeats(tmp_path: Path) -> None:
-    """Its lines are no further requests, and its results are further attempts of theirs."""
+    """Its lines are not additional requests, and its results are further attempts."""
     retry = part("a-retry-1.jsonl", retry_of=("a.jsonl",), batches=("batch_5",))
     campaign(tmp_path, part("a.jsonl"), retry, part("b.jsonl"))
     put(tmp_path / "a_error.jsonl", failure("x"))
@@ -142,14 +142,14 @@ def test_a_retry_belongs_to_the_requests_that_it_repeats(tmp_path: Path) -> None
 
 
 def test_a_retry_alone_is_joined_like_any_file(tmp_path: Path) -> None:
-    """What it repeats is not among the files."""
+    """The part that it repeats is not among the files."""
     campaign(tmp_path, part("a.jsonl"), part("a-retry-1.jsonl", retry_of=("a.jsonl",)))
     result = put(tmp_path / "a-retry-1_output.jsonl", success("x", "again"))
     assert rows(tmp_path / "a-retry-1.jsonl", result) == [("a-retry-1.jsonl", "again", None, 1)]
 
 
 def test_the_result_of_a_part_that_is_not_there_is_not_lent_to_another(tmp_path: Path) -> None:
-    """Some parts may be joined without the others."""
+    """Some parts can be joined without the others."""
     campaign(tmp_path, part("a.jsonl"), part("b.jsonl"))
     other = put(tmp_path / "b_output.jsonl", success("x", "of b"))
     job = batchfiles.join(tmp_path / "a.jsonl", other)
@@ -169,17 +169,17 @@ def test_the_file_that_was_split_may_be_joined_with_the_results_of_its_parts(tmp
 
 
 def test_a_damaged_manifest_stops_a_join(tmp_path: Path) -> None:
-    """Better no table than one with answers in the wrong rows."""
+    """No table is better than one with answers in the wrong rows."""
     campaign(tmp_path, part("a.jsonl"))
     (tmp_path / MANIFEST).write_text("{")
-    with pytest.raises(batchfiles.DataError, match="is no JSON"):
+    with pytest.raises(batchfiles.DataError, match="not valid JSON"):
         list(batchfiles.join(tmp_path))
 
 
 @pytest.mark.parametrize("compress", [None, "gz", "zst"])
 @pytest.mark.parametrize("job", ["join", "retry", "retry by ids", "merge"])
 def test_a_part_that_is_not_what_it_was_made_as_is_reported(tmp_path, job, compress):
-    """The manifest has the digest of each part, but it was never compared: a damaged disk changed requests silently."""
+    """The manifest has the digest of each part, but it was not compared: a damaged disk changed requests silently."""
     source = tmp_path / "requests.jsonl"
     lines = [
         f'{{"custom_id": "r-{number}", "method": "POST", "url": "/v1/responses", "body": {{"model": "m", "input": "x"}}}}\n'

@@ -79,7 +79,7 @@ def test_limits_that_come_too_late_are_told(server: Server, ask: Ask, requests_f
     name = requests_file(lines=FIVE)
     ask("run", name, "-o", "table.parquet", "--once", "--max-requests", "3")
     _, _, err = ask("run", name, "-o", "table.parquet", "--once")
-    assert err.startswith("the parts stay as they were made, by the limits openai with max_requests=3, not openai\n")
+    assert err.startswith("the existing parts were made with the limits openai with max_requests=3, not openai, and are kept\n")
 
 
 def test_dry_run_needs_no_key_and_leaves_nothing_behind(

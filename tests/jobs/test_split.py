@@ -292,7 +292,7 @@ def test_a_folder_that_is_there_is_kept_unless_forced(tmp_path: Path, folder: Pa
         ("in-00001_output.jsonl", "in-00001_output.jsonl for one"),
         ("in-00003.jsonl", "in-00003.jsonl for one"),
         ("in-00001-retry-1.jsonl", "in-00001-retry-1.jsonl for one"),
-        ("batch_67ab", "holds parts that were sent, in batch batch_67ab for one"),
+        ("batch_67ab", "contains parts that were sent, such as in batch batch_67ab"),
     ],
     ids=["results", "a file beside the parts", "a retry file that the manifest names", "batches"],
 )

@@ -1,4 +1,4 @@
-"""A run against the local server, with a client whose sleeping takes no time."""
+"""A run against the local server, with a client that sleeps without waiting."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.runner.questions import write_requests
 
 
 class TurningTime:
-    """A clock that is turned by sleeping; the server's clock may be turned with it."""
+    """A clock that advances by sleeping, together with the server's clock."""
 
     def __init__(self, clock: Clock | None = None) -> None:
         self.clock = clock
@@ -43,13 +43,13 @@ def turning(monkeypatch: pytest.MonkeyPatch) -> TurningTime:
 
 @pytest.fixture
 def requests(tmp_path: Path) -> Path:
-    """Twenty requests, which `--max-requests 6` makes four parts of."""
+    """Twenty requests; `--max-requests 6` splits them into four parts."""
     return write_requests(tmp_path / "requests.jsonl")
 
 
 @pytest.fixture
 def serve(turning: TurningTime) -> Iterator[Callable[..., Server]]:
-    """Start a server whose time is the client's."""
+    """Start a server with the clock of the client."""
     running: list[Server] = []
 
     def start(**options: Any) -> Server:

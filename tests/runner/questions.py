@@ -1,4 +1,4 @@
-"""Requests to run, and what is asked of a server and of a table afterwards."""
+"""Requests to run, and checks of the server and the table afterwards."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from batchfiles.testing import Server
 
 
 def write_requests(path: Path, count: int = 20, **changes: Any) -> Path:
-    """Write requests; `changes` are of their bodies."""
+    """Write requests; `changes` are keys of their bodies."""
     with path.open("w") as file:
         for number in range(count):
             body = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": f"Question {number}"}], **changes}
@@ -29,7 +29,7 @@ def client_of(server: Server) -> Client:
 
 
 def batches_per_part(server: Server) -> Counter[str]:
-    """Count the batches of each part at a server by the sha256 in their markers, those aside that found no room."""
+    """Count the batches of each part at a server by the sha256 in their markers, without those rejected by a full queue."""
     with client_of(server) as client:
         found = client.batches.list()
     return Counter(marker[1] for batch in found if (marker := marker_of(batch)) is not None and batch.status != "failed")
@@ -43,7 +43,7 @@ def outcomes_of(table: Path) -> Counter[str]:
 
 
 def rows_of(table: Path) -> list[tuple[str, str, str | None]]:
-    """Return what a table says of each request."""
+    """Return id, outcome and text of each row."""
     import pyarrow.parquet
 
     columns = pyarrow.parquet.read_table(table, columns=["custom_id", "outcome", "text"]).to_pylist()

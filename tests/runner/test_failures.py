@@ -1,4 +1,4 @@
-"""What a failed batch, or a refused one, means for a run."""
+"""The effect of failed and refused batches on a run."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ from tests.runner.questions import write_requests
     ],
 )
 def test_a_full_queue_is_told_from_what_no_waiting_helps_against(error: APIError, full: bool) -> None:
-    """Azure refuses the creation with a 400; without money a 429 stays one."""
+    """Azure refuses the creation with a 400; a 429 because of missing credit is permanent."""
     assert is_queue_full(error) == full
 
 
 def failed(*errors: BatchError) -> Batch:
-    """Return a batch that failed so."""
+    """Return a batch that failed with these errors."""
     return Batch(id="batch_1", status="failed", errors=BatchErrors(data=list(errors)))
 
 
 def test_a_batch_lacks_room_where_that_is_all_that_is_said() -> None:
-    """A line that is wrong stays wrong in an empty queue."""
+    """A wrong line stays wrong when the queue is empty."""
     backoff, line = BatchError(code="token_limit_exceeded"), BatchError(code="invalid_json_line", line=3)
     assert lacks_room(failed(backoff))
     assert not lacks_room(failed(backoff, line))
@@ -44,7 +44,7 @@ def test_a_batch_lacks_room_where_that_is_all_that_is_said() -> None:
 
 
 def test_errors_stand_beside_their_lines_and_ids(tmp_path: Path) -> None:
-    """As many as can be read; the rest is counted."""
+    """The first ones; the others are counted."""
     path = write_requests(tmp_path / "part.jsonl", 3)
     errors = [BatchError(code="invalid_value", message="No such model.", line=number) for number in range(1, 8)]
     words = str(failure_of(failed(*errors), path))
@@ -55,4 +55,4 @@ def test_errors_stand_beside_their_lines_and_ids(tmp_path: Path) -> None:
 
 def test_a_batch_that_failed_without_a_word_says_so(tmp_path: Path) -> None:
     """Some services give no reason."""
-    assert str(failure_of(failed(), tmp_path / "p.jsonl")).endswith("as batch_1: it didn't say why")
+    assert str(failure_of(failed(), tmp_path / "p.jsonl")).endswith("as batch_1: no reason was given")

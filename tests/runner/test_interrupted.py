@@ -1,4 +1,4 @@
-"""A run that ends at any step, before or behind its line in the journal, and is called again."""
+"""A run that ends at any step, before or after its line in the journal, and is called again."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ STEPS = 23
 
 
 class Interrupted(BaseException):
-    """Nobody catches it, like the end of a process."""
+    """Not caught anywhere, like the end of a process."""
 
 
 @pytest.fixture
 def interrupt(monkeypatch: pytest.MonkeyPatch) -> Callable[[int, bool], None]:
-    """Let the run end at the n-th line of its journal, before or behind it."""
+    """End the run at the n-th line of its journal, before or after it is written."""
     write = Journal.write
 
-    def at(number: int, behind: bool) -> None:
+    def at(number: int, after: bool) -> None:
         lines = 0
 
         def interrupted(self: Journal, event: str, **facts: Any) -> dict[str, Any]:
             nonlocal lines
             lines += 1
-            if lines == number and not behind:
+            if lines == number and not after:
                 raise Interrupted
             record = write(self, event, **facts)
             if lines == number:
@@ -46,15 +46,15 @@ def interrupt(monkeypatch: pytest.MonkeyPatch) -> Callable[[int, bool], None]:
     return at
 
 
-@pytest.mark.parametrize("behind", [False, True], ids=["before", "behind"])
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize("number", range(1, STEPS + 1))
 def test_interrupted_at_any_step_it_pays_once_and_loses_nothing(
-    serve: Serve, tmp_path: Path, interrupt: Callable[[int, bool], None], number: int, behind: bool
+    serve: Serve, tmp_path: Path, interrupt: Callable[[int, bool], None], number: int, after: bool
 ) -> None:
     """Two parts, and one that repeats a request of the first."""
     requests, table = write_requests(tmp_path / "requests.jsonl", 8), tmp_path / "table.parquet"
     server = serve(quirks=Quirks(missing=frozenset({"r2"})))
-    interrupt(number, behind)
+    interrupt(number, after)
     with client_of(server) as client:
         with pytest.raises(Interrupted):
             run(requests, output=table, client=client, limits=SIX, retries=1)
@@ -66,7 +66,7 @@ def test_interrupted_at_any_step_it_pays_once_and_loses_nothing(
 
 
 def test_there_are_no_more_steps_than_that(serve: Serve, tmp_path: Path) -> None:
-    """So that the test above speaks of all of them."""
+    """Otherwise the test above would not cover all steps."""
     server = serve(quirks=Quirks(missing=frozenset({"r2"})))
     with client_of(server) as client:
         run(write_requests(tmp_path / "requests.jsonl", 8), output=tmp_path / "t.csv", client=client, limits=SIX, retries=1)

@@ -35,14 +35,14 @@ print("begun", flush=True)
 from batchfiles.cli.main import run
 run()
 """
-"""The command, whose pauses are short."""
+"""The command, with short pauses."""
 
 LONGEST = 1.6
-"""Seconds that a run takes here, more or less."""
+"""Approximate seconds of a run."""
 
 
 def test_killed_at_random_moments_it_ends_in_a_complete_table_and_pays_once(tmp_path: Path) -> None:
-    """A campaign is killed up to three times; then the next one, until there were enough."""
+    """A campaign is killed up to three times; then the next one starts."""
     chance = random.Random(int(os.environ.get("BATCHFILES_SEED", "1")))
     kills = round_ = 0
     while kills < KILLS:
@@ -65,7 +65,7 @@ def test_killed_at_random_moments_it_ends_in_a_complete_table_and_pays_once(tmp_
 
 
 def expected_counts(place: Path) -> list[int]:
-    """Count the parts of each content: as many batches there must be."""
+    """Count the parts of each content, which is the expected number of batches."""
     manifest = json.loads((place / "requests.campaign" / "manifest.json").read_text())
     return sorted(Counter(part["sha256"] for part in manifest["parts"]).values())
 
@@ -116,5 +116,5 @@ def test_two_runs_at_once_are_kept_apart(tmp_path: Path) -> None:
             second = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
             first.kill()
         assert second.returncode == 3
-        assert "another run is at work" in second.stderr
+        assert "another run uses" in second.stderr
         assert sum(batches_per_part(server).values()) == 1

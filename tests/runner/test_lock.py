@@ -1,4 +1,4 @@
-"""The lock: one run at a time in a folder, and none is kept out by a dead one."""
+"""The lock: one run at a time in a folder, and a dead process does not hold it."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ with locked(Path(sys.argv[1])):
 
 
 def test_two_processes_are_kept_apart_and_a_dead_one_is_no_obstacle(tmp_path: Path) -> None:
-    """The second one is told who holds the folder; when that one is killed, the folder is free."""
+    """The error names the process that holds the folder; when it is killed, the folder is free."""
     with subprocess.Popen([sys.executable, "-c", HOLDER, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
         assert holder.stdout is not None
         assert holder.stdout.readline() == b"locked\n"
-        with pytest.raises(FileError, match=f"another run is at work on this campaign .process {holder.pid}."), locked(tmp_path):
+        with pytest.raises(FileError, match=f"another run uses this campaign .process {holder.pid}."), locked(tmp_path):
             pass
         holder.kill()
         holder.wait()
@@ -35,7 +35,7 @@ def test_two_processes_are_kept_apart_and_a_dead_one_is_no_obstacle(tmp_path: Pa
 
 
 def test_a_folder_is_free_behind_its_run(tmp_path: Path) -> None:
-    """The file stays, the lock doesn't."""
+    """The file remains, but not the lock."""
     for _ in range(2):
         with locked(tmp_path):
             pass

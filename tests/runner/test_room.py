@@ -1,4 +1,4 @@
-"""The queue of the service: when another batch is worth an attempt."""
+"""The backoff when the queue of the service is full."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def test_a_full_queue_has_room_when_one_of_ours_has_ended() -> None:
 
 
 def test_where_others_fill_it_the_pauses_grow_to_ten_minutes() -> None:
-    """Nothing of ours will make room by ending."""
+    """None of our batches will make room."""
     backoff, pauses, now = QueueBackoff(), [], 0.0
     for _ in range(7):
         backoff.rejected(now, alone=True)
@@ -28,7 +28,7 @@ def test_where_others_fill_it_the_pauses_grow_to_ten_minutes() -> None:
 
 
 def test_after_a_day_it_is_hopeless_unless_a_batch_of_ours_ends() -> None:
-    """Then the part is too large for the queue, or somebody else lives in it."""
+    """The part is too large for the queue, or others use it."""
     backoff = QueueBackoff()
     for _ in range(ATTEMPTS):
         assert not backoff.is_exhausted

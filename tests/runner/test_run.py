@@ -1,4 +1,4 @@
-"""`run`: requests become a table, whatever the service does, and nothing is paid for twice."""
+"""`run`: requests become a table with any behavior of the service, and no request is paid for twice."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_requests_become_a_table_in_their_order(serve: Serve, requests: Path, tm
 
 
 def test_a_finished_run_sends_nothing_and_leaves_its_table_alone(serve: Serve, requests: Path, tmp_path: Path) -> None:
-    """Even its time stays; without the table it is written again, and with `overwrite`."""
+    """Its modification time stays; a missing table is written again, and with `overwrite` an existing one."""
     server, table = serve(), tmp_path / "table.parquet"
     with client_of(server) as client:
         run(requests, output=table, client=client)
@@ -59,7 +59,7 @@ def test_a_finished_run_sends_nothing_and_leaves_its_table_alone(serve: Serve, r
 
 
 def test_no_more_batches_than_allowed_are_at_the_service(serve: Serve, requests: Path, tmp_path: Path) -> None:
-    """One at a time, if that is what was said."""
+    """Only one at a time with `max_parallel=1`."""
     server, seen = serve(stage_seconds=60), []
     with client_of(server) as client:
         run(
@@ -74,7 +74,7 @@ def test_no_more_batches_than_allowed_are_at_the_service(serve: Serve, requests:
 
 
 def test_a_full_queue_is_waited_for(serve: Serve, requests: Path, tmp_path: Path) -> None:
-    """Batches that failed for want of room are made again, and only then: no part has two that worked."""
+    """Batches rejected by a full queue are created again, and only these."""
     server = serve(stage_seconds=60, quirks=Quirks(enqueued_requests=7))
     with client_of(server) as client:
         report = run(requests, output=tmp_path / "table.parquet", client=client, limits=SIX)
@@ -84,13 +84,13 @@ def test_a_full_queue_is_waited_for(serve: Serve, requests: Path, tmp_path: Path
 
 
 def test_others_may_fill_the_queue_for_hours(serve: Serve, requests: Path, tmp_path: Path) -> None:
-    """With nothing of ours at the service, the part is tried again after pauses."""
+    """With none of our batches at the service, the part is tried again after pauses."""
     server = serve(quirks=Quirks(enqueued_requests=0))
     seen: list[str] = []
 
     def watch(status: RunStatus) -> None:
         seen.append(status.news or "")
-        if sum("no room" in news or "want of room" in news for news in seen) == 5:
+        if sum("queue" in news and "full" in news for news in seen) == 5:
             server.service.quirks.enqueued_requests = None
 
     with client_of(server) as client:
@@ -116,7 +116,7 @@ def test_what_expired_is_sent_again(serve: Serve, requests: Path, tmp_path: Path
 
 
 def test_what_fails_for_good_is_given_up_after_the_rounds(serve: Serve, requests: Path, tmp_path: Path) -> None:
-    """It is in the table; a higher number of rounds goes on from there."""
+    """It is in the table; a call with more rounds continues."""
     server, table = serve(quirks=Quirks(failing={"r3": 429, "r4": 400}, missing=frozenset({"r7"}))), tmp_path / "table.parquet"
     with client_of(server) as client:
         first = run(requests, output=table, client=client, limits=SIX, retries=1)
@@ -128,7 +128,7 @@ def test_what_fails_for_good_is_given_up_after_the_rounds(serve: Serve, requests
 
 
 def test_a_batch_without_any_file_is_retried_whole(serve: Serve, requests: Path, tmp_path: Path) -> None:
-    """Nothing came back, and nothing is taken for done."""
+    """No result is downloaded, and no part is done."""
     every = frozenset(f"r{number}" for number in range(20))
     server = serve(quirks=Quirks(missing=every))
     with client_of(server) as client:
@@ -142,7 +142,7 @@ def test_a_batch_without_any_file_is_retried_whole(serve: Serve, requests: Path,
 
 
 def test_files_that_are_named_late_are_waited_for(serve: Serve, requests: Path, tmp_path: Path) -> None:
-    """A completed batch without its files is not taken for an empty one, which would be paid for again."""
+    """A completed batch without files is not taken for an empty one, which would be paid for again."""
     server = serve(quirks=Quirks(late_files=1500))
     with client_of(server) as client:
         report = run(requests, output=tmp_path / "table.parquet", client=client)
@@ -152,7 +152,7 @@ def test_files_that_are_named_late_are_waited_for(serve: Serve, requests: Path, 
 def test_files_that_never_come_are_given_up(
     serve: Serve, requests: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Also where each look is another process's."""
+    """Also if each check is made by another process."""
     server = serve(quirks=Quirks(late_files=1e9))
     table = tmp_path / "table.parquet"
     with client_of(server) as client:
@@ -165,7 +165,7 @@ def test_files_that_never_come_are_given_up(
 def test_a_batch_that_the_service_does_not_know_is_named(
     serve: Serve, requests: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Not at the first look: a new one is not known everywhere at once."""
+    """Not at the first check: a new batch may not be visible yet."""
     server = serve(stage_seconds=60)
     with client_of(server) as client:
         run(requests, output=tmp_path / "table.parquet", client=client, once=True)
@@ -179,7 +179,7 @@ def test_a_batch_that_the_service_does_not_know_is_named(
 
 
 def test_once_goes_as_far_as_it_can(serve: Serve, requests: Path, tmp_path: Path) -> None:
-    """Called by a scheduler, each call does what there is to do, and the last one writes the table."""
+    """Each call of a scheduler does what can be done, and the last one writes the table."""
     server, finished = serve(stage_seconds=60), []
     with client_of(server) as client:
         for _ in range(10):
@@ -198,7 +198,7 @@ def test_once_goes_as_far_as_it_can(serve: Serve, requests: Path, tmp_path: Path
 def test_a_lost_answer_to_create_makes_no_second_batch(
     serve: Serve, requests: Path, tmp_path: Path, kind: str, number: int
 ) -> None:
-    """The list is searched for the marker before anything is sent again."""
+    """The list is searched for the marker before the part is sent again."""
     server = serve(stage_seconds=60, quirks=Quirks(list_lag=3))
     server.faults = Faults().at("batches.create", number, Fault(kind))
     with client_of(server) as client:
@@ -211,7 +211,7 @@ def test_a_lost_answer_to_create_makes_no_second_batch(
 def test_faults_by_chance_end_in_the_right_table_or_a_typed_error(
     serve: Serve, requests: Path, tmp_path: Path, seed: int
 ) -> None:
-    """And called again it goes on; no part has two batches."""
+    """The next call resumes; no part has two batches."""
     server = serve(quirks=Quirks(failing={"r5": 500}, expire_after=5))
     server.faults = Faults.by_chance(seed)
     table = tmp_path / "table.parquet"
@@ -228,7 +228,7 @@ def test_faults_by_chance_end_in_the_right_table_or_a_typed_error(
 
 
 def test_requests_that_the_service_would_refuse_cost_nothing(serve: Serve, tmp_path: Path) -> None:
-    """The first error is named with its line, and nothing was uploaded."""
+    """The first error has its line, and nothing was uploaded."""
     requests = write_requests(tmp_path / "requests.jsonl", 3)
     requests.write_bytes(requests.read_bytes() + requests.read_bytes().splitlines(keepends=True)[0])
     server = serve()
@@ -241,7 +241,7 @@ def test_requests_that_the_service_would_refuse_cost_nothing(serve: Serve, tmp_p
 def test_a_refused_part_is_told_by_line_and_id_and_sent_again_by_the_next_call(
     serve: Serve, requests: Path, tmp_path: Path
 ) -> None:
-    """The service knows more than we do: here it takes short ids only."""
+    """The service has unknown rules: this one accepts only short ids."""
     server = serve(limits=replace(OPENAI, max_custom_id_length=2))
     with client_of(server) as client:
         with pytest.raises(BatchFailedError, match=r"requests-00001\.jsonl:11 'r10'"):
@@ -252,7 +252,7 @@ def test_a_refused_part_is_told_by_line_and_id_and_sent_again_by_the_next_call(
 
 
 def test_several_models_become_several_parts(serve: Serve, tmp_path: Path) -> None:
-    """A service takes one model in a file; the rows stay in the order of the requests."""
+    """A file can have only one model; the rows stay in the order of the requests."""
     requests = write_requests(tmp_path / "requests.jsonl", 6)
     lines = requests.read_text().splitlines(keepends=True)
     requests.write_text("".join(line.replace("4o-mini", "5") if number % 2 else line for number, line in enumerate(lines)))
@@ -264,7 +264,7 @@ def test_several_models_become_several_parts(serve: Serve, tmp_path: Path) -> No
 
 
 def test_changed_requests_are_refused(serve: Serve, requests: Path, tmp_path: Path) -> None:
-    """The campaign is of the old ones."""
+    """The campaign belongs to the old requests."""
     server = serve()
     with client_of(server) as client:
         run(requests, output=tmp_path / "table.parquet", client=client)
@@ -288,7 +288,7 @@ def test_a_foreign_table_is_refused_before_anything_is_sent(serve: Serve, reques
 def test_a_folder_for_the_table_with_files_of_others_is_refused_before_anything_is_sent(
     serve: Serve, requests: Path, tmp_path: Path
 ) -> None:
-    """Even by force; without them it is replaced."""
+    """Even with `force`; without other files it is replaced."""
     table = tmp_path / "table"
     table.mkdir()
     (table / "part-00000.parquet").write_bytes(b"old")
@@ -300,27 +300,27 @@ def test_a_folder_for_the_table_with_files_of_others_is_refused_before_anything_
         assert not server.service.files
         (table / "thesis.txt").unlink()
         assert run(requests, output=table, client=client, overwrite=True).finished
-        (table / "notes.txt").write_text("what is not written again may stand beside anything")
+        (table / "notes.txt").write_text("notes")
         assert run(requests, output=table, client=client).finished
     assert (table / "notes.txt").exists()
 
 
 def test_a_folder_with_other_files_is_no_campaign(serve: Serve, requests: Path, tmp_path: Path) -> None:
-    """Nothing is mixed up."""
+    """Another campaign does not use the folder."""
     server = serve()
-    with client_of(server) as client, pytest.raises(MismatchError, match="holds other files"):
+    with client_of(server) as client, pytest.raises(MismatchError, match="has other files"):
         run(requests, output=tmp_path.parent / "table.parquet", client=client, campaign=tmp_path)
 
 
 def test_the_table_does_not_go_into_the_campaign(serve: Serve, requests: Path, tmp_path: Path) -> None:
     """Its files are joined."""
     server = serve()
-    with client_of(server) as client, pytest.raises(ValueError, match="elsewhere"):
+    with client_of(server) as client, pytest.raises(ValueError, match="choose another folder"):
         run(requests, output=tmp_path / "c" / "table.parquet", client=client, campaign=tmp_path / "c")
 
 
 def test_the_plan_says_what_would_be_sent_and_sends_nothing(serve: Serve, requests: Path, tmp_path: Path) -> None:
-    """Before the run all parts, after it none; the campaign folder is not made."""
+    """Before the run all parts, after it none; the campaign folder is not created."""
     plan = plan_run(requests, limits=SIX)
     assert [(part.requests, part.endpoint) for part in plan.parts] == [(6, "/v1/chat/completions")] * 3 + [
         (2, "/v1/chat/completions")
@@ -335,10 +335,10 @@ def test_the_plan_says_what_would_be_sent_and_sends_nothing(serve: Serve, reques
 
 
 class TestLostFolder:
-    """The campaign folder is gone, and the service still has the batches."""
+    """The campaign folder is lost, and the service still has the batches."""
 
     def test_it_is_not_paid_for_again(self, serve: Serve, requests: Path, tmp_path: Path) -> None:
-        """Unless somebody says so."""
+        """Unless `again` is set."""
         server, table = serve(), tmp_path / "table.parquet"
         with client_of(server) as client:
             run(requests, output=table, client=client, limits=SIX)
@@ -373,7 +373,7 @@ class TestLostFolder:
 
 
 def test_nothing_is_created_before_its_token_is_in_the_journal(serve: Serve, requests: Path, tmp_path: Path) -> None:
-    """At the moment of the call the line is on the disk."""
+    """The line is on disk before the call."""
     server = serve()
     folder, seen = tmp_path / "requests.campaign", []
     make = server.service.create_batch
@@ -390,7 +390,7 @@ def test_nothing_is_created_before_its_token_is_in_the_journal(serve: Serve, req
 
 
 def test_a_killed_run_left_files_of_a_round_that_the_manifest_does_not_name(serve: Serve, requests: Path, tmp_path: Path) -> None:
-    """They are made again; no request is sent twice because of them."""
+    """They are written again; no request is sent twice because of them."""
     server, table = serve(quirks=Quirks(failing={"r2": 429})), tmp_path / "table.parquet"
     with client_of(server) as client:
         run(requests, output=table, client=client, limits=SIX, retries=0)
@@ -414,7 +414,7 @@ def test_a_table_of_another_format_is_made_of_a_finished_run(serve: Serve, reque
 
 
 def test_a_pending_file_is_waited_for_and_not_uploaded_twice(serve: Serve, requests: Path, tmp_path: Path) -> None:
-    """As at Azure; a run that was killed while it waited finds its upload, and one whose upload is gone uploads again."""
+    """As at Azure; a run that was killed while waiting uses its upload, or uploads again if it is gone."""
     server, table = serve(quirks=Quirks(pending_files=45.0)), tmp_path / "table.parquet"
     with client_of(server) as client:
         server.faults = (
@@ -442,7 +442,7 @@ def test_an_upload_that_is_gone_is_made_again(serve: Serve, requests: Path, tmp_
 def test_a_file_that_could_not_be_processed_ends_the_run_and_is_uploaded_again(
     serve: Serve, requests: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The next start must not wait for a file that is broken for ever."""
+    """The next run must not wait forever for a broken file."""
     server, table = serve(quirks=Quirks(pending_files=10.0)), tmp_path / "table.parquet"
     shown = server.service._shown
     with client_of(server) as client:
@@ -455,7 +455,7 @@ def test_a_file_that_could_not_be_processed_ends_the_run_and_is_uploaded_again(
 
 
 def test_a_file_of_errors_that_is_gone_does_not_stop_a_run(serve: Serve, requests: Path, tmp_path: Path) -> None:
-    """The answers are in the table, and the other requests are missing there."""
+    """The table has the answers, and the other requests are missing."""
     server, table = serve(quirks=Quirks(failing={"r2": 400})), tmp_path / "table.parquet"
     store = server.service._files.add
 
@@ -475,7 +475,7 @@ def test_a_file_of_errors_that_is_gone_does_not_stop_a_run(serve: Serve, request
 def test_the_last_words_of_other_services_end_a_run(
     serve: Serve, requests: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, word: str
 ) -> None:
-    """Odd values next to them do no harm."""
+    """Other odd values are ignored."""
     server, table = serve(stage_seconds=60), tmp_path / "table.parquet"
     to_dict = Batch.to_dict
 
@@ -491,7 +491,7 @@ def test_the_last_words_of_other_services_end_a_run(
 def test_a_service_that_ignores_the_cursor_takes_a_run_and_refuses_to_recover(
     serve: Serve, requests: Path, tmp_path: Path
 ) -> None:
-    """The newest batches are enough to see a repetition; to take over all of them they are not, and half is paid twice."""
+    """The newest batches are enough to find a duplicate, but not to take over all of them: half would be paid for twice."""
     server, table = serve(), tmp_path / "table.parquet"
     page = server.service.list_batches
     server.service.list_batches = lambda _after, limit: replace(page(None, limit), has_more=True)  # type: ignore[method-assign]
@@ -505,7 +505,7 @@ def test_a_service_that_ignores_the_cursor_takes_a_run_and_refuses_to_recover(
 def test_a_batch_that_failed_with_results_is_not_paid_for_twice(
     serve: Serve, requests: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """At OpenAI a failed batch has none; elsewhere it may fail in the middle, and its results are fetched."""
+    """At OpenAI a failed batch has none; at other services it can fail halfway, and its results are downloaded."""
     server, table = serve(quirks=Quirks(missing=frozenset({"r3"}))), tmp_path / "table.parquet"
     to_dict = Batch.to_dict
     monkeypatch.setattr("batchfiles.testing.app.Batch.to_dict", lambda self: to_dict(self) | {"status": "JOB_STATE_FAILED"})
@@ -515,7 +515,7 @@ def test_a_batch_that_failed_with_results_is_not_paid_for_twice(
 
 
 def test_what_a_folder_of_requests_holds_besides_them_is_named(serve: Serve, tmp_path: Path) -> None:
-    """Results among the requests were a reason to stop, and other files were passed over in silence."""
+    """Results among the requests stopped the run, and other files were skipped silently."""
     folder = tmp_path / "campaigns"
     folder.mkdir()
     write_requests(folder / "requests.jsonl", 3)

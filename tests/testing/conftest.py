@@ -1,4 +1,4 @@
-"""A local server whose clock stands, and who calls it: the official SDK, a plain HTTP client, our own client."""
+"""A local server with a stopped clock, and its clients: the official SDK, plain HTTP, and `Client`."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ START = 1_760_000_000
 
 
 def chat_line(custom_id: str, /, **changes: Any) -> dict[str, Any]:
-    """Return a request; a change to None takes a key away."""
+    """Return a request; a value of None removes the key."""
     body = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": f"Say {custom_id}."}]}
     line = {"custom_id": custom_id, "method": "POST", "url": CHAT, "body": body, **changes}
     return {key: value for key, value in line.items() if value is not None}
 
 
 def write_lines(path: Path, *lines: dict[str, Any]) -> Path:
-    """Write a file of requests."""
+    """Write a request file."""
     path.write_text("".join(json.dumps(line) + "\n" for line in lines))
     return path
 
 
 @pytest.fixture
 def server() -> Iterator[Server]:
-    """Run a server whose clock stands until it is turned, and whose batches are ten seconds in each stage."""
+    """Run a server with a stopped clock and stages of ten seconds."""
     with Server(Service(clock=Clock(START), stage_seconds=10)) as server:
         yield server
 
@@ -54,7 +54,7 @@ def http(server: Server) -> Iterator[httpx2.Client]:
 
 @pytest.fixture
 def client(server: Server) -> Iterator[Client]:
-    """Return our own client."""
+    """Return a `Client` of the server."""
     # Reading the machine's certificates takes a tenth of a second, and nobody needs them here.
     with httpx2.Client(trust_env=False, verify=False) as http, Client("sk-test", base_url=server.base_url, http=http) as client:
         yield client
@@ -62,12 +62,12 @@ def client(server: Server) -> Iterator[Client]:
 
 @pytest.fixture
 def requests(tmp_path: Path) -> Path:
-    """Write a good file of four requests."""
+    """Write a valid file of four requests."""
     return write_lines(tmp_path / "requests.jsonl", *(chat_line(f"r{number}") for number in range(4)))
 
 
 def described(response: Any) -> None:
-    """Check an answer against the description; of httpx or httpx2."""
+    """Check an answer of httpx or httpx2 against the description."""
     path = urlsplit(str(response.request.url)).path.removeprefix("/v1")
     if not path.startswith(("/files", "/batches")):
         return

@@ -125,18 +125,18 @@ def faults_of(value: Any, kind: Any, where: str) -> list[str]:
         return [] if value in kind else [f"{where} is {value!r}"]
     if isinstance(kind, list):
         if not isinstance(value, list):
-            return [f"{where} is no list"]
+            return [f"{where} is not a list"]
         return [fault for number, item in enumerate(value) for fault in faults_of(item, kind[0], f"{where}[{number}]")]
     if isinstance(kind, dict):
         if not isinstance(value, dict):
-            return [f"{where} is no map"]
+            return [f"{where} is not a map"]
         return [fault for key, item in value.items() for fault in faults_of(item, kind[str], f"{where}.{key}")]
     return [] if type(value) is kind else [f"{where} is {value!r}"]
 
 
 def _object_faults(value: Any, shape: Shape, where: str) -> list[str]:
     if not isinstance(value, dict):
-        return [f"{where} is no object"]
+        return [f"{where} is not an object"]
     kinds = {**shape.required, **shape.optional, **shape.nullable}
     found = [f"{where}.{key} is missing" for key in (*shape.required, *shape.nullable) if key not in value]
     found += [f"{where}.{key} is not described" for key in value if key not in kinds]

@@ -1,4 +1,4 @@
-"""The answers of the local server: one for every endpoint, always the same, in a shape that our reader of bodies knows."""
+"""The answers of the local server: deterministic, for every endpoint, in a format that our reader of bodies knows."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ BODIES: dict[str, dict[str, Any]] = {
 
 
 def record(body: dict[str, Any]) -> BatchRequestOutput:
-    """Return a body as a line of results."""
+    """Return a body as a result line."""
     line = {"id": "b", "custom_id": "a", "response": {"status_code": 200, "request_id": "r", "body": body}, "error": None}
     return decode_output(json.dumps(line).encode())
 
 
 @pytest.mark.parametrize("url", BatchEndpoint.known())
 def test_every_endpoint_is_answered_with_success(url: str) -> None:
-    """The same each time, and with tokens where the endpoint counts them."""
+    """The same each time, with tokens if the endpoint counts them."""
     status, body = answer(url, BODIES[url])
     assert (status, body) == answer(url, dict(BODIES[url]))
     assert status == 200
@@ -48,12 +48,12 @@ def test_every_endpoint_is_answered_with_success(url: str) -> None:
 
 
 def test_a_null_prompt_is_answered() -> None:
-    """The check lets it pass, and the server refused it."""
+    """Validation accepted it, but the server refused it."""
     assert answer("/v1/completions", {"model": "m", "prompt": None})[0] == 200
 
 
 def said(url: str, body: dict[str, Any]) -> Answer:
-    """Return the answer to a request, as our own reader of bodies reads it."""
+    """Return the answer to a request, read by our reader of bodies."""
     return outcome_of(record(answer(url, body)[1])).answer
 
 
@@ -61,14 +61,14 @@ TOKENS = ("input_tokens", "output_tokens", "prompt_tokens", "completion_tokens")
 
 
 def test_other_requests_have_other_answers() -> None:
-    """They depend on the body."""
+    """Answers depend on the body."""
     other = {"model": "m", "messages": [{"role": "user", "content": "How?"}]}
     url = "/v1/chat/completions"
     assert answer(url, BODIES[url]) != answer(url, other)
 
 
 def test_an_embedding_has_the_form_that_was_asked_for() -> None:
-    """A vector for each text, of so many numbers, or as base64."""
+    """A vector for each text, with the requested dimensions, also as base64."""
     body = {"model": "m", "input": ["a", "b"], "dimensions": 3}
     vectors = [item["embedding"] for item in answer("/v1/embeddings", body)[1]["data"]]
     assert [len(vector) for vector in vectors] == [3, 3]
@@ -79,7 +79,7 @@ def test_an_embedding_has_the_form_that_was_asked_for() -> None:
 
 
 def test_several_choices_come_when_they_are_asked_for() -> None:
-    """`n` of them, each with its own text; the tokens of all are counted."""
+    """`n` choices, each with its own text; the tokens of all are counted."""
     body = BODIES["/v1/chat/completions"]
     one, three = answer("/v1/chat/completions", body)[1], answer("/v1/chat/completions", {**body, "n": 3})[1]
     texts = [choice["message"]["content"] for choice in three["choices"]]
@@ -110,7 +110,7 @@ def test_several_choices_come_when_they_are_asked_for() -> None:
     ],
 )
 def test_a_number_out_of_bounds_is_refused(url: str, name: str, value: object, code: str) -> None:
-    """In the words of the service, as one request of a batch fails and the others don't."""
+    """With the message of the service; only this request of the batch fails."""
     status, body = answer(url, {**BODIES[url], name: value})
     assert (status, body["error"]["code"], body["error"]["param"]) == (400, code, name)
 
@@ -125,7 +125,7 @@ def test_a_number_out_of_bounds_is_refused(url: str, name: str, value: object, c
     ],
 )
 def test_a_limit_of_tokens_cuts_the_text(url: str, name: str) -> None:
-    """The usage says as many tokens as were allowed, and the outcome is `incomplete`."""
+    """The usage has the allowed number of tokens, and the outcome is `incomplete`."""
     cut = said(url, {**BODIES[url], name: 3})
     assert (cut.outcome, cut.finish_reason, cut.output_tokens) == ("incomplete", "length", 3)
     assert cut.text == "An answer to"
@@ -165,7 +165,7 @@ ASKED = {"name": "book", "strict": True, "schema": SCHEMA}
     ],
 )
 def test_a_json_schema_is_answered_with_an_instance(url: str, asked: dict[str, Any]) -> None:
-    """Wherever our own reader of schemas finds one; the same request gets the same instance, another one another."""
+    """For each format that our reader of schemas knows; the same request gets the same instance."""
     body = {**BODIES[url], **asked}
     text = said(url, body).text
     jsonschema.validate(json.loads(text or ""), SCHEMA)
@@ -175,7 +175,7 @@ def test_a_json_schema_is_answered_with_an_instance(url: str, asked: dict[str, A
 
 
 def test_an_instance_may_be_cut_and_there_may_be_several() -> None:
-    """Half an instance is what a real limit leaves."""
+    """A limit cuts an instance, as the service does."""
     url = "/v1/chat/completions"
     body = {**BODIES[url], "response_format": {"type": "json_schema", "json_schema": ASKED}}
     choices = answer(url, {**body, "n": 3})[1]["choices"]
@@ -186,7 +186,7 @@ def test_an_instance_may_be_cut_and_there_may_be_several() -> None:
 
 
 def test_any_json_object_may_be_asked_for() -> None:
-    """By `json_object`."""
+    """With `json_object`."""
     chat = {**BODIES["/v1/chat/completions"], "response_format": {"type": "json_object"}}
     response = {**BODIES["/v1/responses"], "text": {"format": {"type": "json_object"}}}
     for url, body in (("/v1/chat/completions", chat), ("/v1/responses", response)):
@@ -194,7 +194,7 @@ def test_any_json_object_may_be_asked_for() -> None:
 
 
 def test_a_schema_that_nothing_fits_is_refused() -> None:
-    """With the parameter, as the service refuses schemas that it can't follow."""
+    """With the parameter, as the service refuses unusable schemas."""
     asked = {"name": "x", "schema": {"type": "integer", "minimum": 3, "maximum": 2}}
     chat = {**BODIES["/v1/chat/completions"], "response_format": {"type": "json_schema", "json_schema": asked}}
     status, body = answer("/v1/chat/completions", chat)
@@ -213,7 +213,7 @@ OTHER = {"name": "lend", "parameters": {"type": "object", "properties": {"book":
 
 
 def chat_tools(*functions: dict[str, Any]) -> list[dict[str, Any]]:
-    """Write tools as chat completions have them."""
+    """Return tools in the format of Chat Completions."""
     return [{"type": "function", "function": function} for function in functions]
 
 
@@ -233,7 +233,7 @@ def chat_tools(*functions: dict[str, Any]) -> list[dict[str, Any]]:
     ],
 )
 def test_a_tool_is_called_where_it_must_be_or_the_question_names_it(choice: object, question: str, name: str | None) -> None:
-    """In chat completions and in Responses, with arguments that fit its parameters."""
+    """In Chat Completions and Responses, with arguments that fit its parameters."""
     chat: dict[str, Any] = {
         "model": "m",
         "messages": [{"role": "user", "content": question}],
@@ -255,7 +255,7 @@ def test_a_tool_is_called_where_it_must_be_or_the_question_names_it(choice: obje
 
 
 def flattened(choice: Any) -> Any:
-    """Write a choice of tools in the form of Responses."""
+    """Return a choice of tools in the format of Responses."""
     if not isinstance(choice, dict):
         return choice
     if choice["type"] == "allowed_tools":
@@ -265,7 +265,7 @@ def flattened(choice: Any) -> Any:
 
 
 def test_the_finish_reason_says_that_a_tool_is_called() -> None:
-    """Or that its arguments were cut; the older `functions` have their own reason."""
+    """Or that its arguments were cut; the older `functions` have another reason."""
     url, body = (
         "/v1/chat/completions",
         {**BODIES["/v1/chat/completions"], "tools": chat_tools(FUNCTION), "tool_choice": "required"},
@@ -290,7 +290,7 @@ def test_a_custom_tool_gets_words() -> None:
 
 
 def test_what_a_tool_gave_back_is_answered_with_words() -> None:
-    """Else a loop of tool calls would never end."""
+    """Otherwise a loop of tool calls would never end."""
     messages = [{"role": "user", "content": "Call forecast."}, {"role": "tool", "tool_call_id": "c", "content": "forecast: rain"}]
     items = [{"role": "user", "content": "x"}, {"type": "function_call_output", "call_id": "c", "output": "forecast: rain"}]
     chat = {"model": "m", "messages": messages, "tools": chat_tools(FUNCTION)}
@@ -314,7 +314,7 @@ def test_a_tool_that_is_not_there_is_refused(changes: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize(("url", "missing"), [("/v1/chat/completions", "messages"), ("/v1/embeddings", "input")])
 def test_a_request_that_lacks_something_is_refused_at_the_live_endpoint(http: httpx2.Client, url: str, missing: str) -> None:
-    """At the same address, before a batch was paid for."""
+    """With an error, instead of after the batch was paid for."""
     body = {key: value for key, value in BODIES[url].items() if key != missing}
     response = http.post(url.removeprefix("/v1/"), json=body)
     assert (response.status_code, response.json()["error"]["param"]) == (400, missing)
@@ -322,7 +322,7 @@ def test_a_request_that_lacks_something_is_refused_at_the_live_endpoint(http: ht
 
 
 def test_there_may_be_only_some_models_and_endpoints(http: httpx2.Client, server: Server) -> None:
-    """Others are not found."""
+    """Other endpoints are not found."""
     server.service.models = {"gpt-5"}
     response = http.post("embeddings", json=BODIES["/v1/embeddings"])
     assert (response.status_code, response.json()["error"]["code"]) == (404, "model_not_found")

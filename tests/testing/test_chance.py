@@ -28,25 +28,25 @@ SEEDS = range(int(os.environ.get("BATCHFILES_SEEDS", "40")))
 if "BATCHFILES_SEED" in os.environ:
     SEEDS = range(int(os.environ["BATCHFILES_SEED"]), int(os.environ["BATCHFILES_SEED"]) + 1)
 RUNS = 20
-"""Runs of one test: a failure names its seed."""
+"""Runs per test; a failure names its seed."""
 
 COUNT = 20
 ODD = {"r3": "failed", "r7": "missing"}
-"""What becomes of the requests that are not answered well."""
+"""The outcomes of the requests without a successful answer."""
 
 
 class TurningTime:
-    """Time in which a sleep takes none, and has passed all the same."""
+    """A clock that advances by sleeping, without waiting."""
 
     def __init__(self) -> None:
         self._turned = 0.0
 
     def monotonic(self) -> float:
-        """Return the seconds of the machine and those that were slept."""
+        """Return the real time plus the time slept."""
         return time.monotonic() + self._turned
 
     def sleep(self, seconds: float) -> None:
-        """Pass over some time."""
+        """Advance the clock."""
         self._turned += seconds
 
 
@@ -60,7 +60,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Server, Client]]:
-    """Run a server with one request that fails and one that gets lost, and a client that never really sleeps."""
+    """Run a server with one failing and one missing request, and a client that sleeps without waiting."""
     monkeypatch.setattr(synchronous, "time", TurningTime())
     quirks = Quirks(failing={"r3": 429}, missing={"r7"})
     http = httpx2.Client(trust_env=False, verify=False)
@@ -88,7 +88,7 @@ def one_run(server: Server, client: Client, place: Path, seed: int) -> tuple[Any
 def test_a_run_ends_in_the_right_table_or_a_typed_error_and_never_in_two_batches(
     service: tuple[Server, Client], place: Path, start: int
 ) -> None:
-    """Whatever else is raised fails the test."""
+    """Any other exception fails the test."""
     server, client = service
     expected = [(f"r{number}", ODD.get(f"r{number}", "succeeded")) for number in range(COUNT)]
     for seed in range(start, min(start + RUNS, SEEDS.stop)):
@@ -102,7 +102,7 @@ def test_a_run_ends_in_the_right_table_or_a_typed_error_and_never_in_two_batches
 
 
 def test_a_seed_replays(service: tuple[Server, Client], place: Path) -> None:
-    """The same calls meet the same faults, to the same end."""
+    """The same calls have the same faults, with the same result."""
     server, client = service
     for seed in (3, 10, 13):
         first = one_run(server, client, place, seed)

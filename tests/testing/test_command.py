@@ -31,7 +31,7 @@ WITHOUT = (
 
 @contextmanager
 def started(*options: str, temporary: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """Start it on a free port, and yield the process and the line that it prints."""
+    """Start it on a free port, and yield the process and its printed line."""
     command = [*COMMAND, "--port", "0", *options]
     environment = {"TMPDIR": str(temporary), "PATH": ""}
     with subprocess.Popen(
@@ -45,7 +45,7 @@ def started(*options: str, temporary: Path) -> Iterator[tuple[subprocess.Popen[s
 
 
 def test_it_prints_what_to_export_when_it_is_ready(tmp_path: Path) -> None:
-    """A line for the shell, and the server answers at that address."""
+    """It prints a line for the shell, and answers at that address."""
     with started("--stage-seconds", "0", temporary=tmp_path) as (_, line):
         match = re.fullmatch(r"export OPENAI_BASE_URL=(http://127\.0\.0\.1:\d+/v1) OPENAI_API_KEY=(sk-local)\n", line)
         assert match is not None
@@ -55,7 +55,7 @@ def test_it_prints_what_to_export_when_it_is_ready(tmp_path: Path) -> None:
 
 
 def test_it_may_have_faults_by_chance(tmp_path: Path) -> None:
-    """A third of the calls."""
+    """A third of the calls has faults."""
     with (
         started("--faults-by-chance", "1", temporary=tmp_path) as (_, line),
         httpx2.Client(trust_env=False, verify=False) as http,
@@ -73,7 +73,7 @@ def test_it_may_have_faults_by_chance(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_it_ends_quietly_and_leaves_nothing(tmp_path: Path, number: signal.Signals) -> None:
-    """After Ctrl-C, and when the system ends it."""
+    """After Ctrl-C and SIGTERM."""
     with started(temporary=tmp_path) as (process, _):
         assert list(tmp_path.iterdir()) != []
         process.send_signal(number)
@@ -83,7 +83,7 @@ def test_it_ends_quietly_and_leaves_nothing(tmp_path: Path, number: signal.Signa
 
 
 def test_a_command_is_run_against_a_server_of_its_own(tmp_path: Path) -> None:
-    """It finds the address in its environment, its exit code is passed on, and nothing is left."""
+    """It finds the address in its environment, its exit code is returned, and no files are left."""
     code = (
         "import os, sys, urllib.request as r\n"
         "headers = {'Authorization': 'Bearer ' + os.environ['OPENAI_API_KEY']}\n"
@@ -99,25 +99,25 @@ def test_a_command_is_run_against_a_server_of_its_own(tmp_path: Path) -> None:
 
 
 def test_a_command_that_is_not_there_is_one_sentence() -> None:
-    """And ends with 3."""
+    """With exit code 3."""
     done = subprocess.run([*COMMAND, "./not-there"], capture_output=True, text=True, check=False)
     words = "batchfiles.testing: can't run ./not-there: No such file or directory\n"
     assert (done.returncode, done.stdout, done.stderr) == (3, "", words)
 
 
 def test_a_busy_port_is_one_sentence() -> None:
-    """With what to do."""
+    """The message says what to do."""
     with socket.socket() as busy:
         busy.bind(("127.0.0.1", 0))
         busy.listen()
         port = str(busy.getsockname()[1])
         done = subprocess.run([*COMMAND, "--port", port], capture_output=True, text=True, check=False)
-    words = f"port {port} of 127.0.0.1 is taken: choose another one with --port, or 0 for any that is free"
+    words = f"port {port} of 127.0.0.1 is in use: choose another one with --port, or 0 for any free port"
     assert (done.returncode, done.stdout, done.stderr) == (3, "", f"batchfiles.testing: {words}\n")
 
 
 def test_it_plays_an_odd_service_with_failures(tmp_path: Path) -> None:
-    """A whole run against it accounts for every request; the same seed hits the same ones, another one others."""
+    """A whole run accounts for every request; the same seed selects the same ones."""
     pytest.importorskip("httpx2")
     body = {"model": "m", "messages": [{"role": "user", "content": "Why?"}]}
     lines = [{"custom_id": f"r{n}", "method": "POST", "url": "/v1/chat/completions", "body": body} for n in range(200)]
@@ -146,13 +146,13 @@ def test_it_plays_an_odd_service_with_failures(tmp_path: Path) -> None:
 
 
 def parsed(*options: str) -> tuple[Quirks, Faults]:
-    """Read options as the command does."""
+    """Parse options as the command does."""
     found = parser().parse_args(options)
     return quirks_of(found), faults_of(found)
 
 
 def test_every_quirk_is_an_option_with_its_words() -> None:
-    """With its own name, in hyphens; the help describes it."""
+    """With its name in hyphens and a description in the help."""
     told = " ".join(parser().format_help().split())
     for name, words in QUIRKS.items():
         assert f"--{name.replace('_', '-')} " in told
@@ -187,9 +187,9 @@ def test_the_help_fits_a_terminal_of_80_columns(monkeypatch: pytest.MonkeyPatch)
     ],
 )
 def test_options_set_quirks(options: list[str], quirks: Quirks | None) -> None:
-    """Shares as per cent or as parts of one; lists with commas; pairs with an equals sign."""
+    """Shares as percentages or fractions, lists with commas, pairs with an equals sign."""
     if quirks is None:
-        with pytest.raises(ValueError, match="more than all requests"):
+        with pytest.raises(ValueError, match="the sum of fail, expire and drop"):
             parsed(*options)
         return
     assert parsed(*options)[0] == quirks
@@ -218,12 +218,12 @@ def test_a_script_of_faults_is_read() -> None:
 @pytest.mark.parametrize(
     ("option", "reason"),
     [
-        (("--port", "65536"), "65536 is not a port: they go from 0 to 65535"),
+        (("--port", "65536"), "65536 is not a port; expected 0 to 65535"),
         (("--port", "http"), "'http' is not a number >= 0"),
         (("--stage-seconds", "-1"), "'-1' is not a number >= 0"),
         (("--delay", "nan"), "'nan' is not a number >= 0"),
-        (("--fail", "101%"), "'101%' is more than all: write a share such as 2% or 0.02"),
-        (("--fail", "2"), "'2' is more than all: write a share such as 2% or 0.02"),
+        (("--fail", "101%"), "'101%' is more than 100%; expected a share such as 2% or 0.02"),
+        (("--fail", "2"), "'2' is more than 100%; expected a share such as 2% or 0.02"),
         (("--statuses", "completed"), "'completed' is not of the form NAME=VALUE,NAME=VALUE"),
         (("--statuses", "over=done"), "unknown value 'over' of statuses; expected validating, failed, in_progress"),
         (("--gone-files", "input"), "unknown value 'input' of gone_files; expected output, error"),
@@ -239,7 +239,7 @@ def test_a_script_of_faults_is_read() -> None:
     ],
 )
 def test_wrong_usage_is_said_and_ends_with_2(option: tuple[str, str], reason: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """As in every command, with what is expected; an option is written out."""
+    """With exit code 2 and what is expected; options can't be abbreviated."""
     with pytest.raises(SystemExit) as end:
         main(option)
     assert end.value.code == 2
@@ -255,7 +255,7 @@ def test_without_its_extra_it_says_what_to_install(package: str) -> None:
 
 
 def test_the_rest_of_the_package_needs_no_extra() -> None:
-    """Scripts of faults, the clock and the service itself; the server says what is missing, as an ImportError."""
+    """It imported starlette with the faults; now only the server needs the extra, and reports it as an ImportError."""
     code = (
         "import sys\nsys.modules['starlette'] = None\n"
         "from batchfiles.testing import Clock, Faults, Quirks, Service\n"

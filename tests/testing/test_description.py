@@ -1,4 +1,4 @@
-"""The description itself: it would see what is wrong."""
+"""The description of the API finds wrong answers."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_what_is_as_described_has_no_faults() -> None:
     ],
 )
 def test_another_type_word_or_key_is_a_fault(change: dict[str, Any], fault: str) -> None:
-    """It is named with its place."""
+    """The error has the path."""
     assert faults_of({**GOOD_FILE, **change}, FILE, "$") == [fault]
 
 
@@ -51,12 +51,12 @@ def test_faults_are_found_inside_of_lists_maps_and_objects() -> None:
         "$.id is missing",
         "$.metadata.k is 1",
         "$.errors.data[0].line is '1'",
-        "$.request_counts is no object",
+        "$.request_counts is not an object",
     }
 
 
 def test_an_answer_is_checked_by_its_call() -> None:
-    """A deletion is no file, and a refusal holds an error."""
+    """A deletion is not a file, and an error response has an error."""
     deleted = {"id": "file-1", "object": "file", "deleted": True}
     assert faults_of(deleted, DELETED, "$") == []
     check_answer("DELETE", "/files/file-1", 200, deleted)

@@ -1,4 +1,4 @@
-"""Each kind of fault, seen from a bare socket: what leaves the server, byte for byte, and what it has done."""
+"""Each kind of fault, seen from a socket: the bytes that the server sends, and whether it called the application."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ CONTENT = b'{"custom_id": "a"}\n' * 10
 
 
 class Answer(NamedTuple):
-    """What came through the socket until it was closed.
+    """The bytes received until the socket was closed.
 
     Attributes:
         raw: All bytes.
@@ -61,7 +61,7 @@ def ask(server: Server, method: str, path: str, body: bytes = b"", **headers: st
 
 @pytest.fixture
 def stored(http: httpx2.Client) -> str:
-    """Upload a file of 190 bytes, and return the path to its content."""
+    """Upload a file of 190 bytes, and return the path of its content."""
     found = http.post("files", files={"file": ("a.jsonl", CONTENT)}, data={"purpose": "batch"})
     return f"/files/{found.json()['id']}/content"
 
@@ -76,7 +76,7 @@ def test_status_answers_and_does_nothing(server: Server, stored: str) -> None:
 
 
 def test_early_answers_before_the_request_was_read(server: Server) -> None:
-    """The answer is there when the last byte of the request is not yet."""
+    """The answer arrives before the last byte of the request is sent."""
     server.faults.at("batches.create", 1, Fault("early", status=413))
     host, port = server.base_url.removeprefix("http://").removesuffix("/v1").split(":")
     with socket.create_connection((host, int(port)), timeout=20) as connection:
@@ -88,21 +88,21 @@ def test_early_answers_before_the_request_was_read(server: Server) -> None:
 
 
 def test_status_after_does_it_and_answers(server: Server, stored: str) -> None:
-    """The file is gone, though the answer says that something went wrong."""
+    """The file is deleted, although the answer is an error."""
     server.faults.at("files.delete", 1, Fault("status_after", status=502))
     assert ask(server, "DELETE", stored.removesuffix("/content")).status == 502
     assert server.service.files == []
 
 
 def test_lost_does_it_and_says_nothing(server: Server, stored: str) -> None:
-    """Not one byte."""
+    """The response has zero bytes."""
     server.faults.at("files.delete", 1, Fault("lost"))
     assert ask(server, "DELETE", stored.removesuffix("/content")).raw == b""
     assert server.service.files == []
 
 
 def test_reset_does_nothing_and_says_nothing(server: Server, stored: str) -> None:
-    """Not one byte."""
+    """The response has zero bytes."""
     server.faults.at("files.delete", 1, Fault("reset"))
     assert ask(server, "DELETE", stored.removesuffix("/content")).raw == b""
     assert len(server.service.files) == 1
@@ -118,7 +118,7 @@ def test_stall_says_nothing_for_a_while(server: Server, stored: str) -> None:
 
 
 def test_html_answers_with_a_page(server: Server) -> None:
-    """As proxies do, with statuses of their own."""
+    """As proxies do, with the given status."""
     server.faults.at("batches.list", 1, Fault("html", status=520))
     answer = ask(server, "GET", "/batches")
     assert (answer.status, answer.headers["content-type"]) == (520, "text/html")
@@ -126,14 +126,14 @@ def test_html_answers_with_a_page(server: Server) -> None:
 
 
 def test_empty_answers_with_nothing(server: Server) -> None:
-    """A good status, and no body."""
+    """A successful status without a body."""
     server.faults.at("batches.list", 1, Fault("empty"))
     answer = ask(server, "GET", "/batches")
     assert (answer.status, answer.headers["content-length"], answer.body) == (200, "0", b"")
 
 
 def test_not_json_answers_with_half_of_it(server: Server) -> None:
-    """With the length of the half: only who reads it sees it."""
+    """With the length of the half, so only the content shows it."""
     server.faults.at("batches.list", 1, Fault("not_json"))
     answer = ask(server, "GET", "/batches")
     whole = ask(server, "GET", "/batches").body
@@ -159,21 +159,21 @@ def test_cut_holds_for_the_part_that_was_asked_for(server: Server, stored: str) 
 
 
 def test_long_length_promises_ten_bytes_more(server: Server, stored: str) -> None:
-    """All bytes come, and then the end."""
+    """All bytes arrive, and then the connection ends."""
     server.faults.at("files.content", 1, Fault("long_length"))
     answer = ask(server, "GET", stored)
     assert (answer.headers["content-length"], answer.body) == ("200", CONTENT)
 
 
 def test_short_length_keeps_ten_bytes_back(server: Server, stored: str) -> None:
-    """The answer itself is consistent: only who knows the size sees it."""
+    """The answer is consistent: only a client that knows the size can detect it."""
     server.faults.at("files.content", 1, Fault("short_length"))
     answer = ask(server, "GET", stored)
     assert (answer.headers["content-length"], answer.body) == ("180", CONTENT[:180])
 
 
 def test_no_length_ends_without_a_word(server: Server, stored: str) -> None:
-    """Nothing in the answer tells that it is not whole."""
+    """Nothing in the answer shows that it is incomplete."""
     server.faults.at("files.content", 1, Fault("no_length", after=50))
     answer = ask(server, "GET", stored)
     assert "content-length" not in answer.headers
@@ -181,7 +181,7 @@ def test_no_length_ends_without_a_word(server: Server, stored: str) -> None:
 
 
 def test_cut_chunk_ends_in_the_middle_of_a_chunk(server: Server, stored: str) -> None:
-    """There is no last chunk."""
+    """The last chunk is missing."""
     server.faults.at("files.content", 1, Fault("cut_chunk", after=50))
     answer = ask(server, "GET", stored)
     assert answer.headers["transfer-encoding"] == "chunked"
@@ -189,7 +189,7 @@ def test_cut_chunk_ends_in_the_middle_of_a_chunk(server: Server, stored: str) ->
 
 
 def test_drip_sends_a_byte_at_a_time(server: Server) -> None:
-    """The whole answer in the end."""
+    """The complete answer arrives."""
     server.faults.at("files.retrieve", 1, Fault("drip", pause=0.003))
     began = time.monotonic()
     answer = ask(server, "GET", "/files/file-none")
@@ -198,7 +198,7 @@ def test_drip_sends_a_byte_at_a_time(server: Server) -> None:
 
 
 def test_drip_head_sends_the_head_a_byte_at_a_time(server: Server) -> None:
-    """The body comes at once after it."""
+    """The body follows at once."""
     server.faults.at("files.retrieve", 1, Fault("drip_head", pause=0.003))
     began = time.monotonic()
     answer = ask(server, "GET", "/files/file-none")
@@ -207,7 +207,7 @@ def test_drip_head_sends_the_head_a_byte_at_a_time(server: Server) -> None:
 
 
 def test_hints_come_before_the_answer(server: Server) -> None:
-    """So many answers 103, and then the one that was asked for."""
+    """The given number of 103 responses, and then the answer."""
     server.faults.at("files.retrieve", 1, Fault("hints", after=3, pause=0.0))
     found = ask(server, "GET", "/files/file-none").raw
     assert found.count(b"HTTP/1.1 103 ") == 3
@@ -216,14 +216,14 @@ def test_hints_come_before_the_answer(server: Server) -> None:
 
 
 def test_no_range_sends_the_whole_file(server: Server, stored: str) -> None:
-    """To who asked for a part."""
+    """In answer to a range request."""
     server.faults.at("files.content", 1, Fault("no_range"))
     answer = ask(server, "GET", stored, Range="bytes=100-")
     assert (answer.status, answer.body) == (200, CONTENT)
 
 
 def test_other_range_sends_another_part(server: Server, stored: str) -> None:
-    """And says so."""
+    """With the `Content-Range` of that part."""
     server.faults.at("files.content", 1, Fault("other_range"))
     answer = ask(server, "GET", stored, Range="bytes=100-")
     assert (answer.status, answer.headers["content-range"]) == (206, "bytes 1-189/190")
@@ -237,7 +237,7 @@ def test_changed_names_another_file(server: Server, stored: str) -> None:
 
 
 def test_a_range_is_answered_with_that_part(server: Server, stored: str) -> None:
-    """Without any fault: the part, nothing behind the end, and all where the file is another one."""
+    """Without a fault: the range, 416 after the end, and the whole file if the entity tag differs."""
     tag = ask(server, "GET", stored).headers["etag"]
     assert ask(server, "GET", stored, Range="bytes=180-", **{"If-Range": tag}).body == CONTENT[180:]
     behind = ask(server, "GET", stored, Range="bytes=190-")
@@ -247,13 +247,13 @@ def test_a_range_is_answered_with_that_part(server: Server, stored: str) -> None
 
 
 def test_every_kind_of_fault_has_a_test_here() -> None:
-    """A new one needs one too."""
+    """Each kind occurs in this file."""
     text = Path(__file__).read_text()
     assert [kind for kind in FAULTS if f'Fault("{kind}"' not in text] == []
 
 
 def test_a_script_speaks_of_the_nth_call_of_a_kind(server: Server) -> None:
-    """The others meet nothing; what was seen and met is noted."""
+    """Other calls have none; `seen` and `met` count them."""
     server.faults.at("batches.list", 2, Fault("status", status=503)).always("files.list", Fault("status", status=504))
     assert [ask(server, "GET", "/batches").status for _ in range(3)] == [200, 503, 200]
     assert [ask(server, "GET", "/files").status for _ in range(2)] == [504, 504]
@@ -268,7 +268,7 @@ def test_a_script_speaks_of_the_nth_call_of_a_kind(server: Server) -> None:
 
 
 def test_a_seed_makes_the_same_script_again() -> None:
-    """Another seed another one."""
+    """Another seed gives other faults."""
 
     def planned(seed: int) -> list[Fault | None]:
         faults = Faults.by_chance(seed)
@@ -279,7 +279,7 @@ def test_a_seed_makes_the_same_script_again() -> None:
 
 
 def test_what_there_is_not_is_an_error() -> None:
-    """Faults and calls have names."""
+    """The error names the known ones."""
     with pytest.raises(ValueError, match="unknown fault 'explode'; expected status"):
         Fault("explode")
     with pytest.raises(ValueError, match=r"unknown call 'files\.put'"):
@@ -302,13 +302,13 @@ def test_what_there_is_not_is_an_error() -> None:
     ],
 )
 def test_a_call_is_known_by_its_method_and_path(method: str, path: str, call: str) -> None:
-    """Under all addresses."""
+    """With all prefixes."""
     assert call_of(method, path) == call
     assert call in CALLS
 
 
 def test_a_server_goes_on_after_every_fault(server: Server, http: httpx2.Client) -> None:
-    """One after the other, for calls that read, write and carry bytes."""
+    """For calls that read, write and transfer files."""
     for kind in FAULTS:
         fault = Fault(kind, pause=0.0)
         server.faults = Faults().at("files.create", 1, fault).at("batches.list", 1, fault)

@@ -45,7 +45,7 @@ with Server(Service(limits=NONE, answer=answer)) as server:
 
 
 def form(lines: int) -> Iterator[bytes]:
-    """Yield an upload of so many lines of a megabyte."""
+    """Yield an upload of so many lines of a megabyte each."""
     yield b'--b\r\nContent-Disposition: form-data; name="purpose"\r\n\r\nbatch\r\n'
     yield b'--b\r\nContent-Disposition: form-data; name="file"; filename="a.jsonl"\r\n\r\n'
     words = b"w" * (PIECE - len(LINE % (0, b"")))
@@ -56,7 +56,7 @@ def form(lines: int) -> Iterator[bytes]:
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the peak of a process is read from /proc")
 def test_memory_does_not_grow_with_uploads_downloads_or_batches() -> None:
-    """Megabytes go up in one file, become a batch, and its results come down."""
+    """A large file is uploaded, becomes a batch, and its results are downloaded."""
     with (
         subprocess.Popen([sys.executable, "-c", SERVER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process,
         httpx2.Client(trust_env=False, verify=False, timeout=600, headers={"Authorization": "Bearer k"}) as http,

@@ -30,7 +30,7 @@ COUNT = 40
 ALL = {"succeeded": COUNT}
 ONE_FAILED = {"succeeded": COUNT - 1, "failed": 1}
 LOOKS = 12
-"""Looks at a batch after which a script of the SDK gives up: it is done after three."""
+"""The number of checks after which a script of the SDK gives up: a batch is done after three."""
 
 
 @dataclass
@@ -141,7 +141,7 @@ Circle = Callable[[], Counter[str]]
 
 @pytest.fixture
 def turned(server: Server, monkeypatch: pytest.MonkeyPatch) -> Turned:
-    """Replace real sleeps: time passes for the clients and for the server."""
+    """Replace real sleeps: time passes for the clients and the server without waiting."""
     clock = Turned(server.service.clock.turn)
     clock.time = clock.monotonic  # type: ignore[attr-defined] - what the SDK asks for
     for module in (synchronous, asynchronous, openai._base_client):
@@ -153,7 +153,7 @@ def turned(server: Server, monkeypatch: pytest.MonkeyPatch) -> Turned:
 
 @pytest.fixture
 def requests(tmp_path: Path) -> Path:
-    """Write a good file of requests."""
+    """Write a valid request file."""
     return write_lines(tmp_path / "requests.jsonl", *(chat_line(f"r{number}") for number in range(COUNT)))
 
 
@@ -169,7 +169,7 @@ def ours(kind: str, server: Server, case: Case) -> Iterator[Any]:
 
 @contextlib.contextmanager
 def official(server: Server, case: Case) -> Iterator[openai.OpenAI]:
-    """Open the SDK, with the retries that it has by itself."""
+    """Open the SDK with its default retries."""
     kind = getattr(openai, "DefaultHttpx2Client", openai.DefaultHttpxClient)
     more = {"default_headers": case.needs.get("headers"), "default_query": case.needs.get("query")}
     with openai.OpenAI(
@@ -179,7 +179,7 @@ def official(server: Server, case: Case) -> Iterator[openai.OpenAI]:
 
 
 def our_circle(client: Any, requests: Path, folder: Path, case: Case) -> Counter[str]:
-    """Go the whole circle with one of our clients."""
+    """Upload, create, wait, download and join with one of our clients."""
     batch = client.submit(requests, CHAT, completion_window=case.window)
     batch = client.wait(batch.id, timeout=600)
     while not batch.result_file_ids and case.quirks.get("late_files"):
@@ -190,7 +190,7 @@ def our_circle(client: Any, requests: Path, folder: Path, case: Case) -> Counter
 
 
 def official_circle(sdk: openai.OpenAI, server: Server, requests: Path, folder: Path, case: Case) -> Counter[str]:
-    """Go it with the SDK, in the words of its documentation."""
+    """Upload, create, wait and download with the SDK, as in its documentation."""
     file = sdk.files.create(file=requests, purpose="batch")
     file = sdk.files.wait_for_processing(file.id)
     window: Any = case.window
@@ -213,7 +213,7 @@ def official_circle(sdk: openai.OpenAI, server: Server, requests: Path, folder: 
 
 @pytest.fixture(params=CASES)
 def case(request: pytest.FixtureRequest, server: Server) -> Case:
-    """Make the server odd."""
+    """Set the quirks of the server."""
     found = CASES[request.param]
     server.service.quirks = Quirks(**found.quirks)
     server.faults = Faults()
@@ -228,7 +228,7 @@ def case(request: pytest.FixtureRequest, server: Server) -> Case:
 @pytest.mark.usefixtures("turned")
 @pytest.mark.parametrize("kind", ["sync", "async"])
 def test_our_clients_go_the_whole_circle(kind: str, case: Case, server: Server, requests: Path, tmp_path: Path) -> None:
-    """Every request is accounted for; or the error says what is wrong."""
+    """Every request is accounted for, or the error reports the problem."""
     with ours(kind, server, case) as client:
         if case.ours is None:
             assert our_circle(client, requests, tmp_path / "results", case) == case.outcomes
@@ -239,7 +239,7 @@ def test_our_clients_go_the_whole_circle(kind: str, case: Case, server: Server, 
 
 @pytest.mark.usefixtures("turned")
 def test_the_official_sdk_goes_it_or_ends_as_we_say(case: Case, server: Server, requests: Path, tmp_path: Path) -> None:
-    """What it can't do is in the case and on the page of testing."""
+    """Exceptions are in the case and on the page docs/testing.md."""
     with official(server, case) as sdk:
         if case.sdk is None:
             assert official_circle(sdk, server, requests, tmp_path, case) == case.outcomes
@@ -253,13 +253,13 @@ def test_the_official_sdk_goes_it_or_ends_as_we_say(case: Case, server: Server, 
 
 
 def test_every_quirk_has_a_case() -> None:
-    """A new one needs one too."""
+    """Each quirk has a case here."""
     assert set(QUIRKS) - {name for case in CASES.values() for name in case.quirks} == {"seed"} - {"seed"}
 
 
 @pytest.mark.parametrize("form", [name for name in CASES if name.startswith("errors as")])
 def test_the_words_of_a_refusal_are_found_in_every_form(form: str, server: Server, requests: Path) -> None:
-    """By our clients; the SDK's exception has them in its response, and in its own words only in some forms."""
+    """Our clients read all formats; the SDK's exception has the message only in some."""
     case = CASES[form]
     server.service.quirks = Quirks(**case.quirks)
     for kind in ("sync", "async"):
@@ -272,7 +272,7 @@ def test_the_words_of_a_refusal_are_found_in_every_form(form: str, server: Serve
 
 @pytest.mark.usefixtures("turned")
 def test_a_batch_whose_final_word_nobody_knows_can_be_downloaded(server: Server, requests: Path, tmp_path: Path) -> None:
-    """It names its output file."""
+    """The file has the status `error`, which the client reports."""
     case = CASES["a final word that nobody knows"]
     server.service.quirks = Quirks(**case.quirks)
     with ours("sync", server, case) as client:
@@ -286,7 +286,7 @@ def test_a_batch_whose_final_word_nobody_knows_can_be_downloaded(server: Server,
 
 @pytest.mark.usefixtures("turned")
 def test_a_list_that_ignores_the_cursor_ends_in_ours_and_not_in_the_sdk(server: Server, requests: Path) -> None:
-    """The SDK gets the same page again and again."""
+    """The SDK requests the same page endlessly."""
     server.service.quirks = Quirks(ignore_after=True)
     case = Case()
     with official(server, case) as sdk:
@@ -305,7 +305,7 @@ def test_a_list_that_ignores_the_cursor_ends_in_ours_and_not_in_the_sdk(server: 
 
 
 def test_the_values_of_an_odd_service_are_as_said(server: Server, http: httpx2.Client, requests: Path) -> None:
-    """On the wire."""
+    """In the raw JSON."""
     server.service.quirks = Quirks(odd_values=True)
     with requests.open("rb") as file:
         made = httpx2.post(
@@ -327,7 +327,7 @@ def test_the_values_of_an_odd_service_are_as_said(server: Server, http: httpx2.C
 
 
 def test_the_storage_takes_no_key(server: Server, requests: Path) -> None:
-    """As storages of clouds refuse what has two ways to authenticate; so a client that sends its key is found out."""
+    """Cloud storage refuses two ways to authenticate, so a client that sends its key fails."""
     server.service.quirks = Quirks(redirect_contents=307)
     with ours("sync", server, Case()) as client:
         file_id = client.files.create(requests).id
@@ -341,7 +341,7 @@ def test_the_storage_takes_no_key(server: Server, requests: Path) -> None:
 
 
 def test_shares_are_about_so_many_and_repeat_with_the_seed(requests: Path, tmp_path: Path) -> None:
-    """Another seed hits others, and another batch of the same file too."""
+    """Another seed selects other requests, and so does another batch of the same file."""
     path = write_lines(tmp_path / "many.jsonl", *(chat_line(f"r{number}") for number in range(1_000)))
 
     def circle(seed: int) -> tuple[list[str], list[str]]:

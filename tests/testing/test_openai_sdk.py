@@ -21,7 +21,7 @@ openai = pytest.importorskip("openai")
 
 @pytest.fixture
 def sdk(server: Server) -> Iterator[openai.OpenAI]:
-    """Return the SDK's client; it gives up at once, so that a refusal is the test's business."""
+    """Return the SDK's client without retries, so that an error is raised at once."""
     http = getattr(openai, "DefaultHttpx2Client", openai.DefaultHttpxClient)(
         trust_env=False, verify=False, event_hooks={"response": [described]}
     )
@@ -35,7 +35,7 @@ def uploaded(sdk: openai.OpenAI, path: Path) -> str:
 
 
 def test_a_file_is_made_found_read_and_deleted(sdk: openai.OpenAI, requests: Path) -> None:
-    """Its bytes come back as they were."""
+    """Its bytes are returned unchanged."""
     made = sdk.files.create(file=requests, purpose="batch")
     assert (made.filename, made.bytes, made.purpose, made.status) == (
         "requests.jsonl",
@@ -54,7 +54,7 @@ def test_a_file_is_made_found_read_and_deleted(sdk: openai.OpenAI, requests: Pat
 
 
 def test_a_file_lives_as_long_as_it_was_asked_to(sdk: openai.OpenAI, server: Server, requests: Path) -> None:
-    """`expires_after` is counted from the file's making, and then the file is gone."""
+    """`expires_after` is counted from the creation of the file."""
     made = sdk.files.create(file=requests, purpose="batch", expires_after={"anchor": "created_at", "seconds": 3_600})
     assert made.expires_at == START + 3_600
     server.service.clock.turn(3_599)
@@ -65,7 +65,7 @@ def test_a_file_lives_as_long_as_it_was_asked_to(sdk: openai.OpenAI, server: Ser
 
 
 def test_files_are_listed_in_pages_in_both_orders(sdk: openai.OpenAI, requests: Path) -> None:
-    """The SDK follows the pages by itself."""
+    """The SDK follows the pages."""
     made = [uploaded(sdk, requests) for _ in range(5)]
     assert [file.id for file in sdk.files.list(limit=2, order="asc")] == made
     assert [file.id for file in sdk.files.list(limit=2)] == made[::-1]
@@ -75,7 +75,7 @@ def test_files_are_listed_in_pages_in_both_orders(sdk: openai.OpenAI, requests: 
 
 
 def test_a_batch_goes_through_its_stages_with_the_clock(sdk: openai.OpenAI, server: Server, requests: Path) -> None:
-    """And tells how far it is; what it has made is read by its file ids."""
+    """And reports its progress; its results are read by their file ids."""
     made = sdk.batches.create(
         input_file_id=uploaded(sdk, requests),
         endpoint=CHAT,
@@ -111,7 +111,7 @@ def test_a_batch_goes_through_its_stages_with_the_clock(sdk: openai.OpenAI, serv
 
 
 def test_batches_are_listed_in_pages_newest_first(sdk: openai.OpenAI, requests: Path) -> None:
-    """The SDK follows the pages by itself."""
+    """The SDK follows the pages."""
     file_id = uploaded(sdk, requests)
     made = [sdk.batches.create(input_file_id=file_id, endpoint=CHAT, completion_window="24h").id for _ in range(5)]
     assert [batch.id for batch in sdk.batches.list(limit=2)] == made[::-1]
@@ -121,7 +121,7 @@ def test_batches_are_listed_in_pages_newest_first(sdk: openai.OpenAI, requests: 
 
 
 def test_a_cancelled_batch_keeps_what_was_answered(sdk: openai.OpenAI, server: Server, requests: Path) -> None:
-    """Cancelled requests count as neither completed nor failed; cancelling twice is fine, cancelling what is done is not."""
+    """Cancelled requests count as neither completed nor failed; a second cancel is accepted, but not after completion."""
     made = sdk.batches.create(input_file_id=uploaded(sdk, requests), endpoint=CHAT, completion_window="24h")
     server.service.clock.turn(15)
     assert sdk.batches.cancel(made.id).status == "cancelling"
@@ -141,7 +141,7 @@ def test_a_cancelled_batch_keeps_what_was_answered(sdk: openai.OpenAI, server: S
 
 
 def test_a_failed_batch_names_its_lines(sdk: openai.OpenAI, server: Server, tmp_path: Path) -> None:
-    """As the SDK's own objects."""
+    """As objects of the SDK."""
     path = write_lines(tmp_path / "bad.jsonl", chat_line("a"), chat_line("a"), chat_line("b", method=None))
     made = sdk.batches.create(input_file_id=uploaded(sdk, path), endpoint=CHAT, completion_window="24h")
     server.service.clock.turn(10)
@@ -169,7 +169,7 @@ def test_refusals_are_the_sdks_own_exceptions(sdk: openai.OpenAI, requests: Path
 
 
 def test_the_objects_of_the_sdk_and_ours_agree_field_by_field(sdk: openai.OpenAI, server: Server, client: Client) -> None:
-    """Of batches in every state, and of all their files."""
+    """Batches in every status, and all their files."""
     content = "".join(json.dumps(chat_line(name)) + "\n" for name in "ab")
     good = sdk.files.create(file=("good.jsonl", content.encode()), purpose="batch").id
     bad = sdk.files.create(file=("bad.jsonl", b"{}\n"), purpose="batch").id
@@ -213,7 +213,7 @@ def test_the_objects_of_the_sdk_and_ours_agree_field_by_field(sdk: openai.OpenAI
 
 
 def test_the_sdk_parses_what_a_model_of_pydantic_asks_for(server: Server, sdk: openai.OpenAI) -> None:
-    """Its own schemas, with references, unions, enums and dates, in chat completions and Responses; and a tool's arguments."""
+    """Its schemas, with references, unions, enums and dates, in Chat Completions and Responses; and arguments of a tool."""
     pydantic = pytest.importorskip("pydantic")
 
     class Kind(enum.StrEnum):

@@ -1,4 +1,4 @@
-"""What real services do now and then: it shows in the batch, in its files, and in a join of them."""
+"""The quirks, seen in the batch, in its files, and in a join of them."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from batchfiles.testing import Server
 from tests.testing.conftest import CHAT, START, chat_line, write_lines
 
 DONE = 30.0
-"""Seconds after which a batch is done: three stages."""
+"""Seconds until a batch is done: three stages."""
 
 
 @pytest.fixture
 def run(server: Server, client: Client, tmp_path: Path) -> Any:
-    """Return what lets a file of ten requests go through the service, and joins what comes back."""
+    """Return a function that sends a file of ten requests through the service, and joins the results."""
 
     def run(count: int = 10) -> tuple[batchfiles.Batch, Counter[str]]:
         path = write_lines(tmp_path / "requests.jsonl", *(chat_line(f"r{number}") for number in range(count)))
@@ -35,7 +35,7 @@ def run(server: Server, client: Client, tmp_path: Path) -> Any:
 
 
 def test_a_batch_without_quirks_answers_every_request(run: Any) -> None:
-    """In another order than they were asked, each time the same."""
+    """The order differs from that of the requests, and is the same each time."""
     batch, outcomes = run()
     assert outcomes == {"succeeded": 10}
     assert batch.request_counts == batchfiles.BatchRequestCounts(total=10, completed=10, failed=0)
@@ -43,7 +43,7 @@ def test_a_batch_without_quirks_answers_every_request(run: Any) -> None:
 
 
 def test_results_are_shuffled(server: Server, client: Client, tmp_path: Path, run: Any) -> None:
-    """Whoever takes them in order sees it in the first test."""
+    """A pipeline that expects the order of the requests fails in its first test."""
     batch, _ = run(50)
     lines = (tmp_path / f"{batch.id}_output.jsonl").read_text().splitlines()
     ids = [json.loads(line)["custom_id"] for line in lines]
@@ -61,7 +61,7 @@ def test_an_expired_batch_keeps_what_was_answered(server: Server, run: Any) -> N
 
 
 def test_a_batch_expires_when_its_day_is_over(server: Server, client: Client, requests: Path) -> None:
-    """A clock that is turned shows it: nothing was answered where the work had not begun, a part where it had."""
+    """With a turned clock: no request is answered before the work starts, and some are while it runs."""
     server.service.stage_seconds = 100_000
     early = client.batches.create(client.files.create(requests).id, CHAT)
     server.service.stage_seconds = 57_600
@@ -94,7 +94,7 @@ def test_a_batch_may_fail_as_a_whole_and_be_completed(server: Server, run: Any) 
 
 
 def test_an_id_may_be_empty(server: Server, client: Client, http: httpx2.Client, requests: Path) -> None:
-    """In all answers, also in lists; our client reads none."""
+    """In all answers, also in lists; our client reads no error from it."""
     server.service.quirks.empty_ids = True
     batch = client.batches.create(client.files.create(requests).id, CHAT)
     assert (batch.output_file_id, batch.error_file_id) == (None, None)
@@ -104,7 +104,7 @@ def test_an_id_may_be_empty(server: Server, client: Client, http: httpx2.Client,
 
 
 def test_an_error_file_may_be_empty(server: Server, run: Any, tmp_path: Path) -> None:
-    """Azure makes one for a batch without failures."""
+    """As Azure does for a batch without failures."""
     server.service.quirks.empty_error_file = True
     batch, outcomes = run()
     assert outcomes == {"succeeded": 10}
@@ -112,7 +112,7 @@ def test_an_error_file_may_be_empty(server: Server, run: Any, tmp_path: Path) ->
 
 
 def test_files_may_come_late(server: Server, client: Client, requests: Path) -> None:
-    """The batch is completed, and names them later."""
+    """The batch is completed, and has its files later."""
     server.service.quirks.late_files = 15
     batch = client.batches.create(client.files.create(requests).id, CHAT)
     server.service.clock.turn(DONE + 14)
@@ -123,7 +123,7 @@ def test_files_may_come_late(server: Server, client: Client, requests: Path) -> 
 
 
 def test_a_new_file_may_be_unknown_for_a_while(server: Server, http: httpx2.Client, requests: Path) -> None:
-    """The same refusal as of a file that is not there."""
+    """With the same error as for a file that does not exist."""
     server.service.quirks.new_file_pause = 5
     with requests.open("rb") as file:
         file_id = http.post("files", files={"file": file}, data={"purpose": "batch"}).json()["id"]
@@ -135,7 +135,7 @@ def test_a_new_file_may_be_unknown_for_a_while(server: Server, http: httpx2.Clie
 
 
 def test_a_list_may_lag(server: Server, client: Client, requests: Path) -> None:
-    """A batch that was made is there, and not yet in the list."""
+    """A created batch exists, but is not in the list yet."""
     server.service.quirks.list_lag = 5
     batch = client.batches.create(client.files.create(requests).id, CHAT)
     assert client.batches.list() == []
@@ -145,7 +145,7 @@ def test_a_list_may_lag(server: Server, client: Client, requests: Path) -> None:
 
 
 def test_a_queue_may_be_full(server: Server, client: Client, requests: Path) -> None:
-    """A batch beyond it is made and fails; when there is room again, another one goes through."""
+    """A batch above the limit is created and fails; later there is room for another one."""
     server.service.quirks.enqueued_requests = 7
     file_id = client.files.create(requests).id
     first = client.batches.create(file_id, CHAT)
@@ -163,7 +163,7 @@ def test_a_queue_may_be_full(server: Server, client: Client, requests: Path) -> 
 
 
 def test_a_status_may_be_one_that_nobody_knows(server: Server, client: Client, requests: Path) -> None:
-    """Our client keeps it, and does not take it for the end."""
+    """Our client keeps it, and does not take it for a final status."""
     server.service.quirks.unknown_status = "thinking"
     batch = client.batches.create(client.files.create(requests).id, CHAT)
     server.service.clock.turn(10)
@@ -172,7 +172,7 @@ def test_a_status_may_be_one_that_nobody_knows(server: Server, client: Client, r
 
 
 def test_requests_stay_though_their_file_is_deleted(server: Server, client: Client, requests: Path) -> None:
-    """A batch has taken them."""
+    """They are in the created batch."""
     batch = client.batches.create(client.files.create(requests).id, CHAT)
     client.files.delete(batch.input_file_id or "")
     server.service.clock.turn(DONE)
@@ -180,7 +180,7 @@ def test_requests_stay_though_their_file_is_deleted(server: Server, client: Clie
 
 
 def test_an_answer_function_decides_what_comes_back(server: Server, run: Any) -> None:
-    """By url and body; one that raises has failed, and costs only its own request."""
+    """It gets the url and the body; if it raises, only that request fails."""
 
     def answer(url: str, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
         asked = body["messages"][0]["content"]

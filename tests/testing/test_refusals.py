@@ -1,4 +1,4 @@
-"""What the local server refuses, with the status, the code and the parameter of the service; each refusal is as described."""
+"""The errors of the local server, with the status, code and parameter of the service."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ def refusal(response: httpx2.Response) -> tuple[int, str | None, str | None]:
 
 @pytest.mark.parametrize("content", [b"", b"\n", b"[1]\n", b"a,b\n"])
 def test_a_file_that_does_not_begin_with_an_object_is_refused(http: httpx2.Client, content: bytes) -> None:
-    """Empty or no JSONL."""
+    """Empty or not JSONL."""
     response = upload(http, content)
     assert refusal(response) == (400, None, None)
     assert "jsonl" in response.json()["error"]["message"]
 
 
 def test_only_the_beginning_of_a_file_is_looked_at(http: httpx2.Client) -> None:
-    """What stands behind it shows in the batch."""
+    """Errors after the beginning are reported by the batch."""
     assert upload(http, b'{"custom_id": "a"}\nThis is not json\n').json()["status"] == "processed"
 
 
@@ -60,7 +60,7 @@ def test_a_file_that_is_too_large_is_refused(http: httpx2.Client, server: Server
     ],
 )
 def test_a_wrong_parameter_of_an_upload_is_named(http: httpx2.Client, form: dict[str, str], param: str) -> None:
-    """Purposes are words, and files live from an hour to 30 days."""
+    """Purposes are a fixed set, and files can live from an hour to 30 days."""
     assert refusal(upload(http, b"{}\n", **form)) == (400, "invalid_value", param)
 
 
@@ -94,7 +94,7 @@ def test_an_upload_without_a_file_or_a_purpose_is_refused(http: httpx2.Client) -
     ],
 )
 def test_a_wrong_parameter_of_a_batch_is_named(http: httpx2.Client, change: dict[str, Any], expected: tuple[Any, ...]) -> None:
-    """And nothing is made."""
+    """Nothing is created."""
     file_id = upload(http, b"{}\n").json()["id"]
     asked = {"input_file_id": file_id, "endpoint": CHAT, "completion_window": "24h", **change}
     assert refusal(http.post("batches", json=asked)) == expected
@@ -115,14 +115,14 @@ def test_pages_have_bounds(http: httpx2.Client, path: str) -> None:
 
 
 def test_lists_know_their_orders_and_cursors(http: httpx2.Client) -> None:
-    """Others are refused."""
+    """Other values are refused."""
     assert refusal(http.get("files?order=up")) == (400, "invalid_value", "order")
     assert refusal(http.get("files?after=file-none")) == (400, "invalid_value", "after")
     assert refusal(http.get("batches?after=batch_none")) == (400, "invalid_value", "after")
 
 
 def test_what_is_not_there_is_not_found(http: httpx2.Client, server: Server) -> None:
-    """Files, batches, and calls that there are not; all in JSON."""
+    """Unknown files, batches and calls; all in JSON."""
     for method, path in (("GET", "files/file-1"), ("DELETE", "files/file-1"), ("GET", "files/file-1/content")):
         assert refusal(http.request(method, path)) == (404, None, "id")
     for method, path in (("GET", "batches/batch_1"), ("POST", "batches/batch_1/cancel")):
@@ -134,13 +134,13 @@ def test_what_is_not_there_is_not_found(http: httpx2.Client, server: Server) -> 
 
 
 def test_a_body_that_is_no_object_is_refused(http: httpx2.Client) -> None:
-    """No JSON, another kind of value, or one with half a surrogate pair."""
+    """Not JSON, another type, or a lone surrogate."""
     for content in (b"{", b"[]", b"", b'{"input_file_id": "\\ud83d"}'):
         assert refusal(http.post("batches", content=content)) == (400, None, None)
 
 
 def test_a_form_that_is_none_is_refused(http: httpx2.Client) -> None:
-    """With words about the form, and not about the address."""
+    """The message is about the form, not the address."""
     response = http.post("files", content=b"x", headers={"Content-Type": "multipart/form-data; boundary=b"})
     assert refusal(response) == (400, None, None)
     assert "Invalid URL" not in response.json()["error"]["message"]
@@ -148,14 +148,14 @@ def test_a_form_that_is_none_is_refused(http: httpx2.Client) -> None:
 
 @pytest.mark.parametrize("headers", [{}, {"Authorization": "Bearer"}, {"Authorization": "Basic eDp5"}, {"api-key": ""}])
 def test_nobody_gets_in_without_a_key(server: Server, headers: dict[str, str]) -> None:
-    """Any key is good; Azure's header is too."""
+    """Any key is accepted, also in Azure's header."""
     with httpx2.Client(base_url=server.base_url, trust_env=False, verify=False) as nobody:
         assert refusal(nobody.get("batches", headers=headers)) == (401, "invalid_api_key", None)
         assert nobody.get("batches", headers={"api-key": "k"}).status_code == 200
 
 
 def test_azures_addresses_lead_to_the_same_calls(server: Server, http: httpx2.Client, requests: Path) -> None:
-    """With `/openai` before them, and the endpoints without `/v1` under its rules."""
+    """With the prefix `/openai`, and the endpoints without `/v1` under its rules."""
     server.service.limits = AZURE
     root = server.base_url.removesuffix("/v1")
     file_id = upload(http, requests.read_bytes()).json()["id"]

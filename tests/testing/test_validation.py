@@ -28,7 +28,7 @@ BODY = chat_line("x")["body"]
 
 
 def without(key: str) -> dict[str, Any]:
-    """Return the body of a request that lacks a key."""
+    """Return the body of a request without a key."""
     return {name: value for name, value in BODY.items() if name != key}
 
 
@@ -75,15 +75,15 @@ def found(tmp_path: Path, *lines: dict[str, Any] | bytes, **options: Any) -> lis
 def test_a_wrong_line_has_the_code_the_parameter_the_line_and_the_words_of_the_service(
     tmp_path: Path, line: dict[str, Any] | bytes, code: str, param: str | None, message: str
 ) -> None:
-    """Behind a good first line."""
+    """After a valid first line."""
     errors = found(tmp_path, chat_line("a"), line, chat_line("c"))
-    if param == "url" and code == "invalid_url":  # the body of a chat is no embedding either
+    if param == "url" and code == "invalid_url":  # the body of a chat is not one of an embedding
         errors = [error for error in errors if error[1] == "url"]
     assert errors == [(code, param, 2, message)]
 
 
 def test_every_line_is_held_against_the_endpoint_of_the_batch(tmp_path: Path) -> None:
-    """Not against the first line: that may be the wrong one, or all may be."""
+    """Not with the first line, which may be the wrong one."""
     lines = [chat_line("a", url="/v1/responses"), chat_line("b"), chat_line("c")]
     assert [error[:3] for error in found(tmp_path, *lines) if error[1] == "url"] == [("invalid_url", "url", 1)]
     assert [error[:3] for error in found(tmp_path, *lines[1:], endpoint="/v1/responses")] == [
@@ -93,7 +93,7 @@ def test_every_line_is_held_against_the_endpoint_of_the_batch(tmp_path: Path) ->
 
 
 def test_all_errors_are_listed_in_the_order_of_the_lines(tmp_path: Path) -> None:
-    """Several of one line too."""
+    """Also several errors of one line."""
     lines = [chat_line("a", method=None, url=None), b"{", chat_line("b"), chat_line("b", method=None)]
     assert [error[:3] for error in found(tmp_path, *lines)] == [
         ("missing_required_parameter", "method", 1),
@@ -105,7 +105,7 @@ def test_all_errors_are_listed_in_the_order_of_the_lines(tmp_path: Path) -> None
 
 
 def test_a_byte_order_mark_makes_the_first_line_no_json(tmp_path: Path) -> None:
-    """As users were told."""
+    """With the message of the service, as users have reported it."""
     line = b"\xef\xbb\xbf" + json.dumps(chat_line("a")).encode()
     assert [error[:3] for error in found(tmp_path, line)] == [("invalid_json_line", None, 1)]
 
@@ -117,7 +117,7 @@ def test_requests_of_another_service_lack_their_method(tmp_path: Path) -> None:
 
 
 def test_models_may_be_the_only_ones_there_are(tmp_path: Path) -> None:
-    """Another one is not found, with its line."""
+    """A request for another model is not found, with its line."""
     lines = [chat_line("a"), chat_line("b")]
     assert found(tmp_path, *lines, models={"gpt-4o-mini"}) == []
     message = "The provided model 'gpt-4o-mini' is not supported by the Batch API."
@@ -128,7 +128,7 @@ def test_models_may_be_the_only_ones_there_are(tmp_path: Path) -> None:
 
 
 def test_azure_has_its_own_codes(tmp_path: Path) -> None:
-    """The same findings under its names."""
+    """The same errors under Azure's codes."""
     lines = [chat_line("a"), chat_line("b", url="/v1/responses"), chat_line("c", body={**BODY, "model": "other"})]
     codes = [error[0] for error in found(tmp_path, *lines, limits=AZURE) if error[1] in ("url", "body.model")]
     assert codes == ["url_mismatch", "model_mismatch"]
@@ -140,7 +140,7 @@ def test_without_limits_urls_may_differ(tmp_path: Path) -> None:
 
 
 def test_no_more_than_a_hundred_errors_are_listed(tmp_path: Path) -> None:
-    """The first ones."""
+    """Only the first ones."""
     errors = found(tmp_path, *(chat_line(f"r{number}", url="/v1/responses", method=None) for number in range(300)))
     assert len(errors) == 100
     assert {error[2] for error in errors} <= set(range(1, 101))

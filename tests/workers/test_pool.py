@@ -1,4 +1,4 @@
-"""Crews: the same products in the same order from one process or several, words for what goes wrong, and nothing left behind."""
+"""Worker pools: the same products in the same order with any number of processes, clear errors, and no leaks."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Everything(Job):
         return SCHEMA
 
     def run(self, task: Spec) -> Generator[Product, None, None]:
-        """Print between the frames, and let the first task take longest."""
+        """Print between the frames; the first task takes longest."""
         print("printed to standard output")
         os.write(1, b"written to descriptor 1\n")
         time.sleep(0.2 if task["number"] == 0 else 0)
@@ -53,13 +53,13 @@ class Everything(Job):
 
 
 class Raises(Job):
-    """Raises what a task names."""
+    """Raises the error that a task names."""
 
     def __init__(self, spec: Spec) -> None:
         self._spec = spec
 
     def run(self, task: Spec) -> Generator[Product, None, None]:
-        """Raise, or die."""
+        """Raise, or exit."""
         yield b"first"
         match task["what"]:
             case "file":
@@ -82,7 +82,7 @@ class Raises(Job):
 
 
 class Stubborn(Exception):
-    """An exception that can't travel."""
+    """An exception that can't be pickled."""
 
     def __init__(self) -> None:
         super().__init__("can't be pickled")
@@ -90,7 +90,7 @@ class Stubborn(Exception):
 
 
 class Hashes(Job):
-    """Yields the digest of an id."""
+    """Yields the hash of an id."""
 
     def __init__(self, spec: Spec) -> None: ...
 
@@ -100,32 +100,32 @@ class Hashes(Job):
 
 
 class Marks(Job):
-    """Leaves a file for each task that was begun."""
+    """Creates a file for each task that was started."""
 
     def __init__(self, spec: Spec) -> None:
         self._folder = Path(spec["folder"])
 
     def run(self, task: Spec) -> Generator[Product, None, None]:
-        """Leave a file."""
+        """Create a file."""
         (self._folder / str(task["number"])).touch()
         yield {}
 
 
 def run(workers: int, job: type[Job], spec: Spec, tasks: list[Spec]) -> list[tuple[int, Product]]:
-    """Run one job in a worker_pool of its own."""
+    """Run one job in a new pool."""
     with WorkerPool(workers) as worker_pool:
         return list(worker_pool.run(job, spec, tasks))
 
 
 def failing(workers: int, what: str) -> BatchFilesError:
-    """Run a task that raises, and return what comes out."""
-    with pytest.raises(Exception) as caught:  # noqa: PT011 - whatever it is
+    """Run a task that raises, and return the exception."""
+    with pytest.raises(Exception) as caught:  # noqa: PT011 - any exception
         run(workers, Raises, {}, [{"what": what}])
     return caught.value  # type: ignore[return-value]
 
 
 def until(happened: Callable[[], bool], seconds: float = 120) -> bool:
-    """Wait for something that other processes do; how long it takes depends on who else is at work on the machine."""
+    """Wait for other processes, for a long time on a busy machine."""
     end = time.monotonic() + seconds
     while not happened() and time.monotonic() < end:
         time.sleep(0.02)
@@ -133,7 +133,7 @@ def until(happened: Callable[[], bool], seconds: float = 120) -> bool:
 
 
 def children() -> set[int]:
-    """Return the processes that this one has started and not yet waited for."""
+    """Return the child processes that were started and not waited for."""
     found: set[int] = set()
     for task in Path("/proc/self/task").iterdir():
         with suppress(FileNotFoundError):  # a thread that ended since it was listed; its children are another's now
@@ -149,7 +149,7 @@ needs_proc = pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="on
 
 @pytest.mark.parametrize("workers", [1, 2, 3])
 def test_products_come_in_the_order_of_the_tasks(workers: int) -> None:
-    """Batches, bytes and summaries, whoever is done first, and whatever a library prints."""
+    """Batches, bytes and summaries, with any order of completion and any output of libraries."""
     found = run(workers, Everything, {"factor": 10}, [{"number": number} for number in range(8)])
     assert [number for number, _ in found] == [number for number in range(8) for _ in range(3)]
     for number in range(8):
@@ -169,7 +169,7 @@ def test_workers_share_the_tasks() -> None:
 
 
 def test_a_job_is_made_once_for_its_tasks_and_anew_for_another_specification() -> None:
-    """What is costly to open is opened once."""
+    """A job opens expensive files once."""
     with WorkerPool(2) as worker_pool:
         for factor, most in ((1, 1), (2, 2), (2, 2)):
             found = list(worker_pool.run(Everything, {"factor": factor}, [{"number": number} for number in range(6)]))
@@ -177,7 +177,7 @@ def test_a_job_is_made_once_for_its_tasks_and_anew_for_another_specification() -
 
 
 def test_one_crew_does_one_job_after_the_other() -> None:
-    """With the same processes, and also where there is nothing to do."""
+    """With the same processes, also without tasks."""
     with WorkerPool(2) as worker_pool:
         assert list(worker_pool.run(Hashes, {}, [])) == []
         digests = [product["digest"] for _, product in worker_pool.run(Hashes, {}, [{}] * 4)]
@@ -185,14 +185,14 @@ def test_one_crew_does_one_job_after_the_other() -> None:
         assert len(set(digests)) == 1
 
 
-def test_workers_of_all_crews_hash_alike() -> None:
-    """An index of ids that one pass made is searched by the workers of the next."""
+def test_workers_of_all_pools_hash_alike() -> None:
+    """The index of ids of one pass is searched by the workers of the next."""
     digests = {product["digest"] for _ in range(2) for _, product in run(2, Hashes, {}, [{}] * 2)}
     assert len(digests) == 1
 
 
 def test_no_worker_runs_far_ahead(tmp_path: Path) -> None:
-    """What they yield waits in memory: two tasks each, until somebody takes the first product."""
+    """Products wait in memory: two tasks per worker, until the first product is taken."""
     with WorkerPool(2) as worker_pool:
         found = worker_pool.run(Marks, {"folder": str(tmp_path)}, [{"number": number} for number in range(30)])
         next(found)
@@ -215,7 +215,7 @@ def test_a_crew_of_nobody_is_a_mistake() -> None:
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_exceptions_arrive_as_they_were(workers: int) -> None:
-    """With their types and their attributes, `errno` included, from whichever process."""
+    """With their types and attributes, including `errno`, from any process."""
     error = failing(workers, "file")
     assert isinstance(error, FileError)
     assert (error.errno, error.path, error.reason, str(error)) == (28, "a.jsonl", "no room left", "a.jsonl: no room left")
@@ -235,7 +235,7 @@ def test_an_exception_that_cannot_travel_is_told_in_words() -> None:
 
 @pytest.mark.parametrize(("what", "status"), [("exit", "7"), ("killed", "-9")])
 def test_a_worker_that_dies_is_said_in_words(what: str, status: str) -> None:
-    """With its status, its last words, and what to try."""
+    """With its status, its last output, and what to try."""
     error = failing(2, what)
     assert isinstance(error, WorkerError)
     assert f"ended with status {status}" in str(error)
@@ -245,7 +245,7 @@ def test_a_worker_that_dies_is_said_in_words(what: str, status: str) -> None:
 
 @needs_proc
 def test_a_join_whose_worker_is_killed_fails_and_leaves_nothing(tmp_path: Path) -> None:
-    """No file and no processes; and it may be tried again."""
+    """No files and no processes; the pool can be started again."""
     inputs = put(tmp_path / "in.jsonl", *[request(str(number)) for number in range(20)])
     results = put(tmp_path / "out.jsonl", *[success(str(number)) for number in range(20)])
     before = children()
@@ -269,7 +269,7 @@ def test_a_join_whose_worker_is_killed_fails_and_leaves_nothing(tmp_path: Path) 
 
 @pytest.mark.parametrize("started", [0, 1, 2])
 def test_without_processes_one_does_it_all(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, started: int) -> None:
-    """Where the system allows none, or not as many, those that started are ended and this process goes on alone."""
+    """If the system allows none or too few, the started ones are ended and this process works alone."""
     real = subprocess.Popen
     made: list[subprocess.Popen[bytes]] = []
 
@@ -290,7 +290,7 @@ def test_without_processes_one_does_it_all(monkeypatch: pytest.MonkeyPatch, tmp_
 
 
 def test_what_others_have_indexed_is_of_no_use_to_one_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A pass without workers after one with workers finds every result: it makes an index of its own."""
+    """A pass without workers after one with workers finds every result: it builds its own index."""
     inputs, results = put(tmp_path / "in.jsonl", request("a")), put(tmp_path / "out.jsonl", success("a"))
     job = batchfiles.join(inputs, results, workers=2)
     assert [row["outcome"] for row in job] == ["succeeded"]
@@ -305,15 +305,15 @@ def test_what_others_have_indexed_is_of_no_use_to_one_alone(monkeypatch: pytest.
 
 
 def test_a_script_needs_no_main_guard(tmp_path: Path) -> None:
-    """Nor warns, nor runs twice; what it has changed in its path and its folder holds for the workers too."""
+    """Without warnings or running twice; the script's `sys.path` and working directory apply to the workers too."""
     put(tmp_path / "in.jsonl", *[request(str(number)) for number in range(50)])
     put(tmp_path / "out.jsonl", *[success(str(number)) for number in range(50)])
     script = tmp_path / "script.py"
     script.write_text(
         "import batchfiles\n"
-        "from batchfiles.jobs import survey\n"
-        "real = survey.tasks\n"
-        "survey.tasks = lambda sizes, *_: real(sizes, 2000)\n"
+        "from batchfiles.jobs.join import scan\n"
+        "real = scan.tasks\n"
+        "scan.tasks = lambda sizes, *_: real(sizes, 2000)\n"
         "print(sum(row['outcome'] == 'succeeded' for row in batchfiles.join('in.jsonl', 'out.jsonl', workers=2)))\n"
     )
     done = subprocess.run(
@@ -322,7 +322,7 @@ def test_a_script_needs_no_main_guard(tmp_path: Path) -> None:
     assert (done.stdout, done.stderr, done.returncode) == ("50\n", "", 0)
 
 
-# Nothing is left behind
+# Nothing is left
 
 
 def left() -> set[object]:
@@ -337,7 +337,7 @@ def left() -> set[object]:
 @needs_proc
 @pytest.mark.parametrize("end", ["all of it", "part of it", "an exception", "an exception outside", "nothing of it"])
 def test_no_process_thread_or_descriptor_is_left(end: str) -> None:
-    """However a pool's work ends, all is gone as soon as the pool is, even if the caller still holds what it yields."""
+    """After any end of the work, even if the caller still holds products."""
     held: list[object] = []
 
     def work() -> None:
@@ -375,7 +375,7 @@ def test_no_process_thread_or_descriptor_is_left(end: str) -> None:
 @needs_proc
 @pytest.mark.parametrize("by", ["forgetting", "an exception in a circle"])
 def test_a_crew_that_nobody_closes_ends_when_nobody_holds_it(by: str) -> None:
-    """Its processes, its threads and its files, whichever thread the garbage collector is at work in."""
+    """Its processes, threads and files, in any thread in which the garbage collector runs."""
     before = left()
     worker_pool = WorkerPool(2).__enter__()
     found = worker_pool.run(Everything, {"factor": 1}, [{"number": number} for number in range(50)])
@@ -394,7 +394,7 @@ def test_a_crew_that_nobody_closes_ends_when_nobody_holds_it(by: str) -> None:
 
 @needs_proc
 def test_an_impatient_user_leaves_nothing_behind_either(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An interrupt at the end of a pool waits all the same: a pipe that is closed while a thread reads from it is a crash."""
+    """An interrupt at the end of a pool still joins the threads: closing a pipe while a thread reads from it is a crash."""
     before = left()
     real = threading.Thread.join
     interruptions = iter([KeyboardInterrupt] * 3)
@@ -416,16 +416,16 @@ def test_an_impatient_user_leaves_nothing_behind_either(monkeypatch: pytest.Monk
 
 @pytest.mark.parametrize("held", ["rows", "circle", "exception"])
 def test_a_program_may_end_in_the_middle_of_a_join(tmp_path: Path, held: str) -> None:
-    """Whoever holds the rows: their workers and threads end before the interpreter does, and nothing is said."""
+    """Workers and threads end before the interpreter, without output, even if the rows are still referenced."""
     put(tmp_path / "in.jsonl", *[request(str(number)) for number in range(3_000)])
     put(tmp_path / "out.jsonl", *[success(str(number)) for number in range(3_000)])
     script = tmp_path / "script.py"
     script.write_text(
         "import gc, sys\n"
         "import batchfiles\n"
-        "from batchfiles.jobs import survey\n"
-        "real = survey.tasks\n"
-        "survey.tasks = lambda sizes, *_: real(sizes, 2000)\n"
+        "from batchfiles.jobs.join import scan\n"
+        "real = scan.tasks\n"
+        "scan.tasks = lambda sizes, *_: real(sizes, 2000)\n"
         "gc.disable()\n"
         "rows = iter(batchfiles.join('in.jsonl', 'out.jsonl', workers=2, temp_dir='room'))\n"
         "print(next(rows)['outcome'])\n"
@@ -449,7 +449,7 @@ def test_a_program_may_end_in_the_middle_of_a_join(tmp_path: Path, held: str) ->
 
 @needs_proc
 def test_a_fork_of_the_leader_leaves_its_workers_alone() -> None:
-    """A copy of a worker_pool in a process that was forked is not its leader."""
+    """A copy of a pool in a forked process does not end the workers."""
     with WorkerPool(2) as worker_pool:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of threads: there are none at work
@@ -465,12 +465,12 @@ def test_a_fork_of_the_leader_leaves_its_workers_alone() -> None:
 
 @needs_proc
 def test_workers_go_when_their_leader_is_killed(tmp_path: Path) -> None:
-    """Their orders end, and so do they."""
+    """Their standard input ends, and so do they."""
     script = (
         "import time\n"
-        "from batchfiles.workers.pool import Crew\n"
-        "with Crew(2) as worker_pool:\n"
-        "    print(*[worker._process.pid for worker in worker_pool._workers._workers], flush=True)\n"
+        "from batchfiles.workers.pool import WorkerPool\n"
+        "with WorkerPool(2) as worker_pool:\n"
+        "    print(*[worker._process.pid for worker in worker_pool._workers], flush=True)\n"
         "    time.sleep(60)\n"
     )
     with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as leader:
@@ -482,7 +482,7 @@ def test_workers_go_when_their_leader_is_killed(tmp_path: Path) -> None:
 
 
 def alive(pid: int) -> bool:
-    """Tell whether a process runs; one that nobody waits for has ended too."""
+    """Return whether a process runs; a zombie does not."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
     except OSError:
@@ -491,7 +491,7 @@ def alive(pid: int) -> bool:
 
 @pytest.mark.parametrize("end", ["success", "exception", "closed early"])
 def test_temporary_files_are_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, end: str) -> None:
-    """After a success, after an exception, and where somebody went away in the middle."""
+    """After a success, after an exception, and after an early close."""
     room = tmp_path / "room"
     room.mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(room))
@@ -513,10 +513,10 @@ def test_temporary_files_are_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 
 def test_the_leader_may_be_one_of_the_workers() -> None:
-    """The products are the same and in order, and one process less is started; a single process is no worker_pool."""
+    """The products are the same and in order, with one process less; a pool of one starts no process."""
     tasks = [{"number": number} for number in range(9)]
     with WorkerPool(2, main_works=True) as worker_pool:
-        assert len(worker_pool._workers._workers) == 1
+        assert len(worker_pool._workers) == 1
         products = list(worker_pool.run(Everything, {"factor": 3}, tasks))
     assert [number for number, _ in products] == sorted(list(range(9)) * 3)
     assert [product.column(0).to_pylist() for _, product in products[::3]] == [[3 * number] for number in range(9)]
@@ -527,7 +527,7 @@ def test_the_leader_may_be_one_of_the_workers() -> None:
 
 
 def test_what_the_leader_raises_as_a_worker_is_raised_in_its_turn() -> None:
-    """Also where it could not travel between processes; no thread is left."""
+    """Also if it can't be pickled; no thread is left."""
     before = threading.active_count()
     for what, kind in (("line", InvalidLineError), ("value", ValueError), ("stubborn", (Stubborn, RuntimeError))):
         with pytest.raises(kind), WorkerPool(2, main_works=True) as worker_pool:
