@@ -12,6 +12,7 @@ from click.testing import CliRunner
 
 from batchfiles.cli.text import size
 from batchfiles.cli.validate import validate
+from batchfiles.io.progress import total_of
 from batchfiles.io.sources import expand
 from batchfiles.jobs import validate as validate_module
 
