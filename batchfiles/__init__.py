@@ -67,10 +67,10 @@ if TYPE_CHECKING:
     )
     from batchfiles.findings import Finding, OnError, Severity
     from batchfiles.inputs.roles import Pairs
-    from batchfiles.io.progress import Progress
     from batchfiles.io.remote.path import RemotePath
     from batchfiles.io.sources import SourceLike
     from batchfiles.io.target import TargetLike
+    from batchfiles.io.threads import Progress
     from batchfiles.jobs.edit import EditReport, edit
     from batchfiles.jobs.get import Occurrence, get
     from batchfiles.jobs.join.export import Export, export
@@ -294,7 +294,7 @@ _HOMES = {
     "table.open": ("TableFormat",),
     "io.sources": ("SourceLike",),
     "table.parsed.source": ("SchemaLike",),
-    "io.progress": ("Progress",),
+    "io.threads": ("Progress",),
     "inputs.roles": ("Pairs",),
     "jobs.template": ("NullPolicy",),
     "campaign.manifest": ("Manifest", "Part"),

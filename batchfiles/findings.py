@@ -1,14 +1,30 @@
-"""Findings about a file: places, codes and messages, never the line itself. And the messages about an unknown word."""
+"""Findings about a file: places, codes and messages, never the line itself. And the messages about an unknown word.
+
+Counts in addition to the outcomes. Each has the same name in reports, in `--json`, in the summary and for `--fail-on`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal, TypeAlias
+from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 from batchfiles.errors import DataError, InvalidLineError
 
-__all__ = ["Finding", "OnError", "Severity", "instead_of", "nearest"]
+__all__ = [
+    "COUNTS",
+    "EXAMPLES",
+    "Count",
+    "Finding",
+    "OnError",
+    "Severity",
+    "add_example",
+    "count_name",
+    "counts_of",
+    "instead_of",
+    "nearest",
+    "sentence_of",
+]
 
 Severity = Literal["error", "warning", "info"]
 
@@ -119,3 +135,72 @@ def instead_of(word: str, words: Iterable[str]) -> str:
         return f"; did you mean {near!r}?"
     more = ", …" if len(known) > LONGEST_LIST else ""
     return f"; expected {', '.join(known[:LONGEST_LIST])}{more}"
+
+
+EXAMPLES: Final = 5
+"""The number of different examples of each count in a report."""
+
+
+class Count(NamedTuple):
+    """One count, and its text in the summary.
+
+    Attributes:
+        noun: What is counted, in the singular.
+        words: The rest of the line in the summary, after the number and the noun.
+        commands: The commands whose summaries and `--fail-on` have it.
+    """
+
+    noun: str
+    words: str
+    commands: tuple[str, ...]
+
+
+TABLES: Final = ("join", "export")
+JOIN: Final = ("join",)
+
+COUNTS: Final[dict[str, Count]] = {
+    "empty_text": Count("answer", "with an empty text, and with no refusal and no tool call", TABLES),
+    "unknown_finish_reason": Count("answer", "ended for a reason not known here", TABLES),
+    "short": Count("text", "without a vector or a result, in answers that have fewer than their requests have texts", JOIN),
+    "surplus": Count("vector", "or result of a moderation for a text that the request does not have", JOIN),
+    "repeated_index": Count("vector", "with the index of another one of the same answer", TABLES),
+    "wrong_dimensions": Count("vector", "of another length than the request asked for", JOIN),
+    "fenced": Count("answer", "in a fenced block of Markdown: parsed has the JSON in it, and text the whole", TABLES),
+    "no_schema": Count("answer", "to requests that ask for no JSON Schema: parsed and parse_error are null there", JOIN),
+    "other_schema": Count("answer", "to requests that ask for another JSON Schema: parsed and parse_error are null there", JOIN),
+    "no_token_counts": Count("answer", "without token counts", (*TABLES, "stats")),
+    "token_sum": Count("answer", "with token counts that do not add up to their total", (*TABLES, "stats")),
+    "repeated_inputs": Count(
+        "request line", "that repeat a line of another request file: one request, and its results are attempts", JOIN
+    ),
+    "not_read": Count("path", "not read, in the folders that were given", (*TABLES, "retry", "stats")),
+    "no_results": Count("request", "without a result: no result file was found", JOIN),
+    "not_in_table": Count(
+        "request",
+        "not in the table, and left out: name the results, or the whole table, to choose among all requests",
+        ("retry",),
+    ),
+}
+"""By name, which is also a field of the report. The report's `examples` may have the first words or places."""
+
+
+def count_name(noted: str) -> str:
+    """Return the count of an entry of `Answer.noted`: `unknown_finish_reason` for `"unknown_finish_reason:eos_token"`."""
+    return noted.partition(":")[0]
+
+
+def add_example(examples: dict[str, list[str]], name: str, *found: str) -> None:
+    """Keep the first different examples of a count."""
+    kept = examples.setdefault(name, [])
+    kept += [each for each in dict.fromkeys(found) if each not in kept][: EXAMPLES - len(kept)]
+
+
+def sentence_of(name: str, number: int) -> str:
+    """Return the line of the summary for a count: `2 answers without token counts`."""
+    count = COUNTS[name]
+    return f"{number:,} {count.noun}{'' if number == 1 else 's'} {count.words}"
+
+
+def counts_of(command: str) -> Iterable[str]:
+    """Return the names of a command's counts, without the outcomes."""
+    return [name for name, count in COUNTS.items() if command in count.commands]

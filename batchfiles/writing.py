@@ -26,8 +26,7 @@ from batchfiles.io.target import Target, TargetLike
 from batchfiles.io.threads import PIECE, BackgroundFile, write_all
 from batchfiles.limits import LimitsLike, profile
 from batchfiles.records import BatchRequestInput, BatchRequestOutput
-from batchfiles.rules.endpoints import embedding_inputs_of, embedding_inputs_of_line, is_for_embeddings
-from batchfiles.rules.keys import KeyRules, Violation
+from batchfiles.rules.keys import KeyRules, Violation, embedding_inputs_of, embedding_inputs_of_line, is_for_embeddings
 
 __all__ = ["CopyWriter", "InputWriter", "OutputWriter"]
 

@@ -28,7 +28,7 @@ from batchfiles.bodies.errors import TRANSIENT
 from batchfiles.bodies.finish_reasons import REASONS
 from batchfiles.cli.main import COMMANDS
 from batchfiles.codec import loads
-from batchfiles.counts import COUNTS
+from batchfiles.findings import COUNTS
 from batchfiles.jobs.join.report import JoinReport
 from batchfiles.jobs.stats.price import FIELDS
 from batchfiles.open_strings import BatchStatus

@@ -19,7 +19,7 @@ from batchfiles.jobs.join.scan import UnkeyedLines, _index_exact, _index_fast
 from batchfiles.jobs.validate import validate
 from batchfiles.jsontext import edits, spans
 from batchfiles.limits import OPENAI
-from batchfiles.result_lines import _id_of, ids_of, may_repeat_its_key, read_result
+from batchfiles.outcome import _id_of, ids_of, may_repeat_its_key, read_result
 from batchfiles.rules.requests import RequestRules
 
 REQUEST = {
@@ -153,4 +153,4 @@ def test_a_record_and_an_edit_are_those_of_the_exact_way(written: list[bytes]) -
         except InvalidLineError:
             continue
         assert repr(codec.input_of(value)) == repr(record)
-        assert codec.loads(edits.edited(line, [edit])) == codec.loads(edits._replaced(line, edits._walked(line, edit)))
+        assert codec.loads(edits.edited(line, [edit])) == codec.loads(edits._replaced(line, edits._replacements(line, edit)))

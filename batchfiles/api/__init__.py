@@ -9,7 +9,7 @@ from batchfiles.api.batch import Batch, BatchError, BatchErrors, BatchRequestCou
 from batchfiles.api.batch_request import BatchFileExpirationAfter, BatchRequest
 from batchfiles.api.config import AzureConfig, Config, Key, RetryPolicy
 from batchfiles.api.file import FileDeleted, FileObject, ListBatchesResponse, ListFilesResponse
-from batchfiles.api.messages import FilePart, Progress, Request, Response
+from batchfiles.api.responses import FilePart, Progress, Request, Response
 from batchfiles.open_strings import (
     BatchCompletionWindow,
     BatchEndpoint,

@@ -26,8 +26,7 @@ from batchfiles.api.batch import Batch
 from batchfiles.api.batch_request import BatchRequest
 from batchfiles.api.config import AzureConfig, Config, checked_id
 from batchfiles.api.file import ListBatchesResponse
-from batchfiles.api.messages import Request, Response
-from batchfiles.api.responses import json_of
+from batchfiles.api.responses import Request, Response, json_of
 from batchfiles.errors import APIResponseValidationError, InvalidWebhookError
 
 __all__ = [

@@ -21,7 +21,7 @@ from ipaddress import ip_address
 from typing import Any, Final, NoReturn, Self
 from urllib.parse import quote, urlencode, urlsplit
 
-from batchfiles.api.messages import Response
+from batchfiles.api.responses import Response
 
 __all__ = ["OPENAI_BASE_URL", "AzureConfig", "Config", "Key", "RetryPolicy", "asked_pause", "checked_id", "is_id", "is_passing"]
 

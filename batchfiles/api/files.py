@@ -16,8 +16,7 @@ from urllib.parse import urljoin, urlsplit
 from batchfiles.api.batch_request import BatchFileExpirationAfter
 from batchfiles.api.config import Config, checked_id
 from batchfiles.api.file import FileDeleted, FileObject, ListFilesResponse
-from batchfiles.api.messages import Body, FilePart, Request, Response
-from batchfiles.api.responses import json_of
+from batchfiles.api.responses import Body, FilePart, Request, Response, json_of
 from batchfiles.errors import APIError
 
 __all__ = [

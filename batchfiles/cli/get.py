@@ -12,7 +12,7 @@ from batchfiles.cli.options import FilesOrPairs, files_or_pairs_argument, pairs_
 from batchfiles.cli.outputs import not_read_lines
 from batchfiles.cli.progress import Progress
 from batchfiles.cli.text import ascii_json, plural, pretty_json, repaired_json, visible
-from batchfiles.counts import EXAMPLES
+from batchfiles.findings import EXAMPLES
 
 if TYPE_CHECKING:
     from batchfiles.findings import Finding
@@ -116,7 +116,7 @@ def _described(occurrence: Occurrence) -> tuple[object, str]:
     """Decode a line and describe it; the value is None if it can't be read."""
     from batchfiles.codec import loads
     from batchfiles.errors import InvalidLineError
-    from batchfiles.result_lines import read_result
+    from batchfiles.outcome import read_result
 
     if occurrence.role == "result":
         value, result = read_result(occurrence.data)

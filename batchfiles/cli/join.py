@@ -10,7 +10,7 @@ import click
 from batchfiles.cli.options import FilesOrPairs, csv_null_option, files_or_pairs_argument, inputs_option, pairs_option
 from batchfiles.cli.stats_tables import notes_of_join
 from batchfiles.cli.table_command import SharedOptions, TableCommand, table_options
-from batchfiles.counts import counts_of
+from batchfiles.findings import counts_of
 from batchfiles.outcome import MISSING, OUTCOMES
 from batchfiles.workers.worker import import_pyarrow
 

@@ -16,7 +16,7 @@ from batchfiles.cli.service_options import Service, service_options
 from batchfiles.cli.text import cut, plural, text_table, visible
 
 if TYPE_CHECKING:
-    from batchfiles.api.messages import Response
+    from batchfiles.api.responses import Response
     from batchfiles.client.synchronous import Client
     from batchfiles.findings import Finding
     from batchfiles.io.sources import Source

@@ -15,8 +15,7 @@ from batchfiles.cli.outputs import STDOUT, check_targets, report_json
 from batchfiles.cli.progress import Progress
 from batchfiles.cli.stats_tables import notes, tables
 from batchfiles.cli.text import visible
-from batchfiles.counts import counts_of
-from batchfiles.findings import nearest
+from batchfiles.findings import counts_of, nearest
 from batchfiles.io.target import Target
 from batchfiles.outcome import MISSING, OUTCOMES
 

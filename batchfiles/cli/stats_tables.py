@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from batchfiles.cli.outputs import not_read_lines
 from batchfiles.cli.text import cut, cut_in_front, plural, size, text_table, visible, width_of
-from batchfiles.counts import counts_of, sentence_of
+from batchfiles.findings import counts_of, sentence_of
 
 if TYPE_CHECKING:
     from batchfiles.jobs.join.report import JoinReport, TableReport

@@ -27,7 +27,7 @@ from batchfiles.cli.stats_tables import Note, format_note, notes_of_table, outco
 from batchfiles.cli.text import plural, size
 from batchfiles.io.remote.path import real_path
 from batchfiles.io.target import PathTarget, Target
-from batchfiles.jobs.join.options import is_part_name
+from batchfiles.jobs.join.report import is_part_name
 from batchfiles.limits import RESULT_LINE_CAP
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from batchfiles.api.batch import Batch
 from batchfiles.api.config import Config, Key, RetryPolicy
 from batchfiles.api.flows import effects
 from batchfiles.api.flows.effects import FAILURES, Flow, Running, Saved
-from batchfiles.api.messages import TIMEOUT, Progress, Request, Response
+from batchfiles.api.responses import TIMEOUT, Progress, Request, Response
 from batchfiles.client import disk
 from batchfiles.client.calls import LOGGER, Expiry, ServiceClient, access_of
 from batchfiles.client.resources import AsyncBatches, AsyncFiles

@@ -24,7 +24,7 @@ from batchfiles.api.file import FileDeleted, FileObject, ListFilesResponse, List
 from batchfiles.api.files import MAX_PAGE, Order
 from batchfiles.api.flows import Submission, call, create, download, download_file, list_batches, submit, upload, wait
 from batchfiles.api.flows.effects import Flow, Log
-from batchfiles.api.messages import FilePart
+from batchfiles.api.responses import FilePart
 from batchfiles.io.atomic import file_error
 from batchfiles.open_strings import BatchCompletionWindow, BatchEndpoint
 

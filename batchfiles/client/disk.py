@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from batchfiles.api.flows import effects
-from batchfiles.api.messages import FilePart
+from batchfiles.api.responses import FilePart
 from batchfiles.errors import FileError
 from batchfiles.io.atomic import atomic_file, file_error
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from batchfiles.api.batch import Batch
 from batchfiles.api.file import FileDeleted, FileObject
 from batchfiles.api.files import PURPOSE, Order
-from batchfiles.api.messages import Progress
+from batchfiles.api.responses import Progress
 from batchfiles.client.calls import Calls, Expiry, FilePages
 from batchfiles.open_strings import BatchCompletionWindow, BatchEndpoint
 

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from typing import Any, Generic, TypeVar
 
 from batchfiles.api.config import Config, Key
-from batchfiles.api.messages import Progress, Request, Response
+from batchfiles.api.responses import Progress, Request, Response
 from batchfiles.client.disk import Disk
 from batchfiles.errors import APIConnectionError, APITimeoutError, FileError, MissingDependencyError
 

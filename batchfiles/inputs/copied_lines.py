@@ -12,7 +12,7 @@ from batchfiles.findings import Finding
 from batchfiles.inputs.kinds import FileRole, classify_lines
 from batchfiles.io.lines import Piece, pieces
 from batchfiles.io.sources import Source
-from batchfiles.result_lines import read_result
+from batchfiles.outcome import read_result
 
 __all__ = ["CopiedLines", "Run"]
 

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 from batchfiles.campaign.manifest import FORMAT, MANIFEST
 from batchfiles.codec import loads
-from batchfiles.counts import EXAMPLES
 from batchfiles.errors import BatchFilesError, DataError, InvalidLineError, MismatchError
+from batchfiles.findings import EXAMPLES
 from batchfiles.inputs.attribution import is_batch_object, json_objects
 from batchfiles.inputs.kinds import TELLING_BEGINNING, classify, line_format_of
 from batchfiles.io.remote.path import Place

@@ -11,9 +11,9 @@ from batchfiles.errors import InvalidLineError
 from batchfiles.findings import Finding
 from batchfiles.inputs.copied_lines import CopiedLines, Run
 from batchfiles.inputs.folder_files import files_of_a_kind, not_read_fields
-from batchfiles.io.progress import Progress, source_steps
 from batchfiles.io.sources import SourceLike, expand
 from batchfiles.io.target import TargetLike
+from batchfiles.io.threads import Progress, source_steps
 from batchfiles.jsontext.edits import Edit, edited
 from batchfiles.limits import LINE_CAP
 from batchfiles.rules.bodies import unknown_key

@@ -12,10 +12,10 @@ from batchfiles.errors import InvalidLineError, MismatchError
 from batchfiles.findings import Finding
 from batchfiles.inputs.kinds import FileRole, classified_files, classify_lines
 from batchfiles.inputs.roles import Pairs, files_and_pairs, requests_of_results
-from batchfiles.io.progress import Progress, source_steps
 from batchfiles.io.sources import SourceLike
+from batchfiles.io.threads import Progress, source_steps
 from batchfiles.limits import RESULT_LINE_CAP
-from batchfiles.result_lines import ID_LETTERS, id_of_line, read_result
+from batchfiles.outcome import ID_LETTERS, id_of_line, read_result
 
 __all__ = ["Occurrence", "find", "get"]
 

@@ -19,12 +19,12 @@ from batchfiles.findings import Finding
 from batchfiles.ids.unique import PLACE_BITS, UniqueIds
 from batchfiles.inputs.copied_lines import CopiedLines, Run
 from batchfiles.inputs.folder_files import files_of_a_kind, not_read_fields
-from batchfiles.io.progress import Progress, source_steps
 from batchfiles.io.sources import Source, SourceLike
 from batchfiles.io.spool import Spool
 from batchfiles.io.target import Target, TargetLike
+from batchfiles.io.threads import Progress, source_steps
 from batchfiles.limits import RESULT_LINE_CAP
-from batchfiles.result_lines import ids_of
+from batchfiles.outcome import ids_of
 from batchfiles.writing import CopyWriter
 
 __all__ = ["ON_DUPLICATE", "MergeReport", "RepeatedIds", "merge"]
@@ -60,6 +60,8 @@ class RepeatedIds:
         """
         place = (number << PLACE_BITS) + run.line_number
         ids = ids_of(run.whole_lines, run.text)
+        if self._unique.add_all(ids, place):
+            return
         add = self._unique.add
         for custom_id in ids:
             if custom_id is None:

@@ -13,9 +13,9 @@ from batchfiles.errors import MismatchError
 from batchfiles.findings import Finding
 from batchfiles.inputs.copied_lines import CopiedLines
 from batchfiles.inputs.folder_files import not_read_fields, requests_to_read
-from batchfiles.io.progress import Progress, source_steps
 from batchfiles.io.sources import SourceLike
 from batchfiles.io.target import PathTarget
+from batchfiles.io.threads import Progress, source_steps
 from batchfiles.jobs.split_parts import COMPRESSIONS, PartLimits, Parts, PartWriter
 from batchfiles.jobs.tokens import DIVISIONS, Division, RequestSizer, token_counter
 from batchfiles.limits import LINE_CAP, Limits, LimitsLike, profile

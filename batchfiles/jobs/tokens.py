@@ -16,7 +16,7 @@ from typing import Any, Final, Literal, NamedTuple, TypeAlias
 from batchfiles.bodies.fields import whole
 from batchfiles.codec import loads
 from batchfiles.errors import InvalidLineError, MissingDependencyError
-from batchfiles.rules.endpoints import embedding_inputs_of, may_embed
+from batchfiles.rules.keys import embedding_inputs_of, may_embed
 
 __all__ = [
     "COUNTERS",

@@ -16,8 +16,8 @@ from typing import Any
 from batchfiles.findings import Finding, Severity
 from batchfiles.ids.unique import PLACE_BITS, UniqueIds
 from batchfiles.inputs.folder_files import not_read_fields, requests_to_read
-from batchfiles.io.progress import Progress, source_steps
 from batchfiles.io.sources import Source, SourceLike, expand
+from batchfiles.io.threads import Progress, source_steps
 from batchfiles.jobs.validate_file import FileCheck
 from batchfiles.limits import LINE_CAP, Limits, LimitsLike, profile
 

@@ -10,9 +10,8 @@ from collections.abc import Mapping
 from typing import Literal, TypeAlias
 
 from batchfiles.findings import instead_of
-from batchfiles.limits.compatible import DASHSCOPE, FIREWORKS, GROQ, MISTRAL, NEBIUS, PARASAIL, TOGETHER, VLLM
-from batchfiles.limits.openai import AZURE, OPENAI
 from batchfiles.limits.profile import LINE_CAP, NONE, RESULT_LINE_CAP, Limits
+from batchfiles.limits.services import AZURE, DASHSCOPE, FIREWORKS, GROQ, MISTRAL, NEBIUS, OPENAI, PARASAIL, TOGETHER, VLLM
 
 __all__ = [
     "AZURE",

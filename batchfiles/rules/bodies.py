@@ -12,8 +12,7 @@ from typing import Any, NamedTuple
 from batchfiles.findings import instead_of
 from batchfiles.limits import Limits
 from batchfiles.rules import chat, others, responses
-from batchfiles.rules.endpoints import content_of, name_of
-from batchfiles.rules.keys import LINE_KEYS, Violation, cut
+from batchfiles.rules.keys import LINE_KEYS, Violation, content_of, cut, name_of
 from batchfiles.rules.kinds import Check, Faults, anything, ended, refused, unknown
 from batchfiles.rules.strict_schemas import faults_of_schema, strict_schemas
 

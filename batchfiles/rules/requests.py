@@ -13,8 +13,17 @@ from batchfiles.codec import NOT_STRICT, Repaired, same, write
 from batchfiles.findings import instead_of
 from batchfiles.limits import Limits
 from batchfiles.rules.bodies import BodyRules, unknown_key
-from batchfiles.rules.endpoints import Content, content_of, count_embedding_inputs, has_default_model
-from batchfiles.rules.keys import LINE_KEYS, KeyRules, Violation, cut, wrong_type
+from batchfiles.rules.keys import (
+    LINE_KEYS,
+    Content,
+    KeyRules,
+    Violation,
+    content_of,
+    count_embedding_inputs,
+    cut,
+    has_default_model,
+    wrong_type,
+)
 from batchfiles.rules.kinds import Check
 
 __all__ = ["RequestRules"]

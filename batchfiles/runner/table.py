@@ -12,8 +12,7 @@ from batchfiles.io.remote.path import is_within, real_path
 from batchfiles.io.sources import Source
 from batchfiles.io.target import STDOUT, Target, TargetLike
 from batchfiles.jobs.join.join import join
-from batchfiles.jobs.join.options import is_part_name
-from batchfiles.jobs.join.report import JoinReport
+from batchfiles.jobs.join.report import JoinReport, is_part_name
 from batchfiles.jobs.retry.retry import retry
 from batchfiles.runner.journal import RunState
 from batchfiles.table.open import TableFormat, format_of_target, table_target

@@ -11,11 +11,11 @@ from typing import Any, NamedTuple
 
 from batchfiles import bodies
 from batchfiles.bodies.answer import EMPTY, without_token_counts
-from batchfiles.counts import add_example, count_name
+from batchfiles.findings import add_example, count_name
 from batchfiles.jsontext import spans
 from batchfiles.outcome import INCOMPLETE, MALFORMED, SUCCEEDED, Result, retryable
 from batchfiles.outcome import MISSING as MISSING_OUTCOME
-from batchfiles.rules.endpoints import count_embedding_inputs
+from batchfiles.rules.keys import count_embedding_inputs
 
 __all__ = ["MISSING", "RequestRef", "RequestRows", "ResultRef", "Row", "embedding_answers", "malformed_input", "record_batch"]
 

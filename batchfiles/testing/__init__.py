@@ -13,8 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from batchfiles.testing.answers import Answerer, answer
-from batchfiles.testing.faults import CALLS, FAULTS, Fault, Faults
-from batchfiles.testing.quirks import QUIRKS, Clock, Quirks
+from batchfiles.testing.quirks import CALLS, FAULTS, QUIRKS, Clock, Fault, Faults, Quirks
 from batchfiles.testing.service import Service
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from typing import Any
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from batchfiles.testing.app import STORAGE
-from batchfiles.testing.faults import Fault, Faults
+from batchfiles.testing.quirks import Fault, Faults
 
 __all__ = ["FaultMiddleware", "call_of"]
 

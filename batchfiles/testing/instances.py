@@ -11,8 +11,7 @@ from functools import cached_property
 from itertools import islice, product
 from typing import Any, Final
 
-from batchfiles.testing.json_schema import SchemaError, combined_schemas, modern, validity
-from batchfiles.testing.scalars import numbers, texts, words
+from batchfiles.testing.json_schema import SchemaError, combined_schemas, modern, numbers, texts, validity, words
 
 __all__ = ["instance_of"]
 

@@ -8,9 +8,8 @@ from collections.abc import Callable
 from textwrap import fill
 from typing import Any, Final
 
-from batchfiles.testing.faults import CALLS, FAULTS, Fault, Faults
 from batchfiles.testing.parameters import ERROR_FORMS
-from batchfiles.testing.quirks import GONE, QUIRKS, REDIRECTS, Quirks
+from batchfiles.testing.quirks import CALLS, FAULTS, GONE, QUIRKS, REDIRECTS, Fault, Faults, Quirks
 
 __all__ = ["faults_of", "parser", "quirks_of"]
 

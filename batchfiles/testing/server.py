@@ -23,7 +23,7 @@ try:
 except ImportError as error:
     package = (error.name or "starlette").partition(".")[0]
     raise MissingDependencyError(f"the local server needs {package}: pip install 'batchfiles[testing]'") from None
-from batchfiles.testing.faults import Faults
+from batchfiles.testing.quirks import Faults
 from batchfiles.testing.service import Service
 
 for package, modules in (("python-multipart", ("python_multipart", "multipart")), ("jsonschema", ("jsonschema",))):

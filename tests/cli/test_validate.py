@@ -12,8 +12,8 @@ from click.testing import CliRunner
 
 from batchfiles.cli.text import size
 from batchfiles.cli.validate import validate
-from batchfiles.io.progress import total_of
 from batchfiles.io.sources import expand
+from batchfiles.io.threads import total_of
 from batchfiles.jobs import validate as validate_module
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"

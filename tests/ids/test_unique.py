@@ -178,3 +178,27 @@ def test_python_seeds_do_not_matter():
         for seed in ("0", "1", "2")
     }
     assert answers == {b"[('a', 0, 2), ('b', 1, 4)]\n"}
+
+
+@given(
+    batches=st.lists(st.lists(st.sampled_from(["a", "b", "c", "é", "x" * 70, None, "d", "e", "f"]), max_size=4), max_size=8),
+    in_memory=st.integers(0, 10),
+)
+def test_ids_added_together_are_found_like_ids_added_one_by_one(batches: list[list[str | None]], in_memory: int) -> None:
+    """Those that `add_all` refuses are added singly, as it says."""
+    repeated = []
+    seen: dict[str, int] = {}
+    expected = []
+    place = 0
+    with UniqueIds(in_memory) as unique:
+        for batch in batches:
+            added = unique.add_all(batch, place)
+            for custom_id in batch:
+                if custom_id is not None:
+                    if not added and (first := unique.add(custom_id, place)) is not None:
+                        repeated.append((custom_id, first, place))
+                    if custom_id in seen:
+                        expected.append((custom_id, seen[custom_id], place))
+                    seen.setdefault(custom_id, place)
+                place += 1
+        assert sorted([*repeated, *unique.duplicates()]) == sorted(expected)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 import batchfiles
 from batchfiles import DuplicateCustomIdError, FileError, LineTooLongError, MismatchError, OutputExistsError
-from batchfiles.result_lines import ids_of
+from batchfiles.outcome import ids_of
 from tests.jobs.odd_lines import ODD
 from tests.jobs.wire import put, request, success
 

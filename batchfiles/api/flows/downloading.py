@@ -39,8 +39,7 @@ from batchfiles.api.flows.effects import (
     again_in,
     call,
 )
-from batchfiles.api.messages import Request, Response
-from batchfiles.api.responses import error_of
+from batchfiles.api.responses import Request, Response, error_of
 from batchfiles.errors import APIConnectionError, APIError, APITimeoutError, FileError, IncompleteDownloadError
 
 __all__ = [

@@ -18,8 +18,7 @@ from typing import Any, Generic, TypeAlias, TypeVar
 
 from batchfiles.api.batch import Batch
 from batchfiles.api.config import RetryPolicy, is_passing
-from batchfiles.api.messages import Request, Response
-from batchfiles.api.responses import error_of
+from batchfiles.api.responses import Request, Response, error_of
 from batchfiles.errors import APIConnectionError, APIError, APIResponseValidationError, FileError
 
 __all__ = [

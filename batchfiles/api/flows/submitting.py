@@ -16,8 +16,7 @@ from batchfiles.api.batch_request import BatchFileExpirationAfter, BatchRequest,
 from batchfiles.api.config import Config, RetryPolicy, is_passing
 from batchfiles.api.file import FileObject, Listing
 from batchfiles.api.flows.effects import Flow, Log, Now, Random, Sleep, Token, again_in, call, exchange
-from batchfiles.api.messages import FilePart, Request, Response
-from batchfiles.api.responses import error_of
+from batchfiles.api.responses import FilePart, Request, Response, error_of
 from batchfiles.api.status import bare_word
 from batchfiles.errors import AlreadySubmittedError, APIConnectionError, APIError, NotFoundError, SubmissionUnknownError
 from batchfiles.open_strings import BatchCompletionWindow

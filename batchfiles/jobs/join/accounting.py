@@ -19,7 +19,7 @@ from batchfiles.io.compression import compressed, compression_of_name
 from batchfiles.io.target import PathTarget
 from batchfiles.jobs.join.lookup import fetch, glued_finding
 from batchfiles.jobs.join.scan import UNTIL_NEWLINE, IndexMismatch, ResultIndex, is_index_mismatch
-from batchfiles.result_lines import id_of_line, read_result
+from batchfiles.outcome import id_of_line, read_result
 
 __all__ = ["Accounting", "duplicate_inputs", "write_rejects"]
 

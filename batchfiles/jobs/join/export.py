@@ -27,18 +27,17 @@ from batchfiles.inputs.kinds import table_of_results, text_sizes_of
 from batchfiles.inputs.local import LocalFile, ResultFile
 from batchfiles.inputs.roles import sort_files
 from batchfiles.io.lines import Block
-from batchfiles.io.progress import Progress
 from batchfiles.io.sources import SourceLike
 from batchfiles.io.spool import Spool
+from batchfiles.io.threads import Progress
 from batchfiles.jobs.join import scan
 from batchfiles.jobs.join.lazy_table import PART_BYTES, TASK_BYTES, LazyTable
 from batchfiles.jobs.join.lookup import TOO_LONG
-from batchfiles.jobs.join.options import TableOptions
-from batchfiles.jobs.join.report import ExportReport, TableCounts
+from batchfiles.jobs.join.report import ExportReport, TableCounts, TableOptions
 from batchfiles.jobs.join.rows import RowWork
 from batchfiles.jobs.join.scan import with_line_numbers
 from batchfiles.limits import RESULT_LINE_CAP
-from batchfiles.result_lines import id_of_line, read_result
+from batchfiles.outcome import id_of_line, read_result
 from batchfiles.table.embedding_rows import EmbeddingRows
 from batchfiles.table.rows import RequestRef, ResultRef
 from batchfiles.workers.pool import Product, Spec, WorkerPool

@@ -17,17 +17,16 @@ from batchfiles.inputs.folder_files import not_read_fields
 from batchfiles.inputs.kinds import table_of_inputs
 from batchfiles.inputs.local import LocalFile, check_unchanged
 from batchfiles.inputs.roles import FileRoles, Pairs, sort_files
-from batchfiles.io.progress import Progress
 from batchfiles.io.remote.path import changed
 from batchfiles.io.sources import SourceLike
 from batchfiles.io.spool import Spool
 from batchfiles.io.target import PathTarget, Target, TargetLike
+from batchfiles.io.threads import Progress
 from batchfiles.jobs.join.accounting import Accounting, duplicate_inputs, write_rejects
 from batchfiles.jobs.join.lazy_table import PART_BYTES, TASK_BYTES, LazyTable
 from batchfiles.jobs.join.lookup import refuse_conflicts
-from batchfiles.jobs.join.options import TableOptions
 from batchfiles.jobs.join.repeated_requests import SharedIds, find_repeated, first_ids_meet, shares_ids
-from batchfiles.jobs.join.report import JoinReport, TableCounts
+from batchfiles.jobs.join.report import JoinReport, TableCounts, TableOptions
 from batchfiles.jobs.join.rows import JoinRows
 from batchfiles.jobs.join.scan import IndexMismatch, ResultIndex, scan_results, with_line_numbers
 from batchfiles.jobs.join.user_columns import UserTableSpec, add_user_table, with_own_columns

@@ -14,11 +14,10 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypeVar
 from batchfiles.codec import dumps
 from batchfiles.errors import MissingDependencyError
 from batchfiles.inputs.local import LocalFile, check_unchanged
-from batchfiles.io.progress import in_steps
 from batchfiles.io.spool import Spool
 from batchfiles.io.target import PathTarget, Target, TargetLike
-from batchfiles.jobs.join.options import NOT_OF_VECTORS, TableOptions, is_part_name, part_name
-from batchfiles.jobs.join.report import TableReport
+from batchfiles.io.threads import in_steps
+from batchfiles.jobs.join.report import NOT_OF_VECTORS, TableOptions, TableReport, is_part_name, part_name
 from batchfiles.workers.pool import Product, Spec, WorkerPool
 
 if TYPE_CHECKING:

@@ -23,8 +23,18 @@ from batchfiles.inputs.local import LocalFile, OpenFiles, ResultFile
 from batchfiles.io.atomic import file_error
 from batchfiles.io.remote.path import changed
 from batchfiles.jobs.join.scan import HEAD, UNTIL_NEWLINE, IndexMismatch, indexed_digest
-from batchfiles.outcome import FAILED, INCOMPLETE, MALFORMED, SUCCEEDED, Result, as_answer_to
-from batchfiles.result_lines import _malformed, id_of_line, id_of_malformed, read_result
+from batchfiles.outcome import (
+    FAILED,
+    INCOMPLETE,
+    MALFORMED,
+    SUCCEEDED,
+    Result,
+    _malformed,
+    as_answer_to,
+    id_of_line,
+    id_of_malformed,
+    read_result,
+)
 from batchfiles.table.rows import MISSING, ResultRef
 
 __all__ = ["TOO_LONG", "IdConflicts", "ResultLookup", "fetch", "glued_finding", "id_of_request", "refuse_conflicts"]

@@ -22,7 +22,7 @@ from batchfiles.io.spool import Spool
 from batchfiles.jobs.join import scan
 from batchfiles.jobs.join.lookup import IdConflicts, fetch, id_of_request
 from batchfiles.jobs.join.scan import HEAD
-from batchfiles.result_lines import ids_of
+from batchfiles.outcome import ids_of
 from batchfiles.workers.pool import Job, Product, Spec, WorkerPool
 
 __all__ = ["NO_FILES", "NoteRequests", "RepeatedRequests", "SharedIds", "find_repeated", "first_ids_meet", "shares_ids"]

@@ -15,16 +15,15 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from batchfiles import codec
-from batchfiles.counts import add_example
 from batchfiles.errors import InvalidLineError
-from batchfiles.findings import Finding
+from batchfiles.findings import Finding, add_example
 from batchfiles.ids.index import Index, IndexEntries, ResultFlags, digest
 from batchfiles.inputs.local import ResultFile
 from batchfiles.io.lines import BLOCK_SIZE, Block
 from batchfiles.io.sources import Source, read_blocks
 from batchfiles.jobs.join.lookup import ResultLookup
-from batchfiles.jobs.join.options import part_name
 from batchfiles.jobs.join.repeated_requests import RepeatedRequests
+from batchfiles.jobs.join.report import part_name
 from batchfiles.jobs.join.scan import head_of_line
 from batchfiles.jobs.join.user_columns import UserColumns, with_own_columns
 from batchfiles.jsontext import spans

@@ -26,7 +26,7 @@ from batchfiles.ids.index import OFFSET_BITS, Index, IndexBuilder, IndexEntries,
 from batchfiles.inputs.local import LocalFile
 from batchfiles.io.atomic import file_error
 from batchfiles.io.sources import Source, read_blocks
-from batchfiles.result_lines import ID, id_of_malformed, may_repeat_its_key, why_unreadable
+from batchfiles.outcome import ID, id_of_malformed, may_repeat_its_key, why_unreadable
 from batchfiles.workers.pool import Job, Product, Spec, WorkerPool
 
 __all__ = [

@@ -20,22 +20,21 @@ from batchfiles.inputs.attribution import attributed
 from batchfiles.inputs.local import LocalFile, OpenFiles, ResultFile, check_unchanged
 from batchfiles.inputs.roles import BatchParts
 from batchfiles.io.lines import Block
-from batchfiles.io.progress import in_steps
 from batchfiles.io.sources import Source, read_blocks
 from batchfiles.io.spool import Spool
+from batchfiles.io.threads import in_steps
 from batchfiles.jobs.join.accounting import Accounting
 from batchfiles.jobs.join.lazy_table import TASK_BYTES
 from batchfiles.jobs.join.lookup import ResultLookup, fetch, refuse_conflicts
-from batchfiles.jobs.join.options import TableOptions
 from batchfiles.jobs.join.repeated_requests import RepeatedRequests, find_repeated
+from batchfiles.jobs.join.report import TableOptions
 from batchfiles.jobs.join.scan import ResultIndex, scan_results, with_line_numbers
 from batchfiles.jobs.retry.choice import NOT_LISTED, RetryChoice
 from batchfiles.jobs.retry.joined_table import has_parse_error, read_known_outcome
 from batchfiles.jobs.retry.output import RetryTargets
 from batchfiles.jobs.retry.report import GROUPS_KEPT, RetryCounts, RetryReport
 from batchfiles.jsontext.edits import Edit, edited
-from batchfiles.outcome import MALFORMED, Result
-from batchfiles.result_lines import ids_of, read_result
+from batchfiles.outcome import MALFORMED, Result, ids_of, read_result
 from batchfiles.table.rows import MISSING, ResultRef
 from batchfiles.workers.pool import Job, Product, Spec, WorkerPool
 

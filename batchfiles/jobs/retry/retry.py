@@ -21,13 +21,13 @@ from batchfiles.inputs.copied_lines import CopiedLines
 from batchfiles.inputs.folder_files import not_read_fields
 from batchfiles.inputs.local import LocalFile, ResultFile, check_unchanged
 from batchfiles.inputs.roles import FileRoles, Pairs, sort_files
-from batchfiles.io.progress import Progress, in_steps
 from batchfiles.io.remote.path import changed
 from batchfiles.io.sources import Source, SourceLike, expand
 from batchfiles.io.spool import Spool
 from batchfiles.io.target import PathTarget, Target, TargetLike
+from batchfiles.io.threads import Progress, in_steps
 from batchfiles.jobs.edit import checked_edits
-from batchfiles.jobs.join.options import TableOptions
+from batchfiles.jobs.join.report import TableOptions
 from batchfiles.jobs.join.scan import IndexMismatch
 from batchfiles.jobs.retry.by_results import RetryByResults
 from batchfiles.jobs.retry.choice import NOT_LISTED, PARSE_ERROR, RetryChoice, check_word, words_of
@@ -36,7 +36,7 @@ from batchfiles.jobs.retry.output import RetryTargets
 from batchfiles.jobs.retry.report import RetryCounts, RetryReport
 from batchfiles.jsontext.edits import Edit, edited
 from batchfiles.limits import RESULT_LINE_CAP
-from batchfiles.result_lines import ids_of
+from batchfiles.outcome import ids_of
 
 __all__ = ["ListedLines", "retry"]
 

@@ -12,14 +12,13 @@ from batchfiles import bodies
 from batchfiles.bodies.answer import without_token_counts
 from batchfiles.bodies.fields import FieldReader, modalities, read_usage
 from batchfiles.codec import request_of
-from batchfiles.counts import count_name
 from batchfiles.errors import InvalidLineError
+from batchfiles.findings import count_name
 from batchfiles.jobs.stats.price import PARTS, Price, tier_below
 from batchfiles.jobs.stats.prices import Prices, total
 from batchfiles.jobs.stats.report import OTHER, LengthHistogram, ModelEstimate, ModelUsage, RequestStats, ResultStats
 from batchfiles.jobs.tokens import measure
-from batchfiles.outcome import MALFORMED, OUTCOMES
-from batchfiles.result_lines import read_result
+from batchfiles.outcome import MALFORMED, OUTCOMES, read_result
 from batchfiles.table.rows import ANSWERED
 
 __all__ = ["RequestTotals", "ResultCounts"]

@@ -15,11 +15,10 @@ from batchfiles.findings import Finding
 from batchfiles.inputs.folder_files import not_read_fields
 from batchfiles.inputs.kinds import ClassifiedFile, classified_files, is_blank
 from batchfiles.inputs.roles import Pairs, files_and_pairs
-from batchfiles.io.progress import Progress, source_steps
 from batchfiles.io.sources import SourceLike
+from batchfiles.io.threads import Progress, source_steps
 from batchfiles.limits import RESULT_LINE_CAP
-from batchfiles.outcome import MALFORMED, SUCCEEDED, Result, retryable
-from batchfiles.result_lines import id_of_line, read_result
+from batchfiles.outcome import MALFORMED, SUCCEEDED, Result, id_of_line, read_result, retryable
 
 __all__ = ["ErrorDigest", "ErrorGroup", "error_digest", "folded"]
 

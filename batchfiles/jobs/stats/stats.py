@@ -12,9 +12,9 @@ from batchfiles.inputs.folder_files import not_read_fields
 from batchfiles.inputs.kinds import ClassifiedFile, FileRole, classified_files, is_blank
 from batchfiles.inputs.roles import BatchParts, PairedFiles, Pairs, files_and_pairs, read_again
 from batchfiles.io.lines import Block
-from batchfiles.io.progress import Progress, source_steps
 from batchfiles.io.sources import SourceLike
 from batchfiles.io.spool import Spool
+from batchfiles.io.threads import Progress, source_steps
 from batchfiles.jobs.join.repeated_requests import NO_FILES, RepeatedRequests, find_repeated
 from batchfiles.jobs.stats.counts import RequestTotals, ResultCounts
 from batchfiles.jobs.stats.prices import Prices, PricesLike, prices_of, total
