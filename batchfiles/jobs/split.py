@@ -14,7 +14,7 @@ from batchfiles.findings import Finding
 from batchfiles.inputs.copied_lines import CopiedLines
 from batchfiles.inputs.folder_files import not_read_fields, requests_to_read
 from batchfiles.io.sources import SourceLike
-from batchfiles.io.target import PathTarget
+from batchfiles.io.target import PathTarget, TargetLike
 from batchfiles.io.threads import Progress, source_steps
 from batchfiles.jobs.split_parts import COMPRESSIONS, PartLimits, Parts, PartWriter
 from batchfiles.jobs.tokens import DIVISIONS, Division, RequestSizer, token_counter
@@ -77,7 +77,7 @@ class SplitReport:
 
 def split(
     *sources: SourceLike,
-    output: str | os.PathLike[str] | PathTarget,
+    output: TargetLike,
     limits: LimitsLike = "openai",
     max_requests: int | None = None,
     max_bytes: int | None = None,
