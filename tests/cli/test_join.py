@@ -172,7 +172,7 @@ def test_cells_that_a_spreadsheet_would_run_are_counted(ask: Callable[..., Outco
     assert json.loads(out)["formula_cells"] == 4
     assert "4 cells that a spreadsheet would run as formulas" in err
     assert ("prefixed with '" in err) is safe
-    assert ("--csv-safe puts" in err) is not safe
+    assert ("--csv-safe prefixes" in err) is not safe
     code, out, err = ask(*files, "-o", tmp_path / "t.parquet", "--json")
     assert json.loads(out)["formula_cells"] == 0
     assert "run as formulas" not in err
@@ -360,7 +360,7 @@ def test_no_target_is_a_file_that_is_read_not_even_by_force(ask: Callable[..., O
     for target, name in (("results.jsonl", "jsonl"), (".", "parquet"), ("../campaign/requests.jsonl", "jsonl")):
         code, _, err = ask(campaign, "-o", campaign / target, "--format", name, "--force")
         assert code == 2
-        assert "that is read" in err
+        assert "an input file" in err
     for option in ("--rejects", "--report"):
         code, _, err = ask(campaign, "-o", tmp_path / "t.parquet", option, campaign / "results.jsonl", "--force")
         assert code == 2
@@ -384,8 +384,8 @@ def test_no_target_is_a_file_that_is_read_not_even_by_force(ask: Callable[..., O
         (("-o", "t.parquet", "--bodies", "some"), 2, "'some' is not one of 'auto', 'all', 'none'"),
         (("-o", "t.parquet", "--temp-dir", "nowhere"), 2, "'nowhere' does not exist"),
         (("-o", "t.jsonl", "--rejects", "t.jsonl"), 2, "-o and --rejects name the same file"),
-        (("-o", "t.jsonl", "--rejects", "-"), 2, "--rejects takes a file"),
-        (("-o", "t.jsonl", "--report", "-"), 2, "--report takes a file"),
+        (("-o", "t.jsonl", "--rejects", "-"), 2, "--rejects needs a file"),
+        (("-o", "t.jsonl", "--report", "-"), 2, "--report needs a file"),
         (("-o", "nowhere/t.parquet"), 3, "there is no folder"),
         (("-o", "t.parquet", "--report", "nowhere/r.json"), 3, "there is no folder"),
         (("-o", "t.parquet", "--report", "."), 3, "is a folder"),
@@ -585,15 +585,16 @@ class Bar:
 
     made: list[Bar]
 
-    def __init__(self, label: str, total: int, *, quiet: bool) -> None:
-        self.label, self.total, self.quiet = label, total, quiet
+    def __init__(self, label: str, *, quiet: bool) -> None:
+        self.label, self.total, self.quiet = label, 0, quiet
         self.steps: list[int] = []
         self.closed = 0
         self.made.append(self)
 
-    def update(self, done: int) -> None:
+    def update(self, done: int, total: int | None = None) -> None:
         """Note a step."""
         self.steps.append(done)
+        self.total = total or 0
 
     def close(self) -> None:
         """Note the end."""

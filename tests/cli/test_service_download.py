@@ -170,7 +170,7 @@ def test_a_batch_with_an_unknown_word_and_files_can_be_downloaded(
     code, out, err = ask("download", batch, "-o", "results")
     assert code == 0
     assert len(out.split()) == 2
-    assert "the status 'archived_warm' is not known here" in err
+    assert "unknown status 'archived_warm'" in err
     monkeypatch.setattr(
         server.service, "batch", lambda batch_id: replace(look(batch_id), status="odd", output_file_id=None, error_file_id=None)
     )

@@ -228,7 +228,7 @@ def test_headers_and_parameters_go_along_with_every_call(
         seen.append((headers.get("x-team", ""), headers.get("x-secret", ""), scope["query_string"].decode()))
         await inner(scope, receive, send)
 
-    inner, server._spoiler._app = server._spoiler._app, watched
+    inner, server._middleware._app = server._middleware._app, watched
     monkeypatch.setenv("GATEWAY", KEY)
     options = (
         "--header",

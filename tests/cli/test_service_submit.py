@@ -197,7 +197,7 @@ def test_two_do_not_send_the_same_campaign_at_once(server: Server, ask: Ask, obj
     with locked(Path(campaign)):
         code, out, err = ask("submit", campaign)
     assert (code, out) == (3, "")
-    assert "is at work on this campaign" in err
+    assert "another run uses this campaign" in err
     assert objects("list") == []
     assert ask("submit", campaign, f"{campaign}/")[0] == 0
 

@@ -332,6 +332,9 @@ def test_a_disk_that_fails_is_no_damaged_file(
         def seek(self, *_: int) -> int:
             raise error
 
+        def read(self, *_: int | None) -> bytes:
+            raise error
+
     path = table_in(tmp_path / "t.parquet", rows_of(1))
     monkeypatch.setattr(Source, "open_raw", lambda _: Failing())
     code, _, err = ask(path)

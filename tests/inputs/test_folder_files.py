@@ -329,7 +329,7 @@ def test_a_result_above_the_cap_is_not_sent_again(tmp_path: Path) -> None:
     put(tmp_path / "out.jsonl", success("a", "x" * 3000), expired("b"))
     for options, written in (
         ({}, 1),
-        ({"all": True}, 1),
+        ({"every": True}, 1),
         ({"only": ["line_too_long"]}, 1),
         ({"only": ["malformed", "expired"]}, 2),
     ):

@@ -47,11 +47,11 @@ def test_the_table_of_an_embeddings_file_is_looked_for_once(tmp_path: Path) -> N
 def test_the_manifest_of_a_folder_is_read_once(tmp_path: Path) -> None:
     """A join of a campaign folder read the manifest again for each thing that it asked of it."""
     requests, results = FIXTURES / "chat_completions" / "requests.jsonl", FIXTURES / "chat_completions"
-    split(requests, folder=tmp_path / "week", max_requests=5)
+    split(requests, output=tmp_path / "week", max_requests=5)
     for number, path in enumerate(sorted(results.glob("batch_*.jsonl"))):
         shutil.copy(path, tmp_path / "week" / f"requests-0000{number + 1}_output.jsonl")
     with calls("campaign.manifest:read_manifest") as found, join(tmp_path / "week") as joined:
-        assert joined.report.inputs == 16
+        assert joined.summarize().inputs == 16
     assert found == {"campaign.manifest:read_manifest": 1}
 
 

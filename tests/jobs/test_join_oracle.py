@@ -437,7 +437,6 @@ def test_a_bad_hash_makes_no_difference(tmp_path: Path, monkeypatch: pytest.Monk
         monkeypatch.setattr(module, "digest", lambda custom_id: four_bits(custom_id.encode()))
         if hasattr(module, "digest_of_bytes"):
             monkeypatch.setattr(module, "digest_of_bytes", four_bits)
-            monkeypatch.setattr(module, "digests_of_bytes", lambda custom_ids: list(map(four_bits, custom_ids)))
     assert scan in fast
     for seed in range(FIRST_SEED, FIRST_SEED + 60):
         check(seed, tmp_path, monkeypatch, ways=WAYS, knows_strangers=False)
@@ -448,32 +447,32 @@ def four_bits(custom_id: bytes) -> int:
     return (sum(custom_id) & 15) << 60
 
 
-class KeptCrew:
-    """One crew for many tables: starting processes anew for each would take most of the time."""
+class KeptPool:
+    """One pool for many tables: starting the processes again for each would take most of the time."""
 
     def __init__(self, workers: int) -> None:
-        self._crew = WorkerPool(workers)
-        self._crew.__enter__()
+        self._pool = WorkerPool(workers)
+        self._pool.__enter__()
 
     def __enter__(self) -> WorkerPool:
-        if any(worker._process.poll() is not None for worker in self._crew._workers._workers):  # an exception ends them
+        if any(worker._process.poll() is not None for worker in self._pool._workers):  # an exception ends them
             self.end()
-            self._crew.__enter__()
-        return self._crew
+            self._pool.__enter__()
+        return self._pool
 
     def __exit__(self, *_: object) -> None:
         """Go on."""
 
     def end(self) -> None:
         """End the processes."""
-        self._crew.__exit__()
+        self._pool.__exit__()
 
 
 @pytest.mark.parametrize("workers", [2, 3])
 def test_several_processes_agree_with_the_oracle(workers: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The same with two and three processes, each of which takes the next range."""
-    pool = KeptCrew(workers)
-    monkeypatch.setattr(LazyTable, "_crew", lambda *_, **__: pool)
+    pool = KeptPool(workers)
+    monkeypatch.setattr(LazyTable, "_pool", lambda *_, **__: pool)
     try:
         for seed in range(FIRST_SEED, FIRST_SEED + 60):
             check(seed, tmp_path, monkeypatch, workers=workers, ways=WAYS)

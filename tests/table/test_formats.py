@@ -118,12 +118,12 @@ def _show(path: str, requests: Path) -> list[str]:
 def _prepared(path: str, requests: Path) -> list[str]:
     output, template = requests.parent / "out" / "prepared.jsonl", requests.parent / "template.json"
     template.write_text('{"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "{{outcome}}"}]}')
-    prepare(path, output, template=template, id="{{custom_id}}", url="/v1/chat/completions", force=True)
+    prepare(path, output, template=template, id_template="{{custom_id}}", url="/v1/chat/completions", overwrite=True)
     return [json.loads(line)["custom_id"] for line in output.read_text().splitlines()]
 
 
 def _joined(path: str, requests: Path) -> list[str]:
-    with join(requests, with_table=path, id="{{custom_id}}", with_prefix="my_") as table:
+    with join(requests, with_table=path, id_template="{{custom_id}}", with_prefix="my_") as table:
         return [str(row["my_custom_id"]) for row in table]
 
 
@@ -134,7 +134,7 @@ def _typed(path: str, requests: Path) -> list[str]:
 
 def _retried(path: str, requests: Path) -> list[str]:
     output = requests.parent / "out" / "retry.jsonl"
-    retry(requests, path, output=output, all=True, only=None, force=True)
+    retry(requests, path, output=output, every=True, only=None, overwrite=True)
     failed = [json.loads(line)["custom_id"] for line in output.read_text().splitlines()]
     return [*failed, "b"]
 
