@@ -169,7 +169,7 @@ def read(body: Body) -> Answer:
         texts = all_texts([each[0] for each in found], reader)
         outcome, wrong = worst([each[4] for each in found])
     if not PLAIN_BODY.issuperset(body):
-        reader.more(body, BODY_KEYS)
+        reader.check_unknown_keys(body, BODY_KEYS)
         if errors.stated(body):
             outcome, reader.fully_mapped = "failed", False
     if not text and outcome == "succeeded" and not refusal and not tool_calls and not texts and not _shows_more(listed):
@@ -206,7 +206,7 @@ def _choice(choice: object, reader: FieldReader) -> Choice:
         return NO_CHOICE
     is_plain = PLAIN_CHOICE.issuperset(choice)
     if not is_plain or choice.get("logprobs") is not None:
-        reader.more(choice, CHOICE_KEYS)
+        reader.check_unknown_keys(choice, CHOICE_KEYS)
     reason = choice.get("finish_reason")
     end = ORDINARY.get(reason) if is_plain and type(reason) is str else None
     if end is None:
@@ -224,7 +224,7 @@ def _choice(choice: object, reader: FieldReader) -> Choice:
         refusal = reader.text(refusal)
     if PLAIN_MESSAGE.issuperset(message) and not message.get("annotations"):
         return text, refusal, thinking, None, end
-    reader.more(message, MESSAGE_KEYS)
+    reader.check_unknown_keys(message, MESSAGE_KEYS)
     if not text:
         text = _spoken(message) or text
     return text, refusal, _reasoning(message, reader) or thinking, _tool_calls(message, reader), end
@@ -244,7 +244,7 @@ def content_of(content: object, reader: FieldReader) -> tuple[str | None, str | 
             _add_thought(part, thoughts, reader)
         elif type(part) is dict and type(part.get("text")) is str:
             texts.append(part["text"])
-            reader.more(part, PART_KEYS)
+            reader.check_unknown_keys(part, PART_KEYS)
         else:
             reader.fully_mapped = False
             if type(part) is dict and type(part.get("transcript")) is str:  # the transcript of an audio part
@@ -254,7 +254,7 @@ def content_of(content: object, reader: FieldReader) -> tuple[str | None, str | 
 
 def _add_thought(part: Body, thoughts: list[str], reader: FieldReader) -> None:
     """Read a reasoning part: a string (Anthropic), a list of text parts (Mistral), a summary (Databricks)."""
-    reader.more(part, THINKING_KEYS)
+    reader.check_unknown_keys(part, THINKING_KEYS)
     for key in ("thinking", "reasoning", "summary", "text"):
         found = part.get(key)
         if type(found) is str:
@@ -293,12 +293,12 @@ def _tool_calls(message: Body, reader: FieldReader) -> ToolCalls | None:
 
 def _tool_call(call: object, reader: FieldReader) -> dict[str, str | None]:
     call = reader.mapping(call)
-    reader.more(call, TOOL_CALL_KEYS)
+    reader.check_unknown_keys(call, TOOL_CALL_KEYS)
     if "custom" in call:
         return _call(call.get("id"), reader.mapping(call["custom"]), CUSTOM_KEYS, "input", reader)
     return _call(call.get("id"), reader.mapping(call.get("function")), FUNCTION_KEYS, "arguments", reader)
 
 
 def _call(call_id: object, called: Body, known: frozenset[str], arguments: str, reader: FieldReader) -> dict[str, str | None]:
-    reader.more(called, known)
+    reader.check_unknown_keys(called, known)
     return {"id": reader.text(call_id), "name": reader.text(called.get("name")), "arguments": reader.text(called.get(arguments))}

@@ -187,7 +187,7 @@ class FieldReader:
         """Return the items of a list as objects; other items become empty objects."""
         return [item if type(item) is dict else self.mapping(item) for item in self.items(value)]
 
-    def more(self, mapping: Mapping[str, object], known: frozenset[str]) -> None:
+    def check_unknown_keys(self, mapping: Mapping[str, object], known: frozenset[str]) -> None:
         """Clear `fully_mapped` if a key that is not `known` has a value other than None, `[]`, `{}` and `""`."""
         if known.issuperset(mapping):
             return

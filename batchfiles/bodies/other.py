@@ -123,7 +123,7 @@ def endpoint(body: Body) -> str:
 def read_audio(body: Body) -> Answer:
     """Read a transcript as json, verbose_json or diarized_json; `fully_mapped` if it has only a text and token counts."""
     reader = FieldReader()
-    reader.more(body, AUDIO_KEYS)
+    reader.check_unknown_keys(body, AUDIO_KEYS)
     outcome = "succeeded"
     if errors.said(body.get("error")):
         outcome = "failed"
@@ -167,7 +167,7 @@ CHOICE_KEYS: Final = chat_completions.SHARED_CHOICE_KEYS | {"text"}
 def read_completion(body: Body) -> Answer:
     """Read a legacy completion, whose choices have a text instead of a message. The outcome is that of the worst choice."""
     reader = FieldReader()
-    reader.more(body, COMPLETION_KEYS)
+    reader.check_unknown_keys(body, COMPLETION_KEYS)
     found = [_choice(choice, reader) for choice in reader.mappings(body.get("choices"))]
     texts = chat_completions.all_texts([text for text, _ in found], reader)
     text, finish_reason = (found[0][0], found[0][1].finish_reason) if found else (None, None)
@@ -182,7 +182,7 @@ def read_completion(body: Body) -> Answer:
 
 def _choice(choice: Body, reader: FieldReader) -> tuple[str | None, chat_completions.End]:
     """Return the text of one choice and how it ended."""
-    reader.more(choice, CHOICE_KEYS)
+    reader.check_unknown_keys(choice, CHOICE_KEYS)
     text, end = choice.get("text"), chat_completions.choice_end(choice, reader)
     if text is None:
         end, reader.fully_mapped = chat_completions.without_answer(end, "text"), False
@@ -204,12 +204,12 @@ def read_moderation(body: Body) -> Answer:
     `fully_mapped` only with exactly one result, of a text.
     """
     reader = FieldReader()
-    reader.more(body, MODERATION_KEYS)
+    reader.check_unknown_keys(body, MODERATION_KEYS)
     results = reader.mappings(body.get("results"))
     if len(results) != 1:
         reader.fully_mapped = False
     for result in results:
-        reader.more(result, RESULT_KEYS)
+        reader.check_unknown_keys(result, RESULT_KEYS)
         if not all(kinds in ONLY_TEXT for kinds in reader.mapping(result.get("category_applied_input_types")).values()):
             reader.fully_mapped = False
     outcome = "succeeded" if results else "no_response"

@@ -110,7 +110,7 @@ def read(body: Body) -> Answer:
     `texts`. The outcome depends on `status`, `error` and whether the last message is finished.
     """
     reader = FieldReader()
-    reader.more(body, BODY_KEYS)
+    reader.check_unknown_keys(body, BODY_KEYS)
     found = _output(body.get("output"), reader)
     said = [message for message in found.messages if not message.is_commentary]
     text, texts = _last_whole(said), None
@@ -158,7 +158,7 @@ def _end(body: Body, found: Output, reader: FieldReader) -> chat_completions.End
     details, reason = body.get("incomplete_details"), None
     if details is not None:
         details = reader.mapping(details)
-        reader.more(details, INCOMPLETE_KEYS)
+        reader.check_unknown_keys(details, INCOMPLETE_KEYS)
         reason, _ = finish_reasons.read(details.get("reason"), reader)
         if reason is not None and outcome == "succeeded":
             outcome = "incomplete"
@@ -208,17 +208,17 @@ def _output(items: object, reader: FieldReader) -> Output:
 
 def _message(item: Body, messages: list[Message], refusals: list[str], reader: FieldReader) -> None:
     """Add the text and the refusal of a message, from all its parts."""
-    reader.more(item, MESSAGE_KEYS)
+    reader.check_unknown_keys(item, MESSAGE_KEYS)
     content = item.get("content")
     texts: list[str] = []
     for part in [{"type": "output_text", "text": content}] if type(content) is str else reader.mappings(content):
         kind = part.get("type")
         if kind in TEXTS:
             _add(part, "text", texts, reader)
-            reader.more(part, TEXT_KEYS)
+            reader.check_unknown_keys(part, TEXT_KEYS)
         elif kind == "refusal":
             _add(part, "refusal", refusals, reader)
-            reader.more(part, REFUSAL_KEYS)
+            reader.check_unknown_keys(part, REFUSAL_KEYS)
         elif kind == "output_audio":
             _add(part, "transcript", texts, reader)
             reader.fully_mapped = False  # the audio is in no column
@@ -230,12 +230,12 @@ def _message(item: Body, messages: list[Message], refusals: list[str], reader: F
 
 def _reasoning(item: Body, reader: FieldReader) -> list[str]:
     """Return the summary of an item of reasoning, and its content with open models (vLLM)."""
-    reader.more(item, REASONING_KEYS)
+    reader.check_unknown_keys(item, REASONING_KEYS)
     texts: list[str] = []
     for key in ("summary", "content"):
         for part in reader.mappings(item.get(key)):
             _add(part, "text", texts, reader)
-            reader.more(part, TEXT_KEYS)
+            reader.check_unknown_keys(part, TEXT_KEYS)
     return texts
 
 
@@ -246,7 +246,7 @@ def _add(part: Body, key: str, texts: list[str], reader: FieldReader) -> None:
 
 
 def _call(item: Body, arguments: str, known: frozenset[str], reader: FieldReader) -> dict[str, str | None]:
-    reader.more(item, known)
+    reader.check_unknown_keys(item, known)
     return {
         "id": reader.text(item.get("call_id")),
         "name": reader.text(item.get("name")),

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from batchfiles.testing.answers import Answerer, answer
+from batchfiles.testing.mock_answers import Answerer, answer
 from batchfiles.testing.quirks import CALLS, FAULTS, QUIRKS, Clock, Fault, Faults, Quirks
 from batchfiles.testing.service import Service
 

@@ -15,7 +15,7 @@ from typing import IO, Any, Final, Self
 
 from batchfiles.api.batch import Batch, BatchErrors, BatchRequestCounts, BatchUsage
 from batchfiles.open_strings import BatchStatus
-from batchfiles.testing.answers import Answerer
+from batchfiles.testing.mock_answers import Answerer
 from batchfiles.testing.parameters import Refusal, Validation, error_body, requests_of, seconds_of
 from batchfiles.testing.quirks import Quirks
 

@@ -12,9 +12,9 @@ from typing import IO, Any, BinaryIO, TypeVar, cast
 from batchfiles.api.batch import Batch, BatchError
 from batchfiles.api.file import FileDeleted, FileObject, ListBatchesResponse, ListFilesResponse
 from batchfiles.limits import LimitsLike, profile
-from batchfiles.testing.answers import Answerer, answer
 from batchfiles.testing.batch_job import BatchJob, answered
 from batchfiles.testing.files import FileStore, StoredFile
+from batchfiles.testing.mock_answers import Answerer, answer
 from batchfiles.testing.parameters import Refusal, Validation, check_batch, check_purpose, expiry, seconds_of, validated
 from batchfiles.testing.quirks import Clock, Quirks
 

@@ -64,7 +64,7 @@ def test_numbers():
 def test_an_empty_value_under_an_unknown_key_holds_nothing(value):
     """Null, an empty list, object or text."""
     reader = FieldReader()
-    reader.more({"known": 1, "unknown": value}, frozenset({"known"}))
+    reader.check_unknown_keys({"known": 1, "unknown": value}, frozenset({"known"}))
 
     assert reader.fully_mapped
 
@@ -73,7 +73,7 @@ def test_an_empty_value_under_an_unknown_key_holds_nothing(value):
 def test_any_other_value_keeps_the_body(value):
     """A zero and a false say something."""
     reader = FieldReader()
-    reader.more({"known": 1, "unknown": value}, frozenset({"known"}))
+    reader.check_unknown_keys({"known": 1, "unknown": value}, frozenset({"known"}))
 
     assert (reader.fully_mapped, reader.conversion_errors) == (False, 0)
 
@@ -104,6 +104,6 @@ def test_what_is_no_count(value):
 def test_the_number_of_a_stop_token_is_housekeeping(key, value):
     """As an integer and as a float."""
     reader = FieldReader()
-    reader.more({key: value}, frozenset())
+    reader.check_unknown_keys({key: value}, frozenset())
 
     assert reader.fully_mapped
