@@ -120,7 +120,7 @@ INVALID = [
 ]
 
 TRAILING_COMMAS = [b"[1,]", b'{"a":1,}', b"[,]", b"{,}"]
-"""Invalid, but `{"body": [1,]}` and the like only: kept apart to be read."""
+"""Invalid, but `{"body": [1,]}` and the like only: a separate constant for readability."""
 
 LOOSE = [
     (b"NaN", None),
@@ -179,7 +179,7 @@ def test_a_bare_object_is_a_line(text):
 
 @pytest.mark.parametrize("text", INVALID + TRAILING_COMMAS, ids=named(INVALID + TRAILING_COMMAS))
 def test_invalid_json_is_refused_bare_and_as_a_body(text):
-    """With `invalid_json_line`, a reason, and no other exception behind it that could hold the line."""
+    """With `invalid_json_line`, a reason, and no chained exception that could hold the line."""
     for line in (text, b'{"body":' + text + b"}"):
         with pytest.raises(InvalidLineError) as caught:
             loads(line)
@@ -306,7 +306,7 @@ OBJECTS = st.dictionaries(st.text(), JSON, max_size=3)
 
 
 def others(*known):
-    """Objects without the keys that have a place of their own."""
+    """Objects without the keys that have their own field."""
     return OBJECTS.map(lambda value: {key: item for key, item in value.items() if key not in known})
 
 
@@ -330,7 +330,7 @@ def test_a_request_reads_back_as_it_was_written(request_):
 
 
 def test_a_request_has_its_keys_in_the_order_of_the_documentation():
-    """And the extra ones behind."""
+    """And the extra ones after them."""
     record = BatchRequestInput("a", "POST", "/v1/responses", {"model": "m"}, {"priority": 1})
     assert encode_input(record) == (
         b'{"custom_id":"a","method":"POST","url":"/v1/responses","body":{"model":"m"},"priority":1}\n'

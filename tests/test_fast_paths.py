@@ -54,7 +54,7 @@ def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
 
 @st.composite
 def lines(draw: st.DrawFn, good: dict[str, Any]) -> list[bytes]:
-    """Write three lines: in the second a value is another one, a key is added or taken away, or is there twice."""
+    """Write three lines: in the second a value is another one, a key is added, removed or repeated."""
     value = copy.deepcopy(good)
     *path, last = draw(st.sampled_from(places(value)))
     place = value

@@ -30,7 +30,7 @@ DAYS = [
 
 @pytest.fixture(scope="module")
 def loaded(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, int]:
-    """Join each day into a file of its own; return their folder and how many rows they have together."""
+    """Join each day into a separate file; return their folder and how many rows they have together."""
     folder = tmp_path_factory.mktemp("days")
     strange = folder.parent / "strange"
     strange.mkdir(exist_ok=True)

@@ -52,7 +52,7 @@ def test_azure_takes_urls_with_and_without_v1():
 
 
 def test_vllm_has_no_limits_and_takes_mixed_urls_by_their_ends():
-    """Whatever stands before /score or /rerank."""
+    """With any path before /score or /rerank."""
     assert VLLM.max_requests is VLLM.max_bytes is None
     assert not VLLM.one_url
     assert not VLLM.one_model
@@ -95,7 +95,7 @@ def test_none_knows_every_url_and_has_no_rule():
 
 @pytest.mark.parametrize("limits", PROFILES.values(), ids=PROFILES)
 def test_every_rule_has_its_source(limits: Limits):
-    """A field that differs from NONE has a sentence, and no sentence stands for a field without a rule."""
+    """A field that differs from NONE has a sentence, and a field without a rule has none."""
     ruled = {
         field.name
         for field in dataclasses.fields(Limits)

@@ -1,4 +1,4 @@
-"""What became of a request: the shapes of batch lines as they are found in the wild."""
+"""The outcome of a request: the shapes of batch lines as they are found in the wild."""
 
 import json
 
@@ -108,7 +108,7 @@ def test_a_body_of_an_unknown_endpoint_is_a_success_by_its_status():
 
 
 def test_an_empty_request_id_is_none():
-    """It says nothing (tidyverse/ellmer#830)."""
+    """It has no meaning (tidyverse/ellmer#830)."""
     found = line(body=CHAT)
     found["response"]["request_id"] = ""
 
@@ -198,7 +198,7 @@ def test_an_error_is_a_failure_even_with_a_200_and_a_body():
 
 
 def test_the_lines_error_comes_first_and_the_bodys_fills_its_gaps():
-    """Both speak of the same request."""
+    """Both are of the same request."""
     result = read(line(400, {"error": OPENAI_ERROR}, {"code": "bad_request"}))
 
     assert error_of(result) == ("bad_request", "invalid_request_error", "n", "Invalid value.")
@@ -223,7 +223,7 @@ def test_any_other_status_is_a_failure(status):
 
 @pytest.mark.parametrize("body", ["<html>", '"text"', 7, [1], True])
 def test_a_200_whose_body_is_no_object_is_a_failure(body):
-    """It is no answer that anybody could read."""
+    """It is not a readable answer."""
     result = read(line(body=body))
 
     assert (result.outcome, result.body) == ("failed", None)
@@ -258,7 +258,7 @@ def test_the_code_tells_what_became_of_the_batch(code, expected):
     [("batch_expired", "expired"), ({"type": "expired"}, "expired"), ({"message": "The key has expired"}, "failed")],
 )
 def test_the_word_may_stand_elsewhere_but_a_sentence_is_no_word(error, expected):
-    """A sentence may speak of anything."""
+    """A sentence may mention anything."""
     assert read(without_response(error)).outcome == expected
 
 
@@ -288,7 +288,7 @@ def test_an_error_without_a_response_whose_code_is_an_http_status():
 @pytest.mark.parametrize("status", [0, None, 200, 204])
 @pytest.mark.parametrize("body", [{}, None, "", " ", []])
 def test_no_status_no_body_and_no_error_is_no_response(status, body):
-    """`status_code: 0` while the counts say that nothing failed (tidyverse/ellmer#830); a 200 without a body is no better."""
+    """`status_code: 0` while the counts have no failure (tidyverse/ellmer#830); a 200 without a body is not better."""
     result = read(line(status, body))
 
     assert (result.outcome, result.status_code, result.retryable, result.body) == ("no_response", status, True, None)
@@ -638,7 +638,7 @@ def test_a_failure_may_be_sent_again_if_its_status_speaks_of_the_moment(status, 
 
 
 def test_the_outcomes_of_a_table():
-    """Two of them are said by others: those who read lines, and those who join."""
+    """Two of them come from other modules: the reader of lines, and the join."""
     assert OUTCOMES == ("succeeded", "incomplete", "failed", "expired", "cancelled", "no_response", "malformed", "missing")
 
 

@@ -53,7 +53,7 @@ def test_sizes_may_have_a_unit(read):
 
 @pytest.mark.parametrize(("size", "expected"), [('"300 MB"', 300_000_000), ('"none"', None)])
 def test_a_size_of_ones_own_takes_the_documented_one_away(read, size, expected):
-    """A file could not raise or remove the size: the inherited 200 MB stood beside it, and `split` went on cutting there."""
+    """A file could not raise or remove the size: the inherited 200 MB stayed, and `split` kept cutting there."""
     limits = read(f'extends = "openai"\nmax_bytes = {size}')
     assert (limits.max_bytes, limits.warn_bytes) == (expected, None)
     assert "warn_bytes" not in limits.sources
@@ -82,7 +82,7 @@ def test_sources_are_the_files_own_words_or_its_name(read, tmp_path):
 
 
 def test_an_empty_file_is_the_profile_none(read):
-    """But for its name."""
+    """Except for its name."""
     limits = read('name = "none"')
     assert limits == NONE
 

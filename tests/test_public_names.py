@@ -41,7 +41,7 @@ def test_the_names_are_sorted_and_each_is_there() -> None:
 
 
 def test_every_exception_is_public() -> None:
-    """Whoever catches an error must be able to name it."""
+    """To catch an error, a caller must be able to name it."""
     assert set(every_error.__all__) <= set(batchfiles.__all__)
 
 
@@ -107,7 +107,7 @@ def test_parameters_have_the_agreed_names(function: FunctionType) -> None:
 
 @pytest.mark.parametrize("function", public_functions(), ids=lambda function: function.__qualname__)
 def test_signatures_are_written_out(function: FunctionType) -> None:
-    """`help()` and an editor show each option with its default: `**options` hid them all behind one word."""
+    """`help()` and an editor show each option with its default: `**options` hid them all."""
     if not function.__module__.startswith("batchfiles.api"):  # their own data has keys that services choose
         parameters = inspect.signature(function).parameters.values()
         assert all(parameter.kind is not inspect.Parameter.VAR_KEYWORD for parameter in parameters)

@@ -188,7 +188,7 @@ def test_vectors_are_the_same_to_all(tmp_path: Path, dimensions: int | None) -> 
 
 @pytest.mark.parametrize("folder", ["chat_completions", "embeddings", "empty"])
 def test_a_join_is_a_table_without_a_file(folder: str) -> None:
-    """Whoever speaks the Arrow C stream protocol takes it as it is."""
+    """Readers of the Arrow C stream protocol take it as it is."""
     job = join(folder)
     right = job.to_arrow()
     assert pa.table(job).equals(right)

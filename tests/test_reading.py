@@ -1,4 +1,4 @@
-"""Reading files: what comes out of which bytes, what is said about the rest, and what is raised."""
+"""Reading files: the lines of given bytes, the warnings, and the exceptions."""
 
 import gc
 import gzip
@@ -104,7 +104,7 @@ def test_a_form_feed_is_not_blank(write):
 
 
 def test_a_byte_order_mark_is_stripped_and_reported(write):
-    """The first line begins behind it."""
+    """The first line begins after it."""
     records, findings = heard(read_outputs, write(b"\xef\xbb\xbf" + RESULT + b"\n"))
     assert [(record.custom_id, record.byte_offset) for record in records] == [("a", 3)]
     assert findings == [("warning", "byte_order_mark", 1, 0)]
@@ -120,7 +120,7 @@ def test_a_last_line_without_a_newline_counts_and_is_reported(write):
 
 
 def test_a_cut_last_line_is_an_error(write):
-    """Both are said: it is no JSON, and it has no newline."""
+    """Both are reported: it is not valid JSON, and it has no newline."""
     records, findings = heard(read_outputs, write(RESULT + b"\n" + EXPIRED[:-1]))
     assert [record.custom_id for record in records] == ["a"]
     assert [(severity, code) for severity, code, *_ in findings] == [
@@ -137,7 +137,7 @@ def test_a_repaired_line_is_read_and_reported(write):
 
 
 def test_a_line_above_the_cap_is_one_finding_and_reading_goes_on(write):
-    """Numbers and offsets behind it are right."""
+    """Numbers and offsets after it are right."""
     data = RESULT + b"\n" + b" " * 500 + b"\n" + RESULT + b"\n"
     records, findings = heard(read_outputs, write(data), max_line_bytes=400)
     assert [(record.line_number, record.byte_offset) for record in records] == [(1, 0), (3, len(RESULT) + 502)]
@@ -159,7 +159,7 @@ def test_a_line_above_the_cap_is_raised(write, read):
 
 
 def test_good_lines_come_before_the_error(write):
-    """What stands before the first bad line is given out, then it is raised with its whole address."""
+    """The lines before the first bad one are yielded, then it is raised with its whole address."""
     path = write(RESULT + b"\n" + b'{"custom_id": 7, "response": null}\n' + RESULT + b"\n")
     results = read_outputs(path)
     assert next(results).custom_id == "a"
@@ -228,7 +228,7 @@ def test_a_damaged_file_is_a_finding_and_the_next_one_goes_on(write):
 
 
 def test_every_cut_of_a_file_is_noticed(write):
-    """Whatever is missing, there are as many lines as before, or an error or a warning says otherwise."""
+    """Any damage: there are as many lines as before, or there is an error or a warning."""
     data = RESULT + b"\n" + EXPIRED + b"\r\n\n" + RESULT + b"\n"
     for length in range(len(data)):
         records, findings = heard(read_outputs, io.BytesIO(data[:length]))

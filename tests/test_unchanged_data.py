@@ -151,7 +151,7 @@ def late(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[bytes]]:
 
 @pytest.mark.parametrize("reader", READERS)
 def test_what_first_appears_late_is_there(late: tuple[Path, list[bytes]], reader: Reader) -> None:
-    """An `error` object, a key of the body, tool calls and a body of another shape behind 20,480 ordinary lines."""
+    """An `error` object, a key of the body, tool calls and a body of another shape after 20,480 ordinary lines."""
     path, lines = late
     names = ["custom_id", "outcome", "error_code", "error_message", "text", "response_body"]
     found = reader(path, names)
@@ -208,7 +208,7 @@ def test_texts_stay_what_they_are(tmp_path: Path, reader: Reader, escaped: bool)
 
 @pytest.mark.parametrize("reader", READERS)
 def test_bodies_keep_every_byte(tmp_path: Path, reader: Reader) -> None:
-    """Numbers that no type holds, white space, repeated keys, escapes: nothing is written anew."""
+    """Numbers that no type holds, white space, repeated keys, escapes: nothing is rewritten."""
     bodies = [
         '{"model": "m", "seed": 123456789012345678901234567890, "temperature": 1.0, "top_p": 1e-7}',
         '{ "model" :\t"m" , "metadata" : { "zip" : "00123" , "when" : "2026-08-01" } }',

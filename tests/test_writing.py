@@ -1,4 +1,4 @@
-"""Writing request and result files: what stands in them, what is refused, and that a file is whole or not there."""
+"""Writing request and result files: their content, what is refused, and that a file is whole or not there."""
 
 import gzip
 import io
@@ -47,7 +47,7 @@ RESULTS = [
 
 
 def test_requests_are_written_one_line_each(tmp_path):
-    """Keys in the order of the documentation, a newline behind each, nothing else."""
+    """Keys in the order of the documentation, each line with a newline, nothing else."""
     path = tmp_path / "requests.jsonl"
     with InputWriter(path) as writer:
         writer.write(request("a", input="hé"))
@@ -103,7 +103,7 @@ def test_a_line_that_is_there_is_written_byte_by_byte(tmp_path):
 
 @pytest.mark.parametrize("line", [b"", b"\n", b" \r\n", b"{}\n{}", b"{}\n\n", b"\n{}"])
 def test_what_is_not_one_line_is_refused(tmp_path, line):
-    """A blank line or a second one would shift every number behind it."""
+    """A blank line or a second one would shift every later number."""
     with OutputWriter(tmp_path / "o.jsonl") as outputs, pytest.raises(ValueError, match="line"):
         outputs.write_line(line)
     with InputWriter(tmp_path / "i.jsonl") as inputs, pytest.raises(ValueError, match="line"):
@@ -134,7 +134,7 @@ def test_a_second_custom_id_behind_those_in_memory_is_refused_at_the_end(tmp_pat
 
 
 def test_a_refused_request_leaves_no_trace(tmp_path):
-    """Who catches the error inside of the block can go on, and even write the id properly."""
+    """A caller who catches the error inside the block can continue, and even write the id properly."""
     path = tmp_path / "requests.jsonl"
     with InputWriter(path) as writer:
         writer.write(request("a"))
@@ -189,7 +189,7 @@ def embed(custom_id, *texts):
 
 
 def test_the_number_of_texts_to_embed_is_limited_over_all_requests(tmp_path):
-    """The request that goes above is refused, and one that still fits is taken behind it."""
+    """The request above the limit is refused, and one that still fits is accepted after it."""
     path = tmp_path / "requests.jsonl"
     limits = replace(OPENAI, max_embedding_inputs=5)
     with InputWriter(path, limits=limits) as writer:
@@ -265,7 +265,7 @@ def test_texts_to_embed_are_counted_in_a_line_that_is_there(tmp_path, url):
     ],
 )
 def test_a_request_that_no_service_takes_is_refused_as_the_check_refuses_it(tmp_path, change, code, words):
-    """With the same code and the same words, where it is written; who goes on has a file without it."""
+    """With the same code and message, where it is written; a caller who continues has a file without it."""
     path = tmp_path / "requests.jsonl"
     limits = replace(OPENAI, min_custom_id_length=2, max_custom_id_length=64)
     values = {"custom_id": "second", "method": "POST", "url": "/v1/responses", "body": {"model": "m", "input": "x"}}
@@ -284,7 +284,7 @@ def test_a_request_that_no_service_takes_is_refused_as_the_check_refuses_it(tmp_
 
 
 def test_a_value_that_is_of_no_type_of_json_is_named_by_that_of_python(tmp_path):
-    """Bytes are no string."""
+    """Bytes are not a string."""
     with InputWriter(tmp_path / "f.jsonl") as writer, pytest.raises(InvalidLineError, match="expected a string, but got bytes"):
         writer.write(request(b"a"))
 
@@ -302,7 +302,7 @@ def test_the_id_of_a_line_that_is_there_keeps_to_the_limits_too(tmp_path, custom
 
 
 def test_a_line_without_a_url_is_right_where_the_service_has_short_ones(tmp_path):
-    """Its method is not looked for either; a body there must be, whoever the service is."""
+    """Its method is not checked either; a body is required, for any service."""
     with InputWriter(tmp_path / "f.jsonl", limits=TOGETHER) as writer:
         writer.write(BatchRequestInput("a", None, None, {"model": "m"}))
         with pytest.raises(InvalidLineError, match="'body'"):
@@ -311,7 +311,7 @@ def test_a_line_without_a_url_is_right_where_the_service_has_short_ones(tmp_path
 
 
 def test_no_limits_are_no_limits(tmp_path):
-    """But ids are still unique, since results could not be told apart."""
+    """But ids are still unique, since results could not be distinguished."""
     with InputWriter(tmp_path / "f.jsonl", limits=NONE) as writer:
         for number in range(60_000):
             writer.write_line(b"{}\n", str(number))
@@ -365,7 +365,7 @@ def test_an_open_file_is_flushed_and_stays_open(tmp_path):
 
 
 def test_an_unbuffered_file_that_takes_little_at_a_time_gets_everything():
-    """A raw file may write a part and say so."""
+    """A raw file may write a part and report it."""
 
     class Sip(io.RawIOBase):
         taken = b""
@@ -418,7 +418,7 @@ def test_a_missing_folder_is_a_file_error(tmp_path):
 
 
 def test_a_full_disk_is_a_file_error():
-    """/dev/full says no to every write."""
+    """/dev/full refuses every write."""
     full = Path("/dev/full")
     if not full.exists():
         pytest.skip("no /dev/full here")
@@ -427,7 +427,7 @@ def test_a_full_disk_is_a_file_error():
 
 
 def test_a_closed_pipe_stays_a_closed_pipe():
-    """`… | head -1` is no error of the disk; the command line ends quietly on it."""
+    """`… | head -1` is not an error of the disk; the command line ends quietly on it."""
     reader, writer = os.pipe()
     os.close(reader)
     with os.fdopen(writer, "wb", buffering=0) as pipe, pytest.raises(BrokenPipeError):

@@ -69,7 +69,7 @@ def test_a_file_that_is_there_is_left_alone(answer: Response) -> None:
 
 @pytest.mark.parametrize("is_busy", [False, True])
 def test_the_notes_of_a_download_that_was_killed_after_its_renaming_are_removed(*, is_busy: bool) -> None:
-    """They stayed for ever beside 9 of 1,000 files; another download's are left to it."""
+    """They stayed forever next to 9 of 1,000 files; another download's files are left alone."""
     stage = Stage(sized(5))
     stage.files |= {PATH: b"whole", NOTES: b"{}"}
     stage.busy = [not is_busy]
@@ -126,7 +126,7 @@ FULL = Config(organization="org", project="p", headers={"X-Gateway": "secret"}, 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_contents_are_fetched_from_where_the_service_has_put_them(status: int) -> None:
-    """To another origin goes nothing that says who we are, and on the way back neither."""
+    """No credentials go to another origin, also not when it redirects to the first one."""
     stage = Stage(
         sized(),
         moved("/v1/elsewhere", status),
@@ -204,7 +204,7 @@ def test_a_file_that_has_changed_is_fetched_from_its_beginning() -> None:
 
 
 def test_killed_at_any_moment_old_and_new_bytes_are_never_put_together() -> None:
-    """The process ends after each of its effects on the disk in turn, and another one goes on."""
+    """The process ends after each of its effects on the disk in turn, and another one resumes."""
     for steps in range(40):
         stage = Stage(served(NEW), repeat=True)
         stage.files |= {PART: OLD[:40], NOTES: json.dumps({"file_id": "file-1", "etag": '"old"'}).encode()}
@@ -264,7 +264,7 @@ def test_without_any_length_only_a_body_that_marks_its_end_is_whole() -> None:
 
 
 def test_a_service_that_always_sends_another_part_is_given_up() -> None:
-    """It is begun again three times."""
+    """It is started again three times."""
     stage = Stage(sized(), Response(206, {"content-range": "bytes 1-99/100", "etag": '"old"'}, OLD[1:]), repeat=True)
     with pytest.raises(IncompleteDownloadError, match="can't be had in one piece: a part came that was not asked for"):
         fetched(stage)

@@ -1,4 +1,4 @@
-"""The objects of the API: what comes over the wire is read whole, and written as it came."""
+"""The objects of the API: every key that is received is read, and written unchanged."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def batch_with(**changed: Any) -> Batch:
 
 
 def test_a_batch_has_a_field_for_every_key_of_the_specification() -> None:
-    """Nothing of it ends among the unknown keys, and it is written as it came."""
+    """None of it is among the unknown keys, and it is written unchanged."""
     batch = Batch.from_dict(BATCH)
     assert batch.extra == {}
     assert batch.to_dict() == BATCH
@@ -118,7 +118,7 @@ def test_keys_that_nobody_knows_are_kept_where_they_stood(value: dict[str, Any],
 
 @pytest.mark.parametrize("nothing", ["", None])
 def test_a_file_that_is_not_there_has_no_id(nothing: str | None) -> None:
-    """OpenAI and Azure write an empty text in the place of null."""
+    """OpenAI and Azure write an empty string instead of null."""
     batch = batch_with(output_file_id=nothing, error_file_id=nothing)
     assert (batch.output_file_id, batch.error_file_id, batch.result_file_ids) == (None, None, [])
 
@@ -307,7 +307,7 @@ def test_whatever_stands_in_a_batch_it_is_read_or_is_our_error(changed: dict[str
 
 
 def test_null_counts_are_zeros() -> None:
-    """Azure writes nulls before the validation is over, and Together leaves the object out."""
+    """Azure writes nulls until the validation has ended, and Together leaves the object out."""
     assert batch_with(request_counts={"total": None, "completed": None, "failed": None}).request_counts == BatchRequestCounts()
     assert batch_with(request_counts=None).progress == 0.0
 

@@ -61,7 +61,7 @@ def test_a_part_that_ends_early_is_taken_and_the_rest_asked_for_later() -> None:
 
 
 def test_a_total_may_be_unknown() -> None:
-    """A `*` in the place of it."""
+    """A `*` instead of the range."""
     assert read_content(part("bytes 40-99/*"), HAVE) == Append(40, None, TAG)
 
 
@@ -77,7 +77,7 @@ def test_nothing_more_of_another_length_means_to_begin_again(span: str) -> None:
 
 
 def test_a_compressed_file_is_not_taken() -> None:
-    """We asked for none, and its length would say nothing."""
+    """We asked for no compression, and its length would be meaningless."""
     assert isinstance(read_content(Response(200, {"content-encoding": "gzip"}), Partial()), Restart)
     assert read_content(Response(200, {"content-encoding": "identity"}), Partial()) == Append(0, None, None)
 

@@ -257,7 +257,7 @@ def test_a_page_of_batches_has_one_to_a_hundred(limit: int) -> None:
 
 
 def test_a_range_is_asked_for_with_the_tag_of_what_is_there() -> None:
-    """And never compressed: lengths would say nothing."""
+    """Never compressed, because lengths would be meaningless."""
     headers = files.content_request(OPENAI, "file-1", start=100, etag='"abc"').headers
     assert (headers["Range"], headers["If-Range"], headers["Accept-Encoding"]) == ("bytes=100-", '"abc"', "identity")
     assert "Range" not in files.content_request(OPENAI, "file-1").headers

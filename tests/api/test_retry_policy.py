@@ -60,7 +60,7 @@ DATE = "Fri, 29 Sep 2023 16:26:{:02d} GMT"
     ],
 )
 def test_what_the_service_asks_for_is_obeyed(headers: dict[str, str], pause: float | str | None) -> None:
-    """Up to two minutes; above that there is no other attempt, and what is no time is our own pause."""
+    """Up to two minutes; above that there is no other attempt. An invalid time means our own pause."""
     found = RetryPolicy().pause(1, headers, 0.0)
     assert found == (None if pause == "never" else 0.5 if pause is None else pytest.approx(pause))
 
@@ -76,7 +76,7 @@ def test_our_own_pause_doubles_from_half_a_second_to_eight(attempt: int, longest
 
 
 def test_there_are_so_many_retries_and_no_more() -> None:
-    """Five, if nobody says otherwise; none is a number too."""
+    """Five by default; 0 is valid too."""
     assert [RetryPolicy().pause(attempt, {}, 0.0) is None for attempt in range(1, 8)] == [False] * 5 + [True] * 2
     assert RetryPolicy(max_retries=0).pause(1, {"retry-after": "1"}, 0.0) is None
 
@@ -96,7 +96,7 @@ def test_no_pause_is_negative_endless_or_no_number(attempt: int, headers: dict[s
 
 
 def test_a_number_that_vanishes_when_it_is_divided_asks_for_no_pause() -> None:
-    """The smallest number of milliseconds is no number of seconds at all: once that was a pause of 0 seconds."""
+    """The smallest number of milliseconds is 0 in seconds: once that was a pause of 0 seconds."""
     assert MANY.pause(1, {"retry-after-ms": "5e-324"}, 0.0) == 0.5
     assert MANY.pause(1, {"retry-after-ms": "5e-324", "retry-after": "3"}, 0.0) == 3.0
 

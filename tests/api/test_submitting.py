@@ -35,7 +35,7 @@ NONE = page()
 
 
 def ours(token: str = TOKEN, status: str = "validating", sha256: str = "-", batch_id: str = "batch_1") -> dict[str, Any]:
-    """Make a batch with a marker, as it stands in a list."""
+    """Make a batch with a marker, as in a list."""
     return {"id": batch_id, "status": status, "metadata": {MARKER: f"{token} {sha256}"}}
 
 
@@ -84,7 +84,7 @@ def test_the_caller_s_metadata_stays_beside_the_marker() -> None:
 
 @pytest.mark.parametrize("status", ["validating", "in_progress", "finalizing", "completed", "pondering"])
 def test_bytes_that_have_a_live_or_finished_batch_are_not_sent_again(status: str) -> None:
-    """On whatever page of the list it stands."""
+    """On any page of the list."""
     stage = Stage(page({"id": "batch_0", "status": "completed"}, more=True), page(ours("x", status, SHA, "batch_9")))
     with pytest.raises(AlreadySubmittedError, match=f"batch_9 was made of the same bytes and is {status}") as caught:
         submitted(stage)
@@ -252,7 +252,7 @@ def test_the_word_for_a_pending_file_may_be_written_in_any_way(status: str) -> N
 
 @pytest.mark.parametrize("status", ["uploaded", "processed", "", None, "ready"])
 def test_a_service_with_other_words_is_not_waited_for(status: str | None) -> None:
-    """Many say `uploaded` for ever."""
+    """Many services report `uploaded` forever."""
     stage = Stage(NONE, said({"id": "file-1", "status": status}), batch("validating"))
     assert submitted(stage).id == "batch_1"
     assert stage.sleeps == []

@@ -14,7 +14,7 @@ from batchfiles.errors import BatchFilesError, FileError, NotFoundError
 
 
 class Driver:
-    """Performs `Sleep` and `Now` with a clock of its own, notes what it is asked for, and has no files."""
+    """Performs `Sleep` and `Now` with its own clock, notes what it is asked for, and has no files."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -64,7 +64,7 @@ def test_while_one_sleeps_another_goes_on() -> None:
 
 
 def test_an_error_of_one_does_not_end_the_others() -> None:
-    """It stands in the place of its result."""
+    """The error replaces its result."""
     one, two, three = Driver().run(gather([looking("a", 5), refused(), looking("c", 1)]))
     assert (one, three) == ("a", "c")
     assert isinstance(two, BatchFilesError)

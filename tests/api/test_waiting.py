@@ -57,7 +57,7 @@ def test_only_changes_are_told() -> None:
 
 @pytest.mark.parametrize("status", ["failed", "completed", "expired", "cancelled", "CANCELED", "EXPIRED"])
 def test_every_end_is_an_end(status: str) -> None:
-    """In whatever words it comes; a batch that failed is returned too."""
+    """With any spelling of the status; a batch that failed is returned too."""
     stage = Stage(batch(status))
     waited(stage)
     assert len(stage.requests) == 1
@@ -72,7 +72,7 @@ def test_a_status_that_nobody_knows_is_waited_out() -> None:
 
 @pytest.mark.parametrize("nothing", ["", None])
 def test_files_that_are_named_late_are_waited_for(nothing: str | None) -> None:
-    """The counts promise them; `""` is no name."""
+    """The counts promise them; `""` is not a name."""
     early = batch("completed", output_file_id=nothing, request_counts={"total": 2, "completed": 2, "failed": 0})
     stage = Stage(early, early, DONE)
     assert getattr(waited(stage), "output_file_id", None) == "file-1"
@@ -213,7 +213,7 @@ def test_an_unknown_status_and_an_odd_value_are_warned_of_once() -> None:
     ],
 )
 def test_the_last_words_of_other_services_are_an_end(word: str) -> None:
-    """Whatever they call it."""
+    """With any name of the status."""
     stage = Stage(batch(word))
     waited(stage)
     assert len(stage.requests) == 1

@@ -118,7 +118,7 @@ def test_one_of_several_signatures_is_enough() -> None:
 
 @pytest.mark.parametrize("stamp", ["", "soon", "-1", "1e9", "٣", "9" * 13])
 def test_a_message_without_a_time_is_refused(stamp: str) -> None:
-    """It could be repeated for ever."""
+    """It could be repeated forever."""
     with pytest.raises(InvalidWebhookError, match="no webhook-timestamp"):
         read_event(BODY, {**signed(BODY), "webhook-timestamp": stamp}, SECRET, now=NOW)
     with pytest.raises(InvalidWebhookError, match="no webhook-id"):

@@ -60,7 +60,7 @@ def test_a_transcript_has_its_text(body, text, endpoint, fully_mapped):
 
 
 def test_tokens_of_a_transcript_are_counted():
-    """Models that are billed by tokens say so in `usage`; then nothing else is left in the body."""
+    """Models that are billed by tokens have them in `usage`; then nothing else is left in the body."""
     counted = {
         "type": "tokens",
         "input_tokens": 14,
@@ -74,7 +74,7 @@ def test_tokens_of_a_transcript_are_counted():
 
 
 def test_a_tape_without_words_is_an_empty_text():
-    """It is a success all the same, and counted."""
+    """It is a success anyway, and counted."""
     assert bodies.read({"text": "", "usage": {"type": "duration", "seconds": 1}})[:4] == ("succeeded", None, None, "")
     assert bodies.read({"text": ""}).noted == ("empty_text",)
 

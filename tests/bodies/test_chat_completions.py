@@ -59,7 +59,7 @@ def test_an_ordinary_answer_fills_the_columns_and_is_carried():
 
 
 def test_vllm_says_null_at_length():
-    """Keys that hold nothing are no reason to keep a body."""
+    """Keys with empty values are not a reason to keep a body."""
     message = {"content": "hi", "tool_calls": [], "function_call": None, "audio": None, "reasoning_content": None}
     body = chat(message, prompt_logprobs=None, kv_transfer_params=None)
     body["choices"][0]["stop_reason"] = None
@@ -112,7 +112,7 @@ def test_several_choices():
 
 
 def test_one_cut_choice_makes_the_answer_incomplete():
-    """The reason in the column is that of the first choice all the same."""
+    """The reason in the column is that of the first choice anyway."""
     body = chat({"content": "heads"}, {"content": "tai"})
     body["choices"][1]["finish_reason"] = "length"
 
@@ -129,7 +129,7 @@ def test_no_choice_is_no_response(choices):
 
 
 def test_a_choice_that_was_filtered_may_have_no_message():
-    """Azure leaves the content out: the reason says what became of it."""
+    """Azure leaves the content out: the finish reason tells why."""
     body = chat({}, finish_reason="content_filter")
     del body["choices"][0]["message"]
 
@@ -270,7 +270,7 @@ def test_a_part_that_is_no_text_keeps_the_body():
     ],
 )
 def test_a_part_in_which_the_model_thinks_is_reasoning(part, fully_mapped):
-    """Mistral, Anthropic and Databricks; what goes on from there is not lost."""
+    """Mistral, Anthropic and Databricks; what continues from there is not lost."""
     answer = read(chat({"content": [part, {"type": "text", "text": "4"}]}))
 
     assert (answer.text, answer.reasoning, answer.fully_mapped) == ("4", "two and two", fully_mapped)

@@ -66,7 +66,7 @@ def test_the_worst_choice_decides():
 
 
 def test_an_empty_text_is_counted():
-    """It is a success all the same."""
+    """It is a success anyway."""
     assert (read_completion(completion("")).outcome, read_completion(completion("")).noted) == ("succeeded", ("empty_text",))
 
 

@@ -53,5 +53,5 @@ def test_nothing_was_found(found):
     ],
 )
 def test_something_was_found(found):
-    """Or what stands there is not what we know."""
+    """Or the value has an unknown shape."""
     assert not all_safe(found)

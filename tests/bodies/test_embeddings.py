@@ -67,7 +67,7 @@ def test_an_absent_index_is_the_place():
 
 
 def test_no_vectors():
-    """An empty list is no error, nor is a vector without values: the length is checked where one is asked for."""
+    """An empty list is not an error, nor is a vector without values: the length is checked only if one is requested."""
     assert vectors({"data": []}) == []
     assert vectors(embeddings([])) == [(0, b"", None)]
 

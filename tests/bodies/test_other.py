@@ -21,7 +21,7 @@ def test_images_have_a_time_and_tokens():
     ("status", "outcome"), [("completed", "succeeded"), ("failed", "failed"), ("expired", "failed"), ("queued", "incomplete")]
 )
 def test_a_video_may_have_failed_inside_a_200(status, outcome):
-    """Its status says so."""
+    """Its status reports it."""
     answer = read({"id": "video_1", "object": "video", "model": "sora-2", "created_at": 1712697600, "status": status})
 
     assert (answer.outcome, answer.response_id, answer.created_at) == (outcome, "video_1", 1712697600_000000)

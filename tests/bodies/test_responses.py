@@ -255,7 +255,7 @@ def test_the_status_tells_the_outcome(status, outcome):
 
 
 def test_a_status_that_nobody_knows_keeps_the_body():
-    """It is no failure."""
+    """It is not a failure."""
     answer = read(response(message("hi"), status="simmering"))
 
     assert (answer.outcome, answer.finish_reason, answer.fully_mapped) == ("succeeded", None, False)
@@ -286,7 +286,7 @@ def test_what_has_no_column_keeps_the_body(body):
 
 
 def test_azures_filter_found_nothing():
-    """That is no reason to keep a body."""
+    """That is not a reason to keep a body."""
     found = {"hate": {"filtered": False, "severity": "safe"}}
     filters = [{"blocked": False, "source_type": "prompt", "content_filter_raw": [], "content_filter_results": found}]
 

@@ -55,14 +55,14 @@ def read(request, data):
         ({"encoding_format": "INT8"}, b"\x01\xff", [1, -1]),
         ({"encoding_format": "base64_int8"}, b"\x01\xff", [1, -1]),
         ({"encoding_format": "base64_binary"}, b"\x01\xff", [1, 255]),
-        # values that say nothing
+        # values without a meaning
         ({"output_dtype": None, "encoding_format": "base64"}, struct.pack("<4f", *HALVES), HALVES),
         ({"embedding_type": [], "endianness": 5}, struct.pack("<4f", *HALVES), HALVES),
         ({"embedding_type": ["float", "int8"]}, struct.pack("<4f", *HALVES), HALVES),
     ],
 )
 def test_the_request_says_what_the_text_is(request_, data, values):
-    """Whatever it is, float32 comes out."""
+    """Any encoding is decoded to float32."""
     assert read(request_, data) == values
 
 

@@ -1,4 +1,4 @@
-"""The search for the key in everything that a client leaves behind."""
+"""The search for the key in everything that a client leaves."""
 
 from __future__ import annotations
 
@@ -39,6 +39,6 @@ def everything_of(folder: Path) -> str:
 
 
 def findings(text: str) -> list[str]:
-    """Return where the key stands in a text, as it is or in base64."""
+    """Return where the key is in a text, as it is or in base64."""
     forms = [CANARY, base64.b64encode(CANARY.encode()).decode().rstrip("=")]
     return [text[max(text.find(form) - 60, 0) : text.find(form) + 60] for form in forms if form in text]

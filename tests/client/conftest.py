@@ -27,7 +27,7 @@ def driver(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def server() -> Iterator[Server]:
-    """Run a server whose clock stands until it is turned; batches are done at the first look."""
+    """Run a server whose clock only the test advances; batches are done at the first look."""
     with Server(Service(clock=Clock(1_760_000_000))) as server:
         yield server
 
@@ -44,7 +44,7 @@ def turned(server: Server, monkeypatch: pytest.MonkeyPatch) -> Turned:
 
 @pytest.fixture
 def open_client(driver: str, request: pytest.FixtureRequest) -> Opener:
-    """Return what opens a client, for the local server unless another address is said."""
+    """Return what opens a client, for the local server by default."""
 
     def open_one(key: Any = CANARY, **options: Any) -> Any:
         if "base_url" not in options and "config" not in options:

@@ -1,4 +1,4 @@
-"""Both drivers behind the same calls, and time that sleeping turns."""
+"""Both drivers with the same calls, and a clock that sleeping advances."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Turned:
 
 
 class Awaited:
-    """An `AsyncClient` that is called like a `Client`: every method is awaited in a loop of its own."""
+    """An `AsyncClient` that is called like a `Client`: every method is awaited in its own loop."""
 
     def __init__(self, client: Any, runner: asyncio.Runner | None = None) -> None:
         self._client = client

@@ -1,4 +1,4 @@
-"""Servers that no library would write: they say any bytes to whoever connects."""
+"""Servers that no library would write: they send any bytes to every client."""
 
 from __future__ import annotations
 

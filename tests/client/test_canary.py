@@ -18,10 +18,10 @@ from tests.client.raw import RawServer, answered_with, response
 
 
 def raised_by(code: str, **names: Any) -> BaseException:
-    """Run code as if it stood in a library, with the key in the place of its name, and return what it raises."""
+    """Run code as if it were in a library, with the key instead of its name, and return what it raises."""
     try:
         exec(compile(code.replace("CANARY", repr(CANARY)), "library.py", "exec"), names)
-    except Exception as error:  # noqa: BLE001 - whatever it raises
+    except Exception as error:  # noqa: BLE001 - any exception
         return error
     raise AssertionError(code)
 

@@ -40,7 +40,7 @@ def stored(client: Any, folder: Path, content: bytes) -> str:
 @pytest.mark.usefixtures("turned")
 @pytest.mark.parametrize("kind", ["cut", "cut_chunk", "no_length"])
 def test_a_small_file_is_cut_after_every_byte_and_comes_whole(client: Any, server: Server, tmp_path: Path, kind: str) -> None:
-    """The rest is asked for, and put behind what came."""
+    """The rest is requested, and appended to what was received."""
     file_id = stored(client, tmp_path, SMALL)
     for after in range(len(SMALL)):
         server.faults = Faults().at("files.content", 1, Fault(kind, after=after))

@@ -63,7 +63,7 @@ def test_no_redirect_carries_the_key_elsewhere(open_client: Opener, driver: str,
 def test_an_answer_that_comes_before_the_upload_is_over_is_shown(
     open_client: Opener, driver: str, tmp_path: Path, *, lingering: bool
 ) -> None:
-    """The server says 413 after the head, and closes its side, or the whole connection; what it said is what is told.
+    """The server answers 413 after the head, and closes its side, or the whole connection; its answer is reported.
 
     asyncio throws away what was received before a connection is reset, so that only the other client can show that.
     """
@@ -114,7 +114,7 @@ def test_a_server_that_says_nothing_ends_at_the_deadline(open_client: Opener) ->
 
 
 def dripping_head(connection: socket.socket) -> None:
-    """Say a byte of the head now and then, for ever."""
+    """Send a byte of the head now and then, forever."""
     head_of(connection)
     connection.sendall(b"HTTP/1.1 200 OK\r\nX-Slow: ")
     while True:
@@ -123,7 +123,7 @@ def dripping_head(connection: socket.socket) -> None:
 
 
 def only_hints(connection: socket.socket) -> None:
-    """Say that the answer will come, for ever."""
+    """Announce the answer, forever."""
     head_of(connection)
     while True:
         connection.sendall(b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n")
@@ -307,7 +307,7 @@ def test_what_no_server_should_say_is_an_error_of_ours(open_client: Opener, answ
 
 
 def test_answers_spoiled_at_random_end_in_a_value_or_an_error_of_ours(open_client: Opener) -> None:
-    """Bytes changed, added and taken away, in the head and in the body; a seed spoils them again."""
+    """Bytes changed, added and removed, in the head and in the body; a seed makes the same damage again."""
     chance = random.Random(9)
     good = response("200 OK", json.dumps({"object": "list", "data": [json.loads(BATCH)], "has_more": False}).encode())
     answers: list[bytes] = []

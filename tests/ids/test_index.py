@@ -1,4 +1,4 @@
-"""The index of ids and the marks beside it: exact with any hash, sorted in memory or on disk, and small."""
+"""The index of ids and its marks: exact with any hash, sorted in memory or on disk, and small."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def low_bits(custom_id: str) -> int:
 
 
 def lines_of(custom_ids: list[str]) -> list[Line]:
-    """Let ids stand one behind the other in three files."""
+    """Write ids one after the other to three files."""
     return [(custom_id, LineRef(at * 3 // len(custom_ids), at * 10, 9, at + 1)) for at, custom_id in enumerate(custom_ids)]
 
 
@@ -81,7 +81,7 @@ def test_every_id_leads_to_its_lines_in_order(
 def test_the_directory_names_the_place_of_every_digest(
     custom_ids: list[str], hashed: Callable[[str], int], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    """A digest stands, if at all, between the two numbers that the directory gives for its first bits."""
+    """A digest that exists is between the two numbers that the directory gives for its first bits."""
     lines = lines_of(custom_ids)
     with index_of(tmp_path_factory.mktemp("index") / "index", lines, hashed) as index:
         shift, starts = index.directory()
@@ -119,20 +119,20 @@ def test_places_may_be_far_apart(tmp_path: Path) -> None:
 
 
 def test_line_numbers_are_shifted_by_what_stood_before_the_range() -> None:
-    """A range counts from 1; whoever puts the ranges together knows how many lines came before."""
+    """A range counts from 1; the caller who combines ranges knows how many lines came before."""
     packed = entries_of([("a", LineRef(0, 0, 5, 1)), ("b", LineRef(0, 6, 5, 2))], digest).to_bytes()
     assert list(IndexEntries.from_bytes(packed, 100).line_numbers) == [101, 102]
     assert IndexEntries.from_bytes(packed).to_bytes() == packed
 
 
 def test_a_digest_is_that_of_the_decoded_id() -> None:
-    r"""`"caf\u00e9"` and `"café"` are one id, and 64 bits say so for both ways to ask."""
+    r"""`"caf\u00e9"` and `"café"` are one id, and have the same 64 bits with both ways to ask."""
     assert digest("caf\u00e9") == digest_of_bytes("café".encode())
     assert 0 <= digest("café") < 2**64
 
 
 def test_nobody_can_make_ids_that_collide() -> None:
-    """The hash has a key of its own in every process that was given none."""
+    """The hash has its own key in every process that was given none."""
     command = [sys.executable, "-c", "from batchfiles.ids.index import digest; print(digest('a'))"]
     plain = {name: value for name, value in os.environ.items() if name != "PYTHONHASHSEED"}
     assert len({subprocess.run(command, capture_output=True, check=True, env=plain).stdout for _ in range(2)}) == 2
@@ -211,7 +211,7 @@ def test_marks_of_nothing_need_no_file(tmp_path: Path) -> None:
     without=st.sets(st.integers(min_value=0, max_value=7)),
 )
 def test_neighbouring_lines_are_noted_as_one_by_one(lengths: list[int], without: set[int]) -> None:
-    """Those without a digest are left out, and the others stand where they stood."""
+    """Those without a digest are left out, and the others keep their places."""
     digests = [None if at in without else at * 7 for at in range(len(lengths))]
     together, alone = IndexEntries(), IndexEntries()
     together.add_lines(digests, 3, 100, lengths, 5)

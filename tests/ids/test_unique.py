@@ -1,4 +1,4 @@
-"""Uniqueness of ids: nothing missed, nothing invented, little memory, and no file left behind."""
+"""Uniqueness of ids: nothing missed, nothing invented, little memory, and no leftover file."""
 
 import random
 import subprocess
@@ -80,7 +80,7 @@ def test_nothing_is_missed_or_invented_however_bad_the_hash(in_memory, hashed_by
 
 @given(st.lists(st.text(max_size=5)), st.integers(0, 5))
 def test_any_text_is_an_id(custom_ids, in_memory):
-    """Empty ids, newlines, NUL, other planes and lone surrogates are told apart exactly."""
+    """Empty ids, newlines, NUL, other planes and lone surrogates are distinguished exactly."""
     assert found(custom_ids, in_memory=in_memory) == repeated(custom_ids)
 
 
@@ -100,7 +100,7 @@ def test_long_ids_count_for_more_in_memory():
 
 
 def test_clear_begins_again():
-    """What was in one file is no repetition in the next."""
+    """An id of one file is not a repetition in the next."""
     with UniqueIds(in_memory=1) as ids:
         for custom_id in ("a", "b"):
             ids.add(custom_id, 1)

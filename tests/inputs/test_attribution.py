@@ -312,7 +312,7 @@ def test_a_retry_file_beside_its_requests_doubles_no_row(tmp_path: Path, ends: b
 def test_lines_that_repeat_far_behind_are_found_however_the_table_is_taken(
     tmp_path: Path, target: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where the first lines have no id in common, a file is begun again as soon as others turn out to."""
+    """Where the first lines have no id in common, a file is read again as soon as others turn out to."""
     from batchfiles.jobs.join import repeated_requests
 
     monkeypatch.setattr(repeated_requests, "HEAD", 100)

@@ -21,7 +21,7 @@ from tests.jobs.wire import expired, failure, put, request, success
 
 
 def outcomes(*files: Any, **options: Any) -> list[str]:
-    """Join, and return what became of the requests."""
+    """Join, and return the outcomes of the requests."""
     return [row["outcome"] for row in batchfiles.join(*files, **options)]
 
 
@@ -50,7 +50,7 @@ def test_results_under_other_names_are_read_and_the_rest_is_named(tmp_path: Path
 
 @pytest.mark.parametrize("name", ["pipe", "batch_1.json"])
 def test_a_pipe_in_a_folder_is_named_and_not_opened(name: str, tmp_path: Path) -> None:
-    """To look at its first line, `join` waited for ever for somebody to write to it."""
+    """To look at its first line, `join` waited forever for somebody to write to it."""
     put(tmp_path / "requests.jsonl", request("a"))
     put(tmp_path / "out.jsonl", success("a"))
     os.mkfifo(tmp_path / name)

@@ -121,7 +121,7 @@ def test_a_file_that_says_nothing_is_refused(line, words):
 
 
 def test_no_more_is_read_than_needed():
-    """A file without end is told by its beginning."""
+    """An endless file is recognized by its beginning."""
 
     def endless():
         yield REQUEST

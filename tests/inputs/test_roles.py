@@ -51,7 +51,7 @@ def test_a_folder_or_a_glob_stands_for_its_files(campaign: Path, monkeypatch: py
 
 
 def test_compressed_batches_belong_together_too(campaign: Path) -> None:
-    """The suffix of the compression is no part of the name."""
+    """The suffix of the compression does not belong to the name."""
     for path in list(campaign.iterdir()):
         (campaign / f"{path.name}.gz").write_bytes(gzip.compress(path.read_bytes()))
         path.unlink()
@@ -182,7 +182,7 @@ def test_what_was_named_as_requests_is_refused_on_clear_evidence_only(tmp_path: 
 
 @pytest.mark.parametrize("end", [25, 45, -3])
 def test_unreadable_lines_that_begin_as_the_other_kind_are_clear_evidence(tmp_path: Path, end: int) -> None:
-    """Cut requests are no results, and cut results no requests, whoever says so."""
+    """Cut requests are never results, and cut results never requests, also if an option names them so."""
     requests = put(tmp_path / "requests.jsonl", request("x")[: max(end, 30) if end > 0 else end])
     results = put(tmp_path / "results.jsonl", success("x")[: end + 30 if end > 0 else end])
     with pytest.raises(MismatchError, match="holds requests"):

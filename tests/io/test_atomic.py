@@ -30,7 +30,7 @@ class Disk:
     Args:
         fail_at: Which call fails; 0 for none.
         error: What it raises.
-        for_ever: Whether all calls behind it fail, too.
+        for_ever: Whether all later calls fail, too.
     """
 
     CALLS = ("fsync", "link", "replace", "rename", "unlink", "mkdir", "rmdir")
@@ -193,7 +193,7 @@ def test_whichever_call_fails_the_folder_is_old_or_new(tmp_path, disk, monkeypat
 
 
 def test_a_killed_process_leaves_the_old_file_or_the_new_one(tmp_path):
-    """Killed at random moments; what it was writing has a name that says so."""
+    """Killed at random moments; the name of the unfinished file shows that it is unfinished."""
     path = tmp_path / "f.jsonl"
     path.write_bytes(OLD)
     code = (
@@ -317,7 +317,7 @@ def test_a_device_is_written_not_replaced():
 
 
 def test_a_named_pipe_is_written_not_replaced(tmp_path):
-    """Whoever reads from it gets the bytes."""
+    """The reader of the pipe gets the bytes."""
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     with subprocess.Popen(["cat", str(pipe)], stdout=subprocess.PIPE) as reader:
@@ -378,7 +378,7 @@ def test_a_folder_that_is_none_of_ours_is_not_replaced(tmp_path):
 
 
 def test_a_folder_with_files_of_others_is_not_replaced(tmp_path):
-    """Only the caller knows what is ours; if it says nothing, nothing is. One such file is named, and what can be done."""
+    """Only the caller knows which names are ours; by default none is. One such file is reported, with what can be done."""
     path = tmp_path / "df"
     path.mkdir()
     for name in ("1", "2", "thesis.txt"):

@@ -1,4 +1,4 @@
-"""Bytes written behind the one that has them."""
+"""Bytes appended in a background thread."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_a_file_has_all_bytes_when_the_block_ends(tmp_path: Path) -> None:
 
 
 def test_a_file_that_refuses_ends_the_block_with_its_error() -> None:
-    """Whoever writes a whole file or none must hear of it before the file gets its name."""
+    """A caller who writes a whole file or none must know it before the file gets its name."""
     with pytest.raises(OSError, match="No space left"), BackgroundFile(Full()) as behind:
         behind.write(b"{}\n")
 

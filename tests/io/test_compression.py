@@ -1,4 +1,4 @@
-"""Compressed files: read by their first bytes, several members or one; damage is told from the end."""
+"""Compressed files: read by their first bytes, one or more members; damage is distinguished from the end."""
 
 import bz2
 import gzip
@@ -104,7 +104,7 @@ FLIPS = int(os.environ.get("BATCHFILES_TEST_FLIPS", "2000"))
 def test_a_flipped_bit_in_a_file_of_ours_is_an_error_or_harmless(name):
     """Written by pyarrow alone, zstd has no checksum: 1,336 of 1,436 flipped bits were read as other text without an error.
 
-    The magic bytes count too: without them the file would be text, if its name did not say otherwise.
+    The magic bytes count too: without them the file would be text, unless its name has the suffix.
     """
     data = our_own(name)
     chance = random.Random(name)
@@ -233,7 +233,7 @@ def test_other_tools_can_read_it():
 
 
 def test_damage_is_a_batchfiles_error():
-    """Whoever catches our root catches it."""
+    """Catching our root class catches it."""
     assert issubclass(TruncatedFileError, BatchFilesError)
 
 

@@ -56,7 +56,7 @@ def names(folder: Path) -> list[str]:
 
 
 def test_the_next_job_removes_what_a_killed_one_left(places: tuple[Path, Path]) -> None:
-    """Plain copies of prompts stayed in the temporary folder for ever. A live process's files are left alone."""
+    """Plain copies of prompts stayed in the temporary folder forever. A live process's files are left alone."""
     targets, temporary = places
     command = [sys.executable, "-c", KILLED, str(targets), str(temporary)]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)

@@ -160,7 +160,7 @@ def test_a_line_without_end_takes_no_memory(size):
 
 
 def test_lines_around_one_above_the_cap_stay_in_their_blocks():
-    """A block's lines are neighbours, so it ends before that line and another one begins behind it."""
+    """A block's lines are adjacent, so it ends before that line and another one begins after it."""
     found = list(blocks(io.BytesIO(b"a\nb\n12345\nc\n"), "f", lambda _: None, max_line_bytes=4))
     assert found == [Block("f", 1, 0, [b"a", b"b"]), Block("f", 4, 10, [b"c"])]
 
@@ -181,7 +181,7 @@ def test_a_byte_order_mark_counts_in_offsets_and_only_at_the_start():
 
 @pytest.mark.parametrize("length", [1, 2])
 def test_a_part_of_a_byte_order_mark_is_text(length):
-    """It is no mark yet."""
+    """It is not a byte order mark yet."""
     assert read(BOM[:length])[0] == [(1, 0, BOM[:length])]
 
 

@@ -54,7 +54,7 @@ def test_a_file_may_have_a_name_that_looks_like_a_glob(folder):
 
 
 def test_files_come_in_the_order_given(folder):
-    """Only what stands for several is sorted."""
+    """Only a source that expands to several files is sorted."""
     assert names(folder / "b.jsonl", folder / "a.jsonl.gz") == ["b.jsonl", "a.jsonl.gz"]
 
 

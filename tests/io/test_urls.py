@@ -27,7 +27,7 @@ PIECE = 6
 
 
 def generated(chance):
-    """Return a URL with a secret in the place of its password or of an option, and the pieces of the secret."""
+    """Return a URL with a secret as its password or an option, and the pieces of the secret."""
     pieces = ["".join(chance.choices(string.ascii_letters + string.digits, k=chance.randrange(PIECE, 20))) for _ in range(4)]
     secret = "".join(piece + chance.choice(ODD) * chance.randrange(3) for piece in pieces)
     slashes = chance.choice(["://", "://", ":/", ":///"])
@@ -46,7 +46,7 @@ def said(action):
     """Return whatever somebody may read of what an action returns or raises."""
     try:
         found = action()
-    except Exception as error:  # noqa: BLE001 - whatever it is, it is read by somebody
+    except Exception as error:  # noqa: BLE001 - any exception may be logged
         return f"{error} {error!r} {vars(error)} {pickle.dumps(error)!r}"
     return f"{found} {found!r}" if not isinstance(found, Path) else ""
 

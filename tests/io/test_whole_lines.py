@@ -1,4 +1,4 @@
-r"""`pieces`: the same lines, numbers, offsets and warnings as `blocks`, each piece in one, and a newline behind the last line."""
+r"""`pieces`: the lines, numbers, offsets and warnings of `blocks`, but each piece whole and the last line with a newline."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ class Expected:
 
 
 def without_repeats(asked: list[Line]) -> tuple[list[Line], dict[Line, set[int]]]:
-    """Leave out the request lines that are in an earlier file too, byte for byte; say which other files repeat a line."""
+    """Leave out the request lines that are in an earlier file too, byte for byte; return also the files that repeat a line."""
     kept: list[Line] = []
     others: dict[Line, set[int]] = {}
     for line in asked:
@@ -207,7 +207,7 @@ def _lines(files: list[tuple[str, bytes]], max_line_bytes: int) -> tuple[list[Li
 
 
 class _Hidden(dict[str, Any]):
-    """A decoded line that may stand in a set: compared by what it is, not by what it holds."""
+    """Make a decoded line hashable: compared by identity, not by content."""
 
     __hash__ = object.__hash__  # type: ignore[assignment]
 
@@ -216,7 +216,7 @@ class _Hidden(dict[str, Any]):
 
 
 def decode(line: bytes) -> tuple[dict[str, Any] | None, bool]:
-    """Decode an object; say whether lone surrogates or constants that are no JSON had to be mended."""
+    """Decode an object; return also whether lone surrogates or non-JSON constants had to be replaced."""
     mended = []
 
     def constant(name: str) -> None:
@@ -276,7 +276,7 @@ def id_before_damage(line: bytes) -> str | None:
 
 
 def raw_value(line: bytes, key: str) -> str | None:
-    """Return the text of the last value of a key, as it stands in the line; None where there is none."""
+    """Return the text of the last value of a key, unchanged; None if there is none."""
     return _members(line.decode()).get(key)
 
 
@@ -310,7 +310,7 @@ def _skip(text: str, at: int) -> int:
 
 
 def outcome_of(value: dict[str, Any]) -> str:
-    """Say what became of a request, for the shapes that the random files have."""
+    """Return the outcome of a request, for the shapes that the random files have."""
     if value.get("error") is not None:
         return {"batch_expired": "expired", "batch_cancelled": "cancelled"}.get(value["error"].get("code"), "failed")
     response = value.get("response")

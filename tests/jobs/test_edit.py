@@ -32,7 +32,7 @@ def test_lines_that_need_no_change_are_copied_byte_for_byte(tmp_path: Path) -> N
 
 
 def test_short_lines_become_full_ones_and_full_ones_short(tmp_path: Path) -> None:
-    """What stands there already stays."""
+    """A value that is there already stays."""
     short = put(tmp_path / "short.jsonl", b'{"custom_id": "a", "body": {}}', b'{"custom_id": "b", "url": "/x", "body": {}}')
     batchfiles.edit(short, output=tmp_path / "full.jsonl", full="/v1/responses")
     assert (tmp_path / "full.jsonl").read_bytes().splitlines() == [

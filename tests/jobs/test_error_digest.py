@@ -50,7 +50,7 @@ def test_the_parameter_that_is_blamed_keeps_its_name() -> None:
     "text", ["1" * 999 + "x", "1s" * 499 + "x", "1," * 499 + "x", "'" * 999, 'a"' * 499, "req_" * 249, "a1" * 499]
 )
 def test_no_message_takes_long(text: str) -> None:
-    """Nothing is tried again and again; what stands behind a thousand letters is not looked at."""
+    """No pattern is tried repeatedly; after a thousand characters nothing is looked at."""
     start = time.perf_counter()
     folded(text)
     assert len(folded(text * 1000)) < 4000
@@ -141,7 +141,7 @@ def test_requests_in_a_folder_are_passed_over(tmp_path: Path) -> None:
 
 
 def test_results_without_errors_have_an_empty_digest(tmp_path: Path) -> None:
-    """So has an error file in which nothing stands."""
+    """So has an empty error file."""
     assert error_digest(put(tmp_path / "out.jsonl", success("1"))).groups == ()
     (tmp_path / "empty.jsonl").touch()
     assert error_digest(tmp_path / "empty.jsonl").results == 0

@@ -36,7 +36,7 @@ def test_each_result_is_a_row_in_the_order_of_the_files(tmp_path: Path) -> None:
 
 
 def test_what_only_requests_know_is_null(tmp_path: Path) -> None:
-    """The columns are those of a join all the same."""
+    """The columns are those of a join anyway."""
     table = batchfiles.export(put(tmp_path / "batch_1_output.jsonl", success("a"))).to_arrow()
     (row,) = table.to_pylist()
     assert table.schema == batchfiles.schema()
@@ -127,7 +127,7 @@ def test_nothing_to_export_is_an_empty_table(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("rows_before", [0, 1])
 def test_a_file_that_grows_is_an_error_and_never_half_a_table(tmp_path: Path, rows_before: int) -> None:
-    """Before a pass or while it goes on; a new export takes the file as it is."""
+    """Before or during a pass; a new export takes the file as it is."""
     results = put(tmp_path / "out.jsonl", *[success(str(number)) for number in range(2_000)])
     job = batchfiles.export(results)
     rows = iter(job)

@@ -77,7 +77,7 @@ def test_streams_and_compressed_files(tmp_path: Path) -> None:
 
 
 def test_each_line_is_what_it_is_itself(tmp_path: Path) -> None:
-    """A result in a file that begins with requests was called a request; where a line says nothing, its file does."""
+    """A result in a file that begins with requests was called a request; an ambiguous line has the kind of its file."""
     silent = b'{"custom_id": "1", "note": 1}'
     foreign = b'{"custom_id": "1", "params": {}}'
     cut = b'{"id": "b", "custom_id": "1", "response": {"sta'
@@ -140,7 +140,7 @@ def test_a_result_names_the_request_file_that_evidence_gives_it(tmp_path: Path, 
 
 
 def test_equal_lines_in_parts_of_a_campaign_are_different_requests(tmp_path: Path) -> None:
-    """As for `join`: each part is a batch of its own, so neither line repeats the other."""
+    """As for `join`: each part is its own batch, so neither line repeats the other."""
     path = put(tmp_path / "requests.jsonl", request("1"), request("1"))
     split(path, output=tmp_path / "campaign", max_requests=1)
     assert [each.repeats for each in get("1", tmp_path / "campaign")] == [None, None]

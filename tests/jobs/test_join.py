@@ -1,4 +1,4 @@
-"""`join`: every request with what became of it, every result line accounted for, as often as somebody asks."""
+"""`join`: every request with its outcome, every result line accounted for, re-iterable."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def outcomes(job: Join) -> dict[str | None, str]:
 
 
 def numbers(job: Join) -> dict[str, int]:
-    """Return the numbers of a report that are not 0, but for those that every join has; the answers here state no tokens."""
+    """Return the numbers of a report that are not 0, except those that every join has; the answers here have no tokens."""
     report = job.summarize().to_dict()
     return {
         name: value
@@ -189,7 +189,7 @@ def test_one_and_true_are_two_answers(tmp_path: Path) -> None:
     "line", [b'{"custom_id": "a"}', b'{"custom_id": "z", "custom_id": "a"}', b'{"custom_id": "a", "response']
 )
 def test_an_unreadable_result_belongs_to_its_request_if_the_id_can_be_read(tmp_path: Path, line: bytes) -> None:
-    """It is a malformed result, not a missing one, and stands among the rejects."""
+    """It is a malformed result, not a missing one, and is among the rejects."""
     job = batchfiles.join(put(tmp_path / "out.jsonl", line), inputs=[put(tmp_path / "in.jsonl", request("a"))])
     assert [(row["outcome"], row["retryable"], row["attempts"]) for row in job] == [("malformed", True, 1)]
     assert numbers(job) == {"used": 1, "malformed_results": 1}
@@ -239,7 +239,7 @@ def test_a_good_result_without_an_id_is_unknown(tmp_path: Path) -> None:
 def test_a_request_that_cannot_be_read_has_a_row_that_says_why(
     tmp_path: Path, line: bytes, code: str, message: str | None
 ) -> None:
-    """Its row stands in its place, and sending the same line again is no use."""
+    """Its row is in its place, and sending the same line again does not help."""
     inputs = put(tmp_path / "in.jsonl", request("a"), line, request("b"))
     job = batchfiles.join(inputs, put(tmp_path / "out.jsonl", success("a"), success("b")))
     row = list(job)[1]
@@ -250,7 +250,7 @@ def test_a_request_that_cannot_be_read_has_a_row_that_says_why(
 
 
 def test_a_result_among_the_requests_is_no_request(tmp_path: Path) -> None:
-    """A file with requests first and results behind them made a request of each result, missing and to be sent again."""
+    """A file with requests first and results after them made a request of each result, missing and to be sent again."""
     inputs = put(tmp_path / "requests.jsonl", request("a"), success("a"), b'{"custom_id": "b", "params": {}}')
     joined = batchfiles.join(inputs, put(tmp_path / "output.jsonl", success("a")))
     assert [(row["custom_id"], row["outcome"], row["retryable"]) for row in joined] == [
@@ -276,7 +276,7 @@ def test_a_single_path_for_inputs_is_no_list_of_letters(tmp_path: Path) -> None:
 
 
 def test_findings_that_are_not_listed_are_counted(tmp_path: Path) -> None:
-    """A hundred of each range are told in words, and the summary once spoke of these as of all."""
+    """Only a hundred of each range get a message, and the summary once counted only these."""
     results = put(tmp_path / "output.jsonl", success("a"), *[b"garbage"] * 250)
     exported = batchfiles.export(results)
     assert len(exported.summarize().findings) == 100
@@ -301,7 +301,7 @@ def test_a_line_above_the_cap_is_a_malformed_line(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("small_ranges")
 def test_a_line_above_the_cap_that_is_longer_than_a_range_is_met_once(tmp_path: Path) -> None:
-    """Lines behind it keep their numbers, whichever range they begin in."""
+    """Lines after it keep their numbers, in any range."""
     inputs = put(tmp_path / "in.jsonl", *[request(str(number)) for number in range(30)])
     results = put(tmp_path / "out.jsonl", success("x", "y" * 9_000), *[success(str(number)) for number in range(30)])
     job = batchfiles.join(inputs, results, max_line_bytes=1_000)
@@ -371,7 +371,7 @@ def shapes() -> Join:
 
 
 def test_every_shape_gets_the_outcome_of_its_row(shapes: Join) -> None:
-    """What the README of the shapes says of each line is what the join says of its request; only the best line stands for one."""
+    """The join gives each line the outcome in the README of the shapes; only the best line of a request is its result."""
     rank = {"succeeded": 2, "incomplete": 1}
     told = {}
     for path in RESULT_SHAPES:
@@ -418,7 +418,7 @@ def test_no_line_of_the_shapes_is_lost(shapes: Join, tmp_path: Path) -> None:
 
 
 def test_bodies_of_the_shapes_are_the_bytes_of_their_lines(shapes: Join) -> None:
-    """Byte for byte, in whatever order and with whatever repetition their keys stand."""
+    """Byte for byte, with their keys in any order and repeated."""
     for row in shapes:
         for kind in ("request", "response"):
             source, number = (
@@ -477,7 +477,7 @@ def test_a_join_may_be_taken_as_often_as_one_likes(tmp_path: Path, workers: int)
 
 
 def test_rejects_do_not_depend_on_a_pass_that_was_given_up(tmp_path: Path) -> None:
-    """Looking at the first row begins a pass of its own and leaves the books of the last whole one alone."""
+    """Looking at the first row starts its own pass and leaves the report of the last whole one alone."""
     inputs = put(tmp_path / "in.jsonl", *[request(str(number)) for number in range(3_000)])
     results = put(tmp_path / "out.jsonl", *[success(str(number)) for number in range(3_001)])
     job = batchfiles.join(inputs, results)
@@ -570,7 +570,7 @@ def rewrite(path: Path) -> None:
 
 
 def replace(path: Path) -> None:
-    """Put another file in the place of one."""
+    """Replace a file by another one."""
     other = put(path.with_suffix(".new"), success("a", "Another text"))
     other.replace(path)
 
@@ -579,7 +579,7 @@ def replace(path: Path) -> None:
 @pytest.mark.parametrize("name", ["in.jsonl", "out.jsonl"])
 @pytest.mark.parametrize("when", ["before", "meanwhile", "at the end"])
 def test_no_pass_takes_a_part_of_a_change_for_the_whole(tmp_path: Path, change: Any, name: str, when: str) -> None:
-    """A file that is written to before a pass or while it goes on is an error; a new join takes the file as it is."""
+    """A file that changes before or during a pass is an error; a new join takes the file as it is."""
     inputs = put(tmp_path / "in.jsonl", *[request(str(number)) for number in range(3_000)])
     results = put(tmp_path / "out.jsonl", *[success(str(number)) for number in range(3_000)])
     job = batchfiles.join(inputs, results)
@@ -628,7 +628,7 @@ def test_a_file_that_is_gone_is_an_error_with_its_name(tmp_path: Path, gone: str
 
 
 def test_a_closed_join_says_that_its_files_are_gone(tmp_path: Path) -> None:
-    """It does not make up rows, nor a folder of its own."""
+    """It does not make up rows, nor create a folder."""
     job = batchfiles.join(put(tmp_path / "in.jsonl", request("a")), put(tmp_path / "out.jsonl", success("a")))
     list(job)
     job.close()
@@ -636,7 +636,7 @@ def test_a_closed_join_says_that_its_files_are_gone(tmp_path: Path) -> None:
         list(job)
 
 
-# Nothing is left behind
+# No leftovers
 
 
 def descriptors() -> int:
@@ -736,7 +736,7 @@ def test_what_a_pass_has_made_goes_with_it_where_it_does_not_end(tmp_path: Path,
 def test_a_file_that_changes_while_its_ids_are_compared_is_said_to_have_changed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The index of the requests is closed without a word of its own, though its passage is given up in the middle."""
+    """The index of the requests is closed silently, though the pass is given up in the middle."""
     inputs = put(tmp_path / "in.jsonl", request("a"), request("a"), request("b"), request("b"))
     real = accounting.fetch
 
@@ -766,7 +766,7 @@ def test_threads_end_with_their_pass(tmp_path: Path) -> None:
     assert not [thread for thread in new if thread.is_alive()]
 
 
-# What is said
+# Messages
 
 
 def test_progress_goes_from_nothing_to_all_the_bytes(tmp_path: Path) -> None:

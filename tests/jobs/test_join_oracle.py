@@ -52,7 +52,7 @@ class File:
 class Case:
     """What one seed makes: files in the order in which they are named, how they are named, and how they are cut into pieces.
 
-    `prefetched` stands for results that are larger than memory.
+    `prefetched` simulates results that are larger than memory.
     """
 
     files: list[File]
@@ -280,7 +280,7 @@ def files_of(case: Case, folder: Path) -> Iterator[tuple[list[Path], list[Path],
         paths.append((path, file))
     named = [path for path, file in paths if not (case.forced and file.is_input)]
     forced = [path for path, file in paths if case.forced and file.is_input]
-    # A file that says nothing is neither the one nor the other; where its kind is known all the same, its lines are counted.
+    # An empty file is neither the one nor the other; where its kind is known anyway, its lines are counted.
     inputs = [(str(path), file.data) for path, file in paths if file.is_input and (case.forced or says_something(file))]
     results = [(str(path), file.data if says_something(file) else b"") for path, file in paths if not file.is_input]
     numbers = [number for number, file in enumerate(case.inputs) if case.forced or says_something(file)]
@@ -462,7 +462,7 @@ class KeptCrew:
         return self._crew
 
     def __exit__(self, *_: object) -> None:
-        """Go on."""
+        """Continue."""
 
     def end(self) -> None:
         """End the processes."""
@@ -482,7 +482,7 @@ def test_several_processes_agree_with_the_oracle(workers: int, tmp_path: Path, m
 
 
 def test_passes_of_several_processes_may_meet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two iterators at once have processes of their own, and one that is given up leaves nothing behind."""
+    """Two iterators at once have separate processes, and one that is given up leaves none."""
     for seed in range(FIRST_SEED, FIRST_SEED + 3):
         check(seed, tmp_path, monkeypatch, workers=2, ways=ALONE)
 

@@ -42,7 +42,7 @@ def test_a_file_of_long_lines_is_what_their_beginnings_say(tmp_path: Path, line:
 
 
 def test_long_lines_that_say_nothing_are_no_empty_file(tmp_path: Path) -> None:
-    """Nobody knows what they are, and that is said."""
+    """Their kind is unknown, and that is reported."""
     path = put(tmp_path / "lines.jsonl", b"x" * 9 * CAP)
     with pytest.raises(MismatchError, match="no line that can be read"):
         classify(Source("lines.jsonl", path=path), max_line_bytes=CAP)

@@ -1,4 +1,4 @@
-"""Results larger than the system's memory: it is told what is read next, and nothing else changes."""
+"""Results larger than the system's memory: the next reads are announced to the system, and nothing else changes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`merge`: the lines of all files as they stand, and no id twice unless somebody asks for it."""
+"""`merge`: the lines of all files unchanged, and no id twice unless an option allows it."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def test_an_id_that_stands_twice_is_refused_with_both_places(tmp_path: Path, out
 
 
 def test_ids_are_compared_as_they_decode(tmp_path: Path, output: Path) -> None:
-    """Escapes are no other letters, and of a repeated key the last one counts."""
+    """Escapes are the same letters, and of a repeated key the last one counts."""
     pairs = [
         (request("café"), request("café").replace("é".encode(), b"\\u00e9")),
         (request("b"), request("a").replace(b'"method"', b'"custom_id": "b", "method"')),
@@ -115,7 +115,7 @@ def test_one_line_of_an_id_is_kept(
 def test_a_repetition_is_found_however_few_ids_are_in_memory(
     tmp_path_factory: pytest.TempPathFactory, names: list[str], in_memory: int
 ) -> None:
-    """Those behind are compared at the end."""
+    """Later ones are compared at the end."""
     place = tmp_path_factory.mktemp("place")
     source = put(place / "in.jsonl", *map(request, names))
     if len(set(names)) == len(names):

@@ -1,4 +1,4 @@
-"""Typed answers in a join and in an export: `parsed` and `parse_error`, whoever decodes and whatever the file is."""
+"""Typed answers in a join and in an export: `parsed` and `parse_error`, with any decoder and any format."""
 
 from __future__ import annotations
 
@@ -289,7 +289,7 @@ def test_where_there_is_no_answer_in_words_both_are_null(tmp_path: Path) -> None
 
 
 def test_the_schema_is_the_first_in_a_request_that_can_be_read(tmp_path: Path) -> None:
-    """A broken line says nothing about the others."""
+    """A broken line does not affect the others."""
     requests = put(tmp_path / "requests.jsonl", b"{", b"", asking("a", {"type": "integer"}))
     results = put(tmp_path / "out.jsonl", success("a", "5"))
     assert typed(batchfiles.join(requests, results, parsed=True))["a"] == (5, None)
@@ -338,7 +338,7 @@ def test_the_type_never_depends_on_the_answers(tmp_path: Path) -> None:
 @pytest.mark.parametrize("workers", [1, 2])
 @pytest.mark.parametrize("name", ["t.parquet", "parts"])
 def test_parquet_holds_the_column_and_the_schema(files: tuple[Path, Path], tmp_path: Path, name: str, workers: int) -> None:
-    """The JSON Schema stands in the metadata: who reads the file can check the answers again."""
+    """The JSON Schema is in the metadata: a reader of the file can check the answers again."""
     job = batchfiles.join(*files, parsed=True, parse_dates=True, workers=workers)
     job.to_parquet(tmp_path / name)
     table = pq.read_table(tmp_path / name)

@@ -122,7 +122,7 @@ def test_four_braces_stand_for_two():
 
 
 def test_what_a_value_holds_is_never_a_placeholder():
-    """Whoever wrote the text of a row can't reach into other columns."""
+    """The author of a row's text can't reach into other columns."""
     assert body_of({"v": "{{id}}"}, {"v": "{{v}}", "w": "<{{v}}>"}) == {"v": "{{id}}", "w": "<{{id}}>"}
 
 
@@ -144,7 +144,7 @@ def test_what_a_value_holds_is_never_a_placeholder():
 def test_what_json_has_no_type_for_has_a_text_form(value, kind, text):
     """ISO 8601, the digits of a decimal, Base64; also within other values.
 
-    Offsets once came out as `+0200`, which ISO 8601 does not have behind a time with colons.
+    Offsets once came out as `+0200`, which ISO 8601 does not allow after a time with colons.
     """
     table = pa.table(
         {"id": ["a"], "v": pa.array([value], kind), "s": pa.array([{"x": [value]}], pa.struct([("x", pa.list_(kind))]))}
@@ -182,7 +182,7 @@ def test_an_integer_beyond_64_bits_in_a_table_names_file_row_and_column(tmp_path
 
 
 def test_an_id_is_never_made_of_a_rounded_integer(tmp_path):
-    """It once was, `1.2345678901234569e+23`, and the way back to the row could not be found."""
+    """It once was `1.2345678901234569e+23`, and the row could not be found from it."""
     path = tmp_path / "t.jsonl"
     path.write_text('{"id": 123456789012345678901234}\n')
     with pytest.raises(InvalidLineError, match="row 1 has an integer beyond 64 bits in 'id'"):
@@ -332,7 +332,7 @@ def test_an_id_that_names_no_column_is_refused():
     ],
 )
 def test_a_template_or_an_option_that_cannot_be_is_refused(template, options, words):
-    """With a sentence that says what to do; of a body that is no object it once said that there was no url."""
+    """With a sentence that says what to do; for a body that is not an object it once reported a missing url."""
     with pytest.raises(ValueError, match=words):
         made(NULLS, template, **options)
 
@@ -349,7 +349,7 @@ def test_a_template_file_that_is_none_is_named(tmp_path):
     (tmp_path / "list.json").write_text("[]")
     with pytest.raises(ValueError, match=r"list\.json: the template is JSON, but no object"):
         made(NULLS, tmp_path / "list.json")
-    (tmp_path / "lines.jsonl").write_text('{"url": "/u"}\n{"url": "/u"}\n')  # it was told that its newlines are missing
+    (tmp_path / "lines.jsonl").write_text('{"url": "/u"}\n{"url": "/u"}\n')  # the message once was about missing newlines
     with pytest.raises(ValueError, match=r"lines\.jsonl: holds several JSON objects, and a template is one"):
         made(NULLS, tmp_path / "lines.jsonl")
 
@@ -383,14 +383,14 @@ def test_more_texts_to_embed_than_the_service_takes_are_refused():
 
 
 def test_an_empty_csv_has_no_columns(tmp_path):
-    """It is said, and not which of none may be meant."""
+    """It is reported, without suggestions from an empty list."""
     (tmp_path / "t.csv").write_text("")
     with pytest.raises(ValueError, match="the table has no columns: is it empty"):
         made(tmp_path / "t.csv", {}, url="/u")
 
 
 def test_a_sample_is_the_first_rows(tmp_path):
-    """Of all tables together; those behind are not read."""
+    """Of all tables together; later ones are not read."""
     (tmp_path / "a.csv").write_text("id\n1\n2\n")
     (tmp_path / "b.csv").write_text("id\n3\n4\n")
     (tmp_path / "c.csv").write_bytes(b"\xff")

@@ -27,7 +27,7 @@ def write(path: Path, text: str) -> Path:
 
 
 def test_a_file_of_prices(tmp_path: Path) -> None:
-    """Numbers keep their digits, also in quotes; an empty place is no price."""
+    """Numbers keep their digits, also in quotes; an empty cell is not a price."""
     path = write(
         tmp_path / "prices.toml",
         'currency = "EUR"\nbatch_discount = 0.5\n'
@@ -40,7 +40,7 @@ def test_a_file_of_prices(tmp_path: Path) -> None:
 
 
 def test_the_parts_of_a_sum() -> None:
-    """Cached tokens are part of the input, and have a price of their own where there is one."""
+    """Cached tokens are part of the input, and have their own price if there is one."""
     price = Price(Decimal(2), Decimal(8), Decimal("0.5"))
     assert price.cost(1_000_000, 400_000, 500_000) == Decimal("1.2") + Decimal("0.2") + Decimal(4)
     assert price.cost(1_000_000, 400_000, 500_000, Decimal("0.5")) == Decimal("2.7")

@@ -15,7 +15,7 @@ JSON = st.recursive(st.none() | st.booleans() | st.integers() | st.text(), lambd
 
 
 def test_characters_are_those_of_the_texts_and_not_of_the_json_around_them() -> None:
-    """`role`, `type` and names of keys are no text."""
+    """`role`, `type` and names of keys are not counted as text."""
     body = {
         "model": "gpt-x",
         "instructions": "Be kind",
@@ -67,7 +67,7 @@ def test_what_is_no_object_asks_nothing(body: object) -> None:
 
 @given(st.dictionaries(st.sampled_from(["messages", "input", "prompt", "instructions", "n", "max_tokens", "tools"]), JSON))
 def test_it_never_raises_and_counts_no_more_letters_than_there_are(body: dict[str, object]) -> None:
-    """Whatever JSON stands there."""
+    """For any JSON."""
     found = measure(body)
     assert 0 <= found.characters <= len(json.dumps(body, ensure_ascii=False))
     assert found.input_tokens == estimated_tokens(body)

@@ -223,7 +223,7 @@ def test_tables_of_an_older_version_stand_for_the_results_too(batch: Path, tmp_p
 
 
 def test_answers_that_did_not_parse_are_known_from_a_table(batch: Path, tmp_path: Path) -> None:
-    """The column `parse_error` says so; without it the word is refused."""
+    """The column `parse_error` reports it; without it the outcome is refused."""
     import pyarrow as pa
 
     table = batchfiles.join(batch).to_arrow()
@@ -240,7 +240,7 @@ def test_answers_that_did_not_parse_are_known_from_a_table(batch: Path, tmp_path
 
 
 def test_a_table_of_several_parts_keeps_their_ids_apart(tmp_path: Path) -> None:
-    """Rows of one request file say nothing of another one, whose ids are the same; the folder may have moved."""
+    """Rows of one request file do not apply to another one with the same ids; the folder may have moved."""
     for part, lines in (("a", [success("1"), expired("2")]), ("b", [expired("1"), success("2")])):
         put(tmp_path / "old" / f"{part}.jsonl", request("1", part=part), request("2", part=part))
         put(tmp_path / "old" / f"{part}_output.jsonl", *lines)
@@ -279,7 +279,7 @@ def test_a_request_that_cannot_be_read_is_left_out_and_told(tmp_path: Path) -> N
 
 
 def test_without_results_nothing_is_sent_again(batch: Path, tmp_path: Path) -> None:
-    """Whoever forgets them would pay for everything twice; so with results alone, and with results beside a table."""
+    """Without them everything would be paid for twice; so with results alone, and with results and a table."""
     with pytest.raises(MismatchError, match="no file holds results"):
         batchfiles.retry(batch / "requests.jsonl", output=tmp_path / "retry.jsonl", every=True)
     with pytest.raises(MismatchError, match="no file holds requests"):
@@ -410,7 +410,7 @@ def test_each_part_of_a_campaign_gets_its_own_retry(campaign: Path) -> None:
 
 
 def test_a_folder_that_does_not_hold_the_requests_is_refused(campaign: Path, tmp_path: Path) -> None:
-    """Results of a retry file that stands elsewhere would not find their part."""
+    """Results of a retry file in another folder would not find their part."""
     (tmp_path / "elsewhere").mkdir()
     with pytest.raises(MismatchError, match="is not in"):
         batchfiles.retry(campaign, output=tmp_path / "elsewhere")

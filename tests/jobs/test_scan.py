@@ -28,7 +28,7 @@ def surveyed(path: Path, room: Path, *, exact: bool, max_line_bytes: int = 10**6
 
 
 def noted(found: ResultIndex, custom_id: str) -> list[int]:
-    """Return the line numbers that stand under an id."""
+    """Return the line numbers of an id."""
     return [found.index.place(entry).line_number for entry in found.index.run(digest(custom_id))]
 
 
@@ -120,7 +120,7 @@ def test_a_careful_survey_takes_the_last_of_repeated_ids(tmp_path: Path, line: b
 
 @pytest.mark.parametrize("line", REPEATED)
 def test_what_a_quick_survey_takes_for_an_id_is_found_out(tmp_path: Path, line: bytes) -> None:
-    """Once the line is decoded, it shows that it stands under another id than its own."""
+    """Once the line is decoded, it turns out to be indexed with another id than its own."""
     found = surveyed(put(tmp_path / "out.jsonl", line), tmp_path, exact=False)
     assert noted(found, "z") == [1]
     assert scan.is_index_mismatch(line, "a")
@@ -151,7 +151,7 @@ def test_an_ordinary_line_is_not_taken_for_misindexed(line: bytes) -> None:
     ],
 )
 def test_the_id_of_a_broken_line_is_what_stands_before_the_damage(line: bytes, custom_id: str | None) -> None:
-    """As the first key, or the second behind `id`; what might be guessed from the rest is not."""
+    """As the first key, or the second after `id`; a guess from the rest does not count."""
     assert scan.id_of_malformed(line) == custom_id
 
 
@@ -166,7 +166,7 @@ def test_quick_and_careful_surveys_agree_on_ordinary_files(tmp_path: Path) -> No
 
 
 def test_stray_lines_travel_as_bytes() -> None:
-    """With their line numbers shifted by what stood before the range."""
+    """With their line numbers shifted by the lines before the range."""
     unkeyed, received = UnkeyedLines(), UnkeyedLines()
     unkeyed.add_malformed(3, 2**40, 5)
     unkeyed.add_unidentified(0, 7, 6, 10)

@@ -1,4 +1,4 @@
-"""`split`: every line as it stands, each part within every limit, and a manifest that says what is where."""
+"""`split`: every line unchanged, each part within every limit, and a manifest of the parts."""
 
 from __future__ import annotations
 
@@ -173,7 +173,7 @@ def test_what_is_left_out_or_added_is_reported(tmp_path: Path, folder: Path) -> 
 
 
 def test_a_service_takes_one_model_and_one_url_in_a_file(tmp_path: Path, folder: Path) -> None:
-    """By both, a part for each pair, in the order of their first lines; what can't be told stands apart."""
+    """By both, a part for each pair, in the order of their first lines; lines without them get their own part."""
     lines = [
         request("a", "/v1/responses", model="m"),
         request("b", "/v1/responses", model="n"),
@@ -203,7 +203,7 @@ def test_a_file_of_very_many_models_has_not_all_parts_open(tmp_path: Path, folde
 
 
 def test_a_part_holds_lines_of_one_source(tmp_path: Path, folder: Path) -> None:
-    """Ids restart in files; those of the same name in different folders go on counting."""
+    """Ids restart in files; files of the same name in different folders continue the count."""
     first = put(tmp_path / "one" / "day.jsonl", request("x"))
     second = put(tmp_path / "two" / "day.jsonl.gz", request("x"))
     second.write_bytes(gzip.compress(second.read_bytes()))
@@ -297,7 +297,7 @@ def test_a_folder_that_is_there_is_kept_unless_forced(tmp_path: Path, folder: Pa
     ids=["results", "a file beside the parts", "a retry file that the manifest names", "batches"],
 )
 def test_a_campaign_that_went_on_is_kept_even_by_force(tmp_path: Path, folder: Path, later: str, words: str) -> None:
-    """Somebody paid for what came back, and without its batches in the manifest nobody knows what will come."""
+    """The results were paid for, and without its batches the manifest cannot show which are missing."""
     source = put(tmp_path / "in.jsonl", request("a"), request("b"))
     manifest = batchfiles.split(source, output=folder, max_requests=1).manifest
     if "retry" in later:
@@ -334,7 +334,7 @@ def test_without_a_manifest_of_ours_nothing_in_a_folder_is_replaced(tmp_path: Pa
 
 
 def test_a_folder_with_a_damaged_manifest_is_not_replaced(tmp_path: Path, folder: Path) -> None:
-    """What it said of the files can't be told."""
+    """Its list of files is lost."""
     source = put(tmp_path / "in.jsonl", request("a"))
     batchfiles.split(source, output=folder)
     (folder / MANIFEST).write_bytes(b"{")
@@ -344,7 +344,7 @@ def test_a_folder_with_a_damaged_manifest_is_not_replaced(tmp_path: Path, folder
 
 
 def test_a_campaign_is_split_by_its_parts(tmp_path: Path, folder: Path) -> None:
-    """Its results are no requests."""
+    """Its results are not requests."""
     first = tmp_path / "first"
     batchfiles.split(put(tmp_path / "in.jsonl", request("a"), request("b")), output=first)
     put(first / "in-00001_output.jsonl", success("a"))

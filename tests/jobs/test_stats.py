@@ -88,14 +88,14 @@ def test_token_counts_that_are_in_no_sum_are_counted(
 
 
 def test_only_values_that_a_sum_would_take_are_token_conversion_errors(tmp_path: Path) -> None:
-    """A total is not summed, and a time is no token; a `usage` that is no object is one value."""
+    """A total is not summed, and a time is not a token count; a `usage` that is not an object is one value."""
     total = completion(created="soon") | {"usage": {"prompt_tokens": 1, "total_tokens": "2"}}
     assert stats(put(tmp_path / "out.jsonl", result("1", total))).results.token_conversion_errors == 0
     assert stats(put(tmp_path / "out.jsonl", result("1", completion() | {"usage": "free"}))).results.token_conversion_errors == 1
 
 
 def test_results_that_name_no_model_are_the_requests_own_if_that_is_one_for_all(tmp_path: Path) -> None:
-    """A failure does not say which model failed."""
+    """A failure does not name the model that failed."""
     results = put(tmp_path / "out.jsonl", failure("1"), answered("2", 3, 4, model=None))
     one = put(tmp_path / "one.jsonl", request("1"), request("2"))
     two = put(tmp_path / "two.jsonl", request("1"), request("2", model="gpt-z"))
@@ -142,7 +142,7 @@ def test_before_anything_is_sent_tokens_are_estimated(tmp_path: Path) -> None:
 
 
 def test_what_can_not_be_read_is_counted_and_named_and_costs_nothing_else(tmp_path: Path) -> None:
-    """Blank lines are no lines of anybody."""
+    """Blank lines belong to no model."""
     requests = put(tmp_path / "in.jsonl", request("1"), b"{", b"", request("2"))
     results = put(tmp_path / "out.jsonl", success("1"), b'{"id": "b", "custom_id": "2", "resp', success("3"))
     found = stats(requests, results)
@@ -182,7 +182,7 @@ def test_a_damaged_file_has_no_sums(tmp_path: Path) -> None:
 
 
 def test_another_services_file_is_refused() -> None:
-    """Its tokens stand elsewhere."""
+    """Its tokens are in another object."""
     with pytest.raises(MismatchError, match="Anthropic"):
         stats(FIXTURES / "other_families" / "anthropic_results.jsonl")
     with pytest.raises(TypeError):
@@ -190,7 +190,7 @@ def test_another_services_file_is_refused() -> None:
 
 
 def test_memory_does_not_grow_with_the_names_in_the_data(tmp_path: Path) -> None:
-    """Behind a thousand models the rest is counted together."""
+    """After a thousand models the rest is counted together."""
     path = put(tmp_path / "out.jsonl", *(answered(str(number), 1, 0, model=f"model-{number}") for number in range(1500)))
     models = stats(path).results.models
     assert len(models) == 1001
@@ -270,7 +270,7 @@ def test_reasoning_beside_completion_is_billed(tmp_path: Path) -> None:
 
 
 def test_answers_whose_counts_are_missing_or_do_not_add_up_are_counted(tmp_path: Path) -> None:
-    """What they cost is not known, and that is said; a failure took nothing."""
+    """Their cost is unknown, and the report shows it; a failure took nothing."""
     path = put(
         tmp_path / "out.jsonl",
         used("1", None),
@@ -360,7 +360,7 @@ def test_whose_prices_they_are(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("ends", [b"\n", b" \r\n"])
 def test_a_retry_file_beside_its_requests_counts_nothing_twice(tmp_path: Path, ends: bytes) -> None:
-    """It repeats lines of the requests, but for white space at their ends, which `stats` counted once more and `join` did not."""
+    """It repeats lines of the requests, except white space at their ends, which `stats` counted once more and `join` did not."""
     lines = [request(str(number), messages=[{"role": "user", "content": "x" * 40}]) for number in range(5)]
     put(tmp_path / "requests.jsonl", *lines)
     alone = batchfiles.stats(tmp_path / "requests.jsonl")

@@ -12,7 +12,7 @@ from batchfiles.jobs.tokens import token_counter
 
 
 def test_without_tiktoken_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is no dependency."""
+    """It is not a dependency."""
     monkeypatch.setitem(sys.modules, "tiktoken", None)
     with pytest.raises(MissingDependencyError, match="pip install tiktoken"):
         token_counter("tiktoken")
@@ -27,7 +27,7 @@ def test_a_counter_of_another_name_is_refused() -> None:
 
 @pytest.fixture
 def tiktoken(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Return tiktoken with an encoding at hand that makes a token of each byte, and no other."""
+    """Return tiktoken with one available encoding, which makes a token of each byte."""
     import tiktoken as module
     import tiktoken.registry
 

@@ -47,7 +47,7 @@ def own(table, names):
 
 
 def test_the_round_trip_ends_with_the_table_that_it_began_with(asked):
-    """Table, requests, results, table: each row has its own columns again, behind those of the results."""
+    """Table, requests, results, table: each row has its own columns again, after those of the results."""
     table = join(*asked(), with_table=pa.Table.from_pylist(ROWS), id_template=NAME).to_arrow()
     assert table.schema.names == [*schema().names, "doc", "chunk", "tags"]
     assert table.select(["doc", "chunk", "tags"]).to_pylist() == ROWS
@@ -61,7 +61,7 @@ def test_the_order_of_the_users_table_does_not_matter(asked):
 
 
 def test_requests_without_a_row_are_kept_and_counted(asked):
-    """Their columns are null; rows that no request has are no rows of the join."""
+    """Their columns are null; rows without a request are not rows of the join."""
     job = join(*asked(), with_table=pa.Table.from_pylist([ROWS[3], {"doc": "other", "chunk": 9, "tags": []}]), id_template=NAME)
     assert own(job.to_arrow(), ["doc", "chunk"]) == [(None, None)] * 3 + [("d3", 3), (None, None)]
     assert (job.summarize().unmatched, job.summarize().with_rows, job.summarize().inputs) == (4, 2, 5)
@@ -209,7 +209,7 @@ def test_other_types_are_made_such_as_every_reader_takes(asked):
 
 @given(st.lists(st.integers(0, 30), unique=True, max_size=12), st.integers(1, 4))
 def test_every_request_has_the_row_that_makes_its_id_or_none(tmp_path_factory, numbers, per_batch):
-    """However the user's table is cut into batches, and wherever its rows stand."""
+    """For any batches of the user's table, and any order of its rows."""
     folder = tmp_path_factory.mktemp("beside")
     requests = folder / "requests.jsonl"
     prepare(
@@ -228,7 +228,7 @@ def test_every_request_has_the_row_that_makes_its_id_or_none(tmp_path_factory, n
 
 @pytest.mark.parametrize("value", ["18446744073709551616", "[1, -9223372036854775809]"])
 def test_an_integer_beyond_64_bits_names_file_row_and_column(asked, tmp_path, value):
-    """It once stood rounded beside the results, such as 1.8446744073709552e+19."""
+    """It was once rounded next to the results, such as 1.8446744073709552e+19."""
     path = tmp_path / "t.jsonl"
     path.write_text('{"doc": "d0", "chunk": 0, "n": 1}\n{"doc": "d1", "chunk": 1, "n": VALUE}\n'.replace("VALUE", value))
     with pytest.raises(InvalidLineError, match=r"t\.jsonl: row 2 has an integer beyond 64 bits in 'n'.*in quotes"):

@@ -24,7 +24,7 @@ HI = [{"role": "user", "content": "Hi"}]
 
 
 def request(custom_id="a", *, url=CHAT, method="POST", body=None, without=(), **more):
-    """A request as it should be, but for what is given; as a dict."""
+    """A valid request, except for the given values; as a dict."""
     value = {
         "custom_id": custom_id,
         "method": method,
@@ -83,7 +83,7 @@ GOOD = [
 
 @pytest.mark.parametrize("line", GOOD, ids=json.dumps)
 def test_a_good_request_has_no_finding(line):
-    """Neither alone nor behind another one like it."""
+    """Neither alone nor after another one like it."""
     assert found(line) == []
     assert found({**line, "custom_id": "first"}, line, {**line, "custom_id": "last"}) == []
 
@@ -131,7 +131,7 @@ ONE_LINE = [
 
 @pytest.mark.parametrize(("line", "code", "json_path"), ONE_LINE, ids=lambda value: str(value)[:60])
 def test_a_line_that_the_service_would_refuse(line, code, json_path):
-    """It is said with the service's code and the place, first in the file or behind good lines."""
+    """It is reported with the service's code and the place, first in the file or after good lines."""
     assert found(line) == [(1, code, json_path)]
     url = line["url"] if isinstance(line, dict) and isinstance(line.get("url"), str) else CHAT
     key = {CHAT: "messages", "/v1/completions": "prompt", "/v1/videos": "prompt"}.get(url, "input")
@@ -140,7 +140,7 @@ def test_a_line_that_the_service_would_refuse(line, code, json_path):
 
 
 def test_the_sentences_are_the_services_own():
-    """Whoever looks for a sentence that the service said finds it here, too."""
+    """Searching for a sentence of the service finds it here, too."""
     assert messages(request(without=["method"])) == ["Missing required parameter: 'method'."]
     assert messages(chat(model=None)) == ["Model parameter is required."]
     assert messages(chat(messages=None)) == ["Messages parameter is required."]
@@ -170,7 +170,7 @@ def test_a_finding_knows_its_place():
 
 
 def test_findings_stay_small():
-    """Whatever megabytes stand in the file: a finding quotes a hundred characters."""
+    """For values of any size: a finding quotes a hundred characters."""
     long = "x" * 1_000_000
     lines = [request(long), request("b", url=long, method=long), chat("c", model=long), request(long)]
     report = validate(file_of(*lines, chat("d", **{long: 1}, tools=[{"strict": True, "name": long, "parameters": {long: 1}}])))
@@ -182,7 +182,7 @@ def test_findings_stay_small():
 
 
 def test_every_request_has_the_url_of_the_first():
-    """The finding names both urls and where the first one stands."""
+    """The finding names both urls and the place of the first one."""
     lines = [chat("1"), chat("2"), {**to("/v1/embeddings", input="t"), "custom_id": "3"}, chat("4")]
     assert found(*lines) == [(3, "invalid_url", "$.url")]
     (sentence,) = messages(*lines)
@@ -226,7 +226,7 @@ def test_endpoints_with_a_model_of_their_own_get_a_warning():
 
 
 def test_a_repeated_id_is_named_with_both_places():
-    """The first place stands in the finding and in the sentence."""
+    """The first place is in the finding and in the sentence."""
     report = validate(file_of(chat("a"), chat("b"), b"", chat("a"), chat("a", stream=True)))
     repeated = [finding for finding in report.findings if finding.code == "duplicate_custom_id"]
     assert [(finding.line_number, finding.first_line_number, finding.custom_id) for finding in repeated] == [
@@ -282,7 +282,7 @@ def test_uniqueness_is_exact_when_ids_wait_on_the_disk(tmp_path, in_memory, acro
 
 
 def test_an_id_of_the_wrong_type_is_not_compared():
-    """It has its own finding; two of them are no repetition."""
+    """It has its own finding; two of them are not a repetition."""
     assert [code for _, code, _ in found(request(7), request(7), request(None), request(""), request(""))] == [
         "invalid_type",
         "invalid_type",
@@ -415,7 +415,7 @@ def test_a_file_without_requests_is_empty(data):
 
 
 def test_a_line_above_the_cap_is_one_finding():
-    """Reading goes on behind it, and it counts as a request."""
+    """Reading continues after it, and it counts as a request."""
     report = validate(file_of(chat("1"), chat("2", user="x" * 5000), chat("3", stream=True)), max_line_bytes=1000)
     assert [(f.line_number, f.code) for f in report.findings] == [(2, "line_too_long"), (3, "streaming_unsupported")]
     assert report.files[0].requests == 3
@@ -440,7 +440,7 @@ def test_a_compressed_file_is_read(tmp_path):
 
 
 def test_a_damaged_file_is_a_finding_and_the_next_one_is_read(tmp_path):
-    """Damage is told from the end of the file; what stood before it was checked."""
+    """Damage is distinguished from the end of the file; the lines before it were checked."""
     lines = [chat(str(number), user=random.Random(number).randbytes(50).hex()) for number in range(1000)]
     damaged, good = tmp_path / "1.jsonl.gz", tmp_path / "2.jsonl"
     damaged.write_bytes(gzip.compress(file_of(*lines).read())[:-20])
@@ -452,7 +452,7 @@ def test_a_damaged_file_is_a_finding_and_the_next_one_is_read(tmp_path):
 
 
 def test_a_missing_file_is_no_finding(tmp_path):
-    """It could not be checked: that is an error of its own kind."""
+    """It could not be checked: that is a separate kind of error."""
     with pytest.raises(FileError):
         validate(tmp_path / "gone.jsonl")
     with pytest.raises(TypeError, match="at least one"):
@@ -487,7 +487,7 @@ def test_a_file_of_another_family_is_one_finding(line, words, count):
 
 
 def test_single_lines_of_another_family_are_named():
-    """Before the first request or behind it; they are no requests, and their ids are nobody's repetition."""
+    """Before the first request or after it; they are not requests, and their ids are not repetitions."""
     assert found(RESULT, ANTHROPIC, chat("a"), RESULT, chat("b")) == [
         (1, "wrong_family", None),
         (2, "wrong_family", None),
@@ -544,7 +544,7 @@ def test_a_strict_function_that_the_service_would_refuse():
 
 
 def test_more_schemas_than_are_remembered():
-    """Each is looked at, whether a line with the same one stood before it or not."""
+    """Each is checked, whether an earlier line had the same one or not."""
     good = {"type": "object", "properties": {}, "required": [], "additionalProperties": False}
     schemas = [good if number % 3 else {"type": "object", "title": str(number // 2)} for number in range(400)]
     lines = [structured(str(number), {**schema, "description": str(number % 150)}) for number, schema in enumerate(schemas)]
@@ -572,7 +572,7 @@ def test_strict_schemas_are_openais_business():
 
 
 def test_a_service_of_short_lines_wonders_once_about_a_full_one():
-    """Together documents `custom_id` and `body` only; what it does with more is not known, so it is no error."""
+    """Together documents `custom_id` and `body` only; how it treats other keys is unknown, so they are not an error."""
     short = [request(str(number), without=("method", "url")) for number in range(3)]
     assert found(*short, limits=TOGETHER) == []
     report = validate(file_of(*short, request("3"), request("4")), limits=TOGETHER)
@@ -605,7 +605,7 @@ def test_dashscope_takes_one_thinking_mode_in_a_file():
 
 
 def test_azure_has_words_of_its_own():
-    """Our code stays OpenAI's; theirs stands beside it."""
+    """Our code stays OpenAI's; theirs is next to it."""
     lines = [request("1", url="/chat/completions"), chat("2", model="other")]
     findings = validate(file_of(*lines), limits=AZURE).findings
     assert [(finding.code, finding.service_code) for finding in findings] == [
@@ -703,7 +703,7 @@ def test_progress_is_reported_in_bytes_done_and_in_all(tmp_path):
 
 
 def test_memory_does_not_grow_with_the_file():
-    """Eight times the lines, the same memory; the ids behind the first ones wait on the disk."""
+    """Eight times the lines, the same memory; the ids after the first ones wait on the disk."""
 
     class Endless(io.RawIOBase):
         def __init__(self, lines):
@@ -766,7 +766,7 @@ FAULTS = {
     keys=st.lists(st.sampled_from(["temperature", "n", "response_format", "stream"]), unique=True),
 )
 def test_exactly_the_lines_with_a_fault_are_named(faults, in_memory, keys):
-    """Whatever faults stand in whatever lines, each has its one finding, and no other line has any."""
+    """For any faults in any lines, each has its one finding, and no other line has any."""
     extra = {"temperature": 1, "n": 2, "response_format": {"type": "json_object"}, "stream": False}
     lines = [chat("first")]
     expected = []
@@ -852,7 +852,7 @@ def test_no_more_groups_are_kept_than_memory_allows():
 
 
 def test_a_mistake_that_a_line_makes_several_times_is_counted_by_lines():
-    """Three messages without a role are one line to mend."""
+    """Three messages without a role are one line to fix."""
     bad = [{"content": "Hi"}] * 3
     (group,) = validate(file_of(chat("1", messages=bad))).groups
     assert str(group).startswith("<stream>:1: error: 3 times, the first of them: Missing required parameter")

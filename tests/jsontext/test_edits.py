@@ -153,7 +153,7 @@ def test_every_occurrence_of_a_repeated_key_changes() -> None:
     ],
 )
 def test_a_line_without_need_of_change_is_the_same_object(edit: Edit) -> None:
-    """The value stands there already, or there is nothing to take away."""
+    """The value is there already, or there is nothing to remove."""
     assert edited(STRANGE, [edit]) is STRANGE
 
 
@@ -347,7 +347,7 @@ def test_the_quick_way_and_the_long_way_come_to_the_same(line: bytes, path: tupl
 
 
 def test_a_key_that_comes_twice_does_not_mislead_the_quick_way() -> None:
-    """Decoded, the object seems to be the last one; another one stands behind it."""
+    """Decoded, the object seems to be the last one; another one follows it."""
     line = b'{"a":1,"body":{"x":1},"a":{}}'
     assert edited(line, [Edit.set("body.y", 2)]) == b'{"a":1,"body":{"x":1,"y":2},"a":{}}'
     line = b'{"a":1,"body":{"x":1},"a":"}"}'

@@ -22,7 +22,7 @@ class Bucket:
         self.filesystem.create_dir(name)
 
     def url(self, key: str = "", **options: str) -> str:
-        """Return the URL of an object, with options behind it."""
+        """Return the URL of an object, with options appended."""
         query = "&".join(f"{name}={value}" for name, value in options.items())
         return f"s3://{self.name}/{key}{f'?{query}' if query else ''}"
 

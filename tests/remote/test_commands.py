@@ -1,4 +1,4 @@
-"""The command line with remote files: what is read and written, what is said, and that no key is in it."""
+"""The command line with remote files: which are read and written, and messages without a key."""
 
 from __future__ import annotations
 
@@ -220,11 +220,11 @@ def test_the_other_commands_read_and_write_there(chat: Bucket, run: Run, tmp_pat
     assert chat.get("p.jsonl").count(b"\n") == 16
 
 
-# What stands in files of one's own
+# Content of one's own files
 
 
 def test_templates_prices_schemas_ids_and_limits_are_read_there(chat: Bucket, run: Run) -> None:
-    """With keys and options in the URL, of which nothing is said."""
+    """With keys and options in the URL, which no message contains."""
     for key, text in {
         "prices.toml": b'[models."gpt-4o-mini"]\ninput = "1"\noutput = "2"\n',
         "schema.json": b'{"type": "object", "properties": {"city": {"type": "string"}}}',
@@ -263,7 +263,7 @@ def test_templates_prices_schemas_ids_and_limits_are_read_there(chat: Bucket, ru
     ids=lambda value: value[0] if isinstance(value, list) else "",
 )
 def test_a_file_of_one_s_own_that_is_not_there_is_named(chat: Bucket, run: Run, arguments: list[str], code: int) -> None:
-    """Without what stands behind its name."""
+    """Without the query after its name."""
     words = [word.format(f=chat.url("chat/requests.jsonl"), u=chat.url_through(chat.server, "none.x")) for word in arguments]
     assert f"{chat.url('none.x')}: no such file" in run(*words, code=code)[1]
 
@@ -316,7 +316,7 @@ def test_a_joined_table_there_stands_for_the_results(chat: Bucket, run: Run, tar
 
 
 def test_a_retry_in_a_campaign_there_is_named_in_its_manifest(chat: Bucket, run: Run) -> None:
-    """So that a join knows that it repeats requests; a file for each part is refused, and says so."""
+    """So that a join knows that it repeats requests; a file for each part is refused, with a message."""
     run("split", chat.url("chat/requests.jsonl"), "-o", chat.url("c"))
     output = next(key for key in chat.listed() if key.endswith("_output.jsonl"))
     chat.put("c/requests-00001_output.jsonl", chat.get(output))

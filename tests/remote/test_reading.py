@@ -21,7 +21,7 @@ CHAT = Path(__file__).parents[2] / "fixtures" / "chat_completions"
 
 
 def names(*urls: str) -> list[str]:
-    """Return the keys that URLs stand for."""
+    """Return the keys that URLs expand to."""
     return [source.name.split("/", 3)[3] for source in expand(urls)]
 
 
@@ -127,7 +127,7 @@ def test_a_reader_that_stops_early_does_not_fetch_the_rest(bucket: Bucket, monke
 
 
 def test_a_join_reads_a_remote_folder(bucket: Bucket) -> None:
-    """The same rows as from the disk, but for the names."""
+    """The same rows as from the disk, except the names."""
     for file in CHAT.iterdir():
         bucket.put(f"chat/{file.name}", file.read_bytes())
     here = batchfiles.join(CHAT).to_arrow()
@@ -156,7 +156,7 @@ def test_a_filesystem_of_pyarrow_makes_paths_of_strings(bucket: Bucket) -> None:
 
 
 def test_a_filesystem_of_fsspec_is_read_and_written() -> None:
-    """Whatever it is, through pyarrow's wrapper."""
+    """For any filesystem, through pyarrow's wrapper."""
     memory = pytest.importorskip("fsspec").filesystem("memory")
     memory.pipe("/in/r.jsonl", LINE % 1)
     report = batchfiles.join("/in/*.jsonl", filesystem=memory).to_parquet("/out.parquet", filesystem=memory)

@@ -63,7 +63,7 @@ def few_attempts(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def test_requests_are_written_and_read_again(bucket: Bucket, temporary: Path) -> None:
-    """Compressed as the name says, with options behind the name or without."""
+    """Compressed as the name says, with options after the name or without."""
     request = BatchRequestInput(custom_id="1", url="/v1/chat/completions", body={"model": "m"})
     for key, unpack in (("r.jsonl", bytes), ("r.jsonl.gz", gzip.decompress)):
         with InputWriter(bucket.url(key, region="us-east-1")) as writer:
@@ -189,7 +189,7 @@ def test_a_folder_with_files_of_others_is_not_replaced(bucket: Bucket) -> None:
 
 
 def test_what_a_killed_process_left_of_our_files_is_ours(tmp_path: Path) -> None:
-    """Where there are no buckets, a file is begun under a name of its own; of others' files such a thing stays."""
+    """Where there are no buckets, a file has a temporary name at first; such files of others stay."""
     target = located("f", pafs.SubTreeFileSystem(str(tmp_path), pafs.LocalFileSystem()))
     (tmp_path / "f").mkdir()
     (tmp_path / "f" / "a.0123abcd.batchfiles-part").write_bytes(b"half")
@@ -246,7 +246,7 @@ def test_a_block_that_raises_leaves_things_as_they_were(bucket: Bucket, temporar
 
 
 def test_a_network_that_breaks_leaves_no_object(bucket: Bucket, temporary: Path, few_attempts: None) -> None:
-    """In the middle of the copy; nothing is completed when the process goes on, and the words hold no key."""
+    """In the middle of the copy; nothing is completed when the process continues, and the message contains no key."""
     with Wire(bucket.server, breaks_after=12 * MIB) as wire:
         url = bucket.url_through(wire.address, "big")
         with pytest.raises(FileError, match="can't be reached") as caught, Target.at(url).open() as file:
@@ -310,7 +310,7 @@ def test_a_process_that_ends_in_the_middle_of_the_copy_leaves_no_half(
 
 
 def test_a_copy_of_another_size_is_an_error_and_goes(bucket: Bucket) -> None:
-    """A service that loses bytes, and says nothing."""
+    """A service that loses bytes silently."""
 
     class Losing(pafs.FSSpecHandler):
         def open_output_stream(self, path: str, metadata: object) -> Any:
@@ -342,7 +342,7 @@ def test_a_copy_of_another_size_is_an_error_and_goes(bucket: Bucket) -> None:
 
 
 def test_where_files_grow_in_place_they_get_their_names_when_they_are_whole(tmp_path: Path) -> None:
-    """In a folder of the disk as a filesystem of its own, for example."""
+    """For example in a folder of the disk as a filesystem object."""
     place = located("x.jsonl", pafs.SubTreeFileSystem(str(tmp_path), pafs.LocalFileSystem()))
     with Target.at(place).open() as file:
         file.write(b"new\n")

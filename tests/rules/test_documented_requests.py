@@ -58,7 +58,7 @@ SHOWN = [
 
 @pytest.mark.parametrize(("url", "body"), SHOWN, ids=lambda value: str(value)[:60])
 def test_what_the_document_shows_has_no_finding(url, body):
-    """Each kind of request that the document has an example of, but for those that stream or upload a file."""
+    """Each kind of request that the document has an example of, except those that stream or upload a file."""
     assert findings(url, body) == []
 
 

@@ -135,5 +135,5 @@ def test_strict_schemas_are_found_where_the_apis_keep_them(json_path, user, code
     ],
 )
 def test_nothing_is_asked_of_schemas_that_are_not_strict(body):
-    """Nor of bodies in which something else stands at these places."""
+    """Nor of bodies with other values at these places."""
     assert list(strict_schemas(body)) == []

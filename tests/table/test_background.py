@@ -1,4 +1,4 @@
-"""The thread that writes: nobody writes when all is over, and nothing waits for the garbage collector."""
+"""The thread that writes: it ends with its file, and nothing waits for the garbage collector."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Slow:
         self.written = 0
 
     def write(self, batch: Any) -> None:
-        """Wait until somebody says so."""
+        """Wait for the event."""
         self.began.set()
         self.go_on.wait(60)
         self.written += 1
@@ -60,7 +60,7 @@ def test_products_are_let_go_with_the_exception_of_the_writer() -> None:
 
 
 def use_up(products: Iterator[Any]) -> None:
-    """Write to a table that refuses, and forget how that ended but for its kind."""
+    """Write to a table that refuses, and return only the kind of the error."""
     with suppress(BrokenPipeError):
         list(written(products, Broken()))
     del products

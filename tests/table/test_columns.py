@@ -221,7 +221,7 @@ def test_a_value_at_both_ends_is_not_taken_for_all() -> None:
 
 
 def test_a_result_and_the_missing_one_have_a_cell_for_every_column() -> None:
-    """Rows are plain tuples: one value too many would stand in the wrong column."""
+    """Rows are plain tuples: one value too many would be in the wrong column."""
     columns = RequestRows(schema())
     assert {len(columns.row(request_ref(), one, True)) for one in (MISSING, found(success("a")))} == {len(REQUESTS)}
 

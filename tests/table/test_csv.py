@@ -1,4 +1,4 @@
-"""CSV: what stands in the cells."""
+"""CSV: the content of the cells."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_vectors_are_json_with_short_numbers() -> None:
 
 @pytest.mark.parametrize("kind", [pa.binary(), pa.large_binary(), pa.binary(1)])
 def test_bytes_are_base64(kind: pa.DataType) -> None:
-    """A column of bytes that were no UTF-8 ended in "Invalid UTF8 payload", where JSONL has Base64."""
+    """A column of bytes that were not UTF-8 ended in "Invalid UTF8 payload", where JSONL has Base64."""
     batch = pa.record_batch([pa.array([b"\xff", None, b"a"], kind)], names=["bin"])
     assert written(batch) == '"bin"\n"/w=="\n\n"YQ=="\n'
     sink = io.BytesIO()

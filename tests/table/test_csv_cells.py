@@ -26,7 +26,7 @@ def rows_of(path: Path, *nulls: str) -> list[dict[str, Any]]:
 
 
 def test_an_empty_cell_is_null_with_and_without_quotes(tmp_path: Path) -> None:
-    """Where nothing is said: many programs quote every cell."""
+    """By default: many programs quote every cell."""
     (tmp_path / "t.csv").write_bytes(b'a,b,c\n,"",x\n')
     assert rows_of(tmp_path / "t.csv") == [{"a": None, "b": None, "c": "x"}]
 

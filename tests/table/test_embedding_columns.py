@@ -39,7 +39,7 @@ def joined(folder: Path, inputs: list[bytes], results: list[bytes], **options: A
 
 
 def test_each_vector_is_a_row(tmp_path: Path) -> None:
-    """In the order of the body, with its index and the text that it stands for."""
+    """In the order of the body, with its index and its text."""
     job = joined(
         tmp_path, [ask("a", ["one", "two"]), ask("b", "three")], [vectors("b", [3.0]), vectors("a", [1.0, 0.5], [2.0, 0.25])]
     )
@@ -426,7 +426,7 @@ def test_an_export_chooses_by_the_first_success_of_each_file(tmp_path: Path, fil
 
 
 def test_an_export_of_vectors_knows_no_texts(tmp_path: Path) -> None:
-    """They stand in the requests."""
+    """They are in the requests."""
     job = batchfiles.export(put(tmp_path / "out.jsonl", vectors("a", [1.0], [2.0]), failure("b"), b"{"))
     rows = [(row["custom_id"], row["outcome"], row["embedding"], row["input_text"]) for row in job]
     assert rows == [

@@ -72,7 +72,7 @@ GOOD: dict[str, Callable[[Path], None]] = {
     "t.csv.gz": _zipped(_to_csv),
     "t.jsonl.gz": _zipped(_to_jsonl),
     "t.arrows.gz": _zipped(_to_stream),
-    # The name says nothing, or something else: the content does.
+    # The name is missing or wrong: the content decides.
     "parquet": _to_parquet,
     "arrow": _to_arrow,
     "stream": _to_stream,

@@ -49,7 +49,7 @@ def test_slices_count_with_their_own_bytes() -> None:
 
 
 def test_nothing_makes_no_group() -> None:
-    """Empty batches leave nothing behind."""
+    """Empty batches leave nothing."""
     assert gathered(Groups(COLUMNS, max_rows=4, max_bytes=100), [[], []]) == []
 
 

@@ -123,7 +123,7 @@ def storage(values: list[Any], kind: pa.DataType, extension: str) -> pa.Table:
     ids=["uuid", "json", "json as bytes", "bool8", "text of others", "tensor"],
 )
 def test_extensions_that_this_pyarrow_does_not_know(table: pa.Table, expected: list[Any]) -> None:
-    """With pyarrow 16 nearly all of them: the field names them all the same."""
+    """With pyarrow 16 nearly all of them: the field names them anyway."""
     assert cells_of(table) == expected
 
 

@@ -130,7 +130,7 @@ def test_provenance_stands_in_the_metadata() -> None:
 
 
 def test_a_struct_of_the_caller_is_written_too() -> None:
-    """Columns behind ours may be nested as deep as a JSON Schema says."""
+    """Columns after ours may be nested as deep as a JSON Schema says."""
     kind = pa.struct([("label", pa.string()), ("parts", pa.list_(pa.struct([("score", pa.float64())])))])
     columns = schema().append(pa.field("parsed", kind))
     rows = table_of([{"outcome": "succeeded", "parsed": {"label": "a", "parts": [{"score": 0.5}]}}], columns)

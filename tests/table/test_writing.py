@@ -162,7 +162,7 @@ def test_csv_is_the_same_to_every_reader(tmp_path: Path, reader: str, name: str)
 @pytest.mark.parametrize("reader", JSONL_READERS)
 @pytest.mark.parametrize("name", ["normal", "one value", "awkward texts", "a cell of 20 MB", "vectors"])
 def test_jsonl_is_the_same_to_every_reader(tmp_path: Path, reader: str, name: str) -> None:
-    """All columns and all ids are found; an empty file says nothing to those who infer a schema."""
+    """All columns and all ids are found; an empty file has no schema to infer."""
     path = tmp_path / "t.jsonl"
     write(path, SAMPLES[name])
     found = JSONL_READERS[reader](path)
@@ -284,7 +284,7 @@ def test_a_full_disk_is_an_error_whenever_it_fills(monkeypatch: pytest.MonkeyPat
 @pytest.mark.parametrize("limit", [0, 1, 1000, 100_000])
 @pytest.mark.parametrize("suffix", SUFFIXES)
 def test_a_disk_without_room_leaves_nothing(tmp_path: Path, suffix: str, limit: int) -> None:
-    """A limit of the system on the size of files stands for a full disk: our error, the path, no file."""
+    """A limit of the system on the size of files simulates a full disk: our error, the path, no file."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     path = tmp_path / f"t.{suffix}"
     batch = table_of([{**FULL, "text": "".join(Random(number).choices(ascii_letters, k=40_000))} for number in range(20)])
@@ -315,7 +315,7 @@ class TakesLittle(io.RawIOBase):
 
 
 def test_an_unbuffered_file_gets_every_byte() -> None:
-    """A short write is no write of everything."""
+    """A short write does not write everything."""
     sink, whole = TakesLittle(), io.BytesIO()
     for target in (sink, whole):
         with ParquetTable(target, NORMAL.schema) as table:  # type: ignore[arg-type]

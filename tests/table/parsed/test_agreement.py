@@ -1,4 +1,4 @@
-"""Typed answers say what `json.loads` says, or they say nothing: for any schema and any answer."""
+"""Typed answers equal those of `json.loads`, or are null: for any schema and any answer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which texts fit a JSON Schema, what they become, and what is said of the others."""
+"""Which texts fit a JSON Schema, their values, and the messages for the others."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ CLOSED = {"type": "object", "properties": {"a": {"type": "integer"}}, "required"
 
 
 def fitted(schema: Any, text: str, *, parse_dates: bool = False) -> Any:
-    """Return what becomes of a text."""
+    """Return the value of a text."""
     return fit_for(read_schema(schema, parse_dates=parse_dates))(read(text))
 
 
 def reason(schema: Any, text: str, *, parse_dates: bool = False) -> str:
-    """Return what is said of a text that doesn't fit."""
+    """Return the message for a text that doesn't fit."""
     with pytest.raises(ConversionError) as caught:
         fitted(schema, text, parse_dates=parse_dates)
     return caught.value.sentence
@@ -152,7 +152,7 @@ def test_dates_are_days() -> None:
     ],
 )
 def test_times_that_are_none_do_not_fit(kind: str, text: str, words: str) -> None:
-    """Only where dates are asked for; else they are texts, whatever they say."""
+    """Only where dates are requested; else they are strings with any content."""
     schema = {"type": "string", "format": kind}
     assert words in reason(schema, json.dumps(text), parse_dates=True)
     assert fitted(schema, json.dumps(text)) == text
