@@ -120,7 +120,7 @@ INVALID = [
 ]
 
 TRAILING_COMMAS = [b"[1,]", b'{"a":1,}', b"[,]", b"{,}"]
-"""Invalid, but `{"body": [1,]}` and the like only: a separate constant for readability."""
+"""Invalid JSON, also as a body such as `{"body": [1,]}`."""
 
 LOOSE = [
     (b"NaN", None),

@@ -111,7 +111,7 @@ def test_a_request_line_is_taken_apart_as_decoding_does(written: list[bytes]) ->
 
 @given(lines(RESULT))
 def test_results_are_indexed_under_the_ids_that_decoding_gives(written: list[bytes]) -> None:
-    """A quick survey agrees with a careful one wherever no key may be repeated; `Misindexed` finds the other lines."""
+    """A fast scan agrees with an exact one wherever no key may be repeated; `Misindexed` finds the other lines."""
     for line in written:
         found = []
         for note in (_index_fast, _index_exact):

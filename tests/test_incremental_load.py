@@ -56,7 +56,7 @@ def test_pyarrow_reads_the_data_set_whole(loaded: tuple[Path, int]) -> None:
 
 
 def test_duckdb_reads_the_data_set_whole(loaded: tuple[Path, int]) -> None:
-    """Without being told to unite anything by name."""
+    """Without an option that unites by name."""
     duckdb = pytest.importorskip("duckdb")
     folder, rows = loaded
     query = f"SELECT count(*), count(outcome) FROM read_parquet('{folder}/*.parquet')"

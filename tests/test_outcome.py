@@ -206,7 +206,7 @@ def test_the_lines_error_comes_first_and_the_bodys_fills_its_gaps():
 
 @pytest.mark.parametrize(("code", "again"), [("server_error", True), ("rate_limit_exceeded", True), ("invalid_prompt", False)])
 def test_a_response_that_failed_inside_a_200(code, again):
-    """A soft failure; its own code tells whether it may pass."""
+    """A soft failure; its own code decides whether it may pass."""
     result = read(line(body=FAILED_RESPONSE | {"error": {"code": code, "message": "Sorry."}}))
 
     assert (result.outcome, result.status_code, result.error_code, result.error_message) == ("failed", 200, code, "Sorry.")
@@ -603,7 +603,7 @@ def test_an_error_that_says_that_all_is_well_is_none(error):
     ],
 )
 def test_a_transcript_as_text_or_subtitles_is_a_string(url, status, body, expected):
-    """It was a failure with the words that had been paid for as its message; only the url tells it from an error page."""
+    """It was a failure with the paid answer as its message; only the url distinguishes it from an error page."""
     asked = line(status, body)
     result = outcome.as_answer_to(read(asked), url, asked)
 
@@ -684,5 +684,5 @@ def test_any_line_has_an_outcome_and_values_that_fit(found):
 
 @given(LINES)
 def test_the_short_way_comes_to_the_same(found):
-    """There is one set of rules; the ordinary line only passes them quicker."""
+    """There is one set of rules; the ordinary line only passes them faster."""
     assert repr(read(found)) == repr(outcome._read_any(found))

@@ -146,7 +146,7 @@ def test_a_line_above_the_cap_is_one_finding_and_reading_goes_on(write):
 
 @pytest.mark.parametrize("read", [read_lines, read_inputs, read_outputs])
 def test_a_line_above_the_cap_is_raised(write, read):
-    """Without `on_error`, as LineTooLongError, which knows the cap."""
+    """Without `on_error`, as LineTooLongError, which has the limit."""
     path = write(b" " * 500 + b"\n")
     with pytest.raises(LineTooLongError) as caught:
         list(read(path, max_line_bytes=400))

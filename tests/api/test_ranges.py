@@ -56,7 +56,7 @@ def test_a_service_without_ranges_sends_the_whole_file_again() -> None:
 
 
 def test_a_part_that_ends_early_is_taken_and_the_rest_asked_for_later() -> None:
-    """The total tells that it is not all."""
+    """The total shows that it is not all."""
     assert read_content(part("bytes 40-59/100", length=20), HAVE) == Append(40, 100, TAG)
 
 

@@ -32,7 +32,7 @@ def waited(stage: Stage, **options: float) -> object:
 
 
 def test_a_batch_that_takes_a_day_is_looked_at_once_a_minute() -> None:
-    """After ten quicker looks; no two are nearer to each other."""
+    """After ten looks at shorter intervals."""
     stage = Stage(*[batch()] * 1_447, DONE)
     waited(stage)
     assert stage.now - 1_000.0 >= DAY

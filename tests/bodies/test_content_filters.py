@@ -30,7 +30,7 @@ SAFE = {
     ],
 )
 def test_nothing_was_found(found):
-    """One answer's verdicts, those of the prompts, those of a response."""
+    """The filter results of one answer, of the prompts, of a response."""
     assert all_safe(found)
 
 

@@ -113,7 +113,7 @@ def test_a_vector_of_zeros_is_one():
 
 
 def test_a_request_without_such_keys_costs_nothing():
-    """It is the same object, which the quick way is taken for."""
+    """It is the same object, which proves the fast path."""
     assert encoding_of({"model": "m", "input": "x", "encoding_format": "base64"}) is FLOAT32
     assert encoding_of({"output_dtype": "binary"}).bits
     assert not encoding_of({"output_dtype": "int8"}).bits

@@ -15,7 +15,7 @@ __all__ = ["Awaited", "Turned", "opened"]
 
 
 class Turned:
-    """A module `time` whose `sleep` turns its own clock, and tells others by how much."""
+    """A module `time` whose `sleep` advances its own clock, and calls others with the seconds."""
 
     def __init__(self, tell: Callable[[float], object]) -> None:
         self._ahead = 0.0

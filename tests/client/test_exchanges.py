@@ -331,7 +331,7 @@ def test_answers_spoiled_at_random_end_in_a_value_or_an_error_of_ours(open_clien
 
 
 def test_nobody_there_is_an_error_that_says_that_nothing_was_sent(open_client: Opener, turned: object) -> None:
-    """The phase tells it."""
+    """The phase identifies it."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"http://127.0.0.1:{taken.getsockname()[1]}/v1"
     with open_client(base_url=address) as client, pytest.raises(APIConnectionError) as caught:

@@ -112,7 +112,7 @@ def test_a_line_costs_24_bytes(tmp_path: Path) -> None:
 
 
 def test_places_may_be_far_apart(tmp_path: Path) -> None:
-    """File numbers up to 65,535, offsets up to 256 TiB, and lines as long as the cap can be."""
+    """File numbers up to 65,535, offsets up to 256 TiB, and lines as long as `max_line_bytes` can be."""
     far = LineRef(65_535, 2**48 - 1, 2**32 - 1, 2**32 - 1)
     with index_of(tmp_path / "index", [("a", far), ("b", LineRef(0, 0, 0, 1))], digest, in_memory=0) as index:
         assert [index.place(entry) for entry in index.run(digest("a"))] == [far]

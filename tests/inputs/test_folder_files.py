@@ -301,12 +301,12 @@ def test_results_of_other_work_are_refused(tmp_path: Path, capsys: pytest.Captur
     assert outcomes(docs, out) == ["missing", "failed"]
 
 
-# Lines above the cap
+# Lines above `max_line_bytes`
 
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_result_above_the_cap_keeps_its_row(tmp_path: Path, workers: int) -> None:
-    """It was missing and was sent again, without a report of the cap; the others are unchanged."""
+    """It was missing and was sent again, without a report of the limit; the others are unchanged."""
     put(tmp_path / "requests.jsonl", *(request(name) for name in "abcd"))
     long = success("b", "x" * 3000)
     lines = [success("a"), long, success("c", "x" * 3000).replace(b'"id": "batch_req_1", ', b""), success("d")]

@@ -20,7 +20,7 @@ heads = st.sampled_from([b"", b"\xef\xbb\xbf", b"\xef\xbb", b"\n"])
 
 @given(head=heads, text=texts, block_size=st.integers(1, 12))
 def test_pieces_hold_what_blocks_hold(head: bytes, text: bytes, block_size: int) -> None:
-    """Whatever the size of a block; the one is quick and the other one is older."""
+    """For any size of a block; one of the two is faster, the other is older."""
     noticed: list[Finding] = []
     expected: list[Finding] = []
     found = list(pieces(io.BytesIO(head + text), "f", noticed.append, block_size=block_size))

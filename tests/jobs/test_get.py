@@ -33,7 +33,7 @@ def test_the_request_and_all_its_results_wherever_they_are(tmp_path: Path) -> No
 
 
 def test_an_id_is_compared_whole_and_as_decoded_text(tmp_path: Path) -> None:
-    """Escapes in the id, or in the key, hide nothing; the same text elsewhere in a line is no id."""
+    """Escapes in the id, or in the key, hide nothing; the same text elsewhere in a line is not an id."""
     lines = [
         b'{"custom_id": "caf\\u00e9", "body": {}}',
         '{"custom_id": "café", "body": {}}'.encode(),

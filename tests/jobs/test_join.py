@@ -198,7 +198,7 @@ def test_an_unreadable_result_belongs_to_its_request_if_the_id_can_be_read(tmp_p
 
 
 def test_rows_and_files_agree_on_an_unreadable_result_with_two_ids(tmp_path: Path) -> None:
-    """A table in memory is made carefully, a file quickly; both go by the id that decoding keeps."""
+    """A table in memory is made with an exact scan, a file with a fast one; both use the id that decoding keeps."""
     inputs = put(tmp_path / "in.jsonl", request("b"))
     results = put(tmp_path / "out.jsonl", success("zz"), b'{"custom_id": "a", "custom_id": "b"}')
     carefully, quickly = batchfiles.join(inputs, results), batchfiles.join(inputs, results)
@@ -506,7 +506,7 @@ def test_two_passes_at_once_do_not_disturb_each_other(tmp_path: Path, workers: i
 
 @pytest.mark.parametrize("at", [1, 2])
 def test_a_repeated_id_never_shows_as_anything_but_the_right_row(tmp_path: Path, at: int) -> None:
-    """A quick survey that took the first of two ids is thrown away, also where its pass ended before that was noticed."""
+    """A fast scan that took the first of two ids is discarded, also if its pass ended before that was noticed."""
     inputs = put(tmp_path / "in.jsonl", request("b"), request("d"))
     results = put(tmp_path / "out.jsonl", success("b"), success("q")[:-1] + b', "custom_id": "d"}')
     calls = []

@@ -313,7 +313,7 @@ def as_stream(job: Join, _: Path) -> pa.Table:
 
 
 def as_parquet(job: Join, folder: Path) -> pa.Table:
-    """As a Parquet file, which a quick survey will do for."""
+    """As a Parquet file, for which a fast scan is enough."""
     job.to_parquet(folder / "table.parquet", overwrite=True)
     return pq.read_table(folder / "table.parquet")
 
@@ -449,7 +449,7 @@ def four_bits(custom_id: bytes) -> int:
 
 
 class KeptCrew:
-    """One crew for many tables: starting processes anew for each would take most of the time."""
+    """One pool for many tables: starting processes for each would take most of the time."""
 
     def __init__(self, workers: int) -> None:
         self._crew = WorkerPool(workers)

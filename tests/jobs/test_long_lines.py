@@ -1,4 +1,4 @@
-"""Lines above the cap: each is a line and a finding, and a file of nothing else is not empty."""
+"""Lines above `max_line_bytes`: each is a line and a finding, and a file with only such lines is not empty."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_a_table_of_requests_that_are_all_too_long_has_their_rows(tmp_path: Path
 
 
 def test_first_looks_read_what_the_job_reads(tmp_path: Path) -> None:
-    """Above the cap of the first look, and below that of the job: 2,048 vectors of 3,072 numbers are 100 MB in one line."""
+    """Above the limit of the first look, and below that of the job: 2,048 vectors of 3,072 numbers are 100 MB in one line."""
     padding = "x" * (LINE_CAP + 1)
     body: dict[str, Any] = {"object": "list", "data": [{"object": "embedding", "index": 0, "embedding": [0.5]}], "model": "m"}
     answer = {"status_code": 200, "request_id": "r", "body": {**body, "padding": padding}}

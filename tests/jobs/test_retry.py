@@ -279,7 +279,7 @@ def test_a_request_that_cannot_be_read_is_left_out_and_told(tmp_path: Path) -> N
 
 
 def test_without_results_nothing_is_sent_again(batch: Path, tmp_path: Path) -> None:
-    """Without them everything would be paid for twice; so with results alone, and with results and a table."""
+    """Otherwise everything would be paid for twice; so with results alone, and with results and a table."""
     with pytest.raises(MismatchError, match="no file holds results"):
         batchfiles.retry(batch / "requests.jsonl", output=tmp_path / "retry.jsonl", every=True)
     with pytest.raises(MismatchError, match="no file holds requests"):
@@ -299,7 +299,7 @@ def test_an_empty_result_file_says_that_all_are_missing(batch: Path, tmp_path: P
 @pytest.mark.parametrize("exact", [False, True])
 def test_results_of_another_batch_are_refused(batch: Path, tmp_path: Path, exact: bool) -> None:
     """All requests were written as missing, without a word, and would have been paid for twice."""
-    again = b', "custom_id": "zz"}' if exact else b"}"  # a key that comes again: a quick survey will not do
+    again = b', "custom_id": "zz"}' if exact else b"}"  # a repeated key: a fast scan is not enough
     other = put(tmp_path / "other.jsonl", success("zz-a"), success("zz-b")[:-1] + again)
     with pytest.raises(MismatchError, match=r"other\.jsonl: not one result of 2 belongs to a request of .*requests\.jsonl"):
         batchfiles.retry(batch / "requests.jsonl", other, output=tmp_path / "retry.jsonl", every=True)

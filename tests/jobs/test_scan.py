@@ -21,7 +21,7 @@ def local(path: Path) -> LocalFile:
     return LocalFile.of(str(path), path, path)
 
 
-def surveyed(path: Path, room: Path, *, exact: bool, max_line_bytes: int = 10**6) -> ResultIndex:
+def scanned(path: Path, room: Path, *, exact: bool, max_line_bytes: int = 10**6) -> ResultIndex:
     """Look one file through."""
     index = room / f"{path.name}-{exact}.index"
     return scan_results(WorkerPool(), [local(path)], index, max_line_bytes=max_line_bytes, exact=exact, progress=lambda _: None)
@@ -60,11 +60,11 @@ def test_each_range_knows_the_number_of_its_first_line(tmp_path: Path, data: byt
 def test_lines_are_noted_once_whatever_the_ranges(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int, exact: bool
 ) -> None:
-    """With their numbers, offsets and lengths; blank lines are counted, and a line above the cap has the id of its beginning."""
+    """With their numbers, offsets and lengths; blank lines are counted, and a long line has the id of its beginning."""
     monkeypatch.setattr(scan, "tasks", lambda sizes, *_: tasks(sizes, size))
     lines = [success("a"), b"", failure("b"), success("x", "y" * 3_000), b"\r", success(None), b"{broken", success("a", "é")]
     path = put(tmp_path / "out.jsonl", *lines)
-    found = surveyed(path, tmp_path, exact=exact, max_line_bytes=1_000)
+    found = scanned(path, tmp_path, exact=exact, max_line_bytes=1_000)
     data = path.read_bytes()
     assert (found.lines, found.blank_lines, len(found.index)) == (8, 2, 4)
     assert (noted(found, "a"), noted(found, "b"), noted(found, "x")) == ([1, 8], [3], [4])
@@ -107,21 +107,21 @@ REPEATED = [
 @pytest.mark.parametrize("exact", [False, True])
 def test_an_id_is_found_wherever_it_stands(tmp_path: Path, line: bytes, exact: bool) -> None:
     """As the first or second key without decoding, and by decoding elsewhere."""
-    assert noted(surveyed(put(tmp_path / "out.jsonl", line), tmp_path, exact=exact), "a") == [1]
+    assert noted(scanned(put(tmp_path / "out.jsonl", line), tmp_path, exact=exact), "a") == [1]
 
 
 @pytest.mark.parametrize("line", REPEATED)
 def test_a_careful_survey_takes_the_last_of_repeated_ids(tmp_path: Path, line: bytes) -> None:
     """Plain or in escapes: it is what decoding keeps."""
     assert json.loads(line)["custom_id"] == "a"
-    found = surveyed(put(tmp_path / "out.jsonl", line), tmp_path, exact=True)
+    found = scanned(put(tmp_path / "out.jsonl", line), tmp_path, exact=True)
     assert (noted(found, "a"), noted(found, "z")) == ([1], [])
 
 
 @pytest.mark.parametrize("line", REPEATED)
 def test_what_a_quick_survey_takes_for_an_id_is_found_out(tmp_path: Path, line: bytes) -> None:
     """Once the line is decoded, it turns out to be indexed with another id than its own."""
-    found = surveyed(put(tmp_path / "out.jsonl", line), tmp_path, exact=False)
+    found = scanned(put(tmp_path / "out.jsonl", line), tmp_path, exact=False)
     assert noted(found, "z") == [1]
     assert scan.is_index_mismatch(line, "a")
 
@@ -160,7 +160,7 @@ def test_quick_and_careful_surveys_agree_on_ordinary_files(tmp_path: Path) -> No
     rng = random.Random(7)
     lines = [rng.choice((success, failure))(f"id {rng.randrange(500)}") for _ in range(1_000)]
     path = put(tmp_path / "out.jsonl", *lines)
-    one, two = (surveyed(path, tmp_path, exact=exact).index for exact in (False, True))
+    one, two = (scanned(path, tmp_path, exact=exact).index for exact in (False, True))
     assert list(one.digests) == list(two.digests)
     assert [one.place(entry) for entry in range(1_000)] == [two.place(entry) for entry in range(1_000)]
 

@@ -360,7 +360,7 @@ def test_whose_prices_they_are(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("ends", [b"\n", b" \r\n"])
 def test_a_retry_file_beside_its_requests_counts_nothing_twice(tmp_path: Path, ends: bytes) -> None:
-    """It repeats lines of the requests, except white space at their ends, which `stats` counted once more and `join` did not."""
+    """It repeats lines of the requests, except white space at their ends, which `stats` counted twice and `join` did not."""
     lines = [request(str(number), messages=[{"role": "user", "content": "x" * 40}]) for number in range(5)]
     put(tmp_path / "requests.jsonl", *lines)
     alone = batchfiles.stats(tmp_path / "requests.jsonl")

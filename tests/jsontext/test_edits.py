@@ -82,7 +82,7 @@ def test_what_is_no_path_is_a_wrong_call(text: str) -> None:
 def test_a_value_is_json_as_it_was_typed_or_else_a_string(typed: str, value: bytes) -> None:
     """Only line breaks between its tokens go, for a line has none.
 
-    `1e400`, 5,000 digits and half a surrogate pair once became strings, for the quick decoder refuses them.
+    `1e400`, 5,000 digits and half a surrogate pair once became strings, because the fast decoder refuses them.
     """
     assert json_text(typed) == value
 

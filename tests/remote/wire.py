@@ -16,7 +16,7 @@ class Wire:
 
     Args:
         server: The other address.
-        bytes_per_second: How quickly it passes on what goes to the server.
+        bytes_per_second: Its rate towards the server.
         breaks_after: After how many bytes to the server all connections are cut, and new ones refused; None for never.
 
     Attributes:

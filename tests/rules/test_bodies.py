@@ -276,7 +276,7 @@ def test_null_where_the_specification_has_none_is_a_warning():
 
 @pytest.mark.parametrize("keys", [{"n"}, {"messages"}, set()])
 def test_a_rule_that_is_added_in_one_place_runs_on_every_line(monkeypatch, keys):
-    """Once a rule had to be added to the quick look too: four of five bad lines passed with exit code 0."""
+    """Once a rule had to be added to the fast check too: four of five bad lines passed with exit code 0."""
     rule = Rule(frozenset(keys), lambda body: [Violation("mine", "No.", "$.body.n")] if body.get("n") == 3 else [])
     monkeypatch.setitem(RULES, "chat/completions", [rule])
     lines = [line(CHAT, body_for(CHAT, n=3 if number in (2, 5) else 1), str(number)) for number in range(1, 6)]

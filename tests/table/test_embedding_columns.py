@@ -50,7 +50,7 @@ def test_each_vector_is_a_row(tmp_path: Path) -> None:
 
 
 def test_what_belongs_to_the_request_stands_on_its_first_row_only(tmp_path: Path) -> None:
-    """So that tokens may be summed; what tells where a row comes from is repeated."""
+    """So that tokens may be summed; the columns that locate a row are repeated."""
     first, second = joined(tmp_path, [ask("a", ["one", "two"])], [vectors("a", [1.0], [2.0], tokens=9)], bodies="all")
     for name in ("input_tokens", "total_tokens", "request_body", "response_body"):
         assert first[name] is not None, name

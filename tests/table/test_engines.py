@@ -1,4 +1,4 @@
-"""The engines of the page that can be installed quickly: each reads all columns of our tables."""
+"""The engines of the page that are fast to install: each reads all columns of our tables."""
 
 from __future__ import annotations
 

@@ -115,6 +115,6 @@ def test_a_wrong_call_is_a_value_error(table: str, dimensions: int | None) -> No
 
 
 def test_the_package_is_imported_without_pyarrow() -> None:
-    """`import batchfiles` and its table package stay quick."""
+    """`import batchfiles` and its table package stay fast."""
     code = "import sys, batchfiles, batchfiles.table; sys.exit('pyarrow' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
