@@ -70,7 +70,7 @@ def test_the_figures_are_printed_for_people(data: Path, capsys: pytest.CaptureFi
         assert words in said
 
 
-def test_other_answers_are_no_comparison(tmp_path: Path) -> None:
+def test_other_answers_are_not_compared(tmp_path: Path) -> None:
     """One text less, or another order, and the run ends."""
     rows = {"custom_id": ["a", "b"], "outcome": ["succeeded"] * 2, "total_tokens": [1, 2], "text": ["x", None]}
     swapped = {name: values[::-1] for name, values in rows.items()}
@@ -118,7 +118,7 @@ def test_data_is_made_once(data: Path) -> None:
     assert first.output.stat().st_mtime_ns == before
 
 
-def test_wrong_usage_is_said() -> None:
+def test_wrong_usage_is_reported() -> None:
     """No rounds, or no such benchmark."""
     for arguments in (["--rounds", "0"], ["--lines", "-1"], ["sorting"]):
         with pytest.raises(SystemExit) as exit_:

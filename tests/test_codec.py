@@ -164,7 +164,7 @@ def test_valid_json_is_read_as_a_body(text):
 
 
 @pytest.mark.parametrize("text", [b"1", b"[]", b'""', b"null", b"true", b'[{"custom_id": "a"}]', b" 1 ", b"NaN", b'"\\ud800"'])
-def test_a_bare_value_that_is_no_object_is_refused(text):
+def test_a_bare_value_that_is_not_an_object_is_refused(text):
     """It is JSON, but no line."""
     with pytest.raises(InvalidLineError, match="JSON but not an object") as caught:
         loads(text)
@@ -211,7 +211,7 @@ def test_a_repeated_key_means_its_last_value():
     assert loads(b'{"a":1,"a":2}') == {"a": 2}
 
 
-def test_a_byte_order_mark_is_no_json():
+def test_a_byte_order_mark_is_not_json():
     """The reader strips it from the first line; anywhere else it is an error."""
     with pytest.raises(InvalidLineError, match="BOM"):
         loads(b"\xef\xbb\xbf{}")
@@ -385,7 +385,7 @@ def test_a_request_without_its_parts_is_refused(value, code, json_path):
 
 
 @pytest.mark.parametrize("value", [None, 1, "custom_id", ["custom_id"], [], True])
-def test_what_is_no_object_is_no_record(value):
+def test_a_record_must_be_an_object(value):
     """Loops that decode with `parse` rely on it."""
     for build in (input_of, output_of):
         with pytest.raises(InvalidLineError, match="not an object") as caught:
@@ -522,7 +522,7 @@ def test_the_values_are_the_wires():
         ({"custom_id": "a", "method": "POST", "url": "u", "body": {}}, "missing_required_parameter", "$.response"),
     ],
 )
-def test_what_is_no_result_is_refused(value, code, json_path):
+def test_a_line_that_is_not_a_result_is_refused(value, code, json_path):
     """A request among them."""
     with pytest.raises(InvalidLineError) as caught:
         decode_output(orjson.dumps(value))

@@ -83,7 +83,7 @@ def test_only_malformed_lines_cannot_be_decoded_to_a_result(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", INPUT_SHAPES)
-def test_an_input_shape_names_a_verdict_for_every_line(name: str) -> None:
+def test_an_input_shape_names_an_outcome_for_every_line(name: str) -> None:
     """The known outcomes of a row are as many as the lines of its file, and are codes of OpenAI's or one of two words."""
     assert len(rows()[name]) == len(lines(SHAPES / f"{name}.jsonl")) > 0
     assert set(rows()[name]) <= INPUT_VERDICTS

@@ -59,7 +59,7 @@ def test_an_ordinary_success():
     assert read(line(body=CHAT)) == Result("succeeded", 200, "req-1", None, None, None, None, False, CHAT, answer, 0)
 
 
-def test_an_absent_error_is_no_error():
+def test_an_absent_error_is_not_an_error():
     """IBM watsonx leaves the key out."""
     found = line(body=CHAT)
     del found["error"]
@@ -68,7 +68,7 @@ def test_an_absent_error_is_no_error():
 
 
 @pytest.mark.parametrize("error", [{}, "", {"code": None, "message": None}])
-def test_an_error_that_says_nothing_is_no_error(error):
+def test_an_empty_error_is_not_an_error(error):
     """Some services always write the key."""
     assert read(line(body=CHAT, error=error)) == read(line(body=CHAT))
 
@@ -222,7 +222,7 @@ def test_any_other_status_is_a_failure(status):
 
 
 @pytest.mark.parametrize("body", ["<html>", '"text"', 7, [1], True])
-def test_a_200_whose_body_is_no_object_is_a_failure(body):
+def test_a_200_whose_body_is_not_an_object_is_a_failure(body):
     """It is not a readable answer."""
     result = read(line(body=body))
 
@@ -245,7 +245,7 @@ def test_a_200_whose_body_is_no_object_is_a_failure(body):
         ("server_error", "failed"),
     ],
 )
-def test_the_code_tells_what_became_of_the_batch(code, expected):
+def test_the_code_is_the_outcome_of_the_batch(code, expected):
     """OpenAI's words, both spellings, capitals, and Anthropic's; all may be sent again."""
     result = read(without_response({"code": code, "message": "This request could not be executed."}))
 
@@ -257,7 +257,7 @@ def test_the_code_tells_what_became_of_the_batch(code, expected):
     ("error", "expected"),
     [("batch_expired", "expired"), ({"type": "expired"}, "expired"), ({"message": "The key has expired"}, "failed")],
 )
-def test_the_word_may_stand_elsewhere_but_a_sentence_is_no_word(error, expected):
+def test_the_word_may_be_elsewhere_but_a_sentence_is_not_a_word(error, expected):
     """A sentence may mention anything."""
     assert read(without_response(error)).outcome == expected
 
@@ -287,7 +287,7 @@ def test_an_error_without_a_response_whose_code_is_an_http_status():
 
 @pytest.mark.parametrize("status", [0, None, 200, 204])
 @pytest.mark.parametrize("body", [{}, None, "", " ", []])
-def test_no_status_no_body_and_no_error_is_no_response(status, body):
+def test_without_status_body_and_error_there_is_no_response(status, body):
     """`status_code: 0` while the counts have no failure (tidyverse/ellmer#830); a 200 without a body is not better."""
     result = read(line(status, body))
 
@@ -296,7 +296,7 @@ def test_no_status_no_body_and_no_error_is_no_response(status, body):
 
 
 @pytest.mark.parametrize("found", [{}, {"response": None}, {"response": {}}, {"response": None, "error": {}}])
-def test_a_line_that_says_nothing_is_no_response(found):
+def test_an_empty_line_is_not_a_response(found):
     """Its input is not lost for that."""
     assert read(found).outcome == "no_response"
 
@@ -325,7 +325,7 @@ def test_without_a_status_only_a_known_body_is_a_success(status, body, expected)
 
 
 @pytest.mark.parametrize("status", ["200", 200.5, 2.0**54, float("nan"), True, 2**31, 10**30])
-def test_a_status_that_is_no_int32_is_null_and_counted(status):
+def test_a_status_that_is_not_an_int32_is_null_and_counted(status):
     """The content decides; a text is not taken for a number."""
     result = read(line(status, CHAT))
 
@@ -361,14 +361,14 @@ NULLS = {"id": None, "choices": None, "usage": {"prompt_tokens": None, "details"
 @pytest.mark.parametrize("status", [0, 0.0, 200, None])
 @pytest.mark.parametrize("error", [None, {"code": None, "message": None, "inner": {"x": None}}])
 @pytest.mark.parametrize("body", [NULLS, {"model": None}, json.dumps(NULLS), {"error": {"code": None}}])
-def test_a_body_of_nulls_is_no_body(status, error, body):
+def test_a_body_of_nulls_is_not_a_body(status, error, body):
     """A table has all keys in every row, and so have results that polars or DuckDB wrote back; with status 0 it was `failed`."""
     assert read(line(status, body, error)) == read(line(status, None, None))
     assert read(line(status, body, error)).outcome == "no_response"
     assert read(line(status, body, {"code": "batch_expired", "message": None})).outcome == "expired"
 
 
-def test_a_bare_completion_of_nulls_is_no_response():
+def test_a_bare_completion_of_nulls_is_not_a_response():
     """Old vLLM puts the completion where the answer belongs."""
     assert read({"custom_id": "a", "response": NULLS, "error": None}).outcome == "no_response"
 
@@ -379,12 +379,12 @@ def test_a_body_that_says_anything_is_one(body):
     assert read(line(200, body)).outcome == "succeeded"
 
 
-def test_an_error_of_nulls_in_a_success_is_no_error():
+def test_an_error_of_nulls_in_a_success_is_not_an_error():
     """However deep: another line of the file had an object there."""
     assert read(line(200, CHAT, {"code": None, "inner": {"message": None, "deep": {"x": None}}})) == read(line(200, CHAT))
 
 
-def test_a_request_id_that_is_no_text():
+def test_a_request_id_that_is_not_a_string():
     """It is null and counted."""
     found = line(body=CHAT)
     found["response"]["request_id"] = 7
@@ -400,7 +400,7 @@ def test_conversion_errors_of_line_error_and_body_add_up():
     assert (read(found).outcome, read(found).conversion_errors) == ("failed", 3)
 
 
-def test_a_response_that_is_no_object():
+def test_a_response_that_is_not_an_object():
     """A text is an error's message, anything else only no answer."""
     assert read({"response": "upstream timed out"})[:7] == ("failed", None, None, None, None, None, "upstream timed out")
     assert read({"response": [1]}).outcome == "failed"
@@ -494,7 +494,7 @@ EMPTY = [
 
 
 @pytest.mark.parametrize("body", EMPTY)
-def test_a_200_whose_place_for_the_answer_is_empty_is_no_response(body):
+def test_a_200_whose_place_for_the_answer_is_empty_is_not_a_response(body):
     """It was reported as 100 % success (vllm-project/aibrix#1802): it is retryable, and the body is kept."""
     result = read(line(200, body))
 
@@ -513,7 +513,7 @@ def test_a_200_whose_place_for_the_answer_is_empty_is_no_response(body):
         {"contents": [{"parts": [{"text": "hi"}]}], "generationConfig": {}},
     ],
 )
-def test_the_request_sent_back_is_no_response(body):
+def test_the_request_sent_back_is_not_a_response(body):
     """vllm-project/aibrix#1802: chat, with a key of a vendor's, embeddings, completions, Gemini."""
     result = read(line(200, body))
 
@@ -571,7 +571,7 @@ VERDICTS = {"id": "modr-1", "results": [{"flagged": False}]}
         (None, {"hello": "world"}, True),
     ],
 )
-def test_a_body_that_is_no_answer_of_the_requests_url(url, body, is_one):
+def test_a_body_that_does_not_answer_the_requests_url(url, body, is_one):
     """A text is accepted from any provider; with an unknown url, every body is accepted."""
     result = outcome.as_answer_to(read(line(200, body)), url)
 
@@ -631,7 +631,7 @@ def test_what_was_lost_on_the_way_may_be_sent_again():
     ("status", "again"),
     [(408, True), (409, True), (429, True), (500, True), (503, True), (529, True), (400, False), (404, False), (200, False)],
 )
-def test_a_failure_may_be_sent_again_if_its_status_speaks_of_the_moment(status, again):
+def test_a_failure_may_be_sent_again_if_its_status_is_temporary(status, again):
     """Timeouts, conflicts, rate limits and the server's own faults."""
     assert retryable("failed", status) == again
     assert read(line(status, {"error": {"message": "no"}})).retryable == again

@@ -122,7 +122,7 @@ def test_sizes_are_read_as_people_write_them(text, size):
 
 
 @pytest.mark.parametrize("text", ["", "MB", "1 TB", "0", "-5", "0.3", "1e6", "1.5 B"])
-def test_what_is_no_size_is_refused(text):
+def test_an_invalid_size_is_refused(text):
     """A file of 0 bytes holds no request."""
     with pytest.raises(ValueError, match=r"size|whole number"):
         bytes_of(text)

@@ -68,7 +68,7 @@ def test_the_version_is_that_of_the_package() -> None:
     assert batchfiles.__version__ == version("batchfiles")
 
 
-def test_importing_the_package_is_quick_and_imports_nothing_heavy() -> None:
+def test_importing_the_package_is_fast_and_imports_nothing_heavy() -> None:
     """Under 0.1 s, in the best of three runs: the machine may be busy."""
     seconds = []
     for _ in range(3):

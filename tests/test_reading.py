@@ -136,7 +136,7 @@ def test_a_repaired_line_is_read_and_reported(write):
     assert findings == [("warning", "repaired_json", 1, 0)]
 
 
-def test_a_line_above_the_cap_is_one_finding_and_reading_goes_on(write):
+def test_a_line_that_is_too_long_is_one_finding_and_reading_continues(write):
     """Numbers and offsets after it are right."""
     data = RESULT + b"\n" + b" " * 500 + b"\n" + RESULT + b"\n"
     records, findings = heard(read_outputs, write(data), max_line_bytes=400)
@@ -145,7 +145,7 @@ def test_a_line_above_the_cap_is_one_finding_and_reading_goes_on(write):
 
 
 @pytest.mark.parametrize("read", [read_lines, read_inputs, read_outputs])
-def test_a_line_above_the_cap_is_raised(write, read):
+def test_a_line_that_is_too_long_is_raised(write, read):
     """Without `on_error`, as LineTooLongError, which has the limit."""
     path = write(b" " * 500 + b"\n")
     with pytest.raises(LineTooLongError) as caught:
@@ -218,7 +218,7 @@ def test_a_damaged_file_is_raised_after_its_good_lines(write):
     assert caught.value.path == path
 
 
-def test_a_damaged_file_is_a_finding_and_the_next_one_goes_on(write):
+def test_a_damaged_file_is_a_finding_and_the_next_one_is_read(write):
     """With `on_error`, the damaged source ends there."""
     damaged = write(gzip.compress(RESULT + b"\n")[:-8], "damaged.jsonl.gz")
     whole = write(EXPIRED + b"\n", "whole.jsonl")
@@ -253,7 +253,7 @@ def test_open_files_and_standard_input_are_sources(monkeypatch):
 
 
 @pytest.mark.parametrize("read", [read_lines, read_inputs, read_outputs])
-def test_a_missing_file_is_said_by_the_call_itself(read):
+def test_a_missing_file_is_raised_by_the_call_itself(read):
     """Not only when the first line is asked for."""
     with pytest.raises(FileError, match="no such file"):
         read("/nowhere/f.jsonl")

@@ -102,7 +102,7 @@ def test_a_line_that_is_there_is_written_byte_by_byte(tmp_path):
 
 
 @pytest.mark.parametrize("line", [b"", b"\n", b" \r\n", b"{}\n{}", b"{}\n\n", b"\n{}"])
-def test_what_is_not_one_line_is_refused(tmp_path, line):
+def test_bytes_that_are_not_a_single_line_are_refused(tmp_path, line):
     """A blank line or a second one would shift every later number."""
     with OutputWriter(tmp_path / "o.jsonl") as outputs, pytest.raises(ValueError, match="line"):
         outputs.write_line(line)
@@ -124,7 +124,7 @@ def test_a_second_custom_id_is_refused_where_it_is_written(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_second_custom_id_behind_those_in_memory_is_refused_at_the_end(tmp_path):
+def test_a_repeated_custom_id_after_those_in_memory_is_refused_at_the_end(tmp_path):
     """The first one in the order of the file is named, and no file appears."""
     writer = InputWriter(tmp_path / "requests.jsonl", in_memory=1)
     with pytest.raises(DuplicateCustomIdError) as caught:
@@ -174,7 +174,7 @@ def test_the_size_is_limited_before_compression(tmp_path):
     assert not (tmp_path / "more.jsonl.gz").exists()
 
 
-def test_the_length_of_a_line_is_limited_where_a_service_says_so(tmp_path):
+def test_the_length_of_a_line_is_limited_for_some_services(tmp_path):
     """Without its newline."""
     with InputWriter(tmp_path / "f.jsonl", limits=replace(NONE, max_line_bytes=3)) as writer:
         writer.write_line(b"123\n", "a")
@@ -310,7 +310,7 @@ def test_a_line_without_a_url_is_right_where_the_service_has_short_ones(tmp_path
     assert writer.count == 1
 
 
-def test_no_limits_are_no_limits(tmp_path):
+def test_without_limits_nothing_is_checked(tmp_path):
     """But ids are still unique, since results could not be distinguished."""
     with InputWriter(tmp_path / "f.jsonl", limits=NONE) as writer:
         for number in range(60_000):

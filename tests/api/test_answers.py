@@ -98,7 +98,7 @@ def test_nothing_of_a_page_is_quoted(status: int, body: bytes) -> None:
     assert "<" not in str(error)
 
 
-def test_an_empty_answer_is_told_as_such() -> None:
+def test_an_empty_answer_is_reported_as_such() -> None:
     """A proxy that gave up sends an empty body."""
     assert str(error_of(Response(520))) == "the service answered with status 520 and nothing else (status 520)"
 
@@ -146,7 +146,7 @@ WRONG = "Input file not found"
         (WRONG, WRONG, None),
     ],
 )
-def test_the_words_of_a_refusal_are_found_wherever_they_stand(value: object, reason: str, code: str | None) -> None:
+def test_the_words_of_a_refusal_are_found_anywhere(value: object, reason: str, code: str | None) -> None:
     """Gateways, frameworks and proxies all have their own format; their message helps the user."""
     for kind in ("application/json", "application/problem+json", "text/plain", ""):
         error = error_of(Response(400, {"content-type": kind}, json.dumps(value).encode()))
@@ -171,7 +171,7 @@ def test_plain_text_and_the_xml_of_stores_are_read_as_well() -> None:
 @pytest.mark.parametrize(
     "value", [{}, [], {"detail": []}, {"status": "error"}, {"errors": {}}, {"error": {"type": "x"}}, 7, None]
 )
-def test_where_nothing_is_said_the_answer_is_described(value: object) -> None:
+def test_an_answer_without_a_message_is_described(value: object) -> None:
     """Its size and its kind."""
     error = error_of(Response(400, {"content-type": "application/json"}, json.dumps(value).encode()))
     assert "bytes of application/json that are no JSON of its API" in error.reason

@@ -175,7 +175,7 @@ def test_a_redirect_that_leads_nowhere_good_is_an_error(location: str, words: st
         fetched(stage)
 
 
-def test_another_process_goes_on_where_one_was_killed() -> None:
+def test_another_process_resumes_where_one_was_killed() -> None:
     """With the tag that was noted; only the rest is sent."""
     stage = Stage(served(OLD), repeat=True)
     stage.files |= {PART: OLD[:40], NOTES: json.dumps({"file_id": "file-1", "etag": '"old"'}).encode()}
@@ -330,7 +330,7 @@ def test_a_service_that_only_has_the_contents_of_files_is_fetched_from() -> None
 
 
 @pytest.mark.parametrize("status", [400, 410, 422])
-def test_a_file_that_is_gone_is_gone_in_whatever_status_the_service_says_it(status: int) -> None:
+def test_a_file_that_is_gone_is_gone_with_any_status(status: int) -> None:
     """Only some services say 404."""
 
     def answer(request: Request) -> Response:

@@ -89,7 +89,7 @@ def test_a_batch_has_a_field_for_every_key_of_the_specification() -> None:
     )
 
 
-def test_a_file_and_the_lists_are_written_as_they_came() -> None:
+def test_a_file_and_the_lists_are_written_unchanged() -> None:
     """Every key of the specification."""
     page = {"object": "list", "first_id": "batch_abc123", "last_id": "batch_abc123", "has_more": False, "data": [BATCH]}
     assert ListBatchesResponse.from_dict(page).to_dict() == page
@@ -111,7 +111,7 @@ def test_a_file_and_the_lists_are_written_as_they_came() -> None:
         ({"object": "list", "data": [], "first_id": None, "last_id": None, "has_more": False, "total": 0}, ListBatchesResponse),
     ],
 )
-def test_keys_that_nobody_knows_are_kept_where_they_stood(value: dict[str, Any], kind: Any) -> None:
+def test_unknown_keys_are_kept_in_their_places(value: dict[str, Any], kind: Any) -> None:
     """A service may add keys on any day, and providers do."""
     assert kind.from_dict(value).to_dict() == value
 
@@ -297,7 +297,7 @@ JSON_VALUES = st.recursive(
 
 
 @given(st.dictionaries(st.sampled_from(sorted(BATCH)), JSON_VALUES))
-def test_whatever_stands_in_a_batch_it_is_read_or_is_our_error(changed: dict[str, Any]) -> None:
+def test_any_batch_is_read_or_is_our_error(changed: dict[str, Any]) -> None:
     """No other exception ever comes out of an answer."""
     try:
         batch = batch_with(**changed)

@@ -125,7 +125,7 @@ def test_plain_http_is_fine_on_this_machine(address: str) -> None:
         "https://host/v1\n",
     ],
 )
-def test_what_is_no_address_is_refused_without_its_credentials(address: str) -> None:
+def test_an_invalid_address_is_refused_without_its_credentials(address: str) -> None:
     """At once, and not at the first call."""
     with pytest.raises(ValueError, match="base url") as caught:
         Config(base_url=address)
@@ -161,7 +161,7 @@ NO_IDS = [
 
 
 @pytest.mark.parametrize("value", NO_IDS)
-def test_what_is_no_id_becomes_no_address(value: Any) -> None:
+def test_an_invalid_id_never_becomes_an_address(value: Any) -> None:
     """It could lead to another endpoint."""
     builders = [
         lambda: batches.retrieve_request(OPENAI, value),
@@ -311,7 +311,7 @@ def test_a_name_can_not_add_headers_to_a_form() -> None:
 
 
 @pytest.mark.parametrize("boundary", ["", "a b", 'a"b', "a\r\nb", "x" * 71])
-def test_what_is_no_boundary_is_refused(boundary: str) -> None:
+def test_an_invalid_boundary_is_refused(boundary: str) -> None:
     """RFC 2046."""
     with pytest.raises(ValueError, match="is no boundary"):
         content_type(boundary)

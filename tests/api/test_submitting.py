@@ -99,7 +99,7 @@ def test_bytes_whose_batch_ended_badly_may_be_sent_again(status: str) -> None:
     assert submitted(stage).id == "batch_2"
 
 
-def test_whoever_says_again_gets_another_batch() -> None:
+def test_again_submits_another_batch() -> None:
     """The list is not even read."""
     stage = Stage(UPLOADED, batch())
     submitted(stage, again=True)
@@ -118,7 +118,7 @@ LOST = [
 
 
 @pytest.mark.parametrize("answer", LOST)
-def test_after_an_answer_that_says_nothing_sure_the_batch_is_looked_for(answer: Response | APIConnectionError) -> None:
+def test_after_an_ambiguous_answer_the_batch_is_looked_for(answer: Response | APIConnectionError) -> None:
     """It is in the list, so nothing is sent again."""
     stage = Stage(answer, page({"id": "batch_0", "status": "failed"}, ours(batch_id="batch_7")))
     assert made(stage).id == "batch_7"

@@ -55,7 +55,7 @@ def refused() -> Flow[str]:
     raise NotFoundError("No such batch")
 
 
-def test_while_one_sleeps_another_goes_on() -> None:
+def test_while_one_sleeps_another_continues() -> None:
     """Each wakes at its own time, and what it asks for is answered to it alone."""
     driver = Driver()
     assert driver.run(gather([looking("a", 10, 10), looking("b", 4, 4, 4)])) == ["a", "b"]

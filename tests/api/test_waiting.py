@@ -41,7 +41,7 @@ def test_a_batch_that_takes_a_day_is_looked_at_once_a_minute() -> None:
     assert gaps[:3] == [5.0, 7.5, 11.25]
 
 
-def test_only_changes_are_told() -> None:
+def test_only_changes_are_reported() -> None:
     """Of the status, the counts or the files."""
     half = batch(request_counts={"total": 2, "completed": 1, "failed": 0})
     stage = Stage(batch("validating"), batch("validating"), batch(), batch(), half, half, batch("finalizing"), DONE)
@@ -78,7 +78,7 @@ def test_files_that_are_named_late_are_waited_for(nothing: str | None) -> None:
     assert getattr(waited(stage), "output_file_id", None) == "file-1"
 
 
-def test_files_that_never_come_are_not_waited_for_for_ever() -> None:
+def test_files_that_never_come_are_not_waited_for_forever() -> None:
     """After some looks the batch is returned as it is."""
     stage = Stage(batch("completed", request_counts={"total": 2, "completed": 2, "failed": 0}), repeat=True)
     assert getattr(waited(stage), "result_file_ids", None) == []
@@ -130,13 +130,13 @@ def test_trouble_of_an_hour_is_an_error() -> None:
     assert 3_600 < stage.now - 1_000.0 < 3_800
 
 
-def test_a_night_of_sleep_is_no_trouble() -> None:
+def test_a_night_of_sleep_is_harmless() -> None:
     """The clock jumps by eight hours, and the network is not back at the first look."""
     stage = Stage(batch(), lost("resolve"), lost("resolve"), lost("resolve"), DONE, jumps={2: 8 * 3_600.0})
     waited(stage)
 
 
-def test_a_clock_that_stands_still_does_not_end_the_looks() -> None:
+def test_a_stopped_clock_does_not_end_the_looks() -> None:
     """Time that is taken back at every sleep."""
     stage = Stage(*[batch()] * 20, DONE, jumps=dict.fromkeys(range(1, 30), -60.0))
     waited(stage, timeout=10_000.0)
@@ -149,7 +149,7 @@ def test_a_wrong_key_is_not_waited_out() -> None:
         waited(Stage(batch(), said({}, 401)))
 
 
-def test_after_the_timeout_the_batch_goes_on_without_us() -> None:
+def test_after_the_timeout_the_batch_continues_without_us() -> None:
     """The exception has it as it was seen last; no sleep goes beyond the time."""
     stage = Stage(batch(), repeat=True)
     with pytest.raises(StillRunningError, match="batch_1 is in_progress, and the time to wait is over") as caught:
@@ -167,7 +167,7 @@ def test_an_interval_of_one_s_own_is_kept() -> None:
     assert stage.sleeps == [2.0] * 3
 
 
-def test_what_is_no_id_is_never_asked_for() -> None:
+def test_an_invalid_id_is_never_requested() -> None:
     """Before any request."""
     stage = Stage()
     with pytest.raises(ValueError, match="no id of a batch"):

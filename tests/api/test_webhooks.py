@@ -140,14 +140,14 @@ def test_a_message_without_a_time_is_refused(stamp: str) -> None:
         b'{"type": "response.completed", "id": "e", "data": {"id": "resp_1"}}',
     ],
 )
-def test_a_proved_message_that_is_no_event_of_a_batch_is_refused(body: bytes) -> None:
+def test_a_proved_message_that_is_not_a_batch_event_is_refused(body: bytes) -> None:
     """With the same exception, so that one `except` is enough."""
     with pytest.raises(InvalidWebhookError):
         read_event(body, signed(body), SECRET, now=NOW)
 
 
 @pytest.mark.parametrize("secret", ["", "whsec_", "whsec_!!", "not base64"])
-def test_what_is_no_secret_is_a_mistake_of_the_caller(secret: str) -> None:
+def test_an_invalid_secret_is_a_mistake_of_the_caller(secret: str) -> None:
     """It must not pass for a wrong signature; the secret is not shown."""
     with pytest.raises(ValueError, match="a webhook's secret is whsec_ and base64"):
         read_event(BODY, signed(BODY), secret, now=NOW)

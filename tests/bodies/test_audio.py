@@ -94,7 +94,7 @@ def test_an_error_beside_a_text_is_a_failure():
         {"segments": [{"id": 0}], "language": "en"},
     ],
 )
-def test_other_bodies_with_a_text_are_no_transcripts(body):
+def test_other_bodies_with_a_text_are_not_transcripts(body):
     """Cohere's chat of version 1 has a `text` at its top too."""
     assert bodies.endpoint_of(body) is None
 
@@ -102,7 +102,7 @@ def test_other_bodies_with_a_text_are_no_transcripts(body):
 @pytest.mark.parametrize(
     ("content", "text"), [(None, "Good morning."), ("", "Good morning."), ("Written.", "Written.")], ids=["null", "empty", "both"]
 )
-def test_what_is_said_in_a_chat_is_its_text(content, text):
+def test_the_speech_of_a_chat_is_its_text(content, text):
     """The audio is in no column, so the body is kept; written text comes before the transcript."""
     message = {"role": "assistant", "content": content, "audio": {"id": "audio_1", "data": "UklG", "transcript": "Good morning."}}
     answer = chat_completions.read(
@@ -113,14 +113,14 @@ def test_what_is_said_in_a_chat_is_its_text(content, text):
 
 
 @pytest.mark.parametrize("sound", [None, {}, {"id": "audio_1"}, {"transcript": None}, {"transcript": ["a"]}, "UklG"])
-def test_sound_without_a_transcript_is_no_text(sound):
+def test_sound_without_a_transcript_is_not_text(sound):
     """VLLM writes `"audio": null` with every text."""
     for content in (None, "Written."):
         message = {"role": "assistant", "content": content, "audio": sound}
         assert chat_completions.read({"choices": [{"message": message, "finish_reason": "stop"}]}).text == content
 
 
-def test_what_is_said_in_parts_is_text():
+def test_the_speech_in_parts_is_text():
     """In the content of a chat, and in that of a message of the Responses API."""
     part = {"type": "output_audio", "data": "UklG", "transcript": "Good morning."}
     chat = chat_completions.read({"choices": [{"message": {"content": [part]}, "finish_reason": "stop"}]})

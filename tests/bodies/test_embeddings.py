@@ -102,7 +102,7 @@ def test_no_vectors():
         (embeddings("AA AA"), "[0].embedding", "not base64 text"),
     ],
 )
-def test_what_is_no_vector_is_a_problem_with_its_place(body, place, reason):
+def test_an_invalid_vector_is_a_problem_with_its_place(body, place, reason):
     """The place is that in the whole line; the vectors around it are read."""
     (problem,) = [problem for _, values, problem in vectors(body) if values is None]
 

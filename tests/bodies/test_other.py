@@ -41,6 +41,6 @@ def test_an_error_is_a_failure(body):
     assert read(body).outcome == "failed"
 
 
-def test_a_status_that_is_a_number_is_no_conversion_error():
+def test_a_status_that_is_a_number_is_not_a_conversion_error():
     """It may mean anything: there is no column that it should have fitted."""
     assert read({"status": 200}) == Answer()

@@ -54,7 +54,7 @@ def test_an_ordinary_response_fills_the_columns_and_is_carried():
     )
 
 
-def test_a_message_is_found_behind_reasoning():
+def test_a_message_is_found_after_reasoning():
     """`output[0].content` is where many scripts look in vain."""
     answer = read(response(reasoning("Counting.", "Checking."), message("4")))
 
@@ -184,7 +184,7 @@ def test_messages_without_a_type_and_those_of_the_request():
 
 
 @pytest.mark.parametrize("output", [[], None, {}, [{}]])
-def test_a_completed_response_without_an_item_is_no_response(output):
+def test_a_completed_response_without_an_item_is_not_a_response(output):
     """An empty object does not count as an item; the status of an unfinished body decides."""
     answer = read(response(output=output))
 
@@ -198,7 +198,7 @@ def test_an_empty_text_is_counted_where_nothing_else_is_there():
     assert read(response({"type": "image_generation_call", "result": "aGk="})).noted == read(response(CALL)).noted == ()
 
 
-def test_a_custom_tools_input_stands_where_arguments_stand():
+def test_a_custom_tools_input_is_in_the_place_of_arguments():
     """Custom tools take text, not JSON."""
     item = {"type": "custom_tool_call", "id": "ctc_1", "call_id": "call_1", "name": "sql", "input": "SELECT 1"}
 
@@ -249,7 +249,7 @@ def test_an_incomplete_response_with_a_reason_that_nobody_knows():
         (None, "succeeded"),
     ],
 )
-def test_the_status_tells_the_outcome(status, outcome):
+def test_the_status_decides_the_outcome(status, outcome):
     """An absent one is a success: the body is there."""
     assert read(response(message("hi"), status=status)).outcome == outcome
 

@@ -36,7 +36,7 @@ def test_answers_that_are_lost_at_a_hundred_points_never_make_two_batches(client
 
 
 @pytest.mark.usefixtures("turned")
-def test_a_batch_that_no_list_shows_is_told_by_its_marker(client: Any, server: Server, requests: Path) -> None:
+def test_a_batch_that_no_list_shows_is_recognized_by_its_marker(client: Any, server: Server, requests: Path) -> None:
     """It exists, and can be found later by the words of the exception."""
     server.faults.at("batches.create", 1, Fault("lost"))
     server.service.quirks.list_lag = 3_600.0

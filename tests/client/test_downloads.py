@@ -103,7 +103,7 @@ with Client(base_url=sys.argv[1]) as client:
 """
 
 
-def test_after_a_kill_another_process_goes_on(server: Server, tmp_path: Path) -> None:
+def test_after_a_kill_another_process_resumes(server: Server, tmp_path: Path) -> None:
     """The bytes that came are not fetched again."""
     target, part = tmp_path / "target", tmp_path / "target.part"
     with httpx2.Client(trust_env=False) as http, Client(CANARY, base_url=server.base_url, http=http) as client:
@@ -242,7 +242,7 @@ def test_a_download_that_brought_nothing_leaves_nothing(client: Any, tmp_path: P
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_somebody_else_put_in_the_place_of_the_work_file_is_not_renamed(tmp_path: Path) -> None:
+def test_a_work_file_that_another_process_replaced_is_not_renamed(tmp_path: Path) -> None:
     """The renamed file is the one that was locked and written, with the size that it has to have."""
     for spoil in ("replace", "append"):
         work = disk.WorkFile.locked(str(tmp_path / "part"))
@@ -262,7 +262,7 @@ def test_what_somebody_else_put_in_the_place_of_the_work_file_is_not_renamed(tmp
 
 
 @pytest.mark.parametrize("number", [errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS])
-def test_a_disk_without_locks_is_written_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+def test_a_disk_without_locks_is_written_anyway(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
     """Stores that are mounted as folders know none."""
 
     def refuse(*_: object) -> None:

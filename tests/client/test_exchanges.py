@@ -101,7 +101,7 @@ def test_a_server_that_drips_ends_at_the_deadline(open_client: Opener, server: S
     assert requests.exists()
 
 
-def test_a_server_that_says_nothing_ends_at_the_deadline(open_client: Opener) -> None:
+def test_a_silent_server_ends_at_the_deadline(open_client: Opener) -> None:
     """Before its first byte."""
     with (
         RawServer(lambda connection: (head_of(connection), connection.recv(1))) as server,

@@ -118,7 +118,7 @@ def test_places_may_be_far_apart(tmp_path: Path) -> None:
         assert [index.place(entry) for entry in index.run(digest("a"))] == [far]
 
 
-def test_line_numbers_are_shifted_by_what_stood_before_the_range() -> None:
+def test_line_numbers_are_shifted_by_the_lines_before_the_range() -> None:
     """A range counts from 1; the caller who combines ranges knows how many lines came before."""
     packed = entries_of([("a", LineRef(0, 0, 5, 1)), ("b", LineRef(0, 6, 5, 2))], digest).to_bytes()
     assert list(IndexEntries.from_bytes(packed, 100).line_numbers) == [101, 102]
@@ -151,7 +151,7 @@ def refuse(*_: object, **__: object) -> None:
 
 
 @pytest.mark.parametrize("in_memory", [0, 10**6])
-def test_a_full_disk_is_said_in_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, in_memory: int) -> None:
+def test_a_full_disk_has_a_message(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, in_memory: int) -> None:
     """Whether the index is written at once or in partitions."""
     monkeypatch.setattr(Path, "open", refuse)
     with pytest.raises(FileError, match="index: no space left on device") as caught:
@@ -159,7 +159,7 @@ def test_a_full_disk_is_said_in_words(tmp_path: Path, monkeypatch: pytest.Monkey
     assert caught.value.errno == errno.ENOSPC
 
 
-def test_an_index_that_is_gone_is_said_in_words(tmp_path: Path) -> None:
+def test_an_index_that_is_gone_has_a_message(tmp_path: Path) -> None:
     """Such as one whose join was closed."""
     with pytest.raises(FileError, match="index: no such file"):
         Index(tmp_path / "index", 3)

@@ -119,7 +119,7 @@ def test_places_have_63_bits():
 
 
 @pytest.mark.parametrize("fails", [False, True])
-def test_no_file_is_left_behind(tmp_path, monkeypatch, fails):
+def test_no_file_is_left(tmp_path, monkeypatch, fails):
     """The temporary file has no name from the beginning, so that not even a killed process leaves it."""
     monkeypatch.setattr(unique, "BUFFER", 0)
     ids = UniqueIds(in_memory=0, temp_dir=tmp_path)

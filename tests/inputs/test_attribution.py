@@ -250,7 +250,7 @@ def test_where_nothing_says_it_nothing_is_written(week: Path, capsys: pytest.Cap
 
 
 @pytest.mark.parametrize("name", ["results-1.jsonl", "1.jsonl", "monday_output (1).jsonl", "tues.jsonl", "output.jsonl"])
-def test_a_name_that_is_only_similar_says_nothing(week: Path, name: str) -> None:
+def test_a_name_that_is_only_similar_is_ignored(week: Path, name: str) -> None:
     """Numbers count downloads, and a second download of one file is not the first of another."""
     put(week / "1_requests.jsonl", question("request-1", "another day"))
     put(week / name, *answers("tuesday"))
@@ -258,7 +258,7 @@ def test_a_name_that_is_only_similar_says_nothing(week: Path, name: str) -> None
         batchfiles.join(week).to_arrow()
 
 
-def test_a_batch_of_other_bytes_says_nothing(week: Path) -> None:
+def test_a_batch_of_other_bytes_is_ignored(week: Path) -> None:
     """The requests were changed since they were sent, so its name proves nothing either."""
     for day in DAYS:
         batch = batch_object(day, metadata={"sha256": hashlib.sha256(b"others").hexdigest()})
@@ -309,7 +309,7 @@ def test_a_retry_file_beside_its_requests_doubles_no_row(tmp_path: Path, ends: b
 
 
 @pytest.mark.parametrize("target", ["rows", "file", "folder"])
-def test_lines_that_repeat_far_behind_are_found_however_the_table_is_taken(
+def test_lines_that_repeat_far_away_are_found_by_every_reader_of_the_table(
     tmp_path: Path, target: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where the first lines have no id in common, a file is read again as soon as others turn out to."""

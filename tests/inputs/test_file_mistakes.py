@@ -153,7 +153,7 @@ NO_MISTAKES = {
 
 
 @pytest.mark.parametrize("name", NO_MISTAKES)
-def test_single_broken_lines_are_no_mistake_of_the_file(name):
+def test_single_broken_lines_are_not_a_mistake_of_the_file(name):
     """A bad line never costs the good lines around it."""
     assert file_mistake(NO_MISTAKES[name].encode()) is None
 

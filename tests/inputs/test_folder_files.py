@@ -127,7 +127,7 @@ def test_what_is_named_beside_its_folder_is_not_passed_over(tmp_path: Path) -> N
         assert job.summarize().not_read == 0
 
 
-def test_requests_without_a_single_result_are_said_loudly(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_requests_without_a_single_result_are_an_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """`--fail-on no_results` makes an exit code of it; an empty error file has no results."""
     put(tmp_path / "requests.jsonl", request("a"), request("b"))
     put(tmp_path / "batch_1_error.jsonl")
@@ -149,7 +149,7 @@ def test_a_folder_without_lines_names_what_it_holds(tmp_path: Path) -> None:
 # Results in a folder of requests
 
 
-def test_a_folder_with_results_is_validated_all_the_same(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_folder_with_results_is_validated_anyway(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """With results in it, 200 findings said that they are not requests."""
     put(tmp_path / "requests.jsonl", request("a", messages=[{"role": "user", "content": "Hi"}]))
     put(tmp_path / "batch_1_output.jsonl", success("a"))
@@ -180,7 +180,7 @@ def test_split_and_errors_name_what_they_pass_over(tmp_path: Path, capsys: pytes
 
 
 @pytest.mark.parametrize("name", ["requests.jsonl.gz", "requests.JSONL.gz", "requests.jsonl.bz2", "requests.jsonl.zst"])
-def test_a_compressed_name_is_no_warning(tmp_path: Path, name: str) -> None:
+def test_a_compressed_name_gives_no_warning(tmp_path: Path, name: str) -> None:
     """`submit` and `run` send it plain under its plain name, so that `--strict` can be used."""
     text = request("a", messages=[{"role": "user", "content": "Hi"}]) + b"\n"
     (tmp_path / name).write_bytes(text)
@@ -260,7 +260,7 @@ def test_a_file_that_holds_no_lines_of_a_batch_is_refused_everywhere(
         assert not (tmp_path / "table.parquet").exists()
 
 
-def test_a_template_among_json_files_is_no_request(tmp_path: Path) -> None:
+def test_a_template_among_json_files_is_not_a_request(tmp_path: Path) -> None:
     """`join *.json` took one over four lines for four malformed requests, and one on a line for a request without an id."""
     put(tmp_path / "in.json", request("a"))
     put(tmp_path / "out.json", success("a"))
@@ -305,7 +305,7 @@ def test_results_of_other_work_are_refused(tmp_path: Path, capsys: pytest.Captur
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_a_result_above_the_cap_keeps_its_row(tmp_path: Path, workers: int) -> None:
+def test_a_result_that_is_too_long_keeps_its_row(tmp_path: Path, workers: int) -> None:
     """It was missing and was sent again, without a report of the limit; the others are unchanged."""
     put(tmp_path / "requests.jsonl", *(request(name) for name in "abcd"))
     long = success("b", "x" * 3000)
@@ -323,7 +323,7 @@ def test_a_result_above_the_cap_keeps_its_row(tmp_path: Path, workers: int) -> N
     assert exported == [("a", None), ("b", "line_too_long"), ("c", "line_too_long"), ("d", None)]
 
 
-def test_a_result_above_the_cap_is_not_sent_again(tmp_path: Path) -> None:
+def test_a_result_that_is_too_long_is_not_sent_again(tmp_path: Path) -> None:
     """It may be an answer that was paid for: only who names it sends it again."""
     put(tmp_path / "requests.jsonl", request("a"), request("b"))
     put(tmp_path / "out.jsonl", success("a", "x" * 3000), expired("b"))
@@ -343,7 +343,7 @@ def test_a_result_above_the_cap_is_not_sent_again(tmp_path: Path) -> None:
             ]
 
 
-def test_a_line_above_the_cap_whose_id_is_far_away_belongs_to_nobody(tmp_path: Path) -> None:
+def test_a_long_line_whose_id_is_far_away_belongs_to_no_request(tmp_path: Path) -> None:
     """As any line whose id can't be read; where the result of another one is, it changes nothing."""
     put(tmp_path / "requests.jsonl", request("a"), request("b"))
     value = json.loads(success("a", "x" * 3000))
@@ -356,7 +356,7 @@ def test_a_line_above_the_cap_whose_id_is_far_away_belongs_to_nobody(tmp_path: P
     assert (report.missing, report.malformed_unmatched, report.used) == (1, 1, 1)
 
 
-def test_a_file_of_one_line_above_the_cap_is_known_by_its_beginning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_of_one_long_line_is_known_by_its_beginning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its kind was unknown, and the file counted as empty."""
     from batchfiles.io import lines
 
@@ -368,7 +368,7 @@ def test_a_file_of_one_line_above_the_cap_is_known_by_its_beginning(tmp_path: Pa
     assert rows == [("malformed", "line_too_long")]
 
 
-def test_answers_as_large_as_services_write_are_below_the_cap() -> None:
+def test_the_largest_answers_of_services_are_below_the_limit() -> None:
     """Ten images of 5 MB in base64, and 2,048 vectors of 3,072 numbers with 20 digits each."""
     from batchfiles.limits import RESULT_LINE_CAP
 
@@ -417,7 +417,7 @@ def test_merge_of_a_folder_of_results_reads_those_under_other_names(tmp_path: Pa
 
 
 @pytest.mark.parametrize("command", ["merge", "split"])
-def test_a_campaign_folder_stands_for_its_parts_and_the_rest_is_named(tmp_path: Path, command: str) -> None:
+def test_a_campaign_folder_means_its_parts_and_the_rest_is_named(tmp_path: Path, command: str) -> None:
     """Results, retry files and foreign files in it were passed over without a word."""
     path = put(tmp_path / "requests.jsonl", request("a"), request("b"))
     folder = tmp_path / "campaign"

@@ -44,7 +44,7 @@ def test_spellings_may_be_mixed(campaign: Path, monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.mark.parametrize("folder", [".", "./", "{folder}", "*.jsonl"])
-def test_a_folder_or_a_glob_stands_for_its_files(campaign: Path, monkeypatch: pytest.MonkeyPatch, folder: str) -> None:
+def test_a_folder_or_a_glob_means_its_files(campaign: Path, monkeypatch: pytest.MonkeyPatch, folder: str) -> None:
     """Sorted by what they hold."""
     monkeypatch.chdir(campaign)
     assert texts(folder.format(folder=campaign)) == ["answer of a", "answer of b"]
@@ -83,7 +83,7 @@ def test_a_result_of_one_batch_that_only_another_asked_for_is_unknown(tmp_path: 
     assert job.summarize().unknown == 1
 
 
-def test_an_id_may_stand_once_in_each_batch(tmp_path: Path) -> None:
+def test_an_id_may_be_once_in_each_batch(tmp_path: Path) -> None:
     """Only within a batch is it a duplicate; files without results of their own are one batch together."""
     for name in "abcd":
         put(tmp_path / f"{name}.jsonl", request("x", part=name))
@@ -134,7 +134,7 @@ def test_a_folder_may_hold_the_input_that_was_named(campaign: Path) -> None:
     assert texts(campaign, campaign / "a.jsonl", campaign / "a_output.jsonl") == ["answer of b"]
 
 
-def test_a_file_that_says_nothing_is_what_was_asked_for(tmp_path: Path) -> None:
+def test_an_ambiguous_file_has_the_requested_role(tmp_path: Path) -> None:
     """Unreadable lines are requests where requests are forced, results where results are, and refused where nobody knows."""
     noise = put(tmp_path / "noise.jsonl", b"noise", b"{")
     inputs, results = put(tmp_path / "in.jsonl", request("x")), put(tmp_path / "out.jsonl", success("x"))

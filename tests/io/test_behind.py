@@ -38,7 +38,7 @@ def test_things_are_done_in_their_order_and_all_of_them() -> None:
     assert threading.get_ident() not in threads
 
 
-def test_what_went_wrong_is_told_at_the_end_at_the_latest() -> None:
+def test_an_error_is_raised_at_the_end_at_the_latest() -> None:
     """A full disk ends the work, and not in silence."""
 
     def fail() -> None:

@@ -179,7 +179,7 @@ def test_text_under_the_name_of_a_compressed_file_is_text(data):
 
 
 @pytest.mark.parametrize("name", COMPRESS)
-def test_garbage_behind_the_end_is_noticed(name):
+def test_garbage_after_the_end_is_noticed(name):
     """What was compressed comes out, then the error."""
     found, error = read(COMPRESS[name](DATA) + b"garbage, and a good deal of it")
     assert error is not None
@@ -262,7 +262,7 @@ def test_frames_without_data_are_zstd(data, size):
 @pytest.mark.parametrize("size", [1, 100, 100_000])
 @pytest.mark.parametrize("zeros", [1, 511, 200_000])
 @pytest.mark.parametrize("name", ["gzip", "bz2"])
-def test_zeros_behind_the_end_are_padding(name, zeros, size):
+def test_zeros_after_the_end_are_padding(name, zeros, size):
     """Tapes and object stores fill up their blocks; gzip, bzip2 and Python ignore it, also between two members."""
     compress = COMPRESS[name]
     assert read(compress(DATA) + bytes(zeros), size) == (DATA, None)
@@ -272,7 +272,7 @@ def test_zeros_behind_the_end_are_padding(name, zeros, size):
 
 
 @pytest.mark.parametrize("name", COMPRESS)
-def test_other_bytes_behind_the_end_are_called_so(name):
+def test_other_bytes_after_the_end_are_reported(name):
     """The data itself is whole, and was called damaged or cut short."""
     found, error = read(COMPRESS[name](DATA) + b"\n")
     assert str(error) == f"f: other bytes follow the end of the {name} data: remove them, or decompress it first (truncated_file)"

@@ -112,7 +112,7 @@ def test_only_what_is_surely_dead_is_removed(tmp_path: Path) -> None:
     assert names(tmp_path) == sorted([*others, *(f".a.jsonl.{each}{UNFINISHED}" for each in stay)])
 
 
-def test_a_folder_that_may_not_be_looked_into_is_no_error(tmp_path: Path) -> None:
+def test_a_folder_without_permission_is_not_an_error(tmp_path: Path) -> None:
     """The job itself says what is wrong."""
     clear_leftovers(tmp_path / "gone")
     clear_leftovers(tmp_path / "gone", temporary=True)

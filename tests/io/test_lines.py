@@ -118,7 +118,7 @@ def test_many_ranges_have_each_line_once():
         assert [line[1:] for line in found] == [line[1:] for line in expected(data, 10)[0]]
 
 
-def test_a_line_of_just_the_cap_is_kept():
+def test_a_line_of_exactly_the_limit_is_kept():
     """One byte more is too long; its bytes are let go, its length is known."""
     splitter = LineSplitter(max_line_bytes=3)
     assert splitter.feed(b"123\n1234\n12") == [b"123", Overlong(4, b"1234")]
@@ -159,7 +159,7 @@ def test_a_line_without_end_takes_no_memory(size):
     assert splitter.finish() == Overlong(1000 * size, (b"x" * 1000 * size)[:HEAD])
 
 
-def test_lines_around_one_above_the_cap_stay_in_their_blocks():
+def test_lines_around_a_long_one_stay_in_their_blocks():
     """A block's lines are adjacent, so it ends before that line and another one begins after it."""
     found = list(blocks(io.BytesIO(b"a\nb\n12345\nc\n"), "f", lambda _: None, max_line_bytes=4))
     assert found == [Block("f", 1, 0, [b"a", b"b"]), Block("f", 4, 10, [b"c"])]

@@ -35,12 +35,12 @@ def names(*sources):
     return [Path(source.name).name for source in expand(sources)]
 
 
-def test_a_folder_stands_for_its_batch_files_by_name(folder):
+def test_a_folder_means_its_batch_files_by_name(folder):
     """Compressed ones count; hidden ones, unfinished ones, other files and deeper folders don't."""
     assert names(folder) == ["C.JSONL", "a.jsonl.gz", "b.jsonl", "d.ndjson.zst"]
 
 
-def test_a_glob_stands_for_what_it_matches(folder):
+def test_a_glob_means_the_files_that_it_matches(folder):
     """Sorted, also through folders with `**`."""
     assert names(f"{folder}/*.jsonl*") == ["a.jsonl.gz", "b.jsonl"]
     assert names(f"{folder}/**/*.jsonl") == ["b.jsonl", "e.jsonl"]
@@ -92,7 +92,7 @@ def test_a_file_in_text_mode_is_refused(folder):
 
 
 @pytest.mark.parametrize("source", [5, None, ["a.jsonl"], b"a.jsonl"])
-def test_what_is_no_source_is_refused(source):
+def test_an_invalid_source_is_refused(source):
     """With the name of its type."""
     with pytest.raises(TypeError, match=f"not {type(source).__name__}"):
         expand([source])

@@ -74,7 +74,7 @@ def test_no_room_is_a_file_error_that_says_what_to_do(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("compress", [gzip.compress, bz2.compress])
-def test_room_for_a_copy_is_asked_for_before_it_is_begun(tmp_path, monkeypatch, compress):
+def test_room_for_a_copy_is_reserved_before_it_starts(tmp_path, monkeypatch, compress):
     """The copy of a compressed file filled the disk up to its last 64 MiB, and only then was an error."""
     data = os.urandom(5000).hex().encode()
     path = tmp_path / "f.jsonl.gz"

@@ -54,7 +54,7 @@ def test_changes_are_made_in_their_order(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("bad", "code"), [(b'{"custom_id": "b", "body"', "invalid_json_line"), (b'{"custom_id": "b", "body": 1}', "path_not_found")]
 )
-def test_a_line_that_cannot_be_changed_is_refused_unless_told_otherwise(tmp_path: Path, bad: bytes, code: str) -> None:
+def test_a_line_that_cannot_be_changed_is_refused_by_default(tmp_path: Path, bad: bytes, code: str) -> None:
     """Refused: there is no file. Copied or dropped: it is counted, with its place, and costs no other line."""
     source, output = put(tmp_path / "in.jsonl", request("a"), bad, request("c")), tmp_path / "out.jsonl"
     with pytest.raises(InvalidLineError) as caught:
@@ -71,7 +71,7 @@ def test_a_line_that_cannot_be_changed_is_refused_unless_told_otherwise(tmp_path
     assert [(found.code, found.line_number) for found in dropped.findings] == [(code, 2)]
 
 
-def test_a_line_above_the_cap_is_refused(tmp_path: Path) -> None:
+def test_a_line_that_is_too_long_is_refused(tmp_path: Path) -> None:
     """It can't be kept, and may not be lost."""
     source = put(tmp_path / "in.jsonl", request("a", user="x" * 200))
     with pytest.raises(LineTooLongError):

@@ -72,7 +72,7 @@ def test_all_shapes_at_once_lose_no_line(tmp_path: Path, monkeypatch: pytest.Mon
     assert [row for part in sorted((tmp_path / "parts").iterdir()) for row in pq.read_table(part).to_pylist()] == rows
 
 
-def test_values_that_are_no_results_are_malformed(tmp_path: Path) -> None:
+def test_values_that_are_not_results_are_malformed(tmp_path: Path) -> None:
     """Arrays, texts and numbers are JSON and no lines of a batch; the id is kept where there is one."""
     lines = [
         b"[]",
@@ -94,7 +94,7 @@ def test_values_that_are_no_results_are_malformed(tmp_path: Path) -> None:
     ]
 
 
-def test_a_line_above_the_cap_is_a_row_of_its_own_batch(tmp_path: Path) -> None:
+def test_a_line_that_is_too_long_is_a_row_of_its_batch(tmp_path: Path) -> None:
     """Also as the first line of a file, and in the second of two files."""
     long = success("x", "y" * 5_000)
     one = put(tmp_path / "batch_1_output.jsonl", long, success("a"))
@@ -207,7 +207,7 @@ def test_vectors_without_token_counts_are_counted_too(tmp_path: Path) -> None:
         assert job.summarize().no_token_counts == 1
 
 
-def test_counts_that_stand_beside_are_in_the_columns(tmp_path: Path) -> None:
+def test_counts_next_to_the_answer_are_in_the_columns(tmp_path: Path) -> None:
     """On the second line, after one that is read the short way; what a provider writes to a cache is the last column."""
     plain = {"prompt_tokens_details": {"cached_tokens": 0}, "completion_tokens_details": {"reasoning_tokens": 0}}
     details = {"prompt_tokens_details": {"cached_tokens": 128, "cache_write_tokens": 7},

@@ -102,7 +102,7 @@ def test_other_formats_and_no_file_are_refused(tmp_path: Path) -> None:
 
 
 @given(st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=8)), st.booleans())
-def test_every_id_is_found_whatever_it_is_and_however_it_is_written(custom_ids: list[str], ascii_only: bool) -> None:
+def test_any_id_is_found_in_any_spelling(custom_ids: list[str], ascii_only: bool) -> None:
     """Quotes, line ends, the empty id."""
     lines = [json.dumps({"custom_id": each, "body": {"n": "\\"}}, ensure_ascii=ascii_only).encode() for each in custom_ids]
     for wanted in {*custom_ids, "never"}:

@@ -80,7 +80,7 @@ def test_each_request_gets_its_result_in_the_order_of_the_requests(tmp_path: Pat
     assert numbers(job) == {"used": 3, "missing": 1}
 
 
-def test_a_request_that_stands_twice_gets_its_result_twice(tmp_path: Path) -> None:
+def test_a_repeated_request_gets_its_result_twice(tmp_path: Path) -> None:
     """Both rows are there, and the second is counted, with both places."""
     inputs = put(tmp_path / "in.jsonl", request("a"), request("b"), request("a"))
     job = batchfiles.join(inputs, put(tmp_path / "out.jsonl", success("a")))
@@ -149,7 +149,7 @@ def test_of_equal_results_that_of_the_file_named_later_wins(tmp_path: Path) -> N
     assert [row["text"] for row in batchfiles.join(one, inputs, two)] == ["two"]
 
 
-def test_ids_that_return_in_every_part_are_no_duplicates(tmp_path: Path) -> None:
+def test_ids_that_return_in_every_part_are_not_duplicates(tmp_path: Path) -> None:
     """Each part's results belong to its own requests, so that two of one id are not two for one request."""
     for part in ("one", "two"):
         put(tmp_path / f"{part}.jsonl", request("a", part=part))
@@ -209,7 +209,7 @@ def test_rows_and_files_agree_on_an_unreadable_result_with_two_ids(tmp_path: Pat
 
 
 @pytest.mark.parametrize("line", [b'{"custom_id": null}', b'{"custom_id": 7, "response": null, "error": null}', b"7", b"{"])
-def test_a_result_without_an_id_that_says_nothing_is_malformed(tmp_path: Path, line: bytes) -> None:
+def test_an_empty_result_without_an_id_is_malformed(tmp_path: Path, line: bytes) -> None:
     """To `join` and to `export` alike; neither calls it unknown."""
     inputs, results = put(tmp_path / "in.jsonl", request("b")), put(tmp_path / "out.jsonl", success("b"), line)
     job = batchfiles.join(inputs, results)
@@ -249,7 +249,7 @@ def test_a_request_that_cannot_be_read_has_a_row_that_says_why(
     assert [(finding.code, finding.line_number) for finding in job.summarize().findings] == [(code, 2)]
 
 
-def test_a_result_among_the_requests_is_no_request(tmp_path: Path) -> None:
+def test_a_result_among_the_requests_is_not_a_request(tmp_path: Path) -> None:
     """A file with requests first and results after them made a request of each result, missing and to be sent again."""
     inputs = put(tmp_path / "requests.jsonl", request("a"), success("a"), b'{"custom_id": "b", "params": {}}')
     joined = batchfiles.join(inputs, put(tmp_path / "output.jsonl", success("a")))
@@ -265,7 +265,7 @@ def test_a_result_among_the_requests_is_no_request(tmp_path: Path) -> None:
     ]
 
 
-def test_a_single_path_for_inputs_is_no_list_of_letters(tmp_path: Path) -> None:
+def test_a_single_path_for_inputs_is_not_a_list_of_letters(tmp_path: Path) -> None:
     """`inputs="requests.jsonl"` looked for a file called r; and a join of nothing made an empty table."""
     inputs = put(tmp_path / "requests.jsonl", request("a"))
     for single in (inputs, str(inputs)):
@@ -283,7 +283,7 @@ def test_findings_that_are_not_listed_are_counted(tmp_path: Path) -> None:
     assert exported.summarize().findings_not_listed == 150
 
 
-def test_a_line_above_the_cap_is_a_malformed_line(tmp_path: Path) -> None:
+def test_a_line_that_is_too_long_is_a_malformed_line(tmp_path: Path) -> None:
     """It is counted like any other, its neighbours keep their numbers, and its bytes are among the rejects."""
     long = success("x", "y" * 5_000)
     inputs = put(tmp_path / "in.jsonl", request("a"), request("b", padding="y" * 5_000), request("c"))
@@ -300,7 +300,7 @@ def test_a_line_above_the_cap_is_a_malformed_line(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("small_ranges")
-def test_a_line_above_the_cap_that_is_longer_than_a_range_is_met_once(tmp_path: Path) -> None:
+def test_a_line_that_is_longer_than_a_range_is_met_once(tmp_path: Path) -> None:
     """Lines after it keep their numbers, in any range."""
     inputs = put(tmp_path / "in.jsonl", *[request(str(number)) for number in range(30)])
     results = put(tmp_path / "out.jsonl", success("x", "y" * 9_000), *[success(str(number)) for number in range(30)])
@@ -329,7 +329,7 @@ def test_a_line_that_is_malformed_is_not_repaired_too(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("way", ["rows", "file"])
-def test_bytes_that_are_no_id_may_share_the_digest_of_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str) -> None:
+def test_bytes_that_are_not_an_id_may_share_the_digest_of_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str) -> None:
     """Such a line is malformed and nobody's; the file has not changed, whether rows are taken or a file is written."""
     modules = [module for name, module in sys.modules.items() if name.startswith("batchfiles.")]
     for name, same in (
@@ -442,7 +442,7 @@ def test_bodies_of_the_shapes_are_the_bytes_of_their_lines(shapes: Join) -> None
 
 
 @pytest.mark.parametrize("path", RESULT_SHAPES, ids=lambda path: path.stem)
-def test_a_shape_alone_is_joined_quickly_and_carefully_to_the_same(path: Path, tmp_path: Path) -> None:
+def test_a_shape_alone_is_joined_to_the_same_by_fast_and_exact_scans(path: Path, tmp_path: Path) -> None:
     """A file and the rows in memory agree, also where a key is repeated."""
     job = batchfiles.join(path, inputs=[SHAPES / "requests.jsonl"], table="requests")
     job.to_parquet(tmp_path / "table.parquet")
@@ -733,9 +733,7 @@ def test_what_a_pass_has_made_goes_with_it_where_it_does_not_end(tmp_path: Path,
         assert [path for path in room.rglob("*") if path.is_file()] == []
 
 
-def test_a_file_that_changes_while_its_ids_are_compared_is_said_to_have_changed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_file_that_changes_while_its_ids_are_compared_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The index of the requests is closed silently, though the pass is given up in the middle."""
     inputs = put(tmp_path / "in.jsonl", request("a"), request("a"), request("b"), request("b"))
     real = accounting.fetch
@@ -874,7 +872,7 @@ VECTORS = {"object": "list", "data": [{"index": 0, "embedding": [0.5]}]}
         ("/v1/my/service", {"hello": "world"}, "succeeded", None),
     ],
 )
-def test_a_body_that_is_no_answer_of_its_request(tmp_path: Path, url: str, body: Any, outcome: str, code: str | None) -> None:
+def test_a_body_that_does_not_answer_its_request(tmp_path: Path, url: str, body: Any, outcome: str, code: str | None) -> None:
     """The request's url decides; it is on the second line, after an ordinary one. A retry selects the same requests."""
     inputs = put(tmp_path / "requests.jsonl", request("a"), request("b", url))
     output = put(tmp_path / "output.jsonl", success("a"), result("b", body))

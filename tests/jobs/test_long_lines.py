@@ -41,14 +41,14 @@ def test_a_file_of_long_lines_is_what_their_beginnings_say(tmp_path: Path, line:
     assert classify(Source("lines.jsonl", path=path), max_line_bytes=CAP) == file_role
 
 
-def test_long_lines_that_say_nothing_are_no_empty_file(tmp_path: Path) -> None:
+def test_a_file_of_ambiguous_long_lines_is_not_empty(tmp_path: Path) -> None:
     """Their kind is unknown, and that is reported."""
     path = put(tmp_path / "lines.jsonl", b"x" * 9 * CAP)
     with pytest.raises(MismatchError, match="no line that can be read"):
         classify(Source("lines.jsonl", path=path), max_line_bytes=CAP)
 
 
-def test_every_job_tells_of_result_files_of_long_lines_only(tmp_path: Path) -> None:
+def test_every_job_reports_result_files_of_long_lines_only(tmp_path: Path) -> None:
     """As a line and a finding; and a retry by results of which none can be read is refused."""
     inputs = put(tmp_path / "requests.jsonl", request("a"), request("b"))
     results = put(tmp_path / "results.jsonl", LONG_RESULT, success("b", "y" * CAP))

@@ -31,7 +31,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_announcing_changes_nothing_but_the_order_of_reading(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_announcing_changes_only_the_order_of_reading(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Table and report are the same, repaired and unreadable lines counted once."""
     plain = join(folder)
     table, report = plain.to_arrow(), plain.report

@@ -32,7 +32,7 @@ def lines_of(path: Path) -> list[bytes]:
     return text.split(b"\n")[:-1]
 
 
-def test_the_lines_of_all_files_stand_one_behind_the_other(tmp_path: Path, output: Path) -> None:
+def test_the_lines_of_all_files_follow_each_other(tmp_path: Path, output: Path) -> None:
     """In the order in which the files were named, byte for byte."""
     first = put(tmp_path / "b.jsonl", *ODD[:4])
     second = put(tmp_path / "a.jsonl", *ODD[4:])
@@ -62,7 +62,7 @@ def test_what_is_left_out_or_added_is_reported(tmp_path: Path, output: Path) -> 
     assert [each.code for each in report.findings] == ["byte_order_mark", "missing_newline"]
 
 
-def test_an_id_that_stands_twice_is_refused_with_both_places(tmp_path: Path, output: Path) -> None:
+def test_a_repeated_id_is_refused_with_both_places(tmp_path: Path, output: Path) -> None:
     """And no file appears."""
     first = put(tmp_path / "a.jsonl", request("x"), request("y"))
     second = put(tmp_path / "b.jsonl", request("z"), b"", request("y", n=2))
@@ -202,7 +202,7 @@ def test_the_name_says_how_the_file_is_compressed(tmp_path: Path, suffix: str) -
     assert report.bytes == len(request("a")) + 1
 
 
-def test_a_line_above_the_cap_is_an_error(tmp_path: Path, output: Path) -> None:
+def test_a_line_that_is_too_long_is_an_error(tmp_path: Path, output: Path) -> None:
     """It can't be left out silently."""
     source = put(tmp_path / "in.jsonl", request("a"), request("b", input="x" * 500))
     with pytest.raises(LineTooLongError, match="raise the cap") as caught:

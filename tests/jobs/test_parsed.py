@@ -129,7 +129,7 @@ OTHER = {"type": "object", "properties": {"title": {"type": "string"}, "copies":
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_answers_that_were_asked_for_something_else_are_no_errors(tmp_path: Path, workers: int) -> None:
+def test_answers_to_requests_of_another_kind_are_not_errors(tmp_path: Path, workers: int) -> None:
     """A batch may mix schemas, prose and tools: other answers are null and counted, and are not paid for again."""
     turned = dict(reversed(BOOK.items()))
     requests = put(
@@ -376,7 +376,7 @@ def test_duckdb_and_polars_read_the_column(files: tuple[Path, Path], tmp_path: P
         assert titles.to_list() == ["Atlas", "Map", None, None, None]
 
 
-def test_columns_of_ones_own_stand_behind_the_typed_answers(files: tuple[Path, Path]) -> None:
+def test_columns_of_ones_own_follow_the_typed_answers(files: tuple[Path, Path]) -> None:
     """Both options together, and neither moves what was there before."""
     own = pa.table({"key": ["a", "c"], "shelf": [1, 2]})
     table = batchfiles.join(*files, parsed=True, with_table=own, id_template="{{key}}").to_arrow()

@@ -112,7 +112,7 @@ def test_a_dot_names_a_field_unless_a_column_has_the_whole_name():
     assert body_of(row, {"n": "{{author.name.first}}", "m": "{{author.mail}}"}) == {"n": "Ada", "m": "a@example.org"}
 
 
-def test_four_braces_stand_for_two():
+def test_four_braces_mean_two():
     """With placeholders beside them or without; closing braces are just braces, and keys name nothing."""
     assert body_of({"v": 1}, {"a": "{{{{v}} is {{v}}", "b": ["{{{{v}}"], "{{v}}": "}}"}) == {
         "a": "{{v}} is 1",
@@ -365,7 +365,7 @@ def test_a_template_file_that_is_not_strictly_json_is_refused(tmp_path, value):
 # Limits and files
 
 
-def test_more_requests_than_the_service_takes_are_refused_and_told_how_to_go_on(tmp_path):
+def test_more_requests_than_the_service_takes_are_refused_with_a_hint(tmp_path):
     """No file appears, for half of a table is none."""
     path = tmp_path / "requests.jsonl"
     with pytest.raises(TooManyRequestsError, match="limits 'none' and split"):
@@ -471,7 +471,7 @@ def test_tables_in_memory_are_taken_as_they_are():
         ("t", b"\x00\x01", MismatchError, "no table"),
     ],
 )
-def test_what_is_wrong_with_a_table_is_said_with_its_name(tmp_path, name, content, error, words):
+def test_a_fault_of_a_table_is_reported_with_its_name(tmp_path, name, content, error, words):
     """Never a traceback, never a guess."""
     path = tmp_path / name
     path.write_bytes(content)

@@ -126,7 +126,7 @@ def test_a_snapshot_has_the_price_of_its_alias_unless_it_is_listed_itself() -> N
         ("[models\n", "not valid TOML"),
     ],
 )
-def test_what_is_wrong_in_a_file_is_said_with_its_place(tmp_path: Path, text: str, words: str) -> None:
+def test_a_fault_in_a_file_is_reported_with_its_place(tmp_path: Path, text: str, words: str) -> None:
     """People write these files by hand."""
     path = write(tmp_path / "prices.toml", text)
     with pytest.raises(ValueError, match=r"prices\.toml: ") as caught:
@@ -177,7 +177,7 @@ def test_a_price_that_is_none(text: str) -> None:
         price_of(text)
 
 
-def test_parts_with_a_price_of_their_own() -> None:
+def test_parts_with_their_own_price() -> None:
     """Cache writes cost more than other input, audio more than text; without their own price they cost the same."""
     price = Price(
         Decimal(2), Decimal(8), Decimal("0.5"), cache_write=Decimal("2.5"), audio_input=Decimal(40), audio_output=Decimal(80)
@@ -239,7 +239,7 @@ def test_a_file_with_tiers_and_parts(tmp_path: Path) -> None:
         ("curency = 'USD'\n", "did you mean 'currency'?"),
     ],
 )
-def test_what_is_wrong_in_a_tier_or_a_key_is_said(tmp_path: Path, text: str, words: str) -> None:
+def test_a_fault_in_a_tier_or_a_key_is_reported(tmp_path: Path, text: str, words: str) -> None:
     """With what was probably meant."""
     with pytest.raises(ValueError, match=r"prices\.toml: ") as caught:
         Prices.read(write(tmp_path / "prices.toml", text))

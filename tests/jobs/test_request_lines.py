@@ -116,6 +116,6 @@ def test_a_line_without_an_id_is_refused(line: bytes, code: str) -> None:
         taking.take(b'{"custom_id": "a", "method": "POST", "url": "/v1/a", "body": {"a": {}}}')
 
 
-def test_a_url_that_is_no_text_is_none() -> None:
+def test_a_url_that_is_not_a_string_is_none() -> None:
     """It is for `validate` to find fault with it."""
     assert RequestLines(cut_bodies=False).take(b'{"custom_id": "a", "url": 5, "body": {}}') == ("a", None, {}, None)

@@ -78,7 +78,7 @@ NO_REQUESTS = {
 
 
 @pytest.mark.parametrize("way", ["results", "ids", "table"])
-def test_what_is_no_request_to_join_is_not_sent_again(tmp_path: Path, way: str) -> None:
+def test_a_line_that_is_not_a_request_to_join_is_not_sent_again(tmp_path: Path, way: str) -> None:
     """`"body": "text"` was malformed in the table, and retry wrote it as missing: the service refuses the whole file for it."""
     lines = [request("first"), *NO_REQUESTS.values(), request("last")]
     inputs = put(tmp_path / "requests.jsonl", *lines)
@@ -133,7 +133,7 @@ def test_others_can_be_named(batch: Path, tmp_path: Path, options: dict[str, Any
     assert (report.written, report.unmatched) == (len(expected), ())
 
 
-def test_a_word_that_no_request_has_is_told(batch: Path, tmp_path: Path) -> None:
+def test_a_word_that_no_request_has_is_reported(batch: Path, tmp_path: Path) -> None:
     """Services have their own error codes, so it may be right."""
     assert batchfiles.retry(batch, output=tmp_path / "retry.jsonl", only=["my_own_code", "5xx"]).unmatched == ("my_own_code",)
 
@@ -194,7 +194,7 @@ def test_the_short_way_and_the_long_way_write_and_say_the_same(
     assert said[0] == said[1]
 
 
-def test_a_joined_table_stands_for_the_results(batch: Path, tmp_path: Path) -> None:
+def test_a_joined_table_replaces_the_results(batch: Path, tmp_path: Path) -> None:
     """A file or a folder of parts; the same lines are written."""
     batchfiles.join(batch).to_parquet(tmp_path / "joined.parquet")
     batchfiles.join(batch).to_parquet(tmp_path / "parts")
@@ -206,7 +206,7 @@ def test_a_joined_table_stands_for_the_results(batch: Path, tmp_path: Path) -> N
         assert Counter(report.groups) == Counter(expected.groups)
 
 
-def test_tables_of_an_older_version_stand_for_the_results_too(batch: Path, tmp_path: Path) -> None:
+def test_tables_of_an_older_version_replace_the_results_too(batch: Path, tmp_path: Path) -> None:
     """Version 1 had a column less; a file of it, and a folder that has parts of both."""
     new = batchfiles.join(batch).to_arrow()
     old = new.drop_columns(["cache_write_tokens"])
@@ -265,7 +265,7 @@ def test_values_can_be_set_on_the_way(batch: Path, tmp_path: Path) -> None:
     assert (caught.value.path, caught.value.line_number) == (str(batch / "requests.jsonl"), IDS.index("slow") + 1)
 
 
-def test_a_request_that_cannot_be_read_is_left_out_and_told(tmp_path: Path) -> None:
+def test_a_request_that_cannot_be_read_is_left_out_and_reported(tmp_path: Path) -> None:
     """It costs no other; blank lines are counted."""
     inputs = put(tmp_path / "requests.jsonl", request("a"), b'{"custom_id": "b", "bo', b"", b'{"body": {}}', request("c"))
     report = batchfiles.retry(inputs, put(tmp_path / "o.jsonl", success("a")), output=tmp_path / "retry.jsonl")
@@ -324,7 +324,7 @@ def test_results_that_no_request_asked_for_are_counted(batch: Path, tmp_path: Pa
     assert batchfiles.retry(batch, output=tmp_path / "first.jsonl").unknown_results == 0
 
 
-def test_a_result_whose_id_comes_again_behind_is_found(tmp_path: Path) -> None:
+def test_a_result_whose_id_is_repeated_later_is_found(tmp_path: Path) -> None:
     """It was noted under its first id, so that its request counted as missing and was sent again."""
     inputs = put(tmp_path / "requests.jsonl", request("a"), request("b"))
     twice = success("b")[:-1] + b', "custom_id": "a"}'
@@ -360,7 +360,7 @@ def test_what_is_there_stays_unless_forced(batch: Path, tmp_path: Path) -> None:
     assert ids_in(tmp_path / "retry.jsonl") == RETRYABLE
 
 
-def test_an_id_that_stands_twice_in_a_request_file_is_not_sent_twice(tmp_path: Path) -> None:
+def test_a_repeated_id_in_a_request_file_is_not_sent_twice(tmp_path: Path) -> None:
     """No service takes it."""
     inputs = put(tmp_path / "requests.jsonl", request("a"), request("b"), request("a"))
     output = put(tmp_path / "output.jsonl", success("b"))
@@ -419,7 +419,7 @@ def test_a_folder_that_does_not_hold_the_requests_is_refused(campaign: Path, tmp
     assert "suffix" not in str(caught.value)
 
 
-def test_a_name_without_a_suffix_is_said_to_mean_a_folder(batch: Path, tmp_path: Path) -> None:
+def test_a_name_without_a_suffix_is_reported_as_a_folder(batch: Path, tmp_path: Path) -> None:
     """`-o again` was meant as a file, and the error named a folder that nobody had heard of."""
     with pytest.raises(MismatchError, match=r"a name without a suffix means one: .* or a file such as .*again\.jsonl"):
         batchfiles.retry(batch, output=tmp_path / "again")

@@ -161,7 +161,7 @@ def test_rows_without_a_request_file_are_not_passed_over(batch: Path, joined: pa
     [pa.array(range(12)), pa.array([float(number) for number in range(12)]), pa.array([b"\xff"] * 12), pa.nulls(12)],
     ids=["int64", "double", "bytes that are no text", "null"],
 )
-def test_ids_that_are_no_text_are_refused(batch: Path, joined: pa.Table, tmp_path: Path, custom_ids: pa.Array) -> None:
+def test_ids_that_are_not_strings_are_refused(batch: Path, joined: pa.Table, tmp_path: Path, custom_ids: pa.Array) -> None:
     """A program that guesses types makes numbers of the ids, which are then those of no request."""
     pq.write_table(changed(joined, custom_id=custom_ids), tmp_path / "ids.parquet")
     with pytest.raises(MismatchError, match=r"ids\.parquet: (column 'custom_id' of type .* and text is needed|has no custom_id)"):
@@ -446,7 +446,7 @@ def test_a_rewritten_table_never_sends_more_than_the_results_would(
 
 
 @pytest.mark.parametrize("writer", ["join", "polars", "pandas", "DuckDB"])
-def test_a_table_in_jsonl_is_told_by_its_first_row(batch: Path, joined: pa.Table, tmp_path: Path, writer: str) -> None:
+def test_a_table_in_jsonl_is_recognized_by_its_first_row(batch: Path, joined: pa.Table, tmp_path: Path, writer: str) -> None:
     """`join -o table.jsonl` and other programs write JSONL, and `retry` said of it that no such lines are known."""
     table = tmp_path / "table.jsonl"
     if writer == "join":

@@ -105,13 +105,13 @@ REPEATED = [
 
 @pytest.mark.parametrize("line", ORDINARY + ODD)
 @pytest.mark.parametrize("exact", [False, True])
-def test_an_id_is_found_wherever_it_stands(tmp_path: Path, line: bytes, exact: bool) -> None:
+def test_an_id_is_found_anywhere_in_a_line(tmp_path: Path, line: bytes, exact: bool) -> None:
     """As the first or second key without decoding, and by decoding elsewhere."""
     assert noted(scanned(put(tmp_path / "out.jsonl", line), tmp_path, exact=exact), "a") == [1]
 
 
 @pytest.mark.parametrize("line", REPEATED)
-def test_a_careful_survey_takes_the_last_of_repeated_ids(tmp_path: Path, line: bytes) -> None:
+def test_an_exact_scan_takes_the_last_of_repeated_ids(tmp_path: Path, line: bytes) -> None:
     """Plain or in escapes: it is what decoding keeps."""
     assert json.loads(line)["custom_id"] == "a"
     found = scanned(put(tmp_path / "out.jsonl", line), tmp_path, exact=True)
@@ -119,7 +119,7 @@ def test_a_careful_survey_takes_the_last_of_repeated_ids(tmp_path: Path, line: b
 
 
 @pytest.mark.parametrize("line", REPEATED)
-def test_what_a_quick_survey_takes_for_an_id_is_found_out(tmp_path: Path, line: bytes) -> None:
+def test_a_wrong_id_of_a_fast_scan_is_found_out(tmp_path: Path, line: bytes) -> None:
     """Once the line is decoded, it turns out to be indexed with another id than its own."""
     found = scanned(put(tmp_path / "out.jsonl", line), tmp_path, exact=False)
     assert noted(found, "z") == [1]
@@ -150,12 +150,12 @@ def test_an_ordinary_line_is_not_taken_for_misindexed(line: bytes) -> None:
         (b"", None),
     ],
 )
-def test_the_id_of_a_broken_line_is_what_stands_before_the_damage(line: bytes, custom_id: str | None) -> None:
+def test_the_id_of_a_broken_line_is_the_one_before_the_damage(line: bytes, custom_id: str | None) -> None:
     """As the first key, or the second after `id`; a guess from the rest does not count."""
     assert scan.id_of_malformed(line) == custom_id
 
 
-def test_quick_and_careful_surveys_agree_on_ordinary_files(tmp_path: Path) -> None:
+def test_fast_and_exact_scans_agree_on_ordinary_files(tmp_path: Path) -> None:
     """A thousand lines, a seed, the same entries."""
     rng = random.Random(7)
     lines = [rng.choice((success, failure))(f"id {rng.randrange(500)}") for _ in range(1_000)]
@@ -165,7 +165,7 @@ def test_quick_and_careful_surveys_agree_on_ordinary_files(tmp_path: Path) -> No
     assert [one.place(entry) for entry in range(1_000)] == [two.place(entry) for entry in range(1_000)]
 
 
-def test_stray_lines_travel_as_bytes() -> None:
+def test_unkeyed_lines_travel_as_bytes() -> None:
     """With their line numbers shifted by the lines before the range."""
     unkeyed, received = UnkeyedLines(), UnkeyedLines()
     unkeyed.add_malformed(3, 2**40, 5)

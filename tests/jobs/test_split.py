@@ -249,7 +249,7 @@ def test_a_line_that_fits_into_no_part_is_an_error_that_names_it(
     assert [each.name for each in tmp_path.iterdir()] == ["in.jsonl"]
 
 
-def test_a_line_that_is_no_json_is_copied(tmp_path: Path, folder: Path) -> None:
+def test_a_line_that_is_not_json_is_copied(tmp_path: Path, folder: Path) -> None:
     """`validate` says what is wrong with it; the good lines around it are not to blame."""
     lines = [request("a", model="m"), b'{"custom_id": "b", cut', request("c", model="m")]
     source = put(tmp_path / "in.jsonl", *lines)
@@ -296,7 +296,7 @@ def test_a_folder_that_is_there_is_kept_unless_forced(tmp_path: Path, folder: Pa
     ],
     ids=["results", "a file beside the parts", "a retry file that the manifest names", "batches"],
 )
-def test_a_campaign_that_went_on_is_kept_even_by_force(tmp_path: Path, folder: Path, later: str, words: str) -> None:
+def test_a_campaign_that_continued_is_kept_even_with_overwrite(tmp_path: Path, folder: Path, later: str, words: str) -> None:
     """The results were paid for, and without its batches the manifest cannot show which are missing."""
     source = put(tmp_path / "in.jsonl", request("a"), request("b"))
     manifest = batchfiles.split(source, output=folder, max_requests=1).manifest

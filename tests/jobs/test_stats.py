@@ -38,7 +38,7 @@ def answered(
     return result(custom_id, body)
 
 
-def test_requests_and_results_are_told_apart_and_counted(tmp_path: Path) -> None:
+def test_requests_and_results_are_distinguished_and_counted(tmp_path: Path) -> None:
     """In any order and mix, as a folder holds them."""
     put(tmp_path / "a_output.jsonl", success("1", "Hello"), success("2"))
     put(tmp_path / "b_error.jsonl", failure("3"), expired("4"))
@@ -123,7 +123,7 @@ def test_a_model_without_a_price_is_named_and_not_in_the_sum(tmp_path: Path) -> 
     assert stats(path, prices=Prices()).cost is None
 
 
-def test_without_prices_nothing_is_said_of_costs(tmp_path: Path) -> None:
+def test_without_prices_costs_are_not_reported(tmp_path: Path) -> None:
     """None is built in."""
     found = stats(put(tmp_path / "out.jsonl", answered("1", 10, 5)))
     assert (found.cost, found.without_price, found.results.models[0].cost) == (None, (), None)
@@ -151,7 +151,7 @@ def test_what_can_not_be_read_is_counted_and_named_and_costs_nothing_else(tmp_pa
     assert found.malformed == (f"{requests}:2", f"{results}:2")
 
 
-def test_a_line_above_the_cap_is_malformed_on_its_own_side(tmp_path: Path) -> None:
+def test_a_line_that_is_too_long_is_malformed_on_its_own_side(tmp_path: Path) -> None:
     """The lines around it count."""
     requests = put(tmp_path / "in.jsonl", request("1"), request("2", prompt="x" * 9000), request("3"))
     results = put(tmp_path / "out.jsonl", success("1"), success("2", "x" * 9000))

@@ -95,7 +95,7 @@ TEXTS = {
 
 
 @pytest.mark.parametrize("body", TEXTS.values(), ids=TEXTS)
-def test_a_text_counts_whatever_it_begins_with(body: dict[str, Any]) -> None:
+def test_a_text_counts_with_any_beginning(body: dict[str, Any]) -> None:
     """A dump of server-sent events begins with `data:`, and 100 kB of it counted as one token."""
     assert token_counter("estimate")(body) >= len(EVENTS) // 4
 

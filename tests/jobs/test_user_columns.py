@@ -67,7 +67,7 @@ def test_requests_without_a_row_are_kept_and_counted(asked):
     assert (job.summarize().unmatched, job.summarize().with_rows, job.summarize().inputs) == (4, 2, 5)
 
 
-def test_an_empty_table_gives_its_columns_all_the_same(asked):
+def test_an_empty_table_gives_its_columns_anyway(asked):
     """The schema depends on the table's columns, never on what is found."""
     job = join(*asked(), with_table=pa.Table.from_pylist(ROWS).slice(0, 0), id_template=NAME)
     table = job.to_arrow()
@@ -128,7 +128,7 @@ def test_a_column_that_the_results_have_too_is_refused_or_gets_a_prefix(asked):
     assert table["my_Text"].to_pylist()[0] == "mine"
 
 
-def test_a_custom_id_that_is_the_id_stands_once(asked):
+def test_a_custom_id_that_is_the_id_is_one_column(asked):
     """The usual table has a column of that name."""
     mine = pa.table({"custom_id": ["d0-0"], "label": ["mine"]})
     table = join(*asked(), with_table=mine, id_template="{{custom_id}}").to_arrow()
@@ -143,7 +143,7 @@ def test_two_rows_with_one_id_are_an_error_that_names_both(asked):
         join(*asked(), with_table=twice, id_template=NAME)
 
 
-def test_ids_that_share_a_digest_are_told_apart(asked, monkeypatch):
+def test_ids_that_share_a_digest_are_distinguished(asked, monkeypatch):
     """The digest only says where to look."""
     monkeypatch.setattr(module, "_digest", len)
     rows = [*ROWS, {"doc": "d9", "chunk": 9, "tags": []}]
@@ -171,7 +171,7 @@ def test_embeddings_have_the_users_columns_in_every_row():
     assert table["key"].to_pylist() == table["custom_id"].to_pylist()
 
 
-def test_the_users_columns_stand_behind_typed_answers(asked):
+def test_the_users_columns_follow_typed_answers(asked):
     """`parsed` belongs to the results."""
     shape = {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"], "additionalProperties": False}
     job = join(*asked(), with_table=pa.Table.from_pylist(ROWS), id_template=NAME, parsed=True, schema=shape)

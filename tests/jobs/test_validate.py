@@ -147,7 +147,7 @@ def test_the_sentences_are_the_services_own():
     assert messages(chat(stream=True)) == ["Streaming is not supported in the Batch API."]
 
 
-def test_everything_that_is_wrong_with_a_line_is_said_at_once():
+def test_all_faults_of_a_line_are_reported_at_once():
     """In the order of its keys."""
     assert found({"body": {"stream": True}}) == [
         (1, "missing_required_parameter", "$.custom_id"),
@@ -215,7 +215,7 @@ def test_an_unknown_endpoint_is_a_warning_said_once():
     assert report.ok
 
 
-def test_endpoints_with_a_model_of_their_own_get_a_warning():
+def test_endpoints_with_their_own_model_get_a_warning():
     """Moderations and images don't require `model`; whether a batch of theirs does is not known."""
     report = validate(file_of(request(url="/v1/moderations", body={"input": "t"})))
     assert report.ok
@@ -243,7 +243,7 @@ def test_ids_are_compared_decoded():
     assert found(*lines) == [(2, "duplicate_custom_id", "$.custom_id")]
 
 
-def test_the_same_id_may_stand_in_two_files(tmp_path):
+def test_the_same_id_may_be_in_two_files(tmp_path):
     """A custom_id is unique within its batch; with `across`, in all files, and the finding names the other file."""
     first, second = tmp_path / "1.jsonl", tmp_path / "2.jsonl"
     first.write_bytes(file_of(chat("x"), chat("a")).read())
@@ -414,14 +414,14 @@ def test_a_file_without_requests_is_empty(data):
     assert report.files[0].requests == 0
 
 
-def test_a_line_above_the_cap_is_one_finding():
+def test_a_line_that_is_too_long_is_one_finding():
     """Reading continues after it, and it counts as a request."""
     report = validate(file_of(chat("1"), chat("2", user="x" * 5000), chat("3", stream=True)), max_line_bytes=1000)
     assert [(f.line_number, f.code) for f in report.findings] == [(2, "line_too_long"), (3, "streaming_unsupported")]
     assert report.files[0].requests == 3
 
 
-def test_line_ends_of_windows_and_separators_in_texts_are_no_line_ends():
+def test_carriage_returns_and_separators_in_texts_are_not_line_ends():
     """Lines end at a newline and nowhere else."""
     lines = [json.dumps(chat(str(n), user="a\u2028b\u0085c"), ensure_ascii=False).encode() + b"\r" for n in range(3)]
     report = validate(file_of(*lines))
@@ -451,7 +451,7 @@ def test_a_damaged_file_is_a_finding_and_the_next_one_is_read(tmp_path):
     assert report.files[1].requests == 1
 
 
-def test_a_missing_file_is_no_finding(tmp_path):
+def test_a_missing_file_is_not_a_finding(tmp_path):
     """It could not be checked: that is a separate kind of error."""
     with pytest.raises(FileError):
         validate(tmp_path / "gone.jsonl")
@@ -496,7 +496,7 @@ def test_single_lines_of_another_family_are_named():
     assert validate(file_of(RESULT, chat("a"), RESULT)).files[0].requests == 1
 
 
-def test_lines_of_no_family_are_told_what_they_lack():
+def test_lines_of_no_family_are_reported_with_the_missing_keys():
     """The file may be one for fine-tuning: the missing keys say it best."""
     assert {code for _, code, _ in found({"messages": HI})} == {"missing_required_parameter", "unknown_parameter"}
 

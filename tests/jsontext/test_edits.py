@@ -49,7 +49,7 @@ def test_a_path_that_is_shown_can_be_read_again(steps: list[str | int]) -> None:
 @pytest.mark.parametrize(
     "text", ["", ".", "body.", "[0]", "body..model", "body[x]", "body[-1]", "body[0", 'body["\\x"]', "a=b", 'a"b"']
 )
-def test_what_is_no_path_is_a_wrong_call(text: str) -> None:
+def test_an_invalid_path_is_a_wrong_call(text: str) -> None:
     """And the message says how to write one."""
     with pytest.raises(ValueError, match=r"path|JSON string"):
         parse_path(text)
@@ -183,7 +183,7 @@ def test_a_value_whose_path_leads_through_something_else_is_refused(text: str, w
 
 
 @pytest.mark.parametrize("line", [b"[1]", b'"x"', b'{"a": 1', b"", b'{"a": "\xff"}'])
-def test_a_line_that_is_no_object_is_refused(line: bytes) -> None:
+def test_a_line_that_is_not_an_object_is_refused(line: bytes) -> None:
     """Also where there is nothing to change in it."""
     with pytest.raises(InvalidLineError) as caught:
         edited(line, [])
@@ -246,7 +246,7 @@ def test_a_value_that_holds_itself_is_a_wrong_call() -> None:
         Edit.set("a", endless)
 
 
-def test_a_value_that_is_no_json_is_a_wrong_call() -> None:
+def test_a_value_that_is_not_json_is_a_wrong_call() -> None:
     """An object of Python, or half a surrogate pair."""
     with pytest.raises(ValueError, match="not a JSON value"):
         Edit.set("a", object())
@@ -334,7 +334,7 @@ def test_setting_agrees_with_setting_in_decoded_json(line: bytes, path: tuple[st
 
 @settings(max_examples=500, deadline=None)
 @given(line=written(), path=PATHS, action=st.sampled_from(["set", "default", "unset"]))
-def test_the_quick_way_and_the_long_way_come_to_the_same(line: bytes, path: tuple[str | int, ...], action: Any) -> None:
+def test_the_fast_path_and_the_slow_path_give_the_same(line: bytes, path: tuple[str | int, ...], action: Any) -> None:
     """An ordinary line is searched, any other one is walked."""
     edit = Edit(action, path, b'{"c":1.0}')
     try:
@@ -346,7 +346,7 @@ def test_the_quick_way_and_the_long_way_come_to_the_same(line: bytes, path: tupl
         assert fast is None or _replaced(line, fast) == _replaced(line, _replacements(line, edit))
 
 
-def test_a_key_that_comes_twice_does_not_mislead_the_quick_way() -> None:
+def test_a_repeated_key_does_not_mislead_the_fast_path() -> None:
     """Decoded, the object seems to be the last one; another one follows it."""
     line = b'{"a":1,"body":{"x":1},"a":{}}'
     assert edited(line, [Edit.set("body.y", 2)]) == b'{"a":1,"body":{"x":1,"y":2},"a":{}}'

@@ -30,7 +30,7 @@ def test_other_escapes_are_not(text: bytes) -> None:
 
 
 @pytest.mark.parametrize("before", [0, FEW - 2, FEW - 1, FEW, FEW + 1, 3 * FEW])
-def test_it_does_not_matter_how_many_others_stand_before(before: int) -> None:
+def test_it_does_not_matter_how_many_others_come_before(before: int) -> None:
     """Many escapes are looked through in another way than few."""
     others = b"\\u00e9" * before
     assert not WORD.stand_in(others)

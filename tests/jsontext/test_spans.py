@@ -94,7 +94,7 @@ def test_the_body_of_a_response_is_cut_exactly(text: str, white: tuple[str, str]
         b'{"a":1,"a":2}',
     ],
 )
-def test_nothing_is_written_anew(body: bytes) -> None:
+def test_nothing_is_rewritten(body: bytes) -> None:
     """Numbers keep their digits, letters their escapes, objects their white space and their repeated keys."""
     line = b'{"custom_id": "x", "method": "POST", "url": "/v1/a", "body": ' + body + b"}"
     assert spans.body_of_input(line, codec.loads(line)) == body
@@ -126,7 +126,7 @@ def test_members_are_walked_in_their_order(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", [b"", b"[]", b'{"a"}', b'{"a":', b'{"a":1', b'{"a":"', b'{"a":{', b"{1:2}", b'{"a":1 "b":2}'])
-def test_what_is_no_object_is_refused(text: bytes) -> None:
+def test_a_value_that_is_not_an_object_is_refused(text: bytes) -> None:
     """`members` is for lines that decode, and raises rather than run on."""
     with pytest.raises(ValueError, match=r"\w"):
         list(spans.members(text))

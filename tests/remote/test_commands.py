@@ -100,7 +100,7 @@ def test_show_reads_tables_and_batch_files(chat: Bucket, run: Run) -> None:
         assert "ticket-0002" in shown
 
 
-def test_what_can_not_be_is_said_in_a_sentence(chat: Bucket, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_impossible_calls_are_reported_in_a_sentence(chat: Bucket, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """With the name, and exit code 3."""
     monkeypatch.setattr(filesystems, "ATTEMPTS", 1)
     for url, words in (
@@ -126,7 +126,7 @@ def test_an_option_that_there_is_not_is_wrong_usage(chat: Bucket, run: Run) -> N
     assert "the URL s3:// names no bucket" in run("validate", "s3://?region=x", code=2)[1]
 
 
-def test_who_is_not_allowed_is_told_so(tmp_path: Path, run: Run) -> None:
+def test_a_missing_permission_is_reported(tmp_path: Path, run: Run) -> None:
     """A server that asks for credentials, and gets wrong ones."""
     refuse = tmp_path / "refuse.py"
     refuse.write_text(
@@ -305,7 +305,7 @@ def test_what_prepare_reads_it_does_not_write(chat: Bucket, run: Run) -> None:
 
 
 @pytest.mark.parametrize("target", ["t.parquet", "parts/"])
-def test_a_joined_table_there_stands_for_the_results(chat: Bucket, run: Run, target: str) -> None:
+def test_a_joined_table_there_replaces_the_results(chat: Bucket, run: Run, target: str) -> None:
     """A file, or a folder of parts: the retry is the same as of the results."""
     run("retry", chat.url("chat"), "-o", chat.url("r.jsonl"))
     run("join", chat.url("chat"), "-o", chat.url(target))

@@ -41,12 +41,12 @@ def folder(bucket: Bucket) -> Bucket:
     return bucket
 
 
-def test_a_folder_stands_for_its_batch_files_by_name(folder: Bucket) -> None:
+def test_a_folder_means_its_batch_files_by_name(folder: Bucket) -> None:
     """As a local one does: hidden files, other files and deeper folders don't count."""
     assert names(folder.url("c")) == names(folder.url("c/")) == ["c/C.JSONL", "c/a.jsonl.gz", "c/b.jsonl"]
 
 
-def test_a_pattern_stands_for_what_it_matches(folder: Bucket) -> None:
+def test_a_pattern_means_the_files_that_it_matches(folder: Bucket) -> None:
     """A star keeps to its folder, two of them don't; what matches may be a folder."""
     assert names(folder.url("c/*.jsonl*")) == ["c/a.jsonl.gz", "c/b.jsonl"]
     assert names(folder.url("*/[bC].[jJ]*")) == ["c/C.JSONL", "c/b.jsonl"]

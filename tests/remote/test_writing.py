@@ -133,7 +133,7 @@ def test_what_appeared_meanwhile_is_not_replaced(bucket: Bucket) -> None:
     assert bucket.get("r.jsonl") == b"theirs"
 
 
-def test_a_bucket_that_is_not_there_is_said_before_any_work(bucket: Bucket) -> None:
+def test_a_missing_bucket_is_reported_before_any_work(bucket: Bucket) -> None:
     """Not when an hour of work is to be stored."""
     words = "^s3://no-such-bucket/x: there is no bucket no-such-bucket$"
     with pytest.raises(FileError, match=words), OutputWriter("s3://no-such-bucket/x"):
@@ -220,7 +220,7 @@ def test_a_block_that_raises_leaves_no_folder(bucket: Bucket, temporary: Path) -
     assert not list(temporary.iterdir())
 
 
-def test_a_folder_whose_copy_fails_midway_is_taken_away(bucket: Bucket) -> None:
+def test_a_folder_whose_copy_fails_midway_is_removed(bucket: Bucket) -> None:
     """The files before the one that could not be copied are deleted."""
     with pytest.raises(FileError, match="f/c: "), PathTarget.at(bucket.url("f")).open_folder() as folder:
         fill(folder, "a", "b")
@@ -354,7 +354,7 @@ def test_where_files_grow_in_place_they_get_their_names_when_they_are_whole(tmp_
         pytest.fail("the block was entered")
 
 
-def test_a_place_for_temporary_files_that_is_none_is_told(bucket: Bucket, tmp_path: Path) -> None:
+def test_an_invalid_place_for_temporary_files_is_reported(bucket: Bucket, tmp_path: Path) -> None:
     """The local file needs room."""
     words = "name another place for temporary files"
     with pytest.raises(FileError, match=words), Target.at(bucket.url("x")).open(temp_dir=tmp_path / "none"):

@@ -113,7 +113,7 @@ def test_what_is_missing_or_unreadable_is_a_row_too() -> None:
     }
 
 
-def test_a_result_may_stand_for_itself() -> None:
+def test_a_result_may_be_without_its_request() -> None:
     """Its own id, and the endpoint that its body shows."""
     (row,) = rows((None, found(success("b"))))
     assert (row["custom_id"], row["endpoint"], row["input_source"], row["request_body"]) == (

@@ -98,7 +98,7 @@ def test_words_for_null_among_numbers_are_a_warning(tmp_path: Path, capsys: pyte
 
 
 @pytest.mark.parametrize("cells", ["1,2,3", "NA,NA,NA", "NA,x,1", "1,x,NA", "NA,-,?"])
-def test_other_columns_are_no_warning(tmp_path: Path, cells: str) -> None:
+def test_other_columns_give_no_warning(tmp_path: Path, cells: str) -> None:
     """Numbers alone, words alone, and any text among them."""
     lines = "".join(f"{number},{cell}\n" for number, cell in enumerate(cells.split(",")))
     (tmp_path / "t.csv").write_text(f"id,value\n{lines}")

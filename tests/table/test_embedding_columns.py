@@ -49,7 +49,7 @@ def test_each_vector_is_a_row(tmp_path: Path) -> None:
     assert (job.summarize().inputs, job.summarize().rows) == (2, 3)
 
 
-def test_what_belongs_to_the_request_stands_on_its_first_row_only(tmp_path: Path) -> None:
+def test_values_of_the_request_are_on_its_first_row_only(tmp_path: Path) -> None:
     """So that tokens may be summed; the columns that locate a row are repeated."""
     first, second = joined(tmp_path, [ask("a", ["one", "two"])], [vectors("a", [1.0], [2.0], tokens=9)], bodies="all")
     for name in ("input_tokens", "total_tokens", "request_body", "response_body"):
@@ -340,7 +340,7 @@ def test_a_vector_of_other_dimensions_is_counted(tmp_path: Path, key: str) -> No
     assert job.summarize().examples["wrong_dimensions"] == ("b (1, not 2)", "c (3, not 2)")
 
 
-def test_a_failed_request_is_one_row_whatever_it_asked_for(tmp_path: Path) -> None:
+def test_a_failed_request_is_one_row(tmp_path: Path) -> None:
     """Without an answer nothing can be short."""
     job = joined(tmp_path, [ask("a", ["one", "two"]), ask("b", ["one", "two"])], [failure("a")])
     assert [(row["custom_id"], row["embedding_index"]) for row in job] == [("a", None), ("b", None)]

@@ -241,7 +241,7 @@ def test_infinite_times_are_errors_with_row_and_column(value: str, form: str, tm
     assert not (tmp_path / "r.jsonl").exists()
 
 
-def test_infinite_nanoseconds_are_no_date_of_2262() -> None:
+def test_infinite_nanoseconds_are_not_a_date_of_2262() -> None:
     """DuckDB's infinity is the greatest integer, which nanoseconds have a date for."""
     for kind in (pa.timestamp("ns"), pa.timestamp("ns", "UTC"), pa.list_(pa.timestamp("ns"))):
         for value in (2**63 - 1, -(2**63) + 1):
@@ -342,7 +342,7 @@ def test_bytes_of_polars_are_base64() -> None:
     ],
     ids=["LazyFrame", "dataset", "list of dicts", "dict of lists", "Spark", "other"],
 )
-def test_what_is_no_table_yet_is_named_with_the_cure(value: Any, cure: str, tmp_path: Path) -> None:
+def test_an_object_that_is_not_a_table_yet_is_named_with_the_cure(value: Any, cure: str, tmp_path: Path) -> None:
     """It was "a source is a path, …, not LazyFrame"."""
     with pytest.raises(TypeError, match=cure):
         batchfiles.prepare(value, tmp_path / "r.jsonl", template=BODY, url="/v1/x", id_template="{{a}}")

@@ -118,7 +118,7 @@ def test_a_pyarrow_without_bloom_filters_will_do(monkeypatch: pytest.MonkeyPatch
     assert written(NORMAL).read().to_pylist() == pa.Table.from_batches([NORMAL]).to_pylist()
 
 
-def test_provenance_stands_in_the_metadata() -> None:
+def test_provenance_is_in_the_metadata() -> None:
     """The schema's version, ours, the table, and what the caller adds."""
     found = written(NORMAL, metadata={"batchfiles.command": "join"}).metadata.metadata
     assert found[b"batchfiles.schema_version"] == b"2"

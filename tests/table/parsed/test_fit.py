@@ -88,7 +88,7 @@ def test_what_fits_is_what_json_says(schema: Any, text: str, value: Any) -> None
         ({}, "[" * 100_000, "the text is nested too deeply to be read"),
     ],
 )
-def test_what_does_not_fit_is_told_in_a_sentence(schema: Any, text: str, sentence: str) -> None:
+def test_a_text_that_does_not_fit_is_reported_in_a_sentence(schema: Any, text: str, sentence: str) -> None:
     """With the path in the answer, and without its values."""
     assert reason(schema, text) == sentence
 
@@ -105,7 +105,7 @@ def test_the_sentence_is_a_text_whatever_the_keys_are(key: str) -> None:
 
 
 @pytest.mark.parametrize("text", ['[1,"é😀",null,true]', '{"a":{"b":[123456789012345678901234567890,0.1]}}', '"text"', "5", "{}"])
-def test_what_has_no_arrow_type_keeps_its_json_to_the_digit(text: str) -> None:
+def test_a_value_without_an_arrow_type_keeps_its_json_with_all_digits(text: str) -> None:
     """As `json.loads` reads it; only null is null."""
     assert fitted({}, text) == text
     assert fitted({"items": {}}, f"[{text}, null]") == [text, None]

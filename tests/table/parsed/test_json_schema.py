@@ -76,7 +76,7 @@ def test_what_has_an_arrow_type_gets_it(schema: Any, expected: pa.DataType) -> N
         {"anyOf": [{"$ref": "#/anyOf/1"}, {"type": "integer"}]},
     ],
 )
-def test_what_may_be_null_or_stands_elsewhere_has_the_type_of_what_it_is(schema: Any) -> None:
+def test_nullable_and_referenced_schemas_have_the_type_of_their_values(schema: Any) -> None:
     """Each of these is an integer."""
     assert type_of(schema) == pa.int64()
 

@@ -116,7 +116,7 @@ def test_a_model_without_pydantic_says_what_to_install(monkeypatch: pytest.Monke
         ("{module}:count", "makes no JSON Schema"),
     ],
 )
-def test_a_model_that_is_none_is_told_in_one_sentence(module: str, name: str, words: str) -> None:
+def test_an_invalid_model_is_reported_in_one_sentence(module: str, name: str, words: str) -> None:
     """No traceback of somebody else's module."""
     pytest.importorskip("pydantic")
     assert importlib.util.find_spec("no_such_module_here") is None
@@ -140,7 +140,7 @@ def test_a_file_that_is_not_there_can_not_be_read(tmp_path: Path) -> None:
         load_schema(tmp_path / "answer.json")
 
 
-def test_a_value_that_is_no_json_is_refused() -> None:
+def test_a_value_that_is_not_json_is_refused() -> None:
     """It has to travel to other processes and into the file."""
     with pytest.raises(MismatchError, match="the JSON Schema can't be used"):
         load_schema({"enum": [object()]})
