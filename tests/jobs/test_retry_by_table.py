@@ -159,7 +159,7 @@ def test_rows_without_a_request_file_are_not_passed_over(batch: Path, joined: pa
 @pytest.mark.parametrize(
     "custom_ids",
     [pa.array(range(12)), pa.array([float(number) for number in range(12)]), pa.array([b"\xff"] * 12), pa.nulls(12)],
-    ids=["int64", "double", "bytes that are no text", "null"],
+    ids=["int64", "double", "bytes that are not text", "null"],
 )
 def test_ids_that_are_not_strings_are_refused(batch: Path, joined: pa.Table, tmp_path: Path, custom_ids: pa.Array) -> None:
     """A program that guesses types makes numbers of the ids, which are then those of no request."""
