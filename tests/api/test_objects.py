@@ -154,7 +154,7 @@ def test_a_file_that_is_not_there_has_no_id(nothing: str | None) -> None:
     ],
 )
 def test_a_status_is_in_the_words_of_openai(word: str, status: str) -> None:
-    """Whatever the case and the provider; a word that nobody knows stays, and is not the end."""
+    """In any case and of any provider; an unknown status is kept, and is not final."""
     batch = batch_with(status=word)
     assert batch.status == status
     assert batch.is_terminal == BatchStatus(status).is_terminal
@@ -237,7 +237,7 @@ def test_what_is_not_a_batch_is_an_error(value: object) -> None:
     ],
 )
 def test_an_odd_value_costs_no_other_field_and_is_noted(changed: dict[str, Any], field: str) -> None:
-    """One odd value must not take a paid batch out of sight."""
+    """One odd value must not hide a paid batch."""
     batch = batch_with(**changed)
     assert (batch.id, batch.metadata == BATCH["metadata"]) == ("batch_abc123", "metadata" not in changed)
     place = next(iter(batch.odd))
@@ -298,7 +298,7 @@ JSON_VALUES = st.recursive(
 
 @given(st.dictionaries(st.sampled_from(sorted(BATCH)), JSON_VALUES))
 def test_any_batch_is_read_or_is_our_error(changed: dict[str, Any]) -> None:
-    """No other exception ever comes out of an answer."""
+    """No answer raises another exception."""
     try:
         batch = batch_with(**changed)
     except APIResponseValidationError:
@@ -391,11 +391,11 @@ FILES = st.builds(
 
 @given(BATCHES)
 def test_every_batch_survives_the_way_there_and_back(batch: Batch) -> None:
-    """What is written is read as the same."""
+    """Writing and reading it gives an equal one."""
     assert Batch.from_dict(batch.to_dict()) == batch
 
 
 @given(FILES)
 def test_every_file_survives_the_way_there_and_back(file: FileObject) -> None:
-    """What is written is read as the same."""
+    """Writing and reading it gives an equal one."""
     assert FileObject.from_dict(file.to_dict()) == file

@@ -1,4 +1,4 @@
-"""What an answer means for the bytes that are there already: it is the rest for sure, or we begin again."""
+"""Whether an answer continues the bytes that are there already: it is certainly the rest, or the download restarts."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def test_only_a_strong_tag_vouches_for_every_byte(etag: str) -> None:
     ),
 )
 def test_bytes_are_added_only_where_they_belong(status: int, headers: dict[str, str]) -> None:
-    """Whatever the headers: an offset other than 0 is ours, with our tag."""
+    """With any headers: an offset other than 0 is ours, with our tag."""
     verdict = read_content(Response(status, headers), HAVE)
     if isinstance(verdict, Append) and verdict.offset:
         assert (verdict.offset, verdict.etag) == (HAVE.size, HAVE.etag)

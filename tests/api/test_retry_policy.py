@@ -69,7 +69,7 @@ def test_what_the_service_asks_for_is_obeyed(headers: dict[str, str], pause: flo
     ("attempt", "longest"), [(1, 0.5), (2, 1.0), (3, 2.0), (4, 4.0), (5, 8.0), (6, 8.0), (20, 8.0), (10**6, 8.0)]
 )
 def test_our_own_pause_doubles_from_half_a_second_to_eight(attempt: int, longest: float) -> None:
-    """A quarter of it is left to chance, which comes from outside."""
+    """A quarter of it is random; the caller passes the random number."""
     assert MANY.pause(attempt, {}, 0.0) == longest
     assert MANY.pause(attempt, {}, 0.5) == longest * 0.875
     assert MANY.pause(attempt, {}, 1.0) == longest * 0.75
@@ -90,7 +90,7 @@ def test_there_are_so_many_retries_and_no_more() -> None:
     st.floats(0.0, 1.0),
 )
 def test_no_pause_is_negative_endless_or_no_number(attempt: int, headers: dict[str, str], chance: float) -> None:
-    """Whatever the headers say."""
+    """With any headers."""
     pause = MANY.pause(attempt, headers, chance)
     assert pause is None or (math.isfinite(pause) and 0 < pause <= 120)
 
@@ -108,7 +108,7 @@ def test_which_answers_pass() -> None:
 
 
 def test_the_service_itself_may_say_whether_to_try_again() -> None:
-    """Its word wins against the status."""
+    """Its header wins against the status."""
     assert is_passing(Response(400, {"x-should-retry": "true"}))
     assert not is_passing(Response(503, {"x-should-retry": "False"}))
     assert is_passing(Response(503, {"x-should-retry": "perhaps"}))

@@ -14,7 +14,7 @@ from batchfiles.errors import BatchFilesError, FileError, NotFoundError
 
 
 class Driver:
-    """Performs `Sleep` and `Now` with its own clock, notes what it is asked for, and has no files."""
+    """Performs `Sleep` and `Now` with its own clock, records its effects, and has no files."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -56,7 +56,7 @@ def refused() -> Flow[str]:
 
 
 def test_while_one_sleeps_another_continues() -> None:
-    """Each wakes at its own time, and what it asks for is answered to it alone."""
+    """Each wakes at its own time, and gets only its own answers."""
     driver = Driver()
     assert driver.run(gather([looking("a", 10, 10), looking("b", 4, 4, 4)])) == ["a", "b"]
     assert driver.asked == ["a at 0", "b at 0", "b at 4", "b at 8", "a at 10"]

@@ -137,7 +137,7 @@ def test_a_night_of_sleep_is_harmless() -> None:
 
 
 def test_a_stopped_clock_does_not_end_the_looks() -> None:
-    """Time that is taken back at every sleep."""
+    """A clock that is set back at every sleep."""
     stage = Stage(*[batch()] * 20, DONE, jumps=dict.fromkeys(range(1, 30), -60.0))
     waited(stage, timeout=10_000.0)
     assert len(stage.requests) == 21
@@ -161,7 +161,7 @@ def test_after_the_timeout_the_batch_continues_without_us() -> None:
 
 
 def test_an_interval_of_one_s_own_is_kept() -> None:
-    """Every two seconds, say, against a local server."""
+    """For example every two seconds, against a local server."""
     stage = Stage(batch(), batch(), batch(), DONE)
     waited(stage, interval=2.0)
     assert stage.sleeps == [2.0] * 3

@@ -1,4 +1,4 @@
-"""What holds of every body, however hostile: nothing raises, and every value fits its column."""
+"""Properties of every body, however hostile: nothing raises, and every value fits its column."""
 
 import copy
 from types import SimpleNamespace

@@ -52,7 +52,7 @@ SEGMENT = {"id": 0, "start": 0.0, "end": 1.5, "text": " hello from"}
     ],
 )
 def test_a_transcript_has_its_text(body, text, endpoint, fully_mapped):
-    """OpenAI, vLLM, Groq and Mistral write no `object`; what no column says keeps the body."""
+    """OpenAI, vLLM, Groq and Mistral write no `object`; values without a column keep the body."""
     answer = bodies.read(body)
 
     assert (answer.outcome, answer.text, answer.fully_mapped, answer.conversion_errors) == ("succeeded", text, fully_mapped, 0)
@@ -132,7 +132,7 @@ def test_the_speech_in_parts_is_text():
 
 
 def test_transcripts_among_other_answers(tmp_path):
-    """End to end: the url comes from the request, or else from the kind of the body."""
+    """End to end: the url comes from the request, or is inferred from the body."""
     requests = [
         request("w"),
         *[request(name, f"/v1/audio/{name}", file_url="https://x.example") for name in ("transcriptions", "translations")],

@@ -157,7 +157,7 @@ def test_an_error_of_a_choice_is_a_failure(error, reason, code, message):
 
 
 def test_a_failed_choice_among_several_makes_a_failure():
-    """What was asked for is not there; the words of the others are."""
+    """The answer is missing; the texts of the other choices are there."""
     body = chat({"content": "heads"}, {"content": ""})
     body["choices"][1]["finish_reason"] = "error"
     answer = read(body)
@@ -290,7 +290,7 @@ def test_without_other_parts_there_is_no_text():
 
 @pytest.mark.parametrize("more", [{"audio": {"id": "a"}}, {"annotations": [{"type": "url_citation"}]}, {"unheard_of": 0}])
 def test_what_has_no_column_keeps_the_body(more):
-    """Audio, citations, and whatever comes tomorrow."""
+    """Audio, citations, and future keys."""
     assert not read(chat({"content": "hi", **more})).fully_mapped
 
 

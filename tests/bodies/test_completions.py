@@ -71,7 +71,7 @@ def test_an_empty_text_is_counted():
 
 
 def test_an_error_in_the_body_is_a_failure():
-    """Whatever else it holds."""
+    """With any other content."""
     assert read_completion(completion("hi", error={"message": "no"}))[:4] == ("failed", "m", "stop", "hi")
 
 

@@ -1,4 +1,4 @@
-"""What Azure's content filter says."""
+"""The results of Azure's content filter."""
 
 import pytest
 

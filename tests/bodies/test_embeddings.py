@@ -62,7 +62,7 @@ def test_the_index_decides_and_not_the_place():
 
 
 def test_an_absent_index_is_the_place():
-    """Nothing else can be meant."""
+    """There is no other meaning."""
     assert [index for index, *_ in vectors({"data": [{"embedding": [1.5]}, {"embedding": [0.5]}]})] == [0, 1]
 
 

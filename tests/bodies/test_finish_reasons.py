@@ -1,4 +1,4 @@
-"""Why an answer ended, in the words of each provider."""
+"""Why an answer ended, in the vocabulary of each provider."""
 
 import pytest
 
@@ -98,7 +98,7 @@ def line_of(choice, kind):
 @pytest.mark.parametrize("spelling", [str, str.upper, str.lower])
 @pytest.mark.parametrize(("provider", "word", "finish_reason", "outcome", "again"), ROWS)
 def test_every_providers_words(provider, word, finish_reason, outcome, again, spelling):
-    """In any case, for chat and for text completions; a failure has its word as the code, which is what a retry asks for."""
+    """In any case, for chat and for text completions; a failure has its reason as the code, by which a retry selects."""
     if spelling is not str and not (word.islower() or word.isupper()):
         return
     word = spelling(word)

@@ -73,7 +73,7 @@ def test_a_category_may_be_null():
 
 
 def test_mistral_has_no_flag_but_tokens():
-    """Whether it is flagged is not for us to say."""
+    """Whether it is flagged is not ours to decide."""
     body = moderation(result(hate=0.9), usage={"prompt_tokens": 7, "total_tokens": 7})
     del body["results"][0]["flagged"]
     answer = read_moderation(body)

@@ -167,14 +167,14 @@ def test_commentary_is_only_in_texts():
     ("items", "outcome"), [([False], "incomplete"), ([True, False], "incomplete"), ([False, True], "succeeded")]
 )
 def test_a_last_message_that_is_not_finished_makes_a_completed_response_incomplete(items, outcome):
-    """The status of the whole says that the work ended, not that the answer did; a fragment before a whole one is harmless."""
+    """The status of the response means that the work ended, not that the answer did; a fragment before a whole one is harmless."""
     answer = read(response(*[message("words", status="completed" if whole else "incomplete") for whole in items]))
 
     assert (answer.outcome, answer.finish_reason) == (outcome, "stop" if outcome == "succeeded" else None)
 
 
 def test_messages_without_a_type_and_those_of_the_request():
-    """Fireworks leaves the type out and repeats the request: only the assistant's words are the answer."""
+    """Fireworks leaves the type out and repeats the request: only messages of the assistant are the answer."""
     asked = {"role": "user", "content": [{"type": "input_text", "text": "2 + 2?"}]}
     said = {"role": "assistant", "content": [{"type": "text", "text": "4"}]}
 
@@ -230,7 +230,7 @@ def test_an_incomplete_response_says_why_in_the_one_vocabulary(details, reason):
 
 
 def test_an_incomplete_response_with_a_reason_that_nobody_knows():
-    """The word stays, is counted, and keeps the body."""
+    """The reason stays, is counted, and keeps the body."""
     answer = read(response(message("half", status="incomplete"), status="incomplete", incomplete_details={"reason": "tired"}))
 
     assert (answer.outcome, answer.finish_reason, answer.noted) == ("incomplete", "tired", ("unknown_finish_reason:tired",))
@@ -262,7 +262,7 @@ def test_a_status_that_nobody_knows_keeps_the_body():
 
 
 def test_a_failed_response_has_its_own_error():
-    """The words of it are read with the line."""
+    """Its message is read with the line."""
     answer = read(response(status="failed", error={"code": "server_error", "message": "Sorry."}))
 
     assert (answer.outcome, answer.fully_mapped) == ("failed", False)
@@ -281,7 +281,7 @@ def test_a_failed_response_has_its_own_error():
     ],
 )
 def test_what_has_no_column_keeps_the_body(body):
-    """Searches, citations, logprobs, other parts, encrypted reasoning, and whatever comes tomorrow."""
+    """Searches, citations, logprobs, other parts, encrypted reasoning, and future keys."""
     assert not read(body).fully_mapped
 
 

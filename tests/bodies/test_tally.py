@@ -42,7 +42,7 @@ def test_invalid_moments(value):
 
 
 def test_null_fits_every_column():
-    """It is what the service said."""
+    """It is the service's value."""
     reader = FieldReader()
 
     assert [read(None) for read in (reader.text, reader.count, reader.flag, reader.number, reader.moment)] == [None] * 5
@@ -71,7 +71,7 @@ def test_an_empty_value_under_an_unknown_key_holds_nothing(value):
 
 @pytest.mark.parametrize("value", [0, False, 0.0, "x", [None], {"a": None}])
 def test_any_other_value_keeps_the_body(value):
-    """A zero and a false say something."""
+    """A zero and a false have a meaning."""
     reader = FieldReader()
     reader.more({"known": 1, "unknown": value}, frozenset({"known"}))
 

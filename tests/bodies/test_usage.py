@@ -29,7 +29,7 @@ RESPONSES = {
 
 
 class Shape(NamedTuple):
-    """What one provider writes, where that is documented or was seen, and what the columns say."""
+    """The counts of one provider, as documented or seen, and the columns for them."""
 
     provider: str
     source: str

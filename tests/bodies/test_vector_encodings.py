@@ -67,7 +67,7 @@ def test_the_request_says_what_the_text_is(request_, data, values):
 
 
 def test_numbers_that_are_none_stay_so():
-    """Infinities, and what is not a number, in each of the types that have them."""
+    """Infinities and NaN, in each of the types that have them."""
     assert read({"embed_dtype": "float16"}, struct.pack("<2e", math.inf, -math.inf)) == [math.inf, -math.inf]
     assert read({"embed_dtype": "fp8_e5m2"}, b"\x7c\xfc") == [math.inf, -math.inf]
     for name, data in (("float16", b"\x01\x7e"), ("bfloat16", b"\xc0\x7f"), ("fp8_e4m3", b"\x7f"), ("fp8_e5m2", b"\x7e")):

@@ -34,7 +34,7 @@ def server() -> Iterator[Server]:
 
 @pytest.fixture
 def turned(server: Server, monkeypatch: pytest.MonkeyPatch) -> Turned:
-    """Let nobody really sleep: time passes for the clients and for the server."""
+    """Replace sleeping: time passes for the clients and for the server."""
     clock = Turned(server.service.clock.turn)
     monkeypatch.setattr(synchronous, "time", clock)
     monkeypatch.setattr(asynchronous, "time", clock)
@@ -117,7 +117,7 @@ def watched(method: Callable[..., Any], seen: list[str]) -> Callable[..., Any]:
 
 
 def watched_async(method: Callable[..., Any], seen: list[str]) -> Callable[..., Any]:
-    """As `watched`, for what is awaited."""
+    """As `watched`, for awaitables."""
 
     async def called(self: Any, *args: Any, **options: Any) -> Any:
         try:

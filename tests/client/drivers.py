@@ -22,16 +22,16 @@ class Turned:
         self._tell = tell
 
     def monotonic(self) -> float:
-        """Return the real seconds, and those that nobody slept."""
+        """Return the real seconds, plus the simulated ones."""
         return time.monotonic() + self._ahead
 
     def sleep(self, seconds: float) -> None:
-        """Turn the clock."""
+        """Advance the clock."""
         self._ahead += seconds
         self._tell(seconds)
 
     async def sleep_async(self, seconds: float) -> None:
-        """Turn the clock, as asyncio does it."""
+        """Advance the clock, as asyncio does it."""
         self.sleep(seconds)
 
 

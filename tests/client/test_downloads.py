@@ -1,4 +1,4 @@
-"""Downloads over a real connection: a file is complete or there is an error, wherever the connection breaks."""
+"""Downloads over a real connection: a file is complete or there is an error, for any break of the connection."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_a_file_that_never_comes_whole_has_never_its_name(client: Any, server: S
 
 @pytest.mark.usefixtures("turned")
 def test_a_second_download_does_nothing(client: Any, server: Server, requests: Path, tmp_path: Path) -> None:
-    """What is there has the size that the service says: it isn't asked for a byte."""
+    """The file has the size that the service reports: not a byte is requested."""
     batch = client.wait(client.submit(requests, "/v1/chat/completions").id)
     first = client.download(batch, tmp_path / "results")
     assert [Path(path).name for path in first] == [f"{batch.id}_output.jsonl"]
@@ -104,7 +104,7 @@ with Client(base_url=sys.argv[1]) as client:
 
 
 def test_after_a_kill_another_process_resumes(server: Server, tmp_path: Path) -> None:
-    """The bytes that came are not fetched again."""
+    """The bytes that were received are not fetched again."""
     target, part = tmp_path / "target", tmp_path / "target.part"
     with httpx2.Client(trust_env=False) as http, Client(CANARY, base_url=server.base_url, http=http) as client:
         file_id = stored(client, tmp_path, LARGE)
@@ -126,7 +126,7 @@ def test_after_a_kill_another_process_resumes(server: Server, tmp_path: Path) ->
 
 
 def test_a_full_disk_is_an_error_and_never_a_shorter_file(tmp_path: Path) -> None:
-    """The system takes a part of a write without a word; here, by a limit on the size of files."""
+    """The system writes a part silently; here, by a limit on the size of files."""
     with pytest.raises(FileError, match="file too large"):
         save_beyond_the_limit(tmp_path / "part", limit=600)
     assert (tmp_path / "part").stat().st_size == 600
@@ -225,7 +225,7 @@ def test_two_downloads_in_one_process_share_the_work(open_client: Any, server: S
 
 
 def test_a_torn_file_of_another_program_is_fetched_again(client: Any, requests: Path, tmp_path: Path, turned: Turned) -> None:
-    """It has another size than the service says."""
+    """Its size is not the one that the service reports."""
     batch = client.wait(client.submit(requests, "/v1/chat/completions").id)
     (path,) = client.download(batch, tmp_path / "results")
     whole = Path(path).read_bytes()

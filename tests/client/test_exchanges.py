@@ -140,7 +140,7 @@ def hints_and_a_dripping_head(connection: socket.socket) -> None:
 
 
 def dripping_body(connection: socket.socket) -> None:
-    """Say a byte of the body now and then."""
+    """Send a byte of the body now and then."""
     head_of(connection)
     connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
     while True:
@@ -149,7 +149,7 @@ def dripping_body(connection: socket.socket) -> None:
 
 
 def stalling_body(connection: socket.socket) -> None:
-    """Say half of the body, and nothing more."""
+    """Send half of the body, and nothing more."""
     head_of(connection)
     connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n ")
     connection.recv(1)

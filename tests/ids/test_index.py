@@ -60,7 +60,7 @@ def index_of(path: Path, lines: list[Line], hashed: Callable[[str], int], *, in_
 def test_every_id_leads_to_its_lines_in_order(
     custom_ids: list[str], hashed: Callable[[str], int], in_memory: int, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    """Whatever the hash, and whether it fits into memory or not: the run of an id's digest is what a dict would hold."""
+    """With any hash, in memory or not: the run of an id's digest equals that of a dict."""
     folder = tmp_path_factory.mktemp("index")
     lines = lines_of(custom_ids)
     with index_of(folder / "index", lines, hashed, in_memory=in_memory) as index:
@@ -166,7 +166,7 @@ def test_an_index_that_is_gone_has_a_message(tmp_path: Path) -> None:
 
 
 def test_marks_are_seen_by_all_who_opened_them(tmp_path: Path) -> None:
-    """Processes write to the same file, each kind in bytes of its own."""
+    """Processes write to the same file, each kind in separate bytes."""
     ours, theirs = (ResultFlags(tmp_path / "marks", 3) for _ in range(2))
     for number, kind in enumerate(KINDS):
         getattr(ours if number % 2 else theirs, kind)[number % 3] = 1

@@ -32,7 +32,7 @@ def found(custom_ids, **options):
 
 
 def repeated(custom_ids):
-    """The same, said with a dict."""
+    """The same with a dict."""
     first = {}
     return [
         (custom_id, first[custom_id], place)
@@ -185,7 +185,7 @@ def test_python_seeds_do_not_matter():
     in_memory=st.integers(0, 10),
 )
 def test_ids_added_together_are_found_like_ids_added_one_by_one(batches: list[list[str | None]], in_memory: int) -> None:
-    """Those that `add_all` refuses are added singly, as it says."""
+    """Those that `add_all` refuses are added singly, as documented."""
     repeated = []
     seen: dict[str, int] = {}
     expected = []

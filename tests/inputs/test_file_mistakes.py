@@ -109,7 +109,7 @@ def test_a_file_without_lines_has_its_size(tmp_path):
 @pytest.mark.parametrize("count", [1, 2, 3])
 @pytest.mark.parametrize("name", MISTAKES)
 def test_a_short_file_makes_the_same_mistake(name, count):
-    """Somebody tries one or two requests first."""
+    """People try one or two requests first."""
     code, make = MISTAKES[name]
     if name == "commas at all ends but the last" and count == 1:
         return

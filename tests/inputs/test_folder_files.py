@@ -1,4 +1,4 @@
-"""What a folder holds: every file is read, known, or named as not read; and what a file must be, wherever it comes in."""
+"""The files of a folder: each is read, known, or reported as not read; and the kind of each file, given in any way."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_results_under_other_names_are_read_and_the_rest_is_named(tmp_path: Path
 
 @pytest.mark.parametrize("name", ["pipe", "batch_1.json"])
 def test_a_pipe_in_a_folder_is_named_and_not_opened(name: str, tmp_path: Path) -> None:
-    """To look at its first line, `join` waited forever for somebody to write to it."""
+    """To look at its first line, `join` waited forever for a writer."""
     put(tmp_path / "requests.jsonl", request("a"))
     put(tmp_path / "out.jsonl", success("a"))
     os.mkfifo(tmp_path / name)
@@ -75,7 +75,7 @@ def test_a_pipe_in_a_folder_is_named_and_not_opened(name: str, tmp_path: Path) -
     ],
 )
 def test_names_of_services_and_scripts_are_read(tmp_path: Path, name: str) -> None:
-    """The first line decides, because services name results by ids, their own words, or numbers."""
+    """The first line decides, because services name results by ids, by other words, or by numbers."""
     put(tmp_path / "requests.jsonl", request("a"), request("b"))
     text = success("a") + b"\n" + expired("b") + b"\n"
     (tmp_path / name).write_bytes(gzip.compress(text) if name.endswith(".gz") else text)
@@ -113,7 +113,7 @@ def test_what_holds_no_results_is_named(tmp_path: Path, name: str, text: bytes) 
 
 
 def test_what_is_named_beside_its_folder_is_not_passed_over(tmp_path: Path) -> None:
-    """Neither a file nor a folder of the folder; what this package keeps there is known."""
+    """Neither a file nor a folder of the folder; the files of this package are known."""
     put(tmp_path / "requests.jsonl", request("a"), request("b"))
     put(tmp_path / "results" / "out.jsonl", success("a"))
     put(tmp_path / "more.data", b"", success("b"))
@@ -140,7 +140,7 @@ def test_requests_without_a_single_result_are_an_error(tmp_path: Path, capsys: p
 
 
 def test_a_folder_without_lines_names_what_it_holds(tmp_path: Path) -> None:
-    """Somebody may have meant these."""
+    """They may be the intended ones."""
     put(tmp_path / "results.json", success("a"))
     with pytest.raises(batchfiles.FileError, match=r"no \.jsonl file .*; it holds results\.json: name the files"):
         batchfiles.join(tmp_path)
@@ -170,7 +170,7 @@ def test_a_folder_with_results_is_validated_anyway(tmp_path: Path, capsys: pytes
 
 
 def test_split_and_errors_name_what_they_pass_over(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Each reads the one kind, and says of the other that it did not."""
+    """Each reads one kind, and reports the other as not read."""
     put(tmp_path / "requests.jsonl", request("a"))
     put(tmp_path / "batch_1_error.jsonl", failure("a"))
     assert exit_code(["split", str(tmp_path), "-o", str(tmp_path.with_name("parts"))]) == 0
@@ -242,7 +242,7 @@ def foreign(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
 def test_a_file_that_holds_no_lines_of_a_batch_is_refused_everywhere(
     foreign: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A table of malformed rows was written, and the exit code was 0, wherever a command or `-i` said what the file is."""
+    """It once made a table of malformed rows with exit code 0, where a command or `-i` determined the kind of the file."""
     requests, results = put(tmp_path / "in.jsonl", request("a")), put(tmp_path / "out.jsonl", success("a"))
     output = ["-o", str(tmp_path / "table.parquet")]
     for arguments in (
@@ -261,7 +261,7 @@ def test_a_file_that_holds_no_lines_of_a_batch_is_refused_everywhere(
 
 
 def test_a_template_among_json_files_is_not_a_request(tmp_path: Path) -> None:
-    """`join *.json` took one over four lines for four malformed requests, and one on a line for a request without an id."""
+    """`join *.json` once read one of four lines as four malformed requests, and one of a single line as a request without an id."""
     put(tmp_path / "in.json", request("a"))
     put(tmp_path / "out.json", success("a"))
     template = {"method": "POST", "url": "/v1/chat/completions", "body": {"model": "m", "messages": []}}
@@ -288,7 +288,7 @@ def test_bad_lines_before_good_ones_cost_nothing(tmp_path: Path) -> None:
 
 
 def test_results_of_other_work_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """`missing 100 %, unknown 4,847` and exit 0 came of the results of other requests."""
+    """Results of other requests once gave `missing 100 %, unknown 4,847` and exit code 0."""
     docs = put(tmp_path / "docs.jsonl", request("doc-1"), request("doc-2"))
     out = put(tmp_path / "out.jsonl", success("review-1"), failure("review-2"), success("review-3"))
     for output in ("table.parquet", "table.csv", "parts"):
@@ -401,7 +401,7 @@ def test_commands_that_write_lines_name_what_they_pass_over(
 
 
 def test_get_names_what_it_passes_over(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The result that somebody looks for may lie in a folder that nobody looked into."""
+    """The result may be in a folder that was not searched."""
     put(tmp_path / "requests.jsonl", request("a"))
     put(tmp_path / "results" / "out.jsonl", success("a"))
     assert exit_code(["get", "--id", "a", str(tmp_path)]) == 0
@@ -418,7 +418,7 @@ def test_merge_of_a_folder_of_results_reads_those_under_other_names(tmp_path: Pa
 
 @pytest.mark.parametrize("command", ["merge", "split"])
 def test_a_campaign_folder_means_its_parts_and_the_rest_is_named(tmp_path: Path, command: str) -> None:
-    """Results, retry files and foreign files in it were passed over without a word."""
+    """Results, retry files and foreign files in it were skipped silently."""
     path = put(tmp_path / "requests.jsonl", request("a"), request("b"))
     folder = tmp_path / "campaign"
     batchfiles.split(path, output=folder, max_requests=1)

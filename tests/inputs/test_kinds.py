@@ -44,14 +44,14 @@ LINES = [
 
 @pytest.mark.parametrize(("line_format", "line"), LINES)
 def test_the_family_of_a_line_is_recognized_by_its_keys(line_format, line):
-    """Whatever the order of the keys, and whatever keys people add to requests."""
+    """With any order of the keys, and any added keys."""
     value = json.loads(line)
     assert line_format_of(value) == line_format
     assert line_format_of(dict(reversed(value.items()))) == line_format
 
 
 def test_each_family_is_described_in_words():
-    """A description of another service's lines names the service and says what to do."""
+    """A description of another service's lines names the service and what to do."""
     for line_format, service in [
         ("anthropic_input", "Anthropic"),
         ("anthropic_output", "Anthropic"),
@@ -115,7 +115,7 @@ def test_a_file_of_another_service_is_named_in_words(name):
     [(b'{"messages": []}', "a shape that is not known"), (b"Dear Sir,", "no line that can be read")],
 )
 def test_an_ambiguous_file_is_refused(line, words):
-    """Neither requests nor results: the exception says which of both reasons it is."""
+    """Neither requests nor results: the message gives the reason."""
     with pytest.raises(MismatchError, match=words):
         classify_lines([line] * 3, "letter.jsonl")
 

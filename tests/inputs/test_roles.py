@@ -113,13 +113,13 @@ def test_one_result_may_be_the_best_here_and_second_best_there(tmp_path: Path) -
     ],
 )
 def test_a_download_names_its_batch(tmp_path: Path, name: str, batch_id: str | None) -> None:
-    """Only a name that a service gives is taken for the id of a batch."""
+    """Only a name that a service gives is read as the id of a batch."""
     inputs = put(tmp_path / "in.jsonl", request("x"))
     assert [row["batch_id"] for row in batchfiles.join(inputs, put(tmp_path / name, success("x")))] == [batch_id]
 
 
 def test_a_forced_input_must_hold_requests(tmp_path: Path) -> None:
-    """Results there are a mistake, said before any work."""
+    """Results there are a mistake, reported before any work."""
     inputs, results = put(tmp_path / "in.jsonl", request("x")), put(tmp_path / "out.jsonl", success("x"))
     with pytest.raises(MismatchError, match="holds results, and was given as requests"):
         batchfiles.join(results, inputs=[results])
@@ -135,7 +135,7 @@ def test_a_folder_may_hold_the_input_that_was_named(campaign: Path) -> None:
 
 
 def test_an_ambiguous_file_has_the_requested_role(tmp_path: Path) -> None:
-    """Unreadable lines are requests where requests are forced, results where results are, and refused where nobody knows."""
+    """Unreadable lines are requests or results where an option says so and are otherwise refused."""
     noise = put(tmp_path / "noise.jsonl", b"noise", b"{")
     inputs, results = put(tmp_path / "in.jsonl", request("x")), put(tmp_path / "out.jsonl", success("x"))
     assert batchfiles.join(results, inputs=[noise]).summarize().malformed_inputs == 2
@@ -160,7 +160,7 @@ REST = b'tus_code": 200, "request_id": "r", "body": {"id": "chatcmpl-1", "choice
     ],
 )
 def test_what_was_named_as_results_is_refused_on_clear_evidence_only(tmp_path: Path, line: bytes) -> None:
-    """Where no line can be read, a key somewhere in what is left of one is none."""
+    """A key in the rest of a cut line is not evidence."""
     damaged = put(tmp_path / "damaged.jsonl", line)
     inputs = put(tmp_path / "in.jsonl", request("x"), request("z"))
     results = put(tmp_path / "out.jsonl", success("y"), success("z"))
@@ -203,7 +203,7 @@ def test_empty_files_are_neither(tmp_path: Path) -> None:
 
 
 def test_results_alone_are_not_joined(tmp_path: Path) -> None:
-    """The sentence says what to do instead."""
+    """The message says what to do instead."""
     with pytest.raises(MismatchError, match=r"no file holds requests.*export"):
         batchfiles.join(put(tmp_path / "out.jsonl", success("x")))
 

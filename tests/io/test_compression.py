@@ -30,7 +30,7 @@ DATA = b"\n".join(LINES) + b"\n"
 
 
 def read(data, size=1000, suffix_of=None):
-    """Return what can be read, and the error that ended it."""
+    """Return the bytes that can be read, and the error that ended it."""
     pieces = []
     try:
         with decompressed(io.BytesIO(data), "f", suffix_of=suffix_of) as stream:
@@ -44,7 +44,7 @@ def read(data, size=1000, suffix_of=None):
 @pytest.mark.parametrize("size", [1, 7, 100_000])
 @pytest.mark.parametrize("name", COMPRESS)
 def test_compressed_bytes_are_known_by_their_beginning(name, size):
-    """Whatever the file is called, and however much is read at a time."""
+    """With any name of the file and any number of bytes at a time."""
     data = COMPRESS[name](DATA)
     assert compression_of(data) == name
     assert read(data, size) == (DATA, None)
@@ -180,7 +180,7 @@ def test_text_under_the_name_of_a_compressed_file_is_text(data):
 
 @pytest.mark.parametrize("name", COMPRESS)
 def test_garbage_after_the_end_is_noticed(name):
-    """What was compressed comes out, then the error."""
+    """The valid bytes are yielded, then the error is raised."""
     found, error = read(COMPRESS[name](DATA) + b"garbage, and a good deal of it")
     assert error is not None
     assert DATA.startswith(found)

@@ -81,7 +81,7 @@ def test_the_next_job_removes_what_a_killed_one_left(places: tuple[Path, Path]) 
 
 
 def mark(machine: str, boot: str, process: int, start: int) -> str:
-    """Return the part of a name that says whose it is."""
+    """Return the part of a name that identifies its process."""
     return f"{machine}{boot}-{process:x}-{start:x}-0a1b"
 
 
@@ -113,7 +113,7 @@ def test_only_what_is_surely_dead_is_removed(tmp_path: Path) -> None:
 
 
 def test_a_folder_without_permission_is_not_an_error(tmp_path: Path) -> None:
-    """The job itself says what is wrong."""
+    """The job itself reports the fault."""
     clear_leftovers(tmp_path / "gone")
     clear_leftovers(tmp_path / "gone", temporary=True)
 

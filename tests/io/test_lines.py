@@ -1,4 +1,4 @@
-r"""Lines out of bytes: `\n` and nothing else ends them, however the bytes arrive and from wherever the reading begins."""
+r"""Lines from bytes: only `\n` ends them, for any chunks and any start of the reading."""
 
 import io
 import itertools
@@ -42,7 +42,7 @@ def read(data, sizes=None, **options):
 
 
 def expected(data, max_line_bytes):
-    """Say the same with `bytes.split`."""
+    """Return the same with `bytes.split`."""
     lines, findings = [], []
     offset = 0
     if data.startswith(BOM):
@@ -93,7 +93,7 @@ def test_two_ranges_have_each_line_once(data, middle, block_size):
 
 @pytest.mark.parametrize("middle", range(1, 9))
 def test_a_byte_order_mark_and_its_line_belong_to_one_range(middle):
-    """Wherever the cut is, within the mark even."""
+    """For any cut, even within the mark."""
     data = BOM + b"a\nb\n"
     first, first_findings = read(data, end=middle)
     second, second_findings = read(data, start=middle)

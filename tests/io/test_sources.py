@@ -108,7 +108,7 @@ def test_an_invalid_source_is_refused(source):
     ],
 )
 def test_what_is_not_there_is_a_file_error(tmp_path, text, reason):
-    """It names what was asked for."""
+    """It names the path as given."""
     (tmp_path / "empty").mkdir()
     with pytest.raises(FileError, match=reason) as caught:
         expand([tmp_path / text])

@@ -40,7 +40,7 @@ def test_pieces_hold_what_blocks_hold(head: bytes, text: bytes, block_size: int)
 
 @given(text=texts, block_size=st.integers(1, 12), max_line_bytes=st.integers(1, 3))
 def test_nothing_is_read_after_a_line_that_is_too_long(text: bytes, block_size: int, max_line_bytes: int) -> None:
-    """And what is held of it stays small, however long it is."""
+    """And the part of it in memory stays small, however long it is."""
     found = list(pieces(io.BytesIO(text), "f", lambda _: None, max_line_bytes=max_line_bytes, block_size=block_size))
     lines = list(chain.from_iterable(piece.lines for piece in found))
     too_long = [line for line in lines if len(line.removesuffix(b"\n")) > max_line_bytes]

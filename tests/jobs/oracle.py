@@ -36,7 +36,7 @@ class Line(NamedTuple):
 
 @dataclass
 class Expected:
-    """What a join says: the rows, the numbers, the places of lines of each kind, and the bytes of the rejects."""
+    """The expected join: the rows, the numbers, the places of lines of each kind, and the bytes of the rejects."""
 
     rows: list[dict[str, Any]] = field(default_factory=list)
     outcomes: Counter[str] = field(default_factory=Counter)
@@ -322,7 +322,7 @@ def outcome_of(value: dict[str, Any]) -> str:
 
 
 def _cells(line: Line) -> dict[str, Any]:
-    """Say what the table takes from a result."""
+    """Return the cells of the table that come from a result."""
     where = {"result_source": line.name, "result_line_number": line.number}
     if line.value is None or not is_result(line.value):
         return {"outcome": "malformed"} | where

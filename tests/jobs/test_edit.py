@@ -80,7 +80,7 @@ def test_a_line_that_is_too_long_is_refused(tmp_path: Path) -> None:
 
 
 def test_results_are_refused(tmp_path: Path) -> None:
-    """A result file once got a `body` of its own into every line, and beside requests it was the requests that were refused."""
+    """Once each line of a result file got its own `body`, and next to requests it was the requests that were refused."""
     results, requests = put(tmp_path / "a_output.jsonl", success("a")), put(tmp_path / "b.jsonl", request("a"))
     for sources in ([results], [requests, results], [tmp_path]):
         with pytest.raises(MismatchError, match=r"a_output\.jsonl: holds results, and requests are expected here"):
@@ -97,7 +97,7 @@ def test_a_value_that_a_line_cannot_hold_leaves_no_file(tmp_path: Path) -> None:
 
 
 def test_one_id_for_all_lines_is_a_wrong_call(tmp_path: Path) -> None:
-    """Nobody could tell the results apart."""
+    """The results could not be distinguished."""
     source = put(tmp_path / "in.jsonl", request("a"))
     with pytest.raises(ValueError, match="same custom_id"):
         batchfiles.edit(source, output=tmp_path / "out.jsonl", values={"custom_id": "x"})

@@ -1,4 +1,4 @@
-"""`export`: a row for each result line, in the order of the files, whatever the line is."""
+"""`export`: a row for each result line, in the order of the files, for any line."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ TASKS = scan.tasks
 
 
 def test_each_result_is_a_row_in_the_order_of_the_files(tmp_path: Path) -> None:
-    """Also results of one request: who came first is for a join to say."""
+    """Also results of one request: only a join chooses between them."""
     output = put(tmp_path / "batch_1_output.jsonl", success("b", "B"), b"", success("a", "A"))
     errors = put(tmp_path / "batch_1_error.jsonl", failure("c"), expired("b"))
     job = batchfiles.export(output, errors)
@@ -46,7 +46,7 @@ def test_what_only_requests_know_is_null(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("path", RESULT_SHAPES, ids=lambda path: path.stem)
 def test_every_line_of_a_shape_has_the_outcome_of_its_row(path: Path) -> None:
-    """What the README of the shapes says of each line, line by line."""
+    """As in the README of the shapes, line by line."""
     job = batchfiles.export(path, table="requests", bodies="all")
     assert [row["outcome"] for row in job] == ROWS[path.stem].split(", ")
     report = job.summarize()
@@ -112,7 +112,7 @@ def test_a_line_that_is_too_long_is_a_row_of_its_batch(tmp_path: Path) -> None:
 
 
 def test_requests_are_out_of_place(tmp_path: Path) -> None:
-    """Said by name, before anything is made."""
+    """Refused with their name, before anything is made."""
     inputs = put(tmp_path / "in.jsonl", request("a"))
     with pytest.raises(MismatchError, match="holds requests, and results were expected") as caught:
         batchfiles.export(put(tmp_path / "out.jsonl", success("a")), inputs)
@@ -144,7 +144,7 @@ def test_a_file_that_grows_is_an_error_and_never_half_a_table(tmp_path: Path, ro
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_an_export_may_be_taken_twice_and_at_once(tmp_path: Path, workers: int) -> None:
-    """Each pass is one of its own."""
+    """Each pass is independent."""
     job = batchfiles.export(put(tmp_path / "out.jsonl", *[success(str(number)) for number in range(50)]), workers=workers)
     assert [one["custom_id"] for one, two in zip(job, job, strict=True) if one == two] == [str(number) for number in range(50)]
     assert len(list(job)) == 50
@@ -152,7 +152,7 @@ def test_an_export_may_be_taken_twice_and_at_once(tmp_path: Path, workers: int) 
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_findings_have_the_line_numbers_of_the_whole_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workers: int) -> None:
-    """However the files are divided, also where a range ends with a line that is too long or begins with blank ones."""
+    """For any division of the files, also where a range ends with a line that is too long or begins with blank ones."""
     lines = [
         b"[]",
         success("a"),
