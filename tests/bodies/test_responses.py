@@ -167,7 +167,7 @@ def test_commentary_is_only_in_texts():
     ("items", "outcome"), [([False], "incomplete"), ([True, False], "incomplete"), ([False, True], "succeeded")]
 )
 def test_a_last_message_that_is_not_finished_makes_a_completed_response_incomplete(items, outcome):
-    """The status of the response means that the work ended, not that the answer did; a fragment before a whole one is harmless."""
+    """Its status means that the work ended, not that the answer did; a fragment before a whole one is harmless."""
     answer = read(response(*[message("words", status="completed" if whole else "incomplete") for whole in items]))
 
     assert (answer.outcome, answer.finish_reason) == (outcome, "stop" if outcome == "succeeded" else None)

@@ -18,7 +18,7 @@ TESTS = str(Path(__file__).parents[1])
 
 
 def told_by(error: BaseException) -> str:
-    """Return everything that an exception shows: messages, notes, pickles, and the locals of every frame except those of the tests."""
+    """Return all that an exception shows: messages, notes, pickles, and the locals of every frame outside the tests."""
     shown = [repr(error), str(error), repr(error.args), repr(vars(error)), repr(copy.copy(error).args)]
     try:
         shown.append(pickle.dumps(error, 0).decode("latin-1"))

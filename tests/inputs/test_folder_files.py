@@ -261,7 +261,7 @@ def test_a_file_that_holds_no_lines_of_a_batch_is_refused_everywhere(
 
 
 def test_a_template_among_json_files_is_not_a_request(tmp_path: Path) -> None:
-    """`join *.json` once read one of four lines as four malformed requests, and one of a single line as a request without an id."""
+    """`join *.json` once read one of four lines as four malformed requests, and one of one line as a request without an id."""
     put(tmp_path / "in.json", request("a"))
     put(tmp_path / "out.json", success("a"))
     template = {"method": "POST", "url": "/v1/chat/completions", "body": {"model": "m", "messages": []}}

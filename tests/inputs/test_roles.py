@@ -135,7 +135,7 @@ def test_a_folder_may_hold_the_input_that_was_named(campaign: Path) -> None:
 
 
 def test_an_ambiguous_file_has_the_requested_role(tmp_path: Path) -> None:
-    """Unreadable lines are requests or results where an option says so and are otherwise refused."""
+    """Unreadable lines are requests or results if an option decides it, and are refused otherwise."""
     noise = put(tmp_path / "noise.jsonl", b"noise", b"{")
     inputs, results = put(tmp_path / "in.jsonl", request("x")), put(tmp_path / "out.jsonl", success("x"))
     assert batchfiles.join(results, inputs=[noise]).summarize().malformed_inputs == 2

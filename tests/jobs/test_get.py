@@ -54,7 +54,7 @@ def test_the_last_of_repeated_keys_counts(tmp_path: Path) -> None:
 
 
 def test_a_damaged_line_is_found_if_its_id_can_be_read(tmp_path: Path) -> None:
-    """That is what somebody looks for who misses a result."""
+    """It is the line that explains a missing result."""
     cut = b'{"id": "batch_req_1", "custom_id": "1", "response": {"status_co'
     path = put(tmp_path / "out.jsonl", success("0"), cut, b'{"id": "1')
     assert [each.data for each in get("1", path)] == [cut]
@@ -122,7 +122,7 @@ def test_paths_may_be_those_of_another_filesystem(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("evidence", ["name", "batch object"])
 def test_a_result_names_the_request_file_that_evidence_gives_it(tmp_path: Path, evidence: str) -> None:
-    """Two days of one script have the same ids: the answers of Tuesday are not those of Monday, and `get` says which is which."""
+    """Two days of one script have the same ids: the answers of Tuesday are not those of Monday, and `get` distinguishes them."""
     folder = tmp_path / "results"
     folder.mkdir()
     for day in ("monday", "tuesday"):

@@ -57,7 +57,7 @@ def numbers(job: Join) -> dict[str, int]:
 
 
 def test_each_request_gets_its_result_in_the_order_of_the_requests(tmp_path: Path) -> None:
-    """Results come in another order and in several files; what has none is missing."""
+    """Results come in another order and in several files; a request without one is missing."""
     inputs = put(tmp_path / "in.jsonl", request("a"), request("b"), request("c"), request("d"))
     output = put(tmp_path / "batch_1_output.jsonl", success("c", "C"), success("a", "A"))
     errors = put(tmp_path / "batch_1_error.jsonl", failure("b"))
@@ -131,7 +131,7 @@ def test_the_best_of_several_results_wins(
     "damaged", [success("a")[:-20], b'{"id": "x", "custom_id": "a", "status": "done"}', b'{"custom_id": "a", "re']
 )
 def test_a_result_that_cannot_be_read_never_wins(tmp_path: Path, readable: bytes, damaged: bytes) -> None:
-    """A torn line that came later was taken before a readable failure, which says more."""
+    """A torn line that came later was once preferred to a readable failure, which has more information."""
     put(tmp_path / "requests.jsonl", request("a"))
     for lines in ([readable, damaged], [damaged, readable]):
         put(tmp_path / "results.jsonl", *lines)
@@ -176,7 +176,7 @@ def test_duplicates_may_be_refused(tmp_path: Path) -> None:
 
 
 def test_one_and_true_are_two_answers(tmp_path: Path) -> None:
-    """Python takes 1 for true; JSON doesn't, and neither does the count of conflicts."""
+    """Python treats 1 as true; JSON doesn't, and neither does the count of conflicts."""
     lines = [result("a", completion(index=1)), result("a", completion(index=True))]
     job = batchfiles.join(put(tmp_path / "in.jsonl", request("a")), put(tmp_path / "out.jsonl", *lines))
     assert numbers(job) == {"used": 1, "superseded": 1, "conflicting": 1}
@@ -210,7 +210,7 @@ def test_rows_and_files_agree_on_an_unreadable_result_with_two_ids(tmp_path: Pat
 
 @pytest.mark.parametrize("line", [b'{"custom_id": null}', b'{"custom_id": 7, "response": null, "error": null}', b"7", b"{"])
 def test_an_empty_result_without_an_id_is_malformed(tmp_path: Path, line: bytes) -> None:
-    """To `join` and to `export` alike; neither calls it unknown."""
+    """In `join` and in `export`; neither calls it unknown."""
     inputs, results = put(tmp_path / "in.jsonl", request("b")), put(tmp_path / "out.jsonl", success("b"), line)
     job = batchfiles.join(inputs, results)
     assert numbers(job) == {"used": 1, "malformed_results": 1, "malformed_unmatched": 1}
@@ -219,7 +219,7 @@ def test_an_empty_result_without_an_id_is_malformed(tmp_path: Path, line: bytes)
 
 
 def test_a_good_result_without_an_id_is_unknown(tmp_path: Path) -> None:
-    """Services write them: nothing says to which request they belong, and they are kept among the rejects."""
+    """Services write them: their request is unknown, and they are kept among the rejects."""
     line = success(None)
     job = batchfiles.join(put(tmp_path / "in.jsonl", request("b")), put(tmp_path / "out.jsonl", line))
     assert numbers(job) == {"missing": 1, "unknown": 1}
@@ -310,7 +310,7 @@ def test_a_line_that_is_longer_than_a_range_is_met_once(tmp_path: Path) -> None:
 
 
 def test_a_repaired_line_counts_once(tmp_path: Path) -> None:
-    """However often it is fetched, and whether or not somebody asked for it, with an id or without."""
+    """However often it is fetched, requested or not, with an id or without."""
     half = b"\\ud83d"
     inputs = put(tmp_path / "in.jsonl", request("a"), request("a"), request("a", text="CUT").replace(b"CUT", half))
     lines = [success(custom_id, "CUT").replace(b"CUT", half) for custom_id in ("a", "nobody's", None)]
@@ -320,7 +320,7 @@ def test_a_repaired_line_counts_once(tmp_path: Path) -> None:
 
 
 def test_a_line_that_is_malformed_is_not_repaired_too(tmp_path: Path) -> None:
-    """Request or result, with an id or without: what could not be used is counted once, as malformed."""
+    """Request or result, with an id or without: an unusable line is counted once, as malformed."""
     half = b'"\\ud83d"'
     inputs = put(tmp_path / "in.jsonl", b'{"custom_id": 1, "body": %b}' % half, request("a"))
     lines = [b'{"custom_id": "a", "text": %b}' % half, b'{"custom_id": "b", "text": %b}' % half, b'{"text": %b}' % half]
@@ -330,7 +330,7 @@ def test_a_line_that_is_malformed_is_not_repaired_too(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("way", ["rows", "file"])
 def test_bytes_that_are_not_an_id_may_share_the_digest_of_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str) -> None:
-    """Such a line is malformed and nobody's; the file has not changed, whether rows are taken or a file is written."""
+    """Such a line is malformed and has no request; the file has not changed, with rows and with a file as output."""
     modules = [module for name, module in sys.modules.items() if name.startswith("batchfiles.")]
     for name, same in (
         ("digest", lambda _: 7),
@@ -492,7 +492,7 @@ def test_rejects_do_not_depend_on_a_pass_that_was_given_up(tmp_path: Path) -> No
 @pytest.mark.parametrize("workers", [1, 2])
 @pytest.mark.usefixtures("small_ranges")
 def test_two_passes_at_once_do_not_disturb_each_other(tmp_path: Path, workers: int) -> None:
-    """Each has marks, and workers, of its own; whichever ends last, the numbers are right."""
+    """Each has separate marks and workers; the numbers are right in any order of their ends."""
     inputs = put(tmp_path / "in.jsonl", *[request(str(number)) for number in range(100)])
     results = put(tmp_path / "out.jsonl", *[success(str(number)) for number in range(101)])
     job = batchfiles.join(inputs, results, workers=workers)
@@ -709,7 +709,7 @@ def test_the_index_of_the_requests_goes_with_its_pass(tmp_path: Path) -> None:
 @pytest.mark.parametrize("workers", [1, 2])
 @pytest.mark.parametrize("end", ["given up", "refused", "file changed"])
 def test_what_a_pass_has_made_goes_with_it_where_it_does_not_end(tmp_path: Path, end: str, workers: int) -> None:
-    """However often somebody looks at the first row of a join, or tries one that fails: its temporary folder does not grow."""
+    """After many looks at the first row of a join, or many that fail, its temporary folder is not larger."""
     room = tmp_path / "room"
     room.mkdir()
     inputs = put(tmp_path / "in.jsonl", *[request(str(number)) for number in range(2_000)], request("0"))
@@ -749,7 +749,7 @@ def test_a_file_that_changes_while_its_ids_are_compared_is_reported(tmp_path: Pa
 
 @pytest.mark.usefixtures("small_ranges")
 def test_threads_end_with_their_pass(tmp_path: Path) -> None:
-    """Also where somebody looks at one row and goes away."""
+    """Also after a look at one row."""
     inputs = put(tmp_path / "in.jsonl", *[request(str(number)) for number in range(300)])
     results = put(tmp_path / "out.jsonl", *[success(str(number)) for number in range(300)])
     before = set(threading.enumerate())
@@ -768,7 +768,7 @@ def test_threads_end_with_their_pass(tmp_path: Path) -> None:
 
 
 def test_progress_goes_from_nothing_to_all_the_bytes(tmp_path: Path) -> None:
-    """Each call says more than the last, and the last says everything."""
+    """Each call reports more than the last one, and the last one reports all bytes."""
     inputs, results = put(tmp_path / "in.jsonl", request("a")), put(tmp_path / "out.jsonl", success("a"))
     calls: list[tuple[int, int]] = []
     list(batchfiles.join(inputs, results, progress=lambda *call: calls.append(call)))
@@ -788,7 +788,7 @@ def test_a_report_is_plain_json(tmp_path: Path) -> None:
 
 
 def test_bodies_are_kept_as_asked(tmp_path: Path) -> None:
-    """`auto` keeps what no column says, `all` everything, `none` nothing; the request's body is left away on demand."""
+    """`auto` keeps values without a column, `all` everything, `none` nothing; the request's body is left out on demand."""
     inputs = put(tmp_path / "in.jsonl", request("a"), request("b"))
     results = put(tmp_path / "out.jsonl", success("a"), failure("b"))
 
@@ -803,7 +803,7 @@ def test_bodies_are_kept_as_asked(tmp_path: Path) -> None:
 
 
 def test_streams_and_compressed_files_are_joined_like_files(tmp_path: Path) -> None:
-    """What can't be read by offset is copied first."""
+    """A source without offsets is copied first."""
     inputs = io.BytesIO(request("a") + b"\n" + request("b") + b"\n")
     packed = tmp_path / "out.jsonl.gz"
     packed.write_bytes(gzip.compress(success("b", "B") + b"\n"))
@@ -819,7 +819,7 @@ def test_streams_and_compressed_files_are_joined_like_files(tmp_path: Path) -> N
     [{"on_duplicate": "first"}, {"table": "rows"}, {"bodies": "some"}, {"table": "requests", "dimensions": 3}, {"workers": 0}],
 )
 def test_an_option_that_does_not_exist_is_a_mistake(tmp_path: Path, options: dict[str, Any]) -> None:
-    """Said as a ValueError, before or as the work begins."""
+    """A ValueError, before or as the work begins."""
     inputs, results = put(tmp_path / "in.jsonl", request("a")), put(tmp_path / "out.jsonl", success("a"))
     with pytest.raises(ValueError, match=r"\w"):
         list(batchfiles.join(inputs, results, **options))
@@ -838,7 +838,7 @@ def test_an_empty_batch_is_an_empty_table(tmp_path: Path) -> None:
 
 
 def test_the_places_that_a_report_names_are_the_first_ones(tmp_path: Path) -> None:
-    """The index goes by digests, which differ from run to run; the examples once did too."""
+    """The index is sorted by digests, which differ from run to run; the examples once did too."""
     ids = [f"id-{number}" for number in range(40)]
     inputs = put(tmp_path / "in.jsonl", *map(request, [*ids, *ids]))
     one = put(tmp_path / "one.jsonl", *(success(custom_id, "one") for custom_id in ids))
@@ -895,7 +895,7 @@ def test_a_transcript_that_is_a_string_is_its_text(tmp_path: Path) -> None:
 
 
 def test_a_real_answer_is_better_than_the_request_sent_back(tmp_path: Path) -> None:
-    """Also where the wrong body came later, and holds more than nothing."""
+    """Also where the wrong body came later, and is not empty."""
     inputs = put(tmp_path / "requests.jsonl", request("a"))
     wrong = result("a", {"hello": "world", "created": 9})
     rows = list(batchfiles.join(put(tmp_path / "output.jsonl", success("a", "real"), wrong), inputs=[inputs]))
@@ -903,7 +903,7 @@ def test_a_real_answer_is_better_than_the_request_sent_back(tmp_path: Path) -> N
 
 
 def test_reasons_that_nobody_knows_are_counted_and_named(tmp_path: Path) -> None:
-    """With the first words; the bodies are kept."""
+    """With the first ones; the bodies are kept."""
     inputs = put(tmp_path / "requests.jsonl", *map(request, "abc"))
     lines = [success("a"), success("b", finish_reason="tired"), success("c", finish_reason="bored")]
     job = batchfiles.join(put(tmp_path / "output.jsonl", *lines), inputs=[inputs])

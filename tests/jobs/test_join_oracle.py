@@ -82,7 +82,7 @@ class Maker:
         self.ids = self.random.sample(IDS, self.random.randint(1, len(IDS)))
 
     def chance(self, share: float) -> bool:
-        """Say yes in a share of the cases."""
+        """Return true in a share of the cases."""
         return self.random.random() < share
 
     def case(self) -> Case:
@@ -217,7 +217,7 @@ class Maker:
         return members
 
     def spelled(self, members: list[tuple[str, Any]], decoys: tuple[str, ...]) -> bytes:
-        """Write JSON: mostly as services do, sometimes as nobody should, with a key more somewhere."""
+        """Write JSON: mostly as services do, sometimes in odd ways, with a key more somewhere."""
         odd = self.chance(0.35)
         if odd and self.chance(0.3):
             self.random.shuffle(members)
@@ -272,7 +272,7 @@ class Maker:
 
 @contextmanager
 def files_of(case: Case, folder: Path) -> Iterator[tuple[list[Path], list[Path], Expected]]:
-    """Write the files; gives what to name, what to force, and what must come out."""
+    """Write the files; return the paths, those to force, and the expected result."""
     paths = []
     for file in case.files:
         path = folder / file.name
@@ -325,7 +325,7 @@ def as_parts(job: Join, folder: Path) -> pa.Table:
 
 
 def two_at_once(job: Join, _: Path) -> pa.Table:
-    """By two iterators that take turns."""
+    """By two interleaved iterators."""
     rows = list(zip(job, job, strict=True))
     assert all(one == other for one, other in rows)
     return pa.Table.from_pylist([one for one, _ in rows], schema=job.schema)
@@ -406,7 +406,7 @@ def named_in_failures(seed: int, way: Way) -> Iterator[None]:
 
 
 def compare(job: Join, table: pa.Table, wanted: Expected) -> None:
-    """Compare rows and report with what the oracle says."""
+    """Compare rows and report with the oracle's."""
     rows = table.select(COLUMNS).to_pylist()
     for row, right in zip(rows, wanted.rows, strict=True):
         assert row == right
@@ -425,7 +425,7 @@ def compare(job: Join, table: pa.Table, wanted: Expected) -> None:
 
 @pytest.mark.parametrize("start", range(0, 500, 50))
 def test_one_process_agrees_with_the_oracle(start: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Rows, outcomes, counts, places and rejects of 500 random batches, however the table is taken."""
+    """Rows, outcomes, counts, places and rejects of 500 random batches, for each way to read the table."""
     for seed in range(FIRST_SEED + start, FIRST_SEED + start + 50):
         check(seed, tmp_path, monkeypatch, ways=WAYS + ALONE)
 
@@ -488,7 +488,7 @@ def test_passes_of_several_processes_may_meet(tmp_path: Path, monkeypatch: pytes
 
 
 def test_the_cases_hold_what_they_are_made_for() -> None:
-    """Every kind of line, file and account is met often enough for the agreement to mean something."""
+    """Every kind of line, file and account is frequent enough for the agreement to be meaningful."""
     met: Counter[str] = Counter()
     for seed in range(900):
         case = Maker(seed).case()

@@ -35,7 +35,7 @@ LONG_RESULT = success("a", "x" * CAP)
     ],
 )
 def test_a_file_of_long_lines_is_what_their_beginnings_say(tmp_path: Path, line: bytes, file_role: str, newline: bytes) -> None:
-    """Such a result file was "empty": all requests were missing, sent again and paid for again, and nothing was said."""
+    """Such a result file was "empty": all requests were missing, sent again and paid for again, without a message."""
     path = tmp_path / "lines.jsonl"
     path.write_bytes(line + b"\n" + line + newline)
     assert classify(Source("lines.jsonl", path=path), max_line_bytes=CAP) == file_role
@@ -87,7 +87,7 @@ def test_first_looks_read_what_the_job_reads(tmp_path: Path) -> None:
 
 
 def test_show_and_prepare_pass_over_no_long_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The one shows it as a row that says why; the other refuses the table, also where it is the last line."""
+    """The one shows it as a row with a reason; the other refuses the table, also where it is the last line."""
     monkeypatch.setattr("batchfiles.table.preview.blocks", partial(blocks, max_line_bytes=CAP))
     path = put(tmp_path / "table.jsonl", b'{"id": "1"}', b'{"id": "' + b"2" * CAP + b'"}')
     rows = first_rows(str(path), 10).rows

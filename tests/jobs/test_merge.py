@@ -99,7 +99,7 @@ ids = st.lists(st.sampled_from("abcdef"), max_size=12)
 def test_one_line_of_an_id_is_kept(
     tmp_path_factory: pytest.TempPathFactory, files: list[list[str]], in_memory: int, keep: str
 ) -> None:
-    """The first or the last, however many ids stay in memory; the order stays."""
+    """The first or the last, for any number of ids in memory; the order stays."""
     place = tmp_path_factory.mktemp("place")
     lines = [[request(name, place=f"{number}.{at}") for at, name in enumerate(names)] for number, names in enumerate(files)]
     sources = [put(place / f"{number}.jsonl", *each) for number, each in enumerate(lines)]
@@ -176,7 +176,7 @@ def test_results_are_merged_too(tmp_path: Path, output: Path) -> None:
 
 
 def test_requests_and_results_are_not_merged(tmp_path: Path, output: Path) -> None:
-    """No service and no reader would take such a file."""
+    """No service and no reader would accept such a file."""
     requests, results = put(tmp_path / "a.jsonl", request("a")), put(tmp_path / "b.jsonl", success("b"))
     with pytest.raises(MismatchError, match=r"b\.jsonl: holds results, and requests are expected"):
         batchfiles.merge(requests, results, output=output)
@@ -186,7 +186,7 @@ def test_requests_and_results_are_not_merged(tmp_path: Path, output: Path) -> No
 
 
 def test_lines_without_an_id_are_copied_and_counted(tmp_path: Path, output: Path) -> None:
-    """They can be compared with nothing; `validate` says what is wrong with them."""
+    """They can be compared with nothing; `validate` reports their faults."""
     lines = [request("a"), b"cut", request(7), b'{"custom_id": "\xff", "body": {}}', request("b")]
     report = batchfiles.merge(put(tmp_path / "in.jsonl", *lines), output=output)
     assert lines_of(output) == lines
@@ -240,7 +240,7 @@ def test_a_wrong_call_is_refused(
     st.lists(st.sampled_from([*ODD, request("a"), success("b"), b"cut", request(1), b"[]", b'{"custom_id": "\xff"}']), min_size=1)
 )
 def test_the_ids_of_lines_are_those_of_decoding(lines: list[bytes]) -> None:
-    """However many lines are looked at together."""
+    """For any number of lines at a time."""
     from batchfiles.codec import loads
     from batchfiles.errors import InvalidLineError
 

@@ -57,7 +57,7 @@ def message(custom_id: str, **words: Any) -> bytes:
 
 
 def typed(rows: Any) -> dict[str, tuple[Any, str | None]]:
-    """Return what the two columns say, by id."""
+    """Return the two columns, by id."""
     return {row["custom_id"]: (row["parsed"], row["parse_error"]) for row in rows}
 
 
@@ -257,7 +257,7 @@ def test_one_fenced_block_is_read(tmp_path: Path, name: str, value: str) -> None
     ],
 )
 def test_anything_else_in_fences_is_not_json(tmp_path: Path, text: str, place: int) -> None:
-    """Two blocks, words around one, a fence that does not end; the sentence counts the characters of the whole text."""
+    """Two blocks, text around one, a fence that does not end; the message counts the characters of the whole text."""
     results = put(tmp_path / "out.jsonl", success("a", text))
     job = batchfiles.export(results, parsed=True, schema={"type": "integer"})
     ((value, reason),) = typed(job).values()
@@ -322,13 +322,13 @@ def test_vectors_have_no_typed_answers(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("options", [{"schema": BOOK}, {"parse_dates": True}])
 def test_its_options_go_with_parsed(files: tuple[Path, Path], options: Any) -> None:
-    """None is taken and ignored."""
+    """None is silently ignored."""
     with pytest.raises(ValueError, match="goes with parsed"):
         batchfiles.join(*files, **options)
 
 
 def test_the_type_never_depends_on_the_answers(tmp_path: Path) -> None:
-    """Two days' tables of one schema can be put under each other, whatever came."""
+    """Two days' tables of one schema can be concatenated, with any answers."""
     requests = put(tmp_path / "requests.jsonl", asking("a"))
     none = batchfiles.join(requests, put(tmp_path / "1.jsonl", success("a", "[]")), parsed=True).to_arrow()
     some = batchfiles.join(requests, put(tmp_path / "2.jsonl", success("a", json.dumps(ATLAS))), parsed=True).to_arrow()
@@ -377,7 +377,7 @@ def test_duckdb_and_polars_read_the_column(files: tuple[Path, Path], tmp_path: P
 
 
 def test_columns_of_ones_own_follow_the_typed_answers(files: tuple[Path, Path]) -> None:
-    """Both options together, and neither moves what was there before."""
+    """Both options together, and neither moves the columns of the other."""
     own = pa.table({"key": ["a", "c"], "shelf": [1, 2]})
     table = batchfiles.join(*files, parsed=True, with_table=own, id_template="{{key}}").to_arrow()
     assert table.schema.names[: len(batchfiles.schema()) + 2] == batchfiles.schema(parsed=BOOK).names

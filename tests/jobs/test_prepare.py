@@ -107,7 +107,7 @@ def test_within_a_longer_string_a_value_is_text(value, text):
 
 
 def test_a_dot_names_a_field_unless_a_column_has_the_whole_name():
-    """However deep."""
+    """At any depth."""
     row = {"author": {"name": {"first": "Ada"}}, "author.mail": "a@example.org"}
     assert body_of(row, {"n": "{{author.name.first}}", "m": "{{author.mail}}"}) == {"n": "Ada", "m": "a@example.org"}
 
@@ -161,7 +161,7 @@ BEYOND = [2**64, -(2**63) - 1, 10**300]
 
 @pytest.mark.parametrize("integer", BEYOND)
 def test_a_template_with_an_integer_beyond_64_bits_is_refused(tmp_path, integer):
-    """It once became a rounded float, such as 1.8446744073709552e+19, and nothing was said."""
+    """It once silently became a rounded float, such as 1.8446744073709552e+19."""
     path = tmp_path / "template.json"
     path.write_text('{"url": "/v1/x", "body": {"seeds": [1, {"seed": INTEGER}]}}'.replace("INTEGER", str(integer)))
     with pytest.raises(ValueError, match=r"template\.json: \$\.body\.seeds\[1\]\.seed is an integer beyond 64 bits.*in quotes"):
@@ -228,20 +228,20 @@ def test_null_may_be_a_null_and_nothing_within_a_text():
 
 
 def test_null_may_drop_the_key_or_the_item():
-    """`null="drop"`; what is null in the template itself stays."""
+    """`null="drop"`; a null in the template itself stays."""
     assert made(NULLS, BODY, url="/u", null="drop")[1].body == {"list": [2], "kept": None}
 
 
 @pytest.mark.parametrize("null", ["null", "drop"])
 def test_a_null_in_an_id_is_always_an_error(null):
-    """The id is what the results come back under."""
+    """The results are matched by the id."""
     with pytest.raises(InvalidLineError, match="row 1 has a null for 'x'"):
         made(pa.table({"x": pa.array([None], pa.string())}), {}, "{{x}}", url="/u", null=null)
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), [1.0, float("nan")]])
 def test_numbers_that_json_has_no_word_for_name_row_and_column(value):
-    """A null in their place would be something else than the table says."""
+    """A null in their place would differ from the table."""
     with pytest.raises(InvalidLineError, match="row 1 has NaN or an infinite number in 'v'"):
         body_of({"v": value}, {"v": "{{v}}"})
 
@@ -255,7 +255,7 @@ def test_a_column_that_is_not_there_names_the_nearest(tmp_path):
 
 
 def test_a_column_that_one_file_of_many_lacks_names_the_file(tmp_path):
-    """Of a folder of files, the error once named none."""
+    """The error once named no file of a folder."""
     (tmp_path / "a.csv").write_text("id,v\n1,x\n")
     (tmp_path / "b.csv").write_text("id,w\n2,y\n")
     with pytest.raises(ValueError, match=r"b\.csv: the template names \{\{v\}\}, and there is no such column"):
@@ -332,13 +332,13 @@ def test_an_id_that_names_no_column_is_refused():
     ],
 )
 def test_a_template_or_an_option_that_cannot_be_is_refused(template, options, words):
-    """With a sentence that says what to do; for a body that is not an object it once reported a missing url."""
+    """With a message that has the remedy; for a body that is not an object it once reported a missing url."""
     with pytest.raises(ValueError, match=words):
         made(NULLS, template, **options)
 
 
 def test_a_body_alone_may_have_a_key_called_body():
-    """Only what looks like a whole line is taken for one."""
+    """Only an object with the keys of a whole line is read as one."""
     assert made(NULLS, {"model": "{{id}}", "body": "x"}, url="/u")[0].body == {"model": "a", "body": "x"}
 
 
@@ -356,7 +356,7 @@ def test_a_template_file_that_is_none_is_named(tmp_path):
 
 @pytest.mark.parametrize("value", ["NaN", '"\\ud83d"', "1e999"])
 def test_a_template_file_that_is_not_strictly_json_is_refused(tmp_path, value):
-    """What is none once became null, and half a surrogate pair U+FFFD, and nothing was said."""
+    """An invalid number once silently became null, and half a surrogate pair U+FFFD."""
     (tmp_path / "template.json").write_text('{"url": "/u", "body": {"x": VALUE}}'.replace("VALUE", value))
     with pytest.raises(ValueError, match=r"template\.json: not strictly JSON"):
         made(NULLS, tmp_path / "template.json")
@@ -562,7 +562,7 @@ def test_a_template_that_names_no_column_is_refused():
 
 @pytest.mark.parametrize("text", ["Answer: {question}", "{question}", "{{id}}: {question}?"])
 def test_a_column_in_single_braces_is_refused(text):
-    """They are what Python's `format` takes; here they were sent as they are, 2,000 times."""
+    """They are the syntax of Python's `format`; here they were sent unchanged, 2,000 times."""
     body = {"model": "m", "messages": [{"role": "user", "content": text}]}
     with pytest.raises(ValueError, match=r"has {question} in single braces.*write {{question}}"):
         made(QUESTIONS, body, url=CHAT_URL)

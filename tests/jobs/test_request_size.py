@@ -1,4 +1,4 @@
-"""What can be said of a request before it is sent."""
+"""Estimates of a request before it is sent."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_a_text_is_one_with_any_beginning() -> None:
 def test_the_most_that_may_come_back_is_the_requests_own_limit_for_each_answer(
     body: dict[str, object], tokens: int | None
 ) -> None:
-    """Without a limit nobody knows."""
+    """Without a limit it is unknown."""
     assert measure(body).output_tokens_at_most == tokens
 
 

@@ -139,7 +139,7 @@ def test_a_word_that_no_request_has_is_reported(batch: Path, tmp_path: Path) -> 
 
 
 def test_listed_ids_need_no_results(batch: Path, tmp_path: Path) -> None:
-    """Exactly these, whatever became of them; ids that nobody has are counted."""
+    """Exactly these, with any outcome; unknown ids are counted."""
     (tmp_path / "ids.txt").write_bytes(b"\xef\xbb\xbflate\r\nok\n\nnobody\n")
     report = batchfiles.retry(batch / "requests.jsonl", output=tmp_path / "retry.jsonl", ids=tmp_path / "ids.txt")
     assert ids_in(tmp_path / "retry.jsonl") == ["ok", "late"]
@@ -173,7 +173,7 @@ def test_the_short_way_and_the_long_way_write_and_say_the_same(
     by_part: bool,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
-    """A list of ids is taken in one pass where nothing is out of the ordinary; where something is, nobody may notice."""
+    """A list of ids is handled in one pass for ordinary files; for others the result must be the same."""
     said = []
     for most in (retry.LISTED_IN_MEMORY, -1):
         folder = tmp_path_factory.mktemp("retry")
@@ -256,7 +256,7 @@ def test_a_table_of_several_parts_keeps_their_ids_apart(tmp_path: Path) -> None:
 
 
 def test_values_can_be_set_on_the_way(batch: Path, tmp_path: Path) -> None:
-    """Nothing else changes; what can't be set is refused with its place."""
+    """Nothing else changes; a value that can't be set is refused with its place."""
     report = batchfiles.retry(batch, output=tmp_path / "retry.jsonl", only=["incomplete"], values={"body.max_tokens": 4000})
     assert (tmp_path / "retry.jsonl").read_bytes() == request("cut")[:-2] + b',"max_tokens":4000}}\n'
     assert report.changed == 1
@@ -298,7 +298,7 @@ def test_an_empty_result_file_says_that_all_are_missing(batch: Path, tmp_path: P
 
 @pytest.mark.parametrize("exact", [False, True])
 def test_results_of_another_batch_are_refused(batch: Path, tmp_path: Path, exact: bool) -> None:
-    """All requests were written as missing, without a word, and would have been paid for twice."""
+    """All requests were silently written as missing, and would have been paid for twice."""
     again = b', "custom_id": "zz"}' if exact else b"}"  # a repeated key: a fast scan is not enough
     other = put(tmp_path / "other.jsonl", success("zz-a"), success("zz-b")[:-1] + again)
     with pytest.raises(MismatchError, match=r"other\.jsonl: not one result of 2 belongs to a request of .*requests\.jsonl"):
@@ -314,7 +314,7 @@ def test_results_of_another_batch_are_refused(batch: Path, tmp_path: Path, exact
 
 
 def test_results_that_no_request_asked_for_are_counted(batch: Path, tmp_path: Path) -> None:
-    """Nobody heard of them, though the join counts them; the number is the join's."""
+    """They were not reported, though the join counts them; the number is the join's."""
     other = put(tmp_path / "other.jsonl", success("zz"), success("yy"), b'{"custom_id": "xx", "resp')
     report = batchfiles.retry(batch, other, output=tmp_path / "retry.jsonl")
     assert ids_in(tmp_path / "retry.jsonl") == RETRYABLE
@@ -361,7 +361,7 @@ def test_what_is_there_stays_unless_forced(batch: Path, tmp_path: Path) -> None:
 
 
 def test_a_repeated_id_in_a_request_file_is_not_sent_twice(tmp_path: Path) -> None:
-    """No service takes it."""
+    """No service accepts it."""
     inputs = put(tmp_path / "requests.jsonl", request("a"), request("b"), request("a"))
     output = put(tmp_path / "output.jsonl", success("b"))
     with pytest.raises(DuplicateCustomIdError) as caught:
@@ -380,7 +380,7 @@ def campaign(tmp_path: Path) -> Path:
 
 
 def test_ids_that_restart_in_each_part_are_refused_in_one_file(campaign: Path, tmp_path: Path) -> None:
-    """A result of it could be taken for the other part's, also where only one of them is sent again."""
+    """A result of it could be matched with the other part's, also where only one of them is sent again."""
     with pytest.raises(DuplicateCustomIdError, match="folder of the request files") as caught:
         batchfiles.retry(campaign, output=tmp_path / "retry.jsonl")
     assert {caught.value.first_path, caught.value.path} == {str(campaign / "a.jsonl"), str(campaign / "b.jsonl")}
@@ -420,13 +420,13 @@ def test_a_folder_that_does_not_hold_the_requests_is_refused(campaign: Path, tmp
 
 
 def test_a_name_without_a_suffix_is_reported_as_a_folder(batch: Path, tmp_path: Path) -> None:
-    """`-o again` was meant as a file, and the error named a folder that nobody had heard of."""
+    """`-o again` was meant as a file, and the error named an unexpected folder."""
     with pytest.raises(MismatchError, match=r"a name without a suffix means one: .* or a file such as .*again\.jsonl"):
         batchfiles.retry(batch, output=tmp_path / "again")
 
 
 def test_first_results_and_those_of_the_retry_make_one_table(batch: Path, tmp_path: Path) -> None:
-    """Every request once, the better result taken, the attempts counted, nothing unknown."""
+    """Every request once, with the better result, the attempts counted, nothing unknown."""
     retry = tmp_path / "again" / "retry.jsonl"
     retry.parent.mkdir()
     batchfiles.retry(batch, output=retry)

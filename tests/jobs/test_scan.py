@@ -1,4 +1,4 @@
-"""The first pass: every line of every range once, under the id that decoding gives it."""
+"""The first pass: every line of every range once, with the id of its decoded form."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ def test_an_exact_scan_takes_the_last_of_repeated_ids(tmp_path: Path, line: byte
 
 @pytest.mark.parametrize("line", REPEATED)
 def test_a_wrong_id_of_a_fast_scan_is_found_out(tmp_path: Path, line: bytes) -> None:
-    """Once the line is decoded, it turns out to be indexed with another id than its own."""
+    """Decoding the line shows that its id is another one than in the index."""
     found = scanned(put(tmp_path / "out.jsonl", line), tmp_path, exact=False)
     assert noted(found, "z") == [1]
     assert scan.is_index_mismatch(line, "a")
@@ -179,7 +179,7 @@ def test_unkeyed_lines_travel_as_bytes() -> None:
 
 
 def test_entries_of_ranges_are_put_together_with_their_line_numbers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each file counts from 1, however many ranges it has."""
+    """Each file counts from 1, for any number of ranges."""
     monkeypatch.setattr(scan, "tasks", lambda sizes, *_: tasks(sizes, 200))
     paths = [put(tmp_path / f"{name}.jsonl", *[success(f"{name}{number}") for number in range(20)]) for name in "ab"]
     found = scan_results(

@@ -125,7 +125,7 @@ def test_tokens_are_estimated_by_a_rule_of_thumb(body: dict[str, Any], tokens: i
 
 
 def test_all_limits_hold_at_once(tmp_path: Path, folder: Path) -> None:
-    """Whichever is reached first ends a part."""
+    """The first one that is reached ends a part."""
     lines = [
         *[request(f"count-{number}") for number in range(4)],  # 3 by requests
         request("long", input="x" * 380),  # too large beside the fourth
@@ -163,7 +163,7 @@ def test_the_manifest_says_what_is_where(tmp_path: Path, folder: Path) -> None:
 
 
 def test_what_is_left_out_or_added_is_reported(tmp_path: Path, folder: Path) -> None:
-    """Blank lines and a byte order mark go, a last newline comes."""
+    """Blank lines and a byte order mark are removed, a last newline is added."""
     source = tmp_path / "in.jsonl"
     source.write_bytes(b"\xef\xbb\xbf" + request("a") + b"\n\n\r\n" + request("b"))
     report = batchfiles.split(source, output=folder)
@@ -250,7 +250,7 @@ def test_a_line_that_fits_into_no_part_is_an_error_that_names_it(
 
 
 def test_a_line_that_is_not_json_is_copied(tmp_path: Path, folder: Path) -> None:
-    """`validate` says what is wrong with it; the good lines around it are not to blame."""
+    """`validate` reports its fault; the good lines around it are not affected."""
     lines = [request("a", model="m"), b'{"custom_id": "b", cut', request("c", model="m")]
     source = put(tmp_path / "in.jsonl", *lines)
     assert batchfiles.split(source, output=folder).unreadable == 0  # nobody had to look
@@ -314,7 +314,7 @@ def test_a_campaign_that_continued_is_kept_even_with_overwrite(tmp_path: Path, f
 
 
 def test_a_campaign_without_one_of_its_parts_is_still_replaced(tmp_path: Path, folder: Path) -> None:
-    """What is there is all of the split's making."""
+    """All files are of the split's making."""
     source = put(tmp_path / "in.jsonl", request("a"), request("b"))
     batchfiles.split(source, output=folder, max_requests=1)
     (folder / "in-00002.jsonl").unlink()
@@ -395,7 +395,7 @@ requests = st.lists(chats | vectors | st.sampled_from(ODD), min_size=1, max_size
 def test_split_and_merge_give_back_the_file_and_no_part_breaks_a_limit(
     tmp_path_factory: pytest.TempPathFactory, lines: list[bytes], most: int, size: int, texts: int, tokens: int | None
 ) -> None:
-    """Whatever the limits; and each part is as full as they allow."""
+    """For any limits; and each part is as full as they allow."""
     place = tmp_path_factory.mktemp("place")
     source = put(place / "in.jsonl", *lines)
     limits = Limits(name="own", max_requests=most, max_bytes=size, max_embedding_inputs=texts)

@@ -1,4 +1,4 @@
-"""Stats: what there is, what it took, what it costs."""
+"""Stats: counts, tokens, costs."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def test_tokens_are_summed_by_the_model_that_answered(tmp_path: Path) -> None:
 def test_token_counts_that_are_in_no_sum_are_counted(
     tmp_path: Path, inputs: Any, outputs: Any, cached: Any, left_out: int
 ) -> None:
-    """They were left out of sums and cost, and nothing in the report said so."""
+    """They were left out of sums and cost, and the report did not mention it."""
     path = put(tmp_path / "out.jsonl", answered("1", inputs, outputs, cached=cached), answered("2", 1, 2))
     assert stats(path).results.token_conversion_errors == left_out
 
@@ -226,7 +226,7 @@ LINES = st.one_of(
 def test_tokens_are_those_of_the_joined_table_and_of_the_results_that_it_leaves_out(
     first: list[bytes], second: list[bytes], requests: int
 ) -> None:
-    """A join takes one result a request; the bill has them all."""
+    """A join has one result for each request; the bill has all of them."""
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
         put(

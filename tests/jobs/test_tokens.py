@@ -49,7 +49,7 @@ def test_a_model_that_tiktoken_does_not_know_is_refused(tiktoken: Any) -> None:
 
 
 def test_an_encoding_that_would_be_downloaded_is_not(tiktoken: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
-    """The cache is empty, and nobody is asked."""
+    """The cache is empty, and no server is contacted."""
     monkeypatch.setenv("TIKTOKEN_CACHE_DIR", str(tmp_path))
     with pytest.raises(MissingDependencyError, match="cl100k_base is not on this machine"):
         token_counter("tiktoken")({"model": "gpt-4", "input": "a"})
@@ -132,7 +132,7 @@ def test_pictures_sound_and_files_count_nothing_by_their_place(part: dict[str, A
 
 
 def test_the_keys_of_a_schema_are_read_by_the_model() -> None:
-    """Wherever a schema is: without its keys, half of it was counted; and a property may be called `image`."""
+    """In every place of a schema: without its keys, half of it was counted; and a property may be called `image`."""
     schema = {
         "type": "object",
         "properties": {"a_long_name_of_a_property": {"type": "string"}, "image": {"description": "x" * 400}},

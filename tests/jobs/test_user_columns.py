@@ -68,7 +68,7 @@ def test_requests_without_a_row_are_kept_and_counted(asked):
 
 
 def test_an_empty_table_gives_its_columns_anyway(asked):
-    """The schema depends on the table's columns, never on what is found."""
+    """The schema depends on the table's columns, never on the rows found."""
     job = join(*asked(), with_table=pa.Table.from_pylist(ROWS).slice(0, 0), id_template=NAME)
     table = job.to_arrow()
     assert table.schema == job.schema
@@ -78,7 +78,7 @@ def test_an_empty_table_gives_its_columns_anyway(asked):
 @pytest.mark.parametrize("workers", [1, 2])
 @pytest.mark.parametrize("target", ["joined.parquet", "parts"])
 def test_files_and_folders_from_any_number_of_processes_are_the_same(asked, tmp_path, workers, target):
-    """Each process finds the rows by itself; DuckDB and polars read what comes out."""
+    """Each process finds the rows by itself; DuckDB and polars read the output."""
     job = join(*asked(), with_table=pa.Table.from_pylist(ROWS), id_template=NAME, workers=workers)
     job.to_parquet(tmp_path / target)
     path = str(tmp_path / target / "*.parquet" if target == "parts" else tmp_path / target)
@@ -137,14 +137,14 @@ def test_a_custom_id_that_is_the_id_is_one_column(asked):
 
 
 def test_two_rows_with_one_id_are_an_error_that_names_both(asked):
-    """Whichever was meant, half of the users would get the other."""
+    """Half of the users would get the wrong one."""
     twice = pa.Table.from_pylist([ROWS[0], ROWS[1], ROWS[0]])
     with pytest.raises(DuplicateCustomIdError, match="row 1 of <table> and row 3 of <table> both make the id 'd0-0'"):
         join(*asked(), with_table=twice, id_template=NAME)
 
 
 def test_ids_that_share_a_digest_are_distinguished(asked, monkeypatch):
-    """The digest only says where to look."""
+    """The digest is only a hint where to look."""
     monkeypatch.setattr(module, "_digest", len)
     rows = [*ROWS, {"doc": "d9", "chunk": 9, "tags": []}]
     table = join(*asked(), with_table=pa.Table.from_pylist(rows), id_template=NAME).to_arrow()
@@ -236,7 +236,7 @@ def test_an_integer_beyond_64_bits_names_file_row_and_column(asked, tmp_path, va
 
 
 def test_a_column_of_the_id_that_one_file_of_many_lacks_names_the_file(asked, tmp_path):
-    """Of a folder of files, the error once named none."""
+    """The error once named no file of a folder."""
     folder = tmp_path / "own"
     folder.mkdir()
     (folder / "a.csv").write_text("doc,chunk\nd0,0\n")

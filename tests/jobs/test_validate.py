@@ -1,4 +1,4 @@
-"""Request files are checked by the service's rules: what is found, where, and what is not."""
+"""Request files are checked by the service's rules: the findings, their places, and no others."""
 
 import gzip
 import io
@@ -35,7 +35,7 @@ def request(custom_id="a", *, url=CHAT, method="POST", body=None, without=(), **
 
 
 def chat(custom_id="a", **more):
-    """A chat request whose body has more keys, or others; None takes one away."""
+    """A chat request whose body has more keys, or others; None removes one."""
     body = {"model": "m", "messages": HI, **more}
     return request(custom_id, body={key: item for key, item in body.items() if item is not None})
 
@@ -46,18 +46,18 @@ def to(url, **body):
 
 
 def file_of(*lines):
-    """An open file of these lines; dicts are encoded, bytes taken as they are."""
+    """An open file of these lines; dicts are encoded, bytes are written unchanged."""
     return io.BytesIO(b"".join((line if isinstance(line, bytes) else json.dumps(line).encode()) + b"\n" for line in lines))
 
 
 def found(*lines, **options):
-    """What is found in a file of these lines: (line, code, json_path)."""
+    """The findings of a file of these lines: (line, code, json_path)."""
     findings = validate(file_of(*lines), **options).findings
     return [(finding.line_number, finding.code, finding.json_path) for finding in findings]
 
 
 def messages(*lines, **options):
-    """The sentences of what is found."""
+    """The messages of the findings."""
     return [finding.message for finding in validate(file_of(*lines), **options).findings]
 
 
@@ -317,7 +317,7 @@ def test_fifty_thousand_and_one_requests():
 
 
 def test_a_file_above_the_documented_size_is_a_warning_and_above_the_real_one_an_error():
-    """The documents say 200 MB, the service refuses above 200 MiB; each counted to the byte, the last newline included."""
+    """The documents give 200 MB, the service refuses above 200 MiB; each counted to the byte, the last newline included."""
     data = file_of(chat()).getvalue()
     for max_bytes, warn_bytes, expected in [
         (len(data), len(data), []),
@@ -399,7 +399,7 @@ def test_blank_lines_are_warnings_or_errors_if_strict_and_a_missing_newline_is_i
 
 
 def test_a_byte_order_mark_is_as_bad_as_the_service_says():
-    """OpenAI and Azure take the line for broken JSON; where no service is meant it is a warning."""
+    """OpenAI and Azure treat the line as broken JSON; without a service it is a warning."""
     data = b"\xef\xbb\xbf" + file_of(chat()).read()
     for limits, severity in [(OPENAI, "error"), (AZURE, "error"), (NONE, "warning")]:
         (finding,) = validate(io.BytesIO(data), limits=limits).findings
@@ -497,7 +497,7 @@ def test_single_lines_of_another_family_are_named():
 
 
 def test_lines_of_no_family_are_reported_with_the_missing_keys():
-    """The file may be one for fine-tuning: the missing keys say it best."""
+    """The file may be one for fine-tuning: the missing keys show it best."""
     assert {code for _, code, _ in found({"messages": HI})} == {"missing_required_parameter", "unknown_parameter"}
 
 
@@ -520,7 +520,7 @@ def structured(custom_id, schema):
 
 
 def test_a_strict_schema_that_the_service_would_refuse():
-    """With the path of the schema that is meant, on every line that carries it."""
+    """With the path of the schema, on every line that has it."""
     inner = {"type": "object", "properties": {"days": {"type": "integer"}}, "additionalProperties": False}
     schema = {"type": "object", "properties": {"loan": inner}, "required": ["loan"], "additionalProperties": False}
     lines = [
@@ -561,7 +561,7 @@ def test_a_schema_that_is_nested_too_deeply_to_be_remembered():
 
 
 def test_strict_schemas_are_openais_business():
-    """The engine of vLLM is another: it takes other schemas."""
+    """The engine of vLLM is another: it accepts other schemas."""
     line = structured("1", {"type": "object"})
     assert not validate(file_of(line), limits=AZURE).ok
     assert validate(file_of(line), limits=VLLM).ok
@@ -692,7 +692,7 @@ def test_the_report_is_plain_values_for_programs():
 
 
 def test_progress_is_reported_in_bytes_done_and_in_all(tmp_path):
-    """The last step is the whole file; of a stream nobody knows the size."""
+    """The last step is the whole file; the size of a stream is unknown."""
     data = file_of(*(chat(str(number)) for number in range(5000))).read()
     (tmp_path / "r.jsonl").write_bytes(data)
     for source, total in ((tmp_path / "r.jsonl", len(data)), (io.BytesIO(data), None)):
@@ -733,7 +733,7 @@ REQUESTS = [path for path in sorted(FIXTURES.glob("*/requests.jsonl")) if path.p
 
 @pytest.mark.parametrize("path", REQUESTS, ids=lambda path: path.parent.name)
 def test_the_requests_of_the_fixtures_are_valid(path):
-    """They are what the service took."""
+    """The service accepted them."""
     report = validate(path, limits=AZURE if path.parent.name == "azure" else OPENAI)
     assert [str(finding) for finding in report.findings] == []
     assert report.files[0].requests == path.read_bytes().count(b"\n")
@@ -784,14 +784,14 @@ def test_exactly_the_lines_with_a_fault_are_named(faults, in_memory, keys):
 
 @given(st.lists(st.binary(max_size=60), max_size=20))
 def test_garbage_gives_findings_and_nothing_else(lines):
-    """No bytes make it raise, and a line of garbage is never taken for a good request."""
+    """No bytes make it raise, and a line of garbage is never accepted as a good request."""
     report = validate(io.BytesIO(b"\n".join(lines)))
     assert not report.ok
 
 
 @pytest.mark.parametrize("end", ["}}", "}} ", "}}\r"])
 def test_a_complete_last_line_without_its_newline_is_information(end):
-    """Makers such as mistralai and relay-llm write whole files without one; `strict` takes them."""
+    """Tools such as mistralai and relay-llm write whole files without one; `strict` accepts them."""
     data = file_of(chat("1"), chat("2")).read()[:-3] + end.encode()
     (finding,) = validate(io.BytesIO(data), strict=True).findings
     assert (finding.severity, finding.code, finding.line_number) == ("info", "missing_newline", 2)

@@ -41,7 +41,7 @@ def test_a_path_names_keys_and_indices(text: str, path: tuple[str | int, ...]) -
 
 @given(st.lists(st.text(st.characters(exclude_categories=["Cs"])) | st.integers(0, 999_999_999), max_size=4))
 def test_a_path_that_is_shown_can_be_read_again(steps: list[str | int]) -> None:
-    """Whatever its keys hold."""
+    """With any keys."""
     path = ("body", *steps)
     assert parse_path(shown(path)) == path
 
@@ -50,7 +50,7 @@ def test_a_path_that_is_shown_can_be_read_again(steps: list[str | int]) -> None:
     "text", ["", ".", "body.", "[0]", "body..model", "body[x]", "body[-1]", "body[0", 'body["\\x"]', "a=b", 'a"b"']
 )
 def test_an_invalid_path_is_a_wrong_call(text: str) -> None:
-    """And the message says how to write one."""
+    """And the message has the syntax of one."""
     with pytest.raises(ValueError, match=r"path|JSON string"):
         parse_path(text)
 
@@ -88,7 +88,7 @@ def test_a_value_is_json_as_it_was_typed_or_else_a_string(typed: str, value: byt
 
 
 def test_a_value_that_is_nested_more_deeply_than_a_decoder_reads_does_not_become_a_string() -> None:
-    """It once did, without a word. Newer Pythons read more than older ones: what they read is taken, the rest is a wrong call."""
+    """It once silently did. Newer Pythons read more than older ones: a value that they read is accepted, the rest is a wrong call."""
     typed = "[" * 1_500 + "]" * 1_500
     try:
         taken = json_text(typed).decode()
@@ -216,7 +216,7 @@ def test_an_edit_without_a_value_or_a_path_is_a_wrong_call(text: str) -> None:
     ("text", "breaks_off"), [("body..x=1", "..x=1"), ("body.=1", ".=1"), ("body[x]=1", "[x]=1"), ('body."a"b=1', "b=1")]
 )
 def test_a_bad_path_is_named_and_not_a_missing_value(text: str, breaks_off: str) -> None:
-    """`body..x=1` was once said to have no value, which it has."""
+    """`body..x=1` was once reported to have no value, which it has."""
     with pytest.raises(ValueError, match="path") as caught:
         Edit.parse(text)
     assert f"unexpected {breaks_off!r}" in str(caught.value)
@@ -232,14 +232,14 @@ def test_an_integer_beyond_64_bits_is_written_with_all_its_digits(number: int) -
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), {"a": [1.0, float("-inf")]}, ({"a": float("nan")},)])
 def test_a_float_that_json_lacks_is_a_wrong_call(value: Any) -> None:
-    """It once became null in every line, without a word."""
+    """It once silently became null in every line."""
     for make in (Edit.set, Edit.default):
         with pytest.raises(ValueError, match=r"not a JSON value: (nan|-?inf)"):
             make("a", value)
 
 
 def test_a_value_that_holds_itself_is_a_wrong_call() -> None:
-    """And is found out at once, however often it does."""
+    """It is detected at once, at any depth."""
     endless: list[Any] = []
     endless += [endless, endless]
     with pytest.raises(ValueError, match="254 deep"):

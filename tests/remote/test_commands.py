@@ -27,7 +27,7 @@ class Run(Protocol):
     """Runs the command in this process."""
 
     def __call__(self, *arguments: str, code: int = 0) -> tuple[str, str]:
-        """Return what it wrote and what it said, in which there must be no key."""
+        """Return its output and its messages, which must not contain a key."""
 
 
 @pytest.fixture
@@ -172,14 +172,14 @@ def test_names_hold_neither_keys_nor_options(url: str, shown: str) -> None:
 
 
 def test_importing_the_library_does_not_import_a_filesystem() -> None:
-    """Who has local files pays nothing."""
+    """Users of local files pay nothing."""
     code = "import sys, batchfiles.writing, batchfiles.reading; print('pyarrow' in sys.modules)"
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, env=environment).stdout == b"False\n"
 
 
 def test_a_campaign_is_split_joined_and_merged_there(chat: Bucket, run: Run) -> None:
-    """The manifest says which results belong to which part; merged, the file is what it was."""
+    """The manifest maps results to parts; merging gives the original file."""
     run("split", chat.url("chat/requests.jsonl"), "-o", chat.url_through(chat.server, "c"), "--max-requests", "10")
     assert chat.listed()[:3] == ["c/manifest.json", "c/requests-00001.jsonl", "c/requests-00002.jsonl"]
     name = next(key for key in chat.listed() if key.endswith("_output.jsonl"))
@@ -269,7 +269,7 @@ def test_a_file_of_one_s_own_that_is_not_there_is_named(chat: Bucket, run: Run, 
 
 
 def test_a_folder_of_tables_is_read_there(chat: Bucket, run: Run) -> None:
-    """Deep folders too; what is hidden, or is Spark's own, is not."""
+    """Deep folders too; hidden files and those of Spark are left out."""
     rows = [{"id": "ticket-0001", "team": "a"}, {"id": "ticket-0002", "team": "b"}]
     for key, row in zip(("own/x=1/a.parquet", "own/x=2/b.parquet"), rows, strict=True):
         sink = pa.BufferOutputStream()
@@ -343,7 +343,7 @@ def test_a_campaign_with_results_is_kept_even_by_force(chat: Bucket, run: Run) -
 
 
 def test_a_split_that_fails_leaves_no_campaign(chat: Bucket, run: Run, tmp_path: Path) -> None:
-    """It waits in the folder for temporary files until it is whole, and what is there is refused before any work."""
+    """It is written to the folder for temporary files until it is whole, and an existing folder is refused before any work."""
     files = chat.url("chat/requests.jsonl")
     arguments = ["split", files, "-o", chat.url("c"), "--temp-dir", str(tmp_path)]
     run(*arguments, "--max-bytes", "700", code=3)

@@ -1,4 +1,4 @@
-"""`filesystem=` in Python: every path of a call is a path in it, whatever filesystem it is."""
+"""`filesystem=` in Python: every path of a call is a path in it, for any filesystem."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def service(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.
 
 
 def test_what_was_split_there_is_merged_there(service: Service) -> None:
-    """Byte for byte; the folder and the file are where the filesystem says."""
+    """Byte for byte; the folder and the file are in the filesystem."""
     data = b"".join(LINE % number for number in range(25))
     fs = service.filesystem
     report = batchfiles.split(service.put("r.jsonl", data), output=service.path("c"), max_requests=10, filesystem=fs)
@@ -153,7 +153,7 @@ def test_a_url_and_a_filesystem_are_too_much(service: Service) -> None:
 
 
 def test_a_retry_for_each_part_goes_into_local_folders_only(service: Service) -> None:
-    """A remote one is refused in a sentence that says what to do."""
+    """A remote one is refused with a message that has the remedy."""
     service.put("c/r.jsonl", LINE % 1)
     service.put("c/ids.txt", b"1")
     folder, ids, fs = service.path("c/"), service.path("c/ids.txt"), service.filesystem

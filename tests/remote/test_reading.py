@@ -89,7 +89,7 @@ def test_lines_come_as_from_a_local_file(bucket: Bucket, pack: object) -> None:
 
 
 def test_a_file_of_several_requests_comes_whole(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The requests follow each other without a gap, wherever lines end."""
+    """The requests follow each other without a gap, with any line lengths."""
     monkeypatch.setattr(transfer, "REQUEST", 1000)
     data = b"".join(LINE % number for number in range(1000))
     url = bucket.put("in.jsonl", data)
@@ -175,7 +175,7 @@ def test_the_local_filesystem_is_the_disk(tmp_path: Path) -> None:
 
 
 def test_a_filesystem_that_is_none_is_a_wrong_call(tmp_path: Path) -> None:
-    """Said at once."""
+    """Refused at once."""
     with pytest.raises(TypeError, match=r"one of pyarrow\.fs or of fsspec, not str"):
         batchfiles.read_lines("a", filesystem="s3")
     with pytest.raises(ValueError, match="says its filesystem itself"):

@@ -63,7 +63,7 @@ def few_attempts(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def test_requests_are_written_and_read_again(bucket: Bucket, temporary: Path) -> None:
-    """Compressed as the name says, with options after the name or without."""
+    """Compressed by the suffix, with options after the name or without."""
     request = BatchRequestInput(custom_id="1", url="/v1/chat/completions", body={"model": "m"})
     for key, unpack in (("r.jsonl", bytes), ("r.jsonl.gz", gzip.decompress)):
         with InputWriter(bucket.url(key, region="us-east-1")) as writer:
@@ -74,7 +74,7 @@ def test_requests_are_written_and_read_again(bucket: Bucket, temporary: Path) ->
 
 
 def test_a_table_of_several_parts_of_an_upload_is_the_same_there(bucket: Bucket, temporary: Path) -> None:
-    """Larger than the 10 MiB that go at once; nothing stays on the disk."""
+    """Larger than the 10 MiB of one request; nothing stays on the disk."""
     table = pa.table({"custom_id": [str(number) for number in range(13)], "text": [os.urandom(MIB).hex() for _ in range(13)]})
     with open_table(bucket.url("big.parquet"), table.schema) as writer:
         for batch in table.to_batches():
@@ -173,7 +173,7 @@ def test_a_folder_is_refused_or_replaced(bucket: Bucket, temporary: Path) -> Non
 
 
 def test_a_folder_with_files_of_others_is_not_replaced(bucket: Bucket) -> None:
-    """Neither what was there before the work nor what came meanwhile."""
+    """Neither files from before the work nor later ones."""
     target = located(bucket.url("f"))
     bucket.put("f/a", b"ours")
     words = "f: holds files that are not ours to delete, thesis.txt for one"
@@ -233,7 +233,7 @@ def test_a_folder_whose_copy_fails_midway_is_removed(bucket: Bucket) -> None:
 
 @pytest.mark.parametrize("old", [None, b"old"], ids=["no older object", "an older object"])
 def test_a_block_that_raises_leaves_things_as_they_were(bucket: Bucket, temporary: Path, old: bytes | None) -> None:
-    """However much was written."""
+    """After any number of bytes."""
     if old is not None:
         bucket.put("r.jsonl", old)
     with pytest.raises(ZeroDivisionError), OutputWriter(bucket.url("r.jsonl"), overwrite=True) as writer:
@@ -260,7 +260,7 @@ def test_a_network_that_breaks_leaves_no_object(bucket: Bucket, temporary: Path,
 def test_an_exception_in_the_middle_of_the_copy_leaves_no_object(
     bucket: Bucket, temporary: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Somebody interrupts; the stream that is given up is never closed, which would complete the object."""
+    """After an interruption the stream is never closed, which would complete the object."""
     monkeypatch.setattr(transfer, "WAITING", 1)
 
     def interrupt(*_: object) -> None:
@@ -287,7 +287,7 @@ def test_an_exception_in_the_middle_of_the_copy_leaves_no_object(
 def test_a_process_that_ends_in_the_middle_of_the_copy_leaves_no_half(
     bucket: Bucket, number: signal.Signals, code: int | None, old: bytes | None
 ) -> None:
-    """What was there before is there still, or the whole new object; never a part of it."""
+    """The old object is there, or the whole new one; never a part of it."""
     if old is not None:
         bucket.put("big", old)
     with Wire(bucket.server, bytes_per_second=20e6) as wire:

@@ -64,12 +64,12 @@ def test_a_schema_as_the_guide_wants_it_has_no_fault(schema):
 
 @pytest.mark.parametrize(("schema", "json_path", "message"), REFUSED)
 def test_a_fault_is_reported_with_its_place(schema, json_path, message):
-    """In the service's own words, and with the path of the schema that is meant."""
+    """With the service's message, and the path of the schema."""
     assert (message, json_path) in list(faults_of_schema(schema))
 
 
 def test_all_faults_are_reported_at_once_in_the_order_of_the_schema():
-    """Nobody wants to send a file five times."""
+    """To avoid sending a file five times."""
     schema = closed({"a": {"type": "object"}, "b": closed({"c": {"type": "array"}}), "d": {}})
     assert [fault.json_path for fault in faults_of_schema(schema)] == [
         ".properties.a",

@@ -25,7 +25,7 @@ class Broken:
 
 
 class Slow:
-    """A table that takes its time."""
+    """A table that is slow."""
 
     def __init__(self) -> None:
         self.began, self.go_on = threading.Event(), threading.Event()
@@ -39,7 +39,7 @@ class Slow:
 
 
 def test_products_are_let_go_with_the_exception_of_the_writer() -> None:
-    """A circle would keep files and processes until the garbage collector comes by, which may be as the interpreter ends."""
+    """A reference cycle would keep files and processes until the garbage collector runs, maybe at the exit of the interpreter."""
     closed = []
 
     def endless() -> Iterator[Any]:

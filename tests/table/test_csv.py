@@ -69,7 +69,7 @@ def test_safe_cells_are_not_formulas(name: str, start: str) -> None:
 
 
 def test_vectors_are_json_with_short_numbers() -> None:
-    """A single-precision 0.1 is `0.1`; what JSON can't say is null."""
+    """A single-precision 0.1 is `0.1`; a value that JSON lacks is null."""
     columns = schema("embeddings")
     batch = table_of([{"embedding": [0.1, float("inf"), 1.0]}, {"embedding": []}, {}], columns)
     assert [row["embedding"] for row in rows(batch)] == ["[0.1,null,1]", "[]", ""]

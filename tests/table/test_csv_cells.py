@@ -1,4 +1,4 @@
-"""CSV of other programs: what is null, and what only looks so."""
+"""CSV of other programs: null, and values that only look like it."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_quotes_tell_an_empty_text_from_a_null(rows: list[Any], width: int, tmp_
 
 
 def test_words_for_null_among_numbers_are_a_warning(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """`NA` of R became text in prompts; a column of texts may hold the word."""
+    """`NA` of R became text in prompts; a column of texts may contain it."""
     (tmp_path / "t.csv").write_bytes(OF_R)
     template = {"model": "m", "max_tokens": "{{budget}}", "input": "{{note}}"}
     output = tmp_path / "r.jsonl"

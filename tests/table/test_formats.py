@@ -1,4 +1,4 @@
-"""Every command that reads a user's table takes a file for the same."""
+"""Every command that reads a user's table detects the same format."""
 
 from __future__ import annotations
 
@@ -151,7 +151,7 @@ COMMANDS: dict[str, Callable[[str, Path], list[str]]] = {
 @pytest.mark.parametrize("command", COMMANDS)
 @pytest.mark.parametrize("name", GOOD)
 def test_every_command_reads_every_format(name: str, command: str, requests: Path) -> None:
-    """A table without a suffix was read by `show` and `prepare`, and `retry` took it for damaged lines."""
+    """A table without a suffix was read by `show` and `prepare`, and `retry` read it as damaged lines."""
     path = requests.parent / name
     GOOD[name](path)
     assert COMMANDS[command](str(path), requests) == ["a", "b"]

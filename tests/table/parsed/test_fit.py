@@ -112,7 +112,7 @@ def test_a_value_without_an_arrow_type_keeps_its_json_with_all_digits(text: str)
 
 
 def test_half_a_surrogate_pair_in_json_text_stays_an_escape() -> None:
-    """JSON can say it, UTF-8 can't."""
+    """JSON can represent it, UTF-8 can't."""
     kept = fitted({}, r'["é", "\ud83d"]')
     assert kept.isascii()
     assert json.loads(kept) == ["é", "\ud83d"]

@@ -160,7 +160,7 @@ def test_depth_ends_where_readers_give_up() -> None:
     ],
 )
 def test_references_that_lead_nowhere_are_an_error(schema: Any, words: str) -> None:
-    """Nobody can say what was meant."""
+    """Their meaning is unknown."""
     with pytest.raises(MismatchError, match=words):
         type_of(schema)
 
