@@ -63,7 +63,7 @@ def test_the_joins_agree_where_ids_have_two_results(benchmark: Callable[..., Fin
 
 
 def test_the_figures_are_printed_for_people(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Each side, the ratio with its target, and what is not equal."""
+    """Each side, the ratio with its target, and the differences."""
     assert main(["decode", "--lines", str(LINES), "--rounds", "2", "--data", str(data)]) == 0
     said = capsys.readouterr().out
     for words in ("Python 3.", "batchfiles", "bare orjson loop", "ratio", "target <= 1.3", "not equal: "):

@@ -1,4 +1,4 @@
-"""The codec: which bytes are a line, what its record says, and that what was written reads back the same."""
+"""The codec: which bytes are a line, the content of its record, and writing and reading back."""
 
 import io
 import json
@@ -157,7 +157,7 @@ def named(texts):
 
 @pytest.mark.parametrize("text", VALID, ids=named(VALID))
 def test_valid_json_is_read_as_a_body(text):
-    """And means what the standard library says that it means."""
+    """With the same value as in the standard library."""
     value = loads(b'{"body":' + text + b"}")
     assert type(value) is dict
     assert value == {"body": json.loads(text)}
@@ -190,7 +190,7 @@ def test_invalid_json_is_refused_bare_and_as_a_body(text):
 
 @pytest.mark.parametrize(("text", "value"), LOOSE, ids=named([row[0] for row in LOOSE]))
 def test_what_is_not_quite_json_is_repaired_and_marked(text, value):
-    """Half a surrogate pair becomes U+FFFD; what no JSON number can say becomes null."""
+    """Half a surrogate pair becomes U+FFFD; a value that JSON numbers lack becomes null."""
     found = loads(b'{"body":' + text + b"}")
     assert type(found) is Repaired
     assert found == {"body": value}
@@ -288,7 +288,7 @@ def test_any_kind_of_bytes_is_read_the_same(kind, text):
 
 
 def answer(text):
-    """Return what is read, or the reason why it is not."""
+    """Return the value, or the reason of the error."""
     try:
         return loads(text)
     except InvalidLineError as error:
@@ -559,13 +559,13 @@ def test_what_json_can_not_hold_is_not_written(value):
 
 
 def test_nan_is_written_as_null():
-    """As orjson does it: there is no other way to say it in JSON."""
+    """As in orjson: JSON has no other value for it."""
     assert dumps([math.nan, math.inf]) == b"[null,null]"
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, [1.0, -math.inf], {"a": [{"b": math.nan}]}, (None, math.nan)])
 def test_strictly_a_record_with_a_nan_is_refused(value):
-    """A `temperature` of NaN became null in files too, and the service took its own default for it."""
+    """A `temperature` of NaN became null in files too, and the service used its default for it."""
     request = BatchRequestInput("a", url="/v1/chat/completions", body={"x": value})
     output = BatchRequestOutput("r", "a", BatchRequestOutputResponse(200, "q", {"x": value}))
     for write in (partial(encode_input, request), partial(encode_output, output)):
@@ -626,7 +626,7 @@ def mutated(chance):
 
 @pytest.mark.parametrize("seed", range(4))
 def test_garbage_raises_invalid_line_and_nothing_else(seed):
-    """100,000 mutated lines; what can be read can be asked for its id, and written unless it is too deep."""
+    """100,000 mutated lines; a readable one has an id or none, and can be written unless it is too deep."""
     chance = random.Random(seed)
     read = 0
     for _ in range(25_000):

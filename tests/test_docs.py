@@ -214,7 +214,7 @@ def test_the_page_of_outcomes_has_every_outcome_with_its_retryable() -> None:
 
 
 def test_the_page_of_outcomes_has_every_count() -> None:
-    """In the order of the code, with its words and commands; each name is a field of the report that has it."""
+    """In the order of the code, with its names and commands; each name is a field of its report."""
     rows = rows_of("outcomes.md", 4)
     named = [[f"`{name}`", count.noun, count.words, ", ".join(count.commands)] for name, count in COUNTS.items()]
     assert rows == named
@@ -251,7 +251,7 @@ def test_the_shapes_on_the_page_of_outcomes_are_what_it_says() -> None:
 
 
 def test_the_page_of_testing_has_every_fault_and_quirk() -> None:
-    """In the order of the code and in its words, each quirk with a value that it may have."""
+    """In the order of the code and with its texts, each quirk with a valid value."""
     rows = rows_of("testing.md", 2)
     assert [row for row in rows if row[0].strip("`") in FAULTS] == [[f"`{name}`", words] for name, words in FAULTS.items()]
     quirks = [row for row in rows if re.fullmatch(r"`\w+=.*`", row[0])]

@@ -78,7 +78,7 @@ def lines(draw: st.DrawFn, good: dict[str, Any]) -> list[bytes]:
 
 @given(lines(REQUEST))
 def test_a_request_that_is_like_others_has_the_faults_that_it_has_alone(written: list[bytes]) -> None:
-    """The rules on all but id and content run once for each different text, and say the same to the next request."""
+    """The rules on all but id and content run once for each different text, with the same findings for the next request."""
     rules = RequestRules(OPENAI)
     for number, line in enumerate(written, 1):
         request = codec.loads(line)

@@ -1,4 +1,4 @@
-"""The fixtures themselves: nothing is missing from them, and each is as odd as its row says."""
+"""The fixtures themselves: nothing is missing from them, and each is as odd as its row."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def lines(path: Path) -> list[bytes]:
 
 
 def decode(line: bytes) -> Any:
-    """Decode as leniently as the standard library can, integers of any length included; what it refuses is malformed."""
+    """Decode as leniently as the standard library can, integers of any length included; a line that it refuses is malformed."""
     return json.loads(line.decode("utf-8"), parse_int=float)
 
 
@@ -65,7 +65,7 @@ def test_every_shape_has_a_row_and_every_row_a_shape() -> None:
 
 @pytest.mark.parametrize("name", RESULT_SHAPES)
 def test_a_shape_names_an_outcome_for_every_line(name: str) -> None:
-    """The outcomes of a row are as many as the lines of its file, and are words that the design knows."""
+    """The outcomes of a row are as many as the lines of its file, and are known ones."""
     assert len(rows()[name]) == len(lines(SHAPES / f"{name}.jsonl")) > 0
     assert set(rows()[name]) <= OUTCOMES
 

@@ -1,4 +1,4 @@
-"""Ten days of campaigns with ever stranger contents become one data set that every reader takes whole."""
+"""Ten days of campaigns with ever stranger contents become one data set that every reader reads as a whole."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ def line(status=200, body=None, error=None, **more):
 
 
 def without_response(error):
-    """A line of which nobody answered the request."""
+    """A line of a request without a response."""
     return {"id": "batch_req_1", "custom_id": "a", "response": None, "error": error}
 
 
@@ -119,7 +119,7 @@ def test_an_empty_request_id_is_none():
 
 
 def test_an_http_error_in_openais_error_file():
-    """The error is null and the words are in the body (openai-openapi#302)."""
+    """The error is null and the message is in the body (openai-openapi#302)."""
     body = {"error": OPENAI_ERROR}
 
     assert read(line(400, body)) == Result(
@@ -161,7 +161,7 @@ def test_an_http_error_in_other_words(body, error):
 
 
 def test_a_proxys_page_is_quoted_in_part():
-    """Its first words tell what it is."""
+    """Its first words show what it is."""
     result = read(line(502, "<html>\n<h1>502 Bad Gateway</h1>" + "x" * 5000))
 
     assert result.error_message.startswith("<html>\n<h1>502 Bad Gateway</h1>")
@@ -190,7 +190,7 @@ def test_an_error_beside_a_response_without_a_body(error, columns):
 
 
 def test_an_error_is_a_failure_even_with_a_200_and_a_body():
-    """Testing only one of the two is a known bug; what the body says is read, and the body kept."""
+    """Testing only one of the two is a known bug; the body is read and kept."""
     result = read(line(200, CHAT, {"code": "post_processing", "message": "no"}))
 
     assert (result.outcome, result.error_code, result.answer.text, result.body) == ("failed", "post_processing", "hi", CHAT)
@@ -215,7 +215,7 @@ def test_a_response_that_failed_inside_a_200(code, again):
 
 @pytest.mark.parametrize("status", [100, 302, 400, 401, 404, 500, 529, -1])
 def test_any_other_status_is_a_failure(status):
-    """Whatever the body holds."""
+    """With any body."""
     result = read(line(status, CHAT))
 
     assert (result.outcome, result.status_code, result.answer) == ("failed", status, NO_ANSWER)
@@ -246,7 +246,7 @@ def test_a_200_whose_body_is_not_an_object_is_a_failure(body):
     ],
 )
 def test_the_code_is_the_outcome_of_the_batch(code, expected):
-    """OpenAI's words, both spellings, capitals, and Anthropic's; all may be sent again."""
+    """OpenAI's codes, both spellings, capitals, and Anthropic's; all may be sent again."""
     result = read(without_response({"code": code, "message": "This request could not be executed."}))
 
     assert (result.outcome, result.error_code, result.retryable) == (expected, code, True)
@@ -263,7 +263,7 @@ def test_the_word_may_be_elsewhere_but_a_sentence_is_not_a_word(error, expected)
 
 
 def test_a_key_that_expired_is_not_a_batch_that_expired():
-    """With a status only the batch's own words count."""
+    """With a status only the batch's own codes count."""
     assert read(line(401, {"error": {"code": "token_expired"}})).outcome == "failed"
     assert read(line(408, None, {"code": "batch_expired"})).outcome == "expired"
 
@@ -272,7 +272,7 @@ def test_a_key_that_expired_is_not_a_batch_that_expired():
     "error", ["no", {"message": "no"}, {"code": "rate_limit_exceeded"}, {"code": 503, "message": "no"}, {"code": "429"}]
 )
 def test_an_error_without_a_response_may_be_sent_again(error):
-    """SGLang, pairwiseLLM's sample and others: nobody has judged the request."""
+    """SGLang, pairwiseLLM's sample and others: the request was never judged."""
     result = read(without_response(error))
 
     assert (result.outcome, result.retryable) == ("failed", True)
@@ -326,7 +326,7 @@ def test_without_a_status_only_a_known_body_is_a_success(status, body, expected)
 
 @pytest.mark.parametrize("status", ["200", 200.5, 2.0**54, float("nan"), True, 2**31, 10**30])
 def test_a_status_that_is_not_an_int32_is_null_and_counted(status):
-    """The content decides; a text is not taken for a number."""
+    """The content decides; a text is not read as a number."""
     result = read(line(status, CHAT))
 
     assert (result.outcome, result.status_code, result.conversion_errors) == ("succeeded", None, 1)
@@ -375,12 +375,12 @@ def test_a_bare_completion_of_nulls_is_not_a_response():
 
 @pytest.mark.parametrize("body", [{"n": 0}, {"ok": False}])
 def test_a_body_that_says_anything_is_one(body):
-    """Also without a model: a zero and a false say something."""
+    """Also without a model: a zero and a false have a meaning."""
     assert read(line(200, body)).outcome == "succeeded"
 
 
 def test_an_error_of_nulls_in_a_success_is_not_an_error():
-    """However deep: another line of the file had an object there."""
+    """At any depth: another line of the file had an object there."""
     assert read(line(200, CHAT, {"code": None, "inner": {"message": None, "deep": {"x": None}}})) == read(line(200, CHAT))
 
 
@@ -621,7 +621,7 @@ def test_a_failure_stays_a_failure_whatever_the_url():
 
 
 def test_what_was_lost_on_the_way_may_be_sent_again():
-    """And what was answered may not."""
+    """And an answered request may not."""
     again = {name for name in OUTCOMES if retryable(name, None)}
 
     assert set(OUTCOMES) - again == {"succeeded", "incomplete"}

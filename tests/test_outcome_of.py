@@ -1,4 +1,4 @@
-"""`outcome_of`: what a record says is what its line says."""
+"""`outcome_of`: a record has the outcome of its line."""
 
 from __future__ import annotations
 

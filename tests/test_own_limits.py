@@ -74,7 +74,7 @@ def test_the_name_is_the_files_unless_it_gives_one(read):
 
 
 def test_sources_are_the_files_own_words_or_its_name(read, tmp_path):
-    """A rule that the file sets without a source is from the file; one that it takes over keeps its own."""
+    """A rule that the file sets without a source is from the file; an inherited one keeps its own."""
     limits = read('extends = "openai"\nmax_requests = 1\nmax_bytes = 2\n[sources]\nmax_bytes = "a mail"')
     assert limits.sources["max_bytes"] == "a mail"
     assert limits.sources["max_requests"] == str(tmp_path / "ours.toml")

@@ -111,7 +111,7 @@ def test_a_byte_order_mark_is_stripped_and_reported(write):
 
 
 def test_a_last_line_without_a_newline_counts_and_is_reported(write):
-    """Whole files of some services end without one: a last line that is complete was not cut, and `strict` takes it too."""
+    """Whole files of some services end without one: a last line that is complete was not cut, and `strict` accepts it too."""
     path = write(RESULT + b"\n" + EXPIRED)
     records, findings = heard(read_outputs, path)
     assert [record.custom_id for record in records] == ["a", "b"]
@@ -198,7 +198,7 @@ STRICT = [
 
 @pytest.mark.parametrize(("data", "code", "line_number"), STRICT, ids=[row[1] for row in STRICT])
 def test_strict_makes_warnings_errors(write, data, code, line_number):
-    """They are raised, or handed over as errors; without `strict` nobody hears them."""
+    """They are raised, or passed as errors; without `strict` they are ignored."""
     path = write(data)
     with pytest.raises(InvalidLineError) as caught:
         list(read_outputs(path, strict=True))
@@ -209,7 +209,7 @@ def test_strict_makes_warnings_errors(write, data, code, line_number):
 
 
 def test_a_damaged_file_is_raised_after_its_good_lines(write):
-    """A gzip file without its end: the lines that can be read come out, then TruncatedFileError."""
+    """A gzip file without its end: the readable lines are yielded, then TruncatedFileError is raised."""
     path = write(gzip.compress((RESULT + b"\n") * 1000)[:-8], "f.jsonl.gz")
     results = read_outputs(path)
     assert len(list(itertools.islice(results, 997))) == 997
@@ -266,7 +266,7 @@ def test_nothing_in_nothing_out():
 
 
 def test_an_exception_raised_by_the_callable_ends_the_reading(write):
-    """It comes out as it is."""
+    """It is raised unchanged."""
 
     def stop(finding):
         raise KeyError(finding.code)

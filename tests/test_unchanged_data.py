@@ -43,7 +43,7 @@ def by_polars(path: Path, names: list[str]) -> Columns:
 
 
 def by_pandas(path: Path, names: list[str]) -> Columns:
-    """Read with pandas; a null is None here, whatever pandas takes for one."""
+    """Read with pandas; a null is None here, with any null of pandas."""
     frame = pd.read_parquet(path, columns=names)
     return {name: [None if value is None or value != value else value for value in frame[name]] for name in names}
 
@@ -114,7 +114,7 @@ LATE = 20_600
 
 @pytest.fixture(scope="module")
 def late(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[bytes]]:
-    """Join a file in which everything unusual comes at the very end."""
+    """Join a file in which everything unusual is at the very end."""
     lines = [success(str(number)) for number in range(LATE - 4)]
     unusual = completion("late") | {"a_late_key": {"deep": [1, "two"]}}
     call = completion() | {
@@ -193,7 +193,7 @@ TEXTS = [
 @pytest.mark.parametrize("escaped", [True, False])
 @pytest.mark.parametrize("reader", READERS)
 def test_texts_stay_what_they_are(tmp_path: Path, reader: Reader, escaped: bool) -> None:
-    """What text-mode readers take for line ends, what CSV readers take for nothing, whether the wire has it raw or escaped."""
+    """Line ends of text-mode readers and empty values of CSV readers, raw or escaped in the file."""
     names = [f"id {number}" for number in range(len(TEXTS))]
     results = [
         json.dumps(json.loads(success(name, text)), ensure_ascii=escaped).encode()

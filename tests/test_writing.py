@@ -148,7 +148,7 @@ def test_a_refused_request_leaves_no_trace(tmp_path):
 
 
 def test_the_number_of_requests_is_limited(tmp_path):
-    """OpenAI takes 50,000, Azure 100,000."""
+    """OpenAI accepts 50,000, Azure 100,000."""
     path = tmp_path / "requests.jsonl"
     writer = InputWriter(path, limits=replace(OPENAI, max_requests=2))
     with pytest.raises(TooManyRequestsError) as caught:
@@ -160,7 +160,7 @@ def test_the_number_of_requests_is_limited(tmp_path):
 
 
 def test_the_size_is_limited_before_compression(tmp_path):
-    """To the byte: a file of exactly the limit is taken."""
+    """To the byte: a file of exactly the limit is accepted."""
     line = b'{"custom_id":"a"}\n'
     limits = replace(OPENAI, max_bytes=len(line) + 100)
     with InputWriter(tmp_path / "full.jsonl.gz", limits=limits) as writer:
@@ -235,7 +235,7 @@ def test_texts_to_embed_are_counted_as_the_check_counts_them(tmp_path, content, 
     "url", ["/v1/embeddings", "/v1/embedding\\u0073", "\\/v1\\/embeddings"], ids=["plain", "a letter escaped", "slashes escaped"]
 )
 def test_texts_to_embed_are_counted_in_a_line_that_is_there(tmp_path, url):
-    """However its url is written."""
+    """For any spelling of its url."""
     line = f'{{"url": "{url}", "body": {{"input": ["x", "y"]}}}}'.encode()
     with InputWriter(tmp_path / "f.jsonl", limits=replace(OPENAI, max_embedding_inputs=3)) as writer:
         writer.write_line(line, "a")
@@ -293,7 +293,7 @@ def test_a_value_that_is_of_no_type_of_json_is_named_by_that_of_python(tmp_path)
     ("custom_id", "code"), [("", "invalid_value"), (5, "invalid_type"), ("x" * 65, "string_above_max_length")]
 )
 def test_the_id_of_a_line_that_is_there_keeps_to_the_limits_too(tmp_path, custom_id, code):
-    """Together takes 64 characters."""
+    """Together accepts 64 characters."""
     with InputWriter(tmp_path / "f.jsonl", limits=TOGETHER) as writer:
         with pytest.raises(InvalidLineError) as caught:
             writer.write_line(b"{}", custom_id)
@@ -400,7 +400,7 @@ def test_a_text_file_is_refused():
 
 
 def test_writing_outside_of_the_block_is_refused(tmp_path):
-    """Lines that nobody would ever write must not be taken."""
+    """They would never be written, so they must not be accepted."""
     writer = OutputWriter(tmp_path / "f.jsonl")
     with pytest.raises(ValueError, match="`with` block"):
         writer.write(RESULTS[0])

@@ -261,7 +261,7 @@ class FailingSink(io.BytesIO):
         self.good = good
 
     def write(self, piece: Any) -> int:
-        """Write, or say that the disk is full."""
+        """Write, or raise the error of a full disk."""
         if self.good == 0:
             raise OSError(28, "No space left on device")
         self.good -= 1
@@ -271,7 +271,7 @@ class FailingSink(io.BytesIO):
 @pytest.mark.parametrize("good", range(4))
 @pytest.mark.parametrize("suffix", WRITERS)
 def test_a_full_disk_is_an_error_whenever_it_fills(monkeypatch: pytest.MonkeyPatch, suffix: str, good: int) -> None:
-    """The system's own error comes out of the writer, and no second one from cleaning up."""
+    """The writer raises the system's own error, and no second one from cleaning up."""
     monkeypatch.setattr("batchfiles.table.writer.BUFFER", 256)
     sink = FailingSink(good)
     with pytest.raises(OSError, match="No space left") as caught, WRITERS[suffix](sink, NORMAL.schema) as table:  # noqa: PT012
@@ -305,11 +305,11 @@ class TakesLittle(io.RawIOBase):
         self.taken = bytearray()
 
     def writable(self) -> bool:
-        """Say that it can be written to."""
+        """Return that it is writable."""
         return True
 
     def write(self, piece: Any) -> int:
-        """Take seven bytes."""
+        """Write seven bytes."""
         self.taken += bytes(piece[:7])
         return min(7, len(piece))
 
@@ -343,7 +343,7 @@ def test_standard_output_gets_the_same_bytes(tmp_path: Path, monkeypatch: pytest
 
 @pytest.mark.parametrize("name", ["parquet", "arrow"])
 def test_standard_output_gets_no_half_file(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    """A format whose end makes it whole comes at the end or not at all."""
+    """A format that needs its end is written at the end or not at all."""
     stdout = Stdout()
     monkeypatch.setattr(sys, "stdout", stdout)
     with pytest.raises(RuntimeError), open_table("-", NORMAL.schema, format=name) as table:  # noqa: PT012
@@ -371,7 +371,7 @@ def test_the_suffix_says_the_format(name: str, expected: str) -> None:
 
 @pytest.mark.parametrize("name", ["a", "a.xlsx", "a.parquet.gz", "a.gz", "parquet", ".csv", "-", ""])
 def test_an_unknown_suffix_is_refused_with_the_list(name: str) -> None:
-    """The sentence says which formats there are."""
+    """The message has the list of formats."""
     with pytest.raises(ValueError, match=r"\.parquet, \.arrow, \.arrows, \.jsonl, \.csv"):
         format_of(name)
 
@@ -387,7 +387,7 @@ def test_wrong_calls_are_value_errors_at_once(path: str, options: dict[str, Any]
 
 
 def test_the_format_may_be_said(tmp_path: Path) -> None:
-    """A file with any name takes the format that is asked for; its suffix still says the compression."""
+    """A file with any name gets the requested format; its suffix still determines the compression."""
     write(tmp_path / "data.txt.gz", NORMAL, format="jsonl")
     assert gzip.decompress((tmp_path / "data.txt.gz").read_bytes()).count(b"\n") == 2
 
