@@ -88,7 +88,7 @@ def test_a_value_is_json_as_it_was_typed_or_else_a_string(typed: str, value: byt
 
 
 def test_a_value_that_is_nested_more_deeply_than_a_decoder_reads_does_not_become_a_string() -> None:
-    """It once silently did. Newer Pythons decode deeper values than older ones: such a value is accepted, the rest is a wrong call."""
+    """It once silently did. Newer Pythons decode deeper values than older ones: these are accepted, the rest is a wrong call."""
     typed = "[" * 1_500 + "]" * 1_500
     try:
         taken = json_text(typed).decode()

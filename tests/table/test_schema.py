@@ -54,7 +54,7 @@ def test_the_columns_are_pinned(table: str, text: str) -> None:
 
 
 def test_typed_answers_keep_the_places_that_they_had_in_version_1() -> None:
-    """What later versions append comes after them."""
+    """Columns of later versions are appended."""
     names = schema(parsed={"type": "string"}).names
     first = [entry.split()[0] for entry in expected(REQUESTS)]
     assert names == [*first, "parsed", "parse_error", "cache_write_tokens"]

@@ -50,7 +50,7 @@ def read_arrow(path: Path) -> pa.Table:
 
 
 def stored(columns: pa.Schema, suffix: str) -> pa.Schema:
-    """Say what a file holds: Parquet has lists of any length only."""
+    """Return the stored type: Parquet has lists of any length only."""
     if suffix != "parquet":
         return columns
     fixed = pa.types.is_fixed_size_list
@@ -60,7 +60,7 @@ def stored(columns: pa.Schema, suffix: str) -> pa.Schema:
 @pytest.mark.parametrize("suffix", ["parquet", "arrow", "arrows"])
 @pytest.mark.parametrize("name", SAMPLES)
 def test_typed_formats_come_back_equal(tmp_path: Path, suffix: str, name: str) -> None:
-    """Pyarrow reads what was written: schema, rows and metadata."""
+    """Pyarrow reads the same schema, rows and metadata."""
     path = tmp_path / f"t.{suffix}"
     write(path, SAMPLES[name], metadata={"note": "n"})
     found = read_arrow(path)
@@ -71,7 +71,7 @@ def test_typed_formats_come_back_equal(tmp_path: Path, suffix: str, name: str) -
 
 @pytest.mark.parametrize("name", SAMPLES)
 def test_polars_reads_the_same(tmp_path: Path, name: str) -> None:
-    """Polars sees the same columns and cells in Parquet, file and stream, whatever the rows."""
+    """Polars sees the same columns and cells in Parquet, file and stream, for any rows."""
     readers = {"parquet": pl.read_parquet, "arrow": pl.read_ipc, "arrows": pl.read_ipc_stream}
     for suffix, read in readers.items():
         columns = stored(SAMPLES[name].schema, suffix)
@@ -150,7 +150,7 @@ JSONL_READERS: dict[str, Any] = {
 @pytest.mark.parametrize("reader", CSV_READERS)
 @pytest.mark.parametrize("name", SAMPLES)
 def test_csv_is_the_same_to_every_reader(tmp_path: Path, reader: str, name: str) -> None:
-    """All columns and all ids are found; some readers take an empty text for null or the other way round."""
+    """All columns and all ids are found; some readers read an empty text as null or the other way round."""
     path = tmp_path / "t.csv"
     write(path, SAMPLES[name])
     found = CSV_READERS[reader](path)
@@ -200,7 +200,7 @@ def test_jsonl_is_read_with_all_its_rows(tmp_path: Path, suffix: str, name: str)
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
 def test_any_batches_come_back_equal(suffix: str, data: st.DataObject) -> None:
-    """Property: whatever fits the schema survives the typed formats exactly."""
+    """Property: any value that fits the schema survives the typed formats exactly."""
     columns = data.draw(st.sampled_from([schema(), schema("embeddings"), schema("embeddings", dimensions=2)]))
     parts = data.draw(st.lists(batches(columns), max_size=3))
     sink = io.BytesIO()
@@ -242,7 +242,7 @@ def test_an_exception_leaves_nothing(tmp_path: Path, suffix: str) -> None:
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
 def test_an_existing_file_is_refused_and_with_force_replaced(tmp_path: Path, suffix: str) -> None:
-    """What is there stays until the new file is whole."""
+    """The old file stays until the new file is whole."""
     path = tmp_path / f"t.{suffix}"
     path.write_text("old")
     with pytest.raises(OutputExistsError):
