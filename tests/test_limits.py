@@ -66,7 +66,7 @@ def test_together_takes_short_lines_with_short_ids():
     assert (TOGETHER.max_requests, TOGETHER.warn_bytes, TOGETHER.max_custom_id_length) == (50_000, 100_000_000, 64)
     assert TOGETHER.short_lines
     assert FIREWORKS.short_lines
-    assert not MISTRAL.short_lines  # it takes a method and a url too
+    assert not MISTRAL.short_lines  # it accepts a method and a url too
 
 
 def test_dashscope_has_a_longest_line_and_one_thinking_mode():

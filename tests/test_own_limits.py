@@ -106,7 +106,7 @@ def test_an_empty_file_is_the_profile_none(read):
 )
 def test_what_is_wrong_is_named_with_the_file(read, text, words):
     """Nothing is ignored: a rule that is misspelt would be no rule."""
-    with pytest.raises(ValueError) as caught:  # noqa: PT011 - the words are compared below
+    with pytest.raises(ValueError) as caught:  # noqa: PT011 - the message is compared below
         read(text)
     assert words in str(caught.value)
     assert "ours.toml" in str(caught.value)

@@ -194,7 +194,7 @@ def test_a_join_is_a_table_without_a_file(folder: str) -> None:
     assert pa.table(job).equals(right)
     frame = pl.DataFrame(job)
     assert frame.height == right.num_rows
-    assert frame.columns == right.schema.names or folder == "empty"  # early polars takes a stream without rows for nothing
+    assert frame.columns == right.schema.names or folder == "empty"  # early polars reads a stream without rows as empty
     with duckdb.connect() as connection:
         stream = pa.RecordBatchReader.from_stream(job)
         assert connection.from_arrow(stream).aggregate("count(*)").fetchall() == [(right.num_rows,)]

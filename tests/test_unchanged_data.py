@@ -1,4 +1,4 @@
-"""What general tools change silently comes through: from the wire through a join and a Parquet file into four readers.
+"""Data that general tools change silently is kept: from the wire through a join and a Parquet file into four readers.
 
 Each kind of data here was lost or changed by some reader of JSON that guesses types from the first lines, splits lines as
 text, or reads numbers as floats.

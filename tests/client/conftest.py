@@ -50,7 +50,7 @@ def open_client(driver: str, request: pytest.FixtureRequest) -> Opener:
         if "base_url" not in options and "config" not in options:
             options["base_url"] = request.getfixturevalue("server").base_url
         if "http" not in options:
-            # Reading the machine's certificates takes a tenth of a second, and nobody needs them here.
+            # Reading the machine's certificates takes a tenth of a second, and they are not needed here.
             kind = httpx2.Client if driver == "sync" else httpx2.AsyncClient
             options["http"] = kind(trust_env=False, verify=False)
             return owning(opened(driver, key, **options))

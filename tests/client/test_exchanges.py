@@ -376,7 +376,7 @@ def test_lists_go_over_all_pages(client: Any, requests: Path) -> None:
     files = [client.files.create(requests).id for _ in range(3)]
     assert [file.id for file in client.files.list(order="asc")] == files
     assert [file.id for file in client.files.list(limit=2)] == files[:0:-1]
-    assert len(list(client.files.list(limit=20_000))) == len(files)  # more than a page can have was once refused
+    assert len(list(client.files.list(limit=20_000))) == len(files)  # once a limit above the size of a page was refused
     assert client.files.delete(files[0]).deleted
     made = [client.batches.create(files[1], "/v1/chat/completions").id for _ in range(103)]
     assert [batch.id for batch in client.batches.list()] == made[::-1]

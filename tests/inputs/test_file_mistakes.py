@@ -192,7 +192,7 @@ def test_glued_results_are_named_by_the_join_and_not_paid_for_again(tmp_path):
     glued = "".join(json.dumps(result(n)) for n in (1, 2, 3))
     results.write_text(plain([result(0)]) + glued + "\n" + plain([result(4)]))
     for files in ([results], [results, tmp_path / "more_output.jsonl"]):
-        if len(files) == 2:  # the id of the first is not asked for
+        if len(files) == 2:  # the id of the first is not checked
             files[1].write_text(json.dumps(result(7)) + " " + json.dumps(result(8)) + "\n")
         report = join(requests, *files).to_parquet(tmp_path / "joined.parquet", overwrite=True)
         found = [(each.code, each.line_number, each.severity) for each in report.findings]

@@ -29,7 +29,7 @@ class Disk:
 
     Args:
         fail_at: Which call fails; 0 for none.
-        error: What it raises.
+        error: The exception of that call.
         for_ever: Whether all later calls fail, too.
     """
 

@@ -77,7 +77,7 @@ def test_the_next_job_removes_what_a_killed_one_left(places: tuple[Path, Path]) 
     with atomic_folder(targets / "c"):
         pass
     assert names(targets) == ["b.jsonl", "c", "old", "replaced"]
-    assert names(targets / "old") == ["part-1.parquet"]  # it had stepped aside, and nothing had taken its place
+    assert names(targets / "old") == ["part-1.parquet"]  # it had been moved aside, without a replacement
 
 
 def mark(machine: str, boot: str, process: int, start: int) -> str:

@@ -1,4 +1,4 @@
-r"""What a join must come to, said as simply as can be: plain `json`, dicts and lists, all of it in memory, nothing of batchfiles.
+r"""The expected result of a join, computed as simply as possible: plain `json`, dicts and lists, in memory, without batchfiles.
 
 It knows the shapes of results that the random files are made of, not all that services write; those are tested with `outcome`.
 """

@@ -382,7 +382,7 @@ def test_every_shape_gets_the_outcome_of_its_row(shapes: Join) -> None:
     for row in rows:
         if row["outcome"] != "missing":
             assert row["outcome"] == told.pop((row["result_source"], row["result_line_number"])), row["result_source"]
-    # One has no line at all, the other one whose id nobody can read.
+    # One has no line at all, the other one has an unreadable id.
     assert [row["custom_id"] for row in rows if row["outcome"] == "missing"] == ["whole_batch_error-1", "single_quotes"]
     # What is left was superseded by something no worse, or has no id.
     left = {(Path(name).stem, number): word for (name, number), word in told.items()}

@@ -50,7 +50,7 @@ class File:
 
 @dataclass
 class Case:
-    """What one seed makes: files in the order in which they are named, how they are named, and how they are cut into pieces.
+    """The files of one seed: in the order in which they are named, how they are named, and how they are cut into pieces.
 
     `prefetched` simulates results that are larger than memory.
     """
@@ -364,7 +364,7 @@ def check(
     folder.mkdir(exist_ok=True)
     temporary.mkdir(exist_ok=True)
     with files_of(case, folder) as (named, forced, wanted), monkeypatch.context() as patched:
-        patched.setattr(os, "fsync", lambda _: None)  # a disk's own pace is not what is asked about here
+        patched.setattr(os, "fsync", lambda _: None)  # the speed of the disk does not matter here
         patched.setattr(scan, "tasks", lambda sizes, size=0: TASKS(sizes, max(case.range_size, 700 * (size == PART_BYTES))))
         if not case.forced and not any(says_something(file) for file in case.inputs):
             with pytest.raises(batchfiles.MismatchError) if any(map(says_something, case.results)) else nullcontext():

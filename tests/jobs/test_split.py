@@ -253,7 +253,7 @@ def test_a_line_that_is_not_json_is_copied(tmp_path: Path, folder: Path) -> None
     """`validate` reports its fault; the good lines around it are not affected."""
     lines = [request("a", model="m"), b'{"custom_id": "b", cut', request("c", model="m")]
     source = put(tmp_path / "in.jsonl", *lines)
-    assert batchfiles.split(source, output=folder).unreadable == 0  # nobody had to look
+    assert batchfiles.split(source, output=folder).unreadable == 0  # not decoded
     assert contents(folder) == [lines]
     assert batchfiles.split(source, output=folder, by="model", overwrite=True).unreadable == 1
     assert contents(folder) == [[lines[0], lines[2]], [lines[1]]]

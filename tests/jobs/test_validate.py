@@ -89,7 +89,7 @@ def test_a_good_request_has_no_finding(line):
 
 
 ONE_LINE = [
-    # what is wrong in a line, and where
+    # the faults of a line, and their places
     (b"{", "invalid_json_line", None),
     (b'{"custom_id": "a"', "invalid_json_line", None),
     (b"[1]", "invalid_json_line", None),

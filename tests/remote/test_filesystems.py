@@ -23,7 +23,7 @@ TEMPLATE = {"url": "/v1/responses", "body": {"model": "m", "input": "{{q}}"}}
 
 @dataclass
 class Service:
-    """A filesystem, and its URL for a folder of the disk.
+    """A filesystem, and its paths for a folder of the disk.
 
     Attributes:
         filesystem: What is given as `filesystem=`.

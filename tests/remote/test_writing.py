@@ -1,4 +1,4 @@
-# ruff: noqa: PT012 - what is raised here is raised by the end of a block
+# ruff: noqa: PT012 - the end of a block raises here
 """A remote file appears whole or not at all: when a block raises, when the network breaks, when the process is killed."""
 
 from __future__ import annotations

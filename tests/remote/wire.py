@@ -12,7 +12,7 @@ PIECE = 64 * 1024
 
 
 class Wire:
-    """A loopback address that passes on to another one what it gets.
+    """A loopback address that forwards to another one.
 
     Args:
         server: The other address.

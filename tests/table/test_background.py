@@ -88,5 +88,5 @@ def test_nobody_writes_any_more_when_an_impatient_user_has_interrupted_twice(mon
     monkeypatch.setattr(threading.Thread, "join", join)
     with pytest.raises(KeyboardInterrupt):
         list(written(interrupted(), table))
-    assert table.written == 1  # and what waited is dropped
+    assert table.written == 1  # and the waiting batches are dropped
     assert "batchfiles-writer" not in [thread.name for thread in threading.enumerate()]

@@ -270,7 +270,7 @@ def test_a_vector_in_several_types_is_taken_in_one_and_its_body_kept(tmp_path: P
     assert json.loads(first["response_body"]) == body
 
 
-# Fewer or more than was asked for
+# Fewer or more than requested
 
 
 def test_a_text_without_a_vector_has_a_row(tmp_path: Path) -> None:
