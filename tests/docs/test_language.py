@@ -39,7 +39,6 @@ PATHS = [
     "tests/jsontext",
     "tests/remote",
     "tests/rules",
-    *(f"tests/test_{name}.py" for name in ("codec", "docs", "fixtures", "generate", "limits", "outcome", "outcome_of", "reading")),
     *(f"{root}/{room}" for root in ("batchfiles", "tests") for room in ("campaign", "runner", "testing", "workers")),
 ]
 """Files and folders, from the root. Add `batchfiles` and `tests` to check the texts in the code, too."""
